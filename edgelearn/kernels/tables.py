@@ -1,0 +1,122 @@
+"""Columns of the integer tables that kernels read: one row of `LAYER_*` a layer, one `NET_*` list a network."""
+
+from __future__ import annotations
+
+# Per layer. Offsets (`_AT`) point into the flat arrays of `Arrays`.
+N_IN = 0
+N_OUT = 1
+EVENT_MAJOR = 2  # 1: a row of weights is an input (events skip rows); 0: a row is a neuron
+STRIDE = 3  # words from row to row
+WEIGHT_AT = 4
+INPUT_AT = 5
+NEURON_AT = 6
+FEEDBACK_AT = 7
+FEEDBACK_STRIDE = 8
+SUM_SHIFT = 9  # s_z, may be negative
+VIEW_SHIFT = 10  # 16 - bits: from the left-aligned word to the view
+ALIGN = 11  # 16 - stored bits: low zero bits of the left-aligned word
+ONE = 12  # input level of the bias
+STEP_SHIFT = 13  # k before halvings, may be negative
+STEP_MAX = 14  # S
+FLOOR = 15  # lowest left-aligned weight: 0 for a non-negative layer
+SIGNAL_SHIFT = 16  # s_m, may be negative
+DELTA_MAX = 17
+LEARNS = 18
+LEVEL_SLOTS = 19  # step rows kept, one per input level
+BIAS_WIDTH = 20  # neurons padded to whole lanes
+LAYER_COLUMNS = 21
+
+# Per network.
+SIGNAL = 0
+FEEDBACK = 1
+OUTPUT = 2
+DEAD_ZONE = 3
+EVENT_THRESHOLD = 4
+ACCUMULATOR_BITS = 5
+STOCHASTIC = 6
+REGENERATED = 7  # feedback comes from a shift register, not from memory
+LAST_TO_FIRST = 8
+HOLDS_GATES = 9
+HOLDS_DELTAS = 10
+HALVINGS = 11
+NET_COLUMNS = 12
+
+SIGNAL_NONE, SIGNAL_TARGET, SIGNAL_ERROR, SIGNAL_SIGN, SIGNAL_DELTA = range(5)
+FEEDBACK_NONE, FEEDBACK_DIRECT, FEEDBACK_LAYERWISE, FEEDBACK_TRANSPOSE = range(4)
+OUTPUT_SIGMOID, OUTPUT_SOFTMAX = range(2)
+
+# Counters, one row a layer: words by memory and direction, then operations, events and activity.
+COUNTERS = (
+    "activation_read",
+    "activation_write",
+    "weight_read",
+    "weight_write",
+    "bias_read",
+    "bias_write",
+    "gate_read",
+    "gate_write",
+    "label_read",
+    "error_read",
+    "error_write",
+    "feedback_read",
+    "delta_read",
+    "delta_write",
+    "forward_macs",
+    "signal_macs",
+    "gate_products",
+    "update_macs",
+    "random_draws",
+    "lfsr_steps",
+    "saturations",
+    "step_saturations",
+    "overflows",
+    "skipped_inputs",
+    "skipped_neurons",
+    "samples",
+    "input_events",
+    "open_gates",
+    "live_gates",
+    "active_neurons",
+    "signal_lanes",
+    "gated_signals",
+    "updates",
+    "update_events",
+    "update_pairs",
+)
+(
+    ACTIVATION_READ,
+    ACTIVATION_WRITE,
+    WEIGHT_READ,
+    WEIGHT_WRITE,
+    BIAS_READ,
+    BIAS_WRITE,
+    GATE_READ,
+    GATE_WRITE,
+    LABEL_READ,
+    ERROR_READ,
+    ERROR_WRITE,
+    FEEDBACK_READ,
+    DELTA_READ,
+    DELTA_WRITE,
+    FORWARD_MACS,
+    SIGNAL_MACS,
+    GATE_PRODUCTS,
+    UPDATE_MACS,
+    RANDOM_DRAWS,
+    LFSR_STEPS,
+    SATURATIONS,
+    STEP_SATURATIONS,
+    OVERFLOWS,
+    SKIPPED_INPUTS,
+    SKIPPED_NEURONS,
+    SAMPLES,
+    INPUT_EVENTS,
+    OPEN_GATES,
+    LIVE_GATES,
+    ACTIVE_NEURONS,
+    SIGNAL_LANES,
+    GATED_SIGNALS,
+    UPDATES,
+    UPDATE_EVENTS,
+    UPDATE_PAIRS,
+) = range(len(COUNTERS))

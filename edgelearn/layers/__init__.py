@@ -1,0 +1,1 @@
+"""What a layer is: frozen specifications without arrays, and activations by name."""

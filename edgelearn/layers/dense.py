@@ -1,0 +1,85 @@
+"""A dense layer as a frozen specification: shapes, formats and every shift, no arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgelearn.fixedpoint.qformat import WeightFormat
+
+INDEX_SCALE_HIDDEN = 5  # one step of q is 2^-5 of z in a hidden layer
+INDEX_SCALE_OUTPUT = 4  # and 2^-4 in the output layer, whose sums are wider
+ERROR_SCALE = 8  # 1.0 = 255, close to 2^8
+
+
+@dataclass(frozen=True)
+class DenseLayer:
+    """One layer of the network.
+
+    Parameters
+    ----------
+    n_in, n_out : inputs and neurons
+    word : format of weights and biases
+    activation : name; "sigmoid" or "softmax" in the output layer
+    input_one : raw 1.0 of an input, the level of the bias
+    input_scale : A, binary scale of an input
+    input_max : largest raw input, for the proof that sums fit
+    rate : the learning rate is 2^rate
+    learns : whether the rule updates the layer
+    delta_scale : D, binary scale of d
+    delta_bits : width of d
+    feedback_exponent : f of the layer's feedback matrix
+    signal_shift : s_m; 0 where the rule does not shift
+    non_negative : whether weights stop at zero
+    event_major : whether a row of words in memory is an input; else a neuron
+    """
+
+    n_in: int
+    n_out: int
+    word: WeightFormat
+    activation: str
+    output: bool
+    input_one: int
+    input_scale: int
+    input_max: int
+    rate: int
+    learns: bool
+    delta_scale: int
+    delta_bits: int
+    feedback_exponent: int
+    signal_shift: int
+    non_negative: bool
+    event_major: bool
+
+    @property
+    def sum_shift(self) -> int:
+        """s_z of the contract: from the sum to the table index; negative is a left shift."""
+        index = INDEX_SCALE_OUTPUT if self.output else INDEX_SCALE_HIDDEN
+        return self.input_scale + (self.word.bits - 1) - self.word.range_exponent - index
+
+    @property
+    def step_shift(self) -> int:
+        """k of the contract before halvings; negative is a left shift."""
+        return (
+            self.input_scale
+            + self.delta_scale
+            - self.rate
+            + self.word.range_exponent
+            - (self.word.bits - 1)
+            - self.word.residual_bits
+        )
+
+    @property
+    def delta_max(self) -> int:
+        return (1 << (self.delta_bits - 1)) - 1
+
+    @property
+    def step_max(self) -> int:
+        return self.word.max_raw
+
+    @property
+    def min_weight(self) -> int:
+        return 0 if self.non_negative else self.word.min_raw
+
+    @property
+    def n_weights(self) -> int:
+        return self.n_in * self.n_out

@@ -1,0 +1,261 @@
+"""What exists: layers and rule become a specification, and the specification becomes arrays.
+
+`design` derives every shift and format and proves that no exact sum can overflow; `quantize` draws initial
+values and returns the `State` that kernels change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgelearn.errors import UserError, unknown
+from edgelearn.fixedpoint.qformat import WeightFormat
+from edgelearn.layers.activations import OUTPUTS, find_activation
+from edgelearn.layers.dense import ERROR_SCALE, DenseLayer
+from edgelearn.rules.catalog import find_rule
+from edgelearn.rules.rule import Feedback, Rule, Signal
+
+ROUNDINGS = ("residual", "stochastic", "nearest")
+FEEDBACK_FORMATS = ("int8", "ternary", "sign", "lfsr")
+MAX_NEURONS = 32_000  # 16-bit counters of a row must not wrap
+
+# Weights of few bits cover a smaller range: (hidden, output) range exponents, measured on MNIST.
+_RANGE_EXPONENTS = {2: (-2, -1), 3: (-1, -1), 4: (-1, 0)}
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A network without arrays: what the simulator, the cost models and the oracle read.
+
+    Raises (in `design`)
+    --------------------
+    UserError
+        For shapes, widths and rates that cannot be built, with what to change.
+    """
+
+    rule: Rule
+    layers: tuple[DenseLayer, ...]
+    output: str
+    rounding: str
+    input_bits: int
+    feedback_format: str
+    event_threshold: int
+    dead_zone: int
+    accumulator_bits: int
+    seed: int
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return (self.layers[0].n_in, *(layer.n_out for layer in self.layers))
+
+    @property
+    def n_outputs(self) -> int:
+        return self.layers[-1].n_out
+
+    @property
+    def n_classes(self) -> int:
+        return max(2, self.n_outputs)
+
+    @property
+    def stochastic(self) -> bool:
+        return self.rounding == "stochastic"
+
+    @property
+    def regenerates_feedback(self) -> bool:
+        return self.rule.stores_feedback and self.feedback_format == "lfsr"
+
+    def feedback_rows(self, k: int) -> int:
+        """Return the signal lanes of hidden layer k (counted from 0)."""
+        return self.rule.feedback_rows(self.layers[k + 1].n_out, self.n_outputs)
+
+
+def parse_net(text: str) -> tuple[int, ...]:
+    """Return the layer sizes of a text like '784-500-10'.
+
+    Raises
+    ------
+    UserError
+        "net '...' cannot be read"
+    """
+    try:
+        sizes = tuple(int(part) for part in text.split("-"))
+    except ValueError:
+        sizes = ()
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise UserError(f"net '{text}' cannot be read; write layer sizes from input to output, for example 784-500-10")
+    return sizes
+
+
+def default_residual_bits(bits: int, rounding: str) -> int:
+    """Return the residual bits of a rounding: as many as fit, up to 8, or none where steps are rounded away."""
+    return min(8, 16 - bits) if rounding == "residual" else 0
+
+
+def design(
+    sizes: Sequence[int],
+    rule: str = "drtp",
+    bits: int = 8,
+    rounding: str = "residual",
+    residual_bits: int | None = None,
+    input_bits: int = 4,
+    activation: str = "tanh",
+    output: str = "sigmoid",
+    feedback_format: str = "int8",
+    hidden_rate: int | None = None,
+    output_rate: int | None = None,
+    range_exponent: int | None = None,
+    event_threshold: int = 0,
+    dead_zone: int = 0,
+    accumulator_bits: int = 32,
+    seed: int = 0,
+) -> NetworkSpec:
+    """Derive the specification of a network of dense layers.
+
+    Parameters
+    ----------
+    sizes : layer sizes from inputs to outputs
+    bits, residual_bits : weight word; residual bits follow the rounding when left out
+    hidden_rate, output_rate : exponents of two; the rule's own starting points when left out
+    range_exponent : weights cover +-2^range_exponent; chosen by `bits` when left out
+
+    Example
+    -------
+    >>> spec = design((64, 32, 10), rule="dfa", bits=8)
+    >>> [layer.step_shift for layer in spec.layers]
+    [8, 8]
+    """
+    row = find_rule(rule)
+    if rounding not in ROUNDINGS:
+        raise unknown("rounding", rounding, ROUNDINGS)
+    if output not in OUTPUTS:
+        raise unknown("output", output, OUTPUTS)
+    if feedback_format not in FEEDBACK_FORMATS:
+        raise unknown("feedback format", feedback_format, FEEDBACK_FORMATS)
+    if not 1 <= input_bits <= 8:
+        raise UserError(f"input levels of {input_bits} bits cannot be built; --input-bits takes 1 to 8")
+    if not 8 <= accumulator_bits <= 32:
+        raise UserError(f"an accumulator of {accumulator_bits} bits cannot be built; --accumulator-bits takes 8 to 32")
+    if residual_bits is None:
+        residual_bits = default_residual_bits(bits, rounding)
+    if rounding == "nearest" and residual_bits:
+        raise UserError(
+            f"rounding 'nearest' keeps no residual bits, but {residual_bits} were given; use --rounding residual"
+        )
+    if max(sizes) > MAX_NEURONS:
+        raise UserError(f"a layer of {max(sizes)} is too wide; the widest that can be built is {MAX_NEURONS}")
+    if sizes[-1] == 1 and output == "softmax":
+        raise UserError("one output cannot be a softmax; use --output sigmoid, or one output a class")
+    hidden = find_activation(activation)
+    if hidden_rate is None:
+        hidden_rate = row.hidden_rate
+    if output_rate is None:
+        output_rate = row.output_rate
+    n_layers = len(sizes) - 1
+    layers: list[DenseLayer] = []
+    for k in range(n_layers - 1, -1, -1):  # from the last, whose d the layer below needs
+        last = k == n_layers - 1
+        n_in, n_out = sizes[k], sizes[k + 1]
+        exponents = _RANGE_EXPONENTS.get(bits, (0, 0))
+        exponent = exponents[last] if range_exponent is None else range_exponent
+        above = layers[0] if layers else None
+        modulator_scale = row.modulator_scale
+        feedback_exponent, signal_shift = 0, 0
+        if above is not None and row.learns_hidden:
+            feedback_exponent, signal_shift = _signal_shift(row, above)
+        first = k == 0
+        layers.insert(
+            0,
+            DenseLayer(
+                n_in=n_in,
+                n_out=n_out,
+                word=WeightFormat(bits, residual_bits, exponent),
+                activation=output if last else activation,
+                output=last,
+                input_one=(1 << input_bits) - 1 if first else hidden.one,
+                input_scale=(0 if input_bits == 1 else input_bits) if first else hidden.scale,
+                input_max=(1 << input_bits) - 1 if first else 127,
+                rate=output_rate if last else hidden_rate,
+                learns=last or row.learns_hidden,
+                delta_scale=ERROR_SCALE if last else modulator_scale,
+                delta_bits=9 if last else _delta_bits(row, k, n_out, bits),
+                feedback_exponent=feedback_exponent,
+                signal_shift=signal_shift,
+                non_negative=row.non_negative and not first,
+                event_major=first or (not hidden.dense and n_out >= 64),
+            ),
+        )
+    spec = NetworkSpec(
+        row,
+        tuple(layers),
+        output,
+        rounding,
+        input_bits,
+        feedback_format,
+        event_threshold,
+        dead_zone,
+        accumulator_bits,
+        seed,
+    )
+    _check_sums(spec)
+    _check_rates(spec)
+    return spec
+
+
+def _signal_shift(rule: Rule, above: DenseLayer) -> tuple[int, int]:
+    """Return f and s_m of the layer below `above` (contract, section 4)."""
+    if rule.signal is Signal.TARGET:
+        return 0, 0
+    if rule.feedback is Feedback.TRANSPOSE:
+        return 0, above.delta_scale + above.word.bits - 1 - above.word.range_exponent - rule.modulator_scale
+    exponent = 0
+    if rule.feedback is Feedback.LAYERWISE and not above.output:
+        exponent = round(math.log2(math.sqrt(6 / above.n_out)))
+    signal_scale = {Signal.ERROR: ERROR_SCALE, Signal.SIGN_ERROR: 0, Signal.DELTA: above.delta_scale}[rule.signal]
+    return exponent, signal_scale + 7 - exponent - rule.modulator_scale
+
+
+def _delta_bits(rule: Rule, k: int, n_out: int, bits: int) -> int:
+    """Return the width of d of hidden layer k: 16, or the widest whose sums behind the layer stay below 2^31."""
+    if rule.signal is not Signal.DELTA or k == 0:
+        return 16
+    word_max = 1 << (bits - 1) if rule.weight_transport else 127
+    width = 16
+    while width > 2 and n_out * ((1 << (width - 1)) - 1) * word_max + (1 << 20) >= 1 << 31:
+        width -= 1
+    return width
+
+
+def _check_sums(spec: NetworkSpec) -> None:
+    """Refuse a network whose exact sums could leave 32 bits."""
+    for k, layer in enumerate(spec.layers, 1):
+        word = 1 << (layer.word.bits - 1)
+        largest = (layer.n_in * layer.input_max + layer.input_one) * word + (1 << max(layer.sum_shift - 1, 0))
+        if largest >= 1 << 31:
+            raise UserError(
+                f"the accumulator of layer {k} could overflow: {layer.n_in} inputs of up to {layer.input_max} times "
+                f"weights of up to {word} reach 2^{largest.bit_length() - 1}, more than 31 bits hold; "
+                "use fewer --bits, fewer --input-bits or fewer inputs"
+            )
+    last = spec.layers[-1]
+    word = 1 << (last.word.bits - 1) if spec.rule.weight_transport else 127
+    if spec.rule.learns_hidden and last.n_out * 255 * word + (1 << 20) >= 1 << 31:
+        raise UserError(
+            f"the accumulator of the error signal could overflow: {last.n_out} errors of up to 255 times weights of up "
+            f"to {word} reach more than 31 bits; use fewer --bits or fewer outputs"
+        )
+
+
+def _check_rates(spec: NetworkSpec) -> None:
+    for k, layer in enumerate(spec.layers, 1):
+        shift = layer.step_shift - (8 if spec.stochastic else 0)
+        if layer.learns and layer.input_max * layer.delta_max << max(-shift, 0) >= 1 << 31:
+            raise UserError(
+                f"the rate 2^{layer.rate} of layer {k} is too large for its word: a step could leave 32 bits; "
+                "use a smaller --hidden-rate or --output-rate"
+            )
+        if not -20 <= layer.rate <= 0:
+            raise UserError(f"the rate 2^{layer.rate} of layer {k} cannot be built; exponents from -20 to 0 are allowed")
