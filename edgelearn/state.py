@@ -8,7 +8,7 @@ import numpy as np
 
 from edgelearn.errors import UserError
 from edgelearn.kernels import tables as t
-from edgelearn.kernels.arrays import Arrays, aligned_zeros, padded
+from edgelearn.kernels.arrays import BATCH, Arrays, aligned_zeros, padded
 from edgelearn.layers.activations import find_activation, output_table
 from edgelearn.layers.dense import DenseLayer
 from edgelearn.network import NetworkSpec
@@ -43,18 +43,15 @@ class State:
     arrays: Arrays
 
     def weights(self, k: int) -> np.ndarray:
-        row, layer = self.layers[k], self.spec.layers[k]
-        matrix = self._weight_matrix(k)
-        plain = matrix[:, : layer.n_out].T if layer.event_major else matrix[:, : layer.n_in]
-        return np.ascontiguousarray(plain >> row[t.ALIGN]).astype(np.int16)
+        words = self._weight_matrix(k)[:, : self.spec.layers[k].n_in]
+        return np.ascontiguousarray(words >> self.layers[k, t.ALIGN]).astype(np.int16)
 
     def biases(self, k: int) -> np.ndarray:
-        row = self.layers[k]
-        start = row[t.NEURON_AT]
-        return (self.arrays.biases[start : start + row[t.N_OUT]] >> row[t.ALIGN]).astype(np.int16)
+        words = self._weight_matrix(k)[:, self.spec.layers[k].n_in]
+        return (words >> self.layers[k, t.ALIGN]).astype(np.int16)
 
     def feedback(self, k: int) -> np.ndarray:
-        return self._feedback_matrix(k)[:, : self.spec.layers[k].n_out].copy()
+        return self._feedback_matrix(k).copy()
 
     def set_words(self, k: int, weights: np.ndarray, biases: np.ndarray) -> None:
         """Write plain raw words of layer k.
@@ -64,38 +61,34 @@ class State:
         UserError
             "words of layer ... do not fit": wrong shape or beyond the range of the word.
         """
-        row, layer = self.layers[k], self.spec.layers[k]
-        for words, shape, lowest in (
-            (weights, (layer.n_out, layer.n_in), layer.min_weight),
-            (biases, (layer.n_out,), layer.word.min_raw),
+        layer, matrix = self.spec.layers[k], self._weight_matrix(k)
+        for words, target, lowest in (
+            (weights, matrix[:, : layer.n_in], layer.min_weight),
+            (biases, matrix[:, layer.n_in], layer.word.min_raw),
         ):
-            if words.shape != shape or words.min() < lowest or words.max() > layer.word.max_raw:
+            if words.shape != target.shape or words.min() < lowest or words.max() > layer.word.max_raw:
                 raise UserError(
                     f"words of layer {k + 1} do not fit: shape {words.shape} with values {words.min()}..{words.max()}, "
-                    f"expected shape {shape} within {lowest}..{layer.word.max_raw}"
+                    f"expected shape {target.shape} within {lowest}..{layer.word.max_raw}"
                 )
-        aligned = weights.astype(np.int32) << row[t.ALIGN]
-        matrix = self._weight_matrix(k)
-        if layer.event_major:
-            matrix[:, : layer.n_out] = aligned.T
-        else:
-            matrix[:, : layer.n_in] = aligned
-        start = row[t.NEURON_AT]
-        self.arrays.biases[start : start + layer.n_out] = biases.astype(np.int32) << row[t.ALIGN]
+            target[...] = words.astype(np.int32) << self.layers[k, t.ALIGN]
 
     def set_feedback(self, k: int, feedback: np.ndarray) -> None:
         """Write the raw feedback matrix of hidden layer k: int[rows, n_out], within -127..127."""
-        self._feedback_matrix(k)[:, : self.spec.layers[k].n_out] = feedback
+        self._feedback_matrix(k)[...] = feedback
 
     def _weight_matrix(self, k: int) -> np.ndarray:
+        """Return left-aligned words as a view [n_out, n_in + 1], bias last, whatever the layout."""
         row, layer = self.layers[k], self.spec.layers[k]
-        n_rows, start = (layer.n_in if layer.event_major else layer.n_out), row[t.WEIGHT_AT]
-        return self.arrays.weights[start : start + n_rows * row[t.STRIDE]].reshape(n_rows, row[t.STRIDE])
+        n_rows, stride, start = row[t.ROWS], row[t.STRIDE], row[t.WEIGHT_AT]
+        matrix = self.arrays.weights[start : start + n_rows * stride].reshape(n_rows, stride)
+        return matrix[:, : layer.n_out].T if layer.event_major else matrix[:, : layer.n_in + 1]
 
     def _feedback_matrix(self, k: int) -> np.ndarray:
         row, n_rows = self.layers[k], self.spec.feedback_rows(k)
         start, stride = row[t.FEEDBACK_AT], row[t.FEEDBACK_STRIDE]
-        return self.arrays.feedback[start : start + n_rows * stride].reshape(n_rows, stride)
+        matrix = self.arrays.feedback[start : start + n_rows * stride].reshape(n_rows, stride)
+        return matrix[:, : self.spec.layers[k].n_out]
 
 
 def quantize(spec: NetworkSpec) -> State:
@@ -152,64 +145,59 @@ def allocate(spec: NetworkSpec) -> State:
     """Return zeroed arrays and the integer tables of a specification."""
     n_layers = len(spec.layers)
     layers = np.zeros((n_layers, t.LAYER_COLUMNS), np.int64)
-    weight_at = input_at = neuron_at = feedback_at = 0
-    width, slots, max_in = 0, 1, 0
+    weight_at = feedback_at = 0
     for k, layer in enumerate(spec.layers):
-        stride = padded(layer.n_out if layer.event_major else layer.n_in)
-        n_rows = layer.n_in if layer.event_major else layer.n_out
-        feedback_rows = 0 if layer.output else spec.feedback_rows(k)
-        layers[k] = _layer_row(layer, stride, weight_at, input_at, neuron_at, feedback_at)
-        weight_at += n_rows * stride
-        input_at += padded(layer.n_in)
-        neuron_at += padded(layer.n_out)
-        feedback_at += feedback_rows * padded(layer.n_out)
-        width = max(width, stride, padded(layer.n_out))
-        slots = max(slots, int(layers[k, t.LEVEL_SLOTS]))
-        max_in = max(max_in, layer.n_in)
-    tables = np.stack(
-        [output_table() if layer.output else find_activation(layer.activation).table() for layer in spec.layers]
-    )
-    keys = np.array([((j + 1) * 0x9E3779B1 % 2**32) >> 24 for j in range(width)], np.uint8)
+        layers[k] = _layer_row(layer, weight_at, feedback_at)
+        weight_at += int(layers[k, t.ROWS] * layers[k, t.STRIDE])
+        if not layer.output:
+            feedback_at += spec.feedback_rows(k) * int(layers[k, t.FEEDBACK_STRIDE])
+    width = padded(max(spec.sizes) + 1)
+    vectors = (n_layers, width)
     arrays = Arrays(
-        weights=aligned_zeros(weight_at, np.int16),
-        biases=aligned_zeros(neuron_at, np.int16),
-        feedback=aligned_zeros(feedback_at, np.int16),
-        inputs=aligned_zeros(input_at, np.int16),
-        events=aligned_zeros(input_at, np.int64),
+        weights=aligned_zeros((weight_at,), np.int16),
+        feedback=aligned_zeros((feedback_at,), np.int16),
+        floors=aligned_zeros(vectors, np.int16),
+        inputs=aligned_zeros(vectors, np.int16),
+        events=aligned_zeros(vectors, np.int64),
         n_events=np.zeros(n_layers, np.int64),
-        sums=aligned_zeros(neuron_at, np.int32),
-        indices=aligned_zeros(neuron_at, np.int16),
-        gates=aligned_zeros(neuron_at, np.int16),
-        deltas=aligned_zeros(neuron_at, np.int16),
-        signals=aligned_zeros(padded(spec.n_outputs), np.int16),
-        active=aligned_zeros(neuron_at, np.int64),
+        sums=aligned_zeros(vectors, np.int32),
+        indices=aligned_zeros(vectors, np.int16),
+        gates=aligned_zeros(vectors, np.int16),
+        deltas=aligned_zeros(vectors, np.int16),
+        signals=aligned_zeros(vectors, np.int16),
+        active=aligned_zeros(vectors, np.int64),
         n_active=np.zeros(n_layers, np.int64),
-        tables=tables,
-        steps=aligned_zeros(slots * width, np.int16).reshape(slots, width),
-        fractions=aligned_zeros(slots * width, np.uint8).reshape(slots, width),
-        slot_cuts=np.zeros(slots, np.int64),
-        draws=np.zeros(max_in + 1, np.uint32),
-        random_bytes=aligned_zeros(width, np.uint8),
-        keys=keys,
+        tables=np.stack(
+            [output_table() if layer.output else find_activation(layer.activation).table() for layer in spec.layers]
+        ),
+        steps=aligned_zeros((BATCH, width), np.int16),
+        fractions=aligned_zeros((BATCH, width), np.uint8),
+        random=aligned_zeros((BATCH, width), np.uint8),
+        slots=np.zeros((2, BATCH), np.int64),
+        draws=np.zeros(width, np.uint32),
+        keys=np.array([((j + 1) * 0x9E3779B1 % 2**32) >> 24 for j in range(width)], np.uint8),
         generator=np.ones(1, np.uint32),
     )
+    for k, layer in enumerate(spec.layers):
+        arrays.inputs[k, layer.n_in] = layer.input_one
+        arrays.floors[k] = -32768
+        if layer.non_negative:
+            arrays.floors[k, : layer.n_in] = 0
     return State(spec, _net_row(spec), layers, arrays)
 
 
-def _layer_row(
-    layer: DenseLayer, stride: int, weight_at: int, input_at: int, neuron_at: int, feedback_at: int
-) -> np.ndarray:
-    align = 16 - layer.word.stored_bits
+def _layer_row(layer: DenseLayer, weight_at: int, feedback_at: int) -> np.ndarray:
     row = np.zeros(t.LAYER_COLUMNS, np.int64)
-    row[t.N_IN], row[t.N_OUT] = layer.n_in, layer.n_out
-    row[t.EVENT_MAJOR], row[t.STRIDE], row[t.BIAS_WIDTH] = layer.event_major, stride, padded(layer.n_out)
-    row[t.WEIGHT_AT], row[t.INPUT_AT], row[t.NEURON_AT] = weight_at, input_at, neuron_at
-    row[t.FEEDBACK_AT], row[t.FEEDBACK_STRIDE] = feedback_at, padded(layer.n_out)
-    row[t.SUM_SHIFT], row[t.VIEW_SHIFT], row[t.ALIGN] = layer.sum_shift, 16 - layer.word.bits, align
-    row[t.ONE], row[t.STEP_SHIFT], row[t.STEP_MAX] = layer.input_one, layer.step_shift, layer.step_max
-    row[t.FLOOR] = 0 if layer.non_negative else -32768
-    row[t.SIGNAL_SHIFT], row[t.DELTA_MAX], row[t.LEARNS] = layer.signal_shift, layer.delta_max, layer.learns
-    row[t.LEVEL_SLOTS] = layer.input_max + 1 if layer.event_major and layer.input_max < 16 else 1
+    row[t.N_IN], row[t.N_OUT], row[t.EVENT_MAJOR] = layer.n_in, layer.n_out, layer.event_major
+    row[t.ROWS] = layer.n_in + 1 if layer.event_major else layer.n_out
+    row[t.STRIDE] = padded(layer.n_out if layer.event_major else layer.n_in + 1)
+    row[t.WEIGHT_AT], row[t.FEEDBACK_AT], row[t.FEEDBACK_STRIDE] = weight_at, feedback_at, padded(layer.n_out)
+    row[t.SUM_SHIFT], row[t.VIEW_SHIFT] = layer.sum_shift, 16 - layer.word.bits
+    row[t.ALIGN], row[t.STEP_MAX] = 16 - layer.word.stored_bits, layer.word.max_raw
+    row[t.STEP_SHIFT], row[t.SIGNAL_SHIFT] = layer.step_shift, layer.signal_shift
+    row[t.DELTA_MAX], row[t.LEARNS] = layer.delta_max, layer.learns
+    row[t.KEEPS_LEVELS] = layer.event_major and layer.input_max < BATCH
+    row[t.NARROW] = 8 * layer.input_max << (layer.word.bits - 1) < 1 << 15
     return row
 
 

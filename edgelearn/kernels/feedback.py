@@ -4,43 +4,54 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.kernels.lanes import compiled
+from edgelearn.kernels.lanes import add32, compiled, max32, min32, mul32, narrow16, shr32, widen32
 
 
 @compiled
-def copy_row(matrix, row, n, sums):  # type: ignore[no-untyped-def]
+def copy_row(matrix, row, n, sums, k):  # type: ignore[no-untyped-def]
     """Select the feedback row of the target; no arithmetic."""
     for j in range(n):
-        sums[j] = matrix[row, j]
+        sums[k, j] = matrix[row, j]
 
 
 @compiled
-def signs(values, n, out):  # type: ignore[no-untyped-def]
-    """Write -1, 0 or 1 for each value."""
+def broadcast(errors, k, n, sign, signals):  # type: ignore[no-untyped-def]
+    """Write the error, or its sign (-1, 0, 1), as the signal that direct feedback sends."""
     for c in range(n):
-        out[c] = np.int16(values[c] > 0) - np.int16(values[c] < 0)
+        e = np.int64(errors[k, c])
+        signals[k, c] = min(max(e, -1), 1) if sign else e
 
 
 @compiled
-def scale_sums(sums, n, shift):  # type: ignore[no-untyped-def]
+def scale_sums(sums, k, n, shift):  # type: ignore[no-untyped-def]
     """Turn exact sums into modulators, in place: m = sat(rn(sum, shift), -32767, 32767)."""
     if shift > 0:
         half = np.int64(1) << (shift - 1)
         for j in range(n):
-            sums[j] = min(max((np.int64(sums[j]) + half) >> shift, -32767), 32767)
+            sums[k, j] = min(max((np.int64(sums[k, j]) + half) >> shift, -32767), 32767)
     else:
         for j in range(n):
-            sums[j] = min(max(np.int64(sums[j]) << -shift, -32767), 32767)
+            sums[k, j] = min(max(np.int64(sums[k, j]) << -shift, -32767), 32767)
 
 
 @compiled
-def gate(modulators, gates, n, limit, deltas, active):  # type: ignore[no-untyped-def]
-    """Write d_j = sat(rn(m_j * g_j, 7), -limit, limit); list and count the neurons with d != 0."""
-    for j in range(n):
-        d = (np.int64(modulators[j]) * np.int64(gates[j]) + 64) >> 7
-        deltas[j] = min(max(d, -limit), limit)
+def gate(modulators, gates, k, n, limit, deltas):  # type: ignore[no-untyped-def]
+    """Write d_j = sat(rn(m_j * g_j, 7), -limit, limit); return how many are not zero."""
+    high, low = np.int32(limit), np.int32(-limit)
+    half, seven = np.int32(64), np.int32(7)
     n_active = 0
     for j in range(n):
-        active[n_active] = j
-        n_active += deltas[j] != 0
+        d = shr32(add32(mul32(modulators[k, j], widen32(gates[k, j])), half), seven)
+        d = max32(min32(d, high), low)
+        deltas[k, j] = narrow16(d)
+        n_active += d != 0
     return n_active
+
+
+@compiled
+def count_nonzero(values, k, n):  # type: ignore[no-untyped-def]
+    """Return how many of the first n values are not zero."""
+    count = 0
+    for j in range(n):
+        count += values[k, j] != 0
+    return count

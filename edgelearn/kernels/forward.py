@@ -4,78 +4,110 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.kernels.lanes import add32, compiled, mul32, shr16, widen32
+from edgelearn.kernels.lanes import add16, add32, compiled, mul16, mul32, shr16, widen32
 
 
 @compiled
-def sum_rows(matrix, rows, factors, n_rows, shift, sums):  # type: ignore[no-untyped-def]
-    """Add rows of a matrix, each times its factor: sums[j] = sum_e factors[rows[e]] * (matrix[rows[e], j] >> shift).
+def sum_rows(matrix, rows, factors, source, n_rows, shift, sums, k):  # type: ignore[no-untyped-def]
+    """Add rows of a matrix, each times its factor.
+
+    sums[k, j] = sum_e factors[source, r] * (matrix[r, j] >> shift), r = rows[source, e]
 
     Parameters
     ----------
-    matrix : int16[n, width]
-    rows : int64[>= n_rows], indices of the rows that count
-    factors : int16[n], read at the same indices
+    matrix : int16[n, columns]
+    rows : int64[layers, width], indices of the n_rows rows that count
+    factors : int16[layers, width], read at the same indices
     shift : int16, from the stored word to the word that is read
-    sums : int32[>= width], written
+    sums : int32[layers, width], row k is written
 
-    Traffic: n_rows * width words of the matrix, n_rows factors.
+    Traffic: n_rows * columns words of the matrix, n_rows factors.
     """
-    width = matrix.shape[1]
-    for j in range(width):
-        sums[j] = 0
+    columns = matrix.shape[1]
+    for j in range(columns):
+        sums[k, j] = 0
     e = 0
     while e + 4 <= n_rows:  # four rows a pass: the sums are loaded and stored once for all of them
-        a, b, c, d = rows[e], rows[e + 1], rows[e + 2], rows[e + 3]
-        fa, fb, fc, fd = widen32(factors[a]), widen32(factors[b]), widen32(factors[c]), widen32(factors[d])
-        for j in range(width):
+        a, b, c, d = rows[source, e], rows[source, e + 1], rows[source, e + 2], rows[source, e + 3]
+        fa, fb = widen32(factors[source, a]), widen32(factors[source, b])
+        fc, fd = widen32(factors[source, c]), widen32(factors[source, d])
+        for j in range(columns):
             low = add32(mul32(fa, widen32(shr16(matrix[a, j], shift))), mul32(fb, widen32(shr16(matrix[b, j], shift))))
             high = add32(mul32(fc, widen32(shr16(matrix[c, j], shift))), mul32(fd, widen32(shr16(matrix[d, j], shift))))
-            sums[j] = add32(sums[j], add32(low, high))
+            sums[k, j] = add32(sums[k, j], add32(low, high))
         e += 4
-    while e < n_rows:
-        a = rows[e]
-        fa = widen32(factors[a])
-        for j in range(width):
-            sums[j] = add32(sums[j], mul32(fa, widen32(shr16(matrix[a, j], shift))))
-        e += 1
+    add_last_rows(matrix, rows, factors, source, e, n_rows, shift, sums, k)
 
 
 @compiled
-def dot_rows(matrix, factors, shift, sums):  # type: ignore[no-untyped-def]
-    """Multiply each row of a matrix with a vector: sums[r] = sum_i factors[i] * (matrix[r, i] >> shift).
+def sum_rows_narrow(matrix, rows, factors, source, n_rows, shift, sums, k):  # type: ignore[no-untyped-def]
+    """Do what `sum_rows` does where eight products fit 16 bits: twice the lanes, one widening for eight rows."""
+    columns = matrix.shape[1]
+    for j in range(columns):
+        sums[k, j] = 0
+    e = 0
+    while e + 8 <= n_rows:
+        a, b, c, d = rows[source, e], rows[source, e + 1], rows[source, e + 2], rows[source, e + 3]
+        p, q, r, s = rows[source, e + 4], rows[source, e + 5], rows[source, e + 6], rows[source, e + 7]
+        fa, fb, fc, fd = factors[source, a], factors[source, b], factors[source, c], factors[source, d]
+        fp, fq, fr, fs = factors[source, p], factors[source, q], factors[source, r], factors[source, s]
+        for j in range(columns):
+            ab = add16(mul16(fa, shr16(matrix[a, j], shift)), mul16(fb, shr16(matrix[b, j], shift)))
+            cd = add16(mul16(fc, shr16(matrix[c, j], shift)), mul16(fd, shr16(matrix[d, j], shift)))
+            pq = add16(mul16(fp, shr16(matrix[p, j], shift)), mul16(fq, shr16(matrix[q, j], shift)))
+            rs = add16(mul16(fr, shr16(matrix[r, j], shift)), mul16(fs, shr16(matrix[s, j], shift)))
+            sums[k, j] = add32(sums[k, j], widen32(add16(add16(ab, cd), add16(pq, rs))))
+        e += 8
+    add_last_rows(matrix, rows, factors, source, e, n_rows, shift, sums, k)
+
+
+@compiled
+def add_last_rows(matrix, rows, factors, source, first, n_rows, shift, sums, k):  # type: ignore[no-untyped-def]
+    """Add the rows that do not fill a pass."""
+    for e in range(first, n_rows):
+        a = rows[source, e]
+        fa = widen32(factors[source, a])
+        for j in range(matrix.shape[1]):
+            sums[k, j] = add32(sums[k, j], mul32(fa, widen32(shr16(matrix[a, j], shift))))
+
+
+@compiled
+def dot_rows(matrix, factors, source, shift, sums, k):  # type: ignore[no-untyped-def]
+    """Multiply each row of a matrix with a vector: sums[k, r] = sum_i factors[source, i] * (matrix[r, i] >> shift).
 
     Parameters
     ----------
-    matrix : int16[n, width]
-    factors : int16[>= width], zero beyond the inputs
+    matrix : int16[n, columns]
+    factors : int16[layers, width], zero beyond the inputs
     shift : int16
-    sums : int32[>= n], written
+    sums : int32[layers, width], row k is written
 
     Traffic: n words of the matrix for each non-zero factor.
     """
-    width = matrix.shape[1]
+    columns = matrix.shape[1]
     for r in range(matrix.shape[0]):
         total = np.int32(0)
-        for i in range(width):
-            total = add32(total, mul32(widen32(factors[i]), widen32(shr16(matrix[r, i], shift))))
-        sums[r] = total
+        for i in range(columns):
+            total = add32(total, mul32(widen32(factors[source, i]), widen32(shr16(matrix[r, i], shift))))
+        sums[k, r] = total
 
 
 @compiled
-def list_events(levels, inputs, events):  # type: ignore[no-untyped-def]
-    """Copy levels to `inputs`, list the indices of the non-zero ones in `events`, return their number."""
+def list_events(levels, sample, inputs, events):  # type: ignore[no-untyped-def]
+    """Copy the levels of a sample to the first layer, list its events and the bias, return the number of events."""
+    n_in = levels.shape[1]
     n = 0
-    for i in range(levels.shape[0]):
-        level = levels[i]
-        inputs[i] = level
-        events[n] = i
+    for i in range(n_in):
+        level = levels[sample, i]
+        inputs[0, i] = level
+        events[0, n] = i
         n += level != 0
+    events[0, n] = n_in
     return n
 
 
 @compiled
-def wrap_sums(sums, n, bits):  # type: ignore[no-untyped-def]
+def wrap_sums(sums, k, n, bits):  # type: ignore[no-untyped-def]
     """Wrap exact sums to an accumulator of `bits`, in place; return how many did not fit."""
     if bits >= 32:
         return 0
@@ -83,88 +115,84 @@ def wrap_sums(sums, n, bits):  # type: ignore[no-untyped-def]
     mask = (np.int64(1) << bits) - 1
     overflows = 0
     for j in range(n):
-        z = np.int64(sums[j])
+        z = np.int64(sums[k, j])
         wrapped = ((z + half) & mask) - half
         overflows += wrapped != z
-        sums[j] = wrapped
+        sums[k, j] = wrapped
     return overflows
 
 
 @compiled
-def add_bias(sums, biases, n, one, shift):  # type: ignore[no-untyped-def]
-    """Add the bias, a weight whose input `one` is always on."""
-    level = np.int32(one)
-    for j in range(n):
-        sums[j] = add32(sums[j], mul32(level, widen32(shr16(biases[j], shift))))
-
-
-@compiled
-def index_sums(sums, n, shift, indices):  # type: ignore[no-untyped-def]
+def index_sums(sums, k, n, shift, indices):  # type: ignore[no-untyped-def]
     """Round pre-activations to table indices: q = sat(rn(z, shift), -128, 127)."""
     if shift > 0:
         half = np.int64(1) << (shift - 1)
         for j in range(n):
-            indices[j] = min(max((np.int64(sums[j]) + half) >> shift, -128), 127)
+            indices[k, j] = min(max((np.int64(sums[k, j]) + half) >> shift, -128), 127)
     else:
         for j in range(n):  # clipped before the exact left shift, which cannot bring it back into range
-            indices[j] = min(max(min(max(np.int64(sums[j]), -129), 128) << -shift, -128), 127)
+            indices[k, j] = min(max(min(max(np.int64(sums[k, j]), -129), 128) << -shift, -128), 127)
 
 
 @compiled
-def activate(indices, n, table, threshold, outputs, events, gates):  # type: ignore[no-untyped-def]
-    """Look up activation and gate of each index and list the events.
+def activate(indices, tables, k, n, threshold, inputs, gates):  # type: ignore[no-untyped-def]
+    """Look up activation and gate of each index; return how many of each are not zero.
 
-    Returns the number of events (activations beyond the threshold) and of open gates.
+    Activations of layer k are the inputs of layer k + 1; those within the threshold are no events.
     """
     n_events = 0
     n_gates = 0
     for j in range(n):
-        y = table[indices[j] + 128]
-        g = table[indices[j] + 384]
+        q = np.int64(indices[k, j]) + 128
+        y = tables[k, q]
+        g = tables[k, q + 256]
         if -threshold <= y <= threshold:
             y = np.int32(0)
-        outputs[j] = y
-        gates[j] = g
-        events[n_events] = j
+        inputs[k + 1, j] = y
+        gates[k, j] = g
         n_events += y != 0
         n_gates += g != 0
     return n_events, n_gates
 
 
 @compiled
-def first_maximum(sums, n):  # type: ignore[no-untyped-def]
+def list_nonzero(values, k, n, indices):  # type: ignore[no-untyped-def]
+    """List the indices of non-zero values, ascending, then n; return how many there are."""
+    count = 0
+    for j in range(n):
+        indices[k, count] = j
+        count += values[k, j] != 0
+    indices[k, count] = n
+    return count
+
+
+@compiled
+def first_maximum(sums, k, n):  # type: ignore[no-untyped-def]
     """Return the class: the first maximum of z, or z > 0 for one output."""
     if n == 1:
-        return np.int64(sums[0] > 0)
+        return np.int64(sums[k, 0] > 0)
     best = 0
     for c in range(1, n):
-        if sums[c] > sums[best]:
+        if sums[k, c] > sums[k, best]:
             best = c
     return np.int64(best)
 
 
 @compiled
-def output_error(indices, n, table, softmax, label, dead_zone, errors, active):  # type: ignore[no-untyped-def]
-    """Write e_c = p_c - 255 * target_c, zero inside the dead zone; list and count the others."""
+def output_error(indices, tables, k, n, softmax, label, dead_zone, errors):  # type: ignore[no-untyped-def]
+    """Write e_c = p_c - 255 * target_c, zero inside the dead zone."""
     total = np.int64(0)
     top = np.int64(-128)
     if softmax:
         for c in range(n):
-            top = max(top, np.int64(indices[c]))
+            top = max(top, np.int64(indices[k, c]))
         for c in range(n):
-            total += np.int64(table[256 + top - indices[c]])
-    n_errors = 0
+            total += np.int64(tables[k, 256 + top - indices[k, c]])
     for c in range(n):
         if softmax:
-            share = np.int64(table[256 + top - indices[c]])
-            p = (255 * share + total // 2) // total
+            p = (255 * np.int64(tables[k, 256 + top - indices[k, c]]) + total // 2) // total
         else:
-            p = np.int64(table[indices[c] + 128])
-        target = label if n == 1 else np.int64(c == label)
+            p = np.int64(tables[k, np.int64(indices[k, c]) + 128])
+        target = np.int64(label) if n == 1 else np.int64(c == label)
         e = p - 255 * target
-        if -dead_zone <= e <= dead_zone:
-            e = np.int64(0)
-        errors[c] = e
-        active[n_errors] = c
-        n_errors += e != 0
-    return n_errors
+        errors[k, c] = 0 if -dead_zone <= e <= dead_zone else e

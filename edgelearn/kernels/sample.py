@@ -9,22 +9,24 @@ from __future__ import annotations
 import numpy as np
 
 from edgelearn.kernels import tables as t
-from edgelearn.kernels.feedback import copy_row, gate, scale_sums, signs
+from edgelearn.kernels.arrays import BATCH
+from edgelearn.kernels.feedback import broadcast, copy_row, count_nonzero, gate, scale_sums
 from edgelearn.kernels.forward import (
     activate,
-    add_bias,
     dot_rows,
     first_maximum,
     index_sums,
     list_events,
+    list_nonzero,
     output_error,
     sum_rows,
+    sum_rows_narrow,
     wrap_sums,
 )
-from edgelearn.kernels.lanes import compiled
+from edgelearn.kernels.lanes import compiled, inlined
 from edgelearn.kernels.update import (
-    add_row,
-    add_row_stochastic,
+    add_rows,
+    add_rows_stochastic,
     draw,
     round_steps,
     split_steps,
@@ -33,40 +35,35 @@ from edgelearn.kernels.update import (
 )
 
 
-@compiled
-def weight_matrix(layer, weights):  # type: ignore[no-untyped-def]
-    """Return the layer's words as a matrix of rows, padding included."""
-    rows = layer[t.N_IN] if layer[t.EVENT_MAJOR] else layer[t.N_OUT]
-    stride = layer[t.STRIDE]
-    start = layer[t.WEIGHT_AT]
-    return weights[start : start + rows * stride].reshape((rows, stride))
+@inlined
+def matrix_of(flat, start, n_rows, stride):  # type: ignore[no-untyped-def]
+    """Return rows of a flat array as a matrix, padding included."""
+    return flat[start : start + n_rows * stride].reshape((n_rows, stride))
 
 
-@compiled
-def feedback_matrix(layer, n_rows, feedback):  # type: ignore[no-untyped-def]
-    """Return B of a hidden layer, one row a signal lane."""
-    stride = layer[t.FEEDBACK_STRIDE]
-    start = layer[t.FEEDBACK_AT]
-    return feedback[start : start + n_rows * stride].reshape((n_rows, stride))
-
-
-@compiled
+@inlined
 def forward_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
-    """Compute z and q of layer k from its inputs."""
-    layer = layers[k]
-    n_in, n_out = layer[t.N_IN], layer[t.N_OUT]
-    at, neuron = layer[t.INPUT_AT], layer[t.NEURON_AT]
-    n_events = arrays.n_events[k]
-    inputs, sums = arrays.inputs[at:], arrays.sums[neuron:]
-    shift = np.int16(layer[t.VIEW_SHIFT])
-    matrix = weight_matrix(layer, arrays.weights)
-    if layer[t.EVENT_MAJOR]:
-        sum_rows(matrix, arrays.events[at:], inputs, n_events, shift, sums)
+    """Compute z and q of layer k from its inputs; activate a hidden layer."""
+    last = layers.shape[0] - 1
+    n_out, n_events = layers[k, t.N_OUT], arrays.n_events[k]
+    shift = np.int16(layers[k, t.VIEW_SHIFT])
+    weights = matrix_of(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
+    if layers[k, t.EVENT_MAJOR] and layers[k, t.NARROW]:
+        sum_rows_narrow(weights, arrays.events, arrays.inputs, k, n_events + 1, shift, arrays.sums, k)
+    elif layers[k, t.EVENT_MAJOR]:
+        sum_rows(weights, arrays.events, arrays.inputs, k, n_events + 1, shift, arrays.sums, k)
     else:
-        dot_rows(matrix, inputs, shift, sums)
-    add_bias(sums, arrays.biases[neuron:], n_out, layer[t.ONE], shift)
-    counters[k, t.OVERFLOWS] += wrap_sums(sums, n_out, net[t.ACCUMULATOR_BITS])
-    index_sums(sums, n_out, layer[t.SUM_SHIFT], arrays.indices[neuron:])
+        dot_rows(weights, arrays.inputs, k, shift, arrays.sums, k)
+    counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS])
+    index_sums(arrays.sums, k, n_out, layers[k, t.SUM_SHIFT], arrays.indices)
+    if k < last:
+        n_above, n_gates = activate(
+            arrays.indices, arrays.tables, k, n_out, net[t.EVENT_THRESHOLD], arrays.inputs, arrays.gates
+        )
+        arrays.n_events[k + 1] = n_above
+        if layers[k + 1, t.EVENT_MAJOR] or net[t.STOCHASTIC]:
+            list_nonzero(arrays.inputs, k + 1, n_out, arrays.events)
+        counters[k, t.OPEN_GATES] += n_gates
     counters[k, t.SAMPLES] += 1
     counters[k, t.INPUT_EVENTS] += n_events
     counters[k, t.ACTIVATION_WRITE] += n_events
@@ -76,213 +73,148 @@ def forward_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-
     counters[k, t.FORWARD_MACS] += n_events * n_out
 
 
-@compiled
-def forward(net, layers, levels, arrays, counters):  # type: ignore[no-untyped-def]
-    """Run the forward pass and return the predicted class."""
+@inlined
+def signal_lanes(k, label, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
+    """Return how many lanes of the teaching signal of hidden layer k are not zero, and count their reads."""
     last = layers.shape[0] - 1
-    at = layers[0, t.INPUT_AT]
-    arrays.n_events[0] = list_events(levels, arrays.inputs[at:], arrays.events[at:])
-    for k in range(last):
-        forward_layer(k, net, layers, arrays, counters)
-        neuron, above = layers[k, t.NEURON_AT], layers[k + 1, t.INPUT_AT]
-        n_events, n_gates = activate(
-            arrays.indices[neuron:],
-            layers[k, t.N_OUT],
-            arrays.tables[k],
-            net[t.EVENT_THRESHOLD],
-            arrays.inputs[above:],
-            arrays.events[above:],
-            arrays.gates[neuron:],
-        )
-        arrays.n_events[k + 1] = n_events
-        counters[k, t.OPEN_GATES] += n_gates
-    forward_layer(last, net, layers, arrays, counters)
-    return first_maximum(arrays.sums[layers[last, t.NEURON_AT] :], layers[last, t.N_OUT])
+    if net[t.SIGNAL] == t.SIGNAL_TARGET:
+        counters[k, t.LABEL_READ] += 1
+        n_lanes = np.int64(1) if layers[last, t.N_OUT] > 1 else np.int64(label)
+    elif net[t.FEEDBACK] == t.FEEDBACK_DIRECT or k + 1 == last:
+        n_lanes = arrays.n_active[last]
+        counters[last, t.ERROR_READ] += n_lanes
+    else:
+        n_lanes = arrays.n_active[k + 1]
+        counters[k + 1, t.DELTA_READ] += n_lanes
+    return n_lanes
 
 
-@compiled
+@inlined
 def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
     """Compute d of hidden layer k from the teaching signal and the gates."""
-    layer, above = layers[k], layers[k + 1]
     last = layers.shape[0] - 1
-    n_out = layer[t.N_OUT]
-    neuron = layer[t.NEURON_AT]
-    sums, gates = arrays.sums[neuron:], arrays.gates[neuron:]
-    signal, feedback = net[t.SIGNAL], net[t.FEEDBACK]
-    source = last if feedback == t.FEEDBACK_DIRECT else k + 1  # where the teaching signal lives
-    source_at, n_rows = layers[source, t.NEURON_AT], layers[source, t.N_OUT]
-    n_gates = np.int64(0)
-    for j in range(n_out):
-        n_gates += gates[j] != 0
-    if signal == t.SIGNAL_TARGET:
-        n_lanes = np.int64(1) if n_rows > 1 else np.int64(label)
-        counters[k, t.LABEL_READ] += 1
+    n_out = layers[k, t.N_OUT]
+    feedback = net[t.FEEDBACK]
+    n_lanes = signal_lanes(k, label, net, layers, arrays, counters)
+    n_gates = count_nonzero(arrays.gates, k, n_out)
+    n_active = 0
+    if n_lanes == 0:
+        arrays.deltas[k, :n_out] = 0
     else:
-        n_lanes = arrays.n_active[source]
-        if source == last:
-            counters[last, t.ERROR_READ] += n_lanes
+        source = last if feedback == t.FEEDBACK_DIRECT else k + 1  # the layer where the teaching signal lives
+        n_rows, stride = layers[source, t.N_OUT], layers[k, t.FEEDBACK_STRIDE]
+        if feedback == t.FEEDBACK_TRANSPOSE:
+            start, n_rows, stride = layers[source, t.WEIGHT_AT], layers[source, t.ROWS], layers[source, t.STRIDE]
+            matrix = matrix_of(arrays.weights, start, n_rows, stride)
+            shift = np.int16(layers[source, t.VIEW_SHIFT])
+            counters[source, t.WEIGHT_READ] += n_lanes * n_gates
         else:
-            counters[source, t.DELTA_READ] += n_lanes
+            matrix = matrix_of(arrays.feedback, layers[k, t.FEEDBACK_AT], n_rows, stride)
+            shift = np.int16(0)
+            if net[t.REGENERATED]:
+                counters[k, t.LFSR_STEPS] += 2 * n_out * n_lanes
+            else:
+                counters[k, t.FEEDBACK_READ] += n_lanes * n_gates
+        if net[t.SIGNAL] == t.SIGNAL_TARGET:
+            copy_row(matrix, label if n_rows > 1 else 0, n_out, arrays.sums, k)
+        else:
+            factors = arrays.signals if feedback == t.FEEDBACK_DIRECT else arrays.deltas
+            if feedback == t.FEEDBACK_TRANSPOSE and layers[source, t.EVENT_MAJOR]:
+                dot_rows(matrix, factors, source, shift, arrays.sums, k)
+            else:
+                sum_rows(matrix, arrays.active, factors, source, n_lanes, shift, arrays.sums, k)
+            counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS])
+            scale_sums(arrays.sums, k, n_out, layers[k, t.SIGNAL_SHIFT])
+            counters[k, t.SIGNAL_MACS] += n_lanes * n_gates
+        n_active = gate(arrays.sums, arrays.gates, k, n_out, layers[k, t.DELTA_MAX], arrays.deltas)
+        if net[t.HOLDS_DELTAS] or not layers[k, t.EVENT_MAJOR]:
+            list_nonzero(arrays.deltas, k, n_out, arrays.active)
+        counters[k, t.LIVE_GATES] += n_gates
+        counters[k, t.GATE_PRODUCTS] += n_gates
+        if net[t.HOLDS_GATES]:
+            counters[k, t.GATE_READ] += n_gates
+    arrays.n_active[k] = n_active
     if net[t.HOLDS_GATES]:
         counters[k, t.GATE_WRITE] += n_gates
-    counters[k, t.SIGNAL_LANES] += n_lanes
-    counters[k, t.GATED_SIGNALS] += n_lanes * n_gates
-    if n_lanes == 0:
-        for j in range(n_out):
-            arrays.deltas[neuron + j] = 0
-        arrays.n_active[k] = 0
-        return
-    lanes = arrays.active[source_at:]
-    if feedback == t.FEEDBACK_TRANSPOSE:
-        shift = np.int16(above[t.VIEW_SHIFT])
-        matrix = weight_matrix(above, arrays.weights)
-        if above[t.EVENT_MAJOR]:
-            dot_rows(matrix, arrays.deltas[source_at:], shift, sums)
-        else:
-            sum_rows(matrix, lanes, arrays.deltas[source_at:], n_lanes, shift, sums)
-        counters[k + 1, t.WEIGHT_READ] += n_lanes * n_gates
-    else:
-        matrix = feedback_matrix(layer, n_rows, arrays.feedback)
-        if signal == t.SIGNAL_TARGET:
-            copy_row(matrix, label if n_rows > 1 else 0, n_out, sums)
-        elif feedback == t.FEEDBACK_DIRECT:
-            sum_rows(matrix, lanes, arrays.signals, n_lanes, np.int16(0), sums)
-        else:
-            sum_rows(matrix, lanes, arrays.deltas[source_at:], n_lanes, np.int16(0), sums)
-        if net[t.REGENERATED]:
-            counters[k, t.LFSR_STEPS] += 2 * n_out * n_lanes
-        else:
-            counters[k, t.FEEDBACK_READ] += n_lanes * n_gates
-    if signal != t.SIGNAL_TARGET:
-        counters[k, t.OVERFLOWS] += wrap_sums(sums, n_out, net[t.ACCUMULATOR_BITS])
-        scale_sums(sums, n_out, layer[t.SIGNAL_SHIFT])
-        counters[k, t.SIGNAL_MACS] += n_lanes * n_gates
-    n_active = gate(sums, gates, n_out, layer[t.DELTA_MAX], arrays.deltas[neuron:], arrays.active[neuron:])
-    arrays.n_active[k] = n_active
-    counters[k, t.LIVE_GATES] += n_gates
-    counters[k, t.GATE_PRODUCTS] += n_gates
-    if net[t.HOLDS_GATES]:
-        counters[k, t.GATE_READ] += n_gates
     if net[t.HOLDS_DELTAS]:
         counters[k, t.DELTA_WRITE] += n_active
+    counters[k, t.SIGNAL_LANES] += n_lanes
+    counters[k, t.GATED_SIGNALS] += n_lanes * n_gates
 
 
-@compiled
-def update_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
-    """Add the steps of layer k to its weights and biases."""
-    layer = layers[k]
-    last = layers.shape[0] - 1
-    at, neuron, stride = layer[t.INPUT_AT], layer[t.NEURON_AT], layer[t.STRIDE]
-    n_out = layer[t.N_OUT]
+@inlined
+def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
+    """Add the rounded outer product of inputs and d to the words of layer k, biases included."""
     n_events, n_active = arrays.n_events[k], arrays.n_active[k]
-    counters[k, t.ACTIVE_NEURONS] += n_active
-    counters[k, t.SKIPPED_NEURONS] += n_out - n_active
-    if n_active == 0:
-        return
-    inputs, deltas = arrays.inputs[at:], arrays.deltas[neuron:]
-    events, active = arrays.events[at:], arrays.active[neuron:]
-    steps, fractions, random = arrays.steps, arrays.fractions, arrays.random_bytes
-    matrix = weight_matrix(layer, arrays.weights)
-    limit, align = layer[t.STEP_MAX], layer[t.ALIGN]
-    mask, floor, lsb = np.int16(-(1 << align)), np.int16(layer[t.FLOOR]), np.int16(1 << align)
+    event_major, keeps_levels = layers[k, t.EVENT_MAJOR], layers[k, t.KEEPS_LEVELS]
+    stride, limit, align = layers[k, t.STRIDE], layers[k, t.STEP_MAX], layers[k, t.ALIGN]
+    weights = matrix_of(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], stride)
+    mask, lsb = np.int16(-(1 << align)), np.int16(1 << align)
+    shift = min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)
+    if event_major:
+        rows, row_factors, factors, n_rows = arrays.events, arrays.inputs, arrays.deltas, n_events + 1
+    else:
+        rows, row_factors, factors, n_rows = arrays.active, arrays.deltas, arrays.inputs, n_active
     stochastic = net[t.STOCHASTIC]
-    shift = min(layer[t.STEP_SHIFT] + net[t.HALVINGS], 30)
     if stochastic:
         shift = min(shift - 8, 30)
         draw(arrays.generator, n_events + 1, arrays.draws)
         counters[k, t.RANDOM_DRAWS] += n_events + 1
+    filled = np.int64(0)  # bit l: the steps of input level l are rounded
     saturations = np.int64(0)
     cuts = np.int64(0)
-    if layer[t.EVENT_MAJOR]:
-        slots = layer[t.LEVEL_SLOTS]
-        filled = np.int64(0)  # bit l: the steps of level l are already rounded
-        slot_cuts = arrays.slot_cuts
-        for e in range(n_events):
-            i = events[e]
-            level = np.int64(inputs[i])
-            slot = level if 0 < level < slots else 0
-            if slot == 0 or (filled >> slot) & 1 == 0:
+    for first in range(0, n_rows, BATCH):
+        end = min(first + BATCH, n_rows)
+        for e in range(first, end):
+            row = rows[k, e]
+            factor = np.int64(row_factors[k, row])
+            slot = factor if keeps_levels else e - first
+            if not keeps_levels or (filled >> slot) & 1 == 0:
                 if stochastic:
-                    cut = split_steps(deltas, level, stride, shift, limit, align, steps, fractions, slot)
+                    cut = split_steps(
+                        factors, k, factor, stride, shift, limit, align, arrays.steps, arrays.fractions, slot
+                    )
                 else:
-                    cut = round_steps(deltas, level, stride, shift, limit, align, steps, slot)
-                slot_cuts[slot] = cut
-                filled |= 1 << slot
-            cuts += slot_cuts[slot]
-            if stochastic:
-                spread_draw(arrays.draws[e], arrays.keys, stride, random)
-                saturations += add_row_stochastic(matrix, i, steps, fractions, slot, random, lsb, mask, floor)
-            else:
-                saturations += add_row(matrix, i, steps, slot, mask, floor)
-    else:
-        for a in range(n_active):
-            j = active[a]
-            if stochastic:
-                cuts += split_steps(inputs, deltas[j], stride, shift, limit, align, steps, fractions, 0)
-                spread_draws(arrays.draws, events, n_events, j & 3, arrays.keys[j], random)
-                saturations += add_row_stochastic(matrix, j, steps, fractions, 0, random, lsb, mask, floor)
-            else:
-                cuts += round_steps(inputs, deltas[j], stride, shift, limit, align, steps, 0)
-                saturations += add_row(matrix, j, steps, 0, mask, floor)
-    bias_row = arrays.biases[neuron : neuron + layer[t.BIAS_WIDTH]].reshape((1, layer[t.BIAS_WIDTH]))
-    width = layer[t.BIAS_WIDTH]
-    free = np.int16(-32768)
-    if stochastic:
-        cuts += split_steps(deltas, layer[t.ONE], width, shift, limit, align, steps, fractions, 0)
-        spread_draw(arrays.draws[n_events], arrays.keys, width, random)
-        saturations += add_row_stochastic(bias_row, 0, steps, fractions, 0, random, lsb, mask, free)
-    else:
-        cuts += round_steps(deltas, layer[t.ONE], width, shift, limit, align, steps, 0)
-        saturations += add_row(bias_row, 0, steps, 0, mask, free)
-    pairs = n_events * n_active
+                    cut = round_steps(factors, k, factor, stride, shift, limit, align, arrays.steps, slot)
+                arrays.slots[1, slot] = cut
+                filled |= np.int64(1) << slot
+            arrays.slots[0, e - first] = slot
+            cuts += arrays.slots[1, slot]
+            if stochastic and event_major:
+                spread_draw(arrays.draws[e], arrays.keys, stride, arrays.random, e - first)
+            elif stochastic:
+                spread_draws(arrays.draws, arrays.events, k, n_events, row, arrays.keys, arrays.random, e - first)
+        if stochastic:
+            saturations += add_rows_stochastic(weights, rows, k, first, end, arrays, lsb, mask)
+        else:
+            saturations += add_rows(weights, rows, k, first, end, arrays.slots, arrays.steps, arrays.floors, mask)
     counters[k, t.SATURATIONS] += saturations
     counters[k, t.STEP_SATURATIONS] += cuts
-    counters[k, t.SKIPPED_INPUTS] += layer[t.N_IN] - n_events
-    counters[k, t.UPDATES] += 1
-    counters[k, t.UPDATE_EVENTS] += n_events
-    counters[k, t.UPDATE_PAIRS] += pairs
-    counters[k, t.ACTIVATION_READ] += pairs
-    counters[k, t.WEIGHT_READ] += pairs
-    counters[k, t.WEIGHT_WRITE] += pairs
-    counters[k, t.BIAS_READ] += n_active
-    counters[k, t.BIAS_WRITE] += n_active
-    counters[k, t.UPDATE_MACS] += pairs + n_active
-    if k == last:
-        counters[k, t.ERROR_READ] += n_active
-    elif net[t.HOLDS_DELTAS]:
-        counters[k, t.DELTA_READ] += n_active
 
 
-@compiled
-def learn(label, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
-    """Compute the output error and the third factors, then update the layers in the rule's order."""
-    last = layers.shape[0] - 1
-    neuron, n_out = layers[last, t.NEURON_AT], layers[last, t.N_OUT]
-    errors = arrays.deltas[neuron:]
-    n_errors = output_error(
-        arrays.indices[neuron:],
-        n_out,
-        arrays.tables[last],
-        net[t.OUTPUT] == t.OUTPUT_SOFTMAX,
-        label,
-        net[t.DEAD_ZONE],
-        errors,
-        arrays.active[neuron:],
-    )
-    arrays.n_active[last] = n_errors
-    counters[last, t.LABEL_READ] += 1
-    counters[last, t.ERROR_WRITE] += n_errors
-    if net[t.SIGNAL] == t.SIGNAL_SIGN:
-        signs(errors, n_out, arrays.signals)
-    else:
-        arrays.signals[:n_out] = errors[:n_out]
-    if net[t.SIGNAL] != t.SIGNAL_NONE:
-        for k in range(last - 1, -1, -1):
-            modulate_layer(k, label, net, layers, arrays, counters)
-    for step in range(last + 1):
-        k = last - step if net[t.LAST_TO_FIRST] else step
-        if layers[k, t.LEARNS]:
-            update_layer(k, net, layers, arrays, counters)
+@inlined
+def update_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
+    """Update layer k if any of its d is not zero, and count what that touches."""
+    n_events, n_active = arrays.n_events[k], arrays.n_active[k]
+    counters[k, t.ACTIVE_NEURONS] += n_active
+    counters[k, t.SKIPPED_NEURONS] += layers[k, t.N_OUT] - n_active
+    if n_active > 0:
+        add_outer_product(k, net, layers, arrays, counters)
+        pairs = n_events * n_active
+        counters[k, t.SKIPPED_INPUTS] += layers[k, t.N_IN] - n_events
+        counters[k, t.UPDATES] += 1
+        counters[k, t.UPDATE_EVENTS] += n_events
+        counters[k, t.UPDATE_PAIRS] += pairs
+        counters[k, t.ACTIVATION_READ] += pairs
+        counters[k, t.WEIGHT_READ] += pairs
+        counters[k, t.WEIGHT_WRITE] += pairs
+        counters[k, t.BIAS_READ] += n_active
+        counters[k, t.BIAS_WRITE] += n_active
+        counters[k, t.UPDATE_MACS] += pairs + n_active
+        if k == layers.shape[0] - 1:
+            counters[k, t.ERROR_READ] += n_active
+        elif net[t.HOLDS_DELTAS]:
+            counters[k, t.DELTA_READ] += n_active
 
 
 @compiled
@@ -298,8 +230,28 @@ def run_samples(net, layers, arrays, levels, labels, order, predictions, counter
     predictions : int64[m], written: the class before learning
     counters : int64[K, len(COUNTERS)], added to
     """
+    last = layers.shape[0] - 1
+    n_outputs = layers[last, t.N_OUT]
     for step in range(order.shape[0]):
         sample = order[step]
-        predictions[step] = forward(net, layers, levels[sample], arrays, counters)
-        if labels.shape[0] > 0:
-            learn(labels[sample], net, layers, arrays, counters)
+        arrays.n_events[0] = list_events(levels, sample, arrays.inputs, arrays.events)
+        for k in range(last + 1):
+            forward_layer(k, net, layers, arrays, counters)
+        predictions[step] = first_maximum(arrays.sums, last, n_outputs)
+        if labels.shape[0] == 0:
+            continue
+
+        label = labels[sample]
+        softmax = net[t.OUTPUT] == t.OUTPUT_SOFTMAX
+        output_error(arrays.indices, arrays.tables, last, n_outputs, softmax, label, net[t.DEAD_ZONE], arrays.deltas)
+        arrays.n_active[last] = list_nonzero(arrays.deltas, last, n_outputs, arrays.active)
+        broadcast(arrays.deltas, last, n_outputs, net[t.SIGNAL] == t.SIGNAL_SIGN, arrays.signals)
+        counters[last, t.LABEL_READ] += 1
+        counters[last, t.ERROR_WRITE] += arrays.n_active[last]
+        if net[t.SIGNAL] != t.SIGNAL_NONE:
+            for k in range(last - 1, -1, -1):
+                modulate_layer(k, label, net, layers, arrays, counters)
+        for place in range(last + 1):
+            k = last - place if net[t.LAST_TO_FIRST] else place
+            if layers[k, t.LEARNS]:
+                update_layer(k, net, layers, arrays, counters)

@@ -29,75 +29,99 @@ from edgelearn.kernels.lanes import (
 
 
 @compiled
-def round_steps(factors, factor, n, k, limit, align, steps, slot):  # type: ignore[no-untyped-def]
-    """Write steps[slot, j] = sat(rn(-factor * factors[j], k), -limit, limit) << align; return how many were cut.
+def round_steps(factors, k, factor, n, shift, limit, align, steps, slot):  # type: ignore[no-untyped-def]
+    """Write steps[slot, j] = sat(rn(-factor * factors[k, j], shift), -limit, limit) << align; return how many were cut.
 
     Parameters
     ----------
-    factors : int16[n]; factor : int
-    k : int, may be negative; limit : int, S of the contract
-    steps : int16[slots, >= n], left-aligned
+    factors : int16[layers, width], row k is read; factor : int, of the row the steps are for
+    shift : int, k of the contract, may be negative; limit : int, S of the contract
+    steps : int16[BATCH, width], left-aligned
     """
     minus = np.int32(-factor)
-    low, high = np.int32(-limit), np.int32(limit)
-    left = np.int32(align)
+    high, low = np.int32(limit), np.int32(-limit)
+    left, up, down = np.int32(align), np.int32(max(-shift, 0)), np.int32(max(shift, 0))
+    half = np.int32((1 << down) >> 1)
     cut = np.int32(0)
-    up = np.int32(max(-k, 0))
-    down = np.int32(max(k, 0))
-    half = np.int32((1 << k) >> 1) if k > 0 else np.int32(0)
     for j in range(n):
-        v = shr32(add32(shl32(mul32(minus, widen32(factors[j])), up), half), down)
+        v = shr32(add32(shl32(mul32(minus, widen32(factors[k, j])), up), half), down)
         step = max32(min32(v, high), low)
         cut = add32(cut, differs32(v, step))
         steps[slot, j] = narrow16(shl32(step, left))
-    return cut
+    return np.int64(cut)
 
 
 @compiled
-def split_steps(factors, factor, n, k, limit, align, steps, fractions, slot):  # type: ignore[no-untyped-def]
+def split_steps(factors, k, factor, n, shift, limit, align, steps, fractions, slot):  # type: ignore[no-untyped-def]
     """Write whole steps (left-aligned) and their 8 fraction bits; return how many were cut.
 
-    The step with fraction is V = sat(rn(-factor * factors[j], k), -256 limit, 256 limit).
+    The step with fraction is V = sat(rn(-factor * factors[k, j], shift), -256 limit, 256 limit).
     """
     minus = np.int32(-factor)
-    low, high = np.int32(-limit * 256), np.int32(limit * 256)
-    left, eight = np.int32(align), np.int32(8)
+    high, low = np.int32(limit * 256), np.int32(-limit * 256)
+    left, up, down = np.int32(align), np.int32(max(-shift, 0)), np.int32(max(shift, 0))
+    half, eight = np.int32((1 << down) >> 1), np.int32(8)
     cut = np.int32(0)
-    up = np.int32(max(-k, 0))
-    down = np.int32(max(k, 0))
-    half = np.int32((1 << k) >> 1) if k > 0 else np.int32(0)
     for j in range(n):
-        v = shr32(add32(shl32(mul32(minus, widen32(factors[j])), up), half), down)
+        v = shr32(add32(shl32(mul32(minus, widen32(factors[k, j])), up), half), down)
         step = max32(min32(v, high), low)
         cut = add32(cut, differs32(v, step))
         steps[slot, j] = narrow16(shl32(shr32(step, eight), left))
         fractions[slot, j] = np.uint8(step & 255)
-    return cut
-
-
-@compiled
-def add_row(matrix, row, steps, slot, mask, floor):  # type: ignore[no-untyped-def]
-    """Add steps to a row of stored words; return how many sums left the range of the word."""
-    cut = np.int16(0)
-    for j in range(matrix.shape[1]):
-        word, step = matrix[row, j], steps[slot, j]
-        result = max16(and16(add_saturating16(word, step), mask), floor)
-        cut = add16(cut, differs16(add16(word, step), result))
-        matrix[row, j] = result
     return np.int64(cut)
 
 
 @compiled
-def add_row_stochastic(matrix, row, steps, fractions, slot, random, lsb, mask, floor):  # type: ignore[no-untyped-def]
-    """Add steps and the carries of their fractions to a row; return how many sums left the range."""
-    cut = np.int16(0)
-    for j in range(matrix.shape[1]):
-        word = matrix[row, j]
-        step = add16(steps[slot, j], carry16(random[j], fractions[slot, j], lsb))
-        result = max16(and16(add_saturating16(word, step), mask), floor)
-        cut = add16(cut, differs16(add16(word, step), result))
-        matrix[row, j] = result
-    return np.int64(cut)
+def add_rows(matrix, rows, k, first, last, slots, steps, floors, mask):  # type: ignore[no-untyped-def]
+    """Add steps to a batch of rows of stored words; return how many sums left the range of the word.
+
+    Row rows[k, e] takes the steps of slot slots[0, e - first], e = first .. last - 1.
+    """
+    total = np.int64(0)
+    e = first
+    while e + 2 <= last:  # two rows a pass hide the latency of each other's loads
+        a, b = rows[k, e], rows[k, e + 1]
+        slot_a, slot_b = slots[0, e - first], slots[0, e - first + 1]
+        cut = np.int16(0)
+        for j in range(matrix.shape[1]):
+            word_a, step_a, word_b, step_b = matrix[a, j], steps[slot_a, j], matrix[b, j], steps[slot_b, j]
+            result_a = max16(and16(add_saturating16(word_a, step_a), mask), floors[k, j])
+            result_b = max16(and16(add_saturating16(word_b, step_b), mask), floors[k, j])
+            cut_a = differs16(add16(word_a, step_a), result_a)
+            cut = add16(cut, add16(cut_a, differs16(add16(word_b, step_b), result_b)))
+            matrix[a, j] = result_a
+            matrix[b, j] = result_b
+        total += cut
+        e += 2
+    if e < last:
+        a, slot_a = rows[k, e], slots[0, e - first]
+        cut = np.int16(0)
+        for j in range(matrix.shape[1]):
+            word_a, step_a = matrix[a, j], steps[slot_a, j]
+            result_a = max16(and16(add_saturating16(word_a, step_a), mask), floors[k, j])
+            cut = add16(cut, differs16(add16(word_a, step_a), result_a))
+            matrix[a, j] = result_a
+        total += cut
+    return total
+
+
+@compiled
+def add_rows_stochastic(matrix, rows, k, first, last, arrays, lsb, mask):  # type: ignore[no-untyped-def]
+    """Add steps and the carries of their fractions to a batch of rows; return how many sums left the range."""
+    slots, steps, fractions = arrays.slots, arrays.steps, arrays.fractions
+    random, floors = arrays.random, arrays.floors
+    total = np.int64(0)
+    for e in range(first, last):
+        row, slot, lane = rows[k, e], slots[0, e - first], e - first
+        cut = np.int16(0)
+        for j in range(matrix.shape[1]):
+            word = matrix[row, j]
+            step = add16(steps[slot, j], carry16(random[lane, j], fractions[slot, j], lsb))
+            result = max16(and16(add_saturating16(word, step), mask), floors[k, j])
+            cut = add16(cut, differs16(add16(word, step), result))
+            matrix[row, j] = result
+        total += cut
+    return total
 
 
 @compiled
@@ -113,7 +137,7 @@ def draw(generator, n, draws):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def spread_draw(word, keys, n, random):  # type: ignore[no-untyped-def]
+def spread_draw(word, keys, n, random, lane):  # type: ignore[no-untyped-def]
     """Write the random byte of each of n neurons for one input: byte (j mod 4) of its draw, xor the key."""
     b0 = np.uint8(word & np.uint32(255))
     b1 = np.uint8((word >> np.uint32(8)) & np.uint32(255))
@@ -121,15 +145,16 @@ def spread_draw(word, keys, n, random):  # type: ignore[no-untyped-def]
     b3 = np.uint8((word >> np.uint32(24)) & np.uint32(255))
     for q in range(n // 4):
         j = 4 * q
-        random[j] = b0 ^ keys[j]
-        random[j + 1] = b1 ^ keys[j + 1]
-        random[j + 2] = b2 ^ keys[j + 2]
-        random[j + 3] = b3 ^ keys[j + 3]
+        random[lane, j] = b0 ^ keys[j]
+        random[lane, j + 1] = b1 ^ keys[j + 1]
+        random[lane, j + 2] = b2 ^ keys[j + 2]
+        random[lane, j + 3] = b3 ^ keys[j + 3]
 
 
 @compiled
-def spread_draws(draws, events, n_events, lane, key, random):  # type: ignore[no-untyped-def]
-    """Write the random byte of one neuron for each input that has an event; other bytes do not matter."""
-    shift = np.uint32(8 * lane)
-    for e in range(n_events):
-        random[events[e]] = np.uint8((draws[e] >> shift) & np.uint32(255)) ^ key
+def spread_draws(draws, events, k, n_events, neuron, keys, random, lane):  # type: ignore[no-untyped-def]
+    """Write the random byte of one neuron for each input that has an event, and the bias; others do not matter."""
+    shift = np.uint32(8 * (neuron & 3))
+    key = keys[neuron]
+    for e in range(n_events + 1):
+        random[lane, events[k, e]] = np.uint8((draws[e] >> shift) & np.uint32(255)) ^ key

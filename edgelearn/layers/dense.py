@@ -73,10 +73,6 @@ class DenseLayer:
         return (1 << (self.delta_bits - 1)) - 1
 
     @property
-    def step_max(self) -> int:
-        return self.word.max_raw
-
-    @property
     def min_weight(self) -> int:
         return 0 if self.non_negative else self.word.min_raw
 
