@@ -155,6 +155,7 @@ def design(
     if output_rate is None:
         output_rate = row.output_rate
     n_layers = len(sizes) - 1
+    delta_bits = _delta_bits(row, sizes, bits)
     layers: list[DenseLayer] = []
     for k in range(n_layers - 1, -1, -1):  # from the last, whose d the layer below needs
         last = k == n_layers - 1
@@ -181,7 +182,7 @@ def design(
                 rate=output_rate if last else hidden_rate,
                 learns=last or row.learns_hidden,
                 delta_scale=ERROR_SCALE if last else modulator_scale,
-                delta_bits=9 if last else _delta_bits(row, k, n_out, bits),
+                delta_bits=9 if last else delta_bits,
                 feedback_exponent=feedback_exponent,
                 signal_shift=signal_shift,
                 non_negative=row.non_negative and not first,
@@ -218,13 +219,14 @@ def _signal_shift(rule: Rule, above: DenseLayer) -> tuple[int, int]:
     return exponent, signal_scale + 7 - exponent - rule.modulator_scale
 
 
-def _delta_bits(rule: Rule, k: int, n_out: int, bits: int) -> int:
-    """Return the width of d of hidden layer k: 16, or the widest whose sums behind the layer stay below 2^31."""
-    if rule.signal is not Signal.DELTA or k == 0:
+def _delta_bits(rule: Rule, sizes: Sequence[int], bits: int) -> int:
+    """Return the width of d in hidden layers: 16, or the widest whose sums in the layer below stay under 2^31."""
+    senders = sizes[2:-1]  # hidden layers with a hidden layer below
+    if rule.signal is not Signal.DELTA or not senders:
         return 16
     word_max = 1 << (bits - 1) if rule.weight_transport else 127
     width = 16
-    while width > 2 and n_out * ((1 << (width - 1)) - 1) * word_max + (1 << 20) >= 1 << 31:
+    while max(senders) * ((1 << (width - 1)) - 1) * word_max + (1 << 20) >= 1 << 31:
         width -= 1
     return width
 

@@ -107,8 +107,11 @@ def list_events(levels, sample, inputs, events):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def wrap_sums(sums, k, n, bits):  # type: ignore[no-untyped-def]
-    """Wrap exact sums to an accumulator of `bits`, in place; return how many did not fit."""
+def wrap_sums(sums, k, n, bits, gates, gated):  # type: ignore[no-untyped-def]
+    """Wrap exact sums to an accumulator of `bits`, in place; return how many did not fit.
+
+    With `gated`, sums behind a closed gate do not count: hardware does not form them.
+    """
     if bits >= 32:
         return 0
     half = np.int64(1) << (bits - 1)
@@ -117,7 +120,7 @@ def wrap_sums(sums, k, n, bits):  # type: ignore[no-untyped-def]
     for j in range(n):
         z = np.int64(sums[k, j])
         wrapped = ((z + half) & mask) - half
-        overflows += wrapped != z
+        overflows += wrapped != z and (not gated or gates[k, j] != 0)
         sums[k, j] = wrapped
     return overflows
 

@@ -54,7 +54,7 @@ def forward_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-
         sum_rows(weights, arrays.events, arrays.inputs, k, n_events + 1, shift, arrays.sums, k)
     else:
         dot_rows(weights, arrays.inputs, k, shift, arrays.sums, k)
-    counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS])
+    counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS], arrays.gates, False)
     index_sums(arrays.sums, k, n_out, layers[k, t.SUM_SHIFT], arrays.indices)
     if k < last:
         n_above, n_gates = activate(
@@ -123,7 +123,9 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
                 dot_rows(matrix, factors, source, shift, arrays.sums, k)
             else:
                 sum_rows(matrix, arrays.active, factors, source, n_lanes, shift, arrays.sums, k)
-            counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS])
+            counters[k, t.OVERFLOWS] += wrap_sums(
+                arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS], arrays.gates, True
+            )
             scale_sums(arrays.sums, k, n_out, layers[k, t.SIGNAL_SHIFT])
             counters[k, t.SIGNAL_MACS] += n_lanes * n_gates
         n_active = gate(arrays.sums, arrays.gates, k, n_out, layers[k, t.DELTA_MAX], arrays.deltas)

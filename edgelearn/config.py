@@ -1,0 +1,101 @@
+"""One validated, frozen set of settings: TOML files and flags both end here."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from edgelearn.errors import UserError, unknown
+
+
+class RunConfig(BaseModel):
+    """Settings of a run. A report carries all of them, so that it can be rerun."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = Field("digits", description="name of a data set, or a .csv or .npz file")
+    label_column: str | None = Field(None, description="label column of a .csv file: name or index, last by default")
+    classes: tuple[int, ...] | None = Field(None, description="keep these classes only, relabelled in this order")
+    limit: int | None = Field(None, ge=1, description="train on the first N samples only")
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="test part of a user's file without one")
+    rule: str = Field("drtp", description="learning rule, see `edgelearn rules`")
+    net: str | None = Field(None, description="layer sizes, e.g. 784-500-10; by default one hidden layer of 100")
+    bits: int = Field(8, description="view bits of a weight, 2 to 16")
+    residual_bits: int | None = Field(None, description="bits below the view, 0 to 8; by the rounding if left out")
+    rounding: str = Field("residual", description="residual, stochastic or nearest")
+    input_bits: int = Field(4, description="bits of an input level, 1 to 8")
+    activation: str = Field("tanh", description="tanh, hard-tanh, quadratic-tanh, relu or leaky")
+    output: str = Field("sigmoid", description="sigmoid or softmax")
+    feedback: str = Field("int8", description="feedback weights: int8, ternary, sign or lfsr")
+    hidden_rate: int | None = Field(None, description="exponent of two of the hidden layers' learning rate")
+    output_rate: int | None = Field(None, description="exponent of two of the output layer's learning rate")
+    halve_every: int | None = Field(None, ge=1, description="halve the rates after every N epochs")
+    range_exponent: int | None = Field(None, ge=-8, le=8, description="weights cover +-2^E; by bits if left out")
+    event_threshold: int = Field(0, ge=0, le=126, description="activations of at most this size are no events")
+    dead_zone: int = Field(0, ge=0, le=254, description="output errors of at most this size (of 255) are zero")
+    accumulator_bits: int = Field(32, description="width of accumulators, 8 to 32, wrapping")
+    strict: bool = Field(False, description="stop at the first overflow or saturation")
+    epochs: int = Field(10, ge=1, description="passes over the training samples")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, feedback, order and rounding")
+
+    @field_validator("classes")
+    @classmethod
+    def _two_classes(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and (len(value) < 2 or len(set(value)) != len(value)):
+            raise ValueError("at least two different classes are needed")
+        return value
+
+    def to_toml(self) -> str:
+        """Return the settings as TOML; what is left to its default by None is left out."""
+        lines = []
+        for key, value in self.model_dump().items():
+            if value is None:
+                continue
+            if isinstance(value, bool):
+                text = str(value).lower()
+            elif isinstance(value, str):
+                text = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            elif isinstance(value, tuple):
+                text = "[" + ", ".join(str(item) for item in value) + "]"
+            else:
+                text = repr(value)
+            lines.append(f"{key} = {text}")
+        return "\n".join(lines) + "\n"
+
+
+def make_config(settings: dict[str, Any]) -> RunConfig:
+    """Validate settings.
+
+    Raises
+    ------
+    UserError
+        "setting '...' is not known; known: ..." or "setting '...' = ... is not allowed: ..."
+    """
+    for key in settings:
+        if key not in RunConfig.model_fields:
+            raise unknown("setting", key, RunConfig.model_fields)
+    try:
+        return RunConfig(**settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key, given = ".".join(str(part) for part in first["loc"][:1]), first["input"]
+        reason = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"setting '{key}' = {given!r} is not allowed: {reason[0].lower()}{reason[1:]}") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read settings from a TOML file.
+
+    Raises
+    ------
+    UserError
+        "config file ... cannot be read"
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"config file {path} cannot be read: {reason}; give a TOML file of settings") from None

@@ -1,0 +1,624 @@
+"""One sample at a time, one word at a time: the arithmetic contract as loops, with every access counted.
+
+Layers are numbered 1..K as in the contract; lists that hold one entry per layer are indexed by layer - 1.
+An event list holds the addresses of the words that are not zero. Knowing an address is free, as it is in a
+queue of events; only words are counted.
+"""
+
+from typing import Any
+
+from .memory import CountingMemory
+from .words import (
+    activate,
+    is_tie,
+    lfsr_row,
+    nearest_step,
+    one_of_activation,
+    random_byte,
+    rn,
+    sat,
+    sat16,
+    scale_of_activation,
+    shr,
+    sigmoid,
+    sign,
+    softmax,
+    stochastic_step,
+    wrap,
+    xorshift32,
+)
+
+RULES = ("bp", "fa", "dfa", "sdfa", "drtp", "mdfa", "shallow")
+LOCKING = ("bp", "fa", "dfa", "sdfa", "mdfa")  # the gate waits in memory for a signal from above
+BACKWARD = ("bp", "fa")  # the signal is the modulated gate of the layer above
+FIXED_FEEDBACK = ("fa", "dfa", "sdfa", "drtp", "mdfa")
+
+MEMORIES = ("activation", "weight", "bias", "gate", "label", "error", "delta", "feedback")
+OPERATIONS = ("forward_macs", "signal_macs", "gate_products", "update_macs", "random_draws", "lfsr_steps")
+EVENTS = ("saturations", "step_saturations", "overflows", "ties", "skipped_inputs", "skipped_neurons")
+
+Lane = tuple[int, int]  # (row of the feedback, signal word that is not zero)
+Counts = dict[tuple[int, str, str], int]
+Tally = dict[tuple[int, str], int]
+
+
+def lfsr_feedback(rows: int, columns: int, layer: int, seed: int, non_negative: bool) -> list[list[int]]:
+    """The feedback matrix of one layer (from 1), row by row from the Galois register."""
+    return [lfsr_row(row, columns, layer, seed, non_negative) for row in range(rows)]
+
+
+class NaiveNetwork:
+    """A network of dense layers that learns online under one rule."""
+
+    def __init__(
+        self,
+        *,
+        rule: str,
+        sizes: list[int],
+        bits: int,
+        residual_bits: int,
+        rounding: str,
+        input_bits: int,
+        activation: str,
+        output: str,
+        range_exponents: list[int],
+        rates: list[int],
+        weights: list[list[list[int]]],
+        biases: list[list[int]],
+        feedback: list[list[list[int]] | None],
+        feedback_exponents: list[int],
+        lfsr: bool = False,
+        rng_state: int = 1,
+        event_threshold: int = 0,
+        dead_zone: int = 0,
+        accumulator_bits: int = 32,
+        delta_bits: int = 16,
+        halvings: int = 0,
+    ) -> None:
+        self.rule = rule
+        self.sizes = list(sizes)
+        self.layers = len(sizes) - 1
+        self.bits = bits
+        self.residual_bits = residual_bits
+        self.rounding = rounding
+        self.input_bits = input_bits
+        self.activation = activation
+        self.output = output
+        self.range_exponents = list(range_exponents)
+        self.rates = list(rates)
+        self.feedback = [None if matrix is None else [list(row) for row in matrix] for matrix in feedback]
+        self.feedback_exponents = list(feedback_exponents)
+        self.lfsr = lfsr
+        self.rng_state = int(rng_state)
+        self.event_threshold = event_threshold
+        self.dead_zone = dead_zone
+        self.accumulator_bits = accumulator_bits
+        self.delta_bits = delta_bits
+        self.halvings = halvings
+
+        self._weight = [CountingMemory([list(row) for row in layer]) for layer in weights]
+        self._bias = [CountingMemory(list(layer)) for layer in biases]
+        self._feedback = [CountingMemory(matrix or []) for matrix in self.feedback]
+        self._activation = [CountingMemory([]) for _ in range(self.layers)]
+        self._gate = [CountingMemory([]) for _ in range(self.layers)]
+        self._label = [CountingMemory([]) for _ in range(self.layers)]
+        self._error = [CountingMemory([]) for _ in range(self.layers)]
+        self._delta = [CountingMemory([]) for _ in range(self.layers)]
+        self._check()
+
+        keys = range(1, self.layers + 1)
+        empty = {(k, memory, way): 0 for k in keys for memory in MEMORIES for way in ("read", "write")}
+        self.counts: Counts = dict(empty)
+        self.inference_counts: Counts = dict(empty)
+        self.operations: Tally = {(k, name): 0 for k in keys for name in OPERATIONS}
+        self.events: Tally = {(k, name): 0 for k in keys for name in EVENTS}
+        self._learning = False  # operations and events are tallied only while it is True
+        self._blank_sample()
+
+    # --- what may be read from outside ----------------------------------------------------------------------
+
+    @property
+    def weights(self) -> list[list[list[int]]]:
+        """Stored words, live: layer, neuron, input."""
+        return [memory.words for memory in self._weight]
+
+    @property
+    def biases(self) -> list[list[int]]:
+        """Stored words, live: layer, neuron."""
+        return [memory.words for memory in self._bias]
+
+    def predict_one(self, levels: list[int]) -> int:
+        """The class of one sample; no counter but inference_counts moves."""
+        self._learning = False
+        self._blank_sample()
+        self._forward(levels)
+        self._collect(self.inference_counts)
+        return self._prediction()
+
+    def learn_one(self, levels: list[int], label: int) -> int:
+        """Learn one sample and return the class predicted before that."""
+        outputs = self.sizes[-1]
+        if not 0 <= label < max(outputs, 2):
+            raise ValueError(f"label {label} is outside 0..{max(outputs, 2) - 1}")
+        self._learning = True
+        self._blank_sample()
+        self._forward(levels)
+        for k in range(1, self.layers + 1):
+            self._label[k - 1].blank([int(label)])
+        self._compute_errors()
+        self._compute_modulated_gates()
+        for k in self._update_order():
+            self._update(k)
+        self._collect(self.counts)
+        self._learning = False
+        return self._prediction()
+
+    # --- section 3: forward ---------------------------------------------------------------------------------
+
+    def _forward(self, levels: list[int]) -> None:
+        top = (1 << self.input_bits) - 1
+        levels = [int(level) for level in levels]  # a fixed-width integer must not get into the sums
+        if len(levels) != self.sizes[0] or any(not 0 <= level <= top for level in levels):
+            raise ValueError(f"a sample is {self.sizes[0]} levels in 0..{top}")
+        self._send(1, levels)
+        for k in range(1, self.layers + 1):
+            self.z[k - 1] = self._pre_activations(k)
+            hidden = k < self.layers
+            shift = self._input_scale(k) + (self.bits - 1) - self.range_exponents[k - 1]
+            shift -= 5 if hidden else 4
+            self.q[k - 1] = [sat(self._rn(k, z, shift), -128, 127) for z in self.z[k - 1]]
+            if hidden:
+                self._fire(k)
+        single = self.sizes[-1] == 1  # one output is always a sigmoid
+        if self.output == "sigmoid" or single:
+            self.probabilities = [sigmoid(q) for q in self.q[-1]]
+        else:
+            self.probabilities = softmax(self.q[-1])
+
+    def _pre_activations(self, k: int) -> list[int]:
+        """z_j = sum_i x_i w_ji + one * view(bias_j), the exact sum, then the accumulator's width."""
+        sums = [0] * self.sizes[k]
+        for i in self._input_events[k - 1]:
+            x = self._activation[k - 1].read(i)
+            for j in range(self.sizes[k]):
+                sums[j] += x * self._view(self._weight[k - 1].read(j, i))
+                self._operate(k, "forward_macs")
+        for j in range(self.sizes[k]):
+            sums[j] += self._input_one(k) * self._view(self._bias[k - 1].read(j))
+        return [self._accumulated(k, total) for total in sums]
+
+    def _fire(self, k: int) -> None:
+        """Activations go to the layer above as events; gates wait in memory only where the rule locks."""
+        outputs, gates = [], []
+        for q in self.q[k - 1]:
+            y, g = activate(self.activation, q)
+            outputs.append(0 if abs(y) <= self.event_threshold else y)
+            gates.append(g)
+        self._send(k + 1, outputs)
+        self.gates[k - 1] = gates
+        self._gate[k - 1].blank([0] * len(gates))
+        if self._learning and self.rule in LOCKING:
+            for j, g in enumerate(gates):
+                if g != 0:
+                    self._gate[k - 1].write(g, j)
+
+    def _send(self, k: int, values: list[int]) -> None:
+        """Write the input of layer k; a zero is no event and is not written."""
+        self.activations[k - 1] = values
+        self._activation[k - 1].blank([0] * len(values))
+        self._input_events[k - 1] = [i for i, x in enumerate(values) if x != 0]
+        for i in self._input_events[k - 1]:
+            self._activation[k - 1].write(values[i], i)
+
+    def _prediction(self) -> int:
+        z = self.z[-1]
+        if len(z) == 1:
+            return 1 if z[0] > 0 else 0
+        best = 0
+        for c in range(1, len(z)):
+            if z[c] > z[best]:  # strictly, so that the first maximum stays
+                best = c
+        return best
+
+    # --- section 4: the three factors -----------------------------------------------------------------------
+
+    def _compute_errors(self) -> None:
+        """e_c = p_c - 255 target_c, zero inside the dead zone, kept with the output layer."""
+        label = self._label[-1].read(0)
+        self.errors = []
+        self._error[-1].blank([0] * self.sizes[-1])
+        for c, p in enumerate(self.probabilities):
+            target = label if self.sizes[-1] == 1 else int(c == label)
+            e = p - 255 * target
+            if abs(e) <= self.dead_zone:
+                e = 0
+            self.errors.append(e)
+            if e != 0:
+                self._error[-1].write(e, c)
+        self.deltas[-1] = list(self.errors)
+
+    def _compute_modulated_gates(self) -> None:
+        """d_j of all hidden layers, from the weights before any update."""
+        for k in range(1, self.layers):
+            self.deltas[k - 1] = [0] * self.sizes[k]
+        if self.rule == "shallow":
+            return
+        hidden = range(1, self.layers)
+        for k in reversed(hidden) if self.rule in BACKWARD else hidden:
+            lanes = self._signal(k)
+            if self.lfsr and self.rule in FIXED_FEEDBACK:
+                self._regenerate(k, lanes)
+            if self.rule in BACKWARD:
+                self._delta[k - 1].blank([0] * self.sizes[k])
+            if not lanes:  # no signal: gates stay unread and every d_j is zero
+                continue
+            for j in range(self.sizes[k]):
+                if self.gates[k - 1][j] == 0:
+                    continue
+                d = self._modulated_gate(k, j, lanes)
+                self.deltas[k - 1][j] = d
+                if d != 0 and self.rule in BACKWARD:
+                    self._delta[k - 1].write(d, j)
+
+    def _signal(self, k: int) -> list[Lane]:
+        """The lanes of the teaching signal of hidden layer k that are not zero, each read once."""
+        if self.rule == "drtp":
+            label = self._label[k - 1].read(0)
+            if self.sizes[-1] == 1:
+                return [(0, 1)] if label == 1 else []
+            return [(label, 1)]
+        if self.rule in BACKWARD and k + 1 < self.layers:
+            source, words = self._delta[k], self.deltas[k]
+        else:
+            source, words = self._error[-1], self.errors
+        return [(row, source.read(row)) for row, word in enumerate(words) if word != 0]
+
+    def _regenerate(self, k: int, lanes: list[Lane]) -> None:
+        """A register runs through the whole row of every lane, two steps an entry, whatever the gates are."""
+        for _lane in lanes:
+            for _column in range(self.sizes[k]):
+                self._operate(k, "lfsr_steps")
+                self._operate(k, "lfsr_steps")
+
+    def _modulated_gate(self, k: int, j: int, lanes: list[Lane]) -> int:
+        m = self._modulator(k, j, lanes)
+        g = self._gate[k - 1].read(j) if self.rule in LOCKING else self.gates[k - 1][j]
+        self._operate(k, "gate_products")
+        largest = (1 << (self.delta_bits - 1)) - 1
+        return sat(self._rn(k, m * g, 7), -largest, largest)
+
+    def _modulator(self, k: int, j: int, lanes: list[Lane]) -> int:
+        """m_j: the exact sum of the rule, scaled to 1.0 = 2^M."""
+        if self.rule == "drtp":
+            return modulator_drtp(self, k, j, lanes)
+        scale = self._modulator_scale(k)
+        if self.rule == "bp":
+            total = modulator_bp(self, k, j, lanes)
+            shift = self._delta_scale(k + 1) + (self.bits - 1) - self.range_exponents[k] - scale
+        elif self.rule == "fa":
+            total = modulator_fa(self, k, j, lanes)
+            shift = self._delta_scale(k + 1) + 7 - self.feedback_exponents[k - 1] - scale
+        elif self.rule == "sdfa":
+            total = modulator_sdfa(self, k, j, lanes)
+            shift = 0 + 7 - self.feedback_exponents[k - 1] - scale
+        else:
+            total = (modulator_mdfa if self.rule == "mdfa" else modulator_dfa)(self, k, j, lanes)
+            shift = 8 + 7 - self.feedback_exponents[k - 1] - scale
+        return sat16(self._rn(k, self._accumulated(k, total), shift))
+
+    def _modulator_scale(self, k: int) -> int:
+        """M of a hidden layer."""
+        return 7 if self.rule in ("drtp", "sdfa") else 12
+
+    def _delta_scale(self, k: int) -> int:
+        """D: 8 for the error of the output layer, M for a hidden layer."""
+        return 8 if k == self.layers else self._modulator_scale(k)
+
+    # --- section 5: the update ------------------------------------------------------------------------------
+
+    def _update_order(self) -> list[int]:
+        if self.rule == "shallow":
+            return [self.layers]
+        forward = list(range(1, self.layers + 1))
+        return forward[::-1] if self.rule in BACKWARD else forward
+
+    def _update(self, k: int) -> None:
+        deltas = self.deltas[k - 1]
+        for d in deltas:
+            if d == 0:
+                self._happen(k, "skipped_neurons")
+        if all(d == 0 for d in deltas):
+            return
+        for x in self.activations[k - 1]:
+            if x == 0:
+                self._happen(k, "skipped_inputs")
+        inputs = self._input_events[k - 1]
+        draws, bias_draw = self._draw(k, len(inputs))
+        for j in range(self.sizes[k]):
+            if deltas[j] == 0:
+                continue
+            d = self._read_delta(k, j)
+            for i, draw in zip(inputs, draws, strict=True):
+                x = self._activation[k - 1].read(i)
+                step = self._step(k, j, x, d, draw)
+                old = self._weight[k - 1].read(j, i)
+                self._weight[k - 1].write(self._moved(k, old, step, self._lowest_weight(k)), j, i)
+            step = self._step(k, j, self._input_one(k), d, bias_draw)
+            old = self._bias[k - 1].read(j)
+            self._bias[k - 1].write(self._moved(k, old, step, -(1 << (self._stored_bits() - 1))), j)
+
+    def _read_delta(self, k: int, j: int) -> int:
+        """The output layer reads its error, bp and fa their buffer; elsewhere d_j is used as it is made."""
+        if k == self.layers:
+            return self._error[-1].read(j)
+        if self.rule in BACKWARD:
+            return self._delta[k - 1].read(j)
+        return self.deltas[k - 1][j]
+
+    def _draw(self, k: int, events: int) -> tuple[list[int], int]:
+        """One draw for each input event in ascending order, then one for the bias (section 6)."""
+        draws = [0] * (events + 1)
+        if self.rounding == "stochastic":
+            for n in range(events + 1):
+                self.rng_state = xorshift32(self.rng_state)
+                draws[n] = self.rng_state
+                self._operate(k, "random_draws")
+        return draws[:-1], draws[-1]
+
+    def _step(self, k: int, j: int, x: int, d: int, draw: int) -> int:
+        """The step in LSB of the stored word for one weight."""
+        product = -x * d
+        shift = self._step_shift(k)
+        largest = (1 << (self._stored_bits() - 1)) - 1
+        self._operate(k, "update_macs")
+        if self.rounding == "stochastic":
+            self._note_tie(k, product, min(shift - 8, 30))
+            step, cut = stochastic_step(product, shift, largest, random_byte(draw, j))
+        else:
+            self._note_tie(k, product, shift)
+            step, cut = nearest_step(product, shift, largest)
+        if cut:
+            self._happen(k, "step_saturations")
+        return step
+
+    def _step_shift(self, k: int) -> int:
+        """k of the contract: -x d 2^-k is the step in LSB of the stored word."""
+        shift = self._input_scale(k) + self._delta_scale(k) - self.rates[k - 1]
+        shift += self.range_exponents[k - 1] - (self.bits - 1) - self.residual_bits + self.halvings
+        return min(shift, 30)
+
+    def _moved(self, k: int, old: int, step: int, lo: int) -> int:
+        hi = (1 << (self._stored_bits() - 1)) - 1
+        total = old + step
+        if not lo <= total <= hi:
+            self._happen(k, "saturations")
+        return sat(total, lo, hi)
+
+    def _lowest_weight(self, k: int) -> int:
+        """A mono-net keeps the weights of the second and later layers at or above zero; biases stay free."""
+        return 0 if self.rule == "mdfa" and k >= 2 else -(1 << (self._stored_bits() - 1))
+
+    # --- words ----------------------------------------------------------------------------------------------
+
+    def _stored_bits(self) -> int:
+        return self.bits + self.residual_bits
+
+    def _view(self, stored: int) -> int:
+        return shr(stored, self.residual_bits)
+
+    def _input_one(self, k: int) -> int:
+        """The raw word of 1.0 at the input of layer k."""
+        return (1 << self.input_bits) - 1 if k == 1 else one_of_activation(self.activation)
+
+    def _input_scale(self, k: int) -> int:
+        """A of the input of layer k."""
+        if k == 1:
+            return 0 if self.input_bits == 1 else self.input_bits
+        return scale_of_activation(self.activation)
+
+    def _accumulated(self, k: int, total: int) -> int:
+        """The exact sum in the accumulator. At 32 bits a sum that does not fit should have been refused."""
+        if not -(1 << 31) <= total < 1 << 31:
+            raise OverflowError(f"a sum of layer {k} is {total}: such a network must be refused")
+        if self.accumulator_bits >= 32:
+            return total
+        wrapped = wrap(total, self.accumulator_bits)
+        if wrapped != total:
+            self._happen(k, "overflows")
+        return wrapped
+
+    def _rn(self, k: int, x: int, s: int) -> int:
+        self._note_tie(k, x, s)
+        return rn(x, s)
+
+    def _note_tie(self, k: int, x: int, s: int) -> None:
+        if is_tie(x, s):
+            self._happen(k, "ties")
+
+    # --- counters -------------------------------------------------------------------------------------------
+
+    def _operate(self, k: int, name: str) -> None:
+        if self._learning:
+            self.operations[k, name] += 1
+
+    def _happen(self, k: int, name: str) -> None:
+        if self._learning:
+            self.events[k, name] += 1
+
+    def _memories(self) -> dict[str, list[CountingMemory]]:
+        return {
+            "activation": self._activation,
+            "weight": self._weight,
+            "bias": self._bias,
+            "gate": self._gate,
+            "label": self._label,
+            "error": self._error,
+            "delta": self._delta,
+            "feedback": self._feedback,
+        }
+
+    def _collect(self, counts: Counts) -> None:
+        """Move what the memories counted during the sample into one of the two dictionaries."""
+        for name, memories in self._memories().items():
+            for k, memory in enumerate(memories, start=1):
+                counts[k, name, "read"] += memory.reads
+                counts[k, name, "write"] += memory.writes
+                memory.reads = memory.writes = 0
+
+    # --- set-up ---------------------------------------------------------------------------------------------
+
+    def _blank_sample(self) -> None:
+        """activations[k-1] is the input of layer k; gates has hidden layers; deltas ends with the output."""
+        self.z: list[list[int]] = [[] for _ in range(self.layers)]
+        self.q: list[list[int]] = [[] for _ in range(self.layers)]
+        self.activations: list[list[int]] = [[] for _ in range(self.layers)]
+        self.gates: list[list[int]] = [[] for _ in range(self.layers - 1)]
+        self.deltas: list[list[int]] = [[] for _ in range(self.layers)]
+        self.errors: list[int] = []
+        self.probabilities: list[int] = []
+        self._input_events: list[list[int]] = [[] for _ in range(self.layers)]
+
+    def _check(self) -> None:
+        """Refuse what the contract has no words for; an oracle must not guess."""
+        _one_of("rule", self.rule, RULES)
+        _one_of("rounding", self.rounding, ("nearest", "stochastic"))
+        _one_of("output", self.output, ("sigmoid", "softmax"))
+        one_of_activation(self.activation)
+        if not (2 <= self.bits <= 16 and 0 <= self.residual_bits <= 8 and self._stored_bits() <= 16):
+            raise ValueError(f"no word has {self.bits} view and {self.residual_bits} residual bits")
+        if not 1 <= self.input_bits <= 8:
+            raise ValueError(f"input_bits is {self.input_bits}, allowed 1..8")
+        if self.rounding == "stochastic" and not 0 < self.rng_state < 1 << 32:
+            raise ValueError(f"rng_state is {self.rng_state}, allowed 1..2^32 - 1")
+        for name, given in (("range_exponents", self.range_exponents), ("rates", self.rates)):
+            _length(name, given, self.layers)
+        _length("weights", self._weight, self.layers)
+        _length("biases", self._bias, self.layers)
+        _length("feedback", self.feedback, self.layers - 1)
+        _length("feedback_exponents", self.feedback_exponents, self.layers - 1)
+        hi = (1 << (self._stored_bits() - 1)) - 1
+        for k in range(1, self.layers + 1):
+            _matrix(f"weights of layer {k}", self.weights[k - 1], self.sizes[k], self.sizes[k - 1])
+            _length(f"biases of layer {k}", self.biases[k - 1], self.sizes[k])
+            for row in self.weights[k - 1]:
+                _inside(f"weights of layer {k}", row, self._lowest_weight(k), hi)
+            _inside(f"biases of layer {k}", self.biases[k - 1], -hi - 1, hi)
+        if self.rule not in FIXED_FEEDBACK:
+            return
+        for k in range(1, self.layers):
+            rows = self.sizes[k + 1] if self.rule == "fa" else self.sizes[-1]
+            _matrix(f"feedback of layer {k}", self.feedback[k - 1], rows, self.sizes[k])
+            for row in self.feedback[k - 1] or []:
+                _inside(f"feedback of layer {k}", row, 0 if self.rule == "mdfa" else -127, 127)
+
+    # --- what a modulator may see ---------------------------------------------------------------------------
+
+    def feedback_word(self, k: int, row: int, j: int) -> int:
+        """B[row, j] of layer k: from memory, or from the register that has just regenerated the row."""
+        if self.lfsr:
+            return self._feedback[k - 1].words[row][j]
+        return self._feedback[k - 1].read(row, j)
+
+    def next_view(self, k: int, row: int, j: int) -> int:
+        """w_(k+1)[row, j], the view: the memory access belongs to layer k+1."""
+        return self._view(self._weight[k].read(row, j))
+
+    def signal_mac(self, k: int) -> None:
+        self._operate(k, "signal_macs")
+
+
+# --- section 4: one function for each rule; the exact sum of neuron j of hidden layer k -------------------
+# In all of them y* - y of the papers is -e here: d estimates dLoss/dz, and the weights move against it.
+
+
+def modulator_bp(network: NaiveNetwork, k: int, j: int, lanes: list[Lane]) -> int:
+    """Back-propagation: dy_k = W_(k+1)^T dz_(k+1)."""
+    total = 0
+    for row, d_next in lanes:
+        total += d_next * network.next_view(k, row, j)
+        network.signal_mac(k)
+    return total
+
+
+def modulator_fa(network: NaiveNetwork, k: int, j: int, lanes: list[Lane]) -> int:
+    """Lillicrap et al. 2016, feedback alignment: dy_k = B_(k+1) dz_(k+1), a fixed random B in place of W^T.
+
+    Here B is stored in the shape of W_(k+1), one row for each neuron of the layer above.
+    """
+    total = 0
+    for row, d_next in lanes:
+        total += d_next * network.feedback_word(k, row, j)
+        network.signal_mac(k)
+    return total
+
+
+def modulator_dfa(network: NaiveNetwork, k: int, j: int, lanes: list[Lane]) -> int:
+    """Nokland 2016, direct feedback alignment: dz_k = (B_k e) (.) f'(z_k), one e for all layers."""
+    total = 0
+    for row, e in lanes:
+        total += e * network.feedback_word(k, row, j)
+        network.signal_mac(k)
+    return total
+
+
+def modulator_sdfa(network: NaiveNetwork, k: int, j: int, lanes: list[Lane]) -> int:
+    """Frenkel et al., error-sign DFA: dy_k = B_k^T sign(e): each lane adds or subtracts a row."""
+    total = 0
+    for row, e in lanes:
+        if sign(e) > 0:
+            total += network.feedback_word(k, row, j)
+        else:
+            total -= network.feedback_word(k, row, j)
+        network.signal_mac(k)
+    return total
+
+
+def modulator_drtp(network: NaiveNetwork, k: int, j: int, lanes: list[Lane]) -> int:
+    """Frenkel et al., DRTP, Algorithm 1: W_k <- W_k + eta (B_k^T y* (.) f_k'(z_k)) y_(k-1)^T.
+
+    y* is one-hot, so B_k^T y* is one row of B_k, looked up. The authors' code feeds +B_k^T y* as if it were a
+    gradient, which moves the weights the other way than Algorithm 1 prints; the contract follows the code.
+    """
+    m = 0
+    for row, _target in lanes:  # one lane, or none
+        m = network.feedback_word(k, row, j)
+    return m
+
+
+def modulator_mdfa(network: NaiveNetwork, k: int, j: int, lanes: list[Lane]) -> int:
+    """Lechner, ICLR 2020, monotone DFA: delta_ij = d(h_l)_i/dtheta_ij * sum_c g_c B_(c,i), all B >= 0.
+
+    g = dLoss/dh_L is e here. With W_l >= 0 for l >= 2 and one output, the sign is that of the gradient.
+    """
+    total = 0
+    for row, e in lanes:
+        b = network.feedback_word(k, row, j)
+        assert b >= 0, "a mono-net has no negative feedback"
+        total += e * b
+        network.signal_mac(k)
+    return total
+
+
+# --- checks ------------------------------------------------------------------------------------------------
+
+
+def _one_of(name: str, given: str, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        raise ValueError(f"{name} '{given}' is not known; known: {', '.join(allowed)}")
+
+
+def _length(name: str, given: Any, wanted: int) -> None:
+    if given is None or len(given) != wanted:
+        raise ValueError(f"{name} has {'no' if given is None else len(given)} entries, wanted {wanted}")
+
+
+def _matrix(name: str, given: Any, rows: int, columns: int) -> None:
+    _length(name, given, rows)
+    for row in given:
+        _length(f"a row of the {name}", row, columns)
+
+
+def _inside(name: str, given: list[int], lo: int, hi: int) -> None:
+    for word in given:
+        if not (isinstance(word, int) and lo <= word <= hi):
+            raise ValueError(f"{name}: {word!r} is not an integer in {lo}..{hi}")

@@ -1,0 +1,170 @@
+"""Words of the arithmetic contract, sections 1, 3, 6 and 7, one small function each, in plain integers."""
+
+import math
+
+GOLDEN = 0x9E3779B1  # 2^32 / golden ratio, the multiplier of section 6
+MASK_32 = (1 << 32) - 1
+LARGEST_SHIFT = 31
+
+
+# --- section 1: primitives ---------------------------------------------------------------------------------
+
+
+def shr(x: int, s: int) -> int:
+    """floor(x / 2^s)."""
+    if not 0 <= s <= LARGEST_SHIFT:
+        raise ValueError(f"shift {s} is outside 0..{LARGEST_SHIFT}")
+    return x // (1 << s)
+
+
+def rn(x: int, s: int) -> int:
+    """Round x / 2^s half up, once; a negative s is an exact left shift."""
+    if s > 0:
+        return shr(x + (1 << (s - 1)), s)
+    return x * (1 << -s)
+
+
+def is_tie(x: int, s: int) -> bool:
+    """True when rn(x, s) discards exactly one half."""
+    return s > 0 and x % (1 << s) == 1 << (s - 1)
+
+
+def sat(x: int, lo: int, hi: int) -> int:
+    return min(max(x, lo), hi)
+
+
+def sat16(x: int) -> int:
+    """The modulator's range is symmetric: -32768 does not occur."""
+    return sat(x, -32767, 32767)
+
+
+def rint(x: float) -> int:
+    """Nearest integer, ties to even: exactly Python's round()."""
+    return round(x)
+
+
+def sign(x: int) -> int:
+    return (x > 0) - (x < 0)
+
+
+def wrap(x: int, bits: int) -> int:
+    """The low `bits` bits of x, read as two's complement."""
+    low = x % (1 << bits)
+    return low - (1 << bits) if low >= 1 << (bits - 1) else low
+
+
+# --- section 3: activations and outputs --------------------------------------------------------------------
+
+
+def one_of_activation(activation: str) -> int:
+    """The raw word of 1.0 of a hidden activation."""
+    return {"tanh": 127, "hard-tanh": 127, "quadratic-tanh": 127, "relu": 32, "leaky": 32}[activation]
+
+
+def scale_of_activation(activation: str) -> int:
+    """The binary scale A of an activation: 7 where 1.0 is 127, 5 where it is 32."""
+    return 7 if one_of_activation(activation) == 127 else 5
+
+
+def activate(activation: str, q: int) -> tuple[int, int]:
+    """(y, g) for the index q. The piecewise functions divide by powers of two, so their ties are exact."""
+    u = q / 32
+    if activation == "tanh":
+        return rint(127 * math.tanh(u)), rint(127 * (1 - math.tanh(u) ** 2))
+    if activation == "hard-tanh":
+        return rint(127 * min(max(u, -1.0), 1.0)), 127 if abs(u) < 1 else 0
+    if activation == "quadratic-tanh":
+        t = min(max(u / 2, -1.0), 1.0)
+        return rint(127 * t * (2 - abs(t))), rint(127 * (1 - abs(t)))
+    if activation == "relu":
+        return max(q, 0), 127 if q > 0 else 0
+    if activation == "leaky":
+        return (q, 127) if q > 0 else (rint(q / 20), rint(127 / 20))
+    raise ValueError(f"activation '{activation}' is not known")
+
+
+def sigmoid(q: int) -> int:
+    return rint(255 / (1 + math.exp(-q / 16)))
+
+
+def softmax(indices: list[int]) -> list[int]:
+    largest = max(indices)
+    exponentials = []
+    for q in indices:
+        t = largest - q
+        exponentials.append(rint(2**15 * math.exp(-t / 16)))
+    total = sum(exponentials)
+    return [(255 * term + total // 2) // total for term in exponentials]
+
+
+# --- section 5: one step in LSB of the stored word, before it is added --------------------------------------
+
+
+def nearest_step(product: int, k: int, largest: int) -> tuple[int, bool]:
+    """(v, was it cut) for product = -x d."""
+    rounded = rn(product, k)
+    return sat(rounded, -largest, largest), abs(rounded) > largest
+
+
+def stochastic_step(product: int, k: int, largest: int, rand8: int) -> tuple[int, bool]:
+    """(v, was it cut): eight fraction bits are kept and decide, against rand8, whether v is one LSB more."""
+    rounded = rn(product, min(k - 8, 30))
+    fine = sat(rounded, -256 * largest, 256 * largest)
+    whole = shr(fine, 8)
+    fraction = fine - 256 * whole
+    return whole + (1 if rand8 < fraction else 0), fine != rounded
+
+
+# --- section 6: random bits --------------------------------------------------------------------------------
+
+
+def xorshift32(state: int) -> int:
+    """The state after one step, which is also the draw."""
+    state ^= (state << 13) & MASK_32
+    state ^= state >> 17
+    state ^= (state << 5) & MASK_32
+    return state
+
+
+def initial_rng_state(seed: int) -> int:
+    state = (seed * GOLDEN + 0x7F4A7C15) % (1 << 32)
+    return state if state != 0 else 1
+
+
+def key_byte(neuron: int) -> int:
+    """Bits 24..31 of the neuron's key; neurons count from 0."""
+    return ((neuron + 1) * GOLDEN % (1 << 32)) >> 24
+
+
+def random_byte(draw: int, neuron: int) -> int:
+    """rand8 of one neuron: its byte of the draw, xor its key."""
+    byte = (draw >> (8 * (neuron % 4))) & 0xFF
+    return byte ^ key_byte(neuron)
+
+
+# --- section 7: regenerated feedback -----------------------------------------------------------------------
+
+
+def galois_step(state: int) -> tuple[int, int]:
+    """(output bit, next state) of the 16-bit register."""
+    out = state & 1
+    state >>= 1
+    if out:
+        state ^= 0xB400
+    return out, state
+
+
+def lfsr_row(row: int, columns: int, layer: int, seed: int, non_negative: bool) -> list[int]:
+    """Row `row` (from 0) of the ternary feedback matrix of layer `layer` (from 1)."""
+    state = 1 + ((row + 1) * 40503 + layer * 10007 + seed) % 65535
+    entries = []
+    for _ in range(columns):
+        present, state = galois_step(state)
+        negative, state = galois_step(state)
+        if not present:
+            entries.append(0)
+        elif negative and not non_negative:
+            entries.append(-127)
+        else:
+            entries.append(127)
+    return entries
