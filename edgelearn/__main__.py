@@ -1,0 +1,5 @@
+"""`python -m edgelearn`."""
+
+from edgelearn.cli import main
+
+raise SystemExit(main())

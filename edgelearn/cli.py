@@ -1,0 +1,251 @@
+"""The command `edgelearn`: says what to run. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from edgelearn.errors import UserError
+
+if TYPE_CHECKING:
+    from edgelearn.config import RunConfig
+    from edgelearn.report import Report
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Simulate on-chip learning rules in fixed point: what each costs, and what it buys.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Data sets: what there is, where it is, how to get it.")
+app.add_typer(data_app, name="data")
+
+
+def _version(value: bool) -> None:
+    if value:
+        from edgelearn import __version__
+
+        typer.echo(f"edgelearn {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")] = False,
+) -> None:
+    pass
+
+
+def _flag(help_text: str, *names: str) -> Any:
+    return typer.Option(*names, help=help_text, show_default=False)
+
+
+@app.command()
+def run(
+    config: Annotated[Optional[Path], _flag("TOML file of settings; flags win over it.")] = None,
+    data: Annotated[Optional[str], _flag("Data set (see `edgelearn data list`) or a .csv or .npz file [digits].")] = None,
+    label_column: Annotated[Optional[str], _flag("Label column of a .csv file, name or index [last].")] = None,
+    classes: Annotated[Optional[str], _flag("Keep these classes only, e.g. 3,8.")] = None,
+    limit: Annotated[Optional[int], _flag("Train on the first N samples only.")] = None,
+    test_fraction: Annotated[Optional[float], _flag("Test part of your own file [0.2].")] = None,
+    rule: Annotated[Optional[str], _flag("Learning rule (see `edgelearn rules`) [drtp].")] = None,
+    net: Annotated[Optional[str], _flag("Layer sizes, e.g. 784-500-10 [one hidden layer of 100].")] = None,
+    bits: Annotated[Optional[int], _flag("View bits of a weight, 2 to 16 [8].")] = None,
+    residual_bits: Annotated[Optional[int], _flag("Bits under the view, 0 to 8 [as many as fit with residual].")] = None,
+    rounding: Annotated[Optional[str], _flag("residual, stochastic or nearest [residual].")] = None,
+    input_bits: Annotated[Optional[int], _flag("Bits of an input level, 1 to 8 [4].")] = None,
+    activation: Annotated[Optional[str], _flag("tanh, hard-tanh, quadratic-tanh, relu or leaky [tanh].")] = None,
+    output: Annotated[Optional[str], _flag("sigmoid or softmax [sigmoid].")] = None,
+    feedback: Annotated[Optional[str], _flag("Feedback weights: int8, ternary, sign or lfsr [int8].")] = None,
+    hidden_rate: Annotated[Optional[int], _flag("Learning rate of hidden layers, exponent of two [by rule].")] = None,
+    output_rate: Annotated[Optional[int], _flag("Learning rate of the output layer, exponent of two [by rule].")] = None,
+    halve_every: Annotated[Optional[int], _flag("Halve the rates after every N epochs [never].")] = None,
+    range_exponent: Annotated[Optional[int], _flag("Weights cover +-2^E [by bits].")] = None,
+    event_threshold: Annotated[Optional[int], _flag("Activations of at most this size are no events [0].")] = None,
+    dead_zone: Annotated[Optional[int], _flag("Output errors of at most this size, of 255, are zero [0].")] = None,
+    accumulator_bits: Annotated[Optional[int], _flag("Width of accumulators, 8 to 32 [32].")] = None,
+    strict: Annotated[Optional[bool], _flag("Stop at the first overflow or saturation.", "--strict/--no-strict")] = None,
+    epochs: Annotated[Optional[int], _flag("Passes over the training samples [10].")] = None,
+    seed: Annotated[Optional[int], _flag("Seed of weights, feedback, order and rounding [0].")] = None,
+    out: Annotated[Optional[Path], _flag("Folder for report.json, config.toml, weights.npz.")] = None,
+    resume: Annotated[bool, _flag("Continue the interrupted run in --out.", "--resume")] = False,
+    overwrite: Annotated[bool, _flag("Replace another run in --out.", "--overwrite")] = False,
+    json: Annotated[bool, _flag("Print the report as JSON.", "--json")] = False,
+) -> None:
+    """Learn a data set online, in integers, and report accuracy and every access."""
+    from edgelearn.config import RunConfig, make_config, read_toml
+    from edgelearn.run import saved_settings
+
+    given = {key: value for key, value in locals().items() if key in RunConfig.model_fields and value is not None}
+    if classes is not None:
+        given["classes"] = _integers(classes)
+    if resume and out is None:
+        raise UserError("--resume needs the folder of the interrupted run; give --out DIR")
+    settings = saved_settings(out) if resume and out is not None else {}
+    if config is not None:
+        settings |= read_toml(config)
+    resolved = make_config(settings | given)
+    report, speed = _run_with_progress(resolved, out, resume, overwrite)
+    if json:
+        sys.stdout.write(report.to_json())
+    else:
+        _print_report(report, speed, out)
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(f"classes '{text}' cannot be read; give class numbers, for example 3,8") from None
+
+
+def _run_with_progress(
+    config: RunConfig, out: Path | None, resume: bool, overwrite: bool
+) -> tuple[Report, float | None]:
+    import time
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from edgelearn import evaluate
+    from edgelearn.run import run as run_config
+
+    console = Console(stderr=True)
+    started, at_start, speed = 0.0, -1, 0.0
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("epoch {task.fields[epoch]}  accuracy {task.fields[accuracy]:.1%}  {task.fields[speed]:,.0f} samples/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("learning", total=None, epoch=0, accuracy=0.0, speed=0.0)
+
+        def show(progress: evaluate.Progress, n_train: int) -> None:
+            nonlocal started, at_start, speed
+            done, now = progress.epoch * n_train + progress.position, time.perf_counter()
+            if at_start < 0:  # the first chunk also compiles
+                started, at_start = now, done
+            elif now > started:
+                speed = (done - at_start) / (now - started)
+            epoch = min(progress.epoch + 1, config.epochs)
+            bar.update(
+                task, total=config.epochs * n_train, completed=done, epoch=epoch, accuracy=progress.recent_accuracy,
+                speed=speed,
+            )  # fmt: skip
+
+        report = run_config(config, out, resume, overwrite, show)
+    return report, speed or None
+
+
+def _print_report(report: Report, speed: float | None, out: Path | None) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+    report.print(console, speed)
+    if out is not None:
+        console.print(f"\nwritten: {out}/report.json, config.toml, weights.npz", soft_wrap=True)
+
+
+@app.command()
+def rules(json: Annotated[bool, _flag("Print as JSON.", "--json")] = False) -> None:
+    """Print the rule table with everything that is derived from it."""
+    from edgelearn.rules import RULES
+
+    rows = [
+        {
+            "rule": rule.name,
+            "teaching signal": rule.signal.value,
+            "feedback": rule.feedback.value,
+            "constraint": rule.constraint.value,
+            "locking": rule.locking.value,
+            "weight transport": "yes" if rule.weight_transport else "no",
+            "feedback words": rule.feedback_words,
+            "rates": f"2^{rule.hidden_rate}, 2^{rule.output_rate}" if rule.learns_hidden else f"-, 2^{rule.output_rate}",
+            "source": rule.source,
+        }
+        for rule in RULES.values()
+    ]
+    if json:
+        import json as json_module
+
+        typer.echo(json_module.dumps(rows, indent=1))
+    else:
+        _print_table(rows)
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*rows[0], box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 170).print(table)
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List the data sets by name."""
+    from edgelearn.streams import catalog
+
+    rows = []
+    for name in catalog.names():
+        info = catalog.info(name)
+        rows.append({"name": name, "what": info["description"], "where": info["status"]})
+    _print_table(rows)
+
+
+@data_app.command("info")
+def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]) -> None:
+    """Say what a data set holds and where its files are, or how to get them."""
+    from edgelearn.streams import catalog
+
+    for key, value in catalog.info(name).items():
+        if isinstance(value, (list, tuple)):
+            typer.echo(f"{key}:")
+            for item in value:
+                typer.echo("  " + (", ".join(f"{k} {v}" for k, v in item.items()) if isinstance(item, dict) else str(item)))
+        else:
+            typer.echo(f"{key}: {value}")
+
+
+@data_app.command("fetch")
+def data_fetch(name: Annotated[str, typer.Argument(help="A data set.")]) -> None:
+    """Download a data set and check its files."""
+    from edgelearn.streams import catalog
+
+    for path in catalog.fetch(name, progress=sys.stderr.isatty()):
+        typer.echo(path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return its exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(arguments, prog_name="edgelearn", standalone_mode=False)
+        return int(result or 0)
+    except UserError as error:
+        print(f"edgelearn: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("edgelearn: interrupted; with --out DIR the run can be continued by --resume", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        return _usage_error(error)
+
+
+def _usage_error(error: Exception) -> int:
+    """Print what typer says of wrong flags in one line; anything else is a fault of ours and keeps its trace."""
+    show = getattr(error, "format_message", None)
+    if show is None:
+        raise error
+    print(f"edgelearn: {show().splitlines()[0]} Try --help.", file=sys.stderr)
+    return int(getattr(error, "exit_code", 2))

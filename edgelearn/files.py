@@ -1,0 +1,68 @@
+"""Files that are whole or absent: written beside their place, then renamed; arrays and JSON, never pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from edgelearn.errors import UserError
+
+
+def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """Write a file through a temporary one in the same folder, so that no reader ever sees half of it.
+
+    Raises
+    ------
+    UserError
+        "cannot write ..."
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; give a folder that can be written") from None
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_whole(path, lambda file: file.write(text.encode()) and None)
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray], note: dict[str, Any] | None = None) -> None:
+    """Write arrays as .npz; `note` goes in as JSON text under the name `note`."""
+    extra = {} if note is None else {"note": np.array(json.dumps(note, sort_keys=True))}
+    write_whole(path, lambda file: np.savez(file, **arrays, **extra))  # type: ignore[arg-type]
+
+
+def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return arrays and note of a file written by `write_arrays`.
+
+    Raises
+    ------
+    UserError
+        "... cannot be read"
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        note = json.loads(str(arrays.pop("note"))) if "note" in arrays else {}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read ({error}); delete it and run again without --resume") from None
+    return arrays, note

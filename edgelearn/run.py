@@ -1,0 +1,207 @@
+"""run(config) -> Report: data, encoder, network, learner, curve, counters, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgelearn import __version__
+from edgelearn.config import RunConfig, make_config, read_toml
+from edgelearn.encoders import encode_levels
+from edgelearn.errors import UserError
+from edgelearn.evaluate import Progress, train
+from edgelearn.files import read_arrays, write_arrays, write_text
+from edgelearn.learner import Learner
+from edgelearn.network import NetworkSpec, design, parse_net
+from edgelearn.report import Report
+from edgelearn.streams.catalog import open_dataset
+from edgelearn.streams.stream import Dataset
+
+CHECKPOINT, CONFIG, REPORT, WEIGHTS = "checkpoint.npz", "config.toml", "report.json", "weights.npz"
+CHECKPOINT_SECONDS = 2.0
+DEFAULT_HIDDEN = 100
+
+
+def load_data(config: RunConfig) -> Dataset:
+    """Open the data set of a configuration, reduced to its `classes`."""
+    data = open_dataset(
+        config.data, label_column=config.label_column, test_fraction=config.test_fraction, limit=None
+    )
+    if config.classes is not None:
+        data = _keep_classes(data, config.classes)
+    if config.limit is not None:
+        data = replace(data, train_x=data.train_x[: config.limit], train_y=data.train_y[: config.limit])
+    return data
+
+
+def _keep_classes(data: Dataset, classes: tuple[int, ...]) -> Dataset:
+    unknown = [c for c in classes if not 0 <= c < data.n_classes]
+    if unknown:
+        raise UserError(f"class {unknown[0]} is not in {data.name}; it has classes 0..{data.n_classes - 1}")
+    table = np.full(data.n_classes, -1)
+    table[list(classes)] = np.arange(len(classes))
+    parts: dict[str, Any] = {"class_names": tuple(data.class_names[c] for c in classes)}
+    for part in ("train", "test"):
+        y = table[getattr(data, f"{part}_y")]
+        parts[f"{part}_x"], parts[f"{part}_y"] = getattr(data, f"{part}_x")[y >= 0], y[y >= 0].astype(np.int64)
+    return replace(data, **parts)
+
+
+def design_for(config: RunConfig, data: Dataset) -> NetworkSpec:
+    """Derive the network of a configuration; its shape must fit the data.
+
+    Raises
+    ------
+    UserError
+        "net ... does not fit ..."
+    """
+    if config.net is None:
+        sizes: tuple[int, ...] = (data.n_features, DEFAULT_HIDDEN, data.n_classes)
+    else:
+        sizes = parse_net(config.net)
+    outputs = (1, 2) if data.n_classes == 2 else (data.n_classes,)
+    if sizes[0] != data.n_features or sizes[-1] not in outputs:
+        example = "-".join(str(n) for n in (data.n_features, *(sizes[1:-1] or ()), data.n_classes))
+        raise UserError(
+            f"net '{'-'.join(str(n) for n in sizes)}' does not fit {data.name}: {data.n_features} features and "
+            f"{data.n_classes} classes; try --net {example}"
+        )
+    return design(
+        sizes,
+        config.rule,
+        config.bits,
+        config.rounding,
+        config.residual_bits,
+        config.input_bits,
+        config.activation,
+        config.output,
+        config.feedback,
+        config.hidden_rate,
+        config.output_rate,
+        config.range_exponent,
+        config.event_threshold,
+        config.dead_zone,
+        config.accumulator_bits,
+        config.seed,
+    )
+
+
+def run(
+    config: RunConfig,
+    out: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress, int], None] = lambda progress, n_train: None,
+) -> Report:
+    """Learn a data set online and report what it cost.
+
+    Parameters
+    ----------
+    out : folder for report.json, config.toml, weights.npz, and the checkpoint of an interrupted run
+    resume : continue from the checkpoint in `out`; the result is the same as that of an uninterrupted run
+    overwrite : replace the results of another configuration in `out`
+    on_progress : called after every chunk with the progress and the number of training samples
+
+    Raises
+    ------
+    UserError
+        For anything the user can mend.
+    KeyboardInterrupt
+        After the checkpoint is written.
+    """
+    data = load_data(config)
+    spec = design_for(config, data)
+    learner = Learner(spec, config.strict)
+    progress = Progress()
+    if out is not None:
+        progress = _prepare(out, config, learner, resume, overwrite)
+    levels = encode_levels(data.train_x, np.asarray(data.low), np.asarray(data.high), config.input_bits)
+    test_levels = encode_levels(data.test_x, np.asarray(data.low), np.asarray(data.high), config.input_bits)
+    saved_at = time.monotonic()
+
+    def after_chunk(progress: Progress) -> None:
+        nonlocal saved_at
+        if out is not None and time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+            save_checkpoint(out, config, learner, progress)
+            saved_at = time.monotonic()
+        on_progress(progress, len(levels))
+
+    try:
+        train(
+            learner,
+            (levels, data.train_y),
+            (test_levels, data.test_y),
+            config.epochs,
+            config.halve_every,
+            config.seed,
+            progress,
+            after_chunk,
+        )
+    except KeyboardInterrupt:
+        if out is not None:
+            save_checkpoint(out, config, learner, progress)
+        raise
+    report = Report.of(config, spec, data, learner, progress, __version__)
+    if out is not None:
+        write_arrays(out / WEIGHTS, learner.words(), {"contract": 1, "net": list(spec.sizes), "bits": config.bits})
+        write_text(out / CONFIG, config.to_toml())
+        write_text(out / REPORT, report.to_json())
+        (out / CHECKPOINT).unlink(missing_ok=True)
+    return report
+
+
+def save_checkpoint(out: Path, config: RunConfig, learner: Learner, progress: Progress) -> None:
+    """Write everything an interrupted run needs to continue."""
+    note = {"config": config.model_dump(mode="json"), "progress": asdict(progress)}
+    write_arrays(out / CHECKPOINT, learner.save(), note)
+
+
+def saved_settings(out: Path) -> dict[str, Any]:
+    """Return the settings a folder was started with, empty for a folder without any."""
+    return read_toml(out / CONFIG) if (out / CONFIG).exists() else {}
+
+
+def _prepare(out: Path, config: RunConfig, learner: Learner, resume: bool, overwrite: bool) -> Progress:
+    """Check that the folder takes this run, and return where to start."""
+    before = saved_settings(out)
+    changed = differences(make_config(before), config) if before else []
+    if changed and (resume or not overwrite):
+        given = ", ".join(changed)
+        raise UserError(
+            f"{out} holds a run of another configuration ({given}); "
+            + ("resume with the same settings" if resume else "give another --out, or --overwrite")
+        )
+    if changed:  # results of other settings must not stand beside the new ones
+        for name in (REPORT, WEIGHTS, CHECKPOINT):
+            (out / name).unlink(missing_ok=True)
+    write_text(out / CONFIG, config.to_toml())
+    checkpoint = out / CHECKPOINT
+    if not resume:
+        checkpoint.unlink(missing_ok=True)
+        return Progress()
+    if not checkpoint.exists():
+        if (out / REPORT).exists():  # finished: learning again gives the same bytes
+            return Progress()
+        raise UserError(f"{out} holds no checkpoint to resume; start it without --resume")
+    arrays, note = read_arrays(checkpoint)
+    changed = differences(make_config(note.get("config", {})), config)
+    if changed:
+        raise UserError(f"{checkpoint} is of another configuration ({', '.join(changed)}); resume with the same settings")
+    try:
+        learner.restore(arrays)
+        saved = note["progress"]
+        saved["curve"] = [(errors, samples) for errors, samples in saved["curve"]]
+        return Progress(**saved)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{checkpoint} cannot be used ({error}); start again without --resume") from None
+
+
+def differences(before: RunConfig, after: RunConfig) -> list[str]:
+    """Return 'key was ..., is ...' for each setting that differs."""
+    old, new = before.model_dump(), after.model_dump()
+    return [f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key]]
