@@ -1,0 +1,98 @@
+"""No arrow points upward: the imports of every file against the floors of docs/architecture.md."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "edgelearn"
+
+# Floors from the bottom; a file imports from its own floor or below.
+FLOORS = {
+    "errors": 0,
+    "files": 0,
+    "fixedpoint": 1,
+    "streams": 1,
+    "kernels": 2,
+    "rules": 2,
+    "layers": 2,
+    "encoders": 2,
+    "network": 3,
+    "state": 3,
+    "accounting": 3,
+    "config": 4,
+    "learner": 4,
+    "evaluate": 5,
+    "report": 5,
+    "references": 5,
+    "bench": 6,
+    "run": 6,
+    "cli": 7,
+    "__main__": 8,
+}
+SAME_FLOOR_APART = [("kernels", "rules"), ("kernels", "layers"), ("rules", "kernels"), ("layers", "kernels")]
+HEAVY = {"torch", "brian2", "numba", "llvmlite", "sklearn", "pydantic", "pooch", "matplotlib", "rich"}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if module.startswith("edgelearn.") else ""
+
+
+def imports(path: Path) -> list[tuple[int, str, bool]]:
+    """Return (line, module, whether it is imported with the file) of every import."""
+    tree = ast.parse(path.read_text())
+    top = set(tree.body)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name, node in top) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append((node.lineno, node.module, node in top))
+    return found
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_import_points_upward(path):
+    own = room("edgelearn." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts))
+    if own in ("", "__init__"):
+        return
+    assert own in FLOORS, f"{own} has no floor: add it to FLOORS and to docs/architecture.md"
+    for line, module, _ in imports(path):
+        assert module.split(".")[0] not in ("tests", "experiments"), f"{path}:{line} imports {module}"
+        if module.split(".")[0] in ("hw_models", "firmware_sim"):
+            assert own in ("run", "cli"), f"{path}:{line}: only run and cli see {module}"
+        other = room(module)
+        if other:
+            assert FLOORS[other] <= FLOORS[own], f"{path}:{line}: {own} (floor {FLOORS[own]}) imports {other} above it"
+            assert (own, other) not in SAME_FLOOR_APART, f"{path}:{line}: {own} must not know {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_heavy_libraries_wait_until_they_are_needed(path):
+    own = room("edgelearn." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts))
+    allowed = {"kernels": {"numba", "llvmlite"}, "config": {"pydantic"}, "bench": {"numba"}}.get(own, set())
+    for line, module, at_top in imports(path):
+        name = module.split(".")[0]
+        if at_top and name in HEAVY - allowed:
+            pytest.fail(f"{path}:{line} imports {name} with the file; import it in the function that needs it")
+        if name in ("torch", "brian2"):
+            assert own == "references", f"{path}:{line}: only references may import {name}"
+
+
+def test_kernels_allocate_nothing_and_take_no_floats():
+    """Kernels run without reference counts: an allocation would leak."""
+    for path in (PACKAGE / "kernels").glob("*.py"):
+        if path.name in ("arrays.py", "lanes.py", "tables.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "np":
+                allowed = {"int16", "int32", "int64", "uint8", "uint32"}
+                assert node.attr in allowed, f"{path}:{node.lineno}: np.{node.attr} in a kernel"
+            assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), f"{path}:{node.lineno}"
+            assert not (isinstance(node, ast.Div)), f"{path}: true division in a kernel"

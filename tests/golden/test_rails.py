@@ -1,0 +1,63 @@
+"""Streams that drive every rail: equality means nothing where no limit is ever reached."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgelearn.network import design
+from edgelearn.rules import RULES
+from tests.golden.test_naive_equals_kernels import samples
+from tests.twins import assert_twins
+
+
+def total(naive, name: str) -> int:
+    return sum(count for (_, event), count in naive.events.items() if event == name)
+
+
+@pytest.mark.parametrize("rule", sorted(set(RULES) - {"shallow"}))
+@pytest.mark.parametrize("rounding", ["residual", "stochastic", "nearest"])
+def test_weights_steps_and_ties_are_driven_to_their_limits(rule, rounding):
+    spec = design(
+        (8, 6, 5, 3),
+        rule,
+        4,
+        rounding,
+        activation="hard-tanh",
+        hidden_rate=-1,
+        output_rate=-1,
+        range_exponent=-2,
+        dead_zone=60,
+    )
+    naive = assert_twins(spec, *samples(3, 40, 8, 4, 0.6, 3))
+    for event in ("saturations", "ties", "skipped_inputs", "skipped_neurons"):
+        assert total(naive, event) > 0, event
+    if rounding != "residual":  # with residual bits the largest step is larger than any factor product
+        assert total(naive, "step_saturations") > 0
+    lowest = spec.layers[0].word.min_raw
+    words = np.concatenate([np.ravel(naive.weights[0]), np.ravel(naive.weights[1])])
+    assert words.max() == spec.layers[0].word.max_raw
+    if not spec.rule.non_negative:
+        assert words.min() == lowest
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_narrow_accumulators_overflow_and_are_counted(rule):
+    spec = design((8, 6, 5, 3), rule, 8, accumulator_bits=11, input_bits=8)
+    naive = assert_twins(spec, *samples(5, 20, 8, 8, 1.0, 3))
+    assert total(naive, "overflows") > 0
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_one_output(rule):
+    spec = design((8, 6, 1), rule, 8, hidden_rate=-4, output_rate=-4)
+    assert_twins(spec, *samples(6, 30, 8, 4, 0.7, 2))
+
+
+@pytest.mark.parametrize("sizes", [(40, 70, 5), (33, 65, 64, 10), (100, 3)])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("input_bits", [1, 4, 8])
+def test_rows_wider_than_a_lane_and_more_levels_than_slots(sizes, activation, input_bits):
+    for rule, rounding in (("bp", "residual"), ("drtp", "stochastic"), ("fa", "stochastic")):
+        spec = design(sizes, rule, 8, rounding, input_bits=input_bits, activation=activation, hidden_rate=-3)
+        assert_twins(spec, *samples(7, 6, sizes[0], input_bits, 0.8, sizes[-1]))
