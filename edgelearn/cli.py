@@ -35,7 +35,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")
+    ] = False,
 ) -> None:
     pass
 
@@ -47,7 +49,9 @@ def _flag(help_text: str, *names: str) -> Any:
 @app.command()
 def run(
     config: Annotated[Optional[Path], _flag("TOML file of settings; flags win over it.")] = None,
-    data: Annotated[Optional[str], _flag("Data set (see `edgelearn data list`) or a .csv or .npz file [digits].")] = None,
+    data: Annotated[
+        Optional[str], _flag("Data set (see `edgelearn data list`) or a .csv or .npz file [digits].")
+    ] = None,
     label_column: Annotated[Optional[str], _flag("Label column of a .csv file, name or index [last].")] = None,
     classes: Annotated[Optional[str], _flag("Keep these classes only, e.g. 3,8.")] = None,
     limit: Annotated[Optional[int], _flag("Train on the first N samples only.")] = None,
@@ -55,20 +59,26 @@ def run(
     rule: Annotated[Optional[str], _flag("Learning rule (see `edgelearn rules`) [drtp].")] = None,
     net: Annotated[Optional[str], _flag("Layer sizes, e.g. 784-500-10 [one hidden layer of 100].")] = None,
     bits: Annotated[Optional[int], _flag("View bits of a weight, 2 to 16 [8].")] = None,
-    residual_bits: Annotated[Optional[int], _flag("Bits under the view, 0 to 8 [as many as fit with residual].")] = None,
+    residual_bits: Annotated[
+        Optional[int], _flag("Bits under the view, 0 to 8 [as many as fit with residual].")
+    ] = None,
     rounding: Annotated[Optional[str], _flag("residual, stochastic or nearest [residual].")] = None,
     input_bits: Annotated[Optional[int], _flag("Bits of an input level, 1 to 8 [4].")] = None,
     activation: Annotated[Optional[str], _flag("tanh, hard-tanh, quadratic-tanh, relu or leaky [tanh].")] = None,
     output: Annotated[Optional[str], _flag("sigmoid or softmax [sigmoid].")] = None,
     feedback: Annotated[Optional[str], _flag("Feedback weights: int8, ternary, sign or lfsr [int8].")] = None,
     hidden_rate: Annotated[Optional[int], _flag("Learning rate of hidden layers, exponent of two [by rule].")] = None,
-    output_rate: Annotated[Optional[int], _flag("Learning rate of the output layer, exponent of two [by rule].")] = None,
+    output_rate: Annotated[
+        Optional[int], _flag("Learning rate of the output layer, exponent of two [by rule].")
+    ] = None,
     halve_every: Annotated[Optional[int], _flag("Halve the rates after every N epochs [never].")] = None,
     range_exponent: Annotated[Optional[int], _flag("Weights cover +-2^E [by bits].")] = None,
     event_threshold: Annotated[Optional[int], _flag("Activations of at most this size are no events [0].")] = None,
     dead_zone: Annotated[Optional[int], _flag("Output errors of at most this size, of 255, are zero [0].")] = None,
     accumulator_bits: Annotated[Optional[int], _flag("Width of accumulators, 8 to 32 [32].")] = None,
-    strict: Annotated[Optional[bool], _flag("Stop at the first overflow or saturation.", "--strict/--no-strict")] = None,
+    strict: Annotated[
+        Optional[bool], _flag("Stop at the first overflow or saturation.", "--strict/--no-strict")
+    ] = None,
     epochs: Annotated[Optional[int], _flag("Passes over the training samples [10].")] = None,
     seed: Annotated[Optional[int], _flag("Seed of weights, feedback, order and rounding [0].")] = None,
     out: Annotated[Optional[Path], _flag("Folder for report.json, config.toml, weights.npz.")] = None,
@@ -77,10 +87,11 @@ def run(
     json: Annotated[bool, _flag("Print the report as JSON.", "--json")] = False,
 ) -> None:
     """Learn a data set online, in integers, and report accuracy and every access."""
+    flags = dict(locals())
     from edgelearn.config import RunConfig, make_config, read_toml
-    from edgelearn.run import saved_settings
+    from edgelearn.run import Interrupted, saved_settings
 
-    given = {key: value for key, value in locals().items() if key in RunConfig.model_fields and value is not None}
+    given = {key: value for key, value in flags.items() if key in RunConfig.model_fields and value is not None}
     if classes is not None:
         given["classes"] = _integers(classes)
     if resume and out is None:
@@ -89,7 +100,12 @@ def run(
     if config is not None:
         settings |= read_toml(config)
     resolved = make_config(settings | given)
-    report, speed = _run_with_progress(resolved, out, resume, overwrite)
+    try:
+        report, speed = _run_with_progress(resolved, out, resume, overwrite)
+    except Interrupted as interrupt:
+        hint = f"; continue with: edgelearn run --resume --out {interrupt.folder}" if interrupt.folder else ""
+        print(f"edgelearn: interrupted{hint}", file=sys.stderr)
+        raise typer.Exit(130) from None
     if json:
         sys.stdout.write(report.to_json())
     else:
@@ -119,7 +135,9 @@ def _run_with_progress(
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("epoch {task.fields[epoch]}  accuracy {task.fields[accuracy]:.1%}  {task.fields[speed]:,.0f} samples/s"),
+        TextColumn(
+            "epoch {task.fields[epoch]}  accuracy {task.fields[accuracy]:.1%}  {task.fields[speed]:,.0f} samples/s"
+        ),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -165,7 +183,9 @@ def rules(json: Annotated[bool, _flag("Print as JSON.", "--json")] = False) -> N
             "locking": rule.locking.value,
             "weight transport": "yes" if rule.weight_transport else "no",
             "feedback words": rule.feedback_words,
-            "rates": f"2^{rule.hidden_rate}, 2^{rule.output_rate}" if rule.learns_hidden else f"-, 2^{rule.output_rate}",
+            "rates": f"2^{rule.hidden_rate}, 2^{rule.output_rate}"
+            if rule.learns_hidden
+            else f"-, 2^{rule.output_rate}",
             "source": rule.source,
         }
         for rule in RULES.values()
@@ -196,7 +216,9 @@ def data_list() -> None:
     rows = []
     for name in catalog.names():
         info = catalog.info(name)
-        rows.append({"name": name, "what": info["description"], "where": info["status"]})
+        missing = [file["name"] for file in info["files"] if not file["found"]]
+        here = f"not here; edgelearn data fetch {name}" if missing else "here"
+        rows.append({"name": name, "what": info["description"], "classes": info["classes"], "where": here})
     _print_table(rows)
 
 
@@ -205,13 +227,17 @@ def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]
     """Say what a data set holds and where its files are, or how to get them."""
     from edgelearn.streams import catalog
 
-    for key, value in catalog.info(name).items():
-        if isinstance(value, (list, tuple)):
-            typer.echo(f"{key}:")
-            for item in value:
-                typer.echo("  " + (", ".join(f"{k} {v}" for k, v in item.items()) if isinstance(item, dict) else str(item)))
-        else:
-            typer.echo(f"{key}: {value}")
+    info = catalog.info(name)
+    files = info.pop("files")
+    for key, value in info.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{count} {part}" for part, count in value.items())
+        elif isinstance(value, (list, tuple)):
+            value = ", ".join(str(item) for item in value)
+        if value not in (None, ""):
+            typer.echo(f"{key.replace('_', ' ')}: {value}")
+    for file in files:
+        typer.echo(f"file: {file['name']}, {'at ' + str(file['found']) if file['found'] else 'not here'}")
 
 
 @data_app.command("fetch")
@@ -232,9 +258,6 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"edgelearn: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("edgelearn: interrupted; with --out DIR the run can be continued by --resume", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -247,5 +270,7 @@ def _usage_error(error: Exception) -> int:
     show = getattr(error, "format_message", None)
     if show is None:
         raise error
-    print(f"edgelearn: {show().splitlines()[0]} Try --help.", file=sys.stderr)
+    message = show().strip()
+    if message:  # empty where the help was asked for by giving nothing
+        print(f"edgelearn: {message.splitlines()[0].rstrip('.')}; try --help", file=sys.stderr)
     return int(getattr(error, "exit_code", 2))

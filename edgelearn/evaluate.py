@@ -9,7 +9,8 @@ import numpy as np
 
 from edgelearn.learner import Learner
 
-CHUNK = 2_000  # samples between two looks at the keyboard
+CHUNK = 2_000  # most samples between two looks at the keyboard
+CHUNK_WEIGHTS = 400_000_000  # and fewer in large networks: so many weights visited
 CURVE_POINTS = 40
 
 
@@ -54,12 +55,14 @@ def train(
     after_chunk : called with consistent state after every chunk and every test
     """
     levels, labels = train
+    n_weights = sum(layer.n_weights for layer in learner.spec.layers)
+    chunk = max(1, min(CHUNK, CHUNK_WEIGHTS // n_weights))
     window = max(1, -(-len(levels) // max(1, CURVE_POINTS // epochs)))
     while progress.epoch < epochs:
         learner.set_halvings(progress.epoch // halve_every if halve_every else 0)
         order = np.random.default_rng([seed, 2, progress.epoch]).permutation(len(levels))
         while progress.position < len(levels):
-            room = min(CHUNK, window - progress.window_samples)
+            room = min(chunk, window - progress.window_samples)
             part = order[progress.position : progress.position + room]
             predictions = learner.learn(levels, labels, part)
             progress.window_errors += int((predictions != labels[part]).sum())

@@ -260,4 +260,6 @@ def _check_rates(spec: NetworkSpec) -> None:
                 "use a smaller --hidden-rate or --output-rate"
             )
         if not -20 <= layer.rate <= 0:
-            raise UserError(f"the rate 2^{layer.rate} of layer {k} cannot be built; exponents from -20 to 0 are allowed")
+            raise UserError(
+                f"the rate 2^{layer.rate} of layer {k} cannot be built; exponents from -20 to 0 are allowed"
+            )

@@ -137,7 +137,9 @@ class Report:
         stored = {}
         for held in c["held"]:
             stored[held["role"]] = stored.get(held["role"], 0) + held["words"]
-        console.print(f"stored: {', '.join(f'{n:,} {role} words' for role, n in stored.items())} = {bits / 8192:.1f} KiB")
+        console.print(
+            f"stored: {', '.join(f'{n:,} {role} words' for role, n in stored.items())} = {bits / 8192:.1f} KiB"
+        )
         if not c["buffers"]:
             console.print(f"buffered because of locking: nothing ({net['rule']} has locking: {net['locking']})")
         for held in c["buffers"]:

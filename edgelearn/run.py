@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,14 +27,45 @@ from edgelearn.streams.stream import Dataset
 
 CHECKPOINT, CONFIG, REPORT, WEIGHTS = "checkpoint.npz", "config.toml", "report.json", "weights.npz"
 CHECKPOINT_SECONDS = 2.0
+INTERRUPTED = Path("edgelearn-interrupted")  # where a run without a folder leaves its checkpoint
 DEFAULT_HIDDEN = 100
+
+
+@contextmanager
+def noted_interrupts() -> Iterator[list[int]]:
+    """Note Ctrl-C and termination instead of raising anywhere, so that a checkpoint is always of one moment.
+
+    A second signal raises at once. Off the main thread signals stay as they are.
+    """
+    noted: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if noted:
+            raise KeyboardInterrupt
+        noted.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run; `folder` holds the checkpoint, or is None where too little had been learned."""
+
+    def __init__(self, folder: Path | None) -> None:
+        super().__init__()
+        self.folder = folder
 
 
 def load_data(config: RunConfig) -> Dataset:
     """Open the data set of a configuration, reduced to its `classes`."""
-    data = open_dataset(
-        config.data, label_column=config.label_column, test_fraction=config.test_fraction, limit=None
-    )
+    data = open_dataset(config.data, label_column=config.label_column, test_fraction=config.test_fraction, limit=None)
     if config.classes is not None:
         data = _keep_classes(data, config.classes)
     if config.limit is not None:
@@ -111,8 +145,8 @@ def run(
     ------
     UserError
         For anything the user can mend.
-    KeyboardInterrupt
-        After the checkpoint is written.
+    Interrupted
+        After Ctrl-C, when the checkpoint is written.
     """
     data = load_data(config)
     spec = design_for(config, data)
@@ -122,16 +156,20 @@ def run(
         progress = _prepare(out, config, learner, resume, overwrite)
     levels = encode_levels(data.train_x, np.asarray(data.low), np.asarray(data.high), config.input_bits)
     test_levels = encode_levels(data.test_x, np.asarray(data.low), np.asarray(data.high), config.input_bits)
-    saved_at = time.monotonic()
+    started_at = saved_at = time.monotonic()
 
-    def after_chunk(progress: Progress) -> None:
-        nonlocal saved_at
-        if out is not None and time.monotonic() - saved_at > CHECKPOINT_SECONDS:
-            save_checkpoint(out, config, learner, progress)
-            saved_at = time.monotonic()
-        on_progress(progress, len(levels))
+    with noted_interrupts() as interrupts:
 
-    try:
+        def after_chunk(progress: Progress) -> None:
+            nonlocal saved_at
+            now = time.monotonic()
+            if interrupts:
+                raise Interrupted(_leave(out, config, learner, progress, now - started_at))
+            if out is not None and now - saved_at > CHECKPOINT_SECONDS:
+                save_checkpoint(out, config, learner, progress)
+                saved_at = now
+            on_progress(progress, len(levels))
+
         train(
             learner,
             (levels, data.train_y),
@@ -142,10 +180,6 @@ def run(
             progress,
             after_chunk,
         )
-    except KeyboardInterrupt:
-        if out is not None:
-            save_checkpoint(out, config, learner, progress)
-        raise
     report = Report.of(config, spec, data, learner, progress, __version__)
     if out is not None:
         write_arrays(out / WEIGHTS, learner.words(), {"contract": 1, "net": list(spec.sizes), "bits": config.bits})
@@ -153,6 +187,17 @@ def run(
         write_text(out / REPORT, report.to_json())
         (out / CHECKPOINT).unlink(missing_ok=True)
     return report
+
+
+def _leave(out: Path | None, config: RunConfig, learner: Learner, progress: Progress, seconds: float) -> Path | None:
+    """Write the checkpoint of an interrupted run; return its folder, or None where repeating is as quick."""
+    if out is None:
+        if seconds < CHECKPOINT_SECONDS:
+            return None
+        out = INTERRUPTED
+        write_text(out / CONFIG, config.to_toml())
+    save_checkpoint(out, config, learner, progress)
+    return out
 
 
 def save_checkpoint(out: Path, config: RunConfig, learner: Learner, progress: Progress) -> None:
@@ -191,7 +236,9 @@ def _prepare(out: Path, config: RunConfig, learner: Learner, resume: bool, overw
     arrays, note = read_arrays(checkpoint)
     changed = differences(make_config(note.get("config", {})), config)
     if changed:
-        raise UserError(f"{checkpoint} is of another configuration ({', '.join(changed)}); resume with the same settings")
+        raise UserError(
+            f"{checkpoint} is of another configuration ({', '.join(changed)}); resume with the same settings"
+        )
     try:
         learner.restore(arrays)
         saved = note["progress"]
