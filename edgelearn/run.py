@@ -221,14 +221,19 @@ def _prepare(out: Path, config: RunConfig, learner: Learner, resume: bool, overw
             f"{out} holds a run of another configuration ({given}); "
             + ("resume with the same settings" if resume else "give another --out, or --overwrite")
         )
+    progress = _restore(out, config, learner) if resume else Progress()
     if changed:  # results of other settings must not stand beside the new ones
-        for name in (REPORT, WEIGHTS, CHECKPOINT):
+        for name in (REPORT, WEIGHTS):
             (out / name).unlink(missing_ok=True)
-    write_text(out / CONFIG, config.to_toml())
-    checkpoint = out / CHECKPOINT
     if not resume:
-        checkpoint.unlink(missing_ok=True)
-        return Progress()
+        (out / CHECKPOINT).unlink(missing_ok=True)
+    write_text(out / CONFIG, config.to_toml())
+    return progress
+
+
+def _restore(out: Path, config: RunConfig, learner: Learner) -> Progress:
+    """Put the checkpoint in `out` into the learner, and return where it stands."""
+    checkpoint = out / CHECKPOINT
     if not checkpoint.exists():
         if (out / REPORT).exists():  # finished: learning again gives the same bytes
             return Progress()
