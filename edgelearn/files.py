@@ -15,7 +15,7 @@ import numpy as np
 from edgelearn.errors import UserError
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file through a temporary one in the same folder, so that no reader ever sees half of it.
 
     Raises
@@ -25,7 +25,6 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     """
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             write(file)
@@ -35,20 +34,40 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; give a folder that can be written") from None
+        raise _cannot_write(path, error) from None
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises
+    ------
+    UserError
+        "cannot write ..."
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+
+
+def _cannot_write(path: Path, error: OSError) -> UserError:
+    return UserError(f"cannot write {path}: {error.strerror}; give a folder that can be written")
+
+
 def write_text(path: Path, text: str) -> None:
-    write_whole(path, lambda file: file.write(text.encode()) and None)
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray], note: dict[str, Any] | None = None) -> None:
     """Write arrays as .npz; `note` goes in as JSON text under the name `note`."""
-    extra = {} if note is None else {"note": np.array(json.dumps(note, sort_keys=True))}
-    write_whole(path, lambda file: np.savez(file, **arrays, **extra))  # type: ignore[arg-type]
+    named: dict[str, Any] = dict(arrays)
+    if note is not None:
+        named["note"] = np.array(json.dumps(note, sort_keys=True))
+    write_whole(path, lambda file: np.savez(file, **named))
 
 
 def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

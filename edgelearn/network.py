@@ -10,8 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from edgelearn.errors import UserError, unknown
 from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.layers.activations import OUTPUTS, find_activation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from edgelearn.accounting import buffers, footprint
@@ -18,16 +19,20 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 50
 
 
 def sparkline(values: list[float]) -> str:
-    """Draw values as one line of bars, the largest full.
+    """Draw values as one line of bars, the largest full, many values shared out over 50 bars.
 
     Example
     -------
     >>> sparkline([8, 4, 1])
     '█▄▁'
     """
+    if len(values) > _WIDTH:  # means of equal shares
+        edges = [round(i * len(values) / _WIDTH) for i in range(_WIDTH + 1)]
+        values = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     top = max(values, default=0) or 1
     return "".join(_BARS[min(len(_BARS) - 1, int(len(_BARS) * value / top))] for value in values)
 
@@ -134,7 +139,7 @@ class Report:
 
         console.print()
         bits = sum(held["bits"] for held in c["held"])
-        stored = {}
+        stored: dict[str, int] = {}
         for held in c["held"]:
             stored[held["role"]] = stored.get(held["role"], 0) + held["words"]
         console.print(

@@ -18,7 +18,7 @@ from edgelearn.config import RunConfig, make_config, read_toml
 from edgelearn.encoders import encode_levels
 from edgelearn.errors import UserError
 from edgelearn.evaluate import Progress, train
-from edgelearn.files import read_arrays, write_arrays, write_text
+from edgelearn.files import make_folder, read_arrays, write_arrays, write_text
 from edgelearn.learner import Learner
 from edgelearn.network import NetworkSpec, design, parse_net
 from edgelearn.report import Report
@@ -154,8 +154,8 @@ def run(
     progress = Progress()
     if out is not None:
         progress = _prepare(out, config, learner, resume, overwrite)
-    levels = encode_levels(data.train_x, np.asarray(data.low), np.asarray(data.high), config.input_bits)
-    test_levels = encode_levels(data.test_x, np.asarray(data.low), np.asarray(data.high), config.input_bits)
+    levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
+    test_levels = encode_levels(data.test_x, data.low, data.high, config.input_bits)
     started_at = saved_at = time.monotonic()
 
     with noted_interrupts() as interrupts:
@@ -195,6 +195,7 @@ def _leave(out: Path | None, config: RunConfig, learner: Learner, progress: Prog
         if seconds < CHECKPOINT_SECONDS:
             return None
         out = INTERRUPTED
+        make_folder(out)
         write_text(out / CONFIG, config.to_toml())
     save_checkpoint(out, config, learner, progress)
     return out
@@ -222,6 +223,7 @@ def _prepare(out: Path, config: RunConfig, learner: Learner, resume: bool, overw
             + ("resume with the same settings" if resume else "give another --out, or --overwrite")
         )
     progress = _restore(out, config, learner) if resume else Progress()
+    make_folder(out)
     if changed:  # results of other settings must not stand beside the new ones
         for name in (REPORT, WEIGHTS):
             (out / name).unlink(missing_ok=True)

@@ -48,7 +48,7 @@ class State:
 
     def biases(self, k: int) -> np.ndarray:
         words = self._weight_matrix(k)[:, self.spec.layers[k].n_in]
-        return (words >> self.layers[k, t.ALIGN]).astype(np.int16)
+        return np.ascontiguousarray(words >> self.layers[k, t.ALIGN]).astype(np.int16)
 
     def feedback(self, k: int) -> np.ndarray:
         return self._feedback_matrix(k).copy()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def encode_levels(x: np.ndarray, low: np.ndarray, high: np.ndarray, bits: int) -> np.ndarray:
+def encode_levels(x: np.ndarray, low: ArrayLike, high: ArrayLike, bits: int) -> np.ndarray:
     """Map values to unsigned levels.
 
         level = min(floor((x - low) / (high - low) * 2^bits), 2^bits - 1), at least 0
@@ -29,9 +30,10 @@ def encode_levels(x: np.ndarray, low: np.ndarray, high: np.ndarray, bits: int) -
     >>> encode_levels(np.array([[0, 127, 128, 255]], np.uint8), 0, 256, 1).tolist()
     [[0, 0, 1, 1]]
     """
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     if x.dtype == np.uint8 and np.all(low == 0) and np.all(high == 256):
-        return np.right_shift(x, 8 - bits)
-    width = np.asarray(high, np.float64) - np.asarray(low, np.float64)
+        return np.asarray(np.right_shift(x, 8 - bits))
+    width = high - low
     scale = np.divide(2.0**bits, width, out=np.zeros_like(width), where=width > 0)
     levels = np.floor((np.asarray(x, np.float64) - low) * scale)
-    return np.clip(levels, 0, 2**bits - 1).astype(np.uint8)
+    return np.asarray(np.clip(levels, 0, 2**bits - 1), np.uint8)

@@ -75,7 +75,8 @@ class WeightFormat:
 
     def view(self, raw: np.ndarray) -> np.ndarray:
         """Return the raw view words of raw stored words."""
-        return raw >> self.residual_bits
+        words: np.ndarray = np.right_shift(raw, self.residual_bits)
+        return words
 
     def to_float(self, raw: np.ndarray) -> np.ndarray:
         """Return the values of raw stored words."""

@@ -21,7 +21,7 @@ Emit = Callable[..., Any]
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile with an on-disk cache where one can be written, without one elsewhere."""
     # kernels allocate nothing, so they need no reference counts; counting them takes a third of a sample's time
-    options = {"nogil": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
+    options: Any = {"nogil": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # "no locator available": package directory and home are both read-only
@@ -35,7 +35,7 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 def _lane(result: Any, arguments: tuple[Any, ...], emit: Emit, reference: Callable[..., int]) -> Any:
     """Return an intrinsic of fixed types, or its Python twin when compilation is switched off."""
-    if numba.config.DISABLE_JIT:
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return reference
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -82,8 +82,7 @@ def _idx_files(urls: Sequence[str], checksums: Sequence[str]) -> tuple[Published
 
 def _cifar10_files(suffix: str, checksums: Sequence[str]) -> tuple[PublishedFile, ...]:
     return tuple(
-        PublishedFile(name + suffix, f"md5:{md5}")
-        for name, md5 in zip(_CIFAR10_BATCHES, checksums, strict=True)
+        PublishedFile(name + suffix, f"md5:{md5}") for name, md5 in zip(_CIFAR10_BATCHES, checksums, strict=True)
     )
 
 
@@ -434,9 +433,7 @@ def info(name: str) -> dict[str, Any]:
         is_here = found is not None
     else:
         path = digits_file()
-        listed.append(
-            {"name": "digits.csv.gz", "checksum": "", "urls": [], "found": str(path) if path else None}
-        )
+        listed.append({"name": "digits.csv.gz", "checksum": "", "urls": [], "found": str(path) if path else None})
         is_here = path is not None
     folder = f"a folder named in {files.DATA_VARIABLE}"
     ways = f"run `edgelearn data fetch {name}`, or put the files into {folder}{row.hint}"

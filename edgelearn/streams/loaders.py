@@ -50,9 +50,7 @@ def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}); check the path and its permissions"
-        ) from None
+        raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from None
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
@@ -225,9 +223,7 @@ def _binary_batch(path: Path) -> tuple[Values, Values]:
 
 def _dtype(code: bytes | str, align: Any = False, copy: Any = False) -> np.dtype[Any]:
     # The published batches say align=0, copy=1, which newer numpy wants as booleans.
-    return np.dtype(
-        code.decode("ascii") if isinstance(code, bytes) else code, align=bool(align), copy=bool(copy)
-    )
+    return np.dtype(code.decode("ascii") if isinstance(code, bytes) else code, align=bool(align), copy=bool(copy))
 
 
 def _latin1(text: str, encoding: str | bytes) -> bytes:
@@ -272,8 +268,7 @@ def _python_batch(path: Path) -> tuple[Values, Values]:
     if values.shape != (CIFAR10_BATCH, CIFAR10_FEATURES) or values.dtype != np.uint8:
         raise _damaged(
             path,
-            f"holds data of {values.dtype} {list(values.shape)}, "
-            f"not uint8 [{CIFAR10_BATCH}, {CIFAR10_FEATURES}]",
+            f"holds data of {values.dtype} {list(values.shape)}, not uint8 [{CIFAR10_BATCH}, {CIFAR10_FEATURES}]",
         )
     if len(labels) != CIFAR10_BATCH or not all(isinstance(label, int) for label in labels):
         raise _damaged(path, f"holds {len(labels)} labels, not {CIFAR10_BATCH} whole numbers")

@@ -156,9 +156,7 @@ class Dataset:
                 f"test_x has {self.test_x.shape[1]} features", f"train_x has {self.n_features}; give as many"
             )
         if self.test_x.dtype != self.train_x.dtype:
-            raise self._error(
-                f"test_x is {self.test_x.dtype}", f"train_x is {self.train_x.dtype}; give the same"
-            )
+            raise self._error(f"test_x is {self.test_x.dtype}", f"train_x is {self.train_x.dtype}; give the same")
         low, high = np.asarray(self.low), np.asarray(self.high)
         for label, limit in (("low", low), ("high", high)):
             if limit.shape not in ((), (self.n_features,)) or not np.isfinite(limit).all():
@@ -188,9 +186,7 @@ class Dataset:
         if y.ndim != 1 or y.dtype != np.int64:
             raise self._error(f"{part}_y is {y.dtype} {list(y.shape)}", "give int64 [n_samples]")
         if len(x) != len(y):
-            raise self._error(
-                f"{part}_x has {len(x)} samples and {part}_y {len(y)} labels", "give as many labels"
-            )
+            raise self._error(f"{part}_x has {len(x)} samples and {part}_y {len(y)} labels", "give as many labels")
         if len(y) and not 0 <= y.min() <= y.max() < self.n_classes:
             raise self._error(
                 f"{part}_y has labels out of range ({y.min()} to {y.max()})",

@@ -53,9 +53,7 @@ def open_user_file(
         raise UserError(f"test_fraction {test_fraction} is out of range; give 0 <= test_fraction < 1")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise UserError(
-            f"{path} has the extension '{path.suffix}'; data files end in {' or '.join(SUFFIXES)}"
-        )
+        raise UserError(f"{path} has the extension '{path.suffix}'; data files end in {' or '.join(SUFFIXES)}")
     if not path.is_file():
         raise UserError(f"{path} is not a file; check the path")
     image_shape: tuple[int, ...] | None = None
@@ -65,15 +63,11 @@ def open_user_file(
             parts, names = _split(path, x, labels, test_fraction)
         else:
             if label_column is not None:
-                raise UserError(
-                    f"{path}: label_column is for .csv files; a .npz file has its labels in array y"
-                )
+                raise UserError(f"{path}: label_column is for .csv files; a .npz file has its labels in array y")
             parts, names, image_shape = _load_npz(path, test_fraction)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
-    train_x, train_y, test_x, test_y = (
-        parts if limit is None else Parts(*(array[:limit].copy() for array in parts))
-    )
+    train_x, train_y, test_x, test_y = parts if limit is None else Parts(*(array[:limit].copy() for array in parts))
     return Dataset(
         name=path.stem,
         train_x=train_x,
@@ -90,9 +84,7 @@ def open_user_file(
     )
 
 
-def _split(
-    path: Path, x: Values, labels: Sequence[Any], test_fraction: float
-) -> tuple[Parts, tuple[str, ...]]:
+def _split(path: Path, x: Values, labels: Sequence[Any], test_fraction: float) -> tuple[Parts, tuple[str, ...]]:
     y, names = _classes(path, labels)
     n_test = round(test_fraction * len(y))
     if test_fraction > 0:
@@ -134,13 +126,10 @@ def read_csv(path: Path, label_column: str | int | None = None) -> tuple[Values,
     for row, line in zip(rows, lines, strict=True):
         if len(row) != n_columns:
             raise UserError(
-                f"{path} row {line} has {len(row)} columns and row {lines[0]} has {n_columns}; "
-                "give every row as many"
+                f"{path} row {line} has {len(row)} columns and row {lines[0]} has {n_columns}; give every row as many"
             )
     if n_columns < 2:
-        raise UserError(
-            f"{path} has one column; give features and a label, separated by comma, semicolon or tab"
-        )
+        raise UserError(f"{path} has one column; give features and a label, separated by comma, semicolon or tab")
     label_at, has_header = _label_and_header(path, rows, label_column)
     titles = rows[0] if has_header else None
     if has_header:
@@ -227,9 +216,7 @@ def _label_and_header(path: Path, rows: list[list[str]], label_column: str | int
         # A name that is also a number is a column's name only where the first row is a header otherwise.
         if not _is_number(name):
             if first.count(name) > 1:
-                raise UserError(
-                    f"{path} has {first.count(name)} columns '{name}'; give the label column's number"
-                )
+                raise UserError(f"{path} has {first.count(name)} columns '{name}'; give the label column's number")
             return first.index(name), True
     number = -1 if label_column is None else label_column
     if isinstance(number, str):
@@ -242,16 +229,13 @@ def _label_and_header(path: Path, rows: list[list[str]], label_column: str | int
             ) from None
     if number == 0 or abs(number) > len(first):
         raise UserError(
-            f"label column {number} is out of range for {path}; "
-            f"columns count from 1 to {len(first)}, -1 is the last"
+            f"label column {number} is out of range for {path}; columns count from 1 to {len(first)}, -1 is the last"
         )
     label_at = number - 1 if number > 0 else len(first) + number
     no_number_above = not any(_looks_numeric(cell) for column, cell in enumerate(first) if column != label_at)
     # Titles such as 0, 1, 2, label look like data; only the label column tells them apart.
     text_above_numbers = (
-        len(rows) > 1
-        and not _is_number(first[label_at])
-        and all(_is_number(row[label_at]) for row in rows[1:])
+        len(rows) > 1 and not _is_number(first[label_at]) and all(_is_number(row[label_at]) for row in rows[1:])
     )
     return label_at, no_number_above or text_above_numbers
 
@@ -270,9 +254,7 @@ def _csv_labels(
     for cell, line in zip(cells, lines, strict=True):
         if not cell or (_is_number(cell) and isnan(float(cell))):
             given = f"is '{cell}'" if cell else "is empty"
-            raise UserError(
-                f"{path} row {line} {where} {given}; give a label: correct the cell or remove the row"
-            )
+            raise UserError(f"{path} row {line} {where} {given}; give a label: correct the cell or remove the row")
     if not all(_is_number(cell) for cell in cells):
         return cells
     labels = []
@@ -302,8 +284,7 @@ def _load_npz(path: Path, test_fraction: float) -> tuple[Parts, tuple[str, ...],
         test_x, test_labels, test_shape = _npz_part(path, arrays, "x_test", "y_test")
         if shape != test_shape:
             raise UserError(
-                f"{path}: a sample is {list(shape)} in x_train and {list(test_shape)} in x_test; "
-                "give one shape"
+                f"{path}: a sample is {list(shape)} in x_train and {list(test_shape)} in x_test; give one shape"
             )
         if isinstance(train_labels[0], str) != isinstance(test_labels[0], str):
             raise UserError(f"{path}: y_train and y_test mix text and numbers; give labels of one kind")
@@ -338,9 +319,7 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
         raise
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path} cannot be read ({reason}); save numbers with numpy.savez, no objects"
-        ) from None
+        raise UserError(f"{path} cannot be read ({reason}); save numbers with numpy.savez, no objects") from None
     return arrays
 
 
@@ -379,7 +358,6 @@ def _npz_labels(path: Path, key: str, y: NDArray[Any]) -> list[Any]:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise UserError(
-            f"{path}: labels out of range: {key} row {row + 1} is {y[row]}; "
-            "give whole numbers from 0, or text"
+            f"{path}: labels out of range: {key} row {row + 1} is {y[row]}; give whole numbers from 0, or text"
         )
     return [int(label) for label in y.tolist()]

@@ -61,7 +61,7 @@ def test_a_row_that_does_not_fit_is_refused():
 
 
 def test_an_unknown_rule_is_named_with_its_neighbour():
-    with pytest.raises(UserError, match="rule 'drpt' is not known; known: bp, .* Did you mean 'drtp'?"):
+    with pytest.raises(UserError, match=r"rule 'drpt' is not known; known: bp, .* Did you mean 'drtp'\?"):
         find_rule("drpt")
 
 

@@ -35,24 +35,24 @@ def build(rule: str, sizes: list[int], seed: int = 1, **changes) -> NaiveNetwork
             rows = sizes[k + 1] if rule == "fa" else sizes[-1]
             lo = 0 if rule == "mdfa" else -127
             feedback[k - 1] = [[source.randint(lo, 127) for _ in range(sizes[k])] for _ in range(rows)]
-    arguments = dict(
-        rule=rule,
-        sizes=sizes,
-        bits=8,
-        residual_bits=0,
-        rounding="nearest",
-        input_bits=8,
-        activation="tanh",
-        output="softmax",
-        range_exponents=[0] * layers,
-        rates=[-2] * layers,
-        weights=weights,
-        biases=[[0] * sizes[k + 1] for k in range(layers)],
-        feedback=feedback,
-        feedback_exponents=[0] * (layers - 1),
-        lfsr=False,
-        rng_state=7,
-    )
+    arguments = {
+        "rule": rule,
+        "sizes": sizes,
+        "bits": 8,
+        "residual_bits": 0,
+        "rounding": "nearest",
+        "input_bits": 8,
+        "activation": "tanh",
+        "output": "softmax",
+        "range_exponents": [0] * layers,
+        "rates": [-2] * layers,
+        "weights": weights,
+        "biases": [[0] * sizes[k + 1] for k in range(layers)],
+        "feedback": feedback,
+        "feedback_exponents": [0] * (layers - 1),
+        "lfsr": False,
+        "rng_state": 7,
+    }
     return NaiveNetwork(**(arguments | changes))
 
 
@@ -181,14 +181,10 @@ def test_lfsr_feedback_starts_each_row_from_its_own_state():
         for _ in range(14):
             bits.append(state & 1)
             state = (state >> 1) ^ (0xB400 if state & 1 else 0)
-        assert matrix[row] == [
-            {(1, 0): 127, (1, 1): -127}.get((bits[2 * j], bits[2 * j + 1]), 0) for j in range(7)
-        ]
+        assert matrix[row] == [{(1, 0): 127, (1, 1): -127}.get((bits[2 * j], bits[2 * j + 1]), 0) for j in range(7)]
     wide = lfsr_feedback(3, 400, layer=1, seed=9, non_negative=False)
     assert {word for row in wide for word in row} == {-127, 0, 127}
-    assert lfsr_feedback(3, 400, layer=1, seed=9, non_negative=True) == [
-        [abs(b) for b in row] for row in wide
-    ]
+    assert lfsr_feedback(3, 400, layer=1, seed=9, non_negative=True) == [[abs(b) for b in row] for row in wide]
 
 
 def test_stochastic_rounding_is_unbiased():
@@ -250,9 +246,7 @@ REAL_ACTIVATIONS = {
 }
 
 
-def float_forward(
-    network: NaiveNetwork, levels: list[int], nudge: tuple[int, int, float]
-) -> list[list[float]]:
+def float_forward(network: NaiveNetwork, levels: list[int], nudge: tuple[int, int, float]) -> list[list[float]]:
     """Pre-activations of the same net in real numbers, one of them (layer, neuron) nudged."""
     x = [level / 255 for level in levels]
     layer, neuron, amount = nudge
@@ -260,8 +254,7 @@ def float_forward(
     for k, (matrix, bias) in enumerate(zip(network.weights, network.biases, strict=True), start=1):
         lsb = real_lsb(network, k)
         z = [
-            sum(w * lsb * v for w, v in zip(row, x, strict=True)) + b * lsb
-            for row, b in zip(matrix, bias, strict=True)
+            sum(w * lsb * v for w, v in zip(row, x, strict=True)) + b * lsb for row, b in zip(matrix, bias, strict=True)
         ]
         if k == layer:
             z[neuron] += amount
@@ -285,9 +278,7 @@ def float_gradient(network: NaiveNetwork, levels: list[int], label: int, layer: 
 
 
 def cosine(a: list[float], b: list[float]) -> float:
-    return sum(x * y for x, y in zip(a, b, strict=True)) / math.sqrt(
-        sum(x * x for x in a) * sum(y * y for y in b)
-    )
+    return sum(x * y for x, y in zip(a, b, strict=True)) / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
 
 
 def near_a_kink(activation: str, z: float) -> bool:
@@ -365,9 +356,7 @@ def test_the_weight_step_is_rate_times_gradient(activation, one, scale, rounding
                 assert new * lsb == pytest.approx(wanted, abs=1.01 * lsb)
 
 
-@pytest.mark.parametrize(
-    ("activation", "bias_z"), [("tanh", 127 * 50), ("relu", 32 * 50), ("leaky", 32 * 50)]
-)
+@pytest.mark.parametrize(("activation", "bias_z"), [("tanh", 127 * 50), ("relu", 32 * 50), ("leaky", 32 * 50)])
 def test_a_bias_is_a_weight_whose_input_is_one(activation, bias_z):
     network = build("bp", [2, 2, 2], activation=activation, biases=[[3, -3], [50, 0]])
     network.predict_one([0, 0])
@@ -384,9 +373,7 @@ def test_prediction_is_the_first_maximum_and_zero_is_class_0():
 
 
 def test_modulator_is_cut_to_sixteen_bits():
-    network = build(
-        "fa", [1, 1, 2], weights=[[[0]], [[0], [0]]], feedback=[[[-127], [127]]], feedback_exponents=[4]
-    )
+    network = build("fa", [1, 1, 2], weights=[[[0]], [[0], [0]]], feedback=[[[-127], [127]]], feedback_exponents=[4])
     network.learn_one([0], 0)
     # sum = 127 * 127 + 128 * 127 = 32385; s_m = 8 + 7 - 4 - 12 = -1 gives 64770, cut to 32767
     assert network.deltas[0] == [32511]  # rn(32767 * 127, 7)
@@ -407,15 +394,14 @@ def test_fa_that_copies_the_weights_is_bp():
         bp.learn_one(levels, label)
         fa.learn_one(levels, label)
         assert all(any(layer) for layer in bp.deltas)
-        assert fa.deltas == bp.deltas and fa.weights == bp.weights != weights
+        assert fa.deltas == bp.deltas
+        assert fa.weights == bp.weights != weights
 
 
 def test_fa_with_rounded_weights_is_bp_up_to_rounding():
     sizes = [5, 6, 4, 3]
     bp = build("bp", sizes, bits=12)
-    rounded = [
-        [[max(-127, min(127, round(w / 16))) for w in row] for row in matrix] for matrix in bp.weights[1:]
-    ]
+    rounded = [[[max(-127, min(127, round(w / 16))) for w in row] for row in matrix] for matrix in bp.weights[1:]]
     fa = build("fa", sizes, bits=12, weights=bp.weights, feedback=rounded)
     for levels, label in samples(sizes, 1):
         bp.learn_one(levels, label)
@@ -445,7 +431,9 @@ def test_dfa_with_one_hidden_layer_is_fa():
     for levels, label in samples(sizes, 25):
         assert dfa.learn_one(levels, label) == fa.learn_one(levels, label)
         assert dfa.deltas == fa.deltas
-    assert dfa.weights == fa.weights and dfa.biases == fa.biases and dfa.weights != start
+    assert dfa.weights == fa.weights
+    assert dfa.biases == fa.biases
+    assert dfa.weights != start
 
 
 def test_sdfa_uses_the_sign_of_the_error_only():
@@ -478,8 +466,7 @@ def test_drtp_reads_exactly_one_row():
             open_gates = sum(g != 0 for g in network.gates[k - 1])
             assert network.counts[k, "feedback", "read"] - before[k, "feedback", "read"] == open_gates
             wanted = [
-                math.floor(b * g / 128 + 0.5)
-                for b, g in zip(kept[k - 1][label], network.gates[k - 1], strict=True)
+                math.floor(b * g / 128 + 0.5) for b, g in zip(kept[k - 1][label], network.gates[k - 1], strict=True)
             ]
             assert network.deltas[k - 1] == wanted
 
@@ -532,7 +519,8 @@ def test_shallow_never_changes_hidden_weights():
     hidden = [[list(row) for row in matrix] for matrix in network.weights[:-1]]
     last = [list(row) for row in network.weights[-1]]
     train(network)
-    assert network.weights[:-1] == hidden and network.weights[-1] != last
+    assert network.weights[:-1] == hidden
+    assert network.weights[-1] != last
     assert network.biases[:-1] == [[0] * 6, [0] * 4]
     assert all(network.counts[k, "weight", "write"] == 0 for k in (1, 2))
     assert all(network.events[k, "skipped_neurons"] == 0 for k in (1, 2))
@@ -551,10 +539,9 @@ def test_every_rule_learns_and_prediction_changes_nothing(rule):
     network.predict_one([1, 2, 0])
     assert frozen == (network.counts, network.operations, network.events, network.rng_state)
     moved = {key: network.inference_counts[key] - inferred[key] for key in inferred}
-    assert moved[1, "weight", "read"] == 12 and moved[1, "activation", "write"] == 2
-    assert not any(
-        count for (_, name, _), count in moved.items() if name not in ("activation", "weight", "bias")
-    )
+    assert moved[1, "weight", "read"] == 12
+    assert moved[1, "activation", "write"] == 2
+    assert not any(count for (_, name, _), count in moved.items() if name not in ("activation", "weight", "bias"))
 
 
 # --- sparsity, random bits, accumulator --------------------------------------------------------------------
@@ -567,7 +554,8 @@ def test_zero_input_writes_only_biases(rule, rounding):
     weights = [[list(row) for row in matrix] for matrix in network.weights]
     network.learn_one([0, 0, 0, 0], 1)
     assert network.weights == weights  # zero biases: the hidden layer is silent too
-    assert any(network.biases[0]) and any(network.biases[1])
+    assert any(network.biases[0])
+    assert any(network.biases[1])
     for k in (1, 2):
         assert network.counts[k, "weight", "write"] == 0
         assert network.operations[k, "random_draws"] == (1 if rounding == "stochastic" else 0)
@@ -592,7 +580,8 @@ def test_draws_follow_the_events_in_update_order():
     assert network.deltas == [[-3194], [-127, 128]]
     # k = 0 + 12 + 3 - 7 = 8, so V = 3194 = 12 * 256 + 122. Low bytes of the draws: E7, 07, 43; key 9E:
     # 79 = 121 is below 122, 99 = 153 and DD = 221 are not.
-    assert network.weights[0] == [[13, 0, 12]] and network.biases[0] == [12]
+    assert network.weights[0] == [[13, 0, 12]]
+    assert network.biases[0] == [12]
     # Layer 2 is silent: its bias takes the fourth draw, one byte a neuron. k = 7 + 8 + 4 - 7 = 12;
     # V = rn(127 * 127, 4) = 1008 = 3 * 256 + 240 and rn(-127 * 128, 4) = -1016 = -4 * 256 + 8.
     fourth = words.xorshift32(3882205507)
@@ -622,23 +611,27 @@ def test_a_layer_without_error_draws_nothing():
 
 
 def test_a_narrow_accumulator_wraps_and_counts():
-    shape = dict(sizes=[2, 2], input_bits=1, weights=[[[100, 0], [100, 100]]], biases=[[0, 0]])
+    shape = {"sizes": [2, 2], "input_bits": 1, "weights": [[[100, 0], [100, 100]]], "biases": [[0, 0]]}
     wide = build("bp", **shape)
     narrow = build("bp", **shape, accumulator_bits=8)
-    assert wide.predict_one([1, 1]) == 1 and wide.z == [[100, 200]]
-    assert narrow.learn_one([1, 1], 0) == 0 and narrow.z == [[100, -56]]
-    assert narrow.events[1, "overflows"] == 1 and wide.events[1, "overflows"] == 0
+    assert wide.predict_one([1, 1]) == 1
+    assert wide.z == [[100, 200]]
+    assert narrow.learn_one([1, 1], 0) == 0
+    assert narrow.z == [[100, -56]]
+    assert narrow.events[1, "overflows"] == 1
+    assert wide.events[1, "overflows"] == 0
 
 
 def test_the_modulator_sum_wraps_too():
-    changes = dict(weights=[[[0]], [[0], [0]]], feedback=[[[-127], [127]]], input_bits=1, output="sigmoid")
+    changes = {"weights": [[[0]], [[0], [0]]], "feedback": [[[-127], [127]]], "input_bits": 1, "output": "sigmoid"}
     wide, narrow = build("dfa", [1, 1, 2], **changes), build("dfa", [1, 1, 2], **changes, accumulator_bits=15)
     wide.learn_one([1], 0)
     narrow.learn_one([1], 0)
     # sum = -127 * -127 + 128 * 127 = 32385, which is -383 in 15 bits; rn(-383, 3) = -48
     assert wide.deltas[0] == [4016]  # rn(32385, 3) = 4048, rn(4048 * 127, 7) = 4016
     assert narrow.deltas[0] == [-48]  # rn(-48 * 127, 7) = rn(-6096, 7) = -48
-    assert narrow.events[1, "overflows"] == 1 and wide.events[1, "overflows"] == 0
+    assert narrow.events[1, "overflows"] == 1
+    assert wide.events[1, "overflows"] == 0
 
 
 def test_a_sum_beyond_the_contract_is_refused():
@@ -673,7 +666,7 @@ def test_halvings_add_to_the_shift_and_stop_at_30():
 
 
 def test_event_threshold_silences_the_activation_and_not_the_gate():
-    changes = dict(weights=[[[16], [32]], [[1, 1]] * 2], input_bits=1, activation="hard-tanh")
+    changes = {"weights": [[[16], [32]], [[1, 1]] * 2], "input_bits": 1, "activation": "hard-tanh"}
     network = build("bp", [1, 2, 2], **changes, event_threshold=32)
     network.learn_one([1], 0)
     assert network.activations[1] == [0, 0]  # q = 4 and 8: y = 15.9 and 31.75 before the threshold
@@ -694,9 +687,14 @@ def tiny(rule: str, **changes) -> NaiveNetwork:
     zone of 127 leaves 0, 143. So n_x = 2 and n_g = 2 in layer 1, n_x = 2 in layer 2, n_e = 1.
     """
     weights = [[[64, 0, 0], [100, 0, 100], [3, 50, -3]], [[0, 0, 0], [64, 0, 0]]]
-    given = dict(
-        input_bits=1, activation="hard-tanh", output="sigmoid", weights=weights, rates=[-3, -8], dead_zone=127
-    )
+    given = {
+        "input_bits": 1,
+        "activation": "hard-tanh",
+        "output": "sigmoid",
+        "weights": weights,
+        "rates": [-3, -8],
+        "dead_zone": 127,
+    }
     if rule in DIRECT:
         given["feedback"] = [[[5, 6, 7], [8, 9, 0]]]
     network = build(rule, [3, 3, 2], **(given | changes))
@@ -764,12 +762,17 @@ def test_counts_of_a_tiny_sample(rule):
 def test_words_and_operations_of_the_tiny_sample():
     network = tiny("dfa")
     # m = rn(143 * 8, 3) = 143; d = rn(143 * 127, 7) = 142; k = 0 + 12 + 3 - 7 = 8; v = rn(-142, 8) = -1
-    assert network.z == [[64, 200, 0], [0, 4096]] and network.q == [[16, 50, 0], [0, 4]]
-    assert network.activations == [[1, 0, 1], [64, 127, 0]] and network.gates == [[127, 0, 127]]
-    assert network.errors == [0, 143] and network.deltas == [[142, 0, 0], [0, 143]]
-    assert network.weights[0] == [[63, 0, -1], [100, 0, 100], [3, 50, -3]] and network.biases[0] == [-1, 0, 0]
+    assert network.z == [[64, 200, 0], [0, 4096]]
+    assert network.q == [[16, 50, 0], [0, 4]]
+    assert network.activations == [[1, 0, 1], [64, 127, 0]]
+    assert network.gates == [[127, 0, 127]]
+    assert network.errors == [0, 143]
+    assert network.deltas == [[142, 0, 0], [0, 143]]
+    assert network.weights[0] == [[63, 0, -1], [100, 0, 100], [3, 50, -3]]
+    assert network.biases[0] == [-1, 0, 0]
     # k = 7 + 8 + 8 - 7 = 16; v = rn(-64 * 143, 16) = 0, and rn(-127 * 143, 16) = 0
-    assert network.weights[1] == [[0, 0, 0], [64, 0, 0]] and network.biases[1] == [0, 0]
+    assert network.weights[1] == [[0, 0, 0], [64, 0, 0]]
+    assert network.biases[1] == [0, 0]
     names = ("forward_macs", "signal_macs", "gate_products", "update_macs", "random_draws", "lfsr_steps")
     assert [network.operations[1, name] for name in names] == [6, 2, 2, 3, 0, 0]
     assert [network.operations[2, name] for name in names] == [4, 0, 0, 3, 0, 0]
@@ -782,24 +785,22 @@ def test_lfsr_feedback_is_stepped_and_not_read():
     assert regenerated.weights == stored.weights
     assert regenerated.counts[1, "feedback", "read"] == 0
     assert regenerated.operations[1, "lfsr_steps"] == 6  # one lane of three neurons, two steps each
-    assert {key for key in stored.counts if stored.counts[key] != regenerated.counts[key]} == {
-        (1, "feedback", "read")
-    }
+    assert {key for key in stored.counts if stored.counts[key] != regenerated.counts[key]} == {(1, "feedback", "read")}
 
 
 def test_events_of_one_update_by_hand():
     # k = 0 + 8 + 0 - 7 = 1; the errors are -127 and 128: steps rn(127, 1) = 64 (a tie), rn(-128, 1) = -64
     network = build("bp", [1, 2], input_bits=1, rates=[0], weights=[[[100], [100]]], biases=[[-100, -100]])
     network.learn_one([1], 0)
-    assert network.weights == [[[127], [36]]] and network.biases == [[-36, -128]]
-    events = {
-        name: network.events[1, name] for name in ("saturations", "step_saturations", "ties", "overflows")
-    }
+    assert network.weights == [[[127], [36]]]
+    assert network.biases == [[-36, -128]]
+    events = {name: network.events[1, name] for name in ("saturations", "step_saturations", "ties", "overflows")}
     assert events == {"saturations": 2, "step_saturations": 0, "ties": 2, "overflows": 0}
     # k = -1: the steps are 254 and -256, cut to 127 and -127
     network = build("bp", [1, 2], input_bits=1, rates=[2], weights=[[[0], [0]]])
     network.learn_one([1], 0)
-    assert network.weights == [[[127], [-127]]] and network.biases == [[127, -127]]
+    assert network.weights == [[[127], [-127]]]
+    assert network.biases == [[127, -127]]
     assert (network.events[1, "step_saturations"], network.events[1, "saturations"]) == (4, 0)
 
 
@@ -811,8 +812,8 @@ def test_accesses_add_up_to_the_formulas_of_the_contract(rule, sizes, lfsr):
         rule, sizes, activation="hard-tanh", range_exponents=[0] * (len(sizes) - 1), dead_zone=60, lfsr=lfsr
     )
     last = len(sizes) - 1
-    count = {key: 0 for key in network.counts}
-    operation = {key: 0 for key in network.operations}
+    count = dict.fromkeys(network.counts, 0)
+    operation = dict.fromkeys(network.operations, 0)
     for levels, label in samples(sizes, 15):
         network.learn_one(levels, label)
         n_e = sum(e != 0 for e in network.errors)

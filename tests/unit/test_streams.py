@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import gzip
 import hashlib
 import http.server
 import io
+import operator
 import os
 import pickle
 import re
@@ -235,9 +237,7 @@ def test_dataset_allows_an_empty_test_part() -> None:
 
 
 def run_python(code: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout.strip()
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_importing_streams_and_opening_digits_imports_no_heavy_package() -> None:
@@ -250,9 +250,7 @@ def test_importing_streams_and_opening_digits_imports_no_heavy_package() -> None
 
 def test_names_and_unknown_names() -> None:
     assert names() == ["digits", "mnist", "fashion-mnist", "cifar10"]
-    with fails(
-        "data set 'mnsit' is not known; known: cifar10, digits, fashion-mnist, mnist. Did you mean 'mnist'?"
-    ):
+    with fails("data set 'mnsit' is not known; known: cifar10, digits, fashion-mnist, mnist. Did you mean 'mnist'?"):
         open_dataset("mnsit")
     with fails("Own files end in .csv or .npz."):
         open_dataset("something")
@@ -269,8 +267,10 @@ def test_digits_equal_scikit_learns() -> None:
     path = loaders.digits_file()
     assert path is not None
     for mine_x, mine_y in (loaders.read_digits(path), loaders.read_digits(None)):
-        assert mine_x.dtype == np.uint8 and mine_y.dtype == np.int64
-        assert np.array_equal(mine_x, x) and np.array_equal(mine_y, y)
+        assert mine_x.dtype == np.uint8
+        assert mine_y.dtype == np.int64
+        assert np.array_equal(mine_x, x)
+        assert np.array_equal(mine_y, y)
 
 
 def test_digits_fall_back_where_the_table_is_not_the_known_one(tmp_path: Path) -> None:
@@ -291,15 +291,19 @@ def test_digits_split_is_fixed() -> None:
     data = open_dataset("digits")
     x, y = loaders.read_digits(loaders.digits_file())
     order = np.random.default_rng(0).permutation(1797)
-    assert data.train_x.shape == (1437, 64) and data.test_x.shape == (360, 64)
-    assert np.array_equal(data.train_x, x[order[:1437]]) and np.array_equal(data.test_y, y[order[1437:]])
+    assert data.train_x.shape == (1437, 64)
+    assert data.test_x.shape == (360, 64)
+    assert np.array_equal(data.train_x, x[order[:1437]])
+    assert np.array_equal(data.test_y, y[order[1437:]])
     assert (data.low, data.high, data.value_bits, data.image_shape) == (0, 16, 5, (8, 8))
-    assert data.class_names == tuple("0123456789") and data.train_x.max() == 16
+    assert data.class_names == tuple("0123456789")
+    assert data.train_x.max() == 16
 
 
 def test_limit_keeps_the_first_samples_of_both_parts() -> None:
     full, cut = open_dataset("digits"), open_dataset("digits", limit=400)
-    assert np.array_equal(cut.train_x, full.train_x[:400]) and np.array_equal(cut.test_x, full.test_x)
+    assert np.array_equal(cut.train_x, full.train_x[:400])
+    assert np.array_equal(cut.test_x, full.test_x)
     assert len(open_dataset("digits", limit=7).test_y) == 7
     assert len(open_dataset("digits", limit=10**9).train_y) == 1437
     assert cut.train_x.base is None
@@ -333,7 +337,9 @@ def test_idx_round_trip(tmp_path: Path, values: np.ndarray, form: str) -> None:
     path = tmp_path / "values.gz"
     path.write_bytes(packed[form])
     back = loaders.read_idx(path, values.ndim)
-    assert back.dtype == np.uint8 and np.array_equal(back, values) and back.flags.writeable
+    assert back.dtype == np.uint8
+    assert np.array_equal(back, values)
+    assert back.flags.writeable
 
 
 @per_example_files
@@ -356,9 +362,7 @@ def test_idx_faults(tmp_path: Path) -> None:
         with fails(text):
             loaders.read_idx(path, 3)
 
-    expect(
-        gzip.compress(raw[:123]), "train-images-idx3-ubyte.gz promises 47040016 bytes, more than it can hold"
-    )
+    expect(gzip.compress(raw[:123]), "train-images-idx3-ubyte.gz promises 47040016 bytes, more than it can hold")
     whole = gzip.compress(raw[: 1 << 20])
     expect(whole + gzip.compress(raw[1 << 20 : -1]), "holds 47040015 of 47040016 bytes; download it again")
     expect(gzip.compress(raw + b"!"), "holds more than the 47040016 bytes that its header promises; download")
@@ -459,15 +463,11 @@ def test_a_damaged_label_file_is_named_not_passed_by(small: Path) -> None:
         open_dataset("mnist", allow_download=False)
 
 
-def test_system_folder_and_cache_are_searched(
-    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_system_folder_and_cache_are_searched(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = put(tmp_path / "cache" / "mnist", idx_contents())
     assert open_dataset("mnist", allow_download=False).source == str(cache)
     system = put(tmp_path / "system", idx_contents())
-    monkeypatch.setitem(
-        catalog.ROWS, "mnist", dataclasses.replace(catalog.ROWS["mnist"], system_folders=(system,))
-    )
+    monkeypatch.setitem(catalog.ROWS, "mnist", dataclasses.replace(catalog.ROWS["mnist"], system_folders=(system,)))
     assert open_dataset("mnist", allow_download=False).source == str(system)
 
 
@@ -527,9 +527,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 def publish(monkeypatch: pytest.MonkeyPatch, name: str, contents: dict[str, bytes], *urls: str) -> None:
     row = catalog.ROWS[name]
     published = tuple(
-        files.PublishedFile(
-            file, f"sha256:{hashlib.sha256(content).hexdigest()}", tuple(url + file for url in urls)
-        )
+        files.PublishedFile(file, f"sha256:{hashlib.sha256(content).hexdigest()}", tuple(url + file for url in urls))
         for file, content in contents.items()
     )
     layout = dataclasses.replace(row.layouts[0], files=published)
@@ -551,7 +549,8 @@ def test_download_checks_caches_and_shows_progress(
     paths = fetch("mnist", progress=True)
     assert paths == [tmp_path / "cache" / "mnist" / name for name in IDX_NAMES]
     assert f"{IDX_NAMES[0]}: 0.0 of 0.0 MB" in capsys.readouterr().err
-    assert info("mnist")["files"][0]["found"] == str(paths[0]) and info("mnist")["how_to_get"] == ""
+    assert info("mnist")["files"][0]["found"] == str(paths[0])
+    assert info("mnist")["how_to_get"] == ""
     for file in folder.iterdir():
         file.unlink()
     assert len(open_dataset("mnist").train_y) == 12  # from the cache
@@ -637,8 +636,7 @@ def cifar_batches(seed: int = 0) -> dict[str, tuple[np.ndarray, list[int]]]:
 
 def cifar_binary() -> dict[str, bytes]:
     return {
-        name + ".bin": np.column_stack((np.array(y, np.uint8), x)).tobytes()
-        for name, (x, y) in cifar_batches().items()
+        name + ".bin": np.column_stack((np.array(y, np.uint8), x)).tobytes() for name, (x, y) in cifar_batches().items()
     }
 
 
@@ -650,9 +648,7 @@ def cifar_python() -> dict[str, bytes]:
 def small_cifar(lone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let a CIFAR-10 batch have 4 images."""
     monkeypatch.setattr(loaders, "CIFAR10_BATCH", N_SMALL)
-    row = dataclasses.replace(
-        catalog.ROWS["cifar10"], n_train=5 * N_SMALL, n_test=N_SMALL, test_labels_sha256=None
-    )
+    row = dataclasses.replace(catalog.ROWS["cifar10"], n_train=5 * N_SMALL, n_test=N_SMALL, test_labels_sha256=None)
     monkeypatch.setitem(catalog.ROWS, "cifar10", row)
     return lone
 
@@ -660,7 +656,7 @@ def small_cifar(lone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def check_cifar(data: Dataset) -> None:
     batches = cifar_batches()
     assert np.array_equal(data.train_x, np.concatenate([batches[name][0] for name in BATCHES[:5]]))
-    assert data.train_y.tolist() == sum((batches[name][1] for name in BATCHES[:5]), [])
+    assert data.train_y.tolist() == functools.reduce(operator.iadd, (batches[name][1] for name in BATCHES[:5]), [])
     assert np.array_equal(data.test_x, batches["test_batch"][0])
     assert data.test_y.tolist() == batches["test_batch"][1]
     assert (data.image_shape, data.high, data.class_names[3]) == ((3, 32, 32), 256, "cat")
@@ -783,9 +779,7 @@ def test_cifar10_python_faults(small_cifar: Path) -> None:
     expect(b"hello", "is not a CIFAR-10 python batch or ends early (5 bytes: ")
     expect(pickle.dumps([1]), "is not a CIFAR-10 python batch (no 'data' array with a 'labels' list)")
     expect(pickle.dumps({b"data": x}), "is not a CIFAR-10 python batch (no 'data' array")
-    expect(
-        old_pickle(x[:2], y), f"holds data of uint8 [2, 3072], not uint8 [{N_SMALL}, 3072]; download it again"
-    )
+    expect(old_pickle(x[:2], y), f"holds data of uint8 [2, 3072], not uint8 [{N_SMALL}, 3072]; download it again")
     expect(old_pickle(x, y[:2]), f"holds 2 labels, not {N_SMALL} whole numbers; download it again")
     expect(old_pickle(x, [*y[:3], 10]), f"record {N_SMALL} has label 10, not 0 to 9")
     expect(pickle.dumps({b"data": Evil()}), ".system, which is not allowed); download it again")
@@ -858,17 +852,13 @@ def all_samples(data: Dataset) -> list[tuple[tuple[float, ...], str]]:
 
 LABELS = st.one_of(
     st.lists(st.integers(-5, 10**18).map(str), min_size=2, max_size=2, unique=True),
-    st.lists(
-        st.text("abcé,;\t\" '", min_size=1).map(lambda t: "k" + t + "k"), min_size=2, max_size=3, unique=True
-    ),
+    st.lists(st.text("abcé,;\t\" '", min_size=1).map(lambda t: "k" + t + "k"), min_size=2, max_size=3, unique=True),
 )
 
 
 @per_example_files
 @given(data=st.data(), delimiter=st.sampled_from(",;\t"), header=st.booleans(), where=st.integers(0, 3))
-def test_csv_round_trip(
-    tmp_path: Path, data: st.DataObject, delimiter: str, header: bool, where: int
-) -> None:
+def test_csv_round_trip(tmp_path: Path, data: st.DataObject, delimiter: str, header: bool, where: int) -> None:
     classes = data.draw(LABELS)
     values = data.draw(
         hnp.arrays(np.float32, (7, 3), elements=st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -889,7 +879,8 @@ def test_csv_round_trip(
     assert all_samples(opened) == sorted((tuple(v.tolist()), c) for v, c in zip(values, labels, strict=True))
     numeric = all(re.fullmatch(r"-?\d+", c) for c in classes)
     assert list(opened.class_names) == (sorted(set(labels), key=int) if numeric else sorted(set(labels)))
-    assert opened.train_x.dtype == np.float32 and opened.value_bits == 32
+    assert opened.train_x.dtype == np.float32
+    assert opened.value_bits == 32
 
 
 IRIS = "length,width,kind\n1,2,b\n3,4,a\n5,6,b\n7,8,a\n9,10,c\n"
@@ -900,9 +891,11 @@ def test_csv_split_and_range(write: Write) -> None:
     data = open_dataset(str(path), test_fraction=0.4)
     order = np.random.default_rng(0).permutation(5)
     x = np.arange(1, 11, dtype=np.float32).reshape(5, 2)
-    assert np.array_equal(data.train_x, x[order[:3]]) and np.array_equal(data.test_x, x[order[3:]])
+    assert np.array_equal(data.train_x, x[order[:3]])
+    assert np.array_equal(data.test_x, x[order[3:]])
     assert data.test_y.tolist() == np.array([1, 0, 1, 0, 2])[order[3:]].tolist()
-    assert np.array_equal(data.low, data.train_x.min(0)) and np.array_equal(data.high, data.train_x.max(0))
+    assert np.array_equal(data.low, data.train_x.min(0))
+    assert np.array_equal(data.high, data.train_x.max(0))
     assert (data.name, data.class_names, data.source) == ("iris", ("a", "b", "c"), str(path))
 
 
@@ -915,7 +908,8 @@ def test_test_fraction(write: Write, fraction: float, n_test: int) -> None:
 def test_limit_of_a_user_file_sets_the_range_too(write: Write) -> None:
     data = open_dataset(write("iris.csv", IRIS), test_fraction=0.4, limit=1)
     assert (len(data.train_y), len(data.test_y), data.n_classes) == (1, 1, 3)
-    assert np.array_equal(data.low, data.train_x[0]) and np.array_equal(data.high, data.train_x[0])
+    assert np.array_equal(data.low, data.train_x[0])
+    assert np.array_equal(data.high, data.train_x[0])
 
 
 @pytest.mark.parametrize(
@@ -934,13 +928,15 @@ def test_limit_of_a_user_file_sets_the_range_too(write: Write) -> None:
 )
 def test_csv_labels_and_headers(write: Write, text: str, classes: tuple[str, ...]) -> None:
     data = open_dataset(write("own.csv", text), test_fraction=0)
-    assert data.class_names == classes and data.train_x.shape == (2, 2)
+    assert data.class_names == classes
+    assert data.train_x.shape == (2, 2)
 
 
 @pytest.mark.parametrize("column", ["kind", 1, "1", -3])
 def test_label_column_by_name_and_number(write: Write, column: str | int) -> None:
     data = open_dataset(write("own.csv", "kind,p,q\nb,1,2\na,3,4\n"), label_column=column, test_fraction=0)
-    assert data.class_names == ("a", "b") and sorted(data.train_x.ravel().tolist()) == [1, 2, 3, 4]
+    assert data.class_names == ("a", "b")
+    assert sorted(data.train_x.ravel().tolist()) == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -1016,8 +1012,10 @@ def test_info_of_a_user_file(write: Write) -> None:
 def test_info_of_every_name(lone: Path) -> None:
     for name in names():
         about = info(name)
-        assert about["name"] == name and about["samples"]["train"] > about["samples"]["test"]
-        assert about["features"] == np.prod(about["image_shape"]) and about["classes"] == 10
+        assert about["name"] == name
+        assert about["samples"]["train"] > about["samples"]["test"]
+        assert about["features"] == np.prod(about["image_shape"])
+        assert about["classes"] == 10
         assert all(file["urls"] or name == "digits" for file in about["files"])
     assert "edgelearn data fetch mnist" in info("mnist")["how_to_get"]
     assert info("digits")["files"][0]["found"].endswith("digits.csv.gz")
@@ -1050,16 +1048,21 @@ def test_npz_kinds(tmp_path: Path, x_key: str, y_key: str, y: np.ndarray, classe
     data = open_dataset(npz(tmp_path, **{x_key: X, y_key: y, "other": np.zeros(3)}))
     given = [str(label) if y.dtype.kind == "U" else str(int(label)) for label in y.ravel()]
     assert all_samples(data) == sorted((tuple(x.tolist()), label) for x, label in zip(X, given, strict=True))
-    assert data.class_names == classes and data.train_x.dtype == np.float32 and len(data.test_y) == 1
+    assert data.class_names == classes
+    assert data.train_x.dtype == np.float32
+    assert len(data.test_y) == 1
 
 
 def test_npz_with_its_own_test_part_and_images(tmp_path: Path) -> None:
     images = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
     path = npz(tmp_path, X_train=images[:3], y_train=[0, 3, 0], X_test=images[3:], y_test=[7])
     data = open_dataset(path)
-    assert np.array_equal(data.train_x, images[:3].reshape(3, 6)) and data.image_shape == (2, 3)
-    assert data.train_y.tolist() == [0, 1, 0] and data.test_y.tolist() == [2]
-    assert data.class_names == ("0", "3", "7") and np.array_equal(data.high, data.train_x.max(0))
+    assert np.array_equal(data.train_x, images[:3].reshape(3, 6))
+    assert data.image_shape == (2, 3)
+    assert data.train_y.tolist() == [0, 1, 0]
+    assert data.test_y.tolist() == [2]
+    assert data.class_names == ("0", "3", "7")
+    assert np.array_equal(data.high, data.train_x.max(0))
     with fails("own.npz has its own test part; leave test_fraction out"):
         open_dataset(path, test_fraction=0.5)
 

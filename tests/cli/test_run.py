@@ -1,0 +1,159 @@
+"""`edgelearn run`: what it prints, what it writes, the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.cli.runner import QUICK, edgelearn
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_readme_command_learns_digits(tmp_path):
+    result = edgelearn("run", "--bits", "8", "--rule", "drtp", "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["result"]["test_error_percent"] <= 6
+    assert report["result"]["samples_learned"] == 14_370
+    assert report["config"]["bits"] == 8
+    assert list(tmp_path.iterdir()) == []  # nothing is written unasked
+
+
+def test_the_report_for_people_names_what_it_counts(tmp_path):
+    result = edgelearn("run", *QUICK, "--rule", "dfa", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    for text in ("test error", "online error", "words per sample", "feedback", "saturations", "stored:"):
+        assert text in result.stdout
+    assert (
+        "buffered, layer 1: 64 activation words of 4 bits (update locking: waits for the output error)" in result.stdout
+    )
+    nothing = edgelearn("run", *QUICK, "--rule", "drtp", cwd=tmp_path)
+    assert "buffered because of locking: nothing (drtp has locking: none)" in nothing.stdout
+
+
+def test_flags_win_over_a_toml_file_and_the_report_can_be_rerun(tmp_path):
+    (tmp_path / "my.toml").write_text('rule = "bp"\nnet = "64-12-10"\nepochs = 1\nlimit = 100\nseed = 3\n')
+    first = edgelearn("run", "--config", "my.toml", "--seed", "4", "--out", "a", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    report = json.loads((tmp_path / "a/report.json").read_text())
+    assert (report["config"]["rule"], report["config"]["seed"], report["network"]["sizes"]) == ("bp", 4, [64, 12, 10])
+    again = edgelearn("run", "--config", "a/config.toml", "--out", "b", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+@pytest.mark.parametrize("rounding", ["residual", "stochastic"])
+def test_same_config_and_seed_same_bytes(tmp_path, rounding):
+    for name in "ab":
+        result = edgelearn("run", *QUICK, "--rounding", rounding, "--out", name, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    assert set(files(tmp_path / "a")) == {"config.toml", "report.json", "weights.npz"}
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    other = edgelearn("run", *QUICK, "--rounding", rounding, "--seed", "1", "--out", "c", cwd=tmp_path)
+    assert other.returncode == 0
+    assert files(tmp_path / "a")["weights.npz"] != files(tmp_path / "c")["weights.npz"]
+
+
+def test_weights_file_is_plain_arrays(tmp_path):
+    edgelearn("run", *QUICK, "--bits", "4", "--out", "a", cwd=tmp_path)
+    with np.load(tmp_path / "a/weights.npz", allow_pickle=False) as words:
+        assert words["layer1_weights"].shape == (16, 64)
+        assert words["layer2_biases"].shape == (10,)
+        assert words["layer1_feedback"].shape == (10, 16)
+        assert np.abs(words["layer1_weights"]).max() < 1 << 11  # 4-bit view on 8 residual bits
+
+
+LONG = ("--net", "64-300-10", "--epochs", "400", "--rounding", "stochastic")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_resumes_to_the_same_bytes(tmp_path, how):
+    command = [sys.executable, "-m", "edgelearn", "run", *LONG, "--out", "a"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    if how == signal.SIGKILL:  # wait for a periodic checkpoint, then for work beyond it
+        deadline = time.time() + 60
+        while not (tmp_path / "a/checkpoint.npz").exists() and process.poll() is None and time.time() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.1)
+    else:
+        while not (tmp_path / "a/config.toml").exists():
+            time.sleep(0.02)
+        time.sleep(1.0)
+    process.send_signal(how)
+    _, message = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.fail("the run ended before it could be interrupted: make LONG longer")
+    if how != signal.SIGKILL:
+        assert process.returncode == 130
+        assert "edgelearn: interrupted; continue with: edgelearn run --resume --out a" in message
+    assert not (tmp_path / "a/report.json").exists()
+    resumed = edgelearn("run", "--resume", "--out", "a", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    whole = edgelearn("run", *LONG, "--out", "b", cwd=tmp_path)
+    assert whole.returncode == 0
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_a_run_without_a_folder_leaves_its_checkpoint_when_it_was_long(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgelearn", "run", *LONG, "--epochs", "100000"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume --out edgelearn-interrupted" in message
+    assert {path.name for path in (tmp_path / "edgelearn-interrupted").iterdir()} == {"checkpoint.npz", "config.toml"}
+
+
+def test_two_classes_with_one_output(tmp_path):
+    result = edgelearn(
+        "run", "--classes", "3,8", "--net", "64-32-1", "--rule", "mdfa", "--json", cwd=tmp_path
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["data"]["classes"] == ["3", "8"]
+    assert report["result"]["test_error_percent"] < 15
+
+
+def test_a_csv_file_of_the_user(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3))
+    names = np.where(x[:, 0] + x[:, 1] > 0, "up", "down")
+    rows = ["a,b,c,state", *(f"{a:.4f},{b:.4f},{c:.4f},{name}" for (a, b, c), name in zip(x, names, strict=True))]
+    (tmp_path / "mine.csv").write_text("\n".join(rows) + "\n")
+    result = edgelearn(
+        "run", "--data", "mine.csv", "--rule", "bp", "--net", "3-16-2", "--epochs", "40", "--input-bits", "6",
+        "--hidden-rate", "-4", "--output-rate", "-4", "--json", cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["data"]["classes"] == ["down", "up"]
+    assert report["result"]["test_error_percent"] < 20  # 50 by chance
+
+
+def test_strict_mode_stops_at_the_first_saturation(tmp_path):
+    result = edgelearn("run", "--strict", "--out", "a", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "strict mode:" in result.stderr
+    assert "saturations in layer 1" in result.stderr
+    assert not (tmp_path / "a/report.json").exists()
+
+
+def test_the_reader_may_close_the_pipe(tmp_path):
+    command = f"{sys.executable} -m edgelearn rules | head -1"
+    result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+    assert "Traceback" not in result.stderr
+    assert result.stdout.startswith("rule")
