@@ -71,12 +71,11 @@ class WeightFormat:
         """
         half = 1 << (self.residual_bits - 1) if self.residual_bits else 0
         raw = np.floor(np.asarray(x, np.float64) / self.lsb + 0.5) + half
-        return np.clip(raw, self.min_raw, self.max_raw).astype(np.int16)
+        return np.asarray(np.clip(raw, self.min_raw, self.max_raw), np.int16)
 
     def view(self, raw: np.ndarray) -> np.ndarray:
         """Return the raw view words of raw stored words."""
-        words: np.ndarray = np.right_shift(raw, self.residual_bits)
-        return words
+        return np.asarray(np.right_shift(raw, self.residual_bits), np.int16)
 
     def to_float(self, raw: np.ndarray) -> np.ndarray:
         """Return the values of raw stored words."""

@@ -7,7 +7,10 @@ names are plain Python functions.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -23,9 +26,20 @@ def compiled(function: Callable[..., Any]) -> Any:
     # kernels allocate nothing, so they need no reference counts; counting them takes a third of a sample's time
     options: Any = {"nogil": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
     try:
-        return numba.njit(cache=True, **options)(function)
+        dispatcher = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # "no locator available": package directory and home are both read-only
         return numba.njit(**options)(function)
+    cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if hasattr(cache_file, "_source_stamp"):
+        cache_file._source_stamp = _sources()
+    return dispatcher
+
+
+@functools.cache
+def _sources() -> str:
+    """Return a digest of all kernels: numba looks at the file of a function only, not at those it calls."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def inlined(function: Callable[..., Any]) -> Any:

@@ -43,6 +43,7 @@ from edgelearn.streams import (
     open_dataset,
 )
 from edgelearn.streams.stream import Stream
+from tests.tools import require_data
 
 Write = Callable[[str, str], Path]
 IDX_NAMES = (
@@ -57,19 +58,6 @@ per_example_files = settings(suppress_health_check=[HealthCheck.function_scoped_
 def fails(text: str) -> Any:
     """Expect a UserError of one line whose text contains `text`."""
     return pytest.raises(UserError, match="^[^\n]*" + re.escape(text) + "[^\n]*$")
-
-
-def open_published(name: str) -> Dataset:
-    """Open a published data set that is on this machine, else skip (or fail where tools are required)."""
-    try:
-        return open_dataset(name, allow_download=False)
-    except UserError as error:
-        if "was not found" not in str(error):
-            raise
-        message = f"the files of {name} are missing; name their folder in the variable EDGELEARN_DATA"
-        if os.environ.get("EDGELEARN_REQUIRE_TOOLS") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
 
 
 def idx_bytes(values: np.ndarray) -> bytes:
@@ -806,7 +794,7 @@ def test_cifar10_damaged_pickles_never_raise_anything_else(tmp_path: Path, noise
 
 def test_mnist_as_published() -> None:
     start = time.perf_counter()
-    data = open_published("mnist")
+    data = require_data("mnist")
     assert time.perf_counter() - start < 5  # usual: 0.2 s
     assert (data.train_x.shape, data.test_x.shape) == ((60_000, 784), (10_000, 784))
     assert data.train_y[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
@@ -815,14 +803,14 @@ def test_mnist_as_published() -> None:
 
 
 def test_fashion_mnist_as_published() -> None:
-    data = open_published("fashion-mnist")
+    data = require_data("fashion-mnist")
     assert np.bincount(data.train_y).tolist() == [6000] * 10
     assert round(float(data.train_x.mean()) / 255, 4) == 0.2860
     assert data.class_names[data.train_y[0]] == "Ankle boot"
 
 
 def test_cifar10_as_published() -> None:
-    data = open_published("cifar10")
+    data = require_data("cifar10")
     assert np.bincount(data.train_y).tolist() == [5000] * 10
     assert np.bincount(data.test_y).tolist() == [1000] * 10
     planes = data.train_x.reshape(50_000, 3, 1024)
@@ -830,7 +818,7 @@ def test_cifar10_as_published() -> None:
 
 
 def test_loading_mnist_holds_no_second_copy() -> None:
-    open_published("mnist")
+    require_data("mnist")
     code = (
         "import resource as r, edgelearn.streams as s; a = r.getrusage(r.RUSAGE_SELF).ru_maxrss; "
         "d = s.open_dataset('mnist', allow_download=False); b = r.getrusage(r.RUSAGE_SELF).ru_maxrss; "

@@ -1,0 +1,28 @@
+"""Skip where a tool or a data set is missing, naming it; fail instead where everything must be there."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from edgelearn.errors import UserError
+from edgelearn.streams import Dataset, open_dataset
+
+
+def missing(message: str) -> None:
+    """Skip the test with a message that says what to install, or fail it with EDGELEARN_REQUIRE_TOOLS=1."""
+    if os.environ.get("EDGELEARN_REQUIRE_TOOLS") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def require_data(name: str) -> Dataset:
+    """Open a published data set that is on this machine."""
+    try:
+        return open_dataset(name, allow_download=False)
+    except UserError as error:
+        if "was not found" not in str(error):
+            raise
+    missing(f"the files of {name} are missing; name their folder in the variable EDGELEARN_DATA")
+    raise AssertionError
