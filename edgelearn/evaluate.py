@@ -12,6 +12,7 @@ from edgelearn.learner import Learner
 CHUNK = 2_000  # most samples between two looks at the keyboard
 CHUNK_WEIGHTS = 400_000_000  # and fewer in large networks: so many weights visited
 CURVE_POINTS = 40
+SMALLEST_WINDOW = 20  # samples; fewer make a curve of noise
 
 
 @dataclass
@@ -57,7 +58,7 @@ def train(
     levels, labels = train
     n_weights = sum(layer.n_weights for layer in learner.spec.layers)
     chunk = max(1, min(CHUNK, CHUNK_WEIGHTS // n_weights))
-    window = max(1, -(-len(levels) // max(1, CURVE_POINTS // epochs)))
+    window = max(SMALLEST_WINDOW, -(-len(levels) // max(1, CURVE_POINTS // epochs)))
     while progress.epoch < epochs:
         learner.set_halvings(progress.epoch // halve_every if halve_every else 0)
         order = np.random.default_rng([seed, 2, progress.epoch]).permutation(len(levels))

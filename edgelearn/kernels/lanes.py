@@ -52,6 +52,7 @@ def _lane(result: Any, arguments: tuple[Any, ...], emit: Emit, reference: Callab
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return reference
 
+    # from here on only with compilation, where coverage does not look
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return emit(builder, *args)
 

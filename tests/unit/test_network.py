@@ -59,7 +59,15 @@ def test_wide_backward_signals_narrow_d_until_sums_fit():
         ({"sizes": (4, 2), "residual_bits": 9}, "--residual-bits takes 0 to 8"),
         ({"sizes": (4, 2), "output_rate": -30}, "exponents from -20 to 0"),
         (
-            {"sizes": (4, 9, 2), "rule": "drtp", "bits": 16, "input_bits": 1, "rounding": "stochastic", "hidden_rate": 0, "range_exponent": -8},
+            {
+                "sizes": (4, 9, 2),
+                "rule": "drtp",
+                "bits": 16,
+                "input_bits": 1,
+                "rounding": "stochastic",
+                "hidden_rate": 0,
+                "range_exponent": -8,
+            },
             "is too large for its word",
         ),
         ({"sizes": (4, 2), "output": "linear"}, "output 'linear' is not known"),
