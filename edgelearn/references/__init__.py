@@ -1,0 +1,1 @@
+"""What edgelearn is measured against: the same learning in other libraries, in floating point."""

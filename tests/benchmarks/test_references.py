@@ -1,0 +1,109 @@
+"""The contestants really learn, and a missing torch is explained."""
+
+from __future__ import annotations
+
+import builtins
+
+import numpy as np
+import pytest
+
+from edgelearn import bench
+from edgelearn.errors import UserError
+from edgelearn.references import torch_online
+
+SIZES = (64, 48, 32, 10)
+
+
+def test_numpy_learns():
+    data = bench.synthetic(64, 10, 4, 4000)
+    predictions = bench.NumpyNet(SIZES, 15).learn(data.levels, data.labels)
+    wrong = predictions != data.labels
+    assert wrong[:200].mean() > 0.3
+    assert wrong[-1000:].mean() < 0.1
+
+
+@pytest.mark.parametrize("net", [torch_online.AutogradNet, torch_online.InPlaceNet])
+def test_torch_learns(net):
+    pytest.importorskip("torch", reason='torch is not installed: pip install "edgelearn[torch]"')
+    data = bench.synthetic(64, 10, 4, 4000)
+    x, targets, labels = torch_online.as_tensors(data.levels, data.labels, 10)
+    learner = net(SIZES)
+    with torch_online.one_thread():
+        before = np.mean(learner.predict(x[3000:]).numpy() != data.labels[3000:])
+        learner.learn(x[:3000], targets[:3000], labels[:3000])
+        after = np.mean(learner.predict(x[3000:]).numpy() != data.labels[3000:])
+    assert before > 0.6
+    assert after < 0.1
+
+
+def test_both_ways_of_torch_compute_the_same():
+    torch = pytest.importorskip("torch", reason='torch is not installed: pip install "edgelearn[torch]"')
+    data = bench.synthetic(64, 10, 1, 200)
+    tensors = torch_online.as_tensors(data.levels, data.labels, 10)
+    autograd, in_place = torch_online.AutogradNet(SIZES), torch_online.InPlaceNet(SIZES)
+    autograd.learn(*tensors)
+    in_place.learn(*tensors)
+    for layer, weights, biases in zip(autograd._layers, in_place._weights, in_place._biases, strict=True):
+        torch.testing.assert_close(layer.weight.detach(), weights, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(layer.bias.detach(), biases, rtol=1e-3, atol=1e-5)
+
+
+def test_threads_are_restored():
+    torch = pytest.importorskip("torch", reason='torch is not installed: pip install "edgelearn[torch]"')
+    before = torch.get_num_threads()
+    with torch_online.one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+
+
+def test_speeds_are_positive():
+    pytest.importorskip("torch", reason='torch is not installed: pip install "edgelearn[torch]"')
+    data = bench.synthetic(64, 10, 1, 20)
+    assert torch_online.autograd_samples_per_second(SIZES, data.levels, data.labels) > 0
+    assert torch_online.in_place_samples_per_second(SIZES, data.levels, data.labels) > 0
+
+
+def test_bench_has_every_row_and_says_what_is_in_the_ratio(monkeypatch):
+    monkeypatch.delenv("EDGELEARN_DATA", raising=False)
+    lines = []
+    rows = bench.measure((40, 20, 20, 5), 4, 50, 1, on_progress=lines.append)
+    assert [row.name for row in rows] == [
+        bench.LEARN, bench.NUMPY, bench.AUTOGRAD, bench.IN_PLACE, bench.ROOFLINE,
+    ]  # fmt: skip
+    text = "\n".join(bench.as_table(rows))
+    assert "of the bandwidth roofline" in text
+    assert "Sparsity and narrow weights are part of the ratio" in text
+    assert "synthetic samples" in text
+    assert lines
+
+
+def test_without_torch_bench_goes_on_and_says_why(monkeypatch):
+    found = builtins.__import__
+
+    def missing(name, *args, **kwargs):
+        if name == "torch":
+            raise ImportError(name)
+        return found(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    data = bench.synthetic(20, 3, 1, 10)
+    for speed in (torch_online.autograd_samples_per_second, torch_online.in_place_samples_per_second):
+        with pytest.raises(UserError, match=r'pip install "edgelearn\[torch\]"'):
+            speed((20, 8, 3), data.levels, data.labels)
+    rows = {row.name: row for row in bench.measure((20, 8, 3), 1, 10, 1, data)}
+    assert rows[bench.AUTOGRAD].samples_per_second is None
+    assert 'skipped: torch is not installed; to compare with it: pip install "edgelearn[torch]"' in "\n".join(
+        bench.as_table(list(rows.values()))
+    )
+
+
+def test_synthetic_samples_are_as_sparse_as_digits():
+    for input_bits, share in ((1, 0.131), (4, 0.18)):
+        data = bench.synthetic(784, 10, input_bits, 500)
+        assert abs(data.mean_events / 784 - share) < 0.02
+        assert data.levels.max() == (1 << input_bits) - 1
+
+
+def test_nothing_to_measure_is_an_error():
+    with pytest.raises(UserError, match="at least 1 sample and 1 repeat"):
+        bench.measure((20, 8, 3), 1, 10, 0)
