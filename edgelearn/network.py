@@ -181,6 +181,7 @@ def design(
                 learns=last or row.learns_hidden,
                 delta_scale=ERROR_SCALE if last else modulator_scale,
                 delta_bits=9 if last else delta_bits,
+                delta_reach=_delta_reach(row, last, delta_bits),
                 feedback_exponent=feedback_exponent,
                 signal_shift=signal_shift,
                 non_negative=row.non_negative and not first,
@@ -227,6 +228,15 @@ def _delta_bits(rule: Rule, sizes: Sequence[int], bits: int) -> int:
     while max(senders) * ((1 << (width - 1)) - 1) * word_max + (1 << 20) >= 1 << 31:
         width -= 1
     return width
+
+
+def _delta_reach(rule: Rule, last: bool, delta_bits: int) -> int:
+    """Return the largest |d|: an error of 8 bits, a gated feedback word, or whatever the word of d holds."""
+    if last:
+        return 255
+    if rule.signal is Signal.TARGET:
+        return 126  # rn(127 * 127, 7)
+    return (1 << (delta_bits - 1)) - 1
 
 
 def _check_sums(spec: NetworkSpec) -> None:

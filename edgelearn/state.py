@@ -167,13 +167,11 @@ def allocate(spec: NetworkSpec) -> State:
         signals=aligned_zeros(vectors, np.int16),
         active=aligned_zeros(vectors, np.int64),
         n_active=np.zeros(n_layers, np.int64),
-        tables=np.stack(
-            [output_table() if layer.output else find_activation(layer.activation).table() for layer in spec.layers]
-        ),
+        tables=np.stack([output_table() if layer.output else _hidden_table(layer) for layer in spec.layers]),
         steps=aligned_zeros((BATCH, width), np.int16),
         fractions=aligned_zeros((BATCH, width), np.uint8),
         random=aligned_zeros((BATCH, width), np.uint8),
-        slots=np.zeros((2, BATCH), np.int64),
+        slots=np.zeros((2, width), np.int64),
         draws=np.zeros(width, np.uint32),
         keys=np.array([((j + 1) * 0x9E3779B1 % 2**32) >> 24 for j in range(width)], np.uint8),
         generator=np.ones(1, np.uint32),
@@ -184,6 +182,12 @@ def allocate(spec: NetworkSpec) -> State:
         if layer.non_negative:
             arrays.floors[k, : layer.n_in] = 0
     return State(spec, _net_row(spec), layers, arrays)
+
+
+def _hidden_table(layer: DenseLayer) -> np.ndarray:
+    """Return 256 * y + g by q + 128, padded to the length of an output table."""
+    y, g = find_activation(layer.activation).table()
+    return np.concatenate([256 * y + g, np.zeros(256, np.int32)])
 
 
 def _layer_row(layer: DenseLayer, weight_at: int, feedback_at: int) -> np.ndarray:
@@ -197,8 +201,19 @@ def _layer_row(layer: DenseLayer, weight_at: int, feedback_at: int) -> np.ndarra
     row[t.STEP_SHIFT], row[t.SIGNAL_SHIFT] = layer.step_shift, layer.signal_shift
     row[t.DELTA_MAX], row[t.LEARNS] = layer.delta_max, layer.learns
     row[t.KEEPS_LEVELS] = layer.event_major and layer.input_max < BATCH
-    row[t.NARROW] = 8 * layer.input_max << (layer.word.bits - 1) < 1 << 15
+    row[t.NARROW_SUMS] = 8 * layer.input_max << (layer.word.bits - 1) < 1 << 15
+    row[t.NARROW_STEPS] = _narrow_steps(layer)
+    row[t.FULL_RANGE] = layer.word.stored_bits == 16 and not layer.non_negative
     return row
+
+
+def _narrow_steps(layer: DenseLayer) -> int:
+    """Return the largest shift at which 16 bits hold a product of input and d plus one half, -99 if none does."""
+    product = layer.input_max * layer.delta_reach << max(-layer.step_shift, 0)
+    if product > layer.word.max_raw:  # a step could be cut
+        return -99
+    room = 32767 - product
+    return min(room.bit_length(), 15) if room else 0
 
 
 def _net_row(spec: NetworkSpec) -> np.ndarray:

@@ -30,11 +30,11 @@ class Arrays(NamedTuple):
     signals: np.ndarray  # int16[K, width], last row: the error, or its sign, as it is broadcast
     active: np.ndarray  # int64[K, width], neurons with d != 0, ascending
     n_active: np.ndarray  # int64[K]
-    tables: np.ndarray  # int32[K, 512]: activation, then gate, by q + 128; output: p, then 2^15 exp(-t/16)
+    tables: np.ndarray  # int32[K, 512]: 256 y + g by q + 128; output: p by q + 128, then 2^15 exp(-t/16) by t
     steps: np.ndarray  # int16[BATCH, width]: rounded steps, left-aligned
     fractions: np.ndarray  # uint8[BATCH, width]: what is left for the random byte
     random: np.ndarray  # uint8[BATCH, width]
-    slots: np.ndarray  # int64[2, BATCH]: the steps each row of a batch adds; how many of a slot's steps were cut
+    slots: np.ndarray  # int64[2, width]: the steps each row adds; how many of a slot's steps were cut
     draws: np.ndarray  # uint32[width]: one draw an updating input, then the bias
     keys: np.ndarray  # uint8[width]
     generator: np.ndarray  # uint32[1]

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.kernels.lanes import add16, add32, compiled, mul16, mul32, shr16, widen32
+from edgelearn.kernels.lanes import (
+    add16,
+    add32,
+    and32,
+    compiled,
+    differs16,
+    max32,
+    min32,
+    mul16,
+    mul32,
+    narrow16,
+    shl32,
+    shr16,
+    shr32,
+    widen32,
+)
 
 
 @compiled
@@ -128,34 +143,47 @@ def wrap_sums(sums, k, n, bits, gates, gated):  # type: ignore[no-untyped-def]
 @compiled
 def index_sums(sums, k, n, shift, indices):  # type: ignore[no-untyped-def]
     """Round pre-activations to table indices: q = sat(rn(z, shift), -128, 127)."""
+    low, high = np.int32(-128), np.int32(127)
     if shift > 0:
-        half = np.int64(1) << (shift - 1)
+        # z is clipped first, beyond what any index can tell apart, so that adding one half cannot overflow
+        half, down = np.int32(1 << (shift - 1)), np.int32(shift)
+        limit = np.int32(min((129 << shift), (1 << 31) - 1 - half))
         for j in range(n):
-            indices[k, j] = min(max((np.int64(sums[k, j]) + half) >> shift, -128), 127)
+            z = max32(min32(sums[k, j], limit), np.int32(-limit))
+            indices[k, j] = narrow16(max32(min32(shr32(add32(z, half), down), high), low))
     else:
-        for j in range(n):  # clipped before the exact left shift, which cannot bring it back into range
-            indices[k, j] = min(max(min(max(np.int64(sums[k, j]), -129), 128) << -shift, -128), 127)
+        up, limit = np.int32(-shift), np.int32(129)
+        for j in range(n):  # an exact left shift cannot bring a clipped sum back into range
+            z = max32(min32(sums[k, j], limit), np.int32(-limit))
+            indices[k, j] = narrow16(max32(min32(shl32(z, up), high), low))
 
 
 @compiled
-def activate(indices, tables, k, n, threshold, inputs, gates):  # type: ignore[no-untyped-def]
+def activate(indices, tables, k, n, inputs, gates):  # type: ignore[no-untyped-def]
     """Look up activation and gate of each index; return how many of each are not zero.
 
-    Activations of layer k are the inputs of layer k + 1; those within the threshold are no events.
+    Activations of layer k are the inputs of layer k + 1. A table entry is 256 * y + g: one look-up for both.
     """
-    n_events = 0
-    n_gates = 0
     for j in range(n):
-        q = np.int64(indices[k, j]) + 128
-        y = tables[k, q]
-        g = tables[k, q + 256]
-        if -threshold <= y <= threshold:
-            y = np.int32(0)
-        inputs[k + 1, j] = y
-        gates[k, j] = g
-        n_events += y != 0
-        n_gates += g != 0
-    return n_events, n_gates
+        entry = tables[k, np.int64(indices[k, j]) + 128]
+        inputs[k + 1, j] = narrow16(shr32(entry, np.int32(8)))
+        gates[k, j] = narrow16(and32(entry, np.int32(255)))
+    n_events, n_gates = np.int16(0), np.int16(0)
+    for j in range(n):
+        n_events = add16(n_events, differs16(inputs[k + 1, j], np.int16(0)))
+        n_gates = add16(n_gates, differs16(gates[k, j], np.int16(0)))
+    return np.int64(n_events), np.int64(n_gates)
+
+
+@compiled
+def drop_small(inputs, k, n, threshold):  # type: ignore[no-untyped-def]
+    """Zero the inputs within the event threshold; return how many are left."""
+    n_events = 0
+    for j in range(n):
+        if -threshold <= inputs[k, j] <= threshold:
+            inputs[k, j] = 0
+        n_events += inputs[k, j] != 0
+    return n_events
 
 
 @compiled

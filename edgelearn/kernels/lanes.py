@@ -98,6 +98,7 @@ add16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.add(x, y), lambda x, y: _wra
 mul16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.mul(x, y), lambda x, y: _wrap(16, int(x) * int(y)))
 and16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.and_(x, y), lambda x, y: int(x) & int(y))
 shr16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.ashr(x, y), lambda x, y: int(x) >> int(y))
+shl16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.shl(x, y), lambda x, y: _wrap(16, int(x) << int(y)))
 max16 = _lane(_I16, (_I16, _I16), _llvm("llvm.smax", 16), lambda x, y: max(int(x), int(y)))
 add_saturating16 = _lane(
     _I16, (_I16, _I16), _llvm("llvm.sadd.sat", 16), lambda x, y: min(max(int(x) + int(y), -32768), 32767)
@@ -120,6 +121,7 @@ carry16 = _lane(
 widen32 = _lane(_I32, (_I16,), lambda b, x: b.sext(x, ir.IntType(32)), lambda x: int(x))
 add32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.add(x, y), lambda x, y: _wrap(32, int(x) + int(y)))
 mul32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.mul(x, y), lambda x, y: _wrap(32, int(x) * int(y)))
+and32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.and_(x, y), lambda x, y: int(x) & int(y))
 shr32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.ashr(x, y), lambda x, y: int(x) >> int(y))
 shl32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.shl(x, y), lambda x, y: _wrap(32, int(x) << int(y)))
 min32 = _lane(_I32, (_I32, _I32), _llvm("llvm.smin", 32), lambda x, y: min(int(x), int(y)))

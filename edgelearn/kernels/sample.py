@@ -14,6 +14,7 @@ from edgelearn.kernels.feedback import broadcast, copy_row, count_nonzero, gate,
 from edgelearn.kernels.forward import (
     activate,
     dot_rows,
+    drop_small,
     first_maximum,
     index_sums,
     list_events,
@@ -26,9 +27,11 @@ from edgelearn.kernels.forward import (
 from edgelearn.kernels.lanes import compiled, inlined
 from edgelearn.kernels.update import (
     add_rows,
+    add_rows_bounded,
     add_rows_stochastic,
     draw,
     round_steps,
+    round_steps_narrow,
     split_steps,
     spread_draw,
     spread_draws,
@@ -48,7 +51,7 @@ def forward_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-
     n_out, n_events = layers[k, t.N_OUT], arrays.n_events[k]
     shift = np.int16(layers[k, t.VIEW_SHIFT])
     weights = matrix_of(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
-    if layers[k, t.EVENT_MAJOR] and layers[k, t.NARROW]:
+    if layers[k, t.EVENT_MAJOR] and layers[k, t.NARROW_SUMS]:
         sum_rows_narrow(weights, arrays.events, arrays.inputs, k, n_events + 1, shift, arrays.sums, k)
     elif layers[k, t.EVENT_MAJOR]:
         sum_rows(weights, arrays.events, arrays.inputs, k, n_events + 1, shift, arrays.sums, k)
@@ -57,9 +60,9 @@ def forward_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-
     counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS], arrays.gates, False)
     index_sums(arrays.sums, k, n_out, layers[k, t.SUM_SHIFT], arrays.indices)
     if k < last:
-        n_above, n_gates = activate(
-            arrays.indices, arrays.tables, k, n_out, net[t.EVENT_THRESHOLD], arrays.inputs, arrays.gates
-        )
+        n_above, n_gates = activate(arrays.indices, arrays.tables, k, n_out, arrays.inputs, arrays.gates)
+        if net[t.EVENT_THRESHOLD] > 0:
+            n_above = drop_small(arrays.inputs, k + 1, n_out, net[t.EVENT_THRESHOLD])
         arrays.n_events[k + 1] = n_above
         if layers[k + 1, t.EVENT_MAJOR] or net[t.STOCHASTIC]:
             list_nonzero(arrays.inputs, k + 1, n_out, arrays.events)
@@ -145,11 +148,26 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
 
 
 @inlined
+def round_row(k, factor, slot, factors, shift, net, layers, arrays):  # type: ignore[no-untyped-def]
+    """Round the steps of a row whose factor is given; note how many were cut."""
+    stride, limit, align = layers[k, t.STRIDE], layers[k, t.STEP_MAX], layers[k, t.ALIGN]
+    steps = arrays.steps
+    if net[t.STOCHASTIC]:
+        cut = split_steps(factors, k, factor, stride, shift, limit, align, steps, arrays.fractions, slot)
+    elif shift <= layers[k, t.NARROW_STEPS]:
+        round_steps_narrow(factors, k, factor, stride, shift, align, steps, slot)
+        cut = np.int64(0)
+    else:
+        cut = round_steps(factors, k, factor, stride, shift, limit, align, steps, slot)
+    arrays.slots[1, slot] = cut
+
+
+@inlined
 def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
     """Add the rounded outer product of inputs and d to the words of layer k, biases included."""
     n_events, n_active = arrays.n_events[k], arrays.n_active[k]
     event_major, keeps_levels = layers[k, t.EVENT_MAJOR], layers[k, t.KEEPS_LEVELS]
-    stride, limit, align = layers[k, t.STRIDE], layers[k, t.STEP_MAX], layers[k, t.ALIGN]
+    stride, align = layers[k, t.STRIDE], layers[k, t.ALIGN]
     weights = matrix_of(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], stride)
     mask, lsb = np.int16(-(1 << align)), np.int16(1 << align)
     shift = min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)
@@ -159,37 +177,36 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
         rows, row_factors, factors, n_rows = arrays.active, arrays.deltas, arrays.inputs, n_active
     stochastic = net[t.STOCHASTIC]
     if stochastic:
-        shift = min(shift - 8, 30)
+        shift = shift - 8
         draw(arrays.generator, n_events + 1, arrays.draws)
         counters[k, t.RANDOM_DRAWS] += n_events + 1
+    slots = arrays.slots
+    # rows whose factor is one of a few levels share steps; others get steps of their own, a batch at a time
+    batch = n_rows if keeps_levels and not stochastic else BATCH
     filled = np.int64(0)  # bit l: the steps of input level l are rounded
     saturations = np.int64(0)
     cuts = np.int64(0)
-    for first in range(0, n_rows, BATCH):
-        end = min(first + BATCH, n_rows)
+    for first in range(0, n_rows, batch):
+        end = min(first + batch, n_rows)
         for e in range(first, end):
             row = rows[k, e]
             factor = np.int64(row_factors[k, row])
             slot = factor if keeps_levels else e - first
-            if not keeps_levels or (filled >> slot) & 1 == 0:
-                if stochastic:
-                    cut = split_steps(
-                        factors, k, factor, stride, shift, limit, align, arrays.steps, arrays.fractions, slot
-                    )
-                else:
-                    cut = round_steps(factors, k, factor, stride, shift, limit, align, arrays.steps, slot)
-                arrays.slots[1, slot] = cut
-                filled |= np.int64(1) << slot
-            arrays.slots[0, e - first] = slot
-            cuts += arrays.slots[1, slot]
+            slots[0, e - first] = slot
+            if (filled >> slot) & 1 == 0:
+                round_row(k, factor, slot, factors, shift, net, layers, arrays)
+                filled |= np.int64(keeps_levels) << slot
+            cuts += slots[1, slot]
             if stochastic and event_major:
                 spread_draw(arrays.draws[e], arrays.keys, stride, arrays.random, e - first)
             elif stochastic:
                 spread_draws(arrays.draws, arrays.events, k, n_events, row, arrays.keys, arrays.random, e - first)
         if stochastic:
             saturations += add_rows_stochastic(weights, rows, k, first, end, arrays, lsb, mask)
+        elif layers[k, t.FULL_RANGE]:
+            saturations += add_rows(weights, rows, k, first, end, slots, arrays.steps)
         else:
-            saturations += add_rows(weights, rows, k, first, end, arrays.slots, arrays.steps, arrays.floors, mask)
+            saturations += add_rows_bounded(weights, rows, k, first, end, slots, arrays.steps, arrays.floors, mask)
     counters[k, t.SATURATIONS] += saturations
     counters[k, t.STEP_SATURATIONS] += cuts
 

@@ -20,8 +20,10 @@ SIGNAL_SHIFT = 13  # s_m, may be negative
 DELTA_MAX = 14
 LEARNS = 15
 KEEPS_LEVELS = 16  # input levels are few enough to round the steps of each once a sample
-NARROW = 17  # eight products of an input and a view fit 16 bits
-LAYER_COLUMNS = 18
+NARROW_SUMS = 17  # eight products of an input and a view fit 16 bits
+NARROW_STEPS = 18  # largest shift at which steps are rounded in 16 bits and none is longer than S
+FULL_RANGE = 19  # words fill 16 bits and may be negative: saturation is the type's own
+LAYER_COLUMNS = 20
 
 # Per network.
 SIGNAL = 0

@@ -20,9 +20,12 @@ from edgelearn.kernels.lanes import (
     max16,
     max32,
     min32,
+    mul16,
     mul32,
     narrow16,
+    shl16,
     shl32,
+    shr16,
     shr32,
     widen32,
 )
@@ -72,8 +75,19 @@ def split_steps(factors, k, factor, n, shift, limit, align, steps, fractions, sl
 
 
 @compiled
-def add_rows(matrix, rows, k, first, last, slots, steps, floors, mask):  # type: ignore[no-untyped-def]
-    """Add steps to a batch of rows of stored words; return how many sums left the range of the word.
+def round_steps_narrow(factors, k, factor, n, shift, align, steps, slot):  # type: ignore[no-untyped-def]
+    """Do what `round_steps` does where every intermediate fits 16 bits and no step can be cut."""
+    minus = np.int16(-factor)
+    left, up, down = np.int16(align), np.int16(max(-shift, 0)), np.int16(max(shift, 0))
+    half = np.int16((1 << down) >> 1)
+    for j in range(n):
+        v = shr16(add16(shl16(mul16(minus, factors[k, j]), up), half), down)
+        steps[slot, j] = shl16(v, left)
+
+
+@compiled
+def add_rows(matrix, rows, k, first, last, slots, steps):  # type: ignore[no-untyped-def]
+    """Add steps to rows of words that fill 16 bits; return how many sums left the range of the word.
 
     Row rows[k, e] takes the steps of slot slots[0, e - first], e = first .. last - 1.
     """
@@ -85,8 +99,7 @@ def add_rows(matrix, rows, k, first, last, slots, steps, floors, mask):  # type:
         cut = np.int16(0)
         for j in range(matrix.shape[1]):
             word_a, step_a, word_b, step_b = matrix[a, j], steps[slot_a, j], matrix[b, j], steps[slot_b, j]
-            result_a = max16(and16(add_saturating16(word_a, step_a), mask), floors[k, j])
-            result_b = max16(and16(add_saturating16(word_b, step_b), mask), floors[k, j])
+            result_a, result_b = add_saturating16(word_a, step_a), add_saturating16(word_b, step_b)
             cut_a = differs16(add16(word_a, step_a), result_a)
             cut = add16(cut, add16(cut_a, differs16(add16(word_b, step_b), result_b)))
             matrix[a, j] = result_a
@@ -98,9 +111,25 @@ def add_rows(matrix, rows, k, first, last, slots, steps, floors, mask):  # type:
         cut = np.int16(0)
         for j in range(matrix.shape[1]):
             word_a, step_a = matrix[a, j], steps[slot_a, j]
-            result_a = max16(and16(add_saturating16(word_a, step_a), mask), floors[k, j])
+            result_a = add_saturating16(word_a, step_a)
             cut = add16(cut, differs16(add16(word_a, step_a), result_a))
             matrix[a, j] = result_a
+        total += cut
+    return total
+
+
+@compiled
+def add_rows_bounded(matrix, rows, k, first, last, slots, steps, floors, mask):  # type: ignore[no-untyped-def]
+    """Do what `add_rows` does for words of any width and floor: low bits stay zero, no word falls below its floor."""
+    total = np.int64(0)
+    for e in range(first, last):
+        row, slot = rows[k, e], slots[0, e - first]
+        cut = np.int16(0)
+        for j in range(matrix.shape[1]):
+            word, step = matrix[row, j], steps[slot, j]
+            result = max16(and16(add_saturating16(word, step), mask), floors[k, j])
+            cut = add16(cut, differs16(add16(word, step), result))
+            matrix[row, j] = result
         total += cut
     return total
 

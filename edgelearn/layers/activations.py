@@ -29,11 +29,11 @@ class Activation:
     scale: int
     dense: bool
 
-    def table(self) -> np.ndarray:
-        """Return int32[512]: activation, then gate, by q + 128."""
-        y = np.rint(self.one * self.value(_U))
-        g = np.rint(127 * self.gate(_U))
-        return np.concatenate([y, g]).astype(np.int32)
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return activations and gates by q + 128, int32[256] each."""
+        y = np.rint(self.one * self.value(_U)).astype(np.int32)
+        g = np.rint(127 * self.gate(_U)).astype(np.int32)
+        return y, g
 
 
 def _half_clip(u: np.ndarray) -> np.ndarray:

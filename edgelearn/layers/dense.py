@@ -27,6 +27,7 @@ class DenseLayer:
     learns : whether the rule updates the layer
     delta_scale : D, binary scale of d
     delta_bits : width of d
+    delta_reach : largest |d| the rule can give, at most what delta_bits hold
     feedback_exponent : f of the layer's feedback matrix
     signal_shift : s_m; 0 where the rule does not shift
     non_negative : whether weights stop at zero
@@ -45,6 +46,7 @@ class DenseLayer:
     learns: bool
     delta_scale: int
     delta_bits: int
+    delta_reach: int
     feedback_exponent: int
     signal_shift: int
     non_negative: bool

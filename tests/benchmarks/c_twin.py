@@ -96,9 +96,9 @@ class CTwin:
         self._out = aligned_zeros((n_out, out_stride), np.int16)
         self._feedback = aligned_zeros((n_out, stride), np.int16)
         self._feedback[:, :n_hidden] = self._start.state.feedback(0)
-        table = find_activation(hidden.activation).table()
+        activations, gates = find_activation(hidden.activation).table()
         self._tables = [aligned_zeros((256,), dtype) for dtype in (np.int8, np.int8, np.uint8)]
-        for words, values in zip(self._tables, (table[:256], table[256:], output_table()[:256]), strict=True):
+        for words, values in zip(self._tables, (activations, gates, output_table()[:256]), strict=True):
             words[:] = values
         self._network = _Network(
             n_in, n_hidden, n_out, stride, out_stride, hidden.input_one,

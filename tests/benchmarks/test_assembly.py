@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgelearn.kernels.forward import dot_rows, sum_rows, sum_rows_narrow
-from edgelearn.kernels.update import add_rows
+from edgelearn.kernels.update import add_rows, add_rows_bounded, round_steps_narrow
 from edgelearn.learner import Learner
 from edgelearn.network import design
 
@@ -36,9 +36,11 @@ def arguments(name):
         "sum_rows": (hidden, arrays.events, arrays.inputs, k, n, shift, arrays.sums, k),
         "sum_rows_narrow": (hidden, arrays.events, arrays.inputs, k, n, shift, arrays.sums, k),
         "dot_rows": (hidden, arrays.inputs, k, shift, arrays.sums, k),
-        "add_rows": (
+        "add_rows": (hidden, arrays.events, k, 0, 0, arrays.slots, arrays.steps),
+        "add_rows_bounded": (
             hidden, arrays.events, k, 0, 0, arrays.slots, arrays.steps, arrays.floors, np.int16(-1),
         ),
+        "round_steps_narrow": (arrays.deltas, k, 1, stride, 3, 0, arrays.steps, 0),
     }[name]  # fmt: skip
 
 
@@ -66,7 +68,9 @@ def vector_lines(text, mnemonics):
         (dot_rows, MULTIPLY32),
         (dot_rows, "vpaddd|vpdpwssd"),
         (add_rows, SIGNED_ADDS),
-        (add_rows, "vpmaxsw"),
+        (add_rows_bounded, SIGNED_ADDS),
+        (add_rows_bounded, "vpmaxsw"),
+        (round_steps_narrow, "vpmullw"),
     ],
     ids=lambda value: value.py_func.__name__ if hasattr(value, "py_func") else value,
 )
@@ -76,10 +80,14 @@ def test_leaf_loops_use_whole_vectors(kernel, mnemonics):
     assert vector_lines(text, mnemonics), f"no {mnemonics} on ymm or zmm registers"
 
 
-@pytest.mark.parametrize("kernel", [sum_rows_narrow, sum_rows, dot_rows, add_rows], ids=lambda k: k.py_func.__name__)
+@pytest.mark.parametrize(
+    "kernel",
+    [sum_rows_narrow, sum_rows, dot_rows, add_rows, add_rows_bounded, round_steps_narrow],
+    ids=lambda k: k.py_func.__name__,
+)
 def test_no_word_is_widened_to_64_bits(kernel):
     require_avx2()
     text = assembly(kernel)
     assert "vpmovsxwq" not in text, "words of 16 bits are widened to lanes of 64 bits"
-    if kernel is add_rows:
+    if kernel in (add_rows, add_rows_bounded, round_steps_narrow):
         assert "vpmovsxwd" not in text, "the update is computed in 32-bit lanes"
