@@ -37,9 +37,10 @@ SETTINGS: tuple[tuple[tuple[int, ...], int], ...] = (
     ((256, 500, 500, 10), 4),
 )
 LEARN = "edgelearn"
-NUMPY, AUTOGRAD, IN_PLACE = "numpy, events only", "torch autograd, batch 1", "torch in place, batch 1"
+NUMPY, NUMPY_TUNED = "numpy, gathered rows", "numpy, tuned"
+AUTOGRAD, IN_PLACE = "torch autograd, batch 1", "torch in place, batch 1"
 ROOFLINE = "memory bandwidth"
-SLOWER = {NUMPY: 8, AUTOGRAD: 40, IN_PLACE: 20}  # these learn a part of the samples
+SLOWER = {NUMPY: 8, NUMPY_TUNED: 8, AUTOGRAD: 40, IN_PLACE: 20}  # these learn a part of the samples
 FEWEST = 100
 
 Progress = Callable[[str], None]
@@ -136,9 +137,11 @@ class NumpyNet:
     ----------
     sizes : layer sizes, inputs to outputs
     top : the input level that is 1.0
+    tuned : gather once into an array kept for it, and put those rows back; else index as one writes it first
     """
 
-    def __init__(self, sizes: Sequence[int], top: int, seed: int = 0) -> None:
+    def __init__(self, sizes: Sequence[int], top: int, seed: int = 0, tuned: bool = True) -> None:
+        self.tuned = tuned
         generator = np.random.default_rng(seed)
         shapes = list(itertools.pairwise(sizes))
         self.weights = [
@@ -167,7 +170,10 @@ class NumpyNet:
             events = levels[i].nonzero()[0]
             x = ones[: len(events)] if self.top == 1 else of_level[levels[i].take(events)]
             rows = gathered[: len(events)]
-            weights[0].take(events, axis=0, out=rows, mode="clip")
+            if self.tuned:
+                weights[0].take(events, axis=0, out=rows, mode="clip")
+            else:
+                rows = weights[0][events]
             values: list[np.ndarray] = []
             for k in range(last + 1):
                 z = (x @ rows if k == 0 else values[-1] @ weights[k]) + biases[k]
@@ -182,6 +188,8 @@ class NumpyNet:
                     d *= output
                 if k > 0:
                     weights[k] -= values[k - 1][:, None] * d
+                elif not self.tuned:
+                    weights[0][events] -= x[:, None] * d
                 else:
                     rows -= d if self.top == 1 else x[:, None] * d
                     weights[0][events] = rows
@@ -288,12 +296,14 @@ def _contestants(spec: NetworkSpec, data: BenchData) -> tuple[list[Contestant], 
     planes = _planes(learner, data)
     share = {name: max(min(FEWEST, n), n // times) for name, times in SLOWER.items()}
     few = share[NUMPY]
-    nets = NumpyNet(spec.sizes, (1 << spec.input_bits) - 1, spec.seed)
+    top = (1 << spec.input_bits) - 1
+    plain, tuned = (NumpyNet(spec.sizes, top, spec.seed, tuned) for tuned in (False, True))
     found = [
         Contestant(LEARN, n, lambda: learner.learn(data.levels, data.labels), lambda: learner.restore(start)),
         Contestant(_READ, n, lambda: _stream(planes, False)),
         Contestant(_CHANGE, n, lambda: _stream(planes, True)),
-        Contestant(NUMPY, few, lambda: nets.learn(data.levels[:few], data.labels[:few])),
+        Contestant(NUMPY, few, lambda: plain.learn(data.levels[:few], data.labels[:few])),
+        Contestant(NUMPY_TUNED, few, lambda: tuned.learn(data.levels[:few], data.labels[:few])),
     ]
     skipped = {}
     for name, make in ((AUTOGRAD, AutogradNet), (IN_PLACE, InPlaceNet)):
@@ -390,7 +400,7 @@ def measure(
     )
     rate = 1 / best[LEARN]
     rows = []
-    for name in (LEARN, *(c.name for c in made), NUMPY, AUTOGRAD, IN_PLACE):
+    for name in (LEARN, *(c.name for c in made), NUMPY, NUMPY_TUNED, AUTOGRAD, IN_PLACE):
         if name in skipped:
             rows.append(Row(setting, name, None, None, f"skipped: {skipped[name]}", context))
         else:

@@ -65,7 +65,7 @@ def train(
         while progress.position < len(levels):
             room = min(chunk, window - progress.window_samples)
             part = order[progress.position : progress.position + room]
-            predictions = learner.learn(levels, labels, part)
+            predictions = learner.learn(levels[part], labels[part])
             progress.window_errors += int((predictions != labels[part]).sum())
             progress.window_samples += len(part)
             progress.position += len(part)

@@ -68,16 +68,15 @@ class Learner:
 
     def predict(self, levels: np.ndarray) -> np.ndarray:
         """Return the classes of samples, int64[n], without learning."""
-        return self._run(self._checked(levels), _NO_LABELS, np.arange(len(levels)), self._inferred)
+        return self._run(self._checked(levels), _NO_LABELS, self._inferred)
 
-    def learn(self, levels: np.ndarray, labels: np.ndarray, order: np.ndarray | None = None) -> np.ndarray:
+    def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Learn samples one after another; return the classes predicted before each was learned.
 
         Parameters
         ----------
         levels : uint8[n, n_in], input levels below 2^input_bits
         labels : int64[n]
-        order : int64[m], which samples in which order; all, first to last, when left out
 
         Raises
         ------
@@ -93,18 +92,17 @@ class Learner:
                 f"labels {labels.min()}..{labels.max()} are out of range; a network with {self.spec.n_outputs} "
                 f"outputs takes 0..{self.spec.n_classes - 1}"
             )
-        order = np.arange(len(levels)) if order is None else np.ascontiguousarray(order, np.int64)
-        predictions = self._run(levels, labels, order, self._trained)
+        predictions = self._run(levels, labels, self._trained)
         if self.strict:
             self._raise_if_inexact()
         return predictions
 
-    def _run(self, levels: np.ndarray, labels: np.ndarray, order: np.ndarray, counters: Counters) -> np.ndarray:
+    def _run(self, levels: np.ndarray, labels: np.ndarray, counters: Counters) -> np.ndarray:
         from edgelearn.kernels.sample import run_samples  # numba is imported when a simulation starts
 
-        predictions = np.zeros(len(order), np.int64)
+        predictions = np.zeros(len(levels), np.int64)
         state = self.state
-        run_samples(state.net, state.layers, state.arrays, levels, labels, order, predictions, counters.table)
+        run_samples(state.net, state.layers, state.arrays, levels, labels, predictions, counters.table)
         return predictions
 
     def _checked(self, levels: np.ndarray) -> np.ndarray:

@@ -172,7 +172,7 @@ def activate(indices, tables, k, n, inputs, gates):  # type: ignore[no-untyped-d
     for j in range(n):
         n_events = add16(n_events, differs16(inputs[k + 1, j], np.int16(0)))
         n_gates = add16(n_gates, differs16(gates[k, j], np.int16(0)))
-    return np.int64(n_events), np.int64(n_gates)
+    return -np.int64(n_events), -np.int64(n_gates)
 
 
 @compiled

@@ -29,7 +29,7 @@ def compiled(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # "no locator available": package directory and home are both read-only
         return numba.njit(**options)(function)
-    cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    cache_file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if hasattr(cache_file, "_source_stamp"):
         cache_file._source_stamp = _sources()
     return dispatcher
@@ -103,11 +103,12 @@ max16 = _lane(_I16, (_I16, _I16), _llvm("llvm.smax", 16), lambda x, y: max(int(x
 add_saturating16 = _lane(
     _I16, (_I16, _I16), _llvm("llvm.sadd.sat", 16), lambda x, y: min(max(int(x) + int(y), -32768), 32767)
 )
+# -1 where two words differ, else 0: the mask a vector comparison gives
 differs16 = _lane(
     _I16,
     (_I16, _I16),
-    lambda b, x, y: b.zext(b.icmp_signed("!=", x, y), ir.IntType(16)),
-    lambda x, y: int(int(x) != int(y)),
+    lambda b, x, y: b.sext(b.icmp_signed("!=", x, y), ir.IntType(16)),
+    lambda x, y: -int(int(x) != int(y)),
 )
 narrow16 = _lane(_I16, (_I32,), lambda b, x: b.trunc(x, ir.IntType(16)), lambda x: _wrap(16, x))
 # `value` where the random byte is below the fraction, else 0: the carry of stochastic rounding

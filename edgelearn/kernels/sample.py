@@ -29,9 +29,11 @@ from edgelearn.kernels.update import (
     add_rows,
     add_rows_bounded,
     add_rows_stochastic,
+    count_cuts,
     draw,
     round_steps,
     round_steps_narrow,
+    share_slots,
     split_steps,
     spread_draw,
     spread_draws,
@@ -181,32 +183,38 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
         draw(arrays.generator, n_events + 1, arrays.draws)
         counters[k, t.RANDOM_DRAWS] += n_events + 1
     slots = arrays.slots
-    # rows whose factor is one of a few levels share steps; others get steps of their own, a batch at a time
-    batch = n_rows if keeps_levels and not stochastic else BATCH
-    filled = np.int64(0)  # bit l: the steps of input level l are rounded
     saturations = np.int64(0)
     cuts = np.int64(0)
+    present = np.int64(0)
+    if keeps_levels:  # rows of one input level share its slot
+        present = share_slots(rows, row_factors, k, n_rows, slots)
+    batch = n_rows if keeps_levels and not stochastic else BATCH
     for first in range(0, n_rows, batch):
         end = min(first + batch, n_rows)
-        for e in range(first, end):
-            row = rows[k, e]
-            factor = np.int64(row_factors[k, row])
-            slot = factor if keeps_levels else e - first
-            slots[0, e - first] = slot
-            if (filled >> slot) & 1 == 0:
+        for slot in range(BATCH if keeps_levels else end - first):
+            factor = slot
+            if not keeps_levels:
+                slots[0, first + slot] = slot
+                factor = np.int64(row_factors[k, rows[k, first + slot]])
+            if not keeps_levels or (present >> slot) & 1:
                 round_row(k, factor, slot, factors, shift, net, layers, arrays)
-                filled |= np.int64(keeps_levels) << slot
-            cuts += slots[1, slot]
-            if stochastic and event_major:
-                spread_draw(arrays.draws[e], arrays.keys, stride, arrays.random, e - first)
-            elif stochastic:
-                spread_draws(arrays.draws, arrays.events, k, n_events, row, arrays.keys, arrays.random, e - first)
+                cuts += slots[1, slot]
         if stochastic:
+            for e in range(first, end):
+                if event_major:
+                    spread_draw(arrays.draws[e], arrays.keys, stride, arrays.random, e - first)
+                else:
+                    spread_draws(
+                        arrays.draws, arrays.events, k, n_events, rows[k, e], arrays.keys, arrays.random, e - first
+                    )
             saturations += add_rows_stochastic(weights, rows, k, first, end, arrays, lsb, mask)
         elif layers[k, t.FULL_RANGE]:
             saturations += add_rows(weights, rows, k, first, end, slots, arrays.steps)
         else:
             saturations += add_rows_bounded(weights, rows, k, first, end, slots, arrays.steps, arrays.floors, mask)
+        present = np.int64(0)  # rounded for all batches
+    if keeps_levels and cuts > 0:
+        cuts = count_cuts(slots, n_rows)
     counters[k, t.SATURATIONS] += saturations
     counters[k, t.STEP_SATURATIONS] += cuts
 
@@ -237,26 +245,24 @@ def update_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-d
 
 
 @compiled
-def run_samples(net, layers, arrays, levels, labels, order, predictions, counters):  # type: ignore[no-untyped-def]
-    """Predict, and with labels learn, the samples of `order` one after another.
+def run_samples(net, layers, arrays, levels, labels, predictions, counters):  # type: ignore[no-untyped-def]
+    """Predict, and with labels learn, samples one after another.
 
     Parameters
     ----------
     net : int64[NET_COLUMNS]; layers : int64[K, LAYER_COLUMNS]; arrays : Arrays
     levels : uint8[n, n_in], input levels
     labels : int64[n], or int64[0] to predict only
-    order : int64[m], which samples, in this order
-    predictions : int64[m], written: the class before learning
+    predictions : int64[n], written: the class before learning
     counters : int64[K, len(COUNTERS)], added to
     """
     last = layers.shape[0] - 1
     n_outputs = layers[last, t.N_OUT]
-    for step in range(order.shape[0]):
-        sample = order[step]
+    for sample in range(levels.shape[0]):
         arrays.n_events[0] = list_events(levels, sample, arrays.inputs, arrays.events)
         for k in range(last + 1):
             forward_layer(k, net, layers, arrays, counters)
-        predictions[step] = first_maximum(arrays.sums, last, n_outputs)
+        predictions[sample] = first_maximum(arrays.sums, last, n_outputs)
         if labels.shape[0] == 0:
             continue
 

@@ -86,35 +86,42 @@ def round_steps_narrow(factors, k, factor, n, shift, align, steps, slot):  # typ
 
 
 @compiled
+def share_slots(rows, factors, k, n_rows, slots):  # type: ignore[no-untyped-def]
+    """Give each row the slot of its factor, one of a few levels; return which levels occur, bit l for level l."""
+    present = np.int64(0)
+    for e in range(n_rows):
+        level = np.int64(factors[k, rows[k, e]])
+        slots[0, e] = level
+        present |= np.int64(1) << level
+    return present
+
+
+@compiled
+def count_cuts(slots, n_rows):  # type: ignore[no-untyped-def]
+    """Return how many steps of all rows were cut, a row having those of its slot."""
+    cuts = np.int64(0)
+    for e in range(n_rows):
+        cuts += slots[1, slots[0, e]]
+    return cuts
+
+
+@compiled
 def add_rows(matrix, rows, k, first, last, slots, steps):  # type: ignore[no-untyped-def]
     """Add steps to rows of words that fill 16 bits; return how many sums left the range of the word.
 
-    Row rows[k, e] takes the steps of slot slots[0, e - first], e = first .. last - 1.
+    Row rows[k, e] takes the steps of slot slots[0, e], e = first .. last - 1. One row a pass: with more, checking
+    that rows and steps do not overlap costs what the passes save.
     """
     total = np.int64(0)
-    e = first
-    while e + 2 <= last:  # two rows a pass hide the latency of each other's loads
-        a, b = rows[k, e], rows[k, e + 1]
-        slot_a, slot_b = slots[0, e - first], slots[0, e - first + 1]
-        cut = np.int16(0)
+    for e in range(first, last):
+        row, slot = rows[k, e], slots[0, e]
+        minus_cut = np.int16(0)
         for j in range(matrix.shape[1]):
-            word_a, step_a, word_b, step_b = matrix[a, j], steps[slot_a, j], matrix[b, j], steps[slot_b, j]
-            result_a, result_b = add_saturating16(word_a, step_a), add_saturating16(word_b, step_b)
-            cut_a = differs16(add16(word_a, step_a), result_a)
-            cut = add16(cut, add16(cut_a, differs16(add16(word_b, step_b), result_b)))
-            matrix[a, j] = result_a
-            matrix[b, j] = result_b
-        total += cut
-        e += 2
-    if e < last:
-        a, slot_a = rows[k, e], slots[0, e - first]
-        cut = np.int16(0)
-        for j in range(matrix.shape[1]):
-            word_a, step_a = matrix[a, j], steps[slot_a, j]
-            result_a = add_saturating16(word_a, step_a)
-            cut = add16(cut, differs16(add16(word_a, step_a), result_a))
-            matrix[a, j] = result_a
-        total += cut
+            word, step = matrix[row, j], steps[slot, j]
+            result = add_saturating16(word, step)
+            minus_cut = add16(minus_cut, differs16(add16(word, step), result))
+            matrix[row, j] = result
+        total -= minus_cut
     return total
 
 
@@ -123,14 +130,14 @@ def add_rows_bounded(matrix, rows, k, first, last, slots, steps, floors, mask): 
     """Do what `add_rows` does for words of any width and floor: low bits stay zero, no word falls below its floor."""
     total = np.int64(0)
     for e in range(first, last):
-        row, slot = rows[k, e], slots[0, e - first]
-        cut = np.int16(0)
+        row, slot = rows[k, e], slots[0, e]
+        minus_cut = np.int16(0)
         for j in range(matrix.shape[1]):
             word, step = matrix[row, j], steps[slot, j]
             result = max16(and16(add_saturating16(word, step), mask), floors[k, j])
-            cut = add16(cut, differs16(add16(word, step), result))
+            minus_cut = add16(minus_cut, differs16(add16(word, step), result))
             matrix[row, j] = result
-        total += cut
+        total -= minus_cut
     return total
 
 
@@ -141,15 +148,15 @@ def add_rows_stochastic(matrix, rows, k, first, last, arrays, lsb, mask):  # typ
     random, floors = arrays.random, arrays.floors
     total = np.int64(0)
     for e in range(first, last):
-        row, slot, lane = rows[k, e], slots[0, e - first], e - first
-        cut = np.int16(0)
+        row, slot, lane = rows[k, e], slots[0, e], e - first
+        minus_cut = np.int16(0)
         for j in range(matrix.shape[1]):
             word = matrix[row, j]
             step = add16(steps[slot, j], carry16(random[lane, j], fractions[slot, j], lsb))
             result = max16(and16(add_saturating16(word, step), mask), floors[k, j])
-            cut = add16(cut, differs16(add16(word, step), result))
+            minus_cut = add16(minus_cut, differs16(add16(word, step), result))
             matrix[row, j] = result
-        total += cut
+        total -= minus_cut
     return total
 
 

@@ -14,9 +14,10 @@ from edgelearn.references import torch_online
 SIZES = (64, 48, 32, 10)
 
 
-def test_numpy_learns():
+@pytest.mark.parametrize("tuned", [False, True])
+def test_numpy_learns(tuned):
     data = bench.synthetic(64, 10, 4, 4000)
-    predictions = bench.NumpyNet(SIZES, 15).learn(data.levels, data.labels)
+    predictions = bench.NumpyNet(SIZES, 15, tuned=tuned).learn(data.levels, data.labels)
     wrong = predictions != data.labels
     assert wrong[:200].mean() > 0.3
     assert wrong[-1000:].mean() < 0.1
@@ -68,7 +69,7 @@ def test_bench_has_every_row_and_says_what_is_in_the_ratio(monkeypatch):
     lines = []
     rows = bench.measure((40, 20, 20, 5), 4, 50, 1, on_progress=lines.append)
     assert [row.name for row in rows] == [
-        bench.LEARN, bench.NUMPY, bench.AUTOGRAD, bench.IN_PLACE, bench.ROOFLINE,
+        bench.LEARN, bench.NUMPY, bench.NUMPY_TUNED, bench.AUTOGRAD, bench.IN_PLACE, bench.ROOFLINE,
     ]  # fmt: skip
     text = "\n".join(bench.as_table(rows))
     assert "of the bandwidth roofline" in text
