@@ -153,6 +153,8 @@ def allocate(spec: NetworkSpec) -> State:
             feedback_at += spec.feedback_rows(k) * int(layers[k, t.FEEDBACK_STRIDE])
     width = padded(max(spec.sizes) + 1)
     vectors = (n_layers, width)
+    random = aligned_zeros((BATCH, width), np.uint8)
+    keys = ((np.arange(1, width + 1, dtype=np.uint64) * 0x9E3779B1 % 2**32) >> 24).astype(np.uint8)
     arrays = Arrays(
         weights=aligned_zeros((weight_at,), np.int16),
         feedback=aligned_zeros((feedback_at,), np.int16),
@@ -170,10 +172,12 @@ def allocate(spec: NetworkSpec) -> State:
         tables=np.stack([output_table() if layer.output else _hidden_table(layer) for layer in spec.layers]),
         steps=aligned_zeros((BATCH, width), np.int16),
         fractions=aligned_zeros((BATCH, width), np.uint8),
-        random=aligned_zeros((BATCH, width), np.uint8),
+        random=random,
+        random_words=random.view("<u4"),
         slots=np.zeros((2, width), np.int64),
         draws=np.zeros(width, np.uint32),
-        keys=np.array([((j + 1) * 0x9E3779B1 % 2**32) >> 24 for j in range(width)], np.uint8),
+        keys=keys,
+        key_words=keys.view("<u4"),
         generator=np.ones(1, np.uint32),
     )
     for k, layer in enumerate(spec.layers):
@@ -203,7 +207,7 @@ def _layer_row(layer: DenseLayer, weight_at: int, feedback_at: int) -> np.ndarra
     row[t.KEEPS_LEVELS] = layer.event_major and layer.input_max < BATCH
     row[t.NARROW_SUMS] = 8 * layer.input_max << (layer.word.bits - 1) < 1 << 15
     row[t.NARROW_STEPS] = _narrow_steps(layer)
-    row[t.FULL_RANGE] = layer.word.stored_bits == 16 and not layer.non_negative
+    row[t.HAS_FLOOR] = layer.non_negative
     return row
 
 

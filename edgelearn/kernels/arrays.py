@@ -13,7 +13,8 @@ BATCH = 16  # rows whose steps are rounded before they are added; also the most 
 class Arrays(NamedTuple):
     """Everything that kernels read and change. K layers; `width` is the widest padded vector.
 
-    Stored words are left-aligned in int16, so that a word of any width saturates at the limits of the type.
+    Stored words are left-aligned in int16, so that a word of any width saturates at the limits of the type. The
+    bits below a word are zero, or ones once it has saturated upwards; steps never reach them, so they never matter.
     The bias is the weight of one more input that is always on: index n_in, level `one`.
     """
 
@@ -34,9 +35,11 @@ class Arrays(NamedTuple):
     steps: np.ndarray  # int16[BATCH, width]: rounded steps, left-aligned
     fractions: np.ndarray  # uint8[BATCH, width]: what is left for the random byte
     random: np.ndarray  # uint8[BATCH, width]
+    random_words: np.ndarray  # uint32[BATCH, width / 4], the same bytes four at a time
     slots: np.ndarray  # int64[2, width]: the steps each row adds; how many of a slot's steps were cut
     draws: np.ndarray  # uint32[width]: one draw an updating input, then the bias
     keys: np.ndarray  # uint8[width]
+    key_words: np.ndarray  # uint32[width / 4], the same bytes four at a time
     generator: np.ndarray  # uint32[1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.kernels.lanes import add32, compiled, max32, min32, mul32, narrow16, shr32, widen32
+from edgelearn.kernels.lanes import add32, compiled, max32, min32, mul32, narrow16, shl32, shr32, widen32
 
 
 @compiled
@@ -25,13 +25,13 @@ def broadcast(errors, k, n, sign, signals):  # type: ignore[no-untyped-def]
 @compiled
 def scale_sums(sums, k, n, shift):  # type: ignore[no-untyped-def]
     """Turn exact sums into modulators, in place: m = sat(rn(sum, shift), -32767, 32767)."""
-    if shift > 0:
-        half = np.int64(1) << (shift - 1)
-        for j in range(n):
-            sums[k, j] = min(max((np.int64(sums[k, j]) + half) >> shift, -32767), 32767)
-    else:
-        for j in range(n):
-            sums[k, j] = min(max(np.int64(sums[k, j]) << -shift, -32767), 32767)
+    low, high = np.int32(-32767), np.int32(32767)
+    up, down = np.int32(max(-shift, 0)), np.int32(max(shift, 0))
+    half = np.int32((1 << down) >> 1)
+    limit = np.int32(32768 if shift < 0 else (1 << 31) - 1 - half)  # beyond it a sum saturates anyway
+    for j in range(n):
+        z = max32(min32(sums[k, j], limit), np.int32(-limit))
+        sums[k, j] = max32(min32(shr32(add32(shl32(z, up), half), down), high), low)
 
 
 @compiled

@@ -144,18 +144,13 @@ def wrap_sums(sums, k, n, bits, gates, gated):  # type: ignore[no-untyped-def]
 def index_sums(sums, k, n, shift, indices):  # type: ignore[no-untyped-def]
     """Round pre-activations to table indices: q = sat(rn(z, shift), -128, 127)."""
     low, high = np.int32(-128), np.int32(127)
-    if shift > 0:
-        # z is clipped first, beyond what any index can tell apart, so that adding one half cannot overflow
-        half, down = np.int32(1 << (shift - 1)), np.int32(shift)
-        limit = np.int32(min((129 << shift), (1 << 31) - 1 - half))
-        for j in range(n):
-            z = max32(min32(sums[k, j], limit), np.int32(-limit))
-            indices[k, j] = narrow16(max32(min32(shr32(add32(z, half), down), high), low))
-    else:
-        up, limit = np.int32(-shift), np.int32(129)
-        for j in range(n):  # an exact left shift cannot bring a clipped sum back into range
-            z = max32(min32(sums[k, j], limit), np.int32(-limit))
-            indices[k, j] = narrow16(max32(min32(shl32(z, up), high), low))
+    up, down = np.int32(max(-shift, 0)), np.int32(max(shift, 0))
+    half = np.int32((1 << down) >> 1)
+    # z is clipped to what an index can tell apart, so that neither the left shift nor adding one half can overflow
+    limit = np.int32(min(129 << down, (1 << 31) - 1 - half))
+    for j in range(n):
+        z = max32(min32(sums[k, j], limit), np.int32(-limit))
+        indices[k, j] = narrow16(max32(min32(shr32(add32(shl32(z, up), half), down), high), low))
 
 
 @compiled

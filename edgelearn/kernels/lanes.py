@@ -96,7 +96,6 @@ _I16, _I32, _U8 = types.int16, types.int32, types.uint8
 
 add16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.add(x, y), lambda x, y: _wrap(16, int(x) + int(y)))
 mul16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.mul(x, y), lambda x, y: _wrap(16, int(x) * int(y)))
-and16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.and_(x, y), lambda x, y: int(x) & int(y))
 shr16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.ashr(x, y), lambda x, y: int(x) >> int(y))
 shl16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.shl(x, y), lambda x, y: _wrap(16, int(x) << int(y)))
 max16 = _lane(_I16, (_I16, _I16), _llvm("llvm.smax", 16), lambda x, y: max(int(x), int(y)))

@@ -59,7 +59,7 @@ def forward_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-
         sum_rows(weights, arrays.events, arrays.inputs, k, n_events + 1, shift, arrays.sums, k)
     else:
         dot_rows(weights, arrays.inputs, k, shift, arrays.sums, k)
-    counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS], arrays.gates, False)
+    counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS], arrays.gates, 0)
     index_sums(arrays.sums, k, n_out, layers[k, t.SUM_SHIFT], arrays.indices)
     if k < last:
         n_above, n_gates = activate(arrays.indices, arrays.tables, k, n_out, arrays.inputs, arrays.gates)
@@ -128,9 +128,7 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
                 dot_rows(matrix, factors, source, shift, arrays.sums, k)
             else:
                 sum_rows(matrix, arrays.active, factors, source, n_lanes, shift, arrays.sums, k)
-            counters[k, t.OVERFLOWS] += wrap_sums(
-                arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS], arrays.gates, True
-            )
+            counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS], arrays.gates, 1)
             scale_sums(arrays.sums, k, n_out, layers[k, t.SIGNAL_SHIFT])
             counters[k, t.SIGNAL_MACS] += n_lanes * n_gates
         n_active = gate(arrays.sums, arrays.gates, k, n_out, layers[k, t.DELTA_MAX], arrays.deltas)
@@ -169,9 +167,9 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
     """Add the rounded outer product of inputs and d to the words of layer k, biases included."""
     n_events, n_active = arrays.n_events[k], arrays.n_active[k]
     event_major, keeps_levels = layers[k, t.EVENT_MAJOR], layers[k, t.KEEPS_LEVELS]
-    stride, align = layers[k, t.STRIDE], layers[k, t.ALIGN]
+    stride = layers[k, t.STRIDE]
     weights = matrix_of(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], stride)
-    mask, lsb = np.int16(-(1 << align)), np.int16(1 << align)
+    lsb = np.int16(1 << layers[k, t.ALIGN])
     shift = min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)
     if event_major:
         rows, row_factors, factors, n_rows = arrays.events, arrays.inputs, arrays.deltas, n_events + 1
@@ -192,7 +190,7 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
     for first in range(0, n_rows, batch):
         end = min(first + batch, n_rows)
         for slot in range(BATCH if keeps_levels else end - first):
-            factor = slot
+            factor = np.int64(slot)
             if not keeps_levels:
                 slots[0, first + slot] = slot
                 factor = np.int64(row_factors[k, rows[k, first + slot]])
@@ -202,16 +200,16 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
         if stochastic:
             for e in range(first, end):
                 if event_major:
-                    spread_draw(arrays.draws[e], arrays.keys, stride, arrays.random, e - first)
+                    spread_draw(arrays.draws[e], arrays.key_words, stride // 4, arrays.random_words, e - first)
                 else:
                     spread_draws(
                         arrays.draws, arrays.events, k, n_events, rows[k, e], arrays.keys, arrays.random, e - first
                     )
-            saturations += add_rows_stochastic(weights, rows, k, first, end, arrays, lsb, mask)
-        elif layers[k, t.FULL_RANGE]:
-            saturations += add_rows(weights, rows, k, first, end, slots, arrays.steps)
+            saturations += add_rows_stochastic(weights, rows, k, first, end, arrays, lsb)
+        elif layers[k, t.HAS_FLOOR]:
+            saturations += add_rows_bounded(weights, rows, k, first, end, slots, arrays.steps, arrays.floors)
         else:
-            saturations += add_rows_bounded(weights, rows, k, first, end, slots, arrays.steps, arrays.floors, mask)
+            saturations += add_rows(weights, rows, k, first, end, slots, arrays.steps)
         present = np.int64(0)  # rounded for all batches
     if keeps_levels and cuts > 0:
         cuts = count_cuts(slots, n_rows)

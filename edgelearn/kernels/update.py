@@ -12,7 +12,6 @@ from edgelearn.kernels.lanes import (
     add16,
     add32,
     add_saturating16,
-    and16,
     carry16,
     compiled,
     differs16,
@@ -107,7 +106,7 @@ def count_cuts(slots, n_rows):  # type: ignore[no-untyped-def]
 
 @compiled
 def add_rows(matrix, rows, k, first, last, slots, steps):  # type: ignore[no-untyped-def]
-    """Add steps to rows of words that fill 16 bits; return how many sums left the range of the word.
+    """Add steps to rows of stored words; return how many sums left the range of the word.
 
     Row rows[k, e] takes the steps of slot slots[0, e], e = first .. last - 1. One row a pass: with more, checking
     that rows and steps do not overlap costs what the passes save.
@@ -126,15 +125,15 @@ def add_rows(matrix, rows, k, first, last, slots, steps):  # type: ignore[no-unt
 
 
 @compiled
-def add_rows_bounded(matrix, rows, k, first, last, slots, steps, floors, mask):  # type: ignore[no-untyped-def]
-    """Do what `add_rows` does for words of any width and floor: low bits stay zero, no word falls below its floor."""
+def add_rows_bounded(matrix, rows, k, first, last, slots, steps, floors):  # type: ignore[no-untyped-def]
+    """Do what `add_rows` does for words with a floor."""
     total = np.int64(0)
     for e in range(first, last):
         row, slot = rows[k, e], slots[0, e]
         minus_cut = np.int16(0)
         for j in range(matrix.shape[1]):
             word, step = matrix[row, j], steps[slot, j]
-            result = max16(and16(add_saturating16(word, step), mask), floors[k, j])
+            result = max16(add_saturating16(word, step), floors[k, j])
             minus_cut = add16(minus_cut, differs16(add16(word, step), result))
             matrix[row, j] = result
         total -= minus_cut
@@ -142,8 +141,8 @@ def add_rows_bounded(matrix, rows, k, first, last, slots, steps, floors, mask): 
 
 
 @compiled
-def add_rows_stochastic(matrix, rows, k, first, last, arrays, lsb, mask):  # type: ignore[no-untyped-def]
-    """Add steps and the carries of their fractions to a batch of rows; return how many sums left the range."""
+def add_rows_stochastic(matrix, rows, k, first, last, arrays, lsb):  # type: ignore[no-untyped-def]
+    """Add steps and the carries of their fractions to rows with a floor; return how many sums left the range."""
     slots, steps, fractions = arrays.slots, arrays.steps, arrays.fractions
     random, floors = arrays.random, arrays.floors
     total = np.int64(0)
@@ -153,7 +152,7 @@ def add_rows_stochastic(matrix, rows, k, first, last, arrays, lsb, mask):  # typ
         for j in range(matrix.shape[1]):
             word = matrix[row, j]
             step = add16(steps[slot, j], carry16(random[lane, j], fractions[slot, j], lsb))
-            result = max16(and16(add_saturating16(word, step), mask), floors[k, j])
+            result = max16(add_saturating16(word, step), floors[k, j])
             minus_cut = add16(minus_cut, differs16(add16(word, step), result))
             matrix[row, j] = result
         total -= minus_cut
@@ -173,18 +172,10 @@ def draw(generator, n, draws):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def spread_draw(word, keys, n, random, lane):  # type: ignore[no-untyped-def]
-    """Write the random byte of each of n neurons for one input: byte (j mod 4) of its draw, xor the key."""
-    b0 = np.uint8(word & np.uint32(255))
-    b1 = np.uint8((word >> np.uint32(8)) & np.uint32(255))
-    b2 = np.uint8((word >> np.uint32(16)) & np.uint32(255))
-    b3 = np.uint8((word >> np.uint32(24)) & np.uint32(255))
-    for q in range(n // 4):
-        j = 4 * q
-        random[lane, j] = b0 ^ keys[j]
-        random[lane, j + 1] = b1 ^ keys[j + 1]
-        random[lane, j + 2] = b2 ^ keys[j + 2]
-        random[lane, j + 3] = b3 ^ keys[j + 3]
+def spread_draw(word, key_words, n_words, random_words, lane):  # type: ignore[no-untyped-def]
+    """Write the random bytes of all neurons for one input, four a word: byte (j mod 4) of its draw, xor the key."""
+    for q in range(n_words):
+        random_words[lane, q] = np.uint32(word ^ key_words[q])
 
 
 @compiled

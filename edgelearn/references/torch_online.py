@@ -23,9 +23,7 @@ def _torch() -> Any:
     try:
         import torch
     except ImportError:
-        raise UserError(
-            'torch is not installed; to compare with it: pip install "edgelearn[torch]"'
-        ) from None
+        raise UserError('torch is not installed; to compare with it: pip install "edgelearn[torch]"') from None
     return torch
 
 
@@ -200,9 +198,7 @@ class InPlaceNet:
         return (x @ self._weights[-1].T + self._biases[-1]).argmax(1)
 
 
-def _samples_per_second(
-    net: OnlineNet, sizes: Sequence[int], levels: np.ndarray, labels: np.ndarray
-) -> float:
+def _samples_per_second(net: OnlineNet, sizes: Sequence[int], levels: np.ndarray, labels: np.ndarray) -> float:
     tensors = as_tensors(levels, labels, sizes[-1])
     start = time.perf_counter()
     net.learn(*tensors)

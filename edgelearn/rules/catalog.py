@@ -13,9 +13,7 @@ _ROWS = (
     Rule("dfa", Signal.ERROR, Feedback.DIRECT, _FREE, "Nokland 2016; Frenkel et al. 2021, fig. 1c", -7, -8),
     Rule("sdfa", Signal.SIGN_ERROR, Feedback.DIRECT, _FREE, "Frenkel et al. 2021, section 2.2", -8, -8),
     Rule("drtp", Signal.TARGET, Feedback.DIRECT, _FREE, "Frenkel et al. 2021, algorithm 1", -7, -8),
-    Rule(
-        "mdfa", Signal.ERROR, Feedback.DIRECT, Constraint.NON_NEGATIVE_AFTER_FIRST, "Lechner 2020, section 3", -7, -8
-    ),
+    Rule("mdfa", Signal.ERROR, Feedback.DIRECT, Constraint.NON_NEGATIVE_AFTER_FIRST, "Lechner 2020, section 3", -7, -8),
     Rule("shallow", Signal.NONE, Feedback.NONE, _FREE, "Frenkel et al. 2021, section 2 (frozen hidden layers)", -7, -7),
 )
 

@@ -1,7 +1,7 @@
 """A learning rule is one frozen row; what follows from the row is derived here, never typed in again.
 
-    dW_k = -rate * (m_k * g_k) x_k^T        x: pre factor   g: post factor f'(z)   m: modulator
-    m_k  = F_k s                            s: teaching signal   F: feedback operator
+dW_k = -rate * (m_k * g_k) x_k^T        x: pre factor   g: post factor f'(z)   m: modulator
+m_k  = F_k s                            s: teaching signal   F: feedback operator
 """
 
 from __future__ import annotations

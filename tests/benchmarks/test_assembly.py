@@ -38,8 +38,7 @@ def arguments(name):
         "dot_rows": (hidden, arrays.inputs, k, shift, arrays.sums, k),
         "add_rows": (hidden, arrays.events, k, 0, 0, arrays.slots, arrays.steps),
         "add_rows_bounded": (
-            hidden, arrays.events, k, 0, 0, arrays.slots, arrays.steps, arrays.floors, np.int16(-1),
-        ),
+            hidden, arrays.events, k, 0, 0, arrays.slots, arrays.steps, arrays.floors),
         "round_steps_narrow": (arrays.deltas, k, 1, stride, 3, 0, arrays.steps, 0),
     }[name]  # fmt: skip
 

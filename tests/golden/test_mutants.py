@@ -21,11 +21,15 @@ MUTANTS = {
     "carries at equality": ("lanes.py", "int(value) if int(r) < int(f) else 0", "int(value) if int(r) <= int(f) else 0"),
     "clips a symmetric range": ("lanes.py", "min(max(int(x) + int(y), -32768), 32767)", "min(max(int(x) + int(y), -32767), 32767)"),
     "wraps instead of saturating": ("lanes.py", "lambda x, y: min(max(int(x) + int(y), -32768), 32767)", "lambda x, y: _wrap(16, int(x) + int(y))"),
-    "lets low bits of a word survive saturation": ("update.py", "max16(and16(add_saturating16(word_a, step_a), mask), floors[k, j])", "max16(add_saturating16(word_a, step_a), floors[k, j])"),
-    "forgets the floor of non-negative weights": ("update.py", "mask), floors[k, j])\n            result_b", "mask), np.int16(-32768))\n            result_b"),
+    "forgets the floor of non-negative weights": (
+        "update.py", "max16(add_saturating16(word, step), floors[k, j])", "add_saturating16(word, step)"),
+    "counts cut steps of a level once": ("sample.py", "        cuts = count_cuts(slots, n_rows)", "        cuts = cuts + 0"),
+    "rounds 16-bit steps down": ("update.py", "half = np.int16((1 << down) >> 1)", "half = np.int16(0)"),
+    "shifts activations out of their table entry": ("forward.py", "narrow16(shr32(entry, np.int32(8)))", "narrow16(shr32(entry, np.int32(9)))"),
     "draws once more a layer": ("sample.py", "draw(arrays.generator, n_events + 1, arrays.draws)", "draw(arrays.generator, n_events + 2, arrays.draws)"),
     "swaps a shift of the generator": ("update.py", "np.uint32(s >> np.uint32(17))", "np.uint32(s >> np.uint32(16))"),
-    "forgets the key of a column": ("update.py", "random[lane, j + 1] = b1 ^ keys[j + 1]", "random[lane, j + 1] = b1"),
+    "forgets the keys of columns": ("update.py", "np.uint32(word ^ key_words[q])", "np.uint32(word)"),
+    "forgets the key of a neuron": ("update.py", "np.uint32(255)) ^ key", "np.uint32(255))"),
     "updates first to last under backward locking": ("sample.py", "k = last - place if net[t.LAST_TO_FIRST] else place", "k = place"),
     "reads new weights on the way back": (
         "sample.py", "            for k in range(last - 1, -1, -1):\n                modulate_layer",
@@ -33,9 +37,9 @@ MUTANTS = {
     "predicts the last maximum": ("forward.py", "sums[k, c] > sums[k, best]", "sums[k, c] >= sums[k, best]"),
     "predicts from one output at zero": ("forward.py", "sums[k, 0] > 0", "sums[k, 0] >= 0"),
     "opens the dead zone at its edge": ("forward.py", "0 if -dead_zone <= e <= dead_zone else e", "0 if -dead_zone < e < dead_zone else e"),
-    "keeps events at the threshold": ("forward.py", "if -threshold <= y <= threshold:", "if -threshold < y < threshold:"),
+    "keeps events at the threshold": ("forward.py", "if -threshold <= inputs[k, j] <= threshold:", "if -threshold < inputs[k, j] < threshold:"),
     "gates with the wrong shift": ("feedback.py", "half, seven = np.int32(64), np.int32(7)", "half, seven = np.int32(64), np.int32(8)"),
-    "saturates modulators one too low": ("feedback.py", ">> shift, -32767), 32767)", ">> shift, -32767), 32766)"),
+    "saturates modulators one too low": ("feedback.py", "np.int32(-32767), np.int32(32767)", "np.int32(-32767), np.int32(32766)"),
     "counts a word twice": ("sample.py", "        counters[k, t.WEIGHT_WRITE] += pairs", "        counters[k, t.WEIGHT_WRITE] += pairs + 1"),
     "forgets to halve": ("sample.py", "min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)", "min(layers[k, t.STEP_SHIFT], 30)"),
 }  # fmt: skip
@@ -57,6 +61,8 @@ for rule in ("bp", "fa", "dfa", "sdfa", "drtp", "mdfa"):
     for rounding in ("residual", "stochastic"):
         for bits in (4, 8):
             assert_twins(design((7, 6, 6, 3), rule, bits, rounding, **common), levels, labels, halvings=1)
+cut = design((7, 6, 3), "drtp", 3, "nearest", hidden_rate=0, range_exponent=-1)  # steps longer than the word
+assert_twins(cut, (levels > 0) * np.uint8(15), labels)
 assert_twins(design((7, 6, 3), "mdfa", 4, "nearest", activation="relu", **common), levels, labels)
 assert_twins(design((7, 6, 3), "dfa", 8, dead_zone=12, event_threshold=6, **common), levels, labels)
 for dead_zone in (30, 60, 90, 127):
