@@ -6,24 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgelearn.kernels import tables as t
 from edgelearn.kernels.tables import COUNTERS
 
 MEMORIES = ("activation", "weight", "bias", "gate", "label", "error", "feedback", "delta")
-OPERATIONS = ("forward_macs", "signal_macs", "gate_products", "update_macs", "random_draws", "lfsr_steps")
-EVENTS = ("saturations", "step_saturations", "overflows", "skipped_inputs", "skipped_neurons")
-ACTIVITY = (
-    "samples",
-    "input_events",
-    "open_gates",
-    "live_gates",
-    "active_neurons",
-    "signal_lanes",
-    "gated_signals",
-    "updates",
-    "update_events",
-    "update_pairs",
-)
-WORDS = tuple(name for name in COUNTERS if name.endswith(("_read", "_write")))
+WORDS = COUNTERS[: t.FORWARD_MACS]
+OPERATIONS = COUNTERS[t.FORWARD_MACS : t.SATURATIONS]
+EVENTS = COUNTERS[t.SATURATIONS : t.SAMPLES]
+ACTIVITY = COUNTERS[t.SAMPLES :]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,1 @@
-"""Numbers: word formats and the one place where rounding, saturation and random bits are written."""
+"""Numbers: the word formats. Rounding and saturation of running networks are in `kernels/lanes.py` and `update.py`."""

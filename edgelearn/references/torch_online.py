@@ -7,7 +7,6 @@ in float32, dense, with one thread. torch is imported when a network is made.
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -196,58 +195,3 @@ class InPlaceNet:
         for w, b in zip(self._weights[:-1], self._biases, strict=False):
             x = torch.tanh(x @ w.T + b)
         return (x @ self._weights[-1].T + self._biases[-1]).argmax(1)
-
-
-def _samples_per_second(net: OnlineNet, sizes: Sequence[int], levels: np.ndarray, labels: np.ndarray) -> float:
-    tensors = as_tensors(levels, labels, sizes[-1])
-    start = time.perf_counter()
-    net.learn(*tensors)
-    return len(levels) / (time.perf_counter() - start)
-
-
-def autograd_samples_per_second(
-    sizes: Sequence[int],
-    levels: np.ndarray,
-    labels: np.ndarray,
-    hidden_rate: float = HIDDEN_RATE,
-    output_rate: float = OUTPUT_RATE,
-    seed: int = 0,
-) -> float:
-    """Return how fast `AutogradNet` learns the samples, in samples per second with one thread.
-
-    Parameters
-    ----------
-    sizes : layer sizes, inputs to outputs
-    levels : uint8[n, n_in]; labels : int64[n]
-
-    Raises
-    ------
-    UserError
-        "torch is not installed ..."
-    """
-    with one_thread():
-        return _samples_per_second(AutogradNet(sizes, hidden_rate, output_rate, seed), sizes, levels, labels)
-
-
-def in_place_samples_per_second(
-    sizes: Sequence[int],
-    levels: np.ndarray,
-    labels: np.ndarray,
-    hidden_rate: float = HIDDEN_RATE,
-    output_rate: float = OUTPUT_RATE,
-    seed: int = 0,
-) -> float:
-    """Return how fast `InPlaceNet` learns the samples, in samples per second with one thread.
-
-    Parameters
-    ----------
-    sizes : layer sizes, inputs to outputs
-    levels : uint8[n, n_in]; labels : int64[n]
-
-    Raises
-    ------
-    UserError
-        "torch is not installed ..."
-    """
-    with one_thread():
-        return _samples_per_second(InPlaceNet(sizes, hidden_rate, output_rate, seed), sizes, levels, labels)
