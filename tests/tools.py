@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,15 @@ def missing(message: str) -> None:
     if os.environ.get("EDGELEARN_REQUIRE_TOOLS") == "1":
         pytest.fail(message)
     pytest.skip(message)
+
+
+def require_torch() -> Any:
+    """Return torch."""
+    try:
+        import torch
+    except ImportError:
+        missing('torch is not installed: pip install "edgelearn[torch]"')
+    return torch
 
 
 def require_data(name: str) -> Dataset:

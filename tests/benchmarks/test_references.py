@@ -10,6 +10,7 @@ import pytest
 from edgelearn import bench
 from edgelearn.errors import UserError
 from edgelearn.references import torch_online
+from tests.tools import require_torch
 
 SIZES = (64, 48, 32, 10)
 
@@ -25,7 +26,7 @@ def test_numpy_learns(tuned):
 
 @pytest.mark.parametrize("net", [torch_online.AutogradNet, torch_online.InPlaceNet])
 def test_torch_learns(net):
-    pytest.importorskip("torch", reason='torch is not installed: pip install "edgelearn[torch]"')
+    require_torch()
     data = bench.synthetic(64, 10, 4, 4000)
     x, targets, labels = torch_online.as_tensors(data.levels, data.labels, 10)
     learner = net(SIZES)
@@ -38,7 +39,7 @@ def test_torch_learns(net):
 
 
 def test_both_ways_of_torch_compute_the_same():
-    torch = pytest.importorskip("torch", reason='torch is not installed: pip install "edgelearn[torch]"')
+    torch = require_torch()
     data = bench.synthetic(64, 10, 1, 200)
     tensors = torch_online.as_tensors(data.levels, data.labels, 10)
     autograd, in_place = torch_online.AutogradNet(SIZES), torch_online.InPlaceNet(SIZES)
@@ -50,7 +51,7 @@ def test_both_ways_of_torch_compute_the_same():
 
 
 def test_threads_are_restored():
-    torch = pytest.importorskip("torch", reason='torch is not installed: pip install "edgelearn[torch]"')
+    torch = require_torch()
     before = torch.get_num_threads()
     with torch_online.one_thread():
         assert torch.get_num_threads() == 1
