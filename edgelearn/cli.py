@@ -77,7 +77,7 @@ def run(
     dead_zone: Annotated[Optional[int], _flag("Output errors of at most this size, of 255, are zero [0].")] = None,
     accumulator_bits: Annotated[Optional[int], _flag("Width of accumulators, 8 to 32 [32].")] = None,
     strict: Annotated[
-        Optional[bool], _flag("Stop at the first overflow or saturation.", "--strict/--no-strict")
+        Optional[bool], _flag("Stop when an accumulator overflows or a weight saturates.", "--strict/--no-strict")
     ] = None,
     epochs: Annotated[Optional[int], _flag("Passes over the training samples [10].")] = None,
     seed: Annotated[Optional[int], _flag("Seed of weights, feedback, order and rounding [0].")] = None,

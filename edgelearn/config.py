@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from edgelearn.errors import UserError, unknown
 class RunConfig(BaseModel):
     """Settings of a run. A report carries all of them, so that it can be rerun."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     data: str = Field("digits", description="name of a data set, or a .csv or .npz file")
     label_column: str | None = Field(None, description="label column of a .csv file: name or index, last by default")
@@ -41,6 +42,16 @@ class RunConfig(BaseModel):
     epochs: int = Field(10, ge=1, description="passes over the training samples")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, feedback, order and rounding")
 
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _list_as_tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value  # TOML and JSON have no tuples
+
+    @field_validator("label_column", mode="before")
+    @classmethod
+    def _index_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
     @field_validator("classes")
     @classmethod
     def _two_classes(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
@@ -57,7 +68,7 @@ class RunConfig(BaseModel):
             if isinstance(value, bool):
                 text = str(value).lower()
             elif isinstance(value, str):
-                text = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+                text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
             elif isinstance(value, tuple):
                 text = "[" + ", ".join(str(item) for item in value) + "]"
             else:

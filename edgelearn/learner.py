@@ -25,7 +25,7 @@ class Learner:
     Parameters
     ----------
     spec : from `edgelearn.network.design`
-    strict : raise at the first overflow of an accumulator or saturation of a weight, instead of counting them
+    strict : raise after a call in which an accumulator overflowed or a weight saturated, instead of only counting
 
     Example
     -------
@@ -84,18 +84,19 @@ class Learner:
             "labels ...", "levels ..."; StrictError in strict mode.
         """
         levels = self._checked(levels)
-        labels = np.ascontiguousarray(labels, np.int64)
-        if len(labels) != len(levels):
-            raise UserError(f"{len(labels)} labels do not fit {len(levels)} samples; give one label a sample")
+        labels = np.asarray(labels)
+        if labels.shape != (len(levels),) or labels.dtype.kind not in "iu":
+            raise UserError(
+                f"labels {labels.dtype}{list(labels.shape)} do not fit {len(levels)} samples; "
+                f"give whole numbers, one label a sample"
+            )
+        labels = labels.astype(np.int64)
         if len(labels) and (labels.min() < 0 or labels.max() >= self.spec.n_classes):
             raise UserError(
                 f"labels {labels.min()}..{labels.max()} are out of range; a network with {self.spec.n_outputs} "
                 f"outputs takes 0..{self.spec.n_classes - 1}"
             )
-        predictions = self._run(levels, labels, self._trained)
-        if self.strict:
-            self._raise_if_inexact()
-        return predictions
+        return self._run(levels, labels, self._trained)
 
     def _run(self, levels: np.ndarray, labels: np.ndarray, counters: Counters) -> np.ndarray:
         from edgelearn.kernels.sample import run_samples  # numba is imported when a simulation starts
@@ -103,26 +104,20 @@ class Learner:
         predictions = np.zeros(len(levels), np.int64)
         state = self.state
         run_samples(state.net, state.layers, state.arrays, levels, labels, predictions, counters.table)
+        if self.strict:
+            _raise_if_inexact(counters)
         return predictions
 
     def _checked(self, levels: np.ndarray) -> np.ndarray:
         n_in, top = self.spec.sizes[0], (1 << self.spec.input_bits) - 1
         levels = np.asarray(levels)
-        if levels.ndim != 2 or levels.shape[1] != n_in:
-            raise UserError(f"levels of shape {levels.shape} do not fit; the network takes [n, {n_in}]")
+        if levels.ndim != 2 or levels.shape[1] != n_in or levels.dtype.kind not in "iu":
+            raise UserError(
+                f"levels {levels.dtype}{list(levels.shape)} do not fit; the network takes whole numbers [n, {n_in}]"
+            )
         if levels.size and (levels.min() < 0 or levels.max() > top):
             raise UserError(f"levels {levels.min()}..{levels.max()} are out of range; {top} is the highest level")
         return np.ascontiguousarray(levels, np.uint8)
-
-    def _raise_if_inexact(self) -> None:
-        for name in ("overflows", "saturations", "step_saturations"):
-            layers = np.flatnonzero(self._trained[name])
-            if len(layers):
-                k = int(layers[0])
-                raise StrictError(
-                    f"strict mode: {int(self._trained[name][k])} {name.replace('_', ' ')} in layer {k + 1}; "
-                    "use more --bits, a larger --range-exponent or a smaller rate, or leave out --strict"
-                )
 
     def save(self) -> dict[str, np.ndarray]:
         """Return everything that changes, as plain arrays."""
@@ -153,3 +148,14 @@ class Learner:
             if not layer.output and self.spec.feedback_rows(k):
                 words[f"layer{k + 1}_feedback"] = self.state.feedback(k)
         return words
+
+
+def _raise_if_inexact(counters: Counters) -> None:
+    for name in ("overflows", "saturations", "step_saturations"):
+        layers = np.flatnonzero(counters[name])
+        if len(layers):
+            k = int(layers[0])
+            raise StrictError(
+                f"strict mode: {int(counters[name][k])} {name.replace('_', ' ')} in layer {k + 1}; "
+                "use more --bits, a larger --range-exponent or a smaller rate, or leave out --strict"
+            )

@@ -1,7 +1,7 @@
-"""What exists: layers and rule become a specification, and the specification becomes arrays.
+"""What exists: layers and a rule become a specification.
 
-`design` derives every shift and format and proves that no exact sum can overflow; `quantize` draws initial
-values and returns the `State` that kernels change.
+`design` derives every shift and format and proves that no exact sum can overflow. `edgelearn.state` turns a
+specification into arrays.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edgelearn.rules.rule import Feedback, Rule, Signal
 
 ROUNDINGS = ("residual", "stochastic", "nearest")
 FEEDBACK_FORMATS = ("int8", "ternary", "sign", "lfsr")
-MAX_NEURONS = 16_000  # 16-bit counters of a pair of rows must not wrap
+MAX_NEURONS = 16_000  # 16-bit counters of a row must not wrap
 
 # Weights of few bits cover a smaller range: (hidden, output) range exponents, measured on MNIST.
 _RANGE_EXPONENTS = {2: (-2, -1), 3: (-1, -1), 4: (-1, 0)}
@@ -133,10 +133,19 @@ def design(
         raise unknown("output", output, OUTPUTS)
     if feedback_format not in FEEDBACK_FORMATS:
         raise unknown("feedback format", feedback_format, FEEDBACK_FORMATS)
-    if not 1 <= input_bits <= 8:
-        raise UserError(f"input levels of {input_bits} bits cannot be built; --input-bits takes 1 to 8")
-    if not 8 <= accumulator_bits <= 32:
-        raise UserError(f"an accumulator of {accumulator_bits} bits cannot be built; --accumulator-bits takes 8 to 32")
+    for name, value, (lowest, highest) in (
+        ("input_bits", input_bits, (1, 8)),
+        ("accumulator_bits", accumulator_bits, (8, 32)),
+        ("range_exponent", range_exponent or 0, (-8, 8)),
+        ("event_threshold", event_threshold, (0, 126)),
+        ("dead_zone", dead_zone, (0, 254)),
+        ("seed", seed, (0, 2**31 - 1)),
+    ):
+        if not lowest <= value <= highest:
+            flag = name.replace("_", "-")
+            raise UserError(f"{name} {value} cannot be built; --{flag} takes {lowest} to {highest}")
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise UserError(f"layer sizes {tuple(sizes)} cannot be built; give at least inputs and outputs, each 1 or more")
     if residual_bits is None:
         residual_bits = default_residual_bits(bits, rounding)
     if rounding == "nearest" and residual_bits:
@@ -153,13 +162,13 @@ def design(
     if output_rate is None:
         output_rate = row.output_rate
     n_layers = len(sizes) - 1
-    delta_bits = _delta_bits(row, sizes, bits)
+    exponents = _RANGE_EXPONENTS.get(bits, (0, 0)) if range_exponent is None else (range_exponent, range_exponent)
+    delta_bits = _delta_bits(row, sizes, bits, exponents[0])
     layers: list[DenseLayer] = []
     for k in range(n_layers - 1, -1, -1):  # from the last, whose d the layer below needs
         last = k == n_layers - 1
         n_in, n_out = sizes[k], sizes[k + 1]
-        exponents = _RANGE_EXPONENTS.get(bits, (0, 0))
-        exponent = exponents[last] if range_exponent is None else range_exponent
+        exponent = exponents[last]
         above = layers[0] if layers else None
         modulator_scale = row.modulator_scale
         feedback_exponent, signal_shift = 0, 0
@@ -218,14 +227,18 @@ def _signal_shift(rule: Rule, above: DenseLayer) -> tuple[int, int]:
     return exponent, signal_scale + 7 - exponent - rule.modulator_scale
 
 
-def _delta_bits(rule: Rule, sizes: Sequence[int], bits: int) -> int:
-    """Return the width of d in hidden layers: 16, or the widest whose sums in the layer below stay under 2^31."""
+def _delta_bits(rule: Rule, sizes: Sequence[int], bits: int, exponent: int) -> int:
+    """Return the width of d in hidden layers: 16, or the widest whose sums in the layer below stay under 2^31.
+
+    The constant covers the rounding of those sums to modulators, shifted by bits - 1 - exponent under bp.
+    """
     senders = sizes[2:-1]  # hidden layers with a hidden layer below
     if rule.signal is not Signal.DELTA or not senders:
         return 16
     word_max = 1 << (bits - 1) if rule.weight_transport else 127
+    constant = 1 << max(20, bits - 1 - exponent)
     width = 16
-    while max(senders) * ((1 << (width - 1)) - 1) * word_max + (1 << 20) >= 1 << 31:
+    while max(senders) * ((1 << (width - 1)) - 1) * word_max + constant >= 1 << 31:
         width -= 1
     return width
 
@@ -262,7 +275,7 @@ def _check_sums(spec: NetworkSpec) -> None:
 def _check_rates(spec: NetworkSpec) -> None:
     for k, layer in enumerate(spec.layers, 1):
         shift = layer.step_shift - (8 if spec.stochastic else 0)
-        if layer.learns and layer.input_max * layer.delta_max << max(-shift, 0) >= 1 << 31:
+        if layer.learns and layer.input_max * layer.delta_reach << max(-shift, 0) >= 1 << 31:
             raise UserError(
                 f"the rate 2^{layer.rate} of layer {k} is too large for its word: a step could leave 32 bits; "
                 "use a smaller --hidden-rate or --output-rate"

@@ -116,7 +116,7 @@ class Report:
         console.print(f"operations per sample: {named}", soft_wrap=True)
 
         table = Table(
-            "layer", "shape", "events/sample", "active", "updates", "skipped neurons", "saturations", box=None,
+            "layer", "shape", "events/sample", "active", "updates", "skipped neurons", "saturations + cut steps", box=None,
             pad_edge=False,
         )  # fmt: skip
         for column in table.columns[2:]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import signal
 import threading
 import time
@@ -26,6 +28,7 @@ from edgelearn.streams.catalog import open_dataset
 from edgelearn.streams.stream import Dataset
 
 CHECKPOINT, CONFIG, REPORT, WEIGHTS = "checkpoint.npz", "config.toml", "report.json", "weights.npz"
+CONTRACT = 1  # version of docs/arithmetic.md
 CHECKPOINT_SECONDS = 2.0
 INTERRUPTED = Path("edgelearn-interrupted")  # where a run without a folder leaves its checkpoint
 DEFAULT_HIDDEN = 100
@@ -151,11 +154,12 @@ def run(
     data = load_data(config)
     spec = design_for(config, data)
     learner = Learner(spec, config.strict)
-    progress = Progress()
-    if out is not None:
-        progress = _prepare(out, config, learner, resume, overwrite)
     levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
     test_levels = encode_levels(data.test_x, data.low, data.high, config.input_bits)
+    identity = {"contract": CONTRACT, "samples": _digest(levels, data.train_y, test_levels, data.test_y)}
+    progress = Progress()
+    if out is not None:
+        progress = _prepare(out, config, learner, identity, resume, overwrite)
     started_at = saved_at = time.monotonic()
 
     with noted_interrupts() as interrupts:
@@ -164,9 +168,9 @@ def run(
             nonlocal saved_at
             now = time.monotonic()
             if interrupts:
-                raise Interrupted(_leave(out, config, learner, progress, now - started_at))
+                raise Interrupted(_leave(out, config, learner, progress, identity, now - started_at))
             if out is not None and now - saved_at > CHECKPOINT_SECONDS:
-                save_checkpoint(out, config, learner, progress)
+                save_checkpoint(out, config, learner, progress, identity)
                 saved_at = now
             on_progress(progress, len(levels))
 
@@ -182,28 +186,50 @@ def run(
         )
     report = Report.of(config, spec, data, learner, progress, __version__)
     if out is not None:
-        write_arrays(out / WEIGHTS, learner.words(), {"contract": 1, "net": list(spec.sizes), "bits": config.bits})
+        write_arrays(
+            out / WEIGHTS, learner.words(), {"contract": CONTRACT, "net": list(spec.sizes), "bits": config.bits}
+        )
         write_text(out / CONFIG, config.to_toml())
         write_text(out / REPORT, report.to_json())
         (out / CHECKPOINT).unlink(missing_ok=True)
     return report
 
 
-def _leave(out: Path | None, config: RunConfig, learner: Learner, progress: Progress, seconds: float) -> Path | None:
+def _digest(*arrays: np.ndarray) -> str:
+    """Return what tells the samples of a run from others, so that a run is not continued on changed data."""
+    return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
+
+
+def _leave(
+    out: Path | None,
+    config: RunConfig,
+    learner: Learner,
+    progress: Progress,
+    identity: dict[str, Any],
+    seconds: float,
+) -> Path | None:
     """Write the checkpoint of an interrupted run; return its folder, or None where repeating is as quick."""
     if out is None:
         if seconds < CHECKPOINT_SECONDS:
             return None
-        out = INTERRUPTED
+        out = next(folder for folder in _interrupted_folders() if not folder.exists())
         make_folder(out)
         write_text(out / CONFIG, config.to_toml())
-    save_checkpoint(out, config, learner, progress)
+    save_checkpoint(out, config, learner, progress, identity)
     return out
 
 
-def save_checkpoint(out: Path, config: RunConfig, learner: Learner, progress: Progress) -> None:
-    """Write everything an interrupted run needs to continue."""
-    note = {"config": config.model_dump(mode="json"), "progress": asdict(progress)}
+def _interrupted_folders() -> Iterator[Path]:
+    yield INTERRUPTED
+    for number in itertools.count(2):
+        yield INTERRUPTED.with_name(f"{INTERRUPTED.name}-{number}")
+
+
+def save_checkpoint(
+    out: Path, config: RunConfig, learner: Learner, progress: Progress, identity: dict[str, Any]
+) -> None:
+    """Write everything an interrupted run needs to continue; `identity` says with which samples it began."""
+    note = {"config": config.model_dump(mode="json"), "progress": asdict(progress), **identity}
     write_arrays(out / CHECKPOINT, learner.save(), note)
 
 
@@ -212,7 +238,9 @@ def saved_settings(out: Path) -> dict[str, Any]:
     return read_toml(out / CONFIG) if (out / CONFIG).exists() else {}
 
 
-def _prepare(out: Path, config: RunConfig, learner: Learner, resume: bool, overwrite: bool) -> Progress:
+def _prepare(
+    out: Path, config: RunConfig, learner: Learner, identity: dict[str, Any], resume: bool, overwrite: bool
+) -> Progress:
     """Check that the folder takes this run, and return where to start."""
     before = saved_settings(out)
     changed = differences(make_config(before), config) if before else []
@@ -222,7 +250,9 @@ def _prepare(out: Path, config: RunConfig, learner: Learner, resume: bool, overw
             f"{out} holds a run of another configuration ({given}); "
             + ("resume with the same settings" if resume else "give another --out, or --overwrite")
         )
-    progress = _restore(out, config, learner) if resume else Progress()
+    if (out / CHECKPOINT).exists() and not resume and not overwrite:
+        raise UserError(f"{out} holds an interrupted run; continue it with --resume, or start anew with --overwrite")
+    progress = _restore(out, config, learner, identity) if resume else Progress()
     make_folder(out)
     if changed:  # results of other settings must not stand beside the new ones
         for name in (REPORT, WEIGHTS):
@@ -233,7 +263,7 @@ def _prepare(out: Path, config: RunConfig, learner: Learner, resume: bool, overw
     return progress
 
 
-def _restore(out: Path, config: RunConfig, learner: Learner) -> Progress:
+def _restore(out: Path, config: RunConfig, learner: Learner, identity: dict[str, Any]) -> Progress:
     """Put the checkpoint in `out` into the learner, and return where it stands."""
     checkpoint = out / CHECKPOINT
     if not checkpoint.exists():
@@ -246,6 +276,9 @@ def _restore(out: Path, config: RunConfig, learner: Learner) -> Progress:
         raise UserError(
             f"{checkpoint} is of another configuration ({', '.join(changed)}); resume with the same settings"
         )
+    for key, value in identity.items():
+        if note.get(key) != value:
+            raise UserError(f"{checkpoint} was made with other {key}; start again with --overwrite")
     try:
         learner.restore(arrays)
         saved = note["progress"]

@@ -74,8 +74,17 @@ class State:
             target[...] = words.astype(np.int32) << self.layers[k, t.ALIGN]
 
     def set_feedback(self, k: int, feedback: np.ndarray) -> None:
-        """Write the raw feedback matrix of hidden layer k: int[rows, n_out], within -127..127."""
-        self._feedback_matrix(k)[...] = feedback
+        """Write the raw feedback matrix of hidden layer k: int[rows, n_out], within -127..127.
+
+        Raises
+        ------
+        UserError
+            "feedback of layer ... does not fit"
+        """
+        target = self._feedback_matrix(k)
+        if feedback.shape != target.shape or np.abs(feedback.astype(np.int64)).max(initial=0) > 127:
+            raise UserError(f"feedback of layer {k + 1} does not fit: expected shape {target.shape} within -127..127")
+        target[...] = feedback
 
     def _weight_matrix(self, k: int) -> np.ndarray:
         """Return left-aligned words as a view [n_out, n_in + 1], bias last, whatever the layout."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,19 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
     )
 
 
-def assert_twins(spec: NetworkSpec, levels: np.ndarray, labels: np.ndarray, halvings: int = 0) -> NaiveNetwork:
-    """Learn the samples on both sides; every word, prediction and count must be equal. Return the oracle."""
+def assert_twins(
+    spec: NetworkSpec,
+    levels: np.ndarray,
+    labels: np.ndarray,
+    halvings: int = 0,
+    prepare: Callable[[Learner], None] = lambda learner: None,
+) -> NaiveNetwork:
+    """Learn the samples on both sides; every word, prediction and count must be equal. Return the oracle.
+
+    `prepare` may change the learner's words before the oracle copies them.
+    """
     learner = Learner(spec)
+    prepare(learner)
     naive = naive_twin(learner)
     learner.set_halvings(halvings)
     naive.halvings = halvings

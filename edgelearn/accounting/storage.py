@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from edgelearn.network import NetworkSpec
 from edgelearn.rules.rule import Locking
@@ -60,8 +61,8 @@ def buffers(spec: NetworkSpec) -> list[Buffer]:
 
     Notes
     -----
-    Update and backward locking: Frenkel et al. 2021, section 1. Two delta vectors serve all layers, since
-    only the layer in progress and the one above are alive.
+    Update and backward locking: Frenkel et al. 2021, section 1. Two delta vectors are alive at a time
+    (contract, section 5).
     """
     rule, n_hidden = spec.rule, len(spec.layers) - 1
     if rule.locking is Locking.NONE or n_hidden == 0:
@@ -75,6 +76,10 @@ def buffers(spec: NetworkSpec) -> list[Buffer]:
     error_bits = 2 if rule.signal.name == "SIGN_ERROR" else _ERROR_BITS
     held.append(Buffer(n_hidden + 1, "error", spec.n_outputs, error_bits, "read by every layer that waits for it"))
     if rule.holds_deltas:
-        widest = max(spec.layers[:-1], key=lambda layer: layer.n_out)
-        held.append(Buffer(n_hidden, "delta", 2 * widest.n_out, widest.delta_bits, "read by the layer below"))
+        sizes = [layer.n_out for layer in spec.layers[:-1]]
+        # the layer in progress and the one above it are alive; the output layer's d is the error
+        words = max((a + b for a, b in pairwise(sizes)), default=sizes[0])
+        held.append(
+            Buffer(n_hidden, "delta", words, spec.layers[0].delta_bits, "the layer in progress and the one above")
+        )
     return held

@@ -1,4 +1,4 @@
-"""Columns of the integer tables that kernels read: one row of `LAYER_*` a layer, one `NET_*` list a network."""
+"""Columns of the integer tables that kernels read: one row a layer, one list a network; and of the counters."""
 
 from __future__ import annotations
 

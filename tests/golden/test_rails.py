@@ -61,3 +61,15 @@ def test_rows_wider_than_a_lane_and_more_levels_than_slots(sizes, activation, in
     for rule, rounding in (("bp", "residual"), ("drtp", "stochastic"), ("fa", "stochastic")):
         spec = design(sizes, rule, 8, rounding, input_bits=input_bits, activation=activation, hidden_rate=-3)
         assert_twins(spec, *samples(7, 6, sizes[0], input_bits, 0.8, sizes[-1]))
+
+
+def test_the_longest_modulator_sums_of_backpropagation():
+    """A hundred and more of the longest d times the longest weights, rounded by the longest shift."""
+
+    def prepare(learner):
+        for k, layer in enumerate(learner.spec.layers):
+            weights = np.full((layer.n_out, layer.n_in), -32768 if k else 0)
+            learner.state.set_words(k, weights, np.zeros(layer.n_out, int))
+
+    spec = design((3, 4, 128, 250), "bp", bits=16, range_exponent=-8, hidden_rate=-6)
+    assert_twins(spec, np.array([[15, 3, 1]], np.uint8), np.array([0]), prepare=prepare)

@@ -20,8 +20,8 @@ EXPECTED = {
     "dfa": [*LOCKED, (3, "error", 4, 9)],
     "mdfa": [*LOCKED, (3, "error", 4, 9)],
     "sdfa": [*LOCKED, (3, "error", 4, 2)],
-    "fa": [*LOCKED, (3, "error", 4, 9), (2, "delta", 24, 16)],
-    "bp": [*LOCKED, (3, "error", 4, 9), (2, "delta", 24, 16)],
+    "fa": [*LOCKED, (3, "error", 4, 9), (2, "delta", 20, 16)],
+    "bp": [*LOCKED, (3, "error", 4, 9), (2, "delta", 20, 16)],
 }
 
 
@@ -30,6 +30,11 @@ def test_buffers_follow_from_locking(rule):
     held = buffers(design((20, 12, 8, 4), rule))
     assert [(b.layer, b.role, b.words, b.word_bits) for b in held] == EXPECTED[rule]
     assert all("lock" in b.reason or b.role in ("error", "delta") for b in held)
+
+
+def test_one_hidden_layer_holds_its_own_deltas_only():
+    held = [b for b in buffers(design((20, 12, 4), "bp")) if b.role == "delta"]
+    assert [b.words for b in held] == [12]
 
 
 def test_one_layer_needs_no_buffer():

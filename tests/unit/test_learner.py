@@ -86,7 +86,10 @@ def test_the_train_loop_continues_from_any_chunk(monkeypatch):
         (LEVELS + 10, LABELS, "levels 10..25 are out of range; 15 is the highest level"),
         (LEVELS.astype(int) - 1, LABELS, "levels -1..14 are out of range"),
         (LEVELS, LABELS + 1, "labels 1..3 are out of range; a network with 3 outputs takes 0..2"),
-        (LEVELS, LABELS[:5], "5 labels do not fit 60 samples"),
+        (LEVELS, LABELS[:5], r"labels int64\[5\] do not fit 60 samples"),
+        (LEVELS, LABELS[:, None], "do not fit 60 samples; give whole numbers"),
+        (LEVELS, LABELS + 0.5, "give whole numbers"),
+        (LEVELS * 0.5, LABELS, "takes whole numbers"),
     ],
 )
 def test_bad_samples(levels, labels, text):
@@ -101,6 +104,8 @@ def test_strict_mode():
     narrow = design((6, 8, 3), accumulator_bits=8)
     with pytest.raises(StrictError, match="overflows in layer 1"):
         Learner(narrow, strict=True).learn(LEVELS, LABELS)
+    with pytest.raises(StrictError, match="overflows in layer 1"):
+        Learner(narrow, strict=True).predict(LEVELS)
     Learner(design((6, 8, 3), output_rate=-9, hidden_rate=-12), strict=True).learn(LEVELS[:5], LABELS[:5])
 
 

@@ -16,7 +16,7 @@ FLAGS = ["--net", "64-4-10", "--epochs", "1", "--limit", "40"]
 
 
 def test_settings_survive_toml(tmp_path):
-    config = make_config(SMALL | {"classes": (3, 8), "data": 'a "b" \\ c.csv', "strict": True, "seed": 7})
+    config = make_config(SMALL | {"classes": (3, 8), "data": 'a "b" \\ c\x7f\n.csv', "strict": True, "seed": 7})
     path = tmp_path / "config.toml"
     path.write_text(config.to_toml())
     assert make_config(read_toml(path)) == config
@@ -28,6 +28,8 @@ def test_settings_survive_toml(tmp_path):
         ({"bitz": 3}, "setting 'bitz' is not known; known: accumulator_bits, .*Did you mean 'bits'"),
         ({"epochs": 0}, "setting 'epochs' = 0 is not allowed: input should be greater than or equal to 1"),
         ({"bits": "eight"}, "setting 'bits' = 'eight' is not allowed"),
+        ({"bits": True}, "setting 'bits' = True is not allowed: input should be a valid integer"),
+        ({"epochs": 3.0}, "setting 'epochs' = 3.0 is not allowed"),
         ({"classes": [3]}, "at least two different classes are needed"),
     ],
 )
@@ -118,7 +120,26 @@ def test_an_interrupt_leaves_a_checkpoint_of_one_moment(tmp_path, monkeypatch, c
     with pytest.raises(Interrupted) as interrupt:
         run(config, on_progress=strike)
     assert str(interrupt.value.folder) == "edgelearn-interrupted"
+    with pytest.raises(Interrupted) as second:
+        run(config, on_progress=strike)
+    assert str(second.value.folder) == "edgelearn-interrupted-2"  # the first is kept
     assert run(config, interrupt.value.folder, resume=True) == resumed
+
+
+def test_a_run_is_not_continued_on_changed_data(tmp_path, monkeypatch):
+    import os
+    import signal
+
+    monkeypatch.setattr("edgelearn.evaluate.CHUNK", 5)
+    data = tmp_path / "mine.csv"
+    rows = [f"{i % 7},{i % 3},{i % 2}" for i in range(60)]
+    data.write_text("\n".join(rows) + "\n")
+    config = make_config({"data": str(data), "net": "2-4-2", "epochs": 2})
+    with pytest.raises(Interrupted):
+        run(config, tmp_path / "a", on_progress=lambda progress, n: os.kill(os.getpid(), signal.SIGINT))
+    data.write_text("\n".join(reversed(rows)) + "\n")
+    with pytest.raises(UserError, match="was made with other samples"):
+        run(config, tmp_path / "a", resume=True)
 
 
 def test_a_second_signal_is_obeyed_at_once():
