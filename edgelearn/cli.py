@@ -52,9 +52,11 @@ def run(
     data: Annotated[
         Optional[str], _flag("Data set (see `edgelearn data list`) or a .csv or .npz file [digits].")
     ] = None,
-    label_column: Annotated[Optional[str], _flag("Label column of a .csv file, name or index [last].")] = None,
-    classes: Annotated[Optional[str], _flag("Keep these classes only, e.g. 3,8.")] = None,
-    limit: Annotated[Optional[int], _flag("Train on the first N samples only.")] = None,
+    label_column: Annotated[
+        Optional[str], _flag("Label column of a .csv file, by name or counted from 1 [last].")
+    ] = None,
+    classes: Annotated[Optional[str], _flag("Keep these classes only, by name, e.g. 3,8.")] = None,
+    limit: Annotated[Optional[int], _flag("Train on the first N samples only, 1 or more.")] = None,
     test_fraction: Annotated[Optional[float], _flag("Test part of your own file [0.2].")] = None,
     rule: Annotated[Optional[str], _flag("Learning rule (see `edgelearn rules`) [drtp].")] = None,
     net: Annotated[Optional[str], _flag("Layer sizes, e.g. 784-500-10 [one hidden layer of 100].")] = None,
@@ -67,14 +69,20 @@ def run(
     activation: Annotated[Optional[str], _flag("tanh, hard-tanh, quadratic-tanh, relu or leaky [tanh].")] = None,
     output: Annotated[Optional[str], _flag("sigmoid or softmax [sigmoid].")] = None,
     feedback: Annotated[Optional[str], _flag("Feedback weights: int8, ternary, sign or lfsr [int8].")] = None,
-    hidden_rate: Annotated[Optional[int], _flag("Learning rate of hidden layers, exponent of two [by rule].")] = None,
+    hidden_rate: Annotated[
+        Optional[int], _flag("Learning rate of hidden layers, exponent of two, -20 to 0 [by rule].")
+    ] = None,
     output_rate: Annotated[
-        Optional[int], _flag("Learning rate of the output layer, exponent of two [by rule].")
+        Optional[int], _flag("Learning rate of the output layer, exponent of two, -20 to 0 [by rule].")
     ] = None,
     halve_every: Annotated[Optional[int], _flag("Halve the rates after every N epochs [never].")] = None,
-    range_exponent: Annotated[Optional[int], _flag("Weights cover +-2^E [by bits].")] = None,
-    event_threshold: Annotated[Optional[int], _flag("Activations of at most this size are no events [0].")] = None,
-    dead_zone: Annotated[Optional[int], _flag("Output errors of at most this size, of 255, are zero [0].")] = None,
+    range_exponent: Annotated[Optional[int], _flag("Weights cover +-2^E, E from -8 to 8 [by bits].")] = None,
+    event_threshold: Annotated[
+        Optional[int], _flag("Activations of at most this size, 0 to 126, are no events [0].")
+    ] = None,
+    dead_zone: Annotated[
+        Optional[int], _flag("Output errors of at most this size, 0 to 254 of 255, are zero [0].")
+    ] = None,
     accumulator_bits: Annotated[Optional[int], _flag("Width of accumulators, 8 to 32 [32].")] = None,
     strict: Annotated[
         Optional[bool], _flag("Stop when an accumulator overflows or a weight saturates.", "--strict/--no-strict")
@@ -92,8 +100,6 @@ def run(
     from edgelearn.run import Interrupted, saved_settings
 
     given = {key: value for key, value in flags.items() if key in RunConfig.model_fields and value is not None}
-    if classes is not None:
-        given["classes"] = _integers(classes)
     if resume and out is None:
         raise UserError("--resume needs the folder of the interrupted run; give --out DIR")
     settings = saved_settings(out) if resume and out is not None else {}
@@ -110,13 +116,6 @@ def run(
         sys.stdout.write(report.to_json())
     else:
         _print_report(report, speed, out)
-
-
-def _integers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise UserError(f"classes '{text}' cannot be read; give class numbers, for example 3,8") from None
 
 
 def _run_with_progress(
@@ -276,17 +275,31 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A data set.")]) -> None
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
     command = typer.main.get_command(app)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without the characters of a curve shows '?'
     try:
         result = command.main(arguments, prog_name="edgelearn", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return int(result or 0)
     except UserError as error:
-        print(f"edgelearn: {error}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _refuse(f"{error.filename or 'the output'} cannot be used: {error.strerror}; choose another place")
     except Exception as error:
         return _usage_error(error)
+
+
+def _refuse(message: str) -> int:
+    """Print one line whatever the user's text holds."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    print(f"edgelearn: {line}", file=sys.stderr)
+    return 2
 
 
 def _usage_error(error: Exception) -> int:
@@ -296,5 +309,5 @@ def _usage_error(error: Exception) -> int:
         raise error
     message = show().strip()
     if message:  # empty where the help was asked for by giving nothing
-        print(f"edgelearn: {message.splitlines()[0].rstrip('.')}; try --help", file=sys.stderr)
+        _refuse(f"{message.splitlines()[0].rstrip('.')}; try --help")
     return int(getattr(error, "exit_code", 2))

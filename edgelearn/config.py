@@ -19,7 +19,7 @@ class RunConfig(BaseModel):
 
     data: str = Field("digits", description="name of a data set, or a .csv or .npz file")
     label_column: str | None = Field(None, description="label column of a .csv file: name or index, last by default")
-    classes: tuple[int, ...] | None = Field(None, description="keep these classes only, relabelled in this order")
+    classes: tuple[str, ...] | None = Field(None, description="keep these classes only, relabelled in this order")
     limit: int | None = Field(None, ge=1, description="train on the first N samples only")
     test_fraction: float = Field(0.2, gt=0, lt=1, description="test part of a user's file without one")
     rule: str = Field("drtp", description="learning rule, see `edgelearn rules`")
@@ -44,8 +44,13 @@ class RunConfig(BaseModel):
 
     @field_validator("classes", mode="before")
     @classmethod
-    def _list_as_tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value  # TOML and JSON have no tuples
+    def _as_names(cls, value: Any) -> Any:
+        """Take "3,8" as from the command line, and lists of names or numbers as from TOML and JSON."""
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",")]
+        if isinstance(value, list | tuple):
+            return tuple(str(item) if type(item) is int else item for item in value)
+        return value
 
     @field_validator("label_column", mode="before")
     @classmethod
@@ -54,7 +59,7 @@ class RunConfig(BaseModel):
 
     @field_validator("classes")
     @classmethod
-    def _two_classes(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    def _two_classes(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if value is not None and (len(value) < 2 or len(set(value)) != len(value)):
             raise ValueError("at least two different classes are needed")
         return value
@@ -68,13 +73,17 @@ class RunConfig(BaseModel):
             if isinstance(value, bool):
                 text = str(value).lower()
             elif isinstance(value, str):
-                text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+                text = _toml_text(value)
             elif isinstance(value, tuple):
-                text = "[" + ", ".join(str(item) for item in value) + "]"
+                text = "[" + ", ".join(_toml_text(item) for item in value) + "]"
             else:
                 text = repr(value)
             lines.append(f"{key} = {text}")
         return "\n".join(lines) + "\n"
+
+
+def _toml_text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def make_config(settings: dict[str, Any]) -> RunConfig:
@@ -106,7 +115,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         "config file ... cannot be read"
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"config file {path} cannot be read: {reason}; give a TOML file of settings") from None

@@ -82,6 +82,6 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         note = json.loads(str(arrays.pop("note"))) if "note" in arrays else {}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read ({error}); delete it and run again without --resume") from None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, TypeError, AttributeError):
+        raise UserError(f"{path} cannot be read: it is no whole .npz file; start again with --overwrite") from None
     return arrays, note

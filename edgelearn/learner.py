@@ -151,11 +151,15 @@ class Learner:
 
 
 def _raise_if_inexact(counters: Counters) -> None:
-    for name in ("overflows", "saturations", "step_saturations"):
+    for name, remedy in (
+        ("overflows", "a wider --accumulator-bits or fewer --bits"),
+        ("saturations", "a larger --range-exponent or a smaller rate"),
+        ("step_saturations", "more --bits or a smaller rate"),
+    ):
         layers = np.flatnonzero(counters[name])
         if len(layers):
             k = int(layers[0])
             raise StrictError(
                 f"strict mode: {int(counters[name][k])} {name.replace('_', ' ')} in layer {k + 1}; "
-                "use more --bits, a larger --range-exponent or a smaller rate, or leave out --strict"
+                f"use {remedy}, or leave out --strict"
             )

@@ -66,6 +66,11 @@ class NetworkSpec:
     def regenerates_feedback(self) -> bool:
         return self.rule.stores_feedback and self.feedback_format == "lfsr"
 
+    @property
+    def holds_feedback(self) -> bool:
+        """Whether any layer has fixed feedback, stored or regenerated."""
+        return self.rule.stores_feedback and len(self.layers) > 1
+
     def feedback_rows(self, k: int) -> int:
         """Return the signal lanes of hidden layer k (counted from 0)."""
         return self.rule.feedback_rows(self.layers[k + 1].n_out, self.n_outputs)
@@ -152,6 +157,8 @@ def design(
         raise UserError(
             f"rounding 'nearest' keeps no residual bits, but {residual_bits} were given; use --rounding residual"
         )
+    if rounding == "residual" and residual_bits == 0 and bits < 16:
+        raise UserError("rounding 'residual' needs residual bits; use --rounding nearest, or leave out --residual-bits")
     if max(sizes) > MAX_NEURONS:
         raise UserError(f"a layer of {max(sizes)} is too wide; the widest that can be built is {MAX_NEURONS}")
     if sizes[-1] == 1 and output == "softmax":

@@ -7,12 +7,15 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edgelearn.accounting import buffers, footprint
 from edgelearn.accounting.counters import EVENTS, MEMORIES, OPERATIONS, Counters
 from edgelearn.config import RunConfig
 from edgelearn.evaluate import Progress
 from edgelearn.learner import Learner
 from edgelearn.network import NetworkSpec
+from edgelearn.rules.rule import Signal
 from edgelearn.streams.stream import Dataset
 
 if TYPE_CHECKING:
@@ -70,6 +73,7 @@ class Report:
                 "online_error_percent": [round(100 * wrong / n, 4) for wrong, n in progress.curve],
                 "samples_learned": learned.n_samples,
             },
+            "notes": _notes(spec, data, errors),
             "per_sample": _per_sample(learned),
             "layers": _by_layer(spec, learned),
             "held": [asdict(held) | {"bits": held.bits} for held in footprint(spec)],
@@ -99,10 +103,12 @@ class Report:
                 f"on {data['test_samples']} samples, {result['samples_learned']} learned online"
                 + (f" at {samples_per_second:,.0f} samples/s" if samples_per_second else "")
             )
+        for note in c["notes"]:
+            console.print(f"note: {note}", soft_wrap=True)
         curve = result["online_error_percent"]
         console.print(f"online error  {sparkline(curve)}  {curve[0]:.1f} % -> {curve[-1]:.1f} %")
 
-        table = Table("words per sample", "read", "written", title_justify="left", box=None, pad_edge=False)
+        table = Table("words per learned sample", "read", "written", title_justify="left", box=None, pad_edge=False)
         for column in table.columns[1:]:
             column.justify = "right"
         for memory in MEMORIES:
@@ -113,10 +119,10 @@ class Report:
         console.print(table)
         operations = c["per_sample"]["operations"]
         named = ", ".join(f"{name.replace('_', ' ')} {n:,.1f}" for name, n in operations.items() if n)
-        console.print(f"operations per sample: {named}", soft_wrap=True)
+        console.print(f"operations per learned sample: {named}", soft_wrap=True)
 
         table = Table(
-            "layer", "shape", "events/sample", "active", "updates", "skipped neurons", "saturations + cut steps", box=None,
+            "layer", "shape", "events/sample", "active", "updates", "skipped neurons", "saturated or cut", box=None,
             pad_edge=False,
         )  # fmt: skip
         for column in table.columns[2:]:
@@ -154,6 +160,20 @@ class Report:
             )
 
 
+def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
+    """Say what a user would otherwise have to find out."""
+    notes = []
+    if errors:
+        guess = 100 - 100 * float(np.bincount(data.test_y).max()) / len(data.test_y)
+        if errors[-1] >= guess:
+            notes.append(f"no better than always giving the most frequent class, an error of {guess:.2f} %")
+    if spec.rule.signal is Signal.TARGET and spec.n_outputs == 1 and len(spec.layers) > 1:
+        notes.append(
+            f"with one output {spec.rule.name} teaches hidden layers on label 1 only; two outputs teach on both"
+        )
+    return notes
+
+
 def _network(spec: NetworkSpec) -> dict[str, Any]:
     rule = spec.rule
     return {
@@ -166,7 +186,7 @@ def _network(spec: NetworkSpec) -> dict[str, Any]:
         "rounding": spec.rounding,
         "input_bits": spec.input_bits,
         "output": spec.output,
-        "feedback": spec.feedback_format if rule.stores_feedback else "none stored",
+        "feedback": spec.feedback_format if spec.holds_feedback else "none",
         "layers": [
             {
                 "range_exponent": layer.word.range_exponent,

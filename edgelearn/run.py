@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import signal
 import threading
 import time
@@ -76,13 +77,14 @@ def load_data(config: RunConfig) -> Dataset:
     return data
 
 
-def _keep_classes(data: Dataset, classes: tuple[int, ...]) -> Dataset:
-    unknown = [c for c in classes if not 0 <= c < data.n_classes]
-    if unknown:
-        raise UserError(f"class {unknown[0]} is not in {data.name}; it has classes 0..{data.n_classes - 1}")
+def _keep_classes(data: Dataset, classes: tuple[str, ...]) -> Dataset:
+    """Keep some classes, named as in the data, and relabel them in the order given."""
+    for name in classes:
+        if name not in data.class_names:
+            raise UserError(f"class '{name}' is not in {data.name}; it has {', '.join(data.class_names)}")
     table = np.full(data.n_classes, -1)
-    table[list(classes)] = np.arange(len(classes))
-    parts: dict[str, Any] = {"class_names": tuple(data.class_names[c] for c in classes)}
+    table[[data.class_names.index(name) for name in classes]] = np.arange(len(classes))
+    parts: dict[str, Any] = {"class_names": classes}
     for part in ("train", "test"):
         y = table[getattr(data, f"{part}_y")]
         parts[f"{part}_x"], parts[f"{part}_y"] = getattr(data, f"{part}_x")[y >= 0], y[y >= 0].astype(np.int64)
@@ -151,6 +153,9 @@ def run(
     Interrupted
         After Ctrl-C, when the checkpoint is written.
     """
+    finished = _finished(out, config) if out is not None and resume else None
+    if finished is not None:
+        return finished
     data = load_data(config)
     spec = design_for(config, data)
     learner = Learner(spec, config.strict)
@@ -184,14 +189,14 @@ def run(
             progress,
             after_chunk,
         )
-    report = Report.of(config, spec, data, learner, progress, __version__)
-    if out is not None:
-        write_arrays(
-            out / WEIGHTS, learner.words(), {"contract": CONTRACT, "net": list(spec.sizes), "bits": config.bits}
-        )
-        write_text(out / CONFIG, config.to_toml())
-        write_text(out / REPORT, report.to_json())
-        (out / CHECKPOINT).unlink(missing_ok=True)
+        report = Report.of(config, spec, data, learner, progress, __version__)
+        if out is not None:
+            write_arrays(
+                out / WEIGHTS, learner.words(), {"contract": CONTRACT, "net": list(spec.sizes), "bits": config.bits}
+            )
+            write_text(out / CONFIG, config.to_toml())
+            write_text(out / REPORT, report.to_json())
+            (out / CHECKPOINT).unlink(missing_ok=True)
     return report
 
 
@@ -229,8 +234,16 @@ def save_checkpoint(
     out: Path, config: RunConfig, learner: Learner, progress: Progress, identity: dict[str, Any]
 ) -> None:
     """Write everything an interrupted run needs to continue; `identity` says with which samples it began."""
+    arrays = learner.save()
     note = {"config": config.model_dump(mode="json"), "progress": asdict(progress), **identity}
-    write_arrays(out / CHECKPOINT, learner.save(), note)
+    write_arrays(out / CHECKPOINT, arrays, note | {"digest": _digest_of_checkpoint(arrays, note)})
+
+
+def _digest_of_checkpoint(arrays: dict[str, np.ndarray], note: dict[str, Any]) -> str:
+    """Return what tells a checkpoint as it was written from one that was changed."""
+    text = json.dumps({key: value for key, value in note.items() if key != "digest"}, sort_keys=True)
+    parts = [text, *(f"{name} {arrays[name].dtype} {arrays[name].shape}" for name in sorted(arrays))]
+    return _digest(*(np.frombuffer(part.encode(), np.uint8) for part in parts), *(arrays[n] for n in sorted(arrays)))
 
 
 def saved_settings(out: Path) -> dict[str, Any]:
@@ -238,11 +251,25 @@ def saved_settings(out: Path) -> dict[str, Any]:
     return read_toml(out / CONFIG) if (out / CONFIG).exists() else {}
 
 
+def _finished(out: Path, config: RunConfig) -> Report | None:
+    """Return the stored report of a run that has ended, if `out` holds one of this configuration."""
+    if (out / CHECKPOINT).exists() or not (out / REPORT).exists():
+        return None
+    try:
+        content = json.loads((out / REPORT).read_text())
+        stored = make_config(content["config"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{out / REPORT} cannot be read; start again with --overwrite") from None
+    return Report(content) if stored == config else None
+
+
 def _prepare(
     out: Path, config: RunConfig, learner: Learner, identity: dict[str, Any], resume: bool, overwrite: bool
 ) -> Progress:
     """Check that the folder takes this run, and return where to start."""
     before = saved_settings(out)
+    if not before and not overwrite and any((out / name).exists() for name in (REPORT, WEIGHTS, CHECKPOINT)):
+        raise UserError(f"{out} holds results without their config.toml; give another --out, or --overwrite")
     changed = differences(make_config(before), config) if before else []
     if changed and (resume or not overwrite):
         given = ", ".join(changed)
@@ -267,11 +294,11 @@ def _restore(out: Path, config: RunConfig, learner: Learner, identity: dict[str,
     """Put the checkpoint in `out` into the learner, and return where it stands."""
     checkpoint = out / CHECKPOINT
     if not checkpoint.exists():
-        if (out / REPORT).exists():  # finished: learning again gives the same bytes
-            return Progress()
         raise UserError(f"{out} holds no checkpoint to resume; start it without --resume")
     arrays, note = read_arrays(checkpoint)
-    changed = differences(make_config(note.get("config", {})), config)
+    if not isinstance(note, dict) or note.get("digest") != _digest_of_checkpoint(arrays, note):
+        raise UserError(f"{checkpoint} is damaged; start again with --overwrite")
+    changed = differences(make_config(note["config"]), config)
     if changed:
         raise UserError(
             f"{checkpoint} is of another configuration ({', '.join(changed)}); resume with the same settings"
@@ -279,13 +306,10 @@ def _restore(out: Path, config: RunConfig, learner: Learner, identity: dict[str,
     for key, value in identity.items():
         if note.get(key) != value:
             raise UserError(f"{checkpoint} was made with other {key}; start again with --overwrite")
-    try:
-        learner.restore(arrays)
-        saved = note["progress"]
-        saved["curve"] = [(errors, samples) for errors, samples in saved["curve"]]
-        return Progress(**saved)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{checkpoint} cannot be used ({error}); start again without --resume") from None
+    learner.restore(arrays)
+    saved = note["progress"]
+    saved["curve"] = [(errors, samples) for errors, samples in saved["curve"]]
+    return Progress(**saved)
 
 
 def differences(before: RunConfig, after: RunConfig) -> list[str]:

@@ -61,7 +61,7 @@ ROWS = {
     "drtp-8-lfsr-3-epochs": _row(6.5, rule="drtp", feedback="lfsr", epochs=3),
     "drtp-8-1-bit-inputs-3-epochs": _row(6.5, rule="drtp", input_bits=1, epochs=3),
     "dfa-8-dead-zone-3-epochs": _row(2.8, rule="dfa", dead_zone=8, epochs=3),
-    "mdfa-3-against-8-one-output": _row(2.0, rule="mdfa", classes=(3, 8), net="784-200-1", epochs=3),
+    "mdfa-3-against-8-one-output": _row(2.0, rule="mdfa", classes="3,8", net="784-200-1", epochs=3),
     "bp-two-hidden": _row(3.0, rule="bp", net="784-500-500-10"),
     "fa-two-hidden": _row(3.0, rule="fa", net="784-500-500-10"),
     "dfa-two-hidden": _row(3.0, rule="dfa", net="784-500-500-10"),

@@ -26,9 +26,10 @@ CASES = {
     "accumulator": (["--bits", "16", "--input-bits", "8", "--net", "64-3000-10"], "the accumulator of layer 2 could overflow"),
     "zero epochs": (["--epochs", "0"], "setting 'epochs' = 0 is not allowed"),
     "rate": (["--hidden-rate", "3"], "exponents from -20 to 0 are allowed"),
-    "classes": (["--classes", "3,x"], "classes '3,x' cannot be read"),
+    "unknown class": (["--classes", "3,x"], "class 'x' is not in digits; it has 0, 1, 2"),
+    "residual without bits": (["--rounding", "residual", "--residual-bits", "0"], "use --rounding nearest"),
     "one class": (["--classes", "3"], "at least two different classes are needed"),
-    "class that is not there": (["--classes", "3,11"], "class 11 is not in digits; it has classes 0..9"),
+    "class that is not there": (["--classes", "3,11"], "class '11' is not in digits; it has 0, 1"),
     "softmax of one": (["--classes", "3,8", "--net", "64-8-1", "--output", "softmax"], "one output cannot be a softmax"),
     "resume nothing": (["--resume"], "--resume needs the folder"),
     "missing config": (["--config", "no.toml"], "config file no.toml cannot be read"),
@@ -148,6 +149,28 @@ def test_damaged_and_foreign_checkpoints(tmp_path):
     for damaged in (b"", whole[: len(whole) // 2], b"not a zip file"):
         (folder / "checkpoint.npz").write_bytes(damaged)
         assert_refused(edgelearn("run", "--resume", "--out", "a", cwd=tmp_path), "checkpoint.npz cannot be read")
+
+
+def test_results_without_their_configuration_are_kept(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/report.json").write_text("mine")
+    assert_refused(edgelearn("run", *QUICK, "--out", "a", cwd=tmp_path), "holds results without their config.toml")
+    assert (tmp_path / "a/report.json").read_text() == "mine"
+
+
+def test_output_that_cannot_take_everything(tmp_path):
+    import subprocess
+    import sys
+
+    plain = edgelearn("run", *QUICK, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert plain.returncode == 0, plain.stderr
+    full = subprocess.run(
+        f"{sys.executable} -m edgelearn rules > /dev/full", shell=True, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert full.returncode == 2
+    assert full.stderr.count("\n") == 1, full.stderr
+    long = edgelearn("run", *QUICK, "--out", "x" * 300, cwd=tmp_path)
+    assert_refused(long, "File name too long")
 
 
 def test_help_and_version_and_no_command(tmp_path):

@@ -31,7 +31,7 @@ def test_the_readme_command_learns_digits(tmp_path):
 def test_the_report_for_people_names_what_it_counts(tmp_path):
     result = edgelearn("run", *QUICK, "--rule", "dfa", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    for text in ("test error", "online error", "words per sample", "feedback", "saturations", "stored:"):
+    for text in ("test error", "online error", "words per learned sample", "feedback", "saturated or cut", "stored:"):
         assert text in result.stdout
     assert (
         "buffered, layer 1: 64 activation words of 4 bits (update locking: waits for the output error)" in result.stdout

@@ -22,7 +22,8 @@ def networks(draw) -> NetworkSpec:
     bits = draw(st.sampled_from([2, 3, 4, 6, 8, 11, 12, 16]))
     rounding = draw(st.sampled_from(ROUNDINGS))
     room = min(8, 16 - bits)
-    residual = None if rounding == "nearest" else draw(st.one_of(st.none(), st.integers(0, room)))
+    lowest = 1 if rounding == "residual" and bits < 16 else 0
+    residual = None if rounding == "nearest" else draw(st.one_of(st.none(), st.integers(lowest, room)))
     try:
         spec = design(
             sizes,

@@ -61,10 +61,11 @@ def test_wide_backward_signals_narrow_d_until_sums_fit():
         (
             {
                 "sizes": (4, 9, 2),
-                "rule": "drtp",
+                "rule": "dfa",
                 "bits": 16,
                 "input_bits": 1,
                 "rounding": "stochastic",
+                "residual_bits": 0,
                 "hidden_rate": 0,
                 "range_exponent": -8,
             },

@@ -16,7 +16,7 @@ FLAGS = ["--net", "64-4-10", "--epochs", "1", "--limit", "40"]
 
 
 def test_settings_survive_toml(tmp_path):
-    config = make_config(SMALL | {"classes": (3, 8), "data": 'a "b" \\ c\x7f\n.csv', "strict": True, "seed": 7})
+    config = make_config(SMALL | {"classes": ("3", "8"), "data": 'a "b" \\ c\x7f\n.csv', "strict": True, "seed": 7})
     path = tmp_path / "config.toml"
     path.write_text(config.to_toml())
     assert make_config(read_toml(path)) == config
@@ -142,6 +142,51 @@ def test_a_run_is_not_continued_on_changed_data(tmp_path, monkeypatch):
         run(config, tmp_path / "a", resume=True)
 
 
+def test_classes_are_named_as_in_the_data(tmp_path):
+    data = tmp_path / "mine.csv"
+    data.write_text("".join(f"{i},{i % 5},{i % 3 + 1}\n" for i in range(60)))
+    settings = {"data": str(data), "net": "2-4-2", "epochs": 1}
+    assert run(make_config(settings | {"classes": "1,2"})).content["data"]["classes"] == ["1", "2"]
+    with pytest.raises(UserError, match=r"class '0' is not in .*; it has 1, 2, 3"):
+        run(make_config(settings | {"classes": "0,1"}))
+
+
+def test_notes_warn_of_learning_that_cannot_work():
+    content = run(make_config({"classes": "3,8", "net": "64-4-1", "epochs": 1, "limit": 30})).content
+    assert any("teaches hidden layers on label 1 only" in note for note in content["notes"])
+    stuck = run(make_config(SMALL | {"hidden_rate": -20, "output_rate": -20, "rounding": "nearest"})).content
+    assert any("no better than always giving the most frequent class" in note for note in stuck["notes"])
+
+
+def test_a_finished_run_is_not_learned_again(tmp_path):
+    config = make_config(SMALL)
+    first = run(config, tmp_path / "a")
+    again = run(config, tmp_path / "a", resume=True, on_progress=lambda progress, n: pytest.fail("learned again"))
+    assert again.to_json() == first.to_json()
+
+
+def test_a_changed_checkpoint_is_damaged(tmp_path):
+    import numpy as np
+
+    from edgelearn.files import read_arrays, write_arrays
+    from edgelearn.learner import Learner
+    from edgelearn.run import Progress, design_for, load_data, save_checkpoint
+
+    config, out = make_config(SMALL), tmp_path / "a"
+    out.mkdir()
+    (out / "config.toml").write_text(config.to_toml())
+    save_checkpoint(out, config, Learner(design_for(config, load_data(config))), Progress(), {})
+    arrays, note = read_arrays(out / "checkpoint.npz")
+    for change in ({"layer1_feedback": np.full((10, 4), 3000, np.int16)}, {"generator": np.zeros(1, np.uint32)}):
+        write_arrays(out / "checkpoint.npz", arrays | change, note)
+        with pytest.raises(UserError, match=r"checkpoint\.npz is damaged; start again with --overwrite"):
+            run(config, out, resume=True)
+    for change in ({"progress": {"position": -1}}, {"config": 5}):
+        write_arrays(out / "checkpoint.npz", arrays, note | change)
+        with pytest.raises(UserError, match="is damaged"):
+            run(config, out, resume=True)
+
+
 def test_a_second_signal_is_obeyed_at_once():
     import signal
 
@@ -157,11 +202,11 @@ def test_a_second_signal_is_obeyed_at_once():
 
 
 def test_classes_are_kept_and_relabelled():
-    content = run(make_config({"classes": (8, 3), "net": "64-4-1", "epochs": 1, "limit": 30})).content
+    content = run(make_config({"classes": [8, 3], "net": "64-4-1", "epochs": 1, "limit": 30})).content
     assert content["data"]["classes"] == ["8", "3"]
-    with pytest.raises(UserError, match="class 12 is not in digits"):
-        run(make_config({"classes": (3, 12)}))
+    with pytest.raises(UserError, match="class '12' is not in digits; it has 0, 1, 2"):
+        run(make_config({"classes": "3,12"}))
     with pytest.raises(
         UserError, match="net '64-4-10' does not fit digits: 64 features and 2 classes; try --net 64-4-2"
     ):
-        run(make_config({"classes": (3, 8), "net": "64-4-10"}))
+        run(make_config({"classes": "3,8", "net": "64-4-10"}))

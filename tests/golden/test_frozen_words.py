@@ -1,0 +1,77 @@
+"""Words that must not change: a change here is a change for users, and belongs into CHANGELOG under Bits."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from edgelearn.learner import Learner
+from edgelearn.network import design
+from edgelearn.state import quantize
+
+
+def digest(*arrays) -> str:
+    return hashlib.sha256(b"".join(np.ascontiguousarray(a, "<i8").tobytes() for a in arrays)).hexdigest()[:16]
+
+
+def words(state) -> str:
+    layers = range(len(state.spec.layers))
+    feedback = [state.feedback(k) for k in layers if not state.spec.layers[k].output]
+    generator = state.arrays.generator
+    return digest(*(state.weights(k) for k in layers), *(state.biases(k) for k in layers), *feedback, generator)
+
+
+INITIAL = {
+    ("drtp", "int8"): "2ca4f05a4b041d3c",
+    ("drtp", "ternary"): "31682adc23bbe57a",
+    ("drtp", "sign"): "cabc3cf32767427c",
+    ("drtp", "lfsr"): "e421a58887b0a0c3",
+    ("mdfa", "int8"): "5322f5aafac66a94",
+    ("fa", "int8"): "e98659a7090ce91d",
+    ("bp", "int8"): "ab24dc22020e1799",
+}
+LEARNED = {
+    ("drtp", 8, "residual", "tanh"): "8c3cb18eb6b37fd3c7994ceb9550d36d",
+    ("dfa", 8, "stochastic", "hard-tanh"): "c689307cc1f2c525e7a8a982de62a4fd",
+    ("bp", 4, "residual", "relu"): "c703b2e2bc61fb45e82c857ca32bcb26",
+    ("fa", 12, "stochastic", "leaky"): "cbdad6089b368c1886441ba07c070964",
+    ("mdfa", 8, "nearest", "quadratic-tanh"): "5251bc4c7621a6f96ca26c5d75675e3e",
+    ("sdfa", 2, "residual", "tanh"): "02238d8cc56e629b90f7ad8e62fc4606",
+}
+
+
+@pytest.mark.parametrize(("rule", "feedback"), INITIAL)
+def test_initial_words(rule, feedback):
+    state = quantize(design((20, 12, 8, 5), rule, feedback_format=feedback, seed=42))
+    assert words(state) == INITIAL[rule, feedback]
+
+
+@pytest.mark.parametrize(("rule", "bits", "rounding", "activation"), LEARNED)
+def test_learned_words(rule, bits, rounding, activation):
+    spec = design((20, 12, 8, 5), rule, bits, rounding, activation=activation, hidden_rate=-3, output_rate=-3, seed=7)
+    learner = Learner(spec)
+    i = np.arange(50 * 20, dtype=np.int64)
+    levels = ((i * 2654435761 >> 7) % 16 * ((i * 40503 >> 5) % 3 > 0)).reshape(50, 20)
+    predictions = learner.learn(levels, np.arange(50) % 5)
+    assert digest(predictions) + words(learner.state) == LEARNED[rule, bits, rounding, activation]
+
+
+def test_order_of_samples():
+    """The order of an epoch is a function of seed and epoch (edgelearn/evaluate.py)."""
+    from edgelearn.evaluate import Progress, train
+
+    seen = []
+
+    class Recorder(Learner):
+        def learn(self, levels, labels):
+            seen.append(levels[:, 0].copy())
+            return super().learn(levels, labels)
+
+    levels = np.arange(200, dtype=np.uint8)[:, None].repeat(2, 1)
+    learner = Recorder(design((2, 2), input_bits=8))
+    train(learner, (levels, np.zeros(200, int)), (levels[:0], np.zeros(0, int)), 2, None, 3, Progress())
+    order = np.concatenate(seen)
+    assert sorted(order[:200].tolist()) == sorted(order[200:].tolist()) == list(range(200))
+    assert digest(order) == "d849b75242ac7aa8"
