@@ -72,7 +72,7 @@ def test_weights_file_is_plain_arrays(tmp_path):
         assert np.abs(words["layer1_weights"]).max() < 1 << 11  # 4-bit view on 8 residual bits
 
 
-LONG = ("--net", "64-300-10", "--epochs", "400", "--rounding", "stochastic")
+LONG = ("--net", "64-300-10", "--epochs", "1000", "--rounding", "stochastic")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
