@@ -27,7 +27,7 @@ def scale_sums(sums, k, n, shift):  # type: ignore[no-untyped-def]
     """Turn exact sums into modulators, in place: m = sat(rn(sum, shift), -32767, 32767)."""
     low, high = np.int32(-32767), np.int32(32767)
     up, down = np.int32(max(-shift, 0)), np.int32(max(shift, 0))
-    half = np.int32((1 << down) >> 1)
+    half = np.int32((1 << max(shift, 0)) >> 1)
     limit = np.int32(32768 if shift < 0 else (1 << 31) - 1 - half)  # never below a reachable sum, see network.design
     for j in range(n):
         z = max32(min32(sums[k, j], limit), np.int32(-limit))

@@ -145,9 +145,9 @@ def index_sums(sums, k, n, shift, indices):  # type: ignore[no-untyped-def]
     """Round pre-activations to table indices: q = sat(rn(z, shift), -128, 127)."""
     low, high = np.int32(-128), np.int32(127)
     up, down = np.int32(max(-shift, 0)), np.int32(max(shift, 0))
-    half = np.int32((1 << down) >> 1)
+    half = np.int32((1 << max(shift, 0)) >> 1)
     # z is clipped to what an index can tell apart, so that neither the left shift nor adding one half can overflow
-    limit = np.int32(min(129 << down, (1 << 31) - 1 - half))
+    limit = np.int32(min(129 << max(shift, 0), (1 << 31) - 1 - half))
     for j in range(n):
         z = max32(min32(sums[k, j], limit), np.int32(-limit))
         indices[k, j] = narrow16(max32(min32(shr32(add32(shl32(z, up), half), down), high), low))

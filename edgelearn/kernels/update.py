@@ -43,7 +43,7 @@ def round_steps(factors, k, factor, n, shift, limit, align, steps, slot):  # typ
     minus = np.int32(-factor)
     high, low = np.int32(limit), np.int32(-limit)
     left, up, down = np.int32(align), np.int32(max(-shift, 0)), np.int32(max(shift, 0))
-    half = np.int32((1 << down) >> 1)
+    half = np.int32((1 << max(shift, 0)) >> 1)
     cut = np.int32(0)
     for j in range(n):
         v = shr32(add32(shl32(mul32(minus, widen32(factors[k, j])), up), half), down)
@@ -62,7 +62,7 @@ def split_steps(factors, k, factor, n, shift, limit, align, steps, fractions, sl
     minus = np.int32(-factor)
     high, low = np.int32(limit * 256), np.int32(-limit * 256)
     left, up, down = np.int32(align), np.int32(max(-shift, 0)), np.int32(max(shift, 0))
-    half, eight = np.int32((1 << down) >> 1), np.int32(8)
+    half, eight = np.int32((1 << max(shift, 0)) >> 1), np.int32(8)
     cut = np.int32(0)
     for j in range(n):
         v = shr32(add32(shl32(mul32(minus, widen32(factors[k, j])), up), half), down)
@@ -78,7 +78,7 @@ def round_steps_narrow(factors, k, factor, n, shift, align, steps, slot):  # typ
     """Do what `round_steps` does where every intermediate fits 16 bits and no step can be cut."""
     minus = np.int16(-factor)
     left, up, down = np.int16(align), np.int16(max(-shift, 0)), np.int16(max(shift, 0))
-    half = np.int16((1 << down) >> 1)
+    half = np.int16((1 << max(shift, 0)) >> 1)
     for j in range(n):
         v = shr16(add16(shl16(mul16(minus, factors[k, j]), up), half), down)
         steps[slot, j] = shl16(v, left)

@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[2]
 
 MUTANTS = {
     "rounds down instead of half up": (
-        "update.py", "    half = np.int32((1 << down) >> 1)\n    cut", "    half = np.int32(0)\n    cut"),
+        "update.py", "    half = np.int32((1 << max(shift, 0)) >> 1)\n    cut", "    half = np.int32(0)\n    cut"),
     "rounds half down": (
-        "update.py", "half = np.int32((1 << down) >> 1)\n    cut", "half = np.int32(max(((1 << down) >> 1) - 1, 0))\n    cut"),
+        "update.py", "half = np.int32((1 << max(shift, 0)) >> 1)\n    cut", "half = np.int32(max(((1 << max(shift, 0)) >> 1) - 1, 0))\n    cut"),
     "moves weights along the gradient": ("update.py", "minus = np.int32(-factor)", "minus = np.int32(factor)"),
     "carries at equality": ("lanes.py", "int(value) if int(r) < int(f) else 0", "int(value) if int(r) <= int(f) else 0"),
     "clips a symmetric range": ("lanes.py", "min(max(int(x) + int(y), -32768), 32767)", "min(max(int(x) + int(y), -32767), 32767)"),
@@ -24,7 +24,7 @@ MUTANTS = {
     "forgets the floor of non-negative weights": (
         "update.py", "max16(add_saturating16(word, step), floors[k, j])", "add_saturating16(word, step)"),
     "counts cut steps of a level once": ("sample.py", "        cuts = count_cuts(slots, n_rows)", "        cuts = cuts + 0"),
-    "rounds 16-bit steps down": ("update.py", "half = np.int16((1 << down) >> 1)", "half = np.int16(0)"),
+    "rounds 16-bit steps down": ("update.py", "half = np.int16((1 << max(shift, 0)) >> 1)", "half = np.int16(0)"),
     "shifts activations out of their table entry": ("forward.py", "narrow16(shr32(entry, np.int32(8)))", "narrow16(shr32(entry, np.int32(9)))"),
     "draws once more a layer": ("sample.py", "draw(arrays.generator, n_events + 1, arrays.draws)", "draw(arrays.generator, n_events + 2, arrays.draws)"),
     "swaps a shift of the generator": ("update.py", "np.uint32(s >> np.uint32(17))", "np.uint32(s >> np.uint32(16))"),
