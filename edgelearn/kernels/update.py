@@ -108,18 +108,30 @@ def count_cuts(slots, n_rows):  # type: ignore[no-untyped-def]
 def add_rows(matrix, rows, k, first, last, slots, steps):  # type: ignore[no-untyped-def]
     """Add steps to rows of stored words; return how many sums left the range of the word.
 
-    Row rows[k, e] takes the steps of slot slots[0, e], e = first .. last - 1. One row a pass: with more, checking
-    that rows and steps do not overlap costs what the passes save.
+    Row rows[k, e] takes the steps of slot slots[0, e], e = first .. last - 1.
     """
     total = np.int64(0)
-    for e in range(first, last):
-        row, slot = rows[k, e], slots[0, e]
+    e = first
+    while e + 2 <= last:  # two rows a pass hide the latency of each other's loads
+        a, b, slot_a, slot_b = rows[k, e], rows[k, e + 1], slots[0, e], slots[0, e + 1]
         minus_cut = np.int16(0)
         for j in range(matrix.shape[1]):
-            word, step = matrix[row, j], steps[slot, j]
-            result = add_saturating16(word, step)
-            minus_cut = add16(minus_cut, differs16(add16(word, step), result))
-            matrix[row, j] = result
+            word_a, step_a, word_b, step_b = matrix[a, j], steps[slot_a, j], matrix[b, j], steps[slot_b, j]
+            result_a, result_b = add_saturating16(word_a, step_a), add_saturating16(word_b, step_b)
+            cut_a, cut_b = differs16(add16(word_a, step_a), result_a), differs16(add16(word_b, step_b), result_b)
+            minus_cut = add16(minus_cut, add16(cut_a, cut_b))
+            matrix[a, j] = result_a
+            matrix[b, j] = result_b
+        total -= minus_cut
+        e += 2
+    if e < last:
+        a, slot_a = rows[k, e], slots[0, e]
+        minus_cut = np.int16(0)
+        for j in range(matrix.shape[1]):
+            word_a, step_a = matrix[a, j], steps[slot_a, j]
+            result_a = add_saturating16(word_a, step_a)
+            minus_cut = add16(minus_cut, differs16(add16(word_a, step_a), result_a))
+            matrix[a, j] = result_a
         total -= minus_cut
     return total
 
