@@ -19,7 +19,7 @@ from edgelearn.rules.rule import Feedback, Rule, Signal
 
 ROUNDINGS = ("residual", "stochastic", "nearest")
 FEEDBACK_FORMATS = ("int8", "ternary", "sign", "lfsr")
-MAX_NEURONS = 16_000  # 16-bit counters of a row must not wrap
+MAX_NEURONS = 16_000  # 16-bit counters of a pair of rows must not wrap
 
 # Weights of few bits cover a smaller range: (hidden, output) range exponents, measured on MNIST.
 _RANGE_EXPONENTS = {2: (-2, -1), 3: (-1, -1), 4: (-1, 0)}
