@@ -194,7 +194,6 @@ def run(
             write_arrays(
                 out / WEIGHTS, learner.words(), {"contract": CONTRACT, "net": list(spec.sizes), "bits": config.bits}
             )
-            write_text(out / CONFIG, config.to_toml())
             write_text(out / REPORT, report.to_json())
             (out / CHECKPOINT).unlink(missing_ok=True)
     return report
@@ -202,7 +201,10 @@ def run(
 
 def _digest(*arrays: np.ndarray) -> str:
     """Return what tells the samples of a run from others, so that a run is not continued on changed data."""
-    return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _leave(

@@ -77,9 +77,5 @@ class WeightFormat:
         """Return the raw view words of raw stored words."""
         return np.asarray(np.right_shift(raw, self.residual_bits), np.int16)
 
-    def to_float(self, raw: np.ndarray) -> np.ndarray:
-        """Return the values of raw stored words."""
-        return np.asarray(raw, np.float64) * self.lsb
-
     def __str__(self) -> str:
         return f"{self.bits}-bit view + {self.residual_bits}-bit residual = {self.stored_bits} bits stored"

@@ -26,8 +26,6 @@ from edgelearn.streams.loaders import (
 from edgelearn.streams.stream import Dataset
 from edgelearn.streams.user_files import SUFFIXES, open_user_file
 
-DEFAULT = "digits"
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
