@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: what there is, where it is, how to get it.")
 app.add_typer(data_app, name="data")
+processors_app = typer.Typer(no_args_is_help=True, help="Processors that costs can be priced on.")
+app.add_typer(processors_app, name="processors")
 
 
 def _version(value: bool) -> None:
@@ -86,6 +88,9 @@ def run(
     accumulator_bits: Annotated[Optional[int], _flag("Width of accumulators, 8 to 32 [32].")] = None,
     strict: Annotated[
         Optional[bool], _flag("Stop when an accumulator overflows or a weight saturates.", "--strict/--no-strict")
+    ] = None,
+    processor: Annotated[
+        Optional[str], _flag("Price the run on this processor, by name or .toml file [engine-28nm].")
     ] = None,
     epochs: Annotated[Optional[int], _flag("Passes over the training samples [10].")] = None,
     seed: Annotated[Optional[int], _flag("Seed of weights, feedback, order and rounding [0].")] = None,
@@ -164,8 +169,130 @@ def _print_report(report: Report, speed: float | None, out: Path | None) -> None
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
     report.print(console, speed)
+    if "cost" in report.content:
+        from hw_models.show import print_costs
+
+        console.print()
+        print_costs(console, report.content["cost"])
     if out is not None:
         console.print(f"\nwritten: {out}/report.json, config.toml, weights.npz", soft_wrap=True)
+
+
+@app.command()
+def cost(
+    rule: Annotated[str, _flag("Learning rules, divided by commas, or all.")] = "all",
+    net: Annotated[Optional[str], _flag("Layer sizes, e.g. 784-500-10 [64-100-10].")] = None,
+    bits: Annotated[Optional[int], _flag("View bits of a weight, 2 to 16 [8].")] = None,
+    residual_bits: Annotated[
+        Optional[int], _flag("Bits under the view, 0 to 8 [as many as fit with residual].")
+    ] = None,
+    rounding: Annotated[Optional[str], _flag("residual, stochastic or nearest [residual].")] = None,
+    input_bits: Annotated[Optional[int], _flag("Bits of an input level, 1 to 8 [4].")] = None,
+    feedback: Annotated[Optional[str], _flag("Feedback weights: int8, ternary, sign or lfsr [int8].")] = None,
+    processor: Annotated[
+        str, _flag("Processor (see `edgelearn processors list`) or a .toml file [engine-28nm].")
+    ] = "engine-28nm",
+    input_density: Annotated[float, _flag("Fraction of inputs that are not zero, 0 to 1 [1].")] = 1.0,
+    hidden_density: Annotated[float, _flag("Fraction of hidden activations that are not zero [1].")] = 1.0,
+    update_density: Annotated[float, _flag("Fraction of hidden neurons that update [1].")] = 1.0,
+    error_density: Annotated[float, _flag("Fraction of output errors that are not zero [1].")] = 1.0,
+    runs: Annotated[
+        Optional[list[Path]], _flag("Price this finished run's own activity; again for more runs.", "--run")
+    ] = None,
+    tornado: Annotated[bool, _flag("Say which constant decides the order of the rules.", "--tornado")] = False,
+    json: Annotated[bool, _flag("Print as JSON.", "--json")] = False,
+    csv: Annotated[bool, _flag("Print as CSV.", "--csv")] = False,
+    plot: Annotated[Optional[Path], _flag("Draw energy and area by role: a .png or .svg file.")] = None,
+    action_counts: Annotated[
+        Optional[Path], _flag("Write the accesses of one rule for Accelergy: action_counts.yaml.")
+    ] = None,
+    ert: Annotated[Optional[Path], _flag("Price one rule's accesses with an Accelergy ERT.yaml.")] = None,
+    ert_unit: Annotated[str, _flag("Unit of the energies in the ERT: fJ, pJ or nJ [pJ].")] = "pJ",
+) -> None:
+    """Price learning rules on a processor: energy, latency, power and area, without running anything."""
+    flags = dict(locals())
+    from edgelearn.config import RunConfig, make_config
+    from edgelearn.rules import RULES
+    from edgelearn.run import assumed_costs, cost_of_run
+    from hw_models.comparison import as_dict
+
+    if json and csv:
+        raise UserError("--json and --csv exclude each other; give one of them")
+    given = {key: value for key, value in flags.items() if key in RunConfig.model_fields and value is not None}
+    accuracies: dict[str, float] = {}
+    if runs:
+        fixed = sorted(set(given) - {"rule", "processor"})
+        if fixed or rule != "all":
+            raise UserError(f"--run brings its own settings; leave out --{(fixed or ['rule'])[0].replace('_', '-')}")
+        priced = [cost_of_run(folder, processor) for folder in runs]
+        costs = [run.cost for run in priced]
+        accuracies = {run.cost.rule: run.accuracy for run in priced if run.accuracy is not None}
+    else:
+        names = list(RULES) if rule == "all" else [name.strip() for name in rule.split(",")]
+        densities = {
+            name: flags[name] for name in ("input_density", "hidden_density", "update_density", "error_density")
+        }
+        for name, value in densities.items():
+            if not 0 <= value <= 1:
+                raise UserError(f"--{name.replace('_', '-')} {value:g} is not allowed; give a fraction from 0 to 1")
+        costs = assumed_costs(make_config(given | {"rule": names[0]}), names, densities)
+    content = as_dict(costs)
+    if plot is not None:
+        from hw_models.plots import plot_costs
+
+        plot_costs(costs, plot, accuracies)
+    if action_counts is not None or ert is not None:
+        _accelergy(costs, action_counts, ert, ert_unit, to_error=json or csv)
+    if json:
+        import json as json_module
+
+        sys.stdout.write(json_module.dumps(content, indent=1) + "\n")
+    elif csv:
+        from hw_models.show import as_csv
+
+        sys.stdout.write(as_csv(content))
+    else:
+        from rich.console import Console
+
+        from hw_models.show import print_costs, print_ranking
+
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+        print_costs(console, content)
+        if tornado:
+            print_ranking(console, costs)
+        if plot is not None:
+            console.print(f"\nwritten: {plot}", soft_wrap=True)
+
+
+def _accelergy(costs: list[Any], out: Path | None, ert: Path | None, unit: str, to_error: bool) -> None:
+    raise NotImplementedError
+
+
+@processors_app.command("list")
+def processors_list() -> None:
+    """List the processors that come with edgelearn."""
+    from hw_models.processor import find_processor, names
+
+    found = [find_processor(name) for name in names()]
+    _print_table([{"name": p.name, "kind": p.kind, "what": p.description} for p in found])
+
+
+@processors_app.command("show")
+def processors_show(
+    name: Annotated[str, typer.Argument(help="A processor, or a .toml file.")],
+    toml: Annotated[bool, _flag("Print the file itself, to copy and edit.", "--toml")] = False,
+) -> None:
+    """Say what a processor is made of and where its figures come from."""
+    from hw_models.comparison import tables
+    from hw_models.processor import find_processor, path_of
+
+    found = find_processor(name)
+    if toml:
+        sys.stdout.write(path_of(name).read_text(encoding="utf-8"))
+        return
+    typer.echo(f"{found.name}: {found.description}")
+    for line in (f"source: {found.source}", *tables(found), f"file: {path_of(name)}"):
+        typer.echo(f"  {line}")
 
 
 @app.command()

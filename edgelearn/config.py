@@ -39,6 +39,7 @@ class RunConfig(BaseModel):
     dead_zone: int = Field(0, ge=0, le=254, description="output errors of at most this size (of 255) are zero")
     accumulator_bits: int = Field(32, description="width of accumulators, 8 to 32, wrapping")
     strict: bool = Field(False, description="stop at the first overflow or saturation")
+    processor: str = Field("engine-28nm", description="what the cost is priced on: a name or a .toml file")
     epochs: int = Field(10, ge=1, description="passes over the training samples")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, feedback, order and rounding")
 

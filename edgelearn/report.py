@@ -48,9 +48,16 @@ class Report:
 
     @classmethod
     def of(
-        cls, config: RunConfig, spec: NetworkSpec, data: Dataset, learner: Learner, progress: Progress, version: str
+        cls,
+        config: RunConfig,
+        spec: NetworkSpec,
+        data: Dataset,
+        learner: Learner,
+        progress: Progress,
+        cost: dict[str, Any],
+        version: str,
     ) -> Report:
-        """Collect the result of a finished run."""
+        """Collect the result of a finished run; `cost` is what the cost model makes of its counters."""
         learned = learner.counters
         n_test = len(data.test_y)
         errors = [round(100 * wrong / n_test, 4) for wrong in progress.test_errors] if n_test else []
@@ -78,6 +85,7 @@ class Report:
             "layers": _by_layer(spec, learned),
             "held": [asdict(held) | {"bits": held.bits} for held in footprint(spec)],
             "buffers": [asdict(held) | {"bits": held.bits} for held in buffers(spec)],
+            "cost": cost,
             "counters": {"learning": learned.as_dict(), "inference": learner.inference_counters.as_dict()},
         }
         return cls(content)

@@ -8,25 +8,31 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgelearn import __version__
+from edgelearn.accounting import Counters
 from edgelearn.config import RunConfig, make_config, read_toml
 from edgelearn.encoders import encode_levels
 from edgelearn.errors import UserError
 from edgelearn.evaluate import Progress, train
 from edgelearn.files import make_folder, read_arrays, write_arrays, write_text
+from edgelearn.kernels.tables import COUNTERS
 from edgelearn.learner import Learner
 from edgelearn.network import NetworkSpec, design, parse_net
 from edgelearn.report import Report
 from edgelearn.streams.catalog import open_dataset
 from edgelearn.streams.stream import Dataset
+from hw_models.comparison import RuleCost, as_dict, cost_of_rule
+from hw_models.cost_model import price
+from hw_models.processor import find_processor
+from hw_models.schedule import assume
 
 CHECKPOINT, CONFIG, REPORT, WEIGHTS = "checkpoint.npz", "config.toml", "report.json", "weights.npz"
 CONTRACT = 1  # version of docs/arithmetic.md
@@ -110,6 +116,11 @@ def design_for(config: RunConfig, data: Dataset) -> NetworkSpec:
             f"net '{'-'.join(str(n) for n in sizes)}' does not fit {data.name}: {data.n_features} features and "
             f"{data.n_classes} classes; try --net {example}"
         )
+    return spec_of(config, sizes)
+
+
+def spec_of(config: RunConfig, sizes: Sequence[int]) -> NetworkSpec:
+    """Derive the network of a configuration for layer sizes, whatever the data."""
     return design(
         sizes,
         config.rule,
@@ -156,8 +167,10 @@ def run(
     finished = _finished(out, config) if out is not None and resume else None
     if finished is not None:
         return finished
+    processor = find_processor(config.processor)
     data = load_data(config)
     spec = design_for(config, data)
+    price(spec, assume(spec), processor)  # a network that does not fit is refused before it learns
     learner = Learner(spec, config.strict)
     levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
     test_levels = encode_levels(data.test_x, data.low, data.high, config.input_bits)
@@ -189,7 +202,8 @@ def run(
             progress,
             after_chunk,
         )
-        report = Report.of(config, spec, data, learner, progress, __version__)
+        cost = as_dict([cost_of_rule(spec, learner.counters, processor)])
+        report = Report.of(config, spec, data, learner, progress, cost, __version__)
         if out is not None:
             write_arrays(
                 out / WEIGHTS, learner.words(), {"contract": CONTRACT, "net": list(spec.sizes), "bits": config.bits}
@@ -318,3 +332,48 @@ def differences(before: RunConfig, after: RunConfig) -> list[str]:
     """Return 'key was ..., is ...' for each setting that differs."""
     old, new = before.model_dump(), after.model_dump()
     return [f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key]]
+
+
+def assumed_costs(config: RunConfig, rules: Sequence[str], densities: dict[str, float]) -> list[RuleCost]:
+    """Price rules on a network that nobody ran, from the fractions that are not zero (see `schedule.assume`)."""
+    processor = find_processor(config.processor)
+    sizes = parse_net(config.net or "64-100-10")
+    costs = []
+    for rule in rules:
+        spec = spec_of(config.model_copy(update={"rule": rule}), sizes)
+        costs.append(cost_of_rule(spec, assume(spec, **densities), processor))
+    return costs
+
+
+@dataclass(frozen=True)
+class PricedRun:
+    """The cost of a finished run and the accuracy it reached, in percent."""
+
+    cost: RuleCost
+    accuracy: float | None
+
+
+def cost_of_run(folder: Path, processor: str) -> PricedRun:
+    """Price the counters of a finished run, on any processor.
+
+    Raises
+    ------
+    UserError
+        "... holds no report ..."
+    """
+    path = folder / REPORT if folder.is_dir() else folder
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        config = make_config(content["config"])
+        spec = spec_of(config, content["network"]["sizes"])
+        table = content["counters"]["learning"]
+        counters = Counters(np.array([table[name] for name in COUNTERS], np.int64).T)
+        error = content["result"]["test_error_percent"]
+        if counters.table.shape[0] != len(spec.layers):
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{path} holds no report of a finished run; give the folder that `edgelearn run --out` wrote"
+        ) from None
+    accuracy = None if error is None else 100 - float(error)
+    return PricedRun(cost_of_rule(spec, counters, find_processor(processor)), accuracy)

@@ -1,0 +1,271 @@
+"""Rules side by side on one processor: costs, overheads over inference only, what locking holds back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from edgelearn.accounting import Counters, buffers
+from edgelearn.network import NetworkSpec
+from edgelearn.rules.rule import Locking
+from hw_models.cost_model import Cost, price
+from hw_models.processor import AnyProcessor, Core, Engine, Microcontroller
+from hw_models.schedule import schedule, worked
+from hw_models.uncertainty import span
+
+OVERHEADS = ("area", "memory", "power", "energy", "cycles")
+
+
+@dataclass(frozen=True)
+class LayerLock:
+    """What one layer waits for.
+
+    Parameters
+    ----------
+    start_cycles : cycles from the first of a sample until the layer may update, on an engine; None elsewhere
+    buffer_bits : bits that wait in the layer, one sample in flight
+    depth : samples for which its input is held when every layer works on a sample of its own
+    pipeline_bits : bits of that
+    """
+
+    layer: int
+    start_cycles: float | None
+    buffer_bits: int
+    depth: int
+    pipeline_bits: int
+
+
+@dataclass(frozen=True)
+class RuleCost:
+    """One rule on one processor.
+
+    Parameters
+    ----------
+    inference : the chip that cannot learn, on the same samples
+    training : the chip that learns each of them
+    densities : fractions of inputs, hidden activations, hidden d and output errors that are not zero
+    """
+
+    spec: NetworkSpec
+    processor: AnyProcessor
+    inference: Cost
+    training: Cost
+    locks: tuple[LayerLock, ...]
+    densities: dict[str, float]
+
+    @property
+    def rule(self) -> str:
+        return self.spec.rule.name
+
+    def overhead(self, name: str, at: Mapping[str, float] | None = None) -> float | None:
+        """Return an overhead over inference only in percent; None where the processor does not price it.
+
+        Parameters
+        ----------
+        name : "area" and "memory" of the chip; "power" while running at the fixed clock; "energy" and "cycles" of a
+            trained sample
+        at : constants as multiples of nominal
+        """
+        figure = {"area": "area_um2", "memory": "memory_bits", "energy": "energy_pj", "cycles": "cycles"}
+        needed = "energy_pj" if name == "power" else figure[name]
+        if needed not in self.training.prices:
+            return None
+        base, learned = (cost.total(needed, at=at) for cost in (self.inference, self.training))
+        if name == "power":
+            base /= self.inference.total("cycles", at=at) or 1.0
+            learned /= self.training.total("cycles", at=at) or 1.0
+        return 100 * (learned / base - 1) if base else 0.0
+
+
+def cost_of_rule(spec: NetworkSpec, activity: Counters, processor: AnyProcessor) -> RuleCost:
+    """Price one rule: the same samples inferred on a chip that cannot learn, and learned on one that can."""
+    return RuleCost(
+        spec,
+        processor,
+        price(spec, activity, processor, learning=False),
+        price(spec, activity, processor),
+        _locks(spec, activity, processor),
+        _densities(spec, activity),
+    )
+
+
+def _densities(spec: NetworkSpec, activity: Counters) -> dict[str, float]:
+    """Return the fractions that are active in the samples priced, whatever the processor can skip."""
+
+    def share(name: str, per: list[int], first: int = 0) -> float:
+        whole = sum(per) * activity.n_samples
+        return round(float(activity[name][first : first + len(per)].sum()) / whole, 4) if whole else 0.0
+
+    n_out = [layer.n_out for layer in spec.layers]
+    return {
+        "inputs": share("input_events", [spec.sizes[0]]),
+        "hidden": share("input_events", n_out[:-1], 1),
+        "hidden_updates": share("active_neurons", n_out[:-1]),
+        "errors": share("active_neurons", n_out[-1:], len(n_out) - 1),
+    }
+
+
+def _locks(spec: NetworkSpec, activity: Counters, processor: AnyProcessor) -> tuple[LayerLock, ...]:
+    """Return what locking holds back, layer by layer (docs/cost_model.md, section 6)."""
+    n_layers, locking = len(spec.layers), spec.rule.locking
+    starts = _start_cycles(spec, activity, processor) if isinstance(processor, Engine) else [None] * n_layers
+    waiting = buffers(spec)
+    locks = []
+    for k, layer in enumerate(spec.layers):
+        above = n_layers - 1 - k
+        depth = {Locking.NONE: 1, Locking.UPDATE: above + 1, Locking.BACKWARD: 2 * above + 1}[locking]
+        bits = layer.n_in * (spec.input_bits if k == 0 else 8)
+        gates = layer.n_out * 8 if locking is not Locking.NONE and above else 0
+        held = sum(buffer.bits for buffer in waiting if buffer.layer == k + 1)
+        locks.append(LayerLock(k + 1, starts[k], held, depth, depth * (bits + gates)))
+    return tuple(locks)
+
+
+def _start_cycles(spec: NetworkSpec, activity: Counters, engine: Engine) -> list[float | None]:
+    work = worked(spec, activity, engine.skips_zero_inputs, engine.update_skip)
+    cycles = schedule(spec, work, engine.lanes, engine.transposed_read).cycles
+    samples = max(work.n_samples, 1)
+    forward, signal, update = (cycles[phase] / samples for phase in ("forward", "signal", "update"))
+    locking = spec.rule.locking
+    starts: list[float | None] = []
+    for k, layer in enumerate(spec.layers):
+        if not layer.learns:
+            starts.append(None)
+        elif locking is Locking.NONE:  # each layer updates before the next one runs
+            starts.append(float(np.sum(forward[: k + 1]) + np.sum(update[:k])))
+        elif locking is Locking.UPDATE:
+            starts.append(float(np.sum(forward)))
+        else:
+            starts.append(float(np.sum(forward) + np.sum(signal[k:]) + np.sum(update[k + 1 :])))
+    return starts
+
+
+def as_dict(costs: list[RuleCost]) -> dict[str, Any]:
+    """Return costs as plain data: what --json prints and a report holds."""
+    processor = costs[0].processor
+    return {
+        "processor": processor.name,
+        "kind": processor.kind,
+        "description": processor.description,
+        "tables": tables(processor),
+        "source": processor.source,
+        "clock_hz": processor.clock_hz,
+        "samples": costs[0].training.samples,
+        "rules": [_rule_as_dict(cost) for cost in costs],
+        "constants": [
+            {"name": band.name, "low": band.low, "high": band.high, "source": band.source}
+            for band in {band.name: band for cost in costs for band in cost.training.constants}.values()
+        ],
+    }
+
+
+def tables(processor: AnyProcessor) -> list[str]:
+    """Name the tables and choices behind every figure, one line each."""
+    skips = (
+        f"zero inputs {'skipped' if processor.skips_zero_inputs else 'worked through'}"
+        if processor.kind != "core"
+        else ""
+    )
+    if isinstance(processor, Microcontroller):
+        energy = "energy of a cycle as given" if processor.energy_per_cycle else "no energy of a cycle given"
+        return [f"{processor.source}", f"{energy}; {skips}, updates skipped by {processor.update_skip}"]
+    if isinstance(processor, Core):
+        return [processor.source, f"{processor.time_steps} time steps a sample"]
+    scaled = f"scaled from 45 nm, 1.1 V to {processor.node:g} nm, {processor.voltage:g} V (Stillmaker & Baas)"
+    lines = [f"logic area: Nangate45 synthesis, {scaled}"]
+    if processor.logic == "nangate45":
+        lines.append(f"logic energy: Nangate45 gate-level toggles, {scaled}")
+    else:
+        lines.append(f"logic energy: {processor.logic}, arithmetic alone, scaled to {processor.node:g} nm")
+    kinds: dict[str, list[str]] = {}
+    for name, memory in processor.memories.items():
+        what = {"sram": f"CACTI 7 {memory.cell} at {processor.node:g} nm", "dram": f"DRAM {memory.table}"}
+        kinds.setdefault(what.get(memory.kind, memory.kind), []).append(name)
+    lines += [f"memory: {kind} ({', '.join(names)})" for kind, names in kinds.items()]
+    lines.append(
+        f"{processor.lanes} lane{'s' if processor.lanes > 1 else ''} at {processor.clock_hz / 1e6:g} MHz; {skips}; "
+        f"updates skipped: {processor.update_skip}; transposed read: {processor.transposed_read}; clock gating: "
+        f"{'yes' if processor.clock_gating else 'no'}; one random generator "
+        f"{'for all lanes' if processor.shared_random_generator else 'a lane'}"
+    )
+    return lines
+
+
+def _total(cost: Cost, figure: str, at: Mapping[str, float]) -> float:
+    return cost.total(figure, at=at)
+
+
+def _overhead(cost: RuleCost, name: str, at: Mapping[str, float]) -> float:
+    return cost.overhead(name, at) or 0.0
+
+
+def _figures(cost: Cost) -> dict[str, Any]:
+    """Low, nominal and high of every figure that the processor prices, for one sample."""
+    samples = max(cost.samples, 1)
+    figures: dict[str, Any] = {}
+    for figure in cost.prices:
+        per = samples if figure in ("energy_pj", "cycles") else 1
+        low, nominal, high = (value / per for value in span(cost, partial(_total, cost, figure)))
+        figures[figure] = {
+            "low": _rounded(low),
+            "nominal": _rounded(nominal),
+            "high": _rounded(high),
+            "by_role": {role: _rounded(value / per) for role, value in cost.by_role(figure).items()},
+        }
+    figures["latency_us"] = _rounded(cost.latency_s * 1e6)
+    if "energy_pj" in cost.prices:
+        figures["power_uw"] = _rounded(cost.power_uw)
+    return figures
+
+
+def _update_energy_pj(cost: RuleCost) -> float | None:
+    """Return what a trained sample takes more than an inference."""
+    if "energy_pj" not in cost.training.prices:
+        return None
+    return _rounded(cost.training.energy_per_sample_pj - cost.inference.energy_per_sample_pj)
+
+
+def _rounded(value: float) -> float:
+    """Six digits: more than any constant has, few enough to read."""
+    return float(f"{value:.6g}")
+
+
+def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
+    overheads: dict[str, Any] = {}
+    for name in OVERHEADS:
+        nominal = cost.overhead(name)
+        if nominal is None:
+            overheads[name] = None
+            continue
+        low, nominal, high = span(cost.training, partial(_overhead, cost, name))
+        overheads[name] = {"low": _rounded(low), "nominal": _rounded(nominal), "high": _rounded(high)}
+    return {
+        "rule": cost.rule,
+        "locking": cost.spec.rule.locking.value,
+        "network": {
+            "sizes": list(cost.spec.sizes),
+            "word": str(cost.spec.layers[0].word),
+            "rounding": cost.spec.rounding,
+            "input_bits": cost.spec.input_bits,
+            "feedback": cost.spec.feedback_format if cost.spec.holds_feedback else "none",
+        },
+        "activity": cost.densities,
+        "inference": _figures(cost.inference),
+        "training": _figures(cost.training),
+        "update_energy_pj": _update_energy_pj(cost),
+        "overhead_percent": overheads,
+        "layers": [
+            {
+                "layer": lock.layer,
+                "may_update_after_cycles": None if lock.start_cycles is None else _rounded(lock.start_cycles),
+                "waiting_bits": lock.buffer_bits,
+                "pipeline_depth": lock.depth,
+                "pipeline_bits": lock.pipeline_bits,
+            }
+            for lock in cost.locks
+        ],
+    }

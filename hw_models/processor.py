@@ -1,0 +1,296 @@
+"""Processors as small TOML files: copy one, edit it, give its path."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from edgelearn.errors import UserError, unknown
+from hw_models import technology
+from hw_models.schedule import TransposedRead, UpdateSkip
+from hw_models.units import quantity
+
+FOLDER = Path(__file__).parent / "processors"
+ROLES = ("weight", "residual", "feedback", "activation", "gate", "delta")
+LOGIC_TABLES = ("nangate45", *(name for name in technology.ARITHMETIC_TABLES if name != "nangate45-yosys"))
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Band(_Frozen):
+    """A figure with its band; a single value is a band without width."""
+
+    low: float
+    nominal: float
+    high: float
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """Low and high as multiples of nominal."""
+        return (self.low / self.nominal, self.high / self.nominal) if self.nominal else (1.0, 1.0)
+
+
+def _band(dimension: str | None) -> BeforeValidator:
+    """Read a value, or a table of nominal and low, high or both; numbers without unit where there is no dimension."""
+
+    def one(value: object) -> float:
+        if dimension is not None:
+            return quantity(value, dimension, positive=False)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+            raise ValueError(f"{value!r} must be a number, zero or more, without unit")
+        return float(value)
+
+    def read(value: object) -> Band:
+        if isinstance(value, Band):
+            return value
+        if not isinstance(value, dict):
+            return Band(low=one(value), nominal=one(value), high=one(value))
+        if "nominal" not in value or not set(value) <= {"low", "nominal", "high"}:
+            raise ValueError("a band has nominal, and low or high or both")
+        nominal = one(value["nominal"])
+        low, high = (one(value[side]) if side in value else nominal for side in ("low", "high"))
+        if not low <= nominal <= high:
+            raise ValueError(f"low, nominal and high must not fall: {low:g}, {nominal:g}, {high:g}")
+        return Band(low=low, nominal=nominal, high=high)
+
+    return BeforeValidator(read)
+
+
+def _quantity(dimension: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: value if isinstance(value, float) else quantity(value, dimension))
+
+
+Energy = Annotated[Band, _band("energy")]
+Duration = Annotated[Band, _band("time")]
+Number = Annotated[Band, _band(None)]
+
+
+class Memory(_Frozen):
+    """A physical memory and the roles it holds; without a capacity it is as large as the network needs."""
+
+    kind: Literal["sram", "registers", "dram", "custom"]
+    holds: tuple[Literal["weight", "residual", "feedback", "activation", "gate", "delta"], ...] = Field(min_length=1)
+    capacity: Annotated[float, _quantity("capacity")] | None = None
+    cell: Literal["itrs-hp", "itrs-lstp"] | None = None
+    table: str | None = None
+    read: Annotated[Band, _band("energy of a bit")] | None = None
+    write: Annotated[Band, _band("energy of a bit")] | None = None
+    area: Annotated[Band, _band("area of a bit")] | None = None
+    leakage: Annotated[Band, _band("power of a bit")] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("holds"), list):
+            value = value | {"holds": tuple(value["holds"])}
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Memory:
+        figures = ("read", "write", "area", "leakage")
+        allowed = {"sram": ("cell",), "dram": ("table",), "custom": figures, "registers": ()}[self.kind]
+        for key in ("cell", "table", *figures):
+            if key in allowed and getattr(self, key) is None:
+                raise ValueError(f"{self.kind} needs the key '{key}'")
+            if key not in allowed and getattr(self, key) is not None:
+                raise ValueError(f"{self.kind} takes no key '{key}'")
+        if self.kind == "dram":
+            names = [row["name"] for row in technology.rows("storage") if row["kind"] == "dram"]
+            if self.table not in names:
+                raise ValueError(str(unknown("DRAM table", str(self.table), names)))
+        return self
+
+
+class Processor(_Frozen):
+    """What every processor has."""
+
+    name: str = Field(min_length=1)
+    description: str
+    source: str = Field(min_length=1)
+    clock: Annotated[float, _quantity("frequency")]
+
+    @property
+    def clock_hz(self) -> float:
+        return self.clock
+
+
+class Engine(Processor):
+    """A time-multiplexed engine: P lanes, memories, one network layer after another.
+
+    Parameters
+    ----------
+    node, voltage : process and supply of the logic; memories keep the supply of their tables
+    lanes : multipliers side by side
+    logic : table of logic energy: "nangate45" counts all gates cycle by cycle, the others arithmetic alone
+    skips_zero_inputs, update_skip, transposed_read : see `schedule.worked` and `schedule.schedule`
+    delta_bits : width of d at the multiplier; as wide as a weight where left out, which is what was synthesised
+    clock_gating : whether learning logic rests during the forward pass
+    shared_random_generator : one for all lanes, or one a lane
+    """
+
+    kind: Literal["engine"]
+    node: Annotated[float, _quantity("length")]
+    voltage: Annotated[float, _quantity("voltage")]
+    lanes: int = Field(ge=1, le=4096)
+    logic: str
+    skips_zero_inputs: bool
+    update_skip: UpdateSkip
+    transposed_read: TransposedRead
+    delta_bits: int | None = Field(None, ge=2, le=32)
+    clock_gating: bool
+    shared_random_generator: bool
+    memories: dict[str, Memory]
+
+    @model_validator(mode="after")
+    def _roles_once(self) -> Engine:
+        if self.logic not in LOGIC_TABLES:
+            raise ValueError(str(unknown("logic table", self.logic, LOGIC_TABLES)))
+        held: list[str] = [role for memory in self.memories.values() for role in memory.holds]
+        for role in ROLES:
+            if held.count(role) != 1:
+                problem = "no memory" if role not in held else "more than one memory"
+                raise ValueError(f"{problem} holds '{role}'; each of {', '.join(ROLES)} needs exactly one")
+        try:
+            technology.energy_scale(45, 1.1, self.node, self.voltage)
+            technology.area_scale(45, self.node)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def memory_of(self, role: str) -> tuple[str, Memory]:
+        return next((name, memory) for name, memory in self.memories.items() if role in memory.holds)
+
+
+class Microcontroller(Processor):
+    """A processor that runs instructions: a figure for each action, cycles for each instruction.
+
+    Parameters
+    ----------
+    instructions : by action: forward_mac, signal_mac, update_mac (a weight read, changed and written), neuron (the
+        rest of a neuron's work), random_draw (a weight written with stochastic rounding); source beside them
+    energy_per_cycle : None where no source gives it; energy is then not priced
+    skips_zero_inputs, update_skip : what the firmware's loops skip
+    """
+
+    kind: Literal["microcontroller"]
+    cycles_per_instruction: Number
+    energy_per_cycle: Energy | None = None
+    instructions: dict[Literal["forward_mac", "signal_mac", "update_mac", "neuron", "random_draw"], Number]
+    skips_zero_inputs: bool
+    update_skip: UpdateSkip
+
+    @model_validator(mode="after")
+    def _actions(self) -> Microcontroller:
+        _need("instructions", self.instructions, ("forward_mac", "signal_mac", "update_mac", "neuron", "random_draw"))
+        return self
+
+
+class Core(Processor):
+    """A neuromorphic core priced by its published energy and time of a synaptic operation, neuron and synaptic update.
+
+    Parameters
+    ----------
+    energy, time : by operation; time is that of one core, operations one after another
+    time_steps : steps for which a sample is shown; every step costs its synaptic operations and neuron updates
+    """
+
+    kind: Literal["core"]
+    energy: dict[Literal["synaptic_operation", "neuron_update", "synaptic_update"], Energy]
+    time: dict[Literal["synaptic_operation", "neuron_update", "synaptic_update"], Duration]
+    time_steps: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _operations(self) -> Core:
+        for key in ("energy", "time"):
+            _need(key, getattr(self, key), ("synaptic_operation", "neuron_update", "synaptic_update"))
+        return self
+
+
+def _need(key: str, given: dict[Any, Band], names: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in given:
+            raise ValueError(f"missing key '{key}.{name}'")
+
+
+AnyProcessor = Engine | Microcontroller | Core
+_ADAPTER: TypeAdapter[AnyProcessor] = TypeAdapter(
+    Annotated[AnyProcessor, Field(discriminator="kind")], config=ConfigDict(strict=True)
+)
+
+
+def names() -> list[str]:
+    """Return the names of the processors that come with the program."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def path_of(name: str) -> Path:
+    """Return the file of a processor: a name from `names`, or the path of a TOML file.
+
+    Raises
+    ------
+    UserError
+        "processor '...' is not known"
+    """
+    if name in names():
+        return FOLDER / f"{name}.toml"
+    if name.endswith(".toml") or "/" in name or "\\" in name:
+        return Path(name)
+    raise UserError(f"{unknown('processor', name, names())} A path of your own ends in .toml")
+
+
+@cache
+def _packaged(name: str) -> AnyProcessor:
+    return read(FOLDER / f"{name}.toml")
+
+
+def find_processor(name: str) -> AnyProcessor:
+    """Return a processor by name, or read it from a TOML file."""
+    return _packaged(name) if name in names() else read(path_of(name))
+
+
+def read(path: Path) -> AnyProcessor:
+    """Read a processor from a TOML file.
+
+    Raises
+    ------
+    UserError
+        "processor file ...", naming the key
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(
+            f"processor file {path} cannot be read: {reason}; "
+            "start from one that `edgelearn processors show NAME --toml` prints"
+        ) from None
+    try:
+        return _ADAPTER.validate_python(settings)
+    except ValidationError as error:
+        raise UserError(f"processor file {path}: {_first(error)}") from None
+
+
+def _first(error: ValidationError) -> str:
+    """Word the first mistake of a file: key, what was given, what is allowed."""
+    first = error.errors()[0]
+    kinds = {"engine", "microcontroller", "core"}
+    parts = [str(part) for part in first["loc"] if str(part) not in kinds and not str(part).startswith("function-")]
+    key = ".".join(part for part in parts if part != "[key]")
+    kind, message = first["type"], first["msg"].removeprefix("Value error, ")
+    if kind == "union_tag_not_found":
+        return "key 'kind' is missing; give engine, microcontroller or core"
+    if kind == "union_tag_invalid":
+        return f"key 'kind': '{first['input'].get('kind')}' is not known; known: core, engine, microcontroller"
+    if kind == "missing":
+        return f"key '{key}' is missing"
+    if kind == "extra_forbidden":
+        return f"key '{key}' is not known; look at `edgelearn processors show engine-28nm --toml`"
+    message = message[0].lower() + message[1:]
+    given = "" if repr(first["input"]).strip("'\"") in message or kind == "value_error" else f"{first['input']!r}: "
+    return f"key '{key}': {given}{message}" if key else message

@@ -1,0 +1,230 @@
+"""A time-multiplexed engine as loops: the clock ticks and the memories count, one sample at a time.
+
+P lanes stand along the neurons of a layer. A word of weights, feedback, gates or deltas holds one value for each
+lane, a word of activations one value. Lanes work through a group of P neurons together; what may be skipped is left
+out of the lists before they are cut into groups. Errors wait in registers beside the lanes, and fetching one takes as
+long as fetching a delta.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .oracle import BACKWARD, LOCKING, NaiveNetwork
+
+Place = tuple[str, int]  # (phase or role, layer from 1)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one sample asks of one layer: values that may be zero, in the order of their addresses.
+
+    `signals` is the teaching signal of a hidden layer, one value a row of its feedback.
+    """
+
+    inputs: list[int]
+    gates: list[int]
+    signals: list[int]
+    deltas: list[int]
+
+
+def work_of(network: NaiveNetwork, label: int) -> list[Work]:
+    """What the sample that the oracle has just learned asked of each layer."""
+    work = []
+    for k in range(1, network.layers + 1):
+        gates: list[int] = []
+        signals: list[int] = []
+        if k < network.layers:
+            gates = network.gates[k - 1]
+            if network.rule == "drtp":  # the row of the label, or with one output the only row or none
+                signals = [label if network.sizes[-1] == 1 else 1]
+            elif network.rule in BACKWARD:
+                signals = network.deltas[k]
+            elif network.rule != "shallow":
+                signals = network.errors
+        work.append(Work(network.activations[k - 1], gates, signals, network.deltas[k - 1]))
+    return work
+
+
+class Engine:
+    """Counts cycles by (phase, layer), reads and writes by (role, layer).
+
+    `update_skip` is none, sample or neuron. `spare_groups` lets every queue of what was not skipped take some groups
+    more than it fills: how far a count may be off that knows only the sum of all queues.
+    """
+
+    def __init__(
+        self,
+        rule: str,
+        sizes: list[int],
+        lanes: int = 1,
+        skips_zero_inputs: bool = True,
+        update_skip: str = "neuron",
+        transposed_read: str = "adder-tree",
+        lfsr: bool = False,
+        spare_groups: int = 0,
+    ) -> None:
+        self.rule = rule
+        self.sizes = sizes
+        self.layers = len(sizes) - 1
+        self.lanes = lanes
+        self.skips_zero_inputs = skips_zero_inputs
+        self.update_skip = update_skip
+        self.transposed_read = transposed_read
+        self.lfsr = lfsr
+        self.spare_groups = spare_groups
+        self.cycles: dict[Place, int] = {}
+        self.reads: dict[Place, int] = {}
+        self.writes: dict[Place, int] = {}
+
+    def infer(self, work: list[Work]) -> None:
+        for k in range(1, self.layers + 1):
+            self._forward(k, work[k - 1].inputs)
+
+    def learn(self, work: list[Work]) -> None:
+        self.infer(work)
+        if self.rule in LOCKING:
+            for k in range(1, self.layers):
+                for _group in self._queue(self._neurons(work[k - 1].gates)):
+                    self._write("gate", k)  # in the cycle that writes the activation
+        if self.rule != "shallow":
+            for k in range(self.layers - 1, 0, -1):
+                self._signal(k, work[k - 1])
+        for k in range(1, self.layers + 1):
+            if k == self.layers or self.rule != "shallow":
+                self._update(k, work[k - 1])
+
+    def _forward(self, k: int, values: list[int]) -> None:
+        inputs = self._inputs(values)
+        for _i in inputs:
+            self._write("activation", k)  # by the layer below, or from outside
+        self._tick("forward", k)  # start
+        for _group in self._groups(list(range(self.sizes[k]))):
+            for _i in inputs:
+                self._tick("forward", k)
+                self._read("activation", k)
+                self._read("weight", k)
+            self._tick("forward", k)
+            self._read("weight", k)  # the bias, an input that is always one
+            self._tick("forward", k)  # drain
+            self._tick("forward", k)  # write
+
+    def _signal(self, k: int, work: Work) -> None:
+        """Modulate the gates of hidden layer k."""
+        rows = self._rows(work.signals)
+        if not rows:
+            return
+        neurons = self._neurons(work.gates)
+        if self.rule == "drtp":  # a row of the feedback takes the place of a modulator, in the cycle that needs it
+            for _group in self._queue(neurons):
+                if not self.lfsr:
+                    self._read("feedback", k)
+        elif self.rule == "bp" and self.transposed_read != "transposable":
+            self._transposed(k, neurons, rows)
+        else:
+            self._modulate(k, neurons, rows)
+        if self.rule in BACKWARD:
+            for _group in self._queue(neurons):  # the store cycle stores, before anyone knows whether all d are zero
+                self._write("delta", k)
+
+    def _modulate(self, k: int, neurons: list[int], rows: list[int]) -> None:
+        """Rows of feedback are summed for a group of neurons, then times the gates."""
+        if self.lfsr:  # the register runs through all neurons of a row, whatever the gates are
+            for _group in self._groups(list(range(self.sizes[k]))):
+                for _row in rows:
+                    self._tick("signal", k)
+                    self._fetch_signal(k)
+        for _group in self._queue(neurons):
+            if not self.lfsr:
+                for _row in rows:
+                    self._tick("signal", k)
+                    self._fetch_signal(k)
+                    self._read("feedback", k)
+            self._read("gate", k)
+            self._tick("signal", k)  # times the gate; used at once, or drained
+            if self.rule in BACKWARD:
+                self._tick("signal", k)  # stored
+
+    def _transposed(self, k: int, neurons: list[int], rows: list[int]) -> None:
+        """One neuron after the other; a word of weights holds neurons of the layer above."""
+        for _neuron in neurons:
+            # the lanes' products are summed, or one weight of a word is used
+            for _step in self._queue(rows) if self.transposed_read == "adder-tree" else rows:
+                self._tick("signal", k)
+                self._fetch_signal(k)
+                self._read("feedback", k)
+            self._tick("signal", k)  # drain
+            self._tick("signal", k)  # store
+        for _group in self._queue(neurons):
+            self._read("gate", k)  # a word of gates serves its group
+
+    def _fetch_signal(self, k: int) -> None:
+        """Deltas come from memory, errors from registers."""
+        if self.rule in BACKWARD and k + 1 < self.layers:
+            self._read("delta", k)
+
+    def _update(self, k: int, work: Work) -> None:
+        neurons = self._neurons(work.deltas)
+        if self.update_skip != "none" and not any(work.deltas):
+            return
+        inputs = self._inputs(work.inputs)
+        hidden = k < self.layers
+        stored = not hidden or self.rule in BACKWARD
+        for _group in self._queue(neurons):
+            if stored:  # fetch
+                self._tick("update", k)
+                self._tick("update", k)
+                if hidden:
+                    self._read("delta", k)
+            for _i in inputs:
+                self._read("activation", k)
+                self._change_word(k)
+            self._change_word(k)  # the bias
+
+    def _change_word(self, k: int) -> None:
+        self._tick("update", k)
+        self._read("weight", k)
+        self._read("residual", k)
+        self._tick("update", k)
+        self._write("weight", k)
+        self._write("residual", k)
+
+    # --- what is skipped ------------------------------------------------------------------------------------
+
+    def _inputs(self, values: list[int]) -> list[int]:
+        return [i for i, x in enumerate(values) if x != 0 or not self.skips_zero_inputs]
+
+    def _neurons(self, values: list[int]) -> list[int]:
+        """Addresses of gates or deltas that are worked on."""
+        return [j for j, value in enumerate(values) if value != 0 or self.update_skip != "neuron"]
+
+    def _rows(self, signals: list[int]) -> list[int]:
+        if self.update_skip == "none":
+            return list(range(len(signals)))
+        if self.update_skip == "sample":
+            return list(range(len(signals))) if any(signals) else []
+        return [row for row, signal in enumerate(signals) if signal != 0]
+
+    # --- groups ---------------------------------------------------------------------------------------------
+
+    def _groups(self, addresses: list[int]) -> Iterator[list[int]]:
+        """P neighbours at a time."""
+        for first in range(0, len(addresses), self.lanes):
+            yield addresses[first : first + self.lanes]
+
+    def _queue(self, addresses: list[int]) -> Iterator[list[int]]:
+        """P at a time out of a queue of what was not skipped."""
+        yield from self._groups(addresses)
+        if addresses and self.update_skip == "neuron":
+            for _spare in range(self.spare_groups):
+                yield []
+
+    # --- counts ---------------------------------------------------------------------------------------------
+
+    def _tick(self, phase: str, k: int) -> None:
+        self.cycles[phase, k] = self.cycles.get((phase, k), 0) + 1
+
+    def _read(self, role: str, k: int) -> None:
+        self.reads[role, k] = self.reads.get((role, k), 0) + 1
+
+    def _write(self, role: str, k: int) -> None:
+        self.writes[role, k] = self.writes.get((role, k), 0) + 1
