@@ -232,9 +232,6 @@ def cost(
         densities = {
             name: flags[name] for name in ("input_density", "hidden_density", "update_density", "error_density")
         }
-        for name, value in densities.items():
-            if not 0 <= value <= 1:
-                raise UserError(f"--{name.replace('_', '-')} {value:g} is not allowed; give a fraction from 0 to 1")
         costs = assumed_costs(make_config(given | {"rule": names[0]}), names, densities)
     content = as_dict(costs)
     if plot is not None:

@@ -174,7 +174,7 @@ def tables(processor: AnyProcessor) -> list[str]:
         energy = "energy of a cycle as given" if processor.energy_per_cycle else "no energy of a cycle given"
         return [f"{processor.source}", f"{energy}; {skips}, updates skipped by {processor.update_skip}"]
     if isinstance(processor, Core):
-        return [processor.source, f"{processor.time_steps} time steps a sample"]
+        return [processor.source, f"time steps a sample: {processor.time_steps}"]
     scaled = f"scaled from 45 nm, 1.1 V to {processor.node:g} nm, {processor.voltage:g} V (Stillmaker & Baas)"
     lines = [f"logic area: Nangate45 synthesis, {scaled}"]
     if processor.logic == "nangate45":

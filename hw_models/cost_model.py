@@ -53,12 +53,25 @@ _ACTIVATION_BITS = 8
 
 @dataclass(frozen=True)
 class Constant:
-    """A constant known only within a band: multiples of its nominal value."""
+    """A constant known only within a band, as a multiple of its nominal value.
+
+    `nominal` is 1, or 0 for a share that is left out unless it is added.
+    """
 
     name: str
     low: float
     high: float
     source: str
+    nominal: float = 1.0
+
+
+EMPTY_LANES = Constant(
+    "lanes left empty",
+    0.0,
+    1.0,
+    "0: lanes as full as in a layer without zeros; 1: one step more for each queue of neurons",
+    nominal=0.0,
+)
 
 
 @dataclass(frozen=True)
@@ -96,11 +109,12 @@ class Cost:
 
     def total(self, figure: str, role: str | None = None, at: Mapping[str, float] | None = None) -> float:
         """Return a figure, of one role or all, with constants at multiples of nominal given in `at`."""
-        scales, total = at or {}, 0.0
+        scales = {constant.name: constant.nominal for constant in self.constants} | dict(at or {})
+        total = 0.0
         for (of_figure, of_role, names), value in self._grouped.items():
             if of_figure == figure and role in (None, of_role):
                 for name in names:
-                    value *= scales.get(name, 1.0)
+                    value *= scales[name]
                 total += value
         return total
 
@@ -121,7 +135,8 @@ class Cost:
     def __add__(self, other: Cost) -> Cost:
         """Join the costs of other samples on the same processor and network: energy and cycles add."""
         running = tuple(item for item in other.items if item.figure in ("energy_pj", "cycles"))
-        return Cost(self.items + running, self.samples + other.samples, self.clock_hz, self.prices, self.constants)
+        constants = tuple(dict.fromkeys(self.constants + other.constants))
+        return Cost(self.items + running, self.samples + other.samples, self.clock_hz, self.prices, constants)
 
     @cached_property
     def cycles_per_sample(self) -> float:
@@ -283,6 +298,28 @@ def _own_constants(engine: Engine) -> list[Constant]:
 
 def _price_engine(spec: NetworkSpec, work: Counters, engine: Engine, learning: bool) -> Cost:
     plan = schedule(spec, work, engine.lanes, engine.transposed_read, learning)
+    items = _engine_items(spec, work, engine, plan, learning)
+    if engine.lanes > 1 and engine.update_skip == "neuron" and learning:
+        most = schedule(spec, work, engine.lanes, engine.transposed_read, learning, lanes_left_empty=True)
+        items += _more(_engine_items(spec, work, engine, most, learning), items)
+    return _cost(items, work, engine, FIGURES, (EMPTY_LANES, *_bands(), *_own_constants(engine)))
+
+
+def _more(most: list[Item], items: list[Item]) -> list[Item]:
+    """Return what a schedule with empty lanes takes beyond the nominal one, scaled by that constant."""
+    more: dict[tuple[str, str, int, tuple[str, ...]], float] = {}
+    for sign, part in ((1, most), (-1, items)):
+        for item in part:
+            key = (item.figure, item.role, item.layer, (*item.constants, EMPTY_LANES.name))
+            more[key] = more.get(key, 0.0) + sign * item.value
+    return [
+        Item(figure, role, layer, value, names)
+        for (figure, role, layer, names), value in more.items()
+        if value > 0 and figure in ("energy_pj", "cycles")
+    ]
+
+
+def _engine_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedule, learning: bool) -> list[Item]:
     items: list[Item] = []
     layers = range(len(spec.layers))
     by_layer = plan.cycles_by_layer
@@ -316,7 +353,7 @@ def _price_engine(spec: NetworkSpec, work: Counters, engine: Engine, learning: b
     items.append(Item("leakage_uw", "leakage", 0, leakage_uw))
     seconds = float(np.sum(by_layer)) / engine.clock_hz
     items.append(Item("energy_pj", "leakage", 0, leakage_uw * seconds * 1e6))
-    return _cost(items, work, engine, FIGURES, (*_bands(), *_own_constants(engine)))
+    return items
 
 
 def _energy(role: str, by_layer: np.ndarray, constants: tuple[str, ...]) -> list[Item]:

@@ -154,8 +154,8 @@ def sram(cell: str, node_nm: float, capacity_bits: int, word_bits: int) -> Memor
     - Words wider than the table: equal macros side by side, all touched by each access.
     - Words narrower than 8 bits: packed into 8-bit ones; an access costs that of 8 bits.
     - Fewer words than CACTI accepts: the smallest macro, whole. Registers are smaller there.
-    - Area never falls with more words of the same width. At a fixed capacity wider words can be smaller: fewer
-      column multiplexers.
+    - Area never falls with more words of the same width, nor (from 64 words up) with words twice as wide. At a
+      fixed capacity wider words can be smaller: fewer column multiplexers.
 
     Raises
     ------
@@ -181,6 +181,10 @@ def sram(cell: str, node_nm: float, capacity_bits: int, word_bits: int) -> Memor
     n_words = math.ceil(capacity_bits / (width * n_beside))
     n_banks = math.ceil(n_words * width / LARGEST_MACRO_BITS)
     read_pj, write_pj, area_um2, leakage_uw, access_ns = macros.at(n_words / n_banks, width)
+    if n_banks > 1:
+        # many smaller banks can be smaller than one bank less at full size, but area never falls with words
+        full_um2 = macros.at(LARGEST_MACRO_BITS / width, width)[_FIGURES.index("area_um2")]
+        area_um2 = max(area_um2, full_um2 * (n_banks - 1) / n_banks)
     n_macros = n_beside * n_banks
     return MemoryCost(
         read_pj=read_pj * n_beside,

@@ -7,23 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import write_whole
 from hw_models.comparison import RuleCost
 from hw_models.cost_model import ROLES, Cost
-from hw_models.processor import AnyProcessor, Engine
+from hw_models.processor import Engine
 from hw_models.uncertainty import span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Palette of Okabe and Ito, then of Tol ("muted") for what is left: distinct for the colour-blind, neighbours apart.
+# Palette of Okabe and Ito; what is left is chosen so that roles in one figure differ by at least 16 in CIELAB for all
+# kinds of colour blindness (matrices of Machado, Oliveira and Fernandes 2009).
 COLOURS = {
     "forward pass": "#332288",
-    "update": "#44AA99",
+    "update": "#882255",
     "forward weights": "#0072B2",
     "residuals": "#56B4E9",
     "feedback": "#E69F00",
@@ -31,9 +33,9 @@ COLOURS = {
     "buffers": "#CC79A7",
     "error": "#D55E00",
     "arithmetic": "#F0E442",
-    "random generator": "#882255",
-    "control": "#BBBBBB",
-    "leakage": "#555555",
+    "random generator": "#666633",
+    "control": "#DDDDDD",
+    "leakage": "#000000",
 }
 SUFFIXES = (".png", ".svg")
 INK = "#222222"
@@ -47,7 +49,8 @@ _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "axes.titlesize": 10,
     "figure.dpi": 150,
-    "hatch.linewidth": 0.6,
+    "figure.constrained_layout.w_pad": 0.1,
+    "figure.constrained_layout.h_pad": 0.1,
 }
 _REACHES = (7, 14, 22, 32, 44, 58, 74)  # points between a dot and its name
 _METADATA: dict[str, dict[str, Any]] = {
@@ -128,7 +131,8 @@ def _draw(figure: Figure, costs: Sequence[RuleCost], points: Mapping[str, float]
     widths = _widths(len(costs), bool(points))
     axes = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
     drawn = [_stack(ax, costs, name) for ax, name in zip(axes[:2], (spent, built), strict=True)]
-    figure.suptitle(_title(costs), fontsize=11)
+    letters = int(10 * sum(widths))  # about ten an inch, beside the legend
+    figure.suptitle(fill(_title(costs), letters, break_on_hyphens=False), x=0.01, ha="left", fontsize=11)
     _legend(figure, {role for part in drawn for role in part.roles}, any(part.bands for part in drawn))
     if points:
         _scatter(axes[2], costs, spent, points)
@@ -136,7 +140,7 @@ def _draw(figure: Figure, costs: Sequence[RuleCost], points: Mapping[str, float]
 
 @dataclass(frozen=True)
 class _Stack:
-    """What a panel of bars shows, for the legend."""
+    """What can be seen in a panel of bars, for the legend."""
 
     roles: frozenset[str]
     bands: bool
@@ -165,25 +169,33 @@ def _stack(ax: Axes, costs: Sequence[RuleCost], name: str) -> _Stack:
     spans = [_span(cost.training, name) for cost in costs]
     alone = [cost.inference.total(name) / _per(cost.inference, name) for cost in costs]
     unit, size = _scaled(name, max(nominal for _, nominal, _ in spans))
+    top = 1.06 * max(high for _, _, high in spans) / size or 1.0
     seen: set[str] = set()
     bands = False
-    for x, (cost, (low, nominal, high), inferred) in enumerate(zip(costs, spans, alone, strict=True)):
+    for x, (cost, (low, nominal, high)) in enumerate(zip(costs, spans, strict=True)):
         bottom = 0.0
         for role, value in cost.training.by_role(name).items():
             height = value / _per(cost.training, name) / size
-            ax.bar(x, height, 0.72, bottom, color=COLOURS[role], edgecolor="white", linewidth=0.4)
+            edge = 0.4 if height > 0.01 * top else 0.0  # a thin part would be all edge
+            ax.bar(x, height, 0.76, bottom, color=COLOURS[role], edgecolor="white", linewidth=edge)
             bottom += height
-            seen.add(role)
+            if height > 0.002 * top:
+                seen.add(role)
         if high - low > 1e-9 * nominal:
             bands = True
             reach = [[(nominal - low) / size], [(high - nominal) / size]]
-            ax.errorbar(x, nominal / size, reach, color=INK, capsize=4, elinewidth=1.2, capthick=1.2)
-        ax.hlines(inferred / size, x - 0.46, x + 0.46, colors=INK, linestyles=(0, (3, 1.5)), linewidth=1.4)
+            ax.errorbar(x + 0.26, nominal / size, reach, color=INK, capsize=3, elinewidth=1.1, capthick=1.1)
+    dashes: dict[str, Any] = {"linestyles": (0, (3, 1.5)), "colors": INK, "linewidth": 1.3}
+    if max(alone) - min(alone) <= 1e-9 * max(alone):
+        ax.hlines(alone[0] / size, -0.5, len(costs) - 0.5, **dashes)
+    else:
+        for x, inferred in enumerate(alone):
+            ax.hlines(inferred / size, x - 0.44, x + 0.44, **dashes)
     names = [cost.rule for cost in costs]
     tilted = max(len(rule) for rule in names) > 8
     ax.set_xticks(range(len(names)), names, rotation=35 if tilted else 0, ha="right" if tilted else "center")
     ax.set_xlim(-0.6, len(names) - 0.4)
-    ax.set_ylim(0, 1.06 * max(high for _, _, high in spans) / size or 1.0)
+    ax.set_ylim(0, top)
     ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     ax.set_title(f"{title} ({_superscript(unit)})")
     return _Stack(frozenset(seen), bands)
@@ -195,16 +207,9 @@ def _superscript(unit: str) -> str:
 
 def _title(costs: Sequence[RuleCost]) -> str:
     spec, processor = costs[0].spec, costs[0].processor
+    table = f"logic energy of {processor.logic}" if isinstance(processor, Engine) else f"a {processor.kind}"
     bits = " and ".join(str(b) for b in sorted({layer.word.bits for cost in costs for layer in cost.spec.layers}))
-    net = "-".join(str(size) for size in spec.sizes)
-    return f"{processor.name}, net {net}, {bits} bits; {_table(processor)}"
-
-
-def _table(processor: AnyProcessor) -> str:
-    """Name where energies come from; sources other than tables can be long and are in the processor's file."""
-    if isinstance(processor, Engine):
-        return f"logic energy: {processor.logic}"
-    return f"a {processor.kind}, published figures"
+    return f"{processor.name} ({table}), net {'-'.join(str(size) for size in spec.sizes)}, {bits} bits"
 
 
 def _legend(figure: Figure, roles: set[str], bands: bool) -> None:
@@ -238,7 +243,7 @@ def _scatter(ax: Axes, costs: Sequence[RuleCost], name: str, points: Mapping[str
 
 
 def _label(ax: Axes, names: Sequence[str], xs: Sequence[float], ys: Sequence[float]) -> None:
-    """Write a name beside each point, where it covers neither a point nor another name."""
+    """Write names beside points, where they cover neither a point nor another name; points on a spot share a text."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
@@ -260,9 +265,15 @@ def _label(ax: Axes, names: Sequence[str], xs: Sequence[float], ys: Sequence[flo
         )
         return ax.annotate(name, at, reach, textcoords="offset points", ha=across, va=along, color=INK, arrowprops=line)
 
-    for name, at in zip(names, zip(xs, ys, strict=True), strict=True):
+    together: list[int] = []  # for each point, the first of those it lies on
+    for x, y in spots:
+        together.append(next(i for i, (u, v) in enumerate(spots) if math.hypot(x - u, y - v) < 3 * dot))
+    for first in dict.fromkeys(together):
+        name = ", ".join(name for name, i in zip(names, together, strict=True) if i == first)
+        at = (xs[first], ys[first])
         for distance, turn in product(_REACHES, range(8)):
             text = write(name, at, (distance * math.cos(turn * math.pi / 4), distance * math.sin(turn * math.pi / 4)))
+            text.update_positions(canvas.get_renderer())
             box = Text.get_window_extent(text, canvas.get_renderer()).padded(dot)
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
             if inside and not any(box.overlaps(other) for other in taken):

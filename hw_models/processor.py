@@ -291,6 +291,6 @@ def _first(error: ValidationError) -> str:
         return f"key '{key}' is missing"
     if kind == "extra_forbidden":
         return f"key '{key}' is not known; look at `edgelearn processors show engine-28nm --toml`"
-    message = message[0].lower() + message[1:]
-    given = "" if repr(first["input"]).strip("'\"") in message or kind == "value_error" else f"{first['input']!r}: "
-    return f"key '{key}': {given}{message}" if key else message
+    if kind != "value_error":  # our own messages say what was given
+        message = f"{first['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"key '{key}': {message}" if key else message

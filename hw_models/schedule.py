@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from edgelearn.accounting import Counters
+from edgelearn.errors import UserError
 from edgelearn.network import NetworkSpec
 from edgelearn.rules.rule import Feedback, Signal
 
@@ -63,20 +64,34 @@ def assume(
     Notes
     -----
     Activities are taken as independent, and each sample as the mean one; every sample updates unless its density is 0.
+
+    Raises
+    ------
+    UserError
+        "--... is not allowed"
     """
+    for name, density in (
+        ("input_density", input_density),
+        ("hidden_density", hidden_density),
+        ("update_density", update_density),
+        ("error_density", error_density),
+    ):
+        if not 0 <= density <= 1:
+            raise UserError(f"--{name.replace('_', '-')} {density:g} is not allowed; give a fraction from 0 to 1")
     activity = Counters.zeros(len(spec.layers))
     rule, last = spec.rule, len(spec.layers) - 1
 
     def put(name: str, k: int, mean: float) -> None:
         activity[name][k] = round(ASSUMED_SAMPLES * mean)
 
+    taught = error_density > 0 or rule.signal is Signal.TARGET
     for k, layer in enumerate(spec.layers):
         events = layer.n_in * (input_density if k == 0 else hidden_density)
         put("samples", k, 1)
         put("input_events", k, events)
         if not layer.learns:
             continue
-        density = error_density if k == last else update_density
+        density = error_density if k == last else update_density * taught
         put("active_neurons", k, layer.n_out * density)
         put("updates", k, density > 0)
         put("update_events", k, events * (density > 0))
@@ -86,7 +101,7 @@ def assume(
         lanes = _rows(spec, k) * (error_density if k == last - 1 or rule.feedback is Feedback.DIRECT else density)
         if rule.signal is Signal.TARGET:
             lanes = 1.0
-        put("open_gates", k, layer.n_out * density)
+        put("open_gates", k, layer.n_out * update_density)
         put("live_gates", k, layer.n_out * density * (lanes > 0))
         put("signal_lanes", k, lanes)
         put("gated_signals", k, layer.n_out * density * lanes)
@@ -112,6 +127,8 @@ def worked(spec: NetworkSpec, activity: Counters, skips_zero_inputs: bool, updat
     if update_skip == "none":
         result["updates"][:] = np.where(learns, samples, 0)
         result["update_events"][:] = np.where(learns, activity["input_events"], 0)
+        if spec.rule.signal is Signal.TARGET:
+            result["signal_lanes"][:] = np.where(hidden, samples, 0)
     if not skips_zero_inputs:
         result["input_events"][:] = n_in * samples
         result["update_events"][:] = n_in * result["updates"]
@@ -138,9 +155,9 @@ def _rows(spec: NetworkSpec, k: int) -> int:
 
 def _signalled(spec: NetworkSpec, activity: Counters) -> np.ndarray:
     """Samples in which a hidden layer receives any signal: those in which its sender has one."""
-    updates, samples = activity["updates"], activity["samples"]
+    updates = activity["updates"]
     if spec.rule.signal is Signal.TARGET:
-        return samples
+        return activity["signal_lanes"]  # one a sample; none of a single output whose target is zero
     if spec.rule.feedback is Feedback.DIRECT:
         return np.full_like(updates, updates[-1])
     return np.append(updates[1:], 0)
@@ -152,6 +169,7 @@ def schedule(
     lanes: int = 1,
     transposed_read: TransposedRead = "adder-tree",
     learning: bool = True,
+    lanes_left_empty: bool = False,
 ) -> Schedule:
     """Return cycles and accesses of an engine with `lanes` lanes.
 
@@ -161,13 +179,14 @@ def schedule(
     transposed_read : how bp reads weights of one input across neurons. "adder-tree": the lanes' products are summed;
         "single": one weight of each word is used; "transposable": the array also reads along the other side
     learning : whether samples are learned; else only the forward pass counts
+    lanes_left_empty : count a step more for the neurons of each sample that do not fill a group, an upper bound
 
     Notes
     -----
     Lanes are taken to be as full as in a layer without zeros: n neurons take n G / N steps, G = ceil(N / P) groups.
     That is exact for one lane, for any number of lanes where neurons are not skipped, and for full activity. Where
-    P lanes take the neurons of a sample from a queue it is off by less than one group for each queue, and it stays
-    linear in the counts.
+    P lanes take the neurons of a sample from a queue it is too low by less than one group for each queue, which
+    `lanes_left_empty` adds; it stays linear in the counts.
     Source of the terms: cycle counters of a one-lane prototype, docs/cost_model.md, section 3.
     """
     if not learning:
@@ -181,8 +200,11 @@ def schedule(
     zeros = np.zeros(last + 1)
     hidden = np.arange(last + 1) < last
 
-    def grouped(n: np.ndarray) -> np.ndarray:
-        """Steps that work on n neurons of a layer, P at a time."""
+    def grouped(n: np.ndarray, queues: np.ndarray) -> np.ndarray:
+        """Steps that take n neurons of a layer out of so many queues, P at a time."""
+        if lanes_left_empty:
+            n_steps: np.ndarray = np.minimum((n + (lanes - 1) * queues) / lanes, queues * n_groups)
+            return n_steps
         return np.asarray(n * n_groups / n_out)
 
     forward_steps = (events + samples) * n_groups  # the bias is one more input
@@ -192,20 +214,25 @@ def schedule(
     if not learning:
         return Schedule(cycles, reads, writes)
 
-    update_steps = grouped(pairs + active)
-    neuron_steps = grouped(active)
+    updates, update_events = activity["updates"], activity["update_events"]
+    update_steps = grouped(pairs + active, update_events + updates)
+    neuron_steps = grouped(active, updates)
     stored = ~hidden | rule.holds_deltas  # the output layer's d is its stored error
     cycles["update"] = 2.0 * update_steps + np.where(stored, 2.0 * neuron_steps, 0)
     reads["weight"] = reads["weight"] + update_steps
-    reads["activation"] = reads["activation"] + grouped(pairs)
+    reads["activation"] = reads["activation"] + grouped(pairs, update_events)
     writes["weight"] = update_steps
     reads["residual"] = writes["residual"] = update_steps
 
-    signal_steps, gate_steps = grouped(gated), grouped(live)
+    gated_samples = np.where(hidden, samples, 0)
+    signal_steps, gate_steps = grouped(gated, signals), grouped(live, gated_samples)
     if spec.regenerates_feedback:  # a generator steps for every neuron, gated or not
         signal_steps = signals * n_groups
     if rule.weight_transport and transposed_read == "adder-tree":
-        signal_steps = gated * np.append(n_groups[1:] / n_out[1:], 0)
+        above, groups_above = np.append(n_out[1:], 1), np.append(n_groups[1:], 0)
+        signal_steps = gated * groups_above / above
+        if lanes_left_empty:
+            signal_steps = np.minimum((gated + (lanes - 1) * live) / lanes, live * groups_above)
     elif rule.weight_transport and transposed_read == "single":
         signal_steps = gated.astype(float)
     if rule.feedback is Feedback.DIRECT and rule.signal is not Signal.TARGET:
@@ -216,10 +243,10 @@ def schedule(
     if rule.stores_feedback or rule.weight_transport:
         reads["feedback"] = zeros if spec.regenerates_feedback else np.where(hidden, signal_steps, 0)
     if rule.holds_gates:
-        writes["gate"] = np.where(hidden, grouped(activity["open_gates"]), 0)
+        writes["gate"] = np.where(hidden, grouped(activity["open_gates"], gated_samples), 0)
         reads["gate"] = gate_steps
     if rule.holds_deltas:
-        writes["delta"] = np.where(hidden, neuron_steps, 0)
+        writes["delta"] = gate_steps  # every modulated gate has its store cycle
         below = np.arange(last + 1) < last - 1  # the layer under the output reads errors instead
-        reads["delta"] = writes["delta"] + np.where(below, signal_steps, 0)
+        reads["delta"] = np.where(hidden, neuron_steps, 0) + np.where(below, signal_steps, 0)
     return Schedule(cycles, reads, writes)

@@ -43,6 +43,8 @@ def with_unit(figure: str, value: float) -> str:
 
 
 def _band(figure: str, band: dict[str, float]) -> str:
+    if band["low"] == band["high"]:
+        return with_unit(figure, band["nominal"])
     return (
         f"{with_unit(figure, band['nominal'])} ({with_unit(figure, band['low'])} - {with_unit(figure, band['high'])})"
     )
@@ -52,6 +54,7 @@ def _percent(band: dict[str, float] | None, with_range: bool = False) -> str:
     if band is None:
         return "-"
     text = f"{band['nominal']:+.3g} %"
+    with_range = with_range and band["low"] != band["high"]
     return f"{text} ({band['low']:+.3g} to {band['high']:+.3g})" if with_range else text
 
 
@@ -134,7 +137,7 @@ def _print_roles(console: Console, figure: str, rules: list[dict[str, Any]]) -> 
     for role in roles:
         values = [rule["training"][figure]["by_role"].get(role) for rule in rules]
         table.add_row(role, *("" if value is None else with_unit(figure, value) for value in values))
-    sides = ("low", "high")
+    sides: tuple[str, ...] = ("low", "high")
     if all(rule["training"][figure]["low"] == rule["training"][figure]["high"] for rule in rules):
         sides = ()
     for side in sides:

@@ -57,7 +57,7 @@ class Flip:
     ----------
     cheaper, dearer : at nominal
     constant : the one that decides, or None where only several together do
-    at : the multiple of nominal at which both cost the same; None where several decide
+    at : the value of the constant (a multiple of nominal) at which both cost the same; None where several decide
     """
 
     cheaper: str
@@ -94,7 +94,7 @@ def flips(costs: Sequence[RuleCost], name: str) -> list[Flip]:
                 for end in (band.low, band.high):
                     turned = gap({band.name: end})
                     if turned < -tolerance:
-                        at = 1 + (end - 1) * nominal / (nominal - turned)
+                        at = band.nominal + (end - band.nominal) * nominal / (nominal - turned)
                         alone.append(Flip(cheap.rule, dear.rule, band, at))
             found += alone
             if not alone:

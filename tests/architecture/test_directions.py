@@ -33,12 +33,27 @@ FLOORS = {
     "cli": 7,
     "__main__": 8,
 }
+# The wing of cost models stands on floor 5; these are its own storeys.
+COST_FLOORS = {
+    "units": 0,
+    "technology": 1,
+    "memory": 2,
+    "logic": 2,
+    "schedule": 2,
+    "processor": 3,
+    "cost_model": 4,
+    "uncertainty": 5,
+    "comparison": 6,
+    "show": 7,
+    "plots": 7,
+    "accelergy": 7,
+}
 APART = {"kernels", "rules", "layers", "encoders"}  # rooms of one floor that do not know each other
 HEAVY = {"torch", "brian2", "numba", "llvmlite", "sklearn", "pydantic", "pooch", "matplotlib", "rich"}
 
 
-def room(module: str) -> str:
-    return module.split(".")[1] if module.startswith("edgelearn.") else ""
+def room(module: str, package: str = "edgelearn") -> str:
+    return module.split(".")[1] if module.startswith(f"{package}.") else ""
 
 
 def imports(path: Path) -> list[tuple[int, str, bool]]:
@@ -85,6 +100,20 @@ def test_heavy_libraries_wait_until_they_are_needed(path):
             pytest.fail(f"{path}:{line} imports {name} with the file; import it in the function that needs it")
         if name in ("torch", "brian2"):
             assert own == "references", f"{path}:{line}: only references may import {name}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "hw_models").rglob("*.py")), ids=lambda path: path.stem)
+def test_cost_models_see_what_exists_and_what_was_touched(path):
+    own = path.stem
+    assert own == "__init__" or own in COST_FLOORS, f"{own} has no floor: add it to COST_FLOORS"
+    for line, module, at_top in imports(path):
+        top, other, below = module.split(".")[0], room(module), room(module, "hw_models")
+        assert top not in ("tests", "experiments", "firmware_sim"), f"{path}:{line} imports {module}"
+        assert not other or FLOORS[other] <= FLOORS["accounting"], f"{path}:{line} imports {module}"
+        if below and not (own == "uncertainty" and below == "comparison" and not at_top):  # a type alone
+            assert COST_FLOORS[below] <= COST_FLOORS[own], f"{path}:{line}: {own} imports {below} above it"
+        if at_top and top in HEAVY - {"pydantic"}:
+            pytest.fail(f"{path}:{line} imports {top} with the file; import it in the function that needs it")
 
 
 def test_kernels_allocate_nothing_and_take_no_floats():

@@ -35,6 +35,12 @@ DENSE = {
 }
 
 
+def dense(spec: NetworkSpec, samples: int = 1) -> Counters:
+    """The assumed activity of so many samples in which nothing is zero."""
+    activity = assume(spec)
+    return Counters(activity.table // activity.n_samples * samples)
+
+
 def sums(net: tuple[int, ...]) -> tuple[int, int, int, int, int]:
     W = sum(a * b for a, b in pairwise(net))
     Wb = sum(a * b for a, b in pairwise(net[1:]))
@@ -48,7 +54,7 @@ def sums(net: tuple[int, ...]) -> tuple[int, int, int, int, int]:
 @pytest.mark.parametrize("rule", RULES)
 def test_words_and_operations_of_a_dense_sample(rule, net):
     spec = design(net, rule)
-    one = traffic(spec, assume(spec, samples=1))
+    one = traffic(spec, dense(spec))
     macs, reads, writes, feedback_reads, stored = DENSE[rule](*sums(net))
     _W, _Wo, _Wb, H, C = sums(net)
     additions = one.total("signal_macs") if rule == "sdfa" else 0
@@ -68,7 +74,7 @@ def test_words_and_operations_of_a_dense_sample(rule, net):
 def test_regenerated_feedback_is_neither_stored_nor_read():
     for rule in ("drtp", "dfa", "sdfa", "mdfa", "fa"):
         spec = design(NETS[1], rule, feedback_format="lfsr")
-        assert traffic(spec, assume(spec, samples=1)).total("feedback_read") == 0
+        assert traffic(spec, dense(spec)).total("feedback_read") == 0
         assert not [held for held in footprint(spec) if held.role == "feedback"]
 
 
@@ -89,7 +95,7 @@ def test_a_dense_run_counts_what_is_assumed(rule, net):
             net, rule, feedback_format="sign", activation="leaky", hidden_rate=-12, output_rate=-12, seed=seed
         )
         counters = dense_run(spec, 3)
-        assumed = assume(spec, samples=3)
+        assumed = dense(spec, 3)
         if all(np.array_equal(counters[name], assumed[name]) for name in ("input_events", "active_neurons")):
             break
     else:
@@ -113,7 +119,7 @@ SHAPES = [(64, 8, 10), (64, 32, 10), (256, 128, 10), (3, 5, 2)]
 
 def cycles_of_layer(net, rule, k, learning=True, lanes=1) -> dict[str, float]:
     spec = design(net, rule)
-    result = schedule(spec, assume(spec, samples=1), lanes, learning=learning)
+    result = schedule(spec, dense(spec), lanes, learning=learning)
     return {phase: float(cycles[k]) for phase, cycles in result.cycles.items()}
 
 
@@ -146,7 +152,7 @@ def test_cycles_measured_in_the_prototype():
 def test_bp_with_a_bias_hands_deltas_to_one_neuron_less():
     """In one network the bias is no neuron below: the pass is O + 2 cycles shorter than measured."""
     spec = design((2, 63, 8), "bp")
-    result = schedule(spec, assume(spec, samples=1))
+    result = schedule(spec, dense(spec))
     cycles = result.cycles["forward"][1] + result.cycles["update"][1] + result.cycles["signal"][0]
     assert cycles == 2209 - (8 + 2)
 
@@ -155,11 +161,11 @@ def test_weight_accesses_measured_in_the_prototype():
     reads_and_writes = {"drtp": (1024, 512), "dfa": (1024, 512)}
     for rule, expected in reads_and_writes.items():
         spec = design((63, 8, 10), rule)
-        result = schedule(spec, assume(spec, samples=1))
+        result = schedule(spec, dense(spec))
         assert (result.reads["weight"][0], result.writes["weight"][0]) == expected
     own, below = design((63, 8), "bp"), design((2, 64, 8), "bp")
-    result = schedule(own, assume(own, samples=1))
-    transposed = schedule(below, assume(below, samples=1)).reads["feedback"][0]
+    result = schedule(own, dense(own))
+    transposed = schedule(below, dense(below)).reads["feedback"][0]
     assert (result.reads["weight"][0] + transposed, result.writes["weight"][0]) == (1536, 512)
 
 
@@ -199,11 +205,11 @@ def network_cycles(
 @pytest.mark.parametrize("lanes", [1, 2, 8, 64])
 def test_cycles_of_a_network(lanes, rule, net):
     spec = design(net, rule)
-    dense = assume(spec, samples=1)
+    activity = dense(spec)
     for read in ("adder-tree", "single", "transposable"):
         expected = network_cycles(net, rule, lanes, read=read)
-        assert schedule(spec, dense, lanes, transposed_read=read).total_cycles == pytest.approx(expected, abs=1e-6)
-    inference = schedule(spec, dense, lanes, learning=False)
+        assert schedule(spec, activity, lanes, transposed_read=read).total_cycles == pytest.approx(expected, abs=1e-6)
+    inference = schedule(spec, activity, lanes, learning=False)
     assert inference.total_cycles == network_cycles(net, "inference", lanes)
     assert not any(count.any() for role, count in inference.writes.items() if role != "activation")
 
@@ -212,10 +218,11 @@ def test_cycles_of_a_network(lanes, rule, net):
 def test_errors_of_zero_are_skipped_by_direct_feedback(rule):
     net = (6, 5, 7, 4)
     spec = design(net, rule)
-    half = schedule(spec, assume(spec, error_density=0.5, samples=10))
+    activity = assume(spec, error_density=0.5)
+    cycles = schedule(spec, activity).total_cycles / activity.n_samples
     bias_and_inputs = net[-2] + 1
     skipped = 2 * (2 * bias_and_inputs + 2)  # of the output layer's own update
-    assert half.total_cycles == 10 * (network_cycles(net, rule, n_e=2) - skipped)
+    assert cycles == network_cycles(net, rule, n_e=2) - skipped
 
 
 # --- buffers -------------------------------------------------------------------------------------------------
@@ -255,7 +262,7 @@ def test_buffers_are_the_forms_less_what_inference_holds_too(rule, input_bits, n
 @pytest.mark.parametrize("rule", ["bp", "fa", "dfa", "sdfa", "mdfa", "drtp"])
 def test_densities_multiply(rule):
     spec = design((20, 12, 8, 4), rule)
-    activity = assume(spec, 0.5, 0.25, 0.75, 0.5, samples=100)
+    activity = assume(spec, 0.5, 0.25, 0.75, 0.5)
     events = [20 * 0.5, 12 * 0.25, 8 * 0.25]
     neurons = [12 * 0.75, 8 * 0.75, 4 * 0.5]
     lanes = {"bp": [8 * 0.75, 2], "fa": [8 * 0.75, 2], "drtp": [1, 1]}.get(rule, [2, 2])
@@ -273,7 +280,7 @@ def test_densities_multiply(rule):
         "gated_signals": [neurons[0] * lanes[0], neurons[1] * lanes[1], 0],
     }
     assert set(expected) == set(ACTIVITY)
-    assert {name: (activity[name] / 100).tolist() for name in ACTIVITY} == expected
+    assert {name: (activity[name] / activity.n_samples).tolist() for name in ACTIVITY} == expected
     assert activity == activity.only(ACTIVITY)
 
 
@@ -369,9 +376,9 @@ def test_skipping_more_never_costs_more(case, lanes, read):
                 assert (less[name] >= 0).all(), name
     for skip in ("neuron", "sample", "none"):
         skipping = flat(spec, worked(spec, activity, True, skip), lanes, read)
-        dense = flat(spec, worked(spec, activity, False, skip), lanes, read)
-        for name in dense:
-            assert (skipping[name] <= dense[name] + 1e-9).all(), (skip, name)
+        full = flat(spec, worked(spec, activity, False, skip), lanes, read)
+        for name in full:
+            assert (skipping[name] <= full[name] + 1e-9).all(), (skip, name)
 
 
 @given(case=activities(), lanes=st.integers(1, 10), read=reads)

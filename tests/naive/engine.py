@@ -6,16 +6,14 @@ out of the lists before they are cut into groups. Errors wait in registers besid
 long as fetching a delta.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .oracle import BACKWARD, LOCKING, NaiveNetwork
 
 Place = tuple[str, int]  # (phase or role, layer from 1)
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """What one sample asks of one layer: values that may be zero, in the order of their addresses.
 
     `signals` is the teaching signal of a hidden layer, one value a row of its feedback.
@@ -206,17 +204,16 @@ class Engine:
 
     # --- groups ---------------------------------------------------------------------------------------------
 
-    def _groups(self, addresses: list[int]) -> Iterator[list[int]]:
+    def _groups(self, addresses: list[int]) -> list[list[int]]:
         """P neighbours at a time."""
-        for first in range(0, len(addresses), self.lanes):
-            yield addresses[first : first + self.lanes]
+        return [addresses[first : first + self.lanes] for first in range(0, len(addresses), self.lanes)]
 
-    def _queue(self, addresses: list[int]) -> Iterator[list[int]]:
+    def _queue(self, addresses: list[int]) -> list[list[int]]:
         """P at a time out of a queue of what was not skipped."""
-        yield from self._groups(addresses)
+        groups = self._groups(addresses)
         if addresses and self.update_skip == "neuron":
-            for _spare in range(self.spare_groups):
-                yield []
+            groups += [[]] * self.spare_groups
+        return groups
 
     # --- counts ---------------------------------------------------------------------------------------------
 

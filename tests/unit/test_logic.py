@@ -98,10 +98,12 @@ def test_parts_of_the_datapath_follow_what_is_built():
     assert full["arithmetic"] == Datapath(8, 8).area_um2()["arithmetic"]
     assert Datapath(8, 8, drtp, 8, True, True, 18).area_um2()["error"] == 2 * full["error"]
     assert sum(Datapath(4, 8).area_um2().values()) < sum(Datapath(8, 8).area_um2().values())
-    assert all(area >= 0 for bits in range(2, 17) for area in Datapath(bits, 8, drtp, bits, True, True).area_um2().values())
+    assert all(
+        area >= 0 for bits in range(2, 17) for area in Datapath(bits, 8, drtp, bits, True, True).area_um2().values()
+    )
 
 
-@pytest.mark.parametrize("n", (4, 8, 16, 32))
+@pytest.mark.parametrize("n", [4, 8, 16, 32])
 def test_mac_blocks_come_close_to_synthesised_ones(n):
     expected = technology.operation("nangate45-yosys", "mac", n).area_um2
     assert logic.mac_area_um2(n, n) == pytest.approx(expected, rel=0.05)

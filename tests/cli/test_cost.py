@@ -1,0 +1,165 @@
+"""What a user types to price rules: tables, files, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from edgelearn.rules import RULES
+from hw_models.cost_model import ROLES
+from tests.cli.runner import QUICK, edgelearn
+
+
+def test_all_rules_are_priced_without_a_run(tmp_path):
+    result = edgelearn(
+        "cost", "--rule", "all", "--net", "784-500-10", "--bits", "8", "--processor", "engine-28nm", cwd=tmp_path
+    )
+    assert result.returncode == 0
+    assert not result.stderr
+    assert list(tmp_path.iterdir()) == []
+    lines = result.stdout.splitlines()
+    for rule in RULES:
+        assert any(line.startswith(f"{rule} ") for line in lines), rule
+    for text in (
+        "inference only",
+        "Nangate45",
+        "CACTI 7",
+        "28 nm, 0.9 V",
+        "random generator",
+        "residuals",
+        "layer 1 after",
+    ):
+        assert text in result.stdout
+    assert edgelearn("cost", "--net", "784-500-10", cwd=tmp_path).stdout == result.stdout  # the same bytes, by default
+
+
+def test_json_has_every_figure_with_its_band_and_role(tmp_path):
+    result = edgelearn("cost", "--rule", "drtp,bp", "--json", "--rounding", "stochastic", cwd=tmp_path)
+    content = json.loads(result.stdout)
+    assert [rule["rule"] for rule in content["rules"]] == ["drtp", "bp"]
+    assert content["processor"] == "engine-28nm"
+    assert all(constant["source"] and constant["low"] <= 1 <= constant["high"] for constant in content["constants"])
+    for rule in content["rules"]:
+        for part in ("inference", "training"):
+            for figure in ("energy_pj", "cycles", "area_um2", "leakage_uw", "memory_bits"):
+                band = rule[part][figure]
+                assert band["low"] <= band["nominal"] <= band["high"]
+                assert sum(band["by_role"].values()) == pytest.approx(band["nominal"], rel=1e-4)
+        assert rule["training"]["energy_pj"]["nominal"] - rule["inference"]["energy_pj"]["nominal"] == pytest.approx(
+            rule["update_energy_pj"], rel=1e-3
+        )
+        assert set(rule["overhead_percent"]) == {"area", "memory", "power", "energy", "cycles"}
+    drtp, bp = content["rules"]
+    assert [layer["waiting_bits"] for layer in drtp["layers"]] == [0, 0]
+    assert bp["layers"][0]["pipeline_depth"] == 3
+    assert bp["layers"][0]["may_update_after_cycles"] > drtp["layers"][0]["may_update_after_cycles"]
+
+
+def test_csv_has_one_row_a_figure(tmp_path):
+    result = edgelearn("cost", "--rule", "drtp", "--csv", cwd=tmp_path)
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    whole = next(
+        row for row in rows if row["of"] == "training" and row["figure"] == "energy_pj" and row["role"] == "all"
+    )
+    parts = [row for row in rows if row["of"] == "training" and row["figure"] == "energy_pj" and row["role"] in ROLES]
+    assert sum(float(row["nominal"]) for row in parts) == pytest.approx(float(whole["nominal"]), rel=1e-4)
+    assert {row["figure"] for row in rows if row["of"] == "overhead"} >= {
+        "area_percent",
+        "power_percent",
+        "energy_percent",
+    }
+
+
+def test_a_run_is_priced_with_its_own_activity(tmp_path):
+    assert edgelearn("run", *QUICK, "--rule", "dfa", "--dead-zone", "20", "--out", "a", cwd=tmp_path).returncode == 0
+    assert edgelearn("run", *QUICK, "--rule", "drtp", "--out", "b", cwd=tmp_path).returncode == 0
+    report = json.loads((tmp_path / "a/report.json").read_text())
+    assert report["cost"]["processor"] == "engine-28nm"
+    assert 0 < report["cost"]["rules"][0]["activity"]["errors"] < 1
+    result = edgelearn("cost", "--run", "a", "--run", "b", "--json", cwd=tmp_path)
+    content = json.loads(result.stdout)
+    assert content["rules"][0] == report["cost"]["rules"][0]
+    assert [rule["rule"] for rule in content["rules"]] == ["dfa", "drtp"]
+    dense = json.loads(edgelearn("cost", "--rule", "dfa", "--net", "64-16-10", "--json", cwd=tmp_path).stdout)
+    assert (
+        dense["rules"][0]["training"]["energy_pj"]["nominal"] > content["rules"][0]["training"]["energy_pj"]["nominal"]
+    )
+
+
+def test_run_prints_the_cost_of_its_processor(tmp_path):
+    result = edgelearn("run", *QUICK, "--processor", "cortex-m4", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "cost on cortex-m4" in result.stdout
+    assert "energy by role" in result.stdout
+
+
+def test_a_copied_processor_can_be_edited(tmp_path):
+    shown = edgelearn("processors", "show", "engine-45nm", "--toml", cwd=tmp_path).stdout
+    (tmp_path / "mine.toml").write_text(shown.replace("lanes = 1", "lanes = 8").replace('"engine-45nm"', '"mine"'))
+    result = edgelearn("cost", "--processor", "mine.toml", "--rule", "bp,drtp", "--tornado", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "cost on mine" in result.stdout
+    assert "8 lanes" in result.stdout
+    assert "cheapest first: drtp < bp" in result.stdout
+    assert "mine.toml" in edgelearn("processors", "show", "mine.toml", cwd=tmp_path).stdout
+
+
+def test_processors_are_listed(tmp_path):
+    result = edgelearn("processors", "list", cwd=tmp_path)
+    for name in ("engine-28nm", "cortex-m4", "loihi-like"):
+        assert name in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("cost", "--rule", "drpt"), "rule 'drpt' is not known; known: bp, dfa, drtp, fa, mdfa, sdfa, shallow. Did you mean 'drtp'?"),
+        (("cost", "--net", "10"), "net '10' cannot be read"),
+        (("cost", "--bits", "99"), "99"),
+        (("cost", "--processor", "engine"), "processor 'engine' is not known; known: cortex-m0"),
+        (("cost", "--processor", "none.toml"), "processor file none.toml cannot be read: No such file or directory"),
+        (("cost", "--update-density", "1.5"), "--update-density 1.5 is not allowed; give a fraction from 0 to 1"),
+        (("cost", "--input-density", "nan"), "--input-density nan is not allowed"),
+        (("cost", "--json", "--csv"), "--json and --csv exclude each other"),
+        (("cost", "--run", "nowhere"), "nowhere holds no report of a finished run"),
+        (("cost", "--run", "nowhere", "--bits", "4"), "--run brings its own settings; leave out --bits"),
+        (("cost", "--lanes", "4"), "No such option: --lanes"),
+        (("processors", "show", "engine-27nm"), "processor 'engine-27nm' is not known"),
+        (("run", *QUICK, "--processor", "engine-27nm"), "processor 'engine-27nm' is not known"),
+    ],
+)  # fmt: skip
+def test_mistakes_give_one_line_and_code_2(tmp_path, arguments, message):
+    result = edgelearn(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not result.stdout
+
+
+@pytest.mark.parametrize(
+    "content", ["", '{"config": {}}', "[]", '{"config": {"rule": "drtp"}, "network": {"sizes": [4]']
+)
+def test_a_report_that_is_none_is_refused(tmp_path, content):
+    (tmp_path / "report.json").write_text(content)
+    result = edgelearn("cost", "--run", ".", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "report.json holds no report of a finished run" in result.stderr
+
+
+def test_bad_processor_files_are_refused_before_anything_runs(tmp_path):
+    shown = edgelearn("processors", "show", "engine-28nm", "--toml", cwd=tmp_path).stdout
+    (tmp_path / "bad.toml").write_text(shown.replace('"200 MHz"', '"200 megahertz"'))
+    (tmp_path / "small.toml").write_text(shown.replace('kind = "sram"', 'kind = "sram"\ncapacity = "1 KiB"', 1))
+    for command in (("cost",), ("run", *QUICK, "--out", "results")):
+        result = edgelearn(*command, "--processor", "bad.toml", cwd=tmp_path)
+        assert result.returncode == 2
+        assert (
+            "bad.toml: key 'clock': '200 megahertz' is no frequency; write a number and one of Hz, kHz" in result.stderr
+        )
+        result = edgelearn(*command, "--processor", "small.toml", cwd=tmp_path)
+        assert result.returncode == 2
+        assert "does not fit engine-28nm: memory 'weights' holds 8192 bits and weight need" in result.stderr
+    assert not (tmp_path / "results").exists()
