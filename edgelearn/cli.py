@@ -14,6 +14,7 @@ from edgelearn.errors import UserError
 if TYPE_CHECKING:
     from edgelearn.config import RunConfig
     from edgelearn.report import Report
+    from hw_models.comparison import RuleCost
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -239,7 +240,9 @@ def cost(
 
         plot_costs(costs, plot, accuracies)
     if action_counts is not None or ert is not None:
-        _accelergy(costs, action_counts, ert, ert_unit, to_error=json or csv)
+        if len(costs) != 1:
+            raise UserError("--action-counts and --ert take one rule; give --rule drtp, for example")
+        content["accelergy"] = _accelergy(costs[0], action_counts, ert, ert_unit)
     if json:
         import json as json_module
 
@@ -251,18 +254,35 @@ def cost(
     else:
         from rich.console import Console
 
-        from hw_models.show import print_costs, print_ranking
+        from hw_models.show import print_costs, print_ert, print_ranking
 
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
         print_costs(console, content)
         if tornado:
             print_ranking(console, costs)
-        if plot is not None:
-            console.print(f"\nwritten: {plot}", soft_wrap=True)
+        if content.get("accelergy"):
+            print_ert(console, content["accelergy"])
+        for path in (plot, action_counts):
+            if path is not None:
+                console.print(f"\nwritten: {path}", soft_wrap=True)
 
 
-def _accelergy(costs: list[Any], out: Path | None, ert: Path | None, unit: str, to_error: bool) -> None:
-    raise NotImplementedError
+def _accelergy(rule: RuleCost, out: Path | None, ert: Path | None, unit: str) -> dict[str, Any]:
+    """Write a rule's accesses, price them with an energy table, or both; return what there is to show."""
+    from hw_models.accelergy import actions, price_with, read_ert, write_action_counts
+
+    counts = actions(rule.spec, rule.activity, rule.processor)
+    shown: dict[str, Any] = {}
+    if ert is not None:
+        table, samples = read_ert(ert, unit), max(rule.activity.n_samples, 1)
+        energies = price_with(table, counts)
+        shown = {
+            "table": str(table),
+            "energy_pj": {f"{component} {action}": pj / samples for (component, action), pj in energies.items()},
+        }
+    if out is not None:
+        write_action_counts(out, rule.spec, rule.activity, rule.processor)
+    return shown
 
 
 @processors_app.command("list")

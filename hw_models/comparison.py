@@ -12,6 +12,7 @@ import numpy as np
 from edgelearn.accounting import Counters, buffers
 from edgelearn.network import NetworkSpec
 from edgelearn.rules.rule import Locking
+from hw_models import logic
 from hw_models.cost_model import Cost, price
 from hw_models.processor import AnyProcessor, Core, Engine, Microcontroller
 from hw_models.schedule import schedule, worked
@@ -47,7 +48,7 @@ class RuleCost:
     ----------
     inference : the chip that cannot learn, on the same samples
     training : the chip that learns each of them
-    densities : fractions of inputs, hidden activations, hidden d and output errors that are not zero
+    activity : counts of these samples
     """
 
     spec: NetworkSpec
@@ -55,7 +56,12 @@ class RuleCost:
     inference: Cost
     training: Cost
     locks: tuple[LayerLock, ...]
-    densities: dict[str, float]
+    activity: Counters
+
+    @property
+    def densities(self) -> dict[str, float]:
+        """Fractions that are active in the samples priced, whatever the processor can skip."""
+        return _densities(self.spec, self.activity)
 
     @property
     def rule(self) -> str:
@@ -89,13 +95,11 @@ def cost_of_rule(spec: NetworkSpec, activity: Counters, processor: AnyProcessor)
         price(spec, activity, processor, learning=False),
         price(spec, activity, processor),
         _locks(spec, activity, processor),
-        _densities(spec, activity),
+        activity,
     )
 
 
 def _densities(spec: NetworkSpec, activity: Counters) -> dict[str, float]:
-    """Return the fractions that are active in the samples priced, whatever the processor can skip."""
-
     def share(name: str, per: list[int], first: int = 0) -> float:
         whole = sum(per) * activity.n_samples
         return round(float(activity[name][first : first + len(per)].sum()) / whole, 4) if whole else 0.0
@@ -155,6 +159,7 @@ def as_dict(costs: list[RuleCost]) -> dict[str, Any]:
         "source": processor.source,
         "clock_hz": processor.clock_hz,
         "samples": costs[0].training.samples,
+        "notes": list(dict.fromkeys(note for cost in costs for note in cost.training.notes)),
         "rules": [_rule_as_dict(cost) for cost in costs],
         "constants": [
             {"name": band.name, "low": band.low, "high": band.high, "source": band.source}
@@ -175,7 +180,9 @@ def tables(processor: AnyProcessor) -> list[str]:
         return [f"{processor.source}", f"{energy}; {skips}, updates skipped by {processor.update_skip}"]
     if isinstance(processor, Core):
         return [processor.source, f"time steps a sample: {processor.time_steps}"]
-    scaled = f"scaled from 45 nm, 1.1 V to {processor.node:g} nm, {processor.voltage:g} V (Stillmaker & Baas)"
+    scaled = "45 nm, 1.1 V"
+    if (processor.node, processor.voltage) != (logic.NODE_NM, logic.VOLTAGE_V):
+        scaled = f"scaled from 45 nm, 1.1 V to {processor.node:g} nm, {processor.voltage:g} V (Stillmaker & Baas)"
     lines = [f"logic area: Nangate45 synthesis, {scaled}"]
     if processor.logic == "nangate45":
         lines.append(f"logic energy: Nangate45 gate-level toggles, {scaled}")

@@ -7,7 +7,7 @@ point of its band without pricing again. Derivation: docs/cost_model.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -98,6 +98,7 @@ class Cost:
     ----------
     items : energy in pJ and cycles of all samples together; area in um2, leakage in uW, memory in bits
     samples : how many
+    notes : what a user should know
     prices : figures that the processor has; a bought chip has no area to choose, some have no sourced energy
     """
 
@@ -106,6 +107,7 @@ class Cost:
     clock_hz: float
     prices: tuple[str, ...]
     constants: tuple[Constant, ...]
+    notes: tuple[str, ...] = ()
 
     def total(self, figure: str, role: str | None = None, at: Mapping[str, float] | None = None) -> float:
         """Return a figure, of one role or all, with constants at multiples of nominal given in `at`."""
@@ -136,7 +138,9 @@ class Cost:
         """Join the costs of other samples on the same processor and network: energy and cycles add."""
         running = tuple(item for item in other.items if item.figure in ("energy_pj", "cycles"))
         constants = tuple(dict.fromkeys(self.constants + other.constants))
-        return Cost(self.items + running, self.samples + other.samples, self.clock_hz, self.prices, constants)
+        return Cost(
+            self.items + running, self.samples + other.samples, self.clock_hz, self.prices, constants, self.notes
+        )
 
     @cached_property
     def cycles_per_sample(self) -> float:
@@ -302,7 +306,8 @@ def _price_engine(spec: NetworkSpec, work: Counters, engine: Engine, learning: b
     if engine.lanes > 1 and engine.update_skip == "neuron" and learning:
         most = schedule(spec, work, engine.lanes, engine.transposed_read, learning, lanes_left_empty=True)
         items += _more(_engine_items(spec, work, engine, most, learning), items)
-    return _cost(items, work, engine, FIGURES, (EMPTY_LANES, *_bands(), *_own_constants(engine)))
+    cost = _cost(items, work, engine, FIGURES, (EMPTY_LANES, *_bands(), *_own_constants(engine)))
+    return replace(cost, notes=_too_slow(spec, engine, learning))
 
 
 def _more(most: list[Item], items: list[Item]) -> list[Item]:
@@ -326,15 +331,10 @@ def _engine_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Sched
     for phase, role in _ROLE_OF_PHASE.items():
         items += [Item("cycles", role, k + 1, float(plan.cycles[phase][k])) for k in layers]
 
-    held = contents(spec, learning, engine.skips_zero_inputs)
-    words = _words(spec, engine.lanes)
     leakage_uw = 0.0
-    for name, memory in engine.memories.items():
-        inside = {key: bits for key, bits in held.items() if key[0] in memory.holds and bits}
+    for name, inside, priced in _memories(spec, engine, learning):
         bits = sum(inside.values())
-        word_bits = max((words[role] for role, _ in inside), default=0)
-        priced = _price_memory(engine, name, memory, bits, word_bits)
-        for role in memory.holds:
+        for role in engine.memories[name].holds:
             accesses = plan.reads.get(role), plan.writes.get(role)
             if role == "weight" and spec.rule.weight_transport and "feedback" in plan.reads:
                 items += _energy("feedback", plan.reads["feedback"] * priced.cost.read_pj, priced.energy_constants)
@@ -354,6 +354,31 @@ def _engine_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Sched
     seconds = float(np.sum(by_layer)) / engine.clock_hz
     items.append(Item("energy_pj", "leakage", 0, leakage_uw * seconds * 1e6))
     return items
+
+
+def _memories(
+    spec: NetworkSpec, engine: Engine, learning: bool
+) -> list[tuple[str, dict[tuple[str, str], int], _Priced]]:
+    """Return name, contents in bits and price of each memory; one that holds nothing is not built."""
+    held = contents(spec, learning, engine.skips_zero_inputs)
+    words = _words(spec, engine.lanes)
+    found = []
+    for name, memory in engine.memories.items():
+        inside = {key: bits for key, bits in held.items() if key[0] in memory.holds and bits}
+        word_bits = max((words[role] for role, _ in inside), default=0)
+        found.append((name, inside, _price_memory(engine, name, memory, sum(inside.values()), word_bits)))
+    return found
+
+
+def _too_slow(spec: NetworkSpec, engine: Engine, learning: bool) -> tuple[str, ...]:
+    """Name the memories whose access does not fit into a cycle."""
+    cycle_ns = 1e9 / engine.clock_hz
+    return tuple(
+        f"memory '{name}' takes {priced.cost.access_ns:.3g} ns, a cycle {cycle_ns:.3g} ns: a lower clock, or a "
+        "pipelined or smaller memory"
+        for name, _, priced in _memories(spec, engine, learning)
+        if priced.cost.access_ns > cycle_ns
+    )
 
 
 def _energy(role: str, by_layer: np.ndarray, constants: tuple[str, ...]) -> list[Item]:
@@ -447,7 +472,7 @@ def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled:
             signal += operation_pj("multiply", (operand, sender_bits))
         by_layer[k] = (
             counted["forward_macs"][k] * (operation_pj("multiply", (layer.word.bits, input_bits)) + accumulate)
-            + counted["bias_read"][k] * accumulate
+            + (counted["bias_read"][k] - counted["bias_write"][k]) * accumulate
             + counted["signal_macs"][k] * signal
             + counted["gate_products"][k] * operation_pj("multiply", (16, 8))
             + counted["update_macs"][k]

@@ -25,6 +25,7 @@ from pathlib import Path
 from edgelearn.errors import UserError, unknown
 
 TABLE = Path(__file__).parent / "tables" / "sram_cacti.csv"
+SOURCES = {"CACTI 7": "CACTI 7 (KULeuven-MICAS/zigzag, cacti_master), 1RW RAM, 300 K"}
 LARGEST_MACRO_BITS = 8 * (4 << 20)
 _FIGURES = ("read_pj", "write_pj", "area_um2", "leakage_uw", "access_ns")
 
@@ -104,7 +105,7 @@ def _table() -> dict[str, dict[float, _Macros]]:
         place = row["cell"], float(row["node_nm"])
         words = 8 * int(row["capacity_bytes"]) / width
         grouped.setdefault(place, {}).setdefault(width, []).append((words, *(figures[name] for name in _FIGURES)))
-        sources[place] = f"{row['source']}, {row['cell']}, {row['node_nm']} nm"
+        sources[place] = f"{SOURCES[row['source']]}, {row['cell']}, {row['node_nm']} nm"
     table: dict[str, dict[float, _Macros]] = {}
     for (cell, node_nm), by_width in grouped.items():
         widths = tuple(sorted(by_width))

@@ -177,7 +177,7 @@ def _stack(ax: Axes, costs: Sequence[RuleCost], name: str) -> _Stack:
         for role, value in cost.training.by_role(name).items():
             height = value / _per(cost.training, name) / size
             edge = 0.4 if height > 0.01 * top else 0.0  # a thin part would be all edge
-            ax.bar(x, height, 0.76, bottom, color=COLOURS[role], edgecolor="white", linewidth=edge)
+            ax.bar(x, height, 0.76, bottom, color=COLOURS[role], edgecolor="white", linewidth=edge, snap=False)
             bottom += height
             if height > 0.002 * top:
                 seen.add(role)

@@ -66,6 +66,8 @@ def print_costs(console: Console, content: dict[str, Any]) -> None:
     console.print(f"[bold]cost on {content['processor']}[/bold]: {content['description']}", soft_wrap=True)
     for line in (*content["tables"], _what(rules)):
         console.print(f"  {line}", soft_wrap=True)
+    for note in content["notes"]:
+        console.print(f"  note: {note}", soft_wrap=True)
     if len(rules) == 1:
         _print_one(console, rules[0])
         return
@@ -209,6 +211,14 @@ def print_ranking(console: Console, costs: list[RuleCost]) -> None:
                 for swing in swings
             )
             console.print(f"  {cost.rule}: {text or 'no uncertain constant'}", soft_wrap=True)
+
+
+def print_ert(console: Console, priced: dict[str, Any]) -> None:
+    """Print the energy of a trained sample by component and action, as a foreign energy table has it."""
+    console.print(f"\nenergy of a trained sample with {priced['table']}", soft_wrap=True)
+    for action, energy_pj in priced["energy_pj"].items():
+        console.print(f"  {action}: {with_unit('energy_pj', energy_pj)}", soft_wrap=True)
+    console.print(f"  together: {with_unit('energy_pj', sum(priced['energy_pj'].values()))}")
 
 
 def _total(cost: RuleCost, figure: str, at: Mapping[str, float]) -> float:

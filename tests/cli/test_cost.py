@@ -163,3 +163,48 @@ def test_bad_processor_files_are_refused_before_anything_runs(tmp_path):
         assert result.returncode == 2
         assert "does not fit engine-28nm: memory 'weights' holds 8192 bits and weight need" in result.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_accesses_go_to_accelergy_and_come_back_priced(tmp_path):
+    result = edgelearn("cost", "--rule", "bp", "--action-counts", "counts.yaml", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "written: counts.yaml" in result.stdout
+    text = (tmp_path / "counts.yaml").read_text()
+    names = [line.split("name: ")[1] for line in text.splitlines() if "- name: edgelearn" in line]
+    actions = [
+        line.split("name: ")[1]
+        for line in text.splitlines()
+        if "name: " in line and "edgelearn" not in line.split("name: ")[1]
+    ]
+    entries = "".join(
+        f"    - name: {name}\n      actions:\n"
+        + "".join(f"        - {{name: {a}, arguments: null, energy: 0.5}}\n" for a in set(actions))
+        for name in names
+    )
+    (tmp_path / "ERT.yaml").write_text(f"ERT:\n  version: 0.3\n  tables:\n{entries}")
+    result = edgelearn("cost", "--rule", "bp", "--ert", "ERT.yaml", "--ert-unit", "nJ", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "ERT.yaml (version 0.3, energies read in nJ)" in result.stdout
+    assert "edgelearn.mac mac_random" in result.stdout
+    result = edgelearn("cost", "--ert", "ERT.yaml", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "--action-counts and --ert take one rule" in result.stderr
+    (tmp_path / "ERT.yaml").write_text("ERT:\n  version: 7\n  tables: []\n")
+    result = edgelearn("cost", "--rule", "bp", "--ert", "ERT.yaml", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "ERT.yaml" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_plots_are_written_whole(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'edgelearn[plot]'")
+    result = edgelearn("cost", "--rule", "drtp,bp", "--plot", "costs.svg", cwd=tmp_path)
+    assert result.returncode == 0
+    assert (tmp_path / "costs.svg").read_text().rstrip().endswith("</svg>")
+    result = edgelearn("cost", "--rule", "drtp", "--plot", "costs.bmp", cwd=tmp_path)
+    assert result.returncode == 2
+    assert ".svg" in result.stderr
+    assert not (tmp_path / "costs.bmp").exists()
+    result = edgelearn("cost", "--rule", "drtp", "--plot", "no/such/folder.svg", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "cannot write" in result.stderr

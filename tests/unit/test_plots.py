@@ -116,7 +116,10 @@ def test_bars_are_the_figures_of_the_costs_in_a_fitting_unit(tmp_path, drawn, si
         assert [label.get_text() for label in ax.get_xticklabels()] == list(RULES)
         assert ax.get_ylim()[1] > max(line.get_ydata().max() for line in ax.lines)  # whiskers end inside
     net = "-".join(map(str, sizes))
-    assert drawn[0].get_suptitle().replace("\n", " ") == f"engine-28nm (logic energy of nangate45), net {net}, 8 bits"
+    assert (
+        drawn[0]._suptitle.get_text().replace("\n", " ")
+        == f"engine-28nm (logic energy of nangate45), net {net}, 8 bits"
+    )
 
 
 def test_cycles_and_memory_where_nothing_else_is_priced(tmp_path, drawn):

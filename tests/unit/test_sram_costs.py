@@ -13,6 +13,7 @@ from edgelearn.errors import UserError
 from hw_models.memory import LARGEST_MACRO_BITS, MemoryCost, sram, sram_rows
 
 CELLS, NODES = ("itrs-hp", "itrs-lstp"), (45, 32, 28, 22)
+PLACES = list(product(CELLS, NODES))
 FIGURES = ("read_pj", "write_pj", "area_um2", "leakage_uw", "access_ns")
 FIT_WIDTHS = {int(row["word_bits"]) for row in sram_rows("fit")}
 KIB = 8 * 1024
@@ -32,7 +33,7 @@ def misses(cell: str, node_nm: int, on_grid: bool) -> list[tuple[float, str, int
     return sorted(found)
 
 
-@pytest.mark.parametrize(("cell", "node_nm"), product(CELLS, NODES))
+@pytest.mark.parametrize(("cell", "node_nm"), PLACES)
 def test_held_out_macros_within_10_percent(cell, node_nm):
     found = misses(cell, node_nm, on_grid=True)
     assert len(found) >= 25 * len(FIGURES)
@@ -40,11 +41,11 @@ def test_held_out_macros_within_10_percent(cell, node_nm):
     assert error < 0.10, f"{name} of {capacity} B x{width}: {error:.1%}"
 
 
-@pytest.mark.parametrize(("cell", "node_nm"), product(CELLS, NODES))
+@pytest.mark.parametrize(("cell", "node_nm"), PLACES)
 def test_widths_between_those_of_the_table_are_estimates(cell, node_nm):
     # the jumps of two neighbouring widths lie at different sizes; between them no line follows either
     found = misses(cell, node_nm, on_grid=False)
-    for name, bar in {"read_pj": 0.25, "write_pj": 0.5, "area_um2": 0.25, "leakage_uw": 0.25}.items():
+    for name, bar in {"read_pj": 0.2, "write_pj": 0.4, "area_um2": 0.2, "leakage_uw": 0.2}.items():
         error, _, capacity, width = max(miss for miss in found if miss[1] == name)
         assert error < bar, f"{name} of {capacity} B x{width}: {error:.1%}"
 
@@ -88,7 +89,7 @@ def test_horowitz_is_twice_to_three_times_higher():
     assert 1.5 < 5.0 / sram("itrs-hp", 45, 8 * KIB, 32).read_pj < 3
 
 
-places = st.tuples(st.sampled_from(CELLS), st.sampled_from(NODES))
+places = st.sampled_from(PLACES)
 
 
 @given(places, st.integers(1, 12 << 23), st.integers(1, 1 << 20), st.integers(1, 1100))
