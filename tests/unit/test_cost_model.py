@@ -1,0 +1,149 @@
+"""The cost model against a prototype measured as a whole, and against sums done by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgelearn.network import design
+from hw_models import logic, technology
+from hw_models.comparison import cost_of_rule
+from hw_models.cost_model import contents, error_bits, price
+from hw_models.memory import sram
+from hw_models.processor import Engine, find_processor, read
+from hw_models.schedule import assume
+
+TOGGLES = {row["engine"]: row for row in technology.rows("toggles")}
+
+
+@pytest.fixture(scope="module")
+def prototype(tmp_path_factory) -> Engine:
+    """The measured engine: 45 nm, 32 KB of weights, 512 B of activations, fast cells; leakage was not counted."""
+    text = find_file("engine-45nm-dense")
+    text = text.replace('holds = ["weight"]', 'holds = ["weight"]\ncapacity = "32 KiB"')
+    text = text.replace('holds = ["activation"]', 'holds = ["activation"]\ncapacity = "512 B"')
+    path = tmp_path_factory.mktemp("processors") / "prototype.toml"
+    path.write_text(text)
+    engine = read(path)
+    assert isinstance(engine, Engine)
+    return engine
+
+
+def find_file(name: str) -> str:
+    from hw_models.processor import path_of
+
+    return path_of(name).read_text()
+
+
+def layer_energy_pj(cost, layer: int) -> float:
+    return sum(item.value for item in cost.items if item.figure == "energy_pj" and item.layer == layer) / cost.samples
+
+
+@pytest.mark.parametrize("rule", ["drtp", "dfa"])
+def test_a_layer_costs_what_the_prototype_measured(prototype, rule):
+    """64 x 8 with the bias as one of the 64; feedback regenerated, stochastic rounding; within 10 %."""
+    spec = design((63, 8, 10), rule=rule, rounding="stochastic", feedback_format="lfsr", input_bits=8)
+    cost = cost_of_rule(spec, assume(spec), prototype)
+    inference, training = (layer_energy_pj(part, 1) for part in (cost.inference, cost.training))
+    assert inference == pytest.approx(float(TOGGLES["inference"]["logic_and_sram_pj_per_sample"]), rel=0.1)
+    assert training == pytest.approx(float(TOGGLES[rule]["logic_and_sram_pj_per_sample"]), rel=0.1)
+
+
+def test_three_overheads_of_one_engine_differ_as_measured(prototype):
+    """Power about 4 %, energy about 206 %, cycles 194 % for the same layer."""
+    spec = design((63, 8, 10), rounding="stochastic", feedback_format="lfsr", input_bits=8)
+    cost = cost_of_rule(spec, assume(spec), prototype)
+    pj = [layer_energy_pj(part, 1) for part in (cost.inference, cost.training)]
+    cycles = [
+        sum(item.value for item in part.items if item.figure == "cycles" and item.layer == 1) / part.samples
+        for part in (cost.inference, cost.training)
+    ]
+    assert cycles == [529, 1553]
+    assert 100 * (pj[1] / pj[0] - 1) == pytest.approx(206, abs=15)
+    assert 100 * (pj[1] / cycles[1] / (pj[0] / cycles[0]) - 1) == pytest.approx(4.4, abs=5)
+
+
+def test_an_inference_by_hand():
+    """784-10 on one lane: words x CACTI, cycles x gates, and the whole memory's leakage."""
+    engine = find_processor("engine-28nm")
+    assert isinstance(engine, Engine)
+    spec = design((784, 10), rule="shallow", input_bits=8, rounding="nearest")
+    cost = price(spec, assume(spec), engine, learning=False)
+    weights = sram("itrs-lstp", 28, 785 * 10 * 8, 8)
+    activations = sram("itrs-lstp", 28, 784 * (8 + 10) + 10 * (8 + 4), 8)
+    cycles = 10 * (785 + 2) + 1
+    path = logic.Datapath(8, 8).energy_pj()
+    scale = technology.energy_scale(45, 1.1, 28, 0.9)
+    seconds = cycles / 200e6
+    leakage_uw = weights.leakage_uw + activations.leakage_uw
+    by_hand = {
+        "forward weights": 7850 * weights.read_pj,
+        "activations": 7840 * activations.read_pj + 784 * activations.write_pj,
+        "arithmetic": cycles * path["arithmetic"] * scale,
+        "control": cycles * path["control"] * scale,
+        "leakage": leakage_uw * seconds * 1e6,
+    }
+    assert cost.total("cycles") / cost.samples == cycles
+    assert {role: pj / cost.samples for role, pj in cost.by_role("energy_pj").items()} == pytest.approx(by_hand)
+    assert cost.power_uw == pytest.approx(sum(by_hand.values()) * 1e-6 / seconds)
+    assert cost.total("memory_bits") == 785 * 10 * 8 + 784 * 18 + 10 * 12
+
+
+def test_what_is_held_while_learning():
+    """784-500-10, 8 + 8 bits, 4-bit inputs: sums of the shapes by hand."""
+    held = {
+        rule: contents(design((784, 500, 10), rule=rule), True, False) for rule in ("drtp", "dfa", "sdfa", "bp", "fa")
+    }
+    two_layers = 784 * 4 + 500 * 8
+    for bits in held.values():
+        assert bits["weight", "forward weights"] == bits["residual", "residuals"] == (785 * 500 + 501 * 10) * 8
+        assert bits["activation", "activations"] == two_layers
+    assert ("activation", "buffers") not in held["drtp"]
+    assert held["drtp"]["gate", "buffers"] == 0
+    for rule in ("dfa", "sdfa", "bp", "fa"):
+        assert held[rule]["activation", "buffers"] == 10 * 8
+        assert held[rule]["gate", "buffers"] == 500 * 8
+    assert held["bp"]["delta", "buffers"] == 500 * 16
+    assert held["dfa"]["feedback", "feedback"] == 500 * 10 * 8
+    assert held["bp"]["feedback", "feedback"] == 0
+    assert error_bits(design((784, 500, 10), rule="dfa")) == 90
+    assert error_bits(design((784, 500, 10), rule="sdfa")) == 20
+    assert error_bits(design((784, 500, 10), rule="drtp")) == 9
+
+
+@pytest.mark.parametrize(("rule", "measured"), [("bp", 50869), ("dfa", 51213), ("fa", 50836), ("drtp", 48963)])
+def test_firmware_instructions_come_close_to_counted_ones(rule, measured):
+    """64-32-10, int16, stochastic: 1350 weights written a sample; within 10 % of the counts on a Cortex-M3."""
+    spec = design((64, 32, 10), rule=rule, bits=16, rounding="stochastic")
+    activity = assume(spec)
+    density = 1350 / (65 * 32 + 33 * 10)
+    for name in ("active_neurons", "update_pairs", "gated_signals", "live_gates"):
+        activity[name][:] = (activity[name] * density).astype(int)
+    cost = price(spec, activity, find_processor("cortex-m4"))
+    instructions = cost.total("cycles") / cost.samples / 1.5
+    assert instructions == pytest.approx(measured, rel=0.1)
+
+
+def test_a_wider_delta_is_paid_for():
+    """The contract's 16-bit d needs a wider multiplier than the synthesised one."""
+    engine = find_processor("engine-28nm")
+    spec = design((64, 32, 10), rule="dfa")
+    narrow, wide = (price(spec, assume(spec), engine.model_copy(update={"delta_bits": bits})) for bits in (None, 16))
+    assert wide.total("area_um2", "arithmetic") > 1.2 * narrow.total("area_um2", "arithmetic")
+    assert wide.total("energy_pj", "arithmetic") > narrow.total("energy_pj", "arithmetic")
+
+
+def test_a_transposed_read_of_single_weights_costs_words_and_cycles():
+    spec = design((64, 32, 30), rule="bp")
+    engine = find_processor("engine-28nm-32-lanes")
+    costs = [
+        price(spec, assume(spec), engine.model_copy(update={"transposed_read": way}))
+        for way in ("transposable", "adder-tree", "single")
+    ]
+    assert costs[0].total("cycles") < costs[1].total("cycles") < costs[2].total("cycles")
+    assert costs[2].total("energy_pj", "feedback") > 20 * costs[1].total("energy_pj", "feedback")
+
+
+def test_memories_slower_than_the_clock_are_named():
+    engine = find_processor("engine-28nm").model_copy(update={"clock": 5e9})
+    spec = design((784, 500, 10))
+    assert any("memory 'weights' takes" in note for note in price(spec, assume(spec), engine).notes)
