@@ -718,9 +718,9 @@ def _print(content: dict[str, Any]) -> None:
                 print(f"| {' | '.join(shown)} | {row['never']} of {row['of']} |")
     print(
         "\n| learned | dead zone | samples that update, all and last epoch | wrong, last epoch | neurons in them "
-        "| energy over inference, last epoch (write as a read) | test error |"
+        "| energy over inference, all epochs | last epoch (write as a read) | test error |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for row in content["updating_shares"]:
         learned = (
             f"{row['rule']}, {row['data']}",
@@ -728,6 +728,7 @@ def _print(content: dict[str, Any]) -> None:
             f"{100 * row['updating_share']:.3g} %, {100 * row['updating_share_last_epoch']:.3g} %",
             f"{100 * row['wrong_share_last_epoch']:.3g} %",
             f"{100 * row['hidden_neurons_in_an_updating_sample']:.3g} %",
+            f"+{row['energy_percent']:.3g} %",
             f"+{row['energy_percent_last_epoch']:.3g} % (+{row['energy_percent_last_epoch_write_as_read']:.3g} %)",
             f"{row['test_error_percent']:.3g} %",
         )
