@@ -46,7 +46,18 @@ def _root(
 
 
 def _flag(help_text: str, *names: str) -> Any:
-    return typer.Option(*names, help=help_text, show_default=False)
+    text = help_text.replace("[", "\\[")  # else rich takes a default in brackets for markup
+    return typer.Option(*names, help=text, show_default=False)
+
+
+# Flags of more than one command
+_Net = Annotated[Optional[str], _flag("Layer sizes, e.g. 784-500-10 [one hidden layer of 100].")]
+_Bits = Annotated[Optional[int], _flag("View bits of a weight, 2 to 16 [8].")]
+_ResidualBits = Annotated[Optional[int], _flag("Bits under the view, 0 to 8 [as many as fit with residual].")]
+_Rounding = Annotated[Optional[str], _flag("residual, stochastic or nearest [residual].")]
+_InputBits = Annotated[Optional[int], _flag("Bits of an input level, 1 to 8 [4].")]
+_Feedback = Annotated[Optional[str], _flag("Feedback weights: int8, ternary, sign or lfsr [int8].")]
+_AsJson = Annotated[bool, _flag("Print as JSON.", "--json")]
 
 
 @app.command()
@@ -62,16 +73,14 @@ def run(
     limit: Annotated[Optional[int], _flag("Train on the first N samples only, 1 or more.")] = None,
     test_fraction: Annotated[Optional[float], _flag("Test part of your own file [0.2].")] = None,
     rule: Annotated[Optional[str], _flag("Learning rule (see `edgelearn rules`) [drtp].")] = None,
-    net: Annotated[Optional[str], _flag("Layer sizes, e.g. 784-500-10 [one hidden layer of 100].")] = None,
-    bits: Annotated[Optional[int], _flag("View bits of a weight, 2 to 16 [8].")] = None,
-    residual_bits: Annotated[
-        Optional[int], _flag("Bits under the view, 0 to 8 [as many as fit with residual].")
-    ] = None,
-    rounding: Annotated[Optional[str], _flag("residual, stochastic or nearest [residual].")] = None,
-    input_bits: Annotated[Optional[int], _flag("Bits of an input level, 1 to 8 [4].")] = None,
+    net: _Net = None,
+    bits: _Bits = None,
+    residual_bits: _ResidualBits = None,
+    rounding: _Rounding = None,
+    input_bits: _InputBits = None,
     activation: Annotated[Optional[str], _flag("tanh, hard-tanh, quadratic-tanh, relu or leaky [tanh].")] = None,
     output: Annotated[Optional[str], _flag("sigmoid or softmax [sigmoid].")] = None,
-    feedback: Annotated[Optional[str], _flag("Feedback weights: int8, ternary, sign or lfsr [int8].")] = None,
+    feedback: _Feedback = None,
     hidden_rate: Annotated[
         Optional[int], _flag("Learning rate of hidden layers, exponent of two, -20 to 0 [by rule].")
     ] = None,
@@ -182,14 +191,12 @@ def _print_report(report: Report, speed: float | None, out: Path | None) -> None
 @app.command()
 def cost(
     rule: Annotated[str, _flag("Learning rules, divided by commas, or all.")] = "all",
-    net: Annotated[Optional[str], _flag("Layer sizes, e.g. 784-500-10 [64-100-10].")] = None,
-    bits: Annotated[Optional[int], _flag("View bits of a weight, 2 to 16 [8].")] = None,
-    residual_bits: Annotated[
-        Optional[int], _flag("Bits under the view, 0 to 8 [as many as fit with residual].")
-    ] = None,
-    rounding: Annotated[Optional[str], _flag("residual, stochastic or nearest [residual].")] = None,
-    input_bits: Annotated[Optional[int], _flag("Bits of an input level, 1 to 8 [4].")] = None,
-    feedback: Annotated[Optional[str], _flag("Feedback weights: int8, ternary, sign or lfsr [int8].")] = None,
+    net: _Net = None,
+    bits: _Bits = None,
+    residual_bits: _ResidualBits = None,
+    rounding: _Rounding = None,
+    input_bits: _InputBits = None,
+    feedback: _Feedback = None,
     processor: Annotated[
         str, _flag("Processor (see `edgelearn processors list`) or a .toml file [engine-28nm].")
     ] = "engine-28nm",
@@ -201,7 +208,7 @@ def cost(
         Optional[list[Path]], _flag("Price this finished run's own activity; again for more runs.", "--run")
     ] = None,
     tornado: Annotated[bool, _flag("Say which constant decides the order of the rules.", "--tornado")] = False,
-    json: Annotated[bool, _flag("Print as JSON.", "--json")] = False,
+    json: _AsJson = False,
     csv: Annotated[bool, _flag("Print as CSV.", "--csv")] = False,
     plot: Annotated[Optional[Path], _flag("Draw energy and area by role: a .png or .svg file.")] = None,
     action_counts: Annotated[
@@ -313,7 +320,7 @@ def processors_show(
 
 
 @app.command()
-def rules(json: Annotated[bool, _flag("Print as JSON.", "--json")] = False) -> None:
+def rules(json: _AsJson = False) -> None:
     """Print the rule table with everything that is derived from it."""
     from edgelearn.rules import RULES
 

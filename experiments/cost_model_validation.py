@@ -17,7 +17,7 @@ from edgelearn.files import write_text
 from edgelearn.rules import find_rule
 from hw_models import technology
 from hw_models.logic import LIBRARY, N_ERRORS, Datapath
-from hw_models.memory import sram, sram_rows
+from hw_models.memory import macro, sram_rows
 
 RESULTS = Path(__file__).parent / "results" / "cost_model_validation.json"
 SRAM_FIGURES = ("read_pj", "write_pj", "area_um2", "leakage_uw", "access_ns")
@@ -33,7 +33,7 @@ def sram_errors() -> list[dict[str, Any]]:
     for row in sram_rows("test"):
         if row["word_bits"] not in widths:
             continue
-        predicted = sram(row["cell"], float(row["node_nm"]), 8 * int(row["capacity_bytes"]), int(row["word_bits"]))
+        predicted = macro(row["cell"], float(row["node_nm"]), 8 * int(row["capacity_bytes"]), int(row["word_bits"]))
         for figure in SRAM_FIGURES:
             expected = float(row[figure]) + (float(row["gate_leakage_uw"]) if figure == "leakage_uw" else 0.0)
             place = errors.setdefault((row["cell"], row["node_nm"]), {})

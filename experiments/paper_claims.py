@@ -155,7 +155,7 @@ def dram() -> dict[str, Any]:
             "round to three orders"
         ),
         "verdict": "holds partly" if _between(paper[0], THREE_ORDERS) else "fails",
-        "reason": "holds for additions in the table that the paper cites; not for multiplications or newer DRAM",
+        "reason": "additions in the table that the paper cites: holds; multiplications: two orders; newer DRAM: less",
     }
 
 

@@ -90,9 +90,9 @@ PARK_RANGES = Ranges("45 nm, 1.1 V", ("dfa", "sdfa"), ("784-200-200-10",), lanes
 ANP_RANGES = Ranges("28 nm, 0.6 V", ("dfa", "drtp"), ("784-500-10",), lanes=(1, 8, 32, 128))
 EON_RANGES = Ranges("28 nm, 0.9 V", ("drtp",), ("784-500-10",), lanes=(1, 8, 32, 128))
 _PROCESSORS = {
-    "28 nm, 0.6 V": ("event-driven-28nm", {}),
-    "28 nm, 0.9 V": ("engine-28nm", {}),
-    "45 nm, 1.1 V": ("engine-45nm", {"cell": "itrs-lstp"}),  # itrs-hp would spend most of its energy leaking
+    "28 nm, 0.6 V": "event-driven-28nm",
+    "28 nm, 0.9 V": "engine-28nm",
+    "45 nm, 1.1 V": "engine-45nm",
 }
 
 
@@ -194,11 +194,8 @@ def _spec(net: str, rule: str, bits: int, rounding: str, residual_bits: int, fee
 @cache
 def _engine(node: str, lanes: int, shared_generator: bool, clock_gating: bool) -> Engine:
     """Return a packaged engine, changed."""
-    name, memory = _PROCESSORS[node]
-    settings = find_processor(name).model_dump(exclude_none=True)
+    settings = find_processor(_PROCESSORS[node]).model_dump(exclude_none=True)
     settings |= {"lanes": lanes, "shared_random_generator": shared_generator, "clock_gating": clock_gating}
-    for key in settings["memories"]:
-        settings["memories"][key] |= memory
     return Engine.model_validate(settings)
 
 

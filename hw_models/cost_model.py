@@ -251,6 +251,7 @@ class _Priced:
     cycle_pj: float = 0.0
     energy_constants: tuple[str, ...] = ()
     area_constants: tuple[str, ...] = ()
+    leakage_constants: tuple[str, ...] = ()
 
 
 def _price_memory(engine: Engine, name: str, memory: Memory, bits: int, word_bits: int) -> _Priced:
@@ -262,13 +263,9 @@ def _price_memory(engine: Engine, name: str, memory: Memory, bits: int, word_bit
                 f"the network does not fit {engine.name}: memory '{name}' holds {capacity} bits and "
                 f"{', '.join(memory.holds)} need {bits}; use a smaller --net or fewer --bits, or a larger 'capacity'"
             )
-    if not capacity:
-        return _Priced(MemoryCost(0.0, 0.0, 0.0, 0.0, 0.0, 0, "no words"))
     if memory.kind == "sram":
         assert memory.cell is not None
-        return _Priced(
-            sram(memory.cell, engine.node, capacity, max(word_bits, 1)), 0.0, ("SRAM energy",), ("SRAM area",)
-        )
+        return _Priced(sram(memory.cell, engine.node, capacity, word_bits), 0.0, ("SRAM energy",), ("SRAM area",))
     if memory.kind == "registers":
         bit_pj = logic.register_pj() * technology.energy_scale(
             logic.NODE_NM, logic.VOLTAGE_V, engine.node, engine.voltage
@@ -285,18 +282,19 @@ def _price_memory(engine: Engine, name: str, memory: Memory, bits: int, word_bit
     cost = MemoryCost(
         word_bits * own[0], word_bits * own[1], capacity * own[2], capacity * own[3], 0.0, 1, engine.source
     )
-    return _Priced(cost, 0.0, (f"{name} energy",), (f"{name} area",))
+    return _Priced(cost, 0.0, (f"{name} energy",), (f"{name} area",), (f"{name} leakage",))
 
 
 def _own_constants(engine: Engine) -> list[Constant]:
     """Bands that a file gives for its own memories; read and write share the wider one."""
     found = []
     for name, memory in engine.memories.items():
-        if memory.read and memory.write and memory.area:
+        if memory.read and memory.write and memory.area and memory.leakage:
             pairs = [band.ratios for band in (memory.read, memory.write)]
             low, high = min(pair[0] for pair in pairs), max(pair[1] for pair in pairs)
             found.append(Constant(f"{name} energy", low, high, engine.source))
             found.append(Constant(f"{name} area", *memory.area.ratios, engine.source))
+            found.append(Constant(f"{name} leakage", *memory.leakage.ratios, engine.source))
     return found
 
 
@@ -331,7 +329,7 @@ def _engine_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Sched
     for phase, role in _ROLE_OF_PHASE.items():
         items += [Item("cycles", role, k + 1, float(plan.cycles[phase][k])) for k in layers]
 
-    leakage_uw = 0.0
+    seconds = float(np.sum(by_layer)) / engine.clock_hz
     for name, inside, priced in _memories(spec, engine, learning):
         bits = sum(inside.values())
         for role in engine.memories[name].holds:
@@ -348,25 +346,24 @@ def _engine_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Sched
             items.append(Item("memory_bits", role, 0, float(part)))
             items.append(Item("area_um2", role, 0, priced.cost.area_um2 * share, priced.area_constants))
             items += _energy(role, by_layer * priced.cycle_pj * share, priced.energy_constants)
-        leakage_uw += priced.cost.leakage_uw
-    items += _logic_items(spec, work, engine, plan, learning)
-    items.append(Item("leakage_uw", "leakage", 0, leakage_uw))
-    seconds = float(np.sum(by_layer)) / engine.clock_hz
-    items.append(Item("energy_pj", "leakage", 0, leakage_uw * seconds * 1e6))
-    return items
+        leakage_uw, leaks = priced.cost.leakage_uw, priced.leakage_constants
+        items.append(Item("leakage_uw", "leakage", 0, leakage_uw, leaks))
+        items.append(Item("energy_pj", "leakage", 0, leakage_uw * seconds * 1e6, leaks))
+    return items + _logic_items(spec, work, engine, plan, learning)
 
 
 def _memories(
     spec: NetworkSpec, engine: Engine, learning: bool
 ) -> list[tuple[str, dict[tuple[str, str], int], _Priced]]:
-    """Return name, contents in bits and price of each memory; one that holds nothing is not built."""
+    """Return name, contents in bits and price of each memory that is built: one that would hold nothing is not."""
     held = contents(spec, learning, engine.skips_zero_inputs)
     words = _words(spec, engine.lanes)
     found = []
     for name, memory in engine.memories.items():
         inside = {key: bits for key, bits in held.items() if key[0] in memory.holds and bits}
-        word_bits = max((words[role] for role, _ in inside), default=0)
-        found.append((name, inside, _price_memory(engine, name, memory, sum(inside.values()), word_bits)))
+        if inside:
+            word_bits = max(words[role] for role, _ in inside)
+            found.append((name, inside, _price_memory(engine, name, memory, sum(inside.values()), word_bits)))
     return found
 
 

@@ -18,7 +18,7 @@ import csv
 import functools
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from edgelearn.errors import UserError, unknown
 TABLE = Path(__file__).parent / "tables" / "sram_cacti.csv"
 SOURCES = {"CACTI 7": "CACTI 7 (KULeuven-MICAS/zigzag, cacti_master), 1RW RAM, 300 K"}
 LARGEST_MACRO_BITS = 8 * (4 << 20)
+NARROWEST_BITS = 8
 _FIGURES = ("read_pj", "write_pj", "area_um2", "leakage_uw", "access_ns")
 
 
@@ -139,8 +140,8 @@ def _macros(cell: str, node_nm: float) -> _Macros:
 
 
 @functools.lru_cache(maxsize=4096)
-def sram(cell: str, node_nm: float, capacity_bits: int, word_bits: int) -> MemoryCost:
-    """Price an SRAM with one read-write port at 300 K.
+def macro(cell: str, node_nm: float, capacity_bits: int, word_bits: int) -> MemoryCost:
+    """Price an SRAM with one read-write port at 300 K whose macros are as wide as its words.
 
     Parameters
     ----------
@@ -165,7 +166,7 @@ def sram(cell: str, node_nm: float, capacity_bits: int, word_bits: int) -> Memor
 
     Example
     -------
-    >>> cost = sram("itrs-hp", 45, 8 * 32768, 8)
+    >>> cost = macro("itrs-hp", 45, 8 * 32768, 8)
     >>> round(cost.read_pj, 2), round(cost.write_pj, 2), cost.banks
     (3.56, 3.41, 1)
     """
@@ -196,3 +197,42 @@ def sram(cell: str, node_nm: float, capacity_bits: int, word_bits: int) -> Memor
         banks=n_macros,
         source=macros.source,
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def sram(cell: str, node_nm: float, capacity_bits: int, word_bits: int) -> MemoryCost:
+    """Price an SRAM whose words lie in one macro or are shared out over 2, 4, 8, ... narrower ones side by side.
+
+    The division is the one with the least product of area and energy of a read and a write together.
+
+    Notes
+    -----
+    CACTI chooses a macro for its reads; a macro with wide words can take several times the energy for a write. A
+    designer who writes as often as he reads puts narrower macros side by side. Parameters and errors as `macro`.
+
+    Example
+    -------
+    >>> wide, divided = macro("itrs-lstp", 28, 2**22, 256), sram("itrs-lstp", 28, 2**22, 256)
+    >>> round(wide.write_pj / wide.read_pj, 1), round(divided.write_pj / divided.read_pj, 1), divided.banks
+    (7.1, 1.1, 16)
+    """
+    best = macro(cell, node_nm, capacity_bits, word_bits)
+    n_beside = 2
+    while n_beside * NARROWEST_BITS <= word_bits and capacity_bits:
+        part = macro(cell, node_nm, math.ceil(capacity_bits / n_beside), math.ceil(word_bits / n_beside))
+        divided = replace(
+            part,
+            read_pj=part.read_pj * n_beside,
+            write_pj=part.write_pj * n_beside,
+            area_um2=part.area_um2 * n_beside,
+            leakage_uw=part.leakage_uw * n_beside,
+            banks=part.banks * n_beside,
+        )
+        if _merit(divided) < _merit(best):
+            best = divided
+        n_beside *= 2
+    return best
+
+
+def _merit(cost: MemoryCost) -> float:
+    return (cost.read_pj + cost.write_pj) * cost.area_um2

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgelearn.errors import UserError
-from hw_models.memory import LARGEST_MACRO_BITS, MemoryCost, sram, sram_rows
+from hw_models.memory import LARGEST_MACRO_BITS, MemoryCost, macro, sram_rows
 
 CELLS, NODES = ("itrs-hp", "itrs-lstp"), (45, 32, 28, 22)
 PLACES = list(product(CELLS, NODES))
@@ -26,7 +26,7 @@ def misses(cell: str, node_nm: int, on_grid: bool) -> list[tuple[float, str, int
         width, capacity = int(row["word_bits"]), int(row["capacity_bytes"])
         if (row["cell"], int(row["node_nm"])) != (cell, node_nm) or (width in FIT_WIDTHS) != on_grid:
             continue
-        cost = sram(cell, node_nm, 8 * capacity, width)
+        cost = macro(cell, node_nm, 8 * capacity, width)
         truth = {name: float(row[name]) for name in FIGURES}
         truth["leakage_uw"] += float(row["gate_leakage_uw"])
         found += [(abs(getattr(cost, name) / truth[name] - 1), name, capacity, width) for name in FIGURES]
@@ -82,25 +82,25 @@ EARLIER_45_NM_HP = [
 
 @pytest.mark.parametrize(("capacity", "width", "read_pj", "write_pj"), EARLIER_45_NM_HP)
 def test_energies_of_an_earlier_sweep(capacity, width, read_pj, write_pj):
-    cost = sram("itrs-hp", 45, 8 * capacity, width)
+    cost = macro("itrs-hp", 45, 8 * capacity, width)
     assert (cost.read_pj, cost.write_pj) == pytest.approx((read_pj, write_pj), rel=0.05)
 
 
 def test_areas_and_leakage_of_an_earlier_sweep():
-    assert sram("itrs-hp", 45, 512 * 8, 8).area_um2 / (512 * 8) == pytest.approx(0.55, rel=0.05)
-    fast = sram("itrs-hp", 45, 32 * KIB, 8)
+    assert macro("itrs-hp", 45, 512 * 8, 8).area_um2 / (512 * 8) == pytest.approx(0.55, rel=0.05)
+    fast = macro("itrs-hp", 45, 32 * KIB, 8)
     assert fast.area_um2 == pytest.approx(119572, rel=0.05)
     assert fast.leakage_uw == pytest.approx(16408 + 1234, rel=0.05)  # channels + gates
-    small = sram("itrs-hp", 28, 32 * KIB, 8)
+    small = macro("itrs-hp", 28, 32 * KIB, 8)
     assert (small.read_pj, small.write_pj) == pytest.approx((1.608, 1.502), rel=0.05)
     assert small.area_um2 / (32 * KIB) == pytest.approx(0.176, rel=0.05)
-    assert sram("itrs-lstp", 28, 32 * KIB, 8).leakage_uw == pytest.approx(0.7248 + 3.32, rel=0.05)
-    assert sram("itrs-lstp", 45, 32 * KIB, 8).leakage_uw < fast.leakage_uw / 1000
+    assert macro("itrs-lstp", 28, 32 * KIB, 8).leakage_uw == pytest.approx(0.7248 + 3.32, rel=0.05)
+    assert macro("itrs-lstp", 45, 32 * KIB, 8).leakage_uw < fast.leakage_uw / 1000
 
 
 def test_horowitz_is_twice_to_three_times_higher():
     # M. Horowitz, ISSCC 2014: 5 pJ for a 32-bit read of 8 KB at 45 nm. Known disagreement, not an error to hide.
-    assert 1.5 < 5.0 / sram("itrs-hp", 45, 8 * KIB, 32).read_pj < 3
+    assert 1.5 < 5.0 / macro("itrs-hp", 45, 8 * KIB, 32).read_pj < 3
 
 
 places = st.sampled_from(PLACES)
@@ -109,31 +109,31 @@ places = st.sampled_from(PLACES)
 @given(places, st.integers(1, 12 << 23), st.integers(1, 1 << 20), st.integers(1, 1100))
 def test_area_never_falls_with_words(place, words, more, width):
     capacity = min(words * width, 1 << 30)
-    small, large = (sram(*place, bits, width).area_um2 for bits in (capacity, capacity + more * width))
+    small, large = (macro(*place, bits, width).area_um2 for bits in (capacity, capacity + more * width))
     assert large >= small * (1 - 1e-9)
 
 
 @given(places, st.integers(64, 1 << 16), st.integers(1, 512))
 def test_twice_the_width_at_the_same_words_is_never_smaller(place, words, width):
-    narrow, wide = (sram(*place, words * bits, bits).area_um2 for bits in (width, 2 * width))
+    narrow, wide = (macro(*place, words * bits, bits).area_um2 for bits in (width, 2 * width))
     assert wide >= narrow * (1 - 1e-9)
 
 
 @given(places, st.integers(1, 1 << 28), st.integers(1, 2048))
 def test_every_figure_is_finite_and_positive(place, capacity, width):
-    cost = sram(*place, capacity, width)
+    cost = macro(*place, capacity, width)
     assert all(math.isfinite(getattr(cost, name)) and getattr(cost, name) > 0 for name in FIGURES)
 
 
 def test_capacity_beyond_a_macro_is_split_into_equal_banks():
-    one, three = (sram("itrs-hp", 45, n * LARGEST_MACRO_BITS, 64) for n in (1, 3))
+    one, three = (macro("itrs-hp", 45, n * LARGEST_MACRO_BITS, 64) for n in (1, 3))
     assert (one.banks, three.banks) == (1, 3)
     assert (three.read_pj, three.write_pj, three.access_ns) == (one.read_pj, one.write_pj, one.access_ns)
     assert (three.area_um2, three.leakage_uw) == pytest.approx((3 * one.area_um2, 3 * one.leakage_uw))
 
 
 def test_words_beyond_the_table_are_macros_side_by_side():
-    one, four = (sram("itrs-lstp", 28, n * 64 * KIB, n * 512) for n in (1, 4))
+    one, four = (macro("itrs-lstp", 28, n * 64 * KIB, n * 512) for n in (1, 4))
     assert (one.banks, four.banks) == (1, 4)
     assert (four.read_pj, four.write_pj, four.area_um2) == pytest.approx(
         (4 * one.read_pj, 4 * one.write_pj, 4 * one.area_um2)
@@ -142,26 +142,26 @@ def test_words_beyond_the_table_are_macros_side_by_side():
 
 
 def test_narrow_and_tiny_memories():
-    assert sram("itrs-hp", 45, 4 * KIB, 3) == sram("itrs-hp", 45, 4 * KIB, 8)
-    assert sram("itrs-hp", 45, 8, 8) == sram("itrs-hp", 45, 16, 8)  # the smallest macro, whole
-    assert sram("itrs-hp", 45, 4 * KIB + 1, 32) == sram("itrs-hp", 45, 4 * KIB + 32, 32)
+    assert macro("itrs-hp", 45, 4 * KIB, 3) == macro("itrs-hp", 45, 4 * KIB, 8)
+    assert macro("itrs-hp", 45, 8, 8) == macro("itrs-hp", 45, 16, 8)  # the smallest macro, whole
+    assert macro("itrs-hp", 45, 4 * KIB + 1, 32) == macro("itrs-hp", 45, 4 * KIB + 32, 32)
 
 
 def test_nothing_costs_nothing():
-    assert sram("itrs-hp", 45, 0, 8) == MemoryCost(0, 0, 0, 0, 0, 0, sram("itrs-hp", 45, 8, 8).source)
+    assert macro("itrs-hp", 45, 0, 8) == MemoryCost(0, 0, 0, 0, 0, 0, macro("itrs-hp", 45, 8, 8).source)
 
 
 def test_the_source_names_table_cell_and_node():
-    source = sram("itrs-lstp", 22, KIB, 8).source
+    source = macro("itrs-lstp", 22, KIB, 8).source
     assert source == "CACTI 7 (KULeuven-MICAS/zigzag, cacti_master), 1RW RAM, 300 K, itrs-lstp, 22 nm"
 
 
 def test_mistakes_name_what_exists():
     with pytest.raises(UserError, match=r"SRAM cell type 'itrs-hpp' is not known; known: itrs-hp, itrs-lstp\. Did"):
-        sram("itrs-hpp", 45, KIB, 8)
+        macro("itrs-hpp", 45, KIB, 8)
     with pytest.raises(UserError, match=r"no SRAM figures for 40 nm; known for itrs-hp: 22, 28, 32, 45 nm; "):
-        sram("itrs-hp", 40, KIB, 8)
+        macro("itrs-hp", 40, KIB, 8)
     with pytest.raises(UserError, match=r"an SRAM of -1 bits in words of 8 bits is not possible; give"):
-        sram("itrs-hp", 45, -1, 8)
+        macro("itrs-hp", 45, -1, 8)
     with pytest.raises(UserError, match=r"an SRAM of 8 bits in words of 0 bits is not possible; give"):
-        sram("itrs-hp", 45, 8, 0)
+        macro("itrs-hp", 45, 8, 0)
