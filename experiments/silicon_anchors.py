@@ -31,7 +31,9 @@ from edgelearn.learner import Learner
 from edgelearn.network import NetworkSpec, design, parse_net
 from edgelearn.streams import open_dataset
 from hw_models import technology
-from hw_models.cost_model import Cost, contents, price
+from hw_models.contents import contents
+from hw_models.cost import Cost
+from hw_models.cost_model import price
 from hw_models.memory import sram
 from hw_models.processor import Engine, find_processor
 from hw_models.schedule import FORWARD_ACTIVITY, assume, schedule

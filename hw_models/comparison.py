@@ -13,7 +13,8 @@ from edgelearn.accounting import Counters, buffers
 from edgelearn.network import NetworkSpec
 from edgelearn.rules.rule import Locking
 from hw_models import logic
-from hw_models.cost_model import Cost, price
+from hw_models.cost import Cost
+from hw_models.cost_model import price
 from hw_models.processor import AnyProcessor, Core, Engine, Microcontroller
 from hw_models.schedule import schedule, worked
 from hw_models.uncertainty import span

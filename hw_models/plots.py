@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import write_whole
 from hw_models.comparison import RuleCost
-from hw_models.cost_model import ROLES, Cost
+from hw_models.cost import ROLES, Cost
 from hw_models.processor import Engine
 from hw_models.uncertainty import span
 

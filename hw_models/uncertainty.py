@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from hw_models.cost_model import Constant, Cost
+from hw_models.cost import Constant, Cost
 
 if TYPE_CHECKING:
     from hw_models.comparison import RuleCost

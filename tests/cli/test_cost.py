@@ -9,7 +9,7 @@ import json
 import pytest
 
 from edgelearn.rules import RULES
-from hw_models.cost_model import ROLES
+from hw_models.cost import ROLES
 from tests.cli.runner import QUICK, edgelearn
 
 

@@ -14,7 +14,9 @@ from edgelearn.accounting import Counters
 from edgelearn.network import FEEDBACK_FORMATS, ROUNDINGS, NetworkSpec, design
 from edgelearn.rules import RULES
 from hw_models.comparison import OVERHEADS, cost_of_rule
-from hw_models.cost_model import EMPTY_LANES, Cost, price
+from hw_models.cost import Cost
+from hw_models.cost_model import price
+from hw_models.engine_cost import EMPTY_LANES
 from hw_models.processor import AnyProcessor, Engine, find_processor, names
 from hw_models.schedule import assume
 from hw_models.uncertainty import flips, ranking, span, tornado

@@ -7,7 +7,8 @@ import pytest
 from edgelearn.network import design
 from hw_models import logic, technology
 from hw_models.comparison import cost_of_rule
-from hw_models.cost_model import contents, error_bits, price
+from hw_models.contents import contents, error_bits
+from hw_models.cost_model import price
 from hw_models.memory import sram
 from hw_models.processor import Engine, find_processor, read
 from hw_models.schedule import assume

@@ -13,7 +13,7 @@ import pytest
 from edgelearn.errors import UserError
 from edgelearn.network import design
 from hw_models.comparison import cost_of_rule
-from hw_models.cost_model import ROLES
+from hw_models.cost import ROLES
 from hw_models.plots import COLOURS, plot_costs
 from hw_models.processor import find_processor
 from hw_models.schedule import assume

@@ -1,0 +1,140 @@
+"""What a cost is: items that add, each a base value times the uncertain constants it is proportional to.
+
+So a cost can be evaluated at any point of its band without pricing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+ROLES = (
+    "forward pass",
+    "update",
+    "forward weights",
+    "residuals",
+    "feedback",
+    "activations",
+    "buffers",
+    "error",
+    "arithmetic",
+    "random generator",
+    "control",
+    "leakage",
+)
+ROLE_OF_PHASE = {"forward": "forward pass", "signal": "feedback", "update": "update"}
+FIGURES = ("energy_pj", "cycles", "area_um2", "leakage_uw", "memory_bits")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A constant known only within a band, as a multiple of its nominal value.
+
+    `nominal` is 1, or 0 for a share that is left out unless it is added.
+    """
+
+    name: str
+    low: float
+    high: float
+    source: str
+    nominal: float = 1.0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One contribution: `value` times the constants named.
+
+    Parameters
+    ----------
+    layer : counted from 1; 0 where a figure belongs to the whole processor
+    """
+
+    figure: str
+    role: str
+    layer: int
+    value: float
+    constants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a number of samples costs on a processor.
+
+    Parameters
+    ----------
+    items : energy in pJ and cycles of all samples together; area in um2, leakage in uW, memory in bits
+    samples : how many
+    notes : what a user should know
+    prices : figures that the processor has; a bought chip has no area to choose, some have no sourced energy
+    """
+
+    items: tuple[Item, ...]
+    samples: int
+    clock_hz: float
+    prices: tuple[str, ...]
+    constants: tuple[Constant, ...]
+    notes: tuple[str, ...] = ()
+
+    def total(self, figure: str, role: str | None = None, at: Mapping[str, float] | None = None) -> float:
+        """Return a figure, of one role or all, with constants at multiples of nominal given in `at`."""
+        scales = {constant.name: constant.nominal for constant in self.constants} | dict(at or {})
+        total = 0.0
+        for (of_figure, of_role, names), value in self._grouped.items():
+            if of_figure == figure and role in (None, of_role):
+                for name in names:
+                    value *= scales[name]
+                total += value
+        return total
+
+    @cached_property
+    def _grouped(self) -> dict[tuple[str, str, tuple[str, ...]], float]:
+        """Items without their layers, so that many points of a band are evaluated quickly."""
+        grouped: dict[tuple[str, str, tuple[str, ...]], float] = {}
+        for item in self.items:
+            key = (item.figure, item.role, item.constants)
+            grouped[key] = grouped.get(key, 0.0) + item.value
+        return grouped
+
+    def by_role(self, figure: str) -> dict[str, float]:
+        """Return a figure by role, in the order of `ROLES`, without roles that have none."""
+        totals = {role: self.total(figure, role) for role in ROLES}
+        return {role: value for role, value in totals.items() if value}
+
+    def __add__(self, other: Cost) -> Cost:
+        """Join the costs of other samples on the same processor and network: energy and cycles add."""
+        running = tuple(item for item in other.items if item.figure in ("energy_pj", "cycles"))
+        constants = tuple(dict.fromkeys(self.constants + other.constants))
+        return Cost(
+            self.items + running, self.samples + other.samples, self.clock_hz, self.prices, constants, self.notes
+        )
+
+    @cached_property
+    def cycles_per_sample(self) -> float:
+        return self.total("cycles") / max(self.samples, 1)
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds from the first cycle of a sample to its last."""
+        return self.cycles_per_sample / self.clock_hz
+
+    @property
+    def energy_per_sample_pj(self) -> float:
+        return self.total("energy_pj") / max(self.samples, 1)
+
+    @property
+    def power_uw(self) -> float:
+        """Mean power while samples follow each other without a pause; leakage alone where there are none."""
+        if not self.samples:
+            return self.total("leakage_uw")
+        return self.energy_per_sample_pj / self.latency_s * 1e-6
+
+
+def make_cost(
+    items: Iterable[Item], samples: int, clock_hz: float, prices: tuple[str, ...], constants: Iterable[Constant]
+) -> Cost:
+    """Collect the items that are not zero, and the constants they use."""
+    kept = tuple(item for item in items if item.value)
+    used = {name for item in kept for name in item.constants}
+    found = tuple(dict.fromkeys(constant for constant in constants if constant.name in used))
+    return Cost(kept, samples, clock_hz, prices, found)

@@ -1,0 +1,276 @@
+"""The price of a time-multiplexed engine: memories, logic, leakage (docs/cost_model.md, sections 2 to 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgelearn.accounting import Counters, footprint, traffic
+from edgelearn.errors import UserError
+from edgelearn.network import NetworkSpec
+from edgelearn.rules.rule import Feedback, Signal
+from hw_models import logic, technology
+from hw_models.contents import ACTIVATION_BITS, ERROR_BITS, contents, error_bits
+from hw_models.cost import FIGURES, ROLE_OF_PHASE, Constant, Cost, Item, make_cost
+from hw_models.memory import MemoryCost, sram
+from hw_models.processor import Engine, Memory
+from hw_models.schedule import Schedule, schedule
+
+_ROLE_OF_MEMORY = {
+    "weight": "forward weights",
+    "residual": "residuals",
+    "feedback": "feedback",
+    "activation": "activations",
+    "gate": "buffers",
+    "delta": "buffers",
+}
+ASSUMED_VOLTAGE_V = 0.9  # of tables that state none
+EMPTY_LANES = Constant(
+    "lanes left empty",
+    0.0,
+    1.0,
+    "0: lanes as full as in a layer without zeros; 1: one step more for each queue of neurons",
+    nominal=0.0,
+)
+
+
+def _words(spec: NetworkSpec, lanes: int) -> dict[str, int]:
+    """Bits of a memory word by role: one value a lane; activations are broadcast."""
+    layer = spec.layers[0]
+    feedback = next((held.word_bits for held in footprint(spec) if held.role == "feedback"), 0)
+    return {
+        "weight": lanes * layer.word.bits,
+        "residual": lanes * layer.word.residual_bits,
+        "feedback": lanes * feedback,
+        "activation": ACTIVATION_BITS,
+        "gate": lanes * 8,
+        "delta": lanes * layer.delta_bits,
+    }
+
+
+@dataclass(frozen=True)
+class _Priced:
+    """A memory of an engine: cost of an access, of the whole, of its clock, and the constants they depend on."""
+
+    cost: MemoryCost
+    cycle_pj: float = 0.0
+    energy_constants: tuple[str, ...] = ()
+    area_constants: tuple[str, ...] = ()
+    leakage_constants: tuple[str, ...] = ()
+
+
+def _price_memory(engine: Engine, name: str, memory: Memory, bits: int, word_bits: int) -> _Priced:
+    capacity = bits
+    if memory.capacity is not None:
+        capacity = int(memory.capacity)
+        if bits > capacity:
+            raise UserError(
+                f"the network does not fit {engine.name}: memory '{name}' holds {capacity} bits and "
+                f"{', '.join(memory.holds)} need {bits}; use a smaller --net or fewer --bits, or a larger 'capacity'"
+            )
+    if memory.kind == "sram":
+        assert memory.cell is not None
+        return _Priced(sram(memory.cell, engine.node, capacity, word_bits), 0.0, ("SRAM energy",), ("SRAM area",))
+    if memory.kind == "registers":
+        bit_pj = logic.register_pj() * technology.energy_scale(
+            logic.NODE_NM, logic.VOLTAGE_V, engine.node, engine.voltage
+        )
+        area = capacity * logic.register_um2() * technology.area_scale(logic.NODE_NM, engine.node)
+        cost = MemoryCost(0.0, word_bits * bit_pj, area, 0.0, 0.0, 1, "flip-flops with enable")
+        clocked = 0.0 if engine.clock_gating else capacity * bit_pj
+        return _Priced(cost, clocked, ("register clock",), ("logic area",))
+    if memory.kind == "dram":
+        row = next(row for row in technology.rows("storage") if row["name"] == memory.table)
+        access = word_bits * float(row["pj_per_bit"])
+        return _Priced(MemoryCost(access, access, 0.0, 0.0, 0.0, 1, row["source"]))
+    own = [band.nominal for band in (memory.read, memory.write, memory.area, memory.leakage) if band is not None]
+    cost = MemoryCost(
+        word_bits * own[0], word_bits * own[1], capacity * own[2], capacity * own[3], 0.0, 1, engine.source
+    )
+    return _Priced(cost, 0.0, (f"{name} energy",), (f"{name} area",), (f"{name} leakage",))
+
+
+def _own_constants(engine: Engine) -> list[Constant]:
+    """Bands that a file gives for its own memories; read and write share the wider one."""
+    found = []
+    for name, memory in engine.memories.items():
+        if memory.read and memory.write and memory.area and memory.leakage:
+            pairs = [band.ratios for band in (memory.read, memory.write)]
+            low, high = min(pair[0] for pair in pairs), max(pair[1] for pair in pairs)
+            found.append(Constant(f"{name} energy", low, high, engine.source))
+            found.append(Constant(f"{name} area", *memory.area.ratios, engine.source))
+            found.append(Constant(f"{name} leakage", *memory.leakage.ratios, engine.source))
+    return found
+
+
+def price_engine(spec: NetworkSpec, work: Counters, engine: Engine, learning: bool) -> Cost:
+    plan = schedule(spec, work, engine.lanes, engine.transposed_read, learning)
+    items = _engine_items(spec, work, engine, plan, learning)
+    if engine.lanes > 1 and engine.update_skip == "neuron" and learning:
+        most = schedule(spec, work, engine.lanes, engine.transposed_read, learning, lanes_left_empty=True)
+        items += _more(_engine_items(spec, work, engine, most, learning), items)
+    constants = (EMPTY_LANES, *_bands(), *_own_constants(engine))
+    cost = make_cost(items, work.n_samples, engine.clock_hz, FIGURES, constants)
+    return replace(cost, notes=_too_slow(spec, engine, learning))
+
+
+def _more(most: list[Item], items: list[Item]) -> list[Item]:
+    """Return what a schedule with empty lanes takes beyond the nominal one, scaled by that constant."""
+    more: dict[tuple[str, str, int, tuple[str, ...]], float] = {}
+    for sign, part in ((1, most), (-1, items)):
+        for item in part:
+            key = (item.figure, item.role, item.layer, (*item.constants, EMPTY_LANES.name))
+            more[key] = more.get(key, 0.0) + sign * item.value
+    return [
+        Item(figure, role, layer, value, names)
+        for (figure, role, layer, names), value in more.items()
+        if value > 0 and figure in ("energy_pj", "cycles")
+    ]
+
+
+def _engine_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedule, learning: bool) -> list[Item]:
+    items: list[Item] = []
+    layers = range(len(spec.layers))
+    by_layer = plan.cycles_by_layer
+    for phase, role in ROLE_OF_PHASE.items():
+        items += [Item("cycles", role, k + 1, float(plan.cycles[phase][k])) for k in layers]
+
+    seconds = float(np.sum(by_layer)) / engine.clock_hz
+    for name, inside, priced in _memories(spec, engine, learning):
+        bits = sum(inside.values())
+        for role in engine.memories[name].holds:
+            accesses = plan.reads.get(role), plan.writes.get(role)
+            if role == "weight" and spec.rule.weight_transport and "feedback" in plan.reads:
+                items += _energy("feedback", plan.reads["feedback"] * priced.cost.read_pj, priced.energy_constants)
+            elif role == "feedback" and spec.rule.weight_transport:
+                continue
+            for counts, access_pj in zip(accesses, (priced.cost.read_pj, priced.cost.write_pj), strict=True):
+                if counts is not None:
+                    items += _energy(_ROLE_OF_MEMORY[role], counts * access_pj, priced.energy_constants)
+        for (_, role), part in inside.items():
+            share = part / bits
+            items.append(Item("memory_bits", role, 0, float(part)))
+            items.append(Item("area_um2", role, 0, priced.cost.area_um2 * share, priced.area_constants))
+            items += _energy(role, by_layer * priced.cycle_pj * share, priced.energy_constants)
+        leakage_uw, leaks = priced.cost.leakage_uw, priced.leakage_constants
+        items.append(Item("leakage_uw", "leakage", 0, leakage_uw, leaks))
+        items.append(Item("energy_pj", "leakage", 0, leakage_uw * seconds * 1e6, leaks))
+    return items + _logic_items(spec, work, engine, plan, learning)
+
+
+def _memories(
+    spec: NetworkSpec, engine: Engine, learning: bool
+) -> list[tuple[str, dict[tuple[str, str], int], _Priced]]:
+    """Return name, contents in bits and price of each memory that is built: one that would hold nothing is not."""
+    held = contents(spec, learning, engine.skips_zero_inputs)
+    words = _words(spec, engine.lanes)
+    found = []
+    for name, memory in engine.memories.items():
+        inside = {key: bits for key, bits in held.items() if key[0] in memory.holds and bits}
+        if inside:
+            word_bits = max(words[role] for role, _ in inside)
+            found.append((name, inside, _price_memory(engine, name, memory, sum(inside.values()), word_bits)))
+    return found
+
+
+def _too_slow(spec: NetworkSpec, engine: Engine, learning: bool) -> tuple[str, ...]:
+    """Name the memories whose access does not fit into a cycle."""
+    cycle_ns = 1e9 / engine.clock_hz
+    return tuple(
+        f"memory '{name}' takes {priced.cost.access_ns:.3g} ns, a cycle {cycle_ns:.3g} ns: a lower clock, or a "
+        "pipelined or smaller memory"
+        for name, _, priced in _memories(spec, engine, learning)
+        if priced.cost.access_ns > cycle_ns
+    )
+
+
+def _energy(role: str, by_layer: np.ndarray, constants: tuple[str, ...]) -> list[Item]:
+    return [Item("energy_pj", role, k + 1, float(pj), constants) for k, pj in enumerate(by_layer) if pj]
+
+
+def _bands() -> list[Constant]:
+    return [
+        Constant(row["name"], float(row["low"]), float(row["high"]), row["source"]) for row in technology.rows("bands")
+    ]
+
+
+def datapath(spec: NetworkSpec, engine: Engine, learning: bool) -> logic.Datapath:
+    """Return the logic of one lane of an engine for a network and its rule."""
+    input_bits = spec.input_bits if len(spec.layers) == 1 else max(spec.input_bits, ACTIVATION_BITS)
+    word = spec.layers[-1].word
+    if not learning:
+        return logic.Datapath(word.bits, input_bits)
+    return logic.Datapath(
+        max(word.bits, engine.delta_bits or 0),
+        input_bits,
+        spec.rule,
+        word.stored_bits,
+        spec.stochastic,
+        spec.regenerates_feedback,
+        error_bits(spec),
+    )
+
+
+def _logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedule, learning: bool) -> list[Item]:
+    """Energy and area of everything beside the memories; control and errors exist once, lanes P times."""
+    path = datapath(spec, engine, learning)
+    scaled = () if engine.node == logic.NODE_NM else ("node scaling",)
+    energy_scale = technology.energy_scale(logic.NODE_NM, logic.VOLTAGE_V, engine.node, engine.voltage)
+    area_scale = technology.area_scale(logic.NODE_NM, engine.node)
+    copies = dict.fromkeys(logic.ROLES, engine.lanes) | {"control": 1, "error": 1}
+    if engine.shared_random_generator:
+        copies["random generator"] = 1
+    all_cycles = plan.cycles_by_layer
+    learning_cycles = plan.cycles["signal"] + plan.cycles["update"] if engine.clock_gating else all_cycles
+    items: list[Item] = []
+    energy_pj = path.energy_pj()
+    for role, area in path.area_um2().items():
+        inference = role in ("arithmetic", "control")
+        area_constants = ["logic area"]
+        energy_constants = ["register clock" if role == "error" else "logic energy", *scaled]
+        if not inference and role != "error":
+            area_constants.append("learning logic area")
+        if role == "random generator":
+            area_constants.append("random generator")
+            energy_constants.append("random generator")
+        name = "arithmetic" if role == "learning arithmetic" else role
+        items.append(Item("area_um2", name, 0, area * copies[role] * area_scale, tuple(area_constants)))
+        if engine.logic == "nangate45":
+            ran = all_cycles if inference else learning_cycles
+            items += _energy(name, ran * energy_pj[role] * copies[role] * energy_scale, tuple(energy_constants))
+    if engine.logic != "nangate45":
+        items += _arithmetic_items(spec, work, engine, scaled)
+    return items
+
+
+def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled: tuple[str, ...]) -> list[Item]:
+    """Energy of multiplications and additions alone, from a table of operations; no control, no clock."""
+    counted = traffic(spec, work)
+    rule, table = spec.rule, engine.logic
+
+    def operation_pj(name: str, bits: int | tuple[int, int]) -> float:
+        found = technology.operation(table, name, bits)
+        assert found.energy_pj is not None
+        volts = ASSUMED_VOLTAGE_V if found.voltage_v is None else found.voltage_v
+        return found.energy_pj * technology.energy_scale(found.node_nm, volts, engine.node, engine.voltage)
+
+    by_layer = np.zeros(len(spec.layers))
+    for k, layer in enumerate(spec.layers):
+        input_bits = spec.input_bits if k == 0 else ACTIVATION_BITS
+        delta_bits = ACTIVATION_BITS if rule.signal is Signal.TARGET and not layer.output else layer.delta_bits
+        accumulate = operation_pj("add", layer.word.bits + input_bits + 8)
+        signal = operation_pj("add", 24)
+        if rule.signal is not Signal.SIGN_ERROR and rule.feedback is not Feedback.NONE:
+            sender_bits = spec.layers[k + 1].delta_bits if rule.holds_deltas and not layer.output else ERROR_BITS
+            operand = layer.word.bits if rule.weight_transport else 8
+            signal += operation_pj("multiply", (operand, sender_bits))
+        by_layer[k] = (
+            counted["forward_macs"][k] * (operation_pj("multiply", (layer.word.bits, input_bits)) + accumulate)
+            + (counted["bias_read"][k] - counted["bias_write"][k]) * accumulate
+            + counted["signal_macs"][k] * signal
+            + counted["gate_products"][k] * operation_pj("multiply", (16, 8))
+            + counted["update_macs"][k]
+            * (operation_pj("multiply", (delta_bits, input_bits)) + operation_pj("add", layer.word.stored_bits))
+        )
+    return _energy("arithmetic", by_layer, ("logic energy", *scaled))

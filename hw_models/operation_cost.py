@@ -1,0 +1,70 @@
+"""The price of processors that are known by their operations: instructions, or synaptic operations (section 9)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgelearn.accounting import Counters, traffic
+from edgelearn.network import NetworkSpec
+from hw_models.contents import contents
+from hw_models.cost import Constant, Cost, Item, make_cost
+from hw_models.processor import Band, Core, Microcontroller
+
+
+def price_instructions(spec: NetworkSpec, work: Counters, processor: Microcontroller, learning: bool) -> Cost:
+    """Price firmware: instructions by action, cycles by instruction, energy by cycle."""
+    counted = traffic(spec, work)
+    n_out = np.array([layer.n_out for layer in spec.layers])
+    actions = {
+        ("forward pass", "forward_mac"): counted["forward_macs"],
+        ("forward pass", "neuron"): work["samples"] * n_out + (work["live_gates"] if learning else 0),
+        ("feedback", "signal_mac"): counted["signal_macs"] + counted["lfsr_steps"],
+        ("update", "update_mac"): counted["update_macs"],
+        ("random generator", "random_draw"): counted["update_macs"] * spec.stochastic,
+    }
+    items = []
+    bands = [_as_constant("cycles per instruction", processor.cycles_per_instruction, processor)]
+    energy = processor.energy_per_cycle
+    if energy is not None:
+        bands.append(_as_constant("energy per cycle", energy, processor))
+    for (role, action), counts in actions.items():
+        number = processor.instructions[action]  # type: ignore[index]
+        name = f"instructions of {action.replace('_', ' ')}"
+        bands.append(_as_constant(name, number, processor))
+        for k, count in enumerate(counts):
+            cycles = float(count) * number.nominal * processor.cycles_per_instruction.nominal
+            constants = (name, "cycles per instruction")
+            items.append(Item("cycles", role, k + 1, cycles, constants))
+            if energy is not None:
+                items.append(Item("energy_pj", role, k + 1, cycles * energy.nominal, (*constants, "energy per cycle")))
+    items += [Item("memory_bits", role, 0, float(bits)) for (_, role), bits in contents(spec, learning, False).items()]
+    prices = ("energy_pj", "cycles", "memory_bits") if energy is not None else ("cycles", "memory_bits")
+    return make_cost(items, work.n_samples, processor.clock_hz, prices, bands)
+
+
+def price_operations(spec: NetworkSpec, work: Counters, core: Core, learning: bool) -> Cost:
+    """Price a neuromorphic core: synaptic operations, neuron and synaptic updates."""
+    counted = traffic(spec, work)
+    n_out = np.array([layer.n_out for layer in spec.layers])
+    operations = {
+        ("forward pass", "synaptic_operation"): counted["forward_macs"] * core.time_steps,
+        ("forward pass", "neuron_update"): work["samples"] * n_out * core.time_steps,
+        ("feedback", "synaptic_operation"): counted["signal_macs"] + counted["lfsr_steps"] // 2,
+        ("update", "synaptic_update"): counted["update_macs"],
+    }
+    items = []
+    bands = []
+    for (role, operation), counts in operations.items():
+        energy, time = core.energy[operation], core.time[operation]  # type: ignore[index]
+        name = operation.replace("_", " ")
+        bands += [_as_constant(f"{name} energy", energy, core), _as_constant(f"{name} time", time, core)]
+        for k, count in enumerate(counts):
+            cycles = float(count) * time.nominal * 1e-9 * core.clock_hz
+            items.append(Item("cycles", role, k + 1, cycles, (f"{name} time",)))
+            items.append(Item("energy_pj", role, k + 1, float(count) * energy.nominal, (f"{name} energy",)))
+    items += [Item("memory_bits", role, 0, float(bits)) for (_, role), bits in contents(spec, learning, True).items()]
+    return make_cost(items, work.n_samples, core.clock_hz, ("energy_pj", "cycles", "memory_bits"), bands)
+
+
+def _as_constant(name: str, band: Band, processor: Microcontroller | Core) -> Constant:
+    return Constant(name, *band.ratios, processor.source)
