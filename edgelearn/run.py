@@ -18,6 +18,7 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.accounting import Counters
+from edgelearn.accounting.counters import ACTIVITY
 from edgelearn.config import RunConfig, make_config, read_toml
 from edgelearn.encoders import encode_levels
 from edgelearn.errors import UserError
@@ -353,27 +354,69 @@ class PricedRun:
     accuracy: float | None
 
 
-def cost_of_run(folder: Path, processor: str) -> PricedRun:
-    """Price the counters of a finished run, on any processor.
+def costs_of_runs(folders: Sequence[Path], processor: str) -> list[PricedRun]:
+    """Price the counters of finished runs, on any processor; runs of one rule are told apart by their folders.
 
     Raises
     ------
     UserError
-        "... holds no report ..."
+        "... holds no report ...", "... cannot be priced ...", "two runs are called ..."
     """
+    read = [_read_report(folder) for folder in folders]
+    found = find_processor(processor)
+    rules = [spec.rule.name for spec, _, _ in read]
+    names = [
+        rule if rules.count(rule) == 1 else f"{rule} {(folder if folder.is_dir() else folder.parent).resolve().name}"
+        for rule, folder in zip(rules, folders, strict=True)
+    ]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"two runs are called '{name}'; give each run once, in a folder with a name of its own")
+    return [
+        PricedRun(cost_of_rule(spec, counters, found, name), accuracy)
+        for (spec, counters, accuracy), name in zip(read, names, strict=True)
+    ]
+
+
+def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
+    """Return network, learning counters and accuracy of a finished run."""
     path = folder / REPORT if folder.is_dir() else folder
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        config = make_config(content["config"])
+        contract, config = content["contract"], make_config(content["config"])
         spec = spec_of(config, content["network"]["sizes"])
         table = content["counters"]["learning"]
-        counters = Counters(np.array([table[name] for name in COUNTERS], np.int64).T)
+        counters = Counters(np.array([table[name] for name in COUNTERS]).T)
         error = content["result"]["test_error_percent"]
-        if counters.table.shape[0] != len(spec.layers):
-            raise ValueError
-    except (OSError, ValueError, KeyError, TypeError):
+        accuracy = None if error is None else 100 - float(error)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
             f"{path} holds no report of a finished run; give the folder that `edgelearn run --out` wrote"
         ) from None
-    accuracy = None if error is None else 100 - float(error)
-    return PricedRun(cost_of_rule(spec, counters, find_processor(processor)), accuracy)
+    if contract != CONTRACT:
+        raise UserError(
+            f"{path} cannot be priced: it is of contract {contract}, this program of {CONTRACT}; run it again"
+        )
+    _check_activity(path, spec, counters)
+    return spec, counters, accuracy
+
+
+def _check_activity(path: Path, spec: NetworkSpec, counters: Counters) -> None:
+    """Refuse counts that no run of the network can give."""
+    if counters.table.dtype.kind != "i" or counters.table.shape != (len(spec.layers), len(COUNTERS)):
+        raise UserError(f"{path} cannot be priced: its counters are no whole numbers, one a layer; run it again")
+    samples = counters["samples"]
+    n_in = np.array([layer.n_in for layer in spec.layers])
+    n_out = np.array([layer.n_out for layer in spec.layers])
+    most = {
+        "samples": np.full_like(samples, samples[0]),
+        "updates": samples,
+        "input_events": n_in * samples,
+        "active_neurons": n_out * samples,
+        "update_pairs": n_in * n_out * samples,
+    }
+    for name in ACTIVITY:
+        counts = counters[name]
+        if (counts < 0).any() or (counts > most.get(name, counts)).any() or samples.min() < 1:
+            given = ", ".join(str(count) for count in counts)
+            raise UserError(f"{path} cannot be priced: its counter '{name}' cannot be {given}; run it again")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from hw_models.cost import Cost
 from hw_models.cost_model import price
 from hw_models.processor import AnyProcessor, Core, Engine, Microcontroller
 from hw_models.schedule import schedule, worked
-from hw_models.uncertainty import span
+from hw_models.uncertainty import flips, ranking, span, tornado
 
 OVERHEADS = ("area", "memory", "power", "energy", "cycles")
 
@@ -50,6 +51,7 @@ class RuleCost:
     inference : the chip that cannot learn, on the same samples
     training : the chip that learns each of them
     activity : counts of these samples
+    name : the rule, or what tells this run of it from others
     """
 
     spec: NetworkSpec
@@ -58,6 +60,7 @@ class RuleCost:
     training: Cost
     locks: tuple[LayerLock, ...]
     activity: Counters
+    name: str
 
     @property
     def densities(self) -> dict[str, float]:
@@ -88,7 +91,7 @@ class RuleCost:
         return 100 * (learned / base - 1) if base else 0.0
 
 
-def cost_of_rule(spec: NetworkSpec, activity: Counters, processor: AnyProcessor) -> RuleCost:
+def cost_of_rule(spec: NetworkSpec, activity: Counters, processor: AnyProcessor, name: str | None = None) -> RuleCost:
     """Price one rule: the same samples inferred on a chip that cannot learn, and learned on one that can."""
     return RuleCost(
         spec,
@@ -97,6 +100,7 @@ def cost_of_rule(spec: NetworkSpec, activity: Counters, processor: AnyProcessor)
         price(spec, activity, processor),
         _locks(spec, activity, processor),
         activity,
+        name or spec.rule.name,
     )
 
 
@@ -191,20 +195,25 @@ def tables(processor: AnyProcessor) -> list[str]:
         lines.append(f"logic energy: {processor.logic}, arithmetic alone, scaled to {processor.node:g} nm")
     kinds: dict[str, list[str]] = {}
     for name, memory in processor.memories.items():
-        what = {"sram": f"CACTI 7 {memory.cell} at {processor.node:g} nm", "dram": f"DRAM {memory.table}"}
-        kinds.setdefault(what.get(memory.kind, memory.kind), []).append(name)
+        kind: str = memory.kind
+        if kind == "sram":
+            kind = f"CACTI 7 {memory.cell} at {processor.node:g} nm and its own supply"
+        elif kind == "dram":
+            kind = f"DRAM {memory.table}"
+        kinds.setdefault(kind, []).append(name)
     lines += [f"memory: {kind} ({', '.join(names)})" for kind, names in kinds.items()]
+    delta = "as wide as a weight" if processor.delta_bits is None else f"{processor.delta_bits} bits at least"
     lines.append(
         f"{processor.lanes} lane{'s' if processor.lanes > 1 else ''} at {processor.clock_hz / 1e6:g} MHz; {skips}; "
-        f"updates skipped: {processor.update_skip}; transposed read: {processor.transposed_read}; clock gating: "
-        f"{'yes' if processor.clock_gating else 'no'}; one random generator "
+        f"updates skipped: {processor.update_skip}; d at the multiplier: {delta}; transposed read: "
+        f"{processor.transposed_read}; clock gating: {'yes' if processor.clock_gating else 'no'}; one random generator "
         f"{'for all lanes' if processor.shared_random_generator else 'a lane'}"
     )
     return lines
 
 
-def _total(cost: Cost, figure: str, at: Mapping[str, float]) -> float:
-    return cost.total(figure, at=at)
+def _per_sample(cost: Cost, figure: str, at: Mapping[str, float]) -> float:
+    return cost.per_sample(figure, at=at)
 
 
 def _overhead(cost: RuleCost, name: str, at: Mapping[str, float]) -> float:
@@ -213,16 +222,14 @@ def _overhead(cost: RuleCost, name: str, at: Mapping[str, float]) -> float:
 
 def _figures(cost: Cost) -> dict[str, Any]:
     """Low, nominal and high of every figure that the processor prices, for one sample."""
-    samples = max(cost.samples, 1)
     figures: dict[str, Any] = {}
     for figure in cost.prices:
-        per = samples if figure in ("energy_pj", "cycles") else 1
-        low, nominal, high = (value / per for value in span(cost, partial(_total, cost, figure)))
+        low, nominal, high = span(cost, partial(_per_sample, cost, figure))
         figures[figure] = {
             "low": _rounded(low),
             "nominal": _rounded(nominal),
             "high": _rounded(high),
-            "by_role": {role: _rounded(value / per) for role, value in cost.by_role(figure).items()},
+            "by_role": {role: _rounded(value) for role, value in cost.by_role(figure).items()},
         }
     figures["latency_us"] = _rounded(cost.latency_s * 1e6)
     if "energy_pj" in cost.prices:
@@ -252,11 +259,15 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
         low, nominal, high = span(cost.training, partial(_overhead, cost, name))
         overheads[name] = {"low": _rounded(low), "nominal": _rounded(nominal), "high": _rounded(high)}
     return {
+        "name": cost.name,
         "rule": cost.rule,
+        "learns_hidden": cost.spec.rule.learns_hidden,
         "locking": cost.spec.rule.locking.value,
         "network": {
             "sizes": list(cost.spec.sizes),
             "word": str(cost.spec.layers[0].word),
+            "bits": cost.spec.layers[0].word.bits,
+            "residual_bits": cost.spec.layers[0].word.residual_bits,
             "rounding": cost.spec.rounding,
             "input_bits": cost.spec.input_bits,
             "feedback": cost.spec.feedback_format if cost.spec.holds_feedback else "none",
@@ -277,3 +288,42 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
             for lock in cost.locks
         ],
     }
+
+
+def ranking_as_dict(costs: list[RuleCost]) -> dict[str, Any]:
+    """Return the order of the rules by figure, where it turns, and what each constant moves, as plain data."""
+    ranked: dict[str, Any] = {}
+    for figure in ("energy_pj", "cycles", "area_um2"):
+        if figure not in costs[0].training.prices:
+            continue
+        value = {cost.name: cost.training.per_sample(figure) for cost in costs}
+        order = ranking(costs, figure)
+        text = order[0]
+        for before, name in pairwise(order):
+            equal = value[name] - value[before] <= 1e-9 * value[name]
+            text += f" {'=' if equal else '<'} {name}"
+        ranked[figure] = {
+            "order": text,
+            "flips": [
+                {
+                    "cheaper": flip.cheaper,
+                    "dearer": flip.dearer,
+                    "constant": flip.constant.name if flip.constant else None,
+                    "at": flip.at,
+                }
+                for flip in flips(costs, figure)
+            ],
+            "swings": {
+                cost.name: [
+                    {
+                        "constant": swing.constant.name,
+                        "at_low": _rounded(swing.at_low),
+                        "at_high": _rounded(swing.at_high),
+                    }
+                    for swing in tornado(cost.training, partial(_per_sample, cost.training, figure))
+                    if swing.width
+                ]
+                for cost in costs
+            },
+        }
+    return ranked

@@ -12,6 +12,14 @@ ERROR_BITS = 9
 ACTIVATION_BITS = 8
 
 
+def activation_bits(spec: NetworkSpec, event_driven: bool) -> list[int]:
+    """Bits of an input, of each layer's activations; an event carries its index."""
+    widths = [spec.input_bits, *(ACTIVATION_BITS for _ in spec.layers)]
+    if event_driven:
+        widths = [bits + max(n - 1, 1).bit_length() for bits, n in zip(widths, spec.sizes, strict=True)]
+    return widths
+
+
 def contents(spec: NetworkSpec, learning: bool, event_driven: bool) -> dict[tuple[str, str], int]:
     """Return the bits held, by (role in memory, role of the cost).
 
@@ -21,11 +29,7 @@ def contents(spec: NetworkSpec, learning: bool, event_driven: bool) -> dict[tupl
     being buffers. Where inputs are events each carries its index.
     """
     rule = spec.rule
-    sizes = spec.sizes
-    widths = [spec.input_bits, *(ACTIVATION_BITS for _ in spec.layers)]
-    if event_driven:
-        widths = [bits + max(n - 1, 1).bit_length() for bits, n in zip(widths, sizes, strict=True)]
-    held = [n * bits for n, bits in zip(sizes, widths, strict=True)]
+    held = [n * bits for n, bits in zip(spec.sizes, activation_bits(spec, event_driven), strict=True)]
     two_layers = max(a + b for a, b in pairwise(held))
     bits = {
         ("weight", "forward weights"): sum((layer.n_in + 1) * layer.n_out * layer.word.bits for layer in spec.layers)

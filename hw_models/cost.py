@@ -96,9 +96,14 @@ class Cost:
             grouped[key] = grouped.get(key, 0.0) + item.value
         return grouped
 
+    def per_sample(self, figure: str, role: str | None = None, at: Mapping[str, float] | None = None) -> float:
+        """Return a figure of one sample where it belongs to samples, as energy and cycles do; else of the chip."""
+        whole = self.total(figure, role, at)
+        return whole / max(self.samples, 1) if figure in ("energy_pj", "cycles") else whole
+
     def by_role(self, figure: str) -> dict[str, float]:
-        """Return a figure by role, in the order of `ROLES`, without roles that have none."""
-        totals = {role: self.total(figure, role) for role in ROLES}
+        """Return a figure of one sample by role, in the order of `ROLES`, without roles that have none."""
+        totals = {role: self.per_sample(figure, role) for role in ROLES}
         return {role: value for role, value in totals.items() if value}
 
     def __add__(self, other: Cost) -> Cost:
@@ -111,7 +116,7 @@ class Cost:
 
     @cached_property
     def cycles_per_sample(self) -> float:
-        return self.total("cycles") / max(self.samples, 1)
+        return self.per_sample("cycles")
 
     @property
     def latency_s(self) -> float:
@@ -120,7 +125,7 @@ class Cost:
 
     @property
     def energy_per_sample_pj(self) -> float:
-        return self.total("energy_pj") / max(self.samples, 1)
+        return self.per_sample("energy_pj")
 
     @property
     def power_uw(self) -> float:

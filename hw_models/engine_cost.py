@@ -9,9 +9,10 @@ import numpy as np
 from edgelearn.accounting import Counters, footprint, traffic
 from edgelearn.errors import UserError
 from edgelearn.network import NetworkSpec
+from edgelearn.rules import find_rule
 from edgelearn.rules.rule import Feedback, Signal
 from hw_models import logic, technology
-from hw_models.contents import ACTIVATION_BITS, ERROR_BITS, contents, error_bits
+from hw_models.contents import ACTIVATION_BITS, ERROR_BITS, activation_bits, contents, error_bits
 from hw_models.cost import FIGURES, ROLE_OF_PHASE, Constant, Cost, Item, make_cost
 from hw_models.memory import MemoryCost, sram
 from hw_models.processor import Engine, Memory
@@ -35,15 +36,16 @@ EMPTY_LANES = Constant(
 )
 
 
-def _words(spec: NetworkSpec, lanes: int) -> dict[str, int]:
-    """Bits of a memory word by role: one value a lane; activations are broadcast."""
+def _words(spec: NetworkSpec, engine: Engine) -> dict[str, int]:
+    """Bits of a memory word by role: one value a lane; an activation is broadcast, with its index if it is an event."""
+    lanes = engine.lanes
     layer = spec.layers[0]
     feedback = next((held.word_bits for held in footprint(spec) if held.role == "feedback"), 0)
     return {
         "weight": lanes * layer.word.bits,
         "residual": lanes * layer.word.residual_bits,
         "feedback": lanes * feedback,
-        "activation": ACTIVATION_BITS,
+        "activation": max(activation_bits(spec, engine.skips_zero_inputs)[: len(spec.layers)]),
         "gate": lanes * 8,
         "delta": lanes * layer.delta_bits,
     }
@@ -55,7 +57,8 @@ class _Priced:
 
     cost: MemoryCost
     cycle_pj: float = 0.0
-    energy_constants: tuple[str, ...] = ()
+    read_constants: tuple[str, ...] = ()
+    write_constants: tuple[str, ...] = ()
     area_constants: tuple[str, ...] = ()
     leakage_constants: tuple[str, ...] = ()
 
@@ -71,7 +74,9 @@ def _price_memory(engine: Engine, name: str, memory: Memory, bits: int, word_bit
             )
     if memory.kind == "sram":
         assert memory.cell is not None
-        return _Priced(sram(memory.cell, engine.node, capacity, word_bits), 0.0, ("SRAM energy",), ("SRAM area",))
+        return _Priced(
+            sram(memory.cell, engine.node, capacity, word_bits), 0.0, ("SRAM energy",), ("SRAM energy",), ("SRAM area",)
+        )
     if memory.kind == "registers":
         bit_pj = logic.register_pj() * technology.energy_scale(
             logic.NODE_NM, logic.VOLTAGE_V, engine.node, engine.voltage
@@ -79,29 +84,25 @@ def _price_memory(engine: Engine, name: str, memory: Memory, bits: int, word_bit
         area = capacity * logic.register_um2() * technology.area_scale(logic.NODE_NM, engine.node)
         cost = MemoryCost(0.0, word_bits * bit_pj, area, 0.0, 0.0, 1, "flip-flops with enable")
         clocked = 0.0 if engine.clock_gating else capacity * bit_pj
-        return _Priced(cost, clocked, ("register clock",), ("logic area",))
+        return _Priced(cost, clocked, (), ("register clock",), ("logic area",))
     if memory.kind == "dram":
         row = next(row for row in technology.rows("storage") if row["name"] == memory.table)
         access = word_bits * float(row["pj_per_bit"])
         return _Priced(MemoryCost(access, access, 0.0, 0.0, 0.0, 1, row["source"]))
-    own = [band.nominal for band in (memory.read, memory.write, memory.area, memory.leakage) if band is not None]
+    own = [band.nominal for band in memory.own_figures.values()]
     cost = MemoryCost(
         word_bits * own[0], word_bits * own[1], capacity * own[2], capacity * own[3], 0.0, 1, engine.source
     )
-    return _Priced(cost, 0.0, (f"{name} energy",), (f"{name} area",), (f"{name} leakage",))
+    return _Priced(cost, 0.0, *((f"{name} {figure}",) for figure in ("read", "write", "area", "leakage")))
 
 
 def _own_constants(engine: Engine) -> list[Constant]:
-    """Bands that a file gives for its own memories; read and write share the wider one."""
-    found = []
-    for name, memory in engine.memories.items():
-        if memory.read and memory.write and memory.area and memory.leakage:
-            pairs = [band.ratios for band in (memory.read, memory.write)]
-            low, high = min(pair[0] for pair in pairs), max(pair[1] for pair in pairs)
-            found.append(Constant(f"{name} energy", low, high, engine.source))
-            found.append(Constant(f"{name} area", *memory.area.ratios, engine.source))
-            found.append(Constant(f"{name} leakage", *memory.leakage.ratios, engine.source))
-    return found
+    """Bands that a file gives for its own memories."""
+    return [
+        Constant(f"{name} {figure}", *band.ratios, engine.source)
+        for name, memory in engine.memories.items()
+        for figure, band in memory.own_figures.items()
+    ]
 
 
 def price_engine(spec: NetworkSpec, work: Counters, engine: Engine, learning: bool) -> Cost:
@@ -112,7 +113,7 @@ def price_engine(spec: NetworkSpec, work: Counters, engine: Engine, learning: bo
         items += _more(_engine_items(spec, work, engine, most, learning), items)
     constants = (EMPTY_LANES, *_bands(), *_own_constants(engine))
     cost = make_cost(items, work.n_samples, engine.clock_hz, FIGURES, constants)
-    return replace(cost, notes=_too_slow(spec, engine, learning))
+    return replace(cost, notes=_notes(spec, engine, plan, cost, learning))
 
 
 def _more(most: list[Item], items: list[Item]) -> list[Item]:
@@ -140,19 +141,20 @@ def _engine_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Sched
     for name, inside, priced in _memories(spec, engine, learning):
         bits = sum(inside.values())
         for role in engine.memories[name].holds:
-            accesses = plan.reads.get(role), plan.writes.get(role)
+            reads, writes = plan.reads.get(role), plan.writes.get(role)
             if role == "weight" and spec.rule.weight_transport and "feedback" in plan.reads:
-                items += _energy("feedback", plan.reads["feedback"] * priced.cost.read_pj, priced.energy_constants)
+                items += _energy("feedback", plan.reads["feedback"] * priced.cost.read_pj, priced.read_constants)
             elif role == "feedback" and spec.rule.weight_transport:
                 continue
-            for counts, access_pj in zip(accesses, (priced.cost.read_pj, priced.cost.write_pj), strict=True):
-                if counts is not None:
-                    items += _energy(_ROLE_OF_MEMORY[role], counts * access_pj, priced.energy_constants)
+            if reads is not None:
+                items += _energy(_ROLE_OF_MEMORY[role], reads * priced.cost.read_pj, priced.read_constants)
+            if writes is not None:
+                items += _energy(_ROLE_OF_MEMORY[role], writes * priced.cost.write_pj, priced.write_constants)
         for (_, role), part in inside.items():
             share = part / bits
             items.append(Item("memory_bits", role, 0, float(part)))
             items.append(Item("area_um2", role, 0, priced.cost.area_um2 * share, priced.area_constants))
-            items += _energy(role, by_layer * priced.cycle_pj * share, priced.energy_constants)
+            items += _energy(role, by_layer * priced.cycle_pj * share, priced.write_constants)
         leakage_uw, leaks = priced.cost.leakage_uw, priced.leakage_constants
         items.append(Item("leakage_uw", "leakage", 0, leakage_uw, leaks))
         items.append(Item("energy_pj", "leakage", 0, leakage_uw * seconds * 1e6, leaks))
@@ -164,7 +166,7 @@ def _memories(
 ) -> list[tuple[str, dict[tuple[str, str], int], _Priced]]:
     """Return name, contents in bits and price of each memory that is built: one that would hold nothing is not."""
     held = contents(spec, learning, engine.skips_zero_inputs)
-    words = _words(spec, engine.lanes)
+    words = _words(spec, engine)
     found = []
     for name, memory in engine.memories.items():
         inside = {key: bits for key, bits in held.items() if key[0] in memory.holds and bits}
@@ -174,15 +176,33 @@ def _memories(
     return found
 
 
-def _too_slow(spec: NetworkSpec, engine: Engine, learning: bool) -> tuple[str, ...]:
-    """Name the memories whose access does not fit into a cycle."""
+def _notes(spec: NetworkSpec, engine: Engine, plan: Schedule, cost: Cost, learning: bool) -> tuple[str, ...]:
+    """Say what the figures leave out or take for granted."""
+    notes = []
     cycle_ns = 1e9 / engine.clock_hz
-    return tuple(
-        f"memory '{name}' takes {priced.cost.access_ns:.3g} ns, a cycle {cycle_ns:.3g} ns: a lower clock, or a "
-        "pipelined or smaller memory"
-        for name, _, priced in _memories(spec, engine, learning)
-        if priced.cost.access_ns > cycle_ns
-    )
+    for name, inside, priced in _memories(spec, engine, learning):
+        if priced.cost.access_ns > cycle_ns:
+            notes.append(
+                f"memory '{name}' takes {priced.cost.access_ns:.3g} ns, a cycle {cycle_ns:.3g} ns: a lower clock, or a "
+                "pipelined or smaller memory"
+            )
+        if engine.memories[name].kind == "dram":
+            notes.append(f"memory '{name}' is DRAM: its area, standby power and waiting time are not priced")
+        roles = {role for role, _ in inside}
+        if spec.rule.weight_transport and "weight" in roles:
+            roles.add("feedback")
+        accesses = sum(float(part[role].sum()) for part in (plan.reads, plan.writes) for role in roles if role in part)
+        if accesses > plan.total_cycles:
+            notes.append(
+                f"memory '{name}' has {accesses / plan.total_cycles:.2g} accesses a cycle: it needs more ports, or its "
+                "roles more memories; else cycles are too few"
+            )
+    leakage, energy = cost.total("energy_pj", "leakage"), cost.total("energy_pj")
+    if leakage > energy / 2:
+        notes.append(
+            f"leakage is {100 * leakage / energy:.0f} % of the energy and has no band: it is that of the cell at 300 K"
+        )
+    return tuple(notes)
 
 
 def _energy(role: str, by_layer: np.ndarray, constants: tuple[str, ...]) -> list[Item]:
@@ -204,7 +224,7 @@ def datapath(spec: NetworkSpec, engine: Engine, learning: bool) -> logic.Datapat
     return logic.Datapath(
         max(word.bits, engine.delta_bits or 0),
         input_bits,
-        spec.rule,
+        spec.rule if len(spec.layers) > 1 else find_rule("shallow"),  # one layer learns alike under every rule
         word.stored_bits,
         spec.stochastic,
         spec.regenerates_feedback,
@@ -224,8 +244,12 @@ def _logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedu
     all_cycles = plan.cycles_by_layer
     learning_cycles = plan.cycles["signal"] + plan.cycles["update"] if engine.clock_gating else all_cycles
     items: list[Item] = []
-    energy_pj = path.energy_pj()
-    for role, area in path.area_um2().items():
+    energy_pj, area_um2 = path.energy_pj(), path.area_um2()
+    if learning and spec.rule.weight_transport and engine.transposed_read == "adder-tree" and len(spec.layers) > 1:
+        tree_um2 = logic.adder_tree_um2(engine.lanes, path.accumulator_bits) / engine.lanes  # of each lane
+        area_um2["learning arithmetic"] += tree_um2
+        energy_pj["learning arithmetic"] += path.learning_pj(tree_um2)
+    for role, area in area_um2.items():
         inference = role in ("arithmetic", "control")
         area_constants = ["logic area"]
         energy_constants = ["register clock" if role == "error" else "logic energy", *scaled]

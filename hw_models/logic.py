@@ -43,6 +43,15 @@ class Datapath:
     generates_feedback: bool = False
     error_bits: int = 0
 
+    @property
+    def accumulator_bits(self) -> int:
+        return self.weight_bits + self.input_bits + 8
+
+    @staticmethod
+    def learning_pj(area_um2: float) -> float:
+        """Energy of a cycle of so much learning logic."""
+        return area_um2 * _energy_per_um2()[1]
+
     def area_um2(self) -> dict[str, float]:
         """Return the area of one lane with its control, by role, in Nangate45."""
         area = {"arithmetic": mac_area_um2(self.weight_bits, self.input_bits)}
@@ -73,6 +82,11 @@ class Datapath:
         if "error" in energy:
             energy["error"] = self.error_bits * register_pj()
         return energy
+
+
+def adder_tree_um2(lanes: int, bits: int) -> float:
+    """Area of the adders that sum one value of each lane."""
+    return (lanes - 1) * bits * _yosys_um2("add", 32) / 32
 
 
 def register_pj() -> float:

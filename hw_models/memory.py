@@ -134,7 +134,7 @@ def _macros(cell: str, node_nm: float) -> _Macros:
         known = ", ".join(f"{node:g}" for node in sorted(table[cell]))
         raise UserError(
             f"no SRAM figures for {node_nm:g} nm; known for {cell}: {known} nm; "
-            f"take the nearest and scale it openly, or add rows with experiments/cacti_sweep.py"
+            f"use one of these, or memories of kind 'custom' with figures of your own"
         )
     return table[cell][node_nm]
 

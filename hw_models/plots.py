@@ -109,7 +109,7 @@ def plot_costs(costs: Sequence[RuleCost], path: Path, accuracies: Mapping[str, f
 
 
 def _points(costs: Sequence[RuleCost], accuracies: Mapping[str, float]) -> dict[str, float]:
-    rules = [cost.rule for cost in costs]
+    rules = [cost.name for cost in costs]
     for rule, accuracy in accuracies.items():
         if rule not in rules:
             raise unknown("rule", rule, rules)
@@ -152,13 +152,9 @@ def _scaled(name: str, largest: float) -> tuple[str, float]:
     return next((unit for unit in reversed(units) if largest >= unit[1]), units[0])
 
 
-def _per(cost: Cost, name: str) -> float:
-    return float(max(cost.samples, 1)) if _PANELS[name][1] else 1.0
-
-
 def _span(cost: Cost, name: str) -> tuple[float, float, float]:
     def figure(at: Mapping[str, float]) -> float:
-        return cost.total(name, at=at) / _per(cost, name)
+        return cost.per_sample(name, at=at)
 
     return span(cost, figure)
 
@@ -167,7 +163,7 @@ def _stack(ax: Axes, costs: Sequence[RuleCost], name: str) -> _Stack:
     """Draw stacked bars by rule and role, whiskers over the band, dashes at inference alone."""
     title = _PANELS[name][0]
     spans = [_span(cost.training, name) for cost in costs]
-    alone = [cost.inference.total(name) / _per(cost.inference, name) for cost in costs]
+    alone = [cost.inference.per_sample(name) for cost in costs]
     unit, size = _scaled(name, max(nominal for _, nominal, _ in spans))
     top = 1.06 * max(high for _, _, high in spans) / size or 1.0
     seen: set[str] = set()
@@ -175,7 +171,7 @@ def _stack(ax: Axes, costs: Sequence[RuleCost], name: str) -> _Stack:
     for x, (cost, (low, nominal, high)) in enumerate(zip(costs, spans, strict=True)):
         bottom = 0.0
         for role, value in cost.training.by_role(name).items():
-            height = value / _per(cost.training, name) / size
+            height = value / size
             edge = 0.4 if height > 0.01 * top else 0.0  # a thin part would be all edge
             ax.bar(x, height, 0.76, bottom, color=COLOURS[role], edgecolor="white", linewidth=edge, snap=False)
             bottom += height
@@ -191,7 +187,7 @@ def _stack(ax: Axes, costs: Sequence[RuleCost], name: str) -> _Stack:
     else:
         for x, inferred in enumerate(alone):
             ax.hlines(inferred / size, x - 0.44, x + 0.44, **dashes)
-    names = [cost.rule for cost in costs]
+    names = [cost.name for cost in costs]
     tilted = max(len(rule) for rule in names) > 8
     ax.set_xticks(range(len(names)), names, rotation=35 if tilted else 0, ha="right" if tilted else "center")
     ax.set_xlim(-0.6, len(names) - 0.4)
@@ -206,10 +202,11 @@ def _superscript(unit: str) -> str:
 
 
 def _title(costs: Sequence[RuleCost]) -> str:
-    spec, processor = costs[0].spec, costs[0].processor
+    processor = costs[0].processor
     table = f"logic energy of {processor.logic}" if isinstance(processor, Engine) else f"a {processor.kind}"
     bits = " and ".join(str(b) for b in sorted({layer.word.bits for cost in costs for layer in cost.spec.layers}))
-    return f"{processor.name} ({table}), net {'-'.join(str(size) for size in spec.sizes)}, {bits} bits"
+    nets = " and ".join(dict.fromkeys("-".join(str(size) for size in cost.spec.sizes) for cost in costs))
+    return f"{processor.name} ({table}), net {nets}, {bits} bits"
 
 
 def _legend(figure: Figure, roles: set[str], bands: bool) -> None:
@@ -226,9 +223,9 @@ def _legend(figure: Figure, roles: set[str], bands: bool) -> None:
 
 def _scatter(ax: Axes, costs: Sequence[RuleCost], name: str, points: Mapping[str, float]) -> None:
     """Draw accuracy against what a trained sample costs."""
-    shown = [cost for cost in costs if cost.rule in points]
-    xs = [cost.training.total(name) / _per(cost.training, name) for cost in shown]
-    ys = [points[cost.rule] for cost in shown]
+    shown = [cost for cost in costs if cost.name in points]
+    xs = [cost.training.per_sample(name) for cost in shown]
+    ys = [points[cost.name] for cost in shown]
     unit, size = _scaled(name, max(xs))
     xs = [x / size for x in xs]
     ax.plot(xs, ys, "o", color=COLOURS["forward weights"], markersize=6, markeredgecolor="white")
@@ -239,7 +236,7 @@ def _scatter(ax: Axes, costs: Sequence[RuleCost], name: str, points: Mapping[str
     ax.set_xlim(0, 1.2 * max(xs) or 1.0)
     room = max(0.25 * (max(ys) - min(ys)), 0.5)
     ax.set_ylim(min(ys) - room, min(max(ys) + room, 102.0))
-    _label(ax, [cost.rule for cost in shown], xs, ys)
+    _label(ax, [cost.name for cost in shown], xs, ys)
 
 
 def _label(ax: Axes, names: Sequence[str], xs: Sequence[float], ys: Sequence[float]) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from edgelearn.errors import UserError, unknown
 from hw_models import technology
+from hw_models.memory import sram
 from hw_models.schedule import TransposedRead, UpdateSkip
 from hw_models.units import quantity
 
@@ -91,6 +92,12 @@ class Memory(_Frozen):
             value = value | {"holds": tuple(value["holds"])}
         return value
 
+    @property
+    def own_figures(self) -> dict[str, Band]:
+        """Figures that the file itself gives, of a custom memory."""
+        figures = {"read": self.read, "write": self.write, "area": self.area, "leakage": self.leakage}
+        return {name: band for name, band in figures.items() if band is not None}
+
     @model_validator(mode="after")
     def _complete(self) -> Memory:
         figures = ("read", "write", "area", "leakage")
@@ -100,10 +107,13 @@ class Memory(_Frozen):
                 raise ValueError(f"{self.kind} needs the key '{key}'")
             if key not in allowed and getattr(self, key) is not None:
                 raise ValueError(f"{self.kind} takes no key '{key}'")
+        for name, band in self.own_figures.items():
+            if band.high > 0 == band.nominal:
+                raise ValueError(f"{name}: a band around a nominal of zero has no width; give a nominal above zero")
         if self.kind == "dram":
             names = [row["name"] for row in technology.rows("storage") if row["kind"] == "dram"]
             if self.table not in names:
-                raise ValueError(str(unknown("DRAM table", str(self.table), names)))
+                raise ValueError(f"table: {unknown('DRAM', str(self.table), names)}")
         return self
 
 
@@ -129,7 +139,8 @@ class Engine(Processor):
     lanes : multipliers side by side
     logic : table of logic energy: "nangate45" counts all gates cycle by cycle, the others arithmetic alone
     skips_zero_inputs, update_skip, transposed_read : see `schedule.worked` and `schedule.schedule`
-    delta_bits : width of d at the multiplier; as wide as a weight where left out, which is what was synthesised
+    delta_bits : bits of d that the multiplier takes at least; as many as a weight has where left out, which is what
+        was synthesised
     clock_gating : whether learning logic rests during the forward pass
     shared_random_generator : one for all lanes, or one a lane
     """
@@ -150,17 +161,23 @@ class Engine(Processor):
     @model_validator(mode="after")
     def _roles_once(self) -> Engine:
         if self.logic not in LOGIC_TABLES:
-            raise ValueError(str(unknown("logic table", self.logic, LOGIC_TABLES)))
+            raise ValueError(f"key 'logic': {unknown('logic table', self.logic, LOGIC_TABLES)}")
         held: list[str] = [role for memory in self.memories.values() for role in memory.holds]
         for role in ROLES:
             if held.count(role) != 1:
                 problem = "no memory" if role not in held else "more than one memory"
-                raise ValueError(f"{problem} holds '{role}'; each of {', '.join(ROLES)} needs exactly one")
+                raise ValueError(
+                    f"key 'memories': {problem} holds '{role}'; each of {', '.join(ROLES)} needs exactly one"
+                )
         try:
             technology.energy_scale(45, 1.1, self.node, self.voltage)
             technology.area_scale(45, self.node)
+            for memory in self.memories.values():
+                if memory.cell is not None:
+                    sram(memory.cell, self.node, 8192, 8)
         except UserError as error:
-            raise ValueError(str(error)) from None
+            key = "voltage" if str(error).startswith("voltage") else "node"
+            raise ValueError(f"key '{key}': {error}") from None
         return self
 
     def memory_of(self, role: str) -> tuple[str, Memory]:
@@ -291,6 +308,10 @@ def _first(error: ValidationError) -> str:
         return f"key '{key}' is missing"
     if kind == "extra_forbidden":
         return f"key '{key}' is not known; look at `edgelearn processors show engine-28nm --toml`"
-    if kind != "value_error":  # our own messages say what was given
+    if kind == "too_short":
+        message = "must not be empty"
+    elif kind == "tuple_type":
+        message = f'{first["input"]!r} is no list; write one, for example ["weight"]'
+    elif kind != "value_error":  # our own messages say what was given
         message = f"{first['input']!r}: {message[0].lower()}{message[1:]}"
     return f"key '{key}': {message}" if key else message

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hw_models.comparison import OVERHEADS, RuleCost
-from hw_models.uncertainty import flips, ranking, tornado
+from hw_models.comparison import OVERHEADS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,36 +58,33 @@ def _percent(band: dict[str, float] | None, with_range: bool = False) -> str:
 
 def print_costs(console: Console, content: dict[str, Any]) -> None:
     """Print the costs of one or more rules on one processor."""
-    from rich.table import Table
-
     rules = content["rules"]
     console.print(f"[bold]cost on {content['processor']}[/bold]: {content['description']}", soft_wrap=True)
-    for line in (*content["tables"], _what(rules)):
+    for line in (*content["tables"], *_what(rules)):
         console.print(f"  {line}", soft_wrap=True)
     for note in content["notes"]:
         console.print(f"  note: {note}", soft_wrap=True)
     if len(rules) == 1:
         _print_one(console, rules[0])
         return
-    table = Table(box=None, pad_edge=False)
-    for i, name in enumerate(("rule", *_COLUMNS, *(f"{name} +" for name in OVERHEADS), "layer 1 after", "waits")):
-        table.add_column(name, justify="right" if i else "left")
-    table.add_row("inference only", *_row(rules[0]["inference"], None))
+    rows: list[list[str]] = []
+    for rule in rules:
+        base = ["inference only", *_row(rule["inference"], None)]
+        if base not in rows:  # runs of other networks have another base
+            rows.insert(sum(row[0] == "inference only" for row in rows), base)
+        rows.append([rule["name"], *_row(rule["training"], rule["update_energy_pj"])])
+    _print_table(console, ("a trained sample", *_COLUMNS), rows)
+    rows = []
     for rule in rules:
         waiting = sum(layer["waiting_bits"] for layer in rule["layers"])
         start = rule["layers"][0]["may_update_after_cycles"]
-        table.add_row(
-            rule["rule"],
-            *_row(rule["training"], rule["update_energy_pj"]),
-            *(_percent(rule["overhead_percent"][name]) for name in OVERHEADS),
-            "-" if start is None else with_unit("cycles", start),
-            with_unit("memory_bits", waiting) if waiting else "nothing",
-        )
-    console.print()
-    console.print(table)
+        percents = (_percent(rule["overhead_percent"][name]) for name in OVERHEADS)
+        after = "-" if start is None else f"{with_unit('cycles', start)} cycles"
+        rows.append([rule["name"], *percents, after, with_unit("memory_bits", waiting) if waiting else "nothing"])
+    _print_table(console, ("over inference only", *OVERHEADS, "layer 1 updates after", "waits"), rows)
     console.print(
-        "energy, latency: one trained sample, update: what it takes more than an inference; +: over inference only, "
-        "power while running at the fixed clock; layer 1 after: cycles until it may update; waits: held by locking",
+        "update: energy beyond an inference; power: while running at the fixed clock; waits: held by locking, the "
+        "inputs of a layer included",
         soft_wrap=True,
     )
     for figure in ("energy_pj", "cycles", "area_um2" if "area_um2" in rules[0]["training"] else "memory_bits"):
@@ -97,13 +92,38 @@ def print_costs(console: Console, content: dict[str, Any]) -> None:
             _print_roles(console, figure, rules)
 
 
-def _what(rules: list[dict[str, Any]]) -> str:
-    """Say which network and how much activity was priced; rules of different runs differ in activity."""
-    net = rules[0]["network"]
-    parts = (f"{name.replace('_', ' ')} {_range([rule['activity'][name] for rule in rules])}" for name in _DENSITIES)
-    sizes = "-".join(str(n) for n in net["sizes"])
-    what = f"{sizes}, {net['word']}, rounding {net['rounding']}, {net['input_bits']}-bit inputs"
-    return f"{what}; not zero: {', '.join(parts)}"
+def _print_table(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]], dim: int = 0) -> None:
+    """Print a table whose columns after the first are numbers; the last `dim` rows are dimmed."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for i, name in enumerate(head):
+        table.add_column(name, justify="right" if i else "left", no_wrap=i > 0)
+    for i, row in enumerate(rows):
+        table.add_row(*row, style="dim" if i >= len(rows) - dim else None)
+    console.print()
+    console.print(table)
+
+
+def _what(rules: list[dict[str, Any]]) -> list[str]:
+    """Say which networks and how much activity were priced; rules of different runs differ in both."""
+    lines: dict[str, list[dict[str, Any]]] = {}
+    for rule in rules:
+        net = rule["network"]
+        sizes = "-".join(str(n) for n in net["sizes"])
+        what = f"{sizes}, {net['word']}, rounding {net['rounding']}, {net['input_bits']}-bit inputs"
+        lines.setdefault(what, []).append(rule)
+    shown = []
+    for what, priced in lines.items():
+        names = "" if len(lines) == 1 else f"{', '.join(rule['name'] for rule in priced)}: "
+        learning = [rule for rule in priced if rule["learns_hidden"]]
+        parts = []
+        for density in _DENSITIES:
+            of = learning if density == "hidden_updates" else priced
+            if of:
+                parts.append(f"{density.replace('_', ' ')} {_range([rule['activity'][density] for rule in of])}")
+        shown.append(f"{names}{what}; not zero: {', '.join(parts)}")
+    return shown
 
 
 def _range(shares: list[float]) -> str:
@@ -129,30 +149,30 @@ def _row(figures: dict[str, Any], update_pj: float | None) -> list[str]:
 
 
 def _print_roles(console: Console, figure: str, rules: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-
+    """Print a figure by role, as many rules side by side as the terminal is wide."""
     roles = list(dict.fromkeys(role for rule in rules for role in rule["training"][figure]["by_role"]))
     title = f"{_TITLES[figure]} of a trained sample" if figure in ("energy_pj", "cycles") else _TITLES[figure]
-    table = Table(title, *(rule["rule"] for rule in rules), box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for role in roles:
-        values = [rule["training"][figure]["by_role"].get(role) for rule in rules]
-        table.add_row(role, *("" if value is None else with_unit(figure, value) for value in values))
     sides: tuple[str, ...] = ("low", "high")
     if all(rule["training"][figure]["low"] == rule["training"][figure]["high"] for rule in rules):
         sides = ()
-    for side in sides:
-        table.add_row(side, *(with_unit(figure, rule["training"][figure][side]) for rule in rules), style="dim")
-    console.print()
-    console.print(table)
+    widest = max(11, *(len(rule["name"]) for rule in rules)) + 2
+    beside = max(1, (console.width - len(title)) // widest)
+    for first in range(0, len(rules), beside):
+        part = rules[first : first + beside]
+        rows = []
+        for role in roles:
+            values = [rule["training"][figure]["by_role"].get(role) for rule in part]
+            rows.append([role, *("" if value is None else with_unit(figure, value) for value in values)])
+        for side in sides:
+            rows.append([side, *(with_unit(figure, rule["training"][figure][side]) for rule in part)])
+        _print_table(console, (title, *(rule["name"] for rule in part)), rows, dim=len(sides))
 
 
 def _print_one(console: Console, rule: dict[str, Any]) -> None:
     from rich.table import Table
 
     training, inference, overhead = rule["training"], rule["inference"], rule["overhead_percent"]
-    table = Table(rule["rule"], "inference only", "trained sample", "overhead", box=None, pad_edge=False)
+    table = Table(rule["name"], "inference only", "trained sample", "overhead", box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for figure, title in _TITLES.items():
@@ -183,34 +203,24 @@ def _print_one(console: Console, rule: dict[str, Any]) -> None:
             )
 
 
-def print_ranking(console: Console, costs: list[RuleCost]) -> None:
+def print_ranking(console: Console, ranked: dict[str, Any]) -> None:
     """Print the order of the rules in each figure, what turns it, and which constants matter most."""
-    for figure in ("energy_pj", "cycles", "area_um2"):
-        if figure not in costs[0].training.prices:
-            continue
-        title = _TITLES[figure]
-        console.print(f"\n{title}, cheapest first: {' < '.join(ranking(costs, figure))}", soft_wrap=True)
-        found = flips(costs, figure)
-        if not found:
-            console.print("  the order holds everywhere in the band")
-        for flip in found:
-            if flip.constant is None:
-                console.print(f"  {flip.cheaper} and {flip.dearer} change places when several constants move together")
+    for figure, of in ranked.items():
+        console.print(f"\n{_TITLES[figure]}, cheapest first: {of['order']}", soft_wrap=True)
+        for flip in of["flips"]:
+            pair = f"  {flip['cheaper']} and {flip['dearer']} change places"
+            if flip["constant"] is None:
+                console.print(f"{pair} when several constants move together", soft_wrap=True)
             else:
-                console.print(
-                    f"  {flip.cheaper} and {flip.dearer} change places at {flip.at:.2f} x {flip.constant.name} "
-                    f"(band {flip.constant.low:g} to {flip.constant.high:g})",
-                    soft_wrap=True,
-                )
-        for cost in costs:
-            swings = [swing for swing in tornado(cost.training, partial(_total, cost, figure)) if swing.width]
-            samples = max(cost.training.samples, 1) if figure in ("energy_pj", "cycles") else 1
+                console.print(f"{pair} at {flip['constant']} = {flip['at']:.2f} x nominal", soft_wrap=True)
+        if not of["flips"] and len(of["swings"]) > 1:
+            console.print("  the order holds everywhere in the band: the rules share the constants", soft_wrap=True)
+        for name, swings in of["swings"].items():
             text = "; ".join(
-                f"{swing.constant.name} {with_unit(figure, swing.at_low / samples)} to "
-                f"{with_unit(figure, swing.at_high / samples)}"
+                f"{swing['constant']} {with_unit(figure, swing['at_low'])} to {with_unit(figure, swing['at_high'])}"
                 for swing in swings
             )
-            console.print(f"  {cost.rule}: {text or 'no uncertain constant'}", soft_wrap=True)
+            console.print(f"  {name}: {text or 'no uncertain constant'}", soft_wrap=True)
 
 
 def print_ert(console: Console, priced: dict[str, Any]) -> None:
@@ -221,27 +231,30 @@ def print_ert(console: Console, priced: dict[str, Any]) -> None:
     console.print(f"  together: {with_unit('energy_pj', sum(priced['energy_pj'].values()))}")
 
 
-def _total(cost: RuleCost, figure: str, at: Mapping[str, float]) -> float:
-    return cost.training.total(figure, at=at)
-
-
 def as_csv(content: dict[str, Any]) -> str:
     """Return one row for each rule and figure: nominal, low, high, and each role beside it."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("processor", "rule", "of", "figure", "role", "nominal", "low", "high"))
+    writer.writerow(("processor", "name", "rule", "net", "bits", "of", "figure", "role", "nominal", "low", "high"))
     for rule in content["rules"]:
+        net = "-".join(str(n) for n in rule["network"]["sizes"])
+        head = (content["processor"], rule["name"], rule["rule"], net, rule["network"]["bits"])
         for part in ("inference", "training"):
             for figure, band in rule[part].items():
-                head = (content["processor"], rule["rule"], part, figure)
                 if not isinstance(band, dict):
-                    writer.writerow((*head, "all", band, "", ""))
+                    writer.writerow((*head, part, figure, "all", band, "", ""))
                     continue
-                writer.writerow((*head, "all", band["nominal"], band["low"], band["high"]))
+                writer.writerow((*head, part, figure, "all", band["nominal"], band["low"], band["high"]))
                 for role, value in band["by_role"].items():
-                    writer.writerow((*head, role, value, "", ""))
+                    writer.writerow((*head, part, figure, role, value, "", ""))
+        if rule["update_energy_pj"] is not None:
+            writer.writerow((*head, "update", "energy_pj", "all", rule["update_energy_pj"], "", ""))
         for name, band in rule["overhead_percent"].items():
             if band is not None:
-                row = (content["processor"], rule["rule"], "overhead", f"{name}_percent", "all")
-                writer.writerow((*row, band["nominal"], band["low"], band["high"]))
+                figures = (band["nominal"], band["low"], band["high"])
+                writer.writerow((*head, "overhead", f"{name}_percent", "all", *figures))
+        for layer in rule["layers"]:
+            for figure in ("may_update_after_cycles", "waiting_bits", "pipeline_depth", "pipeline_bits"):
+                if layer[figure] is not None:
+                    writer.writerow((*head, "locking", figure, f"layer {layer['layer']}", layer[figure], "", ""))
     return text.getvalue()

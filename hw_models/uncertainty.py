@@ -68,7 +68,11 @@ class Flip:
 
 def ranking(costs: Sequence[RuleCost], name: str) -> list[str]:
     """Return the rules from cheapest to dearest in a figure of a trained sample, at nominal; ties by name."""
-    return [cost.rule for cost in sorted(costs, key=lambda c: (c.training.total(name), c.rule))]
+    return [cost.name for cost in _ordered(costs, name)]
+
+
+def _ordered(costs: Sequence[RuleCost], name: str) -> list[RuleCost]:
+    return sorted(costs, key=lambda cost: (cost.training.per_sample(name), cost.name))
 
 
 def flips(costs: Sequence[RuleCost], name: str) -> list[Flip]:
@@ -76,17 +80,17 @@ def flips(costs: Sequence[RuleCost], name: str) -> list[Flip]:
 
     A figure is affine in each constant, so that the point where two rules cost the same is a line through two values.
     """
-    ordered = sorted(costs, key=lambda c: (c.training.total(name), c.rule))
+    ordered = _ordered(costs, name)
     found: list[Flip] = []
     for i, cheap in enumerate(ordered):
         for dear in ordered[i + 1 :]:
             bands = {band.name: band for cost in (cheap, dear) for band in cost.training.constants}
 
             def gap(at: Mapping[str, float], a: Cost = cheap.training, b: Cost = dear.training) -> float:
-                return b.total(name, at=at) - a.total(name, at=at)
+                return b.per_sample(name, at=at) - a.per_sample(name, at=at)
 
             nominal = gap({})
-            tolerance = 1e-9 * max(dear.training.total(name), 1e-300)
+            tolerance = 1e-9 * max(dear.training.per_sample(name), 1e-300)
             if nominal <= tolerance:
                 continue  # equal
             alone = []
@@ -95,11 +99,11 @@ def flips(costs: Sequence[RuleCost], name: str) -> list[Flip]:
                     turned = gap({band.name: end})
                     if turned < -tolerance:
                         at = band.nominal + (end - band.nominal) * nominal / (nominal - turned)
-                        alone.append(Flip(cheap.rule, dear.rule, band, at))
+                        alone.append(Flip(cheap.name, dear.name, band, at))
             found += alone
             if not alone:
                 names = list(bands)
                 corners = product(*((bands[n].low, bands[n].high) for n in names))
                 if any(gap(dict(zip(names, corner, strict=True))) < -tolerance for corner in corners):
-                    found.append(Flip(cheap.rule, dear.rule, None, None))
+                    found.append(Flip(cheap.name, dear.name, None, None))
     return found

@@ -18,6 +18,7 @@ UNITS: dict[str, dict[str, float]] = {
     "power": {"uW": 1.0, "nW": 1e-3, "mW": 1e3, "W": 1e6},
     "capacity": {"bit": 1.0, "B": 8.0, "KiB": 8192.0, "MiB": 8192.0 * 1024, "kB": 8000.0, "MB": 8e6},
 }
+EXAMPLES = {"frequency": "200 MHz", "capacity": "32 KiB", "length": "28 nm", "voltage": "0.9 V"}
 _NUMBER = re.compile(r"\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(\S*)\s*")
 
 
@@ -41,7 +42,7 @@ def quantity(value: object, dimension: str, positive: bool = True) -> float:
             raise ValueError
         result = float(match[1]) * units[match[2]]
     except ValueError:
-        example = f"1.5 {next(iter(units))}"
+        example = EXAMPLES.get(dimension, f"1.5 {next(iter(units))}")
         shown = f"'{value}'" if isinstance(value, str) else repr(value)
         raise ValueError(
             f"{shown} is no {dimension}; write a number and one of {', '.join(units)}, for example '{example}'"

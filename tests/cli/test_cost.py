@@ -30,7 +30,7 @@ def test_all_rules_are_priced_without_a_run(tmp_path):
         "28 nm, 0.9 V",
         "random generator",
         "residuals",
-        "layer 1 after",
+        "layer 1 updates after",
     ):
         assert text in result.stdout
     assert edgelearn("cost", "--net", "784-500-10", cwd=tmp_path).stdout == result.stdout  # the same bytes, by default
@@ -126,6 +126,11 @@ def test_processors_are_listed(tmp_path):
         (("cost", "--json", "--csv"), "--json and --csv exclude each other"),
         (("cost", "--run", "nowhere"), "nowhere holds no report of a finished run"),
         (("cost", "--run", "nowhere", "--bits", "4"), "--run brings its own settings; leave out --bits"),
+        (("cost", "--run", "nowhere", "--input-density", "0.5"), "--run brings its own settings; leave out --input-density"),
+        (("cost", "--rule", "dfa,dfa"), "--rule dfa,dfa cannot be read; give each rule once"),
+        (("cost", "--rule", "all,dfa"), "--rule all,dfa cannot be read; give each rule once, divided by commas, or all alone"),
+        (("cost", "--csv", "--tornado"), "--csv and --tornado exclude each other"),
+        (("cost", "--ert-unit", "nJ"), "--ert-unit says how --ert is read"),
         (("cost", "--lanes", "4"), "No such option: --lanes"),
         (("processors", "show", "engine-27nm"), "processor 'engine-27nm' is not known"),
         (("run", *QUICK, "--processor", "engine-27nm"), "processor 'engine-27nm' is not known"),
@@ -208,3 +213,57 @@ def test_plots_are_written_whole(tmp_path):
     result = edgelearn("cost", "--rule", "drtp", "--plot", "no/such/folder.svg", cwd=tmp_path)
     assert result.returncode == 2
     assert "cannot write" in result.stderr
+
+
+def test_runs_of_one_rule_are_told_apart(tmp_path):
+    for folder, net in (("a", "64-16-10"), ("b", "64-20-10")):
+        arguments = ("--net", net, "--epochs", "1", "--limit", "200", "--out", folder)
+        assert edgelearn("run", *arguments, cwd=tmp_path).returncode == 0
+    result = edgelearn("cost", "--run", "a", "--run", "b", cwd=tmp_path)
+    assert [line.split("  ")[0] for line in result.stdout.splitlines()].count("inference only") == 2
+    assert "drtp a: 64-16-10" in result.stdout
+    assert "drtp b: 64-20-10" in result.stdout
+    rows = list(
+        csv.DictReader(io.StringIO(edgelearn("cost", "--run", "a", "--run", "b", "--csv", cwd=tmp_path).stdout))
+    )
+    keys = [(row["name"], row["of"], row["figure"], row["role"]) for row in rows]
+    assert len(set(keys)) == len(keys)
+    assert {row["net"] for row in rows} == {"64-16-10", "64-20-10"}
+    result = edgelearn("cost", "--run", "a", "--run", "a", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "two runs are called 'drtp a'" in result.stderr
+
+
+def test_an_edited_report_is_refused(tmp_path):
+    assert edgelearn("run", *QUICK, "--out", "a", cwd=tmp_path).returncode == 0
+    whole = (tmp_path / "a/report.json").read_text()
+    samples = json.loads(whole)["result"]["samples_learned"]
+
+    def refused(change) -> str:
+        content = json.loads(whole)
+        change(content)
+        (tmp_path / "report.json").write_text(json.dumps(content))
+        result = edgelearn("cost", "--run", "report.json", cwd=tmp_path)
+        assert result.returncode == 2
+        assert result.stderr.count("\n") == 1
+        return result.stderr
+
+    counters = lambda content: content["counters"]["learning"]  # noqa: E731
+    assert "counter 'input_events' cannot be -5" in refused(lambda c: counters(c).update(input_events=[-5, 1]))
+    assert f"counter 'input_events' cannot be {64 * samples + 1}" in refused(
+        lambda c: counters(c).update(input_events=[64 * samples + 1, 1])
+    )
+    assert "counter 'samples' cannot be 0" in refused(lambda c: counters(c).update(samples=[0, 0]))
+    assert "no whole numbers" in refused(lambda c: counters(c).update(updates=[1.5, 2]))
+    assert "of contract 99, this program of 1" in refused(lambda c: c.update(contract=99))
+    assert "holds no report" in refused(lambda c: c["result"].update(test_error_percent="x"))
+    assert "cannot be priced" in refused(lambda c: c["network"].update(sizes=[64, 16, 16, 10]))
+
+
+def test_the_ranking_is_data_too(tmp_path):
+    result = edgelearn(
+        "cost", "--rule", "drtp,bp,dfa,mdfa", "--tornado", "--json", "--rounding", "stochastic", cwd=tmp_path
+    )
+    ranked = json.loads(result.stdout)["ranking"]
+    assert ranked["cycles"]["order"] == "drtp < dfa = mdfa < bp"
+    assert {swing["constant"] for swing in ranked["energy_pj"]["swings"]["drtp"]} >= {"SRAM energy", "logic energy"}

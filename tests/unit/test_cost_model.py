@@ -70,7 +70,7 @@ def test_an_inference_by_hand():
     spec = design((784, 10), rule="shallow", input_bits=8, rounding="nearest")
     cost = price(spec, assume(spec), engine, learning=False)
     weights = sram("itrs-lstp", 28, 785 * 10 * 8, 8)
-    activations = sram("itrs-lstp", 28, 784 * (8 + 10) + 10 * (8 + 4), 8)
+    activations = sram("itrs-lstp", 28, 784 * (8 + 10) + 10 * (8 + 4), 8 + 10)
     cycles = 10 * (785 + 2) + 1
     path = logic.Datapath(8, 8).energy_pj()
     scale = technology.energy_scale(45, 1.1, 28, 0.9)
@@ -84,7 +84,7 @@ def test_an_inference_by_hand():
         "leakage": leakage_uw * seconds * 1e6,
     }
     assert cost.total("cycles") / cost.samples == cycles
-    assert {role: pj / cost.samples for role, pj in cost.by_role("energy_pj").items()} == pytest.approx(by_hand)
+    assert cost.by_role("energy_pj") == pytest.approx(by_hand)
     assert cost.power_uw == pytest.approx(sum(by_hand.values()) * 1e-6 / seconds)
     assert cost.total("memory_bits") == 785 * 10 * 8 + 784 * 18 + 10 * 12
 
@@ -148,3 +148,74 @@ def test_memories_slower_than_the_clock_are_named():
     engine = find_processor("engine-28nm").model_copy(update={"clock": 5e9})
     spec = design((784, 500, 10))
     assert any("memory 'weights' takes" in note for note in price(spec, assume(spec), engine).notes)
+
+
+def edited(tmp_path, *changes: tuple[str, str]) -> Engine:
+    text = find_file("engine-28nm")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "mine.toml").write_text(text)
+    engine = read(tmp_path / "mine.toml")
+    assert isinstance(engine, Engine)
+    return engine
+
+
+def test_every_band_of_a_custom_memory_is_used(tmp_path):
+    own = (
+        'kind = "custom"\nread = {nominal = "1 pJ/bit", high = "2 pJ/bit"}\nwrite = {low = "1 pJ/bit", nominal = "2 pJ/bit"}'
+        '\narea = {nominal = "1 um2/bit", high = "3 um2/bit"}\nleakage = {nominal = "1 nW/bit", high = "5 nW/bit"}'
+    )
+    engine = edited(
+        tmp_path, ('kind = "sram"\ncell = "itrs-lstp"\nholds = ["feedback"]', own + '\nholds = ["feedback"]')
+    )
+    spec = design((64, 32, 10), rule="dfa")
+    cost = price(spec, assume(spec), engine)
+    bands = {constant.name: (constant.low, constant.high) for constant in cost.constants if "feedback" in constant.name}
+    assert bands == {"feedback read": (1, 2), "feedback area": (1, 3), "feedback leakage": (1, 5)}  # never written
+    assert cost.total("area_um2", "feedback") == 32 * 10 * 8
+    assert cost.per_sample("energy_pj", "feedback") == pytest.approx(32 * 10 * 8)
+
+
+def test_one_memory_for_everything_is_named_for_its_ports(tmp_path):
+    text = find_file("engine-28nm")
+    everything = '["weight", "residual", "feedback", "activation", "gate", "delta"]'
+    text = text[: text.index("[memories.weights]")]
+    (tmp_path / "one.toml").write_text(
+        f'{text}[memories.all]\nkind = "sram"\ncell = "itrs-lstp"\nholds = {everything}\n'
+    )
+    spec = design((64, 32, 10))
+    notes = price(spec, assume(spec), read(tmp_path / "one.toml")).notes
+    assert any("memory 'all' has 2" in note and "more ports" in note for note in notes)
+    assert not price(spec, assume(spec), find_processor("engine-28nm")).notes
+
+
+def test_dram_and_leaking_cells_say_what_is_missing(tmp_path):
+    spec = design((784, 100, 10))
+    weights = (
+        'kind = "sram"\ncell = "itrs-lstp"              # itrs-hp leaks far more than itrs-lstp\nholds = ["weight"]'
+    )
+    engine = edited(tmp_path, (weights, 'kind = "dram"\ntable = "lpddr4"\nholds = ["weight"]'))
+    cost = price(spec, assume(spec), engine)
+    assert any("'weights' is DRAM: its area" in note for note in cost.notes)
+    words = 785 * 100 + 101 * 10
+    assert cost.per_sample("energy_pj", "forward weights") == pytest.approx(3 * words * 8 * 8)  # 8 bits of 8 pJ
+    cost = price(spec, assume(spec), find_processor("engine-45nm-dense"))
+    assert any(note.startswith("leakage is 9") for note in cost.notes)
+
+
+def test_an_adder_tree_is_paid_for_and_one_layer_learns_alike_under_every_rule():
+    engine = find_processor("engine-28nm-32-lanes")
+    spec = design((64, 32, 30), rule="bp")
+    tree, single = (
+        price(spec, assume(spec), engine.model_copy(update={"transposed_read": way}))
+        for way in ("adder-tree", "single")
+    )
+    assert tree.total("area_um2", "arithmetic") > 1.1 * single.total("area_um2", "arithmetic")
+    alike = [
+        price(design((64, 10), rule=rule), assume(design((64, 10), rule=rule)), engine)
+        for rule in ("bp", "dfa", "drtp")
+    ]
+    for cost in alike[1:]:
+        assert cost.total("energy_pj") == pytest.approx(alike[0].total("energy_pj"), rel=0.02)  # error registers differ
+        assert cost.total("cycles") == alike[0].total("cycles")
