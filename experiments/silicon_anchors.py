@@ -1,8 +1,8 @@
 """Published figures of chips that learn, beside what the cost model spans over stated ranges: bands, not points.
 
-    python experiments/silicon_anchors.py                 some ten seconds; writes results/silicon_anchors.json
-    python experiments/silicon_anchors.py --data mnist    minutes; counts the updates of runs on MNIST alone and
-                                                          writes results/silicon_anchors_mnist.json
+    python experiments/silicon_anchors.py                 ten seconds; writes results/silicon_anchors.json
+    python experiments/silicon_anchors.py --data mnist    half a minute; only counts the updates of runs on MNIST,
+                                                          and writes results/silicon_anchors_mnist.json
 
 No chip is modelled: their sizes, lanes and schedules are not published. Asked is whether an engine of ours, priced with
 and without learning over the ranges below, reaches the published overhead, at which settings, and what would have to
@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -39,11 +39,6 @@ from hw_models.processor import Engine, find_processor
 from hw_models.schedule import FORWARD_ACTIVITY, assume
 
 RESULTS = Path(__file__).parent / "results"
-PROCESSORS = {
-    "28 nm, 0.6 V": "event-driven-28nm",
-    "28 nm, 0.9 V": "engine-28nm",
-    "45 nm, 1.1 V": "engine-45nm",
-}
 ROUNDINGS: dict[str, tuple[str, int, bool]] = {  # rounding, residual bits, whether lanes share a random generator
     "one generator": ("stochastic", 0, True),
     "a generator a lane": ("stochastic", 0, False),
@@ -52,80 +47,25 @@ ROUNDINGS: dict[str, tuple[str, int, bool]] = {  # rounding, residual bits, whet
 }
 DENSITIES = (0.1, 0.3, 1.0)
 MEASURED_LANES = 8  # of the engine that prices what was learned
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """What is varied; every combination is priced.
-
-    Parameters
-    ----------
-    roundings : names of ROUNDINGS
-    input_densities : inputs of the first layer that are not zero
-    update_densities : hidden neurons that change in a sample that updates
-    """
-
-    nodes: tuple[str, ...]
-    rules: tuple[str, ...]
-    nets: tuple[str, ...]
-    bits: tuple[int, ...] = (8,)
-    lanes: tuple[int, ...] = (1, 8, 32, 128)
-    roundings: tuple[str, ...] = tuple(ROUNDINGS)
-    feedbacks: tuple[str, ...] = ("lfsr", "int8")
-    clock_gatings: tuple[bool, ...] = (True, False)
-    input_densities: tuple[float, ...] = DENSITIES
-    update_densities: tuple[float, ...] = DENSITIES
-
-    def settings(self) -> list[Setting]:
-        """Return every combination."""
-        return [Setting(*values) for values in product(*(getattr(self, field.name) for field in fields(self)))]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One engine, network and activity: one value of each of the `Ranges`, in their order."""
-
-    node: str
-    rule: str
-    net: str
-    bits: int
-    lanes: int
-    rounding: str
-    feedback: str
-    clock_gating: bool
-    input_density: float
-    update_density: float
-
-    @property
-    def text(self) -> str:
-        return (
-            f"{self.net}, {self.bits} bits, {self.lanes} lanes, {self.rounding}, B {self.feedback}, "
-            f"clock {'gated' if self.clock_gating else 'not gated'}, inputs {self.input_density:g}, "
-            f"updates {self.update_density:g}"
-        )
-
-    @property
-    def spec(self) -> NetworkSpec:
-        return _spec(self.net, self.rule, self.bits, *ROUNDINGS[self.rounding][:2], self.feedback)
-
-    @property
-    def engine(self) -> Engine:
-        return _engine(self.node, self.lanes, ROUNDINGS[self.rounding][2], self.clock_gating)
-
-    @property
-    def activity(self) -> Counters:
-        return assume(self.spec, self.input_density, update_density=self.update_density)
-
-
+Ranges = dict[str, tuple[Any, ...]]  # field of a Setting: its values; every combination is priced
+COMMON: Ranges = {
+    "bits": (8,),
+    "lanes": (1, 8, 32, 128),
+    "rounding": tuple(ROUNDINGS),
+    "feedback": ("lfsr", "int8"),
+    "clock_gating": (True, False),
+    "input_density": DENSITIES,
+    "update_density": DENSITIES,
+}
 # SPOON: its last layers in a topology that no public source confirms, and a network of ours. Park, Lee, Jeon: their
-# network; 45 nm for 65, since the SRAM table ends there. The others' networks do not map to ours.
-RANGES = {
-    "SPOON": Ranges(
-        ("28 nm, 0.6 V",), ("drtp",), ("1024-128-10", "784-500-10"), bits=(4, 8), lanes=(1, 2, 4, 8, 16, 32, 64, 128)
-    ),
-    "Park, Lee, Jeon": Ranges(("45 nm, 1.1 V",), ("dfa", "sdfa"), ("784-200-200-10",)),
-    "ANP-I": Ranges(("28 nm, 0.6 V",), ("dfa", "drtp"), ("784-500-10",)),
-    "EON-1": Ranges(("28 nm, 0.9 V",), ("drtp",), ("784-500-10",)),
+# network, at 45 nm for 65, since the SRAM table ends there. The others' networks do not map to ours.
+RANGES: dict[str, Ranges] = {
+    "SPOON": COMMON
+    | {"processor": ("event-driven-28nm",), "rule": ("drtp",), "net": ("1024-128-10", "784-500-10")}
+    | {"bits": (4, 8), "lanes": (1, 2, 4, 8, 16, 32, 64, 128)},
+    "Park, Lee, Jeon": COMMON | {"processor": ("engine-45nm",), "rule": ("dfa", "sdfa"), "net": ("784-200-200-10",)},
+    "ANP-I": COMMON | {"processor": ("event-driven-28nm",), "rule": ("dfa", "drtp"), "net": ("784-500-10",)},
+    "EON-1": COMMON | {"processor": ("engine-28nm",), "rule": ("drtp",), "net": ("784-500-10",)},
 }
 
 
@@ -139,6 +79,51 @@ SRAM_AREA = _band("SRAM area", "logic area")
 SRAM_ENERGY = _band("SRAM energy", "logic energy")
 # logic as it is at 65 nm beside SRAM as it is at 45 nm bounds what pricing at 45 nm hides
 SRAM_ENERGY_PARK = (SRAM_ENERGY[0] / technology.energy_scale(45, 1.1, 65, 1.1), SRAM_ENERGY[1])
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One engine, network and activity.
+
+    Parameters
+    ----------
+    processor : the packaged engine that is changed
+    rounding : name in ROUNDINGS
+    input_density : inputs of the first layer that are not zero
+    update_density : hidden neurons that change in a sample that updates
+    """
+
+    processor: str
+    rule: str
+    net: str
+    bits: int
+    lanes: int
+    rounding: str
+    feedback: str
+    clock_gating: bool
+    input_density: float
+    update_density: float
+
+    @property
+    def spec(self) -> NetworkSpec:
+        rounding, residual_bits, _ = ROUNDINGS[self.rounding]
+        sizes = parse_net(self.net)
+        return design(sizes, self.rule, self.bits, rounding, residual_bits, feedback_format=self.feedback)
+
+    @property
+    def engine(self) -> Engine:
+        return changed(self.processor, self.lanes, ROUNDINGS[self.rounding][2], self.clock_gating)
+
+    @property
+    def activity(self) -> Counters:
+        return assume(self.spec, self.input_density, update_density=self.update_density)
+
+
+def changed(processor: str, lanes: int, shared_generator: bool = True, clock_gating: bool = True) -> Engine:
+    """Return a packaged engine with other lanes, generator and clock."""
+    settings = find_processor(processor).model_dump(exclude_none=True)
+    settings |= {"lanes": lanes, "shared_random_generator": shared_generator, "clock_gating": clock_gating}
+    return Engine.model_validate(settings)
 
 
 @dataclass(frozen=True)
@@ -160,7 +145,7 @@ class Point:
     ----------
     base_area, area : um2 of the chip that cannot learn, and of the one that can
     inferred, idle, trained : pJ of a sample on the chip that cannot learn; inferred, and trained, on the one that can
-    inferred_cycles, trained_cycles : of a sample
+    slower : cycles of a trained sample over those of an inferred one
     """
 
     setting: Setting
@@ -169,8 +154,7 @@ class Point:
     inferred: Parts
     idle: Parts
     trained: Parts
-    inferred_cycles: float
-    trained_cycles: float
+    slower: float
 
     def area_percent(self, sram: float = 1.0) -> float:
         return 100 * (self.area.at(sram) / self.base_area.at(sram) - 1)
@@ -180,8 +164,7 @@ class Point:
 
     def power_percent(self, sram: float = 1.0) -> float:
         """Power at a fixed clock while every sample is trained, over that while every sample is inferred."""
-        power = self.trained.at(sram) / self.trained_cycles
-        return 100 * (power / (self.inferred.at(sram) / self.inferred_cycles) - 1)
+        return 100 * (self.trained.at(sram) / self.slower / self.inferred.at(sram) - 1)
 
     def idle_percent(self, sram: float = 1.0) -> float:
         """Power of the chip that can learn while it only infers; the cycles are the same."""
@@ -197,103 +180,78 @@ class Point:
         return min(max((percent - idle) / (self.energy_percent(sram) - idle), 0.0), 1.0)
 
     def sram_for_area(self, percent: float) -> float | None:
-        return _sram_for(percent, self.area, self.base_area, SRAM_AREA)
+        return _sram_for(percent, self.area, self.base_area, 1.0, SRAM_AREA)
 
     def sram_for_power(self, percent: float) -> float | None:
-        slower = self.inferred_cycles / self.trained_cycles
-        power = Parts(self.trained.sram * slower, self.trained.rest * slower)
-        return _sram_for(percent, power, self.inferred, SRAM_ENERGY)
+        return _sram_for(percent, self.trained, self.inferred, self.slower, SRAM_ENERGY)
 
 
-def _sram_for(percent: float, more: Parts, base: Parts, band: tuple[float, float]) -> float | None:
-    """Return the multiple of SRAM at which an overhead is met; None outside its band."""
-    factor = 1 + percent / 100
-    sram, rest = more.sram - factor * base.sram, factor * base.rest - more.rest
-    met = rest / sram if sram else 0.0
-    return met if _contains(band, met) else None
+def _sram_for(percent: float, more: Parts, base: Parts, over: float, band: tuple[float, float]) -> float | None:
+    """Return the multiple of SRAM at which more / over exceeds base by a percentage; None outside its band."""
+    factor = over * (1 + percent / 100)
+    sram = (factor * base.rest - more.rest) / (more.sram - factor * base.sram)
+    return sram if band[0] <= sram <= band[1] else None
 
 
-@cache
-def _spec(net: str, rule: str, bits: int, rounding: str, residual_bits: int, feedback: str) -> NetworkSpec:
-    return design(parse_net(net), rule, bits, rounding, residual_bits, feedback_format=feedback)
-
-
-@cache
-def _engine(node: str, lanes: int, shared_generator: bool, clock_gating: bool) -> Engine:
-    """Return a packaged engine, changed."""
-    settings = find_processor(PROCESSORS[node]).model_dump(exclude_none=True)
-    settings |= {"lanes": lanes, "shared_random_generator": shared_generator, "clock_gating": clock_gating}
-    return Engine.model_validate(settings)
-
-
-@cache
-def _inferred(setting: Setting, learning: bool) -> Cost:
-    """Price inference on the chip that can learn, or on that which cannot."""
-    return price(setting.spec, setting.activity.only(FORWARD_ACTIVITY), setting.engine, learning)
+def price_all(ranges: Ranges) -> list[Point]:
+    """Price every combination."""
+    return [price_setting(Setting(**dict(zip(ranges, values, strict=True)))) for values in product(*ranges.values())]
 
 
 def price_setting(setting: Setting) -> Point:
     """Price one setting."""
-    idle = _inferred(replace(setting, update_density=1.0), True)
-    # how the other chip learns does not matter to the one that cannot
-    plain = {"rule": "drtp", "rounding": "one generator", "feedback": "lfsr", "clock_gating": True}
-    base = _inferred(replace(setting, update_density=1.0, **plain), False)  # type: ignore[arg-type]
-    trained = price(setting.spec, setting.activity, setting.engine)
-    return Point(
-        setting,
-        _area(base),
-        _area(trained),
-        _energy(base),
-        _energy(idle),
-        _energy(trained),
-        base.cycles_per_sample,
-        trained.cycles_per_sample,
-    )
+    spec, engine, activity = setting.spec, setting.engine, setting.activity
+    base = price(spec, activity, engine, learning=False)
+    idle = price(spec, activity.only(FORWARD_ACTIVITY), engine)
+    trained = price(spec, activity, engine)
+    area = [_parts(cost, "area_um2", "SRAM area") for cost in (base, trained)]
+    energy = [_parts(cost, "energy_pj", "SRAM energy") for cost in (base, idle, trained)]
+    return Point(setting, *area, *energy, trained.cycles_per_sample / base.cycles_per_sample)
 
 
-def _area(cost: Cost) -> Parts:
-    rest = cost.total("area_um2", at={"SRAM area": 0.0})
-    return Parts(cost.total("area_um2") - rest, rest)
-
-
-def _energy(cost: Cost) -> Parts:
-    """Return pJ of a sample."""
-    rest = cost.total("energy_pj", at={"SRAM energy": 0.0})
-    return Parts((cost.total("energy_pj") - rest) / cost.samples, rest / cost.samples)
-
-
-def _contains(interval: Sequence[float], value: float) -> bool:
-    return interval[0] <= value <= interval[1]
+def _parts(cost: Cost, figure: str, constant: str) -> Parts:
+    rest = cost.per_sample(figure, at={constant: 0.0})
+    return Parts(cost.per_sample(figure) - rest, rest)
 
 
 def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _interval(values: Sequence[float]) -> list[float]:
-    return [_rounded(min(values)), _rounded(max(values))]
+def _interval(values: Iterable[float]) -> list[float]:
+    found = sorted(values)
+    return [_rounded(found[0]), _rounded(found[-1])]
 
 
 def definition(
+    anchor: str,
     name: str,
+    target: float,
     points: Sequence[Point],
     figure: Callable[[Point, float], float],
     sram: tuple[float, float],
-    target: float,
-    at_most: bool = False,
 ) -> dict[str, Any]:
     """State what the model spans under one definition, with SRAM nominal and over its band (monotone within)."""
-    band = _interval([figure(point, factor) for point in points for factor in sram])
-    nominal = _interval([figure(point, 1.0) for point in points])
-    inside = band[0] <= target if at_most else _contains(band, target)
-    return {"definition": name, "published": target, "nominal": nominal, "band": band, "inside": inside}
+    band = _interval(figure(point, factor) for point in points for factor in sram)
+    nominal = _interval(figure(point, 1.0) for point in points)
+    return _as_row(anchor, name, target, nominal, band, band[0] <= target <= band[1])
 
 
-def shares(points: Sequence[Point], percent: float, sram: tuple[float, float]) -> dict[str, float]:
-    """Return the least, middle and largest share of samples that may update for an energy overhead."""
-    found = [point.share_for(percent, factor) for point in points for factor in (*sram, 1.0)]
-    low, high = _interval(found)
-    return {"lowest": low, "middle": _rounded(median(found)), "highest": high}
+def _as_row(
+    anchor: str, name: str, target: float, nominal: list[float], band: list[float], inside: bool
+) -> dict[str, Any]:
+    figures = {"published": target, "model, SRAM nominal": nominal, "SRAM over its band": band, "inside": inside}
+    return {"anchor": anchor, "definition, in %": name} | figures
+
+
+def shares(points: Sequence[Point], percent: float, sram: tuple[float, float]) -> list[float]:
+    """Return the middle and the largest percentage of samples that may update for an energy overhead."""
+    found = [100 * point.share_for(percent, factor) for point in points for factor in (*sram, 1.0)]
+    return [_rounded(median(found)), _rounded(max(found))]
+
+
+def _anchor(chip: str, figure: str) -> dict[str, str]:
+    return next(row for row in technology.rows("anchors") if (row["chip"], row["figure"]) == (chip, figure))
 
 
 def published(chip: str, figure: str) -> float:
@@ -301,203 +259,159 @@ def published(chip: str, figure: str) -> float:
     return float(_anchor(chip, figure)["value"])
 
 
-def _anchor(chip: str, figure: str) -> dict[str, str]:
-    return next(row for row in technology.rows("anchors") if (row["chip"], row["figure"]) == (chip, figure))
+def _verdict(plausible: bool) -> str:
+    return "plausible" if plausible else "implausible"
+
+
+def _listed(values: Iterable[object]) -> str:
+    return " or ".join(str(value) for value in values) or "none"
 
 
 def spoon(ranges: Ranges = RANGES["SPOON"]) -> dict[str, Any]:
     """SPOON: +11.8 % area and +16.8 % power."""
     area, power = published("SPOON", "learning_area_overhead"), published("SPOON", "learning_power_overhead")
     chip_mm2 = published("SPOON", "area")
-    points = [price_setting(setting) for setting in ranges.settings()]
+    points = price_all(ranges)
     stochastic = [p for p in points if ROUNDINGS[p.setting.rounding][0] == "stochastic"]
     residual_8 = [p for p in points if p.setting.rounding == "8 residual bits"]
     ungated = [p for p in points if not p.setting.clock_gating]
-    definitions = [
-        definition(name, chosen, figure, sram, target)
-        for name, chosen, figure, sram, target in (
-            ("area, with memories", points, Point.area_percent, SRAM_AREA, area),
-            ("area, with memories, stochastic rounding", stochastic, Point.area_percent, SRAM_AREA, area),
-            ("area, with memories, 8 residual bits", residual_8, Point.area_percent, SRAM_AREA, area),
-            ("area, logic alone", points, Point.logic_area_percent, SRAM_AREA, area),
-            ("power at a fixed clock, every sample trained", points, Point.power_percent, SRAM_ENERGY, power),
-            ("the same, stochastic rounding", stochastic, Point.power_percent, SRAM_ENERGY, power),
-            ("power of learning logic at rest, clock not gated", ungated, Point.idle_percent, SRAM_ENERGY, power),
-            ("power at a fixed sample rate, every sample trained", points, Point.energy_percent, SRAM_ENERGY, power),
-        )
-        if chosen
+    of_area = [
+        ("area, with memories", points, Point.area_percent),
+        ("area, with memories, stochastic rounding", stochastic, Point.area_percent),
+        ("area, with memories, 8 residual bits", residual_8, Point.area_percent),
+        ("area, logic alone", points, Point.logic_area_percent),
     ]
-    meet_area, meet = [], []
-    for point in points:
-        of_area, of_energy = point.sram_for_area(area), point.sram_for_power(power)
-        if of_area is not None and point.area.at(of_area) <= 1e6 * chip_mm2:
-            meet_area.append(point)
-            if of_energy is not None:
-                meet.append((point, of_area, of_energy))
-    # nearest to nominal first, one engine for each number of lanes and rounding
-    meet.sort(key=lambda found: max(abs(np.log(found[1])), abs(np.log(found[2]))))
-    nearest = {(point.setting.lanes, point.setting.rounding): (point, *at) for point, *at in reversed(meet)}
-    added: dict[int, list[float]] = {}
-    for point in stochastic:
-        added.setdefault(point.setting.lanes, []).append((point.area.at(1.0) - point.base_area.at(1.0)) / 1e6)
-    lanes = sorted({point.setting.lanes for point, *_ in meet})
+    of_power = [
+        ("power at a fixed clock, every sample trained", points, Point.power_percent),
+        ("the same, stochastic rounding", stochastic, Point.power_percent),
+        ("power at a fixed clock, learning logic at rest, clock not gated", ungated, Point.idle_percent),
+        ("power at a fixed sample rate, every sample trained", points, Point.energy_percent),
+    ]
+    definitions = [definition("SPOON", name, area, of, f, SRAM_AREA) for name, of, f in of_area if of]
+    definitions += [definition("SPOON", name, power, of, f, SRAM_ENERGY) for name, of, f in of_power if of]
+
+    fit = [p for p in points if (sram := p.sram_for_area(area)) and p.area.at(sram) <= 1e6 * chip_mm2]
+    both = [(p, p.sram_for_area(area), p.sram_for_power(power)) for p in fit]
+    met = [(p, sram_area, sram_energy) for p, sram_area, sram_energy in both if sram_area and sram_energy]
+    met.sort(key=lambda found: max(abs(math.log(found[1])), abs(math.log(found[2]))))
+    nearest: dict[tuple[int, str], dict[str, Any]] = {}  # to nominal, one for each number of lanes and rounding
+    shown = ("net", "bits", "lanes", "rounding", "feedback", "clock_gating", "input_density", "update_density")
+    for p, sram_area, sram_energy in met:
+        row = {name: getattr(p.setting, name) for name in shown}
+        row |= {"mm2": p.area.at(sram_area) / 1e6, "SRAM area, x": sram_area, "SRAM energy, x": sram_energy}
+        nearest.setdefault((p.setting.lanes, p.setting.rounding), row)
+    met_with = {name: sorted({getattr(p.setting, name) for p, *_ in met}) for name in shown}
+    added = _interval((p.area.at(1.0) - p.base_area.at(1.0)) / 1e6 for p in stochastic)
+    needed = _rounded(chip_mm2 * area / (100 + area))
     return {
         "anchor": "SPOON",
-        "ranges": asdict(ranges),
         "engines": len(points),
         "definitions": definitions,
-        "meet_area": len(meet_area),
-        "meet_both": len(meet),
-        "lanes_that_meet_both": lanes,
-        "nearest": [
-            {
-                "setting": point.setting.text,
-                "lanes": point.setting.lanes,
-                "area_mm2": _rounded(point.area.at(of_area) / 1e6),
-                "sram_area": _rounded(of_area),
-                "sram_energy": _rounded(of_energy),
-            }
-            for (_, _), (point, of_area, of_energy) in sorted(nearest.items())
-        ],
-        "samples_that_may_update_at_a_fixed_rate": shares(meet_area, power, SRAM_ENERGY) if meet_area else None,
-        "added_area_mm2_needed": _rounded(chip_mm2 * area / (100 + area)),
-        "added_area_mm2_by_lanes": {n: _interval(values) for n, values in added.items()},
+        "meet_area": len(fit),
+        "meet_both": len(met),
+        "meet_both_with": met_with,
+        "nearest": list(nearest.values()),
+        "percent_of_samples_that_may_update_at_a_fixed_rate": shares(fit, power, SRAM_ENERGY) if fit else None,
+        "added_area_mm2": {"needed": needed, "stochastic_rounding": added},
         "unknown": _anchor("SPOON", "learning_area_overhead")["unknown"],
-        "verdict": "plausible" if meet else "implausible",
+        "verdict": _verdict(bool(met)),
         "reason": (
-            f"each figure lies inside the interval of one definition; {len(meet)} of {len(points)} engines meet both at "
-            f"once and are no larger than the chip, with {', '.join(str(n) for n in lanes) or 'no number of'} lanes. "
-            "Intervals this wide exclude little"
+            f"{len(met)} of {len(points)} engines, none larger than the chip, meet both figures for some SRAM within "
+            f"its bands: {_listed(met_with['lanes'])} lanes, inputs {_listed(met_with['input_density'])}, updates "
+            f"{_listed(met_with['update_density'])}. Intervals this wide exclude little. The chip adds {needed:.2g} "
+            f"mm2, ours with stochastic rounding {added[0]:.1g} to {added[1]:.2g}, SRAM nominal"
         ),
     }
 
 
 def energy_anchor(
-    chip: str, figure: str, wrong: float, wrong_source: str, ranges: Ranges, sram: tuple[float, float] = SRAM_ENERGY
+    chip: str, figure: str, wrong: float, source: str, ranges: Ranges, sram: tuple[float, float] = SRAM_ENERGY
 ) -> dict[str, Any]:
     """Compare an anchor that gives the energy of learning over that of inference.
 
     Parameters
     ----------
-    wrong : share of samples answered wrongly; a rule that learns from errors updates in no fewer
+    wrong : percentage of samples answered wrongly; a rule that learns from errors updates in no fewer
     """
-    target, at_most = published(chip, figure), figure.endswith("at_most")
-    points = [price_setting(setting) for setting in ranges.settings()]
-    by_density = {
-        density: shares([p for p in points if p.setting.update_density == density], target, sram)
-        for density in ranges.update_densities
-    }
-    all_update = definition(
-        "energy of a sample, every sample updates", points, Point.energy_percent, sram, target, at_most
-    )
-    least, most = min(by_density), max(by_density)
-    few, every = by_density[least], by_density[most]
-    plausible = wrong <= few["middle"]
+    target = published(chip, figure)
+    points = price_all(ranges)
+    trained = definition(chip, "energy, every sample updates", target, points, Point.energy_percent, sram)
+    rest = definition(chip, "energy, no sample updates", target, points, Point.idle_percent, sram)
+    if figure.endswith("at_most"):
+        for row in (trained, rest):
+            row["inside"] = row["SRAM over its band"][0] <= target
+    rows: list[dict[str, Any]] = []
+    for lanes, density in product(("any", *ranges["lanes"]), ranges["update_density"]):
+        chosen = [p for p in points if lanes in ("any", p.setting.lanes) and p.setting.update_density == density]
+        middle, most = shares(chosen, target, sram)
+        row = {"anchor": chip, "lanes": lanes, "update density": density}
+        rows.append(row | {"middle, % of samples that may update": middle, "at most, %": most})
+    by_density = {row["update density"]: list(row.values())[-2:] for row in rows if row["lanes"] == "any"}
+    (few, most_few), (every, most_every) = by_density[min(DENSITIES)], by_density[max(DENSITIES)]
     return {
         "anchor": chip,
-        "ranges": asdict(ranges),
-        "sram_energy": sram,
         "engines": len(points),
-        "definitions": [
-            all_update,
-            definition("learning logic at rest, no sample updates", points, Point.idle_percent, sram, target, at_most),
-        ],
-        "samples_that_may_update": by_density,
-        "by_lanes": [
-            {
-                "lanes": lanes,
-                "update_density": density,
-                **shares([p for p in points if at(p.setting) == (lanes, density)], target, sram),
-            }
-            for lanes, density in product(ranges.lanes, ranges.update_densities)
-        ],
-        "wrong_share": wrong,
-        "wrong_share_source": wrong_source,
+        "definitions": [trained, rest],
+        "samples_that_may_update": rows,
+        "wrong_percent": wrong,
         "unknown": _anchor(chip, figure)["unknown"],
-        "verdict": "plausible" if plausible else "implausible",
+        "verdict": _verdict(wrong <= few),
         "reason": (
-            f"not if every sample updates (+{all_update['band'][0]:.3g} % at least); if {_percent(every['middle'])} of "
-            f"them do and every neuron with them, or {_percent(few['middle'])} and {_percent(least)} of the neurons "
-            f"(middle of the engines; at most {_percent(every['highest'])} and {_percent(few['highest'])}). A rule "
-            f"driven by errors updates at least on wrong answers, {_percent(wrong)} of the samples ({wrong_source})"
+            f"not if every sample updates, +{trained['SRAM over its band'][0]:.3g} % at least. Met where {every:.2g} % "
+            f"update and all neurons with them, or {few:.2g} % and a tenth of the neurons (middle of the engines; at "
+            f"most {most_every:.2g} % and {most_few:.2g} %). A rule driven by errors updates at least on wrong "
+            f"answers: {wrong:.2g} % ({source})"
         ),
     }
 
 
-def at(setting: Setting) -> tuple[int, float]:
-    return setting.lanes, setting.update_density
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
-
-
 def park(ranges: Ranges = RANGES["Park, Lee, Jeon"]) -> dict[str, Any]:
     """Park, Lee, Jeon: training takes 7.5 % more energy than inference."""
-    wrong = round(1 - published("Park, Lee, Jeon", "mnist_trained_on_chip") / 100, 4)
+    wrong = _rounded(100 - published("Park, Lee, Jeon", "mnist_trained_on_chip"))
     figure = "training_energy_over_inference"
     return energy_anchor("Park, Lee, Jeon", figure, wrong, "its test error", ranges, SRAM_ENERGY_PARK)
 
 
 def anp(ranges: Ranges = RANGES["ANP-I"]) -> dict[str, Any]:
     """ANP-I: learning below 15 % of the energy of inference."""
-    wrong = round(1 - published("ANP-I", "accuracy_at_least") / 100, 4)
+    wrong = 100 - published("ANP-I", "accuracy_at_least")
     return energy_anchor("ANP-I", "learning_energy_over_inference_at_most", wrong, "its largest error", ranges)
 
 
 def eon(wrong: float, ranges: Ranges = RANGES["EON-1"]) -> dict[str, Any]:
-    """EON-1: learning takes 1 % of energy. It publishes no error that its abstract would state."""
-    return energy_anchor("EON-1", "learning_energy_overhead", wrong, "not published; ours on digits", ranges)
+    """EON-1: learning takes 1 % of energy; its abstract states no error, so that of a run of ours stands for it."""
+    return energy_anchor("EON-1", "learning_energy_overhead", wrong, "none published; ours on digits", ranges)
 
 
 def reckon() -> dict[str, Any]:
     """ReckOn: learning takes 0.8 % more memory: a count, for its rule has traces that ours have not."""
-    target = published("ReckOn", "learning_memory_overhead")
-    inputs, neurons, outputs, weights, output_weights, used, states, trace = (
-        int(published("ReckOn", name))
-        for name in (
-            "inputs",
-            "recurrent_neurons",
-            "outputs",
-            "input_and_recurrent_weight_memory",
-            "output_weight_memory",
-            "output_weight_memory_used",
-            "neuron_memory",
-            "trace_bits_a_neuron",
-        )
-    )
-    traces = neurons * trace
-    counted = _interval([100 * traces / (weights + held + states - traces) for held in (output_weights, used)])
-    # a forward network with as many weights: inputs and recurrence feed the hidden layer
-    net = f"{inputs + neurons}-{neurons}-{outputs}"
-    ours = {}
-    engine = _engine("28 nm, 0.9 V", 1, True, True)
-    for rule, rounding, feedback in product(
-        ("drtp", "dfa"), ("one generator", "1 residual bit"), ("lfsr", "sign", "ternary", "int8")
-    ):
-        spec = _spec(net, rule, 8, *ROUNDINGS[rounding][:2], feedback)
-        base, learns = (price(spec, assume(spec), engine, learning).total("memory_bits") for learning in (False, True))
-        ours[f"{rule}, {rounding}, B {feedback}"] = _rounded(100 * (learns / base - 1))
+    size = {row["figure"]: int(row["value"]) for row in technology.rows("anchors") if "ReckOn@" in row["source"]}
+    target, neurons = published("ReckOn", "learning_memory_overhead"), size["recurrent_neurons"]
+    traces = neurons * size["trace_bits_a_neuron"]
+    rest = size["input_and_recurrent_weight_memory"] + size["neuron_memory"] - traces
+    outputs = size["output_weight_memory"], size["output_weight_memory_used"]
+    counted = _interval(100 * traces / (rest + output) for output in outputs)
     inside = all(round(value, 1) == target for value in counted)
+    name = "memory, documented traces over all else, to one decimal"
+    # a forward network with as many weights: inputs and recurrence feed the hidden layer
+    net = (size["inputs"] + neurons, neurons, size["outputs"])
+    ours = {}
+    for rounding, feedback in product(("one generator", "1 residual bit"), ("lfsr", "ternary", "int8")):
+        spec = design(net, "drtp", 8, *ROUNDINGS[rounding][:2], feedback_format=feedback)
+        engine = changed("engine-28nm", 1)
+        base, learns = (price(spec, assume(spec), engine, learning).total("memory_bits") for learning in (False, True))
+        ours[f"{rounding}, B {feedback}"] = _rounded(100 * (learns / base - 1))
     return {
         "anchor": "ReckOn",
         "trace_bits": traces,
-        "definitions": [
-            {
-                "definition": "memory, documented traces over all else documented, to one decimal",
-                "published": target,
-                "nominal": counted,
-                "band": counted,
-                "inside": inside,
-            }
-        ],
-        "our_rules_on_as_many_weights": {"net": net, "memory_percent": ours},
-        "unknown": f"{_anchor('ReckOn', 'learning_memory_overhead')['unknown']}; {_anchor('ReckOn', 'inputs')['unknown']}",
-        "verdict": "plausible" if inside else "implausible",
+        "definitions": [_as_row("ReckOn", name, target, counted, counted, inside)],
+        "percent_of_drtp_on_as_many_weights": ours,
+        "unknown": f"{_anchor('ReckOn', 'trace_bits_a_neuron')['unknown']}; energy overhead of learning",
+        "verdict": _verdict(inside),
         "reason": (
-            f"{trace} bits of traces a neuron are {counted[0]:.2f} to {counted[1]:.2f} % of the other memories in its "
-            "documentation. Only the count compares: ours has no recurrence and no traces. On as many weights ours stays "
-            f"below with {', '.join(name for name, percent in ours.items() if percent <= target)}"
+            f"{size['trace_bits_a_neuron']} bits of traces a neuron are {counted[0]:.2f} to {counted[1]:.2f} % of the "
+            "other memories in its documentation. Only the count compares: ours has no recurrence and no traces. drtp "
+            f"on as many weights stays below with {_listed(name for name, more in ours.items() if more <= target)}"
         ),
     }
 
@@ -510,7 +424,7 @@ def updating_shares(data_name: str = "digits", epochs: int = 10) -> list[dict[st
     data = open_dataset(data_name)
     levels = encode_levels(data.train_x, data.low, data.high, 4)
     test_levels = encode_levels(data.test_x, data.low, data.high, 4)
-    found = []
+    rows = []
     for rule, dead_zone in product(("dfa", "sdfa"), (0, 64, 127)):
         spec = design((data.n_features, 200, 200, data.n_classes), rule, rounding="stochastic", dead_zone=dead_zone)
         learner = Learner(spec)
@@ -520,139 +434,75 @@ def updating_shares(data_name: str = "digits", epochs: int = 10) -> list[dict[st
             order = np.random.default_rng([0, epoch]).permutation(len(levels))
             guesses = learner.learn(levels[order], data.train_y[order])
             wrong = float((guesses != data.train_y[order]).mean())
-        last = Counters(learner.counters.table - before.table)
+        whole, last = learner.counters, Counters(learner.counters.table - before.table)
         neurons = np.array(spec.sizes[1:-1]) * last["updates"][:-1]
-        found.append(
-            {
-                "data": data.name,
-                "rule": rule,
-                "dead_zone": dead_zone,
-                "updating_share": _rounded(learner.counters["updates"][-1] / learner.counters.n_samples),
-                "updating_share_last_epoch": _rounded(last["updates"][-1] / last.n_samples),
-                "update_density_last_epoch": _rounded(last["active_neurons"][:-1].sum() / neurons.sum()),
-                "wrong_share_last_epoch": _rounded(wrong),
-                "energy_percent": _learned_percent(spec, learner.counters),
-                "energy_percent_last_epoch": _learned_percent(spec, last),
-                "test_error_percent": _rounded(100 * float((learner.predict(test_levels) != data.test_y).mean())),
-            }
-        )
-    return found
+        percent = {
+            "samples that update, %": whole["updates"][-1] / whole.n_samples,
+            "last epoch, %": last["updates"][-1] / last.n_samples,
+            "neurons in them, %": last["active_neurons"][:-1].sum() / neurons.sum(),
+            "wrong, last epoch, %": wrong,
+            "energy over inference, %": _learned_over_inference(spec, whole),
+            "energy, last epoch, %": _learned_over_inference(spec, last),
+            "test error, %": float((learner.predict(test_levels) != data.test_y).mean()),
+        }
+        named: dict[str, Any] = {"data": data.name, "rule": rule, "dead zone": dead_zone}
+        rows.append(named | {name: _rounded(100 * share) for name, share in percent.items()})
+    return rows
 
 
-def _learned_percent(spec: NetworkSpec, activity: Counters) -> float:
-    """Return the energy over inference of samples that were learned."""
-    engine = _engine("45 nm, 1.1 V", MEASURED_LANES, True, True)
+def _learned_over_inference(spec: NetworkSpec, activity: Counters) -> float:
+    engine = changed("engine-45nm", MEASURED_LANES)
     base, learned = (price(spec, activity, engine, learning).total("energy_pj") for learning in (False, True))
-    return _rounded(100 * (learned / base - 1))
+    return learned / base - 1
 
 
 def report() -> dict[str, Any]:
     """Return all anchors as plain data."""
     measured = updating_shares()
-    wrong = min(row["wrong_share_last_epoch"] for row in measured if row["dead_zone"] == 127)
+    wrong = min(row["wrong, last epoch, %"] for row in measured if row["dead zone"] == 127)
     return {
         "edgelearn": __version__,
-        "sram_relative_to_logic": {"area": SRAM_AREA, "energy": SRAM_ENERGY},
+        "ranges": RANGES,
+        "sram_relative_to_logic": {"area": SRAM_AREA, "energy": SRAM_ENERGY, "energy of Park": SRAM_ENERGY_PARK},
         "anchors": [spoon(), park(), anp(), eon(wrong), reckon()],
         "updating_shares": measured,
     }
 
 
-def _print_table(head: str, rows: Sequence[Sequence[str]]) -> None:
-    print(f"\n| {head} |\n|{'---|' * (head.count('|') + 1)}")
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        print(f"\n| {' | '.join(rows[0])} |\n|{'---|' * len(rows[0])}")
     for row in rows:
-        print(f"| {' | '.join(row)} |")
+        print(f"| {' | '.join(_cell(value) for value in row.values())} |")
 
 
-def _span(interval: Sequence[float]) -> str:
-    return f"{interval[0]:.3g} to {interval[1]:.3g}"
-
-
-def _print_anchors(anchors: Sequence[dict[str, Any]]) -> None:
-    _print_table(
-        "anchor | definition | published | model, SRAM nominal | SRAM over its band | inside",
-        [
-            (
-                anchor["anchor"],
-                row["definition"],
-                f"{'below ' if anchor['anchor'] == 'ANP-I' else ''}{row['published']:g} %",
-                f"{_span(row['nominal'])} %",
-                f"{_span(row['band'])} %",
-                "yes" if row["inside"] else "no",
-            )
-            for anchor in anchors
-            for row in anchor["definitions"]
-        ],
-    )
-    _print_table("anchor | verdict | why", [(a["anchor"], a["verdict"], a["reason"]) for a in anchors])
-    _print_table(
-        "SPOON: engines that meet both figures | mm2 | at SRAM area, energy",
-        [
-            (row["setting"], f"{row['area_mm2']:.2g}", f"x{row['sram_area']:.2g}, x{row['sram_energy']:.2g}")
-            for row in anchors[0]["nearest"]
-        ],
-    )
-    needed = anchors[0]["added_area_mm2_needed"]
-    _print_table(
-        f"SPOON: lanes | mm2 added, stochastic rounding, SRAM nominal ({needed:.2g} needed)",
-        [(str(lanes), _span(values)) for lanes, values in anchors[0]["added_area_mm2_by_lanes"].items()],
-    )
-    _print_table(
-        "samples that may update | lanes | 10 % of hidden neurons change | 30 % | all",
-        [
-            (
-                anchor["anchor"],
-                str(lanes),
-                *(
-                    f"{_percent(row['middle'])} (at most {_percent(row['highest'])})"
-                    for row in anchor["by_lanes"]
-                    if row["lanes"] == lanes
-                ),
-            )
-            for anchor in anchors
-            if "by_lanes" in anchor
-            for lanes in dict.fromkeys(row["lanes"] for row in anchor["by_lanes"])
-        ],
-    )
-
-
-def _print_shares(measured: Sequence[dict[str, Any]]) -> None:
-    _print_table(
-        "learned | dead zone | samples that update, all and last epoch | neurons in them, last | wrong, last "
-        "| energy over inference, all and last | test error",
-        [
-            (
-                f"{row['rule']}, {row['data']}",
-                str(row["dead_zone"]),
-                f"{_percent(row['updating_share'])}, {_percent(row['updating_share_last_epoch'])}",
-                _percent(row["update_density_last_epoch"]),
-                _percent(row["wrong_share_last_epoch"]),
-                f"+{row['energy_percent']:.3g} %, +{row['energy_percent_last_epoch']:.3g} %",
-                f"{row['test_error_percent']:.3g} %",
-            )
-            for row in measured
-        ],
-    )
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " to ".join(_cell(part) for part in value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="count the updates of runs on this data set alone")
+    parser.add_argument("--data", help="only count the updates of runs on this data set")
     data = parser.parse_args().data
-    make_folder(RESULTS)
+    content: dict[str, Any] = {"edgelearn": __version__}
     try:
-        if data is None:
-            content = report()
-        else:
-            content = {"edgelearn": __version__, "updating_shares": updating_shares(data)}
+        content = content | {"updating_shares": updating_shares(data)} if data else report()
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    name = "silicon_anchors.json" if data is None else f"silicon_anchors_{data}.json"
+    make_folder(RESULTS)
+    name = f"silicon_anchors_{data}.json" if data else "silicon_anchors.json"
     write_text(RESULTS / name, json.dumps(content, indent=1) + "\n")
-    if "anchors" in content:
-        _print_anchors(content["anchors"])
-    _print_shares(content["updating_shares"])
+    anchors = content.get("anchors", [])
+    _print_table([row for anchor in anchors for row in anchor["definitions"]])
+    _print_table([{name: anchor[name] for name in ("anchor", "verdict", "reason")} for anchor in anchors])
+    _print_table([row for anchor in anchors for row in anchor.get("nearest", [])])
+    _print_table([row for anchor in anchors for row in anchor.get("samples_that_may_update", [])])
+    _print_table(content["updating_shares"])
     return 0
 
 

@@ -18,7 +18,7 @@ from hw_models.cost import Cost
 from hw_models.cost_model import price
 from hw_models.processor import AnyProcessor, Core, Engine, Microcontroller
 from hw_models.schedule import schedule, worked
-from hw_models.uncertainty import flips, ranking, span, tornado
+from hw_models.uncertainty import flips, gaps, ranking, span, tornado
 
 OVERHEADS = ("area", "memory", "power", "energy", "cycles")
 
@@ -304,6 +304,17 @@ def ranking_as_dict(costs: list[RuleCost]) -> dict[str, Any]:
             text += f" {'=' if equal else '<'} {name}"
         ranked[figure] = {
             "order": text,
+            "gaps": [
+                {
+                    "cheaper": gap.cheaper,
+                    "dearer": gap.dearer,
+                    "percent": _rounded(gap.percent),
+                    "decided_by": gap.decided_by and gap.decided_by.constant.name,
+                    "at_low": gap.decided_by and _rounded(gap.decided_by.at_low),
+                    "at_high": gap.decided_by and _rounded(gap.decided_by.at_high),
+                }
+                for gap in gaps(costs, figure)
+            ],
             "flips": [
                 {
                     "cheaper": flip.cheaper,

@@ -67,12 +67,14 @@ def print_costs(console: Console, content: dict[str, Any]) -> None:
     if len(rules) == 1:
         _print_one(console, rules[0])
         return
-    rows: list[list[str]] = []
+    bases: dict[tuple[str, ...], list[str]] = {}  # runs differ in network and activity, rules alone do not
     for rule in rules:
-        base = ["inference only", *_row(rule["inference"], None)]
-        if base not in rows:  # runs of other networks have another base
-            rows.insert(sum(row[0] == "inference only" for row in rows), base)
-        rows.append([rule["name"], *_row(rule["training"], rule["update_energy_pj"])])
+        bases.setdefault(tuple(_row(rule["inference"], None)), []).append(rule["name"])
+    rows = [
+        ["inference only" if len(bases) == 1 else f"inference of {', '.join(names)}", *base]
+        for base, names in bases.items()
+    ]
+    rows += [[rule["name"], *_row(rule["training"], rule["update_energy_pj"])] for rule in rules]
     _print_table(console, ("a trained sample", *_COLUMNS), rows)
     rows = []
     for rule in rules:
@@ -215,12 +217,20 @@ def print_ranking(console: Console, ranked: dict[str, Any]) -> None:
                 console.print(f"{pair} at {flip['constant']} = {flip['at']:.2f} x nominal", soft_wrap=True)
         if not of["flips"] and len(of["swings"]) > 1:
             console.print("  the order holds everywhere in the band: the rules share the constants", soft_wrap=True)
+        for gap in of["gaps"]:
+            if gap["decided_by"]:
+                console.print(
+                    f"  {gap['dearer']} over {gap['cheaper']}: {gap['percent']:+.3g} %, decided by {gap['decided_by']} "
+                    f"({gap['at_low']:+.3g} to {gap['at_high']:+.3g} %)",
+                    soft_wrap=True,
+                )
         for name, swings in of["swings"].items():
             text = "; ".join(
                 f"{swing['constant']} {with_unit(figure, swing['at_low'])} to {with_unit(figure, swing['at_high'])}"
                 for swing in swings
             )
-            console.print(f"  {name}: {text or 'no uncertain constant'}", soft_wrap=True)
+            if text:
+                console.print(f"  {name}: {text}", soft_wrap=True)
 
 
 def print_ert(console: Console, priced: dict[str, Any]) -> None:

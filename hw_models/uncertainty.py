@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 from hw_models.cost import Constant, Cost
@@ -73,6 +73,29 @@ def ranking(costs: Sequence[RuleCost], name: str) -> list[str]:
 
 def _ordered(costs: Sequence[RuleCost], name: str) -> list[RuleCost]:
     return sorted(costs, key=lambda cost: (cost.training.per_sample(name), cost.name))
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What a rule costs more than the next cheaper one, in percent of that, and the constant that moves this most."""
+
+    cheaper: str
+    dearer: str
+    percent: float
+    decided_by: Swing | None
+
+
+def gaps(costs: Sequence[RuleCost], name: str) -> list[Gap]:
+    """Return the gaps between neighbours in the order of a figure."""
+    found = []
+    for cheap, dear in pairwise(_ordered(costs, name)):
+
+        def percent(at: Mapping[str, float], a: Cost = cheap.training, b: Cost = dear.training) -> float:
+            return 100 * (b.per_sample(name, at=at) / (a.per_sample(name, at=at) or 1.0) - 1)
+
+        swings = [swing for swing in tornado(dear.training, percent) if swing.width > 1e-9]
+        found.append(Gap(cheap.name, dear.name, percent({}), swings[0] if swings else None))
+    return found
 
 
 def flips(costs: Sequence[RuleCost], name: str) -> list[Flip]:
