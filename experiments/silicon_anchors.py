@@ -47,6 +47,7 @@ ROUNDINGS: dict[str, tuple[str, int, bool]] = {  # rounding, residual bits, whet
 }
 DENSITIES = (0.1, 0.3, 1.0)
 MEASURED_LANES = 8  # of the engine that prices what was learned
+Band = tuple[float, float]
 Ranges = dict[str, tuple[Any, ...]]  # field of a Setting: its values; every combination is priced
 COMMON: Ranges = {
     "bits": (8,),
@@ -69,7 +70,7 @@ RANGES: dict[str, Ranges] = {
 }
 
 
-def _band(part: str, whole: str) -> tuple[float, float]:
+def _band(part: str, whole: str) -> Band:
     """Return the band of one constant over that of another: an overhead depends on nothing else."""
     bands = {row["name"]: (float(row["low"]), float(row["high"])) for row in technology.rows("bands")}
     return bands[part][0] / bands[whole][1], bands[part][1] / bands[whole][0]
@@ -159,9 +160,6 @@ class Point:
     def area_percent(self, sram: float = 1.0) -> float:
         return 100 * (self.area.at(sram) / self.base_area.at(sram) - 1)
 
-    def logic_area_percent(self, _: float = 1.0) -> float:
-        return 100 * (self.area.rest / self.base_area.rest - 1)
-
     def power_percent(self, sram: float = 1.0) -> float:
         """Power at a fixed clock while every sample is trained, over that while every sample is inferred."""
         return 100 * (self.trained.at(sram) / self.slower / self.inferred.at(sram) - 1)
@@ -179,16 +177,13 @@ class Point:
         idle = self.idle_percent(sram)
         return min(max((percent - idle) / (self.energy_percent(sram) - idle), 0.0), 1.0)
 
-    def sram_for_area(self, percent: float) -> float | None:
-        return _sram_for(percent, self.area, self.base_area, 1.0, SRAM_AREA)
 
-    def sram_for_power(self, percent: float) -> float | None:
-        return _sram_for(percent, self.trained, self.inferred, self.slower, SRAM_ENERGY)
+Figure = Callable[[Point, float], float]
 
 
-def _sram_for(percent: float, more: Parts, base: Parts, over: float, band: tuple[float, float]) -> float | None:
-    """Return the multiple of SRAM at which more / over exceeds base by a percentage; None outside its band."""
-    factor = over * (1 + percent / 100)
+def sram_for(percent: float, more: Parts, base: Parts, band: Band, slower: float = 1.0) -> float | None:
+    """Return the multiple of SRAM at which more / slower exceeds base by a percentage; None outside its band."""
+    factor = slower * (1 + percent / 100)
     sram = (factor * base.rest - more.rest) / (more.sram - factor * base.sram)
     return sram if band[0] <= sram <= band[1] else None
 
@@ -204,9 +199,15 @@ def price_setting(setting: Setting) -> Point:
     base = price(spec, activity, engine, learning=False)
     idle = price(spec, activity.only(FORWARD_ACTIVITY), engine)
     trained = price(spec, activity, engine)
-    area = [_parts(cost, "area_um2", "SRAM area") for cost in (base, trained)]
-    energy = [_parts(cost, "energy_pj", "SRAM energy") for cost in (base, idle, trained)]
-    return Point(setting, *area, *energy, trained.cycles_per_sample / base.cycles_per_sample)
+    return Point(
+        setting,
+        base_area=_parts(base, "area_um2", "SRAM area"),
+        area=_parts(trained, "area_um2", "SRAM area"),
+        inferred=_parts(base, "energy_pj", "SRAM energy"),
+        idle=_parts(idle, "energy_pj", "SRAM energy"),
+        trained=_parts(trained, "energy_pj", "SRAM energy"),
+        slower=trained.cycles_per_sample / base.cycles_per_sample,
+    )
 
 
 def _parts(cost: Cost, figure: str, constant: str) -> Parts:
@@ -223,28 +224,19 @@ def _interval(values: Iterable[float]) -> list[float]:
     return [_rounded(found[0]), _rounded(found[-1])]
 
 
-def definition(
-    anchor: str,
-    name: str,
-    target: float,
-    points: Sequence[Point],
-    figure: Callable[[Point, float], float],
-    sram: tuple[float, float],
-) -> dict[str, Any]:
+def definition(name: str, target: float, points: Sequence[Point], figure: Figure, sram: Band) -> dict[str, Any]:
     """State what the model spans under one definition, with SRAM nominal and over its band (monotone within)."""
     band = _interval(figure(point, factor) for point in points for factor in sram)
     nominal = _interval(figure(point, 1.0) for point in points)
-    return _as_row(anchor, name, target, nominal, band, band[0] <= target <= band[1])
+    return _as_row(name, f"{target:g}", nominal, band, band[0] <= target <= band[1])
 
 
-def _as_row(
-    anchor: str, name: str, target: float, nominal: list[float], band: list[float], inside: bool
-) -> dict[str, Any]:
+def _as_row(name: str, target: str, nominal: list[float], band: list[float], inside: bool) -> dict[str, Any]:
     figures = {"published": target, "model, SRAM nominal": nominal, "SRAM over its band": band, "inside": inside}
-    return {"anchor": anchor, "definition, in %": name} | figures
+    return {"definition, in %": name} | figures
 
 
-def shares(points: Sequence[Point], percent: float, sram: tuple[float, float]) -> list[float]:
+def shares(points: Sequence[Point], percent: float, sram: Band) -> list[float]:
     """Return the middle and the largest percentage of samples that may update for an energy overhead."""
     found = [100 * point.share_for(percent, factor) for point in points for factor in (*sram, 1.0)]
     return [_rounded(median(found)), _rounded(max(found))]
@@ -259,12 +251,8 @@ def published(chip: str, figure: str) -> float:
     return float(_anchor(chip, figure)["value"])
 
 
-def _verdict(plausible: bool) -> str:
-    return "plausible" if plausible else "implausible"
-
-
 def _listed(values: Iterable[object]) -> str:
-    return " or ".join(str(value) for value in values) or "none"
+    return ", ".join(str(value) for value in values) or "none"
 
 
 def spoon(ranges: Ranges = RANGES["SPOON"]) -> dict[str, Any]:
@@ -275,24 +263,29 @@ def spoon(ranges: Ranges = RANGES["SPOON"]) -> dict[str, Any]:
     stochastic = [p for p in points if ROUNDINGS[p.setting.rounding][0] == "stochastic"]
     residual_8 = [p for p in points if p.setting.rounding == "8 residual bits"]
     ungated = [p for p in points if not p.setting.clock_gating]
-    of_area = [
+    of_area: list[tuple[str, list[Point], Figure]] = [
         ("area, with memories", points, Point.area_percent),
         ("area, with memories, stochastic rounding", stochastic, Point.area_percent),
         ("area, with memories, 8 residual bits", residual_8, Point.area_percent),
-        ("area, logic alone", points, Point.logic_area_percent),
+        ("area, logic alone", points, lambda p, _: 100 * (p.area.rest / p.base_area.rest - 1)),
     ]
-    of_power = [
+    of_power: list[tuple[str, list[Point], Figure]] = [
         ("power at a fixed clock, every sample trained", points, Point.power_percent),
         ("the same, stochastic rounding", stochastic, Point.power_percent),
         ("power at a fixed clock, learning logic at rest, clock not gated", ungated, Point.idle_percent),
         ("power at a fixed sample rate, every sample trained", points, Point.energy_percent),
     ]
-    definitions = [definition("SPOON", name, area, of, f, SRAM_AREA) for name, of, f in of_area if of]
-    definitions += [definition("SPOON", name, power, of, f, SRAM_ENERGY) for name, of, f in of_power if of]
+    definitions = [definition(name, area, of, f, SRAM_AREA) for name, of, f in of_area if of]
+    definitions += [definition(name, power, of, f, SRAM_ENERGY) for name, of, f in of_power if of]
 
-    fit = [p for p in points if (sram := p.sram_for_area(area)) and p.area.at(sram) <= 1e6 * chip_mm2]
-    both = [(p, p.sram_for_area(area), p.sram_for_power(power)) for p in fit]
-    met = [(p, sram_area, sram_energy) for p, sram_area, sram_energy in both if sram_area and sram_energy]
+    met_area, met = [], []
+    for p in points:
+        sram_area = sram_for(area, p.area, p.base_area, SRAM_AREA)
+        sram_energy = sram_for(power, p.trained, p.inferred, SRAM_ENERGY, p.slower)
+        if sram_area and p.area.at(sram_area) <= 1e6 * chip_mm2:
+            met_area.append(p)
+            if sram_energy:
+                met.append((p, sram_area, sram_energy))
     met.sort(key=lambda found: max(abs(math.log(found[1])), abs(math.log(found[2]))))
     nearest: dict[tuple[int, str], dict[str, Any]] = {}  # to nominal, one for each number of lanes and rounding
     shown = ("net", "bits", "lanes", "rounding", "feedback", "clock_gating", "input_density", "update_density")
@@ -307,14 +300,16 @@ def spoon(ranges: Ranges = RANGES["SPOON"]) -> dict[str, Any]:
         "anchor": "SPOON",
         "engines": len(points),
         "definitions": definitions,
-        "meet_area": len(fit),
+        "meet_area": len(met_area),
         "meet_both": len(met),
         "meet_both_with": met_with,
         "nearest": list(nearest.values()),
-        "percent_of_samples_that_may_update_at_a_fixed_rate": shares(fit, power, SRAM_ENERGY) if fit else None,
+        "percent_of_samples_that_may_update_at_a_fixed_rate": shares(met_area, power, SRAM_ENERGY)
+        if met_area
+        else None,
         "added_area_mm2": {"needed": needed, "stochastic_rounding": added},
         "unknown": _anchor("SPOON", "learning_area_overhead")["unknown"],
-        "verdict": _verdict(bool(met)),
+        "verdict": "plausible" if met else "implausible",
         "reason": (
             f"{len(met)} of {len(points)} engines, none larger than the chip, meet both figures for some SRAM within "
             f"its bands: {_listed(met_with['lanes'])} lanes, inputs {_listed(met_with['input_density'])}, updates "
@@ -325,7 +320,7 @@ def spoon(ranges: Ranges = RANGES["SPOON"]) -> dict[str, Any]:
 
 
 def energy_anchor(
-    chip: str, figure: str, wrong: float, source: str, ranges: Ranges, sram: tuple[float, float] = SRAM_ENERGY
+    chip: str, figure: str, wrong: float, source: str, ranges: Ranges, sram: Band = SRAM_ENERGY
 ) -> dict[str, Any]:
     """Compare an anchor that gives the energy of learning over that of inference.
 
@@ -335,19 +330,19 @@ def energy_anchor(
     """
     target = published(chip, figure)
     points = price_all(ranges)
-    trained = definition(chip, "energy, every sample updates", target, points, Point.energy_percent, sram)
-    rest = definition(chip, "energy, no sample updates", target, points, Point.idle_percent, sram)
+    trained = definition("energy, every sample updates", target, points, Point.energy_percent, sram)
+    rest = definition("energy, no sample updates", target, points, Point.idle_percent, sram)
     if figure.endswith("at_most"):
         for row in (trained, rest):
-            row["inside"] = row["SRAM over its band"][0] <= target
-    rows: list[dict[str, Any]] = []
-    for lanes, density in product(("any", *ranges["lanes"]), ranges["update_density"]):
-        chosen = [p for p in points if lanes in ("any", p.setting.lanes) and p.setting.update_density == density]
-        middle, most = shares(chosen, target, sram)
-        row = {"anchor": chip, "lanes": lanes, "update density": density}
-        rows.append(row | {"middle, % of samples that may update": middle, "at most, %": most})
-    by_density = {row["update density"]: list(row.values())[-2:] for row in rows if row["lanes"] == "any"}
-    (few, most_few), (every, most_every) = by_density[min(DENSITIES)], by_density[max(DENSITIES)]
+            row |= {"published": f"below {target:g}", "inside": row["SRAM over its band"][0] <= target}
+    rows = []
+    columns = [f"updates {density:g}: middle to largest % of samples" for density in DENSITIES]
+    for lanes in ("any", *ranges["lanes"]):
+        of_lanes = [p for p in points if lanes in ("any", p.setting.lanes)]
+        by_density = [[p for p in of_lanes if p.setting.update_density == density] for density in DENSITIES]
+        found = (shares(chosen, target, sram) for chosen in by_density)
+        rows.append({"lanes": lanes} | dict(zip(columns, found, strict=True)))
+    (few, most_few), (every, most_every) = rows[0][columns[0]], rows[0][columns[-1]]
     return {
         "anchor": chip,
         "engines": len(points),
@@ -355,7 +350,7 @@ def energy_anchor(
         "samples_that_may_update": rows,
         "wrong_percent": wrong,
         "unknown": _anchor(chip, figure)["unknown"],
-        "verdict": _verdict(wrong <= few),
+        "verdict": "plausible" if wrong <= few else "implausible",
         "reason": (
             f"not if every sample updates, +{trained['SRAM over its band'][0]:.3g} % at least. Met where {every:.2g} % "
             f"update and all neurons with them, or {few:.2g} % and a tenth of the neurons (middle of the engines; at "
@@ -400,18 +395,18 @@ def reckon() -> dict[str, Any]:
         spec = design(net, "drtp", 8, *ROUNDINGS[rounding][:2], feedback_format=feedback)
         engine = changed("engine-28nm", 1)
         base, learns = (price(spec, assume(spec), engine, learning).total("memory_bits") for learning in (False, True))
-        ours[f"{rounding}, B {feedback}"] = _rounded(100 * (learns / base - 1))
+        ours[f"{rounding} and B {feedback}"] = _rounded(100 * (learns / base - 1))
     return {
         "anchor": "ReckOn",
         "trace_bits": traces,
-        "definitions": [_as_row("ReckOn", name, target, counted, counted, inside)],
+        "definitions": [_as_row(name, f"{target:g}", counted, counted, inside)],
         "percent_of_drtp_on_as_many_weights": ours,
         "unknown": f"{_anchor('ReckOn', 'trace_bits_a_neuron')['unknown']}; energy overhead of learning",
-        "verdict": _verdict(inside),
+        "verdict": "plausible" if inside else "implausible",
         "reason": (
             f"{size['trace_bits_a_neuron']} bits of traces a neuron are {counted[0]:.2f} to {counted[1]:.2f} % of the "
             "other memories in its documentation. Only the count compares: ours has no recurrence and no traces. drtp "
-            f"on as many weights stays below with {_listed(name for name, more in ours.items() if more <= target)}"
+            f"on as many weights stays below with: {_listed(name for name, more in ours.items() if more <= target)}"
         ),
     }
 
@@ -498,10 +493,9 @@ def main() -> int:
     name = f"silicon_anchors_{data}.json" if data else "silicon_anchors.json"
     write_text(RESULTS / name, json.dumps(content, indent=1) + "\n")
     anchors = content.get("anchors", [])
-    _print_table([row for anchor in anchors for row in anchor["definitions"]])
     _print_table([{name: anchor[name] for name in ("anchor", "verdict", "reason")} for anchor in anchors])
-    _print_table([row for anchor in anchors for row in anchor.get("nearest", [])])
-    _print_table([row for anchor in anchors for row in anchor.get("samples_that_may_update", [])])
+    for key in ("definitions", "nearest", "samples_that_may_update"):
+        _print_table([{"anchor": anchor["anchor"]} | row for anchor in anchors for row in anchor.get(key, [])])
     _print_table(content["updating_shares"])
     return 0
 

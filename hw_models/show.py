@@ -81,12 +81,12 @@ def print_costs(console: Console, content: dict[str, Any]) -> None:
         waiting = sum(layer["waiting_bits"] for layer in rule["layers"])
         start = rule["layers"][0]["may_update_after_cycles"]
         percents = (_percent(rule["overhead_percent"][name]) for name in OVERHEADS)
-        after = "-" if start is None else f"{with_unit('cycles', start)} cycles"
+        after = "-" if start is None else with_unit("cycles", start)
         rows.append([rule["name"], *percents, after, with_unit("memory_bits", waiting) if waiting else "nothing"])
-    _print_table(console, ("over inference only", *OVERHEADS, "layer 1 updates after", "waits"), rows)
+    _print_table(console, ("overhead", *OVERHEADS, "layer 1 after", "waits"), rows)
     console.print(
-        "update: energy beyond an inference; power: while running at the fixed clock; waits: held by locking, the "
-        "inputs of a layer included",
+        "update: energy beyond an inference; overhead: over inference only, power while running at the fixed clock; "
+        "layer 1 after: cycles until it may update; waits: held by locking, the inputs of a layer included",
         soft_wrap=True,
     )
     for figure in ("energy_pj", "cycles", "area_um2" if "area_um2" in rules[0]["training"] else "memory_bits"):

@@ -30,7 +30,7 @@ def test_all_rules_are_priced_without_a_run(tmp_path):
         "28 nm, 0.9 V",
         "random generator",
         "residuals",
-        "layer 1 updates after",
+        "layer 1 after",
     ):
         assert text in result.stdout
     assert edgelearn("cost", "--net", "784-500-10", cwd=tmp_path).stdout == result.stdout  # the same bytes, by default
