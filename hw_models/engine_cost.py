@@ -26,6 +26,9 @@ _ROLE_OF_MEMORY = {
     "gate": "buffers",
     "delta": "buffers",
 }
+# What a memory is built for: a weight is read forward, read and written in its update. The chip that cannot learn is
+# divided alike, so that learning is all that differs.
+_WRITES_PER_READ = {"weight": 0.5, "residual": 1.0, "feedback": 0.0, "activation": 0.0, "gate": 1.0, "delta": 1.0}
 ASSUMED_VOLTAGE_V = 0.9  # of tables that state none
 EMPTY_LANES = Constant(
     "lanes left empty",
@@ -63,7 +66,9 @@ class _Priced:
     leakage_constants: tuple[str, ...] = ()
 
 
-def _price_memory(engine: Engine, name: str, memory: Memory, bits: int, word_bits: int) -> _Priced:
+def _price_memory(
+    engine: Engine, name: str, memory: Memory, bits: int, word_bits: int, writes_per_read: float
+) -> _Priced:
     capacity = bits
     if memory.capacity is not None:
         capacity = int(memory.capacity)
@@ -75,7 +80,11 @@ def _price_memory(engine: Engine, name: str, memory: Memory, bits: int, word_bit
     if memory.kind == "sram":
         assert memory.cell is not None
         return _Priced(
-            sram(memory.cell, engine.node, capacity, word_bits), 0.0, ("SRAM energy",), ("SRAM energy",), ("SRAM area",)
+            sram(memory.cell, engine.node, capacity, word_bits, writes_per_read),
+            0.0,
+            ("SRAM energy",),
+            ("SRAM energy",),
+            ("SRAM area",),
         )
     if memory.kind == "registers":
         bit_pj = logic.register_pj() * technology.energy_scale(
@@ -172,7 +181,9 @@ def _memories(
         inside = {key: bits for key, bits in held.items() if key[0] in memory.holds and bits}
         if inside:
             word_bits = max(words[role] for role, _ in inside)
-            found.append((name, inside, _price_memory(engine, name, memory, sum(inside.values()), word_bits)))
+            writes = max(_WRITES_PER_READ[role] for role, _ in inside)
+            priced = _price_memory(engine, name, memory, sum(inside.values()), word_bits, writes)
+            found.append((name, inside, priced))
     return found
 
 

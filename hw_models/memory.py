@@ -200,15 +200,20 @@ def macro(cell: str, node_nm: float, capacity_bits: int, word_bits: int) -> Memo
 
 
 @functools.lru_cache(maxsize=4096)
-def sram(cell: str, node_nm: float, capacity_bits: int, word_bits: int) -> MemoryCost:
+def sram(cell: str, node_nm: float, capacity_bits: int, word_bits: int, writes_per_read: float = 1.0) -> MemoryCost:
     """Price an SRAM whose words lie in one macro or are shared out over 2, 4, 8, ... narrower ones side by side.
 
-    The division is the one with the least product of area and energy of a read and a write together.
+    The division is the one with the least product of area and energy of an access, a read and its share of writes.
+
+    Parameters
+    ----------
+    cell, node_nm, capacity_bits, word_bits : as of `macro`, and its errors
+    writes_per_read : what the memory is for; it decides the division alone
 
     Notes
     -----
     CACTI chooses a macro for its reads; a macro with wide words can take several times the energy for a write. A
-    designer who writes as often as he reads puts narrower macros side by side. Parameters and errors as `macro`.
+    designer who writes as often as he reads puts narrower macros side by side.
 
     Example
     -------
@@ -228,11 +233,11 @@ def sram(cell: str, node_nm: float, capacity_bits: int, word_bits: int) -> Memor
             leakage_uw=part.leakage_uw * n_beside,
             banks=part.banks * n_beside,
         )
-        if _merit(divided) < _merit(best):
+        if _merit(divided, writes_per_read) < _merit(best, writes_per_read):
             best = divided
         n_beside *= 2
     return best
 
 
-def _merit(cost: MemoryCost) -> float:
-    return (cost.read_pj + cost.write_pj) * cost.area_um2
+def _merit(cost: MemoryCost, writes_per_read: float) -> float:
+    return (cost.read_pj + writes_per_read * cost.write_pj) * cost.area_um2

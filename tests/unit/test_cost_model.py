@@ -70,7 +70,7 @@ def test_an_inference_by_hand():
     spec = design((784, 10), rule="shallow", input_bits=8, rounding="nearest")
     cost = price(spec, assume(spec), engine, learning=False)
     weights = sram("itrs-lstp", 28, 785 * 10 * 8, 8)
-    activations = sram("itrs-lstp", 28, 784 * (8 + 10) + 10 * (8 + 4), 8 + 10)
+    activations = sram("itrs-lstp", 28, 784 * (8 + 10) + 10 * (8 + 4), 8 + 10, writes_per_read=0)
     cycles = 10 * (785 + 2) + 1
     path = logic.Datapath(8, 8).energy_pj()
     scale = technology.energy_scale(45, 1.1, 28, 0.9)
