@@ -271,7 +271,7 @@ def _costs(
         priced = costs_of_runs(runs, processor)
         accuracies = {run.cost.name: run.accuracy for run in priced if run.accuracy is not None}
         return [run.cost for run in priced], accuracies
-    names = list(RULES) if rule == "all" else [name.strip() for name in rule.split(",")]
+    names = list(RULES) if rule == "all" else [name.strip().lower() for name in rule.split(",")]
     for name in names:
         if names.count(name) > 1 or name == "all":
             raise UserError(f"--rule {rule} cannot be read; give each rule once, divided by commas, or all alone")

@@ -14,6 +14,7 @@ from edgelearn.accounting import Counters, buffers
 from edgelearn.network import NetworkSpec
 from edgelearn.rules.rule import Locking
 from hw_models import logic
+from hw_models.contents import ACTIVATION_BITS, GATE_BITS
 from hw_models.cost import Cost
 from hw_models.cost_model import price
 from hw_models.processor import AnyProcessor, Core, Engine, Microcontroller
@@ -104,6 +105,15 @@ def cost_of_rule(spec: NetworkSpec, activity: Counters, processor: AnyProcessor,
     )
 
 
+def _notes(costs: list[RuleCost]) -> list[str]:
+    """Return what a user should know, once; of inference only what does not hold while learning anyway."""
+    training = [note for cost in costs for note in cost.training.notes]
+    inference = [note for cost in costs for note in cost.inference.notes]
+    begun = {note.split(" has ")[0] for note in training}
+    apart = [f"while inferring, {note}" for note in inference if note.split(" has ")[0] not in begun]
+    return list(dict.fromkeys((*training, *apart)))
+
+
 def _densities(spec: NetworkSpec, activity: Counters) -> dict[str, float]:
     def share(name: str, per: list[int], first: int = 0) -> float:
         whole = sum(per) * activity.n_samples
@@ -127,8 +137,8 @@ def _locks(spec: NetworkSpec, activity: Counters, processor: AnyProcessor) -> tu
     for k, layer in enumerate(spec.layers):
         above = n_layers - 1 - k
         depth = {Locking.NONE: 1, Locking.UPDATE: above + 1, Locking.BACKWARD: 2 * above + 1}[locking]
-        bits = layer.n_in * (spec.input_bits if k == 0 else 8)
-        gates = layer.n_out * 8 if locking is not Locking.NONE and above else 0
+        bits = layer.n_in * (spec.input_bits if k == 0 else ACTIVATION_BITS)
+        gates = layer.n_out * GATE_BITS if locking is not Locking.NONE and above else 0
         held = sum(buffer.bits for buffer in waiting if buffer.layer == k + 1)
         locks.append(LayerLock(k + 1, starts[k], held, depth, depth * (bits + gates)))
     return tuple(locks)
@@ -149,7 +159,7 @@ def _start_cycles(spec: NetworkSpec, activity: Counters, engine: Engine) -> list
         elif locking is Locking.UPDATE:
             starts.append(float(np.sum(forward)))
         else:
-            starts.append(float(np.sum(forward) + np.sum(signal[k:]) + np.sum(update[k + 1 :])))
+            starts.append(float(np.sum(forward) + np.sum(signal[k + 1 :]) + np.sum(update[k + 1 :])))
     return starts
 
 
@@ -164,10 +174,10 @@ def as_dict(costs: list[RuleCost]) -> dict[str, Any]:
         "source": processor.source,
         "clock_hz": processor.clock_hz,
         "samples": costs[0].training.samples,
-        "notes": list(dict.fromkeys(note for cost in costs for note in cost.training.notes)),
+        "notes": _notes(costs),
         "rules": [_rule_as_dict(cost) for cost in costs],
         "constants": [
-            {"name": band.name, "low": band.low, "high": band.high, "source": band.source}
+            {"name": band.name, "low": band.low, "nominal": band.nominal, "high": band.high, "source": band.source}
             for band in {band.name: band for cost in costs for band in cost.training.constants}.values()
         ],
     }

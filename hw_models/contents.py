@@ -10,6 +10,7 @@ from edgelearn.rules.rule import Locking
 
 ERROR_BITS = 9
 ACTIVATION_BITS = 8
+GATE_BITS = 8
 
 
 def activation_bits(spec: NetworkSpec, event_driven: bool) -> list[int]:
@@ -20,36 +21,49 @@ def activation_bits(spec: NetworkSpec, event_driven: bool) -> list[int]:
     return widths
 
 
-def contents(spec: NetworkSpec, learning: bool, event_driven: bool) -> dict[tuple[str, str], int]:
+def contents(spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int = 1) -> dict[tuple[str, str], int]:
     """Return the bits held, by (role in memory, role of the cost).
+
+    Parameters
+    ----------
+    event_driven : whether activations are events, each with its index
+    lanes : words hold one value of each lane; the last group of a layer is filled up
 
     Notes
     -----
     Activations: two neighbouring layers at a time without locking; all layers where a rule must wait, the difference
-    being buffers. Where inputs are events each carries its index.
+    being buffers.
     """
     rule = spec.rule
+
+    def filled(n: int) -> int:
+        return -(-n // lanes) * lanes
+
     held = [n * bits for n, bits in zip(spec.sizes, activation_bits(spec, event_driven), strict=True)]
     two_layers = max(a + b for a, b in pairwise(held))
-    bits = {
-        ("weight", "forward weights"): sum((layer.n_in + 1) * layer.n_out * layer.word.bits for layer in spec.layers)
-    }
+    weights = [(layer.n_in + 1) * filled(layer.n_out) for layer in spec.layers]
+    bits = {("weight", "forward weights"): sum(n * spec.layers[k].word.bits for k, n in enumerate(weights))}
     bits["activation", "activations"] = two_layers
     if not learning:
         return bits
     bits["residual", "residuals"] = sum(
-        (layer.n_in + 1) * layer.n_out * layer.word.residual_bits for layer in spec.layers if layer.learns
+        weights[k] * layer.word.residual_bits for k, layer in enumerate(spec.layers) if layer.learns
     )
-    bits["feedback", "feedback"] = sum(held.bits for held in footprint(spec) if held.role == "feedback")
+    fill = [filled(layer.n_out) / layer.n_out for layer in spec.layers]
+    feedback = [entry for entry in footprint(spec) if entry.role == "feedback"]
+    bits["feedback", "feedback"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in feedback))
     if rule.locking is not Locking.NONE and len(spec.layers) > 1:
         bits["activation", "buffers"] = sum(held) - two_layers
     for role in ("gate", "delta"):
-        bits[role, "buffers"] = sum(buffer.bits for buffer in buffers(spec) if buffer.role == role)
+        waiting = [entry for entry in buffers(spec) if entry.role == role]
+        bits[role, "buffers"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in waiting))
     return bits
 
 
 def error_bits(spec: NetworkSpec) -> int:
-    """Bits of error registers: all errors (or their signs) where layers wait for them, else the one in progress."""
-    if spec.rule.locking is Locking.NONE:
-        return ERROR_BITS
-    return sum(buffer.bits for buffer in buffers(spec) if buffer.role == "error") or ERROR_BITS
+    """Bits of error registers: all errors where hidden layers wait for them or their signs, else the one in progress.
+
+    sdfa passes signs on, but its output layer updates last and needs the errors themselves.
+    """
+    waits = spec.rule.locking is not Locking.NONE and len(spec.layers) > 1
+    return ERROR_BITS * (spec.n_outputs if waits else 1)

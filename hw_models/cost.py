@@ -83,7 +83,7 @@ class Cost:
         for (of_figure, of_role, names), value in self._grouped.items():
             if of_figure == figure and role in (None, of_role):
                 for name in names:
-                    value *= scales[name]
+                    value *= scales.get(name, 1.0)
                 total += value
         return total
 
@@ -138,8 +138,8 @@ class Cost:
 def make_cost(
     items: Iterable[Item], samples: int, clock_hz: float, prices: tuple[str, ...], constants: Iterable[Constant]
 ) -> Cost:
-    """Collect the items that are not zero, and the constants they use."""
+    """Collect the items that are not zero, and the constants they use that have a band."""
     kept = tuple(item for item in items if item.value)
     used = {name for item in kept for name in item.constants}
-    found = tuple(dict.fromkeys(constant for constant in constants if constant.name in used))
+    found = tuple(dict.fromkeys(c for c in constants if c.name in used and c.low < c.high))
     return Cost(kept, samples, clock_hz, prices, found)

@@ -12,7 +12,7 @@ from edgelearn.network import NetworkSpec
 from edgelearn.rules import find_rule
 from edgelearn.rules.rule import Feedback, Signal
 from hw_models import logic, technology
-from hw_models.contents import ACTIVATION_BITS, ERROR_BITS, activation_bits, contents, error_bits
+from hw_models.contents import ACTIVATION_BITS, ERROR_BITS, GATE_BITS, activation_bits, contents, error_bits
 from hw_models.cost import FIGURES, ROLE_OF_PHASE, Constant, Cost, Item, make_cost
 from hw_models.memory import MemoryCost, sram
 from hw_models.processor import Engine, Memory
@@ -34,7 +34,7 @@ EMPTY_LANES = Constant(
     "lanes left empty",
     0.0,
     1.0,
-    "0: lanes as full as in a layer without zeros; 1: one step more for each queue of neurons",
+    "0: lanes take active neurons from a queue; 1: each active neuron takes a step, up to all groups of its layer",
     nominal=0.0,
 )
 
@@ -49,7 +49,7 @@ def _words(spec: NetworkSpec, engine: Engine) -> dict[str, int]:
         "residual": lanes * layer.word.residual_bits,
         "feedback": lanes * feedback,
         "activation": max(activation_bits(spec, engine.skips_zero_inputs)[: len(spec.layers)]),
-        "gate": lanes * 8,
+        "gate": lanes * GATE_BITS,
         "delta": lanes * layer.delta_bits,
     }
 
@@ -91,9 +91,10 @@ def _price_memory(
             logic.NODE_NM, logic.VOLTAGE_V, engine.node, engine.voltage
         )
         area = capacity * logic.register_um2() * technology.area_scale(logic.NODE_NM, engine.node)
-        cost = MemoryCost(0.0, word_bits * bit_pj, area, 0.0, 0.0, 1, "flip-flops with enable")
-        clocked = 0.0 if engine.clock_gating else capacity * bit_pj
-        return _Priced(cost, clocked, (), ("register clock",), ("logic area",))
+        write_pj, cycle_pj = (word_bits * bit_pj, 0.0) if engine.clock_gating else (0.0, capacity * bit_pj)
+        cost = MemoryCost(0.0, write_pj, area, 0.0, 0.0, 1, "flip-flops with enable")
+        scaled = () if engine.node == logic.NODE_NM else ("node scaling",)
+        return _Priced(cost, cycle_pj, (), ("register clock", *scaled), ("logic area",))
     if memory.kind == "dram":
         row = next(row for row in technology.rows("storage") if row["name"] == memory.table)
         access = word_bits * float(row["pj_per_bit"])
@@ -149,16 +150,14 @@ def _engine_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Sched
     seconds = float(np.sum(by_layer)) / engine.clock_hz
     for name, inside, priced in _memories(spec, engine, learning):
         bits = sum(inside.values())
-        for role in engine.memories[name].holds:
-            reads, writes = plan.reads.get(role), plan.writes.get(role)
-            if role == "weight" and spec.rule.weight_transport and "feedback" in plan.reads:
-                items += _energy("feedback", plan.reads["feedback"] * priced.cost.read_pj, priced.read_constants)
-            elif role == "feedback" and spec.rule.weight_transport:
-                continue
-            if reads is not None:
-                items += _energy(_ROLE_OF_MEMORY[role], reads * priced.cost.read_pj, priced.read_constants)
-            if writes is not None:
-                items += _energy(_ROLE_OF_MEMORY[role], writes * priced.cost.write_pj, priced.write_constants)
+        if "weight" in engine.memories[name].holds and spec.rule.weight_transport and "feedback" in plan.reads:
+            items += _energy("feedback", plan.reads["feedback"] * priced.cost.read_pj, priced.read_constants)
+        for role in dict.fromkeys(role for role, _ in inside):
+            cost_role = _ROLE_OF_MEMORY[role]
+            if role in plan.reads:
+                items += _energy(cost_role, plan.reads[role] * priced.cost.read_pj, priced.read_constants)
+            if role in plan.writes:
+                items += _energy(cost_role, plan.writes[role] * priced.cost.write_pj, priced.write_constants)
         for (_, role), part in inside.items():
             share = part / bits
             items.append(Item("memory_bits", role, 0, float(part)))
@@ -174,14 +173,16 @@ def _memories(
     spec: NetworkSpec, engine: Engine, learning: bool
 ) -> list[tuple[str, dict[tuple[str, str], int], _Priced]]:
     """Return name, contents in bits and price of each memory that is built: one that would hold nothing is not."""
-    held = contents(spec, learning, engine.skips_zero_inputs)
+    held = contents(spec, learning, engine.skips_zero_inputs, engine.lanes)
+    learned = contents(spec, True, engine.skips_zero_inputs, engine.lanes)
     words = _words(spec, engine)
     found = []
     for name, memory in engine.memories.items():
         inside = {key: bits for key, bits in held.items() if key[0] in memory.holds and bits}
         if inside:
-            word_bits = max(words[role] for role, _ in inside)
-            writes = max(_WRITES_PER_READ[role] for role, _ in inside)
+            roles = [role for (role, _), bits in learned.items() if role in memory.holds and bits]
+            word_bits = max(words[role] for role in roles)
+            writes = max(_WRITES_PER_READ[role] for role in roles)
             priced = _price_memory(engine, name, memory, sum(inside.values()), word_bits, writes)
             found.append((name, inside, priced))
     return found
@@ -203,6 +204,8 @@ def _notes(spec: NetworkSpec, engine: Engine, plan: Schedule, cost: Cost, learni
         if spec.rule.weight_transport and "weight" in roles:
             roles.add("feedback")
         accesses = sum(float(part[role].sum()) for part in (plan.reads, plan.writes) for role in roles if role in part)
+        if "activation" in roles:  # inputs arrive through a port of their own
+            accesses -= float(plan.writes["activation"][0])
         if accesses > plan.total_cycles:
             notes.append(
                 f"memory '{name}' has {accesses / plan.total_cycles:.2g} accesses a cycle: it needs more ports, or its "
@@ -291,6 +294,7 @@ def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled:
         return found.energy_pj * technology.energy_scale(found.node_nm, volts, engine.node, engine.voltage)
 
     by_layer = np.zeros(len(spec.layers))
+    feedback_bits = next((entry.word_bits for entry in footprint(spec) if entry.role == "feedback"), ACTIVATION_BITS)
     for k, layer in enumerate(spec.layers):
         input_bits = spec.input_bits if k == 0 else ACTIVATION_BITS
         delta_bits = ACTIVATION_BITS if rule.signal is Signal.TARGET and not layer.output else layer.delta_bits
@@ -298,7 +302,7 @@ def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled:
         signal = operation_pj("add", 24)
         if rule.signal is not Signal.SIGN_ERROR and rule.feedback is not Feedback.NONE:
             sender_bits = spec.layers[k + 1].delta_bits if rule.holds_deltas and not layer.output else ERROR_BITS
-            operand = layer.word.bits if rule.weight_transport else 8
+            operand = layer.word.bits if rule.weight_transport else max(feedback_bits, 1)
             signal += operation_pj("multiply", (operand, sender_bits))
         by_layer[k] = (
             counted["forward_macs"][k] * (operation_pj("multiply", (layer.word.bits, input_bits)) + accumulate)

@@ -61,9 +61,12 @@ class Datapath:
         learning = max(_line(_learning()[_family(self.rule)], math.log2(self.update_bits)), 0.0)
         random = min(_random_share() * _line(_learning()["drtp"], math.log2(self.update_bits)), learning)
         generator = 0.0
+        if self.rule.stores_feedback:
+            generator = FEEDBACK_REGISTER_BITS * register_um2()
+        within = 0.0
         if _family(self.rule) != "bp":  # synthesised with a generator of its feedback words
-            generator = min(FEEDBACK_REGISTER_BITS * register_um2(), learning - random)
-        area["learning arithmetic"] = learning - random - generator
+            generator = within = min(generator, learning - random)
+        area["learning arithmetic"] = learning - random - within
         area["random generator"] = random if self.stochastic else 0.0
         area["feedback"] = generator if self.generates_feedback else 0.0
         area["error"] = self.error_bits * register_um2()

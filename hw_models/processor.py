@@ -58,6 +58,8 @@ def _band(dimension: str | None) -> BeforeValidator:
         low, high = (one(value[side]) if side in value else nominal for side in ("low", "high"))
         if not low <= nominal <= high:
             raise ValueError(f"low, nominal and high must not fall: {low:g}, {nominal:g}, {high:g}")
+        if high > 0 == nominal:
+            raise ValueError("a band around a nominal of zero has no width; give a nominal above zero")
         return Band(low=low, nominal=nominal, high=high)
 
     return BeforeValidator(read)
@@ -107,9 +109,6 @@ class Memory(_Frozen):
                 raise ValueError(f"{self.kind} needs the key '{key}'")
             if key not in allowed and getattr(self, key) is not None:
                 raise ValueError(f"{self.kind} takes no key '{key}'")
-        for name, band in self.own_figures.items():
-            if band.high > 0 == band.nominal:
-                raise ValueError(f"{name}: a band around a nominal of zero has no width; give a nominal above zero")
         if self.kind == "dram":
             names = [row["name"] for row in technology.rows("storage") if row["kind"] == "dram"]
             if self.table not in names:
@@ -180,9 +179,6 @@ class Engine(Processor):
             raise ValueError(f"key '{key}': {error}") from None
         return self
 
-    def memory_of(self, role: str) -> tuple[str, Memory]:
-        return next((name, memory) for name, memory in self.memories.items() if role in memory.holds)
-
 
 class Microcontroller(Processor):
     """A processor that runs instructions: a figure for each action, cycles for each instruction.
@@ -205,6 +201,8 @@ class Microcontroller(Processor):
     @model_validator(mode="after")
     def _actions(self) -> Microcontroller:
         _need("instructions", self.instructions, ("forward_mac", "signal_mac", "update_mac", "neuron", "random_draw"))
+        if not (self.cycles_per_instruction.low and self.instructions["forward_mac"].low):
+            raise ValueError("key 'cycles_per_instruction' and 'instructions.forward_mac' must be above zero")
         return self
 
 
@@ -226,6 +224,8 @@ class Core(Processor):
     def _operations(self) -> Core:
         for key in ("energy", "time"):
             _need(key, getattr(self, key), ("synaptic_operation", "neuron_update", "synaptic_update"))
+            if not getattr(self, key)["neuron_update"].low:
+                raise ValueError(f"key '{key}.neuron_update' must be above zero")
         return self
 
 

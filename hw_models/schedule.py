@@ -179,14 +179,15 @@ def schedule(
     transposed_read : how bp reads weights of one input across neurons. "adder-tree": the lanes' products are summed;
         "single": one weight of each word is used; "transposable": the array also reads along the other side
     learning : whether samples are learned; else only the forward pass counts
-    lanes_left_empty : count a step more for the neurons of each sample that do not fill a group, an upper bound
+    lanes_left_empty : let each active neuron take a step of its own, up to all groups of the layer: an upper bound
 
     Notes
     -----
     Lanes are taken to be as full as in a layer without zeros: n neurons take n G / N steps, G = ceil(N / P) groups.
     That is exact for one lane, for any number of lanes where neurons are not skipped, and for full activity. Where
-    P lanes take the neurons of a sample from a queue it is too low by less than one group for each queue, which
-    `lanes_left_empty` adds; it stays linear in the counts.
+    neurons are skipped it means lanes with addresses of their own, which take neurons from a queue, and differs from
+    them by less than one group for each queue. Where a word holds fixed neighbours, a group of which one neuron is
+    active takes its step: at most the lesser of n and all groups, which is what `lanes_left_empty` counts.
     Source of the terms: cycle counters of a one-lane prototype, docs/cost_model.md, section 3.
     """
     if not learning:
@@ -203,7 +204,7 @@ def schedule(
     def grouped(n: np.ndarray, queues: np.ndarray) -> np.ndarray:
         """Steps that take n neurons of a layer out of so many queues, P at a time."""
         if lanes_left_empty:
-            n_steps: np.ndarray = np.minimum((n + (lanes - 1) * queues) / lanes, queues * n_groups)
+            n_steps: np.ndarray = np.minimum(n, queues * n_groups)
             return n_steps
         return np.asarray(n * n_groups / n_out)
 
@@ -232,7 +233,7 @@ def schedule(
         above, groups_above = np.append(n_out[1:], 1), np.append(n_groups[1:], 0)
         signal_steps = gated * groups_above / above
         if lanes_left_empty:
-            signal_steps = np.minimum((gated + (lanes - 1) * live) / lanes, live * groups_above)
+            signal_steps = np.minimum(gated, live * groups_above)
     elif rule.weight_transport and transposed_read == "single":
         signal_steps = gated.astype(float)
     if rule.feedback is Feedback.DIRECT and rule.signal is not Signal.TARGET:

@@ -214,7 +214,7 @@ def print_ranking(console: Console, ranked: dict[str, Any]) -> None:
             if flip["constant"] is None:
                 console.print(f"{pair} when several constants move together", soft_wrap=True)
             else:
-                console.print(f"{pair} at {flip['constant']} = {flip['at']:.2f} x nominal", soft_wrap=True)
+                console.print(f"{pair} where {flip['constant']} is {flip['at']:.2f}", soft_wrap=True)
         if not of["flips"] and len(of["swings"]) > 1:
             console.print("  the order holds everywhere in the band: the rules share the constants", soft_wrap=True)
         for gap in of["gaps"]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
+from edgelearn.errors import UserError
 from hw_models.cost import Constant, Cost
 
 if TYPE_CHECKING:
     from hw_models.comparison import RuleCost
 
+MOST_CONSTANTS = 14
 Figure = Callable[[Mapping[str, float]], float]
 """A figure as a function of constants, each a multiple of its nominal value."""
 
@@ -21,6 +23,11 @@ def span(cost: Cost, figure: Figure) -> tuple[float, float, float]:
 
     A figure, and a ratio of two, is monotone in each constant, so that its extremes lie at corners.
     """
+    if len(cost.constants) > MOST_CONSTANTS:
+        raise UserError(
+            f"{len(cost.constants)} constants have a band, of which at most {MOST_CONSTANTS} can be followed together; "
+            "give the others of your processor a single value"
+        )
     corners = [dict(zip((c.name for c in cost.constants), at, strict=True)) for at in _corners(cost.constants)]
     values = [figure(at) for at in corners]
     return min(values), figure({}), max(values)
@@ -93,8 +100,9 @@ def gaps(costs: Sequence[RuleCost], name: str) -> list[Gap]:
         def percent(at: Mapping[str, float], a: Cost = cheap.training, b: Cost = dear.training) -> float:
             return 100 * (b.per_sample(name, at=at) / (a.per_sample(name, at=at) or 1.0) - 1)
 
-        swings = [swing for swing in tornado(dear.training, percent) if swing.width > 1e-9]
-        found.append(Gap(cheap.name, dear.name, percent({}), swings[0] if swings else None))
+        swings = {s.constant.name: s for cost in (cheap, dear) for s in tornado(cost.training, percent)}
+        widest = max(swings.values(), key=lambda swing: swing.width, default=None)
+        found.append(Gap(cheap.name, dear.name, percent({}), widest if widest and widest.width > 1e-9 else None))
     return found
 
 

@@ -79,7 +79,7 @@ def test_pipeline_depths_and_starts_follow_the_locking():
     assert [layer["may_update_after_cycles"] for layer in by_rule["drtp"]] == starts
     signal = [32 * 34, 32 * 12, 0]
     stored = [update[0] + 64, update[1] + 64, update[2]]
-    starts = [sum(forward) + sum(signal) + stored[1] + stored[2], sum(forward) + signal[1] + stored[2], sum(forward)]
+    starts = [sum(forward) + signal[1] + stored[1] + stored[2], sum(forward) + stored[2], sum(forward)]
     assert [layer["may_update_after_cycles"] for layer in by_rule["bp"]] == starts
 
 

@@ -107,7 +107,7 @@ def test_what_is_held_while_learning():
     assert held["dfa"]["feedback", "feedback"] == 500 * 10 * 8
     assert held["bp"]["feedback", "feedback"] == 0
     assert error_bits(design((784, 500, 10), rule="dfa")) == 90
-    assert error_bits(design((784, 500, 10), rule="sdfa")) == 20
+    assert error_bits(design((784, 500, 10), rule="sdfa")) == 90
     assert error_bits(design((784, 500, 10), rule="drtp")) == 9
 
 
@@ -217,7 +217,7 @@ def test_an_adder_tree_is_paid_for_and_one_layer_learns_alike_under_every_rule()
         for rule in ("bp", "dfa", "drtp")
     ]
     for cost in alike[1:]:
-        assert cost.total("energy_pj") == pytest.approx(alike[0].total("energy_pj"), rel=0.02)  # error registers differ
+        assert cost.total("energy_pj") == alike[0].total("energy_pj")
         assert cost.total("cycles") == alike[0].total("cycles")
 
 
@@ -232,8 +232,7 @@ def test_registers_cost_their_clock_unless_it_is_gated(tmp_path, gated):
     spec = design((64, 32, 10), rule="dfa")
     cost = price(spec, assume(spec), engine)
     bits, bit_pj = 32 * 8, logic.register_pj() * technology.energy_scale(45, 1.1, 28, 0.9)
-    writes = 32 * 8 * bit_pj
-    clock = 0 if gated == "true" else cost.cycles_per_sample * bits * bit_pj
-    assert cost.per_sample("energy_pj", "buffers") == pytest.approx(writes + clock)
+    clocked = 32 * 8 if gated == "true" else cost.cycles_per_sample * bits  # each word once, or all in every cycle
+    assert cost.per_sample("energy_pj", "buffers") == pytest.approx(clocked * bit_pj)
     registers_um2 = bits * 7.182 * technology.area_scale(45, 28)
     assert registers_um2 < cost.total("area_um2", "buffers") < 1.2 * registers_um2  # and a part of the activations

@@ -53,7 +53,7 @@ MISTAKES = [
     ('node = "28 nm"', 'node = "65 nm"', "key 'node': no SRAM figures for 65 nm; known for itrs-lstp: 22, 28, 32, 45 nm; use one of these, or memories of kind 'custom'"),
     ('holds = ["feedback"]', 'holds = []', "key 'memories.feedback.holds': must not be empty"),
     ('holds = ["feedback"]', 'holds = "feedback"', "key 'memories.feedback.holds': 'feedback' is no list; write one"),
-    ('kind = "sram"\ncell = "itrs-lstp"\nholds = ["feedback"]', 'kind = "custom"\nholds = ["feedback"]\nread = {nominal = "0 pJ/bit", high = "2 pJ/bit"}\nwrite = "1 pJ/bit"\narea = "1 um2/bit"\nleakage = "1 pW/bit"', "key 'memories.feedback': read: a band around a nominal of zero has no width"),
+    ('kind = "sram"\ncell = "itrs-lstp"\nholds = ["feedback"]', 'kind = "custom"\nholds = ["feedback"]\nread = {nominal = "0 pJ/bit", high = "2 pJ/bit"}\nwrite = "1 pJ/bit"\narea = "1 um2/bit"\nleakage = "1 pW/bit"', "key 'memories.feedback.read': a band around a nominal of zero has no width"),
     ('source = "', 'source = ""\n# "', "key 'source'"),
 ]  # fmt: skip
 
