@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from edgelearn.accounting import Counters
+from edgelearn.errors import UserError
 from edgelearn.network import design
 from hw_models import logic, technology
-from hw_models.comparison import cost_of_rule
+from hw_models.comparison import as_dict, cost_of_rule
 from hw_models.contents import contents, error_bits
 from hw_models.cost_model import price
 from hw_models.memory import sram
 from hw_models.processor import Engine, find_processor, read
-from hw_models.schedule import assume
+from hw_models.schedule import assume, schedule
+from hw_models.uncertainty import MOST_CONSTANTS, flips, gaps
 
 TOGGLES = {row["engine"]: row for row in technology.rows("toggles")}
 
@@ -236,3 +240,94 @@ def test_registers_cost_their_clock_unless_it_is_gated(tmp_path, gated):
     assert cost.per_sample("energy_pj", "buffers") == pytest.approx(clocked * bit_pj)
     registers_um2 = bits * 7.182 * technology.area_scale(45, 28)
     assert registers_um2 < cost.total("area_um2", "buffers") < 1.2 * registers_um2  # and a part of the activations
+
+
+def test_a_role_that_stores_nothing_costs_nothing_in_a_shared_memory(tmp_path):
+    text = find_file("engine-28nm")
+    everything = '["weight", "residual", "feedback", "activation", "gate", "delta"]'
+    text = text[: text.index("[memories.weights]")]
+    (tmp_path / "one.toml").write_text(
+        f'{text}[memories.all]\nkind = "sram"\ncell = "itrs-lstp"\nholds = {everything}\n'
+    )
+    engine = read(tmp_path / "one.toml")
+    nearest = design((64, 32, 10), rule="drtp", rounding="nearest", feedback_format="lfsr")
+    cost = price(nearest, assume(nearest), engine)
+    assert not {"residuals", "buffers"} & set(cost.by_role("energy_pj"))
+    assert cost.total("memory_bits", "feedback") == 0
+    bp = design((64, 32, 10), rule="bp", rounding="nearest")
+    apart = price(bp, assume(bp), find_processor("engine-28nm"))
+    together = price(bp, assume(bp), engine)
+    assert together.total("energy_pj", "feedback") > apart.total("energy_pj", "feedback") > 0  # a larger memory is read
+
+
+def test_words_of_many_lanes_are_filled_up():
+    """10 neurons take 32 weights a word; sums by hand."""
+    spec = design((64, 100, 10), rule="bp", rounding="nearest", input_bits=4)
+    held = contents(spec, True, False, lanes=32)
+    assert held["weight", "forward weights"] == (65 * 128 + 101 * 32) * 8
+    assert held["gate", "buffers"] == 128 * 8
+    assert contents(spec, True, False)["weight", "forward weights"] == (65 * 100 + 101 * 10) * 8
+
+
+def test_regenerated_feedback_is_built_under_every_rule_that_has_any():
+    engine = find_processor("engine-28nm")
+    area = {}
+    for rule in ("drtp", "dfa", "fa", "bp"):
+        spec = design((64, 32, 10), rule=rule, feedback_format="lfsr")
+        area[rule] = price(spec, assume(spec), engine).total("area_um2", "feedback")
+    assert area["bp"] == 0
+    assert area["fa"] == area["dfa"] == area["drtp"] > 0
+
+
+def test_lanes_that_share_an_address_lie_within_the_band():
+    """Groups of 16 fixed neighbours of which one neuron is active take their step: counted here one by one."""
+    rng = np.random.default_rng(0)
+    spec = design((20, 100, 10), rule="drtp")
+    activity = Counters.zeros(2)
+    samples, groups = 50, 0
+    activity["samples"][:] = samples
+    for _ in range(samples):
+        active = rng.random(100) < 0.1
+        n = int(active.sum())
+        groups += len({i // 16 for i in np.flatnonzero(active)}) * 21
+        for name, count in (
+            ("active_neurons", n),
+            ("updates", n > 0),
+            ("update_events", 20 * (n > 0)),
+            ("update_pairs", 20 * n),
+        ):
+            activity[name][0] += count
+    nominal, most = (schedule(spec, activity, 16, lanes_left_empty=full).writes["weight"][0] for full in (False, True))
+    assert nominal < groups <= most
+
+
+def test_too_many_bands_are_refused_and_values_without_a_band_cost_no_time(tmp_path):
+    """Five custom memories, each with four figures."""
+    plain = 'kind = "custom"\nread = "1 pJ/bit"\nwrite = "1 pJ/bit"\narea = "1 um2/bit"\nleakage = "1 nW/bit"\n'
+    banded = plain.replace('"1 ', '{nominal = "1 ').replace('/bit"\n', '/bit", high = "2 /bit"}\n')
+    for unit in ("pJ", "um2", "nW"):
+        banded = banded.replace(f'1 {unit}/bit", high = "2 ', f'1 {unit}/bit", high = "2 {unit}')
+    head = find_file("engine-28nm")
+    head = head[: head.index("[memories.weights]")]
+    spec = design((64, 32, 10), rule="dfa")
+    for body in (plain, banded):
+        roles = ("weight", "residual", "feedback", "activation", "gate", "delta")
+        memories = "".join(f'[memories.{role}s]\n{body}holds = ["{role}"]\n' for role in roles)
+        (tmp_path / "mine.toml").write_text(head + memories)
+        cost = cost_of_rule(spec, assume(spec), read(tmp_path / "mine.toml"))
+        if body == plain:
+            assert len(cost.training.constants) < MOST_CONSTANTS
+            as_dict([cost])
+        else:
+            with pytest.raises(UserError, match="constants have a band, of which at most 14"):
+                as_dict([cost])
+
+
+def test_gaps_see_the_constants_of_both_rules(tmp_path):
+    own = 'kind = "custom"\nread = {low = "0.001 pJ/bit", nominal = "0.1 pJ/bit", high = "20 pJ/bit"}\nwrite = "1 pJ/bit"\narea = "0.2 um2/bit"\nleakage = "1 pW/bit"\nholds = ["feedback"]'
+    engine = edited(tmp_path, ('kind = "sram"\ncell = "itrs-lstp"\nholds = ["feedback"]', own))
+    costs = [cost_of_rule(spec, assume(spec), engine) for spec in (design((64, 32, 10), rule=r) for r in ("dfa", "bp"))]
+    gap = gaps(costs, "energy_pj")[0]
+    assert gap.decided_by is not None
+    assert gap.decided_by.constant.name == "feedback read"
+    assert any(flip.constant and flip.constant.name == "feedback read" for flip in flips(costs, "energy_pj"))
