@@ -220,7 +220,8 @@ def cost(
     """Price learning rules on a processor: energy, latency, power and area, without running anything."""
     flags = dict(locals())
     from edgelearn.config import RunConfig
-    from hw_models.comparison import as_dict, ranking_as_dict
+    from hw_models.comparison import as_dict
+    from hw_models.ranking import ranking_as_dict
 
     for first, second in (("json", "csv"), ("csv", "tornado"), ("csv", "ert")):
         if flags[first] and flags[second]:

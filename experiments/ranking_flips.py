@@ -18,8 +18,9 @@ from edgelearn.config import make_config
 from edgelearn.files import write_text
 from edgelearn.rules import RULES
 from edgelearn.run import spec_of
-from hw_models.comparison import RuleCost, cost_of_rule, ranking_as_dict
+from hw_models.comparison import RuleCost, cost_of_rule
 from hw_models.processor import find_processor
+from hw_models.ranking import ranking_as_dict
 from hw_models.schedule import assume
 
 RESULTS = Path(__file__).parent / "results" / "ranking_flips.json"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from hw_models.cost import Cost
 from hw_models.cost_model import price
 from hw_models.processor import AnyProcessor, Core, Engine, Microcontroller
 from hw_models.schedule import schedule, worked
-from hw_models.uncertainty import flips, gaps, ranking, span, tornado
+from hw_models.uncertainty import span
 
 OVERHEADS = ("area", "memory", "power", "energy", "cycles")
 
@@ -222,7 +221,8 @@ def tables(processor: AnyProcessor) -> list[str]:
     return lines
 
 
-def _per_sample(cost: Cost, figure: str, at: Mapping[str, float]) -> float:
+def per_sample_at(cost: Cost, figure: str, at: Mapping[str, float]) -> float:
+    """Return a figure as a function of the constants."""
     return cost.per_sample(figure, at=at)
 
 
@@ -234,16 +234,16 @@ def _figures(cost: Cost) -> dict[str, Any]:
     """Low, nominal and high of every figure that the processor prices, for one sample."""
     figures: dict[str, Any] = {}
     for figure in cost.prices:
-        low, nominal, high = span(cost, partial(_per_sample, cost, figure))
+        low, nominal, high = span(cost, partial(per_sample_at, cost, figure))
         figures[figure] = {
-            "low": _rounded(low),
-            "nominal": _rounded(nominal),
-            "high": _rounded(high),
-            "by_role": {role: _rounded(value) for role, value in cost.by_role(figure).items()},
+            "low": rounded(low),
+            "nominal": rounded(nominal),
+            "high": rounded(high),
+            "by_role": {role: rounded(value) for role, value in cost.by_role(figure).items()},
         }
-    figures["latency_us"] = _rounded(cost.latency_s * 1e6)
+    figures["latency_us"] = rounded(cost.latency_s * 1e6)
     if "energy_pj" in cost.prices:
-        figures["power_uw"] = _rounded(cost.power_uw)
+        figures["power_uw"] = rounded(cost.power_uw)
     return figures
 
 
@@ -251,10 +251,10 @@ def _update_energy_pj(cost: RuleCost) -> float | None:
     """Return what a trained sample takes more than an inference."""
     if "energy_pj" not in cost.training.prices:
         return None
-    return _rounded(cost.training.energy_per_sample_pj - cost.inference.energy_per_sample_pj)
+    return rounded(cost.training.energy_per_sample_pj - cost.inference.energy_per_sample_pj)
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
     """Six digits: more than any constant has, few enough to read."""
     return float(f"{value:.6g}")
 
@@ -267,7 +267,7 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
             overheads[name] = None
             continue
         low, nominal, high = span(cost.training, partial(_overhead, cost, name))
-        overheads[name] = {"low": _rounded(low), "nominal": _rounded(nominal), "high": _rounded(high)}
+        overheads[name] = {"low": rounded(low), "nominal": rounded(nominal), "high": rounded(high)}
     return {
         "name": cost.name,
         "rule": cost.rule,
@@ -290,7 +290,7 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
         "layers": [
             {
                 "layer": lock.layer,
-                "may_update_after_cycles": None if lock.start_cycles is None else _rounded(lock.start_cycles),
+                "may_update_after_cycles": None if lock.start_cycles is None else rounded(lock.start_cycles),
                 "waiting_bits": lock.buffer_bits,
                 "pipeline_depth": lock.depth,
                 "pipeline_bits": lock.pipeline_bits,
@@ -298,53 +298,3 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
             for lock in cost.locks
         ],
     }
-
-
-def ranking_as_dict(costs: list[RuleCost]) -> dict[str, Any]:
-    """Return the order of the rules by figure, where it turns, and what each constant moves, as plain data."""
-    ranked: dict[str, Any] = {}
-    for figure in ("energy_pj", "cycles", "area_um2"):
-        if figure not in costs[0].training.prices:
-            continue
-        value = {cost.name: cost.training.per_sample(figure) for cost in costs}
-        order = ranking(costs, figure)
-        text = order[0]
-        for before, name in pairwise(order):
-            equal = value[name] - value[before] <= 1e-9 * value[name]
-            text += f" {'=' if equal else '<'} {name}"
-        ranked[figure] = {
-            "order": text,
-            "gaps": [
-                {
-                    "cheaper": gap.cheaper,
-                    "dearer": gap.dearer,
-                    "percent": _rounded(gap.percent),
-                    "decided_by": gap.decided_by and gap.decided_by.constant.name,
-                    "at_low": gap.decided_by and _rounded(gap.decided_by.at_low),
-                    "at_high": gap.decided_by and _rounded(gap.decided_by.at_high),
-                }
-                for gap in gaps(costs, figure)
-            ],
-            "flips": [
-                {
-                    "cheaper": flip.cheaper,
-                    "dearer": flip.dearer,
-                    "constant": flip.constant.name if flip.constant else None,
-                    "at": flip.at,
-                }
-                for flip in flips(costs, figure)
-            ],
-            "swings": {
-                cost.name: [
-                    {
-                        "constant": swing.constant.name,
-                        "at_low": _rounded(swing.at_low),
-                        "at_high": _rounded(swing.at_high),
-                    }
-                    for swing in tornado(cost.training, partial(_per_sample, cost.training, figure))
-                    if swing.width
-                ]
-                for cost in costs
-            },
-        }
-    return ranked

@@ -48,6 +48,7 @@ COST_FLOORS = {
     "cost_model": 4,
     "uncertainty": 5,
     "comparison": 6,
+    "ranking": 7,
     "show": 7,
     "plots": 7,
     "accelergy": 7,
@@ -114,7 +115,7 @@ def test_cost_models_see_what_exists_and_what_was_touched(path):
         top, other, below = module.split(".")[0], room(module), room(module, "hw_models")
         assert top not in ("tests", "experiments", "firmware_sim"), f"{path}:{line} imports {module}"
         assert not other or FLOORS[other] <= FLOORS["accounting"], f"{path}:{line} imports {module}"
-        if below and not (own == "uncertainty" and below == "comparison" and not at_top):  # a type alone
+        if below:
             assert COST_FLOORS[below] <= COST_FLOORS[own], f"{path}:{line}: {own} imports {below} above it"
         if at_top and top in HEAVY - {"pydantic"}:
             pytest.fail(f"{path}:{line} imports {top} with the file; import it in the function that needs it")

@@ -16,8 +16,9 @@ from hw_models.comparison import OVERHEADS, cost_of_rule
 from hw_models.cost import Cost
 from hw_models.cost_model import price
 from hw_models.processor import AnyProcessor, Engine, find_processor, names
+from hw_models.ranking import flips, ranking
 from hw_models.schedule import assume
-from hw_models.uncertainty import flips, ranking, span, tornado
+from hw_models.uncertainty import span, tornado
 
 FIGURES = ("energy_pj", "cycles", "area_um2", "leakage_uw", "memory_bits")
 ENGINES = [name for name in names() if isinstance(find_processor(name), Engine)]

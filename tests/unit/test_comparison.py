@@ -12,11 +12,11 @@ from rich.console import Console
 from edgelearn.config import make_config
 from edgelearn.errors import UserError
 from edgelearn.run import assumed_costs, costs_of_runs, run
-from hw_models.comparison import OVERHEADS, as_dict, ranking_as_dict, tables
+from hw_models.comparison import OVERHEADS, as_dict, tables
 from hw_models.cost import Constant
 from hw_models.processor import find_processor, names
+from hw_models.ranking import flips, gaps, ranking_as_dict
 from hw_models.show import as_csv, print_costs, print_ert, print_ranking, with_unit
-from hw_models.uncertainty import flips, gaps
 
 RULES = ["bp", "dfa", "drtp", "shallow"]
 

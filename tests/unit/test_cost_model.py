@@ -14,8 +14,9 @@ from hw_models.contents import contents, error_bits
 from hw_models.cost_model import price
 from hw_models.memory import sram
 from hw_models.processor import Engine, find_processor, read
+from hw_models.ranking import flips, gaps
 from hw_models.schedule import assume, schedule
-from hw_models.uncertainty import MOST_CONSTANTS, flips, gaps
+from hw_models.uncertainty import MOST_CONSTANTS
 
 TOGGLES = {row["engine"]: row for row in technology.rows("toggles")}
 
