@@ -177,7 +177,7 @@ def _run_with_progress(
 def _print_report(report: Report, speed: float | None, out: Path | None) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 110)
     report.print(console, speed)
     if "cost" in report.content:
         from hw_models.show import print_costs
@@ -284,7 +284,7 @@ def _print_costs(content: dict[str, Any], written: list[Path]) -> None:
 
     from hw_models.show import print_costs, print_ert, print_ranking
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
     print_costs(console, content)
     if "ranking" in content:
         print_ranking(console, content["ranking"])
@@ -375,7 +375,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     table = Table(*rows[0], box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 170).print(table)
+    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 170).print(table)
 
 
 @app.command()

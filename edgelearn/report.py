@@ -101,13 +101,13 @@ class Report:
         net, result, data = c["network"], c["result"], c["data"]
         sizes = "-".join(str(n) for n in net["sizes"])
         console.print(
-            f"[bold]{net['rule']}[/bold] on {data['name']}: {sizes}, {net['word']}, rounding {net['rounding']}, "
+            f"{net['rule']} on {data['name']}: {sizes}, {net['word']}, rounding {net['rounding']}, "
             f"{net['input_bits']}-bit inputs, feedback {net['feedback']}, seed {c['config']['seed']}"
         )
         if result["test_error_percent"] is not None:
             error = result["test_error_percent"]
             console.print(
-                f"test error [bold]{error:.2f} %[/bold] (accuracy {100 - error:.2f} %) "
+                f"test error {error:.2f} % (accuracy {100 - error:.2f} %) "
                 f"on {data['test_samples']} samples, {result['samples_learned']} learned online"
                 + (f" at {samples_per_second:,.0f} samples/s" if samples_per_second else "")
             )

@@ -88,7 +88,8 @@ class RuleCost:
         if name == "power":
             base /= self.inference.total("cycles", at=at) or 1.0
             learned /= self.training.total("cycles", at=at) or 1.0
-        return 100 * (learned / base - 1) if base else 0.0
+        percent = 100 * (learned / base - 1) if base else 0.0
+        return percent if abs(percent) > 1e-9 else 0.0  # what rounding leaves of nothing
 
 
 def cost_of_rule(spec: NetworkSpec, activity: Counters, processor: AnyProcessor, name: str | None = None) -> RuleCost:

@@ -74,8 +74,8 @@ def _price_memory(
         capacity = int(memory.capacity)
         if bits > capacity:
             raise UserError(
-                f"the network does not fit {engine.name}: memory '{name}' holds {capacity} bits and "
-                f"{', '.join(memory.holds)} need {bits}; use a smaller --net or fewer --bits, or a larger 'capacity'"
+                f"the network does not fit {engine.name}: memories.{name} holds {capacity} bits and "
+                f"needs {bits} ({', '.join(memory.holds)}); use a smaller --net or fewer --bits, or a larger 'capacity'"
             )
     if memory.kind == "sram":
         assert memory.cell is not None
@@ -208,14 +208,12 @@ def _notes(spec: NetworkSpec, engine: Engine, plan: Schedule, cost: Cost, learni
             accesses -= float(plan.writes["activation"][0])
         if accesses > plan.total_cycles:
             notes.append(
-                f"memory '{name}' has {accesses / plan.total_cycles:.2g} accesses a cycle: it needs more ports, or its "
+                f"memory '{name}' has {accesses / plan.total_cycles:.3g} accesses a cycle: it needs more ports, or its "
                 "roles more memories; else cycles are too few"
             )
     leakage, energy = cost.total("energy_pj", "leakage"), cost.total("energy_pj")
     if leakage > energy / 2:
-        notes.append(
-            f"leakage is {100 * leakage / energy:.0f} % of the energy and has no band: it is that of the cell at 300 K"
-        )
+        notes.append("leakage is more than half of the energy and has no band: it is that of the cell at 300 K")
     return tuple(notes)
 
 

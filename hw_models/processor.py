@@ -295,8 +295,10 @@ def read(path: Path) -> AnyProcessor:
 
 def _first(error: ValidationError) -> str:
     """Word the first mistake of a file: key, what was given, what is allowed."""
-    first = error.errors()[0]
-    kinds = {"engine", "microcontroller", "core"}
+    errors = error.errors()
+    # a misspelt key is told rather than the missing one it stands for
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+    kinds = {"engine": "engine-28nm", "microcontroller": "cortex-m4", "core": "loihi-like"}
     parts = [str(part) for part in first["loc"] if str(part) not in kinds and not str(part).startswith("function-")]
     key = ".".join(part for part in parts if part != "[key]")
     kind, message = first["type"], first["msg"].removeprefix("Value error, ")
@@ -307,7 +309,8 @@ def _first(error: ValidationError) -> str:
     if kind == "missing":
         return f"key '{key}' is missing"
     if kind == "extra_forbidden":
-        return f"key '{key}' is not known; look at `edgelearn processors show engine-28nm --toml`"
+        example = kinds.get(str(first["loc"][0]), "engine-28nm")
+        return f"key '{key}' is not known; look at `edgelearn processors show {example} --toml`"
     if kind == "too_short":
         message = "must not be empty"
     elif kind == "tuple_type":

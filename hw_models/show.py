@@ -59,7 +59,7 @@ def _percent(band: dict[str, float] | None, with_range: bool = False) -> str:
 def print_costs(console: Console, content: dict[str, Any]) -> None:
     """Print the costs of one or more rules on one processor."""
     rules = content["rules"]
-    console.print(f"[bold]cost on {content['processor']}[/bold]: {content['description']}", soft_wrap=True)
+    console.print(f"cost on {content['processor']}: {content['description']}", soft_wrap=True)
     for line in (*content["tables"], *_what(rules)):
         console.print(f"  {line}", soft_wrap=True)
     for note in content["notes"]:
@@ -197,10 +197,10 @@ def _print_one(console: Console, rule: dict[str, Any]) -> None:
             console.print(f"{_TITLES[figure]} by role: {text}", soft_wrap=True)
     for layer in rule["layers"]:
         if layer["may_update_after_cycles"] is not None:
-            after = with_unit("cycles", layer["may_update_after_cycles"])
+            after, depth = with_unit("cycles", layer["may_update_after_cycles"]), layer["pipeline_depth"]
             console.print(
-                f"layer {layer['layer']} may update after {after} cycles, {layer['waiting_bits']:,} bits wait; "
-                f"in a pipeline {layer['pipeline_depth']} samples wait ({layer['pipeline_bits']:,} bits)",
+                f"layer {layer['layer']} may update after {after} cycles, {layer['waiting_bits']:,} bits wait; in a "
+                f"pipeline {depth} sample{'s' if depth > 1 else ''} wait ({layer['pipeline_bits']:,} bits)",
                 soft_wrap=True,
             )
 

@@ -166,7 +166,7 @@ def test_bad_processor_files_are_refused_before_anything_runs(tmp_path):
         )
         result = edgelearn(*command, "--processor", "small.toml", cwd=tmp_path)
         assert result.returncode == 2
-        assert "does not fit engine-28nm: memory 'weights' holds 8192 bits and weight need" in result.stderr
+        assert "does not fit engine-28nm: memories.weights holds 8192 bits and needs" in result.stderr
     assert not (tmp_path / "results").exists()
 
 
@@ -268,3 +268,20 @@ def test_the_ranking_is_data_too(tmp_path):
     ranked = json.loads(result.stdout)["ranking"]
     assert ranked["cycles"]["order"] == "drtp < dfa = mdfa < bp"
     assert {swing["constant"] for swing in ranked["energy_pj"]["swings"]["drtp"]} >= {"SRAM energy", "logic energy"}
+
+
+def test_brackets_in_names_are_names(tmp_path):
+    shown = edgelearn("processors", "show", "engine-28nm", "--toml", cwd=tmp_path).stdout
+    (tmp_path / "mine.toml").write_text(shown.replace('"engine-28nm"', '"a[/red][b]"'))
+    result = edgelearn("cost", "--rule", "drtp,bp", "--processor", "mine.toml", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "cost on a[/red][b]:" in result.stdout
+    result = edgelearn("run", *QUICK, "--out", "x[/y][v2]", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "written: x[/y][v2]/report.json" in result.stdout
+
+
+def test_what_a_processor_does_not_change_is_no_overhead(tmp_path):
+    assert edgelearn("run", *QUICK, "--rule", "dfa", "--out", "a", cwd=tmp_path).returncode == 0
+    content = json.loads(edgelearn("cost", "--run", "a", "--processor", "cortex-m4", "--json", cwd=tmp_path).stdout)
+    assert content["rules"][0]["overhead_percent"]["power"] == {"low": 0.0, "nominal": 0.0, "high": 0.0}

@@ -36,6 +36,7 @@ MISTAKES = [
     ("lanes = 1", "lanes = 0", "key 'lanes': 0: input should be greater than or equal to 1"),
     ("lanes = 1", 'lanes = "1"', "key 'lanes': '1': input should be a valid integer"),
     ("lanes = 1", "lanes = 1\nlane = 2", "key 'lane' is not known"),
+    ("lanes = 1", "lane = 1", "key 'lane' is not known; look at `edgelearn processors show engine-28nm --toml`"),
     ('kind = "engine"', 'kind = "gpu"', "key 'kind': 'gpu' is not known; known: core, engine, microcontroller"),
     ('kind = "engine"', "", "key 'kind' is missing"),
     ('logic = "nangate45"', 'logic = "nangate54"', "key 'logic': logic table 'nangate54' is not known; known: .* Did you mean 'nangate45'"),
