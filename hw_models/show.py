@@ -200,7 +200,7 @@ def _print_one(console: Console, rule: dict[str, Any]) -> None:
             after, depth = with_unit("cycles", layer["may_update_after_cycles"]), layer["pipeline_depth"]
             console.print(
                 f"layer {layer['layer']} may update after {after} cycles, {layer['waiting_bits']:,} bits wait; in a "
-                f"pipeline {depth} sample{'s' if depth > 1 else ''} wait ({layer['pipeline_bits']:,} bits)",
+                f"pipeline {depth} sample{'s wait' if depth > 1 else ' waits'} ({layer['pipeline_bits']:,} bits)",
                 soft_wrap=True,
             )
 
