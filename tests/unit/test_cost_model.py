@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -332,3 +334,39 @@ def test_gaps_see_the_constants_of_both_rules(tmp_path):
     assert gap.decided_by is not None
     assert gap.decided_by.constant.name == "feedback read"
     assert any(flip.constant and flip.constant.name == "feedback read" for flip in flips(costs, "energy_pj"))
+
+
+def test_a_chip_of_32_lanes_by_hand():
+    """Lanes, random generators and learning logic 32 times; control and error registers once; all scaled to 28 nm."""
+    engine = find_processor("engine-28nm-32-lanes")
+    spec = design((64, 32, 10), rule="dfa", rounding="stochastic")
+    cost = price(spec, assume(spec), engine)
+    path = logic.Datapath(8, 8, spec.rule, 8, True, False, 90)
+    area, energy = path.area_um2(), path.energy_pj()
+    area_scale, energy_scale = technology.area_scale(45, 28), technology.energy_scale(45, 1.1, 28, 0.9)
+    lanes = area["arithmetic"] + area["learning arithmetic"]
+    assert cost.total("area_um2", "arithmetic") == pytest.approx(32 * lanes * area_scale)
+    assert cost.total("area_um2", "random generator") == pytest.approx(32 * area["random generator"] * area_scale)
+    assert cost.total("area_um2", "control") == pytest.approx(area["control"] * area_scale)
+    assert cost.total("area_um2", "error") == pytest.approx(90 * 7.182 * area_scale)
+    cycles = cost.cycles_per_sample
+    lanes_pj = energy["arithmetic"] + energy["learning arithmetic"]
+    assert cost.per_sample("energy_pj", "arithmetic") == pytest.approx(32 * cycles * lanes_pj * energy_scale)
+    assert cost.per_sample("energy_pj", "control") == pytest.approx(cycles * energy["control"] * energy_scale)
+    assert cost.per_sample("energy_pj", "error") == pytest.approx(cycles * 90 * 0.009 * energy_scale)
+    shared = price(spec, assume(spec), engine.model_copy(update={"shared_random_generator": True}))
+    assert shared.total("area_um2", "random generator") == pytest.approx(area["random generator"] * area_scale)
+    gated = price(spec, assume(spec), engine.model_copy(update={"clock_gating": True}))
+    learning = sum(gated.per_sample("cycles", role) for role in ("feedback", "update"))
+    assert gated.per_sample("energy_pj", "error") == pytest.approx(learning * 90 * 0.009 * energy_scale)
+
+
+def test_narrow_multipliers_shrink_with_the_product_of_their_widths():
+    """Below 4 x 4 bits along the line through the two smallest synthesised ones: 75.3 and 453 um2."""
+    slope = math.log(453.264 / 75.278) / math.log(4)
+    expected = 75.278 * (1 / 2) ** slope - 75.278
+    accumulator = 2 * (191.786 / 32 + 7.182)
+    operand = logic.mac_area_um2(4, 4) - (75.278 + 16 * (191.786 / 32 + 7.182))
+    assert logic.mac_area_um2(2, 4) - logic.mac_area_um2(4, 4) == pytest.approx(
+        expected - accumulator - 2 * operand / 8
+    )

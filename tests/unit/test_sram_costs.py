@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgelearn.errors import UserError
-from hw_models.memory import LARGEST_MACRO_BITS, MemoryCost, macro, sram_rows
+from hw_models.memory import LARGEST_MACRO_BITS, MemoryCost, macro, sram, sram_rows
 
 CELLS, NODES = ("itrs-hp", "itrs-lstp"), (45, 32, 28, 22)
 PLACES = list(product(CELLS, NODES))
@@ -165,3 +165,27 @@ def test_mistakes_name_what_exists():
         macro("itrs-hp", 45, -1, 8)
     with pytest.raises(UserError, match=r"an SRAM of 8 bits in words of 0 bits is not possible; give"):
         macro("itrs-hp", 45, 8, 0)
+
+
+def test_a_divided_word_costs_all_its_macros():
+    whole, divided = macro("itrs-lstp", 28, 2**22, 256), sram("itrs-lstp", 28, 2**22, 256)
+    part = macro("itrs-lstp", 28, 2**22 // 16, 16)
+    assert divided.banks == 16
+    assert divided.read_pj == pytest.approx(16 * part.read_pj)
+    assert divided.write_pj == pytest.approx(16 * part.write_pj)
+    assert divided.area_um2 == pytest.approx(16 * part.area_um2)
+    assert divided.leakage_uw == pytest.approx(16 * part.leakage_uw)
+    assert divided.access_ns == part.access_ns
+    assert (divided.read_pj + divided.write_pj) * divided.area_um2 < (whole.read_pj + whole.write_pj) * whole.area_um2
+
+
+@given(
+    st.sampled_from(PLACES),
+    st.integers(1, 2**24),
+    st.sampled_from([8, 16, 64, 256, 1024]),
+    st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_the_division_is_never_worse_than_none(place, capacity, width, writes):
+    whole, chosen = macro(*place, capacity, width), sram(*place, capacity, width, writes)
+    merits = [(cost.read_pj + writes * cost.write_pj) * cost.area_um2 for cost in (chosen, whole)]
+    assert merits[0] <= merits[1]
