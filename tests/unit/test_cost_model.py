@@ -15,7 +15,7 @@ from hw_models.comparison import as_dict, cost_of_rule
 from hw_models.contents import contents, error_bits
 from hw_models.cost_model import price
 from hw_models.memory import sram
-from hw_models.processor import Engine, find_processor, read
+from hw_models.processor import Engine, find_processor, path_of, read
 from hw_models.ranking import flips, gaps
 from hw_models.schedule import assume, schedule
 from hw_models.uncertainty import MOST_CONSTANTS
@@ -37,8 +37,6 @@ def prototype(tmp_path_factory) -> Engine:
 
 
 def find_file(name: str) -> str:
-    from hw_models.processor import path_of
-
     return path_of(name).read_text()
 
 
@@ -168,6 +166,19 @@ def edited(tmp_path, *changes: tuple[str, str]) -> Engine:
     return engine
 
 
+def with_one_memory(tmp_path) -> Engine:
+    """engine-28nm with a single SRAM for every role."""
+    text = find_file("engine-28nm")
+    everything = '["weight", "residual", "feedback", "activation", "gate", "delta"]'
+    text = text[: text.index("[memories.weights]")]
+    (tmp_path / "one.toml").write_text(
+        f'{text}[memories.all]\nkind = "sram"\ncell = "itrs-lstp"\nholds = {everything}\n'
+    )
+    engine = read(tmp_path / "one.toml")
+    assert isinstance(engine, Engine)
+    return engine
+
+
 def test_every_band_of_a_custom_memory_is_used(tmp_path):
     own = (
         'kind = "custom"\nread = {nominal = "1 pJ/bit", high = "2 pJ/bit"}\nwrite = {low = "1 pJ/bit", nominal = "2 pJ/bit"}'
@@ -185,14 +196,8 @@ def test_every_band_of_a_custom_memory_is_used(tmp_path):
 
 
 def test_one_memory_for_everything_is_named_for_its_ports(tmp_path):
-    text = find_file("engine-28nm")
-    everything = '["weight", "residual", "feedback", "activation", "gate", "delta"]'
-    text = text[: text.index("[memories.weights]")]
-    (tmp_path / "one.toml").write_text(
-        f'{text}[memories.all]\nkind = "sram"\ncell = "itrs-lstp"\nholds = {everything}\n'
-    )
     spec = design((64, 32, 10))
-    notes = price(spec, assume(spec), read(tmp_path / "one.toml")).notes
+    notes = price(spec, assume(spec), with_one_memory(tmp_path)).notes
     assert any("memory 'all' has 2" in note and "more ports" in note for note in notes)
     assert not price(spec, assume(spec), find_processor("engine-28nm")).notes
 
@@ -246,13 +251,7 @@ def test_registers_cost_their_clock_unless_it_is_gated(tmp_path, gated):
 
 
 def test_a_role_that_stores_nothing_costs_nothing_in_a_shared_memory(tmp_path):
-    text = find_file("engine-28nm")
-    everything = '["weight", "residual", "feedback", "activation", "gate", "delta"]'
-    text = text[: text.index("[memories.weights]")]
-    (tmp_path / "one.toml").write_text(
-        f'{text}[memories.all]\nkind = "sram"\ncell = "itrs-lstp"\nholds = {everything}\n'
-    )
-    engine = read(tmp_path / "one.toml")
+    engine = with_one_memory(tmp_path)
     nearest = design((64, 32, 10), rule="drtp", rounding="nearest", feedback_format="lfsr")
     cost = price(nearest, assume(nearest), engine)
     assert not {"residuals", "buffers"} & set(cost.by_role("energy_pj"))
