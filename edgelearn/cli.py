@@ -12,8 +12,9 @@ import typer
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
-    from edgelearn.config import RunConfig
+    from edgelearn.config import RunConfig, StreamConfig
     from edgelearn.report import Report
+    from edgelearn.stream_report import StreamReport
     from hw_models.comparison import RuleCost
 
 app = typer.Typer(
@@ -57,12 +58,35 @@ _ResidualBits = Annotated[Optional[int], _flag("Bits under the view, 0 to 8 [as 
 _Rounding = Annotated[Optional[str], _flag("residual, stochastic or nearest [residual].")]
 _InputBits = Annotated[Optional[int], _flag("Bits of an input level, 1 to 8 [4].")]
 _Feedback = Annotated[Optional[str], _flag("Feedback weights: int8, ternary, sign or lfsr [int8].")]
+_Rule = Annotated[Optional[str], _flag("Learning rule (see `edgelearn rules`) [drtp].")]
+_Activation = Annotated[Optional[str], _flag("tanh, hard-tanh, quadratic-tanh, relu or leaky [tanh].")]
+_Output = Annotated[Optional[str], _flag("sigmoid or softmax [sigmoid].")]
+_HiddenRate = Annotated[Optional[int], _flag("Learning rate of hidden layers, exponent of two, -20 to 0 [by rule].")]
+_OutputRate = Annotated[Optional[int], _flag("Learning rate of the output layer, exponent of two, -20 to 0 [by rule].")]
+_RangeExponent = Annotated[Optional[int], _flag("Weights cover +-2^E, E from -8 to 8 [by bits].")]
+_EventThreshold = Annotated[Optional[int], _flag("Activations of at most this size, 0 to 126, are no events [0].")]
+_DeadZone = Annotated[Optional[int], _flag("Output errors of at most this size, 0 to 254 of 255, are zero [0].")]
+_AccumulatorBits = Annotated[Optional[int], _flag("Width of accumulators, 8 to 32 [32].")]
+_UpdateGate = Annotated[Optional[str], _flag("Learn always, on error, or within a margin [always].")]
+_Margin = Annotated[
+    Optional[int], _flag("With --update-gate margin: lead of the right output that is enough, in 1/16 [32].")
+]
+_Strict = Annotated[
+    Optional[bool], _flag("Stop when an accumulator overflows or a weight saturates.", "--strict/--no-strict")
+]
+_Processor = Annotated[Optional[str], _flag("Price on this processor, by name or .toml file [engine-28nm].")]
+_Seed = Annotated[Optional[int], _flag("Seed of weights, feedback, order and rounding [0].")]
+_Config = Annotated[Optional[Path], _flag("TOML file of settings; flags win over it.")]
+_Out = Annotated[Optional[Path], _flag("Folder for report.json, config.toml, weights.npz.")]
+_Resume = Annotated[bool, _flag("Continue the interrupted run in --out.", "--resume")]
+_Overwrite = Annotated[bool, _flag("Replace another run in --out.", "--overwrite")]
+_ReportAsJson = Annotated[bool, _flag("Print the report as JSON.", "--json")]
 _AsJson = Annotated[bool, _flag("Print as JSON.", "--json")]
 
 
 @app.command()
 def run(
-    config: Annotated[Optional[Path], _flag("TOML file of settings; flags win over it.")] = None,
+    config: _Config = None,
     data: Annotated[
         Optional[str], _flag("Data set (see `edgelearn data list`) or a .csv or .npz file [digits].")
     ] = None,
@@ -72,47 +96,37 @@ def run(
     classes: Annotated[Optional[str], _flag("Keep these classes only, by name, e.g. 3,8.")] = None,
     limit: Annotated[Optional[int], _flag("Train on the first N samples only, 1 or more.")] = None,
     test_fraction: Annotated[Optional[float], _flag("Test part of your own file [0.2].")] = None,
-    rule: Annotated[Optional[str], _flag("Learning rule (see `edgelearn rules`) [drtp].")] = None,
+    rule: _Rule = None,
     net: _Net = None,
     bits: _Bits = None,
     residual_bits: _ResidualBits = None,
     rounding: _Rounding = None,
     input_bits: _InputBits = None,
-    activation: Annotated[Optional[str], _flag("tanh, hard-tanh, quadratic-tanh, relu or leaky [tanh].")] = None,
-    output: Annotated[Optional[str], _flag("sigmoid or softmax [sigmoid].")] = None,
+    activation: _Activation = None,
+    output: _Output = None,
     feedback: _Feedback = None,
-    hidden_rate: Annotated[
-        Optional[int], _flag("Learning rate of hidden layers, exponent of two, -20 to 0 [by rule].")
-    ] = None,
-    output_rate: Annotated[
-        Optional[int], _flag("Learning rate of the output layer, exponent of two, -20 to 0 [by rule].")
-    ] = None,
+    hidden_rate: _HiddenRate = None,
+    output_rate: _OutputRate = None,
     halve_every: Annotated[Optional[int], _flag("Halve the rates after every N epochs [never].")] = None,
-    range_exponent: Annotated[Optional[int], _flag("Weights cover +-2^E, E from -8 to 8 [by bits].")] = None,
-    event_threshold: Annotated[
-        Optional[int], _flag("Activations of at most this size, 0 to 126, are no events [0].")
-    ] = None,
-    dead_zone: Annotated[
-        Optional[int], _flag("Output errors of at most this size, 0 to 254 of 255, are zero [0].")
-    ] = None,
-    accumulator_bits: Annotated[Optional[int], _flag("Width of accumulators, 8 to 32 [32].")] = None,
-    strict: Annotated[
-        Optional[bool], _flag("Stop when an accumulator overflows or a weight saturates.", "--strict/--no-strict")
-    ] = None,
-    processor: Annotated[
-        Optional[str], _flag("Price the run on this processor, by name or .toml file [engine-28nm].")
-    ] = None,
+    range_exponent: _RangeExponent = None,
+    event_threshold: _EventThreshold = None,
+    dead_zone: _DeadZone = None,
+    accumulator_bits: _AccumulatorBits = None,
+    update_gate: _UpdateGate = None,
+    margin: _Margin = None,
+    strict: _Strict = None,
+    processor: _Processor = None,
     epochs: Annotated[Optional[int], _flag("Passes over the training samples [10].")] = None,
-    seed: Annotated[Optional[int], _flag("Seed of weights, feedback, order and rounding [0].")] = None,
-    out: Annotated[Optional[Path], _flag("Folder for report.json, config.toml, weights.npz.")] = None,
-    resume: Annotated[bool, _flag("Continue the interrupted run in --out.", "--resume")] = False,
-    overwrite: Annotated[bool, _flag("Replace another run in --out.", "--overwrite")] = False,
-    json: Annotated[bool, _flag("Print the report as JSON.", "--json")] = False,
+    seed: _Seed = None,
+    out: _Out = None,
+    resume: _Resume = False,
+    overwrite: _Overwrite = False,
+    json: _ReportAsJson = False,
 ) -> None:
     """Learn a data set online, in integers, and report accuracy and every access."""
     flags = dict(locals())
+    from edgelearn.checkpoint import Interrupted, saved_settings
     from edgelearn.config import RunConfig, make_config, read_toml
-    from edgelearn.run import Interrupted, saved_settings
 
     given = {key: value for key, value in flags.items() if key in RunConfig.model_fields and value is not None}
     if resume and out is None:
@@ -186,6 +200,124 @@ def _print_report(report: Report, speed: float | None, out: Path | None) -> None
         print_costs(console, report.content["cost"])
     if out is not None:
         console.print(f"\nwritten: {out}/report.json, config.toml, weights.npz", soft_wrap=True)
+
+
+@app.command("stream")
+def stream_command(
+    source: Annotated[
+        Optional[str],
+        typer.Argument(
+            help="A stream (see `edgelearn data list`), a file, a folder, or - for lines on standard input."
+        ),
+    ] = None,
+    config: _Config = None,
+    data: Annotated[Optional[str], _flag("The same as the argument [drift, a synthetic sensor].")] = None,
+    columns: Annotated[Optional[str], _flag("TOML file that names features, label, time and subject.")] = None,
+    label_column: Annotated[Optional[str], _flag("Label column of a text table, by name or counted from 1.")] = None,
+    subjects: Annotated[Optional[str], _flag("Keep these subjects only, e.g. 1600-1624,1630.")] = None,
+    limit: Annotated[Optional[int], _flag("Stop after N samples.")] = None,
+    classes: Annotated[Optional[int], _flag("Room for classes that are met on the way, for - [10].")] = None,
+    rule: _Rule = None,
+    hidden: Annotated[Optional[str], _flag("Hidden neurons, e.g. 64 or 64-32, 0 for none [64].")] = None,
+    net: Annotated[Optional[str], _flag("All layer sizes, in place of --hidden.")] = None,
+    bits: _Bits = None,
+    residual_bits: _ResidualBits = None,
+    rounding: _Rounding = None,
+    activation: _Activation = None,
+    output: _Output = None,
+    feedback: _Feedback = None,
+    hidden_rate: _HiddenRate = None,
+    output_rate: _OutputRate = None,
+    range_exponent: _RangeExponent = None,
+    event_threshold: _EventThreshold = None,
+    dead_zone: _DeadZone = None,
+    accumulator_bits: _AccumulatorBits = None,
+    strict: _Strict = None,
+    window: Annotated[Optional[int], _flag("Samples of a row [1].")] = None,
+    stride: Annotated[Optional[int], _flag("Samples from row to row [1].")] = None,
+    features: Annotated[Optional[str], _flag("Of a window: samples, or statistics of each channel [samples].")] = None,
+    encoder: Annotated[Optional[str], _flag("levels, on-off, threshold or delta [on-off].")] = None,
+    input_bits: _InputBits = None,
+    time_constant: Annotated[Optional[int], _flag("Normalise with the last 2^N rows [10].")] = None,
+    reach: Annotated[Optional[int], _flag("Mean absolute deviations at the highest level [4].")] = None,
+    input_threshold: Annotated[Optional[int], _flag("Levels of at most this size are no events (on-off) [0].")] = None,
+    thresholds: Annotated[Optional[int], _flag("Thresholds on each side of the mean (threshold) [2].")] = None,
+    delta: Annotated[Optional[int], _flag("Change that is sent, in 1/16 of the mean deviation (delta) [8].")] = None,
+    update_gate: _UpdateGate = None,
+    margin: _Margin = None,
+    energy_budget: Annotated[Optional[str], _flag('Power that learning may take, e.g. "10 uW" [any].')] = None,
+    label_delay: Annotated[Optional[int], _flag("Rows from an input to its label [0].")] = None,
+    label_fraction: Annotated[Optional[float], _flag("Share of the rows whose label is told [1].")] = None,
+    warm_up: Annotated[Optional[int], _flag("First rows that are not scored [0].")] = None,
+    fading: Annotated[Optional[float], _flag("Weight of the past in the fading accuracy [0.999].")] = None,
+    accuracy_window: Annotated[Optional[int], _flag("Rows of the sliding accuracy [1000].")] = None,
+    detector: Annotated[
+        Optional[str], _flag("Drift detector: adwin, ddm, eddm, hddm-a, hddm-w, page-hinkley or kswin [none].")
+    ] = None,
+    processor: _Processor = None,
+    sample_rate: Annotated[Optional[str], _flag('Samples a second, e.g. "50 Hz" [the source\'s own].')] = None,
+    queue: Annotated[Optional[int], _flag("Rows that may wait while the processor is busy [1].")] = None,
+    deadline: Annotated[Optional[str], _flag('Time for a row, e.g. "20 ms" [until the next].')] = None,
+    when_late: Annotated[Optional[str], _flag("drop, or skip-update: do not learn what had to wait [drop].")] = None,
+    battery: Annotated[Optional[str], _flag('Its charge or energy ["225 mAh at 3 V", a CR2032].')] = None,
+    seed: _Seed = None,
+    out: _Out = None,
+    resume: _Resume = False,
+    overwrite: _Overwrite = False,
+    plot: Annotated[Optional[Path], _flag("Draw accuracy, events, updates and energy over time: .png or .svg.")] = None,
+    json: _ReportAsJson = False,
+) -> None:
+    """Learn a stream of sensor data as it comes: accuracy, drift, energy, and whether the device keeps up."""
+    flags = dict(locals())
+    from edgelearn.checkpoint import Interrupted, saved_settings
+    from edgelearn.config import StreamConfig, read_toml, validated
+
+    given = {key: value for key, value in flags.items() if key in StreamConfig.model_fields and value is not None}
+    if source is not None:
+        if data is not None:
+            raise UserError(f"the stream is given twice, {source} and --data {data}; give one of them")
+        given["data"] = source
+    if resume and out is None:
+        raise UserError("--resume needs the folder of the interrupted run; give --out DIR")
+    if plot is not None and not plot.parent.is_dir():
+        raise UserError(f"cannot write {plot}: there is no folder {plot.parent}; give a folder that can be written")
+    settings = saved_settings(out) if resume and out is not None else {}
+    if config is not None:
+        settings |= read_toml(config)
+    resolved = validated(StreamConfig, settings | given)
+    live = resolved.data == "-"
+    try:
+        report, speed = _stream_with_view(resolved, out, resume, overwrite, live)
+    except Interrupted as interrupt:
+        hint = f"; continue with: edgelearn stream --resume --out {interrupt.folder}" if interrupt.folder else ""
+        print(f"edgelearn: interrupted{hint}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if plot is not None:
+        from edgelearn.stream_plot import plot_stream
+
+        plot_stream(report.content, plot)
+    if json and not live:
+        sys.stdout.write(report.to_json())
+        return
+    from rich.console import Console
+
+    # predictions have the standard output of a live stream to themselves
+    console = Console(stderr=live, highlight=False, markup=False, width=None if sys.stdout.isatty() else 110)
+    report.print(console, speed)
+    written = [f"{out}/report.json, config.toml, weights.npz"] if out is not None else []
+    for name in [*written, *([str(plot)] if plot is not None else [])]:
+        console.print(f"written: {name}", soft_wrap=True)
+
+
+def _stream_with_view(
+    config: StreamConfig, out: Path | None, resume: bool, overwrite: bool, live: bool
+) -> tuple[StreamReport, float | None]:
+    from edgelearn.stream_run import stream
+    from edgelearn.stream_view import View
+
+    with View(config, live) as view:
+        report = stream(config, out, resume, overwrite, view.show, view.write_rows if live else None)
+    return report, view.samples_per_second
 
 
 @app.command()

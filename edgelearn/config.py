@@ -5,25 +5,20 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from edgelearn.errors import UserError, unknown
 
 
-class RunConfig(BaseModel):
-    """Settings of a run. A report carries all of them, so that it can be rerun."""
+class Settings(BaseModel):
+    """Settings of a network, its learning rule and its processor. Frozen, and checked when made."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    data: str = Field("digits", description="name of a data set, or a .csv or .npz file")
-    label_column: str | None = Field(None, description="label column of a .csv file: name or index, last by default")
-    classes: tuple[str, ...] | None = Field(None, description="keep these classes only, relabelled in this order")
-    limit: int | None = Field(None, ge=1, description="train on the first N samples only")
-    test_fraction: float = Field(0.2, gt=0, lt=1, description="test part of a user's file without one")
     rule: str = Field("drtp", description="learning rule, see `edgelearn rules`")
-    net: str | None = Field(None, description="layer sizes, e.g. 784-500-10; by default one hidden layer of 100")
+    net: str | None = Field(None, description="layer sizes, e.g. 784-500-10")
     bits: int = Field(8, description="view bits of a weight, 2 to 16")
     residual_bits: int | None = Field(None, description="bits below the view, 0 to 8; by the rounding if left out")
     rounding: str = Field("residual", description="residual, stochastic or nearest")
@@ -40,30 +35,14 @@ class RunConfig(BaseModel):
     accumulator_bits: int = Field(32, description="width of accumulators, 8 to 32, wrapping")
     strict: bool = Field(False, description="stop at the first overflow or saturation")
     processor: str = Field("engine-28nm", description="what the cost is priced on: a name or a .toml file")
-    epochs: int = Field(10, ge=1, description="passes over the training samples")
+    update_gate: str = Field("always", description="learn always, on error, or within a margin")
+    margin: int = Field(32, ge=0, le=255, description="lead of the right output that needs no learning, in 1/16")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, feedback, order and rounding")
 
-    @field_validator("classes", mode="before")
-    @classmethod
-    def _as_names(cls, value: Any) -> Any:
-        """Take "3,8" as from the command line, and lists of names or numbers as from TOML and JSON."""
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",")]
-        if isinstance(value, list | tuple):
-            return tuple(str(item) if type(item) is int else item for item in value)
-        return value
-
-    @field_validator("label_column", mode="before")
+    @field_validator("label_column", mode="before", check_fields=False)
     @classmethod
     def _index_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-    @field_validator("classes")
-    @classmethod
-    def _two_classes(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if value is not None and (len(value) < 2 or len(set(value)) != len(value)):
-            raise ValueError("at least two different classes are needed")
-        return value
 
     def to_toml(self) -> str:
         """Return the settings as TOML; what is left to its default by None is left out."""
@@ -83,11 +62,88 @@ class RunConfig(BaseModel):
         return "\n".join(lines) + "\n"
 
 
+class RunConfig(Settings):
+    """Settings of a run. A report carries all of them, so that it can be rerun."""
+
+    data: str = Field("digits", description="name of a data set, or a .csv or .npz file")
+    label_column: str | None = Field(None, description="label column of a .csv file: name or index, last by default")
+    classes: tuple[str, ...] | None = Field(None, description="keep these classes only, relabelled in this order")
+    limit: int | None = Field(None, ge=1, description="train on the first N samples only")
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="test part of a user's file without one")
+    epochs: int = Field(10, ge=1, description="passes over the training samples")
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _as_names(cls, value: Any) -> Any:
+        """Take "3,8" as from the command line, and lists of names or numbers as from TOML and JSON."""
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",")]
+        if isinstance(value, list | tuple):
+            return tuple(str(item) if type(item) is int else item for item in value)
+        return value
+
+    @field_validator("classes")
+    @classmethod
+    def _two_classes(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and (len(value) < 2 or len(set(value)) != len(value)):
+            raise ValueError("at least two different classes are needed")
+        return value
+
+
+class StreamConfig(Settings):
+    """Settings of learning on a stream."""
+
+    data: str = Field("drift", description="name of a stream, a file, a folder of recordings, or - for standard input")
+    columns: str | None = Field(None, description="TOML file that says what the columns or arrays of `data` are")
+    label_column: str | None = Field(None, description="label column of a text table: name or number, counted from 1")
+    subjects: str | None = Field(None, description="keep these subjects or recordings only, e.g. 1600-1624,1630")
+    limit: int | None = Field(None, ge=1, description="stop after N samples")
+    classes: int | None = Field(None, ge=2, description="outputs for classes that are met on the way (live input)")
+    hidden: str = Field("64", description="hidden neurons, e.g. 64 or 64-32; 0 for none; not beside net")
+    window: int = Field(1, ge=1, description="samples of a row")
+    stride: int = Field(1, ge=1, description="samples from row to row")
+    features: str = Field("samples", description="samples of the window, or statistics of each channel")
+    time_constant: int = Field(10, description="normalisation follows the last 2^N rows")
+    reach: int = Field(4, description="mean absolute deviations that the highest level stands for")
+    encoder: str = Field("on-off", description="levels, on-off, threshold or delta")
+    input_threshold: int = Field(0, description="levels of at most this size are no events (on-off)")
+    thresholds: int = Field(2, description="thresholds on each side of the mean (threshold)")
+    delta: int = Field(8, description="change that is sent, in 1/16 of the mean absolute deviation (delta)")
+    energy_budget: str | None = Field(None, description='power that learning may take, e.g. "10 uW"')
+    label_delay: int = Field(0, ge=0, description="rows from an input to its label")
+    label_fraction: float = Field(1.0, ge=0, le=1, description="share of the rows whose label is told")
+    warm_up: int = Field(0, ge=0, description="first rows that are not scored")
+    fading: float = Field(0.999, gt=0, lt=1, description="weight of the past in the fading accuracy, a row")
+    accuracy_window: int = Field(1000, ge=1, description="rows of the sliding accuracy")
+    detector: str = Field("none", description="drift detector on the errors: adwin, ddm, page-hinkley, ...")
+    sample_rate: str | None = Field(None, description='samples per second, e.g. "50 Hz"; the source\'s own if left out')
+    queue: int = Field(1, ge=0, le=100_000, description="rows that may wait while the processor is busy")
+    deadline: str | None = Field(None, description='time from a row to its end, e.g. "20 ms"; one period if left out')
+    when_late: str = Field("drop", description="drop what finds the queue full, or skip-update of what waits")
+    battery: str = Field("225 mAh at 3 V", description='charge of the battery, or its energy: "2430 J"')
+
+    @model_validator(mode="before")
+    @classmethod
+    def _single_bits(cls, given: Any) -> Any:
+        """Thresholds send single bits; nobody has to say so."""
+        if isinstance(given, dict) and given.get("encoder") == "threshold":
+            given = {"input_bits": 1} | given
+        return given
+
+
 def _toml_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+Kind = TypeVar("Kind", bound=Settings)
+
+
 def make_config(settings: dict[str, Any]) -> RunConfig:
+    """Validate the settings of a run; see `validated`."""
+    return validated(RunConfig, settings)
+
+
+def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:
     """Validate settings.
 
     Raises
@@ -96,10 +152,10 @@ def make_config(settings: dict[str, Any]) -> RunConfig:
         "setting '...' is not known; known: ..." or "setting '...' = ... is not allowed: ..."
     """
     for key in settings:
-        if key not in RunConfig.model_fields:
-            raise unknown("setting", key, RunConfig.model_fields)
+        if key not in kind.model_fields:
+            raise unknown("setting", key, kind.model_fields)
     try:
-        return RunConfig(**settings)
+        return kind(**settings)
     except ValidationError as error:
         first = error.errors()[0]
         key, given = ".".join(str(part) for part in first["loc"][:1]), first["input"]

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from edgelearn.accounting.counters import Counters
+from edgelearn.device import Device, untimed
 from edgelearn.errors import UserError
 from edgelearn.kernels import tables as t
 from edgelearn.network import NetworkSpec
 from edgelearn.state import State, quantize
 
-_NO_LABELS = np.zeros(0, np.int64)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What became of steps, one entry a step.
+
+    Parameters
+    ----------
+    predictions : int64[n], the class predicted before learning; -1 where the sample was dropped
+    statuses : uint8[n], bits DROPPED, LATE, LEARNED, GATED, OVER_BUDGET, WAITED of `edgelearn.kernels.tables`
+    scores : uint8[n, n_outputs], p of each output, 255 is 1.0; uint8[0, 0] where not asked for
+    energies : int64[n], in units of the device's prices; int64[0] without prices
+    """
+
+    predictions: np.ndarray
+    statuses: np.ndarray
+    scores: np.ndarray
+    energies: np.ndarray
 
 
 class StrictError(UserError):
@@ -41,22 +59,26 @@ class Learner:
         self.spec = spec
         self.strict = strict
         self.state: State = quantize(spec)
-        self._trained = Counters.zeros(len(spec.layers))
-        self._inferred = Counters.zeros(len(spec.layers))
+        self._counts = np.zeros((2, len(spec.layers), len(t.COUNTERS)), np.int64)
+        self._untimed = untimed(len(spec.layers))
 
     @property
     def counters(self) -> Counters:
-        """Counts of all learned samples so far."""
-        return Counters(self._trained.table.copy())
+        """Counts of all samples with a label so far, gated ones included."""
+        return Counters(self._counts[0].copy())
 
     @property
     def inference_counters(self) -> Counters:
         """Counts of all samples that were only predicted."""
-        return Counters(self._inferred.table.copy())
+        return Counters(self._counts[1].copy())
 
     def set_halvings(self, halvings: int) -> None:
         """Halve the learning rates `halvings` times from their start."""
         self.state.net[t.HALVINGS] = halvings
+
+    def set_live_outputs(self, n: int) -> None:
+        """Predict among the first n outputs only, where the others stand for classes not met yet."""
+        self.state.net[t.LIVE_OUTPUTS] = min(max(n, 1), self.spec.n_outputs)
 
     def predict_one(self, levels: Any) -> int:
         """Return the class of one sample of input levels, uint8[n_in]."""
@@ -68,7 +90,11 @@ class Learner:
 
     def predict(self, levels: np.ndarray) -> np.ndarray:
         """Return the classes of samples, int64[n], without learning."""
-        return self._run(self._checked(levels), _NO_LABELS, self._inferred)
+        return self.run_steps(levels, steps_of(np.full(len(levels), t.NO_LABEL))).predictions
+
+    def scores(self, levels: np.ndarray) -> np.ndarray:
+        """Return p of each output, uint8[n, n_outputs] with 255 for 1.0, without learning."""
+        return self.run_steps(levels, steps_of(np.full(len(levels), t.NO_LABEL)), scores=True).scores
 
     def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Learn samples one after another; return the classes predicted before each was learned.
@@ -83,30 +109,54 @@ class Learner:
         UserError
             "labels ...", "levels ..."; StrictError in strict mode.
         """
-        levels = self._checked(levels)
         labels = np.asarray(labels)
         if labels.shape != (len(levels),) or labels.dtype.kind not in "iu":
             raise UserError(
                 f"labels {labels.dtype}{list(labels.shape)} do not fit {len(levels)} samples; "
                 f"give whole numbers, one label a sample"
             )
-        labels = labels.astype(np.int64)
         if len(labels) and (labels.min() < 0 or labels.max() >= self.spec.n_classes):
             raise UserError(
                 f"labels {labels.min()}..{labels.max()} are out of range; a network with {self.spec.n_outputs} "
                 f"outputs takes 0..{self.spec.n_classes - 1}"
             )
-        return self._run(levels, labels, self._trained)
+        return self.run_steps(levels, steps_of(labels)).predictions
 
-    def _run(self, levels: np.ndarray, labels: np.ndarray, counters: Counters) -> np.ndarray:
-        from edgelearn.kernels.sample import run_samples  # numba is imported when a simulation starts
+    def run_steps(
+        self,
+        levels: np.ndarray,
+        steps: np.ndarray,
+        device: Device | None = None,
+        dropped: np.ndarray | None = None,
+        scores: bool = False,
+    ) -> Outcome:
+        """Take steps one after another: predict a row and learn it if its label is known, or learn an earlier row.
 
-        predictions = np.zeros(len(levels), np.int64)
+        Parameters
+        ----------
+        levels : uint8[n_rows, n_in], input levels below 2^input_bits
+        steps : int64[n, 3], columns ROW, LABEL and KIND of `edgelearn.kernels.tables`; see `steps_of`
+        device : processor in time; without one every sample is taken
+        dropped : uint8[n_rows], changed: 1 where a row was dropped, so that it is not learned later either
+        scores : whether the outputs are wanted too
+        """
+        from edgelearn.kernels.arrays import Results  # numba is imported when a simulation starts
+        from edgelearn.kernels.sample import run_steps
+
+        levels = self._checked(levels)
+        device = device or self._untimed
+        results = Results(
+            predictions=np.zeros(len(steps), np.int64),
+            statuses=np.zeros(len(steps), np.uint8),
+            scores=np.zeros((len(steps), self.spec.n_outputs) if scores else (0, 0), np.uint8),
+            energies=np.zeros(len(steps) if device.settings[t.PRICED] else 0, np.int64),
+            dropped=np.zeros(len(levels), np.uint8) if dropped is None else dropped,
+        )
         state = self.state
-        run_samples(state.net, state.layers, state.arrays, levels, labels, predictions, counters.table)
+        run_steps(state.net, state.layers, state.arrays, levels, steps, device, results, self._counts)
         if self.strict:
-            _raise_if_inexact(counters)
-        return predictions
+            _raise_if_inexact(Counters(self._counts[0]))
+        return Outcome(results.predictions, results.statuses, results.scores, results.energies)
 
     def _checked(self, levels: np.ndarray) -> np.ndarray:
         n_in, top = self.spec.sizes[0], (1 << self.spec.input_bits) - 1
@@ -124,8 +174,8 @@ class Learner:
         words: dict[str, np.ndarray] = self.words()
         words["generator"] = self.state.arrays.generator.copy()
         words["halvings"] = self.state.net[t.HALVINGS : t.HALVINGS + 1].copy()
-        words["trained"] = self._trained.table.copy()
-        words["inferred"] = self._inferred.table.copy()
+        words["live_outputs"] = self.state.net[t.LIVE_OUTPUTS : t.LIVE_OUTPUTS + 1].copy()
+        words["counts"] = self._counts.copy()
         return words
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
@@ -136,8 +186,8 @@ class Learner:
                 self.state.set_feedback(k, saved[f"layer{k + 1}_feedback"])
         self.state.arrays.generator[:] = saved["generator"]
         self.state.net[t.HALVINGS] = saved["halvings"][0]
-        self._trained.table[...] = saved["trained"]
-        self._inferred.table[...] = saved["inferred"]
+        self.state.net[t.LIVE_OUTPUTS] = saved["live_outputs"][0]
+        self._counts[...] = saved["counts"]
 
     def words(self) -> dict[str, np.ndarray]:
         """Return the raw stored words: weights int16[n_out, n_in], biases int16[n_out], feedback int16[rows, n_out]."""
@@ -148,6 +198,13 @@ class Learner:
             if not layer.output and self.spec.feedback_rows(k):
                 words[f"layer{k + 1}_feedback"] = self.state.feedback(k)
         return words
+
+
+def steps_of(labels: np.ndarray) -> np.ndarray:
+    """Return the steps that take rows in their order, with the label of each or NO_LABEL."""
+    steps = np.zeros((len(labels), 3), np.int64)
+    steps[:, t.ROW], steps[:, t.LABEL] = np.arange(len(labels)), labels
+    return steps
 
 
 def _raise_if_inexact(counters: Counters) -> None:

@@ -15,10 +15,11 @@ from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.layers.activations import OUTPUTS, find_activation
 from edgelearn.layers.dense import ERROR_SCALE, DenseLayer
 from edgelearn.rules.catalog import find_rule
-from edgelearn.rules.rule import Feedback, Rule, Signal
+from edgelearn.rules.rule import Feedback, Locking, Rule, Signal
 
 ROUNDINGS = ("residual", "stochastic", "nearest")
 FEEDBACK_FORMATS = ("int8", "ternary", "sign", "lfsr")
+UPDATE_GATES = ("always", "error", "margin")
 MAX_NEURONS = 16_000  # 16-bit counters of a pair of rows must not wrap
 
 # Weights of few bits cover a smaller range: (hidden, output) range exponents, measured on MNIST.
@@ -45,6 +46,8 @@ class NetworkSpec:
     dead_zone: int
     accumulator_bits: int
     seed: int
+    update_gate: str = "always"
+    margin: int = 0
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -61,6 +64,23 @@ class NetworkSpec:
     @property
     def stochastic(self) -> bool:
         return self.rounding == "stochastic"
+
+    @property
+    def gated(self) -> bool:
+        """Whether samples may be predicted and not learned."""
+        return self.update_gate != "always"
+
+    @property
+    def locking(self) -> Locking:
+        """What hidden layers wait for: a gate is known after the prediction, so a rule without locking waits too."""
+        if self.gated and self.rule.learns_hidden and self.rule.locking is Locking.NONE:
+            return Locking.UPDATE
+        return self.rule.locking
+
+    @property
+    def holds_gates(self) -> bool:
+        """Whether gates g wait in memory: exactly where hidden layers wait for their teaching signal."""
+        return self.locking is not Locking.NONE
 
     @property
     def regenerates_feedback(self) -> bool:
@@ -115,6 +135,8 @@ def design(
     dead_zone: int = 0,
     accumulator_bits: int = 32,
     seed: int = 0,
+    update_gate: str = "always",
+    margin: int = 0,
 ) -> NetworkSpec:
     """Derive the specification of a network of dense layers.
 
@@ -124,6 +146,8 @@ def design(
     bits, residual_bits : weight word; residual bits follow the rounding when left out
     hidden_rate, output_rate : exponents of two; the rule's own starting points when left out
     range_exponent : weights cover +-2^range_exponent; chosen by `bits` when left out
+    update_gate : which samples are learned: "always", "error" (those predicted wrong), or "margin" (those whose label
+        does not lead by more than `margin` index steps of 1/16)
 
     Example
     -------
@@ -138,6 +162,8 @@ def design(
         raise unknown("output", output, OUTPUTS)
     if feedback_format not in FEEDBACK_FORMATS:
         raise unknown("feedback format", feedback_format, FEEDBACK_FORMATS)
+    if update_gate not in UPDATE_GATES:
+        raise unknown("update gate", update_gate, UPDATE_GATES)
     for name, value, (lowest, highest) in (
         ("input_bits", input_bits, (1, 8)),
         ("accumulator_bits", accumulator_bits, (8, 32)),
@@ -145,6 +171,7 @@ def design(
         ("event_threshold", event_threshold, (0, 126)),
         ("dead_zone", dead_zone, (0, 254)),
         ("seed", seed, (0, 2**31 - 1)),
+        ("margin", margin, (0, 255)),
     ):
         if not lowest <= value <= highest:
             flag = name.replace("_", "-")
@@ -215,6 +242,8 @@ def design(
         dead_zone,
         accumulator_bits,
         seed,
+        update_gate,
+        margin,
     )
     _check_sums(spec)
     _check_rates(spec)

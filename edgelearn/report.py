@@ -73,7 +73,7 @@ class Report:
                 "train_samples": len(data.train_y),
                 "test_samples": n_test,
             },
-            "network": _network(spec),
+            "network": network_as_dict(spec),
             "result": {
                 "test_error_percent": errors[-1] if errors else None,
                 "test_error_percent_by_epoch": errors,
@@ -81,8 +81,8 @@ class Report:
                 "samples_learned": learned.n_samples,
             },
             "notes": _notes(spec, data, errors),
-            "per_sample": _per_sample(learned),
-            "layers": _by_layer(spec, learned),
+            "per_sample": per_sample_as_dict(learned),
+            "layers": by_layer(spec, learned),
             "held": [asdict(held) | {"bits": held.bits} for held in footprint(spec)],
             "buffers": [asdict(held) | {"bits": held.bits} for held in buffers(spec)],
             "cost": cost,
@@ -182,13 +182,13 @@ def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
     return notes
 
 
-def _network(spec: NetworkSpec) -> dict[str, Any]:
+def network_as_dict(spec: NetworkSpec) -> dict[str, Any]:
     rule = spec.rule
     return {
         "sizes": list(spec.sizes),
         "rule": rule.name,
         "source": rule.source,
-        "locking": rule.locking.value,
+        "locking": spec.locking.value,
         "weight_transport": rule.weight_transport,
         "word": str(spec.layers[0].word),
         "rounding": spec.rounding,
@@ -211,7 +211,7 @@ def _network(spec: NetworkSpec) -> dict[str, Any]:
     }
 
 
-def _per_sample(learned: Counters) -> dict[str, Any]:
+def per_sample_as_dict(learned: Counters) -> dict[str, Any]:
     def words(memory: str) -> dict[str, float]:
         names = {"read": f"{memory}_read", "written": f"{memory}_write"}
         none = {"label": "written", "feedback": "written"}.get(memory)  # never written while learning
@@ -223,7 +223,7 @@ def _per_sample(learned: Counters) -> dict[str, Any]:
     }
 
 
-def _by_layer(spec: NetworkSpec, learned: Counters) -> list[dict[str, Any]]:
+def by_layer(spec: NetworkSpec, learned: Counters) -> list[dict[str, Any]]:
     n = max(learned.n_samples, 1)
     rows = []
     for k, layer in enumerate(spec.layers):

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +14,25 @@ import numpy as np
 from edgelearn import __version__
 from edgelearn.accounting import Counters
 from edgelearn.accounting.counters import ACTIVITY
-from edgelearn.config import RunConfig, make_config, read_toml
+from edgelearn.checkpoint import (
+    CHECKPOINT,
+    CHECKPOINT_SECONDS,
+    CONTRACT,
+    REPORT,
+    WEIGHTS,
+    Interrupted,
+    digest,
+    finished,
+    leave,
+    noted_interrupts,
+    prepare,
+    save_checkpoint,
+)
+from edgelearn.config import RunConfig, Settings, make_config
 from edgelearn.encoders import encode_levels
 from edgelearn.errors import UserError
 from edgelearn.evaluate import Progress, train
-from edgelearn.files import make_folder, read_arrays, write_arrays, write_text
+from edgelearn.files import write_arrays, write_text
 from edgelearn.kernels.tables import COUNTERS
 from edgelearn.learner import Learner
 from edgelearn.network import NetworkSpec, design, parse_net
@@ -35,43 +44,7 @@ from hw_models.cost_model import price
 from hw_models.processor import find_processor
 from hw_models.schedule import assume
 
-CHECKPOINT, CONFIG, REPORT, WEIGHTS = "checkpoint.npz", "config.toml", "report.json", "weights.npz"
-CONTRACT = 1  # version of docs/arithmetic.md
-CHECKPOINT_SECONDS = 2.0
-INTERRUPTED = Path("edgelearn-interrupted")  # where a run without a folder leaves its checkpoint
 DEFAULT_HIDDEN = 100
-
-
-@contextmanager
-def noted_interrupts() -> Iterator[list[int]]:
-    """Note Ctrl-C and termination instead of raising anywhere, so that a checkpoint is always of one moment.
-
-    A second signal raises at once. Off the main thread signals stay as they are.
-    """
-    noted: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        if noted:
-            raise KeyboardInterrupt
-        noted.append(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run; `folder` holds the checkpoint, or is None where too little had been learned."""
-
-    def __init__(self, folder: Path | None) -> None:
-        super().__init__()
-        self.folder = folder
 
 
 def load_data(config: RunConfig) -> Dataset:
@@ -120,7 +93,7 @@ def design_for(config: RunConfig, data: Dataset) -> NetworkSpec:
     return spec_of(config, sizes)
 
 
-def spec_of(config: RunConfig, sizes: Sequence[int]) -> NetworkSpec:
+def spec_of(config: Settings, sizes: Sequence[int]) -> NetworkSpec:
     """Derive the network of a configuration for layer sizes, whatever the data."""
     return design(
         sizes,
@@ -139,6 +112,8 @@ def spec_of(config: RunConfig, sizes: Sequence[int]) -> NetworkSpec:
         config.dead_zone,
         config.accumulator_bits,
         config.seed,
+        config.update_gate,
+        config.margin,
     )
 
 
@@ -165,9 +140,9 @@ def run(
     Interrupted
         After Ctrl-C, when the checkpoint is written.
     """
-    finished = _finished(out, config) if out is not None and resume else None
-    if finished is not None:
-        return finished
+    content = finished(out, config) if out is not None and resume else None
+    if content is not None:
+        return Report(content)
     processor = find_processor(config.processor)
     data = load_data(config)
     spec = design_for(config, data)
@@ -175,10 +150,12 @@ def run(
     learner = Learner(spec, config.strict)
     levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
     test_levels = encode_levels(data.test_x, data.low, data.high, config.input_bits)
-    identity = {"contract": CONTRACT, "samples": _digest(levels, data.train_y, test_levels, data.test_y)}
+    identity = {"contract": CONTRACT, "samples": digest(levels, data.train_y, test_levels, data.test_y)}
     progress = Progress()
-    if out is not None:
-        progress = _prepare(out, config, learner, identity, resume, overwrite)
+    checkpoint = prepare(out, config, identity, resume, overwrite) if out is not None else None
+    if checkpoint is not None:
+        learner.restore(checkpoint[0])
+        progress = _progress(checkpoint[1]["progress"])
     started_at = saved_at = time.monotonic()
 
     with noted_interrupts() as interrupts:
@@ -186,10 +163,11 @@ def run(
         def after_chunk(progress: Progress) -> None:
             nonlocal saved_at
             now = time.monotonic()
+            note = identity | {"progress": asdict(progress)}
             if interrupts:
-                raise Interrupted(_leave(out, config, learner, progress, identity, now - started_at))
+                raise Interrupted(leave(out, config, learner.save, note, now - started_at))
             if out is not None and now - saved_at > CHECKPOINT_SECONDS:
-                save_checkpoint(out, config, learner, progress, identity)
+                save_checkpoint(out, config, learner.save(), note)
                 saved_at = now
             on_progress(progress, len(levels))
 
@@ -214,125 +192,8 @@ def run(
     return report
 
 
-def _digest(*arrays: np.ndarray) -> str:
-    """Return what tells the samples of a run from others, so that a run is not continued on changed data."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def _leave(
-    out: Path | None,
-    config: RunConfig,
-    learner: Learner,
-    progress: Progress,
-    identity: dict[str, Any],
-    seconds: float,
-) -> Path | None:
-    """Write the checkpoint of an interrupted run; return its folder, or None where repeating is as quick."""
-    if out is None:
-        if seconds < CHECKPOINT_SECONDS:
-            return None
-        out = next(folder for folder in _interrupted_folders() if not folder.exists())
-        make_folder(out)
-        write_text(out / CONFIG, config.to_toml())
-    save_checkpoint(out, config, learner, progress, identity)
-    return out
-
-
-def _interrupted_folders() -> Iterator[Path]:
-    yield INTERRUPTED
-    for number in itertools.count(2):
-        yield INTERRUPTED.with_name(f"{INTERRUPTED.name}-{number}")
-
-
-def save_checkpoint(
-    out: Path, config: RunConfig, learner: Learner, progress: Progress, identity: dict[str, Any]
-) -> None:
-    """Write everything an interrupted run needs to continue; `identity` says with which samples it began."""
-    arrays = learner.save()
-    note = {"config": config.model_dump(mode="json"), "progress": asdict(progress), **identity}
-    write_arrays(out / CHECKPOINT, arrays, note | {"digest": _digest_of_checkpoint(arrays, note)})
-
-
-def _digest_of_checkpoint(arrays: dict[str, np.ndarray], note: dict[str, Any]) -> str:
-    """Return what tells a checkpoint as it was written from one that was changed."""
-    text = json.dumps({key: value for key, value in note.items() if key != "digest"}, sort_keys=True)
-    parts = [text, *(f"{name} {arrays[name].dtype} {arrays[name].shape}" for name in sorted(arrays))]
-    return _digest(*(np.frombuffer(part.encode(), np.uint8) for part in parts), *(arrays[n] for n in sorted(arrays)))
-
-
-def saved_settings(out: Path) -> dict[str, Any]:
-    """Return the settings a folder was started with, empty for a folder without any."""
-    return read_toml(out / CONFIG) if (out / CONFIG).exists() else {}
-
-
-def _finished(out: Path, config: RunConfig) -> Report | None:
-    """Return the stored report of a run that has ended, if `out` holds one of this configuration."""
-    if (out / CHECKPOINT).exists() or not (out / REPORT).exists():
-        return None
-    try:
-        content = json.loads((out / REPORT).read_text())
-        stored = make_config(content["config"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{out / REPORT} cannot be read; start again with --overwrite") from None
-    return Report(content) if stored == config else None
-
-
-def _prepare(
-    out: Path, config: RunConfig, learner: Learner, identity: dict[str, Any], resume: bool, overwrite: bool
-) -> Progress:
-    """Check that the folder takes this run, and return where to start."""
-    before = saved_settings(out)
-    if not before and not overwrite and any((out / name).exists() for name in (REPORT, WEIGHTS, CHECKPOINT)):
-        raise UserError(f"{out} holds results without their config.toml; give another --out, or --overwrite")
-    changed = differences(make_config(before), config) if before else []
-    if changed and (resume or not overwrite):
-        given = ", ".join(changed)
-        raise UserError(
-            f"{out} holds a run of another configuration ({given}); "
-            + ("resume with the same settings" if resume else "give another --out, or --overwrite")
-        )
-    if (out / CHECKPOINT).exists() and not resume and not overwrite:
-        raise UserError(f"{out} holds an interrupted run; continue it with --resume, or start anew with --overwrite")
-    progress = _restore(out, config, learner, identity) if resume else Progress()
-    make_folder(out)
-    if changed:  # results of other settings must not stand beside the new ones
-        for name in (REPORT, WEIGHTS):
-            (out / name).unlink(missing_ok=True)
-    if not resume:
-        (out / CHECKPOINT).unlink(missing_ok=True)
-    write_text(out / CONFIG, config.to_toml())
-    return progress
-
-
-def _restore(out: Path, config: RunConfig, learner: Learner, identity: dict[str, Any]) -> Progress:
-    """Put the checkpoint in `out` into the learner, and return where it stands."""
-    checkpoint = out / CHECKPOINT
-    if not checkpoint.exists():
-        raise UserError(f"{out} holds no checkpoint to resume; start it without --resume")
-    arrays, note = read_arrays(checkpoint)
-    if not isinstance(note, dict) or note.get("digest") != _digest_of_checkpoint(arrays, note):
-        raise UserError(f"{checkpoint} is damaged; start again with --overwrite")
-    changed = differences(make_config(note["config"]), config)
-    if changed:
-        raise UserError(
-            f"{checkpoint} is of another configuration ({', '.join(changed)}); resume with the same settings"
-        )
-    for key, value in identity.items():
-        if note.get(key) != value:
-            raise UserError(f"{checkpoint} was made with other {key}; start again with --overwrite")
-    learner.restore(arrays)
-    saved = note["progress"]
-    saved["curve"] = [(errors, samples) for errors, samples in saved["curve"]]
-    return Progress(**saved)
-
-
-def differences(before: RunConfig, after: RunConfig) -> list[str]:
-    """Return 'key was ..., is ...' for each setting that differs."""
-    old, new = before.model_dump(), after.model_dump()
-    return [f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key]]
+def _progress(saved: dict[str, Any]) -> Progress:
+    return Progress(**saved | {"curve": [(errors, samples) for errors, samples in saved["curve"]]})
 
 
 def assumed_costs(config: RunConfig, rules: Sequence[str], densities: dict[str, float]) -> list[RuleCost]:

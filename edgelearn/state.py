@@ -27,6 +27,7 @@ _FEEDBACKS = {
     Feedback.LAYERWISE: t.FEEDBACK_LAYERWISE,
     Feedback.TRANSPOSE: t.FEEDBACK_TRANSPOSE,
 }
+_UPDATE_GATES = {"always": t.GATE_ALWAYS, "error": t.GATE_ERROR, "margin": t.GATE_MARGIN}
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,7 @@ def allocate(spec: NetworkSpec) -> State:
         indices=aligned_zeros(vectors, np.int16),
         gates=aligned_zeros(vectors, np.int16),
         deltas=aligned_zeros(vectors, np.int16),
+        scores=aligned_zeros((1, width), np.uint8),
         signals=aligned_zeros(vectors, np.int16),
         active=aligned_zeros(vectors, np.int64),
         n_active=np.zeros(n_layers, np.int64),
@@ -237,5 +239,7 @@ def _net_row(spec: NetworkSpec) -> np.ndarray:
     net[t.DEAD_ZONE], net[t.EVENT_THRESHOLD] = spec.dead_zone, spec.event_threshold
     net[t.ACCUMULATOR_BITS], net[t.STOCHASTIC] = spec.accumulator_bits, spec.stochastic
     net[t.REGENERATED], net[t.LAST_TO_FIRST] = spec.regenerates_feedback, rule.last_to_first
-    net[t.HOLDS_GATES], net[t.HOLDS_DELTAS] = rule.holds_gates, rule.holds_deltas
+    net[t.HOLDS_GATES], net[t.HOLDS_DELTAS] = spec.holds_gates, rule.holds_deltas
+    net[t.UPDATE_GATE], net[t.MARGIN] = _UPDATE_GATES[spec.update_gate], spec.margin
+    net[t.LIVE_OUTPUTS] = spec.n_outputs
     return net

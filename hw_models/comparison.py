@@ -130,7 +130,7 @@ def _densities(spec: NetworkSpec, activity: Counters) -> dict[str, float]:
 
 def _locks(spec: NetworkSpec, activity: Counters, processor: AnyProcessor) -> tuple[LayerLock, ...]:
     """Return what locking holds back, layer by layer (docs/cost_model.md, section 6)."""
-    n_layers, locking = len(spec.layers), spec.rule.locking
+    n_layers, locking = len(spec.layers), spec.locking
     starts = _start_cycles(spec, activity, processor) if isinstance(processor, Engine) else [None] * n_layers
     waiting = buffers(spec)
     locks = []
@@ -149,7 +149,7 @@ def _start_cycles(spec: NetworkSpec, activity: Counters, engine: Engine) -> list
     cycles = schedule(spec, work, engine.lanes, engine.transposed_read).cycles
     samples = max(work.n_samples, 1)
     forward, signal, update = (cycles[phase] / samples for phase in ("forward", "signal", "update"))
-    locking = spec.rule.locking
+    locking = spec.locking
     starts: list[float | None] = []
     for k, layer in enumerate(spec.layers):
         if not layer.learns:
@@ -273,7 +273,7 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
         "name": cost.name,
         "rule": cost.rule,
         "learns_hidden": cost.spec.rule.learns_hidden,
-        "locking": cost.spec.rule.locking.value,
+        "locking": cost.spec.locking.value,
         "network": {
             "sizes": list(cost.spec.sizes),
             "word": str(cost.spec.layers[0].word),

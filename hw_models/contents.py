@@ -34,7 +34,6 @@ def contents(spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int =
     Activations: two neighbouring layers at a time without locking; all layers where a rule must wait, the difference
     being buffers.
     """
-    rule = spec.rule
 
     def filled(n: int) -> int:
         return -(-n // lanes) * lanes
@@ -52,7 +51,7 @@ def contents(spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int =
     fill = [filled(layer.n_out) / layer.n_out for layer in spec.layers]
     feedback = [entry for entry in footprint(spec) if entry.role == "feedback"]
     bits["feedback", "feedback"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in feedback))
-    if rule.locking is not Locking.NONE and len(spec.layers) > 1:
+    if spec.locking is not Locking.NONE and len(spec.layers) > 1:
         bits["activation", "buffers"] = sum(held) - two_layers
     for role in ("gate", "delta"):
         waiting = [entry for entry in buffers(spec) if entry.role == role]

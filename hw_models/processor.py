@@ -71,6 +71,7 @@ def _quantity(dimension: str) -> BeforeValidator:
 
 Energy = Annotated[Band, _band("energy")]
 Duration = Annotated[Band, _band("time")]
+Power = Annotated[Band, _band("power")]
 Number = Annotated[Band, _band(None)]
 
 
@@ -117,12 +118,18 @@ class Memory(_Frozen):
 
 
 class Processor(_Frozen):
-    """What every processor has."""
+    """What every processor has.
+
+    Parameters
+    ----------
+    idle_power : between samples, state kept; None where no source gives it (an engine idles at its leakage)
+    """
 
     name: str = Field(min_length=1)
     description: str
     source: str = Field(min_length=1)
     clock: Annotated[float, _quantity("frequency")]
+    idle_power: Power | None = None
 
     @property
     def clock_hz(self) -> float:

@@ -125,10 +125,11 @@ def worked(spec: NetworkSpec, activity: Counters, skips_zero_inputs: bool, updat
     hidden = learns & (np.arange(len(layers)) < len(layers) - 1)
     samples = activity["samples"]
     if update_skip == "none":
-        result["updates"][:] = np.where(learns, samples, 0)
-        result["update_events"][:] = np.where(learns, activity["input_events"], 0)
+        learned = samples - activity["gated_samples"]
+        result["updates"][:] = np.where(learns, learned, 0)
+        result["update_events"][:] = np.where(learns, activity["input_events"] - activity["gated_events"], 0)
         if spec.rule.signal is Signal.TARGET:
-            result["signal_lanes"][:] = np.where(hidden, samples, 0)
+            result["signal_lanes"][:] = np.where(hidden, learned, 0)
     if not skips_zero_inputs:
         result["input_events"][:] = n_in * samples
         result["update_events"][:] = n_in * result["updates"]
@@ -243,7 +244,7 @@ def schedule(
         cycles["signal"] = signal_steps + 2.0 * (live if summed else gate_steps)
     if rule.stores_feedback or rule.weight_transport:
         reads["feedback"] = zeros if spec.regenerates_feedback else np.where(hidden, signal_steps, 0)
-    if rule.holds_gates:
+    if spec.holds_gates:
         writes["gate"] = np.where(hidden, grouped(activity["open_gates"], gated_samples), 0)
         reads["gate"] = gate_steps
     if rule.holds_deltas:

@@ -11,7 +11,7 @@ UNITS: dict[str, dict[str, float]] = {
     "voltage": {"V": 1.0, "mV": 1e-3},
     "frequency": {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9},
     "time": {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9},
-    "energy": {"pJ": 1.0, "fJ": 1e-3, "nJ": 1e3, "uJ": 1e6, "mJ": 1e9},
+    "energy": {"pJ": 1.0, "fJ": 1e-3, "nJ": 1e3, "uJ": 1e6, "mJ": 1e9, "J": 1e12},
     "energy of a bit": {"pJ/bit": 1.0, "fJ/bit": 1e-3, "nJ/bit": 1e3},
     "area of a bit": {"um2/bit": 1.0, "mm2/bit": 1e6},
     "power of a bit": {"uW/bit": 1.0, "nW/bit": 1e-3, "pW/bit": 1e-6},
@@ -50,3 +50,29 @@ def quantity(value: object, dimension: str, positive: bool = True) -> float:
     if not math.isfinite(result) or result < 0 or (positive and result == 0):
         raise ValueError(f"'{value}' must be {'above zero' if positive else 'zero or more'}")
     return result
+
+
+def battery_joules(text: str) -> float:
+    """Read the energy of a battery: "2430 J", or a charge and a voltage, "225 mAh at 3 V".
+
+    Raises
+    ------
+    ValueError
+        "... is no battery; ..."
+
+    Example
+    -------
+    >>> battery_joules("225 mAh at 3 V")
+    2430.0
+    """
+    charge = re.fullmatch(r"\s*([0-9.eE+-]+)\s*(mAh|Ah)\s+at\s+(.+)", text)
+    try:
+        if charge is None:
+            return quantity(text, "energy") * 1e-12
+        hours = float(charge[1]) * (1e-3 if charge[2] == "mAh" else 1.0)
+        joules = hours * 3600 * quantity(charge[3], "voltage")
+        if not 0 < joules < math.inf:
+            raise ValueError
+        return joules
+    except ValueError:
+        raise ValueError(f"'{text}' is no battery; write '225 mAh at 3 V' or '2430 J'") from None

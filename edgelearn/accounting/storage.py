@@ -65,16 +65,19 @@ def buffers(spec: NetworkSpec) -> list[Buffer]:
     (contract, section 5).
     """
     rule, n_hidden = spec.rule, len(spec.layers) - 1
-    if rule.locking is Locking.NONE or n_hidden == 0:
+    if spec.locking is Locking.NONE or n_hidden == 0:
         return []
-    waits_for = "the output error" if rule.locking is Locking.UPDATE else "the delta of the layer above"
+    waits_for = "the output error" if spec.locking is Locking.UPDATE else "the delta of the layer above"
+    if spec.locking is not rule.locking:
+        waits_for = "the update gate, which needs the prediction"
     held = []
     for k, layer in enumerate(spec.layers[:-1]):
-        reason = f"{rule.locking.value} locking: waits for {waits_for}"
+        reason = f"{spec.locking.value} locking: waits for {waits_for}"
         held.append(Buffer(k + 1, "activation", layer.n_in, _input_bits(spec, k), reason))
         held.append(Buffer(k + 1, "gate", layer.n_out, _GATE_BITS, reason))
     error_bits = 2 if rule.signal.name == "SIGN_ERROR" else _ERROR_BITS
-    held.append(Buffer(n_hidden + 1, "error", spec.n_outputs, error_bits, "read by every layer that waits for it"))
+    if rule.locking is not Locking.NONE:
+        held.append(Buffer(n_hidden + 1, "error", spec.n_outputs, error_bits, "read by every layer that waits for it"))
     if rule.holds_deltas:
         sizes = [layer.n_out for layer in spec.layers[:-1]]
         # the layer in progress and the one above it are alive; the output layer's d is the error

@@ -48,12 +48,12 @@ def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
     if spec.stochastic:
         column["random_draws"] += activity["update_events"] + activity["updates"]
     if rule.signal is Signal.TARGET:
-        column["label_read"] += np.where(hidden, activity["samples"], 0)
+        column["label_read"] += np.where(hidden, activity["samples"] - activity["gated_samples"], 0)
     else:
         column["signal_macs"] += gated
         from_error = hidden if direct else np.arange(last + 1) == last - 1
         column["error_read"][last] += int(lanes[from_error].sum())
-    if rule.holds_gates:
+    if spec.holds_gates:
         column["gate_write"] += np.where(hidden, activity["open_gates"], 0)
         column["gate_read"] += activity["live_gates"]
     if rule.holds_deltas:

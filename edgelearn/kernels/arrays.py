@@ -28,6 +28,7 @@ class Arrays(NamedTuple):
     indices: np.ndarray  # int16[K, width], table indices q
     gates: np.ndarray  # int16[K, width]
     deltas: np.ndarray  # int16[K, width], modulated gates d; the error in the output layer
+    scores: np.ndarray  # uint8[1, width], p of the output layer
     signals: np.ndarray  # int16[K, width], last row: the error, or its sign, as it is broadcast
     active: np.ndarray  # int64[K, width], neurons with d != 0, ascending
     n_active: np.ndarray  # int64[K]
@@ -41,6 +42,38 @@ class Arrays(NamedTuple):
     keys: np.ndarray  # uint8[width]
     key_words: np.ndarray  # uint32[width / 4], the same bytes four at a time
     generator: np.ndarray  # uint32[1]
+
+
+class FrontEndState(NamedTuple):
+    """What a front end remembers: the window, and the statistics of each feature with 8 fraction bits."""
+
+    ring: np.ndarray  # int64[window, n_channels], words
+    features: np.ndarray  # int64[n_features], of the row at hand
+    mean: np.ndarray  # int64[n_features]
+    deviation: np.ndarray  # int64[n_features], mean absolute deviation
+    sent: np.ndarray  # int64[n_features], what the delta encoder has sent so far
+    place: np.ndarray  # int64[FRONT_END_PLACE]
+
+
+class Device(NamedTuple):
+    """A processor in time: one server with a queue, and a bucket of energy. See `edgelearn.device`."""
+
+    settings: np.ndarray  # int64[DEVICE_SETTINGS]; without PRICED nothing else is looked at
+    prices: np.ndarray  # int64[2, 2, K, len(COUNTERS)]: of one count: ticks, energy units; labelled, only predicted
+    arrivals: np.ndarray  # int64[steps]: tick at which the sample of a step arrives
+    credits: np.ndarray  # int64[steps]: energy units added to the bucket before a step
+    clock: np.ndarray  # int64[DEVICE_CLOCK], changed
+    finishes: np.ndarray  # int64[QUEUE + 1], a ring: when the last admitted samples were done, changed
+
+
+class Results(NamedTuple):
+    """What became of each step."""
+
+    predictions: np.ndarray  # int64[steps]: class, -1 where dropped; that of a late step is from before it learned
+    statuses: np.ndarray  # uint8[steps]: bits of `tables`, DROPPED to WAITED
+    scores: np.ndarray  # uint8[steps, n_outputs]: p of each output; or uint8[0, 0] where nobody asks
+    energies: np.ndarray  # int64[steps], energy units of each step; or int64[0]
+    dropped: np.ndarray  # uint8[rows], 1 where the queue had no room; late steps read it
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: type) -> np.ndarray:

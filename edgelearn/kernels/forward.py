@@ -205,10 +205,9 @@ def first_maximum(sums, k, n):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def output_error(indices, tables, k, n, softmax, label, dead_zone, errors):  # type: ignore[no-untyped-def]
-    """Write e_c = p_c - 255 * target_c, zero inside the dead zone."""
-    total = np.int64(0)
-    top = np.int64(-128)
+def output_scores(indices, tables, k, n, softmax, scores, s):  # type: ignore[no-untyped-def]
+    """Write p_c of each output, 0 .. 255."""
+    total, top = np.int64(0), np.int64(-128)
     if softmax:
         for c in range(n):
             top = max(top, np.int64(indices[k, c]))
@@ -216,9 +215,15 @@ def output_error(indices, tables, k, n, softmax, label, dead_zone, errors):  # t
             total += np.int64(tables[k, 256 + top - indices[k, c]])
     for c in range(n):
         if softmax:
-            p = (255 * np.int64(tables[k, 256 + top - indices[k, c]]) + total // 2) // total
+            scores[s, c] = (255 * np.int64(tables[k, 256 + top - indices[k, c]]) + total // 2) // total
         else:
-            p = np.int64(tables[k, np.int64(indices[k, c]) + 128])
+            scores[s, c] = tables[k, np.int64(indices[k, c]) + 128]
+
+
+@compiled
+def output_error(scores, k, n, label, dead_zone, errors):  # type: ignore[no-untyped-def]
+    """Write e_c = p_c - 255 * target_c, zero inside the dead zone."""
+    for c in range(n):
         target = np.int64(label) if n == 1 else np.int64(c == label)
-        e = p - 255 * target
+        e = np.int64(scores[0, c]) - 255 * target
         errors[k, c] = 0 if -dead_zone <= e <= dead_zone else e

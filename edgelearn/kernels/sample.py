@@ -20,6 +20,7 @@ from edgelearn.kernels.forward import (
     list_events,
     list_nonzero,
     output_error,
+    output_scores,
     sum_rows,
     sum_rows_narrow,
     wrap_sums,
@@ -243,38 +244,148 @@ def update_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-d
 
 
 @compiled
-def run_samples(net, layers, arrays, levels, labels, predictions, counters):  # type: ignore[no-untyped-def]
-    """Predict, and with labels learn, samples one after another.
+def price(figure, device, counters):  # type: ignore[no-untyped-def]
+    """Return what all counts so far cost: figure 0 in ticks, 1 in units of energy."""
+    total = np.int64(0)
+    for which in range(2):
+        for k in range(counters.shape[1]):
+            for column in range(t.SAMPLES, counters.shape[2]):
+                total += device.prices[figure, which, k, column] * counters[which, k, column]
+    return total
+
+
+@compiled
+def gate_closed(arrays, k, prediction, label, net, layers):  # type: ignore[no-untyped-def]
+    """Return whether there is nothing to learn: the prediction is right, and leads by enough where that is asked."""
+    if prediction != label:
+        return False
+    if net[t.UPDATE_GATE] == t.GATE_ERROR:
+        return True
+    n = layers[k, t.N_OUT]
+    lead = np.int64(arrays.indices[k, 0])
+    if n == 1:
+        lead = lead if label == 1 else -lead
+    else:
+        lead = np.int64(256)
+        for c in range(n):
+            if c != label:
+                lead = min(lead, np.int64(arrays.indices[k, label]) - np.int64(arrays.indices[k, c]))
+    return lead > net[t.MARGIN]
+
+
+@inlined
+def learn_sample(label, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
+    """Form the errors of a sample that went forward, and update all layers."""
+    last = layers.shape[0] - 1
+    n_outputs = layers[last, t.N_OUT]
+    softmax = net[t.OUTPUT] == t.OUTPUT_SOFTMAX
+    output_scores(arrays.indices, arrays.tables, last, n_outputs, softmax, arrays.scores, 0)
+    output_error(arrays.scores, last, n_outputs, label, net[t.DEAD_ZONE], arrays.deltas)
+    arrays.n_active[last] = list_nonzero(arrays.deltas, last, n_outputs, arrays.active)
+    broadcast(arrays.deltas, last, n_outputs, net[t.SIGNAL] == t.SIGNAL_SIGN, arrays.signals)
+    counters[last, t.ERROR_WRITE] += arrays.n_active[last]
+    if net[t.SIGNAL] != t.SIGNAL_NONE:
+        for k in range(last - 1, -1, -1):
+            modulate_layer(k, label, net, layers, arrays, counters)
+    for place in range(last + 1):
+        k = last - place if net[t.LAST_TO_FIRST] else place
+        if layers[k, t.LEARNS]:
+            update_layer(k, net, layers, arrays, counters)
+
+
+@inlined
+def pass_gated(net, layers, arrays, counters):  # type: ignore[no-untyped-def]
+    """Count a labelled sample that is not learned: gates were written before anyone knew."""
+    for k in range(layers.shape[0]):
+        counters[k, t.GATED_SAMPLES] += 1
+        counters[k, t.GATED_EVENTS] += arrays.n_events[k]
+        if net[t.HOLDS_GATES] and k < layers.shape[0] - 1:
+            counters[k, t.GATE_WRITE] += count_nonzero(arrays.gates, k, layers[k, t.N_OUT])
+
+
+@compiled
+def run_steps(net, layers, arrays, levels, steps, device, results, counters):  # type: ignore[no-untyped-def]
+    """Take steps one after another: predict a row and learn it if its label is known, or learn an earlier row.
 
     Parameters
     ----------
     net : int64[NET_COLUMNS]; layers : int64[K, LAYER_COLUMNS]; arrays : Arrays
-    levels : uint8[n, n_in], input levels
-    labels : int64[n], or int64[0] to predict only
-    predictions : int64[n], written: the class before learning
-    counters : int64[K, len(COUNTERS)], added to
+    levels : uint8[rows, n_in], input levels
+    steps : int64[n, 3], columns ROW, LABEL (or NO_LABEL) and KIND of `tables`
+    device : Device, in time where its settings say so
+    results : Results, written
+    counters : int64[2, K, len(COUNTERS)], added to: labelled samples, samples that were only predicted
     """
     last = layers.shape[0] - 1
-    n_outputs = layers[last, t.N_OUT]
-    for sample in range(levels.shape[0]):
-        arrays.n_events[0] = list_events(levels, sample, arrays.inputs, arrays.events)
-        for k in range(last + 1):
-            forward_layer(k, net, layers, arrays, counters)
-        predictions[sample] = first_maximum(arrays.sums, last, n_outputs)
-        if labels.shape[0] == 0:
+    settings, clock = device.settings, device.clock
+    timed, budgeted = settings[t.TIMED] != 0, settings[t.BUDGETED] != 0
+    priced = settings[t.PRICED] != 0
+    ticks, energy = np.int64(0), np.int64(0)
+    if priced:
+        ticks, energy = price(0, device, counters), price(1, device, counters)
+    waits = False
+    for s in range(steps.shape[0]):
+        row, label = steps[s, t.ROW], steps[s, t.LABEL]
+        late = steps[s, t.KIND] == t.LEARN_LATE
+        arrival = device.arrivals[s] if timed else np.int64(0)
+        if budgeted:
+            clock[t.BUDGET] = min(clock[t.BUDGET] + device.credits[s], settings[t.BUDGET_CAP])
+        place = clock[t.ADMITTED] % device.finishes.shape[0]
+        if not late:
+            results.dropped[row] = timed and device.finishes[place] > arrival
+            waits = timed and clock[t.BUSY_UNTIL] > arrival  # a late label waits with the sample it comes with
+        if results.dropped[row]:
+            results.predictions[s] = -1
+            results.statuses[s] = t.DROPPED
             continue
+        table = counters[0 if label >= 0 else 1]
 
-        label = labels[sample]
-        softmax = net[t.OUTPUT] == t.OUTPUT_SOFTMAX
-        output_error(arrays.indices, arrays.tables, last, n_outputs, softmax, label, net[t.DEAD_ZONE], arrays.deltas)
-        arrays.n_active[last] = list_nonzero(arrays.deltas, last, n_outputs, arrays.active)
-        broadcast(arrays.deltas, last, n_outputs, net[t.SIGNAL] == t.SIGNAL_SIGN, arrays.signals)
-        counters[last, t.LABEL_READ] += 1
-        counters[last, t.ERROR_WRITE] += arrays.n_active[last]
-        if net[t.SIGNAL] != t.SIGNAL_NONE:
-            for k in range(last - 1, -1, -1):
-                modulate_layer(k, label, net, layers, arrays, counters)
-        for place in range(last + 1):
-            k = last - place if net[t.LAST_TO_FIRST] else place
-            if layers[k, t.LEARNS]:
-                update_layer(k, net, layers, arrays, counters)
+        arrays.n_events[0] = list_events(levels, row, arrays.inputs, arrays.events)
+        for k in range(last + 1):
+            forward_layer(k, net, layers, arrays, table)
+        live, n_outputs = net[t.LIVE_OUTPUTS], layers[last, t.N_OUT]
+        prediction = np.int64(0)
+        if live > 1 or n_outputs == 1:
+            prediction = first_maximum(arrays.sums, last, live)
+        results.predictions[s] = prediction
+        if results.scores.shape[0] > 0:
+            softmax = net[t.OUTPUT] == t.OUTPUT_SOFTMAX
+            output_scores(arrays.indices, arrays.tables, last, n_outputs, softmax, results.scores, s)
+        status = 0
+        before = np.int64(0)
+        if label >= 0:
+            table[last, t.LABEL_READ] += 1
+            net[t.LIVE_OUTPUTS] = min(max(live, label + 1), n_outputs)
+            if waits and settings[t.SKIP_WAITING]:
+                status = t.WAITED
+            elif budgeted and clock[t.BUDGET] <= 0:
+                status = t.OVER_BUDGET
+            elif net[t.UPDATE_GATE] != t.GATE_ALWAYS and gate_closed(arrays, last, prediction, label, net, layers):
+                status = t.GATED
+            if status == 0:
+                status = t.LEARNED
+                if budgeted:
+                    before = price(1, device, counters)
+                learn_sample(label, net, layers, arrays, table)
+            else:
+                pass_gated(net, layers, arrays, table)
+        if priced:
+            ticks_before, energy_before = ticks, energy
+            ticks, energy = price(0, device, counters), price(1, device, counters)
+            work = ticks - ticks_before
+            results.energies[s] = energy - energy_before
+            if status == t.LEARNED:
+                clock[t.BUDGET] -= energy - before
+            clock[t.BUSY_TICKS] += work
+            if late:
+                clock[t.BUSY_UNTIL] += work
+            elif timed:
+                finish = max(arrival, clock[t.BUSY_UNTIL]) + work
+                clock[t.BUSY_UNTIL] = finish
+                device.finishes[place] = finish
+                clock[t.ADMITTED] += 1
+                clock[t.RESPONSES] += finish - arrival
+                clock[t.LONGEST] = max(clock[t.LONGEST], finish - arrival)
+                if finish - arrival > settings[t.DEADLINE]:
+                    status |= t.LATE
+        results.statuses[s] = status

@@ -38,11 +38,40 @@ LAST_TO_FIRST = 8
 HOLDS_GATES = 9
 HOLDS_DELTAS = 10
 HALVINGS = 11
-NET_COLUMNS = 12
+LIVE_OUTPUTS = 12  # outputs that stand for a class met so far; predictions are among these
+UPDATE_GATE = 13
+MARGIN = 14
+NET_COLUMNS = 15
 
 SIGNAL_NONE, SIGNAL_TARGET, SIGNAL_ERROR, SIGNAL_SIGN, SIGNAL_DELTA = range(5)
 FEEDBACK_NONE, FEEDBACK_DIRECT, FEEDBACK_LAYERWISE, FEEDBACK_TRANSPOSE = range(4)
 OUTPUT_SIGMOID, OUTPUT_SOFTMAX = range(2)
+GATE_ALWAYS, GATE_ERROR, GATE_MARGIN = range(3)
+
+# A step of `run_steps`: a row of levels, its label, and what to do with it.
+ROW, LABEL, KIND = range(3)
+NO_LABEL = -1
+PREDICT, LEARN_LATE = range(2)  # predict, and learn where a label is given; or learn what was predicted before
+
+# What became of a step.
+DROPPED = 1  # the queue was full: neither predicted nor learned
+LATE = 2  # done after its deadline
+LEARNED = 4
+GATED = 8  # the update gate found nothing to learn
+OVER_BUDGET = 16  # the energy budget was spent
+WAITED = 32  # it had waited, and only samples that did not are learned
+
+# Settings of the device, then its state (`Device.settings`, `Device.clock`).
+PRICED, TIMED, QUEUE, DEADLINE, SKIP_WAITING, BUDGETED, BUDGET_CAP, DEVICE_SETTINGS = range(8)
+BUSY_UNTIL, ADMITTED, BUSY_TICKS, ENERGY, BUDGET, RESPONSES, LONGEST, DEVICE_CLOCK = range(8)
+
+# Settings of the front end, then its place in the stream (`FrontEndState.place`).
+STATISTICS, STRIDE_ROWS, TIME_CONSTANT, REACH, ENCODER, TOP, INPUT_THRESHOLD, THRESHOLDS, DELTA = range(9)
+FRONT_END_SETTINGS = 9
+ROWS_SEEN, SEGMENT, IN_SEGMENT, RING_AT, FRONT_END_PLACE = range(5)
+ENCODER_LEVELS, ENCODER_ON_OFF, ENCODER_THRESHOLD, ENCODER_DELTA = range(4)
+N_STATISTICS = 6  # mean, mean distance from it, least, largest, mean step, crossings of the mean
+CROSSINGS = 5
 
 # Counters, one row a layer: words by memory and direction, then operations, events and activity.
 COUNTERS = (
@@ -81,6 +110,8 @@ COUNTERS = (
     "updates",
     "update_events",
     "update_pairs",
+    "gated_samples",
+    "gated_events",
 )
 (
     ACTIVATION_READ,
@@ -118,4 +149,6 @@ COUNTERS = (
     UPDATES,
     UPDATE_EVENTS,
     UPDATE_PAIRS,
+    GATED_SAMPLES,
+    GATED_EVENTS,
 ) = range(len(COUNTERS))

@@ -131,7 +131,7 @@ def test_damaged_and_foreign_checkpoints(tmp_path):
     from edgelearn.evaluate import Progress
     from edgelearn.learner import Learner
     from edgelearn.network import design
-    from edgelearn.run import save_checkpoint
+    from edgelearn.checkpoint import save_checkpoint
 
     settings = {"net": "64-16-10", "epochs": 1, "limit": 200}
     folder = tmp_path / "a"

@@ -32,10 +32,11 @@ RULES = ("bp", "fa", "dfa", "sdfa", "drtp", "mdfa", "shallow")
 LOCKING = ("bp", "fa", "dfa", "sdfa", "mdfa")  # the gate waits in memory for a signal from above
 BACKWARD = ("bp", "fa")  # the signal is the modulated gate of the layer above
 FIXED_FEEDBACK = ("fa", "dfa", "sdfa", "drtp", "mdfa")
+UPDATE_GATES = ("always", "error", "margin")
 
 MEMORIES = ("activation", "weight", "bias", "gate", "label", "error", "delta", "feedback")
 OPERATIONS = ("forward_macs", "signal_macs", "gate_products", "update_macs", "random_draws", "lfsr_steps")
-EVENTS = ("saturations", "step_saturations", "overflows", "ties", "skipped_inputs", "skipped_neurons")
+EVENTS = ("saturations", "step_saturations", "overflows", "ties", "skipped_inputs", "skipped_neurons", "gated_samples")
 
 Lane = tuple[int, int]  # (row of the feedback, signal word that is not zero)
 Counts = dict[tuple[int, str, str], int]
@@ -74,6 +75,9 @@ class NaiveNetwork:
         accumulator_bits: int = 32,
         delta_bits: int = 16,
         halvings: int = 0,
+        update_gate: str = "always",
+        margin: int = 0,
+        live: int | None = None,
     ) -> None:
         self.rule = rule
         self.sizes = list(sizes)
@@ -95,6 +99,9 @@ class NaiveNetwork:
         self.accumulator_bits = accumulator_bits
         self.delta_bits = delta_bits
         self.halvings = halvings
+        self.update_gate = update_gate
+        self.margin = margin
+        self.live = self.sizes[-1] if live is None else live  # outputs that may be predicted; grows with the classes
 
         self._weight = [CountingMemory([list(row) for row in layer]) for layer in weights]
         self._bias = [CountingMemory(list(layer)) for layer in biases]
@@ -113,6 +120,7 @@ class NaiveNetwork:
         self.operations: Tally = {(k, name): 0 for k in keys for name in OPERATIONS}
         self.events: Tally = {(k, name): 0 for k in keys for name in EVENTS}
         self._learning = False  # operations and events are tallied only while it is True
+        self.gated = False  # was the sample that came last to be learned held back
         self._blank_sample()
 
     # --- what may be read from outside ----------------------------------------------------------------------
@@ -135,8 +143,19 @@ class NaiveNetwork:
         self._collect(self.inference_counts)
         return self._prediction()
 
-    def learn_one(self, levels: list[int], label: int) -> int:
-        """Learn one sample and return the class predicted before that."""
+    def infer_one(self, levels: list[int]) -> int:
+        """The class of a sample whose label is not known yet: a prediction like any other without a label."""
+        return self.predict_one(levels)
+
+    def learn_late(self, levels: list[int], label: int, gated: bool = False) -> None:
+        """Learn a sample that was predicted long ago: a forward pass of its own, whose class is no prediction."""
+        self.learn_one(levels, label, gated)
+
+    def learn_one(self, levels: list[int], label: int, gated: bool = False) -> int:
+        """Learn one sample and return the class predicted before that.
+
+        `gated`: something outside (a queue, a budget) holds the sample back, whatever its prediction is.
+        """
         outputs = self.sizes[-1]
         if not 0 <= label < max(outputs, 2):
             raise ValueError(f"label {label} is outside 0..{max(outputs, 2) - 1}")
@@ -145,10 +164,16 @@ class NaiveNetwork:
         self._forward(levels)
         for k in range(1, self.layers + 1):
             self._label[k - 1].blank([int(label)])
-        self._compute_errors()
-        self._compute_modulated_gates()
-        for k in self._update_order():
-            self._update(k)
+        label = self._label[-1].read(0)
+        self.gated = gated or self._gates(label)
+        if self.gated:
+            for k in range(1, self.layers + 1):
+                self._happen(k, "gated_samples")
+        else:
+            self._compute_errors(label)
+            self._compute_modulated_gates()
+            for k in self._update_order():
+                self._update(k)
         self._collect(self.counts)
         self._learning = False
         return self._prediction()
@@ -188,7 +213,7 @@ class NaiveNetwork:
         return [self._accumulated(k, total) for total in sums]
 
     def _fire(self, k: int) -> None:
-        """Activations go to the layer above as events; gates wait in memory only where the rule locks."""
+        """Activations go to the layer above as events; gates wait in memory only where something is waited for."""
         outputs, gates = [], []
         for q in self.q[k - 1]:
             y, g = activate(self.activation, q)
@@ -197,7 +222,7 @@ class NaiveNetwork:
         self._send(k + 1, outputs)
         self.gates[k - 1] = gates
         self._gate[k - 1].blank([0] * len(gates))
-        if self._learning and self.rule in LOCKING:
+        if self._learning and self._holds_gates():
             for j, g in enumerate(gates):
                 if g != 0:
                     self._gate[k - 1].write(g, j)
@@ -215,16 +240,34 @@ class NaiveNetwork:
         if len(z) == 1:
             return 1 if z[0] > 0 else 0
         best = 0
-        for c in range(1, len(z)):
+        for c in range(1, self.live):
             if z[c] > z[best]:  # strictly, so that the first maximum stays
                 best = c
         return best
 
+    # --- section 9: gating ----------------------------------------------------------------------------------
+
+    def _gates(self, label: int) -> bool:
+        """Is a sample that came out like this predicted and not learned."""
+        if self.update_gate == "always" or self._prediction() != label:
+            return False
+        return self.update_gate == "error" or self._margin(label) > self.margin
+
+    def _margin(self, label: int) -> int:
+        """How far the index of the label is ahead of the largest other one, whether that output is live or not."""
+        q = self.q[-1]
+        if len(q) == 1:
+            return q[0] if label == 1 else -q[0]
+        return q[label] - max(q[c] for c in range(len(q)) if c != label)
+
+    def _holds_gates(self) -> bool:
+        """A rule that locks waits for its signal; under an update gate drtp waits for the prediction."""
+        return self.rule in LOCKING or (self.rule == "drtp" and self.update_gate != "always")
+
     # --- section 4: the three factors -----------------------------------------------------------------------
 
-    def _compute_errors(self) -> None:
+    def _compute_errors(self, label: int) -> None:
         """e_c = p_c - 255 target_c, zero inside the dead zone, kept with the output layer."""
-        label = self._label[-1].read(0)
         self.errors = []
         self._error[-1].blank([0] * self.sizes[-1])
         for c, p in enumerate(self.probabilities):
@@ -282,7 +325,7 @@ class NaiveNetwork:
 
     def _modulated_gate(self, k: int, j: int, lanes: list[Lane]) -> int:
         m = self._modulator(k, j, lanes)
-        g = self._gate[k - 1].read(j) if self.rule in LOCKING else self.gates[k - 1][j]
+        g = self._gate[k - 1].read(j) if self._holds_gates() else self.gates[k - 1][j]
         self._operate(k, "gate_products")
         largest = (1 << (self.delta_bits - 1)) - 1
         return sat(self._rn(k, m * g, 7), -largest, largest)
@@ -483,6 +526,9 @@ class NaiveNetwork:
         _one_of("rule", self.rule, RULES)
         _one_of("rounding", self.rounding, ("nearest", "stochastic"))
         _one_of("output", self.output, ("sigmoid", "softmax"))
+        _one_of("update_gate", self.update_gate, UPDATE_GATES)
+        if not 1 <= self.live <= self.sizes[-1]:
+            raise ValueError(f"live is {self.live}, allowed 1..{self.sizes[-1]}")
         one_of_activation(self.activation)
         if not (2 <= self.bits <= 16 and 0 <= self.residual_bits <= 8 and self._stored_bits() <= 16):
             raise ValueError(f"no word has {self.bits} view and {self.residual_bits} residual bits")

@@ -33,6 +33,11 @@ def sat(x: int, lo: int, hi: int) -> int:
     return min(max(x, lo), hi)
 
 
+def rdiv(a: int, b: int) -> int:
+    """a / b rounded half up, b > 0."""
+    return (2 * a + b) // (2 * b)
+
+
 def sat16(x: int) -> int:
     """The modulator's range is symmetric: -32768 does not occur."""
     return sat(x, -32767, 32767)

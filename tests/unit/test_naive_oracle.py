@@ -13,6 +13,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from tests.naive import words  # noqa: E402
+from tests.naive.device import BUDGET, DROPPED, GATED, LATE, LEARNED, SKIPPED, Done, NaiveDevice, Step  # noqa: E402
 from tests.naive.memory import CountingMemory  # noqa: E402
 from tests.naive.oracle import RULES, NaiveNetwork, lfsr_feedback  # noqa: E402
 
@@ -226,7 +227,7 @@ def test_oracle_imports_nothing_but_python():
                 imported |= {name.name for name in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add(node.module)
-    assert imported <= {"math", "typing"}
+    assert imported <= {"collections.abc", "math", "typing"}
 
 
 # --- rules -------------------------------------------------------------------------------------------------
@@ -679,8 +680,8 @@ def test_event_threshold_silences_the_activation_and_not_the_gate():
 # --- section 8: what is counted ----------------------------------------------------------------------------
 
 
-def tiny(rule: str, **changes) -> NaiveNetwork:
-    """Three inputs, three hidden neurons, two outputs; one sample [1, 0, 1] with label 0, all by hand.
+def tiny(rule: str, label: int = 0, **changes) -> NaiveNetwork:
+    """Three inputs, three hidden neurons, two outputs; one sample [1, 0, 1], with label 0 all by hand.
 
     s_z = 0 + 7 - 5 = 2: z = 64, 200, 0 gives q = 16, 50, 0, y = 64, 127, 0 and gates 127, 0, 127.
     Output z = 0, 64 * 64 = 4096, s_z = 7 + 7 - 4 = 10: q = 0, 4; p = 128, 143; e = -127, 143, and the dead
@@ -698,7 +699,7 @@ def tiny(rule: str, **changes) -> NaiveNetwork:
     if rule in DIRECT:
         given["feedback"] = [[[5, 6, 7], [8, 9, 0]]]
     network = build(rule, [3, 3, 2], **(given | changes))
-    assert network.learn_one([1, 0, 1], 0) == 1
+    assert network.learn_one([1, 0, 1], label) == 1
     return network
 
 
@@ -804,18 +805,40 @@ def test_events_of_one_update_by_hand():
     assert (network.events[1, "step_saturations"], network.events[1, "saturations"]) == (4, 0)
 
 
+@pytest.mark.parametrize("update_gate", ["always", "error", "margin"])
 @pytest.mark.parametrize("lfsr", [False, True])
 @pytest.mark.parametrize("sizes", [[6, 3], [6, 5, 3], [6, 5, 4, 3], [6, 5, 4, 1]])
 @pytest.mark.parametrize("rule", RULES)
-def test_accesses_add_up_to_the_formulas_of_the_contract(rule, sizes, lfsr):
+def test_accesses_add_up_to_the_formulas_of_the_contract(rule, sizes, lfsr, update_gate):
     network = build(
-        rule, sizes, activation="hard-tanh", range_exponents=[0] * (len(sizes) - 1), dead_zone=60, lfsr=lfsr
+        rule,
+        sizes,
+        activation="hard-tanh",
+        range_exponents=[0] * (len(sizes) - 1),
+        dead_zone=60,
+        lfsr=lfsr,
+        update_gate=update_gate,
     )
+    holds = rule not in ("drtp", "shallow") or (rule == "drtp" and update_gate != "always")
+    gated = 0
     last = len(sizes) - 1
     count = dict.fromkeys(network.counts, 0)
     operation = dict.fromkeys(network.operations, 0)
     for levels, label in samples(sizes, 15):
         network.learn_one(levels, label)
+        if network.gated:
+            gated += 1
+            count[last, "label", "read"] += 1
+            for k in range(1, last + 1):
+                n_x = sum(x != 0 for x in network.activations[k - 1])
+                count[k, "activation", "write"] += n_x
+                count[k, "activation", "read"] += n_x
+                count[k, "weight", "read"] += n_x * sizes[k]
+                count[k, "bias", "read"] += sizes[k]
+                operation[k, "forward_macs"] += n_x * sizes[k]
+                if k < last and holds:
+                    count[k, "gate", "write"] += sum(g != 0 for g in network.gates[k - 1])
+            continue
         n_e = sum(e != 0 for e in network.errors)
         count[last, "error", "write"] += n_e
         count[last, "error", "read"] += n_e
@@ -847,9 +870,10 @@ def test_accesses_add_up_to_the_formulas_of_the_contract(rule, sizes, lfsr):
             else:
                 n_s = n_e
                 count[last, "error", "read"] += n_e
-            if rule != "drtp":
+            if holds:
                 count[k, "gate", "write"] += n_g
                 count[k, "gate", "read"] += n_g if n_s > 0 else 0
+            if rule != "drtp":
                 operation[k, "signal_macs"] += n_s * n_g
             operation[k, "gate_products"] += n_g if n_s > 0 else 0
             if rule == "bp":
@@ -860,3 +884,209 @@ def test_accesses_add_up_to_the_formulas_of_the_contract(rule, sizes, lfsr):
                 count[k, "feedback", "read"] += n_s * n_g
     assert network.counts == count
     assert network.operations == operation
+    assert [network.events[k, "gated_samples"] for k in range(1, last + 1)] == [gated] * last
+    assert (0 < gated < 15) == (update_gate != "always")
+
+
+# --- section 9: gating and late labels ---------------------------------------------------------------------
+
+
+def outputs(*weights: int, **changes) -> NaiveNetwork:
+    """One layer whose z are the weights (the input is 1) and whose q are an eighth of them."""
+    return build("bp", [1, len(weights)], input_bits=1, weights=[[[w] for w in weights]], **changes)
+
+
+@pytest.mark.parametrize(
+    ("weights", "label", "changes", "gated"),
+    [
+        ((80, 40, 0), 0, {"update_gate": "always"}, False),
+        ((80, 40, 0), 0, {"update_gate": "error"}, True),
+        ((80, 40, 0), 1, {"update_gate": "error"}, False),
+        ((80, 40, 0), 0, {"update_gate": "margin", "margin": 4}, True),  # q = 10, 5, 0
+        ((80, 40, 0), 0, {"update_gate": "margin", "margin": 5}, False),
+        ((80, 40, 0), 1, {"update_gate": "margin", "margin": -99}, False),
+        ((0, 16, 120), 2, {"update_gate": "margin", "margin": 12}, True),  # 15 - 2
+        ((0, 16, 120), 2, {"update_gate": "margin", "margin": 13}, False),
+        ((9, 8), 0, {"update_gate": "error"}, True),
+        ((9, 8), 0, {"update_gate": "margin", "margin": 0}, False),  # q = 1 and 1: the index sees no lead
+        ((80,), 1, {"update_gate": "margin", "margin": 9}, True),
+        ((80,), 1, {"update_gate": "margin", "margin": 10}, False),
+        ((-80,), 0, {"update_gate": "margin", "margin": 9}, True),
+        ((-80,), 0, {"update_gate": "margin", "margin": 10}, False),
+        ((80,), 0, {"update_gate": "error"}, False),
+        ((0, 40, 80), 1, {"update_gate": "error", "live": 2}, True),
+        ((0, 40, 80), 2, {"update_gate": "error", "live": 2}, False),  # a class nobody has met is not predicted
+        ((0, 40, 80), 1, {"update_gate": "margin", "live": 2}, False),  # 5 - 10: all other outputs count
+    ],
+)
+def test_what_is_gated(weights, label, changes, gated):
+    network = outputs(*weights, **changes)
+    network.learn_one([1], label)
+    assert network.gated == gated
+    assert network.events[1, "gated_samples"] == gated
+    assert (network.weights == [[[w] for w in weights]]) == gated
+    assert network.counts[1, "label", "read"] == 1
+    assert (network.counts[1, "error", "write"] == 0) == gated
+
+
+def test_the_prediction_is_the_first_maximum_of_the_live_outputs():
+    network = outputs(40, 0, 40, 80)
+    found = []
+    for live in (1, 2, 3, 4):
+        network.live = live  # as classes are met
+        found.append((network.predict_one([1]), network.infer_one([1])))
+    assert found == [(0, 0)] * 3 + [(3, 3)]
+    with pytest.raises(ValueError, match="live is 5"):
+        outputs(1, 2, 3, 4, live=5)
+    with pytest.raises(ValueError, match="update_gate 'never'"):
+        outputs(1, update_gate="never")
+
+
+# Gates of layer 1 (reads, writes); the output layer holds none.
+GATED_TINY = {"bp": (0, 2), "fa": (0, 2), "dfa": (0, 2), "sdfa": (0, 2), "drtp": (0, 2), "shallow": (0, 0)}
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+@pytest.mark.parametrize("rule", GATED_TINY)
+def test_counts_of_a_gated_sample(rule, rounding):
+    changes = {"feedback": [[[5, 6, 7], [8, 9, 0]]]} if rule == "fa" else {}
+    network = tiny(rule, label=1, update_gate="error", rounding=rounding, **changes)
+    forward = {(1, "activation"): (2, 2), (2, "activation"): (2, 2), (1, "weight"): (6, 0), (2, "weight"): (4, 0)}
+    wanted = forward | {(1, "bias"): (3, 0), (2, "bias"): (2, 0), (2, "label"): (1, 0), (1, "gate"): GATED_TINY[rule]}
+    for k, name, _ in network.counts:
+        found = network.counts[k, name, "read"], network.counts[k, name, "write"]
+        assert found == wanted.get((k, name), (0, 0)), (k, name)
+    assert {key: n for key, n in network.operations.items() if n} == {(1, "forward_macs"): 6, (2, "forward_macs"): 4}
+    happened = {key: n for key, n in network.events.items() if n and key[1] != "ties"}
+    assert happened == {(1, "gated_samples"): 1, (2, "gated_samples"): 1}
+    assert (network.rng_state, network.errors) == (7, [])
+    assert not any(network.inference_counts.values())
+
+
+def test_a_gate_makes_drtp_wait_and_changes_nothing_else_of_what_is_learned():
+    free, waiting = tiny("drtp"), tiny("drtp", update_gate="error")
+    assert waiting.weights == free.weights
+    changed = {key: waiting.counts[key] for key in free.counts if waiting.counts[key] != free.counts[key]}
+    assert changed == {(1, "gate", "read"): 2, (1, "gate", "write"): 2}
+    assert tiny("shallow", update_gate="error").counts == tiny("shallow").counts
+
+
+def test_a_sample_can_be_held_back_from_outside():
+    network = outputs(0, 0)
+    assert network.learn_one([1], 1, gated=True) == 0
+    assert (network.weights, network.events[1, "gated_samples"]) == ([[[0], [0]]], 1)
+    network.learn_late([1], 1, gated=True)
+    assert (network.weights, network.events[1, "gated_samples"]) == ([[[0], [0]]], 2)
+
+
+def test_late_learning_is_learning_and_a_prediction_without_a_label_is_inference():
+    sizes, delay = [4, 5, 3], 2
+    late, prompt = build("dfa", sizes, rounding="stochastic"), build("dfa", sizes, rounding="stochastic")
+    data = samples(sizes, 12)
+    for i, (levels, _) in enumerate(data):
+        late.infer_one(levels)
+        if i >= delay:
+            late.learn_late(*data[i - delay])
+    for levels, label in data[:-delay]:
+        prompt.learn_one(levels, label)
+    assert late.weights == prompt.weights
+    assert late.counts == prompt.counts
+    assert late.rng_state == prompt.rng_state
+    assert late.inference_counts[1, "bias", "read"] == 12 * 5
+    assert not any(prompt.inference_counts.values())
+
+
+def test_a_late_label_is_gated_by_the_weights_of_then():
+    network = outputs(0, 0, update_gate="error")
+    assert [network.infer_one([1]), network.infer_one([1])] == [0, 0]  # both wrong, label 1
+    network.learn_late([1], 1)
+    assert not network.gated
+    network.learn_late([1], 1)  # by now it is right
+    assert network.gated
+
+
+# --- a device in time ----------------------------------------------------------------------------------------
+
+
+def work(ticks: int, energy: int = 0, gated: bool = False):
+    """Ten ticks more where it learns."""
+    return lambda learn: Done(
+        prediction=ticks, ticks=ticks + 10 * (learn and not gated), energy=energy * learn, gated=gated and learn
+    )
+
+
+def test_samples_queue_and_are_dropped_when_too_many_wait():
+    device = NaiveDevice(capacity=1, deadline=7)
+    # service 0..5, 5..10, (full), 10..15, then idle; at 5 the first is done and its place is free
+    steps = [device.step(arrival, work(5), labelled=False) for arrival in (0, 1, 4, 5, 20)]
+    assert [step.response for step in steps] == [5, 9, None, 10, 5]
+    assert [step.status for step in steps] == [0, LATE, DROPPED, LATE, 0]
+    assert [step.prediction for step in steps] == [5, 5, None, 5, 5]
+    assert (device.busy, device.busy_time) == (25, 20)
+    alone = NaiveDevice(capacity=0)
+    assert [alone.step(arrival, work(5), False).status for arrival in (0, 4, 5, 9)] == [0, DROPPED, 0, DROPPED]
+    patient = NaiveDevice()
+    assert [patient.step(0, work(5), False).response for _ in range(4)] == [5, 10, 15, 20]
+    patient.step(4, work(5), False)
+    with pytest.raises(ValueError, match="a sample arrives at 3"):
+        patient.step(3, work(5), False)
+
+
+def test_a_deadline_is_met_by_a_response_as_long_as_it():
+    assert NaiveDevice(deadline=5).step(3, work(5), False) == Step(0, 5, 5)
+    assert NaiveDevice(deadline=4).step(3, work(5), False) == Step(LATE, 5, 5)
+    assert NaiveDevice(deadline=14).step(3, work(5), True) == Step(LATE + LEARNED, 5, 15)
+    assert NaiveDevice(deadline=14).step(3, work(5, gated=True), True) == Step(GATED, 5, 5)
+
+
+def test_who_had_to_wait_does_not_learn_where_updates_are_skipped():
+    for policy, statuses, responses in (
+        ("skip-update", [LEARNED, SKIPPED, LEARNED], [15, 15, 15]),  # 0..15, 15..20, 20..35
+        ("drop", [LEARNED, LEARNED, LEARNED], [15, 25, 25]),
+    ):
+        device = NaiveDevice(policy=policy)
+        steps = [device.step(arrival, work(5), labelled=True) for arrival in (0, 5, 20)]
+        assert [step.status for step in steps] == statuses
+        assert [step.response for step in steps] == responses
+    full = NaiveDevice(capacity=0, policy="skip-update")
+    assert [full.step(arrival, work(5), True).status for arrival in (0, 5)] == [LEARNED, DROPPED]
+    with pytest.raises(ValueError, match="policy 'retry'"):
+        NaiveDevice(policy="retry")
+
+
+def test_learning_waits_for_energy():
+    device = NaiveDevice(credit=2, cap=3)
+    # the bucket holds 2, then learning takes 5; credit brings it from -3 to -1, to 1, then it learns again
+    steps = [device.step(100 * i, work(5, energy=5), labelled=True) for i in range(4)]
+    assert [step.status for step in steps] == [LEARNED, BUDGET, LEARNED, BUDGET]
+    assert device.bucket == -2
+    for i in range(4, 8):  # nothing to learn: the bucket fills up to its brim
+        assert device.step(100 * i, work(5, energy=5), labelled=False).status == 0
+    assert device.bucket == 3
+    assert device.step(900, work(5, energy=5, gated=True), True).status == GATED
+    assert device.bucket == 3  # who does not learn pays nothing
+    empty = NaiveDevice(cap=3)
+    assert empty.step(0, work(5, gated=True), True).status == BUDGET  # asked before the gate
+    queue = NaiveDevice(cap=3, policy="skip-update")
+    assert [queue.step(0, work(5, gated=True), True).status for _ in range(2)] == [BUDGET, SKIPPED]
+
+
+def test_late_learning_follows_the_prediction_and_holds_up_the_next():
+    device = NaiveDevice(capacity=0, deadline=5)
+    # prediction 0..5, learning 5..35; at 10 the first answer is out, so the second is admitted and waits: 35..40
+    assert device.step(0, work(5), False, late_work=work(20)) == Step(0, 5, 5, LEARNED)
+    assert device.busy == 35
+    assert device.step(10, work(5), False) == Step(LATE, 5, 30)
+    # full: the label has come all the same, and is learned 40..70
+    assert device.step(39, work(5), False, late_work=work(20)) == Step(DROPPED, label_status=LEARNED)
+    assert (device.busy, device.busy_time) == (70, 70)
+    assert device.step(70, work(5), False, late_work=work(20, gated=True)) == Step(0, 5, 5, GATED)
+    assert device.busy == 95
+
+
+def test_late_learning_asks_queue_and_budget_too():
+    device = NaiveDevice(policy="skip-update", cap=10, bucket=10)
+    assert device.step(0, work(5), False, late_work=work(5, energy=11)).label_status == LEARNED
+    assert device.step(1, work(5), False, late_work=work(5)).label_status == SKIPPED  # came with one that waited
+    assert device.step(100, work(5), False, late_work=work(5)).label_status == BUDGET
+    assert device.busy == 110

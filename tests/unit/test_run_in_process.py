@@ -9,7 +9,8 @@ import pytest
 from edgelearn.cli import main
 from edgelearn.config import RunConfig, make_config, read_toml
 from edgelearn.errors import UserError
-from edgelearn.run import Interrupted, noted_interrupts, run
+from edgelearn.checkpoint import Interrupted, noted_interrupts
+from edgelearn.run import run
 
 SMALL = {"net": "64-4-10", "epochs": 1, "limit": 40}
 FLAGS = ["--net", "64-4-10", "--epochs", "1", "--limit", "40"]
