@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -146,6 +147,9 @@ class FrontEnd:
     def _words(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return words and how much each channel's exponent grew before each; exponents never fall."""
         exact = np.asarray(x, np.float64)
+        if ((np.abs(exact) < np.ldexp(1.0, self.exponents)) | (exact == 0)).all():  # none grows: quick for one sample
+            words = np.rint(np.ldexp(exact, WORD_BITS - self.exponents)).astype(np.int64)
+            return words, np.zeros(words.shape, np.uint8)
         exponents = np.frexp(exact)[1].astype(np.int64)
         exponents[exact == 0] = _UNSEEN
         grown = np.maximum.accumulate(np.concatenate([self.exponents[None], exponents]), axis=0)
@@ -170,6 +174,14 @@ class FrontEnd:
         encode_only(words, self._settings, self.state, levels)
         return levels
 
+    def quiet(self) -> np.ndarray:
+        """Return values that make no event, float64[n_channels]: each mean, or what the delta encoder sent last.
+
+        They stand in for what is missing from a sample, with a window of 1.
+        """
+        still = self.state.sent if self.spec.encoder == "delta" else self.state.mean
+        return np.where(self.exponents == _UNSEEN, 0, np.ldexp(np.rint(still / 256), self.exponents - WORD_BITS))
+
     def save(self) -> dict[str, np.ndarray]:
         """Return everything that changes, as plain arrays."""
         return {"exponents": self.exponents.copy()} | {k: v.copy() for k, v in self.state._asdict().items()}
@@ -179,6 +191,14 @@ class FrontEnd:
         self.exponents = saved["exponents"].copy()
         for name, array in self.state._asdict().items():
             array[...] = saved[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle what `save` gives: pickled arrays may come back as parts of a file that cannot be written."""
+        return {"spec": self.spec, "saved": self.save()}
+
+    def __setstate__(self, stored: dict[str, Any]) -> None:
+        FrontEnd.__init__(self, stored["spec"])
+        self.restore(stored["saved"])
 
 
 def _as_words(exact: np.ndarray, exponents: np.ndarray) -> np.ndarray:

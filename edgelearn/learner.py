@@ -189,6 +189,14 @@ class Learner:
         self.state.net[t.LIVE_OUTPUTS] = saved["live_outputs"][0]
         self._counts[...] = saved["counts"]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle what `save` gives: kernels read some arrays as views of others."""
+        return {"spec": self.spec, "strict": self.strict, "saved": self.save()}
+
+    def __setstate__(self, stored: dict[str, Any]) -> None:
+        Learner.__init__(self, stored["spec"], stored["strict"])
+        self.restore(stored["saved"])
+
     def words(self) -> dict[str, np.ndarray]:
         """Return the raw stored words: weights int16[n_out, n_in], biases int16[n_out], feedback int16[rows, n_out]."""
         words = {}

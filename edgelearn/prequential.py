@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -353,8 +352,11 @@ def fade(values: NDArray[Any], factor: float, last: float) -> Floats:
     >>> fade(np.array([1, 0, 1]), 0.5, 4.0).tolist()
     [3.0, 1.5, 1.75]
     """
-    steps = accumulate(values.tolist(), lambda faded, value: value + factor * faded, initial=last)
-    return np.fromiter(steps, np.float64, len(values) + 1)[1:]
+    from edgelearn.kernels.scores import fade as compiled_fade  # numba is imported when a simulation starts
+
+    faded = np.zeros(len(values))
+    compiled_fade(np.asarray(values, np.float64), factor, float(last), faded)
+    return faded
 
 
 def share(part: float, whole: float) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 TICKS_PER_CYCLE = 256
 SECONDS_PER_DAY = 86_400.0
+MOST_CLASSES, WORST, MOST_DRIFTS, MOST_ALARMS = 12, 5, 8, 5  # printed; the report has all
+BARS = 50  # of the line of errors
 
 
 @dataclass(frozen=True)
@@ -77,127 +80,174 @@ class StreamReport:
     def print(self, console: Console, samples_per_second: float | None = None) -> None:
         """Print for people."""
         c = self.content
-        stream, net, front, result = c["stream"], c["network"], c["front_end"], c["result"]
+        stream, net, front = c["stream"], c["network"], c["front_end"]
         sizes = "-".join(str(n) for n in net["sizes"])
         console.print(
-            f"{net['rule']} on {stream['name']}: {sizes}, {net['word']}, {front['encoder']} encoder, "
-            f"{front['input_bits']}-bit inputs, seed {c['config']['seed']}"
+            f"{net['rule']} on {stream['name']}: net {sizes}, weights {net['word']}, seed {c['config']['seed']}"
         )
-        speed = f" at {samples_per_second:,.0f} samples/s" if samples_per_second else ""
-        rows = "" if stream["rows"] == stream["samples"] else f", {stream['rows']:,} rows"
-        console.print(f"{stream['samples']:,} samples{rows} learned online{speed}")
-        for reason, count in stream["rejected"].items():
-            console.print(f"rejected: {count:,} {reason} (first: {stream['first_rejected'][reason]})", soft_wrap=True)
+        rows = f", {count(stream['rows'], 'row')} of {count(front['window'], 'sample')}"
+        rows = "" if stream["rows"] == stream["samples"] else rows
+        speed = f" at {samples_per_second:,.0f} samples/s on this computer" if samples_per_second else ""
+        console.print(
+            f"{count(stream['samples'], 'sample')} learned online{rows}{speed}; "
+            f"{front['encoder']} encoder, {front['input_bits']}-bit inputs"
+        )
+        for reason, n in stream["rejected"].items():
+            console.print(f"rejected: {n:,} {reason} (first: {stream['first_rejected'][reason]})", soft_wrap=True)
+        if not stream["rows"]:
+            console.print(f"no row could be made: windows of {front['window']:,} samples are longer than the stream")
+            return
         self._print_scores(console)
-        curve = result["curve"]
-        errors = [1 - a for a in curve["accuracy"] if a is not None]
-        if errors:
-            console.print(f"error over time  {sparkline(errors)}  {errors[0]:.1%} -> {errors[-1]:.1%}")
         self._print_drift(console)
         self._print_learning(console)
         self._print_device(console)
 
     def _print_scores(self, console: Console) -> None:
         result = self.content["result"]
+        window = result["window"]
         if result["accuracy"] is None:
-            console.print("nothing could be scored: no row had both a prediction and a label")
+            after = " after the warm-up" if result["warm_up"] else ""
+            console.print(f"nothing could be scored: no row{after} has both a prediction and a label")
             return
-        shown = [
-            f"accuracy {_percent(result['accuracy'])} before learning each row",
-            f"last {result['window']['size']:,} rows {_percent(result['window']['accuracy'])}",
-            f"kappa {_number(result['kappa'])}",
-        ]
-        console.print(", ".join(shown))
+        others = ", ".join(
+            f"{result[key]:,} {what}"
+            for key, what in (("warm_up", "as warm-up"), ("unlabelled", "without a label"), ("dropped", "dropped"))
+            if result[key]
+        )
+        if others:
+            console.print(f"scored: {count(result['scored'], 'row')}; not scored: {others}")
         console.print(
-            f"always the most frequent class {_percent(result['majority_accuracy'])}, "
-            f"the label before {_percent(result['no_change_accuracy'])}, kappa against that {_number(result['kappa_temporal'])}"
+            f"accuracy {_percent(result['accuracy'])}, each row predicted before it is learned; "
+            f"kappa {_number(result['kappa'])}; last {count(window['scored'], 'row')} {_percent(window['accuracy'])}"
+        )
+        console.print(
+            f"to beat: the most frequent class {_percent(result['majority_accuracy'])}; the label before "
+            f"{_percent(result['no_change_accuracy'])} (kappa against it {_number(result['kappa_temporal'])})"
         )
         names = self.content["stream"]["classes"]
-        recall = [
-            f"{names[k] if k < len(names) else k} {_percent(value)}"
+        recall = {
+            names[k] if k < len(names) else str(k): value
             for k, value in enumerate(result["recall"])
             if value is not None
-        ]
-        if len(recall) <= 24:
-            console.print(f"recall: {', '.join(recall)}", soft_wrap=True)
+        }
+        if len(recall) <= MOST_CLASSES:
+            console.print(f"recall: {', '.join(f'{name} {_percent(value)}' for name, value in recall.items())}")
+        else:
+            worst = sorted(recall.items(), key=lambda item: item[1])[:WORST]
+            shown = ", ".join(f"{name} {_percent(value)}" for name, value in worst)
+            console.print(f"recall: lowest of {len(recall)} classes {shown}")
+        errors = _errors(result["curve"])
+        if len(errors) > 1:
+            console.print(f"error over time  {sparkline(errors)}  {_percent(errors[0])} -> {_percent(errors[-1])}")
 
     def _print_drift(self, console: Console) -> None:
-        drift = self.content["drift"]
-        for row in drift["recovery"]["drifts"][:8]:
-            back = row["recovery_samples"]
+        drift, rate = self.content["drift"], self.content["stream"]["rate_hz"]
+        recovery, detector = drift["recovery"], drift["detector"]
+        reached = [row for row in recovery["drifts"] if row["at"] < self.content["stream"]["samples"]]
+        if reached:
+            console.print()
             console.print(
-                f"drift at sample {row['at']:,}: accuracy {_percent(row['before'])}, then down to "
-                f"{_percent(row['lowest'])}, "
-                + ("not recovered" if back is None else "no loss" if back == 0 else f"back after {back:,} samples")
+                f"{count(len(reached), 'known drift')}; recovered is: {count(recovery['window'], 'row')} with at least "
+                f"{100 * recovery['back']:g} % of the accuracy before"
             )
-        more = len(drift["recovery"]["drifts"]) - 8
-        if more > 0:
-            console.print(f"and {more} more drift points, in the report")
-        detector = drift["detector"]
-        if detector["kind"] != "none":
-            found = detector["detections"]
-            shown = ", ".join(f"{at:,}" for at in found[:8]) + (" ..." if len(found) > 8 else "")
-            console.print(f"{detector['kind']} found {detector['n_detections']} changes{': ' + shown if found else ''}")
+        for row in reached[:MOST_DRIFTS]:
+            console.print(f"drift at sample {row['at']:,}: {_after_drift(row, rate)}")
+        if len(reached) > MOST_DRIFTS:
+            console.print(f"and {len(reached) - MOST_DRIFTS} more, see report.json")
+        for row in recovery["returns"][:MOST_DRIFTS]:
+            console.print(
+                f"concept {row['concept']} returns at sample {row['at']:,}: accuracy {_percent(row['before'])} "
+                f"when it left, {_percent(row['after'])} when it is back"
+            )
+        if detector["kind"] == "none":
+            return
+        found, n = detector["detections"], detector["n_detections"]
+        shown = f", at samples {', '.join(f'{at:,}' for at in found[:MOST_ALARMS])}" if found else ""
+        console.print(
+            f"{detector['kind']} saw {count(n, 'change')} in the errors{shown}{', ...' if n > MOST_ALARMS else ''}"
+        )
+        if detector["drifts"]:
+            known = len(detector["drifts"])
+            console.print(
+                f"  {known - detector['missed']} of {count(known, 'known drift')} found, "
+                f"{count(detector['false_alarms'], 'other alarm')}; its own cost is not counted"
+            )
 
     def _print_learning(self, console: Console) -> None:
         c = self.content
         learning, front = c["learning"], c["front_end"]
         console.print()
         console.print(
-            f"events: {front['events_per_row']:,.1f} of {front['inputs']:,} inputs a row "
+            f"input events: {front['events_per_row']:,.1f} of {front['inputs']:,} inputs a row are not zero "
             f"({front['event_rate_percent']:.1f} %)"
         )
-        held_back = [
-            f"{learning[key]:,} {what}"
-            for key, what in (
-                ("gated", "held back by the update gate"),
-                ("over_budget", "over the energy budget"),
-                ("waited", "not learned because they waited"),
-                ("without_label", "without a label"),
-                ("label_never_came", "whose label came after the end"),
-            )
-            if learning[key]
-        ]
-        console.print(
-            f"learned: {learning['learned']:,} rows ({learning['learned_percent']:.1f} %)"
-            + (f"; {', '.join(held_back)}" if held_back else "")
-        )
-        if learning["energy_saved_percent"]:
-            console.print(
-                f"energy saved by not learning those: {learning['energy_saved_percent']:.1f} % of what all would take"
-            )
+        rows = count(c["stream"]["rows"], "row")
+        console.print(f"learned: {learning['learned']:,} of {rows} ({learning['learned_percent']:.1f} %)")
+        for key, what in (
+            ("gated", "held back by the update gate"),
+            ("over_budget", "over the energy budget"),
+            ("waited", "not learned because they waited for the processor"),
+            ("without_label", "without a label"),
+            ("label_never_came", "whose label was still to come at the end"),
+        ):
+            if learning[key]:
+                console.print(f"  {learning[key]:,} {what}")
+        saved = learning["energy_saved_percent"]
+        if saved:
+            console.print(f"  which saved {saved:.1f} % of the energy that learning them too would take")
 
     def _print_device(self, console: Console) -> None:
         d = self.content["device"]
+        rate = "" if d["most_rows_per_second"] is None else f", so at most {_three(d['most_rows_per_second'])} rows/s"
         console.print()
         console.print(
-            f"on {d['processor']}: {_seconds(d['mean_busy_s'])} a row, at most {d['most_rows_per_second']:,.1f} rows/s"
+            f"on {d['processor']} at {d['clock_hz'] / 1e6:g} MHz: {_seconds(d['mean_busy_s'])} of work a row{rate}"
         )
         if d["energy_per_row_pj"] is not None:
-            console.print(f"energy a row: {_joules(d['energy_per_row_pj'])}")
+            console.print(f"energy a row: {_joules(d['energy_per_row_pj'])}, idle time not included")
         if not d["timed"]:
             console.print("the source has no clock: give --sample-rate to see deadlines, power and battery life")
             return
-        if d["rows_per_second"] is not None:
-            console.print(
-                f"rows come at {d['rows_per_second']:,.4g} a second; the processor is busy {d['busy_percent']:.3g} % of the time"
-            )
-        verdict = "it keeps up" if d["keeps_up"] else "it does not keep up"
+        come = "" if d["rows_per_second"] is None else f"rows come at {_three(d['rows_per_second'])} a second; "
+        console.print(f"{come}the processor is busy {d['busy_percent']:.3g} % of the time")
+        deadline = "" if d["deadline_s"] is None else f" (deadline {_seconds(d['deadline_s'])})"
         console.print(
-            f"{verdict}: {d['dropped']:,} rows dropped, {d['late']:,} late"
-            + (f" (deadline {_seconds(d['deadline_s'])})" if d["deadline_s"] is not None else "")
-            + f", longest answer {_seconds(d['longest_response_s'])}"
+            f"{'it keeps up' if d['keeps_up'] else 'it does not keep up'}: {d['dropped']:,} rows dropped, "
+            f"{d['late']:,} late{deadline}, longest answer {_seconds(d['longest_response_s'])}"
         )
-        if d["average_power_uw"] is not None:
-            idle = "idle power not known, none counted" if d["idle_uw"] is None else f"{d['idle_uw']:.3g} uW of it idle"
-            console.print(f"average power {d['average_power_uw']:,.4g} uW ({idle})")
-            console.print(
-                f"battery of {d['battery_j']:,.0f} J lasts {_days(d['battery_days'])}; sensor and radio are not counted"
-            )
-        else:
-            console.print(
-                f"{d['processor']} has no sourced energy of a cycle: give energy_per_cycle in its file to see power"
-            )
+        if d["average_power_uw"] is None:
+            console.print(f"power is not known: no source gives the energy of a cycle of {d['processor']}")
+            return
+        idle = "nothing, as its idle power is not known" if d["idle_uw"] is None else _watts(d["idle_uw"])
+        console.print(f"average power {_watts(d['average_power_uw'])}; between rows it draws {idle}")
+        console.print(
+            f"a battery of {d['battery_j']:,.5g} J lasts {_days(d['battery_days'])}; sensor and radio are not counted"
+        )
+
+
+def _errors(curve: dict[str, Any]) -> list[float]:
+    """Return the share of errors in at most `BARS` equal parts of a curve; a rest is left out."""
+    n_whole = len(curve["samples"])
+    if n_whole > 1 and curve["samples"][-1] < curve["bin_samples"]:
+        n_whole -= 1
+    together = max(-(-n_whole // BARS), 1)
+    edges = range(0, n_whole + 1, together)
+    parts = [(sum(curve["errors"][a:b]), sum(curve["scored"][a:b])) for a, b in pairwise(edges)]
+    return [wrong / scored for wrong, scored in parts if scored]
+
+
+def _after_drift(row: dict[str, Any], rate_hz: float | None) -> str:
+    """Say what one known drift cost."""
+    if not row["scored"]:
+        return "no row after it was scored"
+    if row["before"] is None:
+        return f"no row before it was scored, {_percent(row['lowest'])} at the lowest after it"
+    back = row["recovery_samples"]
+    fell = f"{_percent(row['before'])} right before, {_percent(row['lowest'])} at the lowest"
+    if back is None:
+        return f"{fell}, not recovered"
+    time = "" if rate_hz is None else f" ({_seconds(back / rate_hz)})"
+    return f"{fell}, recovered " + (f"after {count(back, 'sample')}{time}" if back else "at once")
 
 
 def _learning(run: StreamRun) -> dict[str, Any]:
@@ -207,8 +257,8 @@ def _learning(run: StreamRun) -> dict[str, Any]:
     held_back = counts["gated"] + counts["over_budget"] + counts["waited"]
     saved = None
     if run.rates.energy_pj is not None and learned:
-        forward = labelled.only(("samples", "input_events", "gated_samples", "gated_events"))
-        update_pj = float((run.rates.energy_pj[0] * (labelled.table - forward.table)).sum()) / learned
+        learning_pj, predicting_pj = run.rates.energy_pj
+        update_pj = float(((learning_pj - predicting_pj) * labelled.table).sum()) / learned
         spent = run.rates.total(run.rates.energy_pj, labelled, run.learner.inference_counters)
         saved = 100 * held_back * update_pj / (spent + held_back * update_pj)
     never = int((run.waiting_labels >= 0).sum())
@@ -280,6 +330,11 @@ def _label_buffers(run: StreamRun) -> list[dict[str, Any]]:
     ]
 
 
+def count(n: int, what: str) -> str:
+    """Write a number of things: "1 row", "1,000 rows"."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def _six(value: float) -> float:
     """Six digits: enough to read, and the same on every machine."""
     return float(f"{float(value):.6g}")
@@ -301,12 +356,20 @@ def _joules(picojoules: float) -> str:
     return _scaled(picojoules, ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ")))
 
 
+def _watts(microwatts: float) -> str:
+    return _scaled(microwatts, ((1e6, "W"), (1e3, "mW"), (1.0, "uW"), (1e-3, "nW")))
+
+
 def _days(days: float) -> str:
-    return f"{days / 365.25:,.3g} years" if days > 730 else _scaled(days, ((1.0, "days"), (1 / 24, "hours")))
+    return _scaled(days, ((365.25, "years"), (1.0, "days"), (1 / 24, "hours"), (1 / 1440, "minutes")))
 
 
 def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
     factor, unit = next((pair for pair in units if abs(value) >= pair[0]), units[-1])
-    shown = value / factor
-    digits = max(0, 2 - int(math.floor(math.log10(abs(shown))))) if shown else 0
-    return f"{np.round(shown, digits):,.{digits}f} {unit}"
+    return f"{_three(value / factor)} {unit}"
+
+
+def _three(value: float) -> str:
+    """Write a number with three digits, or all before the point."""
+    digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
+    return f"{np.round(value, digits):,.{digits}f}"

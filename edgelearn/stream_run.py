@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from edgelearn.prequential import Prequential
 from edgelearn.run import spec_of
 from edgelearn.stream_report import StreamReport
 from edgelearn.streams.block import UNLABELLED, Block, Source
+from edgelearn.streams.lines import LineSource
 from edgelearn.streams.open_source import open_source
 from hw_models.comparison import as_dict, cost_of_rule
 from hw_models.cost_model import price
@@ -410,7 +412,7 @@ def _timing(config: StreamConfig, source: Source) -> Timing:
         raise UserError(f"setting 'battery': {error}") from None
     own_rate, deadline_ns = read("sample_rate", "frequency"), read("deadline", "time")
     rate, budget = own_rate or source.rate_hz, read("energy_budget", "power")
-    clock = _has_clock(source) if rate is None else True
+    clock = rate is not None or source.has_clock
     deadline = None if deadline_ns is None else deadline_ns * 1e-9
     if deadline is None and rate is not None:
         deadline = config.stride / rate
@@ -418,11 +420,6 @@ def _timing(config: StreamConfig, source: Source) -> Timing:
         if getattr(config, key) is not None and not clock:
             raise UserError(f"setting '{key}' needs time, and {source.name} has none; give --sample-rate")
     return Timing(rate, clock, deadline, budget, joules)
-
-
-def _has_clock(source: Source) -> bool:
-    """Say whether the samples of a source carry their time."""
-    return getattr(source, "has_clock", False)
 
 
 def _energy_unit_pj(spec: NetworkSpec, found: Rates) -> float:
@@ -507,7 +504,16 @@ def _first_reject(source: Source) -> str:
 
 
 def open_config_source(config: StreamConfig) -> Source:
-    """Open what a configuration names."""
+    """Open what a configuration names; "-" is the standard input, read as it comes."""
+    if config.data == "-":
+        return LineSource(
+            sys.stdin.buffer,
+            name="-",
+            source="standard input",
+            label=config.label_column,
+            n_classes=config.classes,
+            live=True,
+        )
     return open_source(
         config.data,
         columns=None if config.columns is None else Path(config.columns),

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from edgelearn.kernels import tables as t
 from edgelearn.report import sparkline
+from edgelearn.stream_report import count
 
 if TYPE_CHECKING:
     from edgelearn.config import StreamConfig
@@ -38,13 +38,17 @@ class View:
     Parameters
     ----------
     config : settings of the run
-    live : whether predictions go to the standard output, one JSON object a row
+    live : whether predictions go to the standard output, one JSON object a row; on a terminal they are the view
+    console : where to show the run, the standard error if left out
     """
 
-    def __init__(self, config: StreamConfig, live: bool) -> None:
-        self.config, self.live = config, live
-        console = Console(stderr=True, highlight=False, markup=False)
-        self._screen = Live(console=console, transient=True, refresh_per_second=4) if console.is_terminal else None
+    def __init__(self, config: StreamConfig, live: bool, console: Console | None = None) -> None:
+        self.config = config
+        console = console or Console(stderr=True, highlight=False, markup=False)
+        shown = console.is_terminal and not (live and sys.stdout.isatty())
+        # the predictions of a live stream stay on the standard output: rich would take them to the screen
+        screen = Live(console=console, transient=True, refresh_per_second=4, redirect_stdout=not live)
+        self._screen = screen if shown else None
         self._errors: deque[float] = deque(maxlen=HISTORY)
         self._events: deque[float] = deque(maxlen=HISTORY)
         self._seen = (0, 0, 0, 0)  # rows, events, scored, errors when the curves last grew
@@ -75,30 +79,34 @@ class View:
         self._screen.update(self._picture(run))
 
     def _grow(self, run: StreamRun) -> None:
+        """Add a point to the curves: what came since the last look."""
         confusion = run.score.confusion
         seen = (run.n_rows, run.counts["events"], int(confusion.sum()), int(confusion.sum() - confusion.trace()))
         rows, events, scored, errors = (after - before for after, before in zip(seen, self._seen, strict=True))
         self._seen = seen
-        if rows and scored:
-            self._errors.append(errors / scored)
+        if rows:
             self._events.append(events / rows)
+        if scored:
+            self._errors.append(errors / scored)
 
     def _picture(self, run: StreamRun) -> Group:
-        total = self.config.limit or run.source.n_samples
-        done = f"{run.n_samples:,}" + (f" of {total:,} samples" if total else " samples")
+        known = [n for n in (self.config.limit, run.source.n_samples) if n is not None]
+        done = f"{run.n_samples:,}" + (f" of {min(known):,} samples" if known else " samples")
         speed = f"  {self.samples_per_second:,.0f} samples/s" if self.samples_per_second else ""
-        table = Table.grid(padding=(0, 2))
-        score = run.score.as_dict()
-        window = score["window"]["accuracy"]
-        table.add_row("error", sparkline(list(self._errors)), "" if window is None else f"accuracy now {window:.1%}")
-        table.add_row(
-            "events a row", sparkline(list(self._events)), f"{run.counts['events'] / max(run.n_rows, 1):,.1f}"
-        )
-        learned = f"{100 * run.counts['learned'] / max(run.n_rows, 1):.1f} % of the rows"
-        table.add_row("learned", learned, f"dropped {run.score.n_dropped:,}" if run.timing.timed else "")
-        if run.source.rejects.counts:
-            table.add_row("rejected", f"{sum(run.source.rejects.counts.values()):,} samples", "")
-        return Group(Text(f"{run.spec.rule.name} on {run.source.name}: {done}{speed}"), table)
+        accuracy = run.score.as_dict()["window"]["accuracy"]
+        n_rows, n_rejected = max(run.n_rows, 1), sum(run.source.rejects.counts.values())
+        dropped = f", dropped {100 * run.score.n_dropped / n_rows:.1f} %" if run.timing.timed else ""
+        now = "nothing scored yet" if accuracy is None else f"accuracy {100 * accuracy:.1f} %"
+        rows = [
+            ("error", now, sparkline(list(self._errors))),
+            ("events", f"{run.counts['events'] / n_rows:,.1f} a row", sparkline(list(self._events))),
+            ("rows", f"learned {100 * run.counts['learned'] / n_rows:.1f} %{dropped}", ""),
+        ]
+        if n_rejected:
+            rows.append(("rejected", count(n_rejected, "sample"), ""))
+        lines = [f"{run.spec.rule.name} on {run.source.name}: {done}{speed}"]
+        lines += [f"{what:<8}  {number:<18}  {curve}".rstrip() for what, number, curve in rows]
+        return Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
     def write_rows(self, run: StreamRun, rows: RowsDone) -> None:
         """Write what became of rows to the standard output, one JSON object a line, at once."""

@@ -7,12 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.accounting import traffic
-from edgelearn.accounting.counters import EVENTS, MEMORIES, OPERATIONS
+from edgelearn.accounting import Counters, traffic
+from edgelearn.accounting.counters import ACTIVITY, EVENTS, MEMORIES, OPERATIONS
 from edgelearn.accounting.traffic import TRAFFIC
-from edgelearn.learner import Learner
+from edgelearn.device import Device
+from edgelearn.frontend import FrontEndSpec
+from edgelearn.kernels import tables as t
+from edgelearn.learner import Learner, steps_of
 from edgelearn.network import NetworkSpec
-from tests.naive.oracle import NaiveNetwork
+from tests.naive.device import Done, NaiveDevice, Work
+from tests.naive.frontend import NaiveFrontEnd
+from tests.naive.oracle import BACKWARD, NaiveNetwork
+
+FORWARD = ("samples", "input_events", "open_gates")
 
 
 def naive_twin(learner: Learner) -> NaiveNetwork:
@@ -42,6 +49,9 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
         dead_zone=spec.dead_zone,
         accumulator_bits=spec.accumulator_bits,
         delta_bits=spec.layers[0].delta_bits if hidden else 16,
+        update_gate=spec.update_gate,
+        margin=spec.margin,
+        live=int(state.net[t.LIVE_OUTPUTS]),
     )
 
 
@@ -54,21 +64,28 @@ def assert_twins(
 ) -> NaiveNetwork:
     """Learn the samples on both sides; every word, prediction and count must be equal. Return the oracle.
 
-    `prepare` may change the learner's words before the oracle copies them.
+    `prepare` may change the learner's words and live outputs before the oracle copies them.
     """
     learner = Learner(spec)
     prepare(learner)
     naive = naive_twin(learner)
     learner.set_halvings(halvings)
     naive.halvings = halvings
+    activity = Counters.zeros(len(spec.layers))
     for sample, label in zip(levels, labels, strict=True):
-        predicted = learner.learn_one(sample, int(label))
+        outcome = learner.run_steps(sample[None], steps_of(np.array([label])), scores=True)
         expected = naive.learn_one([int(x) for x in sample], int(label))
-        assert predicted == expected
+        assert outcome.predictions.tolist() == [expected]
+        assert outcome.scores.tolist() == [naive.probabilities]
+        assert outcome.statuses.tolist() == [t.GATED if naive.gated else t.LEARNED]
+        activity += sample_activity(naive, int(label))
+        meet(naive, int(label))
         assert_words(learner, naive)
     probe = levels[0]
     assert learner.predict_one(probe) == naive.predict_one([int(x) for x in probe])
     assert_counts(learner, naive)
+    assert learner.counters.only(ACTIVITY) == activity
+    assert learner.inference_counters.only(ACTIVITY) == sample_activity(naive, t.NO_LABEL)
     return naive
 
 
@@ -77,28 +94,176 @@ def assert_words(learner: Learner, naive: NaiveNetwork) -> None:
         np.testing.assert_array_equal(learner.state.weights(k), naive.weights[k], err_msg=f"weights of layer {k + 1}")
         np.testing.assert_array_equal(learner.state.biases(k), naive.biases[k], err_msg=f"biases of layer {k + 1}")
     assert int(learner.state.arrays.generator[0]) == naive.rng_state
+    assert int(learner.state.net[t.LIVE_OUTPUTS]) == naive.live
 
 
 def assert_counts(learner: Learner, naive: NaiveNetwork) -> None:
     """Counted by the kernels == counted by the oracle's memories == predicted by traffic()."""
-    counted: dict[Any, int] = {}
-    counters = learner.counters
-    for memory in MEMORIES:
-        for direction in ("read", "write"):
-            name = f"{memory}_{direction}"
-            if name in ("label_write", "feedback_write"):
-                continue
-            for k, words in enumerate(counters[name], 1):
-                counted[k, memory, direction] = int(words)
-    expected = {key: count for key, count in naive.counts.items() if key in counted}
-    assert counted == expected
-    assert not any(count for key, count in naive.counts.items() if key not in counted)
-    for names, kept in ((OPERATIONS, naive.operations), (EVENTS, naive.events)):
+    counters, inferred = learner.counters, learner.inference_counters
+    for table, kept in ((counters, naive.counts), (inferred, naive.inference_counts)):
+        counted: dict[Any, int] = {}
+        for memory in MEMORIES:
+            for direction in ("read", "write"):
+                name = f"{memory}_{direction}"
+                if name in ("label_write", "feedback_write"):
+                    continue
+                for k, words in enumerate(table[name], 1):
+                    counted[k, memory, direction] = int(words)
+        assert counted == {key: count for key, count in kept.items() if key in counted}
+        assert not any(count for key, count in kept.items() if key not in counted)
+    for names, kept_of in ((OPERATIONS, naive.operations), ((*EVENTS, "gated_samples", "gated_events"), naive.events)):
         for name in names:
             got = {(k, name): int(n) for k, n in enumerate(counters[name], 1)}
-            assert got == {key: kept[key] for key in got}
+            assert got == {key: kept_of[key] for key in got}
     assert traffic(learner.spec, counters) == counters.only(TRAFFIC)
-    inferred = learner.inference_counters
-    for name in ("activation", "weight", "bias"):
-        for k, words in enumerate(inferred[f"{name}_read"], 1):
-            assert int(words) == naive.inference_counts[k, name, "read"]
+    np.testing.assert_array_equal(inferred["forward_macs"], inferred["weight_read"])
+    assert not any(inferred[name].any() for name in (*OPERATIONS, *EVENTS) if name not in ("forward_macs", "overflows"))
+
+
+def sample_activity(naive: NaiveNetwork, label: int) -> Counters:
+    """Count what `ACTIVITY` names in the sample that came last, from the words the oracle is left with."""
+
+    def n(words: list[int]) -> int:
+        return sum(word != 0 for word in words)
+
+    counts, last = Counters.zeros(naive.layers), naive.layers - 1
+    for k in range(naive.layers):
+        found = {"samples": 1, "input_events": n(naive.activations[k])}
+        if k < last:
+            found["open_gates"] = n(naive.gates[k])
+        if label != t.NO_LABEL and naive.gated:
+            found |= {"gated_samples": 1, "gated_events": found["input_events"]}
+        elif label != t.NO_LABEL:
+            active = n(naive.deltas[k])
+            found["active_neurons"] = active
+            if active:
+                found |= {"updates": 1, "update_events": found["input_events"]}
+                found["update_pairs"] = found["input_events"] * active
+            if k < last and naive.rule != "shallow":
+                lanes = n(naive.deltas[k + 1]) if naive.rule in BACKWARD else n(naive.errors)
+                if naive.rule == "drtp":
+                    lanes = label if naive.sizes[-1] == 1 else 1
+                found["signal_lanes"] = lanes
+                found["live_gates"] = found["open_gates"] * (lanes > 0)
+                found["gated_signals"] = found["open_gates"] * lanes
+        for name, count in found.items():
+            counts[name][k] = count
+    return counts
+
+
+def meet(naive: NaiveNetwork, label: int) -> None:
+    """Let the class of a label be predicted from now on, and those before it."""
+    naive.live = min(max(naive.live, label + 1), naive.sizes[-1])
+
+
+def naive_front_end(spec: FrontEndSpec) -> NaiveFrontEnd:
+    return NaiveFrontEnd(
+        n_channels=spec.n_channels,
+        window=spec.window,
+        stride=spec.stride,
+        features=spec.features,
+        tau=spec.time_constant,
+        reach=spec.reach,
+        encoder=spec.encoder,
+        input_bits=spec.input_bits,
+        thresholds=spec.thresholds,
+        input_threshold=spec.input_threshold,
+        delta=spec.delta,
+    )
+
+
+class NaiveRun:
+    """The oracle's network on the oracle's device: what a learner does with rows whose labels come `delay` rows later.
+
+    Parameters
+    ----------
+    learner, device : their words, settings and prices are taken over, both before their first row
+    """
+
+    def __init__(self, learner: Learner, device: Device, delay: int = 0) -> None:
+        self.network = naive_twin(learner)
+        settings, prices = device.settings, device.prices
+        self._timed = bool(settings[t.TIMED])
+        cap = int(settings[t.BUDGET_CAP]) if settings[t.BUDGETED] else None
+        self.device = NaiveDevice(
+            capacity=int(settings[t.QUEUE]) if self._timed else None,
+            deadline=int(settings[t.DEADLINE]) if self._timed else None,
+            policy="skip-update" if settings[t.SKIP_WAITING] else "drop",
+            cap=cap,
+            bucket=cap or 0,
+        )
+        self._prices, self._delay = prices, delay
+        self._waiting: list[tuple[list[int], int, bool]] = []  # rows, oldest first: levels, label, whether dropped
+        self.responses: list[int] = []
+        self.counters = [Counters.zeros(len(learner.spec.layers)) for _ in range(2)]
+        self.predictions: list[int] = []  # of each step, a late one behind the row with which its label comes
+        self.statuses: list[int] = []
+        self.energies: list[int] = []
+        self.is_late: list[bool] = []
+
+    def row(self, levels: np.ndarray, label: int, arrival: int = 0, credit: int = 0) -> None:
+        """Take the next row, and the label that comes with it."""
+        words = [int(x) for x in levels]
+        now = label if self._delay == 0 else t.NO_LABEL
+        then, known, dropped = self._waiting.pop(0) if len(self._waiting) == self._delay > 0 else ([], t.NO_LABEL, False)
+        late_work = self._work(then, known, True) if known != t.NO_LABEL and not dropped else None
+        self.device.credit = credit
+        at = len(self.statuses)
+        self._note(-1, 0, 0, False)
+        arrival = arrival if self._timed else self.device.busy  # nobody waits
+        step = self.device.step(arrival, self._work(words, now), now != t.NO_LABEL, late_work)
+        self.statuses[at] = step.status
+        if self._timed and step.response is not None:
+            self.responses.append(step.response)
+        if dropped and known != t.NO_LABEL:
+            self._note(-1, t.DROPPED, 0, True)
+        elif late_work is not None:
+            self.statuses[-1] = step.label_status
+        if self._delay:
+            self._waiting.append((words, label, step.response is None))
+
+    def _note(self, prediction: int, status: int, energy: int, late: bool) -> None:
+        self.predictions.append(prediction)
+        self.statuses.append(status)
+        self.energies.append(energy)
+        self.is_late.append(late)
+
+    def _work(self, levels: list[int], label: int, late: bool = False) -> Work:
+        def work(may_learn: bool) -> Done:
+            which = 1 if label == t.NO_LABEL else 0
+            if which:
+                prediction = self.network.infer_one(levels)
+            else:
+                prediction = self.network.learn_one(levels, label, gated=not may_learn)
+                meet(self.network, label)
+            activity = sample_activity(self.network, label)
+            self.counters[which] += activity
+            ticks, energy = (self._price(figure, which, activity) for figure in range(2))
+            forward = self._price(1, which, activity.only(FORWARD))
+            if late:
+                self._note(prediction, 0, energy, True)
+            else:
+                self.predictions[-1], self.energies[-1] = prediction, energy
+            return Done(prediction, ticks, energy - forward, not which and self.network.gated)
+
+        return work
+
+    def _price(self, figure: int, which: int, activity: Counters) -> int:
+        return int((self._prices[figure, which] * activity.table).sum())
+
+    def assert_equal(self, learner: Learner, device: Device) -> None:
+        """Compare words, counters, and where the device stands."""
+        assert_words(learner, self.network)
+        assert_counts(learner, self.network)
+        assert learner.counters.only(ACTIVITY) == self.counters[0]
+        assert learner.inference_counters.only(ACTIVITY) == self.counters[1]
+        clock = device.clock
+        if device.settings[t.PRICED]:
+            assert int(clock[t.BUSY_TICKS]) == self.device.busy_time
+        if device.settings[t.BUDGETED]:
+            assert int(clock[t.BUDGET]) == self.device.bucket
+        if self._timed:
+            assert int(clock[t.ADMITTED]) == len(self.responses)
+            assert int(clock[t.BUSY_UNTIL]) == self.device.busy
+            assert int(clock[t.RESPONSES]) == sum(self.responses)
+            assert int(clock[t.LONGEST]) == max(self.responses, default=0)

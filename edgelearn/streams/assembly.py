@@ -106,6 +106,7 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
     """
     form = form if form.name else replace(form, name=paths[0].stem if len(paths) == 1 else paths[0].parent.name)
     reader = form.reader or reader_of(paths[0])
+    form = replace(form, reader=reader)
     if reader == "text" and form.ignore:
         raise UserError(f"stream '{form.name}': key 'ignore' is not for text tables; name the columns in features")
     is_plain = len(paths) == 1 and not (subjects or form.drop or form.subject_from) and form.order == "stored"
@@ -169,32 +170,40 @@ def _arrays(reader: Reader, path: Path) -> Arrays:
 
 # --- arrays to pieces --------------------------------------------------------------------------------------
 
+# Names, in lower case, that are taken for what they say where nothing is said.
 DEFAULTS = {
-    "features": ("X", "x"),
-    "label": ("y", "Y", "label", "class", "target"),
+    "features": ("x",),
+    "label": ("y", "label", "class", "target"),
     "time": ("t", "time", "timestamp"),
     "segment": ("segment", "recording"),
     "subject": ("subject",),
     "offsets": ("offset",),
 }
+TABLES = ("parquet", "arff", "numbers")  # one array a column, where x and y may be axes
 
 
 def _named(form: Description, path: Path, known: Sequence[str]) -> Description:
     """Fill in the names that are not said, by what there is, and check those that are said."""
-    features = form.features
     for key in (*DEFAULTS, "class_names_from", "channels_from"):
         for name in as_tuple(getattr(form, key)):
             if name and name not in known:
                 raise UserError(f"{path} has no {unknown('array', name, known)} Check the key '{key}'.")
-    found = {key: next((n for n in names if n in known), "") for key, names in DEFAULTS.items()}
-    if not features:
-        features = found["features"]
-    said: dict[str, Any] = {key: getattr(form, key) or found[key] for key in DEFAULTS if key != "features"}
-    if said["label"] and said["label"] in as_tuple(features):
+    lower = {name.lower(): name for name in reversed(known)}
+    is_table = form.reader in TABLES
+    if is_table:
+        lower.pop("offset", None)
+        if "x" in lower and known[-1].lower() != "y":
+            lower.pop("y", None)
+        lower.pop("x", None)
+    said: dict[str, Any] = {}
+    for key, names in DEFAULTS.items():
+        said[key] = getattr(form, key) or next((lower[name] for name in names if name in lower), "")
+    taken = {*as_tuple(said["features"]), said["time"], said["segment"], said["subject"]}
+    if not form.label and said["label"] in taken:
         said["label"] = ""
-    if not said["label"] and not features and known:  # a table without names that are known: the last column
+    if not said["label"] and is_table and known[-1] not in taken:
         said["label"] = known[-1]
-    return replace(form, features=features, **said)
+    return replace(form, **said)
 
 
 def _piece(form: Description, path: Path, arrays: Arrays) -> _Piece:
@@ -255,6 +264,11 @@ def _piece(form: Description, path: Path, arrays: Arrays) -> _Piece:
 
 def _features(form: Description, path: Path, arrays: Arrays) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     names = form.features
+    if not names and form.reader not in TABLES:
+        raise UserError(
+            f"{path} holds the arrays {', '.join(arrays) or '(none)'}; say which are the features: call them X, "
+            "or name them with the key 'features' of a description"
+        )
     if not names:
         taken = {form.label, form.time, form.segment, form.subject, form.offsets, *form.drop, *form.ignore}
         columns = {name: arrays[name] for name in arrays if name not in taken}
@@ -561,7 +575,7 @@ def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source
     from edgelearn.streams import parquet
 
     kinds = parquet.column_names(path)
-    form = _named(replace(form, features=form.features or ()), path, list(kinds))
+    form = _named(form, path, list(kinds))
     if not form.features:
         taken = {form.label, form.time, form.segment, form.subject, *form.drop, *form.ignore}
         numeric = tuple(name for name, is_numeric in kinds.items() if is_numeric and name not in taken)

@@ -61,10 +61,21 @@ class Source(Protocol):
 
     name: str
     source: str  # where the values come from, one line
-    channels: tuple[str, ...]
-    rate_hz: float | None
     drift_points: tuple[int, ...]  # samples at which the source is known to change
     rejects: Rejects
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Samples a second, None where they come when they come."""
+        ...
+
+    @property
+    def has_clock(self) -> bool:
+        """Say whether samples carry their time."""
+        ...
+
+    @property
+    def channels(self) -> tuple[str, ...]: ...
 
     @property
     def class_names(self) -> tuple[str, ...]: ...

@@ -93,6 +93,8 @@ def read_pickled_arrays(path: Path) -> Arrays:
             if dtype != np.dtype(object) or shape != ():
                 raise ValueError(f"it holds one array of {dtype}, no named arrays")
             content = _BatchUnpickler(file, encoding="latin1").load()
+        if isinstance(content, np.ndarray) and content.shape == ():
+            content = content.item()
         if not isinstance(content, dict):
             raise ValueError("it holds no named arrays")
         arrays: dict[str, NDArray[Any]] = {}

@@ -4,7 +4,7 @@ A line is CSV (comma, semicolon or tab; quoted cells; with or without a header) 
 first line that can be read tells which, and what the columns are. Blank lines and lines that start with # are no
 samples. A line that cannot be used is counted in `rejects` with its number, and reading goes on:
 
-    another number of values   a line of CSV, or a JSON array, that is longer or shorter than the first
+    another number of values   a line of CSV, or a JSON array, that is longer or shorter than the first; fewer than two
     a value is missing         an empty cell, null, or a key that is not there
     not a number               a feature or time that is something else
     not a finite number        NaN, or beyond float32
@@ -528,8 +528,8 @@ class LineSource:
 
     Raises
     ------
-    UserError : "SOURCE has no lines ...", "SOURCE has no line that can be used ...", "SOURCE: no samples came ...",
-        "SOURCE: column 'NAME' is not known ...", "SOURCE has more than 1000 classes ...".
+    UserError : "SOURCE: the file is empty ...", "SOURCE: no line can be used ...", "SOURCE: no samples came ...",
+        "SOURCE: column ... is not known ...", "SOURCE has more than 1000 classes ...".
     """
 
     drift_points: tuple[int, ...] = ()

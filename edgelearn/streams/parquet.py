@@ -94,6 +94,7 @@ class ParquetSource:
     ) -> None:
         self.name, self.source, self.channels, self.rate_hz = name, source, channels, rate_hz
         self.rejects = Rejects()
+        self.has_clock = rate_hz is not None
         self._path, self._columns, self._rows_of = path, columns, rows_of
         file = open_file(path)
         screen = Screen(self.rejects)
@@ -118,6 +119,7 @@ class ParquetSource:
                 n_kept = np.concatenate(([0], np.cumsum(rows.keep)))
                 changes = [int(n_kept[row - n_rows]) for row in drift if 0 <= row - n_rows < len(rows.keep)]
             points += [n_samples + int(n_before[row]) for row in changes]
+            self.has_clock |= rows.t is not None
             n_rows += len(rows.keep)
             n_samples += int(usable.sum())
         if n_samples == 0:

@@ -58,8 +58,7 @@ class Screen:
     ) -> NDArray[np.float64]:
         laid = t.copy()
         back = np.zeros(len(t), np.bool_)
-        starts = run_starts(segment)
-        for start, stop in zip(starts, [*starts[1:], len(t)], strict=True):
+        for start, stop in pairwise([*run_starts(segment), len(t)]):
             if segment[start] != self._segment:
                 self._segment, self._is_fresh, self._latest = int(segment[start]), True, -np.inf
             run, good = t[start:stop], usable[start:stop]
@@ -183,6 +182,7 @@ class Recording:
             raise self._error(f"has no usable sample among {n} ({worst})", "correct the values")
         if times is None:
             times = np.arange(n) / self.rate_hz if self.rate_hz else np.full(n, np.nan)
+        self.has_clock = not np.isnan(times).any()
         self.drift_points = self._checked_drift(drift_points, segments, usable)
         if not usable.all():
             values, labels, times, segments = values[usable], labels[usable], times[usable], segments[usable]
@@ -321,6 +321,11 @@ class Limited:
     @rejects.setter
     def rejects(self, rejects: Rejects) -> None:
         self.whole.rejects = rejects
+
+    @property
+    def has_clock(self) -> bool:
+        """Tell whether the samples of the whole source have times."""
+        return bool(getattr(self.whole, "has_clock", False))
 
     @property
     def class_names(self) -> tuple[str, ...]:

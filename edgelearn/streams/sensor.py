@@ -82,6 +82,7 @@ class DriftingSensor:
         self.channels = tuple(f"channel {number + 1}" for number in range(n_channels))
         self.class_names = tuple(f"class {number + 1}" for number in range(n_classes))
         self.rejects = Rejects()
+        self.has_clock = True
         self._mean_run = mean_run
         parts = {"none": 1, "abrupt": 3, "gradual": 3, "recurring": 4}[kind]
         limits_of_parts = [part * n_samples // parts for part in range(1, parts)]
@@ -120,9 +121,12 @@ class DriftingSensor:
     def blocks(self, start: int = 0) -> Iterator[Block]:
         """Give the samples from number `start` on; nothing before them is drawn but the rest of their block."""
         check_start(start)
+        start = min(start, self.n_samples)
         for number in range(start // BLOCK, -(-self.n_samples // BLOCK)):
             first = number * BLOCK
             part = slice(max(start - first, 0), min(self.n_samples - first, BLOCK))
+            if part.start == part.stop:
+                return
             x, y = self._draw(number)
             n = np.arange(first, first + BLOCK)
             yield Block(x[part], y[part], (n / self._rate_hz)[part], np.zeros(BLOCK, np.int64)[part])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +89,17 @@ def read_beats(path: Path, rejects: Rejects, lead: int = 0) -> Arrays:
 
 def _read_record(path: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
     try:
-        import wfdb  # type: ignore[import-untyped,unused-ignore]
+        with warnings.catch_warnings():  # of pandas, about wfdb's own code
+            warnings.simplefilter("ignore")
+            import wfdb  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         raise UserError('WFDB records need the package wfdb; run `pip install "edgelearn[streams]"`') from None
     name = str(path.with_suffix("") if path.suffix in (".hea", ".dat", ".atr") else path)
     try:
-        record = wfdb.rdrecord(name)
-        notes = wfdb.rdann(name, "atr")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            record = wfdb.rdrecord(name)
+            notes = wfdb.rdann(name, "atr")
     except Exception as error:  # damaged headers and signals raise nearly anything
         missing = getattr(error, "filename", None)
         reason = f"no {Path(missing).name}" if missing else error

@@ -278,6 +278,8 @@ def test_densities_multiply(rule):
         "live_gates": [*neurons[:2], 0],
         "signal_lanes": [*lanes, 0],
         "gated_signals": [neurons[0] * lanes[0], neurons[1] * lanes[1], 0],
+        "gated_samples": [0] * 3,
+        "gated_events": [0] * 3,
     }
     assert set(expected) == set(ACTIVITY)
     assert {name: (activity[name] / activity.n_samples).tolist() for name in ACTIVITY} == expected
@@ -310,10 +312,20 @@ def activities(draw) -> tuple[NetworkSpec, Counters]:
     """The counters of a few samples nobody ran, each of which could have been."""
     net = draw(st.lists(st.integers(1, 9), min_size=2, max_size=5))
     rule = draw(st.sampled_from(sorted(RULES)))
-    spec = design(net, rule, feedback_format=draw(st.sampled_from(["int8", "lfsr"])))
+    gate = draw(st.sampled_from(["always", "error"]))
+    spec = design(net, rule, feedback_format=draw(st.sampled_from(["int8", "lfsr"])), update_gate=gate)
     last = len(spec.layers) - 1
     table = Counters.zeros(last + 1)
     for _ in range(draw(st.integers(1, 3))):
+        if draw(st.sampled_from([False, False, True])):  # by the update gate, or because it had to wait
+            for k, layer in enumerate(spec.layers):
+                n_events = draw(st.integers(0, layer.n_in))
+                table["input_events"][k] += n_events
+                table["gated_events"][k] += n_events
+                table["open_gates"][k] += draw(st.integers(0, layer.n_out)) if k < last else 0
+            table["samples"][:] += 1
+            table["gated_samples"][:] += 1
+            continue
         above = n_errors = 0
         for k in range(last, -1, -1):
             layer = spec.layers[k]
@@ -411,6 +423,6 @@ def test_one_lane_does_what_traffic_predicts(case, read):
         np.testing.assert_array_equal(counts["reads feedback"], words["feedback_read"])
     if spec.rule.weight_transport:
         np.testing.assert_array_equal(counts["reads feedback"], words["signal_macs"])
-    if spec.rule.holds_gates:
+    if spec.holds_gates:
         np.testing.assert_array_equal(counts["writes gate"], words["gate_write"])
         np.testing.assert_array_equal(counts["reads gate"], words["gate_read"])

@@ -36,7 +36,8 @@ UPDATE_GATES = ("always", "error", "margin")
 
 MEMORIES = ("activation", "weight", "bias", "gate", "label", "error", "delta", "feedback")
 OPERATIONS = ("forward_macs", "signal_macs", "gate_products", "update_macs", "random_draws", "lfsr_steps")
-EVENTS = ("saturations", "step_saturations", "overflows", "ties", "skipped_inputs", "skipped_neurons", "gated_samples")
+EVENTS = ("saturations", "step_saturations", "overflows", "ties", "skipped_inputs", "skipped_neurons")
+EVENTS += ("gated_samples", "gated_events")
 
 Lane = tuple[int, int]  # (row of the feedback, signal word that is not zero)
 Counts = dict[tuple[int, str, str], int]
@@ -169,6 +170,8 @@ class NaiveNetwork:
         if self.gated:
             for k in range(1, self.layers + 1):
                 self._happen(k, "gated_samples")
+                for _i in self._input_events[k - 1]:
+                    self._happen(k, "gated_events")
         else:
             self._compute_errors(label)
             self._compute_modulated_gates()

@@ -312,6 +312,23 @@ def test_time_goes_back_only_within_a_segment(n_around: int) -> None:
     assert stream.rejects.first["time goes back"] == f"line {n_around + 2}: from {0.5 * (n_around - 1)} to -1.0"
 
 
+def test_time_and_segment_are_kept_from_block_to_block() -> None:
+    stream = source("5,1,u,A\n4,1,u,A\n5,1,u,B\n6,1,u,B\n", time=1, segment=4, label=3, block_size=1)
+    assert samples(stream) == [(1, [1], 0, 5, 0), (3, [1], 0, 5, 1), (4, [1], 0, 6, 1)]
+    assert stream.rejects.counts == {"time goes back": 1}
+
+
+def test_a_comment_that_looks_like_a_sample() -> None:
+    stream = source("u,1,2\n#v,3,4\nw,5,6\n", label=1)
+    assert (values(stream), stream.class_names) == ([[1, 2], [5, 6]], ("u", "w"))
+
+
+def test_a_line_without_segment() -> None:
+    stream = source('{"a": 1, "subject": 7, "label": "u"}\n{"a": 2, "label": "u"}\n{"a": 3, "subject": 8}\n')
+    assert [(sample[0], sample[4]) for sample in samples(stream)] == [(1, 0), (3, 1)]
+    assert stream.rejects.first == {"a value is missing": "line 2: no 'subject'"}
+
+
 def test_the_first_line_that_can_be_read_tells_the_columns() -> None:
     stream = live(b"Booting\n\xff\n{\na,b,label\n1,2,u\n")
     assert values(stream) == [[1, 2]]
@@ -431,6 +448,8 @@ def test_start() -> None:
         assert samples(stream, start) == everything[start:]
         assert stream.rejects.counts == rejects
     assert stream.state() == {}
+    stream.restore({})
+    assert samples(stream) == everything
 
 
 def test_iterables_of_lines() -> None:
@@ -495,6 +514,13 @@ def test_a_live_stream_continues() -> None:
         assert second.state()["n_read"] == whole.state()["n_read"]
 
 
+def test_a_continued_stream_without_header_keeps_its_first_line() -> None:
+    first, second = live("1,2,u\n"), live("1,2,u\n3,4,u\n")
+    assert values(first) == [[1, 2]]
+    second.restore(first.state())
+    assert values(second) == [[1, 2], [3, 4]]
+
+
 def test_a_live_stream_skips_what_was_not_read() -> None:
     assert samples(live("1,u\n2,u\n3,u\n"), 2) == [(3, [3], 0, None, 0)]
 
@@ -521,6 +547,9 @@ def test_open_lines(write: Write) -> None:
     assert open_lines(path).name == "walks"
     with fails("is not a file; check the path"):
         open_lines(path.parent)
+    with pytest.MonkeyPatch.context() as patch, fails(f"{path} cannot be read (Permission denied); check"):
+        patch.setattr(Path, "open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+        open_lines(path)
     with fails(f"{path.parent / 'e.csv'}: the file is empty"):
         open_lines(write("", "e.csv"))
 

@@ -958,7 +958,9 @@ def test_counts_of_a_gated_sample(rule, rounding):
         assert found == wanted.get((k, name), (0, 0)), (k, name)
     assert {key: n for key, n in network.operations.items() if n} == {(1, "forward_macs"): 6, (2, "forward_macs"): 4}
     happened = {key: n for key, n in network.events.items() if n and key[1] != "ties"}
-    assert happened == {(1, "gated_samples"): 1, (2, "gated_samples"): 1}
+    assert happened == {
+        (1, "gated_samples"): 1, (2, "gated_samples"): 1, (1, "gated_events"): 2, (2, "gated_events"): 2,
+    }  # fmt: skip
     assert (network.rng_state, network.errors) == (7, [])
     assert not any(network.inference_counts.values())
 

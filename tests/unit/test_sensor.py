@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_clusters_move_at_the_drift_points_and_nowhere_else(kind, points):
     block = read(sensor)
     parts = [0, *points, 12_000]
     within, across = [], []
-    for begin, end in zip(parts, parts[1:], strict=False):
+    for begin, end in pairwise(parts):
         middle = (begin + end) // 2
         halves = [centres(block.x[a:b], block.y[a:b]) for a, b in ((begin, middle), (middle, end))]
         if kind != "gradual" or begin == 0:

@@ -1,0 +1,35 @@
+"""The same classifier where river asks for a classifier of its own, as pipelines and metrics do."""
+
+from __future__ import annotations
+
+from edgelearn.errors import UserError
+from edgelearn.estimators.classifier import EdgeClassifier
+
+try:
+    from river import base
+except ImportError:
+    raise UserError('river is not installed; pip install "edgelearn[streams]"') from None
+
+
+class RiverEdgeClassifier(EdgeClassifier, base.Classifier):  # type: ignore[misc]
+    """Be an `EdgeClassifier` and a `river.base.Classifier` in one.
+
+    Takes the same settings and has the same methods; use it in river's pipelines, metrics and evaluation.
+
+    Example
+    -------
+    >>> from river import preprocessing
+    >>> model = preprocessing.StandardScaler() | RiverEdgeClassifier(rule="dfa", hidden=(8,), classes=[False, True])
+    >>> for k in range(40):
+    ...     model.learn_one({"x": float(k % 2), "y": 1.0}, k % 2 == 1)
+    >>> model.predict_one({"x": 1.0, "y": 1.0})
+    True
+    """
+
+    @property
+    def _multiclass(self) -> bool:
+        return True
+
+    @property
+    def _tags(self) -> set[str]:
+        return set()  # scikit-learn before 1.7 has tags of another kind under the same name

@@ -1,0 +1,219 @@
+"""`edgelearn stream`: what it prints and writes, live input, what it refuses, and the same bytes after a kill."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cli.runner import edgelearn
+
+SHORT = ("--limit", "3000", "--hidden", "8")
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def assert_refused(result, *texts):
+    assert result.returncode == 2, (result.returncode, result.stdout, result.stderr)
+    assert result.stderr.count("\n") == 1, result.stderr
+    for text in texts:
+        assert text in result.stderr
+
+
+def piped(lines, *arguments, cwd):
+    command = [sys.executable, "-m", "edgelearn", "stream", "-", *arguments]
+    data = lines if isinstance(lines, bytes) else lines.encode()
+    result = subprocess.run(command, cwd=cwd, input=data, capture_output=True, timeout=120)
+    return result.returncode, [json.loads(line) for line in result.stdout.splitlines()], result.stderr.decode()
+
+
+def test_every_setting_is_a_flag():
+    from edgelearn import cli
+    from edgelearn.config import StreamConfig
+
+    flags = set(inspect.signature(cli.stream_command).parameters)
+    assert set(StreamConfig.model_fields) - flags == {"halve_every"}  # epochs are for `run`
+
+
+def test_the_demonstration_needs_nothing(tmp_path):
+    result = edgelearn("stream", "--processor", "cortex-m4", "--update-gate", "error", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    for text in (
+        "20,000 samples learned online",
+        "drift at sample 6,666",
+        "held back by the update gate",
+        "it keeps up: 0 rows dropped, 0 late (deadline 20.0 ms)",
+        "average power",
+        "battery",
+    ):
+        assert text in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_bytes_twice_and_from_the_written_configuration(tmp_path):
+    flags = (*SHORT, "--rule", "dfa", "--label-delay", "3", "--label-fraction", "0.5", "--detector", "adwin")
+    for arguments in ((*flags, "--out", "a"), (*flags, "--out", "b"), ("--config", "a/config.toml", "--out", "c")):
+        result = edgelearn("stream", *arguments, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    assert set(files(tmp_path / "a")) == {"config.toml", "report.json", "weights.npz"}
+    assert files(tmp_path / "a") == files(tmp_path / "b") == files(tmp_path / "c")
+    report = json.loads((tmp_path / "a/report.json").read_text())
+    learning = report["learning"]
+    assert learning["labels_told"] + learning["without_label"] == 3000
+    assert learning["learned"] + learning["label_never_came"] == learning["labels_told"]
+    assert {row["role"] for row in report["buffers"]} >= {"input", "gate"}
+
+
+LONG = ("drift-gradual", "--limit", "4000000", "--hidden", "32", "--rounding", "stochastic", "--label-delay", "7",
+        "--sample-rate", "9 kHz", "--processor", "cortex-m4", "--detector", "page-hinkley", "--energy-budget", "2 mW")  # fmt: skip
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_stream_that_was_stopped_resumes_to_the_same_bytes(tmp_path, how):
+    command = [sys.executable, "-m", "edgelearn", "stream", *LONG, "--out", "a"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.time() + 60
+    while not (tmp_path / "a/checkpoint.npz").exists() and process.poll() is None and time.time() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.2)
+    process.send_signal(how)
+    _, message = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.fail("the stream ended before it could be stopped: make LONG longer")
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert "edgelearn: interrupted; continue with: edgelearn stream --resume --out a" in message
+    assert not (tmp_path / "a/report.json").exists()
+    assert_refused(edgelearn("stream", *LONG, "--out", "a", cwd=tmp_path), "continue it with --resume")
+    resumed = edgelearn("stream", "--resume", "--out", "a", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    whole = edgelearn("stream", *LONG, "--out", "b", cwd=tmp_path)
+    assert whole.returncode == 0
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_a_checkpoint_of_another_stream_is_refused(tmp_path):
+    from edgelearn.checkpoint import save_checkpoint
+    from edgelearn.config import StreamConfig, validated
+    from edgelearn.stream_run import StreamRun, open_config_source
+
+    lines = [f"{i % 7},{i % 3},{'ab'[i % 2]}" for i in range(3000)]
+    (tmp_path / "own.csv").write_text("\n".join(lines) + "\n")
+    config = validated(StreamConfig, {"data": str(tmp_path / "own.csv"), "hidden": "4"})
+    run = StreamRun(config, open_config_source(config))
+    run.take(next(iter(run.source.blocks())))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/config.toml").write_text(config.to_toml())
+    save_checkpoint(tmp_path / "a", config, run.save(), {"contract": 1, "channels": list(run.source.channels)} | run.note())
+    whole = (tmp_path / "a/checkpoint.npz").read_bytes()
+    (tmp_path / "own.csv").write_text("\n".join(["9,9,a", *lines[1:]]) + "\n")
+    assert_refused(edgelearn("stream", "--resume", "--out", "a", cwd=tmp_path), "is not the stream that the checkpoint")
+    (tmp_path / "own.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "a/checkpoint.npz").write_bytes(whole[:-50])
+    assert_refused(edgelearn("stream", "--resume", "--out", "a", cwd=tmp_path), "checkpoint.npz cannot be read")
+    (tmp_path / "a/checkpoint.npz").write_bytes(whole)
+    assert edgelearn("stream", "--resume", "--out", "a", cwd=tmp_path).returncode == 0
+
+
+# --- live input
+
+
+def test_lines_that_cannot_be_used_are_counted_and_the_others_answered(tmp_path):
+    lines = "x,y,time,label\n1,2,0.1,a\n2,3,0.2,b\nzwei,3,0.3,b\n1,nan,0.4,a\n3,4\n1,2,0.5,\n1,2,0.2,a\n2,1,0.6,c\n1,2,0.7"
+    code, rows, errors = piped(lines, "--hidden", "4", "--classes", "2", cwd=tmp_path)
+    assert code == 0, errors
+    assert [row["line"] for row in rows] == [2, 3, 7, 9]
+    assert [row["label"] for row in rows] == ["a", "b", None, None]
+    assert [row["status"] for row in rows] == [["learned"], ["learned"], [], []]
+    assert rows[0]["prediction"] in ("a", None)
+    for reason in ("not a number", "not a finite number", "another number of values", "time goes back", "no room for label"):
+        assert reason in errors
+    assert "4 samples learned online" in errors
+
+
+def test_an_answer_comes_before_the_next_line_is_asked_for(tmp_path):
+    command = [sys.executable, "-m", "edgelearn", "stream", "-", "--hidden", "4", "--out", "a"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdin and process.stdout and process.stderr
+    for i in range(5):
+        process.stdin.write(f"{i % 2},{i},{'ab'[i % 2]}\n".encode())
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["sample"] == i
+    process.stdin.close()
+    assert process.wait(timeout=60) == 0
+    process.stdout.close()
+    process.stderr.close()
+    assert json.loads((tmp_path / "a/report.json").read_text())["stream"]["classes"] == ["a", "b"]
+
+
+def test_a_reader_that_goes_away_ends_the_stream_without_a_trace(tmp_path):
+    command = f"yes '1,2,a' | head -n 200000 | {sys.executable} -m edgelearn stream - --hidden 4 | head -n 2"
+    result = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert len(result.stdout.splitlines()) == 2
+    assert "Traceback" not in result.stderr
+
+
+def test_an_empty_input_says_so(tmp_path):
+    code, rows, errors = piped("", cwd=tmp_path)
+    assert (code, rows) == (2, [])
+    assert "no samples came" in errors
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (("drft",), ("stream 'drft' is not known", "Did you mean 'drift'?")),
+        (("drift", "--data", "elec2"), ("given twice",)),
+        (("no.csv",), ("no.csv", "check the path")),
+        (("--encoder", "onoff"), ("encoder 'onoff' is not known", "Did you mean 'on-off'?")),
+        (("--features", "statistics"), ("give --window 2 or more",)),
+        (("--window", "0"), ("setting 'window' = 0 is not allowed",)),
+        (("--hidden", "a"), ("hidden 'a' cannot be read",)),
+        (("--net", "8-4-4"), ("net '8-4-4' does not fit drift: 16 inputs", "try --net 16-4-4")),
+        (("--update-gate", "maybe"), ("update gate 'maybe' is not known",)),
+        (("--sample-rate", "50"), ("setting 'sample_rate'", "no frequency")),
+        (("--energy-budget", "5 V"), ("setting 'energy_budget'", "no power")),
+        (("--battery", "AA"), ("'AA' is no battery",)),
+        (("--when-late", "wait"), ("'wait' is not known; known: drop, skip-update",)),
+        (("--detector", "adwim"), ("adwim", "Did you mean 'adwin'?")),
+        (("--label-fraction", "2"), ("label_fraction",)),
+        (("--processor", "cortex"), ("processor 'cortex' is not known",)),
+        (("--resume",), ("--resume needs the folder",)),
+        (("--plot", "no/where.png"), ("there is no folder no",)),
+        (("--plot", "picture.gif"), (".gif",)),
+        (("digits", "--deadline", "1 ms"), ("'deadline' needs time", "--sample-rate")),
+    ],
+)
+def test_mistakes_are_told_in_one_line(tmp_path, arguments, texts):
+    assert_refused(edgelearn("stream", *arguments, "--limit", "50", cwd=tmp_path), *texts)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_are_empty_or_cut_short(tmp_path):
+    (tmp_path / "empty.csv").write_text("")
+    assert_refused(edgelearn("stream", "empty.csv", cwd=tmp_path), "empty.csv")
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 and no more")
+    assert_refused(edgelearn("stream", "cut.npz", cwd=tmp_path), "cut.npz")
+    (tmp_path / "own.csv").write_text("1,2,a\n2,1,b\n1,2,a\n2,1")
+    result = edgelearn("stream", "own.csv", "--hidden", "4", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "rejected: 1 another number of values" in result.stdout
+
+
+def test_an_unwritable_folder(tmp_path):
+    if os.geteuid() == 0:
+        (tmp_path / "a").write_text("a file")
+    else:
+        (tmp_path / "a").mkdir(mode=0o500)
+    assert_refused(edgelearn("stream", *SHORT, "--out", "a/b", cwd=tmp_path), "cannot write a/b")

@@ -1,0 +1,183 @@
+"""For all settings and recordings: the front end does what the oracle does, however its input is cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from edgelearn.errors import UserError
+from edgelearn.frontend import ENCODERS, FrontEnd, FrontEndSpec
+from tests.twins import naive_front_end
+
+
+@st.composite
+def specs(draw, window: int | None = None) -> FrontEndSpec:
+    features = draw(st.sampled_from(["samples", "statistics"])) if window is None else "samples"
+    encoder = draw(st.sampled_from(ENCODERS))
+    return FrontEndSpec(
+        n_channels=draw(st.integers(1, 3)),
+        window=draw(st.integers(2 if features == "statistics" else 1, 5)) if window is None else window,
+        stride=draw(st.integers(1, 6)),
+        features=features,
+        time_constant=draw(st.sampled_from([0, 1, 2, 3, 10, 24])),
+        reach=draw(st.sampled_from([1, 2, 4, 7, 64])),
+        encoder=encoder,
+        input_bits=1 if encoder == "threshold" else draw(st.integers(1, 8)),
+        input_threshold=draw(st.sampled_from([0, 0, 1, 5, 254])),
+        thresholds=draw(st.sampled_from([1, 2, 3, 63])),
+        delta=draw(st.sampled_from([1, 8, 16, 37, 1024])),
+    )
+
+
+LARGEST = float(np.finfo(np.float32).max)
+SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
+values = st.one_of(
+    st.sampled_from([0.0, 0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.0, -3.0, 1.5 * 2**-22, 0.5 * 2**-22, LARGEST, -LARGEST]),
+    st.sampled_from([SMALLEST, -SMALLEST, 2.0**-126, 2.0**31, -(2.0**33), 1 - 2.0**-24]),
+    st.floats(-2, 2, width=32),
+    st.floats(-1000, 1000, width=32),
+    st.floats(width=32, allow_nan=False, allow_infinity=False),
+)
+
+
+@st.composite
+def recordings(draw, n_channels: int, longest: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """Samples of a few kinds, and the segment of each."""
+    n = draw(st.integers(1, longest))
+    kind = draw(st.sampled_from(["any", "constant", "noise", "growing", "few", "zeros"]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    if kind == "any":
+        x = np.array([[draw(values) for _ in range(n_channels)] for _ in range(n)])
+    elif kind == "constant":
+        x = np.full((n, n_channels), draw(values))
+    elif kind == "growing":  # by up to 2^40 at once, also after silence
+        exponents = np.cumsum(rng.integers(0, 5, (n, n_channels)) * (rng.random((n, n_channels)) < 0.3), axis=0) * 10
+        x = rng.normal(0, 1, (n, n_channels)) * 2.0 ** np.minimum(exponents - 60, 100)
+        x[rng.random(x.shape) < 0.3] = 0
+    elif kind == "few":
+        x = rng.integers(-3, 4, (n, n_channels)) * 2.0 ** draw(st.integers(-130, 100))
+    else:
+        x = rng.normal(0, 1, (n, n_channels)) * (kind == "noise")
+    segment = np.cumsum(rng.random(n) < draw(st.sampled_from([0.0, 0.2]))) * draw(st.sampled_from([1, -7]))
+    return x.astype(np.float32), segment.astype(np.int64)
+
+
+@st.composite
+def cases(draw, window: int | None = None) -> tuple[FrontEndSpec, np.ndarray, np.ndarray]:
+    spec = draw(specs(window))
+    return spec, *draw(recordings(spec.n_channels))
+
+
+def assert_state(front_end: FrontEnd, naive: Any) -> None:
+    """All that decides what comes next."""
+    state, spec = front_end.state, front_end.spec
+    assert state.mean.tolist() == naive.means
+    assert state.deviation.tolist() == naive.deviations
+    if spec.encoder == "delta" and naive.sent is not None:
+        assert state.sent.tolist() == naive.sent
+    assert [None if e < -1000 else e for e in front_end.exponents.tolist()] == naive.exponents
+    _, _, in_segment, newest = state.place[:4].tolist()
+    kept = min(in_segment, spec.window)
+    words = [[int(state.ring[(newest - kept + 1 + i) % spec.window, c]) for i in range(kept)] for c in range(spec.n_channels)]
+    assert words == naive.window
+
+
+@given(case=cases())
+@example(case=(FrontEndSpec(1, encoder="levels"), np.zeros((3, 1), np.float32), np.zeros(3, np.int64)))
+def test_rows_equal_the_oracle(case):
+    spec, x, segment = case
+    front_end, naive = FrontEnd(spec), naive_front_end(spec)
+    rows = front_end.rows(x, segment)
+    levels, ends = [], []
+    for i, (sample, part) in enumerate(zip(x.tolist(), segment.tolist(), strict=True)):
+        row = naive.row(sample, 0, part)
+        if row is not None:
+            levels.append(row)
+            ends.append(i)
+    assert rows.ends.tolist() == ends
+    assert rows.levels.tolist() == levels
+    assert rows.levels.shape == (len(ends), spec.n_inputs)
+    assert rows.levels.max(initial=0) < 1 << spec.input_bits
+    assert_state(front_end, naive)
+
+
+@given(case=cases(), data=st.data())
+def test_rows_and_state_do_not_depend_on_cuts_or_on_a_restart(case, data):
+    spec, x, segment = case
+    whole, parted = FrontEnd(spec), FrontEnd(spec)
+    expected = whole.rows(x, segment)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(x)))) | {0, len(x)})
+    levels, ends = [], []
+    for start, stop in zip(cuts, cuts[1:], strict=False):
+        if data.draw(st.booleans()):
+            saved = parted.save()
+            parted.rows(x[::-1], segment)  # what is restored elsewhere must not follow
+            parted = FrontEnd(spec)
+            parted.restore(saved)
+        rows = parted.rows(x[start:stop], segment[start:stop])
+        levels += rows.levels.tolist()
+        ends += (rows.ends + start).tolist()
+    assert levels == expected.levels.tolist()
+    assert ends == expected.ends.tolist()
+    assert {name: a.tolist() for name, a in parted.save().items()} == {name: a.tolist() for name, a in whole.save().items()}
+
+
+@given(case=cases(window=1), data=st.data())
+def test_encoding_alone_equals_the_oracle_while_no_exponent_grows(case, data):
+    """`encode` uses the exponents at hand: a larger value is cut to +-2^22 words, where the oracle would grow."""
+    spec, x, segment = case
+    front_end, naive = FrontEnd(spec), naive_front_end(spec)
+    n = data.draw(st.integers(0, len(x)))
+    front_end.rows(x[:n], segment[:n])
+    for sample, part in zip(x[:n].tolist(), segment[:n].tolist(), strict=True):
+        naive.row(sample, 0, part)
+    before = {name: a.tolist() for name, a in front_end.save().items() if name != "features"}
+    probes = x[n:]
+    limit = np.ldexp(1.0, np.maximum(front_end.exponents, -1000))  # below any value where none was seen
+    probes = probes[((np.abs(probes.astype(np.float64)) < limit) | (probes == 0)).all(axis=1)]
+    found = front_end.encode(probes).tolist()
+    naive.stride, naive.samples = 1, 0  # every sample is a row
+    assert found == [naive.row(sample, 0, 0, learn=False) for sample in probes.tolist()]
+    assert {name: a.tolist() for name, a in front_end.save().items() if name != "features"} == before
+    assert front_end.state.mean.tolist() == naive.means
+    assert front_end.state.deviation.tolist() == naive.deviations
+
+
+def test_encoding_a_value_beyond_the_range_takes_the_largest_word():
+    front_end = FrontEnd(FrontEndSpec(1, encoder="levels", time_constant=1, reach=1, input_bits=8))
+    front_end.rows(np.array([[0.9], [-0.9], [0.9], [-0.9]], np.float32), np.zeros(4, np.int64))
+    assert front_end.exponents.tolist() == [0]
+    assert front_end.encode(np.array([[1.0], [8.0], [3e38], [-1.0], [-8.0]], np.float32)).tolist() == LIMITS
+    assert front_end.exponents.tolist() == [0]
+    naive = naive_front_end(front_end.spec)
+    for x in (0.9, -0.9, 0.9, -0.9):
+        naive.row([float(np.float32(x))], 0, 0)
+    naive.row([8.0], 0, 0, learn=False)
+    assert naive.exponents == [4]  # the oracle's unit has grown
+
+
+def test_channels_never_seen_encode_to_the_middle():
+    front_end = FrontEnd(FrontEndSpec(2, encoder="levels"))
+    assert front_end.encode(np.array([[5.0, -1e30]], np.float32)).tolist() == [[8, 8]]
+    with pytest.raises(UserError, match="windows of 2 cannot be encoded one by one"):
+        FrontEnd(FrontEndSpec(2, window=2)).encode(np.zeros((1, 2), np.float32))
+
+
+def test_a_long_recording_with_jumps_equals_the_oracle():
+    """More rows than the time constant, with the exponent growing in between."""
+    rng = np.random.default_rng(0)
+    for encoder in ENCODERS:
+        bits = 1 if encoder == "threshold" else 4
+        spec = FrontEndSpec(2, window=3, stride=2, time_constant=5, encoder=encoder, input_bits=bits)
+        x = rng.normal(0, 1, (160, 2)) * 2.0 ** (np.arange(160) // 40)[:, None] + np.arange(160)[:, None] // 80
+        x, segment = x.astype(np.float32), np.arange(160) // 70
+        naive = naive_front_end(spec)
+        expected = [row for s, part in zip(x.tolist(), segment.tolist(), strict=True) if (row := naive.row(s, 0, part)) is not None]
+        front_end = FrontEnd(spec)
+        assert front_end.rows(x, segment).levels.tolist() == expected
+        assert_state(front_end, naive)
+        assert len({tuple(row) for row in expected}) > 10
