@@ -236,11 +236,13 @@ def stream_command(
     window: Annotated[Optional[int], _flag("Samples of a row [1].")] = None,
     stride: Annotated[Optional[int], _flag("Samples from row to row [1].")] = None,
     features: Annotated[Optional[str], _flag("Of a window: samples, or statistics of each channel [samples].")] = None,
-    encoder: Annotated[Optional[str], _flag("levels, on-off, threshold or delta [on-off].")] = None,
-    input_bits: _InputBits = None,
+    encoder: Annotated[Optional[str], _flag("signed, levels, on-off, threshold or delta [signed].")] = None,
+    input_bits: Annotated[Optional[int], _flag("Bits of an input level, sign included, 1 to 8 [5].")] = None,
     time_constant: Annotated[Optional[int], _flag("Normalise with the last 2^N rows [10].")] = None,
     reach: Annotated[Optional[int], _flag("Mean absolute deviations at the highest level [4].")] = None,
-    input_threshold: Annotated[Optional[int], _flag("Levels of at most this size are no events (on-off) [0].")] = None,
+    input_threshold: Annotated[
+        Optional[int], _flag("Levels of at most this size are no events (signed, on-off) [0].")
+    ] = None,
     thresholds: Annotated[Optional[int], _flag("Thresholds on each side of the mean (threshold) [2].")] = None,
     delta: Annotated[Optional[int], _flag("Change that is sent, in 1/16 of the mean deviation (delta) [8].")] = None,
     update_gate: _UpdateGate = None,
@@ -536,25 +538,32 @@ def bench(
 
 @data_app.command("list")
 def data_list() -> None:
-    """List the data sets by name."""
+    """List data sets (for run and stream) and streams by name."""
     from edgelearn.streams import catalog
+    from edgelearn.streams.open_source import stream_info, stream_names
 
     rows = []
-    for name in catalog.names():
-        info = catalog.info(name)
-        missing = [file["name"] for file in info["files"] if not file["found"]]
-        here = f"not here; edgelearn data fetch {name}" if missing else "here"
-        rows.append({"name": name, "what": info["description"], "classes": info["classes"], "where": here})
-    _print_table(rows)
+    for name in stream_names():
+        if name in catalog.names():
+            info = catalog.info(name)
+            missing = [file["name"] for file in info["files"] if not file["found"]]
+            use, here = "run, stream", f"not here; edgelearn data fetch {name}" if missing else "here"
+        else:
+            info = stream_info(name)
+            use, here = "stream", "here" if info["found"] else f"not here; {info['how_to_get']}"
+        rows.append({"name": name, "for": use, "what": info["description"], "classes": info["classes"], "where": here})
+    _print_table([{key: "" if value is None else value for key, value in row.items()} for row in rows])
 
 
 @data_app.command("info")
 def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]) -> None:
     """Say what a data set holds and where its files are, or how to get them."""
     from edgelearn.streams import catalog
+    from edgelearn.streams.open_source import stream_info, stream_names
 
-    info = catalog.info(name)
-    files = info.pop("files")
+    is_stream = name in stream_names() and name not in catalog.names()
+    info = stream_info(name) if is_stream else catalog.info(name)
+    files = info.pop("files", [])
     for key, value in info.items():
         if isinstance(value, dict):
             value = ", ".join(f"{count} {part}" for part, count in value.items())

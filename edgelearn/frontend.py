@@ -11,11 +11,12 @@ from edgelearn.errors import UserError, unknown
 from edgelearn.kernels import tables as t
 from edgelearn.kernels.arrays import FrontEndState
 
-ENCODERS = ("levels", "on-off", "threshold", "delta")
+ENCODERS = ("signed", "levels", "on-off", "threshold", "delta")
 FEATURES = ("samples", "statistics")
 WORD_BITS = 22
 _UNSEEN = -(2**30)  # exponent of a channel that was always zero
 _ENCODERS = {
+    "signed": t.ENCODER_SIGNED,
     "levels": t.ENCODER_LEVELS,
     "on-off": t.ENCODER_ON_OFF,
     "threshold": t.ENCODER_THRESHOLD,
@@ -34,9 +35,9 @@ class FrontEndSpec:
     features : "samples" gives the whole window, "statistics" six figures a channel
     time_constant : mean and deviation follow the last 2^time_constant rows
     reach : mean absolute deviations that the highest level stands for
-    encoder : "levels", "on-off", "threshold" or "delta"
+    encoder : "signed", "levels", "on-off", "threshold" or "delta"
     input_bits : bits of a level, 1 to 8; "threshold" sends single bits
-    input_threshold : levels of at most this size are no events (on-off)
+    input_threshold : levels of at most this size are no events (signed, on-off)
     thresholds : on each side of the mean (threshold)
     delta : change that is sent, in sixteenths of the mean absolute deviation (delta)
 
@@ -52,8 +53,8 @@ class FrontEndSpec:
     features: str = "samples"
     time_constant: int = 10
     reach: int = 4
-    encoder: str = "on-off"
-    input_bits: int = 4
+    encoder: str = "signed"
+    input_bits: int = 5
     input_threshold: int = 0
     thresholds: int = 2
     delta: int = 8
@@ -79,6 +80,8 @@ class FrontEndSpec:
                 raise UserError(f"{name} {value} cannot be built; give {lowest} to {highest}")
         if self.features == "statistics" and self.window < 2:
             raise UserError(f"statistics of a window of {self.window} cannot be built; give --window 2 or more")
+        if self.encoder == "signed" and self.input_bits < 2:
+            raise UserError("encoder 'signed' needs a bit for the sign; give --input-bits 2 or more")
         if self.encoder == "threshold" and self.input_bits != 1:
             raise UserError(f"encoder 'threshold' sends single bits, not {self.input_bits}; give --input-bits 1")
 
@@ -89,12 +92,19 @@ class FrontEndSpec:
     @property
     def n_inputs(self) -> int:
         """Count the inputs of a network behind this front end."""
-        return self.n_features * {"levels": 1, "threshold": 2 * self.thresholds}.get(self.encoder, 2)
+        return self.n_features * {"signed": 1, "levels": 1, "threshold": 2 * self.thresholds}.get(self.encoder, 2)
+
+    @property
+    def top(self) -> int:
+        """Highest level of a normalised feature; thresholds are set on a scale of 127."""
+        if self.encoder == "threshold":
+            return 127
+        return (1 << (self.input_bits - (self.encoder == "signed"))) - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Input levels of rows, uint8[n, n_inputs], and the sample that ends each, int64[n]."""
+    """Input levels of rows, uint8[n, n_inputs] (int8 where signed), and the sample that ends each, int64[n]."""
 
     levels: np.ndarray
     ends: np.ndarray
@@ -108,7 +118,7 @@ class FrontEnd:
     >>> front_end = FrontEnd(FrontEndSpec(1))
     >>> x = np.array([[0.0], [4.0], [-4.0], [8.0]], np.float32)
     >>> front_end.rows(x, np.zeros(4, np.int64)).levels.tolist()
-    [[0, 0], [4, 0], [0, 3], [5, 0]]
+    [[0], [4], [-6], [5]]
     """
 
     def __init__(self, spec: FrontEndSpec) -> None:
@@ -127,7 +137,7 @@ class FrontEnd:
         self._settings[t.STATISTICS] = spec.features == "statistics"
         self._settings[t.STRIDE_ROWS], self._settings[t.TIME_CONSTANT] = spec.stride, spec.time_constant
         self._settings[t.REACH], self._settings[t.ENCODER] = spec.reach, _ENCODERS[spec.encoder]
-        self._settings[t.TOP] = 127 if spec.encoder == "threshold" else (1 << spec.input_bits) - 1
+        self._settings[t.TOP] = spec.top
         self._settings[t.INPUT_THRESHOLD], self._settings[t.THRESHOLDS] = spec.input_threshold, spec.thresholds
         self._settings[t.DELTA] = spec.delta
 
@@ -142,7 +152,10 @@ class FrontEnd:
         levels = np.zeros((n_rows, self.spec.n_inputs), np.uint8)
         ends = np.zeros(n_rows, np.int64)
         found = run_front_end(words, shifts, segment, self._settings, self.state, levels, ends)
-        return Rows(levels[:found], ends[:found])
+        return Rows(self._as_levels(levels[:found]), ends[:found])
+
+    def _as_levels(self, levels: np.ndarray) -> np.ndarray:
+        return levels.view(np.int8) if self.spec.encoder == "signed" else levels
 
     def _words(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return words and how much each channel's exponent grew before each; exponents never fall."""
@@ -172,7 +185,7 @@ class FrontEnd:
         words = _as_words(np.asarray(x, np.float64), np.broadcast_to(self.exponents, x.shape))
         levels = np.zeros((len(x), self.spec.n_inputs), np.uint8)
         encode_only(words, self._settings, self.state, levels)
-        return levels
+        return self._as_levels(levels)
 
     def quiet(self) -> np.ndarray:
         """Return values that make no event, float64[n_channels]: each mean, or what the delta encoder sent last.

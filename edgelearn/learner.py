@@ -101,7 +101,7 @@ class Learner:
 
         Parameters
         ----------
-        levels : uint8[n, n_in], input levels below 2^input_bits
+        levels : uint8 or int8[n, n_in], input levels within `spec.input_range`
         labels : int64[n]
 
         Raises
@@ -134,7 +134,7 @@ class Learner:
 
         Parameters
         ----------
-        levels : uint8[n_rows, n_in], input levels below 2^input_bits
+        levels : uint8 or int8[n_rows, n_in], input levels within `spec.input_range`
         steps : int64[n, 3], columns ROW, LABEL and KIND of `edgelearn.kernels.tables`; see `steps_of`
         device : processor in time; without one every sample is taken
         dropped : uint8[n_rows], changed: 1 where a row was dropped, so that it is not learned later either
@@ -159,15 +159,17 @@ class Learner:
         return Outcome(results.predictions, results.statuses, results.scores, results.energies)
 
     def _checked(self, levels: np.ndarray) -> np.ndarray:
-        n_in, top = self.spec.sizes[0], (1 << self.spec.input_bits) - 1
+        n_in, (lowest, top) = self.spec.sizes[0], self.spec.input_range
         levels = np.asarray(levels)
         if levels.ndim != 2 or levels.shape[1] != n_in or levels.dtype.kind not in "iu":
             raise UserError(
                 f"levels {levels.dtype}{list(levels.shape)} do not fit; the network takes whole numbers [n, {n_in}]"
             )
-        if levels.size and (levels.min() < 0 or levels.max() > top):
-            raise UserError(f"levels {levels.min()}..{levels.max()} are out of range; {top} is the highest level")
-        return np.ascontiguousarray(levels, np.uint8)
+        if levels.size and (levels.min() < lowest or levels.max() > top):
+            raise UserError(
+                f"levels {levels.min()}..{levels.max()} are out of range; the network takes {lowest} to {top}"
+            )
+        return np.ascontiguousarray(levels.astype(np.uint8))  # two's complement where there is a sign
 
     def save(self) -> dict[str, np.ndarray]:
         """Return everything that changes, as plain arrays."""

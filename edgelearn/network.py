@@ -48,10 +48,17 @@ class NetworkSpec:
     seed: int
     update_gate: str = "always"
     margin: int = 0
+    signed_inputs: bool = False
 
     @property
     def sizes(self) -> tuple[int, ...]:
         return (self.layers[0].n_in, *(layer.n_out for layer in self.layers))
+
+    @property
+    def input_range(self) -> tuple[int, int]:
+        """Lowest and highest level of an input."""
+        top = self.layers[0].input_one
+        return (-top if self.signed_inputs else 0, top)
 
     @property
     def n_outputs(self) -> int:
@@ -137,6 +144,7 @@ def design(
     seed: int = 0,
     update_gate: str = "always",
     margin: int = 0,
+    signed_inputs: bool = False,
 ) -> NetworkSpec:
     """Derive the specification of a network of dense layers.
 
@@ -148,6 +156,7 @@ def design(
     range_exponent : weights cover +-2^range_exponent; chosen by `bits` when left out
     update_gate : which samples are learned: "always", "error" (those predicted wrong), or "margin" (those whose label
         does not lead by more than `margin` index steps of 1/16)
+    signed_inputs : input levels run from -(2^(input_bits - 1) - 1) to the same above zero
 
     Example
     -------
@@ -178,6 +187,8 @@ def design(
             raise UserError(f"{name} {value} cannot be built; --{flag} takes {lowest} to {highest}")
     if len(sizes) < 2 or min(sizes) < 1:
         raise UserError(f"layer sizes {tuple(sizes)} cannot be built; give at least inputs and outputs, each 1 or more")
+    if signed_inputs and input_bits < 2:
+        raise UserError("signed inputs of 1 bit cannot be built; give --input-bits 2 or more")
     if residual_bits is None:
         residual_bits = default_residual_bits(bits, rounding)
     if rounding == "nearest" and residual_bits:
@@ -198,6 +209,7 @@ def design(
     n_layers = len(sizes) - 1
     exponents = _RANGE_EXPONENTS.get(bits, (0, 0)) if range_exponent is None else (range_exponent, range_exponent)
     delta_bits = _delta_bits(row, sizes, bits, exponents[0])
+    level_bits = input_bits - 1 if signed_inputs else input_bits  # a sign takes one
     layers: list[DenseLayer] = []
     for k in range(n_layers - 1, -1, -1):  # from the last, whose d the layer below needs
         last = k == n_layers - 1
@@ -217,9 +229,9 @@ def design(
                 word=WeightFormat(bits, residual_bits, exponent),
                 activation=output if last else activation,
                 output=last,
-                input_one=(1 << input_bits) - 1 if first else hidden.one,
-                input_scale=(0 if input_bits == 1 else input_bits) if first else hidden.scale,
-                input_max=(1 << input_bits) - 1 if first else 127,
+                input_one=(1 << level_bits) - 1 if first else hidden.one,
+                input_scale=(0 if level_bits == 1 else level_bits) if first else hidden.scale,
+                input_max=(1 << level_bits) - 1 if first else 127,
                 rate=output_rate if last else hidden_rate,
                 learns=last or row.learns_hidden,
                 delta_scale=ERROR_SCALE if last else modulator_scale,
@@ -228,6 +240,7 @@ def design(
                 feedback_exponent=feedback_exponent,
                 signal_shift=signal_shift,
                 non_negative=row.non_negative and not first,
+                signed_levels=first and signed_inputs,
                 event_major=first or (not hidden.dense and n_out >= 64 and not row.non_negative),
             ),
         )
@@ -244,6 +257,7 @@ def design(
         seed,
         update_gate,
         margin,
+        signed_inputs,
     )
     _check_sums(spec)
     _check_rates(spec)

@@ -93,7 +93,7 @@ def design_for(config: RunConfig, data: Dataset) -> NetworkSpec:
     return spec_of(config, sizes)
 
 
-def spec_of(config: Settings, sizes: Sequence[int]) -> NetworkSpec:
+def spec_of(config: Settings, sizes: Sequence[int], signed_inputs: bool = False) -> NetworkSpec:
     """Derive the network of a configuration for layer sizes, whatever the data."""
     return design(
         sizes,
@@ -114,6 +114,7 @@ def spec_of(config: Settings, sizes: Sequence[int]) -> NetworkSpec:
         config.seed,
         config.update_gate,
         config.margin,
+        signed_inputs,
     )
 
 

@@ -215,7 +215,7 @@ def _layer_row(layer: DenseLayer, weight_at: int, feedback_at: int) -> np.ndarra
     row[t.ALIGN], row[t.STEP_MAX] = 16 - layer.word.stored_bits, layer.word.max_raw
     row[t.STEP_SHIFT], row[t.SIGNAL_SHIFT] = layer.step_shift, layer.signal_shift
     row[t.DELTA_MAX], row[t.LEARNS] = layer.delta_max, layer.learns
-    row[t.KEEPS_LEVELS] = layer.event_major and layer.input_max < BATCH
+    row[t.KEEPS_LEVELS] = layer.event_major and layer.input_max < BATCH and not layer.signed_levels
     row[t.NARROW_SUMS] = 8 * layer.input_max << (layer.word.bits - 1) < 1 << 15
     row[t.NARROW_STEPS] = _narrow_steps(layer)
     row[t.HAS_FLOOR] = layer.non_negative
@@ -241,5 +241,5 @@ def _net_row(spec: NetworkSpec) -> np.ndarray:
     net[t.REGENERATED], net[t.LAST_TO_FIRST] = spec.regenerates_feedback, rule.last_to_first
     net[t.HOLDS_GATES], net[t.HOLDS_DELTAS] = spec.holds_gates, rule.holds_deltas
     net[t.UPDATE_GATE], net[t.MARGIN] = _UPDATE_GATES[spec.update_gate], spec.margin
-    net[t.LIVE_OUTPUTS] = spec.n_outputs
+    net[t.LIVE_OUTPUTS], net[t.SIGNED_INPUTS] = spec.n_outputs, spec.signed_inputs
     return net

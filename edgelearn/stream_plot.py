@@ -303,7 +303,7 @@ def _lanes(runs: Mapping[str, _Run], clock: _Clock) -> list[_Lane]:
                     f"{detector['kind']}{of}: {detector['n_detections']:,}", colour, clock(detector["detections"]), []
                 )
             )
-        ends = [drift["at"] for drift in drifts[1:]] + [run.content["stream"]["samples"]]
+        ends = [*(drift["at"] for drift in drifts), run.content["stream"]["samples"]][1:]
         bars = [_bar(drift, end, clock) for drift, end in zip(drifts, ends, strict=True) if _lost(drift)]
         if any(drift["scored"] for drift in drifts):
             recovering.append(_Lane(f"recovery{of}", colour, np.zeros(0), bars))

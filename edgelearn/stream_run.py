@@ -132,7 +132,7 @@ class StreamRun:
         self._energy_given = 0  # units of the budget handed out so far
         delay, n_inputs = config.label_delay, self.front_end.spec.n_inputs
         self._waiting: dict[str, np.ndarray] = {  # rows whose label has not come yet, oldest first
-            "levels": np.zeros((0, n_inputs), np.uint8),
+            "levels": np.zeros((0, n_inputs), np.int8 if config.encoder == "signed" else np.uint8),
             "labels": np.zeros(0, np.int64),
             "dropped": np.zeros(0, np.uint8),
         }
@@ -374,7 +374,7 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
     UserError
         "net ... does not fit ...", "hidden '...' cannot be read"
     """
-    n_classes = source.n_classes
+    n_classes, signed = source.n_classes, config.encoder == "signed"
     if config.net is not None:
         sizes = parse_net(config.net)
         outputs = (1, 2) if n_classes == 2 else (n_classes,)
@@ -384,14 +384,14 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
                 f"net '{config.net}' does not fit {source.name}: {front_end.n_inputs} inputs behind the encoder and "
                 f"{n_classes} classes; try --net {example}, or give --hidden alone"
             )
-        return spec_of(config, sizes)
+        return spec_of(config, sizes, signed)
     try:
         hidden = tuple(int(part) for part in config.hidden.split("-"))
     except ValueError:
         hidden = (-1,)
     if min(hidden) < 0 or (len(hidden) > 1 and min(hidden) < 1):
         raise UserError(f"hidden '{config.hidden}' cannot be read; write 64, or 64-32, or 0 for no hidden layer")
-    return spec_of(config, (front_end.n_inputs, *(n for n in hidden if n), n_classes))
+    return spec_of(config, (front_end.n_inputs, *(n for n in hidden if n), n_classes), signed)
 
 
 def _timing(config: StreamConfig, source: Source) -> Timing:

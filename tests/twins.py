@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,13 @@ from edgelearn.accounting import Counters, traffic
 from edgelearn.accounting.counters import ACTIVITY, EVENTS, MEMORIES, OPERATIONS
 from edgelearn.accounting.traffic import TRAFFIC
 from edgelearn.device import Device
-from edgelearn.frontend import FrontEndSpec
+from edgelearn.device import device as device_of
+from edgelearn.frontend import FrontEnd, FrontEndSpec
 from edgelearn.kernels import tables as t
+from edgelearn.kernels.tables import COUNTERS
 from edgelearn.learner import Learner, steps_of
 from edgelearn.network import NetworkSpec
+from hw_models.schedule import assume
 from tests.naive.device import Done, NaiveDevice, Work
 from tests.naive.frontend import NaiveFrontEnd
 from tests.naive.oracle import BACKWARD, NaiveNetwork
@@ -35,6 +38,7 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
         residual_bits=spec.layers[0].word.residual_bits,
         rounding="stochastic" if spec.stochastic else "nearest",
         input_bits=spec.input_bits,
+        signed=spec.signed_inputs,
         activation=spec.layers[0].activation if len(spec.layers) > 1 else "tanh",
         output=spec.output,
         range_exponents=[layer.word.range_exponent for layer in spec.layers],
@@ -172,6 +176,32 @@ def naive_front_end(spec: FrontEndSpec) -> NaiveFrontEnd:
     )
 
 
+def assert_front_end(spec: FrontEndSpec, x: np.ndarray, segment: np.ndarray) -> list[list[int]]:
+    """Take a recording on both sides; rows, and all that decides what comes next, must be equal. Return the rows."""
+    front_end, naive = FrontEnd(spec), naive_front_end(spec)
+    rows = front_end.rows(x, segment)
+    levels, ends = [], []
+    for i, (sample, part) in enumerate(zip(x.tolist(), segment.tolist(), strict=True)):
+        row = naive.row(sample, 0, part)
+        if row is not None:
+            levels.append(row)
+            ends.append(i)
+    assert rows.ends.tolist() == ends
+    assert rows.levels.tolist() == levels
+    assert rows.levels.shape == (len(ends), spec.n_inputs)
+    assert rows.levels.max(initial=0) < 1 << spec.input_bits
+    state = front_end.state
+    assert state.mean.tolist() == naive.means
+    assert state.deviation.tolist() == naive.deviations
+    if spec.encoder == "delta" and naive.sent is not None:
+        assert state.sent.tolist() == naive.sent
+    assert [None if e < -1000 else e for e in front_end.exponents.tolist()] == naive.exponents
+    kept = min(int(state.place[t.IN_SEGMENT]), spec.window)
+    oldest_first = (int(state.place[t.RING_AT]) - kept + 1 + np.arange(kept)) % spec.window
+    assert state.ring[oldest_first].T.tolist() == naive.window
+    return levels
+
+
 class NaiveRun:
     """The oracle's network on the oracle's device: what a learner does with rows whose labels come `delay` rows later.
 
@@ -205,7 +235,8 @@ class NaiveRun:
         """Take the next row, and the label that comes with it."""
         words = [int(x) for x in levels]
         now = label if self._delay == 0 else t.NO_LABEL
-        then, known, dropped = self._waiting.pop(0) if len(self._waiting) == self._delay > 0 else ([], t.NO_LABEL, False)
+        comes = len(self._waiting) == self._delay > 0
+        then, known, dropped = self._waiting.pop(0) if comes else ([], t.NO_LABEL, False)
         late_work = self._work(then, known, True) if known != t.NO_LABEL and not dropped else None
         self.device.credit = credit
         at = len(self.statuses)
@@ -267,3 +298,79 @@ class NaiveRun:
             assert int(clock[t.BUSY_UNTIL]) == self.device.busy
             assert int(clock[t.RESPONSES]) == sum(self.responses)
             assert int(clock[t.LONGEST]) == max(self.responses, default=0)
+
+
+def assert_in_time(
+    spec: NetworkSpec,
+    rng: np.random.Generator,
+    n: int,
+    queue: int | None = None,
+    load: float = 1.0,
+    deadline: float | None = None,
+    skip_waiting: bool = False,
+    cap: float | None = None,
+    delay: int = 0,
+    labelled: float = 1.0,
+    cuts: Collection[int] = (),
+    even: bool = False,
+) -> NaiveRun:
+    """Take n rows on both sides, at prices drawn at random; every step must come to the same. Return the oracle.
+
+    Parameters
+    ----------
+    load, deadline, cap : in dense samples: work that arrives in the time of one, and ticks and energy of one
+    delay, labelled : rows to a label, and the share of rows that get one
+    cuts : rows behind which a new call begins
+    even : whether every row takes the same few ticks, so that one often ends just as another arrives
+    """
+    n_layers = len(spec.layers)
+    prices = _even_prices(n_layers) if even else _random_prices(rng, n_layers)
+    learner, dense = Learner(spec), assume(spec)
+    ticks, energy = ((prices[figure, 0] * dense.table).sum() / dense.n_samples for figure in range(2))
+    device = device_of(
+        prices,
+        queue,
+        None if deadline is None else int(deadline * ticks),
+        skip_waiting,
+        None if cap is None else int(cap * energy),
+    )
+    naive = NaiveRun(learner, device, delay)
+    levels = rng.integers(0, 1 << spec.input_bits, (n, spec.sizes[0])).astype(np.uint8)
+    labels = np.where(rng.random(n) < labelled, rng.integers(0, spec.n_classes, n), t.NO_LABEL)
+    arrivals = np.cumsum(rng.integers(0, int(2 * ticks / load) + 2, n))
+    credits = rng.integers(0, int(energy) + 2, n)
+    dropped = np.zeros(n, np.uint8)
+    found: list[list[Any]] = []
+    steps: list[tuple[int, int, int, int]] = []  # row, label, kind, and the row with which it comes
+    for row in range(n):
+        naive.row(levels[row], int(labels[row]), int(arrivals[row]), int(credits[row]))
+        steps.append((row, int(labels[row]) if delay == 0 else t.NO_LABEL, t.PREDICT, row))
+        if row >= delay > 0 and labels[row - delay] != t.NO_LABEL:
+            steps.append((row - delay, int(labels[row - delay]), t.LEARN_LATE, row))
+        if row + 1 in cuts or row == n - 1:
+            table = np.array(steps)
+            comes, late = table[:, 3], table[:, t.KIND] == t.LEARN_LATE
+            now = device._replace(arrivals=arrivals[comes], credits=np.where(late, 0, credits[comes]))
+            outcome = learner.run_steps(levels, table[:, :3].copy(), now, dropped)
+            found += np.stack([outcome.predictions, outcome.statuses, outcome.energies], axis=1).tolist()
+            steps = []
+    assert found == [list(step) for step in zip(naive.predictions, naive.statuses, naive.energies, strict=True)]
+    naive.assert_equal(learner, device)
+    return naive
+
+
+def _random_prices(rng: np.random.Generator, n_layers: int) -> np.ndarray:
+    """Draw whole prices of all counts; what a gated sample saves is no more than what it took."""
+    prices = rng.integers(0, 9, (2, 2, n_layers, len(COUNTERS)))
+    prices[..., : t.SAMPLES] = 0  # words and operations follow from activity
+    prices[0, 0, 0, t.SAMPLES] = 5
+    for saved, taken in ((t.GATED_SAMPLES, t.SAMPLES), (t.GATED_EVENTS, t.INPUT_EVENTS)):
+        prices[..., saved] = -rng.integers(0, prices[..., taken] + 1)
+    return prices
+
+
+def _even_prices(n_layers: int) -> np.ndarray:
+    prices = np.zeros((2, 2, n_layers, len(COUNTERS)), np.int64)
+    prices[0, :, 0, t.SAMPLES] = 4
+    prices[1, :, 0, t.SAMPLES], prices[1, 0, -1, t.UPDATES] = 1, 3
+    return prices

@@ -59,8 +59,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         One output instead of two, where there are exactly two classes, named or fitted.
     feedback : str, default="int8"
         Feedback weights: "int8", "ternary", "sign" or "lfsr".
-    hidden_rate, output_rate : int, default=None
-        Exponents of two of the learning rates; the rule's own if None.
+    hidden_rate, output_rate : int or None, default=-6, -5
+        Exponents of two of the learning rates, for a few hundred samples; None for those of the rule, for many.
     dead_zone : int, default=0
         Output errors of at most this size (of 255) are zero.
     update_gate : str, default="always"
@@ -130,8 +130,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         output: str = "sigmoid",
         one_output: bool = False,
         feedback: str = "int8",
-        hidden_rate: int | None = None,
-        output_rate: int | None = None,
+        hidden_rate: int | None = -6,
+        output_rate: int | None = -5,
         dead_zone: int = 0,
         update_gate: str = "always",
         margin: int = 32,
@@ -361,6 +361,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         UserError
             "... cannot be loaded"
         """
+        if not Path(path).is_file():
+            raise UserError(f"{path} cannot be loaded: there is no such file; give one that save() wrote")
         try:
             arrays, note = read_arrays(Path(path))
             if note["kind"] != KIND:
@@ -368,8 +370,6 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             params = note["params"] | {"classes": note["classes"], "hidden": tuple(note["params"]["hidden"])}
             model = cls(**params)
             model._restore(arrays, note)
-        except FileNotFoundError:
-            raise UserError(f"{path} cannot be loaded: there is no such file; give one that save() wrote") from None
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError):
             raise UserError(
                 f"{path} cannot be loaded: it is no whole file of {KIND}.save(), or of another version; save it again"

@@ -108,12 +108,14 @@ def dot_rows(matrix, factors, source, shift, sums, k):  # type: ignore[no-untype
 
 
 @compiled
-def list_events(levels, sample, inputs, events):  # type: ignore[no-untyped-def]
+def list_events(levels, sample, signed, inputs, events):  # type: ignore[no-untyped-def]
     """Copy the levels of a sample to the first layer, list its events and the bias, return the number of events."""
     n_in = levels.shape[1]
     n = 0
     for i in range(n_in):
-        level = levels[sample, i]
+        level = np.int64(levels[sample, i])
+        if signed and level > 127:
+            level -= 256
         inputs[0, i] = level
         events[0, n] = i
         n += level != 0

@@ -114,6 +114,8 @@ def encode(settings, state, levels, row, adapting):  # type: ignore[no-untyped-d
             u = max(min(u, top), -top)
         if encoder == t.ENCODER_LEVELS:
             levels[row, f] = (u + top + 1) >> 1
+        elif encoder == t.ENCODER_SIGNED:
+            levels[row, f] = u & 255 if abs(u) > settings[t.INPUT_THRESHOLD] else 0
         elif encoder == t.ENCODER_ON_OFF:
             heard = abs(u) > settings[t.INPUT_THRESHOLD]
             levels[row, 2 * f] = u if heard and u > 0 else 0

@@ -340,7 +340,7 @@ def run_steps(net, layers, arrays, levels, steps, device, results, counters):  #
             continue
         table = counters[0 if label >= 0 else 1]
 
-        arrays.n_events[0] = list_events(levels, row, arrays.inputs, arrays.events)
+        arrays.n_events[0] = list_events(levels, row, net[t.SIGNED_INPUTS], arrays.inputs, arrays.events)
         for k in range(last + 1):
             forward_layer(k, net, layers, arrays, table)
         live, n_outputs = net[t.LIVE_OUTPUTS], layers[last, t.N_OUT]

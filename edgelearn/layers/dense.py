@@ -31,6 +31,7 @@ class DenseLayer:
     feedback_exponent : f of the layer's feedback matrix
     signal_shift : s_m; 0 where the rule does not shift
     non_negative : whether weights stop at zero
+    signed_levels : whether inputs are levels that may be negative; activations always may
     event_major : whether a row of words in memory is an input; else a neuron
     """
 
@@ -51,6 +52,7 @@ class DenseLayer:
     signal_shift: int
     non_negative: bool
     event_major: bool
+    signed_levels: bool = False
 
     @property
     def sum_shift(self) -> int:

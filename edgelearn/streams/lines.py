@@ -595,6 +595,11 @@ class LineSource:
         return self._parser.layout.channels
 
     @property
+    def has_clock(self) -> bool:
+        """Say whether a column gives the time; a live source waits for its first line."""
+        return bool(self.channels) and self._parser.layout is not None and self._parser.layout.time is not None
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         return tuple(self._classes)
 

@@ -32,8 +32,8 @@ MUTANTS = {
     "forgets the key of a neuron": ("update.py", "np.uint32(255)) ^ key", "np.uint32(255))"),
     "updates first to last under backward locking": ("sample.py", "k = last - place if net[t.LAST_TO_FIRST] else place", "k = place"),
     "reads new weights on the way back": (
-        "sample.py", "            for k in range(last - 1, -1, -1):\n                modulate_layer",
-        "            for k in range(last - 1, -1, -1):\n                update_layer(k + 1, net, layers, arrays, counters)\n                modulate_layer"),
+        "sample.py", "        for k in range(last - 1, -1, -1):\n            modulate_layer",
+        "        for k in range(last - 1, -1, -1):\n            update_layer(k + 1, net, layers, arrays, counters)\n            modulate_layer"),
     "predicts the last maximum": ("forward.py", "sums[k, c] > sums[k, best]", "sums[k, c] >= sums[k, best]"),
     "predicts from one output at zero": ("forward.py", "sums[k, 0] > 0", "sums[k, 0] >= 0"),
     "opens the dead zone at its edge": ("forward.py", "0 if -dead_zone <= e <= dead_zone else e", "0 if -dead_zone < e < dead_zone else e"),
@@ -42,6 +42,34 @@ MUTANTS = {
     "saturates modulators one too low": ("feedback.py", "np.int32(-32767), np.int32(32767)", "np.int32(-32767), np.int32(32766)"),
     "counts a word twice": ("sample.py", "        counters[k, t.WEIGHT_WRITE] += pairs", "        counters[k, t.WEIGHT_WRITE] += pairs + 1"),
     "forgets to halve": ("sample.py", "min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)", "min(layers[k, t.STEP_SHIFT], 30)"),
+    "gates at the margin": ("sample.py", "return lead > net[t.MARGIN]", "return lead >= net[t.MARGIN]"),
+    "gates one output by its index alone": ("sample.py", "lead = lead if label == 1 else -lead", "lead = lead"),
+    "gates what was predicted wrong": ("sample.py", "    if prediction != label:\n        return False\n", ""),
+    "forgets the events of gated samples": ("sample.py", "counters[k, t.GATED_EVENTS] += arrays.n_events[k]", "counters[k, t.GATED_EVENTS] += 0"),
+    "forgets the gates of gated samples": ("sample.py", "count_nonzero(arrays.gates, k, layers[k, t.N_OUT])\n\n\n", "0\n\n\n"),
+    "predicts classes nobody has met": ("sample.py", "first_maximum(arrays.sums, last, live)", "first_maximum(arrays.sums, last, n_outputs)"),
+    "forgets which classes were met": ("sample.py", "min(max(live, label + 1), n_outputs)", "min(label + 1, n_outputs)"),
+    "drops a sample that comes as one ends": ("sample.py", "device.finishes[place] > arrival", "device.finishes[place] >= arrival"),
+    "lets a late label wait by itself": ("sample.py", "            waits = timed and clock[t.BUSY_UNTIL] > arrival  #", "        waits = timed and clock[t.BUSY_UNTIL] > arrival  #"),
+    "learns from an empty bucket": ("sample.py", "budgeted and clock[t.BUDGET] <= 0", "budgeted and clock[t.BUDGET] < 0"),
+    "pays learning with its forward pass": ("sample.py", "clock[t.BUDGET] -= energy - before", "clock[t.BUDGET] -= energy - energy_before"),
+    "lets the bucket run over": ("sample.py", "min(clock[t.BUDGET] + device.credits[s], settings[t.BUDGET_CAP])", "clock[t.BUDGET] + device.credits[s]"),
+    "learns late in no time": ("sample.py", "clock[t.BUSY_UNTIL] += work", "clock[t.BUSY_UNTIL] += 0"),
+    "is late at the deadline": ("sample.py", "if finish - arrival > settings[t.DEADLINE]", "if finish - arrival >= settings[t.DEADLINE]"),
+    "starts before the last sample is done": ("sample.py", "max(arrival, clock[t.BUSY_UNTIL]) + work", "arrival + work"),
+    "rounds words down": ("frontend.py", "return (x + ((np.int64(1) << s) >> 1)) >> s", "return x >> s"),
+    "divides rounding down": ("frontend.py", "(2 * a + b) // (2 * b)", "a // b"),
+    "shifts crossings like words": ("frontend.py", " and f % t.N_STATISTICS != t.CROSSINGS", ""),
+    "shifts without an end": ("frontend.py", "min(np.int64(by), np.int64(31))", "np.int64(by)"),
+    "leaves behind what was sent": ("frontend.py", "            state.sent[f] = rounded(state.sent[f], by)\n", ""),
+    "follows for ever": ("frontend.py", "    k = min(k, settings[t.TIME_CONSTANT])\n", ""),
+    "encodes before it adapts": (
+        "frontend.py", "        adapt(settings, state)\n        encode(settings, state, levels, n_rows, True)",
+        "        encode(settings, state, levels, n_rows, True)\n        adapt(settings, state)"),
+    "sends more than the highest level": ("frontend.py", "min(abs(difference) // step, top)", "abs(difference) // step"),
+    "rounds levels down": ("frontend.py", "(u + top + 1) >> 1", "(u + top) >> 1"),
+    "hears what is at the threshold": ("frontend.py", "abs(u) > settings[t.INPUT_THRESHOLD]", "abs(u) >= settings[t.INPUT_THRESHOLD]"),
+    "counts strides from the first sample": ("frontend.py", "beyond < 0 or beyond % stride", "beyond < 0 or place[t.IN_SEGMENT] % stride"),
 }  # fmt: skip
 
 CHECK = """
@@ -50,8 +78,9 @@ sys.path[:0] = [{copy!r}, {root!r}]
 import numpy as np
 import edgelearn
 assert edgelearn.__file__.startswith({copy!r})
+from edgelearn.frontend import ENCODERS, FrontEndSpec
 from edgelearn.network import design
-from tests.twins import assert_twins
+from tests.twins import assert_front_end, assert_in_time, assert_twins
 
 rng = np.random.default_rng(1)
 levels = (rng.integers(0, 16, (24, 7)) * (rng.random((24, 7)) < 0.7)).astype(np.uint8)
@@ -72,6 +101,29 @@ assert_twins(design((7, 6, 3), "dfa", 8, event_threshold=8, **common), levels, l
 assert_twins(design((7, 6, 40), "mdfa", 8, hidden_rate=-1, feedback_format="sign"), levels & 1, labels)
 assert_twins(design((2, 1), "drtp", 8), levels[:2, :2] * 0, labels[:2] % 2)  # z is exactly zero
 assert_twins(design((7, 6, 1), "bp", 2, "nearest", input_bits=1, **common), levels & 1, labels % 2)
+
+kinds = rng.integers(0, 3, 24)
+easy = (np.eye(3, 7, dtype=int)[kinds] * 12 + rng.integers(0, 4, (24, 7)) * (rng.random((24, 7)) < 0.5)).astype(np.uint8)
+for gate, margin in (("error", 0), ("margin", 0), ("margin", 9)):
+    for sizes in ((7, 6, 3), (7, 6, 1)):
+        for rule in ("drtp", "dfa"):
+            spec = design(sizes, rule, hidden_rate=-5, output_rate=-3, update_gate=gate, margin=margin)
+            assert_twins(spec, easy, np.minimum(kinds, spec.n_classes - 1))
+    assert_twins(spec := design((7, 5), "dfa", update_gate=gate, margin=margin), easy, kinds, 0, lambda x: x.set_live_outputs(1))
+tiny = design((4, 3, 2), "dfa", update_gate="error")
+for queue, load, skip_waiting, cap, delay in (
+    (0, 2, False, None, 0), (2, 3, False, None, 2), (1, 1, True, None, 1), (None, 1, False, 0, 0), (1, 1, False, 1, 1), (0, 1, True, 2, 3),
+):
+    for even in (False, True):
+        assert_in_time(tiny, rng, 60, queue, load, 1.0, skip_waiting, cap, delay, 0.8, even=even)
+
+x = (rng.normal(0, 1, (90, 2)) * 2.0 ** (np.arange(90) // 20)[:, None]).astype(np.float32)
+x[50:, 1] = np.round(x[50:, 1])
+x[85:, 0] *= np.float32(2.0**60)
+for encoder in ENCODERS:
+    settings = dict(encoder=encoder, input_bits=1 if encoder == "threshold" else 4, time_constant=3, input_threshold=3)
+    for window, stride, features in ((1, 1, "samples"), (3, 2, "samples"), (4, 3, "statistics")):
+        assert_front_end(FrontEndSpec(2, window, stride, features, **settings), x, np.arange(90) // 35)
 """
 
 

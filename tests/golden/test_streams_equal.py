@@ -12,16 +12,14 @@ from hypothesis import strategies as st
 
 from edgelearn.accounting import buffers
 from edgelearn.config import StreamConfig
-from edgelearn.device import device as device_of
 from edgelearn.kernels import tables as t
-from edgelearn.kernels.tables import COUNTERS
 from edgelearn.learner import Learner
 from edgelearn.network import design
 from edgelearn.rules import RULES
 from edgelearn.stream_run import StreamRun
 from edgelearn.streams.block import Block, Rejects
 from hw_models.schedule import assume
-from tests.twins import NaiveRun, assert_twins, naive_front_end
+from tests.twins import NaiveRun, assert_in_time, assert_twins, naive_front_end
 
 # --- update gates --------------------------------------------------------------------------------------------
 
@@ -32,6 +30,7 @@ NETS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "softmax": ((6, 5, 3), {"output": "softmax"}),
     "stochastic": ((6, 5, 4, 3), {"rounding": "stochastic"}),
     "lfsr": ((6, 5, 4, 3), {"feedback_format": "lfsr"}),
+    "relu": ((6, 5, 4, 3), {"activation": "relu"}),  # closes gates
     "sparse": ((6, 5, 3), {"event_threshold": 30, "dead_zone": 40}),
 }
 GATES = {"always": ("always", 0), "error": ("error", 0), "0": ("margin", 0), "9": ("margin", 9), "60": ("margin", 60)}
@@ -122,60 +121,13 @@ def cases(draw) -> dict[str, Any]:
         "delay": draw(st.integers(0, 4)),
         "labelled": draw(st.sampled_from([0.0, 0.6, 1.0])),
         "cuts": draw(st.sets(st.integers(1, 15))),
+        "even": draw(st.booleans()),
     }
-
-
-def random_prices(rng: np.random.Generator, n_layers: int) -> np.ndarray:
-    """Whole prices of all counts. What a gated sample saves is less than what it took."""
-    prices = rng.integers(0, 9, (2, 2, n_layers, len(COUNTERS)))
-    prices[..., : t.SAMPLES] = rng.integers(-9, 99)  # words and operations have no price of their own
-    for saved, taken in ((t.GATED_SAMPLES, t.SAMPLES), (t.GATED_EVENTS, t.INPUT_EVENTS)):
-        prices[..., saved] = -rng.integers(0, 9, (2, 2, n_layers)) % (prices[..., taken] + 1)
-    return prices.astype(np.int64)
 
 
 @given(case=cases())
 def test_the_device_in_time_does_what_the_oracle_does(case):
-    spec, rng, n, delay = case["spec"], case["rng"], case["n"], case["delay"]
-    learner = Learner(spec)
-    prices = random_prices(rng, len(spec.layers))
-    dense = assume(spec)
-    ticks, energy = ((prices[figure, 0] * dense.table)[:, t.SAMPLES :].sum() / dense.n_samples for figure in range(2))
-    deadline = None if case["deadline"] is None else int(case["deadline"] * ticks)
-    cap = None if case["cap"] is None else int(case["cap"] * energy)
-    device = device_of(prices, case["queue"], deadline, case["skip_waiting"], cap)
-    naive = NaiveRun(learner, device, delay)
-
-    levels = rng.integers(0, 16, (n, spec.sizes[0])).astype(np.uint8)
-    labels = np.where(rng.random(n) < case["labelled"], rng.integers(0, spec.n_classes, n), t.NO_LABEL)
-    arrivals = np.cumsum(rng.integers(0, int(2 * ticks / case["load"]) + 2, n))
-    credits = rng.integers(0, int(energy) + 2, n)
-    for row in range(n):
-        naive.row(levels[row], int(labels[row]), int(arrivals[row]), int(credits[row]))
-
-    predictions, statuses, energies = [], [], []
-    dropped = np.zeros(n, np.uint8)
-    steps: list[tuple[int, int, int]] = []
-    comes: list[int] = []  # the row with which a step comes
-    for row in range(n):
-        steps.append((row, int(labels[row]) if delay == 0 else t.NO_LABEL, t.PREDICT))
-        comes.append(row)
-        if row >= delay > 0 and labels[row - delay] >= 0:
-            steps.append((row - delay, int(labels[row - delay]), t.LEARN_LATE))
-            comes.append(row)
-        if row + 1 in case["cuts"] or row == n - 1:
-            part = np.array(comes)
-            late = np.array(steps)[:, t.KIND] == t.LEARN_LATE
-            now = device._replace(arrivals=arrivals[part], credits=np.where(late, 0, credits[part]))
-            outcome = learner.run_steps(levels, np.array(steps), now, dropped)
-            predictions += outcome.predictions.tolist()
-            statuses += outcome.statuses.tolist()
-            energies += outcome.energies.tolist()
-            steps, comes = [], []
-    assert statuses == naive.statuses
-    assert predictions == naive.predictions
-    assert energies == (naive.energies if device.settings[t.PRICED] else [])
-    naive.assert_equal(learner, device)
+    assert_in_time(**case)
 
 
 def test_without_prices_and_time_every_sample_is_taken():
@@ -275,7 +227,9 @@ def _in_time(value: Any) -> bool:
 
 def taken(run: StreamRun, blocks) -> dict[str, list[Any]]:
     """What became of all rows."""
-    found: dict[str, list[Any]] = {name: [] for name in ("samples", "times", "labels", "predictions", "statuses", "scores")}
+    found: dict[str, list[Any]] = {
+        name: [] for name in ("samples", "times", "labels", "predictions", "statuses", "scores")
+    }
     for block in blocks:
         rows = run.take(block)
         for name, kept in found.items():
@@ -358,7 +312,7 @@ def test_a_run_continues_from_any_block(name):
     rows = taken(whole, source.blocks())
     for stop in CUTS["some"]:
         first, second = StreamRun(config, source), StreamRun(config, source)
-        before = taken(first, (block for block, _ in zip(source.blocks(), range(CUTS["some"].index(stop) + 1), strict=False)))
+        before = taken(first, itertools.islice(source.blocks(), CUTS["some"].index(stop) + 1))
         second.restore({key: array.copy() for key, array in first.save().items()}, first.note())
         after = taken(second, source.blocks(stop))
         assert {key: before[key] + after[key] for key in rows} == rows

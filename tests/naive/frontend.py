@@ -44,7 +44,7 @@ class NaiveFrontEnd:
     ) -> None:
         if features not in ("samples", "statistics"):
             raise ValueError(f"features '{features}' are not known")
-        if encoder not in ("levels", "on-off", "threshold", "delta"):
+        if encoder not in ("signed", "levels", "on-off", "threshold", "delta"):
             raise ValueError(f"encoder '{encoder}' is not known")
         if features == "statistics" and window < 2:
             raise ValueError("statistics of one sample have no steps")
@@ -58,7 +58,7 @@ class NaiveFrontEnd:
         self.thresholds = thresholds
         self.input_threshold = input_threshold
         self.delta = delta
-        self.top = 127 if encoder == "threshold" else (1 << input_bits) - 1
+        self.top = 127 if encoder == "threshold" else (1 << (input_bits - 1 if encoder == "signed" else input_bits)) - 1
         self.n_features = (window if features == "samples" else 6) * n_channels
 
         self.exponents: list[int | None] = [None] * n_channels  # E; None until a value is not zero
@@ -154,6 +154,8 @@ class NaiveFrontEnd:
             u = self._normalised(f, v)
             if self.encoder == "levels":
                 row += [shr(u + self.top + 1, 1)]
+            elif self.encoder == "signed":
+                row += [0 if abs(u) <= self.input_threshold else u]
             elif self.encoder == "on-off":
                 row += [0, 0] if abs(u) <= self.input_threshold else [max(u, 0), max(-u, 0)]
             else:

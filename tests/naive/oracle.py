@@ -79,6 +79,7 @@ class NaiveNetwork:
         update_gate: str = "always",
         margin: int = 0,
         live: int | None = None,
+        signed: bool = False,
     ) -> None:
         self.rule = rule
         self.sizes = list(sizes)
@@ -87,6 +88,7 @@ class NaiveNetwork:
         self.residual_bits = residual_bits
         self.rounding = rounding
         self.input_bits = input_bits
+        self.signed = signed
         self.activation = activation
         self.output = output
         self.range_exponents = list(range_exponents)
@@ -184,10 +186,10 @@ class NaiveNetwork:
     # --- section 3: forward ---------------------------------------------------------------------------------
 
     def _forward(self, levels: list[int]) -> None:
-        top = (1 << self.input_bits) - 1
+        top = self._input_one(1)
         levels = [int(level) for level in levels]  # a fixed-width integer must not get into the sums
-        if len(levels) != self.sizes[0] or any(not 0 <= level <= top for level in levels):
-            raise ValueError(f"a sample is {self.sizes[0]} levels in 0..{top}")
+        if len(levels) != self.sizes[0] or any(not (-top if self.signed else 0) <= level <= top for level in levels):
+            raise ValueError(f"a sample is {self.sizes[0]} levels in {-top if self.signed else 0}..{top}")
         self._send(1, levels)
         for k in range(1, self.layers + 1):
             self.z[k - 1] = self._pre_activations(k)
@@ -452,14 +454,17 @@ class NaiveNetwork:
     def _view(self, stored: int) -> int:
         return shr(stored, self.residual_bits)
 
+    def _level_bits(self) -> int:
+        return self.input_bits - 1 if self.signed else self.input_bits
+
     def _input_one(self, k: int) -> int:
         """The raw word of 1.0 at the input of layer k."""
-        return (1 << self.input_bits) - 1 if k == 1 else one_of_activation(self.activation)
+        return (1 << self._level_bits()) - 1 if k == 1 else one_of_activation(self.activation)
 
     def _input_scale(self, k: int) -> int:
         """A of the input of layer k."""
         if k == 1:
-            return 0 if self.input_bits == 1 else self.input_bits
+            return 0 if self._level_bits() == 1 else self._level_bits()
         return scale_of_activation(self.activation)
 
     def _accumulated(self, k: int, total: int) -> int:

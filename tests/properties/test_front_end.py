@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from edgelearn.errors import UserError
 from edgelearn.frontend import ENCODERS, FrontEnd, FrontEndSpec
-from tests.twins import naive_front_end
+from tests.twins import assert_front_end, naive_front_end
 
 
 @st.composite
@@ -72,37 +73,14 @@ def cases(draw, window: int | None = None) -> tuple[FrontEndSpec, np.ndarray, np
     return spec, *draw(recordings(spec.n_channels))
 
 
-def assert_state(front_end: FrontEnd, naive: Any) -> None:
-    """All that decides what comes next."""
-    state, spec = front_end.state, front_end.spec
-    assert state.mean.tolist() == naive.means
-    assert state.deviation.tolist() == naive.deviations
-    if spec.encoder == "delta" and naive.sent is not None:
-        assert state.sent.tolist() == naive.sent
-    assert [None if e < -1000 else e for e in front_end.exponents.tolist()] == naive.exponents
-    _, _, in_segment, newest = state.place[:4].tolist()
-    kept = min(in_segment, spec.window)
-    words = [[int(state.ring[(newest - kept + 1 + i) % spec.window, c]) for i in range(kept)] for c in range(spec.n_channels)]
-    assert words == naive.window
+def as_lists(front_end: FrontEnd) -> dict[str, Any]:
+    return {name: array.tolist() for name, array in front_end.save().items()}
 
 
 @given(case=cases())
 @example(case=(FrontEndSpec(1, encoder="levels"), np.zeros((3, 1), np.float32), np.zeros(3, np.int64)))
 def test_rows_equal_the_oracle(case):
-    spec, x, segment = case
-    front_end, naive = FrontEnd(spec), naive_front_end(spec)
-    rows = front_end.rows(x, segment)
-    levels, ends = [], []
-    for i, (sample, part) in enumerate(zip(x.tolist(), segment.tolist(), strict=True)):
-        row = naive.row(sample, 0, part)
-        if row is not None:
-            levels.append(row)
-            ends.append(i)
-    assert rows.ends.tolist() == ends
-    assert rows.levels.tolist() == levels
-    assert rows.levels.shape == (len(ends), spec.n_inputs)
-    assert rows.levels.max(initial=0) < 1 << spec.input_bits
-    assert_state(front_end, naive)
+    assert_front_end(*case)
 
 
 @given(case=cases(), data=st.data())
@@ -112,7 +90,7 @@ def test_rows_and_state_do_not_depend_on_cuts_or_on_a_restart(case, data):
     expected = whole.rows(x, segment)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(x)))) | {0, len(x)})
     levels, ends = [], []
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in pairwise(cuts):
         if data.draw(st.booleans()):
             saved = parted.save()
             parted.rows(x[::-1], segment)  # what is restored elsewhere must not follow
@@ -123,7 +101,7 @@ def test_rows_and_state_do_not_depend_on_cuts_or_on_a_restart(case, data):
         ends += (rows.ends + start).tolist()
     assert levels == expected.levels.tolist()
     assert ends == expected.ends.tolist()
-    assert {name: a.tolist() for name, a in parted.save().items()} == {name: a.tolist() for name, a in whole.save().items()}
+    assert as_lists(parted) == as_lists(whole)
 
 
 @given(case=cases(window=1), data=st.data())
@@ -135,27 +113,28 @@ def test_encoding_alone_equals_the_oracle_while_no_exponent_grows(case, data):
     front_end.rows(x[:n], segment[:n])
     for sample, part in zip(x[:n].tolist(), segment[:n].tolist(), strict=True):
         naive.row(sample, 0, part)
-    before = {name: a.tolist() for name, a in front_end.save().items() if name != "features"}
+    before = as_lists(front_end) | {"features": None}  # of the row at hand
     probes = x[n:]
     limit = np.ldexp(1.0, np.maximum(front_end.exponents, -1000))  # below any value where none was seen
     probes = probes[((np.abs(probes.astype(np.float64)) < limit) | (probes == 0)).all(axis=1)]
     found = front_end.encode(probes).tolist()
     naive.stride, naive.samples = 1, 0  # every sample is a row
     assert found == [naive.row(sample, 0, 0, learn=False) for sample in probes.tolist()]
-    assert {name: a.tolist() for name, a in front_end.save().items() if name != "features"} == before
+    assert as_lists(front_end) | {"features": None} == before
     assert front_end.state.mean.tolist() == naive.means
     assert front_end.state.deviation.tolist() == naive.deviations
 
 
 def test_encoding_a_value_beyond_the_range_takes_the_largest_word():
-    front_end = FrontEnd(FrontEndSpec(1, encoder="levels", time_constant=1, reach=1, input_bits=8))
-    front_end.rows(np.array([[0.9], [-0.9], [0.9], [-0.9]], np.float32), np.zeros(4, np.int64))
-    assert front_end.exponents.tolist() == [0]
-    assert front_end.encode(np.array([[1.0], [8.0], [3e38], [-1.0], [-8.0]], np.float32)).tolist() == LIMITS
-    assert front_end.exponents.tolist() == [0]
+    front_end = FrontEnd(FrontEndSpec(1, encoder="levels", time_constant=24, input_bits=8))
     naive = naive_front_end(front_end.spec)
-    for x in (0.9, -0.9, 0.9, -0.9):
-        naive.row([float(np.float32(x))], 0, 0)
+    for x in (0.5, -0.5, 0.75, -0.75, 0.0, 0.0):
+        front_end.rows(np.array([[x]], np.float32), np.zeros(1, np.int64))
+        naive.row([x], 0, 0)
+    found = front_end.encode(np.array([[1.0], [8.0], [3e38], [-1.0], [-8.0]], np.float32))
+    # M and A are -147 and 2100 of 4096: u = (4096 + 147) * 255 / (4 * 2100) = 128.8 and -119.9
+    assert found.tolist() == [[192], [192], [192], [68], [68]]
+    assert front_end.exponents.tolist() == [0]
     naive.row([8.0], 0, 0, learn=False)
     assert naive.exponents == [4]  # the oracle's unit has grown
 
@@ -174,10 +153,5 @@ def test_a_long_recording_with_jumps_equals_the_oracle():
         bits = 1 if encoder == "threshold" else 4
         spec = FrontEndSpec(2, window=3, stride=2, time_constant=5, encoder=encoder, input_bits=bits)
         x = rng.normal(0, 1, (160, 2)) * 2.0 ** (np.arange(160) // 40)[:, None] + np.arange(160)[:, None] // 80
-        x, segment = x.astype(np.float32), np.arange(160) // 70
-        naive = naive_front_end(spec)
-        expected = [row for s, part in zip(x.tolist(), segment.tolist(), strict=True) if (row := naive.row(s, 0, part)) is not None]
-        front_end = FrontEnd(spec)
-        assert front_end.rows(x, segment).levels.tolist() == expected
-        assert_state(front_end, naive)
-        assert len({tuple(row) for row in expected}) > 10
+        segment = np.arange(160) // 70
+        assert len({tuple(row) for row in assert_front_end(spec, x.astype(np.float32), segment)}) > 10

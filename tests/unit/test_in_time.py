@@ -78,13 +78,13 @@ def test_what_is_only_predicted_pays_for_its_forward_pass(rule, name):
 
 
 def test_the_cycles_of_a_prediction_by_hand():
-    """One lane: two cycles a neuron, one a layer, and one for each input that is not zero and the bias."""
+    """A group of neurons takes one cycle for each input that is not zero and the bias, two more, and a layer one."""
     spec = design((6, 5, 3), "bp")
     engine = find_processor("engine-28nm")
     assert isinstance(engine, Engine)
-    one_lane = rates(spec, engine).cycles[1] * engine.lanes if engine.lanes == 1 else None
+    assert engine.skips_zero_inputs
     groups = -(-np.array([5, 3]) // engine.lanes)
-    found = rates(spec, engine).cycles[1] if one_lane is None else one_lane
+    found = rates(spec, engine).cycles[1]
     np.testing.assert_allclose(found[:, COUNTERS.index("input_events")], groups)
     np.testing.assert_allclose(found[:, COUNTERS.index("samples")], 3 * groups + 1)
 
