@@ -51,8 +51,8 @@ class FrontEndSpec:
     window: int = 1
     stride: int = 1
     features: str = "samples"
-    time_constant: int = 10
-    reach: int = 4
+    time_constant: int = 8
+    reach: int = 3
     encoder: str = "signed"
     input_bits: int = 5
     input_threshold: int = 0
@@ -146,9 +146,9 @@ class FrontEnd:
         from edgelearn.kernels.frontend import run_front_end  # numba is imported when a simulation starts
 
         words, shifts = self._words(x)
-        n_rows = len(x) // self.spec.stride + 1 if self.spec.stride > 1 else len(x)
-        # windows begin anew with each segment, so that rows may be closer than a stride there
-        n_rows = min(len(x), n_rows + int(np.count_nonzero(np.diff(segment))) + 1)
+        n_rows = len(x)
+        if self.spec.stride > 1:  # windows begin anew with each segment, so that rows may be closer than a stride there
+            n_rows = min(n_rows, n_rows // self.spec.stride + int(np.count_nonzero(np.diff(segment))) + 2)
         levels = np.zeros((n_rows, self.spec.n_inputs), np.uint8)
         ends = np.zeros(n_rows, np.int64)
         found = run_front_end(words, shifts, segment, self._settings, self.state, levels, ends)

@@ -155,7 +155,7 @@ class Learner:
         state = self.state
         run_steps(state.net, state.layers, state.arrays, levels, steps, device, results, self._counts)
         if self.strict:
-            _raise_if_inexact(Counters(self._counts[0]))
+            _raise_if_inexact(Counters(self._counts.sum(axis=0)))
         return Outcome(results.predictions, results.statuses, results.scores, results.energies)
 
     def _checked(self, levels: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ from edgelearn.checkpoint import (
     prepare,
     save_checkpoint,
 )
-from edgelearn.config import RunConfig, Settings, make_config
+from edgelearn.config import RunConfig, Settings, StreamConfig, make_config, validated
 from edgelearn.encoders import encode_levels
 from edgelearn.errors import UserError
 from edgelearn.evaluate import Progress, train
@@ -245,12 +245,14 @@ def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
     path = folder / REPORT if folder.is_dir() else folder
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        contract, config = content["contract"], make_config(content["config"])
-        spec = spec_of(config, content["network"]["sizes"])
+        contract, settings, sizes = content["contract"], content["config"], content["network"]["sizes"]
+        if "stream" in content:
+            spec = spec_of(validated(StreamConfig, settings), sizes, settings["encoder"] == "signed")
+        else:
+            spec = spec_of(make_config(settings), sizes)
         table = content["counters"]["learning"]
         counters = Counters(np.array([table[name] for name in COUNTERS]).T)
-        error = content["result"]["test_error_percent"]
-        accuracy = None if error is None else 100 - float(error)
+        accuracy = _accuracy_percent(content["result"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
             f"{path} holds no report of a finished run; give the folder that `edgelearn run --out` wrote"
@@ -261,6 +263,14 @@ def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
         )
     _check_activity(path, spec, counters)
     return spec, counters, accuracy
+
+
+def _accuracy_percent(result: dict[str, Any]) -> float | None:
+    """Return the accuracy on test samples, or before learning on a stream."""
+    if "accuracy" in result:
+        return None if result["accuracy"] is None else 100 * float(result["accuracy"])
+    error = result["test_error_percent"]
+    return None if error is None else 100 - float(error)
 
 
 def _check_activity(path: Path, spec: NetworkSpec, counters: Counters) -> None:

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgelearn.errors import UserError
 from edgelearn.files import write_whole
-from hw_models.plots import INK, SUFFIXES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +26,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MOST_RUNS = 2 * len(COLOURS)
 POINTS, FEWEST_POINTS = 150, 10  # of a curve
 ROWS = 20  # scored in a point, as long as there are enough points
-GREY = "#767676"
+SUFFIXES = (".png", ".svg")
+INK, GREY = "#222222", "#767676"
 TIME_UNITS = (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0), ("s", 1.0))
 ENERGY_UNITS = (("mJ", 1e9), ("uJ", 1e6), ("nJ", 1e3), ("pJ", 1.0))
 
@@ -184,7 +184,7 @@ def _draw(figure: Figure, contents: Mapping[str, Content]) -> None:
     figure.set_size_inches(9.5, sum(heights) + 0.28 * len(heights) + 0.9)
     axes = list(figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
     points = clock([at for at in first["stream"]["drift_points"] if at < first["stream"]["samples"]])
-    figure.suptitle(fill(_title(contents), 100, break_on_hyphens=False), x=0.01, ha="left", fontsize=11)
+    figure.suptitle(fill(_title(contents), 78, break_on_hyphens=False), x=0.01, ha="left", fontsize=11)
 
     known = _known(len(points))
     for ax in axes:
@@ -202,6 +202,11 @@ def _draw(figure: Figure, contents: Mapping[str, Content]) -> None:
     axes[-1].xaxis.set_major_formatter(StrMethodFormatter("{x:,.4g}" if clock.unit != "sample" else "{x:,.0f}"))
     figure.align_ylabels(axes)
     figure.legend(handles=handles, loc="outside right upper", frameon=False, handlelength=1.8)
+    figure.draw_without_rendering()  # lays the panels out; their last bits differ from run to run
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        x, y, width, height = (round(place, 4) for place in ax.get_position().bounds)
+        ax.set_position((x, y, width, height))
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ class RowsDone:
     labels, predictions : int64[n], -1 for none
     statuses : uint8[n], see `edgelearn.kernels.tables`
     scores : uint8[n, n_outputs], 255 is 1.0; uint8[0, 0] where not asked for
+    lines : int64[n], line of the input that ended each row; int64[0] where the source has no lines
     """
 
     samples: np.ndarray
@@ -74,6 +75,7 @@ class RowsDone:
     predictions: np.ndarray
     statuses: np.ndarray
     scores: np.ndarray
+    lines: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,8 @@ class StreamRun:
         learned = np.bincount(row_of_step, outcome.statuses & t.LEARNED != 0, n).astype(np.int64)
         energies = np.zeros(n, np.int64)
         np.add.at(energies, row_of_step, outcome.energies)
-        extra = {"events": events, "updates": learned, "energy": energies}
+        lost = (statuses & t.DROPPED != 0).astype(np.int64)
+        extra = {"events": events, "updates": learned, "energy": energies, "dropped": lost}
         scored = self.score.update(predictions, labels, extra, samples, times)
         self.recovery.update(scored.positions, scored.errors)
         self.detector.update(scored.positions, scored.errors)
@@ -197,7 +200,9 @@ class StreamRun:
         self.n_rows += n
         self._last = block
         scores = outcome.scores[~late] if self._scores else outcome.scores
-        return RowsDone(samples, times, labels, predictions, statuses, scores)
+        numbers = getattr(self.source, "numbers", np.zeros(0, np.int64))
+        lines = numbers[ends] if len(numbers) == len(block) else numbers[:0]
+        return RowsDone(samples, times, labels, predictions, statuses, scores, lines)
 
     def _is_told(self, n: int) -> np.ndarray:
         """Return for the next n rows whether their label is told; row by row a function of the seed."""

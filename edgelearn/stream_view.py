@@ -119,9 +119,11 @@ class View:
         for i in range(len(rows.samples)):
             prediction = int(rows.predictions[i])
             status = [word for bit, word in STATUS_NAMES.items() if rows.statuses[i] & bit]
-            line: dict[str, Any] = {"sample": int(rows.samples[i]), "prediction": name(prediction)}
-            if prediction >= 0:
-                line["probability"] = _probability(rows.scores[i], prediction)
+            line: dict[str, Any] = {"line": int(rows.lines[i])} if len(rows.lines) else {}
+            line |= {"sample": int(rows.samples[i]), "prediction": name(prediction)}
+            if 0 <= prediction < len(names):
+                n_met = len(rows.scores[i]) if len(rows.scores[i]) == 1 else len(names)
+                line["probability"] = _probability(rows.scores[i][:n_met], prediction)
             line |= {"label": name(int(rows.labels[i])), "status": status}
             if rows.times[i] == rows.times[i]:
                 line["time"] = round(float(rows.times[i]), 6)

@@ -130,7 +130,7 @@ class Cost:
     @property
     def power_uw(self) -> float:
         """Mean power while samples follow each other without a pause; leakage alone where there are none."""
-        if not self.samples:
+        if not self.samples or not self.latency_s:
             return self.total("leakage_uw")
         return self.energy_per_sample_pj / self.latency_s * 1e-6
 

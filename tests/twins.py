@@ -189,7 +189,8 @@ def assert_front_end(spec: FrontEndSpec, x: np.ndarray, segment: np.ndarray) -> 
     assert rows.ends.tolist() == ends
     assert rows.levels.tolist() == levels
     assert rows.levels.shape == (len(ends), spec.n_inputs)
-    assert rows.levels.max(initial=0) < 1 << spec.input_bits
+    assert np.abs(rows.levels.astype(int)).max(initial=0) < 1 << spec.input_bits
+    assert (rows.levels.dtype == np.int8) == (spec.encoder == "signed")
     state = front_end.state
     assert state.mean.tolist() == naive.means
     assert state.deviation.tolist() == naive.deviations
@@ -270,12 +271,14 @@ class NaiveRun:
             activity = sample_activity(self.network, label)
             self.counters[which] += activity
             ticks, energy = (self._price(figure, which, activity) for figure in range(2))
-            forward = self._price(1, which, activity.only(FORWARD))
+            if_gated = activity.only(FORWARD)
+            if_gated["gated_samples"][:], if_gated["gated_events"][:] = if_gated["samples"], if_gated["input_events"]
+            without = self._price(1, which, if_gated)
             if late:
                 self._note(prediction, 0, energy, True)
             else:
                 self.predictions[-1], self.energies[-1] = prediction, energy
-            return Done(prediction, ticks, energy - forward, not which and self.network.gated)
+            return Done(prediction, ticks, energy - without, not which and self.network.gated)
 
         return work
 
@@ -335,7 +338,8 @@ def assert_in_time(
         None if cap is None else int(cap * energy),
     )
     naive = NaiveRun(learner, device, delay)
-    levels = rng.integers(0, 1 << spec.input_bits, (n, spec.sizes[0])).astype(np.uint8)
+    lowest, top = spec.input_range
+    levels = rng.integers(lowest, top + 1, (n, spec.sizes[0]))
     labels = np.where(rng.random(n) < labelled, rng.integers(0, spec.n_classes, n), t.NO_LABEL)
     arrivals = np.cumsum(rng.integers(0, int(2 * ticks / load) + 2, n))
     credits = rng.integers(0, int(energy) + 2, n)

@@ -67,19 +67,19 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Learn "always", on "error", or within a "margin".
     margin : int, default=32
         Lead of the right output that needs no learning, in 1/16.
-    encoder : str, default="on-off"
-        "levels", "on-off", "threshold" or "delta".
+    encoder : str, default="signed"
+        "signed", "levels", "on-off", "threshold" or "delta".
     input_bits : int, default=None
-        Bits of an input level, 1 to 8; 4 if None, 1 under "threshold".
+        Bits of an input level, its sign included, 1 to 8; 5 if None, 1 under "threshold".
     input_threshold : int, default=0
-        Levels of at most this size are no events (on-off).
+        Levels of at most this size are no events (signed, on-off).
     thresholds : int, default=2
         Thresholds on each side of the mean (threshold).
     delta : int, default=8
         Change that is sent, in 1/16 of the mean absolute deviation (delta).
-    time_constant : int, default=10
+    time_constant : int, default=8
         Mean and deviation follow the last 2^time_constant samples.
-    reach : int, default=4
+    reach : int, default=3
         Mean absolute deviations that the highest level stands for.
     processor : str, default="engine-28nm"
         What `cost_` is priced on: a name, or a .toml file.
@@ -135,13 +135,13 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         dead_zone: int = 0,
         update_gate: str = "always",
         margin: int = 32,
-        encoder: str = "on-off",
+        encoder: str = "signed",
         input_bits: int | None = None,
         input_threshold: int = 0,
         thresholds: int = 2,
         delta: int = 8,
-        time_constant: int = 10,
-        reach: int = 4,
+        time_constant: int = 8,
+        reach: int = 3,
         processor: str = "engine-28nm",
         epochs: int = 10,
         shuffle: bool = True,
@@ -421,7 +421,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             thresholds=config.thresholds,
             delta=config.delta,
         )
-        self.spec_: NetworkSpec = spec_of(config, (front_end.n_inputs, *self._hidden(), n_outputs))
+        sizes = (front_end.n_inputs, *self._hidden(), n_outputs)
+        self.spec_: NetworkSpec = spec_of(config, sizes, signed_inputs=config.encoder == "signed")
         self._front_end, self._learner = FrontEnd(front_end), Learner(self.spec_)
         self._labels = Labels(known, room)
         self._names = None
@@ -441,8 +442,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _config(self) -> StreamConfig:
         params = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SETTINGS}
-        if self.input_bits is not None or self.encoder == "threshold":
-            params["input_bits"] = 1 if self.input_bits is None else self.input_bits
+        if self.input_bits is not None:
+            params["input_bits"] = self.input_bits
         params["seed"] = _seed(self.random_state)
         return validated(StreamConfig, {name: _plain(value) for name, value in params.items()})
 

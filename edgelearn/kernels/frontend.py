@@ -70,7 +70,7 @@ def take_features(settings, state):  # type: ignore[no-untyped-def]
         state.features[first + 2] = low
         state.features[first + 3] = high
         state.features[first + 4] = rough // (window - 1)
-        state.features[first + t.CROSSINGS] = crossings
+        state.features[first + t.CROSSINGS] = crossings << 12  # so that its mean has digits enough
 
 
 @compiled

@@ -255,6 +255,16 @@ def price(figure, device, counters):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def price_gated(arrays, device):  # type: ignore[no-untyped-def]
+    """Return what the sample at hand costs more when it is gated: less than nothing where updates skip no zeros."""
+    total = np.int64(0)
+    for k in range(device.prices.shape[2]):
+        prices = device.prices[1, 0, k]
+        total += prices[t.GATED_SAMPLES] + prices[t.GATED_EVENTS] * arrays.n_events[k]
+    return total
+
+
+@compiled
 def gate_closed(arrays, k, prediction, label, net, layers):  # type: ignore[no-untyped-def]
     """Return whether there is nothing to learn: the prediction is right, and leads by enough where that is asked."""
     if prediction != label:
@@ -364,8 +374,8 @@ def run_steps(net, layers, arrays, levels, steps, device, results, counters):  #
                 status = t.GATED
             if status == 0:
                 status = t.LEARNED
-                if budgeted:
-                    before = price(1, device, counters)
+                if budgeted:  # what it would have come to, had it been gated
+                    before = price(1, device, counters) + price_gated(arrays, device)
                 learn_sample(label, net, layers, arrays, table)
             else:
                 pass_gated(net, layers, arrays, table)

@@ -66,7 +66,20 @@ COST_FLOORS = {
 }
 SEE_COSTS = {"run", "stream_run", "estimators", "cli"}
 APART = {"kernels", "rules", "layers", "encoders"}  # rooms of one floor that do not know each other
-HEAVY = {"torch", "brian2", "numba", "llvmlite", "sklearn", "pydantic", "pooch", "matplotlib", "rich", "river", "wfdb", "pyarrow"}
+HEAVY = {
+    "torch",
+    "brian2",
+    "numba",
+    "llvmlite",
+    "sklearn",
+    "pydantic",
+    "pooch",
+    "matplotlib",
+    "rich",
+    "river",
+    "wfdb",
+    "pyarrow",
+}
 
 
 def room(module: str, package: str = "edgelearn") -> str:
@@ -110,7 +123,13 @@ def test_no_import_points_upward(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_heavy_libraries_wait_until_they_are_needed(path):
     own = room("edgelearn." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts))
-    allowed = {"kernels": {"numba", "llvmlite"}, "config": {"pydantic"}, "bench": {"numba"}, "stream_view": {"rich"}}.get(own, set())
+    allowed = {
+        "kernels": {"numba", "llvmlite"},
+        "config": {"pydantic"},
+        "bench": {"numba"},
+        "stream_view": {"rich"},
+        "estimators": {"sklearn", "river"},
+    }.get(own, set())
     for line, module, at_top in imports(path):
         name = module.split(".")[0]
         if at_top and name in HEAVY - allowed:

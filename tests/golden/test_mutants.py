@@ -42,6 +42,9 @@ MUTANTS = {
     "saturates modulators one too low": ("feedback.py", "np.int32(-32767), np.int32(32767)", "np.int32(-32767), np.int32(32766)"),
     "counts a word twice": ("sample.py", "        counters[k, t.WEIGHT_WRITE] += pairs", "        counters[k, t.WEIGHT_WRITE] += pairs + 1"),
     "forgets to halve": ("sample.py", "min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)", "min(layers[k, t.STEP_SHIFT], 30)"),
+}  # fmt: skip
+
+STREAM_MUTANTS = {
     "gates at the margin": ("sample.py", "return lead > net[t.MARGIN]", "return lead >= net[t.MARGIN]"),
     "gates one output by its index alone": ("sample.py", "lead = lead if label == 1 else -lead", "lead = lead"),
     "gates what was predicted wrong": ("sample.py", "    if prediction != label:\n        return False\n", ""),
@@ -53,10 +56,14 @@ MUTANTS = {
     "lets a late label wait by itself": ("sample.py", "            waits = timed and clock[t.BUSY_UNTIL] > arrival  #", "        waits = timed and clock[t.BUSY_UNTIL] > arrival  #"),
     "learns from an empty bucket": ("sample.py", "budgeted and clock[t.BUDGET] <= 0", "budgeted and clock[t.BUDGET] < 0"),
     "pays learning with its forward pass": ("sample.py", "clock[t.BUDGET] -= energy - before", "clock[t.BUDGET] -= energy - energy_before"),
+    "pays nothing where zeros are worked through": ("sample.py", "price(1, device, counters) + price_gated(arrays, device)", "price(1, device, counters)"),
     "lets the bucket run over": ("sample.py", "min(clock[t.BUDGET] + device.credits[s], settings[t.BUDGET_CAP])", "clock[t.BUDGET] + device.credits[s]"),
     "learns late in no time": ("sample.py", "clock[t.BUSY_UNTIL] += work", "clock[t.BUSY_UNTIL] += 0"),
     "is late at the deadline": ("sample.py", "if finish - arrival > settings[t.DEADLINE]", "if finish - arrival >= settings[t.DEADLINE]"),
     "starts before the last sample is done": ("sample.py", "max(arrival, clock[t.BUSY_UNTIL]) + work", "arrival + work"),
+}  # fmt: skip
+
+FRONT_END_MUTANTS = {
     "rounds words down": ("frontend.py", "return (x + ((np.int64(1) << s) >> 1)) >> s", "return x >> s"),
     "divides rounding down": ("frontend.py", "(2 * a + b) // (2 * b)", "a // b"),
     "shifts crossings like words": ("frontend.py", " and f % t.N_STATISTICS != t.CROSSINGS", ""),
@@ -72,7 +79,7 @@ MUTANTS = {
     "counts strides from the first sample": ("frontend.py", "beyond < 0 or beyond % stride", "beyond < 0 or place[t.IN_SEGMENT] % stride"),
 }  # fmt: skip
 
-CHECK = """
+START = """
 import sys
 sys.path[:0] = [{copy!r}, {root!r}]
 import numpy as np
@@ -83,6 +90,9 @@ from edgelearn.network import design
 from tests.twins import assert_front_end, assert_in_time, assert_twins
 
 rng = np.random.default_rng(1)
+"""
+
+CHECK = """
 levels = (rng.integers(0, 16, (24, 7)) * (rng.random((24, 7)) < 0.7)).astype(np.uint8)
 labels = rng.integers(0, 3, 24)
 common = dict(hidden_rate=-1, output_rate=-2, range_exponent=-1)
@@ -101,7 +111,9 @@ assert_twins(design((7, 6, 3), "dfa", 8, event_threshold=8, **common), levels, l
 assert_twins(design((7, 6, 40), "mdfa", 8, hidden_rate=-1, feedback_format="sign"), levels & 1, labels)
 assert_twins(design((2, 1), "drtp", 8), levels[:2, :2] * 0, labels[:2] % 2)  # z is exactly zero
 assert_twins(design((7, 6, 1), "bp", 2, "nearest", input_bits=1, **common), levels & 1, labels % 2)
+"""
 
+STREAM_CHECK = """
 kinds = rng.integers(0, 3, 24)
 easy = (np.eye(3, 7, dtype=int)[kinds] * 12 + rng.integers(0, 4, (24, 7)) * (rng.random((24, 7)) < 0.5)).astype(np.uint8)
 for gate, margin in (("error", 0), ("margin", 0), ("margin", 9)):
@@ -109,26 +121,35 @@ for gate, margin in (("error", 0), ("margin", 0), ("margin", 9)):
         for rule in ("drtp", "dfa"):
             spec = design(sizes, rule, hidden_rate=-5, output_rate=-3, update_gate=gate, margin=margin)
             assert_twins(spec, easy, np.minimum(kinds, spec.n_classes - 1))
-    assert_twins(spec := design((7, 5), "dfa", update_gate=gate, margin=margin), easy, kinds, 0, lambda x: x.set_live_outputs(1))
+    assert_twins(design((7, 5), "dfa", update_gate=gate, margin=margin), easy, kinds, 0, lambda x: x.set_live_outputs(1))
 tiny = design((4, 3, 2), "dfa", update_gate="error")
 for queue, load, skip_waiting, cap, delay in (
     (0, 2, False, None, 0), (2, 3, False, None, 2), (1, 1, True, None, 1), (None, 1, False, 0, 0), (1, 1, False, 1, 1), (0, 1, True, 2, 3),
 ):
     for even in (False, True):
         assert_in_time(tiny, rng, 60, queue, load, 1.0, skip_waiting, cap, delay, 0.8, even=even)
+"""
 
+FRONT_END_CHECK = """
 x = (rng.normal(0, 1, (90, 2)) * 2.0 ** (np.arange(90) // 20)[:, None]).astype(np.float32)
 x[50:, 1] = np.round(x[50:, 1])
-x[85:, 0] *= np.float32(2.0**60)
+x[85:, 0] *= np.float32(2.0**100)
 for encoder in ENCODERS:
-    settings = dict(encoder=encoder, input_bits=1 if encoder == "threshold" else 4, time_constant=3, input_threshold=3)
+    settings = dict(encoder=encoder, input_bits=1 if encoder == "threshold" else 4, time_constant=3, reach=4, input_threshold=3)
     for window, stride, features in ((1, 1, "samples"), (3, 2, "samples"), (4, 3, "statistics")):
         assert_front_end(FrontEndSpec(2, window, stride, features, **settings), x, np.arange(90) // 35)
 """
 
 
-def check(copy: Path) -> subprocess.CompletedProcess[str]:
-    script = CHECK.format(copy=str(copy), root=str(ROOT))
+CHECKS = {
+    "network": (MUTANTS, CHECK),
+    "stream": (STREAM_MUTANTS, STREAM_CHECK),
+    "front end": (FRONT_END_MUTANTS, FRONT_END_CHECK),
+}
+
+
+def check(copy: Path, script: str) -> subprocess.CompletedProcess[str]:
+    script = START.format(copy=str(copy), root=str(ROOT)) + script
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, env=environment, cwd=copy
@@ -141,18 +162,20 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_unchanged_kernels_pass(copy):
-    result = check(copy)
+@pytest.mark.parametrize("kind", CHECKS)
+def test_the_unchanged_kernels_pass(copy, kind):
+    result = check(copy, CHECKS[kind][1])
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("name", MUTANTS)
-def test_mutant_is_caught(copy, name):
-    file, line, fault = MUTANTS[name]
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, (mutants, _) in CHECKS.items() for name in mutants])
+def test_mutant_is_caught(copy, kind, name):
+    mutants, script = CHECKS[kind]
+    file, line, fault = mutants[name]
     path = copy / "edgelearn" / "kernels" / file
     source = path.read_text()
     assert line in source, f"the line to change is gone from {file}: update the mutant"
     path.write_text(source.replace(line, fault))
-    result = check(copy)
+    result = check(copy, script)
     assert result.returncode != 0, f"not caught: {name}"
     assert "AssertionError" in result.stderr or "Not equal" in result.stderr, result.stderr[-2000:]

@@ -31,6 +31,7 @@ NETS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "stochastic": ((6, 5, 4, 3), {"rounding": "stochastic"}),
     "lfsr": ((6, 5, 4, 3), {"feedback_format": "lfsr"}),
     "relu": ((6, 5, 4, 3), {"activation": "relu"}),  # closes gates
+    "signed": ((6, 5, 3), {"signed_inputs": True, "input_bits": 5}),
     "sparse": ((6, 5, 3), {"event_threshold": 30, "dead_zone": 40}),
 }
 GATES = {"always": ("always", 0), "error": ("error", 0), "0": ("margin", 0), "9": ("margin", 9), "60": ("margin", 60)}
@@ -52,7 +53,9 @@ def test_gated_samples_are_predicted_and_counted_as_the_oracle_does(rule, net, g
     update_gate, margin = GATES[gate]
     rates = {"hidden_rate": -5, "output_rate": -3}
     spec = design(sizes, rule, **rates, **changes, update_gate=update_gate, margin=margin, seed=margin)
-    naive = assert_twins(spec, *learnable(spec.n_classes, 24))
+    levels, labels = learnable(spec.n_classes, 24)
+    signs = np.where(np.arange(6) % 2, -1, 1) if spec.signed_inputs else 1
+    naive = assert_twins(spec, levels.astype(int) * signs, labels)
     gated = naive.events[1, "gated_samples"]
     assert gated == 0 if gate == "always" else gated < 24
     assert gated > 0 or gate in ("always", "9", "60")  # every net is right now and then, if not always by much
@@ -73,7 +76,9 @@ def test_until_a_class_is_met_only_the_first_is_predicted():
     learner = Learner(design((6, 5, 3), "dfa"))
     levels = np.random.default_rng(0).integers(0, 16, (40, 6)).astype(np.uint8)
     assert len(set(learner.predict(levels).tolist())) > 1
-    learner.set_live_outputs(1)
+    learner.set_live_outputs(9)
+    assert int(learner.state.net[t.LIVE_OUTPUTS]) == 3
+    learner.set_live_outputs(0)
     assert set(learner.predict(levels).tolist()) == {0}
     learner.learn(levels[:1], np.array([1]))
     assert int(learner.state.net[t.LIVE_OUTPUTS]) == 2
@@ -109,6 +114,7 @@ def cases(draw) -> dict[str, Any]:
             update_gate=gate,
             margin=draw(st.sampled_from([0, 20])),
             output_rate=-2,
+            signed_inputs=draw(st.booleans()),
             seed=seed % 1000,
         ),
         "rng": np.random.default_rng(seed),
@@ -188,6 +194,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "plain": {},
     "gate": {"update_gate": "error"},
     "margin of drtp": {"rule": "drtp", "update_gate": "margin", "margin": 4, "hidden": "5-4", "label_delay": 2},
+    "two rails": {"encoder": "on-off", "input_bits": 4, "input_threshold": 2},
     "windows": {"window": 4, "stride": 2, "features": "statistics", "encoder": "threshold"},
     "late": {"label_delay": 1, "label_fraction": 0.7},
     "later": {"label_delay": 7, "window": 3, "encoder": "delta"},
@@ -196,7 +203,8 @@ RUNS: dict[str, dict[str, Any]] = {
     "busy and late": {"queue": 1, "sample_rate": "LOAD 1.5", "label_delay": 2, "when_late": "skip-update"},
     "skips": {"queue": 2, "sample_rate": "LOAD 3", "when_late": "skip-update", "update_gate": "error"},
     "poor": {"energy_budget": "LEARN 2", "sample_rate": "10 Hz"},
-    "poor and late": {"energy_budget": "LEARN 2", "sample_rate": "10 Hz", "label_delay": 2, "update_gate": "error"},
+    "poor and dense": {"energy_budget": "LEARN 2", "sample_rate": "10 Hz", "processor": "engine-45nm-dense"},
+    "poor and late": {"energy_budget": "LEARN 0.3", "sample_rate": "10 Hz", "label_delay": 2, "update_gate": "error"},
     "poor, busy and late": {"energy_budget": "LEARN 5", "sample_rate": "LOAD 1.5", "label_delay": 3, "queue": 0},
     "poor by the clock": {"energy_budget": "LEARN 5", "deadline": "2 us", "queue": 1, "rounding": "stochastic"},
     "microcontroller": {"processor": "cortex-m4", "sample_rate": "LOAD 2", "update_gate": "error"},
@@ -293,6 +301,24 @@ def test_the_runs_above_meet_all_that_can_happen():
     assert seen == {False: {1, 2, 4, 8, 16, 32}, True: {1, 4, 8, 16, 32}}
 
 
+@pytest.mark.parametrize("name", [name for name in RUNS if name.startswith("poor")])
+def test_learning_stays_within_its_budget(name):
+    """By at most one sample: who finds a bucket that is not empty learns. Gated samples take nothing."""
+    run = StreamRun(config_of(name), Stub())
+    taken(run, Stub().blocks())
+    seconds = run.last_time
+    assert 0 < run.counts["learned"] < run.told
+    assert run.counts["over_budget"] > 0
+    assert run.timing.budget_uw is not None
+    given_pj = run.timing.budget_uw * 1e6 * (1 + seconds)  # the bucket was full
+    all_gated = run.learner.counters.only(("samples", "input_events", "open_gates"))
+    all_gated["gated_samples"][:], all_gated["gated_events"][:] = all_gated["samples"], all_gated["input_events"]
+    assert run.rates.energy_pj is not None
+    spent_pj = float((run.rates.energy_pj[0] * (run.learner.counters.table - all_gated.table)).sum())
+    dense = assume(run.spec)
+    assert 0 < spent_pj < given_pj + float((run.rates.energy_pj[0] * dense.table).sum()) / dense.n_samples
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_bytes_do_not_depend_on_how_blocks_are_cut(name):
     config = config_of(name)
@@ -307,7 +333,7 @@ def test_bytes_do_not_depend_on_how_blocks_are_cut(name):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_continues_from_any_block(name):
-    config, source = config_of(name), Stub(cuts=CUTS["some"])
+    config, source = config_of(name), Stub(cuts=CUTS["some"], live=len(name) % 2 == 0)
     whole = StreamRun(config, source)
     rows = taken(whole, source.blocks())
     for stop in CUTS["some"]:

@@ -27,7 +27,7 @@ def specs(draw, window: int | None = None) -> FrontEndSpec:
         time_constant=draw(st.sampled_from([0, 1, 2, 3, 10, 24])),
         reach=draw(st.sampled_from([1, 2, 4, 7, 64])),
         encoder=encoder,
-        input_bits=1 if encoder == "threshold" else draw(st.integers(1, 8)),
+        input_bits=1 if encoder == "threshold" else draw(st.integers(2 if encoder == "signed" else 1, 8)),
         input_threshold=draw(st.sampled_from([0, 0, 1, 5, 254])),
         thresholds=draw(st.sampled_from([1, 2, 3, 63])),
         delta=draw(st.sampled_from([1, 8, 16, 37, 1024])),
@@ -126,7 +126,7 @@ def test_encoding_alone_equals_the_oracle_while_no_exponent_grows(case, data):
 
 
 def test_encoding_a_value_beyond_the_range_takes_the_largest_word():
-    front_end = FrontEnd(FrontEndSpec(1, encoder="levels", time_constant=24, input_bits=8))
+    front_end = FrontEnd(FrontEndSpec(1, encoder="levels", time_constant=24, reach=4, input_bits=8))
     naive = naive_front_end(front_end.spec)
     for x in (0.5, -0.5, 0.75, -0.75, 0.0, 0.0):
         front_end.rows(np.array([[x]], np.float32), np.zeros(1, np.int64))
@@ -140,7 +140,7 @@ def test_encoding_a_value_beyond_the_range_takes_the_largest_word():
 
 
 def test_channels_never_seen_encode_to_the_middle():
-    front_end = FrontEnd(FrontEndSpec(2, encoder="levels"))
+    front_end = FrontEnd(FrontEndSpec(2, encoder="levels", input_bits=4))
     assert front_end.encode(np.array([[5.0, -1e30]], np.float32)).tolist() == [[8, 8]]
     with pytest.raises(UserError, match="windows of 2 cannot be encoded one by one"):
         FrontEnd(FrontEndSpec(2, window=2)).encode(np.zeros((1, 2), np.float32))

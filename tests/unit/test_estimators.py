@@ -30,6 +30,8 @@ from edgelearn.network import design
 from hw_models.comparison import cost_of_rule
 from hw_models.processor import find_processor
 
+# arrays after dictionaries: the columns have no names
+pytestmark = pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 RNG = np.random.default_rng(5)
 N, C = 48, 5
 X = (RNG.normal(size=(N, C)) * [1, 3, 0.01, 1e6, 0] + [0, 5, 0, 0, 7]).astype(np.float32)
@@ -51,8 +53,9 @@ def sample(i):
     return dict(zip(NAMES, X[i].tolist(), strict=True))
 
 
+COMPILED = os.environ.get("NUMBA_DISABLE_JIT") != "1"
 CHECKED = [EdgeClassifier(rule="dfa", hidden=(8,), epochs=4)]
-if os.environ.get("NUMBA_DISABLE_JIT") != "1":  # plain Python would take minutes
+if COMPILED:  # plain Python would take minutes
     CHECKED += [EdgeClassifier(), EdgeClassifier(random_state=7, rounding="stochastic")]
 
 
@@ -64,9 +67,11 @@ def test_scikit_learn_agrees(estimator, check):
 @pytest.mark.parametrize("rule", ["drtp", "dfa"])
 @pytest.mark.parametrize("blobs", range(2))
 def test_few_samples_are_learned_with_any_seed(rule, blobs):
-    x, y = make_blobs(200, random_state=blobs)
+    x, y = make_blobs(150, random_state=blobs)
     x = StandardScaler().fit_transform(x)
-    scores = [EdgeClassifier(rule, random_state=seed, epochs=5).fit(x, y).score(x, y) for seed in range(3)]
+    scores = [
+        EdgeClassifier(rule, hidden=(16,), random_state=seed, epochs=6).fit(x, y).score(x, y) for seed in range(3)
+    ]
     assert min(scores) > 0.8
 
 
@@ -76,6 +81,7 @@ WAYS = st.sampled_from([
     {"update_gate": "margin", "rule": "bp"},
     {"encoder": "delta", "time_constant": 3},
     {"encoder": "threshold", "update_gate": "error"},
+    {"encoder": "on-off", "hidden": ()},
     {"encoder": "levels", "output": "softmax", "hidden": (6, 4)},
 ])  # fmt: skip
 
@@ -83,7 +89,7 @@ WAYS = st.sampled_from([
 @given(
     ways=WAYS, cuts=st.lists(st.integers(0, N), max_size=6), one_by_one=st.lists(st.booleans(), min_size=7, max_size=7)
 )
-@settings(max_examples=40)
+@settings(max_examples=40 if COMPILED else 12)
 def test_the_same_words_however_samples_arrive(ways, cuts, one_by_one):
     params = SMALL | ways
     whole = EdgeClassifier(**params, epochs=1, shuffle=False).fit(X, Y)
@@ -103,7 +109,8 @@ def test_the_same_words_however_samples_arrive(ways, cuts, one_by_one):
 
 def test_it_is_a_front_end_and_a_learner():
     front_end = FrontEnd(FrontEndSpec(C, time_constant=4, reach=3, input_bits=3))
-    learner = Learner(design((2 * C, 6, 3), "dfa", 6, input_bits=3, hidden_rate=-4, output_rate=-5, seed=9))
+    spec = design((C, 6, 3), "dfa", 6, input_bits=3, hidden_rate=-4, output_rate=-5, seed=9, signed_inputs=True)
+    learner = Learner(spec)
     learner.learn(front_end.rows(X, np.zeros(N, np.int64)).levels, np.searchsorted(CLASSES, Y))
     model = EdgeClassifier("dfa", 6, (6,), hidden_rate=-4, output_rate=-5, time_constant=4, reach=3, input_bits=3,
                            epochs=1, shuffle=False, random_state=9).fit(X, Y)  # fmt: skip
@@ -210,19 +217,18 @@ def test_names_of_a_table_give_the_places():
     table = pandas.DataFrame(X, columns=["e", "d", "c", "b", "a"])
     model = EdgeClassifier(**SMALL, epochs=1, shuffle=False).fit(table, Y)
     one = EdgeClassifier(**SMALL, epochs=1, shuffle=False).fit(table[:40], Y[:40])
-    if set(Y[:40]) == set(Y):
-        for i in range(40, N):
-            one.learn_one(dict(reversed(table.iloc[i].to_dict().items())), str(Y[i]))
+    for i in range(40, N):
+        one.learn_one(dict(reversed(table.iloc[i].to_dict().items())), str(Y[i]))
     assert state(one) == state(model)
 
 
-@pytest.mark.parametrize("encoder", ["on-off", "delta", "levels", "threshold"])
+@pytest.mark.parametrize("encoder", ["signed", "on-off", "delta", "levels", "threshold"])
 def test_what_is_missing_makes_no_event(encoder):
     model = EdgeClassifier(**SMALL, encoder=encoder, classes=CLASSES)
     for i in range(N):
         model.learn_one(sample(i), str(Y[i]))
     levels = model._front_end.encode(model._front_end.quiet()[None])
-    middle = 8  # of 0..15
+    middle = 16  # of 0..31
     assert set(levels.ravel().tolist()) == ({middle} if encoder == "levels" else {0})
     x = sample(3)
     absent = {name: x[name] for name in NAMES[:3]}
@@ -294,7 +300,7 @@ def test_room_for_classes_is_a_number():
 
 def test_settings_may_come_from_numpy_and_a_grid():
     model = EdgeClassifier(bits=np.int64(6), hidden=np.array([6]), random_state=np.random.RandomState(3)).fit(X, Y)
-    assert (model.spec_.layers[0].word.bits, model.spec_.sizes) == (6, (2 * C, 6, 3))
+    assert (model.spec_.layers[0].word.bits, model.spec_.sizes) == (6, (C, 6, 3))
     assert EdgeClassifier(**SMALL, random_state=None).fit(X, Y).spec_.seed >= 0
     search = GridSearchCV(make_pipeline(StandardScaler(), EdgeClassifier(epochs=1)), {
         "edgeclassifier__hidden": [(), (4,)], "edgeclassifier__bits": np.array([4, 8]),

@@ -83,7 +83,7 @@ def test_the_train_loop_continues_from_any_chunk(monkeypatch):
     ("levels", "labels", "text"),
     [
         (LEVELS[:, :5], LABELS, "the network takes"),
-        (LEVELS + 10, LABELS, "levels 10..25 are out of range; 15 is the highest level"),
+        (LEVELS + 10, LABELS, "levels 10..25 are out of range; the network takes 0 to 15"),
         (LEVELS.astype(int) - 1, LABELS, "levels -1..14 are out of range"),
         (LEVELS, LABELS + 1, "labels 1..3 are out of range; a network with 3 outputs takes 0..2"),
         (LEVELS, LABELS[:5], r"labels int64\[5\] do not fit 60 samples"),

@@ -119,18 +119,18 @@ def test_samples_are_oldest_first_with_channels_together():
 
 def test_statistics_by_hand():
     # mean floor(7 / 4); deviations 2 2 3 0; steps 4 5 3; at or above the mean: 1 0 1 1
-    assert statistics([3, -1, 4, 1]) == [1, 1, -1, 4, 4, 2]
+    assert statistics([3, -1, 4, 1]) == [1, 1, -1, 4, 4, 2 * 4096]
     # mean floor(-7 / 3) = -3; deviations 2 1 1; steps 1 2; below the mean only -4
-    assert statistics([-1, -2, -4]) == [-3, 1, -4, -1, 1, 1]
+    assert statistics([-1, -2, -4]) == [-3, 1, -4, -1, 1, 4096]
 
 
 def test_statistics_of_two_channels_and_their_shift():
     front = primed(n_channels=2, window=4, stride=2, features="statistics")
     for pair in ((3, 0), (-1, 0), (4, 0), (1, -2)):
         front.row(list(pair), 0, 0)
-    assert [mean / 256 for mean in front.means] == [1, 1, -1, 4, 4, 2, -1, 1, -2, 0, 0, 1]
+    assert [mean / 256 for mean in front.means] == [1, 1, -1, 4, 4, 8192, -1, 1, -2, 0, 0, 4096]
     front.row([2.0**22, 0], 0, 0)  # no row ends, and the crossings of channel 0 are no words
-    assert [mean / 256 for mean in front.means] == [0.5, 0.5, -0.5, 2, 2, 2, -1, 1, -2, 0, 0, 1]
+    assert [mean / 256 for mean in front.means] == [0.5, 0.5, -0.5, 2, 2, 8192, -1, 1, -2, 0, 0, 4096]
     assert front.window == [[0, 2, 1, 2 * UNIT], [0, 0, -2, 0]]  # rn(-1, 1) = 0, rn(1, 1) = 1
 
 

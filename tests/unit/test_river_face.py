@@ -12,7 +12,7 @@ from edgelearn.estimators import EdgeClassifier
 from tests.tools import missing
 
 try:
-    from river import checks, compose, datasets, evaluate, metrics, preprocessing, utils
+    from river import base, checks, compose, datasets, evaluate, metrics, preprocessing
 
     from edgelearn.estimators import RiverEdgeClassifier
 
@@ -38,12 +38,12 @@ def test_no_check_is_left_out():
 
 
 def test_it_learns_in_a_pipeline():
-    model = preprocessing.StandardScaler() | RiverEdgeClassifier(rule="dfa", hidden=(16,))
-    metric = evaluate.progressive_val_score(datasets.Phishing().take(600), model, metrics.Accuracy())
+    model = preprocessing.StandardScaler() | RiverEdgeClassifier(rule="dfa", hidden=(24,))
+    metric = evaluate.progressive_val_score(datasets.Phishing().take(500), model, metrics.Accuracy())
     assert metric.get() > 0.75
     area = evaluate.progressive_val_score(datasets.Phishing().take(300), model.clone(), metrics.ROCAUC())
     assert area.get() > 0.75
-    assert utils.inspect.isclassifier(model)
+    assert isinstance(model, base.Classifier)  # river looks through a pipeline
 
 
 def test_many_classes_are_met_on_the_way():
@@ -65,8 +65,8 @@ def test_the_face_changes_no_word():
         assert plain.predict_proba_one(x) == faced.predict_proba_one(x)
     assert plain.counters_ == faced.counters_
     assert np.array_equal(plain._learner.state.weights(0), faced._learner.state.weights(0))
-    table = rng.normal(size=(5, 3))
-    assert faced.predict(table).tolist() == plain.predict(table).tolist()
+    with pytest.warns(UserWarning, match="valid feature names"):
+        assert faced.predict(np.eye(3)).tolist() == plain.predict(np.eye(3)).tolist()
 
 
 def test_a_saved_face_may_be_loaded_as_either(tmp_path):

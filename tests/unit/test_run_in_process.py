@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from edgelearn.checkpoint import Interrupted, noted_interrupts
 from edgelearn.cli import main
 from edgelearn.config import RunConfig, make_config, read_toml
 from edgelearn.errors import UserError
-from edgelearn.checkpoint import Interrupted, noted_interrupts
 from edgelearn.run import run
 
 SMALL = {"net": "64-4-10", "epochs": 1, "limit": 40}

@@ -19,7 +19,8 @@ from edgelearn.streams.sensor import DriftingSensor
 def learn(n=500, source=None, kind="none", **settings):
     """Return a run that has learned a sensor, and its report."""
     source = source or DriftingSensor(kind, n, n_channels=3, n_classes=3)
-    settings = {"rule": "dfa", "hidden": "6", "processor": "cortex-m4"} | settings
+    fixed = {"rule": "dfa", "hidden": "6", "processor": "cortex-m4", "encoder": "on-off", "input_bits": 4}
+    settings = fixed | settings
     run = StreamRun(StreamConfig(**settings), source)
     for block in source.blocks():
         run.take(block)
@@ -201,7 +202,7 @@ def test_rejects_are_told_whole():
 
 
 def test_many_classes_name_the_worst():
-    _, report = learn(source=DriftingSensor("none", 900, n_channels=3, n_classes=50))
+    _, report = learn(source=DriftingSensor("none", 300, n_channels=2, n_classes=50))
     (line,) = [line for line in printed(report).splitlines() if line.startswith("recall")]
     recall = [value for value in report.content["result"]["recall"] if value is not None]
     assert line.startswith(f"recall: lowest of {len(recall)} classes class ")
@@ -309,7 +310,7 @@ def test_budget_and_battery():
 
 
 def test_rows_that_waited_are_told():
-    _, report = learn(400, sample_rate="40 kHz", queue=50, when_late="skip-update")
+    _, report = learn(400, sample_rate="100 kHz", queue=50, when_late="skip-update")
     waited = report.content["learning"]["waited"]
     assert waited > 0
     assert f"{waited:,} not learned because they waited for the processor" in printed(report)

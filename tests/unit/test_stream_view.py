@@ -30,7 +30,7 @@ def terminal(width, shown=True):
 
 def start(n=200, scores=False, **settings):
     source = DriftingSensor("none", n, n_channels=3, n_classes=3)
-    config = StreamConfig(**({"hidden": "4"} | settings))
+    config = StreamConfig(**({"hidden": "4", "encoder": "on-off", "input_bits": 4} | settings))
     return config, StreamRun(config, source, scores)
 
 
