@@ -116,6 +116,11 @@ class StreamRun:
         price(self.spec, assume(self.spec), self.processor)  # a network that does not fit is refused before it learns
         self.rates: Rates = rates(self.spec, self.processor)
         self.timing = _timing(config, source)
+        if config.energy_budget is not None and self.rates.energy_pj is None:
+            raise UserError(
+                f"setting 'energy_budget' needs the energy of a cycle, and {self.processor.name} has no sourced one; "
+                "give energy_per_cycle in a processor file of your own"
+            )
         self.energy_unit_pj = _energy_unit_pj(self.spec, self.rates)
         self.device = self._device()
         self.learner = Learner(self.spec, config.strict)
@@ -128,7 +133,8 @@ class StreamRun:
         self.recovery = Recovery(points, config.accuracy_window, fading=config.fading, concepts=concepts)
         self.detector = Detector(config.detector, points, config.seed)
         self.n_samples = self.n_rows = 0
-        self.first_time = self.last_time = np.nan
+        self.last_time = np.nan
+        self._clock: list[float] | None = None  # first and last time of the source, and how far recordings were moved
         self.counts = dict.fromkeys(("events", "learned", "late", *_GATES), 0)
         self.told = 0
         self._energy_given = 0  # units of the budget handed out so far
@@ -234,12 +240,23 @@ class StreamRun:
         if self.timing.rate_hz is not None:
             times = (self.n_samples + np.arange(len(block))) / self.timing.rate_hz
         else:
-            if np.isnan(self.first_time) and len(block):
-                self.first_time = float(block.t[0])
-            times = block.t - self.first_time
+            times = self._from_clock(block.t)
         if len(times):
             self.last_time = float(times[-1])
         return np.asarray(times, np.float64)
+
+    def _from_clock(self, t: np.ndarray) -> np.ndarray:
+        """Return seconds since the first sample; a recording whose clock starts anew follows the one before at once."""
+        if not self.timing.timed or not len(t):
+            return t
+        if not np.isfinite(t).all():
+            raise UserError(f"{self.source.name} has samples without a time; give --sample-rate, or a time to each")
+        if self._clock is None:
+            self._clock = [float(t[0]), float(t[0]), 0.0]
+        first, last, behind = self._clock
+        shifts = behind + np.cumsum(np.maximum(np.concatenate([[last], t[:-1]]) - t, 0))
+        self._clock = [first, float(t[-1]), float(shifts[-1])]
+        return np.asarray(t - first + shifts, np.float64)
 
     def _at(self, times: np.ndarray, row_of_step: np.ndarray, late: np.ndarray) -> Device:
         """Return the device with the arrival of each step, and what each adds to the budget."""
@@ -274,7 +291,7 @@ class StreamRun:
                 "n_samples": self.n_samples,
                 "n_rows": self.n_rows,
                 "told": self.told,
-                "first_time": self.first_time if np.isfinite(self.first_time) else None,
+                "clock": self._clock,
                 "last_time": self.last_time if np.isfinite(self.last_time) else None,
                 "energy_given": self._energy_given,
             },
@@ -307,7 +324,7 @@ class StreamRun:
         self.device.clock[:], self.device.finishes[:] = part("device")["clock"], part("device")["finishes"]
         self.counts = dict(note["counts"])
         self.n_samples, self.n_rows, self.told = place["n_samples"], place["n_rows"], place["told"]
-        self.first_time = np.nan if place["first_time"] is None else place["first_time"]
+        self._clock = place["clock"]
         self.last_time = np.nan if place["last_time"] is None else place["last_time"]
         self._energy_given = place["energy_given"]
 

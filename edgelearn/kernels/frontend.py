@@ -96,12 +96,12 @@ def encode(settings, state, levels, row, adapting):  # type: ignore[no-untyped-d
     for f in range(state.features.shape[0]):
         value, deviation = 256 * state.features[f], state.deviation[f]
         if encoder == t.ENCODER_DELTA:
-            if adapting and state.place[t.ROWS_SEEN] == 0:
+            if state.place[t.ROWS_SEEN] == 0:
                 state.sent[f] = value
             step = divided(deviation * settings[t.DELTA], np.int64(16))
             difference = value - state.sent[f]
             count = np.int64(0)
-            if step > 0 and (adapting or state.place[t.ROWS_SEEN] > 0):
+            if step > 0:
                 count = min(abs(difference) // step, top)
             levels[row, 2 * f] = count if difference > 0 else 0
             levels[row, 2 * f + 1] = count if difference < 0 else 0
@@ -147,7 +147,7 @@ def run_front_end(words, shifts, segment, settings, state, levels, ends):  # typ
         for c in range(words.shape[1]):
             if shifts[i, c]:
                 shift_channel(c, shifts[i, c], settings, state)
-        if segment[i] != place[t.SEGMENT] or place[t.IN_SEGMENT] == 0:
+        if segment[i] != place[t.SEGMENT]:
             place[t.SEGMENT], place[t.IN_SEGMENT] = segment[i], 0
         place[t.RING_AT] = (place[t.RING_AT] + 1) % window
         for c in range(words.shape[1]):

@@ -64,7 +64,7 @@ WAITED = 32  # it had waited, and only samples that did not are learned
 
 # Settings of the device, then its state (`Device.settings`, `Device.clock`).
 PRICED, TIMED, QUEUE, DEADLINE, SKIP_WAITING, BUDGETED, BUDGET_CAP, DEVICE_SETTINGS = range(8)
-BUSY_UNTIL, ADMITTED, BUSY_TICKS, ENERGY, BUDGET, RESPONSES, LONGEST, DEVICE_CLOCK = range(8)
+BUSY_UNTIL, ADMITTED, BUSY_TICKS, BUDGET, RESPONSES, LONGEST, DEVICE_CLOCK = range(7)
 
 # Settings of the front end, then its place in the stream (`FrontEndState.place`).
 STATISTICS, STRIDE_ROWS, TIME_CONSTANT, REACH, ENCODER, TOP, INPUT_THRESHOLD, THRESHOLDS, DELTA = range(9)

@@ -40,12 +40,13 @@ class FloatTwin:
         groups += [{"params": hidden, "lr": 2.0**hidden_rate}] if hidden else []
         self._descent: Any = torch.optim.SGD(groups, lr=0.1, foreach=True)
 
-    def learn(self, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def learn(self, features: np.ndarray, labels: np.ndarray, delay: int = 0) -> np.ndarray:
         """Predict, then learn, samples one after another; return the predictions, int64[n].
 
         Parameters
         ----------
         features : float32[n, n_in]; labels : int64[n]
+        delay : sample i - delay is learned after the prediction of sample i
         """
         torch = _torch()
         x = torch.from_numpy(np.ascontiguousarray(features, np.float32))
@@ -53,12 +54,19 @@ class FloatTwin:
         loss_of = torch.nn.functional.cross_entropy
         predictions = np.zeros(len(labels), np.int64)
         for i in range(len(labels)):
-            y = x[i]
-            for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-                y = torch.tanh(y @ weights + bias)
-            z = y @ self.weights[-1] + self.biases[-1]
+            z = self._outputs(x[i])
             predictions[i] = int(z.argmax())
+            if i < delay:
+                continue
+            if delay:
+                z = self._outputs(x[i - delay])
             self._descent.zero_grad()
-            loss_of(z, targets[i]).backward()
+            loss_of(z, targets[i - delay]).backward()
             self._descent.step()
         return predictions
+
+    def _outputs(self, y: Any) -> Any:
+        torch = _torch()
+        for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            y = torch.tanh(y @ weights + bias)
+        return y @ self.weights[-1] + self.biases[-1]

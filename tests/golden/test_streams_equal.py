@@ -256,6 +256,7 @@ def naive_stream(config: StreamConfig, source: Stub) -> tuple[NaiveRun, StreamRu
     """Learn a whole stream in the oracle; return it, an untouched run of the product, and each row's sample and label."""
     run = StreamRun(config, source)
     naive, front_end = NaiveRun(run.learner, run.device, config.label_delay), naive_front_end(run.front_end.spec)
+    assert naive.network.live == (1 if source.live else 3)  # classes of a live source are met on the way
     second = run.rates.clock_hz * 256
     told = np.random.default_rng([config.seed, 3, 0]).random(4096) < config.label_fraction
     rows: list[tuple[int, int]] = []
