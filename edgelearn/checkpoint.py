@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -22,19 +22,24 @@ CHECKPOINT, CONFIG, REPORT, WEIGHTS = "checkpoint.npz", "config.toml", "report.j
 CONTRACT = 1  # version of docs/arithmetic.md
 CHECKPOINT_SECONDS = 2.0
 INTERRUPTED = Path("edgelearn-interrupted")  # where a run without a folder leaves its checkpoint
-Kind = TypeVar("Kind", bound=Settings)
+
+
+class Noted(list[int]):
+    """Signals that came; while `waiting` for the world outside, a signal raises at once."""
+
+    waiting = False
 
 
 @contextmanager
-def noted_interrupts() -> Iterator[list[int]]:
+def noted_interrupts() -> Iterator[Noted]:
     """Note Ctrl-C and termination instead of raising anywhere, so that a checkpoint is always of one moment.
 
     A second signal raises at once. Off the main thread signals stay as they are.
     """
-    noted: list[int] = []
+    noted = Noted()
 
     def note(number: int, frame: object) -> None:
-        if noted:
+        if noted or noted.waiting:
             raise KeyboardInterrupt
         noted.append(number)
 

@@ -254,7 +254,7 @@ def stream_command(
     fading: Annotated[Optional[float], _flag("Weight of the past in the fading accuracy [0.999].")] = None,
     accuracy_window: Annotated[Optional[int], _flag("Rows of the sliding accuracy [1000].")] = None,
     detector: Annotated[
-        Optional[str], _flag("Drift detector: adwin, ddm, eddm, hddm-a, hddm-w, page-hinkley or kswin [none].")
+        Optional[str], _flag("Drift detector: adwin, ddm, eddm, fhddm, hddm-a, hddm-w, page-hinkley or kswin [none].")
     ] = None,
     processor: _Processor = None,
     sample_rate: Annotated[Optional[str], _flag('Samples a second, e.g. "50 Hz" [the source\'s own].')] = None,

@@ -8,7 +8,9 @@ from edgelearn.kernels import tables as t
 from edgelearn.kernels.arrays import Device
 from edgelearn.kernels.tables import COUNTERS
 
-LONG_AGO = -(2**62)
+TICKS_PER_CYCLE = 256
+FARTHEST_TICK = 2**62  # ticks and energies must stay below, so that sums of two fit 64 bits
+LONG_AGO = -FARTHEST_TICK
 __all__ = ["Device", "device", "untimed"]
 
 
@@ -25,7 +27,8 @@ def device(
     ----------
     prices : int64[2, 2, K, len(COUNTERS)], of one count: ticks, then energy units; labelled samples, then predicted
         ones; all zero for a simulation that does not ask for cost
-    queue : samples that may wait beside the one being worked on; None does not look at time
+    queue : samples that may wait beside the one being worked on; None does not look at time. A late label is learned
+        right after a sample and holds no place, but what comes meanwhile waits for it.
     deadline_ticks : a sample that takes longer from its arrival on is late; None never is
     skip_waiting : learn only samples that did not wait
     budget_cap : what the bucket of energy units holds, full at the start; None has no budget
@@ -33,12 +36,13 @@ def device(
     settings, clock = np.zeros(t.DEVICE_SETTINGS, np.int64), np.zeros(t.DEVICE_CLOCK, np.int64)
     settings[t.PRICED] = bool(prices.any())
     settings[t.TIMED], settings[t.QUEUE] = queue is not None, queue or 0
-    settings[t.DEADLINE] = 2**62 if deadline_ticks is None else deadline_ticks
+    settings[t.DEADLINE] = FARTHEST_TICK if deadline_ticks is None else deadline_ticks
     settings[t.SKIP_WAITING], settings[t.BUDGETED] = skip_waiting, budget_cap is not None
     settings[t.BUDGET_CAP] = clock[t.BUDGET] = budget_cap or 0
     clock[t.BUSY_UNTIL] = LONG_AGO
     none = np.zeros(0, np.int64)
-    return Device(settings, prices, none, none, clock, np.full((queue or 0) + 1, LONG_AGO, np.int64))
+    finishes = np.full((queue or 0) + 1, LONG_AGO, np.int64)
+    return Device(settings, prices, none, none, clock, np.zeros((2, 2), np.int64), finishes)
 
 
 def untimed(n_layers: int) -> Device:

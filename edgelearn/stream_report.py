@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgelearn.accounting import buffers, footprint
+from edgelearn.checkpoint import CONTRACT
 from edgelearn.config import StreamConfig
+from edgelearn.device import TICKS_PER_CYCLE
 from edgelearn.kernels import tables as t
 from edgelearn.report import by_layer, network_as_dict, per_sample_as_dict, sparkline
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from edgelearn.stream_run import StreamRun
 
-TICKS_PER_CYCLE = 256
 SECONDS_PER_DAY = 86_400.0
 MOST_CLASSES, WORST, MOST_DRIFTS, MOST_ALARMS = 12, 5, 8, 5  # printed; the report has all
 BARS = 50  # of the line of errors
@@ -40,7 +41,7 @@ class StreamReport:
         n_rows = max(run.n_rows, 1)
         content = {
             "edgelearn": version,
-            "contract": 1,
+            "contract": CONTRACT,
             "config": config.model_dump(mode="json"),
             "stream": {
                 "name": source.name,
@@ -258,9 +259,11 @@ def _learning(run: StreamRun) -> dict[str, Any]:
     saved = None
     if run.rates.energy_pj is not None and learned:
         learning_pj, predicting_pj = run.rates.energy_pj
-        update_pj = float(((learning_pj - predicting_pj) * labelled.table).sum()) / learned
+        # gates are written whether a row is learned or not: they are no part of what holding back saves
+        update_pj = (learning_pj - predicting_pj) * labelled.table
+        learned_pj = float(update_pj.sum() - update_pj[:, t.OPEN_GATES].sum()) / learned
         spent = run.rates.total(run.rates.energy_pj, labelled, run.learner.inference_counters)
-        saved = 100 * held_back * update_pj / (spent + held_back * update_pj)
+        saved = 100 * held_back * learned_pj / (spent + held_back * learned_pj)
     never = int((run.waiting_labels >= 0).sum())
     return {
         "labels_told": run.told,
@@ -300,7 +303,7 @@ def _device(run: StreamRun) -> dict[str, Any]:
         "busy_percent": _six(100 * busy_s / elapsed_s) if elapsed_s else None,
         "dropped": run.score.n_dropped,
         "late": run.counts["late"],
-        "keeps_up": timed and run.score.n_dropped == 0 and run.counts["late"] == 0,
+        "keeps_up": run.score.n_dropped == 0 and run.counts["late"] == 0 if timed else None,
         "mean_response_s": _six(clock[t.RESPONSES] / in_time / hz / TICKS_PER_CYCLE) if in_time else None,
         "longest_response_s": _six(clock[t.LONGEST] / hz / TICKS_PER_CYCLE) if in_time else None,
         "energy_per_row_pj": None if energy_pj is None else _six(energy_pj / done),

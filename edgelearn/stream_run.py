@@ -28,7 +28,7 @@ from edgelearn.checkpoint import (
     save_checkpoint,
 )
 from edgelearn.config import StreamConfig
-from edgelearn.device import Device, device
+from edgelearn.device import FARTHEST_TICK, TICKS_PER_CYCLE, Device, device
 from edgelearn.drift import Detector, Recovery
 from edgelearn.errors import UserError
 from edgelearn.files import write_arrays, write_text
@@ -42,6 +42,7 @@ from edgelearn.stream_report import StreamReport
 from edgelearn.streams.block import UNLABELLED, Block, Source
 from edgelearn.streams.lines import LineSource
 from edgelearn.streams.open_source import open_source
+from edgelearn.streams.recordings import Limited
 from hw_models.comparison import as_dict, cost_of_rule
 from hw_models.cost_model import price
 from hw_models.in_time import Rates, rates
@@ -49,7 +50,6 @@ from hw_models.processor import AnyProcessor, find_processor
 from hw_models.schedule import assume
 from hw_models.units import battery_joules, quantity
 
-TICKS_PER_CYCLE = 256
 DENSE_SAMPLE = 2**30  # units of energy in a sample of full activity: fine enough, and years of samples fit 64 bits
 LATE_POLICIES = ("drop", "skip-update")
 LABEL_DRAWS = 4096  # rows whose labels are kept or hidden by one seed
@@ -137,14 +137,13 @@ class StreamRun:
         self._clock: list[float] | None = None  # first and last time of the source, and how far recordings were moved
         self.counts = dict.fromkeys(("events", "learned", "late", *_GATES), 0)
         self.told = 0
-        self._energy_given = 0  # units of the budget handed out so far
-        delay, n_inputs = config.label_delay, self.front_end.spec.n_inputs
+        self._energy_given = 0.0  # units of the budget handed out so far
+        self._delay, n_inputs = config.label_delay, self.front_end.spec.n_inputs
         self._waiting: dict[str, np.ndarray] = {  # rows whose label has not come yet, oldest first
             "levels": np.zeros((0, n_inputs), np.int8 if config.encoder == "signed" else np.uint8),
             "labels": np.zeros(0, np.int64),
             "dropped": np.zeros(0, np.uint8),
         }
-        self._delay = delay
         self._last: Block | None = None
 
     def _device(self) -> Device:
@@ -153,8 +152,10 @@ class StreamRun:
         prices[0] = np.rint(self.rates.cycles * TICKS_PER_CYCLE)
         if self.rates.energy_pj is not None:
             prices[1] = np.rint(self.rates.energy_pj / self.energy_unit_pj)
-        deadline = None if timing.deadline_s is None else int(timing.deadline_s * self._ticks_per_second)
-        cap = None if timing.budget_uw is None else int(self._budget_until(1.0))
+        deadline = None
+        if timing.deadline_s is not None:
+            deadline = int(min(timing.deadline_s * self._ticks_per_second, FARTHEST_TICK))
+        cap = None if timing.budget_uw is None else int(min(self._budget_until(1.0), FARTHEST_TICK // 2))
         queue = self.config.queue if timing.timed else None
         return device(prices, queue, deadline, self.config.when_late == "skip-update", cap)
 
@@ -168,8 +169,6 @@ class StreamRun:
 
     def take(self, block: Block) -> RowsDone:
         """Learn the samples of a block; blocks may be cut anywhere."""
-        if self._delay == 0:
-            assert len(self._waiting["labels"]) == 0
         rows = self.front_end.rows(block.x, block.segment)
         ends, n = rows.ends, len(rows.ends)
         samples, labels, times = self.n_samples + ends, block.y[ends], self._times(block)[ends]
@@ -254,7 +253,8 @@ class StreamRun:
         if self._clock is None:
             self._clock = [float(t[0]), float(t[0]), 0.0]
         first, last, behind = self._clock
-        shifts = behind + np.cumsum(np.maximum(np.concatenate([[last], t[:-1]]) - t, 0))
+        back = np.maximum(np.concatenate([[last], t[:-1]]) - t, 0)
+        shifts = np.cumsum(np.concatenate([[behind], back]))[1:]  # added in one order, however blocks are cut
         self._clock = [first, float(t[-1]), float(shifts[-1])]
         return np.asarray(t - first + shifts, np.float64)
 
@@ -262,12 +262,19 @@ class StreamRun:
         """Return the device with the arrival of each step, and what each adds to the budget."""
         if not self.timing.timed:
             return self.device
+        if len(times) and times[-1] * self._ticks_per_second >= FARTHEST_TICK:
+            years = FARTHEST_TICK / self._ticks_per_second / 86_400 / 365.25
+            raise UserError(
+                f"{self.source.name} lasts longer than the {years:.2g} years that can be timed at "
+                f"{self.rates.clock_hz / 1e6:g} MHz; give a higher --sample-rate, or --limit"
+            )
         arrivals = np.floor(times * self._ticks_per_second).astype(np.int64)[row_of_step]
         credits = np.zeros(len(arrivals), np.int64)
         if self.timing.budget_uw is not None:
-            given = self._budget_until(times).astype(np.int64)
-            credits[~late] = np.diff(given, prepend=self._energy_given)
-            self._energy_given = int(given[-1]) if len(given) else self._energy_given
+            given = self._budget_until(times)
+            cap = float(self.device.settings[t.BUDGET_CAP])
+            credits[~late] = np.minimum(np.diff(given, prepend=self._energy_given), cap).astype(np.int64)
+            self._energy_given = float(given[-1]) if len(given) else self._energy_given
         return self.device._replace(arrivals=arrivals, credits=credits)
 
     def save(self) -> dict[str, np.ndarray]:
@@ -297,19 +304,21 @@ class StreamRun:
             },
             "counts": self.counts,
             "source": self.source.state(),
+            "channels": list(self.source.channels),
             "last": {"samples": len(last), "digest": digest(last.x, last.y)} if last is not None else None,
         }
 
     def restore(self, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
-        """Continue from `save` and `note`.
+        """Continue from `save` and `note`; the source was restored before.
 
         Raises
         ------
         UserError
             "... is not the stream ..." where the samples before the place differ
         """
-        self.source.restore(note["source"])
         place = note["place"]
+        if note["channels"] != list(self.source.channels):
+            raise self._other_stream()
         self._check_last(place["n_samples"], note["last"])
 
         def part(name: str) -> dict[str, np.ndarray]:
@@ -339,9 +348,12 @@ class StreamRun:
             if wanted == 0:
                 break
         if wanted or digest(np.concatenate(x), np.concatenate(y)) != last["digest"]:
-            raise UserError(
-                f"{self.source.name} is not the stream that the checkpoint was made with; start again with --overwrite"
-            )
+            raise self._other_stream()
+
+    def _other_stream(self) -> UserError:
+        return UserError(
+            f"{self.source.name} is not the stream that the checkpoint was made with; start again with --overwrite"
+        )
 
     def report(self) -> StreamReport:
         """Collect what there is to say so far."""
@@ -397,6 +409,11 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
         "net ... does not fit ...", "hidden '...' cannot be read"
     """
     n_classes, signed = source.n_classes, config.encoder == "signed"
+    if n_classes < 2:
+        raise UserError(
+            f"{source.name} has labels of {n_classes} class(es) and a classifier needs 2; "
+            "name the labels with --label-column, or with the key 'label' of a description"
+        )
     if config.net is not None:
         sizes = parse_net(config.net)
         outputs = (1, 2) if n_classes == 2 else (n_classes,)
@@ -470,7 +487,7 @@ def stream(
     overwrite : replace the results of another configuration in `out`
     on_progress : called after every block
     on_rows : called with what became of the rows of every block
-    source : what to learn instead of `config.data`
+    source : what to learn instead of `config.data`, `config.limit` and what else says where samples come from
 
     Raises
     ------
@@ -484,25 +501,35 @@ def stream(
         return StreamReport(content)
     if source is None:
         source = open_config_source(config)
+    identity = {"contract": CONTRACT}
+    checkpoint = prepare(out, config, identity, True, overwrite) if out is not None and resume else None
+    if checkpoint is not None:  # before anything looks at the source: what came live tells its columns
+        source.restore(checkpoint[1]["source"])
     run = StreamRun(config, source, scores=on_rows is not None)
-    identity = {"contract": CONTRACT, "channels": list(source.channels)}
-    checkpoint = prepare(out, config, identity, resume, overwrite) if out is not None else None
     if checkpoint is not None:
         run.restore(*checkpoint)
+    elif out is not None:
+        prepare(out, config, identity, False, overwrite)
+    is_live = source.n_samples is None
     started_at = saved_at = time.monotonic()
-    limit = config.limit
     with noted_interrupts() as interrupts:
-        start = 0 if source.n_samples is None else run.n_samples
-        for block in source.blocks(start):
-            if limit is not None and run.n_samples + len(block) > limit:
-                kept = slice(0, max(limit - run.n_samples, 0))
-                block = Block(block.x[kept], block.y[kept], block.t[kept], block.segment[kept])
+        blocks = source.blocks(0 if is_live else run.n_samples)
+        while True:
+            interrupts.waiting = is_live  # a live source may never give another block
+            try:
+                block = next(blocks, None)
+            except KeyboardInterrupt:
+                raise Interrupted(
+                    leave(out, config, run.save, identity | run.note(), time.monotonic() - started_at)
+                ) from None
+            finally:
+                interrupts.waiting = False
+            if block is None:
+                break
             rows = run.take(block)
             if on_rows is not None:
                 on_rows(run, rows)
             on_progress(run)
-            if limit is not None and run.n_samples >= limit:
-                break
             now = time.monotonic()
             if interrupts:
                 raise Interrupted(leave(out, config, run.save, identity | run.note(), now - started_at))
@@ -528,7 +555,7 @@ def _first_reject(source: Source) -> str:
 def open_config_source(config: StreamConfig) -> Source:
     """Open what a configuration names; "-" is the standard input, read as it comes."""
     if config.data == "-":
-        return LineSource(
+        lines = LineSource(
             sys.stdin.buffer,
             name="-",
             source="standard input",
@@ -536,6 +563,7 @@ def open_config_source(config: StreamConfig) -> Source:
             n_classes=config.classes,
             live=True,
         )
+        return lines if config.limit is None else Limited(lines, config.limit)
     return open_source(
         config.data,
         columns=None if config.columns is None else Path(config.columns),

@@ -292,11 +292,10 @@ class NaiveRun:
         assert learner.counters.only(ACTIVITY) == self.counters[0]
         assert learner.inference_counters.only(ACTIVITY) == self.counters[1]
         clock = device.clock
-        if device.settings[t.PRICED]:
-            assert int(clock[t.BUSY_TICKS]) == self.device.busy_time
         if device.settings[t.BUDGETED]:
             assert int(clock[t.BUDGET]) == self.device.bucket
         if self._timed:
+            assert int(clock[t.BUSY_TICKS]) == self.device.busy_time
             assert int(clock[t.ADMITTED]) == len(self.responses)
             assert int(clock[t.BUSY_UNTIL]) == self.device.busy
             assert int(clock[t.RESPONSES]) == sum(self.responses)

@@ -233,7 +233,12 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"classes {np.unique(classes).tolist()} are not those of the start, {self.classes_.tolist()}; leave "
                 "classes out after the first call, or fit anew"
             )
-        outputs = self._labels.outputs(y)
+        try:
+            outputs = self._labels.outputs(y)
+        except UserError:
+            if first:
+                del self._learner  # nothing was learned: not fitted
+            raise
         self._note_classes()
         self._learn(x, outputs)
         return self
@@ -280,7 +285,12 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if all(isinstance(name, str) for name in names):
                 self.feature_names_in_ = np.array(names, object)
         n_known = len(self._labels.known)
-        label = self._labels.output(y)
+        try:
+            label = self._labels.output(y)
+        except UserError:
+            if first:
+                del self._learner  # nothing was learned: not fitted
+            raise
         if label >= n_known:
             self._note_classes()
         self._names = names

@@ -63,6 +63,7 @@ class Device(NamedTuple):
     arrivals: np.ndarray  # int64[steps]: tick at which the sample of a step arrives
     credits: np.ndarray  # int64[steps]: energy units added to the bucket before a step
     clock: np.ndarray  # int64[DEVICE_CLOCK], changed
+    spent: np.ndarray  # int64[2, 2], ticks and energy of labelled and predicted samples, worked out anew in every call
     finishes: np.ndarray  # int64[QUEUE + 1], a ring: when the last admitted samples were done, changed
 
 

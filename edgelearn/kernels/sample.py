@@ -244,13 +244,12 @@ def update_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-d
 
 
 @compiled
-def price(figure, device, counters):  # type: ignore[no-untyped-def]
-    """Return what all counts so far cost: figure 0 in ticks, 1 in units of energy."""
+def price(figure, which, device, counters):  # type: ignore[no-untyped-def]
+    """Return what the counts of one table cost so far: figure 0 in ticks, 1 in units of energy."""
     total = np.int64(0)
-    for which in range(2):
-        for k in range(counters.shape[1]):
-            for column in range(t.SAMPLES, counters.shape[2]):
-                total += device.prices[figure, which, k, column] * counters[which, k, column]
+    for k in range(counters.shape[1]):
+        for column in range(t.SAMPLES, counters.shape[2]):
+            total += device.prices[figure, which, k, column] * counters[which, k, column]
     return total
 
 
@@ -330,9 +329,10 @@ def run_steps(net, layers, arrays, levels, steps, device, results, counters):  #
     settings, clock = device.settings, device.clock
     timed, budgeted = settings[t.TIMED] != 0, settings[t.BUDGETED] != 0
     priced = settings[t.PRICED] != 0
-    ticks, energy = np.int64(0), np.int64(0)
     if priced:
-        ticks, energy = price(0, device, counters), price(1, device, counters)
+        for which in range(2):
+            device.spent[0, which] = price(0, which, device, counters)
+            device.spent[1, which] = price(1, which, device, counters)
     waits = False
     for s in range(steps.shape[0]):
         row, label = steps[s, t.ROW], steps[s, t.LABEL]
@@ -348,7 +348,8 @@ def run_steps(net, layers, arrays, levels, steps, device, results, counters):  #
             results.predictions[s] = -1
             results.statuses[s] = t.DROPPED
             continue
-        table = counters[0 if label >= 0 else 1]
+        which = 0 if label >= 0 else 1
+        table = counters[which]
 
         arrays.n_events[0] = list_events(levels, row, net[t.SIGNED_INPUTS], arrays.inputs, arrays.events)
         for k in range(last + 1):
@@ -375,21 +376,24 @@ def run_steps(net, layers, arrays, levels, steps, device, results, counters):  #
             if status == 0:
                 status = t.LEARNED
                 if budgeted:  # what it would have come to, had it been gated
-                    before = price(1, device, counters) + price_gated(arrays, device)
+                    before = price(1, 0, device, counters) + price_gated(arrays, device)
                 learn_sample(label, net, layers, arrays, table)
             else:
                 pass_gated(net, layers, arrays, table)
         if priced:
-            ticks_before, energy_before = ticks, energy
-            ticks, energy = price(0, device, counters), price(1, device, counters)
-            work = ticks - ticks_before
-            results.energies[s] = energy - energy_before
-            if status == t.LEARNED:
+            energy = price(1, which, device, counters)
+            results.energies[s] = energy - device.spent[1, which]
+            device.spent[1, which] = energy
+            if budgeted and status == t.LEARNED:
                 clock[t.BUDGET] -= energy - before
+        if timed:
+            ticks = price(0, which, device, counters)
+            work = ticks - device.spent[0, which]
+            device.spent[0, which] = ticks
             clock[t.BUSY_TICKS] += work
             if late:
                 clock[t.BUSY_UNTIL] += work
-            elif timed:
+            else:
                 finish = max(arrival, clock[t.BUSY_UNTIL]) + work
                 clock[t.BUSY_UNTIL] = finish
                 device.finishes[place] = finish

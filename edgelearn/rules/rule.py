@@ -116,11 +116,6 @@ class Rule:
         return self.constraint is Constraint.NON_NEGATIVE_AFTER_FIRST
 
     @property
-    def holds_gates(self) -> bool:
-        """Gates wait in memory exactly when the layer must wait for its teaching signal."""
-        return self.locking is not Locking.NONE
-
-    @property
     def holds_deltas(self) -> bool:
         return self.signal is Signal.DELTA
 

@@ -46,6 +46,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
+from math import isnan
 from pathlib import Path
 from typing import Any, Literal
 
@@ -192,6 +193,22 @@ def as_tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
+def label_text(cell: str) -> str:
+    """Return the name of a label as it stands in a cell, the same for 1, 01 and 1.0; empty where there is none."""
+    cell = cell.strip()
+    try:
+        return str(int(cell))  # exact where a float would round
+    except ValueError:
+        pass
+    try:
+        number = float(cell)
+    except ValueError:
+        return cell
+    if isnan(number):
+        return ""
+    return str(int(number)) if number.is_integer() else cell
+
+
 def as_text(value: Any) -> str:
     """Write a label or subject as text, the same for 1, 1.0 and "1"; empty for none at all.
 
@@ -202,6 +219,8 @@ def as_text(value: Any) -> str:
     """
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        return label_text(value)
     if isinstance(value, bool | np.bool_):
         value = int(value)
     if value is None or value != value:

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain, islice
-from math import isfinite, isnan
+from math import isfinite
 from operator import ne
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.streams.block import UNLABELLED, Block, Rejects
+from edgelearn.streams.description import label_text
 
 if TYPE_CHECKING:
     from edgelearn.streams.description import Columns
@@ -262,22 +263,6 @@ def _label_cell(layout: _Layout, row: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else str(value)
-
-
-def _label(cell: str) -> str:
-    """Give the name of a label, the same for 1, 01 and 1.0; empty where there is none."""
-    cell = cell.strip()
-    try:
-        return str(int(cell))  # exact where a float would round
-    except ValueError:
-        pass
-    try:
-        number = float(cell)
-    except ValueError:
-        return cell
-    if isnan(number):
-        return ""
-    return str(int(number)) if number.is_integer() else cell
 
 
 # --- all lines ---------------------------------------------------------------------------------------------
@@ -558,7 +543,7 @@ class LineSource:
         renamed = (
             dict(classes) if isinstance(classes, Mapping) else {class_name: class_name for class_name in classes or ()}
         )
-        self._renamed = {cell if cell == ANY_LABEL else _label(cell): to for cell, to in renamed.items()}
+        self._renamed = {cell if cell == ANY_LABEL else label_text(cell): to for cell, to in renamed.items()}
         self._classes = {to: place for place, to in enumerate(dict.fromkeys(renamed.values()))}
         if n_classes is not None and n_classes < max(1, len(self._classes)):
             raise UserError(
@@ -567,7 +552,7 @@ class LineSource:
         self.name, self.source, self.rate_hz = name, source, rate_hz
         self.numbers: NDArray[np.int64] = np.empty(0, np.int64)
         self._lines, self._block_size, self._live = lines, block_size, live
-        self._unlabelled = None if unlabelled is None else _label(unlabelled)
+        self._unlabelled = None if unlabelled is None else label_text(unlabelled)
         self._places: dict[str, int] = {}  # of label cells; what it forgets is worked out again
         self._wanted = _Wanted(features or (), label, time, segment, scale, time_scale)
         self.rejects = Rejects()
@@ -669,7 +654,7 @@ class LineSource:
         place = self._places.get(cell)
         if place is not None:
             return place
-        label = _label(cell)
+        label = label_text(cell)
         name = self._name(label)
         if name is None:
             place = UNLABELLED
@@ -695,7 +680,7 @@ class LineSource:
         names: set[str] = set()
         for rows in self._read(parser):
             self._n_samples += len(rows.labels)
-            names.update(name for cell in set(rows.labels) if (name := self._name(_label(cell))) is not None)
+            names.update(name for cell in set(rows.labels) if (name := self._name(label_text(cell))) is not None)
             if len(names) > MAX_CLASSES:
                 raise UserError(
                     f"{self.source} has more than {MAX_CLASSES} classes, such as {_short(min(names))}; "

@@ -312,6 +312,7 @@ class Limited:
         self.name, self.source = whole.name, whole.source
         self.channels, self.rate_hz = whole.channels, whole.rate_hz
         self.drift_points = tuple(point for point in whole.drift_points if point < limit)
+        self._n_given = 0
 
     @property
     def rejects(self) -> Rejects:
@@ -325,7 +326,19 @@ class Limited:
     @property
     def has_clock(self) -> bool:
         """Tell whether the samples of the whole source have times."""
-        return bool(getattr(self.whole, "has_clock", False))
+        return self.whole.has_clock
+
+    @property
+    def concepts(self) -> tuple[int, ...] | None:
+        """Give the concept of each stretch between drift points, where the whole source knows them."""
+        concepts: tuple[int, ...] | None = getattr(self.whole, "concepts", None)
+        return None if concepts is None else concepts[: len(self.drift_points) + 1]
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Give the lines of the last block's samples, where the whole source has lines."""
+        numbers: NDArray[np.int64] = getattr(self.whole, "numbers", np.empty(0, np.int64))
+        return numbers[: self._n_given]
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -347,10 +360,12 @@ class Limited:
         """Give the samples from number `start` on, none beyond the limit."""
         check_start(start)
         n_left = self.limit - start
+        self._n_given = 0
         if n_left <= 0:
             return
         for block in self.whole.blocks(start):
             part = slice(0, n_left)
+            self._n_given = min(n_left, len(block))
             yield Block(block.x[part], block.y[part], block.t[part], block.segment[part])
             n_left -= len(block)
             if n_left <= 0:  # before the next block is asked for: a live source would wait for it

@@ -89,6 +89,8 @@ class DriftingSensor:
         self._changes = np.array(limits_of_parts, np.int64)
         known = limits_of_parts[:1] if kind == "gradual" else limits_of_parts
         self.drift_points = tuple(sorted({point for point in known if point > 0}))
+        n_stretches = len(self.drift_points) + 1
+        self.concepts = tuple(k % 2 if kind == "recurring" else k for k in range(n_stretches))
         # [concept, class, side, channel]
         self._clusters = np.stack([self._draw_clusters(concept) for concept in range(3)])
 

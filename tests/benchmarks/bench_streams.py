@@ -83,9 +83,9 @@ def main() -> None:
     learner.partial_fit(x[:N_RIVER], y[:N_RIVER], classes=[0, 1])
     rates = best(
         {
-            "edgelearn stream, 32 features, no hidden layer (64-2)": (N, edgelearn(x, y, "0")),
-            "edgelearn stream, 32 features, 64 hidden (64-64-2)": (N, edgelearn(x, y, "64")),
-            "edgelearn stream, 64-64-10": (N, edgelearn(x10, y10, "64")),
+            "edgelearn stream, 32 features, no hidden layer (32-2)": (N, edgelearn(x, y, "0")),
+            "edgelearn stream, 32 features, 64 hidden (32-64-2)": (N, edgelearn(x, y, "64")),
+            "edgelearn stream, 64-64-10": (N, edgelearn(np.tile(x10, 2), y10, "64")),
             "edgelearn partial_fit, 32 features, no hidden layer": (N, lambda: learner.partial_fit(x, y)),
             "river LogisticRegression": (N_RIVER, river(LogisticRegression, x, y, False)),
             "river StandardScaler | LogisticRegression": (
@@ -102,7 +102,9 @@ def main() -> None:
         result = subprocess.run([sys.executable, "-c", PEAK, str(n)], capture_output=True, text=True, check=True)
         peak, seconds, samples = json.loads(result.stdout)
         hours = samples / 50 / 3600
-        print(f"{samples:,} samples of 8 channels ({hours:.1f} h at 50 Hz): {seconds:.1f} s, peak memory {peak:.0f} MiB")
+        print(
+            f"{samples:,} samples of 8 channels ({hours:.1f} h at 50 Hz): {seconds:.1f} s, peak memory {peak:.0f} MiB"
+        )
 
 
 if __name__ == "__main__":

@@ -129,7 +129,6 @@ def test_results_of_another_configuration_are_kept(tmp_path):
 def test_damaged_and_foreign_checkpoints(tmp_path):
     from edgelearn.checkpoint import save_checkpoint
     from edgelearn.config import make_config
-    from edgelearn.evaluate import Progress
     from edgelearn.learner import Learner
     from edgelearn.network import design
 
@@ -138,10 +137,10 @@ def test_damaged_and_foreign_checkpoints(tmp_path):
     folder.mkdir()
     (folder / "config.toml").write_text(make_config(settings).to_toml())
     other = make_config(settings | {"bits": 4})
-    save_checkpoint(folder, other, Learner(design((64, 16, 10), bits=4)), Progress(), {})
+    save_checkpoint(folder, other, Learner(design((64, 16, 10), bits=4)).save(), {})
     foreign = edgelearn("run", "--resume", "--out", "a", cwd=tmp_path)
     assert_refused(foreign, "checkpoint.npz is of another configuration (bits was 4, is 8)")
-    save_checkpoint(folder, make_config(settings), Learner(design((64, 16, 10))), Progress(), {"contract": 0})
+    save_checkpoint(folder, make_config(settings), Learner(design((64, 16, 10))).save(), {"contract": 0})
     assert_refused(edgelearn("run", "--resume", "--out", "a", cwd=tmp_path), "made with other contract")
     again = edgelearn("run", *QUICK, "--out", "a", cwd=tmp_path)
     assert_refused(again, "a holds an interrupted run; continue it with --resume, or start anew with --overwrite")

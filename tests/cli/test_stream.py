@@ -112,7 +112,9 @@ def test_a_checkpoint_of_another_stream_is_refused(tmp_path):
     run.take(next(iter(run.source.blocks())))
     (tmp_path / "a").mkdir()
     (tmp_path / "a/config.toml").write_text(config.to_toml())
-    save_checkpoint(tmp_path / "a", config, run.save(), {"contract": 1, "channels": list(run.source.channels)} | run.note())
+    save_checkpoint(
+        tmp_path / "a", config, run.save(), {"contract": 1, "channels": list(run.source.channels)} | run.note()
+    )
     whole = (tmp_path / "a/checkpoint.npz").read_bytes()
     (tmp_path / "own.csv").write_text("\n".join(["9,9,a", *lines[1:]]) + "\n")
     assert_refused(edgelearn("stream", "--resume", "--out", "a", cwd=tmp_path), "is not the stream that the checkpoint")
@@ -127,14 +129,22 @@ def test_a_checkpoint_of_another_stream_is_refused(tmp_path):
 
 
 def test_lines_that_cannot_be_used_are_counted_and_the_others_answered(tmp_path):
-    lines = "x,y,time,label\n1,2,0.1,a\n2,3,0.2,b\nzwei,3,0.3,b\n1,nan,0.4,a\n3,4\n1,2,0.5,\n1,2,0.2,a\n2,1,0.6,c\n1,2,0.7"
+    lines = (
+        "x,y,time,label\n1,2,0.1,a\n2,3,0.2,b\nzwei,3,0.3,b\n1,nan,0.4,a\n3,4\n1,2,0.5,\n1,2,0.2,a\n2,1,0.6,c\n1,2,0.7"
+    )
     code, rows, errors = piped(lines, "--hidden", "4", "--classes", "2", cwd=tmp_path)
     assert code == 0, errors
     assert [row["line"] for row in rows] == [2, 3, 7, 9]
     assert [row["label"] for row in rows] == ["a", "b", None, None]
     assert [row["status"] for row in rows] == [["learned"], ["learned"], [], []]
     assert rows[0]["prediction"] == "a"
-    for reason in ("not a number", "not a finite number", "another number of values", "time goes back", "no room for label"):
+    for reason in (
+        "not a number",
+        "not a finite number",
+        "another number of values",
+        "time goes back",
+        "no room for label",
+    ):
         assert reason in errors
     assert "4 samples learned online" in errors
 
@@ -151,7 +161,9 @@ def test_a_stream_can_be_priced_again(tmp_path):
 
 def test_an_answer_comes_before_the_next_line_is_asked_for(tmp_path):
     command = [sys.executable, "-m", "edgelearn", "stream", "-", "--hidden", "4", "--out", "a"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdin
     assert process.stdout
     assert process.stderr

@@ -117,7 +117,7 @@ def test_an_interrupt_leaves_a_checkpoint_of_one_moment(tmp_path, monkeypatch, c
     assert not (out / "checkpoint.npz").exists()
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("edgelearn.run.CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr("edgelearn.checkpoint.CHECKPOINT_SECONDS", -1.0)
     with pytest.raises(Interrupted) as interrupt:
         run(config, on_progress=strike)
     assert str(interrupt.value.folder) == "edgelearn-interrupted"
@@ -169,14 +169,15 @@ def test_a_finished_run_is_not_learned_again(tmp_path):
 def test_a_changed_checkpoint_is_damaged(tmp_path):
     import numpy as np
 
+    from edgelearn.checkpoint import save_checkpoint
     from edgelearn.files import read_arrays, write_arrays
     from edgelearn.learner import Learner
-    from edgelearn.run import Progress, design_for, load_data, save_checkpoint
+    from edgelearn.run import design_for, load_data
 
     config, out = make_config(SMALL), tmp_path / "a"
     out.mkdir()
     (out / "config.toml").write_text(config.to_toml())
-    save_checkpoint(out, config, Learner(design_for(config, load_data(config))), Progress(), {})
+    save_checkpoint(out, config, Learner(design_for(config, load_data(config))).save(), {})
     arrays, note = read_arrays(out / "checkpoint.npz")
     for change in ({"layer1_feedback": np.full((10, 4), 3000, np.int16)}, {"generator": np.zeros(1, np.uint32)}):
         write_arrays(out / "checkpoint.npz", arrays | change, note)
