@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from edgelearn.config import RunConfig, StreamConfig
@@ -202,6 +202,17 @@ def _print_report(report: Report, speed: float | None, out: Path | None) -> None
         console.print(f"\nwritten: {out}/report.json, config.toml, weights.npz", soft_wrap=True)
 
 
+_PANELS = {  # of `edgelearn stream --help`, by the first flag of each
+    "source": "What comes in",
+    "rule": "What learns",
+    "window": "From values to input levels",
+    "update_gate": "What is learned, and when",
+    "warm_up": "How it is scored",
+    "processor": "The device in time",
+    "seed": "Runs and results",
+}
+
+
 @app.command("stream")
 def stream_command(
     source: Annotated[
@@ -269,7 +280,11 @@ def stream_command(
     plot: Annotated[Optional[Path], _flag("Draw accuracy, events, updates and energy over time: .png or .svg.")] = None,
     json: _ReportAsJson = False,
 ) -> None:
-    """Learn a stream of sensor data as it comes: accuracy, drift, energy, and whether the device keeps up."""
+    """Learn a stream of sensor data as it comes: accuracy, drift, energy, and whether the device keeps up.
+
+    For example: edgelearn stream watch --window 100 --stride 50 --features statistics --processor cortex-m4,
+    edgelearn stream own.csv --label-column activity --sample-rate "100 Hz", producer | edgelearn stream -
+    """
     flags = dict(locals())
     from edgelearn.checkpoint import Interrupted, saved_settings
     from edgelearn.config import StreamConfig, read_toml, validated
@@ -288,10 +303,15 @@ def stream_command(
         settings |= read_toml(config)
     resolved = validated(StreamConfig, settings | given)
     live = resolved.data == "-"
+    if live and json:
+        raise UserError(
+            "- answers with JSON lines, and --json would mix the report into them; give --out for the report"
+        )
     try:
         report, speed = _stream_with_view(resolved, out, resume, overwrite, live)
     except Interrupted as interrupt:
-        hint = f"; continue with: edgelearn stream --resume --out {interrupt.folder}" if interrupt.folder else ""
+        again = f"edgelearn stream {'- ' if live else ''}--resume --out {interrupt.folder}"
+        hint = f"; continue with: {'producer | ' if live else ''}{again}" if interrupt.folder else ""
         print(f"edgelearn: interrupted{hint}", file=sys.stderr)
         raise typer.Exit(130) from None
     if plot is not None:
@@ -561,6 +581,8 @@ def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]
     from edgelearn.streams import catalog
     from edgelearn.streams.open_source import stream_info, stream_names
 
+    if name not in stream_names() and not Path(name).suffix:
+        raise unknown("data set or stream", name, stream_names())
     is_stream = name in stream_names() and name not in catalog.names()
     info = stream_info(name) if is_stream else catalog.info(name)
     files = info.pop("files", [])
@@ -579,6 +601,11 @@ def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]
 def data_fetch(name: Annotated[str, typer.Argument(help="A data set.")]) -> None:
     """Download a data set and check its files."""
     from edgelearn.streams import catalog
+    from edgelearn.streams.open_source import stream_info, stream_names
+
+    if name in stream_names() and name not in catalog.names():
+        about = stream_info(name)
+        raise UserError(f"{name} is here" if about["found"] else f"{name} is not here: {about['how_to_get']}")
 
     for path in catalog.fetch(name, progress=sys.stderr.isatty()):
         typer.echo(path)
@@ -587,6 +614,10 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A data set.")]) -> None
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
     command = typer.main.get_command(app)
+    panel = ""
+    for parameter in command.commands["stream"].params:  # type: ignore[attr-defined]
+        panel = _PANELS.get(parameter.name, panel)
+        parameter.rich_help_panel = panel
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without the characters of a curve shows '?'

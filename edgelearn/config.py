@@ -28,7 +28,6 @@ class Settings(BaseModel):
     feedback: str = Field("int8", description="feedback weights: int8, ternary, sign or lfsr")
     hidden_rate: int | None = Field(None, description="exponent of two of the hidden layers' learning rate")
     output_rate: int | None = Field(None, description="exponent of two of the output layer's learning rate")
-    halve_every: int | None = Field(None, ge=1, description="halve the rates after every N epochs")
     range_exponent: int | None = Field(None, ge=-8, le=8, description="weights cover +-2^E; by bits if left out")
     event_threshold: int = Field(0, ge=0, le=126, description="activations of at most this size are no events")
     dead_zone: int = Field(0, ge=0, le=254, description="output errors of at most this size (of 255) are zero")
@@ -39,7 +38,7 @@ class Settings(BaseModel):
     margin: int = Field(32, ge=0, le=255, description="lead of the right output that needs no learning, in 1/16")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, feedback, order and rounding")
 
-    @field_validator("label_column", mode="before", check_fields=False)
+    @field_validator("label_column", "hidden", mode="before", check_fields=False)
     @classmethod
     def _index_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -71,6 +70,7 @@ class RunConfig(Settings):
     limit: int | None = Field(None, ge=1, description="train on the first N samples only")
     test_fraction: float = Field(0.2, gt=0, lt=1, description="test part of a user's file without one")
     epochs: int = Field(10, ge=1, description="passes over the training samples")
+    halve_every: int | None = Field(None, ge=1, description="halve the rates after every N epochs")
 
     @field_validator("classes", mode="before")
     @classmethod

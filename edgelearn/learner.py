@@ -23,7 +23,7 @@ class Outcome:
     ----------
     predictions : int64[n], the class predicted before learning; -1 where the sample was dropped
     statuses : uint8[n], bits DROPPED, LATE, LEARNED, GATED, OVER_BUDGET, WAITED of `edgelearn.kernels.tables`
-    scores : uint8[n, n_outputs], p of each output, 255 is 1.0; uint8[0, 0] where not asked for
+    scores : uint8[n, n_outputs], p of each live output, 255 is 1.0; uint8[0, 0] where not asked for
     energies : int64[n], in units of the device's prices; int64[0] without prices
     """
 

@@ -309,14 +309,19 @@ def _lanes(runs: Mapping[str, _Run], clock: _Clock) -> list[_Lane]:
                 )
             )
         ends = [*(drift["at"] for drift in drifts), run.content["stream"]["samples"]][1:]
-        bars = [_bar(drift, end, clock) for drift, end in zip(drifts, ends, strict=True) if _lost(drift)]
+        bars = [
+            _bar(drift, end, clock)
+            for drift, end in zip(drifts, ends, strict=True)
+            if _lost(drift, run.content["drift"]["recovery"]["window"])
+        ]
         if any(drift["scored"] for drift in drifts):
             recovering.append(_Lane(f"recovery{of}", colour, np.zeros(0), bars))
     return found + recovering
 
 
-def _lost(drift: dict[str, Any]) -> bool:
-    return bool(drift["scored"]) and drift["before"] is not None and drift["recovery_samples"] != 0
+def _lost(drift: dict[str, Any], window: int) -> bool:
+    """Say whether a drift cost something; a stretch shorter than the window does not tell."""
+    return bool(drift["scored"] >= window) and drift["before"] is not None and drift["recovery_samples"] != 0
 
 
 def _bar(drift: dict[str, Any], end: int, clock: _Clock) -> tuple[float, float, bool]:

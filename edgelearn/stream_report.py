@@ -125,7 +125,7 @@ class StreamReport:
             f"to beat: the most frequent class {_percent(result['majority_accuracy'])}; the label before "
             f"{_percent(result['no_change_accuracy'])} (kappa against it {_number(result['kappa_temporal'])})"
         )
-        names = self.content["stream"]["classes"]
+        names = [_printable(name) for name in self.content["stream"]["classes"]]
         recall = {
             names[k] if k < len(names) else str(k): value
             for k, value in enumerate(result["recall"])
@@ -148,11 +148,11 @@ class StreamReport:
         if reached:
             console.print()
             console.print(
-                f"{count(len(reached), 'known drift')}; recovered is: {count(recovery['window'], 'row')} with at least "
-                f"{100 * recovery['back']:g} % of the accuracy before"
+                f"{count(len(reached), 'known drift')}; recovered is where {count(recovery['window'], 'row')} begin "
+                f"with {100 * recovery['back']:g} % of the accuracy before (--accuracy-window)"
             )
         for row in reached[:MOST_DRIFTS]:
-            console.print(f"drift at sample {row['at']:,}: {_after_drift(row, rate)}")
+            console.print(f"drift at sample {row['at']:,}: {_after_drift(row, recovery['window'], rate)}")
         if len(reached) > MOST_DRIFTS:
             console.print(f"and {len(reached) - MOST_DRIFTS} more, see report.json")
         for row in recovery["returns"][:MOST_DRIFTS]:
@@ -183,6 +183,13 @@ class StreamReport:
             f"({front['event_rate_percent']:.1f} %)"
         )
         rows = count(c["stream"]["rows"], "row")
+        cut = max(layer["saturations"] for layer in c["layers"])
+        changed = max(c["per_sample"]["words"]["weight"]["written"] * c["stream"]["rows"], 1)
+        if cut > changed / 100:
+            console.print(
+                f"{100 * cut / changed:.0f} % of the weight changes stopped at the limit of the word: "
+                "try a larger --range-exponent or smaller rates"
+            )
         console.print(f"learned: {learning['learned']:,} of {rows} ({learning['learned_percent']:.1f} %)")
         for key, what in (
             ("gated", "held back by the update gate"),
@@ -209,8 +216,12 @@ class StreamReport:
         if not d["timed"]:
             console.print("the source has no clock: give --sample-rate to see deadlines, power and battery life")
             return
-        come = "" if d["rows_per_second"] is None else f"rows come at {_three(d['rows_per_second'])} a second; "
-        console.print(f"{come}the processor is busy {d['busy_percent']:.3g} % of the time")
+        per_second = d["rows_per_second"]
+        come = "" if per_second is None else f"rows come at {_three(per_second)} a second; "
+        if per_second is not None and per_second < 0.1:
+            come = f"one row comes each {_seconds(1 / per_second)}; "
+        busy = "less than 0.01" if 0 < d["busy_percent"] < 0.01 else f"{d['busy_percent']:.3g}"
+        console.print(f"{come}the processor is busy {busy} % of the time")
         deadline = "" if d["deadline_s"] is None else f" (deadline {_seconds(d['deadline_s'])})"
         console.print(
             f"{'it keeps up' if d['keeps_up'] else 'it does not keep up'}: {d['dropped']:,} rows dropped, "
@@ -219,11 +230,22 @@ class StreamReport:
         if d["average_power_uw"] is None:
             console.print(f"power is not known: no source gives the energy of a cycle of {d['processor']}")
             return
-        idle = "nothing, as its idle power is not known" if d["idle_uw"] is None else _watts(d["idle_uw"])
-        console.print(f"average power {_watts(d['average_power_uw'])}; between rows it draws {idle}")
-        console.print(
-            f"a battery of {d['battery_j']:,.5g} J lasts {_days(d['battery_days'])}; sensor and radio are not counted"
+        known = d["idle_uw"] is not None
+        idle = (
+            f"between rows it draws {_watts(d['idle_uw'])}" if known else "its idle power is not known and not counted"
         )
+        console.print(f"average power {_watts(d['average_power_uw'])}; {idle}")
+        lasts = f"{'' if known else 'at most '}{_days(d['battery_days'])}"
+        if d["battery_days"] > 10 * 365:
+            lasts = "more than 10 years, longer than most cells keep their charge"
+        console.print(
+            f"a battery of {d['battery_j']:,.5g} J lasts {lasts}; sensor, front end and radio are not counted"
+        )
+
+
+def _printable(text: str) -> str:
+    """Return text that a terminal only shows, whatever bytes a label had."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _errors(curve: dict[str, Any]) -> list[float]:
@@ -237,7 +259,7 @@ def _errors(curve: dict[str, Any]) -> list[float]:
     return [wrong / scored for wrong, scored in parts if scored]
 
 
-def _after_drift(row: dict[str, Any], rate_hz: float | None) -> str:
+def _after_drift(row: dict[str, Any], window: int, rate_hz: float | None) -> str:
     """Say what one known drift cost."""
     if not row["scored"]:
         return "no row after it was scored"
@@ -245,6 +267,8 @@ def _after_drift(row: dict[str, Any], rate_hz: float | None) -> str:
         return f"no row before it was scored, {_percent(row['lowest'])} at the lowest after it"
     back = row["recovery_samples"]
     fell = f"{_percent(row['before'])} right before, {_percent(row['lowest'])} at the lowest"
+    if row["scored"] < window:
+        return f"{fell}; {count(row['scored'], 'row')} until the next, too few to tell of a recovery"
     if back is None:
         return f"{fell}, not recovered"
     time = "" if rate_hz is None else f" ({_seconds(back / rate_hz)})"
@@ -295,7 +319,7 @@ def _device(run: StreamRun) -> dict[str, Any]:
         "processor": run.processor.name,
         "clock_hz": hz,
         "timed": timed,
-        "rows_per_second": None if run.period_s is None else _six(1 / run.period_s),
+        "rows_per_second": _six(run.n_rows / run.elapsed_s) if timed and run.elapsed_s else None,
         "deadline_s": run.timing.deadline_s if timed else None,
         "queue": run.config.queue if timed else None,
         "mean_busy_s": _six(busy_s / done),

@@ -67,6 +67,7 @@ class RowsDone:
     statuses : uint8[n], see `edgelearn.kernels.tables`
     scores : uint8[n, n_outputs], 255 is 1.0; uint8[0, 0] where not asked for
     lines : int64[n], line of the input that ended each row; int64[0] where the source has no lines
+    late : uint8[n], what became of the row whose label came with each, 0 where none came
     """
 
     samples: np.ndarray
@@ -76,6 +77,7 @@ class RowsDone:
     statuses: np.ndarray
     scores: np.ndarray
     lines: np.ndarray
+    late: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,9 @@ class StreamRun:
         scores = outcome.scores[~late] if self._scores else outcome.scores
         numbers = getattr(self.source, "numbers", np.zeros(0, np.int64))
         lines = numbers[ends] if len(numbers) == len(block) else numbers[:0]
-        return RowsDone(samples, times, labels, predictions, statuses, scores, lines)
+        with_label = np.zeros(n, np.uint8)
+        with_label[row_of_step[late]] = outcome.statuses[late]
+        return RowsDone(samples, times, labels, predictions, statuses, scores, lines, with_label)
 
     def _is_told(self, n: int) -> np.ndarray:
         """Return for the next n rows whether their label is told; row by row a function of the seed."""
@@ -512,6 +516,8 @@ def stream(
         prepare(out, config, identity, False, overwrite)
     is_live = source.n_samples is None
     started_at = saved_at = time.monotonic()
+    if is_live:
+        saved_at -= CHECKPOINT_SECONDS  # nobody knows when the next line comes: save what came first at once
     with noted_interrupts() as interrupts:
         blocks = source.blocks(0 if is_live else run.n_samples)
         while True:
@@ -533,11 +539,16 @@ def stream(
             now = time.monotonic()
             if interrupts:
                 raise Interrupted(leave(out, config, run.save, identity | run.note(), now - started_at))
-            if out is not None and now - saved_at > CHECKPOINT_SECONDS:
+            if out is not None and now - saved_at >= CHECKPOINT_SECONDS:
                 save_checkpoint(out, config, run.save(), identity | run.note())
                 saved_at = now
         if run.n_samples == 0:
             raise UserError(f"{source.name} has no samples that can be used{_first_reject(source)}")
+        if run.n_rows == 0:
+            raise UserError(
+                f"no recording of {source.name} is as long as a window of {config.window} samples "
+                f"({run.n_samples:,} samples in all); give a smaller --window"
+            )
         report = run.report()
         if out is not None:
             note = {"contract": CONTRACT, "net": list(run.spec.sizes), "bits": config.bits}
@@ -555,6 +566,8 @@ def _first_reject(source: Source) -> str:
 def open_config_source(config: StreamConfig) -> Source:
     """Open what a configuration names; "-" is the standard input, read as it comes."""
     if config.data == "-":
+        if sys.stdin is None:
+            raise UserError("the standard input is closed; pipe lines into it: producer | edgelearn stream -")
         lines = LineSource(
             sys.stdin.buffer,
             name="-",

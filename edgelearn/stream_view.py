@@ -118,13 +118,16 @@ class View:
         lines = []
         for i in range(len(rows.samples)):
             prediction = int(rows.predictions[i])
-            status = [word for bit, word in STATUS_NAMES.items() if rows.statuses[i] & bit]
+            status, late = (
+                [word for bit, word in STATUS_NAMES.items() if bits & bit] for bits in (rows.statuses[i], rows.late[i])
+            )
             line: dict[str, Any] = {"line": int(rows.lines[i])} if len(rows.lines) else {}
             line |= {"sample": int(rows.samples[i]), "prediction": name(prediction)}
             if 0 <= prediction < len(names):
-                n_met = len(rows.scores[i]) if len(rows.scores[i]) == 1 else len(names)
-                line["probability"] = _probability(rows.scores[i][:n_met], prediction)
+                line["probability"] = _probability(rows.scores[i], prediction)
             line |= {"label": name(int(rows.labels[i])), "status": status}
+            if self.config.label_delay:
+                line["status_of_late"] = late
             if rows.times[i] == rows.times[i]:
                 line["time"] = round(float(rows.times[i]), 6)
             lines.append(json.dumps(line, ensure_ascii=False))

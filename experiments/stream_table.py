@@ -309,8 +309,8 @@ def table(name: str, rows: list[dict[str, Any]]) -> list[str]:
     for row in rules:
         lines.append(
             f"| {row['name']}, {row['bits']} bits | {100 * row['accuracy']:.2f} % | {row['learned_percent']:.1f} % | "
-            f"{row['weights_changed']:,.0f} | {row['events_per_row']:.1f} | {row['energy_engine_nj']:.1f} nJ | {row['energy_m4_uj']:.1f} uJ | "
-            f"{row['most_rows_per_second']:,.0f} | {row['dropped']} |"
+            f"{row['weights_changed']:,.0f} | {row['events_per_row']:.1f} | {row['energy_engine_nj']:.1f} nJ | "
+            f"{row['energy_m4_uj']:.1f} uJ | {row['most_rows_per_second']:,.0f} | {row['dropped']} |"
         )
     for row in rows:
         if "bits" not in row:

@@ -72,7 +72,7 @@ class Results(NamedTuple):
 
     predictions: np.ndarray  # int64[steps]: class, -1 where dropped; that of a late step is from before it learned
     statuses: np.ndarray  # uint8[steps]: bits of `tables`, DROPPED to WAITED
-    scores: np.ndarray  # uint8[steps, n_outputs]: p of each output; or uint8[0, 0] where nobody asks
+    scores: np.ndarray  # uint8[steps, n_outputs]: p of each live output; or uint8[0, 0] where nobody asks
     energies: np.ndarray  # int64[steps], energy units of each step; or int64[0]
     dropped: np.ndarray  # uint8[rows], 1 where the queue had no room; late steps read it
 

@@ -362,6 +362,8 @@ def run_steps(net, layers, arrays, levels, steps, device, results, counters):  #
         if results.scores.shape[0] > 0:
             softmax = net[t.OUTPUT] == t.OUTPUT_SOFTMAX
             output_scores(arrays.indices, arrays.tables, last, n_outputs, softmax, results.scores, s)
+            for c in range(live, n_outputs):
+                results.scores[s, c] = 0
         status = 0
         before = np.int64(0)
         if label >= 0:
