@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.fixedpoint.qformat import WeightFormat
+from edgelearn.kernels.arrays import padded
 from edgelearn.layers.activations import OUTPUTS, find_activation
 from edgelearn.layers.dense import ERROR_SCALE, DenseLayer
 from edgelearn.rules.catalog import find_rule
@@ -241,7 +242,9 @@ def design(
                 signal_shift=signal_shift,
                 non_negative=row.non_negative and not first,
                 signed_levels=first and signed_inputs,
-                event_major=first or (not hidden.dense and n_out >= 64 and not row.non_negative),
+                event_major=_rows_are_inputs(n_in, n_out)
+                if first
+                else not hidden.dense and n_out >= 64 and not row.non_negative,
             ),
         )
     spec = NetworkSpec(
@@ -262,6 +265,11 @@ def design(
     _check_sums(spec)
     _check_rates(spec)
     return spec
+
+
+def _rows_are_inputs(n_in: int, n_out: int) -> bool:
+    """Lay out a first layer for events, which touch a quarter of the rows or so, unless most lanes would be padding."""
+    return n_out * padded(n_in + 1) > (n_in + 1) * padded(n_out) // 4
 
 
 def _signal_shift(rule: Rule, above: DenseLayer) -> tuple[int, int]:

@@ -14,19 +14,23 @@ from collections.abc import Callable
 import numpy as np
 
 from edgelearn.config import StreamConfig, validated
+from edgelearn.frontend import FrontEnd, FrontEndSpec
+from edgelearn.learner import Learner
+from edgelearn.network import design
 from edgelearn.stream_run import stream
 from edgelearn.streams.recordings import Recording
 
 N, N_RIVER, N_FEATURES, TURNS = 100_000, 10_000, 32, 5
 PEAK = """
-import json, resource, sys
+import json, sys
 from edgelearn.config import StreamConfig, validated
 from edgelearn.stream_run import stream
 import time
 start = time.perf_counter()
 report = stream(validated(StreamConfig, {"limit": int(sys.argv[1])}))
 seconds = time.perf_counter() - start
-print(json.dumps([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, seconds, report.content["stream"]["samples"]]))
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps([int(peak.split()[1]) / 1024, seconds, report.content["stream"]["samples"]]))
 """
 
 
@@ -79,10 +83,16 @@ def main() -> None:
     x10, y10 = data(10)
     from edgelearn.estimators import EdgeClassifier
 
+    front_end, alone = (
+        FrontEnd(FrontEndSpec(N_FEATURES)),
+        Learner(design((N_FEATURES, 2), rule="shallow", input_bits=5, signed_inputs=True)),
+    )
+    levels = front_end.rows(x, np.zeros(N, np.int64)).levels
     learner = EdgeClassifier(hidden=())
     learner.partial_fit(x[:N_RIVER], y[:N_RIVER], classes=[0, 1])
     rates = best(
         {
+            "edgelearn learner alone, 32 levels, no hidden layer (32-2)": (N, lambda: alone.learn(levels, y)),
             "edgelearn stream, 32 features, no hidden layer (32-2)": (N, edgelearn(x, y, "0")),
             "edgelearn stream, 32 features, 64 hidden (32-64-2)": (N, edgelearn(x, y, "64")),
             "edgelearn stream, 64-64-10": (N, edgelearn(np.tile(x10, 2), y10, "64")),
@@ -93,11 +103,11 @@ def main() -> None:
             ),
         }
     )  # fmt: skip
-    alone = rates["river LogisticRegression"]
+    single = rates["river LogisticRegression"]
     scaled = rates["river StandardScaler | LogisticRegression"]
     print(f"{'predict, score and learn each sample, one thread':58} samples/s  / LR  / scaler | LR")
     for name, rate in rates.items():
-        print(f"{name:58} {rate:9,.0f} {rate / alone:5.1f} {rate / scaled:8.1f}")
+        print(f"{name:58} {rate:9,.0f} {rate / single:5.1f} {rate / scaled:8.1f}")
     for n in (1_000_000, 4_320_000):
         result = subprocess.run([sys.executable, "-c", PEAK, str(n)], capture_output=True, text=True, check=True)
         peak, seconds, samples = json.loads(result.stdout)
