@@ -296,8 +296,10 @@ def stream_command(
         given["data"] = source
     if resume and out is None:
         raise UserError("--resume needs the folder of the interrupted run; give --out DIR")
-    if plot is not None and not plot.parent.is_dir():
-        raise UserError(f"cannot write {plot}: there is no folder {plot.parent}; give a folder that can be written")
+    if plot is not None:
+        from edgelearn.stream_plot import check_plot
+
+        check_plot(plot)
     settings = saved_settings(out) if resume and out is not None else {}
     if config is not None:
         settings |= read_toml(config)

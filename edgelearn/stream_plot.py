@@ -69,20 +69,34 @@ def plot_streams(contents: Mapping[str, Content], path: Path) -> None:
         "plot file ...", "no runs ...", "N runs ...", "run ... has no rows ...", "runs ... are of different streams",
         "matplotlib is not installed"
     """
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UserError(f"plot file {path} must end in {' or '.join(SUFFIXES)}")
+    check_plot(path)
     _check(contents)
-    try:
-        from matplotlib import style
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError('matplotlib is not installed and plots need it: pip install "edgelearn[plot]"') from None
+    from matplotlib import style
+    from matplotlib.figure import Figure
 
+    suffix = path.suffix.lower()
     with style.context(["default", _STYLE]):
         figure = Figure(layout="constrained")
         _draw(figure, contents)
         write_whole(path, lambda file: figure.savefig(file, format=suffix[1:], metadata=_METADATA[suffix]))
+
+
+def check_plot(path: Path) -> None:
+    """Refuse a picture that could not be written, before anything is learned.
+
+    Raises
+    ------
+    UserError
+        "plot file ...", "cannot write ...", "matplotlib is not installed ..."
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"plot file {path} must end in {' or '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise UserError(f"cannot write {path}: there is no folder {path.parent}; give a folder that can be written")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise UserError('matplotlib is not installed and plots need it: pip install "edgelearn[plot]"') from None
 
 
 def _check(contents: Mapping[str, Content]) -> None:

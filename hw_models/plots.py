@@ -105,6 +105,11 @@ def plot_costs(costs: Sequence[RuleCost], path: Path, accuracies: Mapping[str, f
     with style.context(["default", _STYLE]):
         figure = Figure((sum(_widths(len(costs), bool(points))) + 2.0, 4.4), layout="constrained")
         _draw(figure, costs, points)
+        figure.draw_without_rendering()  # lays the panels out; their last bits differ from run to run
+        figure.set_layout_engine("none")
+        for ax in figure.axes:
+            x, y, width, height = (round(place, 4) for place in ax.get_position().bounds)
+            ax.set_position((x, y, width, height))
         write_whole(path, lambda file: figure.savefig(file, format=suffix[1:], metadata=_METADATA[suffix]))
 
 
