@@ -79,7 +79,7 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "... cannot be read"
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         note = json.loads(str(arrays.pop("note"))) if "note" in arrays else {}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, TypeError, AttributeError):

@@ -47,7 +47,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Learning rule, see `edgelearn rules`.
     bits : int, default=8
         Bits of a weight, 2 to 16.
-    hidden : tuple of int, default=(64,)
+    hidden : tuple of int, or int for one layer, default=(64,)
         Hidden neurons of each layer; () for none.
     rounding : str, default="residual"
         "residual", "stochastic" or "nearest".
@@ -123,7 +123,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         rule: str = "drtp",
         bits: int = 8,
-        hidden: tuple[int, ...] = (64,),
+        hidden: tuple[int, ...] | int = (64,),
         *,
         rounding: str = "residual",
         activation: str = "tanh",
@@ -377,7 +377,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             arrays, note = read_arrays(Path(path))
             if note["kind"] != KIND:
                 raise ValueError
-            params = note["params"] | {"classes": note["classes"], "hidden": tuple(note["params"]["hidden"])}
+            params = note["params"] | {"classes": note["classes"], "hidden": _as_tuple(note["params"]["hidden"])}
             model = cls(**params)
             model._restore(arrays, note)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError):
@@ -443,7 +443,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _hidden(self) -> tuple[int, ...]:
         try:
-            return tuple(index(n) for n in self.hidden)
+            return tuple(index(n) for n in _as_tuple(self.hidden))
         except TypeError:
             raise UserError(
                 f"hidden {self.hidden!r} cannot be read; give the neurons of each hidden layer, for example (64,) or "
@@ -549,3 +549,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     return list(value) if isinstance(value, tuple) else value
+
+
+def _as_tuple(hidden: Any) -> tuple[Any, ...]:
+    return (hidden,) if isinstance(hidden, int | np.integer) else tuple(hidden)

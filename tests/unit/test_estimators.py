@@ -277,7 +277,7 @@ def test_features_that_cannot_be_learned_are_named():
         ({"rule": "drpt"}, "Did you mean 'drtp'"),
         ({"bits": "8"}, "setting 'bits' = '8' is not allowed"),
         ({"hidden": "64"}, r"hidden '64' cannot be read; give the neurons"),
-        ({"hidden": 64}, "hidden 64 cannot be read"),
+        ({"hidden": 6.4}, "hidden 6.4 cannot be read"),
         ({"epochs": 0}, "epochs 0 cannot be used; give a whole number, 1 or more"),
         ({"random_state": -1}, "setting 'seed' = -1 is not allowed"),
         ({"one_output": True}, "one_output stands for two classes, not for 3"),
