@@ -178,6 +178,49 @@ def test_an_answer_comes_before_the_next_line_is_asked_for(tmp_path):
     assert json.loads((tmp_path / "a/report.json").read_text())["stream"]["classes"] == ["a", "b"]
 
 
+def test_an_answer_does_not_depend_on_the_lines_after_it(tmp_path):
+    lines = [f"{i},{i % 3},{'abcdefghi'[i % 9]}\n" for i in range(30)]
+    _, together, _ = piped("".join(lines), "--hidden", "4", cwd=tmp_path)
+    _, shorter, _ = piped("".join(lines[:5]), "--hidden", "4", cwd=tmp_path)
+    assert together[:5] == shorter
+    assert shorter[0]["probability"] == 1.0  # one class is met
+    _, late, _ = piped("".join(lines), "--hidden", "4", "--label-delay", "2", cwd=tmp_path)
+    assert [row["status_of_late"] for row in late] == [[]] * 2 + [["learned"]] * 28
+    assert all(row["status"] == [] for row in late)
+
+
+def test_a_live_stream_is_stopped_while_it_waits_and_goes_on_without_a_header(tmp_path):
+    command = [sys.executable, "-m", "edgelearn", "stream", "-", "--hidden", "4", "--out", "a"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=tmp_path, text=True, **pipes)
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write("p,q,label\n1,0,x\n0,1,y\n")
+    process.stdin.flush()
+    for _ in range(2):
+        process.stdout.readline()
+    deadline = time.time() + 30
+    while not (tmp_path / "a/checkpoint.npz").exists() and time.time() < deadline:
+        time.sleep(0.02)  # what came first is saved at once, and not when more comes
+    assert (tmp_path / "a/checkpoint.npz").exists()
+    process.send_signal(signal.SIGINT)  # it waits for a line that never comes
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "continue with: producer | edgelearn stream - --resume --out a" in message
+    code, rows, errors = piped("1,0,x\n0,1,y\n", "--resume", "--out", "a", cwd=tmp_path)
+    assert code == 0, errors
+    assert [(row["sample"], row["label"]) for row in rows] == [(2, "x"), (3, "y")]
+    report = json.loads((tmp_path / "a/report.json").read_text())
+    assert (report["stream"]["channels"], report["stream"]["samples"]) == (["p", "q"], 4)
+
+
+def test_a_closed_input_and_a_mixed_output_are_refused(tmp_path):
+    command = f"{sys.executable} -m edgelearn stream - <&-"
+    result = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert_refused(result, "the standard input is closed")
+    assert_refused(edgelearn("stream", "-", "--json", cwd=tmp_path), "give --out for the report")
+
+
 def test_a_reader_that_goes_away_ends_the_stream_without_a_trace(tmp_path):
     command = f"yes '1,2,a' | head -n 200000 | {sys.executable} -m edgelearn stream - --hidden 4 | head -n 2"
     result = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=120)
@@ -216,6 +259,9 @@ def test_an_empty_input_says_so(tmp_path):
         (("--resume",), ("--resume needs the folder",)),
         (("--plot", "no/where.png"), ("there is no folder no",)),
         (("--plot", "picture.gif"), (".gif",)),
+        (("--window", "60"), ("no recording of drift is as long as a window of 60 samples (50 samples in all)",)),
+        (("--sample-rate", "1e-9 Hz"), ("lasts longer than the", "give a higher --sample-rate")),
+        (("--processor", "cortex-m0", "--energy-budget", "1 uW"), ("needs the energy of a cycle",)),
         (("digits", "--deadline", "1 ms"), ("'deadline' needs time", "--sample-rate")),
     ],
 )

@@ -1,0 +1,127 @@
+"""The parts of a stream's run that no golden test reaches: long times, large budgets, clocks that start again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgelearn.config import StreamConfig, validated
+from edgelearn.errors import UserError
+from edgelearn.kernels import tables as t
+from edgelearn.stream_run import StreamRun, stream
+from edgelearn.streams.block import Block
+from edgelearn.streams.lines import LineSource
+from edgelearn.streams.recordings import Limited, Recording
+from edgelearn.streams.sensor import DriftingSensor
+
+QUICK = {"hidden": "4"}
+
+
+def config(**settings):
+    return validated(StreamConfig, QUICK | settings)
+
+
+def test_a_larger_budget_never_learns_less():
+    """Budgets of any size: credits must not leave 64 bits."""
+    slow = [DriftingSensor(n_samples=300, rate_hz=1 / 1800) for _ in range(8)]
+    budgets = ("1 nW", "10 nW", "1 uW", "5 uW", "10 uW", "1 mW", "100 mW", "1000 W")
+    learned = [
+        stream(config(energy_budget=budget), source=source).content["learning"]["learned"]
+        for budget, source in zip(budgets, slow, strict=True)
+    ]
+    assert learned == sorted(learned)
+    assert learned[-1] == 300
+
+
+def test_a_budget_holds_back_and_is_kept():
+    source = DriftingSensor(n_samples=2000, rate_hz=1000)
+    content = stream(config(energy_budget="50 nW"), source=source).content
+    free = stream(config(), source=DriftingSensor(n_samples=2000, rate_hz=1000)).content
+    learning = content["learning"]
+    assert 0 < learning["learned"] < 1500
+    assert learning["learned"] + learning["over_budget"] == 2000
+    update_pj = (free["device"]["energy_per_row_pj"] - content["device"]["energy_per_row_pj"]) * 2000
+    per_update = update_pj / (2000 - learning["learned"])
+    given_pj = 0.05e6 * (2 + 1)  # two seconds, and one second's worth in the bucket at the start
+    assert 0.9 * given_pj < learning["learned"] * per_update < 1.1 * given_pj
+
+
+def test_longer_than_ticks_can_tell():
+    with pytest.raises(UserError, match=r"lasts longer than the 2.9 years .* 200 MHz; give a higher --sample-rate"):
+        stream(config(sample_rate="1e-6 Hz"), source=DriftingSensor(n_samples=300))
+
+
+def with_restarts():
+    """Three recordings whose clocks begin at zero, 0.1 s a sample: sums of times depend on their order."""
+    segment = np.repeat([0, 1, 2], 40)
+    clock = np.tile(np.arange(40) * 0.1 + 0.7, 3)
+    x = np.random.default_rng(0).normal(size=(120, 2)).astype(np.float32)
+    return x, np.arange(120) % 2, clock, segment
+
+
+class Clocked:
+    name, source, drift_points, rate_hz, has_clock = "clocked", "here", (), None, True
+    channels, class_names, n_classes, n_samples = ("a", "b"), ("x", "y"), 2, 120
+
+    def __init__(self, bad_time=None):
+        from edgelearn.streams.block import Rejects
+
+        self.rejects, self.bad_time = Rejects(), bad_time
+
+    def blocks(self, start=0, cuts=(120,)):
+        x, y, clock, segment = with_restarts()
+        if self.bad_time is not None:
+            clock[5] = self.bad_time
+        for a, b in zip([0, *cuts[:-1]], cuts, strict=True):
+            yield Block(x[a:b], y[a:b], clock[a:b], segment[a:b])
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        pass
+
+
+@pytest.mark.parametrize("cuts", [(1, 2, 40, 41, 120), (13, 39, 80, 120), tuple(range(1, 121))])
+def test_clocks_that_start_again_do_not_depend_on_cuts(cuts):
+    whole, cut = StreamRun(config(), Clocked()), StreamRun(config(), Clocked())
+    times = whole.take(next(whole.source.blocks())).times
+    pieces = np.concatenate([cut.take(block).times for block in cut.source.blocks(0, cuts)])
+    assert times.tobytes() == pieces.tobytes()
+    assert (np.diff(times) >= 0).all()
+    assert times[40] == times[39]  # the next recording follows at once
+    np.testing.assert_array_equal(whole.device.clock, cut.device.clock)
+
+
+def test_a_sample_without_a_time_is_refused():
+    with pytest.raises(UserError, match="clocked has samples without a time; give --sample-rate"):
+        stream(config(), source=Clocked(np.nan))
+
+
+def test_labels_of_one_class_are_refused_with_a_way_out():
+    with pytest.raises(UserError, match=r"labels of 1 class\(es\) .* name the labels with --label-column"):
+        stream(config(), source=Recording([[0.0], [1.0]], [0, 0], class_names=("a",)))
+
+
+def test_a_limited_live_source_keeps_its_line_numbers():
+    text = [f"{i},{i % 2},{'ab'[i % 2]}\n".encode() for i in range(9)]
+    lines = LineSource(iter(text), name="-", source="here", live=True, block_size=4)
+    seen = []
+    stream(config(), source=Limited(lines, 6), on_rows=lambda run, rows: seen.extend(rows.lines.tolist()))
+    assert seen == [1, 2, 3, 4, 5, 6]
+
+
+def test_statuses_add_up():
+    settings = {"sample_rate": "10 kHz", "processor": "cortex-m4", "when_late": "skip-update", "queue": 2}
+    settings["hidden"] = "64"
+    rows = []
+    content = stream(
+        config(**settings), source=DriftingSensor(n_samples=400), on_rows=lambda run, done: rows.append(done)
+    ).content
+    status = np.concatenate([done.statuses for done in rows])
+    counted = {bit: int(np.count_nonzero(status & bit)) for bit in (t.DROPPED, t.LATE, t.LEARNED, t.WAITED)}
+    assert counted[t.DROPPED] == content["device"]["dropped"] > 0
+    assert counted[t.LATE] == content["device"]["late"]
+    assert counted[t.LEARNED] == content["learning"]["learned"]
+    assert counted[t.WAITED] == content["learning"]["waited"] > 0
+    assert counted[t.DROPPED] + counted[t.LEARNED] + counted[t.WAITED] == 400
