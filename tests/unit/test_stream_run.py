@@ -125,3 +125,9 @@ def test_statuses_add_up():
     assert counted[t.LEARNED] == content["learning"]["learned"]
     assert counted[t.WAITED] == content["learning"]["waited"] > 0
     assert counted[t.DROPPED] + counted[t.LEARNED] + counted[t.WAITED] == 400
+
+
+def test_a_row_is_due_when_the_next_one_comes():
+    run = StreamRun(config(window=10, stride=5), DriftingSensor(n_samples=100, rate_hz=50))
+    assert run.timing.deadline_s == run.period_s == 0.1
+    assert StreamRun(config(deadline="3 ms"), DriftingSensor(n_samples=100)).timing.deadline_s == pytest.approx(3e-3)
