@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow  # each fault compiles the kernels anew
 
 MUTANTS = {
     "rounds down instead of half up": (
