@@ -118,7 +118,7 @@ class FrontEnd:
     >>> front_end = FrontEnd(FrontEndSpec(1))
     >>> x = np.array([[0.0], [4.0], [-4.0], [8.0]], np.float32)
     >>> front_end.rows(x, np.zeros(4, np.int64)).levels.tolist()
-    [[0], [4], [-6], [5]]
+    [[0], [5], [-7], [7]]
     """
 
     def __init__(self, spec: FrontEndSpec) -> None:

@@ -31,7 +31,7 @@ def sparkline(values: list[float]) -> str:
     Example
     -------
     >>> sparkline([8, 4, 1])
-    '█▄▁'
+    '█▅▂'
     """
     if len(values) > _WIDTH:  # means of equal shares
         edges = [round(i * len(values) / _WIDTH) for i in range(_WIDTH + 1)]
