@@ -1,4 +1,4 @@
-"""Hypothesis profiles: a few fixed examples by default, EDGELEARN_HYPOTHESIS=thorough for many new ones."""
+"""Hypothesis profiles: a few fixed examples by default, EDGELEARN_HYPOTHESIS=thorough for many new ones, quick for fewer."""
 
 from __future__ import annotations
 
@@ -10,4 +10,7 @@ settings.register_profile(
     "default", max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("thorough", max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "quick", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile(os.environ.get("EDGELEARN_HYPOTHESIS", "default"))

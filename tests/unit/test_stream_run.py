@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 
+from edgelearn.checkpoint import Interrupted
 from edgelearn.config import StreamConfig, validated
 from edgelearn.errors import UserError
 from edgelearn.kernels import tables as t
@@ -131,3 +134,102 @@ def test_a_row_is_due_when_the_next_one_comes():
     run = StreamRun(config(window=10, stride=5), DriftingSensor(n_samples=100, rate_hz=50))
     assert run.timing.deadline_s == run.period_s == 0.1
     assert StreamRun(config(deadline="3 ms"), DriftingSensor(n_samples=100)).timing.deadline_s == pytest.approx(3e-3)
+
+
+SETTINGS = {"limit": 900, "label_delay": 3, "rounding": "stochastic", "energy_budget": "40 nW", "label_fraction": 0.8}
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_an_interrupted_stream_continues_to_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr("edgelearn.stream_run.CHECKPOINT_SECONDS", 0.0)
+
+    def strike(run):
+        if run.n_samples >= 300:
+            signal.raise_signal(signal.SIGINT)
+
+    source = lambda: Slow(DriftingSensor(n_samples=900))  # noqa: E731
+    with pytest.raises(Interrupted) as interrupt:
+        stream(config(**SETTINGS), tmp_path / "a", source=source(), on_progress=strike)
+    assert interrupt.value.folder == tmp_path / "a"
+    assert set(files(tmp_path / "a")) == {"checkpoint.npz", "config.toml"}
+    with pytest.raises(UserError, match="was saved with seed 0 and has 1"):
+        stream(config(**SETTINGS), tmp_path / "a", resume=True, source=Slow(DriftingSensor(n_samples=900, seed=1)))
+    fewer = Slow(DriftingSensor(n_samples=900, n_channels=7))
+    with pytest.raises(UserError, match="is not the stream|was saved with"):
+        stream(config(**SETTINGS), tmp_path / "a", resume=True, source=fewer)
+    report = stream(config(**SETTINGS), tmp_path / "a", resume=True, source=source())
+    stream(config(**SETTINGS), tmp_path / "b", source=source())
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    again = stream(
+        config(**SETTINGS), tmp_path / "a", resume=True, on_progress=lambda run: pytest.fail("learned again")
+    )
+    assert again.to_json() == report.to_json()
+
+
+def test_a_live_source_is_left_with_a_checkpoint(tmp_path):
+    def lines():
+        yield from (f"{i},{i % 2},{'ab'[i % 2]}\n".encode() for i in range(9))
+        raise KeyboardInterrupt  # as the signal does while it waits for a line
+
+    live = LineSource(lines(), name="-", source="here", live=True, block_size=1)
+    with pytest.raises(Interrupted):
+        stream(config(), tmp_path / "a", source=live)
+    more = LineSource(iter([b"1,1,b\n"]), name="-", source="here", live=True)
+    content = stream(config(), tmp_path / "a", resume=True, source=more).content
+    assert content["stream"]["samples"] == 10
+    assert content["stream"]["classes"] == ["a", "b"]
+
+
+class Slow:
+    """A source in blocks of 100, so that there is a moment to interrupt."""
+
+    def __init__(self, whole):
+        self.whole = whole
+
+    def __getattr__(self, name):
+        return getattr(self.whole, name)
+
+    def blocks(self, start=0):
+        for block in self.whole.blocks(start):
+            for a in range(0, len(block), 100):
+                part = slice(a, a + 100)
+                yield Block(block.x[part], block.y[part], block.t[part], block.segment[part])
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"when_late": "wait"}, "'wait' is not known; known: drop, skip-update"),
+        ({"battery": "AA"}, "setting 'battery': 'AA' is no battery"),
+        ({"sample_rate": "50"}, "setting 'sample_rate': '50' is no frequency"),
+        ({"hidden": "-1"}, "hidden '-1' cannot be read"),
+        ({"net": "3-4-4"}, "net '3-4-4' does not fit .*; try --net 8-4-4"),
+        ({"window": 60}, "no recording of .* is as long as a window of 60 samples"),
+        ({"processor": "cortex-m0", "energy_budget": "1 uW"}, "needs the energy of a cycle"),
+    ],
+)
+def test_settings_that_cannot_be(settings, text):
+    with pytest.raises(UserError, match=text):
+        stream(config(**settings), source=DriftingSensor(n_samples=50))
+
+
+def test_time_must_come_from_somewhere():
+    still = Recording(np.zeros((4, 2)), [0, 1, 0, 1])
+    with pytest.raises(UserError, match=r"setting 'deadline' needs time, and .* has none; give --sample-rate"):
+        stream(config(deadline="1 ms"), source=still)
+
+
+def test_nothing_usable_is_told_with_its_first_reject():
+    nothing = Clocked()
+    nothing.rejects.add("not a number", "line 1: 'a,b'")
+    nothing.blocks = lambda start=0: iter(())
+    with pytest.raises(UserError, match="clocked has no samples that can be used: not a number, line 1"):
+        stream(config(), source=nothing)
+
+
+def test_a_net_of_all_sizes_is_taken():
+    content = stream(config(net="8-6-5-4"), source=DriftingSensor(n_samples=50)).content
+    assert content["network"]["sizes"] == [8, 6, 5, 4]
