@@ -158,7 +158,7 @@ def test_an_interrupted_stream_continues_to_the_same_bytes(tmp_path, monkeypatch
     with pytest.raises(UserError, match="was saved with seed 0 and has 1"):
         stream(config(**SETTINGS), tmp_path / "a", resume=True, source=Slow(DriftingSensor(n_samples=900, seed=1)))
     fewer = Slow(DriftingSensor(n_samples=900, n_channels=7))
-    with pytest.raises(UserError, match="is not the stream|was saved with"):
+    with pytest.raises(UserError, match="has other channels than when its state was saved"):
         stream(config(**SETTINGS), tmp_path / "a", resume=True, source=fewer)
     report = stream(config(**SETTINGS), tmp_path / "a", resume=True, source=source())
     stream(config(**SETTINGS), tmp_path / "b", source=source())
