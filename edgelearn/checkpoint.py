@@ -107,6 +107,13 @@ def _interrupted_folders() -> Iterator[Path]:
         yield INTERRUPTED.with_name(f"{INTERRUPTED.name}-{number}")
 
 
+def write_results(out: Path, words: dict[str, np.ndarray], note: dict[str, Any], report: str) -> None:
+    """Write weights and report of a run that has ended, and remove its checkpoint."""
+    write_arrays(out / WEIGHTS, words, {"contract": CONTRACT} | note)
+    write_text(out / REPORT, report)
+    (out / CHECKPOINT).unlink(missing_ok=True)
+
+
 def saved_settings(out: Path) -> dict[str, Any]:
     """Return the settings a folder was started with, empty for a folder without any."""
     return read_toml(out / CONFIG) if (out / CONFIG).exists() else {}

@@ -15,11 +15,9 @@ from edgelearn import __version__
 from edgelearn.accounting import Counters
 from edgelearn.accounting.counters import ACTIVITY
 from edgelearn.checkpoint import (
-    CHECKPOINT,
     CHECKPOINT_SECONDS,
     CONTRACT,
     REPORT,
-    WEIGHTS,
     Interrupted,
     digest,
     finished,
@@ -27,19 +25,20 @@ from edgelearn.checkpoint import (
     noted_interrupts,
     prepare,
     save_checkpoint,
+    write_results,
 )
 from edgelearn.config import RunConfig, Settings, StreamConfig, make_config, validated
 from edgelearn.encoders import encode_levels
 from edgelearn.errors import UserError
 from edgelearn.evaluate import Progress, train
-from edgelearn.files import write_arrays, write_text
 from edgelearn.kernels.tables import COUNTERS
 from edgelearn.learner import Learner
 from edgelearn.network import NetworkSpec, design, parse_net
 from edgelearn.report import Report
 from edgelearn.streams.catalog import open_dataset
 from edgelearn.streams.stream import Dataset
-from hw_models.comparison import RuleCost, as_dict, cost_of_rule
+from hw_models.comparison import RuleCost as RuleCost
+from hw_models.comparison import as_dict, cost_of_rule
 from hw_models.cost_model import price
 from hw_models.processor import find_processor
 from hw_models.schedule import assume
@@ -185,16 +184,18 @@ def run(
         cost = as_dict([cost_of_rule(spec, learner.counters, processor)])
         report = Report.of(config, spec, data, learner, progress, cost, __version__)
         if out is not None:
-            write_arrays(
-                out / WEIGHTS, learner.words(), {"contract": CONTRACT, "net": list(spec.sizes), "bits": config.bits}
-            )
-            write_text(out / REPORT, report.to_json())
-            (out / CHECKPOINT).unlink(missing_ok=True)
+            note = {"net": list(spec.sizes), "bits": config.bits}
+            write_results(out, learner.words(), note, report.to_json())
     return report
 
 
 def _progress(saved: dict[str, Any]) -> Progress:
     return Progress(**saved | {"curve": [(errors, samples) for errors, samples in saved["curve"]]})
+
+
+def cost_of(spec: NetworkSpec, counters: Counters, processor: str) -> RuleCost:
+    """Price learned samples on a processor, by name or .toml file."""
+    return cost_of_rule(spec, counters, find_processor(processor))
 
 
 def assumed_costs(config: RunConfig, rules: Sequence[str], densities: dict[str, float]) -> list[RuleCost]:

@@ -14,11 +14,8 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.checkpoint import (
-    CHECKPOINT,
     CHECKPOINT_SECONDS,
     CONTRACT,
-    REPORT,
-    WEIGHTS,
     Interrupted,
     digest,
     finished,
@@ -26,12 +23,12 @@ from edgelearn.checkpoint import (
     noted_interrupts,
     prepare,
     save_checkpoint,
+    write_results,
 )
 from edgelearn.config import StreamConfig
 from edgelearn.device import FARTHEST_TICK, TICKS_PER_CYCLE, Device, device
 from edgelearn.drift import Detector, Recovery
 from edgelearn.errors import UserError
-from edgelearn.files import write_arrays, write_text
 from edgelearn.frontend import FrontEnd, FrontEndSpec
 from edgelearn.kernels import tables as t
 from edgelearn.learner import Learner
@@ -551,10 +548,8 @@ def stream(
             )
         report = run.report()
         if out is not None:
-            note = {"contract": CONTRACT, "net": list(run.spec.sizes), "bits": config.bits}
-            write_arrays(out / WEIGHTS, run.learner.words(), note)
-            write_text(out / REPORT, report.to_json())
-            (out / CHECKPOINT).unlink(missing_ok=True)
+            note = {"net": list(run.spec.sizes), "bits": config.bits}
+            write_results(out, run.learner.words(), note, report.to_json())
     return report
 
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from operator import index
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -24,10 +24,7 @@ from edgelearn.files import read_arrays, write_arrays
 from edgelearn.frontend import FrontEnd, FrontEndSpec
 from edgelearn.learner import Learner, steps_of
 from edgelearn.network import NetworkSpec
-from edgelearn.run import spec_of
-
-if TYPE_CHECKING:
-    from hw_models.comparison import RuleCost
+from edgelearn.run import RuleCost, cost_of, spec_of
 
 KIND = "EdgeClassifier"  # what a saved file says it holds
 CHUNK = 4096  # rows whose input levels are held at a time
@@ -324,11 +321,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def cost_(self) -> RuleCost:
-        from hw_models.comparison import cost_of_rule
-        from hw_models.processor import find_processor
-
         self._check_fitted()
-        return cost_of_rule(self.spec_, self.counters_, find_processor(self.processor))
+        return cost_of(self.spec_, self.counters_, self.processor)
 
     # files
 

@@ -64,7 +64,7 @@ COST_FLOORS = {
     "plots": 7,
     "accelergy": 7,
 }
-SEE_COSTS = {"run", "stream_run", "estimators", "cli"}
+SEE_COSTS = {"run", "stream_run", "cli"}
 APART = {"kernels", "rules", "layers", "encoders"}  # rooms of one floor that do not know each other
 HEAVY = {
     "torch",
