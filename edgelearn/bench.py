@@ -327,7 +327,7 @@ def _best_seconds(
     contestants: Sequence[Contestant], repeats: int, setting: str, on_progress: Progress
 ) -> dict[str, float]:
     """Return the seconds per sample of each contestant: the best turn after one that is not timed."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     best = dict.fromkeys((c.name for c in contestants), np.inf)
     with threadpool_limits(1):

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
 from edgelearn.errors import UserError, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import TaskID
+
+    from edgelearn import evaluate
     from edgelearn.config import RunConfig, StreamConfig
     from edgelearn.report import Report
+    from edgelearn.reproduction.catalog import Row
+    from edgelearn.reproduction.perform import Outcome
     from edgelearn.stream_report import StreamReport
     from hw_models.comparison import RuleCost
+
+_Result = TypeVar("_Result")
+_Show = Callable[["evaluate.Progress", int], None]  # progress, number of training samples
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,6 +63,11 @@ def _flag(help_text: str, *names: str) -> Any:
 
 
 # Flags of more than one command
+_Data = Annotated[Optional[str], _flag("Data set (see `edgelearn data list`) or a .csv or .npz file [digits].")]
+_LabelColumn = Annotated[Optional[str], _flag("Label column of a .csv file, by name or counted from 1 [last].")]
+_Classes = Annotated[Optional[str], _flag("Keep these classes only, by name, e.g. 3,8.")]
+_Limit = Annotated[Optional[int], _flag("Train on the first N samples only, 1 or more.")]
+_TestFraction = Annotated[Optional[float], _flag("Test part of your own file [0.2].")]
 _Net = Annotated[Optional[str], _flag("Layer sizes, e.g. 784-500-10 [one hidden layer of 100].")]
 _Bits = Annotated[Optional[int], _flag("View bits of a weight, 2 to 16 [8].")]
 _ResidualBits = Annotated[Optional[int], _flag("Bits under the view, 0 to 8 [as many as fit with residual].")]
@@ -75,6 +91,8 @@ _Strict = Annotated[
     Optional[bool], _flag("Stop when an accumulator overflows or a weight saturates.", "--strict/--no-strict")
 ]
 _Processor = Annotated[Optional[str], _flag("Price on this processor, by name or .toml file [engine-28nm].")]
+_HalveEvery = Annotated[Optional[int], _flag("Halve the rates after every N epochs [never].")]
+_Epochs = Annotated[Optional[int], _flag("Passes over the training samples [10].")]
 _Seed = Annotated[Optional[int], _flag("Seed of weights, feedback, order and rounding [0].")]
 _Config = Annotated[Optional[Path], _flag("TOML file of settings; flags win over it.")]
 _Out = Annotated[Optional[Path], _flag("Folder for report.json, config.toml, weights.npz.")]
@@ -87,15 +105,11 @@ _AsJson = Annotated[bool, _flag("Print as JSON.", "--json")]
 @app.command()
 def run(
     config: _Config = None,
-    data: Annotated[
-        Optional[str], _flag("Data set (see `edgelearn data list`) or a .csv or .npz file [digits].")
-    ] = None,
-    label_column: Annotated[
-        Optional[str], _flag("Label column of a .csv file, by name or counted from 1 [last].")
-    ] = None,
-    classes: Annotated[Optional[str], _flag("Keep these classes only, by name, e.g. 3,8.")] = None,
-    limit: Annotated[Optional[int], _flag("Train on the first N samples only, 1 or more.")] = None,
-    test_fraction: Annotated[Optional[float], _flag("Test part of your own file [0.2].")] = None,
+    data: _Data = None,
+    label_column: _LabelColumn = None,
+    classes: _Classes = None,
+    limit: _Limit = None,
+    test_fraction: _TestFraction = None,
     rule: _Rule = None,
     net: _Net = None,
     bits: _Bits = None,
@@ -107,7 +121,7 @@ def run(
     feedback: _Feedback = None,
     hidden_rate: _HiddenRate = None,
     output_rate: _OutputRate = None,
-    halve_every: Annotated[Optional[int], _flag("Halve the rates after every N epochs [never].")] = None,
+    halve_every: _HalveEvery = None,
     range_exponent: _RangeExponent = None,
     event_threshold: _EventThreshold = None,
     dead_zone: _DeadZone = None,
@@ -116,7 +130,7 @@ def run(
     margin: _Margin = None,
     strict: _Strict = None,
     processor: _Processor = None,
-    epochs: Annotated[Optional[int], _flag("Passes over the training samples [10].")] = None,
+    epochs: _Epochs = None,
     seed: _Seed = None,
     out: _Out = None,
     resume: _Resume = False,
@@ -127,6 +141,7 @@ def run(
     flags = dict(locals())
     from edgelearn.checkpoint import Interrupted, saved_settings
     from edgelearn.config import RunConfig, make_config, read_toml
+    from edgelearn.run import run as run_config
 
     given = {key: value for key, value in flags.items() if key in RunConfig.model_fields and value is not None}
     if resume and out is None:
@@ -136,7 +151,7 @@ def run(
         settings |= read_toml(config)
     resolved = make_config(settings | given)
     try:
-        report, speed = _run_with_progress(resolved, out, resume, overwrite)
+        report, speed = _with_progress(resolved, lambda show: run_config(resolved, out, resume, overwrite, show))
     except Interrupted as interrupt:
         hint = f"; continue with: edgelearn run --resume --out {interrupt.folder}" if interrupt.folder else ""
         print(f"edgelearn: interrupted{hint}", file=sys.stderr)
@@ -147,16 +162,12 @@ def run(
         _print_report(report, speed, out)
 
 
-def _run_with_progress(
-    config: RunConfig, out: Path | None, resume: bool, overwrite: bool
-) -> tuple[Report, float | None]:
+def _with_progress(config: RunConfig, learn: Callable[[_Show], _Result]) -> tuple[_Result, float | None]:
+    """Show a bar while samples are learned; return the result, and samples a second where there were enough to tell."""
     import time
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from edgelearn import evaluate
-    from edgelearn.run import run as run_config
 
     console = Console(stderr=True)
     started, at_start, speed = 0.0, -1, 0.0
@@ -184,8 +195,8 @@ def _run_with_progress(
                 speed=speed,
             )  # fmt: skip
 
-        report = run_config(config, out, resume, overwrite, show)
-    return report, speed or None
+        result = learn(show)
+    return result, speed or None
 
 
 def _print_report(report: Report, speed: float | None, out: Path | None) -> None:
@@ -200,6 +211,57 @@ def _print_report(report: Report, speed: float | None, out: Path | None) -> None
         print_costs(console, report.content["cost"])
     if out is not None:
         console.print(f"\nwritten: {out}/report.json, config.toml, weights.npz", soft_wrap=True)
+
+
+@app.command("validate")
+def validate_command(
+    config: _Config = None,
+    data: _Data = None,
+    label_column: _LabelColumn = None,
+    classes: _Classes = None,
+    limit: _Limit = None,
+    test_fraction: _TestFraction = None,
+    rule: _Rule = None,
+    net: _Net = None,
+    bits: _Bits = None,
+    residual_bits: _ResidualBits = None,
+    rounding: _Rounding = None,
+    input_bits: _InputBits = None,
+    activation: _Activation = None,
+    output: _Output = None,
+    feedback: _Feedback = None,
+    hidden_rate: _HiddenRate = None,
+    output_rate: _OutputRate = None,
+    halve_every: _HalveEvery = None,
+    range_exponent: _RangeExponent = None,
+    event_threshold: _EventThreshold = None,
+    dead_zone: _DeadZone = None,
+    accumulator_bits: _AccumulatorBits = None,
+    update_gate: _UpdateGate = None,
+    margin: _Margin = None,
+    strict: _Strict = None,
+    epochs: _Epochs = None,
+    seed: _Seed = None,
+    out: Annotated[Optional[Path], _flag("Folder for validation.json.")] = None,
+    json: _ReportAsJson = False,
+) -> None:
+    """Run in fixed point beside a float twin: how far apart they come, and where precision is lost. Needs torch."""
+    flags = dict(locals())
+    from rich.console import Console
+
+    from edgelearn.config import RunConfig, make_config, read_toml
+    from edgelearn.validate import validate
+
+    given = {key: value for key, value in flags.items() if key in RunConfig.model_fields and value is not None}
+    resolved = make_config((read_toml(config) if config is not None else {}) | given)
+    validation, _ = _with_progress(resolved, lambda show: validate(resolved, out, show))
+    if json:
+        sys.stdout.write(validation.to_json())
+        return
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+    validation.print(console)
+    if out is not None:
+        console.print(f"\nwritten: {out}/validation.json", soft_wrap=True)
 
 
 _PANELS = {  # of `edgelearn stream --help`, by the first flag of each
@@ -558,6 +620,116 @@ def bench(
         typer.echo("\n".join(as_table(rows)))
 
 
+@app.command()
+def reproduce(
+    claims: Annotated[
+        Optional[list[str]],
+        typer.Argument(metavar="ID...", help="Claims to run, e.g. drtp-theorem; or list, to list them all."),
+    ] = None,
+    cost: Annotated[Optional[str], _flag("Run all claims of this cost: seconds, minutes or hours.")] = None,
+    quick: Annotated[bool, _flag("Run for seconds only: reduced, so that orders alone are judged.", "--quick")] = False,
+    seed: Annotated[int, _flag("Every random number follows from it, 0 or more [0].")] = 0,
+    jobs: Annotated[Optional[int], _flag("Processes, 1 or more [one a processor].")] = None,
+    out: Annotated[Optional[Path], _flag("Folder for ID.json and ID.png [edgelearn-reproduced].")] = None,
+    markdown: Annotated[bool, _flag("With list: print a Markdown table.", "--markdown")] = False,
+    json: Annotated[bool, _flag("Print a list of results, or of claims, as JSON.", "--json")] = False,
+) -> None:
+    """Run a claim of the papers again: measure it, judge it by the paper's numbers, draw it.
+
+    For example: edgelearn reproduce drtp-theorem, edgelearn reproduce list, edgelearn reproduce --cost seconds.
+    Exit code 0: reproduced, 1: differs, 2: cannot be run. The same command continues what was interrupted.
+    """
+    import json as json_module
+
+    from edgelearn.reproduction import catalog
+
+    if claims == ["list"]:
+        if json:
+            typer.echo(json_module.dumps(catalog.as_rows(), indent=1))
+        elif markdown:
+            typer.echo(catalog.as_markdown(), nl=False)
+        else:
+            _print_table(catalog.as_rows())
+        return
+    if markdown:
+        raise UserError("--markdown is for the list; give edgelearn reproduce list --markdown")
+    if bool(claims) == (cost is not None):
+        raise UserError("give the ids of claims, or --cost seconds; `edgelearn reproduce list` shows them all")
+    if seed < 0 or (jobs is not None and jobs < 1):
+        raise UserError(f"--seed {seed} --jobs {jobs} cannot be used; give a seed of 0 or more and 1 or more jobs")
+    rows = catalog.select(cost) if cost is not None else [catalog.row_of(id) for id in claims or []]
+    outcomes = []
+    try:
+        for outcome, row in zip(_perform(rows, out, quick, seed, jobs), rows, strict=True):
+            outcomes.append(outcome)
+            if not json:
+                _print_outcome(outcome, row.note)
+    except KeyboardInterrupt:
+        print("edgelearn: interrupted; the same command continues", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if json:
+        typer.echo(json_module.dumps([outcome.result for outcome in outcomes], indent=1))
+    differ = [outcome.result["id"] for outcome in outcomes if not outcome.holds]
+    if len(outcomes) > 1 and not json:
+        holds = f"{len(outcomes) - len(differ)} of {len(outcomes)} hold"
+        typer.echo(f"\n{holds}{'; these differ: ' + ', '.join(differ) if differ else ''}")
+    if differ:
+        raise typer.Exit(1)
+
+
+def _perform(rows: list[Row], out: Path | None, quick: bool, seed: int, jobs: int | None) -> Iterator[Outcome]:
+    """Run claims one by one, once all of them are known to be able to run."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from edgelearn.reproduction import catalog
+    from edgelearn.reproduction.perform import check_ready, default_folder, perform
+
+    loaded = [catalog.load(row) for row in rows]
+    for claim in loaded:
+        check_ready(claim)
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.1f} of {task.total} runs"),
+        TimeElapsedColumn(),
+    )
+    for claim in loaded:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(claim.id, total=1)
+
+            def show(
+                done: float, total: int, name: str, bar: Progress = bar, task: TaskID = task, id: str = claim.id
+            ) -> None:
+                bar.update(task, description=f"{id}: {name}", completed=done, total=total)
+
+            outcome = perform(claim, out or default_folder(), quick, seed, jobs or os.cpu_count() or 1, show)
+        yield outcome
+
+
+def _print_outcome(outcome: Outcome, note: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    result = outcome.result
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 150)
+    console.print(f"{result['id']} ({result['source']})\n{result['statement']}\n")
+    table = Table("check", "ours", "paper", "tolerance", "holds", box=None, pad_edge=False)
+    words = {True: "yes", False: "no", None: "full run only"}
+    for check in result["checks"]:
+        numbers = (f"{n:.4g}" if isinstance(n, float) else str(n) for n in (check["ours"], check["paper"]))
+        table.add_row(check["what"], *numbers, check["tolerance"], words[check["passed"]])
+    console.print(table)
+    console.print(f"\nverdict: {result['verdict']}" + (f" ({note})" if note else ""))
+    kept = f"; {outcome.kept_runs} runs were kept from before" if outcome.kept_runs else ""
+    console.print(f"time: {result['seconds']:.1f} s{kept}")
+    if outcome.undrawn:
+        console.print('no figure: matplotlib is not installed; pip install "edgelearn[plot]"')
+    for path in outcome.written:
+        console.print(f"written: {path}", soft_wrap=True)
+
+
 @data_app.command("list")
 def data_list() -> None:
     """List data sets (for run and stream) and streams by name."""
@@ -614,7 +786,7 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A data set.")]) -> None
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return its exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    """Run the command line; return its exit code: 0, 1 where a claim differs, 2 for a mistake, 130 for Ctrl-C."""
     command = typer.main.get_command(app)
     panel = ""
     for parameter in command.commands["stream"].params:  # type: ignore[attr-defined]

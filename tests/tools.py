@@ -12,10 +12,10 @@ from edgelearn.streams import Dataset, open_dataset
 
 
 def missing(message: str) -> None:
-    """Skip the test with a message that says what to install, or fail it with EDGELEARN_REQUIRE_TOOLS=1."""
+    """Skip the test, or the file at whose top it is called, with a message that says what to install, or fail it with EDGELEARN_REQUIRE_TOOLS=1."""
     if os.environ.get("EDGELEARN_REQUIRE_TOOLS") == "1":
         pytest.fail(message)
-    pytest.skip(message)
+    pytest.skip(message, allow_module_level=True)
 
 
 def require_torch() -> Any:

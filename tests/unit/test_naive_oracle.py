@@ -222,6 +222,8 @@ def test_memory_counts_words_and_nothing_else():
 def test_oracle_imports_nothing_but_python():
     imported = set()
     for path in (ROOT / "tests" / "naive").glob("*.py"):
+        if path.stem == "float_rules":  # of the float references; it has a test of its own
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {name.name for name in node.names}

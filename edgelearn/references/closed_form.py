@@ -1,0 +1,186 @@
+"""The arithmetic contract without rounding: every rule as a formula on real numbers, many samples at once.
+
+What a word stands for is its role's 1.0 (contract, section 2): level 15 of four bits is 1.0. The kernels divide by
+powers of two instead, so that level 15 counts as 15/16; `binary_units` has these factors, to tell them from rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgelearn.layers.activations import Activation, find_activation
+from edgelearn.layers.dense import DenseLayer
+from edgelearn.learner import Learner
+from edgelearn.network import NetworkSpec
+from edgelearn.rules.rule import Feedback, Signal
+
+
+@dataclass(frozen=True, eq=False)
+class FloatWeights:
+    """A network's numbers, float64, one array a layer.
+
+    Parameters
+    ----------
+    weights : [n_out, n_in]; biases : [n_out]
+    feedback : [lanes, n_out] of each hidden layer, empty where the rule has no fixed feedback
+    """
+
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
+    feedback: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Units:
+    """What 1.0 of each role counts in an implementation."""
+
+    level: float = 1.0
+    activation: float = 1.0
+    gate: float = 1.0
+    error: float = 1.0
+    feedback: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """What n samples gave, one array a layer.
+
+    Parameters
+    ----------
+    inputs : [n, n_in]; sums : pre-activations z, [n, n_out]
+    gates, modulators : of hidden layers, [n, n_out]
+    scores : p, [n, n_outputs]
+    deltas : estimates of dLoss/dz, [n, n_out]; the error in the output layer
+    """
+
+    inputs: list[np.ndarray]
+    sums: list[np.ndarray]
+    gates: list[np.ndarray]
+    scores: np.ndarray
+    modulators: list[np.ndarray]
+    deltas: list[np.ndarray]
+
+
+def stored_weights(learner: Learner) -> FloatWeights:
+    """Return what the stored words stand for: the inverse of the contract's section 7.
+
+    A word carries half a step of its view, so that the view is rounded; that half is no part of the value.
+    """
+    return _weights_of(learner, lambda layer, raw: (raw - _half_view(layer)) * layer.word.lsb)
+
+
+def viewed_weights(learner: Learner) -> FloatWeights:
+    """Return the values of the views, which the forward pass and backpropagation read."""
+    return _weights_of(learner, lambda layer, raw: layer.word.view(raw) * layer.word.lsb * 2**layer.word.residual_bits)
+
+
+def _half_view(layer: DenseLayer) -> float:
+    return float(1 << layer.word.residual_bits >> 1)
+
+
+def _weights_of(learner: Learner, value_of: Callable[[DenseLayer, np.ndarray], np.ndarray]) -> FloatWeights:
+    spec, state = learner.spec, learner.state
+    weights, biases, feedback = [], [], []
+    for k, layer in enumerate(spec.layers):
+        weights.append(np.asarray(value_of(layer, state.weights(k)), np.float64))
+        biases.append(np.asarray(value_of(layer, state.biases(k)), np.float64))
+        if not layer.output:
+            matrix = state.feedback(k) if spec.rule.stores_feedback else np.zeros((0, layer.n_out))
+            feedback.append(matrix / 127 * 2.0**layer.feedback_exponent)
+    return FloatWeights(weights, biases, feedback)
+
+
+def binary_units(spec: NetworkSpec) -> Units:
+    """Return what the kernels make of 1.0: its word, divided by a power of two."""
+    first, hidden = spec.layers[0], hidden_activation(spec)
+    return Units(
+        level=first.input_one / 2.0**first.input_scale,
+        activation=hidden.one / 2.0**hidden.scale,
+        gate=127 / 128,
+        error=255 / 256,
+        feedback=127 / 128,
+    )
+
+
+def hidden_activation(spec: NetworkSpec) -> Activation:
+    """Return the activation of hidden layers; any where there are none."""
+    return find_activation(spec.layers[0].activation if len(spec.layers) > 1 else "tanh")
+
+
+def targets_of(spec: NetworkSpec, labels: np.ndarray) -> np.ndarray:
+    """Return one-hot targets float64[n, n_outputs]; with one output the labels themselves."""
+    if spec.n_outputs == 1:
+        return np.array(labels, np.float64)[:, None]
+    return np.asarray(np.eye(spec.n_outputs)[labels])
+
+
+def pass_samples(
+    spec: NetworkSpec, numbers: FloatWeights, x: np.ndarray, labels: np.ndarray, units: Units | None = None
+) -> Passed:
+    """Take samples forward and back with the same weights.
+
+    Parameters
+    ----------
+    x : float[n, n_in], 1.0 is the highest level
+    """
+    units = units or Units()
+    activation, last = hidden_activation(spec), len(spec.layers) - 1
+    inputs, sums, gates = [units.level * np.asarray(x, np.float64)], [], []
+    for k in range(last + 1):
+        on = units.activation if k else units.level
+        z = inputs[k] @ numbers.weights[k].T + on * numbers.biases[k]
+        sums.append(z)
+        if k < last:
+            y = np.asarray(activation.value(z), np.float64)
+            y[np.abs(y) <= spec.event_threshold / activation.one] = 0
+            inputs.append(units.activation * y)
+            gates.append(units.gate * np.asarray(activation.gate(z), np.float64))
+    scores = _scores(spec, sums[last])
+    targets = targets_of(spec, labels)
+    error = scores - targets
+    error[np.abs(error) <= spec.dead_zone / 255] = 0
+    error *= units.error
+    signals = {Signal.TARGET: targets, Signal.ERROR: error, Signal.SIGN_ERROR: np.sign(error)}
+    modulators: list[np.ndarray] = []
+    deltas = [error]
+    for k in range(last - 1, -1, -1):
+        signal = signals.get(spec.rule.signal, deltas[0])
+        if not spec.rule.learns_hidden:
+            modulator = np.zeros_like(sums[k])
+        elif spec.rule.feedback is Feedback.TRANSPOSE:
+            modulator = signal @ numbers.weights[k + 1]
+        else:
+            modulator = signal @ (units.feedback * numbers.feedback[k])
+        modulators.insert(0, modulator)
+        deltas.insert(0, modulator * gates[k])
+    return Passed(inputs, sums, gates, scores, modulators, deltas)
+
+
+def backpropagated(numbers: FloatWeights, passed: Passed) -> list[np.ndarray]:
+    """Return the gradients dLoss/dz of hidden layers, [n, n_out] each, at the weights the samples passed."""
+    deltas = [passed.deltas[-1]]
+    for k in range(len(passed.gates) - 1, -1, -1):
+        deltas.insert(0, (deltas[0] @ numbers.weights[k + 1]) * passed.gates[k])
+    return deltas[:-1]
+
+
+def update_of(spec: NetworkSpec, passed: Passed, units: Units | None = None, halvings: int = 0) -> FloatWeights:
+    """Return the change of weights and biases that the first sample makes; layers that do not learn stay."""
+    units = units or Units()
+    weights, biases = [], []
+    for k, layer in enumerate(spec.layers):
+        rate = 2.0 ** (layer.rate - halvings) if layer.learns else 0.0
+        delta = passed.deltas[k][0]
+        weights.append(-rate * np.outer(delta, passed.inputs[k][0]))
+        biases.append(-rate * delta * (units.activation if k else units.level))
+    return FloatWeights(weights, biases, [])
+
+
+def _scores(spec: NetworkSpec, z: np.ndarray) -> np.ndarray:
+    if spec.output == "softmax":
+        shares = np.exp(z - z.max(axis=1, keepdims=True))
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+    return np.asarray((1 + np.tanh(z / 2)) / 2)

@@ -1,0 +1,276 @@
+"""The float twin of a network that learns online: every rule in torch, one sample at a time, in place.
+
+It is the arithmetic contract without words: no rounding, no saturation, no tables. `autograd_update` is independent of
+both: what a user of torch.nn gets for backpropagation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from edgelearn.layers.dense import DenseLayer
+from edgelearn.network import NetworkSpec
+from edgelearn.references.closed_form import FloatWeights, hidden_activation, targets_of
+from edgelearn.references.torch_online import _torch
+from edgelearn.rules.rule import Feedback, Signal
+
+
+class _Layer:
+    """Tensors of a layer, made once. The bias is the weight of a last input that is always on."""
+
+    def __init__(self, layer: DenseLayer, weights: np.ndarray, bias: np.ndarray, dtype: Any) -> None:
+        torch = _torch()
+        self.weights = torch.from_numpy(np.column_stack([weights, bias])).to(dtype)
+        self.without_bias = self.weights[:, :-1]
+        self.inputs = torch.ones(layer.n_in + 1, dtype=dtype)
+        self.sums = torch.zeros(layer.n_out, dtype=dtype)
+        self.values = torch.zeros(layer.n_out, dtype=dtype)  # activations, before the event threshold
+        self.modulator = torch.zeros(layer.n_out, dtype=dtype)
+        self.delta = torch.zeros(layer.n_out, dtype=dtype)
+        self.rate, self.learns, self.non_negative = 2.0**layer.rate, layer.learns, layer.non_negative
+        self.feedback: Any = None  # operator [n_out, lanes]
+        self.signal: Any = None  # what it is applied to
+
+
+class OnlineTwin:
+    """A float network that learns as `edgelearn.learner.Learner` does.
+
+    Parameters
+    ----------
+    spec : of the network in fixed point; words and shifts in it are not looked at
+    start : weights and feedback to begin with
+    dtype : "float32" or "float64"
+    """
+
+    def __init__(self, spec: NetworkSpec, start: FloatWeights, dtype: str = "float32") -> None:
+        torch = _torch()
+        self.spec = spec
+        self._dtype = getattr(torch, dtype)
+        self._layers = [
+            _Layer(layer, w, b, self._dtype)
+            for layer, w, b in zip(spec.layers, start.weights, start.biases, strict=True)
+        ]
+        self._target = torch.zeros(spec.n_outputs, dtype=self._dtype)
+        self._sign = torch.zeros(spec.n_outputs, dtype=self._dtype)
+        self._activate, self._gate = _FUNCTIONS[hidden_activation(spec).name]
+        self._event_threshold = spec.event_threshold / hidden_activation(spec).one
+        self._dead_zone = spec.dead_zone / 255
+        self.halvings = 0
+        for k, hidden in enumerate(self._layers[:-1]):
+            above = self._layers[k + 1]
+            if not self._event_threshold:
+                hidden.values = above.inputs[:-1]
+            if spec.rule.feedback is Feedback.TRANSPOSE:
+                hidden.feedback = above.without_bias.T
+            else:
+                hidden.feedback = torch.from_numpy(start.feedback[k].T.copy()).to(self._dtype)
+            signals = {
+                Signal.TARGET: self._target,
+                Signal.ERROR: self._layers[-1].delta,
+                Signal.SIGN_ERROR: self._sign,
+            }
+            hidden.signal = signals.get(spec.rule.signal, above.delta)
+
+    def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Learn rows of input levels one after another; return the classes predicted before each was learned."""
+        torch = _torch()
+        sums = torch.empty((len(labels), self.spec.n_outputs), dtype=self._dtype)
+        rows = self._inputs(levels).unbind()
+        targets = torch.from_numpy(targets_of(self.spec, labels)).to(self._dtype).unbind()
+        mv, activate, error = torch.mv, self._activate, self._layers[-1].delta
+        hidden, last, gated = self._layers[:-1], self._layers[-1], self.spec.gated
+        output = torch.sigmoid if self.spec.output == "sigmoid" else _softmax
+        learning = [(layer, -layer.rate / 2**self.halvings) for layer in self._layers if layer.learns]
+        with torch.no_grad():
+            for row, z, target, label in zip(rows, sums.unbind(), targets, labels.tolist(), strict=True):
+                self._layers[0].inputs = row
+                for k, layer in enumerate(hidden):
+                    activate(mv(layer.weights, layer.inputs, out=layer.sums), layer.values)
+                    if self._event_threshold:
+                        self._send(layer.values, self._layers[k + 1].inputs)
+                mv(last.weights, last.inputs, out=z)
+                if gated and self._gates(z, label):
+                    continue
+                output(z, out=error).sub_(target)
+                if self._dead_zone:
+                    error.copy_(torch.nn.functional.hardshrink(error, self._dead_zone))
+                if self.spec.rule.learns_hidden:
+                    self._modulate(target)
+                for layer, minus_rate in learning:
+                    layer.weights.addr_(layer.delta, layer.inputs, alpha=minus_rate)
+                    if layer.non_negative:
+                        layer.without_bias.clamp_(min=0)
+        return self._classes(sums)
+
+    def _modulate(self, target: Any) -> None:
+        """Compute the deltas of hidden layers from the last to the first, before any weight changes."""
+        torch = _torch()
+        self._target.copy_(target)
+        if self.spec.rule.signal is Signal.SIGN_ERROR:
+            torch.sign(self._layers[-1].delta, out=self._sign)
+        for layer in reversed(self._layers[:-1]):
+            torch.mv(layer.feedback, layer.signal, out=layer.modulator)
+            self._gate(layer.sums, layer.values, layer.modulator, layer.delta)
+
+    def _send(self, values: Any, inputs: Any) -> None:
+        """Pass activations on without those within the event threshold."""
+        inputs[:-1].copy_(_torch().nn.functional.hardshrink(values, self._event_threshold))
+
+    def _gates(self, z: Any, label: int) -> bool:
+        """Return whether the update gate holds the sample back (contract, section 9)."""
+        values = z.tolist()
+        if len(values) == 1:
+            right, lead = (values[0] > 0) == bool(label), values[0] if label else -values[0]
+        else:
+            right = values.index(max(values)) == label
+            lead = values[label] - max(value for c, value in enumerate(values) if c != label)
+        return right and (self.spec.update_gate == "error" or 16 * lead > self.spec.margin)
+
+    def predict(self, levels: np.ndarray) -> np.ndarray:
+        """Return the classes of rows of input levels, int64[n]."""
+        torch = _torch()
+        x = self._inputs(levels)
+        with torch.no_grad():
+            for layer in self._layers[:-1]:
+                values = torch.empty((len(x), len(layer.sums)), dtype=self._dtype)
+                self._activate(x @ layer.weights.T, values)
+                x = torch.ones((len(x), len(layer.sums) + 1), dtype=self._dtype)
+                x[:, :-1] = values
+                if self._event_threshold:
+                    x[:, :-1] = torch.nn.functional.hardshrink(values, self._event_threshold)
+            return self._classes(x @ self._layers[-1].weights.T)
+
+    def numbers(self) -> FloatWeights:
+        """Return a copy of weights, biases and feedback."""
+        matrices = [layer.weights.double().numpy().copy() for layer in self._layers]
+        feedback = [
+            np.zeros((0, len(layer.sums)))
+            if self.spec.rule.feedback is Feedback.TRANSPOSE
+            else layer.feedback.T.double().numpy().copy()
+            for layer in self._layers[:-1]
+        ]
+        return FloatWeights([m[:, :-1] for m in matrices], [m[:, -1] for m in matrices], feedback)
+
+    def _inputs(self, levels: np.ndarray) -> Any:
+        """Return rows of inputs, 1.0 the highest level, and of a last one that is always on."""
+        torch = _torch()
+        rows = torch.ones((len(levels), levels.shape[1] + 1), dtype=self._dtype)
+        rows[:, :-1] = torch.from_numpy(np.asarray(levels)).to(self._dtype) / self.spec.layers[0].input_one
+        return rows
+
+    def _classes(self, sums: Any) -> np.ndarray:
+        if self.spec.n_outputs == 1:
+            return np.asarray((sums[:, 0] > 0).long().numpy())
+        return np.asarray(sums.argmax(1).numpy())
+
+
+def autograd_update(
+    spec: NetworkSpec, start: FloatWeights, x: np.ndarray, label: int, halvings: int = 0
+) -> FloatWeights:
+    """Return the change that one step of gradient descent on one sample makes, by torch.nn and autograd in float64.
+
+    Parameters
+    ----------
+    x : float[n_in], 1.0 is the highest level
+    """
+    torch = _torch()
+    modules: list[Any] = []
+    layers: list[Any] = []
+    for layer, weights, biases in zip(spec.layers, start.weights, start.biases, strict=True):
+        linear = torch.nn.Linear(layer.n_in, layer.n_out, dtype=torch.float64)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(weights))
+            linear.bias.copy_(torch.from_numpy(biases))
+        layers.append(linear)
+        modules += [linear] if layer.output else [linear, _module(layer.activation)]
+    z = torch.nn.Sequential(*modules)(torch.from_numpy(np.asarray(x, np.float64)))
+    if spec.output == "softmax":
+        loss = torch.nn.functional.cross_entropy(z, torch.tensor(label))
+    else:
+        target = torch.from_numpy(targets_of(spec, np.array([label]))[0])
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(z, target, reduction="sum")
+    loss.backward()
+    rates = [2.0 ** (layer.rate - halvings) for layer in spec.layers]
+    return FloatWeights(
+        [-rate * linear.weight.grad.numpy() for rate, linear in zip(rates, layers, strict=True)],
+        [-rate * linear.bias.grad.numpy() for rate, linear in zip(rates, layers, strict=True)],
+        [],
+    )
+
+
+def _module(name: str) -> Any:
+    nn = _torch().nn
+
+    class QuadraticTanh(nn.Module):  # type: ignore[misc, name-defined]
+        def forward(self, z: Any) -> Any:
+            t = (z / 2).clamp(-1, 1)
+            return t * (2 - t.abs())
+
+    modules = {
+        "tanh": nn.Tanh,
+        "hard-tanh": nn.Hardtanh,
+        "quadratic-tanh": QuadraticTanh,
+        "relu": nn.ReLU,
+        "leaky": lambda: nn.LeakyReLU(1 / 20),
+    }
+    return modules[name]()
+
+
+def _softmax(z: Any, out: Any) -> Any:
+    return _torch().softmax(z, 0, out=out)
+
+
+def _tanh(z: Any, y: Any) -> None:
+    _torch().tanh(z, out=y)
+
+
+def _gate_tanh(z: Any, y: Any, m: Any, d: Any) -> None:
+    torch = _torch()
+    torch.addcmul(m, m, torch.mul(y, y, out=d), value=-1, out=d)
+
+
+def _hard_tanh(z: Any, y: Any) -> None:
+    _torch().clamp(z, -1, 1, out=y)
+
+
+def _gate_hard_tanh(z: Any, y: Any, m: Any, d: Any) -> None:
+    _torch().mul(m, z.abs() < 1, out=d)
+
+
+def _quadratic_tanh(z: Any, y: Any) -> None:
+    t = (z / 2).clamp_(-1, 1)
+    _torch().mul(t, 2 - t.abs(), out=y)
+
+
+def _gate_quadratic_tanh(z: Any, y: Any, m: Any, d: Any) -> None:
+    _torch().mul(m, 1 - (z / 2).clamp_(-1, 1).abs_(), out=d)
+
+
+def _relu(z: Any, y: Any) -> None:
+    _torch().clamp(z, min=0, out=y)
+
+
+def _gate_relu(z: Any, y: Any, m: Any, d: Any) -> None:
+    _torch().mul(m, z > 0, out=d)
+
+
+def _leaky(z: Any, y: Any) -> None:
+    _torch().maximum(z, z / 20, out=y)
+
+
+def _gate_leaky(z: Any, y: Any, m: Any, d: Any) -> None:
+    torch = _torch()
+    torch.where(z > 0, m, m / 20, out=d)
+
+
+# value from z into y; gate from z and y times the modulator into d
+_FUNCTIONS: dict[str, tuple[Callable[[Any, Any], None], Callable[[Any, Any, Any, Any], None]]] = {
+    "tanh": (_tanh, _gate_tanh),
+    "hard-tanh": (_hard_tanh, _gate_hard_tanh),
+    "quadratic-tanh": (_quadratic_tanh, _gate_quadratic_tanh),
+    "relu": (_relu, _gate_relu),
+    "leaky": (_leaky, _gate_leaky),
+}

@@ -1,0 +1,93 @@
+"""DRTP, Table 1: test error on MNIST of fully connected nets, without dropout.
+
+Stated: see _drtp_runs.py; the test error is the mean of the last ten epochs. The paper has 10 trials, we run `seeds`.
+Weights start He uniform, as the paper says; the original code draws them sqrt(6) narrower. Networks with two hidden
+layers, convolutions and dropout are not part of this run; `edgelearn` has all they need, and they take hours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgelearn.reproduction import Check, Claim, holds, less, near
+from edgelearn.reproduction.study import Study
+from experiments.claims._drtp_runs import mnist_run
+from experiments.claims._drtp_tables import TABLE_1, TRIALS
+from experiments.claims._image_runs import train_images
+
+RULES = ("bp", "fa", "dfa", "drtp", "shallow")
+ALLOWANCE = 0.15  # points: grids of rates, another generator
+
+
+def measure(study: Study) -> dict[str, Any]:
+    cells = [(network, rule) for network in study["networks"] for rule in RULES]
+    seeds = [study.seed + k for k in range(study["seeds"])]
+    settings = [
+        mnist_run(network, rule, seed, study["epochs"], train=study["train"])
+        for seed in seeds
+        for network, rule in cells
+    ]
+    results = study.map(train_images, settings)
+    found: dict[str, Any] = {f"{network} {rule}": {"test": [], "train": [], "curves": []} for network, rule in cells}
+    for (network, rule), result in zip(cells * len(seeds), results, strict=True):
+        cell = found[f"{network} {rule}"]
+        cell["test"].append(result["test_error"])
+        cell["train"].append(result["train_error"])
+        cell["curves"].append(result["test_errors"])
+    return {"networks": study["networks"], "cells": found}
+
+
+def judge(measured: dict[str, Any]) -> list[Check]:
+    cells, checks = measured["cells"], []
+    for network in measured["networks"]:
+        mean = {rule: _mean(cells[f"{network} {rule}"]["test"]) for rule in RULES}
+        for rule in RULES:
+            paper = (*TABLE_1[network, "DO 0.0"][rule], TRIALS)
+            checks.append(
+                near(f"test error of {rule} on {network}, %", cells[f"{network} {rule}"]["test"], paper, ALLOWANCE)
+            )
+        aligned = max(mean["fa"], mean["dfa"])
+        checks.append(
+            less(f"{network}: bp below fa and dfa", mean["bp"], min(mean["fa"], mean["dfa"]), needs_full=True)
+        )
+        checks.append(less(f"{network}: fa and dfa below drtp", aligned, mean["drtp"]))
+        checks.append(less(f"{network}: drtp below shallow", mean["drtp"], mean["shallow"]))
+        apart = abs(mean["fa"] - mean["dfa"])
+        checks.append(holds(f"{network}: fa and dfa within 0.1 points", apart <= 0.1, apart, "within 0.1", True))
+    return checks
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def draw(measured: dict[str, Any], figure: Any) -> None:
+    panels = figure.subplots(1, len(measured["networks"]), sharey=True, squeeze=False)[0]
+    for axes, network in zip(panels, measured["networks"], strict=True):
+        for rule in RULES:
+            curves = measured["cells"][f"{network} {rule}"]["curves"]
+            line = axes.plot(range(1, len(curves[0]) + 1), [_mean(list(at)) for at in zip(*curves, strict=True)])[0]
+            mean, _ = TABLE_1[network, "DO 0.0"][rule]
+            line.set_label(f"{rule}, paper {mean:.2f} %")
+            axes.axhline(mean, color=line.get_color(), linestyle=":", linewidth=1)
+        axes.set(title=network, xlabel="epochs", yscale="log")
+        axes.legend(fontsize="small")
+    panels[0].set(
+        ylabel="test error, %  (dotted: paper)", yticks=[1.5, 2, 3, 5, 10, 20], yticklabels=[1.5, 2, 3, 5, 10, 20]
+    )
+
+
+CLAIM = Claim(
+    id="drtp-table1",
+    source="DRTP, Table 1",
+    statement="On MNIST drtp is between shallow learning and the rules that wait for an error, which are close to bp.",
+    kind=("number", "order"),
+    cost="minutes",
+    settings={"networks": ["FC1-500", "FC1-1000"], "seeds": 2, "epochs": 100, "train": None},
+    quick={"networks": ["FC1-500"], "seeds": 1, "epochs": 3, "train": 12_000},
+    measure=measure,
+    judge=judge,
+    draw=draw,
+    data=("mnist",),
+    needs=("torch",),
+)

@@ -1,0 +1,73 @@
+"""`edgelearn validate`: what it prints and writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.runner import QUICK, edgelearn
+from tests.tools import require_torch
+
+
+def test_the_report_for_people_begins_with_the_verdict(tmp_path):
+    require_torch()
+    result = edgelearn("validate", *QUICK, "--rule", "dfa", "--out", "a", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert "follow" in result.stdout.splitlines()[1]
+    for text in ("points apart", "signals apart", "to backprop", "lost to zero", "saturated", "within", "closed form"):
+        assert text in result.stdout
+    assert "written: a/validation.json" in result.stdout
+    assert len(result.stdout.splitlines()) < 25
+    assert max(len(line) for line in result.stdout.splitlines()) < 200
+
+
+def test_json_is_what_out_holds_and_settings_come_from_a_file(tmp_path):
+    require_torch()
+    (tmp_path / "my.toml").write_text('rule = "bp"\nnet = "64-12-10"\nepochs = 1\nlimit = 100\nseed = 3\n')
+    result = edgelearn("validate", "--config", "my.toml", "--seed", "4", "--json", "--out", "a", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == (tmp_path / "a/validation.json").read_text()
+    content = json.loads(result.stdout)
+    assert (content["config"]["rule"], content["config"]["seed"]) == ("bp", 4)
+    assert content["network"]["sizes"] == [64, 12, 10]
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["validation.json"]
+
+
+def test_nothing_is_written_unasked(tmp_path):
+    require_torch()
+    assert edgelearn("validate", *QUICK, cwd=tmp_path).returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--rule", "drpt"), "Did you mean 'drtp'?"),
+        (("--net", "784-500-10"), "try --net 64-500-10"),
+        (("--epochs", "0"), "setting 'epochs' = 0 is not allowed"),
+        (("--data", "no.csv"), "no.csv"),
+        (("--config", "no.toml"), "config file no.toml cannot be read"),
+        (("--processor", "cortex-m4"), "No such option: --processor"),
+    ],
+)
+def test_bad_settings_are_one_line(tmp_path, arguments, text):
+    require_torch()
+    result = edgelearn("validate", *arguments, "--out", "a", cwd=tmp_path)
+    assert result.returncode == 2
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("edgelearn: ")
+    assert text in lines[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_torch_one_line_says_how_to_get_it(tmp_path):
+    (tmp_path / "torch.py").write_text("raise ImportError('torch')\n")
+    result = edgelearn("validate", *QUICK, "--out", "a", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.strip() == (
+        'edgelearn: torch is not installed; to compare with it: pip install "edgelearn[torch]"'
+    )
+    assert not (tmp_path / "a").exists()
