@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import json
 import platform
+import re
 import signal
 import threading
 import time
@@ -128,11 +129,17 @@ def perform(
     result = plain(result)
     stem = f"{claim.id}.quick" if reduced else claim.id
     written = [out / f"{stem}.json"]
-    write_text(written[0], json.dumps(result, indent=1) + "\n")
+    write_text(written[0], _as_text(result))
     drawn = claim.draw is not None and _draw(claim, measured, reduced, out / f"{stem}.png")
     if drawn:
         written.append(out / f"{stem}.png")
     return Outcome(result, holds, written, study.kept_runs, claim.draw is not None and not drawn)
+
+
+def _as_text(result: dict[str, Any]) -> str:
+    """Return JSON with a line for each entry, but lists of numbers on one line."""
+    text = json.dumps(result, indent=1)
+    return re.sub(r"\[[-+.\deE,\s]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text) + "\n"
 
 
 def _verdict(checks: list[Check], reduced: bool) -> tuple[str, bool]:
