@@ -3,7 +3,31 @@
 Stated: 500 training and 100 test images a class, as CIFAR-100 has; pixels in 0..1; batch 64; two classes have one
 sigmoid output and binary cross-entropy, more a softmax; 15 % of the training images are held out (original code), and
 the weights of the epoch with the fewest errors on them are tested. The training accuracy is the best one reached.
-Not stated; ours: which 500 + 100 images (drawn with the classes), and that an epoch is looked at every `look_every`.
+After each step mDFA keeps weights behind the first layer at 1e-6 or more (original code).
+Not stated; ours: which 500 + 100 images (drawn with the classes), and that every fifth epoch is looked at.
+
+Optimiser, rate, epochs and initial weights were tuned in the paper, and are not printed. Ours, from a few runs on a
+sixth pair that no claim uses: `CHOSEN` has the best validation accuracy, then the best training accuracy. "uniform" is
+U(+-1/sqrt(n)), its absolute value where mDFA needs that; feedback is normal, with deviation 1/sqrt(width of the layer).
+
+| activation, rule | weights, optimiser, rate | epochs | training % | validation % |
+|---|---|---|---|---|
+| tanh, bp | uniform, Adam, 1e-4 / 2e-4 / 3e-4 | 30 / 80 / 30 | 93.4 / 100 / 95.5 | 83.3 / 83.3 / 84.7 |
+| tanh, dfa | zeros, SGD, 3e-2 | 30 | 83.7 | 80.7 |
+| tanh, dfa | zeros, RMSprop, 1e-4 | 30 | 84.9 | 80.0 |
+| tanh, dfa | uniform, Adam, 2e-5 / 1e-4 | 30 | 81.4 / 87.3 | 80.7 / 82.7 |
+| tanh, fa | zeros, SGD, 3e-2 | 30 | 83.8 | 80.7 |
+| tanh, fa | uniform, Adam, 1e-4 | 30 | 88.4 | 82.7 |
+| tanh, mdfa | zeros, SGD, 1e-2 / 3e-2 | 30 | 81.4 / 83.7 | 80.0 / 80.7 |
+| tanh, mdfa | zeros, RMSprop, 1e-4; Adam, 1e-5 | 30 | 84.7 / 79.1 | 80.7 / 78.0 |
+| tanh, mdfa | uniform, RMSprop, 1e-4 | 30 | 81.7 | 81.3 |
+| tanh, mdfa | uniform, Adam, 2e-5 / 5e-5 | 30 / 100 | 90.0 / 99.4 | 82.0 / 82.7 |
+| relu, bp | uniform, Adam, 3e-4 | 20 | 94.6 | 86.0 |
+| relu, dfa | uniform, SGD, 1e-2 | 30 | 80.6 | 79.3 |
+| relu, mdfa | uniform, SGD, 1e-2 | 30 | 82.4 | 78.0 |
+| relu, mdfa | uniform, RMSprop, 1e-4; Adam, 2e-5 | 30 | 78.1 / 50.0 | 72.0 / 50.0 |
+
+Epochs are then set so that the training accuracy can reach its end: the rules with fixed feedback still gain after 100.
 """
 
 from __future__ import annotations
@@ -19,7 +43,8 @@ from edgelearn.reproduction.study import Study, Work
 TRAIN, HELD_OUT, TEST = 425, 75, 100  # images a class
 SETS = 5  # of classes, as in the paper
 RULES = ("bp", "dfa", "fa", "mdfa")
-LOOK_EVERY = 5
+LOOK_EVERY = 5  # epochs
+FLOOR = 1e-6
 SGD = {"optimiser": "sgd", "rate": 1e-2}
 RMSPROP = {"optimiser": "rmsprop", "decay": 0.9, "rate": 1e-4}
 ZERO_INIT = {"init": "zeros", "feedback_init": "normal"}
@@ -30,7 +55,7 @@ def _adam(rate: float, epochs: int) -> dict[str, Any]:
     return UNIFORM_INIT | {"optimiser": "adam", "rate": rate, "epochs": epochs}
 
 
-# of TRIED: the fewest errors on the held-out images of the sixth pair; hard-tanh takes over what tanh got
+# hard-tanh takes over what tanh got
 _LIKE_TANH = {"bp": _adam(2e-4, 80), "dfa": _adam(1e-4, 150), "fa": _adam(1e-4, 150), "mdfa": _adam(5e-5, 150)}
 CHOSEN = {
     "tanh": _LIKE_TANH,
@@ -85,26 +110,23 @@ def train_classes(settings: dict[str, Any], work: Work) -> dict[str, Any]:
     Settings
     --------
     classes : of CIFAR-10; draw : seed of their images
-    look_every : epochs between two looks at the three parts
     and everything of FloatConfig
     """
     from edgelearn.references.float_config import float_config
     from edgelearn.references.nets import ReferenceNet
     from edgelearn.references.training import FixedData, Training, evaluate
 
-    own = {"classes", "draw", "look_every"}
+    own = {"classes", "draw"}
     config = float_config(**{key: value for key, value in settings.items() if key not in own})
     train, held_out, test = class_images(tuple(settings["classes"]), settings["draw"])
 
     def look(training: Training, epoch: int) -> dict[str, Any] | None:
-        if epoch % settings["look_every"] and epoch != config.epochs:
+        if epoch % LOOK_EVERY and epoch != config.epochs:
             return None
         return {"train": evaluate(training.net, iter([train]))[0], "valid": evaluate(training.net, iter([held_out]))[0]}
 
     data = FixedData(*train, *test, seed=config.seed)
-    training = Training(
-        ReferenceNet(config), data, work.file(".pt"), None, look, work.progress, test_every=settings["look_every"]
-    )
+    training = Training(ReferenceNet(config), data, work.file(".pt"), None, look, work.progress, test_every=LOOK_EVERY)
     seen = [record for record in training.run() if "test_error" in record]
     best = min(range(len(seen)), key=lambda i: seen[i]["valid"])
     curves = {
@@ -137,7 +159,6 @@ def class_runs(
             "rule": rule,
             "batch": 64,
             "floor": FLOOR,
-            "look_every": LOOK_EVERY,
         }
         | chosen
         | ({"epochs": epochs} if epochs else {})

@@ -35,7 +35,9 @@ def judge(measured: dict[str, Any]) -> list[Check]:
         for part, (name, printed) in PARTS.items():
             ours = [float(np.mean(measured[rule][activation][part])) for activation in ACTIVATIONS]
             low, high = (PAPER[activation][rule][printed] for activation in ACTIVATIONS)
-            checks.append(less(f"{name} accuracy of {rule}: relu below hard-tanh, %", *ours, 0, f"{low} < {high}", True))
+            checks.append(
+                less(f"{name} accuracy of {rule}: relu below hard-tanh, %", *ours, 0, f"{low} < {high}", True)
+            )
     return checks
 
 
