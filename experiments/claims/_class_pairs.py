@@ -56,7 +56,7 @@ def _adam(rate: float, epochs: int) -> dict[str, Any]:
 
 
 # hard-tanh takes over what tanh got
-_LIKE_TANH = {"bp": _adam(2e-4, 80), "dfa": _adam(1e-4, 150), "fa": _adam(1e-4, 150), "mdfa": _adam(5e-5, 150)}
+_LIKE_TANH = {"bp": _adam(3e-4, 80), "dfa": _adam(1e-4, 150), "fa": _adam(1e-4, 150), "mdfa": _adam(5e-5, 150)}
 CHOSEN = {
     "tanh": _LIKE_TANH,
     "hard-tanh": _LIKE_TANH,

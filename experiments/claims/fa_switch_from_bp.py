@@ -9,10 +9,10 @@ minimum is not zero, and y*_k = x^T Q_k x less its mean, Q normal; 8000 fixed sa
 0.5). Only the feedback changes at the switch: both phases have momentum 0.9 and rates that fall from 0.05 to a
 fiftieth of it.
 
-How near the error comes back depends on size, samples and optimizer, as the minima of the two rules are not the same.
-20-30-20 with plain steps at 0.05 in the second phase settled 22 % above backpropagation (24 % with 2000 samples,
-which are partly learned by heart); 10 hidden units and 500 samples gave 3 %, 100 hidden units still 130 % after 4000
-steps.
+How near the error comes back depends on the width, as the minima of the two rules are not the same, and 20-30-20 lies
+at the limit of 20 % that we set: the mean of three seeds is just above it, that of 20-20-20 well below. Plain steps
+at 0.05 in the second phase leave 20-30-20 at 22 % (24 % with 2000 samples, partly learned by heart); 10 hidden units
+and 500 samples gave 3 %, 100 hidden units and 500 samples still 130 % after 4000 steps.
 """
 
 from __future__ import annotations
@@ -58,40 +58,41 @@ def switch(settings: dict[str, Any], work: Work) -> dict[str, Any]:
 
 
 def measure(study: Study) -> dict[str, Any]:
-    widths = study["widths"]
-    runs = study.map(switch, [study.settings | {"hidden": hidden, "seed": study.seed} for hidden in widths])
-    return {"switched": study["bp_steps"], "runs": dict(zip(map(str, widths), runs, strict=True))}
+    pairs = [(hidden, study.seed + k) for hidden in study["widths"] for k in range(study["seeds"])]
+    found = study.map(switch, [study.settings | {"hidden": hidden, "seed": seed} for hidden, seed in pairs])
+    runs = {
+        str(width): [run for (hidden, _), run in zip(pairs, found, strict=True) if hidden == width]
+        for width in study["widths"]
+    }
+    return {"switched": study["bp_steps"], "runs": runs}
 
 
 def judge(measured: dict[str, Any]) -> list[Check]:
     checks = []
-    for width, run in measured["runs"].items():
-        steps, curve, switched = np.array(run["steps"]), np.array(run["nse"]), measured["switched"]
-        name, at_minimum = f"20-{width}-20", curve[steps == switched][0]
-        soon = curve[(steps > switched) & (steps <= switched + 100)].max()
+    for width, runs in measured["runs"].items():
+        steps, switched = np.array(runs[0]["steps"]), measured["switched"]
+        curves = np.array([run["nse"] for run in runs])
+        name, at_minimum = f"20-{width}-20", curves[:, steps == switched][:, 0]
+        soon = curves[:, (steps > switched) & (steps <= switched + 100)].max(1) / at_minimum
+        final = curves[:, -1] / at_minimum
+        pulls = [run["pulls"]["fa"] / run["pulls"]["bp"] for run in runs]
+        last = f"{name}: error at the end over BP's, mean of the seeds"
         checks += [
             at_least(
-                f"{name}: first layer's mean update at the BP minimum, FA over BP",
-                run["pulls"]["fa"] / run["pulls"]["bp"],
-                10,
-                paper="not zero",
+                f"{name}: first layer's mean update at the BP minimum, FA over BP", min(pulls), 10, paper="not zero"
             ),
-            at_least(f"{name}: error within 100 steps over BP's", soon / at_minimum, 1.1, paper="sharp increase"),
-            at_most(
-                f"{name}: error at the end over BP's",
-                curve[-1] / at_minimum,
-                1.2,
-                paper="low again",
-                needs_full=True,
-            ),
+            at_least(f"{name}: error within 100 steps over BP's, smallest", soon.min(), 1.1, paper="sharp increase"),
+            at_most(last, final.mean(), 1.2, paper="low again", needs_full=True),
         ]
     return checks
 
 
 def draw(measured: dict[str, Any], figure: Any) -> None:
     axes = figure.subplots()
-    for width, run in measured["runs"].items():
-        axes.plot(run["steps"], run["nse"], label=f"20-{width}-20")
+    for k, (width, runs) in enumerate(measured["runs"].items()):
+        for j, run in enumerate(runs):
+            label = None if j else f"20-{width}-20"
+            axes.plot(run["steps"], run["nse"], color=f"C{k}", linewidth=0.8, label=label)
     axes.axvline(measured["switched"], color="grey", linestyle=":", label="from BP to FA")
     axes.set(xlabel="step", ylabel="NSE on the training samples", yscale="log")
     axes.legend()
@@ -107,13 +108,14 @@ CLAIM = Claim(
         "inputs": 20,
         "outputs": 20,
         "widths": [30, 20],
+        "seeds": 3,
         "samples": 8000,
         "bp_steps": 2000,
         "fa_steps": 8000,
         "eta": 0.05,
         "every": 20,
     },
-    quick={"bp_steps": 1000, "fa_steps": 1000, "samples": 1000},
+    quick={"seeds": 1, "bp_steps": 1000, "fa_steps": 1000, "samples": 1000},
     measure=measure,
     judge=judge,
     draw=draw,

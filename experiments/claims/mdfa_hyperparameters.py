@@ -112,7 +112,7 @@ def draw(measured: dict[str, Any], figure: Any) -> None:
 CLAIM = Claim(
     id="mdfa-hyperparameters",
     source="mDFA, appendix B.3",
-    statement="FA, DFA and mDFA are most stable with plain SGD, start fast, end slowly, and like zero weights at first.",
+    statement="FA, DFA and mDFA are steadiest with plain SGD, start fast, end slowly, and do best from zero weights.",
     kind=("order",),
     cost="minutes",
     settings={"pairs": 5, "topology": "3072-1024-1024-1", "long": 100, "epochs": 40},
