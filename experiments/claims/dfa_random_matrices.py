@@ -3,7 +3,8 @@
 Stated: uniform U(+-1/sqrt(n)); standard uniform U[0, 1); Gaussian with mean and deviation 1/sqrt(n); standard Gaussian;
 SGD, with a rate tuned for each, "drastically different". n is the input dimension 784 k, as in _parity.py (ours). All
 of the standard uniform B and 84 % of the shifted Gaussian one are positive: the hidden layer then hears one sign only.
-Fewer repeats than in the thesis, for the time they take.
+Fewer repeats than in the thesis, for the time they take. Rates: with a standard Gaussian B 0.002 got to 54 % after 154
+thousand stacks, and half of it is taken for safety; the other two are scaled from those of similar size, not tuned.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ CLAIM = Claim(
     settings={
         "sizes": SIZES,
         "seeds": 2,
-        "rates": {"standard uniform": 0.05, "Gaussian": 0.5, "standard Gaussian": 0.05},
+        "rates": {"standard uniform": 0.002, "Gaussian": 0.03, "standard Gaussian": 0.001},
     },
     quick={"sizes": QUICK, "seeds": 1},
     measure=measure,

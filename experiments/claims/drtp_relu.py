@@ -32,7 +32,15 @@ def _end(errors: list[float]) -> float:
 
 def judge(measured: dict[str, Any]) -> list[Check]:
     relu = min(_end(measured[name]) for name in measured if name != "tanh")
-    return [less("test error, %: tanh below the better relu net by 2 points", _end(measured["tanh"]), relu, 2)]
+    return [
+        less(
+            "test error, %: tanh below the better relu net by 2 points",
+            _end(measured["tanh"]),
+            relu,
+            2,
+            needs_full=True,
+        )
+    ]
 
 
 def draw(measured: dict[str, Any], figure: Any) -> None:
