@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.references.float_rules import float_rule
-from edgelearn.references.topology import first_size, parse_topology
+from edgelearn.references.initial import kind_and_size
+from edgelearn.references.topology import check_fits, first_size
 
 Activation = Literal["tanh", "hard-tanh", "relu", "leaky", "sigmoid", "linear"]
 Output = Literal["sigmoid", "softmax", "tanh", "linear"]
@@ -61,13 +62,21 @@ class FloatConfig(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> FloatConfig:
         float_rule(self.rule)
-        parse_topology(self.topology)
         if self.inputs is None and first_size(self.topology) is None:
             raise ValueError("a topology of layers needs the shape of its inputs, e.g. inputs = (1, 28, 28)")
-        if self.loss == "ce" and self.output != "softmax":
+        shape = self.inputs or (first_size(self.topology),)
+        check_fits(self.topology, self.inputs)
+        if (self.loss, self.output) in (("ce", "sigmoid"), ("ce", "tanh"), ("ce", "linear")):
             raise ValueError("ce needs output softmax")
-        if self.output == "softmax" and self.loss == "bce":
-            raise ValueError("bce needs output sigmoid; softmax goes with ce")
+        if self.loss == "bce" and self.output != "sigmoid":
+            raise ValueError("bce needs output sigmoid")
+        for text in (self.init, self.output_init, self.feedback_init):
+            if text is not None:
+                kind_and_size(text, 1, self.text_scale)
+        if self.rule.lower() == "node-perturbation" and self.dropout:
+            raise ValueError("node-perturbation compares two passes and goes without dropout")
+        if self.rule.lower() == "pseudobackprop" and len(shape) > 1:
+            raise ValueError("pseudobackprop is for dense nets")
         return self
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 from edgelearn.errors import UserError
 from edgelearn.references.pytorch import torch
 
-_TEXT = re.compile(r"(=?)([UPNA]?)([0-9.]+(?:e-?[0-9]+)?)")
+_TEXT = re.compile(r"(=?)([UPNA]?)([0-9]*[.]?[0-9]+(?:e-?[0-9]+)?)")
 
 
 def initial(
@@ -27,7 +27,7 @@ def initial(
     UserError
         "initialisation '...' is not known"
     """
-    kind, size = _kind_and_size(text, fan_in, scale)
+    kind, size = kind_and_size(text, fan_in, scale)
     if kind == "U":
         drawn = (torch.rand(shape, generator=generator) * 2 - 1) * size
     elif kind == "P":
@@ -39,7 +39,14 @@ def initial(
     return drawn.abs() if non_negative or kind == "A" else drawn
 
 
-def _kind_and_size(text: str, fan_in: int, scale: str) -> tuple[str, float]:
+def kind_and_size(text: str, fan_in: int, scale: str) -> tuple[str, float]:
+    """Return the kind of draw (U, P, N, A, or "" for a constant) and its size.
+
+    Raises
+    ------
+    UserError
+        "initialisation '...' is not known"
+    """
     named: dict[str, tuple[str, float]] = {
         "he": ("U", math.sqrt(6 / fan_in)),
         "torch": ("U", 1 / math.sqrt(fan_in)),

@@ -18,7 +18,8 @@ and cosine are nan, and means and smoothed series leave nan out. A mean of nothi
 computed in float64, whatever the type of the input, and vectors are divided by their largest element first, so that
 gradients as small as 1e-200 keep their angles and norms.
 
-W_k is of shape (n_k, n_(k-1)); its feedback B_k that of W_k^T, (n_(k-1), n_k).
+W_k is of shape (n_k, n_(k-1)); its feedback B_k that of W_k^T, (n_(k-1), n_k). Where the shapes below begin with ...,
+axes in front count repeats.
 """
 
 from __future__ import annotations
@@ -118,13 +119,17 @@ def angle_gradient(gradient: ArrayLike, true_gradient: ArrayLike) -> float:
     return float(angle(a.ravel(), b.ravel()))
 
 
-def angle_weight(weights: ArrayLike, feedback: ArrayLike) -> float:
+def angle_weight(weights: ArrayLike, feedback: ArrayLike) -> Floats:
     """Return the angle between flattened W^T and B, in degrees; nan if one is zero.
 
     Parameters
     ----------
-    weights : W, (n_out, n_in)
-    feedback : B, (n_in, n_out), the matrix used in place of W^T
+    weights : W, (..., n_out, n_in)
+    feedback : B, (..., n_in, n_out), the matrix used in place of W^T
+
+    Returns
+    -------
+    float64 of shape (...)
 
     Notes
     -----
@@ -132,22 +137,27 @@ def angle_weight(weights: ArrayLike, feedback: ArrayLike) -> float:
     give P and B_k^T.
     """
     w_t, b = _transposed(weights, feedback)
-    return float(angle(w_t.ravel(), b.ravel()))
+    flat = (*b.shape[:-2], math.prod(b.shape[-2:]))
+    return angle(w_t.reshape(flat), b.reshape(flat))
 
 
-def trace_alignment(weights: ArrayLike, feedback: ArrayLike) -> float:
+def trace_alignment(weights: ArrayLike, feedback: ArrayLike) -> Floats:
     """Return tr(BW), the inner product of flattened W^T and B; above 0 their angle is below 90 degrees.
 
     Parameters
     ----------
-    weights, feedback : W, (n_out, n_in), and B, (n_in, n_out), as in `angle_weight`
+    weights, feedback : W, (..., n_out, n_in), and B, (..., n_in, n_out), as in `angle_weight`
+
+    Returns
+    -------
+    float64 of shape (...)
 
     Notes
     -----
     In the unit of W times that of B; Lillicrap et al., supplementary figures 11 and 12.
     """
     w_t, b = _transposed(weights, feedback)
-    return float((w_t * b).sum())
+    return np.asarray((w_t * b).sum(axis=(-2, -1)), np.float64)
 
 
 class SignAgreement(NamedTuple):
@@ -322,13 +332,13 @@ def linear_invariant(lower: ArrayLike, upper: ArrayLike, feedback: ArrayLike) ->
 
     Parameters
     ----------
-    lower : A, (n_h, n_i)
-    upper : W, (n_o, n_h)
-    feedback : B, (n_h, n_o)
+    lower : A, (..., n_h, n_i)
+    upper : W, (..., n_o, n_h)
+    feedback : B, (..., n_h, n_o)
 
     Returns
     -------
-    float64 of shape (n_h, n_h), symmetric
+    float64 of shape (..., n_h, n_h), symmetric
 
     Notes
     -----
@@ -337,10 +347,10 @@ def linear_invariant(lower: ArrayLike, upper: ArrayLike, feedback: ArrayLike) ->
     """
     w_t, b = _transposed(upper, feedback)
     a = np.asarray(lower, np.float64)
-    if a.ndim != 2 or len(a) != len(b):
+    if a.shape[:-1] != b.shape[:-1]:
         raise UserError(f"A of shape {a.shape} below W^T of shape {w_t.shape}; needed: one row of A per row of W^T")
-    product = b @ w_t.T
-    return np.asarray(product + product.T - a @ a.T, np.float64)
+    product = b @ w_t.swapaxes(-1, -2)
+    return np.asarray(product + product.swapaxes(-1, -2) - a @ a.swapaxes(-1, -2), np.float64)
 
 
 # Activations
@@ -412,9 +422,9 @@ def _same_shape(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
 def _transposed(weights: ArrayLike, feedback: ArrayLike) -> tuple[Floats, Floats]:
     """Return W^T and B."""
     w, b = np.asarray(weights, np.float64), np.asarray(feedback, np.float64)
-    if w.ndim != 2 or w.T.shape != b.shape:
+    if w.ndim < 2 or w.swapaxes(-1, -2).shape != b.shape:
         raise UserError(f"W of shape {w.shape} with B of shape {b.shape}; needed: B of the shape of W^T. Transpose B?")
-    return w.T, b
+    return w.swapaxes(-1, -2), b
 
 
 def _directions(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from edgelearn.errors import UserError
 from edgelearn.references.float_config import FloatConfig
 from edgelearn.references.float_rules import FloatRule, float_rule
 from edgelearn.references.functions import Broadcast, FeedbackConv, FeedbackLinear, FeedbackLocal, Teach, Teacher
@@ -207,6 +208,9 @@ class ReferenceNet(torch.nn.Module):
         self.y: list[Tensor] = []
         y = x.reshape(len(x), *config.input_shape)
         for k, layer in enumerate(self.layers):
+            if config.dropout and self.training and isinstance(layer.spec, Dense):
+                kept = torch.rand(y.shape, generator=self.generator, dtype=y.dtype) >= config.dropout
+                y = y * kept / (1 - config.dropout)
             z = layer(y, self.down(k, rule))
             if k < self.last:
                 if noise is not None:
@@ -215,13 +219,10 @@ class ReferenceNet(torch.nn.Module):
                     z = Teach.apply(z, taught[k])
                 self.z.append(z)
                 y = z * (self.gates[k](y) > 0) if self.gates else ACTIVATIONS[config.hidden](z)
+                self.y.append(y)  # before the broadcast, so that its gradient is what the rule sends
                 if rule.broadcasts and target is not None:
                     y = Broadcast.apply(y, teacher, self.feedback[k])
-                self.y.append(y)
                 y = layer.pool(y)
-                if config.dropout and self.training and isinstance(layer.spec, Dense):
-                    kept = torch.rand(y.shape, generator=self.generator, dtype=y.dtype) >= config.dropout
-                    y = y * kept / (1 - config.dropout)
             else:
                 self.z.append(z)
                 y = ACTIVATIONS[config.output](z)
@@ -238,7 +239,10 @@ class ReferenceNet(torch.nn.Module):
         return signal / (len(y) if self.config.loss == "ce" else target.numel())
 
     def loss(self, y: Tensor, target: Tensor) -> Tensor:
-        """Return the mean loss of outputs: bce and mse over N and C, ce over N."""
+        """Return the mean loss of outputs: bce and mse over N and C, ce over N.
+
+        The gradient of mse has a factor 2 that the teaching signals of direct rules do not have.
+        """
         if self.config.loss == "mse":
             return functional.mse_loss(y, target)
         z = self.z[-1]
@@ -283,17 +287,30 @@ class ReferenceNet(torch.nn.Module):
 
         Parameters
         ----------
-        rule : in place of the net's own; "bp" for what it is compared with
+        rule : in place of the net's own: "bp", for what it is compared with
         of : "z" for modulatory signals behind the gate, "y" for the signals sent to activations
+
+        Raises
+        ------
+        UserError
+            "the net of rule ... has no modulatory signals of ..."
         """
         chosen = self.rule if rule is None else float_rule(rule)
+        if chosen.name not in (self.rule.name, "bp") or chosen.signal == "noise":
+            raise UserError(
+                f"the net of rule '{self.rule.name}' has no modulatory signals of '{chosen.name}'; "
+                "ask a net of a rule with fixed signals for its own, or for those of bp"
+            )
         learns = [parameter.requires_grad for parameter in self.parameters()]
         for parameter in self.parameters():
             parameter.requires_grad_(True)
-        was_training, _ = self.training, self.eval()
+        was_training = self.training
+        self.eval()
         try:
             y = self(x, target, rule=chosen)
             hidden: Any = self.z[:-1] if of == "z" else self.y
+            if chosen.signal == "none":
+                return [torch.zeros_like(signal) for signal in hidden]
             return list(torch.autograd.grad(self.loss(y, target), hidden))
         finally:
             self.train(was_training)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from edgelearn.errors import UserError
@@ -78,3 +79,28 @@ def _named(words: list[str]) -> tuple[Layer, ...]:
 def first_size(text: str) -> int | None:
     """Return the inputs that a text of sizes names, or None for a text of layers."""
     return None if "_" in text else int(text.split("-")[0])
+
+
+def check_fits(text: str, inputs: tuple[int, ...] | None) -> None:
+    """Refuse a topology that inputs of this shape cannot go through.
+
+    Raises
+    ------
+    UserError
+        "topology '...' cannot be read", "topology '...' does not fit ..."
+    """
+    layers, named = parse_topology(text), first_size(text)
+    shape = inputs if inputs is not None else (named or 0,)
+    wrong = UserError(f"topology '{text}' does not fit inputs of shape {shape}; kernels need (channels, height, width)")
+    if min(shape) < 1 or (named is not None and named != math.prod(shape)):
+        raise wrong
+    for layer in layers:
+        if isinstance(layer, Dense):
+            return
+        if len(shape) != 3:
+            raise wrong
+        stride, padding, pool = (layer.stride, layer.padding, layer.pool) if isinstance(layer, Conv) else (1, 0, 1)
+        sides = [((side + 2 * padding - layer.kernel) // stride + 1) // pool for side in shape[1:]]
+        if min(sides) < 1:
+            raise wrong
+        shape = (layer.maps, *sides)

@@ -13,16 +13,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edgelearn.errors import UserError
-
 HIDDEN_RATE, OUTPUT_RATE = 0.01, 0.003
 
 
 def _torch() -> Any:
-    try:
-        import torch
-    except ImportError:
-        raise UserError('torch is not installed; to compare with it: pip install "edgelearn[torch]"') from None
+    from edgelearn.references.pytorch import torch
+
     return torch
 
 

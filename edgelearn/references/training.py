@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,9 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
+from edgelearn.files import write_whole
 from edgelearn.references.float_config import FloatConfig
 from edgelearn.references.nets import ReferenceNet
 from edgelearn.references.pytorch import torch
+from edgelearn.references.torch_online import one_thread
 
 Tensor = torch.Tensor
 CHECKPOINT_SECONDS = 20.0
@@ -45,6 +48,26 @@ class FixedData:
     x_test: Tensor
     y_test: Tensor
     seed: int = 0
+
+    @classmethod
+    def of_labels(
+        cls, x: np.ndarray, labels: np.ndarray, x_test: np.ndarray, labels_test: np.ndarray, seed: int = 0
+    ) -> FixedData:
+        """Take arrays of any number type and classes 0, 1, ...; two classes become one output.
+
+        Parameters
+        ----------
+        x, x_test : [n, ...]; labels, labels_test : int[n]
+        """
+        n_classes = int(max(labels.max(), labels_test.max())) + 1
+        parts = []
+        for values, classes in ((x, labels), (x_test, labels_test)):
+            one_hot = np.eye(n_classes, dtype=np.float32)[classes]
+            parts += [torch.tensor(values, dtype=torch.float32), torch.from_numpy(one_hot)]
+        x_train, y_train, x_held, y_held = parts
+        if n_classes == 2:
+            y_train, y_held = y_train[:, 1:], y_held[:, 1:]
+        return cls(x_train, y_train, x_held, y_held, seed)
 
     def batches(self, epoch: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Give all training samples in an order that seed and epoch fix; the last batch may be smaller."""
@@ -105,7 +128,7 @@ class Training:
 
     Parameters
     ----------
-    net, data : what learns, and from what
+    net, data : what learns, and from what; the targets have as many columns as the net has outputs
     path : file of the checkpoint, or None
     on_batch : called after every batch with (training, samples seen since the start, x, target)
     on_epoch : called before the first epoch and after each with (training, epochs done); what it returns joins the
@@ -133,8 +156,11 @@ class Training:
 
     def run(self) -> list[dict[str, Any]]:
         """Learn all epochs, from the checkpoint where there is one; return the records."""
+        with one_thread():  # or the last digits would depend on the processors
+            return self._run()
+
+    def _run(self) -> list[dict[str, Any]]:
         config = self.net.config
-        torch.set_num_threads(1)
         self._descent = optimiser(self.net)
         start = self._resume()
         self._saved = time.monotonic()
@@ -180,9 +206,7 @@ class Training:
             "records": json.dumps(self.records),
             "memory": json.dumps(self.memory),
         }
-        temporary = self.path.with_suffix(".pt.part")
-        torch.save(state, temporary)
-        os.replace(temporary, self.path)
+        write_whole(self.path, lambda file: torch.save(state, file))
         self._saved = time.monotonic()
 
     def _resume(self) -> int:

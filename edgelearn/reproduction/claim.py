@@ -63,6 +63,30 @@ def less(
     return Check(what, f"{smaller:.4g} < {larger:.4g}", paper, condition, bool(smaller + by < larger), needs_full)
 
 
+def less_paired(
+    what: str, smaller: list[float], larger: list[float], paper: float | str = "", needs_full: bool = False
+) -> Check:
+    """Return the check that the means are in order, by more than the standard error of the paired differences.
+
+    Parameters
+    ----------
+    smaller, larger : one number a seed; the seeds are the same
+    """
+    pairs = [(float(a), float(b)) for a, b in zip(smaller, larger, strict=True)]
+    n = len(pairs)
+    mean_a, mean_b = sum(a for a, _ in pairs) / n, sum(b for _, b in pairs) / n
+    if n == 1:  # has no standard error
+        return Check(
+            what, f"{mean_a:.4g} < {mean_b:.4g}", paper, "first < second (one pair)", mean_a < mean_b, needs_full
+        )
+    differences = [b - a for a, b in pairs]
+    mean = sum(differences) / n
+    error = math.sqrt(sum((difference - mean) ** 2 for difference in differences) / (n - 1) / n)
+    ours = f"{mean_a:.4g} < {mean_b:.4g}, by {mean:.2g} ± {error:.2g}"
+    condition = f"first < second by more than the standard error of {n} pairs"
+    return Check(what, ours, paper, condition, mean > error, needs_full)
+
+
 def holds(what: str, passed: bool, ours: float | str = "", paper: float | str = "", needs_full: bool = False) -> Check:
     """Return a check that was decided elsewhere."""
     return Check(what, ours, paper, "must hold", bool(passed), needs_full)

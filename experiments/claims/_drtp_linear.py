@@ -63,15 +63,6 @@ class Moment:
         return np.asarray(np.linalg.multi_dot([*self.weights[k:][::-1], np.eye(self.weights[k].shape[1])]))
 
 
-def angle(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the angle between two vectors in degrees, exact for small ones too; NaN where one is zero."""
-    lengths = np.linalg.norm(a), np.linalg.norm(b)
-    if not all(lengths):
-        return float("nan")
-    a, b = a / lengths[0], b / lengths[1]
-    return float(np.degrees(2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b))))
-
-
 def draw_task(rng: np.random.Generator, depth: int, output: str, rate: float, n_in: int, n: int, classes: int) -> Task:
     """Draw an example and B."""
     x = rng.normal(size=n_in)

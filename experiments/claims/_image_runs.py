@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.references.measures import angle_signal
 from edgelearn.reproduction.study import Work
 
 PROBE_BATCHES, PROBE_SIZE = 100, 60  # hidden activations of 6,000 samples in batches, as in DRTP, Suppl. Fig. 4
 EDGES = np.linspace(-1, 1, 41)
+SMOOTHING = 0.95
+LATE_EPOCHS = 5  # angles after these count for the largest
 
 
 @lru_cache(maxsize=1)
@@ -72,7 +75,7 @@ def train_images(settings: dict[str, Any], work: Work) -> dict[str, Any]:
         "train_error": float(np.mean(online[-10:])),
         "test_errors": tested,
         "online_errors": online,
-        "angles": angles.series(training),
+        "angles": angles.series(training, LATE_EPOCHS * len(data.x)),
         "hidden": {str(record["epoch"]): record["hidden"] for record in records if "hidden" in record},
         "sign_test_error": _sign_error(training.net, data) if wanted else None,
     }
@@ -88,7 +91,7 @@ class Angles:
     """
 
     def __init__(self, every: int, of: tuple[str, ...] = ("z",)) -> None:
-        self.every, self.of, self._batch = every, of, 0
+        self.every, self.of = every, of
 
     def after_batch(self, training: Any, seen: int, x: Any, target: Any) -> None:
         """Measure after every so many batches; kept in the training's memory, so that it outlives a kill."""
@@ -102,43 +105,46 @@ class Angles:
             memory.setdefault("seen", []).append(seen) if of == self.of[0] else None
             for k, (own, other) in enumerate(zip(ours, bp, strict=True)):
                 series = memory.setdefault(f"{of}{k + 1}", [])
-                angle = mean_angle(own.flatten(1).numpy(), other.flatten(1).numpy())
-                series.append(angle if not series else 0.95 * series[-1] + 0.05 * angle)
+                angle = angle_signal(own.flatten(1).double().numpy(), other.flatten(1).double().numpy())
+                before = series[-1] if series else angle
+                defined = angle == angle  # a batch without any error has no direction
+                series.append(SMOOTHING * before + (1 - SMOOTHING) * angle if defined else before)
 
-    def series(self, training: Any, points: int = 300) -> dict[str, Any]:
-        """Return samples seen and smoothed angles by layer, thinned to about so many points."""
+    def series(self, training: Any, late: int, points: int = 300) -> dict[str, Any]:
+        """Return samples seen and smoothed angles by layer, thinned to about so many points.
+
+        `largest`, by layer, is over all angles after `late` samples.
+        """
         memory = {key: value for key, value in training.memory.items() if key != "batches"}
         if "seen" not in memory:
             return {}
-        keep = np.unique(np.linspace(0, len(memory["seen"]) - 1, points).astype(int))
-        return {key: [values[i] for i in keep] for key, values in memory.items()}
-
-
-def mean_angle(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the mean angle of rows in degrees; rows of zeros do not count."""
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    cosine = (a * b).sum(1)[norms > 0] / norms[norms > 0]
-    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean()) if len(cosine) else 90.0
+        seen = np.array(memory["seen"])
+        keep = np.unique(np.linspace(0, len(seen) - 1, points).astype(int))
+        thin: dict[str, Any] = {key: [values[i] for i in keep] for key, values in memory.items()}
+        after = seen > late if (seen > late).any() else np.full(len(seen), True)
+        return thin | {"largest": {key: max(np.array(memory[key])[after]) for key in memory if key != "seen"}}
 
 
 def _hidden(net: Any, data: Any) -> list[dict[str, Any]]:
     """Return, for each hidden layer, what its activations look like and how large its update is."""
     from edgelearn.references.pytorch import torch
 
-    found = []
+    batches: list[list[np.ndarray]] = []
     with torch.no_grad():
         net.eval()
-        net(data.x[: PROBE_BATCHES * PROBE_SIZE])
-        layers = [(y.flatten(1).numpy(), z.flatten(1).numpy()) for y, z in zip(net.y, net.z[:-1], strict=True)]
+        for x in data.x[: PROBE_BATCHES * PROBE_SIZE].split(PROBE_SIZE):
+            net(x)
+            batches.append([y.flatten(1).numpy() for y in net.y])
         net.train()
-    norms = _update_norms(net, data)
-    for k, (y, _) in enumerate(layers):
+    norms, found = _update_norms(net, data), []
+    for k in range(len(norms)):
+        y = np.concatenate([batch[k] for batch in batches])
         counts, _ = np.histogram(y, EDGES)
         found.append(
             {
-                "density": [float(share) for share in counts / counts.sum() / np.diff(EDGES)],
+                "density": [float(share) for share in counts / max(counts.sum(), 1) / np.diff(EDGES)],
                 "beyond_0.95": float((np.abs(y) > 0.95).mean()),
-                "mean_gate": float((1 - y**2).mean()),  # f' of tanh
+                "mean_gate": float((1 - y**2).mean()) if net.config.hidden == "tanh" else None,
                 "update_norm": norms[k],
             }
         )
@@ -148,15 +154,16 @@ def _hidden(net: Any, data: Any) -> list[dict[str, Any]]:
 def _update_norms(net: Any, data: Any) -> list[float]:
     """Return the mean norm of a batch's gradient of each hidden layer's weights under the rule."""
     hidden = list(net.layers)[:-1]
-    if not hidden[0].weight.requires_grad:
+    if not all(layer.weight.requires_grad for layer in hidden):
         return [0.0] * len(hidden)
-    norms = np.zeros(len(hidden))
+    norms, state = np.zeros(len(hidden)), net.generator.get_state()
     for batch in range(PROBE_BATCHES):
         part = slice(batch * PROBE_SIZE, (batch + 1) * PROBE_SIZE)
         net.zero_grad()
         net.teach(data.x[part], data.y[part])
         norms += [float(layer.weight.grad.norm()) for layer in hidden]
     net.zero_grad()
+    net.generator.set_state(state)  # looking changes nothing
     return [float(norm) for norm in norms / PROBE_BATCHES]
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.references.measures import linear_invariant
+
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -29,12 +31,6 @@ def inner(first: Array, second: Array) -> Array:
 def squared(matrix: Array) -> Array:
     """Return the squared Frobenius norms."""
     return inner(matrix, matrix)
-
-
-def degrees(first: Array, second: Array) -> Array:
-    """Return the angles between matrices taken as vectors."""
-    cosine = inner(first, second) / np.sqrt(squared(first) * squared(second))
-    return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
 
 
 @dataclass
@@ -57,8 +53,7 @@ class LinearNets:
 
     def c(self) -> Array:
         """Return B W + W^T B^T - A A^T, constant under the flow."""
-        bw = self.B @ self.W
-        return bw + turned(bw) - self.A @ turned(self.A)
+        return linear_invariant(self.A, self.W, self.B)
 
     def updates(self) -> tuple[Array, Array]:
         """Return dA = eta B E and dW = eta E A^T."""

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.references.measures import cosine
 from edgelearn.reproduction.study import Study, Work
 from experiments.claims._image_runs import images
 
@@ -190,7 +191,8 @@ def _look_at_alignment(training: Any, seen: int, x: Any, target: Any) -> None:
 
 
 def _cosine(a: Any, b: Any) -> float:
-    return float((a * b).sum() / (a.norm() * b.norm() + 1e-30))
+    """Return the cosine of two tensors taken as vectors; 0 where one is zero, as the gradient of dead units is."""
+    return float(cosine(a.numpy().ravel(), b.numpy().ravel())) if a.any() and b.any() else 0.0
 
 
 def digit_separation(net: Any, k: int) -> dict[str, float]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.references.measures import angle_signal
 from edgelearn.reproduction import Check, Claim, at_least, at_most, holds
 from edgelearn.reproduction.study import Study, Work
 from experiments.claims._drtp_linear import OUTPUTS, Scalars, Task, draw_task, learn
@@ -85,7 +86,7 @@ def tanh_angles(settings: dict[str, Any], work: Work) -> dict[str, Any]:
             back = (ys[-1] - test_y) / classes @ weights[2] * gates[1]
             of_bp = [back @ weights[1] * gates[0], back]
             ours = [s * g for s, g in zip(signals(ys, test_y), gates, strict=True)]
-            angles.append([_mean_angle(a, b) for a, b in zip(of_bp, ours, strict=True)])
+            angles.append([angle_signal(a, b) for a, b in zip(of_bp, ours, strict=True)])
             work.progress(step / (epochs * per_epoch))
         if step % per_epoch == 0:
             order = rng.permutation(len(train_x))
@@ -98,11 +99,6 @@ def tanh_angles(settings: dict[str, Any], work: Work) -> dict[str, Any]:
             biases[k] -= settings["rate"] * d.mean(axis=0)
     wrong = float((forward(test_x)[-1].argmax(1) != test_y.argmax(1)).mean())
     return {"angles": np.array(angles).T.tolist(), "error_percent": 100 * wrong}
-
-
-def _mean_angle(a: np.ndarray, b: np.ndarray) -> float:
-    cosines = (a * b).sum(1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1) + 1e-300)
-    return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).mean())
 
 
 def measure(study: Study) -> dict[str, Any]:

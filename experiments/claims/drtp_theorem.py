@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.references.measures import angle, cosine
 from edgelearn.reproduction import Check, Claim, at_least, at_most, holds
 from edgelearn.reproduction.study import Study
-from experiments.claims._drtp_linear import OUTPUTS, Scalars, Task, angle, draw_task, learn
+from experiments.claims._drtp_linear import OUTPUTS, Scalars, Task, draw_task, learn
 
 ROUNDINGS = ("nearest", "stochastic", "truncation", "nearest, wrapping")
 
@@ -44,10 +45,10 @@ def _proportionality(task: Task, updates: int) -> dict[str, Any]:
             above = moment.above(k)
             left = np.linalg.pinv(above, rcond=1e-10) @ error  # of rank one: the other singular values are rounding
             s = -float(left @ v) / float(v @ v)
-            cosine = float(left @ -v / (np.linalg.norm(left) * np.linalg.norm(v)))
             closed, printed = (scalars.of_theorem(task, error, k, with_norm) for with_norm in (True, False))
             back = above.T @ -error  # of BP, but for 1 / C
-            found = {"cosine": abs(cosine - 1), "s_k": abs(closed / s - 1), "angle": angle(back, v)}
+            apart = {"cosine": abs(float(cosine(left, -v)) - 1), "angle": float(angle(back, v))}
+            found = apart | {"s_k": abs(closed / s - 1)}
             found["s_k_as_printed"] = abs(printed / s / float(v @ v) - 1)
             worst = {name: max(value, found.get(name, 0.0)) for name, value in worst.items()}
             smallest_s, smallest_product = min(smallest_s, s), min(smallest_product, float(back @ v))
@@ -79,7 +80,7 @@ def _in_words(study: Study, bits: int, rounding: str) -> dict[str, float]:
                     continue
                 for k, v in enumerate(task.signals, 1):
                     back = moment.above(k).T @ -moment.error
-                    degrees, turned = angle(back, v), turned + int((back * v < 0).sum())
+                    degrees, turned = float(angle(back, v)), turned + int((back * v < 0).sum())
                     n, zero = n + 1, zero + bool(np.isnan(degrees))
                     beyond += degrees > 90
                     largest = max(largest, 0.0 if np.isnan(degrees) else degrees)

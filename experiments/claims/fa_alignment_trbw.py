@@ -18,20 +18,17 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.references.measures import angle_weight, trace_alignment
 from edgelearn.reproduction import Check, Claim, at_least, at_most, less
 from edgelearn.reproduction.study import Study
-from experiments.claims._linear_nets import LinearNets, degrees, inner, normal_nets, squared, turned
-
-
-def trace_bw(nets: LinearNets) -> Any:
-    return inner(turned(nets.B), nets.W)
+from experiments.claims._linear_nets import LinearNets, inner, normal_nets, squared
 
 
 def learn(nets: LinearNets, layers: str) -> float:
     """Take one step in the layers named; return the residual of the identities, relative."""
     error = nets.error()
     pull, power = inner(nets.A, nets.B @ error), squared(nets.B @ error)
-    a_before, bw_before = squared(nets.A), trace_bw(nets)
+    a_before, bw_before = squared(nets.A), trace_alignment(nets.W, nets.B)
     dA, dW = nets.updates()
     off = 0.0
     if "A" in layers:
@@ -41,7 +38,7 @@ def learn(nets: LinearNets, layers: str) -> float:
     if "W" in layers:
         nets.W = nets.W + dW
         scale = np.sqrt(squared(nets.W) * squared(nets.B))
-        off = max(off, float((np.abs(trace_bw(nets) - bw_before - nets.eta * pull) / scale).max()))
+        off = max(off, float((np.abs(trace_alignment(nets.W, nets.B) - bw_before - nets.eta * pull) / scale).max()))
     return off
 
 
@@ -63,7 +60,9 @@ def regime(nets: LinearNets, turns: list[list[Any]], every: int) -> dict[str, An
 
 def values(nets: LinearNets) -> list[list[float]]:
     """Return tr(A^T B E), tr(BW) and the error, a number a repeat."""
-    return [each.tolist() for each in (inner(nets.A, nets.B @ nets.error()), trace_bw(nets), nets.nse())]
+    return [
+        each.tolist() for each in (inner(nets.A, nets.B @ nets.error()), trace_alignment(nets.W, nets.B), nets.nse())
+    ]
 
 
 def measure(study: Study) -> dict[str, Any]:
@@ -71,7 +70,7 @@ def measure(study: Study) -> dict[str, Any]:
     for name, turns in study["regimes"].items():
         nets = normal_nets(study.rng("nets"), study["repeats"], study["sizes"], study["spread"], study["eta"])
         measured[name] = regime(nets, turns, every)
-        angle[name] = float(degrees(nets.W, turned(nets.B)).max())
+        angle[name] = float(angle_weight(nets.W, nets.B).max())
     large = normal_nets(study.rng("large"), study["repeats"], study["large_sizes"], study["spread"], study["eta"])
     measured["large"] = regime(large, study["regimes"]["both at once"], every)
     return {"regimes": measured, "largest_final_angle": angle}

@@ -21,7 +21,7 @@ from experiments.claims._linear_nets import Array, LinearNets, halvings
 
 def neurons(A: Array, W: Array, eta: float) -> LinearNets:
     """Return nets of three neurons, one a start; T = B = 1."""
-    one = np.ones((1, 1))
+    one = np.ones((A.size, 1, 1))
     return LinearNets(A.reshape(-1, 1, 1), W.reshape(-1, 1, 1), one, one, eta)
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.references.measures import angle
 from edgelearn.reproduction import Check, Claim, at_least, holds, less
 from edgelearn.reproduction.study import Study
 from experiments.claims._linear_nets import Array, normal_nets, turned
@@ -28,8 +29,7 @@ from experiments.claims._linear_nets import Array, normal_nets, turned
 
 def mean_angle(first: Array, second: Array) -> float:
     """Return the mean angle between the columns, in degrees."""
-    dot, powers = (first * second).sum(-2), (first**2).sum(-2) * (second**2).sum(-2)
-    return float(np.degrees(np.arccos(np.clip(dot / np.sqrt(powers), -1, 1))).mean())
+    return float(angle(turned(first), turned(second)).mean())
 
 
 def measure(study: Study) -> dict[str, Any]:

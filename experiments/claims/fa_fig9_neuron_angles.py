@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.references.measures import angle
 from edgelearn.reproduction import Check, Claim, at_least, between, less
 from edgelearn.reproduction.study import Study, Work
 from experiments.claims._teacher import TanhNets, learn_together, quadratic_teacher, tanh_teacher, uniform_nets
@@ -25,9 +26,7 @@ TASKS = ("tanh teacher", "quadratic")
 def neuron_angles(nets: TanhNets) -> Any:
     """Return the angle of each hidden neuron's outgoing weights with its feedback weights, in degrees."""
     assert nets.B is not None
-    W, B = nets.W[-1], nets.B[-1].swapaxes(1, 2)
-    cosine = (W * B).sum(2) / np.sqrt((W**2).sum(2) * (B**2).sum(2))
-    return np.degrees(np.arccos(np.clip(cosine, -1, 1))).ravel()
+    return angle(nets.W[-1], nets.B[-1].swapaxes(1, 2)).ravel()
 
 
 def learn_and_align(settings: dict[str, Any], work: Work) -> dict[str, Any]:

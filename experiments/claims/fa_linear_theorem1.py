@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.references.measures import angle_weight, trace_alignment
 from edgelearn.reproduction import Check, Claim, at_least, at_most, between
 from edgelearn.reproduction.study import Study
-from experiments.claims._linear_nets import LinearNets, degrees, halvings, inner, normal_nets, squared, turned
+from experiments.claims._linear_nets import LinearNets, halvings, inner, normal_nets, squared, turned
 
 
 def first_derivative(nets: LinearNets) -> Any:
@@ -72,7 +73,7 @@ def measure(study: Study) -> dict[str, Any]:
         if step % 50 == 0 or step < 50:
             bw = nets.B @ nets.W
             c_residual = max(c_residual, float((np.sqrt(squared(nets.c() + moved)) / s).max()))
-            trace = np.einsum("rii->r", bw)
+            trace = trace_alignment(nets.W, nets.B)
             tr_residual = max(tr_residual, float(np.abs(2 * trace - s + moved_norm).max() / s.max()))
             largest_bw = max(largest_bw, float((np.sqrt(squared(bw)) / bound).max()))
             second = np.abs(second_derivative(nets)) / start**2
@@ -90,8 +91,8 @@ def measure(study: Study) -> dict[str, Any]:
         "largest_bw_over_bound": largest_bw,
         "largest_second_derivative_over_v0_squared": largest_second,
         "final_error": float(np.sqrt(nets.nse()).max()),
-        "final_angles": [float(x) for x in degrees(nets.W, turned(nets.B))],
-        "final_tr_bw": float(np.einsum("rii->r", nets.B @ nets.W).min()),
+        "final_angles": angle_weight(nets.W, nets.B).tolist(),
+        "final_tr_bw": float(trace_alignment(nets.W, nets.B).min()),
         "off_first": off_first,
         "off_second": off_second,
         "steps": steps,

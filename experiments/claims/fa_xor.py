@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.references.measures import cosine
 from edgelearn.reproduction import Check, Claim, at_least, at_most, between, holds
 from edgelearn.reproduction.study import Study
 
@@ -69,10 +70,6 @@ def train(rng: np.random.Generator, study: Study, hidden: int, seeds: int) -> di
         }
         for k, function in enumerate(FUNCTIONS)
     }
-
-
-def cosine(first: Any, second: Any) -> Any:
-    return (first * second).sum(-1) / np.sqrt((first**2).sum(-1) * (second**2).sum(-1))
 
 
 def measure(study: Study) -> dict[str, Any]:

@@ -71,6 +71,10 @@ def test_dense_updates_are_the_closed_forms(rule, hidden, output, loss, scale):
     if rule != "shallow":
         for k, layer in enumerate(net.layers):
             np.testing.assert_allclose(layer.bias.grad.numpy(), expected.db[k], rtol=1e-6, atol=1e-12)
+        sent = net.modulatory(torch.from_numpy(x), torch.from_numpy(y), of="y")
+        gates = [oracle.slope(hidden, z) for z in oracle.forward(W, b, x, hidden, output)[0]]
+        for ours, theirs, gate in zip(sent, expected.dz, gates, strict=False):
+            np.testing.assert_allclose(ours.numpy() * gate, theirs, rtol=1e-6, atol=1e-12)
         signals = net.modulatory(torch.from_numpy(x), torch.from_numpy(y))
         for ours, theirs in zip(signals, expected.dz, strict=False):
             np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-6, atol=1e-12)
@@ -147,7 +151,7 @@ def test_mdfa_keeps_weights_behind_the_first_layer_non_negative():
     assert (net.layers[0].weight < 0).any()
     net.layers[1].weight.data.sub_(1.0)
     net.constrain()
-    assert all(float(layer.weight.min()) >= 1e-6 for layer in list(net.layers)[1:])
+    assert all(float(layer.weight.detach().min()) >= 1e-6 for layer in list(net.layers)[1:])
 
 
 @pytest.mark.parametrize("name", ["he", "torch", "normal", "zeros", "U1", "P1", "N0.1", "A0.1", "0.5", "=U0.001"])
@@ -178,8 +182,24 @@ def test_drtp_official_draws_what_the_original_code_draws():
     assert float(net.feedback[0].abs().max()) == pytest.approx(0.10951, abs=2e-5)
 
 
-def test_dropout_leaves_out_a_share_in_training_only():
-    net = a_net(topology="6-2000-3", dropout=0.25)
+def test_signals_of_another_rule_are_refused():
+    net = a_net(topology="6-5-3", rule="dfa")
+    x, y = (torch.from_numpy(part) for part in a_batch(net))
+    with pytest.raises(UserError, match="the net of rule 'dfa' has no modulatory signals of 'fa'"):
+        net.modulatory(x, y, "fa")
+    shallow = a_net(topology="6-5-3", rule="shallow")
+    assert not any(signal.any() for signal in shallow.modulatory(x, y))
+
+
+def test_dropout_leaves_out_a_share_of_what_dense_layers_read_in_training_only():
+    net = a_net(topology="6-2000-3", dropout=0.25, hidden="linear", biases=False)
+    x, y = (torch.from_numpy(part) for part in a_batch(net))
+    with torch.no_grad():
+        whole = sum((net(x, y), net.z[0])[1] for _ in range(300)) / 300
+        net.eval()
+        net(x)
+    assert float((whole - net.z[0]).norm() / net.z[0].norm()) < 0.1  # inputs are dropped and scaled, too
+    net.train()
     x, y = (torch.from_numpy(part) for part in a_batch(net))
     net.train()
     assert not torch.equal(net(x, y), net(x, y))
@@ -191,11 +211,18 @@ def test_dropout_leaves_out_a_share_in_training_only():
     ("given", "told"),
     [
         ({"topology": "784-x-10"}, "topology '784-x-10' cannot be read; give sizes such as 784-500-10"),
-        ({"topology": "FC_10_CONV_3_3_1_1"}, "cannot be read"),
+        ({"topology": "FC_10_CONV_3_3_1_1", "inputs": (1, 8, 8)}, "cannot be read"),
         ({"topology": "CONV_3_3_1_1_FC_10"}, "needs the shape of its inputs"),
         ({"rule": "drpt"}, "Did you mean 'drtp'?"),
         ({"init": "big"}, "initialisation 'big' is not known; known: he, torch"),
         ({"loss": "ce"}, "ce needs output softmax"),
+        ({"output": "tanh"}, "bce needs output sigmoid"),
+        ({"init": "."}, "initialisation '.' is not known"),
+        ({"inputs": (7,)}, "topology '6-5-3' does not fit inputs of shape (7,)"),
+        ({"topology": "CONV_3_9_1_0_FC_3", "inputs": (1, 4, 4)}, "does not fit inputs"),
+        ({"topology": "CONV_3_3_1_1_FC_3", "inputs": (28, 28)}, "kernels need (channels, height, width)"),
+        ({"rule": "node-perturbation", "dropout": 0.1}, "goes without dropout"),
+        ({"rule": "pseudobackprop", "topology": "LOCAL_2_3_FC_3", "inputs": (1, 6, 6)}, "is for dense nets"),
         ({"rate": -1.0}, "rate is not allowed"),
         ({"rat": 1.0}, "setting 'rat' is not known"),
         ({"preset": "drtp"}, "preset 'drtp' is not known"),
