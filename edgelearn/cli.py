@@ -245,7 +245,10 @@ def validate_command(
     out: Annotated[Optional[Path], _flag("Folder for validation.json.")] = None,
     json: _ReportAsJson = False,
 ) -> None:
-    """Run in fixed point beside a float twin: how far apart they come, and where precision is lost. Needs torch."""
+    """Run in fixed point beside a float twin: how far apart they come, and where precision is lost. Needs torch.
+
+    Exit code 0: the run follows its twin, 1: it does not, 2: cannot be run.
+    """
     flags = dict(locals())
     from rich.console import Console
 
@@ -257,11 +260,13 @@ def validate_command(
     validation, _ = _with_progress(resolved, lambda show: validate(resolved, out, show))
     if json:
         sys.stdout.write(validation.to_json())
-        return
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
-    validation.print(console)
-    if out is not None:
-        console.print(f"\nwritten: {out}/validation.json", soft_wrap=True)
+    else:
+        console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+        validation.print(console)
+        if out is not None:
+            console.print(f"\nwritten: {out}/validation.json", soft_wrap=True)
+    if not validation.content["verdict"]["follows"]:
+        raise typer.Exit(1)
 
 
 _PANELS = {  # of `edgelearn stream --help`, by the first flag of each
@@ -628,11 +633,15 @@ def reproduce(
     ] = None,
     cost: Annotated[Optional[str], _flag("Run all claims of this cost: seconds, minutes or hours.")] = None,
     quick: Annotated[bool, _flag("Run for seconds only: reduced, so that orders alone are judged.", "--quick")] = False,
-    seed: Annotated[int, _flag("Every random number follows from it, 0 or more [0].")] = 0,
+    seed: Annotated[
+        Optional[int], _flag("Every random number follows from it, 0 or more; N > 0 writes ID.seedN.json [0].")
+    ] = None,
     jobs: Annotated[Optional[int], _flag("Processes, 1 or more [one a processor].")] = None,
     out: Annotated[Optional[Path], _flag("Folder for ID.json and ID.png [edgelearn-reproduced].")] = None,
     markdown: Annotated[bool, _flag("With list: print a Markdown table.", "--markdown")] = False,
-    json: Annotated[bool, _flag("Print a list of results, or of claims, as JSON.", "--json")] = False,
+    json: Annotated[
+        bool, _flag("Print each result as a line of JSON when it is there; the list as one document.", "--json")
+    ] = False,
 ) -> None:
     """Run a claim of the papers again: measure it, judge it by the paper's numbers, draw it.
 
@@ -644,6 +653,8 @@ def reproduce(
     from edgelearn.reproduction import catalog
 
     if claims == ["list"]:
+        if quick or any(flag is not None for flag in (cost, seed, jobs, out)):
+            raise UserError("the list runs nothing; give edgelearn reproduce list with --json or --markdown, or alone")
         if json:
             typer.echo(json_module.dumps(catalog.as_rows(), indent=1))
         elif markdown:
@@ -655,20 +666,22 @@ def reproduce(
         raise UserError("--markdown is for the list; give edgelearn reproduce list --markdown")
     if bool(claims) == (cost is not None):
         raise UserError("give the ids of claims, or --cost seconds; `edgelearn reproduce list` shows them all")
-    if seed < 0 or (jobs is not None and jobs < 1):
-        raise UserError(f"--seed {seed} --jobs {jobs} cannot be used; give a seed of 0 or more and 1 or more jobs")
+    if seed is not None and seed < 0:
+        raise UserError(f"--seed {seed} cannot be used; give 0 or more")
+    if jobs is not None and jobs < 1:
+        raise UserError(f"--jobs {jobs} cannot be used; give 1 or more")
     rows = catalog.select(cost) if cost is not None else [catalog.row_of(id) for id in claims or []]
     outcomes = []
     try:
-        for outcome, row in zip(_perform(rows, out, quick, seed, jobs), rows, strict=True):
+        for outcome, row in zip(_perform(rows, out, quick, seed or 0, jobs or _processors()), rows, strict=True):
             outcomes.append(outcome)
-            if not json:
+            if json:
+                typer.echo(json_module.dumps(outcome.result))
+            else:
                 _print_outcome(outcome, row.note)
     except KeyboardInterrupt:
         print("edgelearn: interrupted; the same command continues", file=sys.stderr)
         raise typer.Exit(130) from None
-    if json:
-        typer.echo(json_module.dumps([outcome.result for outcome in outcomes], indent=1))
     differ = [outcome.result["id"] for outcome in outcomes if not outcome.holds]
     if len(outcomes) > 1 and not json:
         holds = f"{len(outcomes) - len(differ)} of {len(outcomes)} hold"
@@ -677,7 +690,12 @@ def reproduce(
         raise typer.Exit(1)
 
 
-def _perform(rows: list[Row], out: Path | None, quick: bool, seed: int, jobs: int | None) -> Iterator[Outcome]:
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _perform(rows: list[Row], out: Path | None, quick: bool, seed: int, jobs: int) -> Iterator[Outcome]:
     """Run claims one by one, once all of them are known to be able to run."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -704,7 +722,7 @@ def _perform(rows: list[Row], out: Path | None, quick: bool, seed: int, jobs: in
             ) -> None:
                 bar.update(task, description=f"{id}: {name}", completed=done, total=total)
 
-            outcome = perform(claim, out or default_folder(), quick, seed, jobs or os.cpu_count() or 1, show)
+            outcome = perform(claim, out or default_folder(), quick, seed, jobs, show)
         yield outcome
 
 
@@ -786,25 +804,29 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A data set.")]) -> None
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return its exit code: 0, 1 where a claim differs, 2 for a mistake, 130 for Ctrl-C."""
+    """Run the command line; return its exit code.
+
+    0, 1 where a claim differs or a run does not follow its twin, 2 for a mistake, 130 for Ctrl-C.
+    """
     command = typer.main.get_command(app)
     panel = ""
     for parameter in command.commands["stream"].params:  # type: ignore[attr-defined]
         panel = _PANELS.get(parameter.name, panel)
         parameter.rich_help_panel = panel
+    if sys.stdout is None:  # closed by whoever called
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without the characters of a curve shows '?'
     try:
         result = command.main(arguments, prog_name="edgelearn", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return int(result or 0)
     except UserError as error:
         return _refuse(str(error))
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 141  # 128 + SIGPIPE, as shells have it; 1 would say that a claim differs
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _refuse(f"{error.filename or 'the output'} cannot be used: {error.strerror}; choose another place")

@@ -170,16 +170,22 @@ def _accuracies(fixed: np.ndarray, in_float: np.ndarray, labels: np.ndarray) -> 
 
 
 def _verdict(points: list[dict[str, Any]]) -> dict[str, Any]:
-    """Say whether the run follows its twin: accuracy at the end, angles to backpropagation at every point.
+    """Say whether the run follows its twin: accuracy at the end, at every point signals and angles to backpropagation.
 
     On few test samples chance alone may open a gap; two standard errors are allowed.
     """
     gap, allowed = points[-1].get("gap_points"), max(GAP_POINTS, 2 * points[-1].get("gap_standard_error", 0.0))
     worst, worst_pooled = (_largest_difference(points, kind) for kind in ("angle_signal", "angle_signal_pooled"))
     finite = all(math.isfinite(layer["weights"]["rms_difference"]) for layer in points[-1]["layers"])
+    silent = sorted({layer["layer"] for point in points for layer in point["layers"] if layer["silent"]})
+    accuracy_follows = finite and (gap is None or abs(gap) <= allowed)
+    angles_follow = finite and (worst is None or worst < ANGLE_DEGREES)
     return {
-        "accuracy_follows": finite and (gap is None or abs(gap) <= allowed),
-        "angles_follow": finite and (worst is None or worst < ANGLE_DEGREES),
+        "follows": accuracy_follows and angles_follow and not silent,
+        "accuracy_follows": accuracy_follows,
+        "angles_follow": angles_follow,
+        "signals_follow": not silent,
+        "silent_layers": silent,
         "gap_points": gap,
         "gap_points_allowed": allowed,
         "largest_angle_difference": worst,
@@ -194,7 +200,7 @@ def _largest_difference(points: list[dict[str, Any]], kind: str) -> float | None
 
 
 def _compare(learner: _Beside, levels: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Compare the run and its twin as they are now, on samples that neither learns."""
+    """Compare the run and its twin as they are now, on training samples; looking teaches neither."""
     spec = learner.spec
     x = levels / spec.layers[0].input_one
     own, views = learner.twin.numbers(), viewed_weights(learner)
@@ -207,6 +213,7 @@ def _compare(learner: _Beside, levels: np.ndarray, labels: np.ndarray) -> dict[s
     layers = []
     for k, layer in enumerate(spec.layers):
         row: dict[str, Any] = {"layer": k + 1, "shape": f"{layer.n_in} x {layer.n_out}", "learns": layer.learns}
+        row["silent"] = layer.learns and _is_silent(words.deltas[k], twin.deltas[k], twin.deltas[-1])
         row["weights"] = _deviation(stored.weights[k], own.weights[k])
         signals = [words.deltas[k], equal.deltas[k], twin.deltas[k]]
         backprop = [] if layer.output else [part[k] for part in prescribed]
@@ -311,6 +318,14 @@ def _degrees(a: np.ndarray, b: np.ndarray) -> float:
     b = b / np.linalg.norm(b, axis=1, keepdims=True)
     apart, together = np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1)
     return float(np.degrees(2 * np.arctan2(apart, together)).mean())
+
+
+def _is_silent(fixed: np.ndarray, twin: np.ndarray, twin_errors: np.ndarray) -> bool:
+    """Return whether no sample has a signal in fixed point while the float twin's has.
+
+    Where every error of the twin is too small for a word, nothing is left to learn, and silence is right.
+    """
+    return bool(not fixed.any() and twin.any() and np.abs(twin_errors).max() >= 0.5 / 255)
 
 
 def _at_rails(words: Words, k: int) -> dict[str, float]:
@@ -520,9 +535,11 @@ class Validation:
 
 
 def _verdict_lines(verdict: dict[str, Any], end: dict[str, Any]) -> list[str]:
-    followed = {"accuracy": verdict["accuracy_follows"], "angles": verdict["angles_follow"]}
-    missed = [name for name, follows in followed.items() if not follows]
+    keys = ("accuracy_follows", "angles_follow", "signals_follow")
+    missed = [key.partition("_")[0] for key in keys if not verdict[key]]
     lines = [f"does NOT follow its float twin in {' and '.join(missed)}" if missed else "follows its float twin"]
+    for layer in verdict["silent_layers"]:
+        lines.append(f"layer {layer} has no signal left in fixed point, for any of the samples compared; its twin has")
     gap, angle = verdict["gap_points"], verdict["largest_angle_difference"]
     if gap is not None:
         lines.append(

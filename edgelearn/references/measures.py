@@ -6,9 +6,9 @@ Three angles go by the same name in the literature; a result says which one it r
     between the modulatory signals dz_k that a rule and backpropagation prescribe for the same weights and the same
     sample, averaged over samples (Frenkel et al., "Learning without feedback", figures 2 and 3; their figures S1 to
     S3 use the signals dy_k before the slope f', for which the same function serves)
-`angle_gradient`
+`cosine` of gradients
     between the flattened gradients of a layer's weights (Demirbilek, "The dynamics of learning beyond stochastic
-    gradient descent", who reports its cosine)
+    gradient descent")
 `angle_weight`
     between the flattened matrices W^T and B (Lillicrap et al., "Random synaptic feedback weights support error
     backpropagation", supplementary notes; tr(BW) is the inner product of the same two)
@@ -108,17 +108,6 @@ def angle_signal(signals: ArrayLike, true_signals: ArrayLike) -> float:
     return mean_defined(angle(a.reshape(flat), b.reshape(flat)))
 
 
-def angle_gradient(gradient: ArrayLike, true_gradient: ArrayLike) -> float:
-    """Return the angle between two flattened gradients of one layer, in degrees; nan if one is zero.
-
-    Parameters
-    ----------
-    gradient, true_gradient : equal shapes, dW_k under the rule and under backpropagation, both to be descended on
-    """
-    a, b = _same_shape(gradient, true_gradient)
-    return float(angle(a.ravel(), b.ravel()))
-
-
 def angle_weight(weights: ArrayLike, feedback: ArrayLike) -> Floats:
     """Return the angle between flattened W^T and B, in degrees; nan if one is zero.
 
@@ -190,17 +179,6 @@ def sign_agreement(a: ArrayLike, b: ArrayLike) -> SignAgreement:
     signs = signs[~np.isnan(signs)]
     equal, zeros = int((signs > 0).sum()), int((signs == 0).sum())
     return SignAgreement(_share(equal, signs.size - zeros), _share(zeros, signs.size))
-
-
-def norm_ratio(a: ArrayLike, b: ArrayLike) -> float:
-    """Return |a| / |b| of the flattened arrays, a pure number where both are in one unit; nan if b is zero.
-
-    Parameters
-    ----------
-    a, b : any shapes, e.g. a rule's gradient and the true one, or B and W
-    """
-    above, below = norm(a), norm(b)
-    return above / below if below > 0 else math.nan
 
 
 def norm(a: ArrayLike) -> float:
@@ -275,29 +253,6 @@ class Smoothed:
         elif not math.isnan(value):
             self.value = self.momentum * self.value + (1 - self.momentum) * float(value)
         return self.value
-
-
-def smooth(series: ArrayLike, momentum: float = MOMENTUM) -> Floats:
-    """Return a_1 ... a_T of a whole series, as `Smoothed` gives them one after another.
-
-    Parameters
-    ----------
-    series : (T, ...), smoothed along the first axis; e.g. one column per layer
-    momentum : as of `Smoothed`
-
-    Returns
-    -------
-    float64 of the shape of the series, in its unit; nan up to the first value that is not nan
-    """
-    values = np.asarray(series, np.float64)
-    if values.ndim == 0:
-        raise UserError(f"a series of shape {values.shape}; needed: values along the first axis, (T, ...)")
-    columns = values.reshape(len(values), math.prod(values.shape[1:]))
-    smoothed = np.empty_like(columns)
-    for column, out in zip(columns.T, smoothed.T, strict=True):
-        state = Smoothed(momentum)
-        out[:] = [state.add(value) for value in column.tolist()]
-    return smoothed.reshape(values.shape)
 
 
 # Conserved quantities

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.reproduction.claim import Claim
+from edgelearn.reproduction.study import plain
 
 CLAIMS = Path(__file__).parents[2] / "experiments" / "claims"  # beside the package, in a checkout and in a wheel
 RESULTS = CLAIMS.parent / "results" / "reproduce"  # of full runs, kept with the code
 COSTS = ("seconds", "minutes", "hours")
+NOT_RUN = "not yet run in full"
 WITHOUT_FILE = ("not yet", "not possible offline")
 
 
@@ -60,8 +62,15 @@ class Row:
             return self.status, self.reason
         kept = RESULTS / f"{self.id}.json"
         if not kept.exists():
-            return "not yet run in full", self.note
-        return str(json.loads(kept.read_text(encoding="utf-8"))["verdict"]), self.note
+            return NOT_RUN, self.note
+        try:
+            result = json.loads(kept.read_text(encoding="utf-8"))
+            verdict, settings = str(result["verdict"]), result["settings"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return NOT_RUN, "the result that is kept is damaged"
+        if plain(settings) != plain(load(self).settings):
+            return NOT_RUN, "the settings have changed since the result that is kept"
+        return verdict, self.note
 
 
 @cache
@@ -103,7 +112,7 @@ def load(row: Row) -> Claim:
     Raises
     ------
     UserError
-        "ID cannot be reproduced: ..." where there is no file
+        "ID cannot be run ..." where there is no file
     """
     if not row.has_file:
         status = row.status if row.status == "not yet" else f"it is {row.status}"
@@ -127,11 +136,16 @@ def select(cost: str) -> list[Row]:
     Raises
     ------
     UserError
-        "cost class 'COST' is not known ..."
+        "cost class 'COST' is not known ...", "no claim of cost COST can be run ..."
     """
     if cost not in COSTS:
         raise unknown("cost class", cost, COSTS)
-    return [row for row in rows() if row.has_file and row.cost == cost]
+    with_file = [row for row in rows() if row.has_file]
+    selected = [row for row in with_file if row.cost == cost]
+    if not selected:
+        others = ", ".join(name for name in COSTS if any(row.cost == name for row in with_file))
+        raise UserError(f"no claim of cost {cost} can be run; costs that have claims: {others}")
+    return selected
 
 
 def as_rows() -> list[dict[str, str]]:

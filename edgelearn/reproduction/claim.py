@@ -75,16 +75,14 @@ def less_paired(
     pairs = [(float(a), float(b)) for a, b in zip(smaller, larger, strict=True)]
     n = len(pairs)
     mean_a, mean_b = sum(a for a, _ in pairs) / n, sum(b for _, b in pairs) / n
+    ours = f"{mean_a:.4g} < {mean_b:.4g}"
     if n == 1:  # has no standard error
-        return Check(
-            what, f"{mean_a:.4g} < {mean_b:.4g}", paper, "first < second (one pair)", mean_a < mean_b, needs_full
-        )
+        return Check(what, ours, paper, "first < second (one pair)", mean_a < mean_b, needs_full)
     differences = [b - a for a, b in pairs]
     mean = sum(differences) / n
-    error = math.sqrt(sum((difference - mean) ** 2 for difference in differences) / (n - 1) / n)
-    ours = f"{mean_a:.4g} < {mean_b:.4g}, by {mean:.2g} ± {error:.2g}"
-    condition = f"first < second by more than the standard error of {n} pairs"
-    return Check(what, ours, paper, condition, mean > error, needs_full)
+    error = math.hypot(*(difference - mean for difference in differences)) / math.sqrt(n * (n - 1))
+    condition = f"first < second by more than the standard error of {n} paired differences"
+    return Check(what, f"{ours} by {mean:.2g} ± {error:.2g}", paper, condition, mean > error, needs_full)
 
 
 def holds(what: str, passed: bool, ours: float | str = "", paper: float | str = "", needs_full: bool = False) -> Check:

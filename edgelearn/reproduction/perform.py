@@ -24,7 +24,7 @@ from edgelearn.errors import UserError
 from edgelearn.files import make_folder, write_text, write_whole
 from edgelearn.reproduction.catalog import CLAIMS, RESULTS
 from edgelearn.reproduction.claim import Check, Claim
-from edgelearn.reproduction.study import Study, plain
+from edgelearn.reproduction.study import Study, as_strict_json, one_thread, plain
 
 ELSEWHERE = Path("edgelearn-reproduced")
 MODULES = {"torch": "torch", "plot": "matplotlib", "streams": "river"}  # of an extra: what shows that it is installed
@@ -85,9 +85,10 @@ def perform(
     jobs: int = 1,
     show: Callable[[float, int, str], None] | None = None,
 ) -> Outcome:
-    """Measure, judge and draw a claim; write ID.json and ID.png, or ID.quick.json and ID.quick.png.
+    """Measure, judge and draw a claim; write ID.json and ID.png.
 
-    Runs that are done stay in the folder `work` inside, so that the same call continues after an interrupt.
+    A reduced run writes ID.quick.json, one of another seed than 0 ID.seedN.json; neither replaces the result of a full
+    run from seed 0. Runs that are done stay in the folder `work` inside: the same call continues after an interrupt.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def perform(
     reduced = quick and bool(claim.quick)
     study = Study(claim.settings | (claim.quick if reduced else {}), seed, out / "work", jobs, show)
     started = time.perf_counter()
-    with _termination_interrupts():
+    with _termination_interrupts(), one_thread():
         try:
             measured = plain(claim.measure(study))
         except BrokenProcessPool:
@@ -126,8 +127,8 @@ def perform(
         "seconds": round(seconds, 2),
         "run_seconds": round(study.run_seconds, 2),
     }
-    result = plain(result)
-    stem = f"{claim.id}.quick" if reduced else claim.id
+    result = as_strict_json(plain(result)) | {"settings": study.settings}  # to the last digit
+    stem = claim.id + (f".seed{seed}" if seed else "") + (".quick" if reduced else "")
     written = [out / f"{stem}.json"]
     write_text(written[0], _as_text(result))
     drawn = claim.draw is not None and _draw(claim, measured, reduced, out / f"{stem}.png")

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import importlib.metadata
 import json
 import math
 import multiprocessing
 import multiprocessing.connection
 import os
+import platform
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgelearn import __version__
 from edgelearn.files import make_folder, write_text
 
 POLL_SECONDS = 0.3
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # read by libraries when they are loaded
 
 
 @dataclass
@@ -112,7 +117,13 @@ class Study:
         """Run a function on each of the settings, in `jobs` processes; return the results in their order.
 
         The function stands at the top of a module, takes plain settings and a `Work`, and returns what JSON holds.
+        Settings that are given twice are run once.
         """
+        different = {_as_key(each): each for each in settings}
+        results = dict(zip(different, self._map(function, list(different.values())), strict=True))
+        return [copy.deepcopy(results[_as_key(each)]) for each in settings]
+
+    def _map(self, function: Run, settings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         works = [self._work_of(function, each) for each in settings]
         found = [_finished(work) for work in works]
         missing = [i for i, result in enumerate(found) if result is None]
@@ -155,8 +166,25 @@ class Study:
             return Work()
         make_folder(self.work)
         name = f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}"
-        text = json.dumps([name, settings], sort_keys=True)
+        text = _as_key([name, settings])
         return Work(self.work / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}")
+
+
+def _as_key(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+@cache
+def run_versions() -> dict[str, str]:
+    """Return the versions that the result of a run may depend on; it is kept for these alone."""
+    versions = {
+        "edgelearn": __version__,
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "numpy": np.__version__,
+    }
+    with suppress(importlib.metadata.PackageNotFoundError):
+        versions["torch"] = importlib.metadata.version("torch")
+    return versions
 
 
 def _finished(work: Work) -> dict[str, Any] | None:
@@ -166,6 +194,8 @@ def _finished(work: Work) -> dict[str, Any] | None:
     try:
         content = json.loads(kept.read_text())
         float(content["seconds"])
+        if content.get("versions", run_versions()) != run_versions():  # FOR NOW: files without versions count
+            return None
         return dict(content["result"])
     except (ValueError, KeyError, TypeError):
         return None  # a damaged file is run again
@@ -178,10 +208,16 @@ def _seconds(work: Work) -> float:
 
 def _do(function: Run, settings: dict[str, Any], work: Work) -> dict[str, Any]:
     started = time.perf_counter()
-    result = plain(function(settings, work))
+    with one_thread():
+        result = plain(function(settings, work))
     kept = work.file(".json")
     if kept is not None:
-        content = {"settings": settings, "seconds": round(time.perf_counter() - started, 2), "result": result}
+        content = {
+            "settings": settings,
+            "versions": run_versions(),
+            "seconds": round(time.perf_counter() - started, 2),
+            "result": result,
+        }
         write_text(kept, json.dumps(content) + "\n")
         for suffix in (".progress", ".pt"):
             leftover = work.file(suffix)
@@ -191,7 +227,7 @@ def _do(function: Run, settings: dict[str, Any], work: Work) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return numbers, texts, lists and dictionaries in place of numpy's; floats to nine digits, infinities as text."""
+    """Return numbers, texts, lists and dictionaries in place of numpy's; floats to nine digits."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
@@ -201,8 +237,35 @@ def plain(value: Any) -> Any:
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, float | np.floating):
-        return float(f"{float(value):.9g}") if math.isfinite(value) else str(float(value))
+        return float(f"{float(value):.9g}")
     return value
+
+
+def as_strict_json(value: Any) -> Any:
+    """Return plain values as every reader of JSON takes them: "nan", "inf" and "-inf" as text."""
+    if isinstance(value, dict):
+        return {key: as_strict_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_strict_json(item) for item in value]
+    return value if not isinstance(value, float) or math.isfinite(value) else str(value)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let linear algebra use one thread, here and in processes that are started: sums depend on how many there are."""
+    from threadpoolctl import threadpool_limits
+
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
@@ -210,7 +273,8 @@ def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Give a pool whose workers do not outlive an interrupt, nor the end of this process."""
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin_worker)
     try:
-        yield pool
+        with one_thread():
+            yield pool
     except BaseException:
         for process in list((getattr(pool, "_processes", None) or {}).values()):
             process.terminate()
@@ -220,10 +284,7 @@ def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin_worker() -> None:
-    """Take one processor, and end with the process that started this one, however that ends."""
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)
+    """End with the process that started this one, however that ends."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait_and_end, args=(parent.sentinel,), daemon=True).start()

@@ -14,6 +14,8 @@ from itertools import pairwise, repeat
 
 import numpy as np
 
+from edgelearn.references.measures import conserved_quantity, trace_alignment
+
 Arrays = list[np.ndarray]
 Activation = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # z -> f(z), f'(z)
 Step = Callable[[Arrays, Arrays], Arrays]  # weights, their directions -> what is added to the weights
@@ -47,19 +49,16 @@ class Net:
 class Course:
     """A training: for the start and after every step, a row of one number a layer.
 
-    `moved` sums norm(dW_i)^2 / 2 over the steps so far, which is what finite steps add to the law of the flow.
+    `conserved` is Q_i = norm(W_i)^2 / 2 - <W_(i+1), B_(i+1)> of every layer but the last; `moved` sums norm(dW_i)^2 / 2
+    over the steps so far, which is what finite steps add to the law of the flow.
     """
 
     alignments: np.ndarray
     half_squares: np.ndarray
+    conserved: np.ndarray
     moved: np.ndarray
     loss: np.ndarray
     net: Net
-
-    @property
-    def conserved(self) -> np.ndarray:
-        """Q_i = norm(W_i)^2 / 2 - <W_(i+1), B_(i+1)> of every layer but the last."""
-        return np.asarray(self.half_squares[:, :-1] - self.alignments)
 
 
 def leaky(slope: float) -> Activation:
@@ -145,13 +144,11 @@ def follow(net: Net, task: Task, step: Step, steps: int, batches: Iterable[Task]
     return Course(*columns, net)
 
 
-def _row(net: Net, task: Task, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    return alignments(net), _half_squares(net.weights), moved, float((errors(net, task) ** 2).sum() / 2)
-
-
-def alignments(net: Net) -> np.ndarray:
-    """Return <W_i, B_i> of every layer but the first."""
-    return np.array([(w * b).sum() for w, b in zip(net.weights[1:], net.feedback[1:], strict=True)])
+def _row(net: Net, task: Task, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+    layers = list(zip(net.weights, net.weights[1:], net.feedback[1:], strict=False))
+    conserved = np.array([conserved_quantity(w, above.T, b) for w, above, b in layers])
+    alignments = np.array([trace_alignment(above.T, b) for _, above, b in layers])
+    return alignments, _half_squares(net.weights), conserved, moved, float((errors(net, task) ** 2).sum() / 2)
 
 
 def _half_squares(matrices: Arrays) -> np.ndarray:

@@ -192,9 +192,9 @@ def draw(measured: dict[str, Any], figure: Any) -> None:
                 bars = [_standard_error(r) for r in repeats]
                 panel.errorbar(measured[key], np.mean(repeats, axis=1), bars, marker="o", ms=3, capsize=2, label=method)
             panel.set(xlabel=f"number of {key}", title=batches, ylim=(0, 50))
-        row[0].set(ylabel="test error, %; bars: standard error")
+        row[0].set(ylabel="test error, %")
         row[0].set_xscale("log", base=2)
-    axes[0, 1].legend(fontsize=6)
+    axes[0, 1].legend(fontsize=6, title="bars: standard error", title_fontsize=6)
 
 
 CLAIM = Claim(

@@ -100,11 +100,11 @@ def judge(measured: dict[str, Any]) -> list[Check]:
 def draw(measured: dict[str, Any], figure: Any) -> None:
     left, first, second = figure.subplots(1, 3)
     for rule in RULES:
-        left.plot(measured[rule]["epochs"], measured[rule]["train_loss"], label=rule)
+        color = left.plot(measured[rule]["epochs"], measured[rule]["train_loss"], label=rule)[0].get_color()
         if rule in TAUGHT:
             epochs = np.array(measured[rule]["seen"]) / 5000
             for axes, layer in ((first, "z1"), (second, "z2")):
-                axes.plot(epochs, measured[rule][layer], label=rule)
+                axes.plot(epochs, measured[rule][layer], label=rule, color=color)
     left.set(xlabel="epochs", ylabel="mean squared error, training", yscale="log")
     for axes, layer in ((first, 1), (second, 2)):
         axes.axhline(90, color="grey", linestyle=":")

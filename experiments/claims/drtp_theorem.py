@@ -78,12 +78,12 @@ def _in_words(study: Study, bits: int, rounding: str) -> dict[str, float]:
             for moment in learn(task, study["word_updates"], keep):
                 if moment.t < depth:
                     continue
-                for k, v in enumerate(task.signals, 1):
-                    back = moment.above(k).T @ -moment.error
-                    degrees, turned = float(angle(back, v)), turned + int((back * v < 0).sum())
-                    n, zero = n + 1, zero + bool(np.isnan(degrees))
-                    beyond += degrees > 90
-                    largest = max(largest, 0.0 if np.isnan(degrees) else degrees)
+                backs = np.array([moment.above(k).T @ -moment.error for k in range(1, depth)])
+                degrees = angle(backs, task.signals)
+                turned += int((backs * task.signals < 0).sum())
+                n, zero = n + len(degrees), zero + int(np.isnan(degrees).sum())
+                beyond += int((degrees > 90).sum())
+                largest = max(largest, float(np.nan_to_num(degrees).max()))
     shares = {"beyond_90_percent": 100 * beyond / n, "no_signal_percent": 100 * zero / n}
     return {"largest_angle": largest, "turned_elements": turned} | shares
 

@@ -60,9 +60,8 @@ def regime(nets: LinearNets, turns: list[list[Any]], every: int) -> dict[str, An
 
 def values(nets: LinearNets) -> list[list[float]]:
     """Return tr(A^T B E), tr(BW) and the error, a number a repeat."""
-    return [
-        each.tolist() for each in (inner(nets.A, nets.B @ nets.error()), trace_alignment(nets.W, nets.B), nets.nse())
-    ]
+    pull = inner(nets.A, nets.B @ nets.error())
+    return [each.tolist() for each in (pull, trace_alignment(nets.W, nets.B), nets.nse())]
 
 
 def measure(study: Study) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from edgelearn.cli import main
-from edgelearn.reproduction import catalog
+from edgelearn.errors import UserError
+from edgelearn.reproduction import catalog, perform
 from tests.cli.runner import edgelearn
 from tests.cli.test_errors import assert_refused
 
@@ -40,10 +41,10 @@ def test_a_claim_is_run_judged_and_written(tmp_path):
 
 
 def test_results_as_json(tmp_path):
-    result = edgelearn("reproduce", "drtp-errorsign", "--json", "--seed", "3", "--out", "a", cwd=tmp_path)
-    (printed,) = json.loads(result.stdout)
-    assert printed == json.loads((tmp_path / "a" / "drtp-errorsign.json").read_text())
-    assert printed["seed"] == 3
+    command = ("reproduce", "drtp-errorsign", "drtp-lemma", "--json", "--seed", "3", "--out", "a")
+    first, second = (json.loads(line) for line in edgelearn(*command, cwd=tmp_path).stdout.splitlines())
+    assert first == json.loads((tmp_path / "a" / "drtp-errorsign.seed3.json").read_text())
+    assert (first["seed"], second["id"]) == (3, "drtp-lemma")
 
 
 def test_help_says_how(tmp_path):
@@ -59,8 +60,13 @@ CASES = {
     "two ways": (["drtp-theorem", "--cost", "seconds"], "give the ids of claims, or --cost seconds"),
     "cost": (["--cost", "second"], "cost class 'second' is not known; known: hours, minutes, seconds. Did you mean 'seconds'?"),
     "markdown": (["drtp-theorem", "--markdown"], "--markdown is for the list"),
-    "jobs": (["drtp-theorem", "--jobs", "0"], "1 or more jobs"),
-    "seed": (["drtp-theorem", "--seed", "-1"], "give a seed of 0 or more"),
+    "jobs": (["drtp-theorem", "--jobs", "0"], "--jobs 0 cannot be used; give 1 or more"),
+    "seed": (["drtp-theorem", "--seed", "-1"], "--seed -1 cannot be used; give 0 or more"),
+    "list, quick": (["list", "--quick"], "the list runs nothing"),
+    "list, seed": (["list", "--seed", "0"], "the list runs nothing"),
+    "list, jobs": (["list", "--jobs", "1", "--json"], "the list runs nothing"),
+    "list, out": (["list", "--out", "a", "--markdown"], "the list runs nothing"),
+    "list, cost": (["list", "--cost", "seconds"], "the list runs nothing"),
     "one of two": (["drtp-theorem", "drtp"], "claim 'drtp' is not known"),
     "folder": (["drtp-errorsign", "--out", "/proc/none"], "cannot write /proc/none"),
 }  # fmt: skip
@@ -146,6 +152,64 @@ def test_several_claims_are_summed_up(made_up, capsys):
     made_up()
     assert main(["reproduce", "fa-made-up", "FA-made-up", "--out", "a", "--jobs", "1"]) == 1
     assert "0 of 2 hold; these differ: fa-made-up, fa-made-up" in capsys.readouterr().out
+
+
+def test_a_cost_that_no_claim_has_is_refused(made_up, capsys):
+    made_up()
+    assert main(["reproduce", "--cost", "hours", "--out", "a"]) == 2
+    told = "edgelearn: no claim of cost hours can be run; costs that have claims: minutes\n"
+    assert capsys.readouterr() == ("", told)
+    assert not Path("a").exists()
+
+
+def test_what_is_finished_is_printed_before_a_later_claim_fails(made_up, capsys, monkeypatch):
+    made_up()
+    calls = []
+
+    def fail_at_the_second(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise UserError("a process was killed")
+        return real(*arguments)
+
+    real = perform.perform
+    monkeypatch.setattr(perform, "perform", fail_at_the_second)
+    assert main(["reproduce", "fa-made-up", "fa-made-up", "--json", "--out", "a", "--jobs", "1"]) == 2
+    printed, told = capsys.readouterr()
+    assert json.loads(printed)["id"] == "fa-made-up"
+    assert told == "edgelearn: a process was killed\n"
+
+
+def test_without_jobs_every_processor_that_may_be_used_is(made_up, monkeypatch):
+    made_up()
+    given = []
+
+    def note(claim, out, quick, seed, jobs, show):
+        given.append(jobs)
+        raise UserError("enough")
+
+    monkeypatch.setattr(perform, "perform", note)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 5, 7}, raising=False)
+    assert main(["reproduce", "fa-made-up"]) == 2
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert main(["reproduce", "fa-made-up"]) == 2
+    assert given == [3, 6]
+
+
+def test_the_list_stands_whatever_is_kept(made_up, capsys):
+    made_up()
+    Path("results").mkdir()
+    kept = Path("results/fa-made-up.json")
+    settings = {"n": 5, "log": str(Path("log").absolute())}
+    for text, status in (
+        ("{", "not yet run in full: the result that is kept is damaged"),
+        (json.dumps({"verdict": "differs", "settings": settings}), "differs: too many"),
+        (json.dumps({"verdict": "differs", "settings": {}}), "not yet run in full: the settings have changed"),
+    ):
+        kept.write_text(text)
+        assert main(["reproduce", "list", "--markdown"]) == 0
+        assert f"| {status}" in capsys.readouterr().out
 
 
 def test_missing_data_is_named_and_nothing_is_written(made_up, capsys, monkeypatch):

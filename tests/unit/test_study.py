@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from edgelearn.errors import UserError
-from edgelearn.reproduction import Claim, at_least, at_most, between, catalog, holds, less, near, perform
-from edgelearn.reproduction.study import Study, Work, plain
+from edgelearn.reproduction import Claim, at_least, at_most, between, catalog, holds, less, less_paired, near, perform
+from edgelearn.reproduction.study import THREADS, Study, Work, as_strict_json, one_thread, plain, run_versions
 from tests.tools import missing
 
 # ---- runs: at the top of a module, so that other processes find them
@@ -47,6 +48,17 @@ def stop_at_two(settings, work):
         lives.touch()
         raise KeyboardInterrupt
     return square(settings, work)
+
+
+def diverge(settings, work):
+    square(settings, work)
+    return {"loss": np.inf, "angles": [math.nan, 1.0], "x": settings["x"]}
+
+
+def threads(settings, work):
+    """Return how many threads linear algebra has, and what libraries that are loaded later will read."""
+    libraries = threadpoolctl.threadpool_info()
+    return {"now": sorted({library["num_threads"] for library in libraries}), "later": [os.environ[n] for n in THREADS]}
 
 
 def slow(settings, work):
@@ -96,6 +108,58 @@ def test_a_damaged_file_is_run_again(tmp_path, damage):
     next((tmp_path / "work").glob("*.json")).write_text(damage)
     assert Study({}, 0, tmp_path / "work").run(square, runs(tmp_path, 3)[0]) == result
     assert done(tmp_path) == [3, 3]
+
+
+def test_runs_of_other_versions_are_run_again(tmp_path):
+    Study({}, 0, tmp_path / "work").run(square, runs(tmp_path, 3)[0])
+    kept = next((tmp_path / "work").glob("*.json"))
+    content = json.loads(kept.read_text())
+    assert content["versions"] == run_versions()
+    assert content["versions"]["numpy"] == np.__version__
+    assert {"edgelearn", "python", "numpy"} <= set(content["versions"]) <= {"edgelearn", "python", "numpy", "torch"}
+    for name in content["versions"]:
+        kept.write_text(json.dumps(content | {"versions": content["versions"] | {name: "0.1"}}))
+        Study({}, 0, tmp_path / "work").run(square, runs(tmp_path, 3)[0])
+        assert json.loads(kept.read_text())["versions"] == run_versions()
+    assert done(tmp_path) == [3] * (1 + len(content["versions"]))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_equal_settings_are_run_once(tmp_path, jobs):
+    shown = []
+    study = Study({}, 0, tmp_path / "work", jobs, lambda *state: shown.append(state))
+    results = study.map(square, [*runs(tmp_path, 3, 4, 3), dict(reversed(runs(tmp_path, 4)[0].items()))])
+    assert [result["square"] for result in results] == [9, 16, 9, 16]
+    assert done(tmp_path) == [3, 4]
+    assert shown[-1] == (2, 2, "square")
+    results[0]["many"].append("changed")
+    assert results[2]["many"] == [0, 1]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_no_number_stays_a_float(tmp_path, jobs):
+    """Also in what is found again: a claim takes means of it, and compares it."""
+    for _ in range(2):
+        for result in Study({}, 0, tmp_path / "work", jobs).map(diverge, runs(tmp_path, 3, 4)):
+            assert result["loss"] == math.inf
+            assert math.isnan(result["angles"][0])
+    assert done(tmp_path) == [3, 4]
+
+
+def test_every_run_has_one_thread_wherever_it_is_done(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    with threadpoolctl.threadpool_limits(2):
+        own = Study({}).map(threads, [{"x": 0}])
+        others = Study({}, jobs=2).map(threads, [{"x": 1}, {"x": 2}])
+        after = {library["num_threads"] for library in threadpoolctl.threadpool_info()}
+    assert [*own, *others] == [{"now": [1], "later": ["1", "1", "1"]}] * 3
+    assert 2 in after
+    assert os.environ["OMP_NUM_THREADS"] == "2"
+    assert "MKL_NUM_THREADS" not in os.environ
+    with pytest.raises(ZeroDivisionError), one_thread():
+        raise ZeroDivisionError
+    assert os.environ["OMP_NUM_THREADS"] == "2"
 
 
 def test_a_killed_process_costs_only_its_own_run(tmp_path):
@@ -184,11 +248,14 @@ def test_random_numbers_follow_from_the_seed_and_the_names():
 def test_plain_values():
     given = {1: (np.int16(2), np.float32(0.1), np.bool_(True)), "x": np.array([[1.0, np.inf]]), "n": None, "t": "s"}
     result = plain(given)
-    assert result == {"1": [2, 0.100000001, True], "x": [[1.0, "inf"]], "n": None, "t": "s"}
+    assert result == {"1": [2, 0.100000001, True], "x": [[1.0, math.inf]], "n": None, "t": "s"}
     assert [type(value) for value in result["1"]] == [int, float, bool]
-    assert plain(math.nan) == "nan"
+    assert math.isnan(plain(np.float32("nan")))
     assert plain(result) == result
-    json.dumps(result, allow_nan=False)
+    as_text = as_strict_json(result | {"y": [-math.inf, {"z": math.nan}]})
+    assert as_text == result | {"x": [[1.0, "inf"]], "y": ["-inf", {"z": "nan"}]}
+    assert [type(value) for value in as_text["1"]] == [int, float, bool]
+    json.dumps(as_text, allow_nan=False)
 
 
 # ---- checks
@@ -203,6 +270,35 @@ def test_limits():
     assert [less("a", 1, 2, by).passed for by in (0, 0.99, 1)] == [True, True, False]
     assert less("a", 1, 2).ours == "1 < 2"
     assert holds("a", np.bool_(True)).passed is True
+
+
+def test_paired_runs_differ_by_more_than_their_standard_error():
+    """Differences 1 and 3: their mean is 2, its standard error 1."""
+    check = less_paired("a", [10, 20], [11, 23], paper="below")
+    assert (check.ours, check.paper, check.passed) == ("15 < 17 by 2 ± 1", "below", True)
+    assert check.tolerance == "first < second by more than the standard error of 2 paired differences"
+    assert not less_paired("a", [11, 23], [10, 20]).passed
+    assert not less_paired("a", [0, 0], [0, 2]).passed  # the mean equals its standard error
+    assert less_paired("a", [0, 0], [0.01, 2]).passed
+    assert not less_paired("a", [1, 2, 3], [1, 2, 3]).passed
+    assert less_paired("a", [1, 2, 3], [1.5, 2.5, 3.5]).passed
+    assert less_paired("a", [0, 1], [1, 2], needs_full=True).needs_full
+    assert less_paired("a", np.zeros(2), np.ones(2)).passed is True
+
+
+def test_one_pair_is_judged_by_its_order():
+    check = less_paired("a", [1], [1.01])
+    assert (check.ours, check.tolerance, check.passed) == ("1 < 1.01", "first < second (one pair)", True)
+    assert not less_paired("a", [1], [1]).passed
+
+
+@pytest.mark.parametrize("bad", ["nan", "inf", math.nan, math.inf, 1e300])
+def test_pairs_with_a_run_that_diverged_do_not_pass(bad):
+    assert not less_paired("a", [1, bad], [2, 3]).passed
+    assert not less_paired("a", [1, 2, 3], [2, 3, bad]).passed
+    assert not less_paired("a", [bad], [3]).passed
+    with pytest.raises(ValueError, match="zip"):
+        less_paired("a", [1, 2], [bad])
 
 
 @pytest.mark.parametrize("bad", ["nan", "inf", math.nan, math.inf])
@@ -277,13 +373,16 @@ def matplotlib():
 
 def test_a_full_run(tmp_path, matplotlib):
     out = tmp_path / "deep" / "out"
-    outcome = perform.perform(claim(tmp_path), out)
+    given = claim(tmp_path)
+    given.settings["rate"] = 2**-0.5  # is not rounded
+    outcome = perform.perform(given, out)
     assert [path.name for path in outcome.written] == ["a-Claim.json", "a-Claim.png"]
     result = read(out / "a-Claim.json")
     assert result == outcome.result
     assert (result["verdict"], outcome.holds, outcome.undrawn) == ("reproduced", True, False)
     assert [check["passed"] for check in result["checks"]] == [True, True]
     assert result["measured"]["squares"] == [0, 1, 4]
+    assert result["settings"] == given.settings
     assert set(result["versions"]) == {"edgelearn", "python", "numpy"}
     assert sorted(path.name for path in out.iterdir()) == ["a-Claim.json", "a-Claim.png", "work"]
 
@@ -296,9 +395,44 @@ def test_the_same_command_gives_the_same_bytes(tmp_path, matplotlib):
         assert isinstance(result.pop("seconds") + result.pop("run_seconds"), float)
         contents.append((result, (tmp_path / folder / "a-Claim.png").read_bytes()))
     assert contents[0] == contents[1] == contents[2]
-    other = perform.perform(claim(tmp_path), tmp_path / "c", seed=1).result
-    assert other["seed"] == 1
-    assert other["measured"]["noise"] != contents[0][0]["measured"]["noise"]
+
+
+def test_another_seed_writes_files_of_its_own(tmp_path, matplotlib):
+    first = perform.perform(claim(tmp_path), tmp_path)
+    other = perform.perform(claim(tmp_path), tmp_path, seed=7)
+    assert [path.name for path in other.written] == ["a-Claim.seed7.json", "a-Claim.seed7.png"]
+    assert other.result["seed"] == 7
+    assert other.result["measured"]["noise"] != first.result["measured"]["noise"]
+    assert read(tmp_path / "a-Claim.json") == first.result
+    reduced = perform.perform(claim(tmp_path), tmp_path, quick=True, seed=7)
+    assert [path.name for path in reduced.written] == ["a-Claim.seed7.quick.json", "a-Claim.seed7.quick.png"]
+
+
+def diverged(study):
+    runs = study.map(diverge, [{"x": x, "log": study["log"]} for x in (1, 2)])
+    return {"mean": np.mean([run["loss"] for run in runs]), "angle": np.mean([run["angles"] for run in runs])}
+
+
+def test_what_is_no_number_is_text_in_the_result_alone(tmp_path):
+    def told(measured):
+        assert measured["mean"] == math.inf
+        assert math.isnan(measured["angle"])
+        return [at_most("mean", measured["mean"], 1)]
+
+    for _ in range(2):
+        outcome = perform.perform(claim(tmp_path, measure=diverged, judge=told, draw=None), tmp_path / "out")
+        result = json.loads((tmp_path / "out/a-Claim.json").read_text(), parse_constant=pytest.fail)
+        assert result == outcome.result
+        assert result["measured"] == {"mean": "inf", "angle": "nan"}
+        assert (result["checks"][0]["ours"], result["checks"][0]["passed"]) == ("inf", False)
+
+
+def test_what_a_claim_measures_by_itself_has_one_thread_too(tmp_path):
+    measured = perform.perform(
+        claim(tmp_path, measure=lambda study: threads({}, Work()), judge=lambda m: [holds("a", True)], draw=None),
+        tmp_path,
+    ).result["measured"]
+    assert measured == {"now": [1], "later": ["1", "1", "1"]}
 
 
 def test_a_reduced_run_is_marked_and_judged_by_its_orders_alone(tmp_path, matplotlib):
@@ -422,6 +556,8 @@ def index(tmp_path, monkeypatch):
     (claims / "drtp_figs1.py").write_text("")
     monkeypatch.setattr(catalog, "CLAIMS", claims)
     monkeypatch.setattr(catalog, "RESULTS", tmp_path)
+    load = catalog.load
+    monkeypatch.setattr(catalog, "load", lambda row: claim(Path()) if row.has_file else load(row))
     catalog.rows.cache_clear()
     yield tmp_path
     catalog.rows.cache_clear()
@@ -441,7 +577,7 @@ def test_the_status_comes_from_the_kept_result(index):
         ("not possible offline", "no data"),
         ("not yet", "hours"),
     ]
-    (index / "drtp-figS1.json").write_text('{"verdict": "differs"}')
+    (index / "drtp-figS1.json").write_text('{"verdict": "differs", "settings": {"n": 3, "log": "log"}}')
     assert catalog.as_rows()[0] == {
         "id": "drtp-figS1",
         "source": "DRTP, Suppl. Fig. 1",
@@ -458,6 +594,24 @@ def test_the_status_comes_from_the_kept_result(index):
     assert lines[3] == "| `fa-none` | FA | - | - | - | not possible offline: no data |"
 
 
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"settings": {}}', '{"verdict": "differs"}', "\xff"])
+def test_a_kept_result_that_is_damaged_is_none(index, damage):
+    (index / "drtp-figS1.json").write_bytes(damage.encode("latin-1"))
+    assert catalog.row_of("drtp-figS1").verdict() == ("not yet run in full", "the result that is kept is damaged")
+    assert "damaged" in catalog.as_markdown()
+
+
+def test_a_kept_result_of_other_settings_is_none(index):
+    (index / "drtp-figS1.json").write_text('{"verdict": "reproduced", "settings": {"n": 4, "log": "log"}}')
+    expected = ("not yet run in full", "the settings have changed since the result that is kept")
+    assert catalog.row_of("drtp-figS1").verdict() == expected
+
+
+def test_a_result_of_another_seed_is_not_the_kept_one(index):
+    (index / "drtp-figS1.seed3.json").write_text('{"verdict": "reproduced", "settings": {"n": 3, "log": "log"}}')
+    assert catalog.row_of("drtp-figS1").verdict() == ("not yet run in full", "our note")
+
+
 def test_claims_without_a_file_say_why(index):
     with pytest.raises(UserError, match=r"fa-none cannot be run \(it is not possible offline\): no data; see"):
         catalog.load(catalog.row_of("fa-none"))
@@ -467,7 +621,8 @@ def test_claims_without_a_file_say_why(index):
 
 def test_a_cost_class_is_those_with_a_file(index):
     assert [row.id for row in catalog.select("seconds")] == ["drtp-figS1"]
-    assert catalog.select("hours") == []
+    with pytest.raises(UserError, match=r"no claim of cost hours can be run; costs that have claims: seconds$"):
+        catalog.select("hours")
     with pytest.raises(UserError, match="cost class 'second' is not known; known: hours, minutes, seconds"):
         catalog.select("second")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import builtins
 import json
+from io import StringIO
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from edgelearn.config import make_config
 from edgelearn.encoders import encode_levels
@@ -18,7 +20,7 @@ from edgelearn.references.closed_form import binary_units, pass_samples, stored_
 from edgelearn.references.online_twin import OnlineTwin
 from edgelearn.rules import RULES
 from edgelearn.run import design_for, load_data, run
-from edgelearn.validate import _angles, kernel_words, validate
+from edgelearn.validate import _angles, _is_silent, kernel_words, validate
 from tests.tools import require_torch
 from tests.twins import naive_twin
 
@@ -170,6 +172,7 @@ def test_a_twin_that_diverges_is_told_in_valid_json(monkeypatch):
     validation = validate(settings(rule="dfa", epochs=1))
     assert not validation.content["verdict"]["accuracy_follows"]
     assert not validation.content["verdict"]["angles_follow"]
+    assert not validation.content["verdict"]["follows"]
     assert "NaN" not in validation.to_json()
     assert validation.content["points"][-1]["layers"][0]["angle_signal"]["own_weights"] is None
 
@@ -221,6 +224,36 @@ def test_angles():
     assert opposite["equal_weights"] == pytest.approx(180)
     assert (opposite["to_backprop_fixed"], opposite["to_backprop_float"]) == (pytest.approx(90), pytest.approx(45))
     assert opposite["difference"] == pytest.approx(45)
+
+
+def test_signals_that_vanish_in_fixed_point_alone_do_not_follow(monkeypatch):
+    """Without a signal there is no angle, and nothing that could differ."""
+    require_torch()
+    assert validate(settings(rule="dfa")).content["verdict"]["silent_layers"] == []
+
+    def muted(learner, levels, labels):
+        words = kernel_words(learner, levels, labels)
+        words.deltas[0][:] = 0
+        return words
+
+    monkeypatch.setattr("edgelearn.validate.kernel_words", muted)
+    validation = validate(settings(rule="dfa"))
+    verdict = validation.content["verdict"]
+    assert (verdict["largest_angle_difference"], verdict["angles_follow"]) == (None, True)
+    assert (verdict["silent_layers"], verdict["signals_follow"], verdict["follows"]) == ([1], False, False)
+    printed = StringIO()
+    validation.print(Console(file=printed, width=120))
+    assert "does NOT follow its float twin in" in printed.getvalue()
+    assert "layer 1 has no signal left in fixed point" in printed.getvalue()
+    assert validate(settings(rule="shallow")).content["verdict"]["silent_layers"] == []  # its hidden layer never learns
+
+
+def test_silence_is_right_where_nothing_is_left_to_learn():
+    none, some, errors = np.zeros((2, 3)), np.full((2, 3), 1e-4), np.array([[0.001, -0.0019]])
+    assert _is_silent(none, some, 2 * errors)
+    assert not _is_silent(none, some, errors)  # below half a step of p
+    assert not _is_silent(none, none, 2 * errors)
+    assert not _is_silent(np.array([[0, 1, 0], [0, 0, 0]]), some, 2 * errors)
 
 
 def test_strict_stops_the_fixed_point_run():
