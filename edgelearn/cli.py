@@ -601,6 +601,24 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 170).print(table)
 
 
+def _print_claims(rows: list[dict[str, Any]]) -> None:
+    """Print the list of claims: a table as wide as the terminal, or a line of fields between tabs for programs."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not sys.stdout.isatty():
+        typer.echo("\n".join("\t".join(str(value) for value in row.values()) for row in rows))
+        return
+    console = Console(highlight=False, markup=False)
+    names = [name for name in rows[0] if console.width >= 140 or name in ("id", "cost", "status")]
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, no_wrap=name in ("id", "cost"))
+    for row in rows:
+        table.add_row(*(str(row[name]) for name in names))
+    console.print(table)
+
+
 @app.command()
 def bench(
     json: Annotated[bool, _flag("Print the rows as JSON.", "--json")] = False,
@@ -660,11 +678,13 @@ def reproduce(
         elif markdown:
             typer.echo(catalog.as_markdown(), nl=False)
         else:
-            _print_table(catalog.as_rows())
+            _print_claims(catalog.as_rows())
         return
     if markdown:
         raise UserError("--markdown is for the list; give edgelearn reproduce list --markdown")
-    if bool(claims) == (cost is not None):
+    if claims and cost is not None:
+        raise UserError("give the ids of claims or --cost, not both")
+    if not claims and cost is None:
         raise UserError("give the ids of claims, or --cost seconds; `edgelearn reproduce list` shows them all")
     if seed is not None and seed < 0:
         raise UserError(f"--seed {seed} cannot be used; give 0 or more")
@@ -680,7 +700,7 @@ def reproduce(
             else:
                 _print_outcome(outcome, row.note)
     except KeyboardInterrupt:
-        print("edgelearn: interrupted; the same command continues", file=sys.stderr)
+        print("edgelearn: interrupted; what is finished is kept, the same command continues", file=sys.stderr)
         raise typer.Exit(130) from None
     differ = [outcome.result["id"] for outcome in outcomes if not outcome.holds]
     if len(outcomes) > 1 and not json:

@@ -57,7 +57,7 @@ CASES = {
     "misspelt": (["drtp-theoren"], "`edgelearn reproduce list` shows all 83. Did you mean 'drtp-theorem'?"),
     "no data anywhere": (["mdfa-table2"], "mdfa-table2 cannot be run (it is not possible offline): ImageNet"),
     "nothing": ([], "give the ids of claims, or --cost seconds"),
-    "two ways": (["drtp-theorem", "--cost", "seconds"], "give the ids of claims, or --cost seconds"),
+    "two ways": (["drtp-theorem", "--cost", "seconds"], "give the ids of claims or --cost, not both"),
     "cost": (["--cost", "second"], "cost class 'second' is not known; known: hours, minutes, seconds. Did you mean 'seconds'?"),
     "markdown": (["drtp-theorem", "--markdown"], "--markdown is for the list"),
     "jobs": (["drtp-theorem", "--jobs", "0"], "--jobs 0 cannot be used; give 1 or more"),
@@ -260,7 +260,7 @@ def test_ctrl_c_and_the_same_command_again(tmp_path):
     os.killpg(first.pid, signal.SIGINT)
     printed, told = first.communicate(timeout=60)
     assert (first.returncode, printed) == (130, "")
-    assert told == "edgelearn: interrupted; the same command continues\n"
+    assert told == "edgelearn: interrupted; what is finished is kept, the same command continues\n"
     before = len(kept())
     assert 1 <= before < 5
     again = begin()

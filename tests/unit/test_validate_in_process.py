@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import sys
 from io import StringIO
 
 import numpy as np
@@ -271,6 +272,7 @@ def test_without_torch_the_way_to_get_it_is_told(monkeypatch, tmp_path):
         return found(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.delitem(sys.modules, "edgelearn.references.pytorch", raising=False)
     with pytest.raises(UserError, match=r'pip install "edgelearn\[torch\]"'):
         validate(settings(), tmp_path / "a")
     assert not (tmp_path / "a").exists()
