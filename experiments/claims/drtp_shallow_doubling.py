@@ -25,12 +25,8 @@ def measure(study: Study) -> dict[str, Any]:
 def judge(measured: dict[str, Any]) -> list[Check]:
     drtp = measured["drtp FC1-500"]
     return [
-        less(
-            "twice the units: drtp FC1-500 below shallow FC1-1000", drtp, measured["shallow FC1-1000"], 2, "4.61 < 7.92"
-        ),
-        less(
-            "twice the layers: drtp FC1-500 below shallow FC2-500", drtp, measured["shallow FC2-500"], 2, "4.61 < 8.25"
-        ),
+        less(f"drtp FC1-500 below shallow {network}", drtp, measured[f"shallow {network}"], 2, paper, needs_full=True)
+        for network, paper in (("FC1-1000", "4.61 < 7.92"), ("FC2-500", "4.61 < 8.25"))
     ]
 
 

@@ -53,9 +53,7 @@ def judge(measured: dict[str, Any]) -> list[Check]:
             )
         errors = {rule: cells[f"{network} {rule}"]["test"] for rule in RULES}
         for low, high in (("bp", "fa"), ("bp", "dfa"), ("fa", "drtp"), ("dfa", "drtp"), ("drtp", "shallow")):
-            checks.append(
-                less_paired(f"{network}: {low} below {high}", errors[low], errors[high], needs_full=high != "shallow")
-            )
+            checks.append(less_paired(f"{network}: {low} below {high}", errors[low], errors[high], needs_full=True))
         apart = abs(mean["fa"] - mean["dfa"])
         checks.append(holds(f"{network}: fa and dfa within 0.1 points", apart <= 0.1, apart, "within 0.1", True))
     return checks
