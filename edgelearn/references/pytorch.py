@@ -7,6 +7,6 @@ from edgelearn.errors import UserError
 try:
     import torch
 except ImportError:
-    raise UserError('torch is not installed; for the float references: pip install "edgelearn[torch]"') from None
+    raise UserError('torch is not installed; pip install "edgelearn[torch]"') from None
 
 __all__ = ["torch"]

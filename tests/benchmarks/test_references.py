@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import sys
 
 import numpy as np
 import pytest
@@ -81,13 +82,14 @@ def test_without_torch_bench_goes_on_and_says_why(monkeypatch):
         return found(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.delitem(sys.modules, "edgelearn.references.pytorch", raising=False)
     data = bench.synthetic(20, 3, 1, 10)
     for net in (torch_online.AutogradNet, torch_online.InPlaceNet):
         with pytest.raises(UserError, match=r'pip install "edgelearn\[torch\]"'):
             net((20, 8, 3))
     rows = {row.name: row for row in bench.measure((20, 8, 3), 1, 10, 1, data)}
     assert rows[bench.AUTOGRAD].samples_per_second is None
-    assert 'skipped: torch is not installed; to compare with it: pip install "edgelearn[torch]"' in "\n".join(
+    assert 'skipped: torch is not installed; pip install "edgelearn[torch]"' in "\n".join(
         bench.as_table(list(rows.values()))
     )
 
