@@ -258,4 +258,4 @@ def draw_curves(axes: Any, curves: dict[str, list[list[float]]]) -> None:
         low, high = zip(*[interval(values) for values in at], strict=True)
         axes.fill_between(epochs, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set(xlabel="epochs", ylabel="test accuracy, %", ylim=(45, 101))  # intervals of few repeats run off
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="x-small", loc="center right")
