@@ -88,7 +88,7 @@ def perform(
     """Measure, judge and draw a claim; write ID.json and ID.png.
 
     A reduced run writes ID.quick.json, one of another seed than 0 ID.seedN.json; neither replaces the result of a full
-    run from seed 0. Runs that are done stay in the folder `work` inside: the same call continues after an interrupt.
+    run from seed 0. Runs that are done stay in the folder `runs` inside: the same call continues after an interrupt.
 
     Raises
     ------
@@ -98,9 +98,9 @@ def perform(
         on Ctrl-C and termination
     """
     check_ready(claim)
-    make_folder(out / "work")
+    make_folder(out / "runs")
     reduced = quick and bool(claim.quick)
-    study = Study(claim.settings | (claim.quick if reduced else {}), seed, out / "work", jobs, show)
+    study = Study(claim.settings | (claim.quick if reduced else {}), seed, out / "runs", jobs, show)
     started = time.perf_counter()
     with _termination_interrupts(), one_thread():
         try:

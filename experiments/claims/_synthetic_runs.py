@@ -85,3 +85,13 @@ def train_synthetic(settings: dict[str, Any], work: Work) -> dict[str, Any]:
         **curves,
         "angles": angles.series(training, LATE_EPOCHS * n, 500),
     }
+
+
+def label_angles(*layers: Any) -> None:
+    """Finish the panels that show the angles of one hidden layer each."""
+    for layer, axes in enumerate(layers, 1):
+        axes.axhline(90, color="grey", linestyle=":")
+        axes.set(
+            xlabel="epochs", ylabel="angle to backpropagation, degrees", title=f"hidden layer {layer}", ylim=(0, 120)
+        )
+    layers[0].legend(fontsize="small")

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgelearn.reproduction import Check, Claim, at_most, less, less_paired
 from edgelearn.reproduction.study import Study
-from experiments.claims._synthetic_runs import train_synthetic
+from experiments.claims._synthetic_runs import label_angles, train_synthetic
 
 RULES = ("bp", "fa", "dfa", "sdfa", "shallow")
 TAUGHT = ("fa", "dfa", "sdfa")
@@ -106,13 +106,8 @@ def draw(measured: dict[str, Any], figure: Any) -> None:
             for axes, layer in ((first, "z1"), (second, "z2")):
                 axes.plot(epochs, measured[rule][layer], label=rule, color=color)
     left.set(xlabel="epochs", ylabel="mean squared error, training", yscale="log")
-    for axes, layer in ((first, 1), (second, 2)):
-        axes.axhline(90, color="grey", linestyle=":")
-        axes.set(
-            xlabel="epochs", ylabel="angle to backpropagation, degrees", title=f"hidden layer {layer}", ylim=(0, 120)
-        )
     left.legend(fontsize="small")
-    first.legend(fontsize="small")
+    label_angles(first, second)
 
 
 CLAIM = Claim(

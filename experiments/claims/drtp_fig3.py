@@ -14,7 +14,7 @@ import numpy as np
 
 from edgelearn.reproduction import Check, Claim, at_most, between, less
 from edgelearn.reproduction.study import Study
-from experiments.claims._synthetic_runs import train_synthetic
+from experiments.claims._synthetic_runs import label_angles, train_synthetic
 
 RULES = ("bp", "fa", "dfa", "sdfa", "drtp", "shallow")
 TAUGHT = ("fa", "dfa", "sdfa")
@@ -101,13 +101,8 @@ def draw(measured: dict[str, Any], figure: Any) -> None:
                     label=rule,
                 )
     left.set(xlabel="epochs", ylabel="test error, %  (x: paper)", yscale="log")
-    for axes, layer in ((first, 1), (second, 2)):
-        axes.axhline(90, color="grey", linestyle=":")
-        axes.set(
-            xlabel="epochs", ylabel="angle to backpropagation, degrees", title=f"hidden layer {layer}", ylim=(0, 120)
-        )
     left.legend(fontsize="small")
-    first.legend(fontsize="small")
+    label_angles(first, second)
 
 
 CLAIM = Claim(

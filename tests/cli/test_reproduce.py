@@ -142,7 +142,7 @@ def test_a_reduced_run_says_so(made_up, capsys):
     printed = capsys.readouterr().out
     assert "verdict: reduced run: order holds" in printed
     assert "full run only" in printed
-    assert sorted(path.name for path in Path("a").iterdir()) == ["fa-made-up.quick.json", "work"]
+    assert sorted(path.name for path in Path("a").iterdir()) == ["fa-made-up.quick.json", "runs"]
     assert main(["reproduce", "fa-made-up", "--out", "a", "--jobs", "1"]) == 1
     assert "2 runs were kept from before" in capsys.readouterr().out
     assert Path("log").read_text().count("run") == 5
@@ -252,7 +252,7 @@ def test_ctrl_c_and_the_same_command_again(tmp_path):
         )
 
     def kept():
-        return list((tmp_path / "a" / "work").glob("*.json"))
+        return list((tmp_path / "a" / "runs").glob("*.json"))
 
     first, end = begin(), time.monotonic() + 60
     while not kept() and time.monotonic() < end:

@@ -384,7 +384,7 @@ def test_a_full_run(tmp_path, matplotlib):
     assert result["measured"]["squares"] == [0, 1, 4]
     assert result["settings"] == given.settings
     assert set(result["versions"]) == {"edgelearn", "python", "numpy"}
-    assert sorted(path.name for path in out.iterdir()) == ["a-Claim.json", "a-Claim.png", "work"]
+    assert sorted(path.name for path in out.iterdir()) == ["a-Claim.json", "a-Claim.png", "runs"]
 
 
 def test_the_same_command_gives_the_same_bytes(tmp_path, matplotlib):
@@ -510,7 +510,7 @@ def test_termination_is_an_interrupt(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         perform.perform(claim(tmp_path, measure=terminated), tmp_path / "out")
     assert signal.getsignal(signal.SIGTERM) is before
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["work"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["runs"]
 
 
 def test_results_go_beside_the_code_in_a_checkout_only(tmp_path, monkeypatch):
