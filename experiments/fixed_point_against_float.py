@@ -1,13 +1,14 @@
 """Eight-bit learning beside its float twin on MNIST: accuracy, and the angles of the signals that teach hidden layers.
 
-    python experiments/fixed_point_against_float.py              drtp, dfa and bp; about 20 minutes on one core
-    python experiments/fixed_point_against_float.py drtp [...]   some rules
+    python experiments/fixed_point_against_float.py              all rows; about half an hour on one core
+    python experiments/fixed_point_against_float.py drtp [...]   some rows
 
-Each run is `edgelearn validate` of one seed: 784-500-10, 10 epochs, rates as `edgelearn run` has them. Prints a
-Markdown table and writes experiments/results/fixed_point_against_float.json, after each rule. Needs torch, and MNIST:
-put it in a folder named in EDGELEARN_DATA or run `edgelearn data fetch mnist`.
+Each run is `edgelearn validate` of one seed: 784-500-10, 10 epochs, rates as `edgelearn run` has them. Rows are drtp,
+dfa, bp, and bp-dead-zone: bp with --dead-zone 16, which leaves out errors of at most 16/255, whose direction eight bits
+of p do not know. Prints a Markdown table and writes experiments/results/fixed_point_against_float.json, after each row.
+Needs torch, and MNIST: put it in a folder named in EDGELEARN_DATA or run `edgelearn data fetch mnist`.
 
-A rule passes if the mean accuracy of three seeds is at most 0.3 points from that of the twins, and if the angle between
+A row passes if the mean accuracy of three seeds is at most 0.3 points from that of the twins, and if the angle between
 its signal and backpropagation's differs by less than 5 degrees between fixed point and float, in every seed and epoch.
 """
 
@@ -27,17 +28,22 @@ from edgelearn.files import write_text
 from edgelearn.validate import ANGLE_DEGREES, GAP_POINTS, INEXACT, validate
 
 RESULTS = Path(__file__).parent / "results" / "fixed_point_against_float.json"
-RULES = ("drtp", "dfa", "bp")
 SEEDS = (0, 1, 2)
+ROWS: dict[str, dict[str, Any]] = {
+    "drtp": {"rule": "drtp"},
+    "dfa": {"rule": "dfa"},
+    "bp": {"rule": "bp"},
+    "bp-dead-zone": {"rule": "bp", "dead_zone": 16},
+}
 SETTINGS: dict[str, Any] = {"data": "mnist", "net": "784-500-10", "bits": 8, "epochs": 10}
 KEPT = ("weights", "angle_signal", "angle_signal_pooled", "at_rails_percent", "vanished", "one_sample", *INEXACT)
 
-HEADER = ("rule", "fixed point", "float", "gap", "each", "angle to bp, fixed", "float", "differ by", "equal weights")
+HEADER = ("row", "fixed point", "float", "gap", "each", "angle to bp, fixed", "float", "differ by", "equal weights")
 
 
-def measure(rule: str, seed: int) -> dict[str, Any]:
+def measure(row: str, seed: int) -> dict[str, Any]:
     """Validate one seed; return curves over epochs, and everything about the last one."""
-    points = validate(make_config(SETTINGS | {"rule": rule, "seed": seed})).content["points"]
+    points = validate(make_config(SETTINGS | ROWS[row] | {"seed": seed})).content["points"]
     hidden = [point["layers"][0] for point in points]
     curves = {
         name: [point[name] for point in points]
@@ -51,7 +57,7 @@ def measure(rule: str, seed: int) -> dict[str, Any]:
 
 
 def summary(runs: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures of a rule over its seeds, and whether it passes."""
+    """Return the figures of a row over its seeds, and whether it passes."""
     gap = statistics.mean(run["gap_points"] for run in runs.values())
     differences = [angle for run in runs.values() for angle in run["curves"]["angle_signal_difference"]]
     worst = max(abs(angle) for angle in differences)
@@ -74,19 +80,19 @@ def summary(runs: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("rules", nargs="*", metavar="RULE", help=", ".join(RULES))
-    chosen = parser.parse_args().rules or RULES
-    content = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rules": {}}
-    content |= {"edgelearn": __version__, "settings": SETTINGS, "seeds": SEEDS}
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
+    chosen = parser.parse_args().rows or tuple(ROWS)
+    content = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": {}}
+    content |= {"edgelearn": __version__, "settings": SETTINGS | {"rows": ROWS}, "seeds": SEEDS}
     try:
-        for rule in chosen:
-            if rule not in RULES:
-                raise unknown("rule", rule, RULES)
+        for name in chosen:
+            if name not in ROWS:
+                raise unknown("row", name, ROWS)
             runs: dict[str, Any] = {}
             for seed in SEEDS:
-                print(f"{rule}, seed {seed}", file=sys.stderr, flush=True)
-                runs[str(seed)] = measure(rule, seed)
-            content["rules"][rule] = summary(runs) | {"runs": runs}
+                print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
+                runs[str(seed)] = measure(name, seed)
+            content["rows"][name] = summary(runs) | {"runs": runs}
             write_text(RESULTS, json.dumps(content, indent=1) + "\n")
     except UserError as error:
         print(error, file=sys.stderr)
@@ -94,12 +100,12 @@ def main() -> int:
     print("| " + " | ".join(HEADER) + " |")
     print("|" + "---|" * len(HEADER))
     missed = 0
-    for rule in chosen:
-        row = content["rules"][rule]
+    for name in chosen:
+        row = content["rows"][name]
         end = row["last_epoch_mean"]
         missed += not (row["gap_met"] and row["angle_met"])
         cells = (
-            rule,
+            name,
             f"{end['fixed_accuracy_percent']:.2f} %",
             f"{end['float_accuracy_percent']:.2f} %",
             f"{row['gap_points']:.2f}" + ("" if row["gap_met"] else " MISSED"),
