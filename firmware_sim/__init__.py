@@ -1,0 +1,1 @@
+"""Firmware: the C core, its numbers, and the emulated boards that run it."""

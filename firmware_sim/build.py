@@ -1,0 +1,108 @@
+"""From a learner to sources in a folder, and from there to an image: an ELF file, or a library for this machine."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgelearn.errors import UserError
+from edgelearn.files import write_text
+from edgelearn.learner import Learner
+from firmware_sim.numbers import headers
+from firmware_sim.targets import Target
+from firmware_sim.toolchain import WARNINGS, Compiler, find_compiler
+
+CSRC = Path(__file__).parent / "csrc"
+CORE = ("include/el_fixed.h", "include/el_learner.h", "include/el_checkpoint.h", "src/el_learner.c", "src/el_checkpoint.c")
+OPTIMISATIONS = ("-O0", "-O1", "-Os", "-O2", "-O3")
+# Entry points are kept; everything that nothing calls goes.
+_LINKER_SCRIPT = """MEMORY {{
+    FLASH (rx) : ORIGIN = {flash_at:#x}, LENGTH = {flash}
+    RAM (rw) : ORIGIN = {ram_at:#x}, LENGTH = {ram}
+}}
+SECTIONS {{
+    .text : {{ {keep} *(.text .text.*) }} > FLASH
+    .rodata : {{ *(.rodata .rodata.* .srodata .srodata.*) }} > FLASH
+    .data : {{ *(.data .data.* .sdata .sdata.*) }} > RAM AT > FLASH
+    .bss : {{ *(.bss .bss.* .sbss .sbss.* COMMON) }} > RAM
+    /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .ARM.attributes .riscv.attributes .comment .eh_frame* .note.*) }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A program: where it is, for what, and by whom it was compiled."""
+
+    path: Path
+    target: Target
+    compiler: Compiler
+    optimisation: str
+    identity: int
+
+
+def write_sources(learner: Learner, folder: Path) -> int:
+    """Write core and generated headers into include/ and src/ of a folder; return the identity of the network."""
+    for name in CORE:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_text(folder / name, (CSRC / name).read_text())
+    generated = headers(learner)
+    for name, text in generated.items():
+        write_text(folder / "include" / name, text)
+    found = re.search(r"EL_IDENTITY 0x([0-9A-F]{8})", generated["el_config.h"])
+    assert found is not None
+    return int(found[1], 16)
+
+
+def compile_image(
+    learner: Learner,
+    folder: Path,
+    target: Target,
+    app: tuple[str, ...] = ("replay.c", "ram_flash.c"),
+    keep: tuple[str, ...] = ("replay*",),
+    compiler: str = "zig",
+    optimisation: str = "-O2",
+    extra: tuple[str, ...] = (),
+    ram: int = 1 << 24,
+    flash: int = 1 << 24,
+) -> Image:
+    """Compile a learner's network and an application of `csrc/app`.
+
+    Parameters
+    ----------
+    folder : for sources and image
+    keep : names of functions, with wildcards, that something outside calls
+    ram, flash : bytes the linker may use
+
+    Raises
+    ------
+    UserError
+        "... is not installed; run: ...", "the network does not fit ...", "... could not compile ..."
+    """
+    found = find_compiler(compiler, target)
+    identity = write_sources(learner, folder)
+    sources = [str(folder / name) for name in CORE if name.endswith(".c")]
+    sources += [str(CSRC / "app" / name) for name in app]
+    command = [*found.command, *WARNINGS, optimisation, "-I", str(folder / "include"), *extra]
+    path = folder / ("firmware.so" if target.isa == "host" else "firmware.elf")
+    if target.isa == "host":
+        command += ["-shared", "-fPIC"]
+    else:
+        script = folder / "link.ld"
+        kept = " ".join(f"KEEP(*(.text.{name}))" for name in keep)
+        text = _LINKER_SCRIPT.format(flash_at=target.flash_at, ram_at=target.ram_at, flash=flash, ram=ram, keep=kept)
+        write_text(script, text)
+        command += ["-ffreestanding", "-fno-builtin", "-nostdlib", "-ffunction-sections", "-fdata-sections"]
+        command += [f"-Wl,-T,{script}", "-Wl,--gc-sections", f"-Wl,-e,{keep[0].rstrip('*')}"]
+        if compiler == "gcc":
+            command += ["-Wl,--no-warn-rwx-segments", "-Wl,--build-id=none"]
+            sources += [str(CSRC / "app" / "memory.c"), "-lgcc"]
+    done = subprocess.run([*command, *sources, "-o", str(path)], capture_output=True, text=True)
+    if done.returncode:
+        reason = done.stderr.strip()
+        if "overflowed" in reason or "will not fit in region" in reason:
+            raise UserError(f"the network does not fit {flash} bytes of flash and {ram} bytes of RAM; use a smaller --net")
+        raise UserError(f"{found.version} could not compile for {target.name}:\n{reason[-2000:]}")
+    return Image(path, target, found, optimisation, identity)

@@ -1,0 +1,38 @@
+/* What a learner has learned, as bytes that outlive a loss of power.
+ *
+ * A checkpoint is EL_CHECKPOINT_BYTES long, little-endian, the same on every machine:
+ *
+ *     magic "ELCK", network identity, sequence number      4 bytes each
+ *     samples learned, generator                           4 bytes each
+ *     live outputs, halvings                               2 bytes each
+ *     words, row by row, bias last                         EL_WORDS * sizeof(el_word)
+ *     CRC-32 of everything before                          4 bytes
+ *
+ * el_save and el_restore keep two of them in flash and write the older one, so that the newer is whole at any moment. The
+ * three functions of the flash are yours to write, for your part.
+ */
+#ifndef EL_CHECKPOINT_H
+#define EL_CHECKPOINT_H
+
+#include "el_learner.h"
+
+#define EL_CHECKPOINT_BYTES (28UL + (EL_WORDS * (EL_WORD_BITS <= 8 ? 1UL : 2UL)))
+
+/* Write EL_CHECKPOINT_BYTES to `out`, e.g. to send them over a wire. */
+void el_checkpoint_out(const el_learner *net, uint32_t sequence, uint8_t *out);
+
+/* Take over a checkpoint if it is whole and of this network; otherwise change nothing and return false. */
+bool el_checkpoint_in(el_learner *net, const uint8_t *bytes);
+
+/* Write the older of two slots; return whether it can be read back. */
+bool el_save(const el_learner *net);
+
+/* Take over the newer whole slot; return false if there is none: then call el_init. */
+bool el_restore(el_learner *net);
+
+/* For your part: slots 0 and 1, each of at least EL_CHECKPOINT_BYTES, erased apart. */
+extern const uint8_t *el_flash_slot(uint8_t slot);
+extern bool el_flash_erase(uint8_t slot);
+extern bool el_flash_program(uint8_t slot, uint32_t offset, const uint8_t *bytes, uint32_t n);
+
+#endif

@@ -1,0 +1,95 @@
+/* A network that learns online, in integers. Bit for bit the network that edgelearn simulates.
+ *
+ *     static el_learner net;
+ *     el_init(&net);
+ *     class = el_predict(&net, levels);          no learning
+ *     class = el_learn(&net, levels, label);     the class predicted before learning
+ *
+ * No heap, no floating point, no recursion, no library. All state is in the learner, so there may be several. A learner is
+ * not shared between threads: call it from one task, never from an interrupt that may interrupt another call.
+ */
+#ifndef EL_LEARNER_H
+#define EL_LEARNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "el_config.h"
+
+/* Signals that teach hidden layers, and how they get there: values of EL_SIGNAL and EL_FEEDBACK. */
+#define EL_SIGNAL_NONE 0
+#define EL_SIGNAL_TARGET 1
+#define EL_SIGNAL_ERROR 2
+#define EL_SIGNAL_SIGN 3
+#define EL_SIGNAL_DELTA 4
+#define EL_FEEDBACK_NONE 0
+#define EL_FEEDBACK_DIRECT 1
+#define EL_FEEDBACK_LAYERWISE 2
+#define EL_FEEDBACK_TRANSPOSE 3
+#define EL_GATE_ALWAYS 0
+#define EL_GATE_ERROR 1
+#define EL_GATE_MARGIN 2
+
+#if EL_WORD_BITS <= 8
+typedef int8_t el_word; /* a stored weight or bias */
+#else
+typedef int16_t el_word;
+#endif
+
+#if EL_SIGNED_LEVELS
+typedef int8_t el_level; /* an input */
+#else
+typedef uint8_t el_level;
+#endif
+
+#if EL_WIDEST <= 256
+typedef uint8_t el_index; /* of a neuron or an input within its layer */
+#else
+typedef uint16_t el_index;
+#endif
+
+/* What was learned comes first and is what a checkpoint holds; the rest is scratch, rewritten by every call. */
+typedef struct {
+    uint32_t learned; /* samples learned since el_init */
+#if EL_STOCHASTIC
+    uint32_t generator;
+#endif
+    uint16_t live;     /* outputs that stand for a class met so far; predictions are among these */
+    uint16_t halvings; /* of the learning rates, from their start */
+    el_word words[EL_WORDS]; /* of layers that learn: a row a neuron, its bias last */
+
+    int16_t error[EL_OUTPUTS]; /* not zero, their outputs in error_at */
+#if EL_DELTAS > 0
+    int16_t delta[EL_DELTAS]; /* not zero, their neurons in delta_at */
+#endif
+#if EL_LFSR_LANES > 0
+    uint16_t lfsr[EL_LFSR_LANES];
+#endif
+    el_index event[EL_WIDEST_INPUT]; /* inputs of a layer that are not zero */
+    el_index error_at[EL_OUTPUTS];
+#if EL_DELTAS > 0
+    el_index delta_at[EL_DELTAS];
+#endif
+#if EL_ACTIVATIONS > 0
+    int8_t activation[EL_ACTIVATIONS];
+#endif
+#if EL_GATES > 0
+    uint8_t gate[EL_GATES];
+#endif
+    int8_t output[EL_OUTPUTS]; /* table indices q of the output layer */
+} el_learner;
+
+/* Put the initial words and an untouched generator into the learner. */
+void el_init(el_learner *net);
+
+/* Return the class of one sample: EL_INPUTS levels, each in the range of the encoder. */
+uint16_t el_predict(el_learner *net, const el_level *levels);
+
+/* Learn one sample of a known class, label < EL_CLASSES; return the class predicted before. A larger label is only
+ * predicted. */
+uint16_t el_learn(el_learner *net, const el_level *levels, uint16_t label);
+
+/* Return the output of a class for the sample predicted last, 255 is 1.0. */
+uint8_t el_score(const el_learner *net, uint16_t output);
+
+#endif

@@ -1,0 +1,177 @@
+/* Checkpoints: serialised word by word, so that neither byte order nor padding matters, and closed by a CRC. */
+#include "el_checkpoint.h"
+
+#define MAGIC 0x4B434C45UL /* "ELCK" */
+#define AT_IDENTITY 4UL
+#define AT_SEQUENCE 8UL
+#define AT_LEARNED 12UL
+#define AT_GENERATOR 16UL
+#define AT_LIVE 20UL
+#define AT_HALVINGS 22UL
+#define AT_WORDS 24UL
+#define AT_CRC (EL_CHECKPOINT_BYTES - 4UL)
+#define CHUNK 8UL /* bytes programmed at once; what flash of many parts takes as a unit */
+
+static uint32_t crc_step(uint32_t crc, uint8_t byte)
+{
+    crc ^= byte;
+    for (uint8_t bit = 0U; bit < 8U; bit++) {
+        crc = (crc >> 1U) ^ (((crc & 1U) != 0U) ? 0xEDB88320UL : 0UL);
+    }
+    return crc;
+}
+
+static uint32_t read_32(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] | ((uint32_t)bytes[1] << 8U) | ((uint32_t)bytes[2] << 16U) | ((uint32_t)bytes[3] << 24U);
+}
+
+static uint16_t read_16(const uint8_t *bytes)
+{
+    return (uint16_t)((uint32_t)bytes[0] | ((uint32_t)bytes[1] << 8U));
+}
+
+/* One byte of a checkpoint, all but the CRC. */
+static uint8_t byte_at(const el_learner *net, uint32_t sequence, uint32_t at)
+{
+    uint32_t field;
+    if (at >= AT_WORDS) {
+#if EL_WORD_BITS <= 8
+        return (uint8_t)net->words[at - AT_WORDS];
+#else
+        return (uint8_t)((uint32_t)(uint16_t)net->words[(at - AT_WORDS) >> 1U] >> (8U * (at & 1U)));
+#endif
+    }
+    switch (at & ~3UL) {
+    case 0UL:
+        field = MAGIC;
+        break;
+    case AT_IDENTITY:
+        field = EL_IDENTITY;
+        break;
+    case AT_SEQUENCE:
+        field = sequence;
+        break;
+    case AT_LEARNED:
+        field = net->learned;
+        break;
+    case AT_GENERATOR:
+#if EL_STOCHASTIC
+        field = net->generator;
+#else
+        field = 0U;
+#endif
+        break;
+    default:
+        field = (uint32_t)net->live | ((uint32_t)net->halvings << 16U);
+        break;
+    }
+    return (uint8_t)(field >> (8U * (at & 3U)));
+}
+
+/* The next byte, CRC included; called with at = 0, 1, 2, ... */
+static uint8_t next_byte(const el_learner *net, uint32_t sequence, uint32_t at, uint32_t *crc)
+{
+    uint8_t byte;
+    if (at >= AT_CRC) {
+        return (uint8_t)(~*crc >> (8U * (at - AT_CRC)));
+    }
+    byte = byte_at(net, sequence, at);
+    *crc = crc_step((at == 0U) ? 0xFFFFFFFFUL : *crc, byte);
+    return byte;
+}
+
+static bool is_whole(const uint8_t *bytes)
+{
+    uint32_t crc = 0xFFFFFFFFUL;
+    if ((read_32(bytes) != MAGIC) || (read_32(&bytes[AT_IDENTITY]) != EL_IDENTITY)) {
+        return false;
+    }
+    for (uint32_t at = 0U; at < AT_CRC; at++) {
+        crc = crc_step(crc, bytes[at]);
+    }
+    return read_32(&bytes[AT_CRC]) == ~crc;
+}
+
+static void take_over(el_learner *net, const uint8_t *bytes)
+{
+    net->learned = read_32(&bytes[AT_LEARNED]);
+#if EL_STOCHASTIC
+    net->generator = read_32(&bytes[AT_GENERATOR]);
+#endif
+    net->live = read_16(&bytes[AT_LIVE]);
+    net->halvings = read_16(&bytes[AT_HALVINGS]);
+    for (uint32_t i = 0U; i < EL_WORDS; i++) {
+#if EL_WORD_BITS <= 8
+        const uint32_t raw = bytes[AT_WORDS + i];
+        net->words[i] = (el_word)((int32_t)(raw ^ 0x80U) - 0x80);
+#else
+        const uint32_t raw = read_16(&bytes[AT_WORDS + (2U * i)]);
+        net->words[i] = (el_word)((int32_t)(raw ^ 0x8000U) - 0x8000);
+#endif
+    }
+}
+
+void el_checkpoint_out(const el_learner *net, uint32_t sequence, uint8_t *out)
+{
+    uint32_t crc = 0U;
+    for (uint32_t at = 0U; at < EL_CHECKPOINT_BYTES; at++) {
+        out[at] = next_byte(net, sequence, at, &crc);
+    }
+}
+
+bool el_checkpoint_in(el_learner *net, const uint8_t *bytes)
+{
+    if (!is_whole(bytes)) {
+        return false;
+    }
+    take_over(net, bytes);
+    return true;
+}
+
+/* The slot with the newer whole checkpoint, or 2. */
+static uint8_t newest_slot(void)
+{
+    const uint8_t *first = el_flash_slot(0U);
+    const uint8_t *second = el_flash_slot(1U);
+    const bool has_first = is_whole(first);
+    const bool has_second = is_whole(second);
+    if (has_first && has_second) { /* the distance decides, so that the number may run over */
+        return ((read_32(&second[AT_SEQUENCE]) - read_32(&first[AT_SEQUENCE])) < 0x80000000UL) ? 1U : 0U;
+    }
+    return has_first ? 0U : (has_second ? 1U : 2U);
+}
+
+bool el_save(const el_learner *net)
+{
+    const uint8_t newest = newest_slot();
+    const uint8_t slot = (newest == 0U) ? 1U : 0U;
+    const uint32_t sequence = (newest == 2U) ? 0U : (read_32(&el_flash_slot(newest)[AT_SEQUENCE]) + 1U);
+    uint8_t chunk[CHUNK];
+    uint32_t crc = 0U;
+    uint32_t filled = 0U;
+    if (!el_flash_erase(slot)) {
+        return false;
+    }
+    for (uint32_t at = 0U; at < EL_CHECKPOINT_BYTES; at++) {
+        chunk[filled] = next_byte(net, sequence, at, &crc);
+        filled++;
+        if ((filled == CHUNK) || (at == (EL_CHECKPOINT_BYTES - 1UL))) {
+            if (!el_flash_program(slot, (at + 1U) - filled, chunk, filled)) {
+                return false;
+            }
+            filled = 0U;
+        }
+    }
+    return is_whole(el_flash_slot(slot));
+}
+
+bool el_restore(el_learner *net)
+{
+    const uint8_t newest = newest_slot();
+    if (newest == 2U) {
+        return false;
+    }
+    take_over(net, el_flash_slot(newest));
+    return true;
+}

@@ -1,0 +1,541 @@
+/* Forward pass, three factors and update: the arithmetic contract, sections 3 to 6 and 9, on one sample at a time.
+ *
+ * Each function names the section it follows. Numbers (sizes, shifts, initial words, tables) come from el_numbers.h and
+ * rules are chosen by #if, so that what a rule does not need is not there.
+ */
+#include "el_learner.h"
+
+#include "el_fixed.h"
+
+typedef struct {
+    uint32_t words_at;    /* row 0 among the words that learn, or among the frozen ones */
+    uint32_t feedback_at; /* first word of the feedback matrix; the constant of its rows where they are regenerated */
+    uint16_t n_in;
+    uint16_t n_out;
+    uint16_t activation_at;
+    uint16_t gate_at;
+    int16_t one; /* 1.0 of an input, the level of the bias */
+    int8_t sum_shift;
+    int8_t signal_shift;
+    int8_t step_shift;
+    uint8_t non_negative;
+} el_layer;
+
+#include "el_numbers.h"
+
+#define EL_LAST (EL_LAYERS - 1)
+#define EL_WORD_MAX ((int32_t)((1UL << (EL_WORD_BITS - 1)) - 1UL))
+#define EL_WORD_MIN (-EL_WORD_MAX - 1)
+
+/* Values that are not zero, and where they are: errors, deltas. */
+typedef struct {
+    uint16_t n;
+    el_index *at;
+    int16_t *value;
+} el_sparse;
+
+static inline int32_t view(el_word word)
+{
+    return el_shr((int32_t)word, EL_VIEW_SHIFT);
+}
+
+/* An input of layer k. Only 8-bit levels without a sign do not fit the int8_t that activations have. */
+static inline int32_t input(const int8_t *x, uint32_t i, uint16_t k)
+{
+    return (EL_WIDE_LEVELS && (k == 0U)) ? (int32_t)(uint8_t)x[i] : (int32_t)x[i];
+}
+
+static inline const int8_t *inputs_of(const el_learner *net, const el_level *levels, uint16_t k)
+{
+#if EL_ACTIVATIONS > 0
+    if (k > 0U) {
+        return &net->activation[EL_LAYER[k - 1U].activation_at];
+    }
+#else
+    (void)net;
+    (void)k;
+#endif
+    return (const int8_t *)levels;
+}
+
+static inline const el_word *row_of(const el_learner *net, uint16_t k, uint32_t j)
+{
+    const el_layer *layer = &EL_LAYER[k];
+    const uint32_t at = layer->words_at + (j * ((uint32_t)layer->n_in + 1U));
+#if EL_FROZEN_WORDS > 0
+    if (k < EL_LAST) {
+        return &EL_FROZEN[at];
+    }
+#endif
+    return &net->words[at];
+}
+
+static uint16_t list_events(el_learner *net, const int8_t *x, uint16_t n_in)
+{
+    uint16_t n = 0U;
+    for (uint16_t i = 0U; i < n_in; i++) {
+        if (x[i] != 0) {
+            net->event[n] = (el_index)i;
+            n++;
+        }
+    }
+    return n;
+}
+
+/* --- section 3: forward ------------------------------------------------------------------------------------------- */
+
+static int32_t pre_activation(const el_learner *net, const int8_t *x, uint16_t n_events, uint16_t k, uint16_t j)
+{
+    const el_layer *layer = &EL_LAYER[k];
+    const el_word *row = row_of(net, k, j);
+    int32_t z = (int32_t)layer->one * view(row[layer->n_in]);
+    for (const el_index *event = net->event; event < &net->event[n_events]; event++) {
+        z += input(x, *event, k) * view(row[*event]);
+    }
+#if EL_ACCUMULATOR_BITS < 32
+    z = el_wrap(z, EL_ACCUMULATOR_BITS);
+#endif
+    return z;
+}
+
+static inline int32_t table_index(int32_t z, const el_layer *layer)
+{
+    return el_round_clamp(z, layer->sum_shift, -128, 127);
+}
+
+static uint16_t forward_output(el_learner *net, const int8_t *x)
+{
+    const el_layer *layer = &EL_LAYER[EL_LAST];
+    const uint16_t n_events = list_events(net, x, layer->n_in);
+    uint16_t best = 0U;
+    int32_t largest = 0;
+    for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
+        const int32_t z = pre_activation(net, x, n_events, EL_LAST, c);
+        net->output[c] = (int8_t)table_index(z, layer);
+#if EL_OUTPUTS == 1
+        best = (z > 0) ? 1U : 0U;
+        (void)largest;
+#else
+        if ((c < net->live) && ((c == 0U) || (z > largest))) {
+            largest = z;
+            best = c;
+        }
+#endif
+    }
+    return best;
+}
+
+/* --- section 4: the three factors --------------------------------------------------------------------------------- */
+
+#if EL_SOFTMAX
+typedef struct {
+    int32_t top;    /* the largest index q */
+    uint32_t total; /* of all shares E */
+} el_shares;
+
+static el_shares shares_of(const el_learner *net)
+{
+    el_shares shares = {net->output[0], 0U};
+    for (uint16_t c = 1U; c < EL_OUTPUTS; c++) {
+        shares.top = (net->output[c] > shares.top) ? net->output[c] : shares.top;
+    }
+    for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
+        shares.total += EL_EXPONENTIAL[shares.top - net->output[c]];
+    }
+    return shares;
+}
+
+static uint8_t score_of(const el_learner *net, uint16_t output, el_shares shares)
+{
+    uint32_t rest = (255U * EL_EXPONENTIAL[shares.top - net->output[output]]) + (shares.total / 2U);
+    uint8_t p = 0U;
+    for (uint32_t bit = 8U; bit > 0U; bit--) { /* the quotient has 8 bits, and small cores no divider */
+        if ((rest >> (bit - 1U)) >= shares.total) {
+            rest -= shares.total << (bit - 1U);
+            p = (uint8_t)(p | (1U << (bit - 1U)));
+        }
+    }
+    return p;
+}
+#else
+typedef uint8_t el_shares; /* a sigmoid needs no other output */
+
+static el_shares shares_of(const el_learner *net)
+{
+    (void)net;
+    return 0U;
+}
+
+static uint8_t score_of(const el_learner *net, uint16_t output, el_shares shares)
+{
+    (void)shares;
+    return EL_SIGMOID[net->output[output] + 128];
+}
+#endif
+
+uint8_t el_score(const el_learner *net, uint16_t output)
+{
+    return score_of(net, output, shares_of(net));
+}
+
+static el_sparse output_error(el_learner *net, uint16_t label)
+{
+    const el_shares shares = shares_of(net);
+    el_sparse errors = {0U, net->error_at, net->error};
+    for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
+        const bool is_target = (EL_OUTPUTS == 1) ? (label == 1U) : (c == label);
+        const int32_t e = (int32_t)score_of(net, c, shares) - (is_target ? 255 : 0);
+        if ((e > EL_DEAD_ZONE) || (e < -EL_DEAD_ZONE)) {
+            errors.at[errors.n] = (el_index)c;
+            errors.value[errors.n] = (int16_t)e;
+            errors.n++;
+        }
+    }
+    return errors;
+}
+
+#if EL_SIGNAL != EL_SIGNAL_NONE
+
+/* Append d_j = sat(rn(m_j g_j, 7)) where it is not zero. */
+static inline void append_gated(el_sparse *deltas, uint16_t j, int32_t modulator, int32_t gate)
+{
+    const int32_t d = el_clamp(el_shr((modulator * gate) + 64, 7U), -EL_DELTA_MAX, EL_DELTA_MAX);
+    if (d != 0) {
+        deltas->at[deltas->n] = (el_index)j;
+        deltas->value[deltas->n] = (int16_t)d;
+        deltas->n++;
+    }
+}
+
+#if EL_FEEDBACK_BITS > 0
+static inline int32_t feedback_word(uint32_t at)
+{
+#if EL_FEEDBACK_BITS == 8
+    return (int32_t)EL_FEEDBACK_WORDS[at];
+#elif EL_FEEDBACK_BITS == 2
+    const uint32_t code = ((uint32_t)EL_FEEDBACK_WORDS[at >> 2U] >> (2U * (at & 3U))) & 3U;
+    return (code == 0U) ? 0 : ((code == 1U) ? 127 : -127);
+#else
+    const uint32_t code = ((uint32_t)EL_FEEDBACK_WORDS[at >> 3U] >> (at & 7U)) & 1U;
+    return (code != 0U) ? EL_FEEDBACK_SET : EL_FEEDBACK_CLEAR;
+#endif
+}
+#elif EL_LFSR_LANES > 0
+/* Section 7: rows are regenerated by 16-bit Galois registers, two steps an entry. */
+static uint16_t lfsr_start(uint32_t row, uint32_t constant)
+{
+    uint32_t s = ((row + 1U) * 40503U) + constant;
+    while (s >= 65535U) { /* mod 65535 */
+        s = (s > 65535U) ? ((s & 0xFFFFU) + (s >> 16U)) : 0U;
+    }
+    return (uint16_t)(s + 1U);
+}
+
+static inline uint32_t lfsr_bit(uint16_t *state)
+{
+    const uint32_t out = *state & 1U;
+    const uint32_t shifted = (uint32_t)*state >> 1U;
+    *state = (uint16_t)((out != 0U) ? (shifted ^ 0xB400U) : shifted);
+    return out;
+}
+
+static inline int32_t lfsr_word(uint16_t *state)
+{
+    const uint32_t used = lfsr_bit(state);
+    const uint32_t negative = lfsr_bit(state);
+    if (used == 0U) {
+        return 0;
+    }
+    return ((negative != 0U) && !EL_FEEDBACK_NON_NEGATIVE) ? -127 : 127;
+}
+#endif
+
+#if EL_SIGNAL == EL_SIGNAL_TARGET
+
+/* Start the row of the feedback matrix that a label selects; return whether there is one. */
+static bool select_row(el_learner *net, const el_layer *layer, uint16_t label, uint32_t *at)
+{
+    const uint32_t row = (EL_OUTPUTS == 1) ? 0U : label;
+#if EL_LFSR_LANES > 0
+    net->lfsr[0] = lfsr_start(row, layer->feedback_at);
+    *at = 0U;
+#else
+    (void)net;
+    *at = layer->feedback_at + (row * layer->n_out);
+#endif
+    return (EL_OUTPUTS > 1) || (label == 1U);
+}
+
+/* The next word of the selected row; one behind a closed gate is not read. */
+static inline int32_t next_of_row(el_learner *net, uint32_t at, int32_t gate)
+{
+#if EL_LFSR_LANES > 0
+    (void)at;
+    (void)gate;
+    return lfsr_word(&net->lfsr[0]);
+#elif EL_FEEDBACK_BITS > 0
+    (void)net;
+    return (gate != 0) ? feedback_word(at) : 0;
+#else
+    (void)net;
+    (void)at;
+    (void)gate;
+    return EL_FEEDBACK_SET;
+#endif
+}
+
+#if !EL_LEARNS_ON_THE_WAY
+/* d of hidden layer k, from the label, where gates have waited for the decision to learn. */
+static el_sparse gate_target(el_learner *net, uint16_t k, uint16_t label)
+{
+    const el_layer *layer = &EL_LAYER[k];
+    el_sparse deltas = {0U, net->delta_at, net->delta};
+    uint32_t at = 0U;
+    if (select_row(net, layer, label, &at)) {
+        for (uint16_t j = 0U; j < layer->n_out; j++) {
+            const int32_t gate = (int32_t)net->gate[layer->gate_at + j];
+            append_gated(&deltas, j, next_of_row(net, at + j, gate), gate);
+        }
+    }
+    return deltas;
+}
+#endif
+
+#else
+
+/* m_j of an open gate: the lanes' exact sum, scaled. `transport`: through the words of the layer above. */
+static int32_t modulator(el_learner *net, uint16_t k, uint16_t j, int32_t gate, const el_sparse *lanes)
+{
+    const el_layer *layer = &EL_LAYER[k];
+    int32_t sum = 0;
+    for (uint16_t a = 0U; a < lanes->n; a++) {
+#if EL_FEEDBACK == EL_FEEDBACK_TRANSPOSE
+        const int32_t b = view(row_of(net, (uint16_t)(k + 1U), lanes->at[a])[j]);
+#elif EL_LFSR_LANES > 0
+        const int32_t b = lfsr_word(&net->lfsr[a]);
+#elif EL_FEEDBACK_BITS > 0
+        const int32_t b = feedback_word(layer->feedback_at + ((uint32_t)lanes->at[a] * layer->n_out) + j);
+#else
+        const int32_t b = EL_FEEDBACK_SET;
+#endif
+#if EL_SIGNAL == EL_SIGNAL_SIGN
+        sum += (lanes->value[a] > 0) ? b : -b;
+#else
+        sum += (int32_t)lanes->value[a] * b;
+#endif
+    }
+    (void)net;
+    (void)j;
+    if (gate == 0) { /* registers step behind a closed gate as well */
+        return 0;
+    }
+#if EL_ACCUMULATOR_BITS < 32
+    sum = el_wrap(sum, EL_ACCUMULATOR_BITS);
+#endif
+    return el_round_clamp(sum, layer->signal_shift, -32767, 32767);
+}
+
+/* d of hidden layer k, from errors or from the d of the layer above. */
+static el_sparse modulate(el_learner *net, uint16_t k, const el_sparse *lanes)
+{
+    const el_layer *layer = &EL_LAYER[k];
+    const uint32_t half = EL_DELTA_BUFFERS > 1 ? ((uint32_t)(k & 1U) * EL_WIDEST_HIDDEN) : 0U;
+    el_sparse deltas = {0U, &net->delta_at[half], &net->delta[half]};
+    if (lanes->n == 0U) {
+        return deltas;
+    }
+#if EL_LFSR_LANES > 0
+    for (uint16_t a = 0U; a < lanes->n; a++) {
+        net->lfsr[a] = lfsr_start(lanes->at[a], layer->feedback_at);
+    }
+#endif
+    for (uint16_t j = 0U; j < layer->n_out; j++) {
+        const int32_t gate = (int32_t)net->gate[layer->gate_at + j];
+        if ((gate != 0) || (EL_LFSR_LANES > 0)) {
+            append_gated(&deltas, j, modulator(net, k, j, gate, lanes), gate);
+        }
+    }
+    return deltas;
+}
+#endif
+#endif
+
+/* --- sections 5 and 6: the update --------------------------------------------------------------------------------- */
+
+/* Add the rounded outer product of inputs and d. The draws are one an input that is not zero, then one for the bias. */
+static void update(el_learner *net, const int8_t *x, uint16_t n_events, uint16_t k, const el_sparse *deltas)
+{
+    const el_layer *layer = &EL_LAYER[k];
+    const uint32_t stride = (uint32_t)layer->n_in + 1U;
+    const int32_t halved = (int32_t)layer->step_shift + (int32_t)net->halvings;
+    const int32_t shift = (halved > 30) ? 30 : halved;
+    const el_rounding rounding = el_rounding_of(shift - (EL_STOCHASTIC ? 8 : 0));
+    if (deltas->n == 0U) {
+        return;
+    }
+    for (uint16_t e = 0U; e <= n_events; e++) {
+        const bool is_bias = e == n_events;
+        const uint32_t i = is_bias ? layer->n_in : net->event[e];
+        const int32_t minus = -rounding.factor * (is_bias ? (int32_t)layer->one : input(x, i, k));
+        const int32_t lowest = (EL_NON_NEGATIVE && (layer->non_negative != 0U) && !is_bias) ? 0 : EL_WORD_MIN;
+        el_word *column = &net->words[layer->words_at + i];
+#if EL_STOCHASTIC
+        const uint32_t draw = el_draw(&net->generator);
+#endif
+        for (uint16_t a = 0U; a < deltas->n; a++) {
+            const uint32_t j = deltas->at[a];
+            el_word *word = &column[j * stride];
+            int32_t step = el_shr((minus * deltas->value[a]) + rounding.half, rounding.down);
+#if EL_STOCHASTIC
+#if EL_LONG_STEPS
+            step = el_clamp(step, -256 * EL_WORD_MAX, 256 * EL_WORD_MAX);
+#endif
+            step = el_shr(step, 8U) + ((el_random_byte(draw, j) < (step & 255)) ? 1 : 0);
+#elif EL_LONG_STEPS
+            step = el_clamp(step, -EL_WORD_MAX, EL_WORD_MAX);
+#endif
+            *word = (el_word)el_clamp((int32_t)*word + step, lowest, EL_WORD_MAX);
+        }
+    }
+}
+
+/* --- a sample ----------------------------------------------------------------------------------------------------- */
+
+/* Take hidden layers forward. A rule that waits for nothing learns each of them on the way, from the label. */
+static void forward_hidden(el_learner *net, const el_level *levels, uint16_t label)
+{
+#if EL_LAYERS > 1
+    for (uint16_t k = 0U; k < EL_LAST; k++) {
+        const el_layer *layer = &EL_LAYER[k];
+        const int8_t *x = inputs_of(net, levels, k);
+        const uint16_t n_events = list_events(net, x, layer->n_in);
+#if EL_LEARNS_ON_THE_WAY
+        el_sparse deltas = {0U, net->delta_at, net->delta};
+        uint32_t at = 0U;
+        const bool taught = (label < EL_CLASSES) && select_row(net, layer, label, &at);
+#endif
+        for (uint16_t j = 0U; j < layer->n_out; j++) {
+            const int32_t q = table_index(pre_activation(net, x, n_events, k, j), layer);
+            const int8_t y = EL_ACTIVATION[q + 128];
+            net->activation[layer->activation_at + j] =
+                (int8_t)(((y > EL_EVENT_THRESHOLD) || (y < -EL_EVENT_THRESHOLD)) ? y : 0);
+#if EL_LEARNS_ON_THE_WAY
+            if (taught) {
+                const int32_t gate = (int32_t)EL_GATE_OF[q + 128];
+                append_gated(&deltas, j, next_of_row(net, at + j, gate), gate);
+            }
+#elif EL_GATES > 0
+            net->gate[layer->gate_at + j] = EL_GATE_OF[q + 128];
+#endif
+        }
+#if EL_LEARNS_ON_THE_WAY
+        update(net, x, n_events, k, &deltas);
+#endif
+    }
+#endif
+    (void)net;
+    (void)levels;
+    (void)label;
+}
+
+#if EL_UPDATE_GATE != EL_GATE_ALWAYS
+/* Section 9: whether the prediction is right, and leads by enough where that is asked. */
+static bool nothing_to_learn(const el_learner *net, uint16_t prediction, uint16_t label)
+{
+    if (prediction != label) {
+        return false;
+    }
+#if EL_UPDATE_GATE == EL_GATE_MARGIN
+    {
+        int32_t lead = 256;
+#if EL_OUTPUTS == 1
+        lead = (label == 1U) ? net->output[0] : -(int32_t)net->output[0];
+#else
+        for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
+            const int32_t distance = (int32_t)net->output[label] - net->output[c];
+            if ((c != label) && (distance < lead)) {
+                lead = distance;
+            }
+        }
+#endif
+        return lead > EL_MARGIN;
+    }
+#else
+    (void)net;
+    return true;
+#endif
+}
+#endif
+
+static void update_from_lists(el_learner *net, const el_level *levels, uint16_t k, const el_sparse *deltas)
+{
+    const int8_t *x = inputs_of(net, levels, k);
+    update(net, x, list_events(net, x, EL_LAYER[k].n_in), k, deltas);
+}
+
+/* Learn what was predicted: hidden layers that still wait for their signal, and the output layer. */
+static void learn_from_error(el_learner *net, const el_level *levels, uint16_t label)
+{
+    const el_sparse errors = output_error(net, label);
+#if EL_SIGNAL == EL_SIGNAL_DELTA
+    el_sparse above = errors;
+    for (uint16_t k = EL_LAST; k > 0U; k--) {
+        const el_sparse below = modulate(net, (uint16_t)(k - 1U), &above); /* through words that are not updated yet */
+        update_from_lists(net, levels, k, &above);
+        above = below;
+    }
+    update_from_lists(net, levels, 0U, &above);
+#else
+#if (EL_SIGNAL != EL_SIGNAL_NONE) && !EL_LEARNS_ON_THE_WAY
+    for (uint16_t k = 0U; k < EL_LAST; k++) {
+#if EL_SIGNAL == EL_SIGNAL_TARGET
+        const el_sparse deltas = gate_target(net, k, label);
+#else
+        const el_sparse deltas = modulate(net, k, &errors);
+#endif
+        update_from_lists(net, levels, k, &deltas);
+    }
+#endif
+    update_from_lists(net, levels, EL_LAST, &errors);
+#endif
+}
+
+uint16_t el_predict(el_learner *net, const el_level *levels)
+{
+    forward_hidden(net, levels, EL_CLASSES);
+    return forward_output(net, inputs_of(net, levels, EL_LAST));
+}
+
+uint16_t el_learn(el_learner *net, const el_level *levels, uint16_t label)
+{
+    uint16_t prediction;
+    if (label >= EL_CLASSES) {
+        return el_predict(net, levels);
+    }
+    forward_hidden(net, levels, label);
+    prediction = forward_output(net, inputs_of(net, levels, EL_LAST));
+    if ((label >= net->live) && (EL_OUTPUTS > 1)) {
+        net->live = (uint16_t)(label + 1U);
+    }
+#if EL_UPDATE_GATE != EL_GATE_ALWAYS
+    if (nothing_to_learn(net, prediction, label)) {
+        return prediction;
+    }
+#endif
+    learn_from_error(net, levels, label);
+    net->learned++;
+    return prediction;
+}
+
+void el_init(el_learner *net)
+{
+    net->learned = 0U;
+#if EL_STOCHASTIC
+    net->generator = EL_GENERATOR;
+#endif
+    net->live = EL_OUTPUTS;
+    net->halvings = 0U;
+    for (uint32_t i = 0U; i < EL_WORDS; i++) {
+        net->words[i] = EL_INITIAL[i];
+    }
+}
