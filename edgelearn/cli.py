@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
+from edgelearn import options
 from edgelearn.errors import UserError, unknown
+from edgelearn.options import flag
+from firmware_sim.cli import app as firmware_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Simulate on-chip learning rules in fixed point: what each costs, and what it buys.",
 )
+app.add_typer(firmware_app, name="firmware")
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: what there is, where it is, how to get it.")
 app.add_typer(data_app, name="data")
 processors_app = typer.Typer(no_args_is_help=True, help="Processors that costs can be priced on.")
@@ -57,85 +61,40 @@ def _root(
     pass
 
 
-def _flag(help_text: str, *names: str) -> Any:
-    text = help_text.replace("[", "\\[")  # else rich takes a default in brackets for markup
-    return typer.Option(*names, help=text, show_default=False)
-
-
-# Flags of more than one command
-_Data = Annotated[Optional[str], _flag("Data set (see `edgelearn data list`) or a .csv or .npz file [digits].")]
-_LabelColumn = Annotated[Optional[str], _flag("Label column of a .csv file, by name or counted from 1 [last].")]
-_Classes = Annotated[Optional[str], _flag("Keep these classes only, by name, e.g. 3,8.")]
-_Limit = Annotated[Optional[int], _flag("Train on the first N samples only, 1 or more.")]
-_TestFraction = Annotated[Optional[float], _flag("Test part of your own file [0.2].")]
-_Net = Annotated[Optional[str], _flag("Layer sizes, e.g. 784-500-10 [one hidden layer of 100].")]
-_Bits = Annotated[Optional[int], _flag("View bits of a weight, 2 to 16 [8].")]
-_ResidualBits = Annotated[Optional[int], _flag("Bits under the view, 0 to 8 [as many as fit with residual].")]
-_Rounding = Annotated[Optional[str], _flag("residual, stochastic or nearest [residual].")]
-_InputBits = Annotated[Optional[int], _flag("Bits of an input level, 1 to 8 [4].")]
-_Feedback = Annotated[Optional[str], _flag("Feedback weights: int8, ternary, sign or lfsr [int8].")]
-_Rule = Annotated[Optional[str], _flag("Learning rule (see `edgelearn rules`) [drtp].")]
-_Activation = Annotated[Optional[str], _flag("tanh, hard-tanh, quadratic-tanh, relu or leaky [tanh].")]
-_Output = Annotated[Optional[str], _flag("sigmoid or softmax [sigmoid].")]
-_HiddenRate = Annotated[Optional[int], _flag("Learning rate of hidden layers, exponent of two, -20 to 0 [by rule].")]
-_OutputRate = Annotated[Optional[int], _flag("Learning rate of the output layer, exponent of two, -20 to 0 [by rule].")]
-_RangeExponent = Annotated[Optional[int], _flag("Weights cover +-2^E, E from -8 to 8 [by bits].")]
-_EventThreshold = Annotated[Optional[int], _flag("Activations of at most this size, 0 to 126, are no events [0].")]
-_DeadZone = Annotated[Optional[int], _flag("Output errors of at most this size, 0 to 254 of 255, are zero [0].")]
-_AccumulatorBits = Annotated[Optional[int], _flag("Width of accumulators, 8 to 32 [32].")]
-_UpdateGate = Annotated[Optional[str], _flag("Learn always, on error, or within a margin [always].")]
-_Margin = Annotated[
-    Optional[int], _flag("With --update-gate margin: lead of the right output that is enough, in 1/16 [32].")
-]
-_Strict = Annotated[
-    Optional[bool], _flag("Stop when an accumulator overflows or a weight saturates.", "--strict/--no-strict")
-]
-_Processor = Annotated[Optional[str], _flag("Price on this processor, by name or .toml file [engine-28nm].")]
-_HalveEvery = Annotated[Optional[int], _flag("Halve the rates after every N epochs [never].")]
-_Epochs = Annotated[Optional[int], _flag("Passes over the training samples [10].")]
-_Seed = Annotated[Optional[int], _flag("Seed of weights, feedback, order and rounding [0].")]
-_Config = Annotated[Optional[Path], _flag("TOML file of settings; flags win over it.")]
-_Out = Annotated[Optional[Path], _flag("Folder for report.json, config.toml, weights.npz.")]
-_Resume = Annotated[bool, _flag("Continue the interrupted run in --out.", "--resume")]
-_Overwrite = Annotated[bool, _flag("Replace another run in --out.", "--overwrite")]
-_ReportAsJson = Annotated[bool, _flag("Print the report as JSON.", "--json")]
-_AsJson = Annotated[bool, _flag("Print as JSON.", "--json")]
-
-
 @app.command()
 def run(
-    config: _Config = None,
-    data: _Data = None,
-    label_column: _LabelColumn = None,
-    classes: _Classes = None,
-    limit: _Limit = None,
-    test_fraction: _TestFraction = None,
-    rule: _Rule = None,
-    net: _Net = None,
-    bits: _Bits = None,
-    residual_bits: _ResidualBits = None,
-    rounding: _Rounding = None,
-    input_bits: _InputBits = None,
-    activation: _Activation = None,
-    output: _Output = None,
-    feedback: _Feedback = None,
-    hidden_rate: _HiddenRate = None,
-    output_rate: _OutputRate = None,
-    halve_every: _HalveEvery = None,
-    range_exponent: _RangeExponent = None,
-    event_threshold: _EventThreshold = None,
-    dead_zone: _DeadZone = None,
-    accumulator_bits: _AccumulatorBits = None,
-    update_gate: _UpdateGate = None,
-    margin: _Margin = None,
-    strict: _Strict = None,
-    processor: _Processor = None,
-    epochs: _Epochs = None,
-    seed: _Seed = None,
-    out: _Out = None,
-    resume: _Resume = False,
-    overwrite: _Overwrite = False,
-    json: _ReportAsJson = False,
+    config: options.Config = None,
+    data: options.Data = None,
+    label_column: options.LabelColumn = None,
+    classes: options.Classes = None,
+    limit: options.Limit = None,
+    test_fraction: options.TestFraction = None,
+    rule: options.Rule = None,
+    net: options.Net = None,
+    bits: options.Bits = None,
+    residual_bits: options.ResidualBits = None,
+    rounding: options.Rounding = None,
+    input_bits: options.InputBits = None,
+    activation: options.Activation = None,
+    output: options.Output = None,
+    feedback: options.Feedback = None,
+    hidden_rate: options.HiddenRate = None,
+    output_rate: options.OutputRate = None,
+    halve_every: options.HalveEvery = None,
+    range_exponent: options.RangeExponent = None,
+    event_threshold: options.EventThreshold = None,
+    dead_zone: options.DeadZone = None,
+    accumulator_bits: options.AccumulatorBits = None,
+    update_gate: options.UpdateGate = None,
+    margin: options.Margin = None,
+    strict: options.Strict = None,
+    processor: options.Processor = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    json: options.ReportAsJson = False,
 ) -> None:
     """Learn a data set online, in integers, and report accuracy and every access."""
     flags = dict(locals())
@@ -215,35 +174,35 @@ def _print_report(report: Report, speed: float | None, out: Path | None) -> None
 
 @app.command("validate")
 def validate_command(
-    config: _Config = None,
-    data: _Data = None,
-    label_column: _LabelColumn = None,
-    classes: _Classes = None,
-    limit: _Limit = None,
-    test_fraction: _TestFraction = None,
-    rule: _Rule = None,
-    net: _Net = None,
-    bits: _Bits = None,
-    residual_bits: _ResidualBits = None,
-    rounding: _Rounding = None,
-    input_bits: _InputBits = None,
-    activation: _Activation = None,
-    output: _Output = None,
-    feedback: _Feedback = None,
-    hidden_rate: _HiddenRate = None,
-    output_rate: _OutputRate = None,
-    halve_every: _HalveEvery = None,
-    range_exponent: _RangeExponent = None,
-    event_threshold: _EventThreshold = None,
-    dead_zone: _DeadZone = None,
-    accumulator_bits: _AccumulatorBits = None,
-    update_gate: _UpdateGate = None,
-    margin: _Margin = None,
-    strict: _Strict = None,
-    epochs: _Epochs = None,
-    seed: _Seed = None,
-    out: Annotated[Optional[Path], _flag("Folder for validation.json.")] = None,
-    json: _ReportAsJson = False,
+    config: options.Config = None,
+    data: options.Data = None,
+    label_column: options.LabelColumn = None,
+    classes: options.Classes = None,
+    limit: options.Limit = None,
+    test_fraction: options.TestFraction = None,
+    rule: options.Rule = None,
+    net: options.Net = None,
+    bits: options.Bits = None,
+    residual_bits: options.ResidualBits = None,
+    rounding: options.Rounding = None,
+    input_bits: options.InputBits = None,
+    activation: options.Activation = None,
+    output: options.Output = None,
+    feedback: options.Feedback = None,
+    hidden_rate: options.HiddenRate = None,
+    output_rate: options.OutputRate = None,
+    halve_every: options.HalveEvery = None,
+    range_exponent: options.RangeExponent = None,
+    event_threshold: options.EventThreshold = None,
+    dead_zone: options.DeadZone = None,
+    accumulator_bits: options.AccumulatorBits = None,
+    update_gate: options.UpdateGate = None,
+    margin: options.Margin = None,
+    strict: options.Strict = None,
+    epochs: options.Epochs = None,
+    seed: options.Seed = None,
+    out: Annotated[Optional[Path], flag("Folder for validation.json.")] = None,
+    json: options.ReportAsJson = False,
 ) -> None:
     """Run in fixed point beside a float twin: how far apart they come, and where precision is lost. Needs torch.
 
@@ -288,64 +247,65 @@ def stream_command(
             help="A stream (see `edgelearn data list`), a file, a folder, or - for lines on standard input."
         ),
     ] = None,
-    config: _Config = None,
-    data: Annotated[Optional[str], _flag("The same as the argument [drift, a synthetic sensor].")] = None,
-    columns: Annotated[Optional[str], _flag("TOML file that names features, label, time and subject.")] = None,
-    label_column: Annotated[Optional[str], _flag("Label column of a text table, by name or counted from 1.")] = None,
-    subjects: Annotated[Optional[str], _flag("Keep these subjects only, e.g. 1600-1624,1630.")] = None,
-    limit: Annotated[Optional[int], _flag("Stop after N samples.")] = None,
-    classes: Annotated[Optional[int], _flag("Room for classes that are met on the way, for - [10].")] = None,
-    rule: _Rule = None,
-    hidden: Annotated[Optional[str], _flag("Hidden neurons, e.g. 64 or 64-32, 0 for none [64].")] = None,
-    net: Annotated[Optional[str], _flag("All layer sizes, in place of --hidden.")] = None,
-    bits: _Bits = None,
-    residual_bits: _ResidualBits = None,
-    rounding: _Rounding = None,
-    activation: _Activation = None,
-    output: Annotated[Optional[str], _flag("softmax or sigmoid [softmax].")] = None,
-    feedback: _Feedback = None,
-    hidden_rate: Annotated[Optional[int], _flag("Learning rate of hidden layers, exponent of two [-4].")] = None,
-    output_rate: Annotated[Optional[int], _flag("Learning rate of the output layer, exponent of two [-3].")] = None,
-    range_exponent: _RangeExponent = None,
-    event_threshold: _EventThreshold = None,
-    dead_zone: _DeadZone = None,
-    accumulator_bits: _AccumulatorBits = None,
-    strict: _Strict = None,
-    window: Annotated[Optional[int], _flag("Samples of a row [1].")] = None,
-    stride: Annotated[Optional[int], _flag("Samples from row to row [1].")] = None,
-    features: Annotated[Optional[str], _flag("Of a window: samples, or statistics of each channel [samples].")] = None,
-    encoder: Annotated[Optional[str], _flag("signed, levels, on-off, threshold or delta [signed].")] = None,
-    input_bits: Annotated[Optional[int], _flag("Bits of an input level, sign included, 1 to 8 [5].")] = None,
-    time_constant: Annotated[Optional[int], _flag("Normalise with the last 2^N rows [8].")] = None,
-    reach: Annotated[Optional[int], _flag("Mean absolute deviations at the highest level [3].")] = None,
+    config: options.Config = None,
+    data: Annotated[Optional[str], flag("The same as the argument [drift, a synthetic sensor].")] = None,
+    columns: Annotated[Optional[str], flag("TOML file that names features, label, time and subject.")] = None,
+    label_column: Annotated[Optional[str], flag("Label column of a text table, by name or counted from 1.")] = None,
+    subjects: Annotated[Optional[str], flag("Keep these subjects only, e.g. 1600-1624,1630.")] = None,
+    limit: Annotated[Optional[int], flag("Stop after N samples.")] = None,
+    classes: Annotated[Optional[int], flag("Room for classes that are met on the way, for - [10].")] = None,
+    rule: options.Rule = None,
+    hidden: Annotated[Optional[str], flag("Hidden neurons, e.g. 64 or 64-32, 0 for none [64].")] = None,
+    net: Annotated[Optional[str], flag("All layer sizes, in place of --hidden.")] = None,
+    bits: options.Bits = None,
+    residual_bits: options.ResidualBits = None,
+    rounding: options.Rounding = None,
+    activation: options.Activation = None,
+    output: Annotated[Optional[str], flag("softmax or sigmoid [softmax].")] = None,
+    feedback: options.Feedback = None,
+    hidden_rate: Annotated[Optional[int], flag("Learning rate of hidden layers, exponent of two [-4].")] = None,
+    output_rate: Annotated[Optional[int], flag("Learning rate of the output layer, exponent of two [-3].")] = None,
+    range_exponent: options.RangeExponent = None,
+    event_threshold: options.EventThreshold = None,
+    dead_zone: options.DeadZone = None,
+    accumulator_bits: options.AccumulatorBits = None,
+    strict: options.Strict = None,
+    window: Annotated[Optional[int], flag("Samples of a row [1].")] = None,
+    stride: Annotated[Optional[int], flag("Samples from row to row [1].")] = None,
+    features: Annotated[Optional[str], flag("Of a window: samples, or statistics of each channel [samples].")] = None,
+    encoder: Annotated[Optional[str], flag("signed, levels, on-off, threshold or delta [signed].")] = None,
+    input_bits: Annotated[Optional[int], flag("Bits of an input level, sign included, 1 to 8 [5].")] = None,
+    time_constant: Annotated[Optional[int], flag("Normalise with the last 2^N rows [8].")] = None,
+    reach: Annotated[Optional[int], flag("Mean absolute deviations at the highest level [3].")] = None,
     input_threshold: Annotated[
-        Optional[int], _flag("Levels of at most this size are no events (signed, on-off) [0].")
+        Optional[int], flag("Levels of at most this size are no events (signed, on-off) [0].")
     ] = None,
-    thresholds: Annotated[Optional[int], _flag("Thresholds on each side of the mean (threshold) [2].")] = None,
-    delta: Annotated[Optional[int], _flag("Change that is sent, in 1/16 of the mean deviation (delta) [8].")] = None,
-    update_gate: _UpdateGate = None,
-    margin: _Margin = None,
-    energy_budget: Annotated[Optional[str], _flag('Power that learning may take, e.g. "10 uW" [any].')] = None,
-    label_delay: Annotated[Optional[int], _flag("Rows from an input to its label [0].")] = None,
-    label_fraction: Annotated[Optional[float], _flag("Share of the rows whose label is told [1].")] = None,
-    warm_up: Annotated[Optional[int], _flag("First rows that are not scored [0].")] = None,
-    fading: Annotated[Optional[float], _flag("Weight of the past in the fading accuracy [0.999].")] = None,
-    accuracy_window: Annotated[Optional[int], _flag("Rows of the sliding accuracy [1000].")] = None,
+    thresholds: Annotated[Optional[int], flag("Thresholds on each side of the mean (threshold) [2].")] = None,
+    delta: Annotated[Optional[int], flag("Change that is sent, in 1/16 of the mean deviation (delta) [8].")] = None,
+    update_gate: options.UpdateGate = None,
+    margin: options.Margin = None,
+    energy_budget: Annotated[Optional[str], flag('Power that learning may take, e.g. "10 uW" [any].')] = None,
+    label_delay: Annotated[Optional[int], flag("Rows from an input to its label [0].")] = None,
+    label_fraction: Annotated[Optional[float], flag("Share of the rows whose label is told [1].")] = None,
+    warm_up: Annotated[Optional[int], flag("First rows that are not scored [0].")] = None,
+    fading: Annotated[Optional[float], flag("Weight of the past in the fading accuracy [0.999].")] = None,
+    accuracy_window: Annotated[Optional[int], flag("Rows of the sliding accuracy [1000].")] = None,
     detector: Annotated[
-        Optional[str], _flag("Drift detector: adwin, ddm, eddm, fhddm, hddm-a, hddm-w, page-hinkley or kswin [none].")
+        Optional[str],
+        flag("Drift detector: adwin, ddm, eddm, fhddm, hddm-a, hddm-w, page-hinkley or kswin [none]."),
     ] = None,
-    processor: _Processor = None,
-    sample_rate: Annotated[Optional[str], _flag('Samples a second, e.g. "50 Hz" [the source\'s own].')] = None,
-    queue: Annotated[Optional[int], _flag("Rows that may wait while the processor is busy [1].")] = None,
-    deadline: Annotated[Optional[str], _flag('Time for a row, e.g. "20 ms" [until the next].')] = None,
-    when_late: Annotated[Optional[str], _flag("drop, or skip-update: do not learn what had to wait [drop].")] = None,
-    battery: Annotated[Optional[str], _flag('Its charge or energy ["225 mAh at 3 V", a CR2032].')] = None,
-    seed: _Seed = None,
-    out: _Out = None,
-    resume: _Resume = False,
-    overwrite: _Overwrite = False,
-    plot: Annotated[Optional[Path], _flag("Draw accuracy, events, updates and energy over time: .png or .svg.")] = None,
-    json: _ReportAsJson = False,
+    processor: options.Processor = None,
+    sample_rate: Annotated[Optional[str], flag('Samples a second, e.g. "50 Hz" [the source\'s own].')] = None,
+    queue: Annotated[Optional[int], flag("Rows that may wait while the processor is busy [1].")] = None,
+    deadline: Annotated[Optional[str], flag('Time for a row, e.g. "20 ms" [until the next].')] = None,
+    when_late: Annotated[Optional[str], flag("drop, or skip-update: do not learn what had to wait [drop].")] = None,
+    battery: Annotated[Optional[str], flag('Its charge or energy ["225 mAh at 3 V", a CR2032].')] = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    plot: Annotated[Optional[Path], flag("Draw accuracy, events, updates and energy over time: .png or .svg.")] = None,
+    json: options.ReportAsJson = False,
 ) -> None:
     """Learn a stream of sensor data as it comes: accuracy, drift, energy, and whether the device keeps up.
 
@@ -413,32 +373,32 @@ def _stream_with_view(
 
 @app.command()
 def cost(
-    rule: Annotated[str, _flag("Learning rules, divided by commas, or all.")] = "all",
-    net: _Net = None,
-    bits: _Bits = None,
-    residual_bits: _ResidualBits = None,
-    rounding: _Rounding = None,
-    input_bits: _InputBits = None,
-    feedback: _Feedback = None,
+    rule: Annotated[str, flag("Learning rules, divided by commas, or all.")] = "all",
+    net: options.Net = None,
+    bits: options.Bits = None,
+    residual_bits: options.ResidualBits = None,
+    rounding: options.Rounding = None,
+    input_bits: options.InputBits = None,
+    feedback: options.Feedback = None,
     processor: Annotated[
-        str, _flag("Processor (see `edgelearn processors list`) or a .toml file [engine-28nm].")
+        str, flag("Processor (see `edgelearn processors list`) or a .toml file [engine-28nm].")
     ] = "engine-28nm",
-    input_density: Annotated[Optional[float], _flag("Fraction of inputs that are not zero, 0 to 1 [1].")] = None,
-    hidden_density: Annotated[Optional[float], _flag("Fraction of hidden activations that are not zero [1].")] = None,
-    update_density: Annotated[Optional[float], _flag("Fraction of hidden neurons that update [1].")] = None,
-    error_density: Annotated[Optional[float], _flag("Fraction of output errors that are not zero [1].")] = None,
+    input_density: Annotated[Optional[float], flag("Fraction of inputs that are not zero, 0 to 1 [1].")] = None,
+    hidden_density: Annotated[Optional[float], flag("Fraction of hidden activations that are not zero [1].")] = None,
+    update_density: Annotated[Optional[float], flag("Fraction of hidden neurons that update [1].")] = None,
+    error_density: Annotated[Optional[float], flag("Fraction of output errors that are not zero [1].")] = None,
     runs: Annotated[
-        Optional[list[Path]], _flag("Price this finished run's own activity; again for more runs.", "--run")
+        Optional[list[Path]], flag("Price this finished run's own activity; again for more runs.", "--run")
     ] = None,
-    tornado: Annotated[bool, _flag("Say which constant decides the order of the rules.", "--tornado")] = False,
-    json: _AsJson = False,
-    csv: Annotated[bool, _flag("Print as CSV.", "--csv")] = False,
-    plot: Annotated[Optional[Path], _flag("Draw energy and area by role: a .png or .svg file.")] = None,
+    tornado: Annotated[bool, flag("Say which constant decides the order of the rules.", "--tornado")] = False,
+    json: options.AsJson = False,
+    csv: Annotated[bool, flag("Print as CSV.", "--csv")] = False,
+    plot: Annotated[Optional[Path], flag("Draw energy and area by role: a .png or .svg file.")] = None,
     action_counts: Annotated[
-        Optional[Path], _flag("Write the accesses of one rule for Accelergy: action_counts.yaml.")
+        Optional[Path], flag("Write the accesses of one rule for Accelergy: action_counts.yaml.")
     ] = None,
-    ert: Annotated[Optional[Path], _flag("Price one rule's accesses with an Accelergy ERT.yaml.")] = None,
-    ert_unit: Annotated[Optional[str], _flag("Unit of the energies in the ERT: fJ, pJ or nJ [pJ].")] = None,
+    ert: Annotated[Optional[Path], flag("Price one rule's accesses with an Accelergy ERT.yaml.")] = None,
+    ert_unit: Annotated[Optional[str], flag("Unit of the energies in the ERT: fJ, pJ or nJ [pJ].")] = None,
 ) -> None:
     """Price learning rules on a processor: energy, latency, power and area, without running anything."""
     flags = dict(locals())
@@ -547,7 +507,7 @@ def processors_list() -> None:
 @processors_app.command("show")
 def processors_show(
     name: Annotated[str, typer.Argument(help="A processor, or a .toml file.")],
-    toml: Annotated[bool, _flag("Print the file itself, to copy and edit.", "--toml")] = False,
+    toml: Annotated[bool, flag("Print the file itself, to copy and edit.", "--toml")] = False,
 ) -> None:
     """Say what a processor is made of and where its figures come from."""
     from hw_models.comparison import tables
@@ -563,7 +523,7 @@ def processors_show(
 
 
 @app.command()
-def rules(json: _AsJson = False) -> None:
+def rules(json: options.AsJson = False) -> None:
     """Print the rule table with everything that is derived from it."""
     from edgelearn.rules import RULES
 
@@ -621,7 +581,7 @@ def _print_claims(rows: list[dict[str, Any]]) -> None:
 
 @app.command()
 def bench(
-    json: Annotated[bool, _flag("Print the rows as JSON.", "--json")] = False,
+    json: Annotated[bool, flag("Print the rows as JSON.", "--json")] = False,
     repeats: Annotated[int, typer.Option(help="Turns of each contestant; the best counts.")] = 5,
 ) -> None:
     """Measure the speed of online learning on this machine, beside numpy, torch and the memory bandwidth."""
@@ -649,16 +609,16 @@ def reproduce(
         Optional[list[str]],
         typer.Argument(metavar="ID...", help="Claims to run, e.g. drtp-theorem; or list, to list them all."),
     ] = None,
-    cost: Annotated[Optional[str], _flag("Run all claims of this cost: seconds, minutes or hours.")] = None,
-    quick: Annotated[bool, _flag("Run for seconds only: reduced, so that orders alone are judged.", "--quick")] = False,
+    cost: Annotated[Optional[str], flag("Run all claims of this cost: seconds, minutes or hours.")] = None,
+    quick: Annotated[bool, flag("Run for seconds only: reduced, so that orders alone are judged.", "--quick")] = False,
     seed: Annotated[
-        Optional[int], _flag("Every random number follows from it, 0 or more; N > 0 writes ID.seedN.json [0].")
+        Optional[int], flag("Every random number follows from it, 0 or more; N > 0 writes ID.seedN.json [0].")
     ] = None,
-    jobs: Annotated[Optional[int], _flag("Processes, 1 or more [one a processor].")] = None,
-    out: Annotated[Optional[Path], _flag("Folder for ID.json and ID.png [edgelearn-reproduced].")] = None,
-    markdown: Annotated[bool, _flag("With list: print a Markdown table.", "--markdown")] = False,
+    jobs: Annotated[Optional[int], flag("Processes, 1 or more [one a processor].")] = None,
+    out: Annotated[Optional[Path], flag("Folder for ID.json and ID.png [edgelearn-reproduced].")] = None,
+    markdown: Annotated[bool, flag("With list: print a Markdown table.", "--markdown")] = False,
     json: Annotated[
-        bool, _flag("Print each result as a line of JSON when it is there; the list as one document.", "--json")
+        bool, flag("Print each result as a line of JSON when it is there; the list as one document.", "--json")
     ] = False,
 ) -> None:
     """Run a claim of the papers again: measure it, judge it by the paper's numbers, draw it.

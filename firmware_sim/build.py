@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, unknown
 from edgelearn.files import write_text
 from edgelearn.learner import Learner
 from firmware_sim.numbers import headers
@@ -15,7 +15,13 @@ from firmware_sim.targets import Target
 from firmware_sim.toolchain import WARNINGS, Compiler, find_compiler
 
 CSRC = Path(__file__).parent / "csrc"
-CORE = ("include/el_fixed.h", "include/el_learner.h", "include/el_checkpoint.h", "src/el_learner.c", "src/el_checkpoint.c")
+CORE = (
+    "include/el_fixed.h",
+    "include/el_learner.h",
+    "include/el_checkpoint.h",
+    "src/el_learner.c",
+    "src/el_checkpoint.c",
+)
 OPTIMISATIONS = ("-O0", "-O1", "-Os", "-O2", "-O3")
 # Entry points are kept; everything that nothing calls goes.
 _LINKER_SCRIPT = """MEMORY {{
@@ -25,8 +31,9 @@ _LINKER_SCRIPT = """MEMORY {{
 SECTIONS {{
     .text : {{ {keep} *(.text .text.*) }} > FLASH
     .rodata : {{ *(.rodata .rodata.* .srodata .srodata.*) }} > FLASH
-    .data : {{ *(.data .data.* .sdata .sdata.*) }} > RAM AT > FLASH
-    .bss : {{ *(.bss .bss.* .sbss .sbss.* COMMON) }} > RAM
+    .data : {{ data_start = .; *(.data .data.* .sdata .sdata.*) data_end = .; }} > RAM AT > FLASH
+    .bss : {{ bss_start = .; *(.bss .bss.* .sbss .sbss.* COMMON) bss_end = .; }} > RAM
+    data_from = LOADADDR(.data);
     /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .ARM.attributes .riscv.attributes .comment .eh_frame* .note.*) }}
 }}
 """
@@ -81,6 +88,7 @@ def compile_image(
     UserError
         "... is not installed; run: ...", "the network does not fit ...", "... could not compile ..."
     """
+    _check_optimisation(optimisation)
     found = find_compiler(compiler, target)
     identity = write_sources(learner, folder)
     sources = [str(folder / name) for name in CORE if name.endswith(".c")]
@@ -103,6 +111,33 @@ def compile_image(
     if done.returncode:
         reason = done.stderr.strip()
         if "overflowed" in reason or "will not fit in region" in reason:
-            raise UserError(f"the network does not fit {flash} bytes of flash and {ram} bytes of RAM; use a smaller --net")
+            raise UserError(
+                f"the network does not fit {flash} bytes of flash and {ram} bytes of RAM; use a smaller --net"
+            )
         raise UserError(f"{found.version} could not compile for {target.name}:\n{reason[-2000:]}")
     return Image(path, target, found, optimisation, identity)
+
+
+def compile_objects(
+    learner: Learner, folder: Path, target: Target, compiler: str = "zig", optimisation: str = "-O2"
+) -> dict[str, Path]:
+    """Compile each source of the core to an object file, as a user's own project would; return them by source."""
+    _check_optimisation(optimisation)
+    found = find_compiler(compiler, target)
+    write_sources(learner, folder)
+    objects = {}
+    for name in CORE:
+        if name.endswith(".c"):
+            path = folder / Path(name).with_suffix(".o").name
+            command = [*found.command, *WARNINGS, optimisation, "-ffreestanding", "-fno-builtin", "-c"]
+            command += ["-ffunction-sections", "-I", str(folder / "include"), str(folder / name), "-o", str(path)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                raise UserError(f"{found.version} could not compile for {target.name}:\n{done.stderr.strip()[-2000:]}")
+            objects[path.stem] = path
+    return objects
+
+
+def _check_optimisation(optimisation: str) -> None:
+    if optimisation not in OPTIMISATIONS:
+        raise unknown("optimisation", optimisation, OPTIMISATIONS)

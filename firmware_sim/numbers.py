@@ -1,4 +1,4 @@
-"""Headers of numbers: what a specification and its initial words are to the C core. No logic, no dates, same bytes again."""
+"""Headers of numbers: what a specification and its initial words are to the C core. The same bytes every time."""
 
 from __future__ import annotations
 
@@ -182,22 +182,22 @@ def numbers_header(learner: Learner) -> str:
     learned = [row for row, layer in zip(rows, spec.layers, strict=True) if layer.learns]
     frozen = [row for row, layer in zip(rows, spec.layers, strict=True) if not layer.learns]
     parts = ["/* Included by el_learner.c alone. */", "#ifndef EL_NUMBERS_H", "#define EL_NUMBERS_H", "", _layers(spec)]
-    parts.append(_array("el_word", "EL_INITIAL", np.concatenate(learned)))
+    parts.append(array("el_word", "EL_INITIAL", np.concatenate(learned)))
     if frozen:
-        parts.append(_array("el_word", "EL_FROZEN", np.concatenate(frozen)))
+        parts.append(array("el_word", "EL_FROZEN", np.concatenate(frozen)))
     feedback, bits = _feedback(learner), feedback_bits(spec)[0]
     if bits:
-        parts.append(_array("int8_t" if bits == 8 else "uint8_t", "EL_FEEDBACK_WORDS", feedback))
+        parts.append(array("int8_t" if bits == 8 else "uint8_t", "EL_FEEDBACK_WORDS", feedback))
     if len(spec.layers) > 1:
         y, g = find_activation(spec.layers[0].activation).table()
-        parts.append(_array("int8_t", "EL_ACTIVATION", y))
+        parts.append(array("int8_t", "EL_ACTIVATION", y))
         if teaches_hidden(spec):
-            parts.append(_array("uint8_t", "EL_GATE_OF", g))
+            parts.append(array("uint8_t", "EL_GATE_OF", g))
     table = output_table()
     if spec.output == "softmax":
-        parts.append(_array("uint16_t", "EL_EXPONENTIAL", table[256:]))
+        parts.append(array("uint16_t", "EL_EXPONENTIAL", table[256:]))
     else:
-        parts.append(_array("uint8_t", "EL_SIGMOID", table[:256]))
+        parts.append(array("uint8_t", "EL_SIGMOID", table[:256]))
     if spec.stochastic:
         parts.append(f"#define EL_GENERATOR 0x{int(state.arrays.generator[0]):08X}UL")
     return "\n".join([*parts, "", "#endif"]) + "\n"
@@ -270,10 +270,12 @@ def _packed(codes: np.ndarray, bits: int) -> np.ndarray:
     per_byte = 8 // bits
     padded = np.zeros(-(-len(codes) // per_byte) * per_byte, np.int64)
     padded[: len(codes)] = codes
-    return (padded.reshape(-1, per_byte) << (bits * np.arange(per_byte))).sum(axis=1)
+    packed: np.ndarray = (padded.reshape(-1, per_byte) << (bits * np.arange(per_byte))).sum(axis=1)
+    return packed
 
 
-def _array(kind: str, name: str, values: Sequence[int] | np.ndarray) -> str:
+def array(kind: str, name: str, values: Sequence[int] | np.ndarray) -> str:
+    """Return the definition of a constant array."""
     words = [str(int(value)) for value in values]
     lines = (", ".join(words[i : i + 24]) for i in range(0, len(words), 24))
     return f"static const {kind} {name}[{len(words)}] = {{\n    " + ",\n    ".join(lines) + "\n};\n"

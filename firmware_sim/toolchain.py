@@ -16,9 +16,9 @@ COMPILERS = ("zig", "gcc")
 _PACKAGES = {"arm-none-eabi-": "gcc-arm-none-eabi", "riscv64-unknown-elf-": "gcc-riscv64-unknown-elf", "": "gcc"}
 # The core is held to these; a project that takes it over may use any.
 WARNINGS = (
-    "-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wcast-align -Wcast-qual "
-    "-Wstrict-prototypes -Wmissing-prototypes -Wswitch-default -Werror"
-).split()
+    *("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wundef"),
+    *("-Wcast-align", "-Wcast-qual", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wswitch-default", "-Werror"),
+)
 
 
 @dataclass(frozen=True)

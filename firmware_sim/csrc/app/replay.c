@@ -9,6 +9,7 @@ void replay(const el_level *levels, const uint16_t *labels, uint16_t *prediction
 uint16_t replay_predict(const el_level *levels);
 uint16_t replay_learn(const el_level *levels, uint16_t label);
 void replay_checkpoint(uint8_t *out);
+bool replay_resume(const uint8_t *bytes);
 
 void replay_init(void)
 {
@@ -36,4 +37,9 @@ uint16_t replay_learn(const el_level *levels, uint16_t label)
 void replay_checkpoint(uint8_t *out)
 {
     el_checkpoint_out(&net, 0U, out);
+}
+
+bool replay_resume(const uint8_t *bytes)
+{
+    return el_checkpoint_in(&net, bytes);
 }

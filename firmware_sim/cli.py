@@ -1,0 +1,372 @@
+"""The commands `edgelearn firmware ...`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from edgelearn import options
+from edgelearn.errors import UserError
+from edgelearn.options import flag
+
+if TYPE_CHECKING:
+    from firmware_sim.measure import Profile
+    from firmware_sim.session import Samples
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The network as C99 that learns on a microcontroller: sources, proof that every bit is the same, real counts.",
+)
+
+_Target = Annotated[str, flag("host, cortex-m0, cortex-m4, rv32, some divided by commas, or all [all].")]
+_Rules = Annotated[str, flag("Learning rules, divided by commas, or all [all].")]
+_OneTarget = Annotated[str, flag("cortex-m0, cortex-m4 or rv32 [cortex-m4].", "--target")]
+_Compiler = Annotated[str, flag("zig, or gcc for the cross compilers of your system [zig].")]
+_Optimise = Annotated[str, flag("O0, O1, Os, O2 or O3 [Os].")]
+
+
+def _samples(flags: dict[str, Any], rule: str | None = None) -> Samples:
+    """Return the network and the samples that the flags of a command describe."""
+    from edgelearn.config import RunConfig, make_config, read_toml
+    from firmware_sim.session import samples_of
+
+    given = {key: value for key, value in flags.items() if key in RunConfig.model_fields and value is not None}
+    if rule is not None:
+        given["rule"] = rule
+    path = flags.get("config")
+    return samples_of(make_config((read_toml(path) if path is not None else {}) | given))
+
+
+def _optimisation(text: str) -> str:
+    return f"-{text.lstrip('-')}"
+
+
+@contextmanager
+def _progress(text: str, total: int) -> Iterator[Callable[[str, int], None]]:
+    """Show a bar on a terminal; the function it gives takes a description and what is done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda text, done: bar.update(task, description=text, completed=done)
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name, justify="left" if isinstance(rows[0][name], str) else "right")
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
+    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 170).print(table)
+
+
+def _print_columns(rows: list[dict[str, Any]]) -> None:
+    """Print rows of many numbers turned: a line a number, a column a rule."""
+    first = next(iter(rows[0]))
+    names = [name for name in rows[0] if name != first]
+    _print_rows([{"": name} | {row[first]: row[name] for row in rows} for name in names])
+
+
+def _print_json(content: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(content, indent=1))
+
+
+@app.command()
+def verify(
+    config: options.Config = None,
+    data: options.Data = None,
+    rule: options.Rule = None,
+    net: options.Net = None,
+    bits: options.Bits = None,
+    residual_bits: options.ResidualBits = None,
+    rounding: options.Rounding = None,
+    input_bits: options.InputBits = None,
+    activation: options.Activation = None,
+    output: options.Output = None,
+    feedback: options.Feedback = None,
+    hidden_rate: options.HiddenRate = None,
+    output_rate: options.OutputRate = None,
+    range_exponent: options.RangeExponent = None,
+    event_threshold: options.EventThreshold = None,
+    dead_zone: options.DeadZone = None,
+    accumulator_bits: options.AccumulatorBits = None,
+    update_gate: options.UpdateGate = None,
+    margin: options.Margin = None,
+    seed: options.Seed = None,
+    target: _Target = "all",
+    samples: Annotated[int, flag("Samples of the data that are learned [2000].")] = 2000,
+    compiler: _Compiler = "zig",
+    optimise: _Optimise = "Os",
+    json: options.AsJson = False,
+) -> None:
+    """Learn the same samples in the simulator and in compiled firmware: every prediction and word must be equal.
+
+    Learns samples of the data, then a stream that drives weights into their limits. Exit code 0: equal, 1: not, with
+    the first update that differs; 2: cannot be run.
+    """
+    flags = dict(locals())
+    from firmware_sim.session import STRESS_SAMPLES, chosen_targets, verify_on
+
+    if samples < 1:
+        raise UserError(f"--samples {samples} learns nothing; give 1 or more")
+    targets = chosen_targets(target)
+    source = _samples(flags)
+    verified = []
+    with _progress("compiling", len(targets) * (samples + STRESS_SAMPLES)) as show:
+        for i, each in enumerate(targets):
+
+            def compared(done: int, name: str = each.name, before: int = i * (samples + STRESS_SAMPLES)) -> None:
+                show(name, before + done)
+
+            verified.append(verify_on(source, each, samples, compiler, _optimisation(optimise), compared))
+    if json:
+        from dataclasses import asdict
+
+        _print_json([asdict(one) | {"equal": one.equal} for one in verified])
+    else:
+        spec = source.spec
+        word = spec.layers[0].word
+        typer.echo(
+            f"{spec.rule.name} on {source.config.data}, {'-'.join(map(str, spec.sizes))}, {word.bits}-bit view and "
+            f"{word.residual_bits} residual bits, {spec.rounding} rounding"
+        )
+        _print_rows(
+            [
+                {
+                    "target": one.target,
+                    "compiler": f"{one.compiler} {one.optimisation}",
+                    "samples": one.data.samples,
+                    "of the data": "equal" if one.data.difference is None else "DIFFERENT",
+                    "stress samples": one.stress.samples,
+                    "at the limits": "equal" if one.stress.difference is None else "DIFFERENT",
+                    "saturations": one.stress.events["saturations"],
+                }
+                for one in verified
+            ]
+        )
+        for one in verified:
+            for name, part in (("data", one.data), ("stress stream", one.stress)):
+                if part.difference is not None:
+                    typer.echo(f"{one.target}, {name}: {part.difference}")
+    if not all(one.equal for one in verified):
+        raise typer.Exit(1)
+
+
+@app.command()
+def profile(
+    config: options.Config = None,
+    data: options.Data = None,
+    rule: _Rules = "all",
+    net: options.Net = None,
+    bits: options.Bits = None,
+    residual_bits: options.ResidualBits = None,
+    rounding: options.Rounding = None,
+    input_bits: options.InputBits = None,
+    activation: options.Activation = None,
+    output: options.Output = None,
+    feedback: options.Feedback = None,
+    seed: options.Seed = None,
+    target: _OneTarget = "cortex-m4",
+    windows: Annotated[int, flag("Samples that are counted, after 300 that are learned before [20].")] = 20,
+    compiler: _Compiler = "zig",
+    optimise: _Optimise = "O2",
+    json: options.AsJson = False,
+) -> None:
+    """Count instructions, loads and stores of single samples on an emulated core, per rule."""
+    flags = dict(locals())
+    from edgelearn.learner import Learner
+    from firmware_sim.measure import WARM_UP, roles
+    from firmware_sim.measure import profile as measure
+    from firmware_sim.session import emulated_target, folder_for_builds
+
+    if windows < 1:
+        raise UserError(f"--windows {windows} counts nothing; give 1 or more")
+    core, names = emulated_target(target), _rules(rule)
+    rows, content = [], []
+    with _progress("compiling", len(names) * windows) as show:
+        for i, name in enumerate(names):
+            source = _samples(flags, name)
+            learner = Learner(source.spec)
+
+            def counted(done: int, name: str = name, before: int = i * windows) -> None:
+                show(name, before + done)
+
+            with folder_for_builds() as folder:
+                built = (folder, core, *source.first(WARM_UP + windows), compiler, _optimisation(optimise))
+                found = measure(learner, *built, windows=windows, on_progress=counted)
+            rows.append(_profile_row(name, found))
+            content.append(rows[-1] | {"accesses": _accesses_by_role(found, roles(source.spec))})
+    if json:
+        _print_json(content)
+        return
+    typer.echo(f"a sample on {core.name}, {_optimisation(optimise)}: instructions, loads and stores, mean of {windows}")
+    _print_rows(rows)
+
+
+def _profile_row(rule: str, found: Profile) -> dict[str, Any]:
+    total = {way: sum(n for (each, _), n in found.accesses.items() if each == way) for way in ("load", "store")}
+    row: dict[str, Any] = {
+        "rule": rule,
+        "predict": round(found.predict),
+        "learn": round(found.learn),
+        "least": found.least,
+        "most": found.most,
+    }
+    for way in ("load", "store"):
+        counted = found.accesses.get((way, "net.words"), 0.0)
+        row[f"weight {way}s"] = f"{counted:,.1f}"
+        row[f"{way}s simulated"] = f"{found.simulated[way, 'net.words']:,.1f}"
+        row[f"other {way}s"] = round(total[way] - counted)
+    return row | {"stack": found.stack}
+
+
+def _accesses_by_role(found: Profile, role_of: dict[str, str]) -> dict[str, float]:
+    """Return loads and stores by the role of the memory: weights, buffers, tables, stack, samples."""
+    by_role: dict[str, float] = {}
+    for (way, memory), n in found.accesses.items():
+        key = f"{way} {role_of.get(memory, memory)}"
+        by_role[key] = by_role.get(key, 0.0) + n
+    return by_role
+
+
+def _rules(text: str) -> list[str]:
+    """Return rules from names divided by commas, or all."""
+    from edgelearn.rules import RULES
+    from edgelearn.rules.catalog import find_rule
+
+    return list(RULES) if text == "all" else [find_rule(name.strip()).name for name in text.split(",")]
+
+
+@app.command()
+def emit(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for sources, headers, README, Makefile.")],
+    config: options.Config = None,
+    data: options.Data = None,
+    rule: options.Rule = None,
+    net: options.Net = None,
+    bits: options.Bits = None,
+    residual_bits: options.ResidualBits = None,
+    rounding: options.Rounding = None,
+    input_bits: options.InputBits = None,
+    activation: options.Activation = None,
+    output: options.Output = None,
+    feedback: options.Feedback = None,
+    hidden_rate: options.HiddenRate = None,
+    output_rate: options.OutputRate = None,
+    range_exponent: options.RangeExponent = None,
+    event_threshold: options.EventThreshold = None,
+    dead_zone: options.DeadZone = None,
+    accumulator_bits: options.AccumulatorBits = None,
+    update_gate: options.UpdateGate = None,
+    margin: options.Margin = None,
+    seed: options.Seed = None,
+    run: Annotated[
+        Optional[Path], flag("Start from what `edgelearn run --out DIR` has learned, with its settings.", "--run")
+    ] = None,
+    overwrite: Annotated[bool, flag("Replace the files of an earlier one.", "--overwrite")] = False,
+) -> None:
+    """Write the network as a folder of C99 for your own project, with a self-test for your board."""
+    flags = dict(locals())
+    from edgelearn.learner import Learner
+    from firmware_sim.emit import SELFTEST_SAMPLES
+    from firmware_sim.emit import emit as write
+    from firmware_sim.session import restore_run
+
+    if run is not None:
+        own = ("folder", "run", "overwrite")
+        given = [key for key, value in flags.items() if value is not None and key not in own]
+        if given:
+            raise UserError(f"--run brings its own settings; leave out --{given[0].replace('_', '-')}")
+        source, learner = restore_run(run)
+    else:
+        source = _samples(flags)
+        learner = Learner(source.spec)
+    written = write(learner, folder, *source.first(SELFTEST_SAMPLES), overwrite)
+    typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
+    typer.echo(f"try: make -C {folder} && {folder}/selftest")
+
+
+@app.command()
+def size(
+    config: options.Config = None,
+    data: options.Data = None,
+    rule: _Rules = "all",
+    net: options.Net = None,
+    bits: options.Bits = None,
+    residual_bits: options.ResidualBits = None,
+    rounding: options.Rounding = None,
+    input_bits: options.InputBits = None,
+    activation: options.Activation = None,
+    output: options.Output = None,
+    feedback: options.Feedback = None,
+    target: _OneTarget = "cortex-m4",
+    compiler: _Compiler = "zig",
+    optimise: _Optimise = "Os",
+    json: options.AsJson = False,
+) -> None:
+    """Compile, and measure flash, RAM and stack by role, per rule."""
+    flags = dict(locals())
+    from edgelearn.learner import Learner
+    from firmware_sim.measure import size as measure
+    from firmware_sim.session import emulated_target, folder_for_builds
+
+    core, names = emulated_target(target), _rules(rule)
+    rows: list[dict[str, Any]] = []
+    with _progress("compiling", len(names)) as show:
+        for i, name in enumerate(names):
+            show(name, i)
+            source = _samples(flags, name)
+            with folder_for_builds() as folder:
+                built = (folder, core, *source.first(100), compiler, _optimisation(optimise))
+                rows.append({"rule": name} | measure(Learner(source.spec), *built).as_row())
+    if json:
+        _print_json(rows)
+        return
+    typer.echo(f"bytes on {core.name}, {_optimisation(optimise)}")
+    _print_columns(rows)
+
+
+@app.command()
+def budget(
+    ram: Annotated[str, typer.Option(help="RAM for the learner and its stack, e.g. 16K.")],
+    flash: Annotated[str, typer.Option(help="Flash for code and constants, e.g. 64K.")],
+    config: options.Config = None,
+    data: options.Data = None,
+    rule: _Rules = "all",
+    net: options.Net = None,
+    bits: options.Bits = None,
+    residual_bits: options.ResidualBits = None,
+    rounding: options.Rounding = None,
+    input_bits: options.InputBits = None,
+    activation: options.Activation = None,
+    output: options.Output = None,
+    feedback: options.Feedback = None,
+    json: options.AsJson = False,
+) -> None:
+    """Say how wide hidden layers may be in a budget of RAM and flash, per rule. Compiles nothing."""
+    flags = dict(locals())
+    from firmware_sim.session import CODE_ALLOWANCE, STACK_ALLOWANCE, fits
+    from firmware_sim.targets import parse_size
+
+    limits = parse_size(ram), parse_size(flash)
+    rows = [{"rule": name} | fits(_samples(flags, name), *limits).as_row() for name in _rules(rule)]
+    if json:
+        _print_json(rows)
+        return
+    typer.echo(
+        f"{limits[0]:,} bytes of RAM, {STACK_ALLOWANCE} of them for the stack, and {limits[1]:,} of flash, "
+        f"{CODE_ALLOWANCE:,} of them for code"
+    )
+    _print_rows(rows)

@@ -1,0 +1,125 @@
+"""Power fails at random instructions of a station that learns and saves; wrong firmware is told from right one."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from edgelearn.errors import UserError
+from edgelearn.learner import Learner
+from edgelearn.network import design
+from firmware_sim import build
+from firmware_sim.numbers import checkpoint
+from firmware_sim.power import PHASES, Station, build_station, newest_whole, survive
+from firmware_sim.targets import EMULATED, find_target
+from firmware_sim.toolchain import missing as missing_compiler
+from firmware_sim.toolchain import missing_emulator
+from tests.tools import missing
+
+if lacks := missing_compiler("zig", find_target("cortex-m0")) or missing_emulator():
+    missing(lacks)
+
+
+def stream(n=40):
+    """A network that fits two slots of 512 bytes, and samples."""
+    rng = np.random.default_rng(0)
+    settings = {"rule": "drtp", "rounding": "stochastic", "hidden_rate": -4, "output_rate": -3}
+    levels = rng.integers(0, 16, (n, 16)) * (rng.random((n, 16)) < 0.6)
+    return Learner(design((16, 8, 4), **settings)), levels, rng.integers(0, 4, n)
+
+
+def assert_survived(done, cuts):
+    assert done.faults == ()
+    assert list(done.cuts.values()) == [cuts // len(PHASES)] * len(PHASES)
+    assert done.again > cuts // 4
+    assert done.torn > cuts // 5
+    assert 0 < done.from_nothing < cuts
+
+
+def test_a_station_goes_on_after_power_fails_anywhere(tmp_path):
+    assert_survived(survive(*stream(), tmp_path, find_target("cortex-m0"), cuts=60), 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", EMULATED)
+def test_a_station_goes_on_after_a_thousand_losses(tmp_path, target):
+    assert_survived(survive(*stream(), tmp_path, find_target(target), cuts=1000), 1000)
+
+
+# Lines of el_checkpoint.c, what a mistake makes of them, and what then is seen.
+MUTANTS = {
+    "no CRC": ("return read_32(&bytes[AT_CRC]) == ~crc;", "return crc != 1U;", "none of the simulator's"),
+    "overwrites the newest": ("slot = (newest == 0U) ? 1U : 0U", "slot = (newest == 1U) ? 1U : 0U", "were saved"),
+    "goes on with the older": ("< 0x80000000UL) ? 1U : 0U", "< 0x80000000UL) ? 0U : 1U", "were saved"),
+    "erases only once": ("if (!el_flash_erase(slot))", "if ((sequence < 2U) && !el_flash_erase(slot))", "flash that is programmed"),
+    "generator not restored": ("    net->generator = read_32(&bytes[AT_GENERATOR]);\n", "", "none of the simulator's"),
+    "live outputs not restored": ("    net->live = read_16(&bytes[AT_LIVE]);\n", "", "none of the simulator's"),
+    "does not count saves": ("read_32(&el_flash_slot(newest)[AT_SEQUENCE]) + 1U", "read_32(&el_flash_slot(newest)[AT_SEQUENCE])", "were saved"),
+}  # fmt: skip
+
+
+def survive_wrong_firmware(tmp_path, monkeypatch, name, cuts):
+    right, wrong, seen = MUTANTS[name]
+    shutil.copytree(build.CSRC, tmp_path / "csrc")
+    source = tmp_path / "csrc" / "src" / "el_checkpoint.c"
+    text = source.read_text()
+    assert text.count(right) == 1
+    source.write_text(text.replace(right, wrong))
+    monkeypatch.setattr(build, "CSRC", tmp_path / "csrc")
+    done = survive(*stream(), tmp_path / "built", find_target("cortex-m0"), cuts=cuts)
+    assert any(seen in fault for fault in done.faults), done.faults[:3]
+
+
+@pytest.mark.parametrize("name", ["no CRC", "overwrites the newest"])
+def test_wrong_firmware_is_caught(tmp_path, monkeypatch, name):
+    survive_wrong_firmware(tmp_path, monkeypatch, name, 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in MUTANTS if name not in ("no CRC", "overwrites the newest")])
+def test_other_wrong_firmware_is_caught(tmp_path, monkeypatch, name):
+    survive_wrong_firmware(tmp_path, monkeypatch, name, 60)
+
+
+def test_sequence_numbers_run_over(tmp_path):
+    """From a slot with the last sequence number but one on, five saves later the newest is number 2."""
+    learner, levels, labels = stream()
+    image = build_station(learner, tmp_path, find_target("cortex-m0"))
+    station = Station(image, learner.spec, levels, labels, 8)
+    saved = checkpoint(learner, image.identity, 0, sequence=2**32 - 3)
+    noise = np.random.default_rng(0)
+    station.power_on(saved.ljust(2 * station.slot_bytes, b"\xff"), noise)
+    assert station.state()[12:16] == bytes(4)
+    assert station.run()
+    assert station.violations == []
+    learner.learn(levels, labels)
+    expected = checkpoint(learner, image.identity, 40, sequence=2)
+    flash = station.power_off(noise)
+    assert newest_whole(flash, len(saved), image.identity) == expected
+    station.power_on(flash, noise)
+    assert station.state() == checkpoint(learner, image.identity, 40)
+
+
+def test_an_erase_cut_short_leaves_cells_in_between(tmp_path):
+    learner, levels, labels = stream()
+    station = Station(build_station(learner, tmp_path, find_target("cortex-m0")), learner.spec, levels, labels, 8)
+    noise = np.random.default_rng(0)
+    station.power_on(bytes(2 * station.slot_bytes), noise)
+    erase = int(np.flatnonzero(station.trace().phases == PHASES.index("erase"))[200])
+    station.power_on(bytes(2 * station.slot_bytes), noise)
+    assert not station.run(erase)
+    held, left = station.read(0x70000000, 2 * station.slot_bytes), station.power_off(noise)
+    done = len(held.rstrip(b"\0"))
+    assert 0 < done < station.slot_bytes
+    assert left[:done] == held[:done] == b"\xff" * done
+    assert any(byte not in (0, 255) for byte in left[done : station.slot_bytes])
+    assert left[station.slot_bytes :] == bytes(station.slot_bytes)
+
+
+def test_a_station_that_skips_samples_or_never_saves_is_refused(tmp_path):
+    learner, levels, labels = stream(9)
+    with pytest.raises(UserError, match="never saves 9"):
+        survive(learner, levels, labels, tmp_path, find_target("cortex-m0"), every=10, cuts=1)
+    gated = Learner(design((16, 8, 4), rule="drtp", update_gate="error"))
+    with pytest.raises(UserError, match="a station learns every sample"):
+        survive(gated, levels, labels, tmp_path, find_target("cortex-m0"), cuts=1)
