@@ -194,8 +194,8 @@ class Machine:
         Notes
         -----
         Many times slower than running without. Basic blocks are counted, each with all its instructions, as QEMU does:
-        one whose condition does not hold (Thumb-2's IT) takes its cycle too, but unicorn would not report it. A call that
-        its limit ends may count the rest of its last block.
+        one whose condition does not hold (Thumb-2's IT) takes its cycle too, but unicorn would not report it. A call
+        that its limit ends may count the rest of its last block.
         """
         unicorn: Any = importlib.import_module("unicorn")
         counts = Counts()

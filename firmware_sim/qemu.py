@@ -1,4 +1,4 @@
-"""Run a learner on a board that QEMU emulates: a program that starts from reset, learns a file of samples and reports."""
+"""Run a learner on a board that QEMU emulates: a program that starts from reset and learns a file of samples."""
 
 from __future__ import annotations
 

@@ -52,9 +52,9 @@ class Target:
     board: Board | None = None
 
 
-# Boards with exactly the core, which refuses what another one could do; the micro:bit has as little RAM as the real one.
-# SysTick runs at 16 or 25 MHz: with a shift of 7 an instruction is more than two ticks, so counts are exact. minstret is
-# the virtual time: with a shift of 0, instructions.
+# Boards with exactly the core, which refuses what another one could do; a micro:bit has no more RAM than a real one.
+# SysTick runs at 16 or 25 MHz: with a shift of 7 an instruction is more than two ticks, so counts are exact. With 0,
+# minstret counts instructions.
 _MICROBIT = Board(("qemu-system-arm", "-M", "microbit"), 0x00000000, 1 << 18, 0x20000000, 1 << 14, 62.5, 7)
 _MPS2 = Board(("qemu-system-arm", "-M", "mps2-an386"), 0x00000000, 1 << 22, 0x20000000, 1 << 22, 40.0, 7)
 _VIRT_OPTIONS = ("-M", "virt", "-cpu", "sifive-e31", "-bios", "none")

@@ -1,0 +1,67 @@
+"""What tests of firmware share: tools or a reason to skip, samples, and one comparison from specification to verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgelearn.learner import Learner
+from edgelearn.network import NetworkSpec
+from firmware_sim.build import compile_image
+from firmware_sim.runners import runner
+from firmware_sim.session import drive_to_rails, stress_stream
+from firmware_sim.targets import find_target
+from firmware_sim.toolchain import missing as missing_compiler
+from firmware_sim.toolchain import missing_emulator
+from firmware_sim.verify import Verification, verify
+from tests.tools import missing
+
+RULES = ("bp", "fa", "dfa", "sdfa", "drtp", "mdfa", "shallow")
+
+
+def require(compiler: str, target: str) -> None:
+    """Skip, or fail where tools are demanded, if a target cannot be compiled for and run."""
+    lacks = missing_compiler(compiler, find_target(target))
+    if target != "host":
+        lacks = lacks or missing_emulator()
+    if lacks:
+        missing(lacks)
+
+
+def random_samples(spec: NetworkSpec, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return sparse levels, and labels of which one in nine is unknown."""
+    rng = np.random.default_rng(seed)
+    lowest, highest = spec.input_range
+    levels = rng.integers(lowest, highest + 1, (n, spec.sizes[0])) * (rng.random((n, spec.sizes[0])) < 0.6)
+    labels = rng.integers(0, spec.n_classes, n)
+    labels[4::9] = -1
+    return levels, labels
+
+
+def compare(
+    spec: NetworkSpec,
+    folder: Path,
+    target: str = "host",
+    compiler: str = "gcc",
+    optimisation: str = "-O1",
+    n: int = 300,
+    stress: bool = False,
+    extra: tuple[str, ...] = (),
+    halvings: int = 0,
+) -> Verification:
+    """Compile a network, learn n samples on both sides, return the comparison."""
+    require(compiler, target)
+    learner = Learner(spec)
+    if stress:
+        drive_to_rails(learner)
+    options = {"compiler": compiler, "optimisation": optimisation, "extra": extra}
+    image = compile_image(learner, folder, find_target(target), **options)
+    firmware = runner(image, spec)
+    if halvings:
+        from firmware_sim.numbers import checkpoint
+
+        learner.set_halvings(halvings)
+        assert firmware.resume(checkpoint(learner, image.identity, 0))
+    levels, labels = stress_stream(spec, n) if stress else random_samples(spec, n)
+    return verify(learner, image.identity, firmware, levels, labels, chunk=100)

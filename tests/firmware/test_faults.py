@@ -1,0 +1,145 @@
+"""Wrong arithmetic in the C core is caught, and a wrong word is found and named."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from edgelearn.learner import Learner
+from edgelearn.network import design
+from firmware_sim import build
+from firmware_sim.build import compile_image
+from firmware_sim.estimate import learner_fields
+from firmware_sim.runners import runner
+from firmware_sim.targets import find_target
+from firmware_sim.verify import verify
+from tests.firmware.firmware_cases import compare, random_samples, require
+
+SETTINGS = {"sizes": (12, 9, 5), "hidden_rate": -3, "output_rate": -2, "rounding": "stochastic"}
+LEARNER, FIXED = "src/el_learner.c", "include/el_fixed.h"
+# file, line as it is, line as it would be wrong, settings that reach it
+MUTANTS = {
+    "shift rounds to zero": (FIXED, "return (x < 0) ? ~((~x) >> s) : (x >> s);", "return x / ((int32_t)1 << s);", {}),
+    "no rounding constant": (FIXED, "rounding.half = (int32_t)1 << (shift - 1);", "rounding.half = 0;", {}),
+    "word wraps": (LEARNER, "el_clamp((int32_t)*word + step, lowest, EL_WORD_MAX)", "((int32_t)*word + step)", {}),
+    "a draw for each neuron": (
+        LEARNER,
+        "step = el_shr(step, 8U) + ((el_random_byte(draw, j)",
+        "step = el_shr(step, 8U) + ((el_random_byte(el_draw(&net->generator), j)",
+        {},
+    ),
+    "no key": (FIXED, "((draw >> (8U * (j & 3U))) ^ key) & 255U", "(draw >> (8U * (j & 3U))) & 255U", {}),
+    "last maximum wins": (LEARNER, "(z > largest)", "(z >= largest)", {"bits": 2, "input_bits": 1}),
+    "bias without an input": (LEARNER, "is_bias ? (int32_t)layer->one :", "is_bias ? (int32_t)1 :", {}),
+    "the view is the word": (
+        LEARNER,
+        "return el_shr((int32_t)word, EL_VIEW_SHIFT);",
+        "return word;",
+        {"rounding": "residual"},
+    ),
+    "gate without rounding": (LEARNER, "(modulator * gate) + 64, 7U", "(modulator * gate), 7U", {}),
+    "weights updated first": (
+        LEARNER,
+        "        update_from_lists(net, levels, k, &above);\n        above = below;",
+        "        above = below;",
+        {"rule": "bp"},
+    ),
+    "halved twice as often": (LEARNER, "(int32_t)net->halvings;", "(int32_t)net->halvings + 1;", {}),
+    "softmax rounds down": (LEARNER, " + (shares.total / 2U)", "", {"output": "softmax"}),
+    "shift register starts elsewhere": (
+        LEARNER,
+        "((row + 1U) * 40503U)",
+        "(row * 40503U)",
+        {"feedback_format": "lfsr"},
+    ),
+    "the bias of mdfa has a floor": (LEARNER, "&& !is_bias) ? 0", ") ? 0", {"rule": "mdfa"}),
+    "dead zone without its edge": (LEARNER, "(e > EL_DEAD_ZONE)", "(e >= EL_DEAD_ZONE)", {"dead_zone": 30}),
+    "margin without its edge": (
+        LEARNER,
+        "return lead > EL_MARGIN;",
+        "return lead >= EL_MARGIN;",
+        {"update_gate": "margin", "margin": 4},
+    ),
+}
+
+
+def mutated(monkeypatch, tmp_path, file, line, wrong):
+    """Make `build` copy the core with one line changed."""
+    copy = tmp_path / "csrc"
+    shutil.copytree(build.CSRC, copy)
+    text = (copy / file).read_text()
+    assert text.count(line) == 1, line
+    (copy / file).write_text(text.replace(line, wrong))
+    monkeypatch.setattr(build, "CSRC", copy)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_wrong_line_is_caught(monkeypatch, tmp_path, name):
+    file, line, wrong, settings = MUTANTS[name]
+    spec = design(**(SETTINGS | {"rule": "dfa"} | settings))
+    for stress in (False, True):
+        assert compare(spec, tmp_path / f"right{stress}", stress=stress).difference is None
+    mutated(monkeypatch, tmp_path, file, line, wrong)
+    found = [compare(spec, tmp_path / f"wrong{stress}", stress=stress).difference for stress in (False, True)]
+    assert any(found), "neither the data nor the stress stream tells"
+
+
+def flipped(spec, tmp_path, k, neuron, column, bit, after):
+    """Flip one bit of a word on an emulated core after some samples, and compare."""
+    require("zig", "cortex-m4")
+    image = compile_image(Learner(spec), tmp_path, find_target("cortex-m4"))
+    firmware = runner(image, spec)
+    words = next(field for field in learner_fields(spec) if field.name == "words")
+    before = sum((layer.n_in + 1) * layer.n_out for layer in spec.layers[:k])
+    word = before + neuron * (spec.layers[k].n_in + 1) + column
+    at = firmware.machine.program.symbols["net"][0] + words.offset + 2 * word + bit // 8
+
+    class Struck:
+        learned = 0
+
+        def __getattr__(self, name):
+            return getattr(firmware, name)
+
+        def learn(self, levels, labels):
+            predictions = firmware.learn(levels, labels)
+            self.learned += len(labels)
+            if self.learned == after:
+                self.strike()
+            return predictions
+
+        def strike(self):
+            (byte,) = firmware.machine.read(at, 1)
+            firmware.machine.write(at, bytes([byte ^ (1 << bit % 8)]))
+
+    struck = Struck()
+    if after == 0:
+        struck.strike()
+    return verify(Learner(spec), image.identity, struck, *random_samples(spec, 60), chunk=20)
+
+
+@pytest.mark.parametrize(("k", "neuron", "column", "bit"), [(0, 0, 0, 0), (0, 8, 11, 15), (1, 4, 9, 3), (1, 2, 5, 9)])
+def test_a_flipped_bit_is_found(tmp_path, k, neuron, column, bit):
+    spec = design((12, 9, 5), "drtp")
+    found = flipped(spec, tmp_path, k, neuron, column, bit, after=0).difference
+    is_bias = column == spec.layers[k].n_in
+    assert (found.sample, found.what) == (-1, "bias" if is_bias else "weight")
+    assert (found.layer, found.neuron, found.input) == (k + 1, neuron + 1, 0 if is_bias else column + 1)
+    assert (found.firmware ^ found.simulator) & 0xFFFF == 1 << bit
+    assert found.words == 1
+
+
+def test_a_bit_that_flips_later_is_told_from_wrong_arithmetic(tmp_path):
+    found = flipped(design((12, 9, 5), "drtp"), tmp_path, 0, 3, 7, 6, after=40).difference
+    assert (found.layer, found.neuron, found.input, found.sample) == (1, 4, 8, 39)
+    assert not found.repeats
+    assert "does not happen again" in str(found)
+
+
+def test_the_first_wrong_update_is_named(monkeypatch, tmp_path):
+    """Weights are wrong from the first learned sample on; predictions only later."""
+    mutated(monkeypatch, tmp_path, LEARNER, "(int32_t)net->halvings;", "(int32_t)net->halvings + 1;")
+    found = compare(design((12, 9, 5), "dfa"), tmp_path / "build").difference
+    assert (found.sample, found.layer, found.repeats) == (0, 1, True)
+    assert f"of layer 1, neuron {found.neuron}" in str(found)
+    assert found.words > 1

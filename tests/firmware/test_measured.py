@@ -1,0 +1,119 @@
+"""What the compiled firmware takes, beside what the simulator counts and the closed forms say."""
+
+from __future__ import annotations
+
+import subprocess
+
+import numpy as np
+import pytest
+
+from edgelearn.learner import Learner
+from edgelearn.network import design
+from firmware_sim.build import CSRC, compile_image, write_sources
+from firmware_sim.emulator import Machine, Stopped, read_program
+from firmware_sim.estimate import by_role, constant_fields, learner_fields, ram_bytes
+from firmware_sim.measure import profile, size
+from firmware_sim.targets import find_target
+from firmware_sim.toolchain import find_compiler
+from tests.firmware.firmware_cases import RULES, random_samples, require
+
+SHAPES = [
+    (64, 32, 10),
+    (64, 10),
+    (1, 1, 1),
+    (7, 3, 5),
+    (300, 20, 4),
+    (12, 257, 3),
+    (16, 15, 14, 13),
+    (9, 4, 11, 5, 2),
+    (784, 16, 10),
+    (33, 32, 31, 30, 29, 1),
+]
+
+
+def learner_bytes(folder, learner):
+    """Return .data + .bss of an object with one learner in it, compiled for a 32-bit core."""
+    from elftools.elf.elffile import ELFFile
+
+    write_sources(learner, folder)
+    command = [*find_compiler("zig", find_target("cortex-m0")).command, "-ffreestanding", "-Os", "-c"]
+    source, path = str(CSRC / "app" / "replay.c"), folder / "replay.o"
+    subprocess.run([*command, "-I", str(folder / "include"), source, "-o", str(path)], check=True)
+    with path.open("rb") as file:
+        return sum(s["sh_size"] for s in ELFFile(file).iter_sections() if s.name.startswith((".data", ".bss")))
+
+
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+def test_ram_is_what_the_closed_form_says(tmp_path, sizes):
+    require("zig", "cortex-m0")
+    for i, rule in enumerate(RULES):
+        settings = ({}, {"bits": 4, "rounding": "nearest"}, {"rounding": "stochastic"}, {"feedback_format": "lfsr"})
+        spec = design(sizes, rule, **settings[i % len(settings)])
+        assert learner_bytes(tmp_path / rule, Learner(spec)) == ram_bytes(spec), rule
+
+
+@pytest.mark.parametrize("target", ["cortex-m4", "rv32"])
+def test_an_image_holds_the_learner_and_its_constants(tmp_path, target):
+    require("zig", target)
+    for i, (rule, feedback) in enumerate((("bp", "int8"), ("dfa", "ternary"), ("drtp", "sign"), ("shallow", "int8"))):
+        spec = design((20, 9, 5), rule, feedback_format=feedback, output=("sigmoid", "softmax")[i % 2])
+        program = read_program(compile_image(Learner(spec), tmp_path / rule, find_target(target)))
+        assert program.symbols["net"][1] == ram_bytes(spec)
+        for field in constant_fields(spec):
+            assert program.symbols[field.name][1] == field.bytes, field.name
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_weights_are_loaded_and_stored_as_often_as_simulated(tmp_path, rule):
+    spec = design((20, 9, 8, 5), rule, hidden_rate=-4, output_rate=-3)
+    levels, labels = random_samples(spec, 60)
+    labels[labels < 0] = 0
+    for target, optimisation in (("cortex-m4", "-O2"), ("rv32", "-Os"), ("cortex-m0", "-O0")):
+        require("zig", target)
+        options = {"optimisation": optimisation, "warm_up": 40, "windows": 5}
+        found = profile(Learner(spec), tmp_path / target, find_target(target), levels, labels, **options)
+        counted = {key: found.accesses.get(key, 0) for key in found.simulated}
+        assert counted == found.simulated
+        assert counted["store", "net.words"] > 0
+        assert 0 < found.predict < found.least <= found.learn <= found.most
+        assert 0 < found.stack < 1000
+
+
+def test_counts_are_the_same_every_time(tmp_path):
+    require("zig", "cortex-m0")
+    spec = design((20, 9, 5), "bp", rounding="stochastic")
+    levels, labels = random_samples(spec, 40)
+    labels[labels < 0] = 0
+    runs = [
+        profile(Learner(spec), tmp_path / str(i), find_target("cortex-m0"), levels, labels, warm_up=20, windows=10)
+        for i in range(2)
+    ]
+    assert (runs[0].predict, runs[0].learn, runs[0].accesses) == (runs[1].predict, runs[1].learn, runs[1].accesses)
+
+
+def test_sizes_by_role_add_up(tmp_path):
+    require("zig", "cortex-m4")
+    spec = design((20, 9, 5), "shallow")
+    levels, labels = random_samples(spec, 20)
+    found = size(Learner(spec), tmp_path, find_target("cortex-m4"), levels, labels)
+    assert found.ram_measured == sum(found.ram.values()) == ram_bytes(spec)
+    assert found.flash["frozen weights"] == 2 * 21 * 9
+    assert 300 < found.flash["code: learner"] < 4000
+    assert found.as_row()["flash total"] == sum(found.flash.values())
+
+
+def test_rules_that_do_not_wait_take_less_ram():
+    sizes = (64, 48, 32, 10)
+    ram = {rule: by_role(learner_fields(design(sizes, rule)))["buffers"] for rule in RULES}
+    assert ram["shallow"] < ram["drtp"] < ram["dfa"] < ram["bp"]
+    gated = by_role(learner_fields(design(sizes, "drtp", update_gate="error")))["buffers"]
+    assert ram["drtp"] < gated <= ram["dfa"]
+
+
+def test_a_call_ends_at_its_limit(tmp_path):
+    require("zig", "rv32")
+    machine = Machine(compile_image(Learner(design((8, 4, 2))), tmp_path, find_target("rv32")))
+    with pytest.raises(Stopped):
+        machine.call("replay_init", limit=10)
+    machine.call("replay_init")
+    assert np.frombuffer(machine.read(*machine.program.symbols["net"])[:4], "<u4")[0] == 0

@@ -1,0 +1,135 @@
+"""Compiled firmware computes the simulator's bits: on this machine for every kind of network, on cores for a choice."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from edgelearn.network import design
+from tests.firmware.firmware_cases import RULES, compare
+
+FORMATS = (
+    {"bits": 4, "rounding": "nearest"},
+    {"bits": 4, "rounding": "residual"},
+    {"bits": 8, "rounding": "residual"},
+    {"bits": 8, "rounding": "stochastic"},
+    {"bits": 8, "rounding": "nearest"},
+    {"bits": 16, "rounding": "nearest"},
+    {"bits": 16, "rounding": "stochastic"},
+)
+RATES = {"hidden_rate": -4, "output_rate": -3}
+
+# One network each that differs from the plain one in a way of its own.
+KINDS = {
+    "softmax": {"output": "softmax", "rule": "dfa"},
+    "softmax of many outputs": {"output": "softmax", "rule": "bp", "sizes": (6, 5, 300)},
+    "single output": {"sizes": (9, 7, 1), "rule": "drtp"},
+    "single output, error": {"sizes": (9, 7, 1), "rule": "dfa"},
+    "no hidden layer": {"sizes": (12, 5), "rule": "bp"},
+    "no hidden layer, stochastic": {"sizes": (12, 5), "rule": "drtp", "rounding": "stochastic"},
+    "three hidden layers": {"sizes": (8, 7, 6, 5, 4), "rule": "bp"},
+    "three hidden layers, fa": {"sizes": (8, 7, 6, 5, 4), "rule": "fa"},
+    "three hidden layers on the way": {"sizes": (8, 7, 6, 5, 4), "rule": "drtp", "rounding": "stochastic"},
+    "three hidden layers, shallow": {"sizes": (8, 7, 9, 5, 4), "rule": "shallow"},
+    "wide layers": {"sizes": (300, 270, 3), "rule": "dfa", "rounding": "stochastic"},
+    "relu": {"activation": "relu", "rule": "bp"},
+    "leaky": {"activation": "leaky", "rule": "fa"},
+    "hard tanh": {"activation": "hard-tanh", "rule": "drtp"},
+    "quadratic tanh": {"activation": "quadratic-tanh", "rule": "sdfa"},
+    "8-bit levels": {"input_bits": 8, "rule": "dfa"},
+    "1-bit levels": {"input_bits": 1, "rule": "drtp"},
+    "signed levels": {"input_bits": 5, "signed_inputs": True, "rule": "bp"},
+    "signed 8-bit levels": {"input_bits": 8, "signed_inputs": True, "rule": "dfa"},
+    "dead zone": {"dead_zone": 40, "rule": "dfa"},
+    "event threshold": {"event_threshold": 30, "rule": "bp"},
+    "narrow accumulator": {"accumulator_bits": 12, "rule": "bp"},
+    "narrow accumulator, dfa": {"accumulator_bits": 11, "rule": "dfa"},
+    "gate on errors": {"update_gate": "error", "rule": "drtp"},
+    "gate on a margin": {"update_gate": "margin", "margin": 20, "rule": "bp"},
+    "gate on a margin, single output": {"update_gate": "margin", "margin": 9, "rule": "sdfa", "sizes": (9, 7, 1)},
+    "gated on the way, lfsr": {"update_gate": "error", "rule": "drtp", "feedback_format": "lfsr"},
+    "range": {"range_exponent": 2, "rule": "bp"},
+    "small range": {"range_exponent": -3, "rule": "fa"},
+    "left shift of steps": {"bits": 16, "rule": "dfa", "hidden_rate": 0, "output_rate": 0, "input_bits": 1},
+}
+
+
+@pytest.mark.parametrize("sizes", [(12, 9, 5), (10, 7, 8, 4)], ids=str)
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_and_format(tmp_path, rule, sizes):
+    for i, settings in enumerate(FORMATS):
+        found = compare(design(sizes, rule, **settings, **RATES), tmp_path / str(i))
+        assert found.difference is None, f"{settings}: {found.difference}"
+        assert found.updates > 200
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_words_at_their_limits(tmp_path, rule):
+    for i, settings in enumerate(FORMATS):
+        spec = design((12, 9, 5), rule, **settings, hidden_rate=-1, output_rate=0, accumulator_bits=12)
+        found = compare(spec, tmp_path / str(i), stress=True)
+        assert found.difference is None, f"{settings}: {found.difference}"
+        assert found.events["saturations"] > 0
+        assert found.events["overflows"] > 0
+
+
+def test_steps_longer_than_a_word(tmp_path):
+    for i, (rule, rounding) in enumerate(itertools.product(("bp", "drtp"), ("nearest", "stochastic"))):
+        spec = design((12, 9, 5), rule, bits=16, rounding=rounding, hidden_rate=0, output_rate=0, input_bits=1)
+        found = compare(spec, tmp_path / str(i), stress=True)
+        assert found.difference is None
+        assert found.events["step_saturations"] > 0
+
+
+@pytest.mark.parametrize("rule", ("fa", "dfa", "sdfa", "drtp", "mdfa"))
+@pytest.mark.parametrize("feedback", ("ternary", "sign", "lfsr"))
+def test_every_feedback_format(tmp_path, rule, feedback):
+    for i, sizes in enumerate(((12, 9, 5), (10, 7, 8, 4))):
+        found = compare(design(sizes, rule, feedback_format=feedback, **RATES), tmp_path / str(i))
+        assert found.difference is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_network(tmp_path, kind):
+    settings = {"sizes": (12, 9, 5), **RATES} | KINDS[kind]
+    found = compare(design(**settings), tmp_path)
+    assert found.difference is None
+    assert found.updates > 20
+
+
+def test_halved_rates(tmp_path):
+    for i, rounding in enumerate(("residual", "stochastic")):
+        found = compare(design((12, 9, 5), "bp", rounding=rounding), tmp_path / str(i), halvings=3)
+        assert found.difference is None
+        assert found.updates > 200
+
+
+CORES = list(
+    zip(
+        RULES,
+        itertools.cycle(("cortex-m0", "cortex-m4", "rv32")),
+        itertools.cycle(("-Os", "-O0", "-O2", "-O1", "-O3")),
+        itertools.cycle(FORMATS),
+        strict=False,
+    )
+)
+
+
+@pytest.mark.parametrize(("rule", "target", "optimisation", "settings"), CORES, ids=str)
+def test_emulated_cores(tmp_path, rule, target, optimisation, settings):
+    spec = design((12, 9, 8, 5), rule, **settings, **RATES)
+    options = {"target": target, "compiler": "zig", "optimisation": optimisation}
+    found = compare(spec, tmp_path / "data", **options)
+    assert found.difference is None
+    found = compare(spec, tmp_path / "stress", stress=True, **options)
+    assert found.difference is None
+    assert found.events["saturations"] > 0
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_undefined_behaviour(tmp_path, rule):
+    checks = ("-fsanitize=undefined", "-fno-sanitize-recover=all", "-fsanitize-undefined-trap-on-error")
+    for i, settings in enumerate(FORMATS[2:5]):
+        spec = design((12, 9, 5), rule, **settings, hidden_rate=-1, output_rate=0)
+        assert compare(spec, tmp_path / str(i), stress=True, extra=checks).difference is None
