@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import zlib
 from array import array
 from dataclasses import dataclass
@@ -353,7 +354,7 @@ def survive(
     UserError
         "a station ..."; of `compile_image`, `Machine` and `Learner.learn`
     """
-    from unicorn import UcError
+    UcError: Any = importlib.import_module("unicorn").UcError  # typed in part only
 
     if not 1 <= every <= len(labels):
         raise UserError(

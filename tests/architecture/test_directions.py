@@ -42,6 +42,7 @@ FLOORS = {
     "stream_view": 6,
     "stream_plot": 6,
     "estimators": 6,
+    "options": 6,
     "cli": 7,
     "__main__": 8,
 }
@@ -67,6 +68,24 @@ COST_FLOORS = {
     "accelergy": 7,
 }
 SEE_COSTS = {"run", "stream_run", "cli"}
+# The wing of firmware sees whatever runs a network; only the command line sees it.
+FIRMWARE_FLOORS = {
+    "targets": 0,
+    "numbers": 0,
+    "toolchain": 1,
+    "estimate": 1,
+    "build": 2,
+    "emulator": 3,
+    "qemu": 3,
+    "runners": 4,
+    "verify": 5,
+    "measure": 5,
+    "emit": 5,
+    "power": 5,
+    "mcu": 0,
+    "session": 6,
+    "cli": 7,
+}
 APART = {"kernels", "rules", "layers", "encoders"}  # rooms of one floor that do not know each other
 HEAVY = {
     "torch",
@@ -114,8 +133,9 @@ def test_no_import_points_upward(path):
     assert own in FLOORS, f"{own} has no floor: add it to FLOORS and to docs/architecture.md"
     for line, module, _ in imports(path):
         assert module.split(".")[0] not in ("tests", "experiments"), f"{path}:{line} imports {module}"
-        if module.split(".")[0] in ("hw_models", "firmware_sim"):
+        if module.split(".")[0] == "hw_models":
             assert own in SEE_COSTS, f"{path}:{line}: only {', '.join(sorted(SEE_COSTS))} see {module}"
+        assert own == "cli" or module.split(".")[0] != "firmware_sim", f"{path}:{line}: only cli sees {module}"
         other = room(module)
         if other and other != "__version__":
             assert FLOORS[other] <= FLOORS[own], f"{path}:{line}: {own} (floor {FLOORS[own]}) imports {other} above it"
@@ -152,6 +172,20 @@ def test_cost_models_see_what_exists_and_what_was_touched(path):
         if below:
             assert COST_FLOORS[below] <= COST_FLOORS[own], f"{path}:{line}: {own} imports {below} above it"
         if at_top and top in HEAVY - {"pydantic"}:
+            pytest.fail(f"{path}:{line} imports {top} with the file; import it in the function that needs it")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "firmware_sim").glob("*.py")), ids=lambda path: path.stem)
+def test_firmware_stands_on_what_runs_a_network(path):
+    own = path.stem
+    assert own == "__init__" or own in FIRMWARE_FLOORS, f"{own} has no floor: add it to FIRMWARE_FLOORS"
+    for line, module, at_top in imports(path):
+        top, other, below = module.split(".")[0], room(module), room(module, "firmware_sim")
+        assert top not in ("tests", "experiments"), f"{path}:{line} imports {module}"
+        assert not other or other == "__version__" or FLOORS[other] <= FLOORS["run"], f"{path}:{line} imports {module}"
+        if below:
+            assert FIRMWARE_FLOORS[below] <= FIRMWARE_FLOORS[own], f"{path}:{line}: {own} imports {below} above it"
+        if at_top and top in HEAVY | {"unicorn", "elftools", "ziglang"}:
             pytest.fail(f"{path}:{line} imports {top} with the file; import it in the function that needs it")
 
 

@@ -22,14 +22,24 @@ LEARNER, FIXED = "src/el_learner.c", "include/el_fixed.h"
 MUTANTS = {
     "shift rounds to zero": (FIXED, "return (x < 0) ? ~((~x) >> s) : (x >> s);", "return x / ((int32_t)1 << s);", {}),
     "no rounding constant": (FIXED, "rounding.half = (int32_t)1 << (shift - 1);", "rounding.half = 0;", {}),
-    "word wraps": (LEARNER, "el_clamp((int32_t)*word + step, lowest, EL_WORD_MAX)", "((int32_t)*word + step)", {}),
+    "word wraps": (
+        LEARNER,
+        "el_clamp((int32_t)*word + step, lowest, EL_WORD_MAX)",
+        "el_clamp((int32_t)*word + step, lowest - 65536, 65536)",
+        {},
+    ),
     "a draw for each neuron": (
         LEARNER,
         "step = el_shr(step, 8U) + ((el_random_byte(draw, j)",
         "step = el_shr(step, 8U) + ((el_random_byte(el_draw(&net->generator), j)",
         {},
     ),
-    "no key": (FIXED, "((draw >> (8U * (j & 3U))) ^ key) & 255U", "(draw >> (8U * (j & 3U))) & 255U", {}),
+    "no key": (
+        FIXED,
+        "((draw >> (8U * (j & 3U))) ^ key) & 255U",
+        "((draw >> (8U * (j & 3U))) ^ (key & 0U)) & 255U",
+        {},
+    ),
     "last maximum wins": (LEARNER, "(z > largest)", "(z >= largest)", {"bits": 2, "input_bits": 1}),
     "bias without an input": (LEARNER, "is_bias ? (int32_t)layer->one :", "is_bias ? (int32_t)1 :", {}),
     "the view is the word": (
@@ -41,8 +51,12 @@ MUTANTS = {
     "gate without rounding": (LEARNER, "(modulator * gate) + 64, 7U", "(modulator * gate), 7U", {}),
     "weights updated first": (
         LEARNER,
-        "        update_from_lists(net, levels, k, &above);\n        above = below;",
-        "        above = below;",
+        """        const el_sparse below = modulate(net, (uint16_t)(k - 1U), &above); /* through words that are not updated yet */
+        update_from_lists(net, levels, k, &above);
+""",
+        """        update_from_lists(net, levels, k, &above);
+        const el_sparse below = modulate(net, (uint16_t)(k - 1U), &above);
+""",
         {"rule": "bp"},
     ),
     "halved twice as often": (LEARNER, "(int32_t)net->halvings;", "(int32_t)net->halvings + 1;", {}),

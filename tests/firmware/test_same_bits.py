@@ -82,8 +82,8 @@ def test_steps_longer_than_a_word(tmp_path):
         assert found.events["step_saturations"] > 0
 
 
-@pytest.mark.parametrize("rule", ("fa", "dfa", "sdfa", "drtp", "mdfa"))
-@pytest.mark.parametrize("feedback", ("ternary", "sign", "lfsr"))
+@pytest.mark.parametrize("rule", ["fa", "dfa", "sdfa", "drtp", "mdfa"])
+@pytest.mark.parametrize("feedback", ["ternary", "sign", "lfsr"])
 def test_every_feedback_format(tmp_path, rule, feedback):
     for i, sizes in enumerate(((12, 9, 5), (10, 7, 8, 4))):
         found = compare(design(sizes, rule, feedback_format=feedback, **RATES), tmp_path / str(i))

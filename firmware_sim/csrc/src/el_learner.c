@@ -469,8 +469,10 @@ static bool nothing_to_learn(const el_learner *net, uint16_t prediction, uint16_
 
 static void update_from_lists(el_learner *net, const el_level *levels, uint16_t k, const el_sparse *deltas)
 {
-    const int8_t *x = inputs_of(net, levels, k);
-    update(net, x, list_events(net, x, EL_LAYER[k].n_in), k, deltas);
+    if (deltas->n > 0U) {
+        const int8_t *x = inputs_of(net, levels, k);
+        update(net, x, list_events(net, x, EL_LAYER[k].n_in), k, deltas);
+    }
 }
 
 /* Learn what was predicted: hidden layers that still wait for their signal, and the output layer. */

@@ -1,0 +1,114 @@
+"""`edgelearn firmware ...`: what it prints and writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.cli.runner import edgelearn
+from tests.firmware.firmware_cases import require
+
+SMALL = ("--net", "64-12-10")
+
+
+def test_verify_says_equal_for_people_and_programs(tmp_path):
+    require("gcc", "host")
+    host = ("--target", "host", "--compiler", "gcc", "--samples", "300")
+    result = edgelearn("firmware", "verify", *SMALL, *host, "--rule", "dfa", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "dfa on digits, 64-12-10, 8-bit view and 8 residual bits, residual rounding"
+    assert lines[2].startswith("host")
+    assert lines[2].count("equal") == 2
+    result = edgelearn("firmware", "verify", *SMALL, *host, "--rule", "dfa", "--json", cwd=tmp_path)
+    (found,) = json.loads(result.stdout)
+    assert (found["equal"], found["data"]["samples"], found["data"]["difference"]) == (True, 300, None)
+    assert found["stress"]["events"]["saturations"] > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verify_on_an_emulated_core(tmp_path):
+    require("zig", "cortex-m0")
+    settings = ("--target", "cortex-m0,rv32", "--samples", "100", "--rounding", "stochastic")
+    result = edgelearn("firmware", "verify", *SMALL, *settings, cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [line.split()[0] for line in result.stdout.splitlines()[2:]] == ["cortex-m0", "rv32"]
+    assert result.stdout.count("equal") == 4
+
+
+def test_profile_sets_counted_weights_beside_simulated_ones(tmp_path):
+    require("zig", "cortex-m4")
+    result = edgelearn("firmware", "profile", *SMALL, "--rule", "drtp", "--windows", "2", "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (row,) = json.loads(result.stdout)
+    assert row["weight loads"] == row["loads simulated"]
+    assert row["weight stores"] == row["stores simulated"]
+    assert row["predict"] < row["learn"]
+    assert row["accesses"]["load weights"] > row["accesses"]["store weights"] > 0
+
+
+def test_size_shows_a_column_a_rule(tmp_path):
+    require("zig", "rv32")
+    result = edgelearn("firmware", "size", *SMALL, "--rule", "drtp,bp", "--target", "rv32", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == "bytes on rv32, -Os"
+    assert lines[1].split() == ["drtp", "bp"]
+    rows = {" ".join(line.split()[:-2]): line.split()[-2:] for line in lines[2:]}
+    assert rows["RAM weights"] == ["1,820", "1,820"]
+    assert int(rows["RAM buffers"][0]) < int(rows["RAM buffers"][1])
+
+
+def test_budget_names_what_fits_and_what_stops_it(tmp_path):
+    result = edgelearn("firmware", "budget", "--ram", "16K", "--flash", "64K", "--json", cwd=tmp_path)
+    rows = {row["rule"]: row for row in json.loads(result.stdout)}
+    assert rows["drtp"]["limited by"] == "RAM"
+    assert rows["shallow"]["limited by"] == "flash"
+    assert rows["drtp"]["RAM"] <= 16384
+    result = edgelearn("firmware", "budget", "--ram", "1K", "--flash", "64K", "--rule", "bp", cwd=tmp_path)
+    assert "nothing" in result.stdout
+    assert result.returncode == 0
+
+
+def test_emit_writes_a_package_from_settings_or_from_a_run(tmp_path):
+    require("gcc", "host")
+    result = edgelearn("firmware", "emit", "board", *SMALL, "--rule", "bp", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    edgelearn("run", *SMALL, "--rule", "bp", "--epochs", "2", "--out", "done", cwd=tmp_path)
+    result = edgelearn("firmware", "emit", "learned", "--run", "done", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    numbers = [(tmp_path / name / "include/el_numbers.h").read_text() for name in ("board", "learned")]
+    assert numbers[0] != numbers[1]
+    for name in ("board", "learned"):
+        subprocess.run(["make", "-s"], cwd=tmp_path / name, check=True)
+        assert subprocess.run(["./selftest"], cwd=tmp_path / name).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("verify", "--target", "avr"), "target 'avr' is not known"),
+        (("verify", "--compiler", "icc"), "compiler 'icc' is not known"),
+        (("verify", "--target", "host", "--compiler", "gcc", "--optimise", "O9"), "optimisation '-O9' is not known"),
+        (("verify", "--samples", "0"), "--samples 0 learns nothing"),
+        (("verify", "--rule", "hebb"), "rule 'hebb' is not known"),
+        (("profile", "--target", "host"), "instructions are counted on an emulated core"),
+        (("profile", "--windows", "0"), "--windows 0 counts nothing"),
+        (("size", "--net", "64-x"), "net '64-x' cannot be read"),
+        (("budget", "--ram", "16Q", "--flash", "64K"), "size '16Q' cannot be read"),
+        (("budget", "--ram", "16K", "--flash", "64K", "--net", "64-10"), "this network has none"),
+        (("emit", "there"), "folder there is not empty"),
+        (("emit", "new", "--run", "nowhere"), "folder nowhere holds no finished run"),
+        (("emit", "new", "--run", "nowhere", "--rule", "bp"), "--run brings its own settings; leave out --rule"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(tmp_path, arguments, message):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/mine.c").write_text("int x;")
+    result = edgelearn("firmware", *arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["mine.c", "there"]
