@@ -370,3 +370,92 @@ def budget(
         f"{CODE_ALLOWANCE:,} of them for code"
     )
     _print_rows(rows)
+
+
+@app.command()
+def operate(
+    config: options.Config = None,
+    data: options.Data = None,
+    rule: options.Rule = None,
+    net: options.Net = None,
+    bits: options.Bits = None,
+    residual_bits: options.ResidualBits = None,
+    rounding: options.Rounding = None,
+    input_bits: options.InputBits = None,
+    activation: options.Activation = None,
+    output: options.Output = None,
+    feedback: options.Feedback = None,
+    seed: options.Seed = None,
+    target: _OneTarget = "cortex-m4",
+    clock: Annotated[str, flag('Of the core ["80 MHz"].')] = "80 MHz",
+    cycles_per_instruction: Annotated[float, flag("Mean [1.5].")] = 1.5,
+    sample_rate: Annotated[str, flag('Samples that interrupt, a second ["50 Hz"].')] = "50 Hz",
+    jitter: Annotated[str, flag('A sample comes up to this much late ["0 s"].')] = "0 s",
+    samples: Annotated[int, flag("Samples that arrive [10000].")] = 10_000,
+    queue: Annotated[int, flag("Samples that may wait in the ring buffer [1].")] = 1,
+    deadline: Annotated[Optional[str], flag('A sample done later is late, e.g. "20 ms" [none].')] = None,
+    save_every: Annotated[int, flag("Samples learned from checkpoint to checkpoint, 0 for none [1000].")] = 1000,
+    erase: Annotated[str, flag('Time to erase a slot of flash ["25 ms"].')] = "25 ms",
+    program: Annotated[str, flag('Time to program a slot beside its instructions ["10 ms"].')] = "10 ms",
+    power_loss: Annotated[
+        Optional[list[str]], flag('When, and for how long, e.g. "60 s:5 s"; again for more.', "--power-loss")
+    ] = None,
+    compiler: _Compiler = "zig",
+    optimise: _Optimise = "Os",
+    json: options.AsJson = False,
+) -> None:
+    """Put a board in time: measured work, a sample interrupt, a ring buffer, checkpoints, losses of power."""
+    flags = dict(locals())
+    from dataclasses import asdict
+
+    from edgelearn.learner import Learner
+    from firmware_sim.mcu import Microcontroller
+    from firmware_sim.mcu import operate as run
+    from firmware_sim.measure import WARM_UP, WINDOWS, save_instructions
+    from firmware_sim.measure import profile as measure
+    from firmware_sim.session import emulated_target, folder_for_builds
+    from hw_models.units import quantity
+
+    def seconds(text: str) -> float:
+        return quantity(text, "time", positive=False) * 1e-9
+
+    losses = []
+    for loss in power_loss or ():
+        at, found, length = loss.partition(":")
+        if not found:
+            raise UserError(f'--power-loss {loss} cannot be read; write when and for how long, e.g. "60 s:5 s"')
+        losses.append((seconds(at), seconds(length)))
+    core, source = emulated_target(target), _samples(flags)
+    with _progress("measuring", WINDOWS) as show, folder_for_builds() as folder:
+        built = (folder, core, *source.first(WARM_UP + WINDOWS), compiler, _optimisation(optimise))
+        work = measure(Learner(source.spec), *built, on_progress=lambda done: show("measuring", done))
+        saving = save_instructions(Learner(source.spec), folder, core, compiler, _optimisation(optimise))
+    board = Microcontroller(
+        clock_hz=quantity(clock, "frequency"),
+        cycles_per_instruction=cycles_per_instruction,
+        period_s=1 / quantity(sample_rate, "frequency"),
+        predict=round(work.predict),
+        learn=round(work.learn),
+        save=saving,
+        jitter_s=seconds(jitter),
+        queue=queue,
+        deadline_s=None if deadline is None else seconds(deadline),
+        save_every=save_every,
+        erase_s=seconds(erase),
+        program_s=seconds(program),
+    )
+    done = run(board, [True] * samples, losses=losses, seed=seed or 0)
+    counts = {
+        name: n for name, n in asdict(done).items() if name not in ("accepted", "kept", "busy_cycles", "powered_cycles")
+    }
+    content = counts | {"utilisation": round(done.utilisation, 6)}
+    if json:
+        instructions = {"predict": board.predict, "learn": board.learn, "save": board.save}
+        _print_json({"instructions": instructions} | content)
+        return
+    typer.echo(
+        f"{source.spec.rule.name} on {core.name} at {clock}, {cycles_per_instruction} cycles an instruction: "
+        f"learning takes {board.learn:,} instructions, a checkpoint {board.save:,}"
+    )
+    for name, n in content.items():
+        typer.echo(f"  {name:<12} {n:,}" if isinstance(n, int) else f"  {name:<12} {n:.1%}")

@@ -202,3 +202,15 @@ def _code_bytes(path: Path) -> int:
     with path.open("rb") as file:
         executable = 4
         return sum(s["sh_size"] for s in ELFFile(file).iter_sections() if s["sh_flags"] & executable)
+
+
+def save_instructions(
+    learner: Learner, folder: Path, target: Target, compiler: str = "zig", optimisation: str = "-Os"
+) -> int:
+    """Return the instructions of el_save into a slot of RAM, where another holds a checkpoint already."""
+    machine = Machine(compile_image(learner, folder, target, compiler=compiler, optimisation=optimisation))
+    machine.call("replay_init")
+    machine.call("replay_save")
+    with machine.counting() as counts:
+        machine.call("replay_save")
+    return counts.instructions

@@ -11,26 +11,44 @@ from hw_models.cost import Constant, Cost, Item, make_cost
 from hw_models.processor import Band, Core, Microcontroller
 
 
-def price_instructions(spec: NetworkSpec, work: Counters, processor: Microcontroller, learning: bool) -> Cost:
-    """Price firmware: instructions by action, cycles by instruction, energy by cycle."""
+def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str], np.ndarray]:
+    """Return how often firmware takes each action, by (role, action), one entry a layer.
+
+    An input is looked at for being zero in the forward pass, and again in the update of a layer that waited.
+    """
     counted = traffic(spec, work)
+    n_in = np.array([layer.n_in for layer in spec.layers])
     n_out = np.array([layer.n_out for layer in spec.layers])
-    actions = {
+    waits = np.array([layer.output or spec.holds_gates for layer in spec.layers])
+    return {
+        ("forward pass", "input"): work["samples"] * n_in,
         ("forward pass", "forward_mac"): counted["forward_macs"],
-        ("forward pass", "neuron"): work["samples"] * n_out + (work["live_gates"] if learning else 0),
+        ("forward pass", "neuron"): work["samples"] * n_out,
+        ("feedback", "gate"): work["live_gates"],
         ("feedback", "signal_mac"): counted["signal_macs"] + counted["lfsr_steps"],
+        ("update", "input"): work["updates"] * n_in * waits,
+        ("update", "update_row"): work["update_events"] + work["updates"],
         ("update", "update_mac"): counted["update_macs"],
         ("random generator", "random_draw"): counted["update_macs"] * spec.stochastic,
     }
+
+
+def price_instructions(spec: NetworkSpec, work: Counters, processor: Microcontroller, learning: bool) -> Cost:
+    """Price firmware: instructions by action, cycles by instruction, energy by cycle."""
     items = []
     bands = [_as_constant("cycles per instruction", processor.cycles_per_instruction, processor)]
     energy = processor.energy_per_cycle
     if energy is not None:
         bands.append(_as_constant("energy per cycle", energy, processor))
-    for (role, action), counts in actions.items():
-        number = processor.instructions[action]  # type: ignore[index]
+    named = set()
+    for (role, action), counts in instruction_counts(spec, work).items():
+        number = processor.instructions.get(action)  # type: ignore[call-overload]
+        if number is None:  # in the figures of other actions
+            continue
         name = f"instructions of {action.replace('_', ' ')}"
-        bands.append(_as_constant(name, number, processor))
+        if name not in named:
+            bands.append(_as_constant(name, number, processor))
+            named.add(name)
         for k, count in enumerate(counts):
             cycles = float(count) * number.nominal * processor.cycles_per_instruction.nominal
             constants = (name, "cycles per instruction")

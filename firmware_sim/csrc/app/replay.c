@@ -10,6 +10,7 @@ uint16_t replay_predict(const el_level *levels);
 uint16_t replay_learn(const el_level *levels, uint16_t label);
 void replay_checkpoint(uint8_t *out);
 bool replay_resume(const uint8_t *bytes);
+bool replay_save(void);
 
 void replay_init(void)
 {
@@ -42,4 +43,9 @@ void replay_checkpoint(uint8_t *out)
 bool replay_resume(const uint8_t *bytes)
 {
     return el_checkpoint_in(&net, bytes);
+}
+
+bool replay_save(void)
+{
+    return el_save(&net);
 }
