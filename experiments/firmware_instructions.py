@@ -42,7 +42,7 @@ ALLOWED_PERCENT = 10.0
 
 
 def samples(spec: NetworkSpec, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return sparse prototypes of the classes with noise: something to learn, so that activity falls as on real data."""
+    """Return noisy sparse prototypes of the classes: something to learn, so that activity falls as on real data."""
     rng = np.random.default_rng(seed)
     n, n_in = WARM_UP + WINDOWS, spec.sizes[0]
     prototypes = rng.integers(0, 16, (spec.n_classes, n_in)) * (rng.random((spec.n_classes, n_in)) < 0.5)

@@ -17,6 +17,7 @@ _PAGE = 0x10000
 _STREAM_AT = 0x60000000  # samples and what becomes of them, no memory of the board
 _STACK_BYTES = 0x10000
 _STACK_TOP_MARGIN = 16
+_IT_BITS = 0x0600FC00  # of Arm's status register: the conditions of instructions under way
 
 
 class Stopped(Exception):
@@ -106,6 +107,7 @@ class Machine:
             self._stack, self._link, self._pc = r.UC_RISCV_REG_SP, r.UC_RISCV_REG_RA, r.UC_RISCV_REG_PC
             self._arguments = (r.UC_RISCV_REG_A0, r.UC_RISCV_REG_A1, r.UC_RISCV_REG_A2, r.UC_RISCV_REG_A3)
         self._thumb = 1 if self.target.isa == "arm" else 0
+        self._status = arm_const.UC_ARM_REG_CPSR if self._thumb else None
         ram_end = max((at + size for at, size in self.program.symbols.values()), default=0)
         ram_bytes = max(ram_end - self.target.ram_at, 0)
         ram_bytes = -(-(ram_bytes + 16) // _PAGE) * _PAGE
@@ -210,6 +212,10 @@ class Machine:
             counts.instructions += lengths[place]
 
         def access(uc: Any, kind: int, address: int, size: int, value: int, data: Any) -> None:
+            if self._status is not None:  # a hooked access in an IT block leaves its conditions to the code after it
+                status = uc.reg_read(self._status)
+                if status & _IT_BITS:
+                    uc.reg_write(self._status, status & ~_IT_BITS)
             way = "store" if kind == unicorn.UC_MEM_WRITE else "load"
             for first, end, name in places:
                 if first <= address < end:

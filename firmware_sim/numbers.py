@@ -262,8 +262,8 @@ def _feedback(learner: Learner) -> np.ndarray:
     raw = np.concatenate([learner.state.feedback(k).ravel() for k in range(len(spec.layers) - 1)]).astype(np.int64)
     if bits == 8:
         return raw
-    codes = (raw != 0) + (raw < 0) if bits == 2 else (raw == when_set).astype(np.int64)
-    return _packed(codes.astype(np.int64), bits)
+    codes = np.where(raw < 0, 2, np.sign(raw)) if bits == 2 else np.where(raw == when_set, 1, 0)
+    return _packed(codes, bits)
 
 
 def _packed(codes: np.ndarray, bits: int) -> np.ndarray:

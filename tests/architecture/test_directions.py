@@ -76,7 +76,7 @@ FIRMWARE_FLOORS = {
     "estimate": 1,
     "build": 2,
     "emulator": 3,
-    "qemu": 3,
+    "qemu": 5,
     "runners": 4,
     "verify": 5,
     "measure": 5,

@@ -67,7 +67,7 @@ def test_budget_names_what_fits_and_what_stops_it(tmp_path):
     assert rows["drtp"]["limited by"] == "RAM"
     assert rows["shallow"]["limited by"] == "flash"
     assert rows["drtp"]["RAM"] <= 16384
-    result = edgelearn("firmware", "budget", "--ram", "1K", "--flash", "64K", "--rule", "bp", cwd=tmp_path)
+    result = edgelearn("firmware", "budget", "--ram", "512", "--flash", "64K", "--rule", "bp", cwd=tmp_path)
     assert "nothing" in result.stdout
     assert result.returncode == 0
 

@@ -31,7 +31,7 @@ MUTANTS = {
     "a draw for each neuron": (
         LEARNER,
         "step = el_shr(step, 8U) + ((el_random_byte(draw, j)",
-        "step = el_shr(step, 8U) + ((el_random_byte(el_draw(&net->generator), j)",
+        "step = el_shr(step, 8U) + ((el_random_byte(el_draw(&net->generator) + (draw & 0U), j)",
         {},
     ),
     "no key": (
