@@ -120,15 +120,31 @@ def verify_on(
     found = find_compiler(compiler, target)
     if target.isa != "host" and (lacks := missing_emulator()):
         raise UserError(lacks)
-    spec, results = samples.spec, []
-    for levels, labels, stressed in ((*samples.first(n), False), (*stress_stream(spec, STRESS_SAMPLES), True)):
-        learner = Learner(spec)
-        if stressed:
-            drive_to_rails(learner)
-        with folder_for_builds() as folder:
-            image = compile_image(learner, folder, target, compiler=compiler, optimisation=optimisation)
-            results.append(verify(learner, image.identity, runner(image, spec), levels, labels, on_progress))
-    return Verified(target.name, found.version, optimisation, *results)
+    options = {"compiler": compiler, "optimisation": optimisation, "on_progress": on_progress}
+    data = verify_learner(Learner(samples.spec), target, *samples.first(n), **options)
+    return Verified(target.name, found.version, optimisation, data, verify_stress(samples.spec, target, **options))
+
+
+def verify_stress(spec: NetworkSpec, target: Target, **options: Any) -> Verification:
+    """Compare a stream that drives words into their limits; options are those of `verify_learner`."""
+    learner = Learner(spec)
+    drive_to_rails(learner)
+    return verify_learner(learner, target, *stress_stream(spec, STRESS_SAMPLES), **options)
+
+
+def verify_learner(
+    learner: Learner,
+    target: Target,
+    levels: np.ndarray,
+    labels: np.ndarray,
+    compiler: str = "zig",
+    optimisation: str = "-Os",
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Verification:
+    """Compile a learner with its initial words for a target, and learn samples with both."""
+    with folder_for_builds() as folder:
+        image = compile_image(learner, folder, target, compiler=compiler, optimisation=optimisation)
+        return verify(learner, image.identity, runner(image, learner.spec), levels, labels, on_progress)
 
 
 def stress_stream(spec: NetworkSpec, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

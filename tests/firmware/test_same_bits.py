@@ -76,7 +76,7 @@ def test_words_at_their_limits(tmp_path, rule):
 
 def test_steps_longer_than_a_word(tmp_path):
     formats = ({"rounding": "nearest", "range_exponent": -6}, {"rounding": "stochastic", "input_bits": 8})
-    for i, (rule, settings) in enumerate(itertools.product(("bp", "drtp"), formats)):
+    for i, (rule, settings) in enumerate(itertools.product(("bp", "dfa"), formats)):
         spec = design((12, 9, 5), rule, bits=16, hidden_rate=0, output_rate=0, **settings)
         found = compare(spec, tmp_path / str(i), stress=True)
         assert found.difference is None
