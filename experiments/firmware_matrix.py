@@ -1,11 +1,11 @@
 """Firmware beside the simulator: every rule, width and rounding on every machine, 10,000 updates each.
 
-    python experiments/firmware_matrix.py              zig and unicorn; an hour on one core, goes on where it was stopped
+    python experiments/firmware_matrix.py              an hour on one core, goes on where it was stopped
     python experiments/firmware_matrix.py drtp [...]   some rules
 
 Each case learns the digits, 64-24-10 or 64-20-16-10, until 10,000 samples are learned, and then 300 samples of the
 highest and lowest levels with rates, range and accumulators such that words and steps saturate and sums overflow
-(asserted); predictions, words and generator are compared after every 500 samples. -Os everywhere; -O0 and -O3 for
+(asserted); predictions, words and generator are compared after every 500 samples. zig compiles, unicorn runs. -Os everywhere; -O0 and -O3 for
 8 bits. Prints a line a rule and writes experiments/results/firmware_matrix.json after each case. Needs
 `pip install "edgelearn[firmware]"`.
 """
@@ -79,12 +79,22 @@ def run(case: dict[str, Any]) -> dict[str, Any]:
     assert data.updates == UPDATES
     assert all(limits.events.values()), limits.events
     equal = data.difference is None and limits.difference is None
+    differences = [asdict(part.difference) for part in (data, limits) if part.difference is not None]
     return {
         "equal": equal,
-        "data": asdict(data),
-        "limits": asdict(limits),
+        "updates": data.updates,
+        "updates at limits": limits.updates,
+        **limits.events,
+        "differences": differences,
         "seconds": round(time.perf_counter() - started, 2),
     }
+
+
+def write(content: dict[str, Any]) -> None:
+    """Write results, a line a case."""
+    cases = ",\n".join(f"  {json.dumps(name)}: {json.dumps(case)}" for name, case in content["cases"].items())
+    head = json.dumps({key: value for key, value in content.items() if key != "cases"})
+    write_text(RESULTS, f'{head[:-1]}, "cases": {{\n{cases}\n}}}}\n')
 
 
 def main() -> int:
@@ -104,10 +114,10 @@ def main() -> int:
                 if name not in content["cases"]:
                     print(name, file=sys.stderr, flush=True)
                     content["cases"][name] = run(case)
-                    write_text(RESULTS, json.dumps(content, indent=1) + "\n")
+                    write(content)
                 found.append(content["cases"][name])
             equal = sum(case["equal"] for case in found)
-            updates = sum(case[part]["updates"] for case in found for part in ("data", "limits"))
+            updates = sum(case[part] for case in found for part in ("updates", "updates at limits"))
             print(f"{rule}: {equal} of {len(found)} cases equal, {updates:,} updates")
     except UserError as error:
         print(error, file=sys.stderr)

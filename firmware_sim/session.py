@@ -120,7 +120,7 @@ def verify_on(
     found = find_compiler(compiler, target)
     if target.isa != "host" and (lacks := missing_emulator()):
         raise UserError(lacks)
-    options = {"compiler": compiler, "optimisation": optimisation, "on_progress": on_progress}
+    options: dict[str, Any] = {"compiler": compiler, "optimisation": optimisation, "on_progress": on_progress}
     data = verify_learner(Learner(samples.spec), target, *samples.first(n), **options)
     return Verified(target.name, found.version, optimisation, data, verify_stress(samples.spec, target, **options))
 
