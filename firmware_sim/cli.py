@@ -181,13 +181,13 @@ def profile(
     target: _OneTarget = "cortex-m4",
     windows: Annotated[int, flag("Samples that are counted, after 300 that are learned before [20].")] = 20,
     compiler: _Compiler = "zig",
-    optimise: _Optimise = "O2",
+    optimise: _Optimise = "Os",
     json: options.AsJson = False,
 ) -> None:
     """Count instructions, loads and stores of single samples on an emulated core, per rule."""
     flags = dict(locals())
     from edgelearn.learner import Learner
-    from firmware_sim.measure import WARM_UP, roles
+    from firmware_sim.measure import WARM_UP, modelled_instructions, roles
     from firmware_sim.measure import profile as measure
     from firmware_sim.session import emulated_target, folder_for_builds
 
@@ -206,7 +206,8 @@ def profile(
             with folder_for_builds() as folder:
                 built = (folder, core, *source.first(WARM_UP + windows), compiler, _optimisation(optimise))
                 found = measure(learner, *built, windows=windows, on_progress=counted)
-            rows.append(_profile_row(name, found))
+            modelled = modelled_instructions(source.spec, found.counters, core)
+            rows.append(_profile_row(name, found, modelled))
             content.append(rows[-1] | {"accesses": _accesses_by_role(found, roles(source.spec))})
     if json:
         _print_json(content)
@@ -215,12 +216,13 @@ def profile(
     _print_rows(rows)
 
 
-def _profile_row(rule: str, found: Profile) -> dict[str, Any]:
+def _profile_row(rule: str, found: Profile, modelled: float) -> dict[str, Any]:
     total = {way: sum(n for (each, _), n in found.accesses.items() if each == way) for way in ("load", "store")}
     row: dict[str, Any] = {
         "rule": rule,
         "predict": round(found.predict),
         "learn": round(found.learn),
+        "modelled": round(modelled),
         "least": found.least,
         "most": found.most,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgelearn.accounting import Counters
+from edgelearn.accounting import Counters, buffers, footprint
 from edgelearn.learner import Learner
 from edgelearn.network import NetworkSpec
 from firmware_sim.build import compile_image, compile_objects
@@ -18,9 +18,12 @@ from firmware_sim.estimate import by_role, constant_fields, learner_fields
 from firmware_sim.numbers import checkpoint
 from firmware_sim.runners import as_words
 from firmware_sim.targets import Target
+from hw_models.operation_cost import instruction_counts
+from hw_models.processor import Band, Microcontroller, find_processor
 
 WARM_UP = 300  # samples learned before windows are counted, so that activity is not that of the first moments
 WINDOWS = 20
+PROCESSORS = {"cortex-m0": "cortex-m0", "cortex-m4": "cortex-m4", "rv32": "rv32-ibex"}  # their models, by target
 FLASH_ROLES = ("code: learner", "code: checkpoint", "tables", "initial words", "frozen weights", "feedback")
 
 
@@ -70,7 +73,7 @@ def profile(
     levels: np.ndarray,
     labels: np.ndarray,
     compiler: str = "zig",
-    optimisation: str = "-O2",
+    optimisation: str = "-Os",
     warm_up: int = WARM_UP,
     windows: int = WINDOWS,
     on_progress: Callable[[int], None] = lambda samples: None,
@@ -119,6 +122,16 @@ def profile(
     )
 
 
+def modelled_instructions(spec: NetworkSpec, counters: Counters, target: Target) -> float:
+    """Return the instructions of a learned sample that the target's processor model expects of counted work."""
+    processor = find_processor(PROCESSORS[target.name])
+    assert isinstance(processor, Microcontroller)
+    figures: dict[str, Band] = {str(action): figure for action, figure in processor.instructions.items()}
+    work = instruction_counts(spec, counters)
+    total = sum(figures[action].nominal * float(counts.sum()) for (_, action), counts in work.items())
+    return total / counters.n_samples
+
+
 def simulated_accesses(spec: NetworkSpec, counters: Counters) -> dict[tuple[str, str], int]:
     """Return the simulator's accesses to memories that C keeps in the same words: weights, learned and frozen.
 
@@ -141,20 +154,21 @@ class Size:
     ----------
     ram : by role, as estimated; ram_measured : .data + .bss that a learner adds to an image
     flash : code by source, then constants by role
-    constants_estimated : closed form of the constants
+    stored : bytes that the words and buffers of the same rule take on a chip, bit by bit (`accounting.storage`),
+        weights that never learn and feedback left out, which firmware has in flash
     stack : bytes that learning used at most
     """
 
     ram: dict[str, int]
     ram_measured: int
     flash: dict[str, int]
-    constants_estimated: int
+    stored: int
     stack: int
 
     def as_row(self) -> dict[str, int]:
         """Return what a table shows: RAM, then flash, each with its total."""
         row = {f"RAM {role}": n for role, n in self.ram.items() if role != "padding"}
-        row |= {"stack": self.stack, "RAM total": self.ram_measured + self.stack}
+        row |= {"stack": self.stack, "RAM total": self.ram_measured + self.stack, "the same in bits": self.stored}
         row |= {f"flash {role}": self.flash.get(role, 0) for role in FLASH_ROLES}
         return row | {"flash total": sum(self.flash.values())}
 
@@ -190,9 +204,16 @@ def size(
         by_role(learner_fields(spec)),
         measured,
         {f"code: {name}": n for name, n in code.items()} | constants,
-        sum(constants.values()),
+        stored_bytes(spec),
         machine.stack_used(),
     )
+
+
+def stored_bytes(spec: NetworkSpec) -> int:
+    """Return the bytes of words that learn and of buffers as the storage estimate holds them, to the bit."""
+    learning = {k + 1 for k, layer in enumerate(spec.layers) if layer.learns}
+    words = sum(held.bits for held in footprint(spec) if held.role != "feedback" and held.layer in learning)
+    return -(-(words + sum(held.bits for held in buffers(spec))) // 8)
 
 
 def _code_bytes(path: Path) -> int:

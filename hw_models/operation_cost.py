@@ -29,6 +29,7 @@ def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str
         ("update", "input"): work["updates"] * n_in * waits,
         ("update", "update_row"): work["update_events"] + work["updates"],
         ("update", "update_mac"): counted["update_macs"],
+        ("update", "floor"): counted["update_macs"] * spec.rule.non_negative,
         ("random generator", "random_draw"): counted["update_macs"] * spec.stochastic,
     }
 

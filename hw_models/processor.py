@@ -195,7 +195,8 @@ class Microcontroller(Processor):
     instructions : by action: forward_mac, signal_mac, update_mac (a weight read, changed and written), neuron (the
         rest of a neuron's work), random_draw (a weight written with stochastic rounding); where a source tells them
         apart also input (looked at for being zero), gate (one that is open under a signal) and update_row (an input
-        or bias whose weights are changed); source beside them
+        or bias whose weights are changed) and floor (a weight changed by a rule that keeps weights from falling below
+        zero); source beside them
     energy_per_cycle : None where no source gives it; energy is then not priced
     skips_zero_inputs, update_skip : what the firmware's loops skip
     """
@@ -204,7 +205,9 @@ class Microcontroller(Processor):
     cycles_per_instruction: Number
     energy_per_cycle: Energy | None = None
     instructions: dict[
-        Literal["forward_mac", "signal_mac", "update_mac", "neuron", "random_draw", "input", "gate", "update_row"],
+        Literal[
+            "forward_mac", "signal_mac", "update_mac", "neuron", "random_draw", "input", "gate", "update_row", "floor"
+        ],
         Number,
     ]
     skips_zero_inputs: bool

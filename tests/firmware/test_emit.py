@@ -9,7 +9,10 @@ import pytest
 from edgelearn.errors import UserError
 from edgelearn.learner import Learner
 from edgelearn.network import design
+from firmware_sim.build import CSRC
 from firmware_sim.emit import emit
+from firmware_sim.targets import find_target
+from firmware_sim.toolchain import find_compiler
 from tests.firmware.firmware_cases import RULES, random_samples, require
 
 
@@ -33,6 +36,52 @@ def test_the_self_test_of_a_package_passes(tmp_path, rule):
         tmp_path / "el", rule=rule, bits=4 if rule == "fa" else 8, rounding="nearest" if rule == "fa" else "stochastic"
     )
     assert selftest(tmp_path / "el") == (0, "equal to the simulator")
+
+
+SANITIZERS = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+SAVES = """
+#include "el_checkpoint.h"
+#include "el_selftest.h"
+static el_learner net, other;
+int main(void)
+{
+    bool right = !el_restore(&other) && el_selftest(&net) && el_save(&net) && el_save(&net) && el_restore(&other);
+    for (uint32_t i = 0U; i < EL_WORDS; i++) {
+        right = right && (net.words[i] == other.words[i]);
+    }
+    return (right && (net.learned == other.learned)) ? 0 : 1;
+}
+"""
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_memory_is_touched_that_is_not_the_learners(tmp_path, rule):
+    require("gcc", "host")
+    for i, rounding in enumerate(("residual", "stochastic")):
+        folder = tmp_path / rounding
+        package(folder, rule=rule, rounding=rounding, sizes=((12, 9, 5), (9, 8, 7, 4))[i])
+        subprocess.run(["make", "-s", "-C", folder, f"CFLAGS={SANITIZERS}"], check=True)
+        assert subprocess.run([folder / "selftest"]).returncode == 0
+        (folder / "saves.c").write_text(SAVES)
+        sources = ["src/el_learner.c", "src/el_checkpoint.c", "test/el_selftest.c", "saves.c", CSRC / "app/ram_flash.c"]
+        command = ["gcc", *SANITIZERS.split(), "-Iinclude", "-Itest", *sources, "-o", "saves"]
+        subprocess.run(command, cwd=folder, check=True)
+        assert subprocess.run([folder / "saves"]).returncode == 0
+
+
+def test_the_package_is_called_from_cpp(tmp_path):
+    require("zig", "host")
+    package(tmp_path, rule="dfa")
+    zig = find_compiler("zig", find_target("host")).command[:3]  # python -m ziglang
+    (tmp_path / "main.cpp").write_text(
+        '#include "el_selftest.h"\nint main() { static el_learner net; return !el_selftest(&net); }'
+    )
+    subprocess.run(
+        [*zig, "c++", "-c", "-Wall", "-Wextra", "-Werror", "-Iinclude", "-Itest", "main.cpp"], cwd=tmp_path, check=True
+    )
+    objects = ["src/el_learner.c", "test/el_selftest.c", "main.o"]
+    subprocess.run([*zig, "cc", "-Iinclude", "-Itest", *objects, "-o", "main"], cwd=tmp_path, check=True)
+    assert subprocess.run([tmp_path / "main"]).returncode == 0
 
 
 def test_the_self_test_fails_for_another_word(tmp_path):

@@ -18,6 +18,10 @@
 
 #define EL_CHECKPOINT_BYTES (28UL + (EL_WORDS * (EL_WORD_BITS <= 8 ? 1UL : 2UL)))
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Write EL_CHECKPOINT_BYTES to `out`, e.g. to send them over a wire. */
 void el_checkpoint_out(const el_learner *net, uint32_t sequence, uint8_t *out);
 
@@ -34,5 +38,9 @@ bool el_restore(el_learner *net);
 extern const uint8_t *el_flash_slot(uint8_t slot);
 extern bool el_flash_erase(uint8_t slot);
 extern bool el_flash_program(uint8_t slot, uint32_t offset, const uint8_t *bytes, uint32_t n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -79,6 +79,10 @@ typedef struct {
     int8_t output[EL_OUTPUTS]; /* table indices q of the output layer */
 } el_learner;
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Put the initial words and an untouched generator into the learner. */
 void el_init(el_learner *net);
 
@@ -91,5 +95,9 @@ uint16_t el_learn(el_learner *net, const el_level *levels, uint16_t label);
 
 /* Return the output of a class for the sample predicted last, 255 is 1.0. */
 uint8_t el_score(const el_learner *net, uint16_t output);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,14 @@
 
 #include "el_learner.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 bool el_selftest(el_learner *net);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
