@@ -6,7 +6,7 @@
 Every shape, rule and rounding is compiled by zig -Os and run on an emulated core; single samples are counted after 100
 that were learned. A figure for each action (`hw_models.operation_cost.instruction_counts`) is fitted by non-negative
 least squares on relative errors over the shapes of FIT; shapes of HELD_OUT are predicted, and counted under other
-compilers and optimisations as well, which gives the figures' band. Prints the figures, as they stand in
+compilers and optimisations as well, whose means give the band. Prints the figures, as they stand in
 hw_models/processors/, and the errors, and writes experiments/results/firmware_instructions.json. Exit code 1 if a shape
 is more than 10 % off. Needs `pip install "edgelearn[firmware]"`, gcc-arm-none-eabi and gcc-riscv64-unknown-elf.
 """
@@ -102,6 +102,11 @@ def errors(figures: dict[str, float], kept: dict[str, Any], build: str) -> dict[
     return found
 
 
+def band(counted: list[float]) -> tuple[float, float]:
+    """Return the least and most instructions of the builds, as multiples of what the figures say."""
+    return round(min(1.0, *counted), 2), round(max(1.0, *counted), 2)
+
+
 def text(sizes: tuple[int, ...]) -> str:
     return "-".join(str(size) for size in sizes)
 
@@ -133,8 +138,8 @@ def main() -> int:
                 kept["rows"][place(*one)] = rows
                 write_text(RESULTS, json.dumps(content) + "\n")
             figures = fit([row for sizes in FIT for row in kept["rows"][place(BUILDS[0], sizes)].values()])
-            print(f"{core}: " + ", ".join(f"{name} {figure}" for name, figure in figures.items()))
             kept["figures"], kept["held_out"] = figures, {}
+            print(core)
             for build in BUILDS:
                 found = errors(figures, kept["rows"], build)
                 worst = max(found, key=lambda name: abs(found[name]))
@@ -145,6 +150,10 @@ def main() -> int:
                 )
                 print(f"  {build}: {judged}")
                 missed |= build == BUILDS[0] and abs(found[worst]) > ALLOWED_PERCENT
+            kept["band"] = band([100 / (100 + one["mean_percent"]) for one in kept["held_out"].values()])
+            for name, figure in figures.items():
+                low, high = (round(figure * side, 1) for side in kept["band"])
+                print(f"  {name} = {{ low = {low}, nominal = {figure}, high = {high} }}")
             write_text(RESULTS, json.dumps(content) + "\n")
     except UserError as error:
         print(error, file=sys.stderr)

@@ -418,33 +418,44 @@ def operate(
     from firmware_sim.session import emulated_target, folder_for_builds
     from hw_models.units import quantity
 
-    def seconds(text: str) -> float:
-        return quantity(text, "time", positive=False) * 1e-9
+    def read(flag: str, text: str, dimension: str) -> float:
+        try:
+            return quantity(text, dimension, positive=dimension != "time")
+        except ValueError as error:
+            raise UserError(f"--{flag}: {error}") from None
 
+    def seconds(flag: str, text: str) -> float:
+        return read(flag, text, "time") * 1e-9
+
+    if samples < 1:
+        raise UserError(f"--samples {samples} gives the board nothing to do; give 1 or more")
     losses = []
     for loss in power_loss or ():
         at, found, length = loss.partition(":")
         if not found:
             raise UserError(f'--power-loss {loss} cannot be read; write when and for how long, e.g. "60 s:5 s"')
-        losses.append((seconds(at), seconds(length)))
+        losses.append((seconds("power-loss", at), seconds("power-loss", length)))
+    times: dict[str, Any] = {
+        "clock_hz": read("clock", clock, "frequency"),
+        "period_s": 1 / read("sample-rate", sample_rate, "frequency"),
+    }
+    times |= {"jitter_s": seconds("jitter", jitter), "erase_s": seconds("erase", erase)}
+    times |= {"program_s": seconds("program", program)}
+    late_after = None if deadline is None else seconds("deadline", deadline)
     core, source = emulated_target(target), _samples(flags)
     with _progress("measuring", WINDOWS) as show, folder_for_builds() as folder:
         built = (folder, core, *source.first(WARM_UP + WINDOWS), compiler, _optimisation(optimise))
         work = measure(Learner(source.spec), *built, on_progress=lambda done: show("measuring", done))
         saving = save_instructions(Learner(source.spec), folder, core, compiler, _optimisation(optimise))
     board = Microcontroller(
-        clock_hz=quantity(clock, "frequency"),
         cycles_per_instruction=cycles_per_instruction,
-        period_s=1 / quantity(sample_rate, "frequency"),
         predict=round(work.predict),
         learn=round(work.learn),
         save=saving,
-        jitter_s=seconds(jitter),
         queue=queue,
-        deadline_s=None if deadline is None else seconds(deadline),
+        deadline_s=late_after,
         save_every=save_every,
-        erase_s=seconds(erase),
-        program_s=seconds(program),
+        **times,
     )
     done = run(board, [True] * samples, losses=losses, seed=seed or 0)
     counts = {

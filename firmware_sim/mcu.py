@@ -233,7 +233,7 @@ def operate(
     for (at, until), given in zip(outages, losses, strict=True):
         if at < before or until < at:
             raise UserError(
-                f"power cannot fail at {given[0]} s for {given[1]} s; give losses in order, none in another"
+                f"power cannot fail at {given[0]:g} s for {given[1]:g} s; give losses in order, none in another"
             )
         before = until
     arrivals = board.arrivals(len(labelled), seed)

@@ -185,7 +185,7 @@ def size(
     """Measure code, constants, RAM and stack of a network; samples are learned to find the depth of the stack."""
     spec = learner.spec
     code = {
-        name.removeprefix("el_"): _code_bytes(path)
+        name.removeprefix("el_"): _code_bytes(path, constants=name == "el_checkpoint")
         for name, path in compile_objects(learner, folder, target, compiler, optimisation).items()
     }
     image = compile_image(learner, folder, target, compiler=compiler, optimisation=optimisation)
@@ -216,13 +216,18 @@ def stored_bytes(spec: NetworkSpec) -> int:
     return -(-(words + sum(held.bits for held in buffers(spec))) // 8)
 
 
-def _code_bytes(path: Path) -> int:
-    """Return the bytes of instructions in an object file."""
+def _code_bytes(path: Path, constants: bool) -> int:
+    """Return the bytes of instructions in an object file, and of its constants where they have no role of their own."""
     from elftools.elf.elffile import ELFFile
 
+    writable, loaded, executable = 1, 2, 4
     with path.open("rb") as file:
-        executable = 4
-        return sum(s["sh_size"] for s in ELFFile(file).iter_sections() if s["sh_flags"] & executable)
+        return sum(
+            s["sh_size"]
+            for s in ELFFile(file).iter_sections()
+            if s["sh_flags"] & executable
+            or (constants and s["sh_flags"] & (loaded | writable) == loaded and s.name.startswith(".rodata"))
+        )
 
 
 def save_instructions(

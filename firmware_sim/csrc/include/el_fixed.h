@@ -16,10 +16,8 @@ static inline int32_t el_shr(int32_t x, uint32_t s)
 
 static inline int32_t el_clamp(int32_t x, int32_t low, int32_t high)
 {
-    if (x < low) {
-        return low;
-    }
-    return (x > high) ? high : x;
+    const int32_t raised = (x < low) ? low : x;
+    return (raised > high) ? high : raised;
 }
 
 /* A rounding shift, taken apart once so that loops do not: rn(x, shift) = shr(x * factor + half, down). */

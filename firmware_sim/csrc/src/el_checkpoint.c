@@ -12,13 +12,19 @@
 #define AT_CRC (EL_CHECKPOINT_BYTES - 4UL)
 #define CHUNK 8UL /* bytes programmed at once; what flash of many parts takes as a unit */
 
+/* What four bits add to CRC-32 (polynomial 0xEDB88320): a table of 64 bytes is four times as fast as bit by bit. */
+static const uint32_t CRC_OF_NIBBLE[16] = {
+    0x00000000UL, 0x1DB71064UL, 0x3B6E20C8UL, 0x26D930ACUL,
+    0x76DC4190UL, 0x6B6B51F4UL, 0x4DB26158UL, 0x5005713CUL,
+    0xEDB88320UL, 0xF00F9344UL, 0xD6D6A3E8UL, 0xCB61B38CUL,
+    0x9B64C2B0UL, 0x86D3D2D4UL, 0xA00AE278UL, 0xBDBDF21CUL,
+};
+
 static uint32_t crc_step(uint32_t crc, uint8_t byte)
 {
     crc ^= byte;
-    for (uint8_t bit = 0U; bit < 8U; bit++) {
-        crc = (crc >> 1U) ^ (((crc & 1U) != 0U) ? 0xEDB88320UL : 0UL);
-    }
-    return crc;
+    crc = (crc >> 4U) ^ CRC_OF_NIBBLE[crc & 15U];
+    return (crc >> 4U) ^ CRC_OF_NIBBLE[crc & 15U];
 }
 
 static uint32_t read_32(const uint8_t *bytes)

@@ -370,7 +370,10 @@ static void update(el_learner *net, const int8_t *x, uint16_t n_events, uint16_t
     const int32_t halved = (int32_t)layer->step_shift + (int32_t)net->halvings;
     const int32_t shift = (halved > 30) ? 30 : halved;
     const el_rounding rounding = el_rounding_of(shift - (EL_STOCHASTIC ? 8 : 0));
-    if (deltas->n == 0U) {
+    const el_index *at = deltas->at; /* copies, for what is written below could be the list itself, to a compiler */
+    const int16_t *value = deltas->value;
+    const uint32_t n = deltas->n;
+    if (n == 0U) {
         return;
     }
     for (uint16_t e = 0U; e <= n_events; e++) {
@@ -382,10 +385,10 @@ static void update(el_learner *net, const int8_t *x, uint16_t n_events, uint16_t
 #if EL_STOCHASTIC
         const uint32_t draw = el_draw(&net->generator);
 #endif
-        for (uint16_t a = 0U; a < deltas->n; a++) {
-            const uint32_t j = deltas->at[a];
+        for (uint32_t a = 0U; a < n; a++) {
+            const uint32_t j = at[a];
             el_word *word = &column[j * stride];
-            int32_t step = el_shr((minus * deltas->value[a]) + rounding.half, rounding.down);
+            int32_t step = el_shr((minus * value[a]) + rounding.half, rounding.down);
 #if EL_STOCHASTIC
 #if EL_LONG_STEPS
             step = el_clamp(step, -256 * EL_WORD_MAX, 256 * EL_WORD_MAX);
