@@ -180,6 +180,13 @@ class Machine:
         """Address and bytes of the memory of samples."""
         return _STREAM_AT, self._stream_bytes
 
+    def leave_conditions(self) -> None:
+        """Call this in every hook of memory: an access in an IT block leaves its conditions to the code after it."""
+        if self._status is not None:
+            status = self._uc.reg_read(self._status)
+            if status & _IT_BITS:
+                self._uc.reg_write(self._status, status & ~_IT_BITS)
+
     def _instructions_in(self, code: bytes) -> int:
         """Return how many instructions, of 2 or 4 bytes, a block of code has."""
         at = n = 0
@@ -212,10 +219,7 @@ class Machine:
             counts.instructions += lengths[place]
 
         def access(uc: Any, kind: int, address: int, size: int, value: int, data: Any) -> None:
-            if self._status is not None:  # a hooked access in an IT block leaves its conditions to the code after it
-                status = uc.reg_read(self._status)
-                if status & _IT_BITS:
-                    uc.reg_write(self._status, status & ~_IT_BITS)
+            self.leave_conditions()
             way = "store" if kind == unicorn.UC_MEM_WRITE else "load"
             for first, end, name in places:
                 if first <= address < end:

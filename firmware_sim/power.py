@@ -78,6 +78,7 @@ class Station(Machine):
         self._stream = levels_at, labels_at, len(labels), every
 
     def _store(self, uc: Any, kind: int, at: int, size: int, value: int, data: Any) -> None:
+        self.leave_conditions()
         ones = (1 << 8 * size) - 1
         value &= ones
         if at == self._control_at:
@@ -149,6 +150,7 @@ class Station(Machine):
             addresses.append(address)
 
         def store(uc: Any, kind: int, address: int, size: int, value: int, data: Any) -> None:
+            self.leave_conditions()
             stores.append(len(addresses))
 
         first, size = self._words

@@ -72,6 +72,34 @@ def test_budget_names_what_fits_and_what_stops_it(tmp_path):
     assert result.returncode == 0
 
 
+def test_operate_tells_what_became_of_samples(tmp_path):
+    require("zig", "cortex-m0")
+    board = (
+        "--target",
+        "cortex-m0",
+        "--clock",
+        "1 MHz",
+        "--sample-rate",
+        "20 Hz",
+        "--samples",
+        "400",
+        "--save-every",
+        "50",
+    )
+    loss = ("--power-loss", "5 s:1 s", "--deadline", "45 ms")
+    result = edgelearn("firmware", "operate", *SMALL, *board, *loss, "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["instructions"]["predict"] < found["instructions"]["learn"]
+    assert found["learned"] + found["dropped"] + found["missed"] == found["arrived"] == 400
+    assert found["missed"] >= 20  # a second without power
+    assert found["saves"] >= 5
+    assert 0 < found["forgotten"] < 50
+    assert 0.5 < found["utilisation"] < 1
+    result = edgelearn("firmware", "operate", *SMALL, *board, *loss, cwd=tmp_path)
+    assert f"learning takes {found['instructions']['learn']:,} instructions" in result.stdout
+
+
 def test_emit_writes_a_package_from_settings_or_from_a_run(tmp_path):
     require("gcc", "host")
     result = edgelearn("firmware", "emit", "board", *SMALL, "--rule", "bp", cwd=tmp_path)
@@ -97,6 +125,10 @@ def test_emit_writes_a_package_from_settings_or_from_a_run(tmp_path):
         (("profile", "--target", "host"), "instructions are counted on an emulated core"),
         (("profile", "--windows", "0"), "--windows 0 counts nothing"),
         (("size", "--net", "64-x"), "net '64-x' cannot be read"),
+        (("operate", "--samples", "0"), "--samples 0 gives the board nothing to do"),
+        (("operate", "--power-loss", "5 s"), "--power-loss 5 s cannot be read"),
+        (("operate", "--sample-rate", "50"), "--sample-rate: '50' is no frequency"),
+        (("operate", "--target", "host"), "instructions are counted on an emulated core"),
         (("budget", "--ram", "16Q", "--flash", "64K"), "size '16Q' cannot be read"),
         (("budget", "--ram", "16K", "--flash", "64K", "--net", "64-10"), "this network has none"),
         (("emit", "there"), "folder there is not empty"),
