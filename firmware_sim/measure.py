@@ -168,7 +168,7 @@ class Size:
     def as_row(self) -> dict[str, int]:
         """Return what a table shows: RAM, then flash, each with its total."""
         row = {f"RAM {role}": n for role, n in self.ram.items() if role != "padding"}
-        row |= {"stack": self.stack, "RAM total": self.ram_measured + self.stack, "the same in bits": self.stored}
+        row |= {"stack": self.stack, "RAM total": self.ram_measured + self.stack, "RAM packed to the bit": self.stored}
         row |= {f"flash {role}": self.flash.get(role, 0) for role in FLASH_ROLES}
         return row | {"flash total": sum(self.flash.values())}
 

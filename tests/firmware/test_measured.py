@@ -12,10 +12,13 @@ from edgelearn.network import design
 from firmware_sim.build import CSRC, compile_image, write_sources
 from firmware_sim.emulator import Machine, Stopped, read_program
 from firmware_sim.estimate import by_role, constant_fields, learner_fields, ram_bytes
-from firmware_sim.measure import profile, size
+from firmware_sim.measure import PROCESSORS, modelled_instructions, profile, size
 from firmware_sim.runners import as_words
+from firmware_sim.session import CODE_ALLOWANCE, STACK_ALLOWANCE
 from firmware_sim.targets import find_target
 from firmware_sim.toolchain import find_compiler
+from hw_models.cost_model import price
+from hw_models.processor import find_processor
 from tests.firmware.firmware_cases import RULES, random_samples, require
 
 SHAPES = [
@@ -124,12 +127,47 @@ def test_sizes_by_role_add_up(tmp_path):
     assert found.as_row()["flash total"] == sum(found.flash.values())
 
 
+@pytest.mark.parametrize("target", ["cortex-m0", "cortex-m4", "rv32"])
+def test_stack_and_code_stay_within_what_a_budget_allows(tmp_path, target):
+    require("zig", target)
+    for rule in ("bp", "drtp", "mdfa"):
+        spec = design((20, 9, 8, 5), rule, rounding="stochastic", output="softmax")
+        found = size(Learner(spec), tmp_path / rule, find_target(target), *random_samples(spec, 20))
+        assert found.stack <= STACK_ALLOWANCE
+        code = found.flash["code: learner"] + found.flash["code: checkpoint"]
+        assert CODE_ALLOWANCE / 2 < code <= CODE_ALLOWANCE
+
+
 def test_rules_that_do_not_wait_take_less_ram():
     sizes = (64, 48, 32, 10)
     ram = {rule: by_role(learner_fields(design(sizes, rule)))["buffers"] for rule in RULES}
     assert ram["shallow"] < ram["drtp"] < ram["dfa"] < ram["bp"]
     gated = by_role(learner_fields(design(sizes, "drtp", update_gate="error")))["buffers"]
     assert ram["drtp"] < gated <= ram["dfa"]
+
+
+@pytest.mark.parametrize("target", ["cortex-m0", "cortex-m4", "rv32"])
+def test_the_processor_model_expects_the_instructions_that_are_counted(tmp_path, target):
+    """Shapes that the model was neither fitted on nor judged by before."""
+    require("zig", target)
+    for i, (sizes, rule, rounding) in enumerate(
+        (
+            ((45, 21, 7), "dfa", "residual"),
+            ((72, 14, 10, 3), "drtp", "stochastic"),
+            ((28, 36, 9), "bp", "stochastic"),
+            ((90, 18, 4), "mdfa", "residual"),
+        )
+    ):
+        spec = design(sizes, rule, rounding=rounding)
+        levels, labels = random_samples(spec, 60)
+        labels[labels < 0] = 1
+        core = find_target(target)
+        found = profile(Learner(spec), tmp_path / str(i), core, levels, labels, warm_up=40, windows=6)
+        modelled = modelled_instructions(spec, found.counters, core)
+        assert modelled == pytest.approx(found.learn, rel=0.1), (sizes, rule)
+        processor = find_processor(PROCESSORS[target])
+        cycles = price(spec, found.counters, processor).total("cycles") / found.windows
+        assert cycles == pytest.approx(modelled * processor.cycles_per_instruction.nominal)
 
 
 def test_a_call_ends_at_its_limit(tmp_path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from edgelearn.errors import UserError
@@ -59,6 +62,20 @@ MISTAKES = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("core", "name"), [("cortex-m0", "cortex-m0"), ("cortex-m4", "cortex-m4"), ("rv32", "rv32-ibex")]
+)
+def test_instructions_are_those_counted_on_emulated_cores(core, name):
+    """experiments/firmware_instructions.py fitted them, and judged them by networks of other shapes."""
+    results = Path(__file__).parents[2] / "experiments" / "results" / "firmware_instructions.json"
+    found = json.loads(results.read_text())["cores"][core]
+    assert abs(found["held_out"]["zig -Os"]["percent"]) < 10
+    figures = find_processor(name).instructions
+    assert {action: figure.nominal for action, figure in figures.items()} == found["figures"]
+    for figure in figures.values():
+        assert [figure.low, figure.high] == [round(figure.nominal * side, 1) for side in found["band"]]
+
+
 @pytest.mark.parametrize(("old", "new", "message"), MISTAKES)
 def test_a_mistake_in_an_engine_names_file_and_key(tmp_path, old, new, message):
     text = (FOLDER / "engine-28nm.toml").read_text()
@@ -74,10 +91,10 @@ def test_a_mistake_in_an_engine_names_file_and_key(tmp_path, old, new, message):
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
-        ("cortex-m4", "signal_mac = 5.6", "signal_mac = -5.6", "key 'instructions.signal_mac': -5.6 must be a number, zero or more"),
-        ("cortex-m4", "signal_mac = 5.6", 'signal_mac = "5.6"', "key 'instructions.signal_mac': '5.6' must be a number"),
-        ("cortex-m4", "signal_mac = 5.6", "signal_macs = 5.6", "key 'instructions.signal_macs'"),
-        ("cortex-m4", "signal_mac = 5.6", "", "missing key 'instructions.signal_mac'"),
+        ("cortex-m4", "signal_mac = { low = 7.9, nominal = 8.0, high = 11.1 }", "signal_mac = -5.6", "key 'instructions.signal_mac': -5.6 must be a number, zero or more"),
+        ("cortex-m4", "signal_mac = { low = 7.9, nominal = 8.0, high = 11.1 }", 'signal_mac = "5.6"', "key 'instructions.signal_mac': '5.6' must be a number"),
+        ("cortex-m4", "signal_mac = { low = 7.9, nominal = 8.0, high = 11.1 }", "signal_macs = 5.6", "key 'instructions.signal_macs'"),
+        ("cortex-m4", "signal_mac = { low = 7.9, nominal = 8.0, high = 11.1 }", "", "missing key 'instructions.signal_mac'"),
         ("cortex-m4", '"198 pJ"', '"198 pW"', "key 'energy_per_cycle': '198 pW' is no energy"),
         ("loihi-like", 'neuron_update = { low = "52 pJ"', 'neuron_update = { lo = "52 pJ"', "key 'energy.neuron_update': a band has nominal, and low or high or both"),
         ("loihi-like", 'synaptic_operation = "3.5 ns"', 'synaptic_operation = "3.5 pJ"', "key 'time.synaptic_operation': '3.5 pJ' is no time"),
