@@ -31,6 +31,7 @@ from edgelearn.files import write_text
 from edgelearn.learner import Learner
 from edgelearn.network import NetworkSpec, design
 from edgelearn.rules import RULES
+from firmware_sim.build import core_digest
 from firmware_sim.measure import profile
 from firmware_sim.targets import EMULATED, find_target
 from firmware_sim.toolchain import find_compiler
@@ -120,8 +121,8 @@ def main() -> int:
     parser.add_argument("cores", nargs="*", metavar="CORE", help=", ".join(EMULATED))
     chosen = parser.parse_args().cores or list(EMULATED)
     content: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if content.get("edgelearn") != __version__:
-        content = {"edgelearn": __version__, "cores": {}}
+    if content.get("core") != core_digest():
+        content = {"edgelearn": __version__, "core": core_digest(), "cores": {}}
     missed = False
     try:
         for core in chosen:

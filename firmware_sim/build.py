@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ CORE = (
     "src/el_learner.c",
     "src/el_checkpoint.c",
 )
+GENERATED = ("include/el_config.h", "include/el_numbers.h")
 OPTIMISATIONS = ("-O0", "-O1", "-Os", "-O2", "-O3")
 # Entry points are kept; everything that nothing calls goes.
 _LINKER_SCRIPT = """MEMORY {{
@@ -50,17 +51,21 @@ class Image:
     identity: int
 
 
+def core_digest() -> str:
+    """Return what tells this C core, its numbers included, from another version."""
+    parts = [*(CSRC / name for name in CORE), Path(__file__).with_name("numbers.py")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()[:16]
+
+
 def write_sources(learner: Learner, folder: Path) -> int:
     """Write core and generated headers into include/ and src/ of a folder; return the identity of the network."""
     for name in CORE:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_text(folder / name, (CSRC / name).read_text())
-    generated = headers(learner)
+    identity, generated = headers(learner)
     for name, text in generated.items():
         write_text(folder / "include" / name, text)
-    found = re.search(r"EL_IDENTITY 0x([0-9A-F]{8})", generated["el_config.h"])
-    assert found is not None
-    return int(found[1], 16)
+    return identity
 
 
 def compile_image(

@@ -275,7 +275,8 @@ def emit(
     margin: options.Margin = None,
     seed: options.Seed = None,
     run: Annotated[
-        Optional[Path], flag("Start from what `edgelearn run --out DIR` has learned, with its settings.", "--run")
+        Optional[Path],
+        flag("Start from words and rates of a finished `edgelearn run --out DIR`, with its settings.", "--run"),
     ] = None,
     overwrite: Annotated[bool, flag("Replace the files of an earlier one.", "--overwrite")] = False,
 ) -> None:
@@ -295,7 +296,7 @@ def emit(
     else:
         source = _samples(flags)
         learner = Learner(source.spec)
-    written = write(learner, folder, *source.first(SELFTEST_SAMPLES), overwrite)
+    written = write(learner, folder, *source.first(SELFTEST_SAMPLES), (source.low, source.high), overwrite)
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
     typer.echo(f"try: make -C {folder} && {folder}/selftest")
 
@@ -408,7 +409,7 @@ def operate(
 ) -> None:
     """Put a board in time: measured work, a sample interrupt, a ring buffer, checkpoints, losses of power."""
     flags = dict(locals())
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from edgelearn.learner import Learner
     from firmware_sim.mcu import Microcontroller
@@ -443,20 +444,20 @@ def operate(
     times |= {"program_s": seconds("program", program)}
     late_after = None if deadline is None else seconds("deadline", deadline)
     core, source = emulated_target(target), _samples(flags)
-    with _progress("measuring", WINDOWS) as show, folder_for_builds() as folder:
-        built = (folder, core, *source.first(WARM_UP + WINDOWS), compiler, _optimisation(optimise))
-        work = measure(Learner(source.spec), *built, on_progress=lambda done: show("measuring", done))
-        saving = save_instructions(Learner(source.spec), folder, core, compiler, _optimisation(optimise))
-    board = Microcontroller(
+    idle = Microcontroller(
         cycles_per_instruction=cycles_per_instruction,
-        predict=round(work.predict),
-        learn=round(work.learn),
-        save=saving,
+        predict=0,
+        learn=0,
         queue=queue,
         deadline_s=late_after,
         save_every=save_every,
         **times,
     )
+    with _progress("measuring", WINDOWS) as show, folder_for_builds() as folder:
+        built = (folder, core, *source.first(WARM_UP + WINDOWS), compiler, _optimisation(optimise))
+        work = measure(Learner(source.spec), *built, on_progress=lambda done: show("measuring", done))
+        saving = save_instructions(Learner(source.spec), folder, core, compiler, _optimisation(optimise))
+    board = replace(idle, predict=round(work.predict), learn=round(work.learn), save=saving)
     done = run(board, [True] * samples, losses=losses, seed=seed or 0)
     counts = {
         name: n for name, n in asdict(done).items() if name not in ("accepted", "kept", "busy_cycles", "powered_cycles")

@@ -10,22 +10,29 @@ from edgelearn import __version__
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
 from edgelearn.learner import Learner
-from firmware_sim.build import CSRC, write_sources
+from firmware_sim.build import CORE, CSRC, GENERATED, write_sources
 from firmware_sim.estimate import by_role, constant_fields, learner_fields, ram_bytes
-from firmware_sim.numbers import CONTRACT, array
-from firmware_sim.runners import checkpoint_bytes
+from firmware_sim.numbers import CONTRACT, array, checkpoint_bytes, rows_of_words
 
 SELFTEST_SAMPLES = 40
 _TEST = ("el_selftest.c", "el_selftest.h", "main.c")
 
 
-def emit(learner: Learner, folder: Path, levels: np.ndarray, labels: np.ndarray, overwrite: bool = False) -> list[Path]:
+def emit(
+    learner: Learner,
+    folder: Path,
+    levels: np.ndarray,
+    labels: np.ndarray,
+    ranges: tuple[np.ndarray, np.ndarray] | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
     """Write the package of a network, starting from the learner's present words; return the files.
 
     Parameters
     ----------
     folder : new or empty, unless `overwrite`
     levels : int[n, n_in]; labels : int[n]: samples of the self-test; the learner learns them
+    ranges : low and high of each input, of which levels are parts, if known
 
     Raises
     ------
@@ -34,30 +41,28 @@ def emit(learner: Learner, folder: Path, levels: np.ndarray, labels: np.ndarray,
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
         raise UserError(f"folder {folder} is not empty; give a new one, or --overwrite to replace its files")
-    spec, state = learner.spec, learner.state
     identity = write_sources(learner, folder)
     (folder / "test").mkdir(exist_ok=True)
-    for name in _TEST:
-        write_text(folder / "test" / name, (CSRC / "package" / name).read_text())
-    write_text(folder / "Makefile", (CSRC / "package" / "Makefile").read_text())
+    texts = {f"test/{name}": (CSRC / "package" / name).read_text() for name in _TEST}
+    texts["Makefile"] = (CSRC / "package" / "Makefile").read_text()
+    texts["README.md"] = _readme(learner, identity, len(levels[:SELFTEST_SAMPLES]), ranges)
+    if ranges is not None:
+        rows = zip(*(np.broadcast_to(side, learner.spec.sizes[0]) for side in ranges), strict=True)
+        texts["ranges.csv"] = "low,high\n" + "".join(f"{float(low):.9g},{float(high):.9g}\n" for low, high in rows)
     levels, labels = levels[:SELFTEST_SAMPLES], labels[:SELFTEST_SAMPLES]
     predictions = learner.learn(levels, labels)
-    words = [
-        np.concatenate([state.weights(k), state.biases(k)[:, None]], axis=1).ravel()
-        for k, layer in enumerate(spec.layers)
-        if layer.learns
-    ]
     numbers = [
         "/* Included by el_selftest.c alone. */",
         f"#define EL_SELFTEST_SAMPLES {len(levels)}U",
-        f"#define EL_SELFTEST_HASH 0x{_hash(np.concatenate(words)):08X}UL",
+        f"#define EL_SELFTEST_HASH 0x{_hash(rows_of_words(learner, learns=True)):08X}UL",
         array("el_level", "EL_SELFTEST_LEVELS", levels.ravel()),
         array("uint16_t", "EL_SELFTEST_LABELS", labels),
         array("uint16_t", "EL_SELFTEST_PREDICTIONS", predictions),
     ]
-    write_text(folder / "test" / "el_selftest_numbers.h", "\n".join(numbers))
-    write_text(folder / "README.md", _readme(learner, identity, len(levels)))
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    texts["test/el_selftest_numbers.h"] = "\n".join(numbers)
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return sorted(folder / name for name in (*CORE, *GENERATED, *texts))
 
 
 def _hash(words: np.ndarray) -> int:
@@ -68,10 +73,17 @@ def _hash(words: np.ndarray) -> int:
     return value
 
 
-def _readme(learner: Learner, identity: int, n_samples: int) -> str:
+def _readme(learner: Learner, identity: int, n_samples: int, ranges: tuple[np.ndarray, np.ndarray] | None) -> str:
     spec = learner.spec
     word, (lowest, highest) = spec.layers[0].word, spec.input_range
     ram = by_role(learner_fields(spec))
+    meaning = ""
+    if ranges is not None:
+        low, high = (np.unique(side) for side in ranges)
+        same = len(low) == len(high) == 1
+        low_name, high_name = (f"{low[0]:g}", f"{high[0]:g}") if same else ("low", "high")
+        step = f"floor((value - {low_name}) / ({high_name} - {low_name}) * {highest + 1})"
+        meaning = f": {step}, cut to {lowest} and {highest}" + ("" if same else ", low and high from `ranges.csv`")
     rows = [("RAM", role, n) for role, n in ram.items()]
     rows += [("flash", role, n) for role, n in by_role(constant_fields(spec)).items()]
     return (
@@ -91,7 +103,7 @@ def _readme(learner: Learner, identity: int, n_samples: int) -> str:
             n_in=spec.sizes[0],
             lowest=lowest,
             highest=highest,
-            meaning="" if spec.signed_inputs else f": round(value / largest * {highest})",
+            meaning=meaning,
             memory="\n".join(f"| {memory}: {role} | {n:,} |" for memory, role, n in rows),
             samples=n_samples,
             checkpoint=checkpoint_bytes(spec),

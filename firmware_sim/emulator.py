@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import struct
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -237,8 +236,3 @@ class Machine:
             for hook in hooks:
                 self._uc.hook_del(hook)
             self._uc.ctl_flush_tb()
-
-
-def words_32(*values: int) -> bytes:
-    """Return little-endian words."""
-    return struct.pack(f"<{len(values)}I", *values)

@@ -49,10 +49,10 @@ class Microcontroller:
 
     def __post_init__(self) -> None:
         for name in ("clock_hz", "cycles_per_instruction", "period_s"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{name} is {getattr(self, name)}; a microcontroller needs more than 0")
+            if not 0 < getattr(self, name) < float("inf"):
+                raise UserError(f"{name} is {getattr(self, name)}; a microcontroller needs more than 0 and an end")
         for name in ("predict", "learn", "save", "jitter_s", "queue", "save_every", "erase_s", "program_s"):
-            if not getattr(self, name) >= 0:
+            if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(f"{name} is {getattr(self, name)}; give 0 or more")
         if self.deadline_s is not None and not self.deadline_s > 0:
             raise UserError(f"deadline_s is {self.deadline_s}; give more than 0, or None for no deadline")

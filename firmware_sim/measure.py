@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from edgelearn.accounting import Counters, buffers, footprint
+from edgelearn.errors import UserError
 from edgelearn.learner import Learner
 from edgelearn.network import NetworkSpec
 from firmware_sim.build import compile_image, compile_objects
 from firmware_sim.emulator import Machine
 from firmware_sim.estimate import by_role, constant_fields, learner_fields
-from firmware_sim.numbers import checkpoint
+from firmware_sim.numbers import checkpoint_bytes
 from firmware_sim.runners import as_words
 from firmware_sim.targets import Target
+from firmware_sim.toolchain import missing_emulator
 from hw_models.operation_cost import instruction_counts
 from hw_models.processor import Band, Microcontroller, find_processor
 
@@ -183,6 +185,8 @@ def size(
     optimisation: str = "-Os",
 ) -> Size:
     """Measure code, constants, RAM and stack of a network; samples are learned to find the depth of the stack."""
+    if lacks := missing_emulator():
+        raise UserError(lacks)
     spec = learner.spec
     code = {
         name.removeprefix("el_"): _code_bytes(path, constants=name == "el_checkpoint")
@@ -196,7 +200,7 @@ def size(
     machine.call("replay", at, labels_at, predictions_at, len(levels))
     constants = by_role(constant_fields(spec))
     sections = machine.program.sections
-    slots = 2 * len(checkpoint(learner, 0, 0))  # of the application around the core
+    slots = 2 * -(-checkpoint_bytes(spec) // 8) * 8  # of the application around the core
     slots_found = machine.program.symbols.get("slots", (0, 0))[1]
     assert slots_found in (0, slots)
     measured = sections.get(".data", 0) + sections.get(".bss", 0) - slots_found

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
 
+from edgelearn.errors import UserError
 from edgelearn.layers.activations import find_activation, output_table
 from edgelearn.layers.dense import DenseLayer
 from edgelearn.learner import Learner
@@ -84,6 +85,8 @@ def shape(spec: NetworkSpec) -> Shape:
         rows = max(spec.feedback_rows(k) for k in range(len(hidden)))
         lanes = 1 if spec.rule.signal is Signal.TARGET else rows
     widest = max(spec.sizes)
+    if sum(hidden) > 65535:
+        raise UserError(f"{sum(hidden):,} hidden neurons are too many for the C core; at most 65,535 in all layers")
     return Shape(
         outputs=spec.n_outputs,
         learned=learned,
@@ -114,7 +117,7 @@ def feedback_bits(spec: NetworkSpec) -> tuple[int, int, int]:
     }[spec.feedback_format]
 
 
-def config_header(spec: NetworkSpec, identity: int) -> str:
+def config_header(spec: NetworkSpec, identity: int, halvings: int) -> str:
     """Return el_config.h: sizes, formats and the switches that choose the rule."""
     has, bits = shape(spec), feedback_bits(spec)
     taught = teaches_hidden(spec)
@@ -132,6 +135,7 @@ def config_header(spec: NetworkSpec, identity: int) -> str:
         "WORD_BITS": word.stored_bits,
         "VIEW_SHIFT": f"{word.residual_bits}U",
         "STOCHASTIC": int(spec.stochastic),
+        "HALVINGS": halvings,
         "LONG_STEPS": int(any(_may_cut(layer, spec.stochastic) for layer in spec.layers if layer.learns)),
         "NON_NEGATIVE": int(any(layer.non_negative and layer.learns for layer in spec.layers)),
         "SIGNED_LEVELS": int(spec.signed_inputs),
@@ -175,16 +179,10 @@ def config_header(spec: NetworkSpec, identity: int) -> str:
 def numbers_header(learner: Learner) -> str:
     """Return el_numbers.h: the layers, the words the learner holds now, feedback and tables."""
     spec = learner.spec
-    state = learner.state
-    rows = [
-        np.concatenate([state.weights(k), state.biases(k)[:, None]], axis=1).ravel() for k in range(len(spec.layers))
-    ]
-    learned = [row for row, layer in zip(rows, spec.layers, strict=True) if layer.learns]
-    frozen = [row for row, layer in zip(rows, spec.layers, strict=True) if not layer.learns]
     parts = ["/* Included by el_learner.c alone. */", "#ifndef EL_NUMBERS_H", "#define EL_NUMBERS_H", "", _layers(spec)]
-    parts.append(array("el_word", "EL_INITIAL", np.concatenate(learned)))
-    if frozen:
-        parts.append(array("el_word", "EL_FROZEN", np.concatenate(frozen)))
+    parts.append(array("el_word", "EL_INITIAL", rows_of_words(learner, learns=True)))
+    if shape(spec).frozen:
+        parts.append(array("el_word", "EL_FROZEN", rows_of_words(learner, learns=False)))
     feedback, bits = _feedback(learner), feedback_bits(spec)[0]
     if bits:
         parts.append(array("int8_t" if bits == 8 else "uint8_t", "EL_FEEDBACK_WORDS", feedback))
@@ -199,15 +197,29 @@ def numbers_header(learner: Learner) -> str:
     else:
         parts.append(array("uint8_t", "EL_SIGMOID", table[:256]))
     if spec.stochastic:
-        parts.append(f"#define EL_GENERATOR 0x{int(state.arrays.generator[0]):08X}UL")
+        parts.append(f"#define EL_GENERATOR 0x{int(learner.state.arrays.generator[0]):08X}UL")
     return "\n".join([*parts, "", "#endif"]) + "\n"
 
 
-def headers(learner: Learner) -> dict[str, str]:
-    """Return the generated headers by file name, for the words that the learner holds now."""
-    numbers = numbers_header(learner)
-    text = config_header(learner.spec, 0) + numbers
-    return {"el_config.h": config_header(learner.spec, zlib.crc32(text.encode())), "el_numbers.h": numbers}
+def rows_of_words(learner: Learner, learns: bool) -> np.ndarray:
+    """Return the words of all layers that learn, or of all that do not: a row a neuron, its bias last."""
+    state = learner.state
+    rows = [
+        np.concatenate([state.weights(k), state.biases(k)[:, None]], axis=1).ravel()
+        for k, layer in enumerate(learner.spec.layers)
+        if layer.learns == learns
+    ]
+    return np.concatenate(rows)
+
+
+def headers(learner: Learner) -> tuple[int, dict[str, str]]:
+    """Return the identity of a network, and its generated headers by file name.
+
+    They start from the words and rates that the learner has now, with an untouched generator.
+    """
+    numbers, halvings = numbers_header(learner), int(learner.save()["halvings"][0])
+    identity = zlib.crc32((config_header(learner.spec, 0, halvings) + numbers).encode())
+    return identity, {"el_config.h": config_header(learner.spec, identity, halvings), "el_numbers.h": numbers}
 
 
 def _may_cut(layer: DenseLayer, stochastic: bool) -> bool:
@@ -281,18 +293,19 @@ def array(kind: str, name: str, values: Sequence[int] | np.ndarray) -> str:
     return f"static const {kind} {name}[{len(words)}] = {{\n    " + ",\n    ".join(lines) + "\n};\n"
 
 
+def checkpoint_bytes(spec: NetworkSpec) -> int:
+    """Return EL_CHECKPOINT_BYTES."""
+    has = shape(spec)
+    return 28 + has.learned * has.word_bytes
+
+
 def checkpoint(learner: Learner, identity: int, learned: int, sequence: int = 0) -> bytes:
     """Return the bytes that el_checkpoint_out writes for a learner's state (el_checkpoint.h)."""
     spec, state = learner.spec, learner.state
-    words: Iterable[np.ndarray] = (
-        np.concatenate([state.weights(k), state.biases(k)[:, None]], axis=1).ravel()
-        for k, layer in enumerate(spec.layers)
-        if layer.learns
-    )
     kind = "<i1" if shape(spec).word_bytes == 1 else "<i2"
     saved = learner.save()
     generator = int(state.arrays.generator[0]) if spec.stochastic else 0
     head = np.array([0x4B434C45, identity, sequence, learned, generator], "<u4").tobytes()
     head += np.array([saved["live_outputs"][0], saved["halvings"][0]], "<u2").tobytes()
-    body = head + b"".join(row.astype(kind).tobytes() for row in words)
+    body = head + rows_of_words(learner, learns=True).astype(kind).tobytes()
     return body + zlib.crc32(body).to_bytes(4, "little")

@@ -16,7 +16,7 @@ from edgelearn.learner import Learner
 from edgelearn.network import NetworkSpec
 from firmware_sim.build import Image, compile_image
 from firmware_sim.emulator import Machine, Stopped
-from firmware_sim.numbers import checkpoint, shape
+from firmware_sim.numbers import checkpoint, checkpoint_bytes, shape
 from firmware_sim.targets import Target
 
 PHASES = ("erase", "program", "save", "update", "learn")
@@ -25,7 +25,6 @@ _FLASH_AT = 0x70000000  # memory of its own, so that every store to it is one th
 _LOCKED, _PROGRAM, _ERASE = range(3)  # what nor_flash.c writes to the control register
 _SECTOR = 256
 _PAGE = 0x10000
-_AROUND_WORDS = 28  # bytes of a checkpoint beside its words
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +64,10 @@ class Station(Machine):
 
         self.violations: list[str] = []
         self.slot_bytes = _slot_bytes(spec)
-        self._checkpoint_bytes = _checkpoint_bytes(spec)
+        self._checkpoint_bytes = checkpoint_bytes(spec)
+        words_bytes = shape(spec).learned * shape(spec).word_bytes
         head = 12 if spec.stochastic else 8  # samples learned, generator, live outputs and halvings
-        self._words = self.program.symbols["net"][0] + head, self._checkpoint_bytes - _AROUND_WORDS
+        self._words = self.program.symbols["net"][0] + head, words_bytes
         self._control_at = _FLASH_AT + 2 * self.slot_bytes
         self._command = _LOCKED
         self._erased_to = 0  # end of the cells that an erase in progress has come to; 0 if there is none
@@ -181,13 +181,8 @@ def _trace(addresses: np.ndarray, stores: np.ndarray, calls: list[tuple[str, int
     return Trace(addresses, phases, np.array(saves, np.int64))
 
 
-def _checkpoint_bytes(spec: NetworkSpec) -> int:
-    has = shape(spec)
-    return _AROUND_WORDS + has.learned * has.word_bytes
-
-
 def _slot_bytes(spec: NetworkSpec) -> int:
-    return -(-_checkpoint_bytes(spec) // _SECTOR) * _SECTOR
+    return -(-checkpoint_bytes(spec) // _SECTOR) * _SECTOR
 
 
 def build_station(learner: Learner, folder: Path, target: Target) -> Image:

@@ -13,8 +13,8 @@ from edgelearn.errors import UserError
 from edgelearn.learner import Learner
 from edgelearn.network import NetworkSpec
 from firmware_sim.build import Image, compile_image
-from firmware_sim.numbers import CONTRACT
-from firmware_sim.runners import as_words, checkpoint_bytes
+from firmware_sim.numbers import CONTRACT, checkpoint_bytes
+from firmware_sim.runners import as_words
 from firmware_sim.targets import EMULATED, Board, Target
 from firmware_sim.toolchain import missing_emulator
 

@@ -10,7 +10,7 @@ import numpy as np
 from edgelearn.network import NetworkSpec
 from firmware_sim.build import Image
 from firmware_sim.emulator import Machine
-from firmware_sim.numbers import shape
+from firmware_sim.numbers import checkpoint_bytes
 
 NO_LABEL = 0xFFFF
 
@@ -52,12 +52,6 @@ def as_words(spec: NetworkSpec, levels: np.ndarray, labels: np.ndarray) -> tuple
     kind = np.int8 if spec.signed_inputs else np.uint8
     labels = np.where(np.asarray(labels) < 0, NO_LABEL, labels)
     return np.ascontiguousarray(levels.astype(kind)).tobytes(), labels.astype("<u2").tobytes()
-
-
-def checkpoint_bytes(spec: NetworkSpec) -> int:
-    """Return EL_CHECKPOINT_BYTES."""
-    has = shape(spec)
-    return 28 + has.learned * has.word_bytes
 
 
 class _Host:

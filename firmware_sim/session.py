@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.checkpoint import WEIGHTS, saved_settings
+from edgelearn.checkpoint import CONFIG, CONTRACT, WEIGHTS, saved_settings
 from edgelearn.config import RunConfig, make_config
 from edgelearn.encoders import encode_levels
 from edgelearn.errors import UserError
@@ -39,12 +39,15 @@ class Samples:
     Parameters
     ----------
     levels : int[n, n_in]; labels : int64[n]
+    low, high : of each input in the data
     """
 
     config: RunConfig
     spec: NetworkSpec
     levels: np.ndarray
     labels: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
     def first(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Return n samples in their order, from the start again where there are fewer."""
@@ -57,7 +60,7 @@ def samples_of(config: RunConfig) -> Samples:
     data = load_data(config)
     spec = design_for(config, data)
     levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
-    return Samples(config, spec, levels, np.asarray(data.train_y))
+    return Samples(config, spec, levels, np.asarray(data.train_y), np.asarray(data.low), np.asarray(data.high))
 
 
 def chosen_targets(text: str) -> list[Target]:
@@ -122,7 +125,8 @@ def verify_on(
         raise UserError(lacks)
     options: dict[str, Any] = {"compiler": compiler, "optimisation": optimisation, "on_progress": on_progress}
     data = verify_learner(Learner(samples.spec), target, *samples.first(n), **options)
-    return Verified(target.name, found.version, optimisation, data, verify_stress(samples.spec, target, **options))
+    stress = verify_stress(samples.spec, target, **options | {"on_progress": lambda done: on_progress(n + done)})
+    return Verified(target.name, found.version, optimisation, data, stress)
 
 
 def verify_stress(spec: NetworkSpec, target: Target, **options: Any) -> Verification:
@@ -224,21 +228,29 @@ def fits(samples: Samples, ram: int, flash: int) -> Fit:
 
 
 def restore_run(folder: Path) -> tuple[Samples, Learner]:
-    """Return network, samples and learned words of a finished run.
+    """Return network, samples and learner of a finished run: its words and its rates, with an untouched generator.
 
     Raises
     ------
     UserError
         "folder ... holds no finished run ..."
     """
-    path = folder / WEIGHTS
-    if not path.exists():
-        raise UserError(f"folder {folder} holds no finished run; give one that `edgelearn run --out` wrote")
-    samples = samples_of(make_config(saved_settings(folder)))
+    lacks = UserError(f"folder {folder} holds no finished run; give one that `edgelearn run --out` wrote")
+    if not ((folder / WEIGHTS).exists() and (folder / CONFIG).exists()):
+        raise lacks
+    config = make_config(saved_settings(folder))
+    words, note = read_arrays(folder / WEIGHTS)
+    if note.get("contract") != CONTRACT:
+        raise UserError(f"{folder / WEIGHTS} follows contract {note.get('contract')}, not {CONTRACT}; run it again")
+    samples = samples_of(config)
     learner = Learner(samples.spec)
-    words, _ = read_arrays(path)
-    for k in range(len(samples.spec.layers)):
-        learner.state.set_words(k, words[f"layer{k + 1}_weights"], words[f"layer{k + 1}_biases"])
-        if f"layer{k + 1}_feedback" in words:
-            learner.state.set_feedback(k, words[f"layer{k + 1}_feedback"])
+    try:
+        for k, layer in enumerate(samples.spec.layers):
+            learner.state.set_words(k, words[f"layer{k + 1}_weights"], words[f"layer{k + 1}_biases"])
+            if not layer.output and samples.spec.feedback_rows(k) and not samples.spec.regenerates_feedback:
+                learner.state.set_feedback(k, words[f"layer{k + 1}_feedback"])
+    except (KeyError, ValueError):
+        raise lacks from None
+    if config.halve_every:
+        learner.set_halvings((config.epochs - 1) // config.halve_every)
     return samples, learner

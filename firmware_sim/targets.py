@@ -121,6 +121,6 @@ def parse_size(text: str) -> int:
     """
     factors = {"K": 1024, "M": 1024**2}
     number, factor = (text[:-1], factors[text[-1].upper()]) if text[-1:].upper() in factors else (text, 1)
-    if not number.isdigit() or int(number) == 0:
+    if not (number.isascii() and number.isdigit() and len(number) < 16) or int(number) == 0:
         raise UserError(f"size '{text}' cannot be read; write bytes, or 16K, or 1M")
     return int(number) * factor

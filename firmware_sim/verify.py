@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgelearn.errors import UserError
 from edgelearn.kernels import tables as t
 from edgelearn.learner import Learner, steps_of
 from edgelearn.network import NetworkSpec
@@ -24,8 +23,10 @@ class Difference:
 
     Parameters
     ----------
-    sample : 0-based number of the sample whose prediction or learning differs; -1 before any was learned
-    what : "prediction", "weight", "bias", "generator", "live outputs", "halvings" or "samples learned"
+    sample : 0-based number of the sample whose prediction or learning differs; -1 before any was learned. Of a
+        difference that does not repeat, the last sample before it was seen.
+    what : "prediction", "weight", "bias", "generator", "live outputs", "halvings", "samples learned", "identity" or
+        "checksum"
     layer, neuron, input : of a word, counted from 1; 0 for anything else
     firmware, simulator : the two values
     words : how many words of the state differ after that sample
@@ -46,7 +47,8 @@ class Difference:
         place = f" of layer {self.layer}, neuron {self.neuron}" if self.layer else ""
         place += f", input {self.input}" if self.input else ""
         when = f"after sample {self.sample + 1}" if self.sample >= 0 else "before any sample was learned"
-        text = f"{self.what}{place}: firmware {self.firmware}, simulator {self.simulator}, first {when}"
+        found = "first" if self.repeats else "seen"
+        text = f"{self.what}{place}: firmware {self.firmware}, simulator {self.simulator}, {found} {when}"
         if self.words > 1:
             text += f" ({self.words} words differ)"
         return text if self.repeats else text + "; it does not happen again from the same state: look at the memory"
@@ -68,9 +70,6 @@ class Verification:
     updates: int
     events: dict[str, int]
     difference: Difference | None
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class _Simulator:
@@ -122,7 +121,8 @@ def verify(
         theirs, ours = firmware.learn(levels[here], labels[here]), simulator.learn(levels[here], labels[here])
         states = firmware.checkpoint(), simulator.checkpoint()
         if states[0] != states[1] or (theirs != ours).any():
-            difference = _locate(simulator, start, firmware, levels[here], labels[here], done, states)
+            stretch = levels[here], labels[here]
+            difference = _locate(simulator, start, firmware, stretch, done, (theirs, ours), states)
         done = end
         on_progress(done)
     names = ("saturations", "step_saturations", "overflows")
@@ -134,33 +134,33 @@ def _locate(
     simulator: _Simulator,
     start: tuple[dict[str, np.ndarray], int],
     firmware: Runner,
-    levels: np.ndarray,
-    labels: np.ndarray,
+    stretch: tuple[np.ndarray, np.ndarray],
     offset: int,
+    predictions: tuple[np.ndarray, np.ndarray],
     states: tuple[bytes, bytes],
 ) -> Difference:
-    """Find the first sample of a stretch after which the two differ, by halving the stretch."""
-    spec = simulator.learner.spec
+    """Find the first sample of a stretch after which the two differ, by halving the stretch.
+
+    `predictions` and `states` are those of firmware and simulator that differed.
+    """
+    spec, (levels, labels) = simulator.learner.spec, stretch
 
     def after(n: int) -> tuple[Difference | None, tuple[bytes, bytes]]:
         """Learn n samples on both sides from the state at the start of the stretch."""
         simulator.restore(start)
-        firmware.resume(simulator.checkpoint())
+        if not firmware.resume(simulator.checkpoint()):
+            raise UserError("the firmware refuses a checkpoint of its own network: el_checkpoint_in is wrong")
         theirs, ours = firmware.learn(levels[:n], labels[:n]), simulator.learn(levels[:n], labels[:n])
         found = firmware.checkpoint(), simulator.checkpoint()
-        wrong = np.flatnonzero(theirs != ours)
-        if len(wrong):
-            first = int(wrong[0])
-            values = int(theirs[first]), int(ours[first])
-            return Difference(offset + first, "prediction", 0, 0, 0, *values, 0, True), found
+        if (wrong := _prediction_difference(theirs, ours, offset)) is not None:
+            return wrong, found
         return _state_difference(spec, *found, offset + n - 1), found
 
     equal, differs = 0, len(levels)
     if after(differs)[0] is None:
-        found = _state_difference(spec, *states, offset + differs - 1)
-        if found is None:
-            return Difference(offset + differs - 1, "prediction", 0, 0, 0, -1, -1, 0, False)
-        return Difference(**(asdict(found) | {"repeats": False}))
+        once = _prediction_difference(*predictions, offset) or _state_difference(spec, *states, offset + differs - 1)
+        assert once is not None
+        return replace(once, repeats=False)
     while differs - equal > 1:
         middle = (equal + differs) // 2
         if after(middle)[0] is None:
@@ -170,6 +170,15 @@ def _locate(
     first, _ = after(differs)
     assert first is not None
     return first
+
+
+def _prediction_difference(firmware: np.ndarray, simulator: np.ndarray, offset: int) -> Difference | None:
+    """Return the first prediction that differs, or None."""
+    wrong = np.flatnonzero(firmware != simulator)
+    if not len(wrong):
+        return None
+    first = int(wrong[0])
+    return Difference(offset + first, "prediction", 0, 0, 0, int(firmware[first]), int(simulator[first]), 0, True)
 
 
 def _state_difference(spec: NetworkSpec, firmware: bytes, simulator: bytes, sample: int) -> Difference | None:
@@ -195,7 +204,8 @@ def _state_difference(spec: NetworkSpec, firmware: bytes, simulator: bytes, samp
     for name, at in (("live outputs", 0), ("halvings", 1)):
         if halves[0][at] != halves[1][at]:
             return Difference(sample, name, 0, 0, 0, int(halves[0][at]), int(halves[1][at]), 1, True)
-    return Difference(sample, "checksum", 0, 0, 0, zlib.crc32(firmware[:-4]), zlib.crc32(simulator[:-4]), 0, True)
+    sums = [int.from_bytes(state[-4:], "little") for state in (firmware, simulator)]
+    return Difference(sample, "checksum", 0, 0, 0, sums[0], sums[1], 0, True)
 
 
 def _place(spec: NetworkSpec, word: int) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 
+import numpy as np
 import pytest
 
 from tests.cli.runner import edgelearn
@@ -114,6 +115,23 @@ def test_emit_writes_a_package_from_settings_or_from_a_run(tmp_path):
         assert subprocess.run(["./selftest"], cwd=tmp_path / name).returncode == 0
 
 
+def test_emit_takes_finished_runs_of_this_program_alone(tmp_path):
+    edgelearn("run", *SMALL, "--epochs", "4", "--halve-every", "1", "--out", "done", cwd=tmp_path)
+    assert edgelearn("firmware", "emit", "el", "--run", "done", cwd=tmp_path).returncode == 0
+    assert "#define EL_HALVINGS 3\n" in (tmp_path / "el/include/el_config.h").read_text()
+    assert (tmp_path / "el/ranges.csv").read_text().splitlines()[:2] == ["low,high", "0,16"]
+    readme = " ".join((tmp_path / "el/README.md").read_text().split())
+    assert "floor((value - 0) / (16 - 0) * 16), cut to 0 and 15" in readme
+    (tmp_path / "done/config.toml").rename(tmp_path / "kept.toml")
+    result = edgelearn("firmware", "emit", "new", "--run", "done", cwd=tmp_path)
+    assert (result.returncode, "holds no finished run" in result.stderr) == (2, True)
+    (tmp_path / "kept.toml").rename(tmp_path / "done/config.toml")
+    np.savez(tmp_path / "done/weights.npz", other=np.zeros(3))
+    result = edgelearn("firmware", "emit", "new", "--run", "done", cwd=tmp_path)
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -125,6 +143,9 @@ def test_emit_writes_a_package_from_settings_or_from_a_run(tmp_path):
         (("profile", "--target", "host"), "instructions are counted on an emulated core"),
         (("profile", "--windows", "0"), "--windows 0 counts nothing"),
         (("size", "--net", "64-x"), "net '64-x' cannot be read"),
+        (("operate", "--cycles-per-instruction", "inf"), "cycles_per_instruction is inf"),
+        (("operate", "--queue", "-1"), "queue is -1; give 0 or more"),
+        (("budget", "--ram", "²", "--flash", "64K"), "size '²' cannot be read"),
         (("operate", "--samples", "0"), "--samples 0 gives the board nothing to do"),
         (("operate", "--power-loss", "5 s"), "--power-loss 5 s cannot be read"),
         (("operate", "--sample-rate", "50"), "--sample-rate: '50' is no frequency"),

@@ -9,6 +9,7 @@ import numpy as np
 from edgelearn.learner import Learner
 from edgelearn.network import NetworkSpec
 from firmware_sim.build import compile_image
+from firmware_sim.numbers import checkpoint
 from firmware_sim.runners import runner
 from firmware_sim.session import drive_to_rails, stress_stream
 from firmware_sim.targets import find_target
@@ -49,6 +50,7 @@ def compare(
     stress: bool = False,
     extra: tuple[str, ...] = (),
     halvings: int = 0,
+    live: int = 0,
 ) -> Verification:
     """Compile a network, learn n samples on both sides, return the comparison."""
     require(compiler, target)
@@ -58,10 +60,9 @@ def compare(
     options = {"compiler": compiler, "optimisation": optimisation, "extra": extra}
     image = compile_image(learner, folder, find_target(target), **options)
     firmware = runner(image, spec)
-    if halvings:
-        from firmware_sim.numbers import checkpoint
-
+    if halvings or live:
         learner.set_halvings(halvings)
+        learner.set_live_outputs(live or spec.n_outputs)
         assert firmware.resume(checkpoint(learner, image.identity, 0))
     levels, labels = stress_stream(spec, n) if stress else random_samples(spec, n)
     return verify(learner, image.identity, firmware, levels, labels, chunk=100)

@@ -150,6 +150,36 @@ def test_a_bit_that_flips_later_is_told_from_wrong_arithmetic(tmp_path):
     assert "does not happen again" in str(found)
 
 
+def test_a_prediction_that_was_wrong_once_is_shown_as_it_was(tmp_path):
+    require("zig", "cortex-m0")
+    spec = design((12, 9, 5), "drtp")
+    image = compile_image(Learner(spec), tmp_path, find_target("cortex-m0"))
+    firmware = runner(image, spec)
+    first = firmware.learn
+
+    def once(levels, labels):
+        firmware.learn = first
+        predictions = first(levels, labels).copy()
+        predictions[11] ^= 1
+        return predictions
+
+    firmware.learn = once
+    found = verify(Learner(spec), image.identity, firmware, *random_samples(spec, 60), chunk=20).difference
+    assert (found.what, found.sample, found.repeats) == ("prediction", 11, False)
+    assert found.firmware == found.simulator ^ 1
+
+
+def test_a_wrong_checksum_is_told_from_wrong_words(tmp_path):
+    require("zig", "cortex-m0")
+    spec = design((12, 9, 5), "drtp")
+    image = compile_image(Learner(spec), tmp_path, find_target("cortex-m0"))
+    firmware = runner(image, spec)
+    whole = firmware.checkpoint
+    firmware.checkpoint = lambda: whole()[:-1] + bytes([whole()[-1] ^ 1])
+    found = verify(Learner(spec), image.identity, firmware, *random_samples(spec, 20)).difference
+    assert (found.what, found.sample, found.firmware ^ found.simulator) == ("checksum", -1, 1 << 24)
+
+
 def test_the_first_wrong_update_is_named(monkeypatch, tmp_path):
     """Weights are wrong from the first learned sample on; predictions only later."""
     mutated(monkeypatch, tmp_path, LEARNER, "(int32_t)net->halvings;", "(int32_t)net->halvings + 1;")

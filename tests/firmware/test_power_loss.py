@@ -40,6 +40,13 @@ def test_a_station_goes_on_after_power_fails_anywhere(tmp_path):
     assert_survived(survive(*stream(), tmp_path, find_target("cortex-m0"), cuts=60), 60)
 
 
+def test_a_station_of_narrow_words_without_a_generator_goes_on(tmp_path):
+    _, levels, labels = stream()
+    learner = Learner(design((16, 8, 6, 4), "bp", bits=4, rounding="nearest", hidden_rate=-3, output_rate=-3))
+    done = survive(learner, levels, labels, tmp_path, find_target("rv32"), cuts=60)
+    assert_survived(done, 60)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("target", EMULATED)
 def test_a_station_goes_on_after_a_thousand_losses(tmp_path, target):

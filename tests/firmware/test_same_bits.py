@@ -12,6 +12,7 @@ from tests.firmware.firmware_cases import RULES, compare
 FORMATS = (
     {"bits": 4, "rounding": "nearest"},
     {"bits": 4, "rounding": "residual"},
+    {"bits": 4, "rounding": "stochastic"},
     {"bits": 8, "rounding": "residual"},
     {"bits": 8, "rounding": "stochastic"},
     {"bits": 8, "rounding": "nearest"},
@@ -106,6 +107,14 @@ def test_halved_rates(tmp_path):
         assert found.updates > 200
 
 
+@pytest.mark.parametrize("rule", ["drtp", "dfa"])
+@pytest.mark.parametrize("output", ["sigmoid", "softmax"])
+def test_classes_that_are_met_one_by_one(tmp_path, rule, output):
+    found = compare(design((12, 9, 5), rule, output=output, **RATES), tmp_path, live=2)
+    assert found.difference is None
+    assert found.updates > 200
+
+
 CORES = list(
     zip(
         RULES,
@@ -128,9 +137,27 @@ def test_emulated_cores(tmp_path, rule, target, optimisation, settings):
     assert found.events["saturations"] > 0
 
 
+CHECKS = ("-fsanitize=undefined", "-fno-sanitize-recover=all", "-fsanitize-undefined-trap-on-error")
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_no_undefined_behaviour(tmp_path, rule):
-    checks = ("-fsanitize=undefined", "-fno-sanitize-recover=all", "-fsanitize-undefined-trap-on-error")
-    for i, settings in enumerate(FORMATS[2:5]):
+    for i, settings in enumerate(FORMATS):
         spec = design((12, 9, 5), rule, **settings, hidden_rate=-1, output_rate=0)
-        assert compare(spec, tmp_path / str(i), stress=True, extra=checks).difference is None
+        assert compare(spec, tmp_path / str(i), stress=True, extra=CHECKS).difference is None
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "softmax of many outputs",
+        "signed 8-bit levels",
+        "narrow accumulator",
+        "range",
+        "small range",
+        "left shift of steps",
+    ],
+)
+def test_no_undefined_behaviour_at_the_edges(tmp_path, kind):
+    spec = design(**({"sizes": (12, 9, 5), **RATES} | KINDS[kind]))
+    assert compare(spec, tmp_path, stress=True, extra=CHECKS).difference is None

@@ -35,12 +35,12 @@ bool el_flash_erase(uint8_t slot)
     return erased;
 }
 
-bool el_flash_program(uint8_t slot, uint32_t offset, const uint8_t *bytes, uint32_t n)
+bool el_flash_program(uint8_t slot, uint32_t offset, const uint8_t bytes[8])
 {
     volatile uint8_t *cells = (volatile uint8_t *)(NOR_AT + (slot * NOR_SLOT_BYTES) + offset);
     bool programmed = true;
     control(PROGRAM);
-    for (uint32_t i = 0U; i < n; i++) {
+    for (uint32_t i = 0U; i < 8U; i++) {
         cells[i] = bytes[i];
         programmed = programmed && (cells[i] == bytes[i]);
     }

@@ -1,7 +1,7 @@
 /* Flash of a machine that has none: two slots in RAM. */
 #include "el_checkpoint.h"
 
-static uint8_t slots[2][EL_CHECKPOINT_BYTES];
+static uint8_t slots[2][EL_SLOT_BYTES];
 
 const uint8_t *el_flash_slot(uint8_t slot)
 {
@@ -10,15 +10,15 @@ const uint8_t *el_flash_slot(uint8_t slot)
 
 bool el_flash_erase(uint8_t slot)
 {
-    for (uint32_t i = 0U; i < EL_CHECKPOINT_BYTES; i++) {
+    for (uint32_t i = 0U; i < EL_SLOT_BYTES; i++) {
         slots[slot][i] = 0xFFU;
     }
     return true;
 }
 
-bool el_flash_program(uint8_t slot, uint32_t offset, const uint8_t *bytes, uint32_t n)
+bool el_flash_program(uint8_t slot, uint32_t offset, const uint8_t bytes[8])
 {
-    for (uint32_t i = 0U; i < n; i++) {
+    for (uint32_t i = 0U; i < 8U; i++) {
         slots[slot][offset + i] = (uint8_t)(slots[slot][offset + i] & bytes[i]);
     }
     return true;

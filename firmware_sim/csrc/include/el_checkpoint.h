@@ -17,6 +17,7 @@
 #include "el_learner.h"
 
 #define EL_CHECKPOINT_BYTES (28UL + (EL_WORDS * (EL_WORD_BITS <= 8 ? 1UL : 2UL)))
+#define EL_SLOT_BYTES ((EL_CHECKPOINT_BYTES + 7UL) & ~7UL)
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,10 +35,11 @@ bool el_save(const el_learner *net);
 /* Take over the newer whole slot; return false if there is none: then call el_init. */
 bool el_restore(el_learner *net);
 
-/* For your part: slots 0 and 1, each of at least EL_CHECKPOINT_BYTES, erased apart. */
+/* For your part: slots 0 and 1, each of at least EL_SLOT_BYTES, erased apart; programmed in units of 8 bytes at offsets that
+ * 8 divides, from bytes that need not be aligned. Return false if what was written cannot be read back. */
 extern const uint8_t *el_flash_slot(uint8_t slot);
 extern bool el_flash_erase(uint8_t slot);
-extern bool el_flash_program(uint8_t slot, uint32_t offset, const uint8_t *bytes, uint32_t n);
+extern bool el_flash_program(uint8_t slot, uint32_t offset, const uint8_t bytes[8]);
 
 #ifdef __cplusplus
 }

@@ -93,7 +93,8 @@ uint16_t el_predict(el_learner *net, const el_level *levels);
  * predicted. */
 uint16_t el_learn(el_learner *net, const el_level *levels, uint16_t label);
 
-/* Return the output of a class for the sample predicted last, 255 is 1.0. */
+/* Return an output for the sample predicted last, 255 is 1.0: that of class `output`, or, where there is one output for two
+ * classes, output 0, that of class 1. An output of no class met so far is 0. */
 uint8_t el_score(const el_learner *net, uint16_t output);
 
 #ifdef __cplusplus

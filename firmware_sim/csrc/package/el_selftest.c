@@ -1,7 +1,6 @@
 /* Does this board compute the same bits as the simulator? Learn the samples of el_selftest.h and compare. */
 #include "el_selftest.h"
 
-#include "el_checkpoint.h"
 #include "el_selftest_numbers.h"
 
 bool el_selftest(el_learner *net)

@@ -10,7 +10,7 @@
 #define AT_HALVINGS 22UL
 #define AT_WORDS 24UL
 #define AT_CRC (EL_CHECKPOINT_BYTES - 4UL)
-#define CHUNK 8UL /* bytes programmed at once; what flash of many parts takes as a unit */
+#define CHUNK 8U /* bytes programmed at once; what flash of many parts takes as a unit. EL_SLOT_BYTES is whole chunks */
 
 /* What four bits add to CRC-32 (polynomial 0xEDB88320): a table of 64 bytes is four times as fast as bit by bit. */
 static const uint32_t CRC_OF_NIBBLE[16] = {
@@ -155,18 +155,13 @@ bool el_save(const el_learner *net)
     const uint32_t sequence = (newest == 2U) ? 0U : (read_32(&el_flash_slot(newest)[AT_SEQUENCE]) + 1U);
     uint8_t chunk[CHUNK];
     uint32_t crc = 0U;
-    uint32_t filled = 0U;
     if (!el_flash_erase(slot)) {
         return false;
     }
-    for (uint32_t at = 0U; at < EL_CHECKPOINT_BYTES; at++) {
-        chunk[filled] = next_byte(net, sequence, at, &crc);
-        filled++;
-        if ((filled == CHUNK) || (at == (EL_CHECKPOINT_BYTES - 1UL))) {
-            if (!el_flash_program(slot, (at + 1U) - filled, chunk, filled)) {
-                return false;
-            }
-            filled = 0U;
+    for (uint32_t at = 0U; at < EL_SLOT_BYTES; at++) {
+        chunk[at % CHUNK] = (at < EL_CHECKPOINT_BYTES) ? next_byte(net, sequence, at, &crc) : 0xFFU;
+        if (((at % CHUNK) == (CHUNK - 1U)) && !el_flash_program(slot, (at + 1U) - CHUNK, chunk)) {
+            return false;
         }
     }
     return is_whole(el_flash_slot(slot));

@@ -147,7 +147,7 @@ static el_shares shares_of(const el_learner *net)
 
 static uint8_t score_of(const el_learner *net, uint16_t output, el_shares shares)
 {
-    uint32_t rest = (255U * EL_EXPONENTIAL[shares.top - net->output[output]]) + (shares.total / 2U);
+    uint32_t rest = ((uint32_t)255 * EL_EXPONENTIAL[shares.top - net->output[output]]) + (shares.total / 2U);
     uint8_t p = 0U;
     for (uint32_t bit = 8U; bit > 0U; bit--) { /* the quotient has 8 bits, and small cores no divider */
         if ((rest >> (bit - 1U)) >= shares.total) {
@@ -175,7 +175,7 @@ static uint8_t score_of(const el_learner *net, uint16_t output, el_shares shares
 
 uint8_t el_score(const el_learner *net, uint16_t output)
 {
-    return score_of(net, output, shares_of(net));
+    return (output < net->live) ? score_of(net, output, shares_of(net)) : 0U;
 }
 
 static el_sparse output_error(el_learner *net, uint16_t label)
@@ -539,7 +539,7 @@ void el_init(el_learner *net)
     net->generator = EL_GENERATOR;
 #endif
     net->live = EL_OUTPUTS;
-    net->halvings = 0U;
+    net->halvings = EL_HALVINGS;
     for (uint32_t i = 0U; i < EL_WORDS; i++) {
         net->words[i] = EL_INITIAL[i];
     }
