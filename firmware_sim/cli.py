@@ -194,7 +194,7 @@ def profile(
     if windows < 1:
         raise UserError(f"--windows {windows} counts nothing; give 1 or more")
     core, names = emulated_target(target), _rules(rule)
-    rows, content = [], []
+    content: list[dict[str, Any]] = []
     with _progress("compiling", len(names) * windows) as show:
         for i, name in enumerate(names):
             source = _samples(flags, name)
@@ -207,31 +207,40 @@ def profile(
                 built = (folder, core, *source.first(WARM_UP + windows), compiler, _optimisation(optimise))
                 found = measure(learner, *built, windows=windows, on_progress=counted)
             modelled = modelled_instructions(source.spec, found.counters, core)
-            rows.append(_profile_row(name, found, modelled))
-            content.append(rows[-1] | {"accesses": _accesses_by_role(found, roles(source.spec))})
+            content.append(_measured(name, found, modelled, roles(source.spec)))
     if json:
         _print_json(content)
         return
     typer.echo(f"a sample on {core.name}, {_optimisation(optimise)}: instructions, loads and stores, mean of {windows}")
-    _print_rows(rows)
+    _print_rows([_profile_row(measured) for measured in content])
 
 
-def _profile_row(rule: str, found: Profile, modelled: float) -> dict[str, Any]:
-    total = {way: sum(n for (each, _), n in found.accesses.items() if each == way) for way in ("load", "store")}
+def _measured(rule: str, found: Profile, modelled: float, role_of: dict[str, str]) -> dict[str, Any]:
+    """Return everything that was measured of a rule, as numbers."""
     row: dict[str, Any] = {
         "rule": rule,
-        "predict": round(found.predict),
-        "learn": round(found.learn),
-        "modelled": round(modelled),
+        "predict": found.predict,
+        "learn": found.learn,
+        "modelled": round(modelled, 1),
         "least": found.least,
         "most": found.most,
     }
     for way in ("load", "store"):
-        counted = found.accesses.get((way, "net.words"), 0.0)
-        row[f"weight {way}s"] = f"{counted:,.1f}"
-        row[f"{way}s simulated"] = f"{found.simulated[way, 'net.words']:,.1f}"
-        row[f"other {way}s"] = round(total[way] - counted)
-    return row | {"stack": found.stack}
+        row[f"weight_{way}s"] = found.accesses.get((way, "net.words"), 0.0)
+        row[f"weight_{way}s_simulated"] = found.simulated[way, "net.words"]
+        total = sum(n for (each, _), n in found.accesses.items() if each == way)
+        row[f"other_{way}s"] = total - row[f"weight_{way}s"]
+    return row | {"stack": found.stack, "accesses": _accesses_by_role(found, role_of)}
+
+
+def _profile_row(measured: dict[str, Any]) -> dict[str, Any]:
+    """Return what a table shows of it."""
+    row = {"rule": measured["rule"]} | {name: round(measured[name]) for name in ("predict", "learn", "modelled")}
+    for way in ("loads", "stores"):
+        counted, simulated = measured[f"weight_{way}"], measured[f"weight_{way}_simulated"]
+        row[f"weight {way} (simulated)"] = f"{counted:,.1f} ({simulated:,.1f})"
+        row[f"other {way}"] = round(measured[f"other_{way}"])
+    return row
 
 
 def _accesses_by_role(found: Profile, role_of: dict[str, str]) -> dict[str, float]:

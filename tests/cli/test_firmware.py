@@ -44,8 +44,9 @@ def test_profile_sets_counted_weights_beside_simulated_ones(tmp_path):
     result = edgelearn("firmware", "profile", *SMALL, "--rule", "drtp", "--windows", "2", "--json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     (row,) = json.loads(result.stdout)
-    assert row["weight loads"] == row["loads simulated"]
-    assert row["weight stores"] == row["stores simulated"]
+    assert row["weight_loads"] == row["weight_loads_simulated"]
+    assert row["weight_stores"] == row["weight_stores_simulated"]
+    assert row["modelled"] == pytest.approx(row["learn"], rel=0.1)
     assert row["predict"] < row["learn"]
     assert row["accesses"]["load weights"] > row["accesses"]["store weights"] > 0
 
