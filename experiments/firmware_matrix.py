@@ -1,6 +1,6 @@
 """Firmware beside the simulator: every rule, width and rounding on every machine, 10,000 updates each.
 
-    python experiments/firmware_matrix.py              an hour on one core, goes on where it was stopped
+    python experiments/firmware_matrix.py              half an hour on two cores, goes on where it was stopped
     python experiments/firmware_matrix.py drtp [...]   some rules
 
 Each case learns the digits, 64-24-10 or 64-20-16-10, until 10,000 samples are learned, and then 300 samples of the
@@ -20,6 +20,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from joblib import Parallel, delayed
 
 from edgelearn import __version__
 from edgelearn.config import make_config
@@ -107,14 +109,14 @@ def main() -> int:
         for rule in chosen:
             if rule not in RULES:
                 raise unknown("rule", rule, RULES)
-            found = []
-            for case in cases(rule):
-                name = " ".join(str(value) for value in case.values())
-                if name not in content["cases"]:
-                    print(name, file=sys.stderr, flush=True)
-                    content["cases"][name] = run(case)
-                    write(content)
-                found.append(content["cases"][name])
+            of_rule = {" ".join(str(value) for value in case.values()): case for case in cases(rule)}
+            missing = [name for name in of_rule if name not in content["cases"]]
+            done = Parallel(n_jobs=-1, return_as="generator")(delayed(run)(of_rule[name]) for name in missing)
+            for name, result in zip(missing, done, strict=True):
+                print(name, file=sys.stderr, flush=True)
+                content["cases"][name] = result
+                write(content)
+            found = [content["cases"][name] for name in of_rule]
             equal = sum(case["equal"] for case in found)
             updates = sum(case[part] for case in found for part in ("updates", "updates at limits"))
             print(f"{rule}: {equal} of {len(found)} cases equal, {updates:,} updates")
