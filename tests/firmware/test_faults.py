@@ -99,11 +99,16 @@ def test_a_wrong_line_is_caught(monkeypatch, tmp_path, name):
     assert any(found), "neither the data nor the stress stream tells"
 
 
+def started(spec, folder):
+    """Compile a network for an emulated core; return the image and what runs it."""
+    require("zig", "cortex-m4")
+    image = compile_image(Learner(spec), folder, find_target("cortex-m4"))
+    return image, runner(image, spec)
+
+
 def flipped(spec, tmp_path, k, neuron, column, bit, after):
     """Flip one bit of a word on an emulated core after some samples, and compare."""
-    require("zig", "cortex-m4")
-    image = compile_image(Learner(spec), tmp_path, find_target("cortex-m4"))
-    firmware = runner(image, spec)
+    image, firmware = started(spec, tmp_path)
     words = next(field for field in learner_fields(spec) if field.name == "words")
     before = sum((layer.n_in + 1) * layer.n_out for layer in spec.layers[:k])
     word = before + neuron * (spec.layers[k].n_in + 1) + column
@@ -151,10 +156,8 @@ def test_a_bit_that_flips_later_is_told_from_wrong_arithmetic(tmp_path):
 
 
 def test_a_prediction_that_was_wrong_once_is_shown_as_it_was(tmp_path):
-    require("zig", "cortex-m0")
     spec = design((12, 9, 5), "drtp")
-    image = compile_image(Learner(spec), tmp_path, find_target("cortex-m0"))
-    firmware = runner(image, spec)
+    image, firmware = started(spec, tmp_path)
     first = firmware.learn
 
     def once(levels, labels):
@@ -170,10 +173,8 @@ def test_a_prediction_that_was_wrong_once_is_shown_as_it_was(tmp_path):
 
 
 def test_a_wrong_checksum_is_told_from_wrong_words(tmp_path):
-    require("zig", "cortex-m0")
     spec = design((12, 9, 5), "drtp")
-    image = compile_image(Learner(spec), tmp_path, find_target("cortex-m0"))
-    firmware = runner(image, spec)
+    image, firmware = started(spec, tmp_path)
     whole = firmware.checkpoint
     firmware.checkpoint = lambda: whole()[:-1] + bytes([whole()[-1] ^ 1])
     found = verify(Learner(spec), image.identity, firmware, *random_samples(spec, 20)).difference
