@@ -1,0 +1,1 @@
+"""Spiking layers with three-factor plasticity, in whole numbers (docs/spiking.md)."""

@@ -1,0 +1,139 @@
+"""A spiking network that learns: state, stretches of time steps, samples and classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgelearn.errors import UserError
+from edgelearn.spiking import tables as t
+from edgelearn.spiking.kernels import advance
+from edgelearn.spiking.network import SpikingSpec
+
+VARIABLES = ("membrane", "current", "adaptation", "refractory", "gate", "modulator", "trace", "count")
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Input spikes and label events of a stretch of steps.
+
+    Parameters
+    ----------
+    first : int64[steps + 1]; source : int64; the spikes of step k are source[first[k] : first[k + 1]]
+    labels : int64[steps], -1 where there is none
+    starts : bool[steps], where a sample starts
+    """
+
+    first: np.ndarray
+    source: np.ndarray
+    labels: np.ndarray
+    starts: np.ndarray
+
+    @property
+    def steps(self) -> int:
+        return len(self.labels)
+
+    def part(self, start: int, end: int) -> Raster:
+        """Return the steps from start up to end."""
+        first = self.first[start : end + 1]
+        source = self.source[first[0] : first[-1]]
+        return Raster(first - first[0], source, self.labels[start:end], self.starts[start:end])
+
+
+def raster_of(spikes: np.ndarray, labels: np.ndarray, starts: np.ndarray | None = None) -> Raster:
+    """Return a raster from bool[steps, n_in] and int[steps]."""
+    steps, source = np.nonzero(spikes)
+    first = np.searchsorted(steps, np.arange(len(spikes) + 1)).astype(np.int64)
+    begins = np.zeros(len(spikes), bool) if starts is None else np.asarray(starts, bool)
+    return Raster(first, source.astype(np.int64), np.asarray(labels, np.int64), begins)
+
+
+class SpikingLearner:
+    """Words and state of a spiking network.
+
+    Parameters
+    ----------
+    spec : the network; its seed gives initial weights, feedback and draws
+    """
+
+    def __init__(self, spec: SpikingSpec) -> None:
+        self.spec = spec
+        self.table, self.net = spec.layers(), spec.net()
+        n = sum(spec.sizes)
+        generator = np.random.default_rng(spec.seed)
+        drawn = [
+            np.clip(np.rint(generator.normal(0, synapses.spread, n_in * n_out)), -spec.word_max, spec.word_max)
+            for n_in, n_out, synapses in zip(spec.sizes, spec.sizes[1:], spec.synapses, strict=False)
+        ]
+        self.weights = np.concatenate(drawn).astype(np.int16)
+        n_feedback = spec.sizes[-1] * sum(spec.sizes[1:-1])
+        b = spec.feedback_spread
+        self.feedback = generator.integers(-b, b + 1, n_feedback).astype(np.int16)
+        for name in VARIABLES:
+            setattr(self, name, np.zeros(n, np.int32))
+        self.arriving = np.zeros((spec.slots, n), np.int32)
+        self._spiked, self._listed = np.zeros(n, np.int32), np.zeros(n, np.int32)
+        self.counters = np.zeros((len(spec.sizes), len(t.COUNTERS)), np.int64)
+
+    def weights_into(self, p: int) -> np.ndarray:
+        """Return the words of the synapses into population p, a view: int16[sources, neurons]."""
+        at, shape = self.table[p, t.WEIGHTS_AT], (self.spec.sizes[p - 1], self.spec.sizes[p])
+        return self.weights[at : at + shape[0] * shape[1]].reshape(shape)
+
+    def feedback_into(self, p: int) -> np.ndarray:
+        """Return the feedback words to hidden population p, a view: int16[outputs, neurons]."""
+        at, shape = self.table[p, t.FEEDBACK_AT], (self.spec.sizes[-1], self.spec.sizes[p])
+        return self.feedback[at : at + shape[0] * shape[1]].reshape(shape)
+
+    def of(self, variable: str, p: int) -> np.ndarray:
+        """Return a variable of population p, a view: int32[neurons]."""
+        at = self.table[p, t.OFFSET]
+        words: np.ndarray = getattr(self, variable)[at : at + self.spec.sizes[p]]
+        return words
+
+    def total(self, counter: str) -> int:
+        """Return a counter, of all populations together."""
+        return int(self.counters[:, t.COUNTERS.index(counter)].sum())
+
+    def advance(self, raster: Raster, record: bool = False, learn: bool = True) -> np.ndarray:
+        """Take the steps of a raster; return who spiked, uint8[steps, neurons], if asked to record.
+
+        Parameters
+        ----------
+        learn : False leaves labels out
+
+        Raises
+        ------
+        UserError
+            "the raster ..."
+        """
+        if len(raster.source) and not 0 <= raster.source.min() <= raster.source.max() < self.spec.sizes[0]:
+            raise UserError(f"the raster has spikes of input {raster.source.max()}; there are {self.spec.sizes[0]}")
+        if raster.steps and raster.labels.max() >= self.spec.sizes[-1]:
+            raise UserError(f"the raster has label {raster.labels.max()}; there are {self.spec.sizes[-1]} outputs")
+        seen = np.zeros((raster.steps if record else 0, sum(self.spec.sizes)), np.uint8)
+        advance(
+            self.net,
+            self.table,
+            *(getattr(self, name) for name in ("membrane", "current")),
+            self.arriving,
+            *(getattr(self, name) for name in VARIABLES[2:]),
+            self.weights,
+            self.feedback,
+            self._spiked,
+            self._listed,
+            raster.starts,
+            raster.labels if learn else np.full(raster.steps, -1, np.int64),
+            raster.first,
+            raster.source,
+            self.counters,
+            seen,
+        )
+        return seen
+
+    def winner(self) -> int:
+        """Return the class that the outputs say now: most spikes, then the higher membrane, then the lower index."""
+        outputs = self.spec.last
+        key = self.of("count", outputs).astype(np.int64) * 100_000
+        return int(np.argmax(key + np.clip(self.of("membrane", outputs), -40_000, 40_000)))
