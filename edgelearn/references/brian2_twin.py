@@ -125,7 +125,7 @@ class BrianTwin:
         except ImportError:
             raise UserError(MISSING) from None
         spec = self.spec = learner.spec
-        if spec.slots > 2 and raster.starts[1:].any():
+        if spec.slots > 1 and raster.starts[1:].any():
             raise UserError("spikes on their way cannot be taken out of Brian2: give delays of 1, or no starts")
         b = self.b
         self.step_time = 1 * b.ms
@@ -145,8 +145,19 @@ class BrianTwin:
         parts = [*self.groups, *self.synapses[1:], *self.monitors, *self._teacher(learner, raster)]
         self.network = b.Network(*parts)
 
-    def run(self, steps: int) -> None:
-        """Take time steps."""
+    def run(self, steps: int, every: int = 0, look: Callable[[int], bool] = lambda done: True) -> None:
+        """Take time steps; call `look` with the steps done after each `every` and the last, and stop if it says so."""
+        b, done = self.b, 0
+
+        def look_now() -> None:
+            nonlocal done
+            done += 1
+            if (done % every == 0 or done == steps) and not look(done):
+                b.stop()
+
+        if every:
+            watcher = b.NetworkOperation(look_now, dt=self.step_time, when="end", order=1)
+            self.network.add(watcher)
         self.network.run(steps * self.step_time, namespace=self._names)
 
     def of(self, variable: str, p: int) -> np.ndarray:
@@ -304,13 +315,18 @@ def compare(
     learner = SpikingLearner(spec)
     prepare(learner)
     twin = BrianTwin(learner, raster, change)
-    seen, difference, done, checkpoints = [], None, 0, 0
-    while done < raster.steps and difference is None:
-        end = min(done + every, raster.steps)
+    seen: list[np.ndarray] = []
+    difference: Difference | None = None
+    done = 0
+
+    def look(end: int) -> bool:
+        nonlocal difference, done
         seen.append(learner.advance(raster.part(done, end), record=True))
-        twin.run(end - done)
-        done, checkpoints = end, checkpoints + 1
+        done = end
         difference = _first_difference(learner, twin, end - 1)
+        return difference is None
+
+    twin.run(raster.steps, every, look)
     if difference is None:
         ours, theirs = np.concatenate(seen), twin.raster(done)
         wrong = np.argwhere(ours != theirs)
@@ -320,7 +336,7 @@ def compare(
             values = int(ours[step, neuron]), int(theirs[step, neuron])
             difference = Difference(step, p, "spike", neuron - spec.offsets()[p], *values)
     names = ("spikes", "synaptic_updates", "saturations", "membrane_saturations", "trace_saturations")
-    return Comparison(done, checkpoints, {name: learner.total(name) for name in names}, difference)
+    return Comparison(done, len(seen), {name: learner.total(name) for name in names}, difference)
 
 
 def _first_difference(learner: SpikingLearner, twin: BrianTwin, step: int) -> Difference | None:

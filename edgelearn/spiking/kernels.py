@@ -39,7 +39,8 @@ def advance(  # type: ignore[no-untyped-def]
     count,
     weights,
     feedback,
-    spiked,
+    queue,
+    queued,
     listed,
     starts,
     labels,
@@ -53,11 +54,11 @@ def advance(  # type: ignore[no-untyped-def]
     Parameters
     ----------
     net, layers : int64[8], int64[K+1, len(tables.NAMES)], see `tables`; net[STEP] runs on
-    membrane, current, adaptation, refractory, gate, modulator, trace, count : int32[neurons]
-    arriving : int32[slots, neurons]
+    membrane, current, arriving, adaptation, refractory, gate, modulator, trace, count : int32[neurons]
     weights : int16, populations one after another, a row a source
     feedback : int16, a row an output
-    spiked, listed : int32[neurons], scratch
+    queue, queued : int32[slots, neurons], int64[slots, K+1]; who spiked in the last steps, and how many
+    listed : int32[neurons], scratch
     starts : bool[steps]; labels : int64[steps], -1 for none
     first_spike : int64[steps + 1], spike_source : int64; the input spikes of each step, in any order
     counters : int64[K+1, len(tables.COUNTERS)]
@@ -78,9 +79,10 @@ def advance(  # type: ignore[no-untyped-def]
             modulator[:] = 0
             trace[:] = 0
             count[:] = 0
+            arriving[:] = 0
             for k in range(slots):
-                for i in range(arriving.shape[1]):
-                    arriving[k, i] = 0
+                for p in range(last + 1):
+                    queued[k, p] = 0
         # 1: neurons
         for p in range(last):
             leak = layers[p, t.TRACE_LEAK]
@@ -90,8 +92,8 @@ def advance(  # type: ignore[no-untyped-def]
             row = layers[p]
             counters[p, t.NEURON_UPDATES] += row[t.SIZE]
             for i in range(row[t.OFFSET], row[t.OFFSET] + row[t.SIZE]):
-                arrived = np.int64(arriving[slot, i])
-                arriving[slot, i] = 0
+                arrived = np.int64(arriving[i])
+                arriving[i] = 0
                 u = np.int64(current[i])
                 u += arrived - (u >> row[t.CURRENT_LEAK])
                 current[i] = max(-LIMIT - 1, min(LIMIT, u))
@@ -108,34 +110,28 @@ def advance(  # type: ignore[no-untyped-def]
                     membrane[i] = cut
                 q = membrane[i] if row[t.GATE_ON_MEMBRANE] else current[i]
                 gate[i] = 1 if row[t.GATE_LOW] < q and q < row[t.GATE_HIGH] else 0
-        # 2: thresholds
-        n_spiked = 0
-        for s in range(first_spike[now], first_spike[now + 1]):
-            spiked[n_spiked] = spike_source[s]
-            n_spiked += 1
-        hidden_from = n_spiked
+        # 2: thresholds; a spike waits in the queue of its step until it arrives
+        queued[slot, 0] = first_spike[now + 1] - first_spike[now]
+        for s in range(queued[slot, 0]):
+            queue[slot, s] = spike_source[first_spike[now] + s]
         for p in range(1, last + 1):
             row = layers[p]
-            for i in range(row[t.OFFSET], row[t.OFFSET] + row[t.SIZE]):
-                if refractory[i] == 0 and membrane[i] >= row[t.THRESHOLD] + adaptation[i]:
-                    spiked[n_spiked] = i
-                    n_spiked += 1
+            at = row[t.OFFSET]
+            queued[slot, p] = 0
+            for i in range(row[t.SIZE]):
+                if refractory[at + i] == 0 and membrane[at + i] >= row[t.THRESHOLD] + adaptation[at + i]:
+                    queue[slot, at + queued[slot, p]] = i
+                    queued[slot, p] += 1
         # 3a: forward
-        p = 0
-        for s in range(n_spiked):
-            i = spiked[s]
-            while s >= hidden_from and i >= layers[p, t.OFFSET] + layers[p, t.SIZE]:
-                p += 1
-            if p == last:
-                break
+        for p in range(last):
             n, at = layers[p + 1, t.SIZE], layers[p + 1, t.OFFSET]
-            goes_to = (step + layers[p + 1, t.DELAY]) % slots
-            from_row = layers[p + 1, t.WEIGHTS_AT] + (i - layers[p, t.OFFSET]) * n
-            target = arriving[goes_to]
-            for j in range(n):
-                target[at + j] += weights[from_row + j]
-            counters[p + 1, t.SYNAPTIC_OPERATIONS] += n
-            counters[p + 1, t.WEIGHT_READ] += n
+            sent = (step + 1 - layers[p + 1, t.DELAY]) % slots
+            for s in range(queued[sent, p]):
+                from_row = layers[p + 1, t.WEIGHTS_AT] + queue[sent, layers[p, t.OFFSET] + s] * n
+                for j in range(n):
+                    arriving[at + j] += weights[from_row + j]
+            counters[p + 1, t.SYNAPTIC_OPERATIONS] += n * queued[sent, p]
+            counters[p + 1, t.WEIGHT_READ] += n * queued[sent, p]
         # 3b: learning
         for p in range(1, last + 1):
             if layers[p, t.LEARNS]:
@@ -145,26 +141,24 @@ def advance(  # type: ignore[no-untyped-def]
         if labels[now] >= 0:
             _label(net, layers, labels[now], modulator, count, feedback, counters, out_at, n_out, last)
         # 4: resets
-        p = 0
-        for s in range(n_spiked):
-            i = spiked[s]
-            while s >= hidden_from and i >= layers[p, t.OFFSET] + layers[p, t.SIZE]:
-                p += 1
+        for p in range(last + 1):
             row = layers[p]
-            counters[p, t.SPIKES] += 1
-            if p < last:
-                x = trace[i] + row[t.TRACE_STEP]
-                counters[p, t.TRACE_SATURATIONS] += x > TRACE_MAX
-                trace[i] = min(x, TRACE_MAX)
-                counters[p, t.TRACE_UPDATES] += 1
-            if p > 0:
-                membrane[i] = 0 if row[t.RESETS_TO_ZERO] else max(-LIMIT - 1, membrane[i] - row[t.THRESHOLD])
-                refractory[i] = row[t.REFRACTORY]
-                adaptation[i] = min(LIMIT, adaptation[i] + row[t.ADAPTATION_STEP])
-            if p == last:
-                count[i] += 1
-            if raster.shape[0]:
-                raster[now, i] = 1
+            counters[p, t.SPIKES] += queued[slot, p]
+            for s in range(queued[slot, p]):
+                i = row[t.OFFSET] + queue[slot, row[t.OFFSET] + s]
+                if p < last:
+                    x = trace[i] + row[t.TRACE_STEP]
+                    counters[p, t.TRACE_SATURATIONS] += x > TRACE_MAX
+                    trace[i] = min(x, TRACE_MAX)
+                    counters[p, t.TRACE_UPDATES] += 1
+                if p > 0:
+                    membrane[i] = 0 if row[t.RESETS_TO_ZERO] else max(-LIMIT - 1, membrane[i] - row[t.THRESHOLD])
+                    refractory[i] = row[t.REFRACTORY]
+                    adaptation[i] = min(LIMIT, adaptation[i] + row[t.ADAPTATION_STEP])
+                if p == last:
+                    count[i] += 1
+                if raster.shape[0]:
+                    raster[now, i] = 1
         counters[0, t.STEPS] += 1
         net[t.STEP] += 1
 

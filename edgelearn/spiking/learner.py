@@ -72,8 +72,11 @@ class SpikingLearner:
         self.feedback = generator.integers(-b, b + 1, n_feedback).astype(np.int16)
         for name in VARIABLES:
             setattr(self, name, np.zeros(n, np.int32))
-        self.arriving = np.zeros((spec.slots, n), np.int32)
-        self._spiked, self._listed = np.zeros(n, np.int32), np.zeros(n, np.int32)
+        self._queue, self._queued = (
+            np.zeros((spec.slots, n), np.int32),
+            np.zeros((spec.slots, len(spec.sizes)), np.int64),
+        )
+        self._arriving, self._listed = np.zeros(n, np.int32), np.zeros(n, np.int32)
         self.counters = np.zeros((len(spec.sizes), len(t.COUNTERS)), np.int64)
 
     def weights_into(self, p: int) -> np.ndarray:
@@ -117,11 +120,12 @@ class SpikingLearner:
             self.net,
             self.table,
             *(getattr(self, name) for name in ("membrane", "current")),
-            self.arriving,
+            self._arriving,
             *(getattr(self, name) for name in VARIABLES[2:]),
             self.weights,
             self.feedback,
-            self._spiked,
+            self._queue,
+            self._queued,
             self._listed,
             raster.starts,
             raster.labels if learn else np.full(raster.steps, -1, np.int64),

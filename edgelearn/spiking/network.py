@@ -123,8 +123,8 @@ class SpikingSpec:
 
     @property
     def slots(self) -> int:
-        """Steps that spikes can be on their way, and one more."""
-        return max(synapses.delay for synapses in self.synapses) + 1
+        """Steps whose spikes may still be on their way."""
+        return max(synapses.delay for synapses in self.synapses)
 
     def learns(self, p: int) -> bool:
         """Return whether the synapses into population p change."""

@@ -27,7 +27,8 @@ class Population:
         self.membrane, self.current, self.adaptation = [0] * n, [0] * n, [0] * n
         self.refractory, self.gate, self.modulator = [0] * n, [0] * n, [0] * n
         self.trace, self.count = [0] * n, [0] * n
-        self.to_come: dict[int, list[int]] = {}  # arriving current by step
+        self.arriving = [0] * n
+        self.sent: dict[int, list[int]] = {}  # spikes by step
         self.n = n
 
 
@@ -71,7 +72,8 @@ class NaiveSpiking:
                 ]
             )
         for p in range(1, last + 1):
-            self._forward(p, spiked[p - 1])
+            self.populations[p - 1].sent[self.t] = spiked[p - 1]
+            self._forward(p, self.populations[p - 1].sent.get(self.t + 1 - self.connections[p - 1]["delay"], []))
         for p in range(1, last + 1):
             if p == last or self.rule != "shallow":
                 self._learn(p)
@@ -87,7 +89,7 @@ class NaiveSpiking:
         return spiked
 
     def _neurons(self, population, neuron) -> None:
-        arriving = population.to_come.pop(self.t, [0] * population.n)
+        arriving, population.arriving = population.arriving, [0] * population.n
         for i in range(population.n):
             u = population.current[i]
             population.current[i] = sat16(u - (u >> neuron["current_leak"]) + arriving[i])
@@ -105,11 +107,9 @@ class NaiveSpiking:
 
     def _forward(self, p, sources) -> None:
         population = self.populations[p]
-        due = self.t + self.connections[p - 1]["delay"]
-        arriving = population.to_come.setdefault(due, [0] * population.n)
         for j in sources:
             for i in range(population.n):
-                arriving[i] += self.weights[p][j][i]
+                population.arriving[i] += self.weights[p][j][i]
                 self.counts["synaptic_operations"] += 1
 
     def _learn(self, p) -> None:

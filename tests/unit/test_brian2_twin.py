@@ -1,0 +1,171 @@
+"""The spiking kernel against Brian2: every spike, membrane, trace and weight; and faults that must be seen."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from edgelearn.errors import UserError
+from edgelearn.spiking.learner import SpikingLearner, raster_of
+from edgelearn.spiking.network import MODELS, Neuron, design
+from tests.tools import missing
+
+try:
+    import brian2
+except ImportError:
+    missing('brian2 is not installed; run: pip install "edgelearn[brian2]"')
+
+from edgelearn.references.brian2_twin import BrianTwin, compare
+
+STEPS = 1000
+
+
+@pytest.fixture(autouse=True)
+def numpy_target(monkeypatch):
+    """Code for C++ would be compiled for minutes."""
+    monkeypatch.setitem(brian2.prefs, "codegen.target", "numpy")
+    brian2.BrianLogger.log_level_error()
+
+
+def network(rule="drtp", rounding="nearest", seed=0, model="lif", **changes):
+    """A network of 64-64-10 whose plasticity is open around its membranes, so that little learning hides nothing."""
+    neuron = Neuron(model=model, threshold=512, refractory=2, gate_on="membrane", gate=(128, 2048))
+    output = Neuron(threshold=512, gate_on="membrane", gate=(-512, 2048))
+    settings = {"neuron": neuron, "output": output, "shifts": [7, 7], "spreads": [37.0, 37.0]}
+    settings |= {"trace_leak": 3, "trace_step": 32, "target": 64, "feedback_spread": 127}
+    return design((64, 64, 10), rule, rounding=rounding, seed=seed, **(settings | changes))
+
+
+def samples(seed=0, steps=STEPS, rate=0.08, every=20, starts=False):
+    rng = np.random.default_rng(seed)
+    spikes = rng.random((steps, 64)) < rate
+    labels = np.full(steps, -1)
+    labels[every - 1 :: every] = rng.integers(0, 10, len(labels[every - 1 :: every]))
+    return raster_of(spikes, labels, np.arange(steps) % 50 == 0 if starts else None)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+@pytest.mark.parametrize("rule", ["drtp", "dfa", "sdfa"])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_word_and_spike(model, rule, rounding, seed):
+    found = compare(network(rule, rounding, seed, model), samples(seed), every=10)
+    assert found.difference is None
+    assert (found.steps, found.checkpoints) == (STEPS, 100)
+    assert found.totals["spikes"] > 1000
+    assert found.totals["synaptic_updates"] > 10_000
+    assert found.totals["saturations"] > 0
+
+
+@pytest.mark.parametrize("rule", ["drtp", "dfa"])
+def test_every_rail(rule):
+    """Inputs nearly always on, labels every five steps, weights near their ends, gates wide open, no spikes of membranes."""
+
+    def loud(learner):
+        rng = np.random.default_rng(0)
+        learner.weights[:] = np.clip(2 * learner.weights + rng.choice([-100, 100], learner.weights.shape), -127, 127)
+
+    neuron = Neuron(threshold=32767, gate_on="membrane", gate=(-32769, 32768))
+    spec = network(rule, "stochastic", neuron=neuron)
+    found = compare(spec, samples(rate=0.9, every=5, steps=400), every=10, prepare=loud)
+    assert found.difference is None
+    for name in ("saturations", "membrane_saturations", "trace_saturations"):
+        assert found.totals[name] > 0, name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"neuron": Neuron(threshold=512, reset="zero", gate_on="membrane", gate=(128, 2048))},
+        {"delays": [3, 2]},
+        {"bits": 5, "spreads": [5.0, 5.0]},
+        {"rule": "shallow", "rounding": "stochastic"},
+    ],
+    ids=str,
+)
+def test_other_networks(changes):
+    assert compare(network(**changes), samples(steps=300)).difference is None
+
+
+def test_samples_that_start_anew():
+    assert compare(network("dfa", "stochastic"), samples(steps=300, starts=True)).difference is None
+    with pytest.raises(UserError, match="spikes on their way"):
+        compare(network(delays=[2, 1]), samples(steps=300, starts=True))
+
+
+# text, what it is, what it would be wrongly
+MUTANTS = {
+    "fires above the threshold only": ("threshold 1", "v >= 512", "v > 512"),
+    "leak truncates": ("neurons 1", "v//16", "int(abs(v)//16*sign(v))"),
+    "nearest for stochastic": ("learn 1", "edgelearn_rho(t_in_timesteps, i, j, 1, 127)", "64"),
+    "another draw": ("learn 1", "edgelearn_rho(t_in_timesteps, i, j", "edgelearn_rho(t_in_timesteps, j, i"),
+    "input past the refractory period": ("neurons 1", "int(r > 0)*v + int(r == 0)*", "0*v + 1*"),
+    "gate not strict": ("neurons 1", "int(v > 128)", "int(v >= 128)"),
+    "traces fade slower": ("neurons 0", "x//8", "x//16"),
+    "weights without a rail": ("learn 1", "-127, 127)", "-128, 128)"),
+    "feedback is not transposed": ("feedback", "(f*m_pre)//32", "(f*m_pre)//16"),
+    "the target is one more": ("error", "64*int(i == j)", "65*int(i == j)"),
+    "refractory one step longer": ("reset 1", "r = 2", "r = 3"),
+    "zero for subtract": ("reset 1", "v = clip(v - 512, -32768, 32767)", "v = 0"),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_wrong_line_is_seen(name):
+    place, right, wrong = MUTANTS[name]
+
+    def change(texts):
+        assert right in texts[place]
+        texts[place] = texts[place].replace(right, wrong)
+
+    found = compare(network("dfa", "stochastic"), samples(), change=change)
+    assert found.difference is not None
+    assert str(found.difference.population) in str(found.difference)
+
+
+def test_one_bit_at_any_time_is_seen():
+    """A weight that is 1 too large from a random step on differs at the next checkpoint, though few change a spike."""
+    rng = np.random.default_rng(0)
+    spec, raster = network("drtp", "stochastic"), samples(steps=300)
+    for _ in range(20):
+        learner, hit = SpikingLearner(spec), int(rng.integers(1, 290))
+        twin = BrianTwin(learner, raster)
+        seen = []
+
+        def look(done, learner=learner, twin=twin, hit=hit, seen=seen):
+            learner.advance(raster.part(done - 10, done))
+            if (learner.weights_into(1) != twin.weights_into(1)).any():
+                seen.append(done)
+                return False
+            if done - 10 <= hit < done:
+                word = int(rng.integers(0, 64 * 64))
+                value = int(twin.synapses[1].w[word])
+                twin.synapses[1].w[word] = value + (1 if value < 127 else -1)
+            return True
+
+        twin.run(300, 10, look)
+        assert seen
+        assert seen[0] <= hit - hit % 10 + 20
+
+
+def test_a_difference_names_its_place():
+    found = compare(
+        network(), samples(), change=lambda texts: texts.update({"reset 1": texts["reset 1"] + "\nv = v + 1"})
+    )
+    assert (found.difference.population, found.difference.what) == (1, "membrane")
+    assert found.difference.brian2 == found.difference.kernel + 1
+
+
+def test_the_hash_of_all_forms():
+    from edgelearn.references.brian2_twin import _rho
+
+    cases = {
+        (0, 0, 0, 1): 0xED345605,
+        (1, 2, 3, 1): 0xE46A3F6A,
+        (1000, 63, 9, 2): 0x478CA144,
+        (45983, 5, 60, 1): 0xA1C23DAD,
+    }
+    for (t, j, i, p), expected in itertools.islice(cases.items(), None):
+        assert int(_rho(t, j, i, p, 0xFFFFFFFF)) == expected
