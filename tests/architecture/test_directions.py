@@ -27,6 +27,7 @@ FLOORS = {
     "device": 3,
     "config": 4,
     "learner": 4,
+    "spiking": 4,
     "checkpoint": 5,
     "prequential": 5,
     "drift": 5,
