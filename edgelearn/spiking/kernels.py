@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from edgelearn.kernels.lanes import compiled
+from edgelearn.kernels.lanes import compiled, inlined
 from edgelearn.spiking import tables as t
 
 _WORD = 0xFFFFFFFF
@@ -13,7 +12,7 @@ LIMIT = 32767
 TRACE_MAX = 127
 
 
-@numba.njit(inline="always", error_model="numpy")
+@inlined
 def hashed(step, source, neuron, word):  # type: ignore[no-untyped-def]
     """Return 32 bits from where and when they are used; `word` is population and seed mixed."""
     h = (word ^ (step * 0x9E3779B1) ^ (source * 0x85EBCA77) ^ (neuron * 0xC2B2AE3D)) & _WORD
