@@ -31,14 +31,14 @@ def compiled(function: Callable[..., Any]) -> Any:
         return numba.njit(**options)(function)
     cache_file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if hasattr(cache_file, "_source_stamp"):
-        cache_file._source_stamp = _sources()
+        cache_file._source_stamp = _sources(Path(function.__code__.co_filename).parent)
     return dispatcher
 
 
 @functools.cache
-def _sources() -> str:
-    """Return a digest of all kernels: numba looks at the file of a function only, not at those it calls."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+def _sources(folder: Path) -> str:
+    """Return a digest of all kernels and of a folder: numba looks at the file of a function, not at those it calls."""
+    files = sorted({*Path(__file__).parent.glob("*.py"), *folder.glob("*.py")})
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
