@@ -127,8 +127,12 @@ def advance(  # type: ignore[no-untyped-def]
             sent = (step + 1 - layers[p + 1, t.DELAY]) % slots
             for s in range(queued[sent, p]):
                 from_row = layers[p + 1, t.WEIGHTS_AT] + queue[sent, layers[p, t.OFFSET] + s] * n
+                synapses, target = (
+                    weights[from_row : from_row + n],
+                    arriving[at : at + n],
+                )  # so that the loop is one of lanes
                 for j in range(n):
-                    arriving[at + j] += weights[from_row + j]
+                    target[j] += synapses[j]
             counters[p + 1, t.SYNAPTIC_OPERATIONS] += n * queued[sent, p]
             counters[p + 1, t.WEIGHT_READ] += n * queued[sent, p]
         # 3b: learning
