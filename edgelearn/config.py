@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -13,30 +13,9 @@ from edgelearn.errors import UserError, unknown
 
 
 class Settings(BaseModel):
-    """Settings of a network, its learning rule and its processor. Frozen, and checked when made."""
+    """Settings of any run. Frozen, and checked when made."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    rule: str = Field("drtp", description="learning rule, see `edgelearn rules`")
-    net: str | None = Field(None, description="layer sizes, e.g. 784-500-10")
-    bits: int = Field(8, description="view bits of a weight, 2 to 16")
-    residual_bits: int | None = Field(None, description="bits below the view, 0 to 8; by the rounding if left out")
-    rounding: str = Field("residual", description="residual, stochastic or nearest")
-    input_bits: int = Field(4, description="bits of an input level, 1 to 8")
-    activation: str = Field("tanh", description="tanh, hard-tanh, quadratic-tanh, relu or leaky")
-    output: str = Field("sigmoid", description="sigmoid or softmax")
-    feedback: str = Field("int8", description="feedback weights: int8, ternary, sign or lfsr")
-    hidden_rate: int | None = Field(None, description="exponent of two of the hidden layers' learning rate")
-    output_rate: int | None = Field(None, description="exponent of two of the output layer's learning rate")
-    range_exponent: int | None = Field(None, ge=-8, le=8, description="weights cover +-2^E; by bits if left out")
-    event_threshold: int = Field(0, ge=0, le=126, description="activations of at most this size are no events")
-    dead_zone: int = Field(0, ge=0, le=254, description="output errors of at most this size (of 255) are zero")
-    accumulator_bits: int = Field(32, description="width of accumulators, 8 to 32, wrapping")
-    strict: bool = Field(False, description="stop at the first overflow or saturation")
-    processor: str = Field("engine-28nm", description="what the cost is priced on: a name or a .toml file")
-    update_gate: str = Field("always", description="learn always, on error, or within a margin")
-    margin: int = Field(32, ge=0, le=255, description="lead of the right output that needs no learning, in 1/16")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, feedback, order and rounding")
 
     @field_validator("label_column", "hidden", mode="before", check_fields=False)
     @classmethod
@@ -61,8 +40,8 @@ class Settings(BaseModel):
         return "\n".join(lines) + "\n"
 
 
-class RunConfig(Settings):
-    """Settings of a run. A report carries all of them, so that it can be rerun."""
+class DataSettings(Settings):
+    """Settings of a data set that is learned in epochs."""
 
     data: str = Field("digits", description="name of a data set, or a .csv or .npz file")
     label_column: str | None = Field(None, description="label column of a .csv file: name or index, last by default")
@@ -70,7 +49,6 @@ class RunConfig(Settings):
     limit: int | None = Field(None, ge=1, description="train on the first N samples only")
     test_fraction: float = Field(0.2, gt=0, lt=1, description="test part of a user's file without one")
     epochs: int = Field(10, ge=1, description="passes over the training samples")
-    halve_every: int | None = Field(None, ge=1, description="halve the rates after every N epochs")
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -90,7 +68,69 @@ class RunConfig(Settings):
         return value
 
 
-class StreamConfig(Settings):
+class RateSettings(Settings):
+    """Settings of a rate network, its learning rule and its processor."""
+
+    rule: str = Field("drtp", description="learning rule, see `edgelearn rules`")
+    net: str | None = Field(None, description="layer sizes, e.g. 784-500-10")
+    bits: int = Field(8, description="view bits of a weight, 2 to 16")
+    residual_bits: int | None = Field(None, description="bits below the view, 0 to 8; by the rounding if left out")
+    rounding: str = Field("residual", description="residual, stochastic or nearest")
+    input_bits: int = Field(4, description="bits of an input level, 1 to 8")
+    activation: str = Field("tanh", description="tanh, hard-tanh, quadratic-tanh, relu or leaky")
+    output: str = Field("sigmoid", description="sigmoid or softmax")
+    feedback: str = Field("int8", description="feedback weights: int8, ternary, sign or lfsr")
+    hidden_rate: int | None = Field(None, description="exponent of two of the hidden layers' learning rate")
+    output_rate: int | None = Field(None, description="exponent of two of the output layer's learning rate")
+    range_exponent: int | None = Field(None, ge=-8, le=8, description="weights cover +-2^E; by bits if left out")
+    event_threshold: int = Field(0, ge=0, le=126, description="activations of at most this size are no events")
+    dead_zone: int = Field(0, ge=0, le=254, description="output errors of at most this size (of 255) are zero")
+    accumulator_bits: int = Field(32, description="width of accumulators, 8 to 32, wrapping")
+    strict: bool = Field(False, description="stop at the first overflow or saturation")
+    processor: str = Field("engine-28nm", description="what the cost is priced on: a name or a .toml file")
+    update_gate: str = Field("always", description="learn always, on error, or within a margin")
+    margin: int = Field(32, ge=0, le=255, description="lead of the right output that needs no learning, in 1/16")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, feedback, order and rounding")
+
+
+class RunConfig(RateSettings, DataSettings):
+    """Settings of a run. A report carries all of them, so that it can be rerun."""
+
+    halve_every: int | None = Field(None, ge=1, description="halve the rates after every N epochs")
+
+
+class SpikingConfig(DataSettings):
+    """Settings of a run of a spiking network; what is left out fits the rule and the data."""
+
+    spiking: Literal[True] = Field(True, description="what tells it from a rate network")
+    epochs: int = Field(10, ge=0, description="passes over the training samples; 0 only tests")
+    rule: str = Field("drtp", description="drtp, dfa, sdfa or shallow")
+    net: str | None = Field(None, description="layer sizes, e.g. 64-64-10")
+    bits: int = Field(8, description="bits of a weight, 2 to 16")
+    rounding: str = Field("stochastic", description="stochastic or nearest")
+    neuron: str = Field("lif", description="lif, if, cuba or alif")
+    reset: str = Field("subtract", description="subtract the threshold, or to zero")
+    threshold: int | None = Field(None, description="of hidden neurons, 1 to 32767; by rule if left out")
+    leak: int = Field(4, description="of membranes: 2^N steps, 0 to 15")
+    refractory: int = Field(1, description="steps of hidden neurons, 0 to 1000")
+    gate_on: str = Field("current", description="where plasticity is gated: current or membrane")
+    delay: int = Field(1, description="steps of a spike to the next population, 1 to 64")
+    hidden_shift: int | None = Field(None, description="hidden weights learn x m / 2^N; by rule if left out")
+    output_shift: int | None = Field(None, description="output weights learn x m / 2^N; by rule if left out")
+    code: str | None = Field(None, description="rate, latency or delta; events of an event set come as they are")
+    steps: int | None = Field(None, ge=1, le=100_000, description="time steps of a sample")
+    step_time: str = Field("10 ms", description="time of a step of an event set")
+    first_label: int | None = Field(None, ge=0, description="step of the first label event of a sample")
+    label_period: int | None = Field(None, ge=1, description="steps from label event to label event")
+    window: int | None = Field(None, ge=1, description="samples of a window of a sensor stream")
+    stride: int | None = Field(None, ge=1, description="samples from window to window; a window if left out")
+    delta: int = Field(8, ge=1, description="change that is sent, in 1/16 of a channel's mean absolute deviation")
+    start: str | None = Field(None, description="NIR graph to start from, with its side file if it has one")
+    processor: str = Field("loihi-like", description="neuromorphic core that spikes are priced on")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, feedback, spikes and rounding")
+
+
+class StreamConfig(RateSettings):
     """Settings of learning on a stream."""
 
     data: str = Field("drift", description="name of a stream, a file, a folder of recordings, or - for standard input")

@@ -27,7 +27,7 @@ from edgelearn.checkpoint import (
     save_checkpoint,
     write_results,
 )
-from edgelearn.config import RunConfig, Settings, StreamConfig, make_config, validated
+from edgelearn.config import DataSettings, RateSettings, RunConfig, StreamConfig, make_config, validated
 from edgelearn.encoders import encode_levels
 from edgelearn.errors import UserError
 from edgelearn.evaluate import Progress, train
@@ -46,7 +46,7 @@ from hw_models.schedule import assume
 DEFAULT_HIDDEN = 100
 
 
-def load_data(config: RunConfig) -> Dataset:
+def load_data(config: DataSettings) -> Dataset:
     """Open the data set of a configuration, reduced to its `classes`."""
     data = open_dataset(config.data, label_column=config.label_column, test_fraction=config.test_fraction, limit=None)
     if config.classes is not None:
@@ -92,7 +92,7 @@ def design_for(config: RunConfig, data: Dataset) -> NetworkSpec:
     return spec_of(config, sizes)
 
 
-def spec_of(config: Settings, sizes: Sequence[int], signed_inputs: bool = False) -> NetworkSpec:
+def spec_of(config: RateSettings, sizes: Sequence[int], signed_inputs: bool = False) -> NetworkSpec:
     """Derive the network of a configuration for layer sizes, whatever the data."""
     return design(
         sizes,
@@ -247,6 +247,11 @@ def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         contract, settings, sizes = content["contract"], content["config"], content["network"]["sizes"]
+        if settings.get("spiking"):
+            raise UserError(
+                f"{path} is of a spiking network, which is priced in its report; "
+                "for another core run it again with --processor NAME"
+            )
         if "stream" in content:
             spec = spec_of(validated(StreamConfig, settings), sizes, settings["encoder"] == "signed")
         else:

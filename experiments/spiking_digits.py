@@ -22,12 +22,12 @@ from edgelearn.files import write_text
 from edgelearn.learner import Learner
 from edgelearn.network import design as rate_network
 from edgelearn.spiking.learner import SpikingLearner
-from edgelearn.spiking.network import design
-from edgelearn.spiking.training import Presentation, predict, train
+from edgelearn.spiking.network import design, label_period
+from edgelearn.spiking.training import Presentation, ValueSamples, predict, train
 
 RESULTS = Path(__file__).parent / "results" / "spiking_digits.json"
 EPOCHS, SEEDS = 10, 5
-PERIODS = {"drtp": 8, "dfa": 4, "sdfa": 4, "shallow": 4}
+RULES = ("drtp", "dfa", "sdfa", "shallow")
 
 
 def digits() -> tuple[np.ndarray, ...]:
@@ -41,12 +41,13 @@ def digits() -> tuple[np.ndarray, ...]:
 def spiking(rule: str, hidden: int, seed: int) -> dict[str, Any]:
     """Learn and test one network; return accuracy, and counts of a learned sample."""
     x, labels, test_x, test_labels = digits()
-    shown = Presentation(period=PERIODS[rule])
+    shown = Presentation(period=label_period(rule))
     learner = SpikingLearner(design((64, hidden, 10), rule, seed=seed))
-    train(learner, x, labels, shown, EPOCHS, seed)
+    train(learner, ValueSamples(x, labels), shown, EPOCHS, seed)
     names = ("spikes", "synaptic_operations", "synaptic_updates", "neuron_updates")
-    counts = {name: learner.total(name) / (EPOCHS * len(x)) for name in names}
-    return {"accuracy": float((predict(learner, test_x, shown) == test_labels).mean()), "a sample": counts}
+    counts = {name: learner.counted(name) / (EPOCHS * len(x)) for name in names}
+    predicted = predict(learner, ValueSamples(test_x, test_labels), shown)
+    return {"accuracy": float((predicted == test_labels).mean()), "a sample": counts}
 
 
 def rate(rule: str, hidden: int, seed: int) -> float:
@@ -60,14 +61,14 @@ def rate(rule: str, hidden: int, seed: int) -> float:
 
 
 def main() -> int:
-    cells = [(rule, hidden, seed) for hidden in (64, 16) for rule in PERIODS for seed in range(SEEDS)]
+    cells = [(rule, hidden, seed) for hidden in (64, 16) for rule in RULES for seed in range(SEEDS)]
     found = Parallel(n_jobs=-1)(delayed(spiking)(*cell) for cell in cells)
     rates = Parallel(n_jobs=-1)(delayed(rate)(*cell) for cell in cells)
     content: dict[str, Any] = {"epochs": EPOCHS, "seeds": SEEDS, "networks": {}}
     print("| hidden | rule | spiking | rate network | gap | synaptic operations a sample | updates a sample |")
     print("|---|---|---|---|---|---|---|")
     for hidden in (64, 16):
-        for rule in PERIODS:
+        for rule in RULES:
             own = [k for k, cell in enumerate(cells) if cell[:2] == (rule, hidden)]
             accuracies, beside = [found[k]["accuracy"] for k in own], [rates[k] for k in own]
             names = found[0]["a sample"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 from edgelearn.accounting import Counters, traffic
@@ -71,6 +73,20 @@ def price_operations(spec: NetworkSpec, work: Counters, core: Core, learning: bo
         ("feedback", "synaptic_operation"): counted["signal_macs"] + counted["lfsr_steps"] // 2,
         ("update", "synaptic_update"): counted["update_macs"],
     }
+    held = [(role, bits) for (_, role), bits in contents(spec, learning, True).items()]
+    return price_on_core(operations, held, work.n_samples, core)
+
+
+def price_on_core(
+    operations: Mapping[tuple[str, str], np.ndarray], held: Iterable[tuple[str, float]], samples: int, core: Core
+) -> Cost:
+    """Price counts of operations.
+
+    Parameters
+    ----------
+    operations : by (role, operation of the core), one entry a layer
+    held : roles and bits of memory
+    """
     items = []
     bands = []
     for (role, operation), counts in operations.items():
@@ -81,8 +97,8 @@ def price_operations(spec: NetworkSpec, work: Counters, core: Core, learning: bo
             cycles = float(count) * time.nominal * 1e-9 * core.clock_hz
             items.append(Item("cycles", role, k + 1, cycles, (f"{name} time",)))
             items.append(Item("energy_pj", role, k + 1, float(count) * energy.nominal, (f"{name} energy",)))
-    items += [Item("memory_bits", role, 0, float(bits)) for (_, role), bits in contents(spec, learning, True).items()]
-    return make_cost(items, work.n_samples, core.clock_hz, ("energy_pj", "cycles", "memory_bits"), bands)
+    items += [Item("memory_bits", role, 0, float(bits)) for role, bits in held]
+    return make_cost(items, samples, core.clock_hz, ("energy_pj", "cycles", "memory_bits"), bands)
 
 
 def _as_constant(name: str, band: Band, processor: Microcontroller | Core) -> Constant:

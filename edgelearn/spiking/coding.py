@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.errors import UserError, unknown
+from edgelearn.errors import UserError
 from edgelearn.spiking.learner import Raster, raster_of
 
-CODES = ("rate", "latency")
+CODES = ("rate", "latency", "delta")
 
 
 def rate_code(x: np.ndarray, steps: int, generator: np.random.Generator, highest: float = 0.8) -> np.ndarray:
@@ -100,10 +100,3 @@ def samples_raster(spikes: np.ndarray, labels: np.ndarray, first_label: int, per
     events[:, first_label::period] = np.asarray(labels)[:, None]
     starts[:, 0] = True
     return raster_of(spikes.reshape(n * steps, n_in), events.ravel(), starts.ravel())
-
-
-def encode(x: np.ndarray, code: str, steps: int, generator: np.random.Generator) -> np.ndarray:
-    """Return bool[n, steps, n_in] of values 0..1 in a code by name."""
-    if code not in CODES:
-        raise unknown("code", code, CODES)
-    return rate_code(x, steps, generator) if code == "rate" else latency_code(x, steps)

@@ -92,6 +92,7 @@ def advance(  # type: ignore[no-untyped-def]
             counters[p, t.NEURON_UPDATES] += row[t.SIZE]
             for i in range(row[t.OFFSET], row[t.OFFSET] + row[t.SIZE]):
                 arrived = np.int64(arriving[i])
+                arrived = arrived << row[t.EXPONENT] if row[t.EXPONENT] >= 0 else arrived >> -row[t.EXPONENT]
                 arriving[i] = 0
                 u = np.int64(current[i])
                 u += arrived - (u >> row[t.CURRENT_LEAK])

@@ -79,6 +79,23 @@ class SpikingLearner:
         self._arriving, self._listed = np.zeros(n, np.int32), np.zeros(n, np.int32)
         self.counters = np.zeros((len(spec.sizes), len(t.COUNTERS)), np.int64)
 
+    def copy(self) -> SpikingLearner:
+        """Return a learner with the same words and state, and counters that start at zero."""
+        other = SpikingLearner(self.spec)
+        other.restore(self.state())
+        other.counters[:] = 0
+        return other
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all words, state and counters, by name."""
+        names = ("weights", "feedback", "net", "counters", *VARIABLES, "_queue", "_queued", "_arriving")
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Take the words of `state`."""
+        for name in self.state():
+            getattr(self, name)[:] = state[name]
+
     def weights_into(self, p: int) -> np.ndarray:
         """Return the words of the synapses into population p, a view: int16[sources, neurons]."""
         at, shape = self.table[p, t.WEIGHTS_AT], (self.spec.sizes[p - 1], self.spec.sizes[p])
@@ -95,9 +112,18 @@ class SpikingLearner:
         words: np.ndarray = getattr(self, variable)[at : at + self.spec.sizes[p]]
         return words
 
-    def total(self, counter: str) -> int:
-        """Return a counter, of all populations together."""
-        return int(self.counters[:, t.COUNTERS.index(counter)].sum())
+    def counted(self, counter: str, p: int | None = None) -> int:
+        """Return a counter, of a population or of all together."""
+        column = self.counters[:, t.COUNTERS.index(counter)]
+        return int(column.sum() if p is None else column[p])
+
+    def counts(self) -> dict[str, np.ndarray]:
+        """Return the counters of populations 1 to K by name: int64[K]."""
+        return {name: self.counters[1:, column] for column, name in enumerate(t.COUNTERS)}
+
+    def counters_by_name(self) -> dict[str, list[int]]:
+        """Return all counters as plain data, one entry a population."""
+        return {name: self.counters[:, column].tolist() for column, name in enumerate(t.COUNTERS)}
 
     def advance(self, raster: Raster, record: bool = False, learn: bool = True) -> np.ndarray:
         """Take the steps of a raster; return who spiked, uint8[steps, neurons], if asked to record.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ RESETS = ("subtract", "zero")
 GATES = ("current", "membrane")
 ROUNDINGS = ("nearest", "stochastic")
 MAX_NEURONS = 16_000
+TRACE_BITS, FEEDBACK_BITS, COUNT_BITS = 7, 8, 16
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,13 @@ class Synapses:
     spread : standard deviation of initial weights, words
     shift : of learning; a weight changes by x m / 2^shift
     delay : steps until a spike arrives, 1 is the next one
+    exponent : a word weighs 2^exponent where it arrives, so that membranes are of one scale at all widths
     """
 
     spread: float = 16.0
     shift: int = 11
     delay: int = 1
+    exponent: int = 0
 
 
 @dataclass(frozen=True)
@@ -130,9 +134,39 @@ class SpikingSpec:
         """Return whether the synapses into population p change."""
         return p == self.last or self.rule.signal is not Signal.NONE
 
+    def held_bits(self, learning: bool = True) -> dict[str, int]:
+        """Return bits of memory by role; a chip that only infers holds no traces, modulators and feedback."""
+        neurons = modulators = traces = feedback = 0
+        for p in range(1, len(self.sizes)):
+            size, neuron = self.sizes[p], self.neurons[p - 1]
+            word = 16 + 16 * (neuron.model == "alif") + neuron.refractory.bit_length()
+            if neuron.model == "cuba" or (learning and self.learns(p) and neuron.gate_on == "current"):
+                word += 16
+            neurons += size * word
+            if self.learns(p):
+                modulators += size * self._modulator_bits(p)
+                traces += self.sizes[p - 1] * TRACE_BITS
+                feedback += size * self.sizes[-1] * FEEDBACK_BITS * (p < self.last)
+        neurons += self.sizes[-1] * COUNT_BITS
+        weights = sum(n_in * n_out for n_in, n_out in pairwise(self.sizes)) * self.bits
+        held = {"forward weights": weights, "activations": neurons}
+        return held | ({"buffers": modulators + traces, "feedback": feedback} if learning else {})
+
+    def _modulator_bits(self, p: int) -> int:
+        of_signal = {
+            Signal.TARGET: self.feedback_spread,
+            Signal.ERROR: self.sizes[-1] * ((self.feedback_spread * 127 >> 5) + 1),
+            Signal.SIGN_ERROR: self.sizes[-1] * self.feedback_spread,
+        }
+        return 1 + (127 if p == self.last else of_signal[self.rule.signal]).bit_length()
+
     def offsets(self) -> list[int]:
         """Return the first neuron of each population among all, and their number."""
         return [0, *np.cumsum(self.sizes).tolist()]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the specification as plain data."""
+        return asdict(self) | {"rule": self.rule.name}
 
     def layers(self) -> np.ndarray:
         """Return the table that kernels read: int64[K+1, len(tables.NAMES)]."""
@@ -161,6 +195,7 @@ class SpikingSpec:
                     t.LEARNING_SHIFT: synapses.shift,
                     t.LEARNS: int(self.learns(p)),
                     t.DELAY: synapses.delay,
+                    t.EXPONENT: synapses.exponent,
                 }
                 weights += self.sizes[p - 1] * size
                 feedback += self.sizes[-1] * size if p < self.last else 0
@@ -217,8 +252,9 @@ def design(
     n_hidden = len(sizes) - 2
     hidden = neuron or Neuron(threshold=of_rule["threshold"], refractory=1, gate=of_rule["gate"])
     output = changes.pop("output", None) or Neuron(threshold=of_rule["output_threshold"], gate=(-8192, 8192))
-    spreads = changes.pop("spreads", [*[of_rule["spread"]] * n_hidden, 16.0])
-    shifts = changes.pop("shifts", [*[of_rule["shift"] + bits - 8] * n_hidden, of_rule["output_shift"]])
+    unit = 2.0 ** (bits - 8)  # words in a word of 8 bits
+    spreads = changes.pop("spreads", [*[of_rule["spread"] * unit] * n_hidden, 16.0 * unit])
+    shifts = changes.pop("shifts", [s + 8 - bits for s in (*[of_rule["shift"]] * n_hidden, of_rule["output_shift"])])
     delays = changes.pop("delays", [1] * (n_hidden + 1))
     for name, values in (("spreads", spreads), ("shifts", shifts), ("delays", delays)):
         if len(values) != n_hidden + 1:
@@ -231,7 +267,7 @@ def design(
         tuple(sizes),
         row,
         (*[hidden] * n_hidden, output),
-        tuple(Synapses(*one) for one in zip(spreads, shifts, delays, strict=True)),
+        tuple(Synapses(*one, 8 - bits) for one in zip(spreads, shifts, delays, strict=True)),
         bits,
         rounding,
         trace_leak=of_rule["trace_leak"],
@@ -242,6 +278,12 @@ def design(
         seed=seed,
     )
     return replace(spec, **changes)
+
+
+def label_period(rule: str) -> int:
+    """Return the steps from label event to label event with which a rule learned the digits."""
+    period: int = _LEARNED[find_rule(rule).name]["label_period"]
+    return period
 
 
 # Digits, 32 steps a sample: found by 50 random configurations a rule on a validation split.
@@ -255,6 +297,7 @@ _DRTP: dict[str, Any] = {
     "trace_leak": 4,
     "target": 112,
     "feedback_spread": 32,
+    "label_period": 8,
 }
 _DFA = _DRTP | {
     "threshold": 512,
@@ -263,10 +306,11 @@ _DFA = _DRTP | {
     "spread": 12.0,
     "shift": 14,
     "target": 64,
+    "label_period": 4,
 }
 _LEARNED = {
     "drtp": _DRTP,
     "dfa": _DFA,
     "sdfa": _DFA,
-    "shallow": _DRTP | {"spread": 48.0, "output_shift": 12, "target": 64},
+    "shallow": _DRTP | {"spread": 48.0, "output_shift": 12, "target": 64, "label_period": 4},
 }

@@ -21,6 +21,7 @@ NAMES = (
     "LEARNING_SHIFT",
     "LEARNS",
     "DELAY",
+    "EXPONENT",  # a weight word weighs 2^EXPONENT where it arrives
 )
 (
     SIZE,
@@ -43,6 +44,7 @@ NAMES = (
     LEARNING_SHIFT,
     LEARNS,
     DELAY,
+    EXPONENT,
 ) = range(len(NAMES))
 NO_LEAK = 31
 TAKES_INPUT = -1

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from edgelearn.spiking.coding import encode, samples_raster
-from edgelearn.spiking.learner import SpikingLearner
+from edgelearn.spiking.coding import address_events, delta_code, latency_code, rate_code, samples_raster
+from edgelearn.spiking.learner import Raster, SpikingLearner
 
-BLOCK = 256  # samples whose spikes are held at a time
+BLOCK, BLOCK_BYTES = 256, 32_000_000  # samples, and bytes of their spikes, that are held at a time
 TEST_SEED = 999  # of the spikes that all networks are tested on
 
 
@@ -21,48 +22,143 @@ class Presentation:
     Parameters
     ----------
     steps : of a sample; label events come at step first_label and each `period` after it
-    code : "rate" or "latency"
     """
 
     steps: int = 32
     first_label: int = 14
     period: int = 8
+
+
+class Samples(Protocol):
+    """Labelled samples that become spikes.
+
+    Parameters
+    ----------
+    labels : int64[n]
+    n_inputs : of the network
+    """
+
+    labels: np.ndarray
+
+    @property
+    def n_inputs(self) -> int: ...
+
+    def spikes(self, part: slice, steps: int, generator: np.random.Generator) -> np.ndarray:
+        """Return bool[samples of the part, steps, n_inputs]."""
+        ...
+
+
+@dataclass(frozen=True)
+class ValueSamples:
+    """Values in a code.
+
+    Parameters
+    ----------
+    x : float[n, n_in], 0..1; labels : int64[n]
+    code : "rate" or "latency"
+    """
+
+    x: np.ndarray
+    labels: np.ndarray
     code: str = "rate"
+
+    @property
+    def n_inputs(self) -> int:
+        return int(self.x.shape[1])
+
+    def spikes(self, part: slice, steps: int, generator: np.random.Generator) -> np.ndarray:
+        return rate_code(self.x[part], steps, generator) if self.code == "rate" else latency_code(self.x[part], steps)
+
+
+@dataclass(frozen=True)
+class SeriesSamples:
+    """Windows of a sensor, each channel's changes sent as events.
+
+    Parameters
+    ----------
+    x : float[n, steps, channels]; labels : int64[n]
+    threshold : change that is sent, of each channel: float[channels]
+    """
+
+    x: np.ndarray
+    labels: np.ndarray
+    threshold: np.ndarray
+
+    @property
+    def n_inputs(self) -> int:
+        return 2 * int(self.x.shape[2])
+
+    def spikes(self, part: slice, steps: int, generator: np.random.Generator) -> np.ndarray:
+        return np.stack([delta_code(series[:steps] / self.threshold, 1.0) for series in self.x[part]])
+
+
+@dataclass(frozen=True)
+class EventSamples:
+    """Address events, binned into time steps.
+
+    Parameters
+    ----------
+    t : microseconds from the start of the sample; inputs : int[events]
+    offset : int64[n + 1], the events of sample k are offset[k] up to offset[k + 1]
+    step_us : microseconds of a time step
+    """
+
+    t: np.ndarray
+    inputs: np.ndarray
+    offset: np.ndarray
+    labels: np.ndarray
+    n_inputs: int
+    step_us: float
+
+    def spikes(self, part: slice, steps: int, generator: np.random.Generator) -> np.ndarray:
+        first, end = self.offset[:-1][part], self.offset[1:][part]
+        return np.stack(
+            [
+                address_events(self.t[a:b], self.inputs[a:b], self.step_us, steps, self.n_inputs)
+                for a, b in zip(first, end, strict=True)
+            ]
+        )
+
+
+def blocks(samples: Samples, shown: Presentation, seed: list[int], learn: bool, start: int = 0) -> Iterator[Raster]:
+    """Yield rasters of a number of samples, from the start-th sample on; each block draws its spikes by itself."""
+    size = max(1, min(BLOCK, BLOCK_BYTES // (shown.steps * samples.n_inputs)))
+    for at in range(start, len(samples.labels), size):
+        part = slice(at, at + size)
+        spikes = samples.spikes(part, shown.steps, np.random.default_rng([*seed, at]))
+        labels = samples.labels[part] if learn else np.full(len(spikes), -1)
+        yield samples_raster(spikes, labels, shown.first_label, shown.period)
 
 
 def train(
     learner: SpikingLearner,
-    x: np.ndarray,
-    labels: np.ndarray,
+    samples: Samples,
     shown: Presentation,
     epochs: int,
     seed: int,
-    on_progress: Callable[[int], None] = lambda samples: None,
+    done: tuple[int, int] = (0, 0),
+    after_block: Callable[[int, int], None] = lambda epoch, position: None,
 ) -> None:
     """Show all samples in their order, epoch by epoch, with spikes drawn anew.
 
     Parameters
     ----------
-    x : float[n, n_in], 0..1; labels : int[n]
+    done : epochs and samples of the next one that were learned before
+    after_block : called with epochs and samples of the next one that are done; position n ends an epoch
     """
-    for epoch in range(epochs):
-        generator = np.random.default_rng([seed, epoch])
-        for start in range(0, len(x), BLOCK):
-            part = slice(start, start + BLOCK)
-            spikes = encode(x[part], shown.code, shown.steps, generator)
-            learner.advance(samples_raster(spikes, labels[part], shown.first_label, shown.period))
-            on_progress(epoch * len(x) + min(start + BLOCK, len(x)))
+    for epoch in range(done[0], epochs):
+        position = done[1] if epoch == done[0] else 0
+        for raster in blocks(samples, shown, [seed, epoch], True, position):
+            learner.advance(raster)
+            position += raster.steps // shown.steps
+            after_block(epoch, position)
 
 
-def predict(learner: SpikingLearner, x: np.ndarray, shown: Presentation) -> np.ndarray:
-    """Return the classes of samples, shown without labels: int64[n]."""
-    classes = np.zeros(len(x), np.int64)
-    generator = np.random.default_rng(TEST_SEED)
-    for start in range(0, len(x), BLOCK):
-        part = x[start : start + BLOCK]
-        spikes = encode(part, shown.code, shown.steps, generator)
-        raster = samples_raster(spikes, np.full(len(part), -1), shown.first_label, shown.period)
-        for k in range(len(part)):
-            learner.advance(raster.part(k * shown.steps, (k + 1) * shown.steps))
-            classes[start + k] = learner.winner()
-    return classes
+def predict(learner: SpikingLearner, samples: Samples, shown: Presentation) -> np.ndarray:
+    """Return the classes of samples, shown without labels: int64[n]. All networks see the same spikes."""
+    classes = []
+    for raster in blocks(samples, shown, [TEST_SEED], False):
+        for start in range(0, raster.steps, shown.steps):
+            learner.advance(raster.part(start, start + shown.steps))
+            classes.append(learner.winner())
+    return np.array(classes, np.int64)

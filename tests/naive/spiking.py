@@ -59,7 +59,7 @@ class NaiveSpiking:
             if p < last:
                 population.trace = [x - (x >> self.s["trace_leak"]) for x in population.trace]
             if p > 0:
-                self._neurons(population, self.neurons[p - 1])
+                self._neurons(population, self.neurons[p - 1], self.connections[p - 1]["exponent"])
         spiked = [sorted(inputs)]
         for p in range(1, last + 1):
             population, neuron = self.populations[p], self.neurons[p - 1]
@@ -88,8 +88,9 @@ class NaiveSpiking:
         self.t += 1
         return spiked
 
-    def _neurons(self, population, neuron) -> None:
-        arriving, population.arriving = population.arriving, [0] * population.n
+    def _neurons(self, population, neuron, exponent) -> None:
+        arriving = [total * 2**exponent if exponent > 0 else total // 2**-exponent for total in population.arriving]
+        population.arriving = [0] * population.n
         for i in range(population.n):
             u = population.current[i]
             population.current[i] = sat16(u - (u >> neuron["current_leak"]) + arriving[i])

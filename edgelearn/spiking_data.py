@@ -1,0 +1,143 @@
+"""What a spiking network is shown: a data set in a code, windows of a sensor, or address events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgelearn.config import SpikingConfig
+from edgelearn.errors import UserError, unknown
+from edgelearn.run import load_data
+from edgelearn.spiking.coding import CODES
+from edgelearn.spiking.network import label_period
+from edgelearn.spiking.training import EventSamples, Presentation, Samples, SeriesSamples, ValueSamples
+from edgelearn.streams import catalog
+from edgelearn.streams.events import EventSet, is_event_data, open_events
+from edgelearn.streams.open_source import open_source
+from hw_models.units import quantity
+
+STEPS, EVENT_STEPS = 32, 30
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Samples to learn and to test, and how each is shown.
+
+    Parameters
+    ----------
+    code : "rate", "latency", "delta" or "events"
+    """
+
+    name: str
+    source: str
+    code: str
+    class_names: tuple[str, ...]
+    train: Samples
+    test: Samples
+    presentation: Presentation
+
+
+def open_shown(config: SpikingConfig) -> Shown:
+    """Open what a configuration names: an event set, windows of a sensor stream, or a data set of values.
+
+    Raises
+    ------
+    UserError
+        "code ...", "window ...", "steps ..." and what the readers of files say
+    """
+    if config.code is not None and config.code not in (*CODES, "events"):
+        raise unknown("code", config.code, (*CODES, "events"))
+    if is_event_data(config.data):
+        return _events(config)
+    if config.code == "events":
+        raise UserError(f"data '{config.data}' are no events; take the code rate, latency or delta")
+    if config.window is not None or config.code == "delta":
+        return _windows(config)
+    data = load_data(config)
+    low, span = np.asarray(data.low, float), np.asarray(data.high, float) - np.asarray(data.low, float)
+    scale = np.where(span > 0, span, 1.0)
+    train, test = (np.clip((x - low) / scale, 0.0, 1.0) for x in (data.train_x, data.test_x))
+    code = config.code or "rate"
+    samples = ValueSamples(train, data.train_y, code), ValueSamples(test, data.test_y, code)
+    return Shown(data.name, data.source, code, data.class_names, *samples, _presentation(config, STEPS))
+
+
+def _presentation(config: SpikingConfig, steps: int) -> Presentation:
+    steps = config.steps if config.steps is not None else steps
+    first = config.first_label if config.first_label is not None else steps * 7 // 16
+    if first >= steps:
+        raise UserError(f"first_label is {first}; a sample has {steps} steps, give 0 to {steps - 1}")
+    return Presentation(steps, first, config.label_period or label_period(config.rule))
+
+
+def _events(config: SpikingConfig) -> Shown:
+    for name in ("window", "stride", "classes", "label_column"):
+        if getattr(config, name) is not None:
+            raise UserError(f"{name} is not for address events; leave it out")
+    if config.code not in (None, "events"):
+        raise UserError(f"code is {config.code}, but '{config.data}' are events already; leave code out")
+    events = open_events(config.data, test_fraction=config.test_fraction, limit=config.limit)
+    try:
+        step_us = quantity(config.step_time, "time") / 1e3
+    except ValueError as error:
+        raise UserError(f"setting 'step_time': {error}") from None
+    shown = _presentation(config, EVENT_STEPS)
+    n = len(events.labels)
+    train, test = (_event_samples(events, step_us, *ends) for ends in ((0, events.n_train), (events.n_train, n)))
+    return Shown(events.name, events.source, "events", events.class_names, train, test, shown)
+
+
+def _event_samples(events: EventSet, step_us: float, start: int, end: int) -> EventSamples:
+    offset, labels = events.offset[start : end + 1], events.labels[start:end]
+    return EventSamples(events.t, events.inputs, offset, labels, events.n_inputs, step_us)
+
+
+def _windows(config: SpikingConfig) -> Shown:
+    """Cut a stream into windows; the last ones are the test part, so that no test window overlaps a learned one."""
+    if config.classes is not None:
+        raise UserError("classes is not for windows of a stream; leave it out")
+    window = config.window or 1
+    if config.code == "delta" and window < 2:
+        raise UserError("code 'delta' sends changes within a window of a sensor stream; give --window 32, for example")
+    if config.data in catalog.names():
+        raise UserError(f"'{config.data}' is no sensor stream to cut into windows; take the code rate or latency")
+    x, y, names, source = _cut(config, window, config.stride or window)
+    n_test = max(1, round(config.test_fraction * len(y)))
+    gap = -(-window // (config.stride or window)) - 1  # windows that share samples with the first test window
+    n_train = len(y) - n_test - gap
+    if n_train < 1:
+        raise UserError(f"'{config.data}' has {len(y)} windows of {window} samples; too few to learn and to test")
+    parts = (slice(0, n_train), slice(len(y) - n_test, None))
+    train, test = ((x[part], y[part]) for part in parts)
+    if config.code == "delta":
+        deviation = np.abs(train[0] - train[0].mean((0, 1))).mean((0, 1))
+        threshold = np.where(deviation > 0, deviation, 1.0) * config.delta / 16
+        series = SeriesSamples(*train, threshold), SeriesSamples(*test, threshold)
+        if config.steps is not None and config.steps > window:
+            raise UserError(f"steps is {config.steps}; a window has {window} samples, each of them a step")
+        return Shown(config.data, source, "delta", names, *series, _presentation(config, window))
+    low, high = train[0].min((0, 1)), train[0].max((0, 1))
+    scale = np.where(high > low, high - low, 1.0)
+    code = config.code or "rate"
+    values = [
+        ValueSamples(np.clip((x - low) / scale, 0.0, 1.0).reshape(len(x), -1), y, code) for x, y in (train, test)
+    ]
+    return Shown(config.data, source, code, names, values[0], values[1], _presentation(config, STEPS))
+
+
+def _cut(
+    config: SpikingConfig, window: int, stride: int
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
+    """Return windows float[n, window, channels] and the label of the last sample of each, no two recordings in one."""
+    source = open_source(config.data, limit=config.limit, label_column=config.label_column)
+    read = list(source.blocks())
+    x, y, segment = (np.concatenate([getattr(block, name) for block in read]) for name in ("x", "y", "segment"))
+    starts = np.arange(0, len(y) - window + 1, stride)
+    ends = starts + window - 1
+    starts = starts[(segment[starts] == segment[ends]) & (y[ends] >= 0)]
+    if not len(starts):
+        raise UserError(f"'{config.data}' has no labelled window of {window} samples; give a shorter one")
+    cut = np.lib.stride_tricks.sliding_window_view(x, window, axis=0)[starts].transpose(0, 2, 1)
+    labels = y[starts + window - 1].astype(np.int64)
+    return np.ascontiguousarray(cut, float), labels, tuple(source.class_names), source.source
