@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from edgelearn import evaluate
-    from edgelearn.config import RunConfig, StreamConfig
+    from edgelearn.config import RunConfig, Settings, SpikingConfig, StreamConfig
     from edgelearn.report import Report
     from edgelearn.reproduction.catalog import Row
     from edgelearn.reproduction.perform import Outcome
+    from edgelearn.spiking_run import SpikingProgress
     from edgelearn.stream_report import StreamReport
     from hw_models.comparison import RuleCost
 
@@ -69,11 +70,15 @@ def run(
     classes: options.Classes = None,
     limit: options.Limit = None,
     test_fraction: options.TestFraction = None,
+    epochs: options.Epochs = None,
     rule: options.Rule = None,
-    net: options.Net = None,
+    net: Annotated[Optional[str], flag("Layer sizes, e.g. 784-500-10 [one hidden layer of 100, spiking 64].")] = None,
     bits: options.Bits = None,
+    rounding: Annotated[
+        Optional[str], flag("residual, stochastic or nearest [residual]; spiking: [stochastic] or nearest.")
+    ] = None,
+    seed: options.Seed = None,
     residual_bits: options.ResidualBits = None,
-    rounding: options.Rounding = None,
     input_bits: options.InputBits = None,
     activation: options.Activation = None,
     output: options.Output = None,
@@ -88,9 +93,32 @@ def run(
     update_gate: options.UpdateGate = None,
     margin: options.Margin = None,
     strict: options.Strict = None,
-    processor: options.Processor = None,
-    epochs: options.Epochs = None,
-    seed: options.Seed = None,
+    spiking: options.Spiking = False,
+    neuron: options.Neuron = None,
+    reset: options.Reset = None,
+    threshold: options.Threshold = None,
+    leak: options.Leak = None,
+    refractory: options.Refractory = None,
+    gate_on: options.GateOn = None,
+    delay: options.Delay = None,
+    hidden_shift: options.HiddenShift = None,
+    output_shift: options.OutputShift = None,
+    code: options.Code = None,
+    steps: options.Steps = None,
+    step_time: options.StepTime = None,
+    first_label: options.FirstLabel = None,
+    label_period: options.LabelPeriod = None,
+    window: options.Window = None,
+    stride: options.Stride = None,
+    delta: options.Delta = None,
+    start: options.Start = None,
+    plot: Annotated[
+        Optional[Path], flag("Draw raster, membranes and weights of a spiking network: .png or .svg.")
+    ] = None,
+    nir: Annotated[Optional[Path], flag("Write the learned spiking network as a NIR graph: a .nir file.")] = None,
+    processor: Annotated[
+        Optional[str], flag("Price on this processor, by name or .toml file [engine-28nm, spiking loihi-like].")
+    ] = None,
     out: options.Out = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
@@ -102,14 +130,17 @@ def run(
     from edgelearn.config import RunConfig, make_config, read_toml
     from edgelearn.run import run as run_config
 
-    given = {key: value for key, value in flags.items() if key in RunConfig.model_fields and value is not None}
     if resume and out is None:
         raise UserError("--resume needs the folder of the interrupted run; give --out DIR")
     settings = saved_settings(out) if resume and out is not None else {}
     if config is not None:
         settings |= read_toml(config)
-    resolved = make_config(settings | given)
+    settings |= _given(flags, RunConfig, bool(spiking or settings.get("spiking")))
     try:
+        if settings.get("spiking"):
+            _run_spiking(settings, out, resume, overwrite, plot, nir, json)
+            return
+        resolved = make_config(settings)
         report, speed = _with_progress(resolved, lambda show: run_config(resolved, out, resume, overwrite, show))
     except Interrupted as interrupt:
         hint = f"; continue with: edgelearn run --resume --out {interrupt.folder}" if interrupt.folder else ""
@@ -119,6 +150,102 @@ def run(
         sys.stdout.write(report.to_json())
     else:
         _print_report(report, speed, out)
+
+
+def _given(flags: dict[str, Any], rate: type[Settings], spiking: bool) -> dict[str, Any]:
+    """Return the settings that were typed; those of the other kind of network are refused."""
+    from edgelearn.config import SpikingConfig
+
+    own, other = (SpikingConfig, rate) if spiking else (rate, SpikingConfig)
+    for key, value in flags.items():
+        foreign = key in other.model_fields or key in ("plot", "nir") and not spiking
+        if value not in (None, False) and foreign and key not in own.model_fields:
+            name = key.replace("_", "-")
+            raise UserError(
+                f"--{name} is for rate networks; leave it out with --spiking"
+                if spiking
+                else f"--{name} is for spiking networks; give --spiking too"
+            )
+    given = {key: value for key, value in flags.items() if key in own.model_fields and value is not None}
+    return given | ({"spiking": True} if spiking else {})
+
+
+def _run_spiking(
+    settings: dict[str, Any],
+    out: Path | None,
+    resume: bool,
+    overwrite: bool,
+    plot: Path | None,
+    nir: Path | None,
+    json: bool,
+) -> None:
+    from rich.console import Console
+
+    from edgelearn.config import SpikingConfig, validated
+    from edgelearn.spiking_run import run_spiking
+
+    resolved = validated(SpikingConfig, settings)
+    if plot is not None:
+        from edgelearn.stream_plot import check_plot
+
+        check_plot(plot)
+    if nir is not None:
+        from edgelearn.spiking.nir_graph import check_nir
+
+        check_nir(nir)
+    found, speed = _with_spiking_progress(resolved, lambda show: run_spiking(resolved, out, resume, overwrite, show))
+    written = [f"{out}/report.json, config.toml, weights.npz"] if out is not None else []
+    if plot is not None:
+        from edgelearn.spiking_plot import plot_spiking
+
+        plot_spiking(found, plot)
+        written.append(str(plot))
+    if nir is not None:
+        from edgelearn.spiking.nir_graph import export_nir
+
+        export_nir(found.learner, nir)
+        written.append(f"{nir}, {nir.with_suffix('.json').name}")
+    if json:
+        sys.stdout.write(found.report.to_json())
+        return
+    from hw_models.show import print_spiking_cost
+
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 110)
+    found.report.print(console, speed)
+    print_spiking_cost(console, found.report.content["cost"])
+    for name in written:
+        console.print(f"written: {name}", soft_wrap=True)
+
+
+def _with_spiking_progress(
+    config: SpikingConfig, learn: Callable[[Callable[[SpikingProgress, int], None]], _Result]
+) -> tuple[_Result, float | None]:
+    """Show a bar while samples are learned; return the result, and samples a second where there were enough to tell."""
+    import time
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    marks: list[tuple[float, int]] = []
+    columns = (
+        TextColumn("{task.description}"), BarColumn(),
+        TextColumn("epoch {task.fields[epoch]}  {task.fields[accuracy]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("learning", total=None, epoch=0, accuracy="")
+
+        def show(progress: SpikingProgress, n_train: int) -> None:
+            done = progress.epoch * n_train + progress.position
+            marks.append((time.perf_counter(), done))
+            accuracy = f"test accuracy {progress.accuracies[-1]:.1f} %" if progress.accuracies else ""
+            epoch = min(progress.epoch + 1, config.epochs)
+            bar.update(task, total=config.epochs * n_train, completed=done, epoch=epoch, accuracy=accuracy)
+
+        result = learn(show)
+    if len(marks) < 2 or marks[-1][0] <= marks[0][0]:
+        return result, None
+    return result, (marks[-1][1] - marks[0][1]) / (marks[-1][0] - marks[0][0])
 
 
 def _with_progress(config: RunConfig, learn: Callable[[_Show], _Result]) -> tuple[_Result, float | None]:
@@ -228,14 +355,23 @@ def validate_command(
         raise typer.Exit(1)
 
 
-_PANELS = {  # of `edgelearn stream --help`, by the first flag of each
-    "source": "What comes in",
-    "rule": "What learns",
-    "window": "From values to input levels",
-    "update_gate": "What is learned, and when",
-    "warm_up": "How it is scored",
-    "processor": "The device in time",
-    "seed": "Runs and results",
+_PANELS = {  # of the help of commands with many flags, by the first flag of each
+    "run": {
+        "config": "What is learned",
+        "rule": "What learns",
+        "residual_bits": "Rate networks",
+        "spiking": "Spiking networks",
+        "processor": "Runs and results",
+    },
+    "stream": {
+        "source": "What comes in",
+        "rule": "What learns",
+        "window": "From values to input levels",
+        "update_gate": "What is learned, and when",
+        "warm_up": "How it is scored",
+        "processor": "The device in time",
+        "seed": "Runs and results",
+    },
 }
 
 
@@ -789,10 +925,11 @@ def main(arguments: list[str] | None = None) -> int:
     0, 1 where a claim differs or a run does not follow its twin, 2 for a mistake, 130 for Ctrl-C.
     """
     command = typer.main.get_command(app)
-    panel = ""
-    for parameter in command.commands["stream"].params:  # type: ignore[attr-defined]
-        panel = _PANELS.get(parameter.name, panel)
-        parameter.rich_help_panel = panel
+    for name, panels in _PANELS.items():
+        panel = None
+        for parameter in command.commands[name].params:  # type: ignore[attr-defined]
+            panel = panels.get(parameter.name, panel)
+            parameter.rich_help_panel = panel
     if sys.stdout is None:  # closed by whoever called
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from edgelearn.streams.open_source import open_source
 from hw_models.units import quantity
 
 STEPS, EVENT_STEPS = 32, 30
+FEWEST_RECORDINGS, STRETCHES = 5, 20  # recordings that are held out whole, or parts of a stream
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _event_samples(events: EventSet, step_us: float, start: int, end: int) -> Ev
 
 
 def _windows(config: SpikingConfig) -> Shown:
-    """Cut a stream into windows; the last ones are the test part, so that no test window overlaps a learned one."""
+    """Cut a stream into windows; whole recordings, or stretches of one, are held out to test."""
     if config.classes is not None:
         raise UserError("classes is not for windows of a stream; leave it out")
     window = config.window or 1
@@ -102,14 +103,7 @@ def _windows(config: SpikingConfig) -> Shown:
         raise UserError("code 'delta' sends changes within a window of a sensor stream; give --window 32, for example")
     if config.data in catalog.names():
         raise UserError(f"'{config.data}' is no sensor stream to cut into windows; take the code rate or latency")
-    x, y, names, source = _cut(config, window, config.stride or window)
-    n_test = max(1, round(config.test_fraction * len(y)))
-    gap = -(-window // (config.stride or window)) - 1  # windows that share samples with the first test window
-    n_train = len(y) - n_test - gap
-    if n_train < 1:
-        raise UserError(f"'{config.data}' has {len(y)} windows of {window} samples; too few to learn and to test")
-    parts = (slice(0, n_train), slice(len(y) - n_test, None))
-    train, test = ((x[part], y[part]) for part in parts)
+    train, test, names, source = _cut(config, window, config.stride or window)
     if config.code == "delta":
         deviation = np.abs(train[0] - train[0].mean((0, 1))).mean((0, 1))
         threshold = np.where(deviation > 0, deviation, 1.0) * config.delta / 16
@@ -126,18 +120,44 @@ def _windows(config: SpikingConfig) -> Shown:
     return Shown(config.data, source, code, names, values[0], values[1], _presentation(config, STEPS))
 
 
-def _cut(
-    config: SpikingConfig, window: int, stride: int
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
-    """Return windows float[n, window, channels] and the label of the last sample of each, no two recordings in one."""
+Windows = tuple[np.ndarray, np.ndarray]
+"""Values float[n, window, channels] and classes int64[n]."""
+
+
+def _cut(config: SpikingConfig, window: int, stride: int) -> tuple[Windows, Windows, tuple[str, ...], str]:
+    """Return windows to learn and to test, each of the class of its last sample; none holds two recordings."""
     source = open_source(config.data, limit=config.limit, label_column=config.label_column)
     read = list(source.blocks())
     x, y, segment = (np.concatenate([getattr(block, name) for block in read]) for name in ("x", "y", "segment"))
     starts = np.arange(0, len(y) - window + 1, stride)
     ends = starts + window - 1
     starts = starts[(segment[starts] == segment[ends]) & (y[ends] >= 0)]
-    if not len(starts):
-        raise UserError(f"'{config.data}' has no labelled window of {window} samples; give a shorter one")
-    cut = np.lib.stride_tricks.sliding_window_view(x, window, axis=0)[starts].transpose(0, 2, 1)
-    labels = y[starts + window - 1].astype(np.int64)
-    return np.ascontiguousarray(cut, float), labels, tuple(source.class_names), source.source
+    if len(starts) < STRETCHES:
+        raise UserError(
+            f"'{config.data}' has {len(starts)} labelled windows of {window} samples; give {STRETCHES} or more: "
+            "a shorter window, or more data"
+        )
+    is_test = _held_out(segment[starts], config.test_fraction)
+    tested = np.zeros(len(y), bool)
+    for start in starts[is_test]:
+        tested[start : start + window] = True
+    learned = starts[~tested[starts] & ~tested[starts + window - 1]]  # no sample is both learned and tested
+    view = np.lib.stride_tricks.sliding_window_view(x, window, axis=0)
+    parts = []
+    for chosen in (learned, starts[is_test]):
+        values = np.ascontiguousarray(view[chosen].transpose(0, 2, 1), float)
+        parts.append((values, y[chosen + window - 1].astype(np.int64)))
+    return parts[0], parts[1], tuple(source.class_names), source.source
+
+
+def _held_out(segment: np.ndarray, test_fraction: float) -> np.ndarray:
+    """Choose recordings, or stretches where there are few, that make up a fraction of the windows: bool[windows]."""
+    groups = segment
+    if len(np.unique(segment)) < FEWEST_RECORDINGS:
+        groups = np.arange(len(segment)) * STRETCHES // len(segment)
+    is_test = np.zeros(len(groups), bool)
+    for group in np.random.default_rng(0).permutation(np.unique(groups)):
+        if is_test.sum() >= test_fraction * len(groups):
+            break
+        is_test |= groups == group
+    return is_test

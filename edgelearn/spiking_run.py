@@ -80,7 +80,7 @@ def network_of(config: SpikingConfig, shown: Shown) -> SpikingSpec:
             f"net '{config.net}' does not fit {shown.name}: {n_in} inputs and {n_out} classes; try --net {example}"
         )
     spec = design(sizes, config.rule, config.bits, config.rounding, config.seed)
-    scale = min((DIGITS_ACTIVITY / max(_activity(shown), 0.25)) ** 0.5, 2.0)
+    scale = min((DIGITS_ACTIVITY / max(_activity(shown), 0.01)) ** 0.5, 4.0)
     synapses = list(spec.synapses)
     for p, one in enumerate(synapses):
         hidden = p < len(synapses) - 1
@@ -111,7 +111,8 @@ def _changed(neuron: Neuron, changes: dict[str, Any]) -> Neuron:
 def _activity(shown: Shown) -> float:
     """Return input spikes of a step, of the first samples."""
     steps = shown.presentation.steps
-    return float(shown.train.spikes(slice(0, 50), steps, np.random.default_rng(0)).sum(2).mean())
+    first = np.arange(min(50, len(shown.train.labels)))
+    return float(shown.train.spikes(first, steps, np.random.default_rng(0)).sum(2).mean())
 
 
 def start_learner(config: SpikingConfig, shown: Shown) -> SpikingLearner:

@@ -31,7 +31,7 @@ INK, GREY = "#222222", "#767676"
 TIME_UNITS = (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0), ("s", 1.0))
 ENERGY_UNITS = (("mJ", 1e9), ("uJ", 1e6), ("nJ", 1e3), ("pJ", 1.0))
 
-_STYLE: dict[str, Any] = {
+STYLE: dict[str, Any] = {
     "svg.hashsalt": "edgelearn",  # names inside an SVG do not change from run to run
     "font.size": 9,
     "axes.spines.top": False,
@@ -40,7 +40,7 @@ _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "figure.dpi": 150,
 }
-_METADATA: dict[str, dict[str, Any]] = {
+METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": "edgelearn"},
     ".svg": {"Creator": "edgelearn", "Date": None},
 }
@@ -75,10 +75,10 @@ def plot_streams(contents: Mapping[str, Content], path: Path) -> None:
     from matplotlib.figure import Figure
 
     suffix = path.suffix.lower()
-    with style.context(["default", _STYLE]):
+    with style.context(["default", STYLE]):
         figure = Figure(layout="constrained")
         _draw(figure, contents)
-        write_whole(path, lambda file: figure.savefig(file, format=suffix[1:], metadata=_METADATA[suffix]))
+        write_whole(path, lambda file: figure.savefig(file, format=suffix[1:], metadata=METADATA[suffix]))
 
 
 def check_plot(path: Path) -> None:

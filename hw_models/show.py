@@ -94,6 +94,32 @@ def print_costs(console: Console, content: dict[str, Any]) -> None:
             _print_roles(console, figure, rules)
 
 
+def print_spiking_cost(console: Console, content: dict[str, Any]) -> None:
+    """Print what a sample of a spiking network costs: energy with its band, and of a synaptic operation."""
+    console.print(f"\ncost on {content['processor']}: {content['description']}", soft_wrap=True)
+    for line in content["tables"]:
+        console.print(f"  {line}", soft_wrap=True)
+    rows = []
+    for name, title in (("training", "a learned sample"), ("inference", "a tested sample")):
+        priced = content[name]
+        if priced is None:
+            continue
+        operation = priced["energy_pj_per_synaptic_operation"]
+        roles = ", ".join(f"{role} {with_unit('energy_pj', pj)}" for role, pj in priced["energy_pj_by_role"].items())
+        rows.append(
+            [
+                title,
+                f"{priced['synaptic_operations']:,.0f}",
+                _band("energy_pj", priced["energy_pj"]),
+                "-" if operation is None else _band("energy_pj", operation),
+                with_unit("latency_us", priced["latency_us"]),
+                with_unit("memory_bits", sum(priced["memory_bits"].values())),
+            ]
+        )
+        console.print(f"  {title}: {roles}", soft_wrap=True)
+    _print_table(console, ("", "SOPs", "energy", "energy / SOP", "one core takes", "memory"), rows)
+
+
 def _print_table(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]], dim: int = 0) -> None:
     """Print a table whose columns after the first are numbers; the last `dim` rows are dimmed."""
     from rich.table import Table

@@ -97,6 +97,4 @@ def spiking_as_dict(
 
 def _band(cost: Cost, divided_by: float) -> dict[str, float]:
     low, nominal, high = span(cost, partial(per_sample_at, cost, "energy_pj"))
-    return {
-        name: rounded(value / divided_by) for name, value in (("low", low), ("nominal", nominal), ("high", high))
-    }
+    return {name: rounded(value / divided_by) for name, value in (("low", low), ("nominal", nominal), ("high", high))}

@@ -70,8 +70,9 @@ class SpikingLearner:
         n_feedback = spec.sizes[-1] * sum(spec.sizes[1:-1])
         b = spec.feedback_spread
         self.feedback = generator.integers(-b, b + 1, n_feedback).astype(np.int16)
-        for name in VARIABLES:
-            setattr(self, name, np.zeros(n, np.int32))
+        self.membrane, self.current, self.adaptation = (np.zeros(n, np.int32) for _ in range(3))
+        self.refractory, self.gate, self.modulator = (np.zeros(n, np.int32) for _ in range(3))
+        self.trace, self.count = (np.zeros(n, np.int32) for _ in range(2))
         self._queue, self._queued = (
             np.zeros((spec.slots, n), np.int32),
             np.zeros((spec.slots, len(spec.sizes)), np.int64),

@@ -30,21 +30,18 @@ class Presentation:
 
 
 class Samples(Protocol):
-    """Labelled samples that become spikes.
+    """Labelled samples that become spikes."""
 
-    Parameters
-    ----------
-    labels : int64[n]
-    n_inputs : of the network
-    """
-
-    labels: np.ndarray
+    @property
+    def labels(self) -> np.ndarray:
+        """Return classes: int64[n]."""
+        ...
 
     @property
     def n_inputs(self) -> int: ...
 
-    def spikes(self, part: slice, steps: int, generator: np.random.Generator) -> np.ndarray:
-        """Return bool[samples of the part, steps, n_inputs]."""
+    def spikes(self, which: np.ndarray, steps: int, generator: np.random.Generator) -> np.ndarray:
+        """Return the spikes of some samples: bool[len(which), steps, n_inputs]."""
         ...
 
 
@@ -66,8 +63,8 @@ class ValueSamples:
     def n_inputs(self) -> int:
         return int(self.x.shape[1])
 
-    def spikes(self, part: slice, steps: int, generator: np.random.Generator) -> np.ndarray:
-        return rate_code(self.x[part], steps, generator) if self.code == "rate" else latency_code(self.x[part], steps)
+    def spikes(self, which: np.ndarray, steps: int, generator: np.random.Generator) -> np.ndarray:
+        return rate_code(self.x[which], steps, generator) if self.code == "rate" else latency_code(self.x[which], steps)
 
 
 @dataclass(frozen=True)
@@ -88,8 +85,8 @@ class SeriesSamples:
     def n_inputs(self) -> int:
         return 2 * int(self.x.shape[2])
 
-    def spikes(self, part: slice, steps: int, generator: np.random.Generator) -> np.ndarray:
-        return np.stack([delta_code(series[:steps] / self.threshold, 1.0) for series in self.x[part]])
+    def spikes(self, which: np.ndarray, steps: int, generator: np.random.Generator) -> np.ndarray:
+        return np.stack([delta_code(series[:steps] / self.threshold, 1.0) for series in self.x[which]])
 
 
 @dataclass(frozen=True)
@@ -110,8 +107,8 @@ class EventSamples:
     n_inputs: int
     step_us: float
 
-    def spikes(self, part: slice, steps: int, generator: np.random.Generator) -> np.ndarray:
-        first, end = self.offset[:-1][part], self.offset[1:][part]
+    def spikes(self, which: np.ndarray, steps: int, generator: np.random.Generator) -> np.ndarray:
+        first, end = self.offset[which], self.offset[which + 1]
         return np.stack(
             [
                 address_events(self.t[a:b], self.inputs[a:b], self.step_us, steps, self.n_inputs)
@@ -120,13 +117,15 @@ class EventSamples:
         )
 
 
-def blocks(samples: Samples, shown: Presentation, seed: list[int], learn: bool, start: int = 0) -> Iterator[Raster]:
-    """Yield rasters of a number of samples, from the start-th sample on; each block draws its spikes by itself."""
+def blocks(
+    samples: Samples, order: np.ndarray, shown: Presentation, seed: list[int], learn: bool, start: int = 0
+) -> Iterator[Raster]:
+    """Yield rasters of a number of samples each, in an order, from its start-th on; each block draws its own spikes."""
     size = max(1, min(BLOCK, BLOCK_BYTES // (shown.steps * samples.n_inputs)))
-    for at in range(start, len(samples.labels), size):
-        part = slice(at, at + size)
-        spikes = samples.spikes(part, shown.steps, np.random.default_rng([*seed, at]))
-        labels = samples.labels[part] if learn else np.full(len(spikes), -1)
+    for at in range(start, len(order), size):
+        which = order[at : at + size]
+        spikes = samples.spikes(which, shown.steps, np.random.default_rng([*seed, at]))
+        labels = samples.labels[which] if learn else np.full(len(which), -1)
         yield samples_raster(spikes, labels, shown.first_label, shown.period)
 
 
@@ -139,7 +138,7 @@ def train(
     done: tuple[int, int] = (0, 0),
     after_block: Callable[[int, int], None] = lambda epoch, position: None,
 ) -> None:
-    """Show all samples in their order, epoch by epoch, with spikes drawn anew.
+    """Show all samples, epoch by epoch, in an order and with spikes drawn anew.
 
     Parameters
     ----------
@@ -147,8 +146,9 @@ def train(
     after_block : called with epochs and samples of the next one that are done; position n ends an epoch
     """
     for epoch in range(done[0], epochs):
+        order = np.random.default_rng([seed, epoch]).permutation(len(samples.labels))
         position = done[1] if epoch == done[0] else 0
-        for raster in blocks(samples, shown, [seed, epoch], True, position):
+        for raster in blocks(samples, order, shown, [seed, epoch], True, position):
             learner.advance(raster)
             position += raster.steps // shown.steps
             after_block(epoch, position)
@@ -157,7 +157,8 @@ def train(
 def predict(learner: SpikingLearner, samples: Samples, shown: Presentation) -> np.ndarray:
     """Return the classes of samples, shown without labels: int64[n]. All networks see the same spikes."""
     classes = []
-    for raster in blocks(samples, shown, [TEST_SEED], False):
+    order = np.arange(len(samples.labels))
+    for raster in blocks(samples, order, shown, [TEST_SEED], False):
         for start in range(0, raster.steps, shown.steps):
             learner.advance(raster.part(start, start + shown.steps))
             classes.append(learner.winner())

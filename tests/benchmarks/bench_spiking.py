@@ -37,11 +37,11 @@ def kernel() -> tuple[float, float]:
     """Return synaptic events and steps a second."""
     learner, raster = SpikingLearner(network()), samples(STEPS["kernel"])
     learner.advance(raster.part(0, 100))
-    before = learner.counted("synaptic_operations") + learner.total("synaptic_updates")
+    before = learner.counted("synaptic_operations") + learner.counted("synaptic_updates")
     started = time.perf_counter()
     learner.advance(raster.part(100, raster.steps))
     seconds = time.perf_counter() - started
-    events = learner.counted("synaptic_operations") + learner.total("synaptic_updates") - before
+    events = learner.counted("synaptic_operations") + learner.counted("synaptic_updates") - before
     return events / seconds, (raster.steps - 100) / seconds
 
 
