@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Collection, Sequence
 from itertools import islice
 from math import isnan, prod
 from pathlib import Path
@@ -22,6 +23,7 @@ from edgelearn.streams.stream import Dataset, Labels, Values
 
 SUFFIXES = (".csv", ".npz")
 SNIFFED_ROWS = 5
+WANTED = ("x", "y", "x_train", "y_train", "x_test", "y_test")
 
 
 def open_user_file(
@@ -49,8 +51,7 @@ def open_user_file(
     ------
     UserError : one line with the file, the row and the column, what is allowed and what to do.
     """
-    if not 0 <= test_fraction < 1:
-        raise UserError(f"test_fraction {test_fraction} is out of range; give 0 <= test_fraction < 1")
+    check_fraction(test_fraction)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(f"{path} has the extension '{path.suffix}'; data files end in {' or '.join(SUFFIXES)}")
@@ -84,17 +85,28 @@ def open_user_file(
     )
 
 
+def check_fraction(test_fraction: float) -> None:
+    """Refuse a share of test samples that is not 0 <= test_fraction < 1."""
+    if not 0 <= test_fraction < 1:
+        raise UserError(f"test_fraction {test_fraction} is out of range; give 0 <= test_fraction < 1")
+
+
 def _split(path: Path, x: Values, labels: Sequence[Any], test_fraction: float) -> tuple[Parts, tuple[str, ...]]:
-    y, names = _classes(path, labels)
-    n_test = round(test_fraction * len(y))
-    if test_fraction > 0:
-        n_test = min(max(n_test, 1), len(y) - 1)
-    order = np.random.default_rng(0).permutation(len(y))
-    train, test = order[: len(y) - n_test], order[len(y) - n_test :]
+    y, names = class_indices(path, labels)
+    train, test = draw_parts(len(y), test_fraction)
     return Parts(x[train], y[train], x[test], y[test]), names
 
 
-def _classes(path: Path, labels: Sequence[Any]) -> tuple[Labels, tuple[str, ...]]:
+def draw_parts(n_samples: int, test_fraction: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw which samples are the training part and which the test part; not from the run's seed."""
+    n_test = round(test_fraction * n_samples)
+    if test_fraction > 0:
+        n_test = min(max(n_test, 1), n_samples - 1)
+    order = np.random.default_rng(0).permutation(n_samples)
+    return order[: n_samples - n_test], order[n_samples - n_test :]
+
+
+def class_indices(path: Path | str, labels: Sequence[Any]) -> tuple[Labels, tuple[str, ...]]:
     """Map labels, all whole numbers or all text, to 0 .. n_classes - 1 in sorted order."""
     values = sorted(set(labels))
     if len(values) < 2:
@@ -143,7 +155,7 @@ def read_csv(path: Path, label_column: str | int | None = None) -> tuple[Values,
         try:
             values[index] = [float(cell) for cell in features]
         except ValueError:
-            column = next(c for c, cell in enumerate(row) if c != label_at and not _is_number(cell))
+            column = next(c for c, cell in enumerate(row) if c != label_at and not is_number(cell))
             raise _cell_error(path, lines[index], column, titles, row[column]) from None
     with np.errstate(over="ignore"):
         x = values.astype(np.float32)
@@ -151,7 +163,7 @@ def read_csv(path: Path, label_column: str | int | None = None) -> tuple[Values,
         index, feature = np.argwhere(~np.isfinite(x))[0]
         column = int(feature) + (feature >= label_at)
         raise _cell_error(path, lines[index], column, titles, rows[index][column])
-    return x, _csv_labels(path, [row[label_at].strip() for row in rows], lines, label_at, titles)
+    return x, csv_labels(path, [row[label_at].strip() for row in rows], lines, label_at, titles)
 
 
 def _read_rows(path: Path) -> tuple[list[list[str]], list[int]]:
@@ -196,7 +208,8 @@ def _sniff(file: Any) -> str:
     return best or max(",;\t", key=lambda mark: len(rows[mark][0]) if rows[mark] else 0)
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Tell whether a cell is a number, NaN and infinities included."""
     try:
         float(cell)
     except ValueError:
@@ -205,7 +218,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _looks_numeric(cell: str) -> bool:
-    return _is_number(cell.replace(",", "."))
+    return is_number(cell.replace(",", "."))
 
 
 def _label_and_header(path: Path, rows: list[list[str]], label_column: str | int | None) -> tuple[int, bool]:
@@ -214,7 +227,7 @@ def _label_and_header(path: Path, rows: list[list[str]], label_column: str | int
     if isinstance(label_column, str) and label_column.strip() in first:
         name = label_column.strip()
         # A name that is also a number is a column's name only where the first row is a header otherwise.
-        if not _is_number(name):
+        if not is_number(name):
             if first.count(name) > 1:
                 raise UserError(f"{path} has {first.count(name)} columns '{name}'; give the label column's number")
             return first.index(name), True
@@ -235,7 +248,7 @@ def _label_and_header(path: Path, rows: list[list[str]], label_column: str | int
     no_number_above = not any(_looks_numeric(cell) for column, cell in enumerate(first) if column != label_at)
     # Titles such as 0, 1, 2, label look like data; only the label column tells them apart.
     text_above_numbers = (
-        len(rows) > 1 and not _is_number(first[label_at]) and all(_is_number(row[label_at]) for row in rows[1:])
+        len(rows) > 1 and not is_number(first[label_at]) and all(is_number(row[label_at]) for row in rows[1:])
     )
     return label_at, no_number_above or text_above_numbers
 
@@ -247,15 +260,21 @@ def _cell_error(path: Path, line: int, column: int, titles: list[str] | None, ce
     return UserError(f"{path} row {line} column {column + 1}{title} {given}; give a finite number: {hint}")
 
 
-def _csv_labels(
-    path: Path, cells: list[str], lines: list[int], label_at: int, titles: list[str] | None
+def csv_labels(
+    path: Path,
+    cells: list[str],
+    lines: list[int],
+    label_at: int,
+    titles: list[str] | None,
+    way_out: str = "name the column that holds them with label_column",
 ) -> list[int] | list[str]:
+    """Give labels as they stand in their cells: all int, or all str."""
     where = f"column {label_at + 1}" + (f" ('{titles[label_at].strip()}')" if titles else "")
     for cell, line in zip(cells, lines, strict=True):
-        if not cell or (_is_number(cell) and isnan(float(cell))):
+        if not cell or (is_number(cell) and isnan(float(cell))):
             given = f"is '{cell}'" if cell else "is empty"
             raise UserError(f"{path} row {line} {where} {given}; give a label: correct the cell or remove the row")
-    if not all(_is_number(cell) for cell in cells):
+    if not all(is_number(cell) for cell in cells):
         return cells
     labels = []
     for cell, line in zip(cells, lines, strict=True):
@@ -264,8 +283,7 @@ def _csv_labels(
         except ValueError:
             if not float(cell).is_integer():
                 raise UserError(
-                    f"{path} row {line} {where} is {cell}; labels are whole numbers or text: "
-                    "name the column that holds them with label_column"
+                    f"{path} row {line} {where} is {cell}; labels are whole numbers or text: {way_out}"
                 ) from None
             labels.append(int(float(cell)))
     return labels
@@ -275,7 +293,7 @@ def _csv_labels(
 
 
 def _load_npz(path: Path, test_fraction: float) -> tuple[Parts, tuple[str, ...], tuple[int, ...] | None]:
-    arrays = _read_npz(path)
+    arrays = read_npz(path, WANTED)
     own_parts = ("x_train", "y_train", "x_test", "y_test")
     if all(key in arrays for key in own_parts):
         if test_fraction != 0.2:
@@ -288,7 +306,7 @@ def _load_npz(path: Path, test_fraction: float) -> tuple[Parts, tuple[str, ...],
             )
         if isinstance(train_labels[0], str) != isinstance(test_labels[0], str):
             raise UserError(f"{path}: y_train and y_test mix text and numbers; give labels of one kind")
-        y, names = _classes(path, [*train_labels, *test_labels])
+        y, names = class_indices(path, [*train_labels, *test_labels])
         n_train = len(train_labels)
         return Parts(train_x, y[:n_train], test_x, y[n_train:]), names, _image_shape(shape)
     if "x" in arrays and "y" in arrays:
@@ -305,8 +323,13 @@ def _image_shape(shape: tuple[int, ...]) -> tuple[int, ...] | None:
     return shape if len(shape) > 1 else None
 
 
-def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    wanted = {"x", "y", "x_train", "y_train", "x_test", "y_test"}
+def read_npz(path: Path, wanted: Collection[str]) -> dict[str, NDArray[Any]]:
+    """Read the wanted arrays of a .npz file, under their names in lower case; others are empty.
+
+    Raises
+    ------
+    UserError : "FILE cannot be read ...", "FILE holds 'NAME' in both cases ..."; OSError passes.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -317,7 +340,7 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
                 arrays[key.lower()] = archive[key] if key.lower() in wanted else np.empty(0)
     except UserError:
         raise
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path} cannot be read ({reason}); save numbers with numpy.savez, no objects") from None
     return arrays
@@ -348,10 +371,11 @@ def _npz_part(
             f"{path}: {x_key} row {row + 1} column {column + 1} is {x.reshape(len(x), -1)[row, column]}; "
             "give a finite number: correct it or remove the row"
         )
-    return values, _npz_labels(path, y_key, y), shape
+    return values, npz_labels(path, y_key, y), shape
 
 
-def _npz_labels(path: Path, key: str, y: NDArray[Any]) -> list[Any]:
+def npz_labels(path: Path, key: str, y: NDArray[Any]) -> list[Any]:
+    """Give labels of an array [n_samples] of numbers or text: all int, or all str."""
     if y.dtype.kind == "U":
         return [str(label) for label in y]
     wrong = ~np.isfinite(y) | (y < 0) | (y != np.floor(y)) if y.dtype.kind == "f" else y < 0

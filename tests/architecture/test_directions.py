@@ -38,6 +38,10 @@ FLOORS = {
     "reproduction": 6,
     "validate": 6,
     "run": 6,
+    "spiking_data": 6,
+    "spiking_run": 6,
+    "spiking_report": 6,
+    "spiking_plot": 6,
     "stream_run": 6,
     "stream_report": 6,
     "stream_view": 6,
@@ -59,6 +63,7 @@ COST_FLOORS = {
     "cost": 2,
     "engine_cost": 4,
     "operation_cost": 4,
+    "spiking_cost": 7,
     "cost_model": 4,
     "uncertainty": 5,
     "in_time": 5,
@@ -68,7 +73,7 @@ COST_FLOORS = {
     "plots": 7,
     "accelergy": 7,
 }
-SEE_COSTS = {"run", "stream_run", "cli"}
+SEE_COSTS = {"run", "spiking_data", "spiking_run", "stream_run", "cli"}
 # The wing of firmware sees whatever runs a network; only the command line sees it.
 FIRMWARE_FLOORS = {
     "targets": 0,
@@ -101,6 +106,7 @@ HEAVY = {
     "river",
     "wfdb",
     "pyarrow",
+    "tonic",
 }
 
 
