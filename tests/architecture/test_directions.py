@@ -107,6 +107,8 @@ HEAVY = {
     "wfdb",
     "pyarrow",
     "tonic",
+    "nir",
+    "h5py",
 }
 
 
