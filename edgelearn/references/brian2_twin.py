@@ -1,7 +1,8 @@
 """The spiking network in Brian2, in whole numbers, and the first difference from the kernel (docs/spiking.md).
 
 Brian2 runs its slots in the order start, groups, thresholds, synapses, resets: the phases of the contract. A word is an
-integer parameter changed by `run_regularly`, a pathway or a reset; there are no differential equations.
+integer parameter changed by `run_regularly`, a pathway or a reset; there are no differential equations. The same texts
+with real numbers and no floors are the float twin, which `float_spiking.py` lays beside the kernel.
 """
 
 from __future__ import annotations
@@ -19,17 +20,7 @@ from edgelearn.spiking.learner import Raster, SpikingLearner
 from edgelearn.spiking.network import SpikingSpec
 
 MISSING = 'brian2 is not installed; run: pip install "edgelearn[brian2]"'
-_NEURON = """
-v : integer
-u : integer
-I : integer
-a : integer
-r : integer
-g : integer
-m : integer
-x : integer
-c : integer
-"""
+_WORDS, _COUNTS = ("v", "u", "I", "a", "m", "x"), ("r", "g", "c")  # counts are whole in the float twin too
 _STATE = {  # variables of the kernel and of Brian2
     "membrane": "v",
     "current": "u",
@@ -40,6 +31,7 @@ _STATE = {  # variables of the kernel and of Brian2
     "trace": "x",
     "count": "c",
 }
+TOTALS = ("spikes", "synaptic_updates", "saturations", "membrane_saturations", "trace_saturations")
 _CPP_HASH = """
 int64_t edgelearn_rho(int64_t step, int64_t source, int64_t neuron, int64_t word, int64_t mask)
 {
@@ -110,6 +102,8 @@ class BrianTwin:
     learner : not yet advanced; its weights and feedback are taken
     raster : of the whole run
     change : called with the texts of the equations before they are built, to put faults into them
+    exact : False is the float twin: real v, u, I, a, m, x and w, x / 2^s for x >> s, no rounding; the same rails
+    monitors : False keeps no spikes
 
     Raises
     ------
@@ -118,7 +112,12 @@ class BrianTwin:
     """
 
     def __init__(
-        self, learner: SpikingLearner, raster: Raster, change: Callable[[dict[str, str]], None] = lambda texts: None
+        self,
+        learner: SpikingLearner,
+        raster: Raster,
+        change: Callable[[dict[str, str]], None] = lambda texts: None,
+        exact: bool = True,
+        monitors: bool = True,
     ) -> None:
         try:
             self.b: Any = importlib.import_module("brian2")
@@ -128,6 +127,7 @@ class BrianTwin:
         if spec.slots > 1 and raster.starts[1:].any():
             raise UserError("spikes on their way cannot be taken out of Brian2: give delays of 1, or no starts")
         b = self.b
+        self.exact, self.word = exact, "integer" if exact else "1"
         self.step_time = 1 * b.ms
         b.defaultclock.dt = self.step_time
         spikes = np.zeros((raster.steps, spec.sizes[0]), np.int32)
@@ -141,8 +141,9 @@ class BrianTwin:
         change(self.texts)
         self.groups = [self._group(p) for p in range(len(spec.sizes))]
         self.synapses = [None] + [self._synapses(p, learner) for p in range(1, len(spec.sizes))]
-        self.monitors = [b.SpikeMonitor(group) for group in self.groups]
-        parts = [*self.groups, *self.synapses[1:], *self.monitors, *self._teacher(learner, raster)]
+        self.back: dict[int, Any] = {}
+        self.monitors = [b.SpikeMonitor(group) for group in self.groups] if monitors else []
+        parts = [*self.groups, *self.synapses[1:], *self.monitors, *self._teacher(learner, raster), *self.back.values()]
         self.network = b.Network(*parts)
 
     def run(self, steps: int, every: int = 0, look: Callable[[int], bool] = lambda done: True) -> None:
@@ -165,8 +166,17 @@ class BrianTwin:
         return np.asarray(getattr(self.groups[p], _STATE[variable])[:])
 
     def weights_into(self, p: int) -> np.ndarray:
-        """Return the words of the synapses into population p: int[sources, neurons]."""
+        """Return the words of the synapses into population p, or the numbers of the float twin: [sources, neurons]."""
         return np.asarray(self.synapses[p].w[:]).reshape(self.spec.sizes[p - 1], self.spec.sizes[p])
+
+    def feedback_into(self, p: int) -> np.ndarray:
+        """Return the feedback words to hidden population p: int[outputs, neurons]."""
+        return np.asarray(self.back[p].f[:]).reshape(self.spec.sizes[-1], self.spec.sizes[p])
+
+    def winner(self) -> int:
+        """Return the class that the outputs say now, as `SpikingLearner.winner` does."""
+        counts, membranes = (self.of(name, self.spec.last).astype(np.float64) for name in ("count", "membrane"))
+        return int(np.argmax(counts * 100_000 + np.clip(membranes, -40_000, 40_000)))
 
     def raster(self, steps: int) -> np.ndarray:
         """Return who spiked: uint8[steps, neurons]."""
@@ -185,19 +195,19 @@ class BrianTwin:
 
     def _texts(self) -> dict[str, str]:
         """Return the code of all phases, by population."""
-        spec, texts = self.spec, {}
+        spec, over, texts = self.spec, "//" if self.exact else "/", {}
         for p in range(len(spec.sizes)):
-            lines = [f"x = x - x//{2**spec.trace_leak}"]
+            lines = [f"x = x - x{over}{2**spec.trace_leak}"]
             reset = [f"x = clip(x + {spec.trace_step}, 0, 127)"]
             if p:
                 neuron, synapses = spec.neurons[p - 1], spec.synapses[p - 1]
                 adapts = neuron.model == "alif"
-                leaked = "v" if neuron.model == "if" else f"v - v//{2**neuron.leak}"
-                taken = f"u//{2**neuron.current_gain}" if neuron.model == "cuba" else "I"
+                leaked = "v" if neuron.model == "if" else f"v - v{over}{2**neuron.leak}"
+                taken = f"u{over}{2**neuron.current_gain}" if neuron.model == "cuba" else "I"
                 q = "v" if neuron.gate_on == "membrane" else "u"
                 lines += [
-                    f"u = clip(u - u//{2**neuron.current_leak} + I, -32768, 32767)",
-                    f"a = a - a//{2**neuron.adaptation_leak}",
+                    f"u = clip(u - u{over}{2**neuron.current_leak} + I, -32768, 32767)",
+                    f"a = a - a{over}{2**neuron.adaptation_leak}",
                     f"v = int(r > 0)*v + int(r == 0)*clip({leaked} + {taken}, -32768, 32767)",
                     "r = r - int(r > 0)",
                     "I = 0",
@@ -212,10 +222,10 @@ class BrianTwin:
                 texts[f"threshold {p}"] = f"r == 0 and v >= {neuron.threshold} + a"
                 shift, top = synapses.shift, spec.word_max
                 word = (p + spec.seed * 0x9E3779B9) & 0xFFFFFFFF
-                rho = f"{2**shift // 2}"
-                if spec.rounding == "stochastic":
+                rho = f"{2**shift // 2}" if self.exact else "0"
+                if spec.rounding == "stochastic" and self.exact:
                     rho = f"edgelearn_rho(t_in_timesteps, i, j, {word}, {2**shift - 1})"
-                step = f"clip(w + (x_pre*m_post + {rho})//{2**shift}, {-top}, {top})"
+                step = f"clip(w + (x_pre*m_post + {rho}){over}{2**shift}, {-top}, {top})"
                 texts[f"learn {p}"] = f"w = int(x_pre == 0)*w + int(x_pre != 0)*{step}"
                 texts[f"forward {p}"] = "I_post += w"
             if p == spec.last:
@@ -224,7 +234,7 @@ class BrianTwin:
         texts["error"] = f"m_post = clip({spec.target}*int(i == j) - {spec.spike_cost}*c_post, -127, 127)"
         texts["feedback"] = {
             Signal.TARGET: "m_post += f",
-            Signal.ERROR: "m_post += (f*m_pre)//32",
+            Signal.ERROR: f"m_post += (f*m_pre){over}32",
             Signal.SIGN_ERROR: "m_post += f*int(m_pre > 0) - f*int(m_pre < 0)",
             Signal.NONE: "",
         }[spec.rule.signal]
@@ -237,7 +247,7 @@ class BrianTwin:
             events["err"] = "m != 0"
         group = self.b.NeuronGroup(
             spec.sizes[p],
-            _NEURON,
+            "\n".join([*(f"{name} : {self.word}" for name in _WORDS), *(f"{name} : integer" for name in _COUNTS)]),
             threshold=texts[f"threshold {p}"] if p else "stim(t, i) > 0",
             reset=texts[f"reset {p}"],
             events=events,
@@ -257,7 +267,7 @@ class BrianTwin:
         synapses = self.b.Synapses(
             self.groups[p - 1],
             self.groups[p],
-            "w : integer",
+            f"w : {self.word}",
             on_pre={"pre": self.texts[f"forward {p}"]},
             on_post={"upd": self.texts[f"learn {p}"]} if learns else None,
             on_event={"pre": "spike", "upd": "learn"} if learns else "spike",
@@ -278,7 +288,6 @@ class BrianTwin:
         to_outputs = b.Synapses(teacher, outputs, on_pre={"set": self.texts["error"], "clear": "c_post = 0"})
         to_outputs.connect()
         to_outputs.set.order, to_outputs.clear.order = 3, 4
-        parts = [teacher, to_outputs]
         for p in range(1, spec.last):
             if spec.rule.signal is Signal.NONE:
                 continue
@@ -294,8 +303,8 @@ class BrianTwin:
                 back.connect()
                 back.pre.when = "before_resets"
             back.f = learner.feedback_into(p).ravel()
-            parts.append(back)
-        return parts
+            self.back[p] = back
+        return [teacher, to_outputs]
 
 
 def compare(
@@ -304,6 +313,7 @@ def compare(
     every: int = 10,
     prepare: Callable[[SpikingLearner], None] = lambda learner: None,
     change: Callable[[dict[str, str]], None] = lambda texts: None,
+    on_progress: Callable[[int], None] = lambda steps: None,
 ) -> Comparison:
     """Run the kernel and Brian2 on the same input and labels, and compare all words every few steps, then all spikes.
 
@@ -311,6 +321,7 @@ def compare(
     ----------
     prepare : called with the learner before Brian2 takes its words
     change : see `BrianTwin`
+    on_progress : called with the steps done at each checkpoint
     """
     learner = SpikingLearner(spec)
     prepare(learner)
@@ -323,23 +334,29 @@ def compare(
         nonlocal difference, done
         seen.append(learner.advance(raster.part(done, end), record=True))
         done = end
-        difference = _first_difference(learner, twin, end - 1)
+        difference = first_difference(learner, twin, end - 1)
+        on_progress(end)
         return difference is None
 
     twin.run(raster.steps, every, look)
     if difference is None:
-        ours, theirs = np.concatenate(seen), twin.raster(done)
-        wrong = np.argwhere(ours != theirs)
-        if len(wrong):
-            step, neuron = (int(at) for at in wrong[0])
-            p = int(np.searchsorted(spec.offsets(), neuron, side="right")) - 1
-            values = int(ours[step, neuron]), int(theirs[step, neuron])
-            difference = Difference(step, p, "spike", neuron - spec.offsets()[p], *values)
-    names = ("spikes", "synaptic_updates", "saturations", "membrane_saturations", "trace_saturations")
-    return Comparison(done, len(seen), {name: learner.total(name) for name in names}, difference)
+        difference = first_spike_difference(spec, np.concatenate(seen), twin.raster(done))
+    return Comparison(done, len(seen), {name: learner.total(name) for name in TOTALS}, difference)
 
 
-def _first_difference(learner: SpikingLearner, twin: BrianTwin, step: int) -> Difference | None:
+def first_spike_difference(spec: SpikingSpec, ours: np.ndarray, theirs: np.ndarray) -> Difference | None:
+    """Return the first spike that only one has, from uint8[steps, neurons] of the kernel and of Brian2."""
+    wrong = np.argwhere(ours != theirs)
+    if not len(wrong):
+        return None
+    step, neuron = (int(at) for at in wrong[0])
+    p = int(np.searchsorted(spec.offsets(), neuron, side="right")) - 1
+    values = int(ours[step, neuron]), int(theirs[step, neuron])
+    return Difference(step, p, "spike", neuron - spec.offsets()[p], *values)
+
+
+def first_difference(learner: SpikingLearner, twin: BrianTwin, step: int) -> Difference | None:
+    """Return the first word of state, weights or feedback that differs now, after a step."""
     spec = learner.spec
     for p in range(len(spec.sizes)):
         for variable in _STATE:
@@ -352,10 +369,12 @@ def _first_difference(learner: SpikingLearner, twin: BrianTwin, step: int) -> Di
             if len(wrong):
                 at = int(wrong[0])
                 return Difference(step, p, variable, at, int(ours[at]), int(theirs[at]))
-        if p:
-            ours, theirs = learner.weights_into(p).ravel(), twin.weights_into(p).ravel()
+        words = {"weight": (learner.weights_into(p), twin.weights_into(p))} if p else {}
+        if p in twin.back:
+            words["feedback"] = learner.feedback_into(p), twin.feedback_into(p)
+        for what, (ours, theirs) in words.items():
             wrong = np.flatnonzero(ours != theirs)
             if len(wrong):
                 at = int(wrong[0])
-                return Difference(step, p, "weight", at, int(ours[at]), int(theirs[at]))
+                return Difference(step, p, what, at, int(ours.flat[at]), int(theirs.flat[at]))
     return None

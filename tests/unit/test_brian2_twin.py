@@ -6,8 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from edgelearn.errors import UserError
+from edgelearn.spiking.coding import rate_code, samples_raster
 from edgelearn.spiking.learner import SpikingLearner, raster_of
 from edgelearn.spiking.network import MODELS, Neuron, design
 from tests.tools import missing
@@ -18,6 +20,7 @@ except ImportError:
     missing('brian2 is not installed; run: pip install "edgelearn[brian2]"')
 
 from edgelearn.references.brian2_twin import BrianTwin, compare
+from edgelearn.references.float_spiking import compare_float
 
 STEPS = 1000
 
@@ -156,6 +159,102 @@ def test_a_difference_names_its_place():
     )
     assert (found.difference.population, found.difference.what) == (1, "membrane")
     assert found.difference.brian2 == found.difference.kernel + 1
+
+
+def test_winners_are_the_same():
+    spec, raster = network("dfa"), samples(steps=200)
+    learner = SpikingLearner(spec)
+    twin, said = BrianTwin(learner, raster), []
+
+    def look(done):
+        learner.advance(raster.part(done - 10, done))
+        said.append((learner.winner(), twin.winner()))
+        return True
+
+    twin.run(200, 10, look)
+    assert all(ours == theirs for ours, theirs in said)
+    assert len({ours for ours, _ in said}) > 2
+
+
+def fine(rule, seed=0):
+    """A network whose words are so fine that floors hardly count: 12 bits, large membranes, traces that fade to 3."""
+    shifts = {"drtp": [7, 7], "dfa": [10, 7], "sdfa": [10, 7]}[rule]
+    neuron = Neuron(threshold=4096, refractory=1, gate=(-16384, 16384))
+    output = Neuron(threshold=8192, gate=(-32768, 32767))
+    settings = {"bits": 12, "spreads": [200.0, 200.0], "shifts": shifts, "trace_leak": 2, "trace_step": 64}
+    return design((64, 64, 10), rule, seed=seed, neuron=neuron, output=output, **settings)
+
+
+def digit_samples(seed=0, n=60, period=4):
+    data = load_digits()
+    spikes = rate_code(data.data[:n] / 16, 32, np.random.default_rng(seed))
+    return samples_raster(spikes, data.target[:n], 14, period)
+
+
+def outside(found, rule):
+    """Return what is not as close as float is to fixed point; limits lie a fifth and more past the worst of ten seeds."""
+    rate, weights, difference = FLOAT_LIMITS[rule]
+    seen = []
+    for p, one in enumerate(found.populations, 1):
+        if abs(one.float_spikes - one.spikes) > rate * one.spikes:
+            seen.append(f"rate {p}")
+        if one.counts < 0.95:
+            seen.append(f"counts {p}")
+        if one.weights < weights:
+            seen.append(f"weights {p}")
+        if one.difference > difference:
+            seen.append(f"difference {p}")
+    return seen
+
+
+# rates, correlation of weights, difference of weights / what was learned
+FLOAT_LIMITS = {"drtp": (0.05, 0.98, 0.33), "dfa": (0.05, 0.99, 0.2), "sdfa": (0.12, 0.99, 0.25)}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("rule", FLOAT_LIMITS)
+def test_float_stays_near(rule, seed):
+    found = compare_float(fine(rule, seed), digit_samples(seed, period=8 if rule == "drtp" else 4))
+    assert not outside(found, rule)
+    assert found.steps == 60 * 32
+    assert all(one.spikes > 100 for one in found.populations)
+    assert all(one.changes > 0.94 for one in found.populations)
+    assert all(0 < one.rms < 100 for one in found.populations)
+
+
+# text, what it is, what it would be wrongly; what sees it
+FLOAT_MUTANTS = {
+    "leak": ("neurons 1", "v/16", "v/32", "rate 1"),
+    "output leak": ("neurons 2", "v/16", "v/32", "rate 2"),
+    "learning shift": ("learn 1", "/1024", "/2048", "difference 1"),
+    "learning shift of outputs": ("learn 2", "/128", "/64", "difference 2"),
+    "trace leak": ("neurons 0", "x/4", "x/8", "difference 1"),
+    "feedback": ("feedback", "/32", "/16", "difference 1"),
+}
+
+
+@pytest.mark.parametrize("name", FLOAT_MUTANTS)
+def test_a_wrong_float_twin_is_seen(name):
+    place, right, wrong, sees = FLOAT_MUTANTS[name]
+
+    def change(texts):
+        assert right in texts[place]
+        texts[place] = texts[place].replace(right, wrong)
+
+    assert sees in outside(compare_float(fine("dfa"), digit_samples(), change), "dfa")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_float_without_learning(model):
+    """Floors alone: spikes and counts differ by little, no weight does."""
+    raster = samples(steps=1000)
+    raster.labels[:] = -1
+    found = compare_float(network("dfa", model=model), raster)
+    one = found.populations[0]
+    assert one.spikes > 200
+    assert abs(one.float_spikes - one.spikes) < 0.06 * one.spikes
+    assert one.counts > 0.995
+    assert (one.weights, one.rms, one.difference) == (pytest.approx(1), 0, 0)
 
 
 def test_the_hash_of_all_forms():
