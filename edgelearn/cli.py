@@ -158,7 +158,7 @@ def _given(flags: dict[str, Any], rate: type[Settings], spiking: bool) -> dict[s
 
     own, other = (SpikingConfig, rate) if spiking else (rate, SpikingConfig)
     for key, value in flags.items():
-        foreign = key in other.model_fields or key in ("plot", "nir") and not spiking
+        foreign = key in other.model_fields or (key in ("plot", "nir") and not spiking)
         if value not in (None, False) and foreign and key not in own.model_fields:
             name = key.replace("_", "-")
             raise UserError(
@@ -328,21 +328,56 @@ def validate_command(
     strict: options.Strict = None,
     epochs: options.Epochs = None,
     seed: options.Seed = None,
+    spiking: options.Spiking = False,
+    neuron: options.Neuron = None,
+    reset: options.Reset = None,
+    threshold: options.Threshold = None,
+    leak: options.Leak = None,
+    refractory: options.Refractory = None,
+    gate_on: options.GateOn = None,
+    delay: options.Delay = None,
+    hidden_shift: options.HiddenShift = None,
+    output_shift: options.OutputShift = None,
+    code: options.Code = None,
+    steps: options.Steps = None,
+    step_time: options.StepTime = None,
+    first_label: options.FirstLabel = None,
+    label_period: options.LabelPeriod = None,
+    window: options.Window = None,
+    stride: options.Stride = None,
+    delta: options.Delta = None,
+    start: options.Start = None,
+    against: Annotated[
+        Optional[str],
+        flag("torch: the float twin of a rate network; brian2: a spiking network, word for word [torch]."),
+    ] = None,
     out: Annotated[Optional[Path], flag("Folder for validation.json.")] = None,
     json: options.ReportAsJson = False,
 ) -> None:
-    """Run in fixed point beside a float twin: how far apart they come, and where precision is lost. Needs torch.
+    """Run beside a reference: a rate network beside its float twin in torch, a spiking one beside Brian2.
 
-    Exit code 0: the run follows its twin, 1: it does not, 2: cannot be run.
+    For a rate network: how far the two come apart, and where precision is lost. For a spiking one (--against
+    brian2, the first 40 samples or --limit): whether every spike, membrane, trace and weight is the same, and where
+    the first difference is. Exit code 0: the run follows its reference, 1: it does not, 2: cannot be run.
     """
     flags = dict(locals())
+    from edgelearn.config import RunConfig, make_config, read_toml
+
+    if against not in (None, "torch", "brian2"):
+        raise unknown("reference", against, ("torch", "brian2"))
+    settings = read_toml(config) if config is not None else {}
+    is_spiking = bool(spiking or settings.get("spiking") or against == "brian2")
+    if is_spiking and against == "torch":
+        raise UserError("a spiking network is compared with Brian2; give --against brian2")
+    settings |= _given(flags, RunConfig, is_spiking)
+    if is_spiking:
+        _validate_spiking(settings, out, json)
+        return
     from rich.console import Console
 
-    from edgelearn.config import RunConfig, make_config, read_toml
     from edgelearn.validate import validate
 
-    given = {key: value for key, value in flags.items() if key in RunConfig.model_fields and value is not None}
-    resolved = make_config((read_toml(config) if config is not None else {}) | given)
+    resolved = make_config(settings)
     validation, _ = _with_progress(resolved, lambda show: validate(resolved, out, show))
     if json:
         sys.stdout.write(validation.to_json())
@@ -355,7 +390,31 @@ def validate_command(
         raise typer.Exit(1)
 
 
+def _validate_spiking(settings: dict[str, Any], out: Path | None, json: bool) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from edgelearn.config import SpikingConfig, validated
+    from edgelearn.validate_spiking import validate_spiking
+
+    resolved = validated(SpikingConfig, settings)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("comparing with Brian2", total=None)
+        validation = validate_spiking(resolved, out, lambda done, steps: bar.update(task, completed=done, total=steps))
+    if json:
+        sys.stdout.write(validation.to_json())
+    else:
+        console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+        validation.print(console)
+        if out is not None:
+            console.print(f"written: {out}/validation.json", soft_wrap=True)
+    if not validation.equal:
+        raise typer.Exit(1)
+
+
 _PANELS = {  # of the help of commands with many flags, by the first flag of each
+    "validate": {"spiking": "Spiking networks", "against": "The reference and results"},
     "run": {
         "config": "What is learned",
         "rule": "What learns",

@@ -114,9 +114,7 @@ def _windows(config: SpikingConfig) -> Shown:
     low, high = train[0].min((0, 1)), train[0].max((0, 1))
     scale = np.where(high > low, high - low, 1.0)
     code = config.code or "rate"
-    values = [
-        ValueSamples(np.clip((x - low) / scale, 0.0, 1.0).reshape(len(x), -1), y, code) for x, y in (train, test)
-    ]
+    values = [ValueSamples(np.clip((x - low) / scale, 0.0, 1.0).reshape(len(x), -1), y, code) for x, y in (train, test)]
     return Shown(config.data, source, code, names, values[0], values[1], _presentation(config, STEPS))
 
 

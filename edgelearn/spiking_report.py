@@ -1,4 +1,4 @@
-"""The result of a spiking run: one plain dictionary, printed as JSON or for people. It holds no times and no machine."""
+"""The result of a spiking run: one plain dictionary, as JSON or for people. It holds no times and no machine."""
 
 from __future__ import annotations
 

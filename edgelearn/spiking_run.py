@@ -129,8 +129,8 @@ def start_learner(config: SpikingConfig, shown: Shown) -> SpikingLearner:
     ends = (shown.train.n_inputs, len(shown.class_names))
     if (spec.sizes[0], spec.sizes[-1]) != ends:
         raise UserError(
-            f"{config.start} has {spec.sizes[0]} inputs and {spec.sizes[-1]} outputs; {shown.name} has {ends[0]} inputs "
-            f"and {ends[1]} classes"
+            f"{config.start} has {spec.sizes[0]} inputs and {spec.sizes[-1]} outputs; "
+            f"{shown.name} has {ends[0]} inputs and {ends[1]} classes"
         )
     for name, given in (("rule", spec.rule.name), ("bits", spec.bits)):
         if given != getattr(config, name):

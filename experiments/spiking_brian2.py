@@ -30,11 +30,11 @@ from edgelearn.references.brian2_twin import TOTALS, BrianTwin, compare, first_d
 from edgelearn.references.float_spiking import beside
 from edgelearn.spiking.coding import rate_code, samples_raster
 from edgelearn.spiking.learner import Raster, SpikingLearner
-from edgelearn.spiking.network import SpikingSpec, design
+from edgelearn.spiking.network import SpikingSpec, design, label_period
 from edgelearn.spiking.training import TEST_SEED, Presentation
 
 RESULTS = Path(__file__).parent / "results" / "spiking_brian2.json"
-PERIODS = {"drtp": 8, "dfa": 4, "sdfa": 4}
+RULES = ("drtp", "dfa", "sdfa")
 FLOAT_RULES, FLOAT_SEEDS = ("drtp", "dfa"), 3
 EVERY = 31  # steps between checkpoints: all steps of a sample are seen
 
@@ -54,7 +54,7 @@ def network(rule: str, seed: int = 0) -> SpikingSpec:
 def epoch(rule: str, seed: int = 0) -> Raster:
     """Return all samples once, with labels."""
     x, labels, _, _ = digits()
-    shown = Presentation(period=PERIODS[rule])
+    shown = Presentation(period=label_period(rule))
     spikes = rate_code(x, shown.steps, np.random.default_rng([seed, 0]))
     return samples_raster(spikes, labels, shown.first_label, shown.period)
 
@@ -95,7 +95,7 @@ def on_numpy() -> dict[str, Any]:
     """Return what was compared for each rule; nothing differs, or this ends in an error."""
     use("numpy")
     found = {}
-    for rule in PERIODS:
+    for rule in RULES:
         raster = epoch(rule)
         compared = compare(network(rule), raster, EVERY, on_progress=telling(f"numpy, {rule}", raster.steps))
         if compared.difference is not None:
@@ -124,7 +124,7 @@ def on_cpp() -> dict[str, Any]:
         difference = difference or first_spike_difference(spec, seen, twin.raster(raster.steps))
     if difference is not None:
         raise SystemExit(f"drtp: {difference}")
-    totals = {name: learner.total(name) for name in TOTALS}
+    totals = {name: learner.counted(name) for name in TOTALS}
     return {"drtp": {"steps": raster.steps, "checkpoints": 1, **totals, "differences": 0}}
 
 

@@ -94,6 +94,26 @@ def _rho(step: Any, source: Any, neuron: Any, word: Any, mask: Any) -> Any:
     return (h & u(mask)).astype(np.int64)
 
 
+def _brian2() -> Any:
+    try:
+        return importlib.import_module("brian2")
+    except ImportError:
+        raise UserError(MISSING) from None
+
+
+def numpy_target() -> None:
+    """Have Brian2 run as numpy code, which needs no compiler, and warn of nothing.
+
+    Raises
+    ------
+    UserError
+        "brian2 is not installed ..."
+    """
+    b = _brian2()
+    b.prefs.codegen.target = "numpy"
+    b.BrianLogger.log_level_error()
+
+
 class BrianTwin:
     """A Brian2 network built from a specification, with the words that a learner holds now.
 
@@ -119,15 +139,12 @@ class BrianTwin:
         exact: bool = True,
         monitors: bool = True,
     ) -> None:
-        try:
-            self.b: Any = importlib.import_module("brian2")
-        except ImportError:
-            raise UserError(MISSING) from None
+        self.b = _brian2()
         spec = self.spec = learner.spec
         if spec.slots > 1 and raster.starts[1:].any():
             raise UserError("spikes on their way cannot be taken out of Brian2: give delays of 1, or no starts")
         b = self.b
-        self.exact, self.word = exact, "integer" if exact else "1"
+        self.exact = exact
         self.step_time = 1 * b.ms
         b.defaultclock.dt = self.step_time
         spikes = np.zeros((raster.steps, spec.sizes[0]), np.int32)
@@ -195,7 +212,9 @@ class BrianTwin:
 
     def _texts(self) -> dict[str, str]:
         """Return the code of all phases, by population."""
-        spec, over, texts = self.spec, "//" if self.exact else "/", {}
+        spec, over, word = self.spec, "//" if self.exact else "/", "integer" if self.exact else "1"
+        state = [*(f"{name} : {word}" for name in _WORDS), *(f"{name} : integer" for name in _COUNTS)]
+        texts = {"state": "\n".join(state), "weight": f"w : {word}"}
         for p in range(len(spec.sizes)):
             lines = [f"x = x - x{over}{2**spec.trace_leak}"]
             reset = [f"x = clip(x + {spec.trace_step}, 0, 127)"]
@@ -203,10 +222,11 @@ class BrianTwin:
                 neuron, synapses = spec.neurons[p - 1], spec.synapses[p - 1]
                 adapts = neuron.model == "alif"
                 leaked = "v" if neuron.model == "if" else f"v - v{over}{2**neuron.leak}"
-                taken = f"u{over}{2**neuron.current_gain}" if neuron.model == "cuba" else "I"
+                arrived = f"I*{2**synapses.exponent}" if synapses.exponent >= 0 else f"I{over}{2**-synapses.exponent}"
+                taken = f"u{over}{2**neuron.current_gain}" if neuron.model == "cuba" else arrived
                 q = "v" if neuron.gate_on == "membrane" else "u"
                 lines += [
-                    f"u = clip(u - u{over}{2**neuron.current_leak} + I, -32768, 32767)",
+                    f"u = clip(u - u{over}{2**neuron.current_leak} + {arrived}, -32768, 32767)",
                     f"a = a - a{over}{2**neuron.adaptation_leak}",
                     f"v = int(r > 0)*v + int(r == 0)*clip({leaked} + {taken}, -32768, 32767)",
                     "r = r - int(r > 0)",
@@ -221,10 +241,10 @@ class BrianTwin:
                 ]
                 texts[f"threshold {p}"] = f"r == 0 and v >= {neuron.threshold} + a"
                 shift, top = synapses.shift, spec.word_max
-                word = (p + spec.seed * 0x9E3779B9) & 0xFFFFFFFF
+                mixed = (p + spec.seed * 0x9E3779B9) & 0xFFFFFFFF
                 rho = f"{2**shift // 2}" if self.exact else "0"
                 if spec.rounding == "stochastic" and self.exact:
-                    rho = f"edgelearn_rho(t_in_timesteps, i, j, {word}, {2**shift - 1})"
+                    rho = f"edgelearn_rho(t_in_timesteps, i, j, {mixed}, {2**shift - 1})"
                 step = f"clip(w + (x_pre*m_post + {rho}){over}{2**shift}, {-top}, {top})"
                 texts[f"learn {p}"] = f"w = int(x_pre == 0)*w + int(x_pre != 0)*{step}"
                 texts[f"forward {p}"] = "I_post += w"
@@ -247,7 +267,7 @@ class BrianTwin:
             events["err"] = "m != 0"
         group = self.b.NeuronGroup(
             spec.sizes[p],
-            "\n".join([*(f"{name} : {self.word}" for name in _WORDS), *(f"{name} : integer" for name in _COUNTS)]),
+            texts["state"],
             threshold=texts[f"threshold {p}"] if p else "stim(t, i) > 0",
             reset=texts[f"reset {p}"],
             events=events,
@@ -267,7 +287,7 @@ class BrianTwin:
         synapses = self.b.Synapses(
             self.groups[p - 1],
             self.groups[p],
-            f"w : {self.word}",
+            self.texts["weight"],
             on_pre={"pre": self.texts[f"forward {p}"]},
             on_post={"upd": self.texts[f"learn {p}"]} if learns else None,
             on_event={"pre": "spike", "upd": "learn"} if learns else "spike",
@@ -313,6 +333,7 @@ def compare(
     every: int = 10,
     prepare: Callable[[SpikingLearner], None] = lambda learner: None,
     change: Callable[[dict[str, str]], None] = lambda texts: None,
+    alter: Callable[[BrianTwin], None] = lambda twin: None,
     on_progress: Callable[[int], None] = lambda steps: None,
 ) -> Comparison:
     """Run the kernel and Brian2 on the same input and labels, and compare all words every few steps, then all spikes.
@@ -320,12 +341,13 @@ def compare(
     Parameters
     ----------
     prepare : called with the learner before Brian2 takes its words
-    change : see `BrianTwin`
+    change : see `BrianTwin`; alter : called with the network that was built, to put faults into it
     on_progress : called with the steps done at each checkpoint
     """
     learner = SpikingLearner(spec)
     prepare(learner)
     twin = BrianTwin(learner, raster, change)
+    alter(twin)
     seen: list[np.ndarray] = []
     difference: Difference | None = None
     done = 0
@@ -341,7 +363,7 @@ def compare(
     twin.run(raster.steps, every, look)
     if difference is None:
         difference = first_spike_difference(spec, np.concatenate(seen), twin.raster(done))
-    return Comparison(done, len(seen), {name: learner.total(name) for name in TOTALS}, difference)
+    return Comparison(done, len(seen), {name: learner.counted(name) for name in TOTALS}, difference)
 
 
 def first_spike_difference(spec: SpikingSpec, ours: np.ndarray, theirs: np.ndarray) -> Difference | None:

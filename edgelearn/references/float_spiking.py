@@ -49,13 +49,16 @@ class FloatComparison:
 
 
 def compare_float(
-    spec: SpikingSpec, raster: Raster, change: Callable[[dict[str, str]], None] = lambda texts: None
+    spec: SpikingSpec,
+    raster: Raster,
+    change: Callable[[dict[str, str]], None] = lambda texts: None,
+    prepare: Callable[[SpikingLearner], None] = lambda learner: None,
 ) -> FloatComparison:
     """Run the kernel and the float twin on the same input and labels from the same weights.
 
     Parameters
     ----------
-    change : see `BrianTwin`
+    change, prepare : see `brian2_twin.compare`
 
     Raises
     ------
@@ -63,6 +66,7 @@ def compare_float(
         "brian2 is not installed ...", "spikes on their way ..."
     """
     learner = SpikingLearner(spec)
+    prepare(learner)
     twin = BrianTwin(learner, raster, change, exact=False)
     twin.run(raster.steps)
     return beside(learner, twin, raster)

@@ -299,8 +299,8 @@ def _spec_of(note: dict[str, Any]) -> SpikingSpec:
         raise ValueError(f"neurons are of {len(neurons)} populations, sizes of {len(sizes) - 1}")
     for name in ("trace_leak", "trace_step", "target", "spike_cost", "feedback_spread"):
         _whole(fields[name], 0, 31 if name == "trace_leak" else 32767)
-    for one in synapses:
-        _whole(one.exponent, -8, 8)
+    for connection in synapses:
+        _whole(connection.exponent, -8, 8)
     spec = design(
         sizes,
         neurons=neurons,
@@ -424,8 +424,8 @@ def _words(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Return the words of the synapses into a population, int16[sources, neurons], and how its neurons behave.
 
-    A word is `scale` of what a spike adds to the membrane, or to the current, and weighs 2^exponent there; with a filtered
-    current the membrane is that times ratio / 2^current_gain.
+    A word is `scale` of what a spike adds to the membrane, or to the current, and weighs 2^exponent there; with a
+    filtered current the membrane is that times ratio / 2^current_gain.
     """
     kind = type(node).__name__
     for field in ("v_leak", "v_reset"):

@@ -37,6 +37,7 @@ FLOORS = {
     "bench": 6,
     "reproduction": 6,
     "validate": 6,
+    "validate_spiking": 6,
     "run": 6,
     "spiking_data": 6,
     "spiking_run": 6,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from edgelearn.errors import UserError
-from edgelearn.spiking.coding import address_events, delta_code, encode, latency_code, rate_code, samples_raster
+from edgelearn.spiking.coding import address_events, delta_code, latency_code, rate_code, samples_raster
 from edgelearn.spiking.learner import SpikingLearner
 from edgelearn.spiking.network import design
-from edgelearn.spiking.training import Presentation, predict, train
+from edgelearn.spiking.training import EventSamples, Presentation, SeriesSamples, ValueSamples, blocks, predict, train
 
 
 def test_rates_follow_values():
@@ -46,22 +46,46 @@ def test_labels_come_when_they_are_due():
     assert np.flatnonzero(raster.starts).tolist() == [0, 6]
 
 
-def test_a_code_that_is_not_known_is_refused():
-    with pytest.raises(UserError, match="code 'phase' is not known"):
-        encode(np.zeros((1, 1)), "phase", 4, np.random.default_rng(0))
-
-
 @pytest.mark.parametrize("code", ["rate", "latency"])
 def test_two_patterns_are_told_apart(code):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 200)
     x = np.where(np.arange(20) // 10 == labels[:, None], 0.9, 0.1 if code == "rate" else 0.0)
-    shown = Presentation(code=code)
+    samples, shown = ValueSamples(x, labels, code), Presentation()
+    some = ValueSamples(x[:50], labels[:50], code)
     spec = design((20, 16, 2), "drtp", spreads=[40, 16] if code == "rate" else [120, 60])
     learner = SpikingLearner(spec)
-    train(learner, x, labels, shown, 2, seed=0)
-    assert (predict(learner, x[:50], shown) == labels[:50]).mean() > 0.9
+    train(learner, samples, shown, 2, seed=0)
+    assert (predict(learner, some, shown) == labels[:50]).mean() > 0.9
     again = SpikingLearner(spec)
-    train(again, x, labels, shown, 2, seed=0)
-    predict(again, x[:50], shown)
+    train(again, samples, shown, 1, seed=0)
+    predict(again.copy(), some, shown)  # a copy leaves the learner as it is
+    train(again, samples, shown, 2, seed=0, done=(1, 0))
     assert (again.weights == learner.weights).all()
+
+
+def test_windows_of_a_sensor_send_their_changes():
+    x = np.zeros((2, 6, 2))
+    x[0, 3:, 1], x[1, 2:, 0] = 1.0, -1.0
+    samples = SeriesSamples(x, np.array([0, 1]), np.array([0.5, 0.5]))
+    spikes = samples.spikes(np.array([1, 0]), 6, np.random.default_rng(0))
+    assert samples.n_inputs == 4
+    assert np.argwhere(spikes).tolist() == [[0, 2, 2], [1, 3, 1]]
+
+
+def test_events_of_samples_in_any_order():
+    offset, labels = np.array([0, 2, 2, 3]), np.array([0, 1, 1])
+    samples = EventSamples(np.array([0, 1500, 100]), np.array([4, 1, 2]), offset, labels, 5, 1000.0)
+    spikes = samples.spikes(np.array([2, 0, 1]), 3, np.random.default_rng(0))
+    assert np.argwhere(spikes).tolist() == [[0, 0, 2], [1, 0, 4], [1, 1, 1]]
+    raster = next(blocks(samples, np.array([2, 0]), Presentation(3, 2, 1), [0], True))
+    assert raster.labels.tolist() == [-1, -1, 1, -1, -1, 0]
+    assert raster.source.tolist() == [2, 4, 1]
+
+
+def test_blocks_draw_the_same_spikes_wherever_they_start():
+    samples = ValueSamples(np.full((600, 3), 0.5), np.zeros(600, int))
+    whole = list(blocks(samples, np.arange(600), Presentation(), [7], True))
+    assert [raster.steps // 32 for raster in whole] == [256, 256, 88]
+    later = list(blocks(samples, np.arange(600), Presentation(), [7], True, 512))
+    assert (later[0].source == whole[2].source).all()
