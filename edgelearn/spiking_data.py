@@ -10,7 +10,7 @@ from edgelearn.config import SpikingConfig
 from edgelearn.errors import UserError, unknown
 from edgelearn.run import load_data
 from edgelearn.spiking.coding import CODES
-from edgelearn.spiking.network import label_period
+from edgelearn.spiking.network import label_times
 from edgelearn.spiking.training import EventSamples, Presentation, Samples, SeriesSamples, ValueSamples
 from edgelearn.streams import catalog
 from edgelearn.streams.events import EventSet, is_event_data, open_events
@@ -61,15 +61,17 @@ def open_shown(config: SpikingConfig) -> Shown:
     train, test = (np.clip((x - low) / scale, 0.0, 1.0) for x in (data.train_x, data.test_x))
     code = config.code or "rate"
     samples = ValueSamples(train, data.train_y, code), ValueSamples(test, data.test_y, code)
-    return Shown(data.name, data.source, code, data.class_names, *samples, _presentation(config, STEPS))
+    return Shown(data.name, data.source, code, data.class_names, *samples, _presentation(config, code, STEPS))
 
 
-def _presentation(config: SpikingConfig, steps: int) -> Presentation:
+def _presentation(config: SpikingConfig, code: str, steps: int) -> Presentation:
     steps = config.steps if config.steps is not None else steps
-    first = config.first_label if config.first_label is not None else steps * 7 // 16
+    first, period = label_times(config.rule, code, steps)
+    if config.first_label is not None:
+        first = config.first_label
     if first >= steps:
         raise UserError(f"first_label is {first}; a sample has {steps} steps, give 0 to {steps - 1}")
-    return Presentation(steps, first, config.label_period or label_period(config.rule))
+    return Presentation(steps, first, config.label_period or period)
 
 
 def _events(config: SpikingConfig) -> Shown:
@@ -83,7 +85,7 @@ def _events(config: SpikingConfig) -> Shown:
         step_us = quantity(config.step_time, "time") / 1e3
     except ValueError as error:
         raise UserError(f"setting 'step_time': {error}") from None
-    shown = _presentation(config, EVENT_STEPS)
+    shown = _presentation(config, "events", EVENT_STEPS)
     n = len(events.labels)
     train, test = (_event_samples(events, step_us, *ends) for ends in ((0, events.n_train), (events.n_train, n)))
     return Shown(events.name, events.source, "events", events.class_names, train, test, shown)
@@ -110,12 +112,12 @@ def _windows(config: SpikingConfig) -> Shown:
         series = SeriesSamples(*train, threshold), SeriesSamples(*test, threshold)
         if config.steps is not None and config.steps > window:
             raise UserError(f"steps is {config.steps}; a window has {window} samples, each of them a step")
-        return Shown(config.data, source, "delta", names, *series, _presentation(config, window))
+        return Shown(config.data, source, "delta", names, *series, _presentation(config, "delta", window))
     low, high = train[0].min((0, 1)), train[0].max((0, 1))
     scale = np.where(high > low, high - low, 1.0)
     code = config.code or "rate"
     values = [ValueSamples(np.clip((x - low) / scale, 0.0, 1.0).reshape(len(x), -1), y, code) for x, y in (train, test)]
-    return Shown(config.data, source, code, names, values[0], values[1], _presentation(config, STEPS))
+    return Shown(config.data, source, code, names, values[0], values[1], _presentation(config, code, STEPS))
 
 
 Windows = tuple[np.ndarray, np.ndarray]

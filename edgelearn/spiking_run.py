@@ -79,7 +79,7 @@ def network_of(config: SpikingConfig, shown: Shown) -> SpikingSpec:
         raise UserError(
             f"net '{config.net}' does not fit {shown.name}: {n_in} inputs and {n_out} classes; try --net {example}"
         )
-    spec = design(sizes, config.rule, config.bits, config.rounding, config.seed)
+    spec = design(sizes, config.rule, config.bits, config.rounding, config.seed, code=shown.code)
     scale = min((DIGITS_ACTIVITY / max(_activity(shown), 0.01)) ** 0.5, 4.0)
     synapses = list(spec.synapses)
     for p, one in enumerate(synapses):
@@ -98,9 +98,8 @@ def network_of(config: SpikingConfig, shown: Shown) -> SpikingSpec:
     neurons = [_changed(one, common | (own if p < len(synapses) - 1 else {})) for p, one in enumerate(spec.neurons)]
     delays = [one.delay for one in synapses]
     shifts, spreads = [one.shift for one in synapses], [one.spread for one in synapses]
-    checked = design(
-        sizes, config.rule, config.bits, config.rounding, config.seed, delays=delays, shifts=shifts, spreads=spreads
-    )
+    changes = {"delays": delays, "shifts": shifts, "spreads": spreads, "code": shown.code}
+    checked = design(sizes, config.rule, config.bits, config.rounding, config.seed, **changes)
     return replace(checked, neurons=tuple(neurons))
 
 

@@ -30,7 +30,7 @@ from edgelearn.references.brian2_twin import TOTALS, BrianTwin, compare, first_d
 from edgelearn.references.float_spiking import beside
 from edgelearn.spiking.coding import rate_code, samples_raster
 from edgelearn.spiking.learner import Raster, SpikingLearner
-from edgelearn.spiking.network import SpikingSpec, design, label_period
+from edgelearn.spiking.network import SpikingSpec, design, label_times
 from edgelearn.spiking.training import TEST_SEED, Presentation
 
 RESULTS = Path(__file__).parent / "results" / "spiking_brian2.json"
@@ -54,7 +54,7 @@ def network(rule: str, seed: int = 0) -> SpikingSpec:
 def epoch(rule: str, seed: int = 0) -> Raster:
     """Return all samples once, with labels."""
     x, labels, _, _ = digits()
-    shown = Presentation(period=label_period(rule))
+    shown = Presentation(period=label_times(rule, "rate", 32)[1])
     spikes = rate_code(x, shown.steps, np.random.default_rng([seed, 0]))
     return samples_raster(spikes, labels, shown.first_label, shown.period)
 

@@ -22,7 +22,7 @@ from edgelearn.files import write_text
 from edgelearn.learner import Learner
 from edgelearn.network import design as rate_network
 from edgelearn.spiking.learner import SpikingLearner
-from edgelearn.spiking.network import design, label_period
+from edgelearn.spiking.network import design, label_times
 from edgelearn.spiking.training import Presentation, ValueSamples, predict, train
 
 RESULTS = Path(__file__).parent / "results" / "spiking_digits.json"
@@ -41,7 +41,7 @@ def digits() -> tuple[np.ndarray, ...]:
 def spiking(rule: str, hidden: int, seed: int) -> dict[str, Any]:
     """Learn and test one network; return accuracy, and counts of a learned sample."""
     x, labels, test_x, test_labels = digits()
-    shown = Presentation(period=label_period(rule))
+    shown = Presentation(period=label_times(rule, "rate", 32)[1])
     learner = SpikingLearner(design((64, hidden, 10), rule, seed=seed))
     train(learner, ValueSamples(x, labels), shown, EPOCHS, seed)
     names = ("spikes", "synaptic_operations", "synaptic_updates", "neuron_updates")

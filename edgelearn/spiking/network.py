@@ -223,6 +223,7 @@ def design(
     rounding: str = "stochastic",
     seed: int = 0,
     neuron: Neuron | None = None,
+    code: str = "rate",
     **changes: Any,
 ) -> SpikingSpec:
     """Return a network with settings that learn the digits, and changes to them.
@@ -230,6 +231,7 @@ def design(
     Parameters
     ----------
     neuron : of hidden populations
+    code : of the inputs; with "latency" there are few spikes, and learning takes larger steps
     changes : fields of `SpikingSpec`; or `output`, a Neuron; `spreads`, `shifts`, `delays`: one for each connection
 
     Raises
@@ -248,7 +250,7 @@ def design(
         raise UserError(
             f"sizes {sizes} make no network; give inputs, hidden populations and outputs, 1 to {MAX_NEURONS:,}"
         )
-    of_rule = _LEARNED[row.name]
+    of_rule = _learned(row.name, code)
     n_hidden = len(sizes) - 2
     hidden = neuron or Neuron(threshold=of_rule["threshold"], refractory=1, gate=of_rule["gate"])
     output = changes.pop("output", None) or Neuron(threshold=of_rule["output_threshold"], gate=(-8192, 8192))
@@ -280,10 +282,14 @@ def design(
     return replace(spec, **changes)
 
 
-def label_period(rule: str) -> int:
-    """Return the steps from label event to label event with which a rule learned the digits."""
-    period: int = _LEARNED[find_rule(rule).name]["label_period"]
-    return period
+def label_times(rule: str, code: str, steps: int) -> tuple[int, int]:
+    """Return the step of the first label event of a sample and the steps from one to the next."""
+    of_rule = _learned(find_rule(rule).name, code)
+    return steps * of_rule["first_label"] // 32, of_rule["label_period"]
+
+
+def _learned(rule: str, code: str) -> dict[str, Any]:
+    return _LEARNED[rule] | (_LATENCY[rule] if code == "latency" else {})
 
 
 # Digits, 32 steps a sample: found by 50 random configurations a rule on a validation split.
@@ -297,6 +303,7 @@ _DRTP: dict[str, Any] = {
     "trace_leak": 4,
     "target": 112,
     "feedback_spread": 32,
+    "first_label": 14,
     "label_period": 8,
 }
 _DFA = _DRTP | {
@@ -313,4 +320,11 @@ _LEARNED = {
     "dfa": _DFA,
     "sdfa": _DFA,
     "shallow": _DRTP | {"spread": 48.0, "output_shift": 12, "target": 64, "label_period": 4},
+}
+# The same in the latency code, 30 a rule.
+_LATENCY: dict[str, dict[str, Any]] = {
+    "drtp": {"shift": 8, "first_label": 8, "label_period": 32},
+    "dfa": {"threshold": 64, "shift": 10, "first_label": 8},
+    "sdfa": {"threshold": 64, "shift": 10, "first_label": 8},
+    "shallow": {"first_label": 8},
 }
