@@ -98,7 +98,7 @@ def network_of(config: SpikingConfig, shown: Shown) -> SpikingSpec:
     neurons = [_changed(one, common | (own if p < len(synapses) - 1 else {})) for p, one in enumerate(spec.neurons)]
     delays = [one.delay for one in synapses]
     shifts, spreads = [one.shift for one in synapses], [one.spread for one in synapses]
-    changes = {"delays": delays, "shifts": shifts, "spreads": spreads, "code": shown.code}
+    changes: dict[str, Any] = {"delays": delays, "shifts": shifts, "spreads": spreads, "code": shown.code}
     checked = design(sizes, config.rule, config.bits, config.rounding, config.seed, **changes)
     return replace(checked, neurons=tuple(neurons))
 

@@ -120,12 +120,24 @@ carry16 = _lane(
 
 widen32 = _lane(_I32, (_I16,), lambda b, x: b.sext(x, ir.IntType(32)), lambda x: int(x))
 add32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.add(x, y), lambda x, y: _wrap(32, int(x) + int(y)))
+sub32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.sub(x, y), lambda x, y: _wrap(32, int(x) - int(y)))
 mul32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.mul(x, y), lambda x, y: _wrap(32, int(x) * int(y)))
+xor32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.xor(x, y), lambda x, y: int(x) ^ int(y))
 and32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.and_(x, y), lambda x, y: int(x) & int(y))
 shr32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.ashr(x, y), lambda x, y: int(x) >> int(y))
+shr_unsigned32 = _lane(
+    _I32, (_I32, _I32), lambda b, x, y: b.lshr(x, y), lambda x, y: _wrap(32, (int(x) & 0xFFFFFFFF) >> int(y))
+)
 shl32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.shl(x, y), lambda x, y: _wrap(32, int(x) << int(y)))
 min32 = _lane(_I32, (_I32, _I32), _llvm("llvm.smin", 32), lambda x, y: min(int(x), int(y)))
 max32 = _lane(_I32, (_I32, _I32), _llvm("llvm.smax", 32), lambda x, y: max(int(x), int(y)))
+# -1 where x is below y, else 0
+below32 = _lane(
+    _I32,
+    (_I32, _I32),
+    lambda b, x, y: b.sext(b.icmp_signed("<", x, y), ir.IntType(32)),
+    lambda x, y: -int(int(x) < int(y)),
+)
 differs32 = _lane(
     _I32,
     (_I32, _I32),

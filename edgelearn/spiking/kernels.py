@@ -4,7 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.kernels.lanes import compiled, inlined
+from edgelearn.kernels.lanes import (
+    add32,
+    and32,
+    below32,
+    compiled,
+    differs32,
+    inlined,
+    max32,
+    min32,
+    mul32,
+    narrow16,
+    shl32,
+    shr32,
+    shr_unsigned32,
+    sub32,
+    widen32,
+    xor32,
+)
 from edgelearn.spiking import tables as t
 
 _WORD = 0xFFFFFFFF
@@ -13,14 +30,25 @@ TRACE_MAX = 127
 
 
 @inlined
-def hashed(step, source, neuron, word):  # type: ignore[no-untyped-def]
-    """Return 32 bits from where and when they are used; `word` is population and seed mixed."""
-    h = (word ^ (step * 0x9E3779B1) ^ (source * 0x85EBCA77) ^ (neuron * 0xC2B2AE3D)) & _WORD
-    h ^= h >> 15
-    h = (h * 0x2C1B3C6D) & _WORD
-    h ^= h >> 12
-    h = (h * 0x297A2D39) & _WORD
-    return h ^ (h >> 15)
+def hashed(h):  # type: ignore[no-untyped-def]
+    """Return 32 bits from 32 bits that mix step, source, neuron, population and seed (section 3)."""
+    h = xor32(h, shr_unsigned32(h, np.int32(15)))
+    h = mul32(h, np.int32(0x2C1B3C6D))
+    h = xor32(h, shr_unsigned32(h, np.int32(12)))
+    h = mul32(h, np.int32(0x297A2D39))
+    return xor32(h, shr_unsigned32(h, np.int32(15)))
+
+
+@inlined
+def signed32(value):  # type: ignore[no-untyped-def]
+    """Return the lowest 32 bits of a whole number as an int32."""
+    return np.int32(((value + 0x80000000) & _WORD) - 0x80000000)
+
+
+@inlined
+def chosen(mask, x, y):  # type: ignore[no-untyped-def]
+    """Return x where the mask is -1, y where it is 0."""
+    return xor32(y, and32(xor32(x, y), mask))
 
 
 @compiled
@@ -40,7 +68,7 @@ def advance(  # type: ignore[no-untyped-def]
     feedback,
     queue,
     queued,
-    listed,
+    scratch,
     starts,
     labels,
     first_spike,
@@ -57,7 +85,7 @@ def advance(  # type: ignore[no-untyped-def]
     weights : int16, populations one after another, a row a source
     feedback : int16, a row an output
     queue, queued : int32[slots, neurons], int64[slots, K+1]; who spiked in the last steps, and how many
-    listed : int32[neurons], scratch
+    scratch : int32[2, neurons]
     starts : bool[steps]; labels : int64[steps], -1 for none
     first_spike : int64[steps + 1], spike_source : int64; the input spikes of each step, in any order
     counters : int64[K+1, len(tables.COUNTERS)]
@@ -83,33 +111,20 @@ def advance(  # type: ignore[no-untyped-def]
                 for p in range(last + 1):
                     queued[k, p] = 0
         # 1: neurons
-        for p in range(last):
-            leak = layers[p, t.TRACE_LEAK]
-            for i in range(layers[p, t.OFFSET], layers[p, t.OFFSET] + layers[p, t.SIZE]):
-                trace[i] -= trace[i] >> leak
-        for p in range(1, last + 1):
+        for p in range(last + 1):
             row = layers[p]
-            counters[p, t.NEURON_UPDATES] += row[t.SIZE]
-            for i in range(row[t.OFFSET], row[t.OFFSET] + row[t.SIZE]):
-                arrived = np.int64(arriving[i])
-                arrived = arrived << row[t.EXPONENT] if row[t.EXPONENT] >= 0 else arrived >> -row[t.EXPONENT]
-                arriving[i] = 0
-                u = np.int64(current[i])
-                u += arrived - (u >> row[t.CURRENT_LEAK])
-                current[i] = max(-LIMIT - 1, min(LIMIT, u))
-                adaptation[i] -= adaptation[i] >> row[t.ADAPTATION_LEAK]
-                if refractory[i] > 0:
-                    refractory[i] -= 1
-                else:
-                    v = np.int64(membrane[i])
-                    if row[t.LEAK] != t.NO_LEAK:
-                        v -= v >> row[t.LEAK]
-                    v += arrived if row[t.CURRENT_GAIN] == t.TAKES_INPUT else current[i] >> row[t.CURRENT_GAIN]
-                    cut = max(-LIMIT - 1, min(LIMIT, v))
-                    counters[p, t.MEMBRANE_SATURATIONS] += cut != v
-                    membrane[i] = cut
-                q = membrane[i] if row[t.GATE_ON_MEMBRANE] else current[i]
-                gate[i] = 1 if row[t.GATE_LOW] < q and q < row[t.GATE_HIGH] else 0
+            start, end = row[t.OFFSET], row[t.OFFSET] + row[t.SIZE]
+            if p < last:
+                _fade(trace[start:end], row[t.TRACE_LEAK])
+            if p > 0:
+                _fade(adaptation[start:end], row[t.ADAPTATION_LEAK])
+                _filter(arriving[start:end], current[start:end], row[t.EXPONENT], row[t.CURRENT_LEAK])
+                counters[p, t.NEURON_UPDATES] += row[t.SIZE]
+                counters[p, t.MEMBRANE_SATURATIONS] += _integrate(
+                    row, arriving[start:end], current[start:end], refractory[start:end], membrane[start:end]
+                )
+                gated = membrane if row[t.GATE_ON_MEMBRANE] else current
+                _open(gated[start:end], gate[start:end], row[t.GATE_LOW], row[t.GATE_HIGH])
         # 2: thresholds; a spike waits in the queue of its step until it arrives
         queued[slot, 0] = first_spike[now + 1] - first_spike[now]
         for s in range(queued[slot, 0]):
@@ -126,20 +141,15 @@ def advance(  # type: ignore[no-untyped-def]
         for p in range(last):
             n, at = layers[p + 1, t.SIZE], layers[p + 1, t.OFFSET]
             sent = (step + 1 - layers[p + 1, t.DELAY]) % slots
-            for s in range(queued[sent, p]):
-                from_row = layers[p + 1, t.WEIGHTS_AT] + queue[sent, layers[p, t.OFFSET] + s] * n
-                synapses, target = (
-                    weights[from_row : from_row + n],
-                    arriving[at : at + n],
-                )  # so that the loop is one of lanes
-                for j in range(n):
-                    target[j] += synapses[j]
+            first = layers[p, t.OFFSET]
+            spikes = queue[sent, first : first + queued[sent, p]]
+            _add_rows(weights[layers[p + 1, t.WEIGHTS_AT] :], spikes, arriving[at : at + n])
             counters[p + 1, t.SYNAPTIC_OPERATIONS] += n * queued[sent, p]
             counters[p + 1, t.WEIGHT_READ] += n * queued[sent, p]
         # 3b: learning
         for p in range(1, last + 1):
             if layers[p, t.LEARNS]:
-                _learn(net, layers, p, step, gate, modulator, trace, weights, listed, counters, word_max)
+                _learn(net, layers, p, step, gate, modulator, trace, weights, scratch, counters, word_max)
         # 3c, 3d: the label
         modulator[:] = 0
         if labels[now] >= 0:
@@ -168,40 +178,131 @@ def advance(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _learn(net, layers, p, step, gate, modulator, trace, weights, listed, counters, word_max):  # type: ignore[no-untyped-def]
+def _fade(words, leak):  # type: ignore[no-untyped-def]
+    """Take a share of 2^-leak away."""
+    shift = np.int32(leak)
+    for i in range(words.shape[0]):
+        words[i] = sub32(words[i], shr32(words[i], shift))
+
+
+@compiled
+def _filter(arriving, current, exponent, leak):  # type: ignore[no-untyped-def]
+    """Weigh what arrives, and add it to the filtered current."""
+    up, down, shift = np.int32(max(exponent, 0)), np.int32(max(-exponent, 0)), np.int32(leak)
+    high, low = np.int32(LIMIT), np.int32(-LIMIT - 1)
+    for i in range(current.shape[0]):
+        arrived, u = shr32(shl32(arriving[i], up), down), current[i]
+        arriving[i] = arrived
+        current[i] = max32(min32(add32(sub32(u, shr32(u, shift)), arrived), high), low)
+
+
+@compiled
+def _integrate(row, arriving, current, refractory, membrane):  # type: ignore[no-untyped-def]
+    """Move the membranes that are not refractory, clear what arrived; return how many were cut."""
+    leaks = np.int32(0 if row[t.LEAK] == t.NO_LEAK else -1)  # masks of bits
+    takes_current = np.int32(0 if row[t.CURRENT_GAIN] == t.TAKES_INPUT else -1)
+    leak, gain = np.int32(row[t.LEAK]), np.int32(max(row[t.CURRENT_GAIN], 0))
+    high, low = np.int32(LIMIT), np.int32(-LIMIT - 1)
+    cut = np.int32(0)
+    for i in range(membrane.shape[0]):
+        held = below32(np.int32(0), refractory[i])
+        taken = chosen(takes_current, shr32(current[i], gain), arriving[i])
+        v = membrane[i]
+        moved = add32(sub32(v, and32(shr32(v, leak), leaks)), taken)
+        kept = max32(min32(moved, high), low)
+        cut = add32(cut, chosen(held, np.int32(0), differs32(moved, kept)))
+        membrane[i] = chosen(held, v, kept)
+        refractory[i] = add32(refractory[i], held)
+        arriving[i] = np.int32(0)
+    return np.int64(cut)
+
+
+@compiled
+def _open(words, gate, low, high):  # type: ignore[no-untyped-def]
+    """Open gates strictly between low and high."""
+    above, under = np.int32(low), np.int32(high)
+    for i in range(gate.shape[0]):
+        gate[i] = sub32(np.int32(0), and32(below32(above, words[i]), below32(words[i], under)))
+
+
+@compiled
+def _add_rows(weights, spikes, target):  # type: ignore[no-untyped-def]
+    """Add the rows of sources that spiked, four at a time so that sums stay in registers."""
+    n, s = target.shape[0], 0
+    while s + 4 <= spikes.shape[0]:
+        a, b = weights[spikes[s] * n :][:n], weights[spikes[s + 1] * n :][:n]
+        c, d = weights[spikes[s + 2] * n :][:n], weights[spikes[s + 3] * n :][:n]
+        for i in range(n):
+            two, others = add32(widen32(a[i]), widen32(b[i])), add32(widen32(c[i]), widen32(d[i]))
+            target[i] = add32(target[i], add32(two, others))
+        s += 4
+    while s < spikes.shape[0]:
+        row = weights[spikes[s] * n :][:n]
+        for i in range(n):
+            target[i] = add32(target[i], widen32(row[i]))
+        s += 1
+
+
+@compiled
+def _learn(net, layers, p, step, gate, modulator, trace, weights, scratch, counters, word_max):  # type: ignore[no-untyped-def]
     row = layers[p]
-    n_listed = 0
-    for i in range(row[t.OFFSET], row[t.OFFSET] + row[t.SIZE]):
-        if modulator[i] != 0 and gate[i] != 0:
-            listed[n_listed] = i - row[t.OFFSET]
-            n_listed += 1
-    if n_listed == 0:
+    first, n = row[t.OFFSET], row[t.SIZE]
+    factors, places = scratch[0, :n], scratch[1, :n]
+    n_open = 0
+    for i in range(n):  # a factor of zero changes no weight, whatever is drawn
+        factors[i] = modulator[first + i] if gate[first + i] else 0
+        places[i] = signed32(i * 0xC2B2AE3D)
+        n_open += factors[i] != 0
+    if n_open == 0:
         return
-    shift, n = row[t.LEARNING_SHIFT], row[t.SIZE]
-    half = (1 << shift) >> 1
-    mask = (1 << shift) - 1
-    word = (p + net[t.SEED] * 0x9E3779B9) & _WORD
+    word = (p + net[t.SEED] * 0x9E3779B9) ^ (step * 0x9E3779B1)
     source_at, n_sources = layers[p - 1, t.OFFSET], layers[p - 1, t.SIZE]
-    stochastic = net[t.STOCHASTIC]
     changed = 0
     cut = 0
     for j in range(n_sources):
-        x = np.int64(trace[source_at + j])
-        if x == 0:
-            continue
-        at = row[t.WEIGHTS_AT] + j * n
-        for a in range(n_listed):
-            i = listed[a]
-            rho = (hashed(step, j, i, word) & mask) if stochastic else half
-            w = weights[at + i] + ((x * modulator[row[t.OFFSET] + i] + rho) >> shift)
-            kept = max(-word_max, min(word_max, w))
-            cut += kept != w
-            weights[at + i] = kept
-        changed += n_listed
+        x = np.int32(trace[source_at + j])
+        if x != 0:
+            at = row[t.WEIGHTS_AT] + j * n
+            synapses = weights[at : at + n]
+            if net[t.STOCHASTIC]:
+                place = signed32(word ^ (j * 0x85EBCA77))
+                cut += _add_drawn(synapses, factors, x, places, place, row[t.LEARNING_SHIFT], word_max)
+            else:
+                cut += _add_nearest(synapses, factors, x, row[t.LEARNING_SHIFT], word_max)
+            changed += n_open
     counters[p, t.SYNAPTIC_UPDATES] += changed
     counters[p, t.WEIGHT_READ] += changed
     counters[p, t.WEIGHT_WRITE] += changed
     counters[p, t.SATURATIONS] += cut
+
+
+@compiled
+def _add_nearest(synapses, factors, x, shift, word_max):  # type: ignore[no-untyped-def]
+    """Add what a source learns to its row of weights; return how many were cut."""
+    half, down = np.int32((1 << shift) >> 1), np.int32(shift)
+    high, low = np.int32(word_max), np.int32(-word_max)
+    cut = np.int32(0)
+    for i in range(synapses.shape[0]):
+        w = add32(widen32(synapses[i]), shr32(add32(mul32(x, factors[i]), half), down))
+        kept = max32(min32(w, high), low)
+        cut = add32(cut, differs32(w, kept))
+        synapses[i] = narrow16(kept)
+    return np.int64(cut)
+
+
+@compiled
+def _add_drawn(synapses, factors, x, places, place, shift, word_max):  # type: ignore[no-untyped-def]
+    """Do the same with stochastic rounding; `places` and `place` mix to what a synapse draws from."""
+    mask, down = np.int32((1 << shift) - 1), np.int32(shift)
+    high, low = np.int32(word_max), np.int32(-word_max)
+    cut = np.int32(0)
+    for i in range(synapses.shape[0]):
+        rho = and32(hashed(xor32(places[i], place)), mask)
+        w = add32(widen32(synapses[i]), shr32(add32(mul32(x, factors[i]), rho), down))
+        kept = max32(min32(w, high), low)
+        cut = add32(cut, differs32(w, kept))
+        synapses[i] = narrow16(kept)
+    return np.int64(cut)
 
 
 @compiled

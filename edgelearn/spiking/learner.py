@@ -77,7 +77,7 @@ class SpikingLearner:
             np.zeros((spec.slots, n), np.int32),
             np.zeros((spec.slots, len(spec.sizes)), np.int64),
         )
-        self._arriving, self._listed = np.zeros(n, np.int32), np.zeros(n, np.int32)
+        self._arriving, self._scratch = np.zeros(n, np.int32), np.zeros((2, n), np.int32)
         self.counters = np.zeros((len(spec.sizes), len(t.COUNTERS)), np.int64)
 
     def copy(self) -> SpikingLearner:
@@ -153,7 +153,7 @@ class SpikingLearner:
             self.feedback,
             self._queue,
             self._queued,
-            self._listed,
+            self._scratch,
             raster.starts,
             raster.labels if learn else np.full(raster.steps, -1, np.int64),
             raster.first,

@@ -263,6 +263,8 @@ def design(
             raise UserError(f"{name} are {len(values)}; give one for each of {n_hidden + 1} connections")
     if min(delays) < 1 or max(delays) > 64:
         raise UserError(f"delays are {list(delays)}; a spike takes 1 to 64 steps")
+    if not 0 <= changes.get("feedback_spread", 0) <= 127:
+        raise UserError(f"feedback_spread is {changes['feedback_spread']}; give 0 to 127")
     if min(shifts) < 0 or max(shifts) > 30:
         raise UserError(f"shifts are {list(shifts)}; give 0 to 30")
     spec = SpikingSpec(
