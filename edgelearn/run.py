@@ -241,17 +241,18 @@ def costs_of_runs(folders: Sequence[Path], processor: str) -> list[PricedRun]:
     ]
 
 
+class _PricedElsewhere(Exception):
+    """A report of a spiking network."""
+
+
 def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
     """Return network, learning counters and accuracy of a finished run."""
     path = folder / REPORT if folder.is_dir() else folder
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if content["config"].get("spiking"):
+            raise _PricedElsewhere
         contract, settings, sizes = content["contract"], content["config"], content["network"]["sizes"]
-        if settings.get("spiking"):
-            raise UserError(
-                f"{path} is of a spiking network, which is priced in its report; "
-                "for another core run it again with --processor NAME"
-            )
         if "stream" in content:
             spec = spec_of(validated(StreamConfig, settings), sizes, settings["encoder"] == "signed")
         else:
@@ -259,6 +260,11 @@ def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
         table = content["counters"]["learning"]
         counters = Counters(np.array([table[name] for name in COUNTERS]).T)
         accuracy = _accuracy_percent(content["result"])
+    except _PricedElsewhere:
+        raise UserError(
+            f"{path} is of a spiking network, which is priced in its report; "
+            "for another core run it again with --processor NAME"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
             f"{path} holds no report of a finished run; give the folder that `edgelearn run --out` wrote"

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.rules.catalog import find_rule
-from edgelearn.rules.rule import Constraint, Feedback, Rule, Signal
+from edgelearn.rules.rule import Rule, Signal
 from edgelearn.spiking import tables as t
 
 MODELS = ("lif", "if", "cuba", "alif")
@@ -231,7 +231,7 @@ def design(
     Parameters
     ----------
     neuron : of hidden populations
-    code : of the inputs; with "latency" there are few spikes, and learning takes larger steps
+    code : of the inputs: "rate", "latency", "delta" or "events", which settings follow
     changes : fields of `SpikingSpec`; or `output`, a Neuron; `spreads`, `shifts`, `delays`: one for each connection
 
     Raises
@@ -239,9 +239,7 @@ def design(
     UserError
         "rule '...' is not known", "... is not for spiking networks", "bits ...", "... hidden population ..."
     """
-    row = find_rule(rule)
-    if row.feedback not in (Feedback.DIRECT, Feedback.NONE) or row.constraint is not Constraint.NONE:
-        raise UserError(f"rule '{row.name}' is not for spiking networks; take drtp, dfa, sdfa or shallow")
+    row, of_rule = find_rule(rule), _learned(rule, code)
     if rounding not in ROUNDINGS:
         raise unknown("rounding", rounding, ROUNDINGS)
     if not 2 <= bits <= 16:
@@ -250,7 +248,6 @@ def design(
         raise UserError(
             f"sizes {sizes} make no network; give inputs, hidden populations and outputs, 1 to {MAX_NEURONS:,}"
         )
-    of_rule = _learned(row.name, code)
     n_hidden = len(sizes) - 2
     hidden = neuron or Neuron(threshold=of_rule["threshold"], refractory=1, gate=of_rule["gate"])
     output = changes.pop("output", None) or Neuron(threshold=of_rule["output_threshold"], gate=(-8192, 8192))
@@ -286,12 +283,22 @@ def design(
 
 def label_times(rule: str, code: str, steps: int) -> tuple[int, int]:
     """Return the step of the first label event of a sample and the steps from one to the next."""
-    of_rule = _learned(find_rule(rule).name, code)
+    of_rule = _learned(rule, code)
     return steps * of_rule["first_label"] // 32, of_rule["label_period"]
 
 
 def _learned(rule: str, code: str) -> dict[str, Any]:
-    return _LEARNED[rule] | (_LATENCY[rule] if code == "latency" else {})
+    """Return the settings with which a rule learned.
+
+    Raises
+    ------
+    UserError
+        "rule '...' is not for spiking networks ..."
+    """
+    name = find_rule(rule).name
+    if name not in _LEARNED:
+        raise UserError(f"rule '{name}' is not for spiking networks; take {', '.join(_LEARNED)}")
+    return _LEARNED[name] | _OF_CODE.get(code, {}).get(name, {})
 
 
 # Digits, 32 steps a sample: found by 50 random configurations a rule on a validation split.
@@ -323,10 +330,18 @@ _LEARNED = {
     "sdfa": _DFA,
     "shallow": _DRTP | {"spread": 48.0, "output_shift": 12, "target": 64, "label_period": 4},
 }
-# The same in the latency code, 30 a rule.
-_LATENCY: dict[str, dict[str, Any]] = {
-    "drtp": {"shift": 8, "first_label": 8, "label_period": 32},
-    "dfa": {"threshold": 64, "shift": 10, "first_label": 8},
-    "sdfa": {"threshold": 64, "shift": 10, "first_label": 8},
-    "shallow": {"first_label": 8},
+# What other codes change, found in the same way with 30 a rule: digits by latency, N-MNIST.
+_OF_CODE: dict[str, dict[str, dict[str, Any]]] = {
+    "latency": {
+        "drtp": {"shift": 8, "first_label": 8, "label_period": 32},
+        "dfa": {"threshold": 64, "shift": 10, "first_label": 8},
+        "sdfa": {"first_label": 8},
+        "shallow": {"first_label": 8},
+    },
+    "events": {
+        "drtp": {"threshold": 128, "shift": 12, "output_shift": 14, "first_label": 11, "label_period": 4},
+        "dfa": {"threshold": 128, "shift": 13, "output_shift": 13, "first_label": 11, "label_period": 2},
+        "sdfa": {"threshold": 256, "shift": 13, "output_shift": 14, "first_label": 11},
+        "shallow": {"output_shift": 11, "first_label": 15},
+    },
 }
