@@ -927,6 +927,7 @@ def _print_outcome(outcome: Outcome, note: str) -> None:
 def data_list() -> None:
     """List data sets (for run and stream) and streams by name."""
     from edgelearn.streams import catalog
+    from edgelearn.streams.events import EVENT_SETS, event_set_place
     from edgelearn.streams.open_source import stream_info, stream_names
 
     rows = []
@@ -939,6 +940,9 @@ def data_list() -> None:
             info = stream_info(name)
             use, here = "stream", "here" if info["found"] else f"not here; {info['how_to_get']}"
         rows.append({"name": name, "for": use, "what": info["description"], "classes": info["classes"], "where": here})
+    for name, description in EVENT_SETS.items():
+        here = "here" if event_set_place(name) else "not here; see edgelearn/docs/spiking.md, section 6"
+        rows.append({"name": name, "for": "run --spiking", "what": description, "classes": 10, "where": here})
     _print_table([{key: "" if value is None else value for key, value in row.items()} for row in rows])
 
 
@@ -946,10 +950,16 @@ def data_list() -> None:
 def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]) -> None:
     """Say what a data set holds and where its files are, or how to get them."""
     from edgelearn.streams import catalog
+    from edgelearn.streams.events import EVENT_SETS, event_set_place
     from edgelearn.streams.open_source import stream_info, stream_names
 
+    if name in EVENT_SETS:
+        place = event_set_place(name)
+        typer.echo(f"name: {name}\ndescription: {EVENT_SETS[name]}\nfor: edgelearn run --spiking")
+        typer.echo(f"file: {place}" if place else "file: not here; see edgelearn/docs/spiking.md, section 6")
+        return
     if name not in stream_names() and not Path(name).suffix:
-        raise unknown("data set or stream", name, stream_names())
+        raise unknown("data set or stream", name, [*stream_names(), *EVENT_SETS])
     is_stream = name in stream_names() and name not in catalog.names()
     info = stream_info(name) if is_stream else catalog.info(name)
     files = info.pop("files", [])

@@ -56,11 +56,15 @@ def one(data: str, rule: str, seed: int) -> dict[str, Any]:
     return {"accuracy": content["result"]["accuracy"], "costs": costs}
 
 
-def band(costs: list[dict[str, Any]], core: str, kind: str, figure: str, unit: float) -> str:
-    """Write the mean over seeds of low, nominal and high."""
-    low, nominal, high = (
-        np.mean([cost[core][kind][figure][end] for cost in costs]) / unit for end in ("low", "nominal", "high")
-    )
+def mean(costs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the mean over seeds of every number in nested tables."""
+    if not isinstance(costs[0], dict):
+        return float(f"{np.mean(costs):.6g}")  # type: ignore[return-value]
+    return {key: mean([cost[key] for cost in costs]) for key in costs[0]}
+
+
+def band(figure: dict[str, float], unit: float) -> str:
+    low, nominal, high = (figure[end] / unit for end in ("low", "nominal", "high"))
     return f"{nominal:.3g} ({low:.3g} to {high:.3g})"
 
 
@@ -74,10 +78,10 @@ def main() -> int:
         for rule in RULES:
             own = [found[k] for k, cell in enumerate(cells) if cell[:2] == (data, rule)]
             accuracies = [run["accuracy"] for run in own]
-            content[data][rule] = {"accuracies": accuracies, "costs": [run["costs"] for run in own]}
-            operations = np.mean([run["costs"]["loihi-like"]["training"]["synaptic_operations"] for run in own])
-            mean, deviation = np.mean(accuracies), np.std(accuracies, ddof=1)
-            print(f"| {data} | {rule} | {mean:.3f} +- {deviation:.3f} | {operations:,.0f} |")
+            content[data][rule] = {"accuracies": accuracies, "costs": mean([run["costs"] for run in own])}
+            operations = content[data][rule]["costs"]["loihi-like"]["training"]["synaptic_operations"]
+            spread = np.std(accuracies, ddof=1)
+            print(f"| {data} | {rule} | {np.mean(accuracies):.3f} +- {spread:.3f} | {operations:,.0f} |")
     for data in DATA:
         print(f"\n{data}\n")
         print("| core | published pJ/SOP | rule | learned sample, uJ | pJ/SOP | tested sample, uJ | pJ/SOP |")
@@ -85,7 +89,7 @@ def main() -> int:
         for core, published in CORES.items():
             for rule in RULES:
                 columns = [
-                    band(content[data][rule]["costs"], core, kind, figure, unit)
+                    band(content[data][rule]["costs"][core][kind][figure], unit)
                     for kind in ("training", "inference")
                     for figure, unit in zip(FIGURES, (1e6, 1.0), strict=True)
                 ]

@@ -468,26 +468,32 @@ def _labels_and_parts(
 # --- N-MNIST -----------------------------------------------------------------------------------------------
 
 
-def _open_nmnist(name: str, limit: int | None) -> EventSet:
+def event_set_place(name: str) -> Path | None:
+    """Return the folder or the file of a named event set, None where it is not on this machine."""
     folders = files.data_folders()
     if name == "nmnist":
         for root in folders:
             inside = [root / sub for sub in NMNIST_FOLDERS] + ([root] if root.name in NMNIST_FOLDERS else [])
             for folder in inside:
                 if (folder / "Train").is_dir() or (folder / "Test").is_dir():
-                    return _read_nmnist(name, folder, limit)
-    for root in folders:
-        for file in SMALL_FILES:
-            if (root / file).is_file():
-                return _read_small(name, root / file, limit)
+                    return folder
+    places = (root / file for root in folders for file in SMALL_FILES)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _open_nmnist(name: str, limit: int | None) -> EventSet:
+    place = event_set_place(name)
+    if place is not None:
+        return _read_nmnist(name, place, limit) if place.is_dir() else _read_small(name, place, limit)
+    folders = files.data_folders()
     absent = [str(folder) for folder in folders if not folder.is_dir()]
     note = f" ({files.DATA_VARIABLE} names {absent[0]}, which is no folder)" if absent else ""
-    place = f"a folder named in {files.DATA_VARIABLE}"
+    into = f"a folder named in {files.DATA_VARIABLE}"
     if name == "nmnist-small":
-        raise UserError(f"data set '{name}' was not found{note}; put nmnist_small.npz into {place}")
+        raise UserError(f"data set '{name}' was not found{note}; put nmnist_small.npz into {into}")
     raise UserError(
         f"data set '{name}' was not found{note}; unpack Train.zip and Test.zip of N-MNIST (Orchard et al. 2015) into a "
-        f'folder N-MNIST in {place}, or give tonic:NMNIST with pip install "edgelearn[tonic]"'
+        f'folder N-MNIST in {into}, or give tonic:NMNIST with pip install "edgelearn[tonic]"'
     )
 
 
