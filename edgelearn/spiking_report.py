@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgelearn.report import sparkline
 from edgelearn.spiking.learner import SpikingLearner
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class SpikingReport:
             )
         curve = result["test_accuracy_percent_by_epoch"]
         if len(curve) > 1:
-            console.print(f"by epoch  {sparkline(curve)}  {curve[0]:.1f} % -> {curve[-1]:.1f} %")
+            console.print(f"by epoch, %: {', '.join(f'{percent:.1f}' for percent in curve)}", soft_wrap=True)
         learned = "learned" if result["samples_learned"] else "tested"
         table = Table(f"a {learned} sample", *("inputs", *_names(net["sizes"])), box=None, pad_edge=False)
         for column in table.columns[1:]:
