@@ -192,7 +192,7 @@ def _run_spiking(
     if nir is not None:
         from edgelearn.spiking.nir_graph import check_nir
 
-        check_nir(nir)
+        check_nir(nir, resolved.neuron)
     found, speed = _with_spiking_progress(resolved, lambda show: run_spiking(resolved, out, resume, overwrite, show))
     written = [f"{out}/report.json, config.toml, weights.npz"] if out is not None else []
     if plot is not None:

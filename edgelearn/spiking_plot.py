@@ -45,24 +45,26 @@ def plot_spiking(run: SpikingRun, path: Path) -> None:
     spec = learner.spec
     with style.context(["default", STYLE]):
         figure = Figure(figsize=(8, 9), layout="constrained")
-        grid = figure.add_gridspec(4, spec.last, height_ratios=(2.2, 1, 1, 1.1))
+        watched = sorted({1, spec.last})
+        heights = (2.2, *[1.0] * len(watched), 1.1)
+        grid = figure.add_gridspec(len(heights), spec.last, height_ratios=heights)
         top = figure.add_subplot(grid[0, :])
         _raster(top, seen, spec.sizes)
         top.set_title(says, loc="left", fontsize=10)
-        for row, p in ((1, 1), (2, spec.last)):
+        for row, p in enumerate(watched, 1):
             axes = figure.add_subplot(grid[row, :], sharex=top)
             threshold = spec.neurons[p - 1].threshold
-            what = "outputs" if p == spec.last else "hidden neurons"
+            what = _name(p, spec.last)
             own = slice(spec.offsets()[p], spec.offsets()[p + 1])
             _membranes(axes, membranes[:, own], seen[:, own], threshold, what)
         axes.set_xlabel("time step")
         for p in range(1, spec.last + 1):
-            axes = figure.add_subplot(grid[3, p - 1])
+            axes = figure.add_subplot(grid[-1, p - 1])
             _histogram(axes, run.first.weights_into(p), learner.weights_into(p), spec.word_max)
-            axes.set_title(f"weights {_name(p - 1, spec.last)} to {_name(p, spec.last)}", loc="left", fontsize=9)
+            axes.set_title(f"{_name(p - 1, spec.last)} to {_name(p, spec.last)}", loc="left", fontsize=9)
             if p == 1:
                 axes.set_ylabel("share of weights, %")
-                axes.legend(frameon=False, fontsize=8)
+                axes.legend(frameon=False, fontsize=7, loc="upper left", handlelength=1)
         suffix = path.suffix.lower()
         write_whole(path, lambda file: figure.savefig(file, format=suffix[1:], metadata=METADATA[suffix]))
 
@@ -104,10 +106,12 @@ def _membranes(axes: Axes, membranes: np.ndarray, seen: np.ndarray, threshold: i
     for line, i in enumerate(shown):
         axes.plot(membranes[:, i], color=COLOURS[line], linewidth=1, label=f"{i}")
     axes.axhline(threshold, color=GREY, linestyle="--", linewidth=0.8)
-    axes.set_ylabel(f"membranes of\n{what}")
+    axes.set_ylabel(f"membranes,\n{what}")
+    title = "neuron\n(dashed:\nthreshold)"
     axes.legend(
-        frameon=False, fontsize=7, ncols=LINES, loc="lower left", title="neuron; dashed: threshold", title_fontsize=7
-    )
+        frameon=False, fontsize=7, title=title, title_fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.05),
+        handlelength=1,
+    )  # fmt: skip
 
 
 def _histogram(axes: Axes, before: np.ndarray, after: np.ndarray, word_max: int) -> None:

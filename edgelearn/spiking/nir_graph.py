@@ -82,8 +82,7 @@ def export_nir(learner: SpikingLearner, path: Path, step_s: float = STEP_S) -> N
     _check_suffix(path)
     _check_step(step_s)
     chain, side_path = _nodes_of(learner, step_s), path.with_suffix(".json")
-    if side_path.exists() and not _is_side(side_path):
-        raise UserError(f"{side_path} exists and is no side file of a NIR graph; give {path.name} another name")
+    _check_side(path)
     names, buffer = [name for name, _ in chain], io.BytesIO()
     graph = _nir().NIRGraph(nodes=dict(chain), edges=list(itertools.pairwise(names)))
     _nir().write(buffer, graph)
@@ -101,18 +100,32 @@ def export_nir(learner: SpikingLearner, path: Path, step_s: float = STEP_S) -> N
     write_whole(path, lambda file: file.write(buffer.getvalue()))
 
 
-def check_nir(path: Path) -> None:
-    """Refuse a file that could not be written, before anything is learned.
+def check_nir(path: Path, model: str) -> None:
+    """Refuse a graph that could not be written, before anything is learned.
+
+    Parameters
+    ----------
+    model : of the neurons
 
     Raises
     ------
     UserError
-        "... ends in", "cannot write ...", "nir is not installed"
+        "... ends in", "cannot write ...", "... exists and is no side file ...", "neurons are ...", "nir is not
+        installed"
     """
     _check_suffix(path)
     if not path.parent.is_dir():
         raise UserError(f"cannot write {path}: there is no folder {path.parent}; give a folder that can be written")
+    if model not in EXPORTED:
+        raise UserError(f"neurons are {model}, which NIR does not know; export {', '.join(EXPORTED)}")
+    _check_side(path)
     _nir()
+
+
+def _check_side(path: Path) -> None:
+    side_path = path.with_suffix(".json")
+    if side_path.exists() and not _is_side(side_path):
+        raise UserError(f"{side_path} exists and is no side file of a NIR graph; give {path.name} another name")
 
 
 def import_nir(

@@ -57,6 +57,7 @@ def test_what_is_printed_and_written(tmp_path):
         (("run", "--spiking", "--plot", "a.pdf"), "must end in .png or .svg"),
         (("run", "--spiking", "--nir", "a.h5"), "a NIR graph ends in .nir"),
         (("run", "--spiking", "--nir", "none/a.nir"), "there is no folder none"),
+        (("run", "--spiking", "--nir", "a.nir", "--neuron", "alif"), "neurons are alif, which NIR does not know"),
         (("run", "--spiking", "--data", "nmnist"), "was not found"),
         (("run", "--spiking", "--start", "none.nir"), "none.nir does not exist"),
         (("run", "--spiking", "--processor", "engine-28nm"), "has no synaptic operations"),
