@@ -125,6 +125,8 @@ def finished(out: Path, config: Settings) -> dict[str, Any] | None:
         return None
     try:
         content: dict[str, Any] = json.loads((out / REPORT).read_text())
+        if not _of_kind(config, content["config"]):
+            return None
         stored = validated(type(config), content["config"])
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{out / REPORT} cannot be read; start again with --overwrite") from None
@@ -138,6 +140,12 @@ def prepare(
     before = saved_settings(out)
     if not before and not overwrite and any((out / name).exists() for name in (REPORT, WEIGHTS, CHECKPOINT)):
         raise UserError(f"{out} holds results without their config.toml; give another --out, or --overwrite")
+    if not _of_kind(config, before):
+        if resume or not overwrite:
+            raise UserError(f"{out} holds a run of another kind of network; give another --out, or --overwrite")
+        for name in (REPORT, WEIGHTS, CHECKPOINT):
+            (out / name).unlink(missing_ok=True)
+        before = {}
     changed = differences(validated(type(config), before), config) if before else []
     if changed and (resume or not overwrite):
         given = ", ".join(changed)
@@ -156,6 +164,11 @@ def prepare(
         (out / CHECKPOINT).unlink(missing_ok=True)
     write_text(out / CONFIG, config.to_toml())
     return checkpoint
+
+
+def _of_kind(config: Settings, stored: dict[str, Any]) -> bool:
+    """Return whether settings are of a network of the same kind, of rates or of spikes."""
+    return not stored or bool(stored.get("spiking")) == hasattr(config, "spiking")
 
 
 def _load(out: Path, config: Settings, identity: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

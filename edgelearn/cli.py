@@ -159,7 +159,7 @@ def _given(flags: dict[str, Any], rate: type[Settings], spiking: bool) -> dict[s
     own, other = (SpikingConfig, rate) if spiking else (rate, SpikingConfig)
     for key, value in flags.items():
         foreign = key in other.model_fields or (key in ("plot", "nir") and not spiking)
-        if value not in (None, False) and foreign and key not in own.model_fields:
+        if value is not None and value is not False and foreign and key not in own.model_fields:
             name = key.replace("_", "-")
             raise UserError(
                 f"--{name} is for rate networks; leave it out with --spiking"
@@ -182,9 +182,13 @@ def _run_spiking(
     from rich.console import Console
 
     from edgelearn.config import SpikingConfig, validated
+    from edgelearn.files import make_folder
     from edgelearn.spiking_run import run_spiking
 
     resolved = validated(SpikingConfig, settings)
+    for path in (plot, nir):
+        if path is not None and out is not None and path.parent == out:
+            make_folder(out)
     if plot is not None:
         from edgelearn.stream_plot import check_plot
 
@@ -192,7 +196,7 @@ def _run_spiking(
     if nir is not None:
         from edgelearn.spiking.nir_graph import check_nir
 
-        check_nir(nir, resolved.neuron)
+        check_nir(nir, resolved.neuron or "lif", out)
     found, speed = _with_spiking_progress(resolved, lambda show: run_spiking(resolved, out, resume, overwrite, show))
     written = [f"{out}/report.json, config.toml, weights.npz"] if out is not None else []
     if plot is not None:
@@ -203,7 +207,7 @@ def _run_spiking(
     if nir is not None:
         from edgelearn.spiking.nir_graph import export_nir
 
-        export_nir(found.learner, nir)
+        export_nir(found.learner, nir, found.shown.step_s)
         written.append(f"{nir}, {nir.with_suffix('.json').name}")
     if json:
         sys.stdout.write(found.report.to_json())
@@ -371,6 +375,8 @@ def validate_command(
         raise UserError("a spiking network is compared with Brian2; give --against brian2")
     settings |= _given(flags, RunConfig, is_spiking)
     if is_spiking:
+        if epochs is not None:
+            raise UserError("--epochs is not for --against brian2, which compares one pass over the first samples")
         _validate_spiking(settings, out, json)
         return
     from rich.console import Console
@@ -938,7 +944,7 @@ def data_list() -> None:
             use, here = "run, stream", f"not here; edgelearn data fetch {name}" if missing else "here"
         else:
             info = stream_info(name)
-            use, here = "stream", "here" if info["found"] else f"not here; {info['how_to_get']}"
+            use, here = "stream, run --spiking --window", "here" if info["found"] else f"not here; {info['how_to_get']}"
         rows.append({"name": name, "for": use, "what": info["description"], "classes": info["classes"], "where": here})
     for name, description in EVENT_SETS.items():
         here = "here" if event_set_place(name) else "not here; see edgelearn/docs/spiking.md, section 6"
@@ -978,8 +984,14 @@ def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]
 def data_fetch(name: Annotated[str, typer.Argument(help="A data set.")]) -> None:
     """Download a data set and check its files."""
     from edgelearn.streams import catalog
+    from edgelearn.streams.events import EVENT_SETS, event_set_place
     from edgelearn.streams.open_source import stream_info, stream_names
 
+    if name in EVENT_SETS:
+        place = event_set_place(name)
+        raise UserError(
+            f"{name} is here" if place else f"{name} cannot be fetched; see edgelearn/docs/spiking.md, section 6"
+        )
     if name in stream_names() and name not in catalog.names():
         about = stream_info(name)
         raise UserError(f"{name} is here" if about["found"] else f"{name} is not here: {about['how_to_get']}")

@@ -67,6 +67,8 @@ class SpikingReport:
                 f"{result['samples_learned']} learned"
                 + (f" at {samples_per_second:,.0f} samples/s" if samples_per_second else "")
             )
+        for note in c["notes"]:
+            console.print(f"note: {note}", soft_wrap=True)
         curve = result["test_accuracy_percent_by_epoch"]
         if len(curve) > 1:
             console.print(f"by epoch, %: {', '.join(f'{percent:.1f}' for percent in curve)}", soft_wrap=True)

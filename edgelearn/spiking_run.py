@@ -13,7 +13,6 @@ import numpy as np
 from edgelearn import __version__
 from edgelearn.checkpoint import (
     CHECKPOINT_SECONDS,
-    CONTRACT,
     WEIGHTS,
     Interrupted,
     digest,
@@ -28,11 +27,15 @@ from edgelearn.config import SpikingConfig
 from edgelearn.errors import UserError
 from edgelearn.files import read_arrays
 from edgelearn.network import parse_net
+from edgelearn.rules.catalog import find_rule
 from edgelearn.spiking.learner import SpikingLearner
-from edgelearn.spiking.network import Neuron, SpikingSpec, design
-from edgelearn.spiking.training import Samples, predict, train
+from edgelearn.spiking.network import CONTRACT as SPIKING_CONTRACT
+from edgelearn.spiking.network import SpikingSpec, design
+from edgelearn.spiking.tables import STEP
+from edgelearn.spiking.training import BLOCK_BYTES, Samples, predict, train
 from edgelearn.spiking_data import Shown, open_shown
 from edgelearn.spiking_report import SpikingReport, by_population
+from hw_models.processor import Core
 from hw_models.spiking_cost import find_core, spiking_as_dict
 
 DEFAULT_HIDDEN = 64
@@ -79,62 +82,78 @@ def network_of(config: SpikingConfig, shown: Shown) -> SpikingSpec:
         raise UserError(
             f"net '{config.net}' does not fit {shown.name}: {n_in} inputs and {n_out} classes; try --net {example}"
         )
-    spec = design(sizes, config.rule, config.bits, config.rounding, config.seed, code=shown.code)
+    if len(sizes) == 2:
+        for name in ("threshold", "refractory", "hidden_shift"):
+            if getattr(config, name) is not None:
+                raise UserError(f"{name} is of hidden neurons, and net '{config.net}' has none; leave it out")
+    spec = design(sizes, config.rule, config.bits, config.rounding or "stochastic", config.seed, code=shown.code)
     scale = min((DIGITS_ACTIVITY / max(_activity(shown), 0.01)) ** 0.5, 4.0)
-    synapses = list(spec.synapses)
-    for p, one in enumerate(synapses):
-        hidden = p < len(synapses) - 1
-        shift = config.hidden_shift if hidden else config.output_shift
-        synapses[p] = replace(
-            one,
-            spread=one.spread * (scale if p == 0 else 1.0),
-            shift=one.shift if shift is None else shift,
-            delay=config.delay,
-        )
-    common = {"model": config.neuron, "reset": config.reset, "leak": config.leak, "gate_on": config.gate_on}
-    own = {"refractory": config.refractory}
-    if config.threshold is not None:
-        own["threshold"] = config.threshold
-    neurons = [_changed(one, common | (own if p < len(synapses) - 1 else {})) for p, one in enumerate(spec.neurons)]
-    delays = [one.delay for one in synapses]
-    shifts, spreads = [one.shift for one in synapses], [one.spread for one in synapses]
-    changes: dict[str, Any] = {"delays": delays, "shifts": shifts, "spreads": spreads, "code": shown.code}
-    checked = design(sizes, config.rule, config.bits, config.rounding, config.seed, **changes)
-    return replace(checked, neurons=tuple(neurons))
+    last = len(spec.synapses) - 1
+    given = {"model": config.neuron, "reset": config.reset, "leak": config.leak, "gate_on": config.gate_on}
+    of_hidden = {"threshold": config.threshold, "refractory": config.refractory}
+    neurons = tuple(_changed(one, given | (of_hidden if p < last else {})) for p, one in enumerate(spec.neurons))
+    changes: dict[str, Any] = {
+        "spreads": [one.spread * (1.0 if p else scale) for p, one in enumerate(spec.synapses)],
+        "shifts": _shifts(config, spec),
+        "delays": [config.delay or 1] * (last + 1),
+        "neurons": neurons,
+    }
+    return design(sizes, config.rule, config.bits, spec.rounding, config.seed, code=shown.code, **changes)
 
 
-def _changed(neuron: Neuron, changes: dict[str, Any]) -> Neuron:
-    return replace(neuron, **changes)
+def _changed(one: Any, given: dict[str, Any]) -> Any:
+    return replace(one, **{name: value for name, value in given.items() if value is not None})
+
+
+def _shifts(config: SpikingConfig, spec: SpikingSpec) -> list[int]:
+    """Return the learning shifts, those of the rule where none are given."""
+    *hidden, output = (one.shift for one in spec.synapses)
+    shifts = hidden if config.hidden_shift is None else [config.hidden_shift] * len(hidden)
+    return [*shifts, output if config.output_shift is None else config.output_shift]
 
 
 def _activity(shown: Shown) -> float:
     """Return input spikes of a step, of the first samples."""
     steps = shown.presentation.steps
-    first = np.arange(min(50, len(shown.train.labels)))
+    few = max(1, min(50, BLOCK_BYTES // (steps * shown.train.n_inputs)))
+    first = np.arange(min(few, len(shown.train.labels)))
     return float(shown.train.spikes(first, steps, np.random.default_rng(0)).sum(2).mean())
 
 
-def start_learner(config: SpikingConfig, shown: Shown) -> SpikingLearner:
-    """Return the learner that a run starts with: drawn anew, or the NIR graph of `start`."""
+def start_learner(config: SpikingConfig, shown: Shown) -> tuple[SpikingLearner, tuple[str, ...]]:
+    """Return the learner that a run starts with, drawn anew or from the NIR graph of `start`, and what that has lost.
+
+    How a graph learns (rounding, gates, refractory steps, shifts) is as in its side file or as settings say.
+    """
     if config.start is None:
-        return SpikingLearner(network_of(config, shown))
+        return SpikingLearner(network_of(config, shown)), ()
     from edgelearn.spiking.nir_graph import import_nir
 
     for name in OF_THE_GRAPH:
-        if getattr(config, name) != SpikingConfig.model_fields[name].default:
+        if getattr(config, name) is not None:
             raise UserError(f"{name} is in the graph {config.start}; leave it out")
-    found = import_nir(Path(config.start), bits=config.bits, rule=config.rule, seed=config.seed)
-    spec = found.learner.spec
+    found = import_nir(Path(config.start), True, config.bits, shown.step_s, config.rule, config.seed)
+    learner, spec = found.learner, found.learner.spec
     ends = (shown.train.n_inputs, len(shown.class_names))
     if (spec.sizes[0], spec.sizes[-1]) != ends:
         raise UserError(
             f"{config.start} has {spec.sizes[0]} inputs and {spec.sizes[-1]} outputs; "
             f"{shown.name} has {ends[0]} inputs and {ends[1]} classes"
         )
-    for name, given in (("rule", spec.rule.name), ("bits", spec.bits)):
-        if given != getattr(config, name):
-            raise UserError(f"{config.start} is of {name} {given}; give --{name} {given}")
-    return found.learner
+    for name, given, own in (
+        ("rule", find_rule(config.rule).name, spec.rule.name),
+        ("bits", config.bits, spec.bits),
+    ):
+        if given != own:
+            raise UserError(f"{config.start} is of {name} {own}; give --{name} {own}")
+    *hidden, output = (_changed(one, {"gate_on": config.gate_on}) for one in spec.neurons)
+    hidden = [_changed(one, {"refractory": config.refractory}) for one in hidden]
+    synapses = tuple(replace(one, shift=s) for one, s in zip(spec.synapses, _shifts(config, spec), strict=True))
+    rounding = config.rounding or spec.rounding
+    changed = SpikingLearner(replace(spec, neurons=(*hidden, output), synapses=synapses, rounding=rounding))
+    changed.weights[:], changed.feedback[:] = learner.weights, learner.feedback
+    changed.net[STEP] = learner.net[STEP]
+    return changed, found.losses
 
 
 def run_spiking(
@@ -163,13 +182,18 @@ def run_spiking(
     core = find_core(config.processor)
     content = finished(out, config) if out is not None and resume else None
     shown = open_shown(config)
-    first = start_learner(config, shown)
+    first, losses = start_learner(config, shown)
     learner = first.copy()
     if content is not None and out is not None:
-        words, _ = read_arrays(out / WEIGHTS)
-        learner.weights[:] = words["weights"]
+        words, note = read_arrays(out / WEIGHTS)
+        learner.weights[:], learner.feedback[:] = words["weights"], words["feedback"]
+        learner.net[STEP] = note["step"]
         return SpikingRun(SpikingReport(content), shown, first, learner)
-    identity = {"contract": CONTRACT, "samples": _digest(shown.train, shown.test)}
+    identity = {
+        "contract": SPIKING_CONTRACT,
+        "samples": _digest(shown.train, shown.test),
+        "network": digest(first.table, first.net, first.weights, first.feedback),
+    }
     progress = SpikingProgress()
     inferred = learner.copy()
     checkpoint = prepare(out, config, identity, resume, overwrite) if out is not None else None
@@ -208,14 +232,17 @@ def run_spiking(
                 save_checkpoint(out, config, state(), note)
                 saved_at = now
 
-        if config.epochs == 0 and not progress.accuracies:
+        if config.epochs == 0:
             test()
+            if interrupts:
+                raise Interrupted(None)
         done = (progress.epoch, progress.position)
         train(learner, shown.train, shown.presentation, config.epochs, config.seed, done, after_block)
-    report = _report(config, shown, learner, inferred, progress, core)
+    report = _report(config, shown, learner, inferred, progress, core, (*shown.notes, *losses))
     if out is not None:
         words = {"weights": learner.weights, "feedback": learner.feedback}
-        write_results(out, words, {"net": list(learner.spec.sizes), "bits": learner.spec.bits}, report.to_json())
+        note = {"net": list(learner.spec.sizes), "bits": learner.spec.bits, "step": int(learner.net[STEP])}
+        write_results(out, words, note, report.to_json())
     return SpikingRun(report, shown, first, learner)
 
 
@@ -231,7 +258,8 @@ def _report(
     learner: SpikingLearner,
     inferred: SpikingLearner,
     progress: SpikingProgress,
-    core: Any,
+    core: Core,
+    notes: tuple[str, ...],
 ) -> SpikingReport:
     spec, steps = learner.spec, shown.presentation.steps
     learned, tested = (one.counted("steps") // steps for one in (learner, inferred))
@@ -243,7 +271,7 @@ def _report(
     )
     content = {
         "edgelearn": __version__,
-        "contract": CONTRACT,
+        "contract": SPIKING_CONTRACT,
         "config": config.model_dump(mode="json"),
         "data": {
             "name": shown.name,
@@ -261,6 +289,7 @@ def _report(
             "test_accuracy_percent_by_epoch": progress.accuracies,
             "samples_learned": learned,
         },
+        "notes": list(notes),
         "populations": by_population(learner if learned else inferred, steps),
         "cost": cost,
         "counters": {"learning": learner.counters_by_name(), "inference": inferred.counters_by_name()},

@@ -15,6 +15,7 @@ from edgelearn.config import SpikingConfig
 from edgelearn.files import make_folder, write_text
 from edgelearn.spiking.coding import samples_raster
 from edgelearn.spiking.learner import SpikingLearner
+from edgelearn.spiking.tables import STEP
 from edgelearn.spiking_data import open_shown
 from edgelearn.spiking_run import start_learner
 
@@ -97,13 +98,14 @@ def validate_spiking(
 
     numpy_target()
     shown = open_shown(config)
-    first = start_learner(config, shown)
+    first, losses = start_learner(config, shown)
+    first.net[STEP] = 0  # as Brian2 counts its steps
     order = np.arange(min(config.limit or SAMPLES, len(shown.train.labels)))
     spikes = shown.train.spikes(order, shown.presentation.steps, np.random.default_rng([config.seed, 0]))
     ends = shown.presentation.first_label, shown.presentation.period
     raster = samples_raster(spikes, shown.train.labels[order], *ends)
-    notes = []
-    if config.delay > 1 or first.spec.slots > 1:
+    notes = [*shown.notes, *losses]
+    if first.spec.slots > 1:
         raster = replace(raster, starts=np.arange(raster.steps) == 0)
         notes.append("samples follow each other without a fresh start: Brian2 cannot take back spikes on their way")
 

@@ -93,10 +93,10 @@ def samples_raster(spikes: np.ndarray, labels: np.ndarray, first_label: int, per
     Parameters
     ----------
     spikes : bool[n, steps, n_in]; labels : int[n], -1 for samples without one
-    first_label, period : steps of a sample at which its label comes
+    first_label, period : steps of a sample at which its label comes; none at its last step, after which nothing learns
     """
     n, steps, n_in = spikes.shape
     events, starts = np.full((n, steps), -1), np.zeros((n, steps), bool)
-    events[:, first_label::period] = np.asarray(labels)[:, None]
+    events[:, first_label : steps - 1 : period] = np.asarray(labels)[:, None]
     starts[:, 0] = True
     return raster_of(spikes.reshape(n * steps, n_in), events.ravel(), starts.ravel())

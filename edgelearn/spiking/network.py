@@ -18,6 +18,7 @@ RESETS = ("subtract", "zero")
 GATES = ("current", "membrane")
 ROUNDINGS = ("nearest", "stochastic")
 MAX_NEURONS = 16_000
+CONTRACT = 1  # version of docs/spiking.md
 TRACE_BITS, FEEDBACK_BITS, COUNT_BITS = 7, 8, 16
 
 
@@ -148,8 +149,9 @@ class SpikingSpec:
                 traces += self.sizes[p - 1] * TRACE_BITS
                 feedback += size * self.sizes[-1] * FEEDBACK_BITS * (p < self.last)
         neurons += self.sizes[-1] * COUNT_BITS
+        waiting = sum(n * (one.delay - 1) for n, one in zip(self.sizes, self.synapses, strict=False))
         weights = sum(n_in * n_out for n_in, n_out in pairwise(self.sizes)) * self.bits
-        held = {"forward weights": weights, "activations": neurons}
+        held = {"forward weights": weights, "activations": neurons + waiting}  # spikes on their way are bits
         return held | ({"buffers": modulators + traces, "feedback": feedback} if learning else {})
 
     def _modulator_bits(self, p: int) -> int:

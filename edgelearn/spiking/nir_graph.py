@@ -86,26 +86,25 @@ def export_nir(learner: SpikingLearner, path: Path, step_s: float = STEP_S) -> N
     names, buffer = [name for name, _ in chain], io.BytesIO()
     graph = _nir().NIRGraph(nodes=dict(chain), edges=list(itertools.pairwise(names)))
     _nir().write(buffer, graph)
-    spec = asdict(learner.spec) | {"rule": learner.spec.rule.name}
     side = {
         "format": FORMAT,
         "version": VERSION,
         "sha256": _sha256(chain),
         "step_s": step_s,
         "step": int(learner.net[t.STEP]),  # draws of stochastic rounding go on from here
-        "spec": spec,
+        "spec": learner.spec.as_dict(),
         "feedback": learner.feedback.tolist(),
     }
     write_text(side_path, json.dumps(side, default=lambda number: number.item()) + "\n")
     write_whole(path, lambda file: file.write(buffer.getvalue()))
 
 
-def check_nir(path: Path, model: str) -> None:
+def check_nir(path: Path, model: str, out: Path | None = None) -> None:
     """Refuse a graph that could not be written, before anything is learned.
 
     Parameters
     ----------
-    model : of the neurons
+    model : of the neurons; out : folder of the run's other files
 
     Raises
     ------
@@ -114,6 +113,8 @@ def check_nir(path: Path, model: str) -> None:
         installed"
     """
     _check_suffix(path)
+    if out is not None and path.with_suffix(".json") == out / "report.json":
+        raise UserError(f"{path.name} would put its side file in the place of {out / 'report.json'}; give another name")
     if not path.parent.is_dir():
         raise UserError(f"cannot write {path}: there is no folder {path.parent}; give a folder that can be written")
     if model not in EXPORTED:
@@ -283,12 +284,14 @@ def _from_side(chain: _Chain, path: Path) -> SpikingLearner:
         raise UserError(f"{path} is not of this graph, whose numbers have changed since; {alone}")
     try:
         learner = SpikingLearner(_spec_of(note["spec"]))
-        feedback = np.array([_whole(word, -32768, 32767) for word in note["feedback"]], np.int16)
+        feedback = np.array([_whole(word, -127, 127) for word in note["feedback"]], np.int16)
         learner.net[t.STEP] = _whole(note["step"], 0, 2**62)
         units = iter(2.0**one.exponent for one in learner.spec.synapses)
         weights = [np.asarray(node.weight).T / next(units) for _, node in chain if type(node).__name__ in _SYNAPSES]
         if [one.shape for one in weights] != list(zip(learner.spec.sizes, learner.spec.sizes[1:], strict=False)):
             raise ValueError(f"sizes are {learner.spec.sizes}, unlike those of the graph")
+        if any((np.abs(one) > learner.spec.word_max).any() or (one != np.rint(one)).any() for one in weights):
+            raise ValueError(f"weights are no words of {learner.spec.bits} bits")
         if feedback.shape != learner.feedback.shape:
             raise ValueError(f"feedback has {len(feedback)} words, not {len(learner.feedback)}")
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -312,8 +315,12 @@ def _spec_of(note: dict[str, Any]) -> SpikingSpec:
         raise ValueError(f"neurons are of {len(neurons)} populations, sizes of {len(sizes) - 1}")
     for name in ("trace_leak", "trace_step", "target", "spike_cost", "feedback_spread"):
         _whole(fields[name], 0, 31 if name == "trace_leak" else 32767)
+    bits = _whole(fields["bits"], -(2**31), 2**31)  # `design` says which are allowed
+    _whole(fields["seed"], 0, 2**31 - 1)
     for connection in synapses:
-        _whole(connection.exponent, -8, 8)
+        _whole(connection.exponent, min(-8, 8 - bits), max(0, 8 - bits))
+        if not 0 <= connection.spread < math.inf:
+            raise ValueError(f"spread is {connection.spread}")
     spec = design(
         sizes,
         neurons=neurons,

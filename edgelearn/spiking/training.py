@@ -11,7 +11,7 @@ import numpy as np
 from edgelearn.spiking.coding import address_events, delta_code, latency_code, rate_code, samples_raster
 from edgelearn.spiking.learner import Raster, SpikingLearner
 
-BLOCK, BLOCK_BYTES = 256, 32_000_000  # samples, and bytes of their spikes, that are held at a time
+BLOCK, BLOCK_BYTES = 256, 8_000_000  # samples, and bytes of their spikes, that are held at a time
 TEST_SEED = 999  # of the spikes that all networks are tested on
 
 

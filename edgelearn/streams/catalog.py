@@ -278,6 +278,8 @@ def open_dataset(
 
 
 def _check_is_path(given: str) -> None:
+    if given.startswith("nmnist"):
+        raise UserError(f"'{given}' is a set of address events, which spiking networks learn; give --spiking")
     if Path(given).suffix.lower() not in SUFFIXES and not Path(given).expanduser().is_file():
         raise UserError(f"{unknown('data set', given, names())} Own files end in {' or '.join(SUFFIXES)}.")
 

@@ -1,7 +1,5 @@
 """The spiking contract (edgelearn/docs/spiking.md) in plain whole numbers, one word at a time, sharing nothing with kernels."""
 
-from __future__ import annotations
-
 WORD = 0xFFFFFFFF
 
 
@@ -48,7 +46,11 @@ class NaiveSpiking:
         self.s = settings
         self.t = 0
         self.populations = [Population(n) for n in sizes]
-        self.counts = {"spikes": 0, "synaptic_operations": 0, "synaptic_updates": 0, "saturations": 0}
+        names = (
+            "steps spikes synaptic_operations neuron_updates trace_updates weight_read weight_write synaptic_updates"
+        )
+        names += " saturations membrane_saturations trace_saturations label_events feedback_read"
+        self.counts = dict.fromkeys(names.split(), 0)
 
     def step(self, inputs: list[int], label: int | None, start: bool) -> list[list[int]]:
         """Take one step; return the neurons that spiked, by population."""
@@ -85,6 +87,7 @@ class NaiveSpiking:
             for i in spiked[p]:
                 self._reset(p, i, last)
         self.counts["spikes"] += sum(len(one) for one in spiked)
+        self.counts["steps"] += 1
         self.t += 1
         return spiked
 
@@ -92,6 +95,7 @@ class NaiveSpiking:
         arriving = [total * 2**exponent if exponent > 0 else total // 2**-exponent for total in population.arriving]
         population.arriving = [0] * population.n
         for i in range(population.n):
+            self.counts["neuron_updates"] += 1
             u = population.current[i]
             population.current[i] = sat16(u - (u >> neuron["current_leak"]) + arriving[i])
             population.adaptation[i] -= population.adaptation[i] >> neuron["adaptation_leak"]
@@ -103,6 +107,7 @@ class NaiveSpiking:
                     v -= v >> neuron["leak"]
                 taken = population.current[i] >> neuron["current_gain"] if neuron["model"] == "cuba" else arriving[i]
                 population.membrane[i] = sat16(v + taken)
+                self.counts["membrane_saturations"] += population.membrane[i] != v + taken
             q = population.membrane[i] if neuron["gate_on"] == "membrane" else population.current[i]
             population.gate[i] = int(neuron["gate"][0] < q < neuron["gate"][1])
 
@@ -112,6 +117,7 @@ class NaiveSpiking:
             for i in range(population.n):
                 population.arriving[i] += self.weights[p][j][i]
                 self.counts["synaptic_operations"] += 1
+                self.counts["weight_read"] += 1
 
     def _learn(self, p) -> None:
         before, population, shift = self.populations[p - 1], self.populations[p], self.connections[p - 1]["shift"]
@@ -128,10 +134,13 @@ class NaiveSpiking:
                 w = self.weights[p][j][i] + (before.trace[j] * population.modulator[i] + rho) // 2**shift
                 self.weights[p][j][i] = max(-top, min(top, w))
                 self.counts["synaptic_updates"] += 1
+                self.counts["weight_read"] += 1
+                self.counts["weight_write"] += 1
                 self.counts["saturations"] += abs(w) > top
 
     def _label(self, label) -> None:
         outputs = self.populations[-1]
+        self.counts["label_events"] += 1
         errors = [
             max(-127, min(127, self.s["target"] * (o == label) - self.s["spike_cost"] * outputs.count[o]))
             for o in range(outputs.n)
@@ -139,6 +148,8 @@ class NaiveSpiking:
         outputs.modulator, outputs.count = errors, [0] * outputs.n
         for p in range(1, len(self.sizes) - 1):
             rows = self.feedback[p - 1]
+            looked_at = {"drtp": 1, "shallow": 0}.get(self.rule, sum(e != 0 for e in errors))
+            self.counts["feedback_read"] += looked_at * self.sizes[p]
             for i in range(self.sizes[p]):
                 if self.rule == "drtp":
                     m = rows[label][i]
@@ -153,6 +164,8 @@ class NaiveSpiking:
     def _reset(self, p, i, last) -> None:
         population = self.populations[p]
         if p < last:
+            self.counts["trace_updates"] += 1
+            self.counts["trace_saturations"] += population.trace[i] + self.s["trace_step"] > 127
             population.trace[i] = min(population.trace[i] + self.s["trace_step"], 127)
         if p > 0:
             neuron = self.neurons[p - 1]

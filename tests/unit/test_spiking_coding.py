@@ -41,9 +41,9 @@ def test_address_events_fall_into_steps():
 
 
 def test_labels_come_when_they_are_due():
-    raster = samples_raster(np.zeros((2, 6, 3), bool), np.array([1, -1]), 2, 3)
-    assert raster.labels.tolist() == [-1, -1, 1, -1, -1, 1] + [-1] * 6
-    assert np.flatnonzero(raster.starts).tolist() == [0, 6]
+    raster = samples_raster(np.zeros((2, 7, 3), bool), np.array([1, -1]), 2, 2)
+    assert raster.labels.tolist() == [-1, -1, 1, -1, 1, -1, -1] + [-1] * 7  # not at the last step: nothing would learn
+    assert np.flatnonzero(raster.starts).tolist() == [0, 7]
 
 
 @pytest.mark.parametrize("code", ["rate", "latency"])
@@ -78,8 +78,8 @@ def test_events_of_samples_in_any_order():
     samples = EventSamples(np.array([0, 1500, 100]), np.array([4, 1, 2]), offset, labels, 5, 1000.0)
     spikes = samples.spikes(np.array([2, 0, 1]), 3, np.random.default_rng(0))
     assert np.argwhere(spikes).tolist() == [[0, 0, 2], [1, 0, 4], [1, 1, 1]]
-    raster = next(blocks(samples, np.array([2, 0]), Presentation(3, 2, 1), [0], True))
-    assert raster.labels.tolist() == [-1, -1, 1, -1, -1, 0]
+    raster = next(blocks(samples, np.array([2, 0]), Presentation(3, 1, 1), [0], True))
+    assert raster.labels.tolist() == [-1, 1, -1, -1, 0, -1]
     assert raster.source.tolist() == [2, 4, 1]
 
 

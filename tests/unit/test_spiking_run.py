@@ -191,15 +191,21 @@ def test_event_camera_digits():
     [
         ({"code": "phase"}, "code 'phase' is not known"),
         ({"code": "events"}, "data 'digits' are no events"),
-        ({"code": "delta"}, "give --window 32"),
-        ({"code": "delta", "window": 8}, "'digits' is no sensor stream"),
-        ({"first_label": 40}, "first_label is 40; a sample has 32 steps, give 0 to 31"),
+        ({"code": "delta"}, "'digits' is no sensor stream"),
+        ({"data": "drift"}, "'drift' is cut into windows of a sensor stream; give --window 32"),
+        ({"first_label": 31}, "first_label is 31; of 32 steps it may be 0 to 30: a label acts a step later"),
+        ({"steps": 1}, "steps is 1; a label acts in the step after it"),
+        ({"delay": 32}, "delay is 32; a sample has 32 steps"),
+        ({"stride": 4}, "give --window too"),
+        ({"delta": 4}, "give --code delta"),
+        ({"step_time": "5 ms"}, "step_time is for address events"),
+        ({"net": "64-10", "threshold": 9}, "threshold is of hidden neurons, and net '64-10' has none"),
         ({"net": "32-8-10"}, "net '32-8-10' does not fit digits: 64 inputs and 10 classes; try --net 64-8-10"),
         ({"rule": "bp"}, "rule 'bp' is not for spiking networks; take drtp, dfa, sdfa, shallow"),
         ({"rounding": "residual"}, "rounding 'residual' is not known"),
         ({"neuron": "hh"}, "model 'hh' is not known"),
         ({"bits": 20}, "bits is 20; a weight has 2 to 16"),
-        ({"delay": 65}, "a spike takes 1 to 64 steps"),
+        ({"delay": 65, "steps": 90}, "a spike takes 1 to 64 steps"),
         ({"data": "no-such"}, "data set 'no-such' is not known"),
         ({"start": "net.nir", "net": None, "neuron": "if"}, "neuron is in the graph net.nir; leave it out"),
     ],
@@ -234,6 +240,89 @@ def test_a_graph_goes_out_and_comes_in(tmp_path):
     for changes, text in (({"rule": "dfa"}, "is of rule drtp; give --rule drtp"), ({"bits": 4}, "is of bits 8")):
         with pytest.raises(UserError, match=text):
             run_spiking(config(net=None, start=start, **changes))
+    assert run_spiking(config(net=None, start=start, epochs=0, rule="DRTP")).learner.spec == found.learner.spec
+    learns = run_spiking(config(net=None, start=start, rounding="nearest", hidden_shift=9, refractory=3, epochs=1))
+    spec = learns.learner.spec
+    assert (spec.rounding, spec.synapses[0].shift, spec.neurons[0].refractory) == ("nearest", 9, 3)
+    assert spec.synapses[1] == found.learner.spec.synapses[1]
+    (tmp_path / "net.json").unlink()
+    alone = run_spiking(config(net=None, start=start, epochs=0, bits=3)).report.content
+    assert "weights rounded to 3 bits" in alone["notes"][0]  # what has been lost
+    assert alone["network"]["bits"] == 3
+
+
+def test_time_constants_of_a_graph_are_those_of_the_steps(tmp_path):
+    try:
+        import nir
+
+        from edgelearn.spiking.nir_graph import export_nir
+    except ImportError:
+        missing('nir is not installed: pip install "edgelearn[nir]"')
+    write_events(tmp_path / "e.csv")
+    own = config(data=str(tmp_path / "e.csv"), net=None, steps=20, step_time="5 ms", limit=None, epochs=0)
+    found = run_spiking(own)
+    assert found.shown.step_s == 0.005
+    export_nir(found.learner, tmp_path / "net.nir", found.shown.step_s)
+    (tmp_path / "net.json").unlink()
+    assert nir.read(tmp_path / "net.nir").nodes["neurons_1"].tau[0] == pytest.approx(16 * 0.005)
+    again = run_spiking(own.model_copy(update={"start": str(tmp_path / "net.nir")}))
+    assert again.learner.spec.neurons[0].leak == 4
+
+
+def test_a_run_goes_on_only_with_the_network_it_began_with(tmp_path, monkeypatch):
+    try:
+        from edgelearn.spiking.nir_graph import export_nir
+
+        export_nir(SpikingLearner(design((64, 8, 10))), tmp_path / "net.nir")
+    except UserError as error:
+        missing(str(error))
+    monkeypatch.setattr("edgelearn.spiking.training.BLOCK", 25)
+    started = config(net=None, start=str(tmp_path / "net.nir"))
+    import os
+    import signal
+
+    with pytest.raises(Interrupted):
+        run_spiking(started, tmp_path / "out", on_progress=lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    export_nir(SpikingLearner(design((64, 8, 10), seed=5)), tmp_path / "net.nir")
+    with pytest.raises(UserError, match="was made with other network"):
+        run_spiking(started, tmp_path / "out", resume=True)
+
+
+def test_a_finished_run_gives_its_learner_back(tmp_path):
+    found = run_spiking(config(), tmp_path / "out")
+    again = run_spiking(config(), tmp_path / "out", resume=True)
+    for name in ("weights", "feedback", "net"):
+        assert (getattr(again.learner, name) == getattr(found.learner, name)).all(), name
+
+
+def test_a_folder_of_the_other_kind_of_network(tmp_path):
+    from edgelearn.config import make_config
+    from edgelearn.run import run
+
+    rate = make_config({"net": "64-4-10", "epochs": 1, "limit": 40})
+    run(rate, tmp_path)
+    with pytest.raises(UserError, match="another kind of network; give another --out, or --overwrite"):
+        run_spiking(config(), tmp_path)
+    run_spiking(config(), tmp_path, overwrite=True)
+    with pytest.raises(UserError, match="another kind of network"):
+        run(rate, tmp_path)
+    run(rate, tmp_path, overwrite=True)
+    assert "spiking" not in json.loads((tmp_path / "report.json").read_text())["config"]
+
+
+def test_windows_of_one_class_are_refused(tmp_path):
+    (tmp_path / "one.csv").write_text("x,label\n" + "1.0,a\n2.0,a\n" * 200)
+    with pytest.raises(UserError, match="of 1 classes"):
+        open_shown(config(data=str(tmp_path / "one.csv"), net=None, window=10))
+    write_series(tmp_path / "s.csv")
+    with pytest.raises(UserError, match="leaves 0 windows"):
+        open_shown(config(data=str(tmp_path / "s.csv"), net=None, window=100, stride=1, test_fraction=0.9))
+
+
+def test_events_after_the_last_step_are_told(tmp_path):
+    write_events(tmp_path / "e.csv")
+    shown = open_shown(config(data=str(tmp_path / "e.csv"), net=None, steps=10, step_time="1 ms", limit=None))
+    assert "of the events come after the 10 steps" in shown.notes[0]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
