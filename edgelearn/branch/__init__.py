@@ -1,0 +1,1 @@
+"""Online binary learning in the place of a branch predictor: traces in, mispredictions out."""

@@ -1,0 +1,1 @@
+"""Loops over branches, one file a family of predictors."""
