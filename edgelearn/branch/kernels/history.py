@@ -24,3 +24,18 @@ def pushed(window, at, length, outcome):  # type: ignore[no-untyped-def]
     at -= 1
     window[at] = outcome
     return at
+
+
+@inlined
+def folded(fold, outcome, oldest, turn, width):  # type: ignore[no-untyped-def]
+    """Return a history folded to `width` bits after one more outcome.
+
+    Bit j of the history, 0 the newest, is exclusive-ored into bit j modulo width.
+
+    Parameters
+    ----------
+    outcome : 0 or 1; oldest : the outcome, -1 or 1, that has just left the history
+    turn : length of the history modulo width
+    """
+    fold = ((fold << 1) | outcome) ^ (((oldest + 1) >> 1) << turn)
+    return (fold ^ (fold >> width)) & ((1 << width) - 1)

@@ -1,0 +1,117 @@
+"""TAGE: tagged tables of longer and longer histories over a bimodal table; the longest that knows the branch predicts.
+
+No loop predictor, no statistical corrector, no history of paths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from edgelearn.branch.counting import Counting, check, check_lengths, too_small
+from edgelearn.branch.kernels import tage as kernel
+from edgelearn.branch.kernels.history import new_history
+
+LENGTHS = {
+    80: (5, 8, 13, 20, 32, 50, 80),
+    130: (5, 9, 15, 25, 44, 76, 130),
+    300: (5, 10, 20, 39, 77, 152, 300),
+}
+USE_ALTERNATE_BITS, TICK_BITS, RANDOM_BITS = 4, 10, 32
+
+
+@dataclass(frozen=True)
+class TageSpec:
+    """A bimodal table and tagged tables of signed 3-bit counters, tags and 2-bit useful counters.
+
+    Parameters
+    ----------
+    bimodal_bits, index_bits : the bimodal and each tagged table have 2 to the power of this many entries
+    tag_bits : bits of a tag
+    lengths : outcomes that each tagged table looks at, rising
+    seed : of the generator that spreads allocations; its lowest bit is set, so 2 k and 2 k + 1 are the same
+
+    Raises
+    ------
+    UserError : "bimodal bits ...", "index bits ...", "tag bits ...", "history length ...", "history lengths ...", "seed ..."
+    """
+
+    bimodal_bits: int
+    index_bits: int
+    tag_bits: int
+    lengths: tuple[int, ...] = LENGTHS[300]
+    seed: int = 12345
+
+    def __post_init__(self) -> None:
+        check("bimodal bits", self.bimodal_bits, 1, 24)
+        check("index bits", self.index_bits, 4, 24)
+        check("tag bits", self.tag_bits, 2, 24)
+        check_lengths(self.lengths, 1)
+        check("seed", self.seed, 0, 0xFFFFFFFF)
+
+    @classmethod
+    def for_budget(cls, n_bytes: int, lengths: tuple[int, ...] | None = None) -> Self:
+        """Return the largest that fits of (b, t, tag) = (t + 3, t, t + 1) up to t = 10, (t + 2, t, t) above.
+
+        Lengths are those up to 130 at t up to 10, up to 300 above.
+
+        Raises
+        ------
+        UserError : "budget ... is too small ..."
+        """
+        fits = [spec for t in range(4, 21) if (spec := cls._scaled(t, lengths)).table_bits <= 8 * n_bytes]
+        if not fits:
+            raise too_small(n_bytes, "tage", cls._scaled(4, lengths).table_bits)
+        return fits[-1]
+
+    @classmethod
+    def _scaled(cls, t: int, lengths: tuple[int, ...] | None) -> Self:
+        if t <= 10:
+            return cls(t + 3, t, t + 1, lengths or LENGTHS[130])
+        return cls(t + 2, t, t, lengths or LENGTHS[300])
+
+    @property
+    def name(self) -> str:
+        lengths = self.lengths[-1] if self.lengths in LENGTHS.values() else "/".join(map(str, self.lengths))
+        return f"tage:{self.bimodal_bits},{self.index_bits},{self.tag_bits},{lengths}"
+
+    @property
+    def table_bits(self) -> int:
+        """2 * 2^b + tables * 2^t * (5 + tag bits)."""
+        return (2 << self.bimodal_bits) + (len(self.lengths) * (5 + self.tag_bits) << self.index_bits)
+
+    @property
+    def storage_bits(self) -> int:
+        """Tables, the longest history, useAlt, tick and generator; folded histories follow from the history."""
+        return self.table_bits + self.lengths[-1] + USE_ALTERNATE_BITS + TICK_BITS + RANDOM_BITS
+
+
+class Tage(Counting):
+    """Tagged tables; see `Predictor`. Words are whole entries of tables."""
+
+    def __init__(self, spec: TageSpec) -> None:
+        super().__init__(spec)
+        self.spec = spec
+        tables = len(spec.lengths)
+        n = tables << spec.index_bits
+        self._bimodal = np.full(1 << spec.bimodal_bits, 2, np.uint8)
+        self._counter, self._useful = np.zeros(n, np.int8), np.zeros(n, np.uint8)
+        self._tag = np.full(n, kernel.NO_TAG, np.int32)
+        self._lengths, self._folds = np.array(spec.lengths, np.int64), np.zeros((tables, 3), np.int64)
+        self._window, place = new_history(spec.lengths[-1])
+        self._registers = np.zeros(5, np.int64)
+        self._registers[kernel.AT], self._registers[kernel.USE_ALTERNATE] = place[0], 8
+        self._registers[kernel.RANDOM] = spec.seed | 1
+        self._scratch = np.zeros((2, tables), np.int64)
+
+    def _learn(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> tuple[int, int, int, int]:
+        before = int(self._registers[kernel.WRITTEN])
+        misses = kernel.run_tage(
+            pc, taken, predicted, self._bimodal, self._counter, self._tag, self._useful,
+            self.spec.index_bits, self.spec.tag_bits, self._lengths, self._folds, self._window, self._registers,
+            self._scratch[0], self._scratch[1],
+        )  # fmt: skip
+        written = int(self._registers[kernel.WRITTEN]) - before
+        return misses, len(pc), (len(self._lengths) + 1) * len(pc), written
