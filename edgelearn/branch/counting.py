@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
+from edgelearn.branch.predictor import Predictor
 from edgelearn.errors import UserError
 
-Ints = np.ndarray
+MOST_DELAY = 4096
 
 
 class Specification(Protocol):
@@ -31,7 +33,7 @@ class Specification(Protocol):
         ...
 
 
-class Counting:
+class Counting(Predictor):
     """Checks blocks and adds up counts; a predictor gives `_learn`.
 
     Parameters
@@ -62,7 +64,7 @@ class Counting:
         """
         return dict(self._counts)
 
-    def run(self, pc: Ints, taken: Ints, predicted: Ints) -> int:
+    def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
         """Predict and learn branches one after another; return how many were mispredicted.
 
         Parameters
@@ -80,12 +82,12 @@ class Counting:
             self._counts[name] += int(count)
         return int(misses)
 
-    def _learn(self, pc: Ints, taken: Ints, predicted: Ints) -> tuple[int, int, int, int]:
+    def _learn(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> tuple[int, int, int, int]:
         """Return mispredicted and trained branches, words read and written."""
         raise NotImplementedError
 
 
-def _check_block(pc: Ints, taken: Ints, predicted: Ints) -> None:
+def _check_block(pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> None:
     given = [(np.asarray(array).dtype.name, np.shape(array)) for array in (pc, taken, predicted)]
     n = len(pc)
     if given[:2] != [("uint32", (n,)), ("uint8", (n,))] or given[2] not in [("uint8", (n,)), ("uint8", (0,))]:
@@ -106,20 +108,15 @@ def check_lengths(lengths: Iterable[int], lowest: int) -> None:
     given = tuple(lengths)
     for length in given:
         check("history length", length, lowest, 2000)
-    if not given or len(given) > 64 or any(a >= b for a, b in zip(given, given[1:], strict=False)):
+    if not given or len(given) > 64 or any(a >= b for a, b in pairwise(given)):
         raise UserError(f"history lengths {given} do not rise; give 1 to 64 lengths, each longer than the one before")
 
 
 def too_small(n_bytes: int, name: str, smallest_bits: int) -> UserError:
     """Return the error for a budget that not even the smallest predictor fits."""
-    return UserError(
-        f"budget {n_bytes} bytes is too small for {name}; give at least {-(-smallest_bits // 8)} bytes"
-    )
+    return UserError(f"budget {n_bytes} bytes is too small for {name}; give at least {-(-smallest_bits // 8)} bytes")
 
 
 def delayed(delay: int) -> str:
     """Return the end of a name."""
     return f",delay={delay}" if delay else ""
-
-
-MOST_DELAY = 4096

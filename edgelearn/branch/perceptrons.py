@@ -1,6 +1,7 @@
 """Predictors that add up words of 8 bits: perceptron, piecewise linear, hashed perceptron.
 
-Words start at 0 and saturate at -128 and 127. Outcomes count as -1 and 1; histories start with branches that were not taken.
+Words start at 0 and saturate at -128 and 127. Outcomes count as -1 and 1; histories start with branches that were not
+taken.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from edgelearn.branch.counting import MOST_DELAY, Counting, check, check_lengths, delayed, too_small
 from edgelearn.branch.kernels.history import new_history
-from edgelearn.branch.kernels.perceptrons import BLOCK, DRIFT, THETA, run_hashed, run_perceptron
+from edgelearn.branch.kernels.perceptrons import DRIFT, THETA, run_hashed, run_perceptron
 from edgelearn.errors import UserError
 
 THETA_START = 10
@@ -29,8 +30,8 @@ LENGTHS = {
 class PerceptronSpec:
     """Rows of weights, one for the outcomes of each of the last branches and a bias.
 
-    A branch is trained when it was mispredicted or its sum was at most theta = floor(1.93 h + 14) from 0. With path bits
-    (piecewise linear) the row depends on the address and on the last outcomes, without on the address alone.
+    A branch is trained when it was mispredicted or its sum was at most theta = floor(1.93 h + 14) from 0. With path
+    bits (piecewise linear) the row depends on the address and on the last outcomes, without on the address alone.
 
     Parameters
     ----------
@@ -89,9 +90,8 @@ class Perceptron(Counting):
     def __init__(self, spec: PerceptronSpec) -> None:
         super().__init__(spec)
         self.spec = spec
-        self._stride = -(-(spec.history + 1) // BLOCK) * BLOCK
-        self._words = np.zeros(spec.rows * self._stride, np.int8)
-        self._window, place = new_history(self._stride + spec.delay)
+        self._words = np.zeros(spec.rows * (spec.history + 1), np.int8)
+        self._window, place = new_history(spec.history + spec.delay)
         self._registers = np.zeros(5, np.int64)
         self._registers[0] = place[0]
         self._pending = np.zeros((2, spec.delay + 1), np.int64)
@@ -99,7 +99,7 @@ class Perceptron(Counting):
     def _learn(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> tuple[int, int, int, int]:
         spec = self.spec
         misses, trained = run_perceptron(
-            pc, taken, predicted, self._words, self._stride, np.uint32(spec.rows), spec.history, spec.theta,
+            pc, taken, predicted, self._words, np.uint32(spec.rows), spec.history, spec.theta,
             spec.path_bits, self._window, self._registers, self._pending[0], self._pending[1],
         )  # fmt: skip
         width = spec.history + 1

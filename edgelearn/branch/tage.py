@@ -35,7 +35,8 @@ class TageSpec:
 
     Raises
     ------
-    UserError : "bimodal bits ...", "index bits ...", "tag bits ...", "history length ...", "history lengths ...", "seed ..."
+    UserError : "bimodal bits ...", "index bits ...", "tag bits ...", "history length ...", "history lengths ...",
+        "seed ..."
     """
 
     bimodal_bits: int

@@ -94,9 +94,7 @@ def _llvm(name: str, bits: int) -> Emit:
 
 _I8, _I16, _I32, _U8 = types.int8, types.int16, types.int32, types.uint8
 
-add_saturating8 = _lane(
-    _I8, (_I8, _I8), _llvm("llvm.sadd.sat", 8), lambda x, y: min(max(int(x) + int(y), -128), 127)
-)
+add_saturating8 = _lane(_I8, (_I8, _I8), _llvm("llvm.sadd.sat", 8), lambda x, y: min(max(int(x) + int(y), -128), 127))
 subtract_saturating8 = _lane(
     _I8, (_I8, _I8), _llvm("llvm.ssub.sat", 8), lambda x, y: min(max(int(x) - int(y), -128), 127)
 )

@@ -26,7 +26,7 @@ def run_gshare(pc, taken, predicted, table, index_mask, history_mask, registers,
     """
     history, slot, delay = registers[0], registers[1], pending.shape[0] - 1
     look = predicted.shape[0] > 0
-    misses = 0
+    misses = np.int64(0)
     trained = 0
     for i in range(pc.shape[0]):
         index = (np.int64(pc[i]) ^ history) & index_mask
@@ -65,7 +65,7 @@ def run_tournament(  # type: ignore[no-untyped-def]
     history_mask, pc_mask = global_table.shape[0] - 1, local_history.shape[0] - 1
     local_mask = local_table.shape[0] - 1
     look = predicted.shape[0] > 0
-    misses = 0
+    misses = np.int64(0)
     differed = 0
     for i in range(pc.shape[0]):
         outcome = np.int64(taken[i])

@@ -8,7 +8,6 @@ from edgelearn.branch.kernels.history import folded, pushed
 from edgelearn.kernels.lanes import add32, add_saturating8, compiled, inlined, mul32, subtract_saturating8
 
 _WORD = 0xFFFFFFFF
-BLOCK = 16  # a row of words is whole blocks long
 # registers
 AT, PATH, SLOT, THETA, DRIFT = range(5)
 SPEED = 18  # trainings, wrong minus right, that move the threshold
@@ -31,34 +30,36 @@ def saturated8(value):  # type: ignore[no-untyped-def]
 
 @compiled
 def run_perceptron(  # type: ignore[no-untyped-def]
-    pc, taken, predicted, words, stride, rows, length, theta, path_bits, window, registers, pending_row, pending_step
+    pc, taken, predicted, words, rows, length, theta, path_bits, window, registers, pending_row, pending_step
 ):
     """Predict and learn a block; return how many were mispredicted and how many branches were trained.
 
     Parameters
     ----------
     pc : uint32[n]; taken : uint8[n]; predicted : uint8[n] or of no entries
-    words : int8[rows * stride]; of a row `length` weights, zeros, and last the bias
-    rows : uint32; stride : words from row to row, more than length, a multiple of BLOCK
+    words : int8[rows * (length + 1)], of a row the weights of the last outcomes, and the bias
+    rows : uint32
     path_bits : outcomes that choose the row together with the address; 0: pc modulo rows
-    window : int8, of a history of stride + delay outcomes
+    window : int8, of a history of length + delay outcomes
     registers : int64[5], see the names above
     pending_row, pending_step : int64[delay + 1], branches that wait for their training; step 0: none
     """
     at, path, slot, delay = registers[AT], registers[PATH], registers[SLOT], pending_row.shape[0] - 1
     path_mask = (1 << path_bits) - 1
-    kept = stride + delay
+    kept = length + delay
     look = predicted.shape[0] > 0
-    misses = 0
+    misses = np.int64(0)
     trained = 0
     for i in range(pc.shape[0]):
         address = pc[i]
         if path_bits > 0:
             address = np.uint32(path_hash(np.int64(address), path))
-        row = np.int64(address % rows) * stride
-        total = np.int32(words[row + stride - 1])
+        row = np.int64(address % rows) * (length + 1)
+        # slices: an index that might be negative costs the vectors, a factor of three
+        weights, x = words[row : row + length], window[at : at + length]
+        total = np.int32(words[row + length])
         for j in range(length):
-            total = add32(total, mul32(np.int32(words[row + j]), np.int32(window[at + j])))
+            total = add32(total, mul32(np.int32(weights[j]), np.int32(x[j])))
         y = np.int64(total)
         outcome = np.int64(taken[i])
         guess = np.int64(y >= 0)
@@ -70,7 +71,7 @@ def run_perceptron(  # type: ignore[no-untyped-def]
         at = pushed(window, at, kept, step)
         path = ((path << 1) | outcome) & path_mask
         if wrong == 0 and abs(y) > theta:
-            step = 0
+            step = np.int64(0)
         if delay > 0:
             pending_row[slot], pending_step[slot] = row, step
             slot = slot + 1 if slot < delay else 0
@@ -79,20 +80,33 @@ def run_perceptron(  # type: ignore[no-untyped-def]
             continue
         trained += 1
         seen = at + 1 + delay
+        weights, x = words[row : row + length], window[seen : seen + length]
         if step > 0:
             for j in range(length):
-                words[row + j] = add_saturating8(words[row + j], window[seen + j])
+                weights[j] = add_saturating8(weights[j], x[j])
         else:
             for j in range(length):
-                words[row + j] = subtract_saturating8(words[row + j], window[seen + j])
-        words[row + stride - 1] = saturated8(np.int64(words[row + stride - 1]) + step)
+                weights[j] = subtract_saturating8(weights[j], x[j])
+        words[row + length] = saturated8(np.int64(words[row + length]) + step)
     registers[AT], registers[PATH], registers[SLOT] = at, path, slot
     return misses, trained
 
 
 @compiled
 def run_hashed(  # type: ignore[no-untyped-def]
-    pc, taken, predicted, words, bits, lengths, folds, theta_max, window, registers, pending, pending_step, pending_wrong
+    pc,
+    taken,
+    predicted,
+    words,
+    bits,
+    lengths,
+    folds,
+    theta_max,
+    window,
+    registers,
+    pending,
+    pending_step,
+    pending_wrong,
 ):
     """Predict and learn a block; return how many were mispredicted and how many branches were trained.
 
@@ -114,12 +128,12 @@ def run_hashed(  # type: ignore[no-untyped-def]
     for k in range(tables):
         kept = max(kept, lengths[k])
     look = predicted.shape[0] > 0
-    misses = 0
+    misses = np.int64(0)
     trained = 0
     for i in range(pc.shape[0]):
         address = np.int64(pc[i])
         address = (address ^ (address >> bits)) & mask
-        y = 0
+        y = np.int64(0)
         for k in range(tables):
             place = (k << bits) + (address ^ folds[k])
             pending[slot, k] = place
@@ -136,7 +150,7 @@ def run_hashed(  # type: ignore[no-untyped-def]
             if lengths[k] > 0:
                 folds[k] = folded(folds[k], outcome, np.int64(window[at + lengths[k]]), lengths[k] % bits, bits)
         if wrong == 0 and abs(y) >= theta:
-            step = 0
+            step = np.int64(0)
         pending_step[slot], pending_wrong[slot] = step, wrong
         slot = slot + 1 if slot < delay else 0
         step = pending_step[slot]

@@ -62,7 +62,7 @@ def run_tage(  # type: ignore[no-untyped-def]
     last, size = tables - 1, 1 << table_bits
     tag_mask = (1 << tag_bits) - 1
     look = predicted.shape[0] > 0
-    misses = 0
+    misses = np.int64(0)
     for i in range(pc.shape[0]):
         address, outcome = np.int64(pc[i]), np.int64(taken[i])
         base = address & (bimodal.shape[0] - 1)
@@ -89,7 +89,7 @@ def run_tage(  # type: ignore[no-untyped-def]
             if weak and own != alternate:
                 use_alternate = counted4(use_alternate, np.int64(alternate == outcome))
         else:
-            place, strength, own = base, 0, below
+            place, strength, own = base, np.int64(0), below
         misses += guess ^ outcome
         if look:
             predicted[i] = guess
