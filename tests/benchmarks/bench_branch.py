@@ -1,0 +1,81 @@
+"""Branch predictors beside C: millions of branches a second, and ratios.
+
+    python -m tests.benchmarks.bench_branch               a minute
+
+Two million branches of int_1 where EDGELEARN_DATA has them, else of a made-up program. Processor time of one core in one
+process; the quickest of several runs, taken in turn. Compilation is not timed. C is gcc -O3 -march=native.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from edgelearn.branch.counters import Gshare, GshareSpec, Tournament, TournamentSpec
+from edgelearn.branch.perceptrons import HashedPerceptron, HashedSpec, Perceptron, PerceptronSpec
+from edgelearn.branch.tage import Tage, TageSpec
+from tests.benchmarks import branch_twin
+
+BRANCHES, RUNS, BYTES = 2_000_000, 5, 32 * 1024
+
+
+def branches() -> tuple[np.ndarray, np.ndarray]:
+    """Return uint32[n] and uint8[n]."""
+    path = Path(os.environ.get("EDGELEARN_DATA", "."), "branch_traces", "int_1.npz")
+    if path.exists():
+        trace = np.load(path)
+        pc = trace["pc_table"][trace["pc_index"][:BRANCHES]].astype(np.uint32)
+        return pc, np.unpackbits(trace["taken"], count=BRANCHES)
+    rng = np.random.default_rng(0)
+    which = np.cumsum(rng.choice([1, 1, 1, 7], BRANCHES)) % 500
+    biased = rng.random(BRANCHES) < rng.beta(0.3, 0.3, 500)[which]
+    return (0x400000 + 4 * which).astype(np.uint32), biased.astype(np.uint8)
+
+
+def seconds(run: Callable[[], int]) -> tuple[float, int]:
+    """Return processor seconds and mispredictions."""
+    started = time.process_time()
+    misses = run()
+    return time.process_time() - started, misses
+
+
+def measured() -> dict[str, tuple[float, int]]:
+    """Return seconds and mispredictions by name."""
+    pc, taken = branches()
+    nobody = np.zeros(0, np.uint8)
+    gshare, perceptron = GshareSpec.for_budget(BYTES), PerceptronSpec.for_budget(BYTES)
+    made = {
+        "gshare": lambda: Gshare(gshare),
+        "perceptron": lambda: Perceptron(perceptron),
+        "tournament": lambda: Tournament(TournamentSpec.for_budget(BYTES)),
+        "piecewise": lambda: Perceptron(PerceptronSpec.for_budget(BYTES, path_bits=6)),
+        "hashed": lambda: HashedPerceptron(HashedSpec.for_budget(BYTES)),
+        "tage": lambda: Tage(TageSpec.for_budget(BYTES)),
+    }
+    runs: dict[str, Callable[[], int]] = {
+        name: (lambda make=make: make().run(pc, taken, nobody)) for name, make in made.items()
+    }
+    runs["gshare, C"] = lambda: branch_twin.gshare(gshare, pc, taken)
+    runs["perceptron, C"] = lambda: branch_twin.perceptron(perceptron, pc, taken)
+    for make in made.values():
+        make().run(pc[:100], taken[:100], nobody)  # compiles
+    turns = [{name: seconds(run) for name, run in runs.items()} for _ in range(RUNS)]
+    return {name: min(turn[name] for turn in turns) for name in runs}
+
+
+def main() -> None:
+    results = measured()
+    for name, (taken, misses) in results.items():
+        print(f"{name:14} {BRANCHES / taken / 1e6:7.1f} M branches/s, {misses:,} mispredicted")
+    for name, bar in (("gshare", 0.6), ("perceptron", 0.6)):
+        (ours, misses), (theirs, counted) = results[name], results[f"{name}, C"]
+        assert misses == counted, f"{name}: {misses} mispredicted, {counted} in C"
+        print(f"{name}: {theirs / ours:.2f} x C (bar {bar})")
+
+
+if __name__ == "__main__":
+    main()
