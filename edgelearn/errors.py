@@ -19,6 +19,7 @@ def unknown(kind: str, given: str, known: Iterable[str]) -> UserError:
     "rule 'drpt' is not known; known: dfa, drtp. Did you mean 'drtp'?"
     """
     names = sorted(known)
-    near = difflib.get_close_matches(given.lower(), names, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
+    plain = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(given.lower(), plain, n=1)
+    hint = f" Did you mean '{plain[near[0]]}'?" if near else ""
     return UserError(f"{kind} '{given}' is not known; known: {', '.join(names)}.{hint}")

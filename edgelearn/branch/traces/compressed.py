@@ -1,0 +1,80 @@
+"""Bytes of a file that may be compressed, read in order and in parts, with errors in one line."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from edgelearn.errors import UserError
+
+SUFFIXES = (".gz", ".bz2", ".xz")
+PART = 1 << 21  # bytes of text taken at a time
+LONGEST_LINE = 1 << 16
+_OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file to be read, unpacked while it is read where its first bytes say .gz, .bz2 or .xz."""
+    with path.open("rb") as file:
+        first = file.read(6)
+    for mark, opener in _OPENERS.items():
+        if first.startswith(mark):
+            unpacked: IO[bytes] = opener(path, "rb")
+            return unpacked
+    return path.open("rb")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Tell in one line why a file cannot be read to its end.
+
+    Raises
+    ------
+    UserError : "FILE is cut off ...", "FILE is damaged ...", "FILE cannot be read ..."
+    """
+    try:
+        yield
+    except EOFError:
+        raise UserError(f"{path} is cut off: its compressed data ends too early; copy it again") from None
+    except (zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from None
+    except OSError as error:
+        if error.errno is None:  # how bz2 says that its data are wrong
+            raise _damaged(path, error) from None
+        raise UserError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from None
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path} is damaged ({' '.join(str(error).split())}); copy it again")
+
+
+def whole_lines(path: Path, file: IO[bytes], number: int = 1) -> Iterator[tuple[int, bytes]]:
+    """Yield a text in parts that end with a line, each with the number of its first line.
+
+    Parameters
+    ----------
+    number : of the line that is read next
+
+    Raises
+    ------
+    UserError : "FILE line N is longer than ..."
+    """
+    rest = b""
+    while part := file.read(PART):
+        part = rest + part
+        cut = part.rfind(b"\n") + 1
+        rest = part[cut:]
+        if cut:
+            yield number, part[:cut]
+            number += part.count(b"\n", 0, cut)
+        if len(rest) > LONGEST_LINE:
+            raise UserError(f"{path} line {number} is longer than {LONGEST_LINE} bytes; give one branch a line")
+    if rest:
+        yield number, rest + b"\n"
