@@ -98,6 +98,11 @@ def indexed(names=("pcs", "idx"), branches=BRANCHES, save=np.savez, **more) -> b
     return saved(save, **named, n=np.int64(len(pc)), **more)
 
 
+def encrypted(data: bytes) -> bytes:
+    """Set the mark of encryption in every entry of a .zip file's list."""
+    return data.replace(b"PK\1\2-\x03-\0\0\0", b"PK\1\2-\x03-\0\1\0")
+
+
 FORMS = {  # name: bytes, instructions, shift
     "course.txt": (course(), None, 0),
     "seven": (course_of_seven(), None, 0),
@@ -311,6 +316,9 @@ FAULTS = {
     "edge of no node": ("x", GRAPH.replace(b"EDGE 1 2", b"EDGE 1 9"), "line 13: the edge leaves node 9, which is not below"),
     "edge": ("x", GRAPH.replace(b"EDGE 1 2", b"EDGE one 2"), "line 13 'EDGE one 2 1 T"),
     "node": ("x", GRAPH.replace(b"NODE 2 0x", b"NODE 2 x"), "line 8 'NODE 2 xff"),
+    "no node": ("x", GRAPH.replace(b"\nNODE 2", b"\nMODE 2"), "line 8 'MODE 2 0xff"),
+    "large number": ("x", GRAPH.replace(b"EDGE 1 2", b"EDGE 99999999 2"), "line 13 'EDGE 99999999 2"),
+    "path that ends at once": ("x", GRAPH[: GRAPH.index(b"0\n1\n2")] + b"EOF\n", "has 0 conditional branches"),
     "unknown edge": ("x", GRAPH.replace(b"\nEOF", b"\n77\nEOF"), "line 22: edge 77 is not below BT9_EDGES"),
     "no number": ("x", GRAPH.replace(b"\nEOF", b"\n-1\nEOF"), "line 22 '-1' is no edge"),
     "graph without conditional": ("x", GRAPH.replace(b"+CND", b"+UCD"), "has 0 conditional branches"),
@@ -334,6 +342,13 @@ FAULTS = {
     "no n": ("x.npz", saved(pcs=PC, idx=PC, taken=TAKEN), "has no array n"),
     "kinds": ("x.npz", saved(pc=PC / 2, taken=TAKEN), "pc is float64 [1003]; give whole numbers"),
     "dimensions": ("x.npz", saved(pc=PC, taken=TAKEN[:, None]), "taken is uint8 [1003, 1]"),
+    "a number as table": ("x.npz", saved(pcs=1, idx=PC, taken=TAKEN, n=1003), "pcs is int64 []; give whole numbers"),
+    "no array": ("x.npz", saved(pc=PC, taken=TAKEN).replace(b"NUMPY", b"NUMBY"), "is no array"),
+    "short array": ("x.npz", saved(pc=PC, taken=TAKEN).replace(b"(1003,)", b"(9003,)"), "is damaged (Bad CRC-32"),
+    "no number in it": ("x.npz", saved(pc=PC, taken=TAKEN, instructions=PC[:0]), "instructions is cut off; copy the file"),
+    "encrypted": ("x.npz", encrypted(saved(pc=PC, taken=TAKEN)), "is encrypted"),
+    "names": ("x.npz", saved(**{"pc\n": PC, "taken": TAKEN}), "has no array pc (it has pc , taken); give pc"),
+    "control characters": ("x.csv", b"pc,taken\n4\r\x00,1\n", "line 2 '4 ?,1' is no branch"),
     "objects": ("x.npz", saved(pc=PC.astype(object), taken=TAKEN), "pc holds objects"),
     "lengths": ("x.npz", saved(pc=PC, taken=TAKEN[1:]), "taken has 1,002 entries for 1,003 branches; 1,003 are needed"),
     "bits": ("x.npz", saved(pcs=PC, idx=PC, taken=TAKEN, n=1003), "taken has 1,003 entries for 1,003 branches; 126 are"),

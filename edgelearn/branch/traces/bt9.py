@@ -13,8 +13,7 @@ import numpy as np
 
 from edgelearn.branch.traces.chunk import Chunk, Reader
 from edgelearn.branch.traces.columns import Columns
-from edgelearn.branch.traces.compressed import LONGEST_LINE, open_bytes, readable, whole_lines
-from edgelearn.branch.traces.text import SHOWN
+from edgelearn.branch.traces.compressed import LONGEST_LINE, open_bytes, readable, shown, whole_lines
 from edgelearn.errors import UserError
 
 FIRST_LINE = b"BT9_SPA_TRACE_FORMAT"
@@ -121,8 +120,9 @@ class Bt9(Reader):
                     if section == NODES
                     else "EDGE number from to T|N target target instructions"
                 )
-                shown = " ".join(cells)[:SHOWN]
-                raise UserError(f"{self.path} line {number} '{shown}' cannot be read; write {wanted}") from None
+                raise UserError(
+                    f"{self.path} line {number} '{shown(' '.join(cells))}' cannot be read; write {wanted}"
+                ) from None
         missing = {"": NODES, NODES: EDGES, EDGES: PATH}[section]
         raise UserError(f"{self.path} has no section {missing}: it is cut off or not whole; copy it again")
 
@@ -161,8 +161,8 @@ class Bt9(Reader):
         for line, row in enumerate(text.split(b"\n"), number):
             cell = row.split(b"#", 1)[0].strip()
             if cell and not (cell.isdigit() and len(cell) < 19):
-                shown = row.decode("latin-1").strip()[:SHOWN]
-                raise UserError(f"{self.path} line {line} '{shown}' is no edge; give the number of one edge a line")
+                given = shown(row.decode("latin-1"))
+                raise UserError(f"{self.path} line {line} '{given}' is no edge; give the number of one edge a line")
             if cell:
                 path.append(int(cell))
         return np.array(path, np.int64)

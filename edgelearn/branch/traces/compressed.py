@@ -17,6 +17,7 @@ from edgelearn.errors import UserError
 SUFFIXES = (".gz", ".bz2", ".xz")
 PART = 1 << 21  # bytes of text taken at a time
 LONGEST_LINE = 1 << 16
+SHOWN = 40  # characters of a line that an error repeats
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 
 
@@ -43,7 +44,7 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except EOFError:
         raise UserError(f"{path} is cut off: its compressed data ends too early; copy it again") from None
-    except (zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+    except (zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError) as error:
         raise _damaged(path, error) from None
     except OSError as error:
         if error.errno is None:  # how bz2 says that its data are wrong
@@ -53,6 +54,18 @@ def readable(path: Path) -> Iterator[None]:
 
 def _damaged(path: Path, error: Exception) -> UserError:
     return UserError(f"{path} is damaged ({' '.join(str(error).split())}); copy it again")
+
+
+def shown(text: str) -> str:
+    """Return what an error repeats of a file: few characters, on one line.
+
+    Example
+    -------
+    >>> shown("  a\\nb\\x00 ")
+    'a b?'
+    """
+    line = " ".join(text.split())[:SHOWN]
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def whole_lines(path: Path, file: IO[bytes], number: int = 1) -> Iterator[tuple[int, bytes]]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from edgelearn.branch.traces.chunk import Chunk, Reader
-from edgelearn.branch.traces.compressed import open_bytes, readable
+from edgelearn.branch.traces.compressed import open_bytes, readable, shown
 from edgelearn.errors import UserError
 
 BRANCHES = 1 << 18  # read at a time; whole bytes of packed outcomes
@@ -45,7 +45,7 @@ class Arrays(Reader):
             for name, info in sorted(names.items(), key=lambda item: item[1].header_offset):
                 if name not in (self.table, self.index, "taken", *SINGLE):
                     continue
-                with archive.open(info) as member:
+                with self._open(archive, info.filename) as member:
                     headers[name] = shape, dtype = self._header(name, member)
                     if name in SINGLE:
                         numbers[name] = self._one_number(name, shape, self._read(name, member, dtype, 1))
@@ -74,9 +74,15 @@ class Arrays(Reader):
         if missing:
             raise UserError(
                 f"{self.path} has no array {' and '.join(sorted(missing))} "
-                f"(it has {', '.join(sorted(names)) or 'none'}); "
+                f"(it has {shown(', '.join(sorted(names))) or 'none'}); "
                 "give pc and taken, or pcs, idx, taken and n"
             )
+
+    def _open(self, archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+        try:
+            return archive.open(name)
+        except RuntimeError as error:  # encrypted, or compressed in a way that is not known
+            raise UserError(f"{self.path} cannot be read ({error}); save numbers with numpy.savez") from None
 
     def _header(self, name: str, member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
         try:
@@ -112,7 +118,7 @@ class Arrays(Reader):
             for name in (self.index, "taken"):
                 # Each from a file of its own, so that neither reading goes back.
                 archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(open_bytes(self.path))))
-                member = stack.enter_context(archive.open(f"{name}.npy"))
+                member = stack.enter_context(self._open(archive, f"{name}.npy"))
                 members[name] = (member, self._header(name, member)[1])
             for start in range(0, self.n, BRANCHES):
                 n = min(BRANCHES, self.n - start)

@@ -150,10 +150,11 @@ def _reader(path: Path) -> Reader:
         return Arrays(path)
     if head.lstrip().startswith(FIRST_LINE) or (".bt9" in path.suffixes and not head[:4096].strip(_TEXT)):
         return Bt9(path)
+    if ".csv" in path.suffixes:
+        return Table(path)
     text = head.removeprefix(b"\xef\xbb\xbf")
     if not text[:4096].strip(_TEXT):
-        first = text.lstrip().split(b"\n", 1)[0]
-        return Table(path) if ".csv" in path.suffixes or b"," in first else CourseText(path)
+        return Table(path) if b"," in text.lstrip().split(b"\n", 1)[0] else CourseText(path)
     return _binary(path, head)
 
 
