@@ -1,0 +1,203 @@
+"""A few two-layer rows with tags beside a predictor: a row is taken by a branch that the other one mispredicts.
+
+The other predictor learns as if it were alone. A row is found by `pc mod rows` and a tag of 10 bits, learns whenever
+it is found, and predicts once its chooser (-8 to 7) is above 0, which moves where the two disagree. One misprediction in
+eight without a row wears out the useful counter (0 to 15) of the row in its place, or takes the place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from edgelearn.branch.kernels import hybrid as kernel
+from edgelearn.branch.kernels.history import new_history
+from edgelearn.branch.predictor import Predictor
+from edgelearn.branch.two_layer import GENERATOR_BITS, TwoLayerSpec, require_branches
+from edgelearn.errors import UserError
+
+BLOCK = 1 << 15  # branches that the two predictors take in turn
+ROW_BITS = kernel.TAG_BITS + kernel.USEFUL_BITS + kernel.CHOOSER_BITS  # of a row beside its words
+
+
+class MainPerceptron:
+    """One perceptron a row, chosen by the branch address, a `Predictor`.
+
+    Parameters
+    ----------
+    rows, length : rows of the table; outcomes a row sees
+    """
+
+    def __init__(self, rows: int, length: int) -> None:
+        if rows < 1 or length < 1:
+            raise UserError(f"a perceptron of {rows} rows, {length} outcomes predicts nothing; give 1 or more of each")
+        self.words = np.zeros((rows, length + 1), np.int8)
+        self.theta = (193 * length + 1400) // 100
+        self._window, self._state = new_history(length)
+        self._counts = np.zeros(3, np.int64)
+
+    @property
+    def name(self) -> str:
+        rows, words = self.words.shape
+        return f"perceptron:{words - 1}x{rows}"
+
+    @property
+    def storage_bits(self) -> int:
+        """Return the bits of rows and history; theta follows from the length."""
+        return 8 * self.words.size + self.words.shape[1] - 1
+
+    def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
+        """Predict and learn branches one after another; return how many were mispredicted (see `Predictor`)."""
+        require_branches(pc, taken, predicted)
+        says = predicted if len(predicted) else np.empty_like(taken)
+        return int(kernel.perceptron(pc, taken, says, self.words, self._window, self._state, self.theta, self._counts))
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Return branches, misses, branches that trained, words of 8 bits read and written."""
+        branches, misses, trained = self._counts.tolist()
+        words = self.words.shape[1]
+        return {
+            "branches": branches,
+            "misses": misses,
+            "trained": trained,
+            "words_read": branches * words,
+            "words_written": trained * words,
+        }
+
+
+def side_for_budget(n_bytes: int, rule: str = "mdfa", seed: int = 7, part: int = 4) -> TwoLayerSpec:
+    """Return the side rows of a predictor of so many bytes, which are given one part in `part` of them.
+
+    Raises
+    ------
+    UserError : fewer bytes than a row
+    """
+    length, hidden = (24, 8) if n_bytes < 16 << 10 else (36, 8) if n_bytes < 48 << 10 else (36, 12)
+    side = TwoLayerSpec(rule, length=length, hidden=hidden, theta=200, spread=20, v0=32, seed=seed)
+    row_bits = 8 * side.row_words + ROW_BITS
+    rows = 8 * n_bytes // part // row_bits
+    if rows < 1:
+        raise UserError(
+            f"{n_bytes} bytes have no room for a side row of {row_bits} bits in one part of {part}; give more"
+        )
+    return replace(side, rows=rows)
+
+
+def perceptron_for_budget(n_bytes: int) -> MainPerceptron:
+    """Return the perceptron of a hybrid of so many bytes, which is given three quarters of them.
+
+    Raises
+    ------
+    UserError : fewer bytes than a row
+    """
+    length = 36 if n_bytes < 48 << 10 else 48
+    rows = 3 * n_bytes // 4 // (length + 1)
+    if rows < 1:
+        raise UserError(f"{n_bytes} bytes have no room for a perceptron of {length + 1} in three quarters; give more")
+    return MainPerceptron(rows, length)
+
+
+class Hybrid:
+    """A predictor and tagged two-layer rows beside it, a `Predictor`.
+
+    Parameters
+    ----------
+    main : any predictor that has seen nothing yet; side : the rows; both of one history
+
+    Raises
+    ------
+    UserError : side rows with delay
+    """
+
+    def __init__(self, main: Predictor, side: TwoLayerSpec) -> None:
+        if side.delay:
+            raise UserError(f"side rows are given a delay of {side.delay}; they learn at once, give 0")
+        self.main, self.side = main, side
+        self.words = np.zeros((side.rows, side.row_words), np.int8)
+        self.tag = np.full(side.rows, -1, np.int16)
+        self.useful, self.chooser = np.zeros(side.rows, np.int8), np.zeros(side.rows, np.int8)
+        self._settings = side.settings(bias_lowest=-127)
+        self._generator = np.array([side.seed | 1], np.uint32).view(np.int32)
+        self._window, self._state = new_history(side.length)
+        self._z, self._counts = np.zeros(side.hidden, np.int32), np.zeros(8, np.int64)
+
+    @classmethod
+    def for_budget(cls, n_bytes: int, rule: str = "mdfa", seed: int = 7) -> Hybrid:
+        """Return a perceptron on three quarters of the bytes and side rows on one.
+
+        Raises
+        ------
+        UserError : too few bytes for a row of each
+        """
+        return cls(perceptron_for_budget(n_bytes), side_for_budget(n_bytes, rule, seed))
+
+    @property
+    def name(self) -> str:
+        return f"{self.main.name}+{self.side.name}"
+
+    @property
+    def side_bits(self) -> int:
+        """Return the bits of the side rows with tags, useful counters and choosers."""
+        return self.side.table_bits + self.side.rows * ROW_BITS
+
+    @property
+    def storage_bits(self) -> int:
+        """Return the bits of both, with a history register of its own for the rows."""
+        return self.main.storage_bits + self.side_bits + self.side.length + GENERATOR_BITS
+
+    @property
+    def generator(self) -> int:
+        """Return the state of the generator, 32 bits."""
+        return int(self._generator.view(np.uint32)[0])
+
+    def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
+        """Predict and learn branches one after another; return how many were mispredicted (see `Predictor`)."""
+        require_branches(pc, taken, predicted)
+        main = np.empty(min(BLOCK, len(pc)), np.uint8)
+        misses = 0
+        for start in range(0, len(pc), BLOCK):
+            part = slice(start, start + BLOCK)
+            says = main[: len(pc[part])]
+            self.main.run(pc[part], taken[part], says)
+            misses += int(
+                kernel.side_table(
+                    pc[part],
+                    taken[part],
+                    says,
+                    predicted[part],
+                    self.words,
+                    self.tag,
+                    self.useful,
+                    self.chooser,
+                    self._window,
+                    self._state,
+                    self._generator,
+                    self._settings,
+                    self._z,
+                    self._counts,
+                )
+            )
+        return misses
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Return counts of both, and how often a row was found, predicted and was allocated.
+
+        Words are of 8 bits; a tag, its counters included, is not counted.
+        """
+        side, main = self.side, self.main.counters
+        branches, misses, trained, v_steps, w_steps, hits, supplied, allocated = self._counts.tolist()
+        written = v_steps * (side.hidden + 1) + w_steps * (side.length + 1) + allocated * side.row_words
+        return {
+            "branches": branches,
+            "misses": misses,
+            "trained": main["trained"],
+            "side_trained": trained,
+            "words_read": main["words_read"] + hits * side.row_words,
+            "words_written": main["words_written"] + written,
+            "hits": hits,
+            "supplied": supplied,
+            "allocated": allocated,
+        }

@@ -1,0 +1,124 @@
+"""Tagged rows of two layers beside another predictor, which they replace where they know better."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgelearn.branch.kernels.history import pushed
+from edgelearn.branch.kernels.two_layer import (
+    AT,
+    BRANCHES,
+    HIDDEN,
+    LENGTH,
+    MISSES,
+    ROWS,
+    THETA,
+    drawn,
+    fill,
+    learn,
+    output_of,
+)
+from edgelearn.kernels.lanes import add32, and32, compiled, max32, min32, mul32, shr_unsigned32, sub32
+
+# counts after those of `two_layer`
+HITS, SUPPLIED, ALLOCATED = range(5, 8)
+
+TAG_BITS, USEFUL_BITS, CHOOSER_BITS = 10, 4, 4
+CHANCE = 32  # of 256, to allocate a row for a misprediction
+
+
+@compiled
+def side_table(  # type: ignore[no-untyped-def]
+    pc, taken, main, predicted, words, tag, useful, chooser, window, state, generator, settings, z, counts
+):
+    """Decide between another predictor and tagged rows, and teach the rows; return how many were mispredicted.
+
+    Parameters
+    ----------
+    pc : uint32[n]; taken, main : uint8[n], outcomes and what the other predictor says
+    predicted : uint8[n], or of no entries where nobody looks
+    words : int8[rows, words of a row]; tag : int16[rows], -1 for none; useful, chooser : int8[rows]
+    window, state, generator, settings : see `two_layer`; z : int32[hidden], scratch; counts : int64[8]
+    """
+    hidden, length, theta = settings[HIDDEN], settings[LENGTH], settings[THETA]
+    rows = np.uint32(settings[ROWS])
+    at, r = state[AT], generator[0]
+    misses = 0
+    for i in range(pc.shape[0]):
+        n = np.int64(pc[i] % rows)
+        own_tag = np.int64(pc[i] // rows) & ((1 << TAG_BITS) - 1)
+        outcome = 2 * np.int64(taken[i]) - 1
+        says = main[i] != 0
+        main_wrong = main[i] != taken[i]
+        if tag[n] == own_tag:
+            counts[HITS] += 1
+            y = output_of(words[n], window, at, hidden, length, z)
+            wrong = (y >= 0) != (taken[i] != 0)
+            if chooser[n] > 0:
+                says = y >= 0
+                counts[SUPPLIED] += 1
+            if wrong != main_wrong:
+                if main_wrong:
+                    chooser[n] = min(chooser[n] + 1, 7)
+                    useful[n] = min(useful[n] + 1, 15)
+                else:
+                    chooser[n] = max(chooser[n] - 1, -8)
+            inputs = window[at : at + length]
+            r = learn(words[n], inputs, z, outcome, wrong, wrong or abs(y) <= theta, settings, r, counts)
+        elif main_wrong:
+            r = drawn(r)
+            if and32(shr_unsigned32(r, np.int32(8)), np.int32(255)) < CHANCE:
+                if useful[n] > 0:
+                    useful[n] -= 1
+                else:
+                    tag[n], useful[n], chooser[n] = own_tag, 4, -2
+                    r = fill(words[n], settings, r)
+                    counts[ALLOCATED] += 1
+        misses += says != (taken[i] != 0)
+        if predicted.shape[0] > 0:
+            predicted[i] = says
+        at = pushed(window, at, length, outcome)
+    state[AT], generator[0] = at, r
+    counts[BRANCHES] += pc.shape[0]
+    counts[MISSES] += misses
+    return misses
+
+
+@compiled
+def perceptron(pc, taken, predicted, words, window, state, theta, counts):  # type: ignore[no-untyped-def]
+    """Predict and learn with one perceptron a row; return how many were mispredicted.
+
+    Parameters
+    ----------
+    pc : uint32[n]; taken, predicted : uint8[n]
+    words : int8[rows, length + 1], the bias last; window : see `history`; state : int64[1]; counts : int64[3]
+    """
+    rows, length = np.uint32(words.shape[0]), words.shape[1] - 1
+    low, high = np.int32(-128), np.int32(127)
+    at = state[AT]
+    misses = trained = 0
+    for i in range(pc.shape[0]):
+        row = words[np.int64(pc[i] % rows)]
+        inputs = window[at : at + length]
+        y = np.int32(row[length])
+        for j in range(length):
+            y = add32(y, mul32(np.int32(row[j]), np.int32(inputs[j])))
+        outcome = 2 * np.int64(taken[i]) - 1
+        wrong = (y >= 0) != (taken[i] != 0)
+        misses += wrong
+        predicted[i] = y >= 0
+        if wrong or abs(y) <= theta:
+            trained += 1
+            if outcome > 0:
+                for j in range(length):
+                    row[j] = min32(max32(add32(np.int32(row[j]), np.int32(inputs[j])), low), high)
+            else:
+                for j in range(length):
+                    row[j] = min32(max32(sub32(np.int32(row[j]), np.int32(inputs[j])), low), high)
+            row[length] = min(max(row[length] + outcome, -128), 127)
+        at = pushed(window, at, length, outcome)
+    state[AT] = at
+    counts[0] += pc.shape[0]
+    counts[1] += misses
+    counts[2] += trained
+    return misses

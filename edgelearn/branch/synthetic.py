@@ -1,0 +1,70 @@
+"""Streams of branches whose one answer is a function of two or three earlier outcomes, under branches of fair coins.
+
+An iteration is A, B, q noise branches X and C; all but C are fair coins. C is A xor B, or another of `FUNCTIONS`. No
+single layer learns xor, and a table that hashes the context needs about 2**q entries for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgelearn.errors import UserError, unknown
+
+FUNCTIONS = ("xor", "and", "mux", "xor3")  # mux: B where A, else the first noise; xor3: with the first noise
+FIRST_PC, PC_STEP = 64, 16
+
+
+@dataclass(frozen=True)
+class SyntheticStream:
+    """Branches, and which of them are answers.
+
+    Parameters
+    ----------
+    pc : uint32[n]; taken : uint8[n]
+    answers : bool[n], where C is; scored : bool[n], where C of the second half of the iterations is
+    """
+
+    pc: np.ndarray
+    taken: np.ndarray
+    answers: np.ndarray
+    scored: np.ndarray
+
+
+def synthetic_stream(function: str, noise: int, iterations: int, seed: int) -> SyntheticStream:
+    """Return iterations of A, B, noise branches and the answer C; branch k of an iteration is at 64 + 16 k.
+
+    Parameters
+    ----------
+    function : a name of `FUNCTIONS`; noise : noise branches of an iteration
+
+    Raises
+    ------
+    UserError : an unknown function, no noise branch where the function needs one, no iterations
+    """
+    if function not in FUNCTIONS:
+        raise unknown("function of a stream", function, FUNCTIONS)
+    least = 1 if function in ("mux", "xor3") else 0
+    if noise < least or iterations < 1:
+        raise UserError(
+            f"{noise} noise branches, {iterations} iterations make no stream of {function}; give {least} and 1 or more"
+        )
+    draw = np.random.default_rng(seed)
+    a, b = draw.integers(0, 2, iterations), draw.integers(0, 2, iterations)
+    x = draw.integers(0, 2, (iterations, noise))
+    if function == "xor":
+        c = a ^ b
+    elif function == "and":
+        c = a & b
+    elif function == "mux":
+        c = np.where(a, b, x[:, 0])
+    else:
+        c = a ^ b ^ x[:, 0]
+    taken = np.column_stack([a, b, x, c]).astype(np.uint8)
+    pc = np.tile(np.arange(FIRST_PC, FIRST_PC + PC_STEP * (noise + 3), PC_STEP, dtype=np.uint32), iterations)
+    answers = np.zeros(taken.shape, bool)
+    answers[:, -1] = True
+    scored = answers.copy()
+    scored[: iterations // 2] = False
+    return SyntheticStream(pc, taken.reshape(-1), answers.reshape(-1), scored.reshape(-1))

@@ -1,0 +1,242 @@
+"""Two-layer rows in the place of a branch predictor: int8 nets that a local rule trains online.
+
+A row of the table has `hidden` units over the last `length` outcomes x (-1 or 1) and their bias, and one output:
+
+    z_k = W_k . x + b_k     a_k = clip(z_k, -127, 127)      y = bias + ((v . a) >> 5)      taken where y >= 0
+
+Branches with wrong y or |y| <= theta are learned. Output weights v move by outcome * a_k / 2**v_shift, rounded at
+random, hidden weights by -1, 0 or 1 times their input (bp: up to 2). The rules differ in what reaches a hidden unit:
+
+| rule | teaching signal | feedback | v |
+|---|---|---|---|
+| mdfa | error | 1 | stays at 1 or above |
+| dfa | error | 1, -1, 1, ... | any sign |
+| sdfa | sign of the error | as dfa | any sign |
+| drtp | outcome, at every branch | as dfa | any sign |
+| drtp-gated | outcome, where there is an error | as dfa | any sign |
+| bp | error | v_k / 64, rounded at random | any sign |
+| madaline | on a misprediction, the wrong-sided unit nearest to zero | 1 | stays at 1 or above |
+| frozen | | none | any sign |
+
+The error is 0 or the outcome, so that sdfa and drtp-gated are dfa, bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgelearn.branch.kernels import two_layer as kernel
+from edgelearn.branch.kernels.history import new_history
+from edgelearn.errors import UserError, unknown
+
+GENERATOR_BITS = 32
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What teaches hidden units, how it reaches them, whether only errors do, whether output weights stay positive."""
+
+    signal: int
+    feedback: int
+    gated: bool = True
+    positive: bool = False
+
+
+RULES = {
+    "mdfa": Rule(kernel.ERROR, kernel.POSITIVE, positive=True),
+    "dfa": Rule(kernel.ERROR, kernel.ALTERNATING),
+    "sdfa": Rule(kernel.SIGN_ERROR, kernel.ALTERNATING),
+    "drtp": Rule(kernel.TARGET, kernel.ALTERNATING, gated=False),
+    "drtp-gated": Rule(kernel.TARGET, kernel.ALTERNATING),
+    "bp": Rule(kernel.ERROR, kernel.TRANSPOSE),
+    "madaline": Rule(kernel.ERROR, kernel.NEAREST, positive=True),
+    "frozen": Rule(kernel.ERROR, kernel.NONE),
+}
+
+_RANGES = {
+    "length": (1, 1024),
+    "hidden": (1, 256),
+    "rows": (1, 1 << 24),
+    "theta": (0, 1 << 20),
+    "spread": (0, 127),
+    "v_shift": (0, 16),
+    "leak": (0, 256),
+    "v0": (1, 127),
+    "seed": (0, (1 << 32) - 1),
+    "delay": (0, 4096),
+}
+
+
+@dataclass(frozen=True)
+class TwoLayerSpec:
+    """A table of two-layer rows.
+
+    Parameters
+    ----------
+    rule : a name of `RULES`
+    length : outcomes a row sees; hidden : units of a row; rows : rows of the table
+    theta : margin in units of y
+    spread : first hidden weights are drawn from -spread to spread
+    v_shift : steps of the output weights are divided by 2**v_shift
+    leak : a unit at its rail learns with the chance leak / 256
+    v0 : first size of the output weights
+    seed : of the generator; 2k and 2k + 1 are the same
+    delay : further branches predicted before a branch is learned, with its sums computed again
+
+    Raises
+    ------
+    UserError : an unknown rule, a setting outside its range
+    """
+
+    rule: str = "mdfa"
+    length: int = 24
+    hidden: int = 8
+    rows: int = 156
+    theta: int = 320
+    spread: int = 20
+    v_shift: int = 7
+    leak: int = 0
+    v0: int = 64
+    seed: int = 7
+    delay: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise unknown("rule of rows", self.rule, RULES)
+        for name, (lowest, highest) in _RANGES.items():
+            if not lowest <= getattr(self, name) <= highest:
+                raise UserError(f"{name} is {getattr(self, name)}; give {lowest} to {highest}")
+
+    @classmethod
+    def for_budget(cls, n_bytes: int, rule: str = "mdfa", seed: int = 7, delay: int = 0) -> TwoLayerSpec:
+        """Return as many rows as fit, with the settings of the nearest of 8, 32 and 64 KB.
+
+        Raises
+        ------
+        UserError : fewer bytes than a row
+        """
+        chosen = _SETTINGS[0 if n_bytes < 16 << 10 else 1 if n_bytes < 48 << 10 else 2]
+        spec = replace(chosen, rule=rule, seed=seed, delay=delay)
+        if n_bytes < spec.row_words:
+            raise UserError(f"a budget of {n_bytes} bytes has no room for a row of {spec.row_words}; give more bytes")
+        return replace(spec, rows=n_bytes // spec.row_words)
+
+    @property
+    def name(self) -> str:
+        delay = f":delay={self.delay}" if self.delay else ""
+        return f"{self.rule}:{self.hidden}x{self.length}x{self.rows}{delay}"
+
+    @property
+    def row_words(self) -> int:
+        """Return the words of 8 bits of a row."""
+        return self.hidden * (self.length + 1) + self.hidden + 1
+
+    @property
+    def table_bits(self) -> int:
+        """Return the bits of the rows, which a budget is compared with."""
+        return 8 * self.rows * self.row_words
+
+    @property
+    def storage_bits(self) -> int:
+        """Return rows, history, generator, and of branches in flight: row, whether wrong, whether learned."""
+        flight = self.delay * ((self.rows - 1).bit_length() + 2)
+        return self.table_bits + self.length + self.delay + GENERATOR_BITS + flight
+
+    def settings(self, bias_lowest: int = -128) -> np.ndarray:
+        """Return the settings as kernels read them, int64."""
+        rule = RULES[self.rule]
+        values = {
+            "v_lowest": 1 if rule.positive else -127,
+            "bias_lowest": bias_lowest,
+            "signal": rule.signal,
+            "feedback": rule.feedback,
+            "gated": rule.gated,
+        }
+        return np.array([int(values[n] if n in values else getattr(self, n)) for n in kernel.NAMES], np.int64)
+
+
+_SETTINGS = (
+    TwoLayerSpec(length=20, hidden=2, theta=120, spread=2, v0=32, rows=182),
+    TwoLayerSpec(length=24, hidden=8, theta=320, spread=20, v0=64, rows=156),
+    TwoLayerSpec(length=36, hidden=8, theta=120, spread=20, v0=64, rows=214),
+)
+
+
+def require_branches(pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> None:
+    """Compare types and lengths, which kernels do not.
+
+    Raises
+    ------
+    UserError : other types than those of `Predictor.run`, or lengths that differ
+    """
+    if pc.dtype != np.uint32 or taken.dtype != np.uint8 or predicted.dtype != np.uint8:
+        raise UserError(f"branches are {pc.dtype}, {taken.dtype}, {predicted.dtype}; give uint32, uint8, uint8")
+    if not (pc.shape == taken.shape == (len(pc),) and predicted.shape in ((0,), pc.shape)):
+        raise UserError(
+            f"{pc.shape} addresses, {taken.shape} outcomes, {predicted.shape} predictions do not match; give one each"
+        )
+
+
+class TwoLayer:
+    """Words and state of a table of two-layer rows, a `Predictor`."""
+
+    def __init__(self, spec: TwoLayerSpec) -> None:
+        self.spec = spec
+        self.words = np.zeros((spec.rows, spec.row_words), np.int8)
+        self._settings = spec.settings()
+        self._generator = np.array([spec.seed | 1], np.uint32).view(np.int32)
+        self._generator[0] = kernel.fill_all(self.words, self._settings, self._generator[0])
+        self._window, at = new_history(spec.length + spec.delay)
+        self._state = np.array([at[0], 0, 0], np.int64)
+        self._z = np.zeros(spec.hidden, np.int32)
+        self._flight_row, self._flight = np.zeros(spec.delay + 1, np.int64), np.zeros((spec.delay + 1, 3), np.int8)
+        self._counts = np.zeros(5, np.int64)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def storage_bits(self) -> int:
+        return self.spec.storage_bits
+
+    @property
+    def generator(self) -> int:
+        """Return the state of the generator, 32 bits."""
+        return int(self._generator.view(np.uint32)[0])
+
+    def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
+        """Predict and learn branches one after another; return how many were mispredicted (see `Predictor`)."""
+        require_branches(pc, taken, predicted)
+        return int(
+            kernel.two_layer(
+                pc,
+                taken,
+                predicted,
+                self.words,
+                self._window,
+                self._state,
+                self._generator,
+                self._settings,
+                self._z,
+                self._flight_row,
+                self._flight,
+                self._counts,
+            )
+        )
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Return branches, misses, trained branches, words of 8 bits read and written; late training reads again."""
+        spec, (branches, misses, trained, v_steps, w_steps) = self.spec, self._counts.tolist()
+        written = v_steps * (spec.hidden + 1) + w_steps * (spec.length + 1)
+        read = (branches + (trained if spec.delay else 0)) * spec.row_words
+        return {
+            "branches": branches,
+            "misses": misses,
+            "trained": trained,
+            "words_read": read,
+            "words_written": written,
+        }
