@@ -1,8 +1,8 @@
 """A few two-layer rows with tags beside a predictor: a row is taken by a branch that the other one mispredicts.
 
 The other predictor learns as if it were alone. A row is found by `pc mod rows` and a tag of 10 bits, learns whenever
-it is found, and predicts once its chooser (-8 to 7) is above 0, which moves where the two disagree. One misprediction in
-eight without a row wears out the useful counter (0 to 15) of the row in its place, or takes the place.
+it is found, and predicts once its chooser (-8 to 7) is above 0, which moves where the two disagree. One misprediction
+in eight without a row wears out the useful counter (0 to 15) of the row in its place, or takes the place.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from edgelearn.branch.kernels import hybrid as kernel
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.branch.predictor import Predictor
-from edgelearn.branch.two_layer import GENERATOR_BITS, TwoLayerSpec, require_branches
-from edgelearn.errors import UserError
+from edgelearn.branch.two_layer import GENERATOR_BITS, TwoLayerSpec, nearest_size, require_branches
+from edgelearn.errors import UserError, unknown
 
 BLOCK = 1 << 15  # branches that the two predictors take in turn
 ROW_BITS = kernel.TAG_BITS + kernel.USEFUL_BITS + kernel.CHOOSER_BITS  # of a row beside its words
@@ -67,14 +67,25 @@ class MainPerceptron:
         }
 
 
-def side_for_budget(n_bytes: int, rule: str = "mdfa", seed: int = 7, part: int = 4) -> TwoLayerSpec:
-    """Return the side rows of a predictor of so many bytes, which are given one part in `part` of them.
+# outcomes and units of side rows by size of the whole (see `nearest_size`), one part in how many they are given
+_SIDES = {"perceptron": (((24, 8), (36, 8), (36, 12)), 4), "hashed": (((36, 12), (36, 12), (36, 16)), 2)}
+
+
+def side_for_budget(n_bytes: int, rule: str = "mdfa", seed: int = 7, main: str = "perceptron") -> TwoLayerSpec:
+    """Return the side rows of a hybrid of so many bytes: a quarter beside a perceptron, half beside a hashed one.
+
+    Parameters
+    ----------
+    main : "perceptron" or "hashed"
 
     Raises
     ------
-    UserError : fewer bytes than a row
+    UserError : fewer bytes than a row, an unknown main predictor
     """
-    length, hidden = (24, 8) if n_bytes < 16 << 10 else (36, 8) if n_bytes < 48 << 10 else (36, 12)
+    if main not in _SIDES:
+        raise unknown("main predictor", main, _SIDES)
+    shapes, part = _SIDES[main]
+    length, hidden = shapes[nearest_size(n_bytes)]
     side = TwoLayerSpec(rule, length=length, hidden=hidden, theta=200, spread=20, v0=32, seed=seed)
     row_bits = 8 * side.row_words + ROW_BITS
     rows = 8 * n_bytes // part // row_bits
@@ -92,7 +103,7 @@ def perceptron_for_budget(n_bytes: int) -> MainPerceptron:
     ------
     UserError : fewer bytes than a row
     """
-    length = 36 if n_bytes < 48 << 10 else 48
+    length = (36, 36, 48)[nearest_size(n_bytes)]
     rows = 3 * n_bytes // 4 // (length + 1)
     if rows < 1:
         raise UserError(f"{n_bytes} bytes have no room for a perceptron of {length + 1} in three quarters; give more")

@@ -69,6 +69,11 @@ _RANGES = {
 }
 
 
+def nearest_size(n_bytes: int) -> int:
+    """Return which of 8, 32 and 64 KB has the settings for so many bytes: 0, 1 or 2."""
+    return 0 if n_bytes < 16 << 10 else 1 if n_bytes < 48 << 10 else 2
+
+
 @dataclass(frozen=True)
 class TwoLayerSpec:
     """A table of two-layer rows.
@@ -117,7 +122,7 @@ class TwoLayerSpec:
         ------
         UserError : fewer bytes than a row
         """
-        chosen = _SETTINGS[0 if n_bytes < 16 << 10 else 1 if n_bytes < 48 << 10 else 2]
+        chosen = _SETTINGS[nearest_size(n_bytes)]
         spec = replace(chosen, rule=rule, seed=seed, delay=delay)
         if n_bytes < spec.row_words:
             raise UserError(f"a budget of {n_bytes} bytes has no room for a row of {spec.row_words}; give more bytes")

@@ -115,7 +115,7 @@ def perceptron(pc, taken, predicted, words, window, state, theta, counts):  # ty
             else:
                 for j in range(length):
                     row[j] = min32(max32(sub32(np.int32(row[j]), np.int32(inputs[j])), low), high)
-            row[length] = min(max(row[length] + outcome, -128), 127)
+            row[length] = min(max(np.int64(row[length]) + outcome, -128), 127)
         at = pushed(window, at, length, outcome)
     state[AT] = at
     counts[0] += pc.shape[0]

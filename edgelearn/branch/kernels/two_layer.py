@@ -99,7 +99,7 @@ def clipped(x):  # type: ignore[no-untyped-def]
 
 @inlined
 def output_of(row, window, at, hidden, length, z):  # type: ignore[no-untyped-def]
-    """Return the output of a row on the outcomes from `at` on, int32; leave the sums of its units in z, int32[hidden]."""
+    """Return the output of a row on the outcomes from `at` on, int32; leave the sums of its units in z."""
     stride = length + 1
     total = np.int32(0)
     inputs = window[at : at + length]
@@ -124,7 +124,7 @@ def step(unit, inputs, length, s):  # type: ignore[no-untyped-def]
         else:
             for j in range(length):
                 unit[j] = min32(max32(sub32(np.int32(unit[j]), np.int32(inputs[j])), low), high)
-    unit[length] = min(max(unit[length] + s, -128), 127)
+    unit[length] = min(max(np.int64(unit[length]) + s, -128), 127)
 
 
 @compiled
@@ -150,7 +150,7 @@ def learn(row, inputs, z, outcome, wrong, asked, settings, r, counts):  # type: 
     if settings[SIGNAL] == TARGET:
         signal = outcome
     elif settings[SIGNAL] == SIGN_ERROR:
-        signal = (error > 0) - (error < 0)
+        signal = min(max(error, -1), 1)
     for k in range(hidden):
         r = drawn(r)
         a = clipped(z[k])
