@@ -51,7 +51,7 @@ class GshareSpec:
 
     @property
     def name(self) -> str:
-        history = "" if self.history_bits == self.index_bits else f",{self.history_bits}"
+        history = "" if self.history_bits == self.index_bits else f":{self.history_bits}"
         return f"gshare:{self.index_bits}{history}{delayed(self.delay)}"
 
     @property
@@ -178,7 +178,7 @@ class TournamentSpec:
 
     @property
     def name(self) -> str:
-        return f"tournament:{self.global_bits},{self.local_bits},{self.pc_bits}"
+        return f"tournament:{self.global_bits}:{self.local_bits}:{self.pc_bits}"
 
     @property
     def table_bits(self) -> int:

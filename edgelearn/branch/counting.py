@@ -119,4 +119,4 @@ def too_small(n_bytes: int, name: str, smallest_bits: int) -> UserError:
 
 def delayed(delay: int) -> str:
     """Return the end of a name."""
-    return f",delay={delay}" if delay else ""
+    return f":delay={delay}" if delay else ""

@@ -40,7 +40,7 @@ class MainPerceptron:
     @property
     def name(self) -> str:
         rows, words = self.words.shape
-        return f"perceptron:{words - 1}x{rows}"
+        return f"perceptron:{rows}:{words - 1}"
 
     @property
     def storage_bits(self) -> int:

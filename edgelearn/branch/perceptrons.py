@@ -70,8 +70,8 @@ class PerceptronSpec:
 
     @property
     def name(self) -> str:
-        kind, path = ("piecewise", f",{self.path_bits}") if self.path_bits else ("perceptron", "")
-        return f"{kind}:{self.rows},{self.history}{path}{delayed(self.delay)}"
+        kind, path = ("piecewise", f":{self.path_bits}") if self.path_bits else ("perceptron", "")
+        return f"{kind}:{self.rows}:{self.history}{path}{delayed(self.delay)}"
 
     @property
     def table_bits(self) -> int:
@@ -145,7 +145,7 @@ class HashedSpec:
     def name(self) -> str:
         known = [name for name, lengths in LENGTHS.items() if lengths == self.lengths]
         lengths = known[0] if known else "/".join(map(str, self.lengths))
-        return f"hashed:{self.index_bits},{lengths}{delayed(self.delay)}"
+        return f"hashed:{self.index_bits}:{lengths}{delayed(self.delay)}"
 
     @property
     def theta_bits(self) -> int:

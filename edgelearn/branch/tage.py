@@ -76,7 +76,7 @@ class TageSpec:
     @property
     def name(self) -> str:
         lengths = self.lengths[-1] if self.lengths in LENGTHS.values() else "/".join(map(str, self.lengths))
-        return f"tage:{self.bimodal_bits},{self.index_bits},{self.tag_bits},{lengths}"
+        return f"tage:{self.bimodal_bits}:{self.index_bits}:{self.tag_bits}:{lengths}"
 
     @property
     def table_bits(self) -> int:

@@ -131,7 +131,7 @@ class TwoLayerSpec:
     @property
     def name(self) -> str:
         delay = f":delay={self.delay}" if self.delay else ""
-        return f"{self.rule}:{self.hidden}x{self.length}x{self.rows}{delay}"
+        return f"{self.rule}:{self.rows}:{self.length}:{self.hidden}{delay}"
 
     @property
     def row_words(self) -> int:

@@ -214,7 +214,7 @@ def test_mistakes_are_told_in_one_line(act, message):
 
 def test_names():
     assert TwoLayer(TwoLayerSpec.for_budget(32 << 10, "bp", delay=2)).name == "bp:8x24x156:delay=2"
-    assert Hybrid.for_budget(32 << 10).name == "perceptron:36x664+mdfa:8x36x26"
+    assert Hybrid.for_budget(32 << 10).name == "perceptron:664:36+mdfa:26:36:8"
 
 
 # What the rules have in common, on rows of random words that learn one branch each
