@@ -105,6 +105,48 @@ def test_side_rows_are_those_of_the_oracle(rule, case):
     assert min(counts["hits"], counts["allocated"]) > 0
 
 
+def test_branches_in_flight_when_the_window_moves():
+    spec = TwoLayerSpec("dfa", length=5, hidden=2, rows=3, theta=20, delay=6)
+    pc, taken = branches(4300, 8)
+    predictor, oracle = TwoLayer(spec), NaiveTwoLayer(spec.delay, **of(spec))
+    predicted = np.empty_like(taken)
+    predictor.run(pc, taken, predicted)
+    assert predicted.tolist() == [oracle.step(int(p), int(t)) for p, t in zip(pc, taken, strict=True)]
+    assert predictor.words.tolist() == [row.words() for row in oracle.table]
+
+
+def test_words_at_their_ends():
+    """One branch, always learned, never and then always taken; the bias of side rows stops one earlier below."""
+    spec = TwoLayerSpec("mdfa", length=3, hidden=2, rows=1, theta=1 << 20)
+    pc, taken = np.zeros(600, np.uint32), np.repeat(np.array([0, 1], np.uint8), 300)
+    for predictor, oracle, lowest in (
+        (TwoLayer(spec), NaiveTwoLayer(0, **of(spec)), -128),
+        (Hybrid(MainPerceptron(1, 3), spec), NaiveHybrid(NaivePerceptron(1, 3), **of(spec)), -127),
+    ):
+        if isinstance(predictor, Hybrid):
+            predictor.tag[0] = oracle.tag[0] = 0
+        for half in (slice(0, 300), slice(300, 600)):
+            predictor.run(pc[half], taken[half], NOBODY)
+            for outcome in taken[half]:
+                oracle.step(0, int(outcome))
+            assert predictor.words.tolist() == [row.words() for row in oracle.table]
+            assert predictor.words[0, -1] == (lowest if half.start == 0 else 127)
+
+
+def test_counters_of_side_rows_at_their_ends():
+    """The answers of xor, which the perceptron never learns."""
+    stream = synthetic_stream("xor", 0, 1500, 2)
+    spec = TwoLayerSpec("mdfa", length=4, hidden=2, rows=7, theta=64, v0=32)
+    predictor, oracle = Hybrid(MainPerceptron(7, 4), spec), NaiveHybrid(NaivePerceptron(7, 4), **of(spec))
+    predictor.run(stream.pc, stream.taken, NOBODY)
+    for pc, taken in zip(stream.pc, stream.taken, strict=True):
+        oracle.step(int(pc), int(taken))
+    assert predictor.chooser.tolist() == oracle.chooser
+    assert predictor.useful.tolist() == oracle.useful
+    assert (predictor.chooser.max(), predictor.useful.max()) == (7, 15)
+    assert predictor.counters["supplied"] == oracle.supplied > 1000
+
+
 PREDICTORS = {
     "two-layer": lambda: TwoLayer(TwoLayerSpec(length=9, hidden=3, rows=7, theta=30)),
     "delay": lambda: TwoLayer(TwoLayerSpec("drtp", length=9, hidden=3, rows=7, theta=30, delay=5)),
