@@ -63,6 +63,7 @@ COST_FLOORS = {
     "processor": 3,
     "contents": 2,
     "cost": 2,
+    "branch_cost": 2,
     "engine_cost": 4,
     "operation_cost": 4,
     "spiking_cost": 7,
