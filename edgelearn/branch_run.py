@@ -9,38 +9,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from edgelearn import __version__
 from edgelearn.branch.catalog import make_predictor
 from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.synthetic import synthetic_stream
 from edgelearn.branch.traces.source import open_trace
+from edgelearn.branch_datapath import datapath_of
+from edgelearn.config import BranchSettings
 from edgelearn.errors import UserError
+from hw_models.branch_cost import NOTES, branch_cost
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 BLOCK = 1 << 18  # branches that all predictors take in turn
 SWEEP = tuple(1 << k for k in range(11, 18))  # bytes: 2 KB to 128 KB
-PREDICTORS = "bimodal,gshare,perceptron,piecewise,hashed,tage,mdfa,perceptron+mdfa"
-
-
-class BranchSettings(BaseModel):
-    """What is asked. Frozen, and checked when made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    trace: str | None = Field(None, description="file or named trace; a stream of deep xor if left out")
-    predictors: str = Field(PREDICTORS, description="names, divided by commas")
-    budget: str = Field("32KB", description="bytes of tables of each predictor")
-    pc_shift: int | None = Field(None, ge=0, le=31, description="bits that addresses are shifted by")
-    limit: int | None = Field(None, ge=1, description="first N branches only")
-    delay: int = Field(0, ge=0, le=4096, description="branches that follow before a branch is trained")
-    function: str = Field("xor", description="of the built-in stream: xor, and, mux or xor3")
-    noise: int = Field(12, ge=0, le=60, description="random branches between cause and answer of the built-in stream")
-    iterations: int = Field(60_000, ge=1, le=10_000_000, description="of the built-in stream")
-    seed: int = Field(3, ge=0, description="of the built-in stream")
 
 
 @dataclass(frozen=True)
@@ -141,9 +125,10 @@ class BranchReport:
         console.print(
             f"{c['trace']} ({c['source']}): {c['branches']:,} branches{told}, address >> {c['pc_shift']}{speed}"
         )
-        for note in c["notes"]:
+        for note in c["notes"][: -len(NOTES)]:
             console.print(f"note: {note}", soft_wrap=True)
-        table = Table("predictor", "storage", "mispredicted", "rate", "MPKI", "trained", box=None, pad_edge=False)
+        titles = ("storage", "mispredicted", "rate", "MPKI", "trained", "ps", "cycles", "pJ", "pJ, 45 nm", "+ update")
+        table = Table("predictor", *titles, box=None, pad_edge=False)
         for column in table.columns[1:]:
             column.justify = "right"
         for row in c["predictors"]:
@@ -154,9 +139,19 @@ class BranchReport:
                 f"{row['rate_percent']:.2f} %",
                 "-" if row["mpki"] is None else f"{row['mpki']:.3f}",
                 f"{row['trained_percent']:.1f} %",
+                f"{row['cost']['wide_row']['latency_ps']:.0f}",
+                f"{row['cost']['wide_row']['cycles']}",
+                f"{row['cost']['wide_row']['prediction_pj']:.3g}",
+                f"{row['cost']['words_45nm']['prediction_pj']:.3g}",
+                f"{row['cost']['words_45nm']['updates_pj']:.3g}",
             )
         console.print()
         console.print(table)
+        console.print(
+            "ps, cycles of 300 ps, pJ: a prediction in the wide-row model of a 5 nm technology; pJ, 45 nm: a "
+            "prediction, and its share of updates, by 64-bit words. Compare within a model; MPKI: directions only.",
+            soft_wrap=True,
+        )
 
 
 def run_branches(
@@ -188,6 +183,7 @@ def run_branches(
                 "rate_percent": round(100 * misses / max(scored_branches, 1), 4),
                 "mpki": None if instructions is None else round(1000 * misses / instructions, 4),
                 "trained_percent": round(100 * counts["trained"] / done, 4),
+                "cost": _cost(predictor),
                 "words_read_per_branch": round(counts["words_read"] / done, 4),
                 "words_written_per_branch": round(counts["words_written"] / done, 4),
             }
@@ -201,10 +197,28 @@ def run_branches(
         "scored_branches": scored_branches,
         "instructions": instructions,
         "pc_shift": branches.pc_shift,
-        "notes": [branches.note] if branches.note else [],
+        "notes": [*([branches.note] if branches.note else []), *NOTES],
         "predictors": rows,
     }
     return BranchReport(content)
+
+
+def _cost(predictor: Predictor) -> dict[str, Any]:
+    """Return both models of what a prediction and an update take."""
+    cost = branch_cost(datapath_of(predictor))
+    wide, words = cost.wide_row, cost.words
+    return {
+        "wide_row": {
+            "latency_ps": _digits(wide.latency_ps),
+            "cycles": wide.cycles,
+            "prediction_pj": _digits(wide.energy_pj),
+        },
+        "words_45nm": {"prediction_pj": _digits(words.energy_pj), "updates_pj": _digits(words.updates_pj)},
+    }
+
+
+def _digits(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")
 
 
 def _names(text: str) -> list[str]:

@@ -179,6 +179,23 @@ class StreamConfig(RateSettings):
         return given
 
 
+class BranchSettings(Settings):
+    """Settings of predictors on a trace of branches."""
+
+    trace: str | None = Field(None, description="file or named trace; a stream of deep xor if left out")
+    predictors: str = Field(
+        "bimodal,gshare,perceptron,piecewise,hashed,tage,mdfa,perceptron+mdfa", description="names, divided by commas"
+    )
+    budget: str = Field("32KB", description="bytes of tables of each predictor")
+    pc_shift: int | None = Field(None, ge=0, le=31, description="bits that addresses are shifted by")
+    limit: int | None = Field(None, ge=1, description="first N branches only")
+    delay: int = Field(0, ge=0, le=4096, description="branches that follow before a branch is trained")
+    function: str = Field("xor", description="of the built-in stream: xor, and, mux or xor3")
+    noise: int = Field(12, ge=0, le=60, description="random branches between cause and answer of the built-in stream")
+    iterations: int = Field(60_000, ge=1, le=10_000_000, description="of the built-in stream")
+    seed: int = Field(3, ge=0, description="of the built-in stream")
+
+
 def _toml_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 

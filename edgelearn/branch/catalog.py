@@ -34,8 +34,9 @@ class Kind(NamedTuple):
 def _bimodal(given: list[Any], budget: int, delay: int) -> Predictor:
     if not given:
         return Bimodal(BimodalSpec.for_budget(budget, delay))
-    index, initial = (*given, *[2][len(given) - 1 :])
-    return Bimodal(BimodalSpec(index, initial, delay))
+    if len(given) > 1:
+        raise TypeError
+    return Bimodal(BimodalSpec(given[0], delay=delay))
 
 
 def _gshare(given: list[Any], budget: int, delay: int) -> Predictor:

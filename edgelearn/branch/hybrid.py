@@ -13,58 +13,13 @@ import numpy as np
 
 from edgelearn.branch.kernels import hybrid as kernel
 from edgelearn.branch.kernels.history import new_history
+from edgelearn.branch.perceptrons import Perceptron, PerceptronSpec
 from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.two_layer import GENERATOR_BITS, TwoLayerSpec, nearest_size, require_branches
 from edgelearn.errors import UserError, unknown
 
 BLOCK = 1 << 15  # branches that the two predictors take in turn
 ROW_BITS = kernel.TAG_BITS + kernel.USEFUL_BITS + kernel.CHOOSER_BITS  # of a row beside its words
-
-
-class MainPerceptron:
-    """One perceptron a row, chosen by the branch address, a `Predictor`.
-
-    Parameters
-    ----------
-    rows, length : rows of the table; outcomes a row sees
-    """
-
-    def __init__(self, rows: int, length: int) -> None:
-        if rows < 1 or length < 1:
-            raise UserError(f"a perceptron of {rows} rows, {length} outcomes predicts nothing; give 1 or more of each")
-        self.words = np.zeros((rows, length + 1), np.int8)
-        self.theta = (193 * length + 1400) // 100
-        self._window, self._state = new_history(length)
-        self._counts = np.zeros(3, np.int64)
-
-    @property
-    def name(self) -> str:
-        rows, words = self.words.shape
-        return f"perceptron:{rows}:{words - 1}"
-
-    @property
-    def storage_bits(self) -> int:
-        """Return the bits of rows and history; theta follows from the length."""
-        return 8 * self.words.size + self.words.shape[1] - 1
-
-    def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
-        """Predict and learn branches one after another; return how many were mispredicted (see `Predictor`)."""
-        require_branches(pc, taken, predicted)
-        says = predicted if len(predicted) else np.empty_like(taken)
-        return int(kernel.perceptron(pc, taken, says, self.words, self._window, self._state, self.theta, self._counts))
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """Return branches, misses, branches that trained, words of 8 bits read and written."""
-        branches, misses, trained = self._counts.tolist()
-        words = self.words.shape[1]
-        return {
-            "branches": branches,
-            "misses": misses,
-            "trained": trained,
-            "words_read": branches * words,
-            "words_written": trained * words,
-        }
 
 
 # outcomes and units of side rows by size of the whole (see `nearest_size`), one part in how many they are given
@@ -96,7 +51,7 @@ def side_for_budget(n_bytes: int, rule: str = "mdfa", seed: int = 7, main: str =
     return replace(side, rows=rows)
 
 
-def perceptron_for_budget(n_bytes: int) -> MainPerceptron:
+def perceptron_for_budget(n_bytes: int) -> Perceptron:
     """Return the perceptron of a hybrid of so many bytes, which is given three quarters of them.
 
     Raises
@@ -107,7 +62,7 @@ def perceptron_for_budget(n_bytes: int) -> MainPerceptron:
     rows = 3 * n_bytes // 4 // (length + 1)
     if rows < 1:
         raise UserError(f"{n_bytes} bytes have no room for a perceptron of {length + 1} in three quarters; give more")
-    return MainPerceptron(rows, length)
+    return Perceptron(PerceptronSpec(rows, length))
 
 
 class Hybrid:

@@ -96,6 +96,11 @@ class Perceptron(Counting):
         self._registers[0] = place[0]
         self._pending = np.zeros((2, spec.delay + 1), np.int64)
 
+    @property
+    def words(self) -> np.ndarray:
+        """Return the weights, a view: int8[rows, history + 1], the bias last."""
+        return self._words.reshape(self.spec.rows, -1)
+
     def _learn(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> tuple[int, int, int, int]:
         spec = self.spec
         misses, trained = run_perceptron(

@@ -29,6 +29,9 @@ FLOORS = {
     "learner": 4,
     "spiking": 4,
     "branch": 4,
+    "branch_datapath": 6,
+    "branch_run": 6,
+    "branch_plot": 6,
     "checkpoint": 5,
     "prequential": 5,
     "drift": 5,
@@ -76,7 +79,7 @@ COST_FLOORS = {
     "plots": 7,
     "accelergy": 7,
 }
-SEE_COSTS = {"run", "spiking_data", "spiking_run", "stream_run", "cli"}
+SEE_COSTS = {"run", "branch_run", "branch_datapath", "spiking_data", "spiking_run", "stream_run", "cli"}
 # The wing of firmware sees whatever runs a network; only the command line sees it.
 FIRMWARE_FLOORS = {
     "targets": 0,

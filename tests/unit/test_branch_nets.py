@@ -12,8 +12,9 @@ import numba
 import numpy as np
 import pytest
 
-from edgelearn.branch.hybrid import Hybrid, MainPerceptron, perceptron_for_budget, side_for_budget
+from edgelearn.branch.hybrid import Hybrid, perceptron_for_budget, side_for_budget
 from edgelearn.branch.kernels.two_layer import drawn
+from edgelearn.branch.perceptrons import Perceptron, PerceptronSpec
 from edgelearn.branch.synthetic import FUNCTIONS, synthetic_stream
 from edgelearn.branch.two_layer import RULES, TwoLayer, TwoLayerSpec
 from edgelearn.errors import UserError
@@ -23,6 +24,10 @@ from tests.tools import missing
 NOBODY = np.empty(0, np.uint8)
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="millions of branches need compiled kernels")
 SETTINGS = ("rule", "length", "hidden", "rows", "theta", "spread", "v_shift", "leak", "v0", "seed")
+
+
+def perceptron(rows, length):
+    return Perceptron(PerceptronSpec(rows, length))
 
 
 def of(spec):
@@ -86,7 +91,7 @@ def test_side_rows_are_those_of_the_oracle(rule, case):
     spec = replace(random_spec(rule, 100 * case + 50 + len(rule)), delay=0)
     pc, taken = branches(600, case)
     length = 3 + 5 * case
-    predictor = Hybrid(MainPerceptron(5, length), spec)
+    predictor = Hybrid(perceptron(5, length), spec)
     oracle = NaiveHybrid(NaivePerceptron(5, length), **of(spec))
     predicted = np.empty_like(taken)
     predictor.run(pc, taken, predicted)
@@ -121,7 +126,7 @@ def test_words_at_their_ends():
     pc, taken = np.zeros(600, np.uint32), np.repeat(np.array([0, 1], np.uint8), 300)
     for predictor, oracle, lowest in (
         (TwoLayer(spec), NaiveTwoLayer(0, **of(spec)), -128),
-        (Hybrid(MainPerceptron(1, 3), spec), NaiveHybrid(NaivePerceptron(1, 3), **of(spec)), -127),
+        (Hybrid(perceptron(1, 3), spec), NaiveHybrid(NaivePerceptron(1, 3), **of(spec)), -127),
     ):
         if isinstance(predictor, Hybrid):
             predictor.tag[0] = oracle.tag[0] = 0
@@ -137,7 +142,7 @@ def test_counters_of_side_rows_at_their_ends():
     """The answers of xor, which the perceptron never learns."""
     stream = synthetic_stream("xor", 0, 1500, 2)
     spec = TwoLayerSpec("mdfa", length=4, hidden=2, rows=7, theta=64, v0=32)
-    predictor, oracle = Hybrid(MainPerceptron(7, 4), spec), NaiveHybrid(NaivePerceptron(7, 4), **of(spec))
+    predictor, oracle = Hybrid(perceptron(7, 4), spec), NaiveHybrid(NaivePerceptron(7, 4), **of(spec))
     predictor.run(stream.pc, stream.taken, NOBODY)
     for pc, taken in zip(stream.pc, stream.taken, strict=True):
         oracle.step(int(pc), int(taken))
@@ -150,7 +155,7 @@ def test_counters_of_side_rows_at_their_ends():
 PREDICTORS = {
     "two-layer": lambda: TwoLayer(TwoLayerSpec(length=9, hidden=3, rows=7, theta=30)),
     "delay": lambda: TwoLayer(TwoLayerSpec("drtp", length=9, hidden=3, rows=7, theta=30, delay=5)),
-    "hybrid": lambda: Hybrid(MainPerceptron(5, 9), TwoLayerSpec(length=7, hidden=3, rows=4, theta=30)),
+    "hybrid": lambda: Hybrid(perceptron(5, 9), TwoLayerSpec(length=7, hidden=3, rows=4, theta=30)),
 }
 
 
@@ -240,8 +245,7 @@ def test_any_budget_is_kept():
         (lambda: side_for_budget(100), "no room for a side row"),
         (lambda: side_for_budget(8192, main="hash"), "Did you mean 'hashed'"),
         (lambda: perceptron_for_budget(10), "no room for a perceptron"),
-        (lambda: MainPerceptron(0, 4), "0 rows, 4 outcomes"),
-        (lambda: Hybrid(MainPerceptron(2, 4), TwoLayerSpec(delay=1)), "delay of 1"),
+        (lambda: Hybrid(perceptron(2, 4), TwoLayerSpec(delay=1)), "delay of 1"),
         (lambda: synthetic_stream("nand", 4, 10, 1), "Did you mean 'and'"),
         (lambda: synthetic_stream("mux", 0, 10, 1), "0 noise branches"),
         (lambda: TwoLayer(TwoLayerSpec()).run(np.zeros(3, np.uint32), np.zeros(2, np.uint8), NOBODY), "do not match"),
@@ -255,7 +259,7 @@ def test_mistakes_are_told_in_one_line(act, message):
 
 
 def test_names():
-    assert TwoLayer(TwoLayerSpec.for_budget(32 << 10, "bp", delay=2)).name == "bp:8x24x156:delay=2"
+    assert TwoLayer(TwoLayerSpec.for_budget(32 << 10, "bp", delay=2)).name == "bp:156:24:8:delay=2"
     assert Hybrid.for_budget(32 << 10).name == "perceptron:664:36+mdfa:26:36:8"
 
 
@@ -394,7 +398,7 @@ def test_local_rules_learn_xor(shallow, rule, hidden):
 
 @compiled
 def test_one_layer_and_frozen_rows_do_not_learn_xor(shallow):
-    assert wrong_answers(MainPerceptron(256, 16), shallow)[0] >= 0.45
+    assert wrong_answers(perceptron(256, 16), shallow)[0] >= 0.45
     for rule, hidden in (("frozen", 16), ("madaline", 2), ("madaline", 4)):
         spec = TwoLayerSpec(rule, length=16, hidden=hidden, rows=256, **XOR)
         assert wrong_answers(TwoLayer(spec), shallow)[0] >= 0.45, (rule, hidden)
@@ -403,7 +407,7 @@ def test_one_layer_and_frozen_rows_do_not_learn_xor(shallow):
 @compiled
 def test_all_learn_what_one_layer_can():
     stream = synthetic_stream("and", 4, 20_000, 1)
-    assert wrong_answers(MainPerceptron(256, 16), stream)[0] <= 0.01
+    assert wrong_answers(perceptron(256, 16), stream)[0] <= 0.01
     for rule in ("mdfa", "dfa", "bp", "drtp"):
         assert wrong_answers(TwoLayer(TwoLayerSpec(rule, length=16, hidden=4, rows=256, **XOR)), stream)[0] <= 0.01
 
@@ -467,7 +471,7 @@ def test_counts_of_packed_traces(name):
     ("name", "misses"), [("DIST-INT-1", 69607), ("SM2", 144232), ("C25int", 335), ("C25fp", 1733), ("DIST-MM-1", 17059)]
 )
 def test_counts_of_the_perceptron_in_the_hybrid(name, misses):
-    assert MainPerceptron(885, 36).run(*trace(name), NOBODY) == misses
+    assert perceptron(885, 36).run(*trace(name), NOBODY) == misses
 
 
 @compiled
@@ -478,7 +482,7 @@ def test_counts_of_the_first_two_millions_of_a_whole_trace():
     whole = np.load(path)
     n = 2_000_000
     pc, taken = whole["pc_table"][whole["pc_index"][:n]], np.unpackbits(whole["taken"], count=n)
-    assert MainPerceptron(885, 36).run(pc, taken, NOBODY) == 135_779
+    assert perceptron(885, 36).run(pc, taken, NOBODY) == 135_779
 
 
 @compiled

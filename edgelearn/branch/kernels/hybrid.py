@@ -18,7 +18,7 @@ from edgelearn.branch.kernels.two_layer import (
     learn,
     output_of,
 )
-from edgelearn.kernels.lanes import add32, and32, compiled, max32, min32, mul32, shr_unsigned32, sub32
+from edgelearn.kernels.lanes import and32, compiled, shr_unsigned32
 
 # counts after those of `two_layer`
 HITS, SUPPLIED, ALLOCATED = range(5, 8)
@@ -81,44 +81,4 @@ def side_table(  # type: ignore[no-untyped-def]
     state[AT], generator[0] = at, r
     counts[BRANCHES] += pc.shape[0]
     counts[MISSES] += misses
-    return misses
-
-
-@compiled
-def perceptron(pc, taken, predicted, words, window, state, theta, counts):  # type: ignore[no-untyped-def]
-    """Predict and learn with one perceptron a row; return how many were mispredicted.
-
-    Parameters
-    ----------
-    pc : uint32[n]; taken, predicted : uint8[n]
-    words : int8[rows, length + 1], the bias last; window : see `history`; state : int64[1]; counts : int64[3]
-    """
-    rows, length = np.uint32(words.shape[0]), words.shape[1] - 1
-    low, high = np.int32(-128), np.int32(127)
-    at = state[AT]
-    misses = trained = 0
-    for i in range(pc.shape[0]):
-        row = words[np.int64(pc[i] % rows)]
-        inputs = window[at : at + length]
-        y = np.int32(row[length])
-        for j in range(length):
-            y = add32(y, mul32(np.int32(row[j]), np.int32(inputs[j])))
-        outcome = 2 * np.int64(taken[i]) - 1
-        wrong = (y >= 0) != (taken[i] != 0)
-        misses += wrong
-        predicted[i] = y >= 0
-        if wrong or abs(y) <= theta:
-            trained += 1
-            if outcome > 0:
-                for j in range(length):
-                    row[j] = min32(max32(add32(np.int32(row[j]), np.int32(inputs[j])), low), high)
-            else:
-                for j in range(length):
-                    row[j] = min32(max32(sub32(np.int32(row[j]), np.int32(inputs[j])), low), high)
-            row[length] = min(max(np.int64(row[length]) + outcome, -128), 127)
-        at = pushed(window, at, length, outcome)
-    state[AT] = at
-    counts[0] += pc.shape[0]
-    counts[1] += misses
-    counts[2] += trained
     return misses
