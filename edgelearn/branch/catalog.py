@@ -11,7 +11,7 @@ from edgelearn.branch.perceptrons import LENGTHS, HashedPerceptron, HashedSpec, 
 from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.tage import LENGTHS as TAGE_LENGTHS
 from edgelearn.branch.tage import Tage, TageSpec
-from edgelearn.branch.two_layer import RULES, TwoLayer, TwoLayerSpec, nearest_size
+from edgelearn.branch.two_layer import RULES, TwoLayer, TwoLayerSpec
 from edgelearn.errors import UserError, unknown
 
 PATH_BITS = 6  # of piecewise, unless it is given others
@@ -150,7 +150,7 @@ def make_predictor(text: str, budget: int, delay: int = 0) -> Predictor:
         raise
     except (TypeError, IndexError, ValueError):
         raise UserError(f"'{text}' has {len(given)} parameters; {name} takes {KINDS[name].parameters}") from None
-    bits = getattr(predictor, "table_bits", None) or predictor.storage_bits
+    bits = predictor.spec.table_bits  # type: ignore[attr-defined]
     if given and bits > 8 * budget:
         raise UserError(f"{text} takes {-(-bits // 8):,} bytes, above the budget of {budget:,}; give a larger --budget")
     return predictor
@@ -173,5 +173,7 @@ def _hybrid(name: str, parameters: list[str], budget: int, delay: int) -> Predic
     side = side_for_budget(budget, rule, main=main)
     if main == "perceptron":
         return Hybrid(perceptron_for_budget(budget), side)
-    index_bits = (9, 11, 12)[nearest_size(budget)]
+    index_bits = (budget // 2 // len(LENGTHS["8x128"])).bit_length() - 1  # tables are half of it
+    if index_bits < 1:
+        raise UserError(f"budget {budget} bytes is too small for {name}; give 64 or more")
     return Hybrid(HashedPerceptron(HashedSpec(index_bits)), side)

@@ -25,7 +25,7 @@ from edgelearn.kernels.lanes import (
 )
 
 # settings, int64
-NAMES = [
+NAMES = (
     "hidden",
     "length",
     "rows",
@@ -40,7 +40,7 @@ NAMES = [
     "v0",
     "spread",
     "delay",
-]
+)
 HIDDEN, LENGTH, ROWS, THETA, V_SHIFT, LEAK, V_LOWEST, BIAS_LOWEST, SIGNAL, FEEDBACK, GATED, V0, SPREAD, DELAY = range(
     14
 )
