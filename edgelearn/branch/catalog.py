@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from edgelearn.branch.counters import Bimodal, BimodalSpec, Gshare, GshareSpec, Tournament, TournamentSpec
 from edgelearn.branch.hybrid import Hybrid, perceptron_for_budget, side_for_budget
+from edgelearn.branch.informed import Informed
+from edgelearn.branch.layered import Layered, LayeredSpec
 from edgelearn.branch.perceptrons import LENGTHS, HashedPerceptron, HashedSpec, Perceptron, PerceptronSpec, find_lengths
 from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.tage import LENGTHS as TAGE_LENGTHS
@@ -73,6 +75,15 @@ def _hashed(given: list[Any], budget: int, delay: int) -> Predictor:
     return HashedPerceptron(spec)
 
 
+def _layered(given: list[Any], budget: int, delay: int) -> Predictor:
+    if delay:
+        raise UserError("layered has no delay here; give --delay 0")
+    if not given:
+        return Layered(LayeredSpec.for_budget(budget))
+    index_bits, rows = given
+    return Layered(LayeredSpec(index_bits, rows))
+
+
 def _tage(given: list[Any], budget: int, delay: int) -> Predictor:
     if delay:
         raise UserError("tage has no delay here; give --delay 0")
@@ -115,10 +126,11 @@ KINDS: dict[str, Kind] = {
     "hashed": Kind(
         "tables of int8 weights by hashed histories", "index bits, or index bits:lengths, such as 12:16x232", _hashed
     ),
+    "layered": Kind("hashed tables as hidden units, learned by mdfa", "index bits:rows of output weights", _layered),
     "tage": Kind("seven tagged tables of rising histories", "longest history, or bimodal:index:tag bits", _tage),
     **{rule: Kind(f"two layers of int8, learned by {rule}", "rows:history:units", _two_layer(rule)) for rule in RULES},
 }
-SIDES = ("perceptron", "hashed")
+SIDES = ("perceptron", "hashed", "tage")
 
 
 def make_predictor(text: str, budget: int, delay: int = 0) -> Predictor:
@@ -126,7 +138,7 @@ def make_predictor(text: str, budget: int, delay: int = 0) -> Predictor:
 
     Parameters
     ----------
-    text : a name of `KINDS`; "perceptron+RULE" and "hashed+RULE" have tagged side rows of a rule
+    text : a name of `KINDS`; "perceptron+RULE", "hashed+RULE" and "tage+RULE" have tagged side rows of a rule
     budget : bytes of tables
     delay : branches that follow before a branch is trained
 
@@ -170,6 +182,8 @@ def _hybrid(name: str, parameters: list[str], budget: int, delay: int) -> Predic
         raise unknown("rule of side rows", rule, RULES)
     if parameters or delay:
         raise UserError(f"'{name}' takes neither parameters nor a delay; a budget sizes it")
+    if main == "tage":
+        return Informed.for_budget(budget, rule)
     side = side_for_budget(budget, rule, main=main)
     if main == "perceptron":
         return Hybrid(perceptron_for_budget(budget), side)

@@ -127,25 +127,29 @@ class Hybrid:
             part = slice(start, start + BLOCK)
             says = main[: len(pc[part])]
             self.main.run(pc[part], taken[part], says)
-            misses += int(
-                kernel.side_table(
-                    pc[part],
-                    taken[part],
-                    says,
-                    predicted[part],
-                    self.words,
-                    self.tag,
-                    self.useful,
-                    self.chooser,
-                    self._window,
-                    self._state,
-                    self._generator,
-                    self._settings,
-                    self._z,
-                    self._counts,
-                )
-            )
+            misses += self._decide(pc[part], taken[part], says, predicted[part])
         return misses
+
+    def _decide(self, pc: np.ndarray, taken: np.ndarray, says: np.ndarray, predicted: np.ndarray) -> int:
+        """Let rows replace what the other predictor says, and learn; return how many were mispredicted."""
+        return int(
+            kernel.side_table(
+                pc,
+                taken,
+                says,
+                predicted,
+                self.words,
+                self.tag,
+                self.useful,
+                self.chooser,
+                self._window,
+                self._state,
+                self._generator,
+                self._settings,
+                self._z,
+                self._counts,
+            )
+        )
 
     @property
     def counters(self) -> dict[str, int]:

@@ -170,6 +170,45 @@ class Hashed:
             self.theta, self.drift = self.theta - 1, 0
 
 
+class Layered:
+    """A hashed perceptron whose tables are hidden units under learned output weights."""
+
+    def __init__(self, b, lengths, rows, shift, v0, learned, seed) -> None:
+        self.b, self.lengths, self.shift, self.learned, self.history = b, lengths, shift, learned, History()
+        self.tables = [[0] * 2**b for _ in lengths]
+        self.v = [[v0] * len(lengths) for _ in range(rows)]
+        self.theta, self.drift, self.r = 10, 0, seed | 1
+        self.trained = self.written = 0
+
+    def predict(self, pc):
+        places = [(pc ^ (pc >> self.b) ^ self.history.fold(length, self.b)) % 2**self.b for length in self.lengths]
+        a = [clip(2 * table[place] + 1, -31, 31) for table, place in zip(self.tables, places, strict=True)]
+        v = self.v[pc % len(self.v)]
+        y = sum(vk * ak for vk, ak in zip(v, a, strict=True)) // 64
+        return int(y >= 0), (places, a, v, y)
+
+    def push(self, pc, outcome):
+        self.history.push(outcome)
+
+    def train(self, note, outcome, guess):
+        places, a, v, y = note
+        wrong, t = guess != outcome, 2 * outcome - 1
+        if not (wrong or abs(y) < self.theta):
+            return
+        self.trained += 1
+        for k, place in enumerate(places):
+            if self.learned:
+                self.r = xorshift32(self.r)
+                v[k] = clip(v[k] + (t * a[k] + (self.r // 16) % 2**self.shift) // 2**self.shift, 1, 127)
+                self.written += 1
+            if t * a[k] < 31:
+                self.tables[k][place] = clip(self.tables[k][place] + t, -128, 127)
+                self.written += 1
+        self.drift += 1 if wrong else -1
+        if abs(self.drift) == 18:
+            self.theta, self.drift = max(1, self.theta + self.drift // 18), 0
+
+
 class Tage:
     def __init__(self, b: int, t: int, tag_bits: int, lengths: tuple[int, ...], seed: int = 12345) -> None:
         self.b, self.t, self.tag_bits, self.lengths, self.history = b, t, tag_bits, lengths, History()

@@ -145,13 +145,17 @@ class NaiveHybrid(Rows):
         self.tag, self.useful, self.chooser = [-1] * self.n, [0] * self.n, [0] * self.n
         self.hits = self.supplied = self.allocated = 0
 
+    def inputs(self, pc: int, says: int) -> list[int]:
+        return self.past
+
     def step(self, pc: int, outcome: int) -> int:
         says = self.main.step(pc, outcome)
         main_wrong, slot, tag = says != outcome, pc % self.n, (pc // self.n) & 1023
         row = self.table[slot]
         if self.tag[slot] == tag:
             self.hits += 1
-            z = self.sums(row, self.past)
+            x = self.inputs(pc, says)
+            z = self.sums(row, x)
             y = self.output(row, z)
             wrong = (y >= 0) != bool(outcome)
             if self.chooser[slot] > 0:
@@ -162,7 +166,7 @@ class NaiveHybrid(Rows):
                 self.useful[slot] = min(15, self.useful[slot] + 1)
             elif wrong and not main_wrong:
                 self.chooser[slot] = max(-8, self.chooser[slot] - 1)
-            self.learn(row, self.past, z, outcome, wrong, wrong or abs(y) <= self.theta)
+            self.learn(row, x, z, outcome, wrong, wrong or abs(y) <= self.theta)
         elif main_wrong and ((self.draw() >> 8) & 255) < 32:
             if self.useful[slot] > 0:
                 self.useful[slot] -= 1
@@ -173,3 +177,34 @@ class NaiveHybrid(Rows):
                 self.written += len(row.words())
         self.push(outcome)
         return says
+
+
+class NaiveInformed(NaiveHybrid):
+    """Side rows that see the newest outcomes, those of their address, and what the other predictor says."""
+
+    def __init__(self, main, local, local_bits, **settings) -> None:
+        super().__init__(main, **settings)
+        self.local, self.newest = local, settings["length"] - local - 1
+        self.own = [[-1] * local for _ in range(2**local_bits)]
+
+    def inputs(self, pc: int, says: int) -> list[int]:
+        return [*self.past[: self.newest], *self.own[pc % len(self.own)], 2 * says - 1]
+
+    def step(self, pc: int, outcome: int) -> int:
+        says = super().step(pc, outcome)
+        own = self.own[pc % len(self.own)]
+        own[:] = [2 * outcome - 1, *own[:-1]]
+        return says
+
+
+class Stepped:
+    """A predictor of `branch` with `step`."""
+
+    def __init__(self, predictor) -> None:
+        self.predictor = predictor
+
+    def step(self, pc: int, outcome: int) -> int:
+        guess, note = self.predictor.predict(pc)
+        self.predictor.push(pc, outcome)
+        self.predictor.train(note, outcome, guess)
+        return guess

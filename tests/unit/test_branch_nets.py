@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 
 from edgelearn.branch.hybrid import Hybrid, perceptron_for_budget, side_for_budget
+from edgelearn.branch.informed import Informed
 from edgelearn.branch.kernels.two_layer import drawn
 from edgelearn.branch.perceptrons import Perceptron, PerceptronSpec
 from edgelearn.branch.synthetic import FUNCTIONS, synthetic_stream
+from edgelearn.branch.tage import Tage, TageSpec
 from edgelearn.branch.two_layer import RULES, TwoLayer, TwoLayerSpec
 from edgelearn.errors import UserError
-from tests.naive.branch_nets import NaiveHybrid, NaivePerceptron, NaiveTwoLayer
+from tests.naive import branch as naive
+from tests.naive.branch_nets import NaiveHybrid, NaiveInformed, NaivePerceptron, NaiveTwoLayer, Stepped
 from tests.tools import missing
 
 NOBODY = np.empty(0, np.uint8)
@@ -108,6 +111,61 @@ def test_side_rows_are_those_of_the_oracle(rule, case):
     for name in ("hits", "supplied", "allocated"):
         assert counts[name] == getattr(oracle, name)
     assert min(counts["hits"], counts["allocated"]) > 0
+
+
+@pytest.mark.parametrize("case", range(4))
+@pytest.mark.parametrize("rule", RULES)
+def test_informed_rows_beside_tage_are_those_of_the_oracle(rule, case):
+    spec = replace(random_spec(rule, 100 * case + 70 + len(rule)), delay=0)
+    local, local_bits = 1 + 2 * case, (0, 1, 3, 6)[case]
+    spec = replace(spec, length=local + 2 + spec.length)
+    pc, taken = branches(600, case)
+    settings = 2, 4, 5, (2, 5, 11)
+    predictor = Informed(Tage(TageSpec(*settings)), spec, local, local_bits)
+    oracle = NaiveInformed(Stepped(naive.Tage(*settings)), local, local_bits, **of(spec))
+    predicted = np.empty_like(taken)
+    for part in (slice(0, 250), slice(250, 600)):
+        predictor.run(pc[part], taken[part], predicted[part])
+    assert predicted.tolist() == [oracle.step(int(p), int(t)) for p, t in zip(pc, taken, strict=True)]
+    assert predictor.words.tolist() == [row.words() for row in oracle.table]
+    for name in ("tag", "useful", "chooser"):
+        assert getattr(predictor, name).tolist() == getattr(oracle, name)
+    assert predictor.generator == oracle.r
+    counts, main = predictor.counters, predictor.main.counters
+    assert counts["misses"] == np.count_nonzero(predicted != taken)
+    assert counts["side_trained"] == oracle.trained
+    assert counts["words_written"] == oracle.written + main["words_written"]
+    assert counts["words_read"] == oracle.hits * spec.row_words + main["words_read"]
+    for name in ("hits", "supplied", "allocated"):
+        assert counts[name] == getattr(oracle, name)
+    assert min(counts["hits"], counts["allocated"]) > 0
+
+
+def test_storage_of_informed_rows():
+    for kilobytes, tag_bits, rows in ((8, 9, 4), (32, 10, 19), (64, 11, 21)):
+        predictor = Informed.for_budget(kilobytes << 10)
+        main, side = predictor.main.spec, predictor.side
+        assert (main.tag_bits, side.rows) == (tag_bits, rows)
+        row_bits = 8 * (4 * (36 + 8 + 1 + 1) + 4 + 1) + 10 + 4 + 4
+        assert predictor.side_bits == rows * row_bits + 64 * 8
+        assert (
+            main.table_bits + predictor.side_bits <= 8192 * kilobytes < main.table_bits + predictor.side_bits + row_bits
+        )
+        assert predictor.storage_bits == main.storage_bits + predictor.side_bits + 36 + 32
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Informed.for_budget(900), "900 bytes have no room for a side row of 1530 bits beside tage; give more"),
+        (lambda: Informed(perceptron(1, 3), TwoLayerSpec(length=9)), "9 inputs with 8 local ones in 2^6 histories are"),
+        (lambda: Informed(perceptron(1, 3), TwoLayerSpec(delay=1)), "side rows are given a delay of 1"),
+    ],
+)  # fmt: skip
+def test_informed_rows_that_are_not_possible(make, message):
+    with pytest.raises(UserError) as told:
+        make()
+    assert str(told.value).startswith(message)
 
 
 def test_branches_in_flight_when_the_window_moves():

@@ -18,6 +18,7 @@ from edgelearn.branch.counters import Bimodal, BimodalSpec, Gshare, GshareSpec, 
 from edgelearn.branch.counting import Counting
 from edgelearn.branch.kernels import tage as tage_kernel
 from edgelearn.branch.kernels.generator import drawn
+from edgelearn.branch.layered import Layered, LayeredSpec
 from edgelearn.branch.perceptrons import HashedPerceptron, HashedSpec, Perceptron, PerceptronSpec
 from edgelearn.branch.tage import Tage, TageSpec
 from edgelearn.errors import UserError
@@ -29,7 +30,7 @@ from tests.tools import missing
 
 KB = 1024
 NOBODY = np.zeros(0, np.uint8)
-KINDS = ("bimodal", "gshare", "tournament", "perceptron", "piecewise", "hashed", "tage")
+KINDS = ("bimodal", "gshare", "tournament", "perceptron", "piecewise", "hashed", "tage", "layered")
 
 
 def program(seed, n):
@@ -81,6 +82,11 @@ def drawn_pair(kind, seed, delay):
     if kind == "hashed":
         b, lengths = number(1, 9), tuple(sorted({0, *rng.integers(1, 60, number(0, 7)).tolist()}))
         return HashedPerceptron(HashedSpec(b, lengths, delay)), naive.Hashed(b, lengths)
+    if kind == "layered":
+        b, rows, lengths = number(1, 9), number(1, 30), tuple(sorted({0, *rng.integers(1, 60, number(0, 7)).tolist()}))
+        shift, v0, learned, s = number(0, 8), number(1, 127), seed % 4 > 0, number(0, 2**32 - 1)
+        spec = LayeredSpec(b, rows, lengths, shift, v0, learned, s)
+        return Layered(spec), naive.Layered(b, lengths, rows, shift, v0, learned, s)
     b, t, tag = number(1, 8), number(4, 7), number(2, 9)
     lengths, s = tuple(sorted({*rng.integers(1, 60, number(1, 7)).tolist()})), number(0, 2**32 - 1)
     return Tage(TageSpec(b, t, tag, lengths, s)), naive.Tage(b, t, tag, lengths, s)
@@ -229,6 +235,9 @@ def test_xorshift32_is_the_published_sequence():
         (TageSpec.for_budget(8 * KB), "tage:12:9:10:130", 2 * 2**12 + 7 * 2**9 * 15, 130 + 46),
         (TageSpec.for_budget(32 * KB), "tage:13:11:11:300", 30 * 8 * KB, 300 + 46),
         (TageSpec.for_budget(64 * KB), "tage:14:12:12:300", int(63.5 * 8 * KB), 300 + 46),
+        (LayeredSpec.for_budget(8 * KB), "layered:9:34", 8 * 15 * (2**9 + 34), 232 + 10 + 6 + 32),
+        (LayeredSpec.for_budget(32 * KB), "layered:11:136", 8 * 15 * (2**11 + 136), 232 + 10 + 6 + 32),
+        (LayeredSpec(3, 5, (0, 4), learned=False), "layered-fixed:3:5:0/4", 8 * 2 * (2**3 + 5), 4 + 7 + 6 + 32),
         (TageSpec(3, 4, 5, (1, 2)), "tage:3:4:5:1/2", 2 * 2**3 + 2 * 2**4 * 10, 2 + 46),
     ],
     ids=lambda value: getattr(value, "name", None) or "",
@@ -239,12 +248,14 @@ def test_storage_follows_from_the_settings(spec, name, tables, registers):
     assert spec.storage_bits == tables + registers
     made = {
         BimodalSpec: Bimodal, GshareSpec: Gshare, TournamentSpec: Tournament, PerceptronSpec: Perceptron,
-        HashedSpec: HashedPerceptron, TageSpec: Tage,
+        HashedSpec: HashedPerceptron, TageSpec: Tage, LayeredSpec: Layered,
     }[type(spec)](spec)  # fmt: skip
     assert (made.name, made.storage_bits) == (spec.name, spec.storage_bits)
 
 
-@pytest.mark.parametrize("spec", [BimodalSpec, GshareSpec, TournamentSpec, PerceptronSpec, HashedSpec, TageSpec])
+@pytest.mark.parametrize(
+    "spec", [BimodalSpec, GshareSpec, TournamentSpec, PerceptronSpec, HashedSpec, TageSpec, LayeredSpec]
+)
 def test_a_budget_is_never_exceeded_and_more_bytes_never_hold_less(spec):
     before = 0
     for n_bytes in range(2000, 70_000, 977):
