@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgelearn.branch.counters import Gshare, Tournament
 from edgelearn.branch.hybrid import ROW_BITS, Hybrid
+from edgelearn.branch.layered import Layered
 from edgelearn.branch.perceptrons import HashedPerceptron, Perceptron
 from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.tage import Tage
@@ -42,6 +43,14 @@ def datapath_of(predictor: Predictor) -> Datapath:
         tables_read = len(predictor.spec.lengths)
         memory = Memory(1 << predictor.spec.index_bits, 8, tables_read, written=tables_read)
         return Datapath(name, (memory,), (Sums(tables_read),), updates, tables_read)
+    if isinstance(predictor, Layered):
+        spec_l = predictor.spec
+        n = len(spec_l.lengths)
+        memories = (
+            Memory(1 << spec_l.index_bits, 8, n, written=n),
+            Memory(spec_l.rows, 8 * n, written=1),
+        )
+        return Datapath(name, memories, (Sums(n, 16, products=n),), updates, 2 * n)
     if isinstance(predictor, Tage):
         tage = predictor.spec
         entry = COUNTER_BITS + USEFUL_BITS + tage.tag_bits
