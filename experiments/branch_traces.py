@@ -61,7 +61,6 @@ PREDICTORS = {
 }
 BETTER = (
     ("layered", "hashed, 8 tables to 128"),
-    ("layered", "hashed, 16 tables to 232"),
     ("TAGE + mdfa", "TAGE"),
     ("TAGE + mdfa", "TAGE, tags of 12 bits"),
     ("TAGE + mdfa", "TAGE, wide bimodal"),
