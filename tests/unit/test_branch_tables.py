@@ -136,7 +136,7 @@ def test_a_delayed_branch_is_trained_after_others(kind, delay):
     pcs, outcomes = program(delay, 1200)
     predictor, oracle = drawn_pair(kind, 100 + delay, delay)
     assert_same(predictor, oracle, pcs, outcomes, delay, cuts=[1, 2, 300, 300, 701])
-    assert predictor.name.endswith(f",delay={delay}")
+    assert predictor.name.endswith(f":delay={delay}")
 
 
 @pytest.mark.parametrize("kind", KINDS)
