@@ -121,12 +121,6 @@ def open_trace(path_or_name: str | Path, pc_shift: int | None = None) -> TraceSo
     ------
     UserError : "FILE is not a file ...", "FILE is empty ...", "trace 'NAME' is not known ...", what a format raises;
         errors behind the beginning of a file are raised when its blocks are read.
-
-    Example
-    -------
-    >>> source = open_trace("SM1")  # doctest: +SKIP
-    >>> for pc, taken in source.blocks():  # doctest: +SKIP
-    ...     predictor.run(pc >> source.pc_shift, taken, predicted)
     """
     if pc_shift is not None and not 0 <= pc_shift <= 31:
         raise UserError(f"pc_shift {pc_shift} is out of range; give 0 to 31")
