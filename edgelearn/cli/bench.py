@@ -1,0 +1,35 @@
+"""`edgelearn bench`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgelearn.options import flag
+
+if TYPE_CHECKING:
+    pass
+
+
+def bench(
+    json: Annotated[bool, flag("Print the rows as JSON.", "--json")] = False,
+    repeats: Annotated[int, typer.Option(help="Turns of each contestant; the best counts.")] = 5,
+) -> None:
+    """Measure the speed of online learning on this machine, beside numpy, torch and the memory bandwidth."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from edgelearn.bench import SETTINGS, as_table, measure
+
+    rows = []
+    with Console(stderr=True).status("measuring") as status:
+        for sizes, input_bits in SETTINGS:
+            rows += measure(sizes, input_bits, repeats=repeats, on_progress=status.update)
+    if json:
+        import json as json_module
+
+        typer.echo(json_module.dumps([asdict(row) for row in rows], indent=1))
+    else:
+        typer.echo("\n".join(as_table(rows)))

@@ -1,0 +1,89 @@
+"""`edgelearn data`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgelearn.cli.shared import print_table
+from edgelearn.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    pass
+
+
+app = typer.Typer(no_args_is_help=True, help="Data sets: what there is, where it is, how to get it.")
+
+
+@app.command("list")
+def data_list() -> None:
+    """List data sets (for run and stream) and streams by name."""
+    from edgelearn.streams import catalog
+    from edgelearn.streams.events import EVENT_SETS, event_set_place
+    from edgelearn.streams.open_source import stream_info, stream_names
+
+    rows = []
+    for name in stream_names():
+        if name in catalog.names():
+            info = catalog.info(name)
+            missing = [file["name"] for file in info["files"] if not file["found"]]
+            use, here = "run, stream", f"not here; edgelearn data fetch {name}" if missing else "here"
+        else:
+            info = stream_info(name)
+            use, here = "stream, run --spiking --window", "here" if info["found"] else f"not here; {info['how_to_get']}"
+        rows.append({"name": name, "for": use, "what": info["description"], "classes": info["classes"], "where": here})
+    for name, description in EVENT_SETS.items():
+        here = "here" if event_set_place(name) else "not here; see edgelearn/docs/spiking.md, section 6"
+        rows.append({"name": name, "for": "run --spiking", "what": description, "classes": 10, "where": here})
+    print_table([{key: "" if value is None else value for key, value in row.items()} for row in rows])
+
+
+@app.command("info")
+def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]) -> None:
+    """Say what a data set holds and where its files are, or how to get them."""
+    from edgelearn.streams import catalog
+    from edgelearn.streams.events import EVENT_SETS, event_set_place
+    from edgelearn.streams.open_source import stream_info, stream_names
+
+    if name in EVENT_SETS:
+        place = event_set_place(name)
+        typer.echo(f"name: {name}\ndescription: {EVENT_SETS[name]}\nfor: edgelearn run --spiking")
+        typer.echo(f"file: {place}" if place else "file: not here; see edgelearn/docs/spiking.md, section 6")
+        return
+    if name not in stream_names() and not Path(name).suffix:
+        raise unknown("data set or stream", name, [*stream_names(), *EVENT_SETS])
+    is_stream = name in stream_names() and name not in catalog.names()
+    info = stream_info(name) if is_stream else catalog.info(name)
+    files = info.pop("files", [])
+    for key, value in info.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{count} {part}" for part, count in value.items())
+        elif isinstance(value, (list, tuple)):
+            value = ", ".join(str(item) for item in value)
+        if value not in (None, ""):
+            typer.echo(f"{key.replace('_', ' ')}: {value}")
+    for file in files:
+        typer.echo(f"file: {file['name']}, {'at ' + str(file['found']) if file['found'] else 'not here'}")
+
+
+@app.command("fetch")
+def data_fetch(name: Annotated[str, typer.Argument(help="A data set.")]) -> None:
+    """Download a data set and check its files."""
+    from edgelearn.streams import catalog
+    from edgelearn.streams.events import EVENT_SETS, event_set_place
+    from edgelearn.streams.open_source import stream_info, stream_names
+
+    if name in EVENT_SETS:
+        place = event_set_place(name)
+        raise UserError(
+            f"{name} is here" if place else f"{name} cannot be fetched; see edgelearn/docs/spiking.md, section 6"
+        )
+    if name in stream_names() and name not in catalog.names():
+        about = stream_info(name)
+        raise UserError(f"{name} is here" if about["found"] else f"{name} is not here: {about['how_to_get']}")
+
+    for path in catalog.fetch(name, progress=sys.stderr.isatty()):
+        typer.echo(path)

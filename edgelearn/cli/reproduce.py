@@ -1,0 +1,163 @@
+"""`edgelearn reproduce`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from edgelearn.errors import UserError
+from edgelearn.options import flag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import TaskID
+
+    from edgelearn.reproduction.catalog import Row
+    from edgelearn.reproduction.perform import Outcome
+
+
+def _print_claims(rows: list[dict[str, Any]]) -> None:
+    """Print the list of claims: a table as wide as the terminal, or a line of fields between tabs for programs."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not sys.stdout.isatty():
+        typer.echo("\n".join("\t".join(str(value) for value in row.values()) for row in rows))
+        return
+    console = Console(highlight=False, markup=False)
+    names = [name for name in rows[0] if console.width >= 140 or name in ("id", "cost", "status")]
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, no_wrap=name in ("id", "cost"))
+    for row in rows:
+        table.add_row(*(str(row[name]) for name in names))
+    console.print(table)
+
+
+def reproduce(
+    claims: Annotated[
+        Optional[list[str]],
+        typer.Argument(metavar="ID...", help="Claims to run, e.g. drtp-theorem; or list, to list them all."),
+    ] = None,
+    cost: Annotated[Optional[str], flag("Run all claims of this cost: seconds, minutes or hours.")] = None,
+    quick: Annotated[bool, flag("Run for seconds only: reduced, so that orders alone are judged.", "--quick")] = False,
+    seed: Annotated[
+        Optional[int], flag("Every random number follows from it, 0 or more; N > 0 writes ID.seedN.json [0].")
+    ] = None,
+    jobs: Annotated[Optional[int], flag("Processes, 1 or more [one a processor].")] = None,
+    out: Annotated[Optional[Path], flag("Folder for ID.json and ID.png [edgelearn-reproduced].")] = None,
+    markdown: Annotated[bool, flag("With list: print a Markdown table.", "--markdown")] = False,
+    json: Annotated[
+        bool, flag("Print each result as a line of JSON when it is there; the list as one document.", "--json")
+    ] = False,
+) -> None:
+    """Run a claim of the papers again: measure it, judge it by the paper's numbers, draw it.
+
+    For example: edgelearn reproduce drtp-theorem, edgelearn reproduce list, edgelearn reproduce --cost seconds.
+    Exit code 0: reproduced, 1: differs, 2: cannot be run. The same command continues what was interrupted.
+    """
+    import json as json_module
+
+    from edgelearn.reproduction import catalog
+
+    if claims == ["list"]:
+        if quick or any(flag is not None for flag in (cost, seed, jobs, out)):
+            raise UserError("the list runs nothing; give edgelearn reproduce list with --json or --markdown, or alone")
+        if json:
+            typer.echo(json_module.dumps(catalog.as_rows(), indent=1))
+        elif markdown:
+            typer.echo(catalog.as_markdown(), nl=False)
+        else:
+            _print_claims(catalog.as_rows())
+        return
+    if markdown:
+        raise UserError("--markdown is for the list; give edgelearn reproduce list --markdown")
+    if claims and cost is not None:
+        raise UserError("give the ids of claims or --cost, not both")
+    if not claims and cost is None:
+        raise UserError("give the ids of claims, or --cost seconds; `edgelearn reproduce list` shows them all")
+    if seed is not None and seed < 0:
+        raise UserError(f"--seed {seed} cannot be used; give 0 or more")
+    if jobs is not None and jobs < 1:
+        raise UserError(f"--jobs {jobs} cannot be used; give 1 or more")
+    rows = catalog.select(cost) if cost is not None else [catalog.row_of(id) for id in claims or []]
+    outcomes = []
+    try:
+        for outcome, row in zip(_perform(rows, out, quick, seed or 0, jobs or _processors()), rows, strict=True):
+            outcomes.append(outcome)
+            if json:
+                typer.echo(json_module.dumps(outcome.result))
+            else:
+                _print_outcome(outcome, row.note)
+    except KeyboardInterrupt:
+        print("edgelearn: interrupted; what is finished is kept, the same command continues", file=sys.stderr)
+        raise typer.Exit(130) from None
+    differ = [outcome.result["id"] for outcome in outcomes if not outcome.holds]
+    if len(outcomes) > 1 and not json:
+        holds = f"{len(outcomes) - len(differ)} of {len(outcomes)} hold"
+        typer.echo(f"\n{holds}{'; these differ: ' + ', '.join(differ) if differ else ''}")
+    if differ:
+        raise typer.Exit(1)
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _perform(rows: list[Row], out: Path | None, quick: bool, seed: int, jobs: int) -> Iterator[Outcome]:
+    """Run claims one by one, once all of them are known to be able to run."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from edgelearn.reproduction import catalog
+    from edgelearn.reproduction.perform import check_ready, default_folder, perform
+
+    loaded = [catalog.load(row) for row in rows]
+    for claim in loaded:
+        check_ready(claim)
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.1f} of {task.total} runs"),
+        TimeElapsedColumn(),
+    )
+    for claim in loaded:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(claim.id, total=1)
+
+            def show(
+                done: float, total: int, name: str, bar: Progress = bar, task: TaskID = task, id: str = claim.id
+            ) -> None:
+                bar.update(task, description=f"{id}: {name}", completed=done, total=total)
+
+            outcome = perform(claim, out or default_folder(), quick, seed, jobs, show)
+        yield outcome
+
+
+def _print_outcome(outcome: Outcome, note: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    result = outcome.result
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 150)
+    console.print(f"{result['id']} ({result['source']})\n{result['statement']}\n")
+    table = Table("check", "ours", "paper", "tolerance", "holds", box=None, pad_edge=False)
+    words = {True: "yes", False: "no", None: "full run only"}
+    for check in result["checks"]:
+        numbers = (f"{n:.4g}" if isinstance(n, float) else str(n) for n in (check["ours"], check["paper"]))
+        table.add_row(check["what"], *numbers, check["tolerance"], words[check["passed"]])
+    console.print(table)
+    console.print(f"\nverdict: {result['verdict']}" + (f" ({note})" if note else ""))
+    kept = f"; {outcome.kept_runs} runs were kept from before" if outcome.kept_runs else ""
+    console.print(f"time: {result['seconds']:.1f} s{kept}")
+    if outcome.undrawn:
+        console.print('no figure: matplotlib is not installed; pip install "edgelearn[plot]"')
+    for path in outcome.written:
+        console.print(f"written: {path}", soft_wrap=True)

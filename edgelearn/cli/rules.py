@@ -1,0 +1,41 @@
+"""`edgelearn rules`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from edgelearn import options
+from edgelearn.cli.shared import print_table
+
+if TYPE_CHECKING:
+    pass
+
+
+def rules(json: options.AsJson = False) -> None:
+    """Print the rule table with everything that is derived from it."""
+    from edgelearn.rules import RULES
+
+    rows = [
+        {
+            "rule": rule.name,
+            "teaching signal": rule.signal.value,
+            "feedback": rule.feedback.value,
+            "constraint": rule.constraint.value,
+            "locking": rule.locking.value,
+            "weight transport": "yes" if rule.weight_transport else "no",
+            "feedback words": rule.feedback_words,
+            "rates": f"2^{rule.hidden_rate}, 2^{rule.output_rate}"
+            if rule.learns_hidden
+            else f"-, 2^{rule.output_rate}",
+            "source": rule.source,
+        }
+        for rule in RULES.values()
+    ]
+    if json:
+        import json as json_module
+
+        typer.echo(json_module.dumps(rows, indent=1))
+    else:
+        print_table(rows)

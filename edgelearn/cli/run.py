@@ -1,0 +1,208 @@
+"""`edgelearn run`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
+
+import typer
+
+from edgelearn import options
+from edgelearn.cli.shared import given_settings, with_progress
+from edgelearn.errors import UserError
+from edgelearn.options import flag
+
+if TYPE_CHECKING:
+    from edgelearn.config import SpikingConfig
+    from edgelearn.report import Report
+    from edgelearn.spiking_run import SpikingProgress
+
+
+_Result = TypeVar("_Result")
+
+
+def run(
+    config: options.Config = None,
+    data: options.Data = None,
+    label_column: options.LabelColumn = None,
+    classes: options.Classes = None,
+    limit: options.Limit = None,
+    test_fraction: options.TestFraction = None,
+    epochs: options.Epochs = None,
+    rule: options.Rule = None,
+    net: Annotated[Optional[str], flag("Layer sizes, e.g. 784-500-10 [one hidden layer of 100, spiking 64].")] = None,
+    bits: options.Bits = None,
+    rounding: Annotated[
+        Optional[str], flag("residual, stochastic or nearest [residual]; spiking: [stochastic] or nearest.")
+    ] = None,
+    seed: options.Seed = None,
+    residual_bits: options.ResidualBits = None,
+    input_bits: options.InputBits = None,
+    activation: options.Activation = None,
+    output: options.Output = None,
+    feedback: options.Feedback = None,
+    hidden_rate: options.HiddenRate = None,
+    output_rate: options.OutputRate = None,
+    halve_every: options.HalveEvery = None,
+    range_exponent: options.RangeExponent = None,
+    event_threshold: options.EventThreshold = None,
+    dead_zone: options.DeadZone = None,
+    accumulator_bits: options.AccumulatorBits = None,
+    update_gate: options.UpdateGate = None,
+    margin: options.Margin = None,
+    strict: options.Strict = None,
+    spiking: options.Spiking = False,
+    neuron: options.Neuron = None,
+    reset: options.Reset = None,
+    threshold: options.Threshold = None,
+    leak: options.Leak = None,
+    refractory: options.Refractory = None,
+    gate_on: options.GateOn = None,
+    delay: options.Delay = None,
+    hidden_shift: options.HiddenShift = None,
+    output_shift: options.OutputShift = None,
+    code: options.Code = None,
+    steps: options.Steps = None,
+    step_time: options.StepTime = None,
+    first_label: options.FirstLabel = None,
+    label_period: options.LabelPeriod = None,
+    window: options.Window = None,
+    stride: options.Stride = None,
+    delta: options.Delta = None,
+    start: options.Start = None,
+    plot: Annotated[
+        Optional[Path], flag("Draw raster, membranes and weights of a spiking network: .png or .svg.")
+    ] = None,
+    nir: Annotated[Optional[Path], flag("Write the learned spiking network as a NIR graph: a .nir file.")] = None,
+    processor: Annotated[
+        Optional[str], flag("Price on this processor, by name or .toml file [engine-28nm, spiking loihi-like].")
+    ] = None,
+    out: options.Out = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    json: options.ReportAsJson = False,
+) -> None:
+    """Learn a data set online, in integers, and report accuracy and every access."""
+    flags = dict(locals())
+    from edgelearn.checkpoint import Interrupted, saved_settings
+    from edgelearn.config import RunConfig, make_config, read_toml
+    from edgelearn.run import run as run_config
+
+    if resume and out is None:
+        raise UserError("--resume needs the folder of the interrupted run; give --out DIR")
+    settings = saved_settings(out) if resume and out is not None else {}
+    if config is not None:
+        settings |= read_toml(config)
+    settings |= given_settings(flags, RunConfig, bool(spiking or settings.get("spiking")))
+    try:
+        if settings.get("spiking"):
+            _run_spiking(settings, out, resume, overwrite, plot, nir, json)
+            return
+        resolved = make_config(settings)
+        report, speed = with_progress(resolved, lambda show: run_config(resolved, out, resume, overwrite, show))
+    except Interrupted as interrupt:
+        hint = f"; continue with: edgelearn run --resume --out {interrupt.folder}" if interrupt.folder else ""
+        print(f"edgelearn: interrupted{hint}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if json:
+        sys.stdout.write(report.to_json())
+    else:
+        _print_report(report, speed, out)
+
+
+def _run_spiking(
+    settings: dict[str, Any],
+    out: Path | None,
+    resume: bool,
+    overwrite: bool,
+    plot: Path | None,
+    nir: Path | None,
+    json: bool,
+) -> None:
+    from rich.console import Console
+
+    from edgelearn.config import SpikingConfig, validated
+    from edgelearn.files import make_folder
+    from edgelearn.spiking_run import run_spiking
+
+    resolved = validated(SpikingConfig, settings)
+    for path in (plot, nir):
+        if path is not None and out is not None and path.parent == out:
+            make_folder(out)
+    if plot is not None:
+        from edgelearn.stream_plot import check_plot
+
+        check_plot(plot)
+    if nir is not None:
+        from edgelearn.spiking.nir_graph import check_nir
+
+        check_nir(nir, resolved.neuron or "lif", out)
+    found, speed = _with_spiking_progress(resolved, lambda show: run_spiking(resolved, out, resume, overwrite, show))
+    written = [f"{out}/report.json, config.toml, weights.npz"] if out is not None else []
+    if plot is not None:
+        from edgelearn.spiking_plot import plot_spiking
+
+        plot_spiking(found, plot)
+        written.append(str(plot))
+    if nir is not None:
+        from edgelearn.spiking.nir_graph import export_nir
+
+        export_nir(found.learner, nir, found.shown.step_s)
+        written.append(f"{nir}, {nir.with_suffix('.json').name}")
+    if json:
+        sys.stdout.write(found.report.to_json())
+        return
+    from hw_models.show import print_spiking_cost
+
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 110)
+    found.report.print(console, speed)
+    print_spiking_cost(console, found.report.content["cost"])
+    for name in written:
+        console.print(f"written: {name}", soft_wrap=True)
+
+
+def _with_spiking_progress(
+    config: SpikingConfig, learn: Callable[[Callable[[SpikingProgress, int], None]], _Result]
+) -> tuple[_Result, float | None]:
+    """Show a bar while samples are learned; return the result, and samples a second where there were enough to tell."""
+    import time
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    marks: list[tuple[float, int]] = []
+    columns = (
+        TextColumn("{task.description}"), BarColumn(),
+        TextColumn("epoch {task.fields[epoch]}  {task.fields[accuracy]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("learning", total=None, epoch=0, accuracy="")
+
+        def show(progress: SpikingProgress, n_train: int) -> None:
+            done = progress.epoch * n_train + progress.position
+            marks.append((time.perf_counter(), done))
+            accuracy = f"test accuracy {progress.accuracies[-1]:.1f} %" if progress.accuracies else ""
+            epoch = min(progress.epoch + 1, config.epochs)
+            bar.update(task, total=config.epochs * n_train, completed=done, epoch=epoch, accuracy=accuracy)
+
+        result = learn(show)
+    if len(marks) < 2 or marks[-1][0] <= marks[0][0]:
+        return result, None
+    return result, (marks[-1][1] - marks[0][1]) / (marks[-1][0] - marks[0][0])
+
+
+def _print_report(report: Report, speed: float | None, out: Path | None) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 110)
+    report.print(console, speed)
+    if "cost" in report.content:
+        from hw_models.show import print_costs
+
+        console.print()
+        print_costs(console, report.content["cost"])
+    if out is not None:
+        console.print(f"\nwritten: {out}/report.json, config.toml, weights.npz", soft_wrap=True)
