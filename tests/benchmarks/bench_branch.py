@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgelearn.branch.counters import Gshare, GshareSpec, Tournament, TournamentSpec
-from edgelearn.branch.perceptrons import HashedPerceptron, HashedSpec, Perceptron, PerceptronSpec
-from edgelearn.branch.tage import Tage, TageSpec
+from edgelearn.branch.catalog import make_predictor
+from edgelearn.branch.counters import GshareSpec
+from edgelearn.branch.perceptrons import PerceptronSpec
 from tests.benchmarks import branch_twin
 
 BRANCHES, RUNS, BYTES = 2_000_000, 5, 32 * 1024
@@ -48,14 +48,18 @@ def measured() -> dict[str, tuple[float, int]]:
     pc, taken = branches()
     nobody = np.zeros(0, np.uint8)
     gshare, perceptron = GshareSpec.for_budget(BYTES), PerceptronSpec.for_budget(BYTES)
-    made = {
-        "gshare": lambda: Gshare(gshare),
-        "perceptron": lambda: Perceptron(perceptron),
-        "tournament": lambda: Tournament(TournamentSpec.for_budget(BYTES)),
-        "piecewise": lambda: Perceptron(PerceptronSpec.for_budget(BYTES, path_bits=6)),
-        "hashed": lambda: HashedPerceptron(HashedSpec.for_budget(BYTES)),
-        "tage": lambda: Tage(TageSpec.for_budget(BYTES)),
-    }
+    names = (
+        "gshare",
+        "perceptron",
+        "tournament",
+        "piecewise",
+        "hashed",
+        "tage",
+        "mdfa",
+        "perceptron+mdfa",
+        "tage+mdfa",
+    )
+    made = {name: (lambda name=name: make_predictor(name, BYTES)) for name in names}
     runs: dict[str, Callable[[], int]] = {
         name: (lambda make=make: make().run(pc, taken, nobody)) for name, make in made.items()
     }
@@ -70,7 +74,7 @@ def measured() -> dict[str, tuple[float, int]]:
 def main() -> None:
     results = measured()
     for name, (taken, misses) in results.items():
-        print(f"{name:14} {BRANCHES / taken / 1e6:7.1f} M branches/s, {misses:,} mispredicted")
+        print(f"{name:16} {BRANCHES / taken / 1e6:7.1f} M branches/s, {misses:,} mispredicted")
     for name, bar in (("gshare", 0.6), ("perceptron", 0.6)):
         (ours, misses), (theirs, counted) = results[name], results[f"{name}, C"]
         assert misses == counted, f"{name}: {misses} mispredicted, {counted} in C"

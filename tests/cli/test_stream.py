@@ -39,7 +39,7 @@ def test_every_setting_is_a_flag():
     from edgelearn import cli
     from edgelearn.config import StreamConfig
 
-    flags = set(inspect.signature(cli.stream_command).parameters)
+    flags = set(inspect.signature(cli.stream).parameters)
     assert set(StreamConfig.model_fields) <= flags
 
 
