@@ -8,16 +8,17 @@ process; the quickest of several runs, taken in turn. Compilation is not timed. 
 
 from __future__ import annotations
 
-import os
+import contextlib
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 from edgelearn.branch.catalog import make_predictor
 from edgelearn.branch.counters import GshareSpec
 from edgelearn.branch.perceptrons import PerceptronSpec
+from edgelearn.branch.traces.source import open_trace
+from edgelearn.errors import UserError
 from tests.benchmarks import branch_twin
 
 BRANCHES, RUNS, BYTES = 2_000_000, 5, 32 * 1024
@@ -25,11 +26,9 @@ BRANCHES, RUNS, BYTES = 2_000_000, 5, 32 * 1024
 
 def branches() -> tuple[np.ndarray, np.ndarray]:
     """Return uint32[n] and uint8[n]."""
-    path = Path(os.environ.get("EDGELEARN_DATA", "."), "branch_traces", "int_1.npz")
-    if path.exists():
-        trace = np.load(path)
-        pc = trace["pc_table"][trace["pc_index"][:BRANCHES]].astype(np.uint32)
-        return pc, np.unpackbits(trace["taken"], count=BRANCHES)
+    with contextlib.suppress(UserError):  # the trace is not here
+        pc, taken = next(open_trace("int_1").blocks(BRANCHES))
+        return pc.astype(np.uint32), taken
     rng = np.random.default_rng(0)
     which = np.cumsum(rng.choice([1, 1, 1, 7], BRANCHES)) % 500
     biased = rng.random(BRANCHES) < rng.beta(0.3, 0.3, 500)[which]
