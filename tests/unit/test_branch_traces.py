@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -181,6 +182,24 @@ def test_lines_read_one_by_one_are_the_same(tmp_path, name, monkeypatch):
     pc, taken = whole(open_trace(path))
     assert (pc == PC).all()
     assert (taken == TAKEN).all()
+
+
+@pytest.mark.parametrize(
+    ("write", "few"), [(course, 1000), (cbp1, 2000), (cbp2025, 50), (table, 1000)], ids=["course", "cbp1", "cbp2025", "table"]
+)
+def test_memory_does_not_grow_with_the_trace(tmp_path, write, few):
+    body = write()
+    size = len(cbp1([])) if write is cbp1 else len(b"pc,taken\n") if write is table else 0
+    peaks = []
+    for times in (few, 4 * few):
+        path = tmp_path / f"DIST-{times}.gz"
+        path.write_bytes(gzip.compress(body[:size] + times * body[size:]))
+        tracemalloc.start()
+        n = sum(len(pc) for pc, _ in open_trace(path).blocks(4096))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert n == times * len(BRANCHES)
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_lines_may_be_untidy(tmp_path):
