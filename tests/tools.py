@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numba
 import pytest
 
 from edgelearn.errors import UserError
 from edgelearn.streams import Dataset, open_dataset
+
+needs_compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="millions of branches need compiled kernels")
 
 
 def missing(message: str) -> None:

@@ -22,10 +22,9 @@ from edgelearn.branch.two_layer import RULES, TwoLayer, TwoLayerSpec
 from edgelearn.errors import UserError
 from tests.naive import branch as naive
 from tests.naive.branch_nets import NaiveHybrid, NaiveInformed, NaivePerceptron, NaiveTwoLayer, Stepped
-from tests.tools import missing
+from tests.tools import missing, needs_compiled
 
 NOBODY = np.empty(0, np.uint8)
-compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="millions of branches need compiled kernels")
 SETTINGS = ("rule", "length", "hidden", "rows", "theta", "spread", "v_shift", "leak", "v0", "seed")
 
 
@@ -362,7 +361,7 @@ def hidden_words(words):
     return words[:, : HIDDEN * (LENGTH + 1)].reshape(len(words), HIDDEN, LENGTH + 1)
 
 
-@compiled
+@needs_compiled
 @pytest.mark.parametrize("leak", [0, 40])
 def test_no_step_of_mdfa_opposes_the_gradient(leak):
     """With output weights of 1 and above it is the sign of the gradient, saturated; a leak adds steps where that is 0."""
@@ -380,7 +379,7 @@ def test_no_step_of_mdfa_opposes_the_gradient(leak):
     assert (after[:, HIDDEN * (LENGTH + 1) : -1] >= 1).all()
 
 
-@compiled
+@needs_compiled
 @pytest.mark.parametrize("rule", ["sdfa", "drtp-gated"])
 def test_rules_that_are_dfa(rule):
     before, dfa, _, _ = one_branch_each("dfa", 6, positive=False)
@@ -388,13 +387,13 @@ def test_rules_that_are_dfa(rule):
     assert (before != dfa).any()
 
 
-@compiled
+@needs_compiled
 def test_drtp_without_the_margin_is_not_dfa():
     dfa, drtp = (one_branch_each(rule, 6, positive=False, n=10_000)[1] for rule in ("dfa", "drtp"))
     assert (dfa != drtp).any()
 
 
-@compiled
+@needs_compiled
 @pytest.mark.parametrize("rule", ["sdfa", "drtp-gated"])
 def test_rules_that_are_dfa_over_a_stream(rule):
     pc, taken = branches(20_000, 4)
@@ -445,7 +444,7 @@ def shallow():
     return synthetic_stream("xor", 4, 80_000, 1)
 
 
-@compiled
+@needs_compiled
 @pytest.mark.parametrize("hidden", [2, 4, 8])
 @pytest.mark.parametrize("rule", ["mdfa", "dfa"])
 def test_local_rules_learn_xor(shallow, rule, hidden):
@@ -454,7 +453,7 @@ def test_local_rules_learn_xor(shallow, rule, hidden):
         assert wrong_answers(TwoLayer(spec), shallow)[0] <= 0.01, seed
 
 
-@compiled
+@needs_compiled
 def test_one_layer_and_frozen_rows_do_not_learn_xor(shallow):
     assert wrong_answers(perceptron(256, 16), shallow)[0] >= 0.45
     for rule, hidden in (("frozen", 16), ("madaline", 2), ("madaline", 4)):
@@ -462,7 +461,7 @@ def test_one_layer_and_frozen_rows_do_not_learn_xor(shallow):
         assert wrong_answers(TwoLayer(spec), shallow)[0] >= 0.45, (rule, hidden)
 
 
-@compiled
+@needs_compiled
 def test_all_learn_what_one_layer_can():
     stream = synthetic_stream("and", 4, 20_000, 1)
     assert wrong_answers(perceptron(256, 16), stream)[0] <= 0.01
@@ -470,7 +469,7 @@ def test_all_learn_what_one_layer_can():
         assert wrong_answers(TwoLayer(TwoLayerSpec(rule, length=16, hidden=4, rows=256, **XOR)), stream)[0] <= 0.01
 
 
-@compiled
+@needs_compiled
 @pytest.mark.parametrize("noise", [12, 28])
 @pytest.mark.parametrize("rule", ["mdfa", "dfa"])
 def test_local_rules_learn_xor_under_noise(rule, noise):
@@ -515,7 +514,7 @@ COUNTS = {
 }
 
 
-@compiled
+@needs_compiled
 @pytest.mark.parametrize("name", COUNTS)
 def test_counts_of_packed_traces(name):
     pc, taken = trace(name)
@@ -524,7 +523,7 @@ def test_counts_of_packed_traces(name):
     assert tuple(predictor.run(pc, taken, NOBODY) for predictor in (*rows, *side)) == COUNTS[name]
 
 
-@compiled
+@needs_compiled
 @pytest.mark.parametrize(
     ("name", "misses"), [("DIST-INT-1", 69607), ("SM2", 144232), ("C25int", 335), ("C25fp", 1733), ("DIST-MM-1", 17059)]
 )
@@ -532,7 +531,7 @@ def test_counts_of_the_perceptron_in_the_hybrid(name, misses):
     assert perceptron(885, 36).run(*trace(name), NOBODY) == misses
 
 
-@compiled
+@needs_compiled
 def test_counts_of_the_first_two_millions_of_a_whole_trace():
     path = Path(os.environ.get("EDGELEARN_DATA", ""), "branch_traces", "int_1.npz")
     if not os.environ.get("EDGELEARN_DATA") or not path.exists():
@@ -543,7 +542,7 @@ def test_counts_of_the_first_two_millions_of_a_whole_trace():
     assert perceptron(885, 36).run(pc, taken, NOBODY) == 135_779
 
 
-@compiled
+@needs_compiled
 def test_controls():
     """Frozen hidden rows are far worse: what is learned in them counts."""
     pc, taken = trace("DIST-INT-1")

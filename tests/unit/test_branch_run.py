@@ -14,7 +14,7 @@ from edgelearn.branch_run import budget_bytes, open_branches, run_branches, swee
 from edgelearn.config import BranchSettings
 from edgelearn.errors import UserError
 from hw_models.branch_cost import branch_cost
-from tests.tools import missing
+from tests.tools import missing, needs_compiled
 
 KB = 1 << 10
 HYBRIDS = ("perceptron+mdfa", "hashed+dfa")
@@ -117,6 +117,7 @@ def test_a_limit_cuts_branches_and_instructions(tmp_path):
     assert "scaled" in content["notes"][0]
 
 
+@needs_compiled
 def test_the_built_in_stream_is_learned_by_the_hidden_layer_alone():
     settings = BranchSettings(iterations=20_000, predictors="gshare,perceptron,piecewise,hashed,tage,mdfa,dfa")
     rates = [row["rate_percent"] for row in run_branches(settings).content["predictors"]]

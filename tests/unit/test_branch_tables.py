@@ -9,7 +9,6 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 
@@ -26,7 +25,7 @@ from edgelearn.kernels.lanes import compiled
 from tests.benchmarks import branch_twin
 from tests.benchmarks.c_twin import gcc
 from tests.naive import branch as naive
-from tests.tools import missing
+from tests.tools import missing, needs_compiled
 
 KB = 1024
 NOBODY = np.zeros(0, np.uint8)
@@ -348,11 +347,7 @@ def packed(name):
         return trace["pcs"][trace["idx"]], np.unpackbits(trace["taken"], count=int(trace["n"]))
 
 
-def require_compiled():
-    if numba.config.DISABLE_JIT:
-        pytest.skip("millions of branches take hours with NUMBA_DISABLE_JIT=1")
-
-
+@needs_compiled
 @pytest.mark.parametrize(
     ("make", "first", "misses"),
     [
@@ -367,7 +362,6 @@ def require_compiled():
     ],
 )
 def test_published_counts_of_int_1(make, first, misses):
-    require_compiled()
     pc, taken = whole("int_1")
     assert make().run(pc[:first], taken[:first], NOBODY) == misses
 
@@ -403,9 +397,9 @@ def without_alignment(name, pc):
     return pc if name.startswith("DIST") else pc >> np.uint32(2)
 
 
+@needs_compiled
 @pytest.mark.parametrize("name", TRACES)
 def test_counts_of_32_kb_on_a_trace(name):
-    require_compiled()
     pc, taken = packed(name)
     counts = {}
     for kind, make in MADE.items():
@@ -414,17 +408,17 @@ def test_counts_of_32_kb_on_a_trace(name):
     assert counts == {kind: row[TRACES.index(name)] for kind, row in COUNTS.items()}
 
 
+@needs_compiled
 @pytest.mark.parametrize(("name", "misses"), [("C25int", 326), ("C25fp", 1671)])
 def test_counts_of_piecewise(name, misses):
-    require_compiled()
     pc, taken = packed(name)
     piecewise = Perceptron(PerceptronSpec.for_budget(32 * KB, path_bits=6))
     assert piecewise.run(without_alignment(name, pc), taken, NOBODY) == misses
 
 
+@needs_compiled
 @pytest.mark.parametrize(("name", "percent"), [("DIST-INT-1", (7.37, 7.42, 7.47)), ("DIST-MM-2", (6.60, 6.92, 7.61))])
 def test_a_late_update_costs_little(name, percent):
-    require_compiled()
     pc, taken = (array[:400_000] for array in packed(name))
     for delay, rate in zip((0, 16, 64), percent, strict=True):
         misses = Perceptron(PerceptronSpec.for_budget(32 * KB, delay=delay)).run(pc, taken, NOBODY)

@@ -16,7 +16,7 @@ from edgelearn.branch.traces import columns, compressed, open_trace, pack, trace
 from edgelearn.branch.traces import npz as arrays
 from edgelearn.errors import UserError
 from edgelearn.streams.files import data_folders
-from tests.tools import missing
+from tests.tools import missing, needs_compiled
 
 COMPRESS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 RNG = np.random.default_rng(5)
@@ -184,8 +184,11 @@ def test_lines_read_one_by_one_are_the_same(tmp_path, name, monkeypatch):
     assert (taken == TAKEN).all()
 
 
+@needs_compiled
 @pytest.mark.parametrize(
-    ("write", "few"), [(course, 1000), (cbp1, 2000), (cbp2025, 50), (table, 1000)], ids=["course", "cbp1", "cbp2025", "table"]
+    ("write", "few"),
+    [(course, 1000), (cbp1, 2000), (cbp2025, 50), (table, 1000)],
+    ids=["course", "cbp1", "cbp2025", "table"],
 )
 def test_memory_does_not_grow_with_the_trace(tmp_path, write, few):
     body = write()
@@ -458,6 +461,7 @@ def found(name):
     raise AssertionError
 
 
+@needs_compiled
 @pytest.mark.parametrize("name", PACKED)
 def test_packed_traces_have_the_published_counts(name):
     source = found(name)
@@ -471,6 +475,7 @@ def test_packed_traces_have_the_published_counts(name):
     assert source.pc_shift == shift
 
 
+@needs_compiled
 def test_a_trace_of_the_course_is_one_of_cbp1(tmp_path):
     course_trace, prefix = found("int_1"), found("DIST-INT-1")
     pc, taken = next(course_trace.blocks(1_000_000))
@@ -484,6 +489,7 @@ def test_a_trace_of_the_course_is_one_of_cbp1(tmp_path):
     assert (cut.instructions, cut.instructions_are_scaled) == (prefix.instructions, True)
 
 
+@needs_compiled
 def test_the_text_of_a_trace_is_its_arrays():
     packed = found("fp_1")
     text = next((path for root in data_folders() if (path := root / "branch_traces" / "fp_1.bz2").is_file()), None)
