@@ -48,6 +48,9 @@ class DataSettings(Settings):
     classes: tuple[str, ...] | None = Field(None, description="keep these classes only, relabelled in this order")
     limit: int | None = Field(None, ge=1, description="train on the first N samples only")
     test_fraction: float = Field(0.2, gt=0, lt=1, description="test part of a user's file without one")
+    validation_fraction: float | None = Field(
+        None, gt=0, lt=1, description="share of the training samples that is held out and tested on, to choose settings"
+    )
     epochs: int = Field(10, ge=1, description="passes over the training samples")
 
     @field_validator("classes", mode="before")

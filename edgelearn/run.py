@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,12 @@ DEFAULT_HIDDEN = 100
 
 
 def load_data(config: DataSettings) -> Dataset:
-    """Open the data set of a configuration, reduced to its `classes`."""
+    """Open the data set of a configuration, reduced to its `classes`; validation samples take the place of tests."""
     data = open_dataset(config.data, label_column=config.label_column, test_fraction=config.test_fraction, limit=None)
     if config.classes is not None:
         data = _keep_classes(data, config.classes)
+    if config.validation_fraction is not None:
+        data = _hold_out(data, config.validation_fraction)
     if config.limit is not None:
         data = replace(data, train_x=data.train_x[: config.limit], train_y=data.train_y[: config.limit])
     return data
@@ -68,6 +71,48 @@ def _keep_classes(data: Dataset, classes: tuple[str, ...]) -> Dataset:
         y = table[getattr(data, f"{part}_y")]
         parts[f"{part}_x"], parts[f"{part}_y"] = getattr(data, f"{part}_x")[y >= 0], y[y >= 0].astype(np.int64)
     return replace(data, **parts)
+
+
+def _hold_out(data: Dataset, fraction: float) -> Dataset:
+    """Test on a share of the training samples, the same ones for every seed, and never on the test samples."""
+    n = len(data.train_y)
+    n_held = round(fraction * n)
+    if not 0 < n_held < n:
+        raise UserError(
+            f"setting 'validation_fraction' = {fraction} leaves {n - n_held} of {n} training samples; "
+            "give more data or another fraction"
+        )
+    order = np.random.default_rng([0, 4]).permutation(n)
+    kept, held = np.sort(order[:-n_held]), np.sort(order[-n_held:])
+    x, y = data.train_x, data.train_y
+    return replace(data, train_x=x[kept], train_y=y[kept], test_x=x[held], test_y=y[held])
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A data set and its levels, which many runs may share.
+
+    Parameters
+    ----------
+    levels, test_levels : uint8[n, n_features]
+    """
+
+    data: Dataset
+    levels: np.ndarray
+    test_levels: np.ndarray
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(self.levels, self.data.train_y, self.test_levels, self.data.test_y)
+
+
+def encode_data(config: RunConfig) -> Encoded:
+    """Open the data set of a configuration as input levels."""
+    data = load_data(config)
+    levels, test_levels = (
+        encode_levels(x, data.low, data.high, config.input_bits) for x in (data.train_x, data.test_x)
+    )
+    return Encoded(data, levels, test_levels)
 
 
 def design_for(config: RunConfig, data: Dataset) -> NetworkSpec:
@@ -123,6 +168,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     on_progress: Callable[[Progress, int], None] = lambda progress, n_train: None,
+    encoded: Encoded | None = None,
 ) -> Report:
     """Learn a data set online and report what it cost.
 
@@ -132,6 +178,7 @@ def run(
     resume : continue from the checkpoint in `out`; the result is the same as that of an uninterrupted run
     overwrite : replace the results of another configuration in `out`
     on_progress : called after every chunk with the progress and the number of training samples
+    encoded : what `encode_data(config)` gives, where it is there already
 
     Raises
     ------
@@ -144,13 +191,13 @@ def run(
     if content is not None:
         return Report(content)
     processor = find_processor(config.processor)
-    data = load_data(config)
+    if encoded is None:
+        encoded = encode_data(config)
+    data, levels, test_levels = encoded.data, encoded.levels, encoded.test_levels
     spec = design_for(config, data)
     price(spec, assume(spec), processor)  # a network that does not fit is refused before it learns
     learner = Learner(spec, config.strict)
-    levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
-    test_levels = encode_levels(data.test_x, data.low, data.high, config.input_bits)
-    identity = {"contract": CONTRACT, "samples": digest(levels, data.train_y, test_levels, data.test_y)}
+    identity = {"contract": CONTRACT, "samples": encoded.digest}
     progress = Progress()
     checkpoint = prepare(out, config, identity, resume, overwrite) if out is not None else None
     if checkpoint is not None:

@@ -53,6 +53,7 @@ FLOORS = {
     "stream_plot": 6,
     "estimators": 6,
     "options": 6,
+    "studies": 6,
     "cli": 7,
     "__main__": 8,
 }
@@ -79,7 +80,7 @@ COST_FLOORS = {
     "plots": 7,
     "accelergy": 7,
 }
-SEE_COSTS = {"run", "branch_run", "branch_datapath", "spiking_data", "spiking_run", "stream_run", "cli"}
+SEE_COSTS = {"run", "branch_run", "branch_datapath", "spiking_data", "spiking_run", "stream_run", "studies", "cli"}
 # The wing of firmware sees whatever runs a network; only the command line sees it.
 FIRMWARE_FLOORS = {
     "targets": 0,
@@ -115,6 +116,12 @@ HEAVY = {
     "tonic",
     "nir",
     "h5py",
+    "joblib",
+    "pandas",
+    "jinja2",
+    "bokeh",
+    "dask",
+    "distributed",
 }
 
 

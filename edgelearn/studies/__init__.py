@@ -1,0 +1,1 @@
+"""Studies: grids of runs as a plan, run anywhere, kept as one table, analysed and shown."""

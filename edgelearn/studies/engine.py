@@ -1,0 +1,234 @@
+"""Where cells run: processes, threads, or a cluster, through joblib; a process that dies takes its own cell only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from edgelearn.errors import UserError, unknown
+from edgelearn.studies.cell import Cell, Record, failure, record_of, run_cell
+
+BACKENDS = ("processes", "threads", "dask", "ray")
+DIED = "the process that ran it died twice, the second time alone; it may have been killed for want of memory"
+WATCH_SECONDS = 0.5
+RunCell = Callable[[Cell], Record]
+
+
+class Engine:
+    """Run cells in parallel and give their records as they end.
+
+    Parameters
+    ----------
+    jobs : processes or threads of this machine; a cluster has its own number
+    backend : "processes", "threads", "dask" or "ray"
+    scheduler : address of a dask scheduler; a cluster of `jobs` processes is started here where it is None
+    run : what is done with a cell
+
+    Raises
+    ------
+    UserError
+        "backend '...' is not known ...", "... is not installed ...", "no dask scheduler answers at ..."
+    """
+
+    def __init__(
+        self, jobs: int = 1, backend: str = "processes", scheduler: str | None = None, run: RunCell = run_cell
+    ) -> None:
+        if backend not in BACKENDS:
+            raise unknown("backend", backend, BACKENDS)
+        if scheduler is not None and backend != "dask":
+            raise UserError(f"the backend {backend} has no scheduler; give --backend dask, or leave the address out")
+        self._jobs, self._backend, self._run = jobs, backend, run
+        self._client: Any = None
+        if backend == "dask":
+            self._client = _dask_client(jobs, scheduler)
+        elif backend == "ray":
+            _register_ray()
+
+    def close(self, kill: bool = False) -> None:
+        """End the processes that were started; at once where `kill` says so."""
+        if self._client is not None:
+            self._client.close()
+            if self._client.cluster is not None:
+                self._client.cluster.close()
+        elif self._backend == "processes":
+            _executor(None).shutdown(wait=True, kill_workers=kill)
+
+    def records(self, cells: Sequence[Cell]) -> Iterator[Record]:
+        """Run cells; give each record when it is there.
+
+        A process that dies ends all cells in flight, and nobody knows whose fault it was: each of them runs once
+        more, alone, and fails if its process dies again. The others go on in parallel.
+        """
+        waiting = list(cells)
+        if self._backend in ("processes", "threads") and (self._jobs == 1 or len(waiting) == 1):
+            for cell in waiting:
+                yield self._alone(cell, deaths=0)
+            return
+        while waiting:
+            in_flight: dict[str, Cell] = {}
+            begun = 0
+
+            def dispatched(waiting: list[Cell] = waiting, in_flight: dict[str, Cell] = in_flight) -> Iterator[Any]:
+                nonlocal begun
+                from joblib import delayed
+
+                for cell in waiting:
+                    in_flight[cell.id] = cell
+                    begun += 1
+                    yield delayed(self._task)(self._run, cell)
+
+            try:
+                for record in self._parallel(dispatched()):
+                    in_flight.pop(record["cell"], None)
+                    yield record
+                return
+            except _deaths():
+                pass
+            waiting = waiting[begun:]
+            for cell in list(in_flight.values()):
+                yield self._alone(cell, deaths=1)
+
+    @property
+    def _task(self) -> Callable[[RunCell, Cell], Record]:
+        return _in_own_process if self._backend == "processes" else _in_place
+
+    def _parallel(self, tasks: Iterator[Any]) -> Iterable[Record]:
+        """Start tasks, one at a time for each worker, so that few are lost when one dies."""
+        from joblib import Parallel, parallel_config
+
+        names = {"processes": "loky", "threads": "threading"}
+        own = self._backend in names
+        with _quiet(), parallel_config(backend=names.get(self._backend, self._backend)), _deaf_to_interrupts():
+            parallel = Parallel(
+                n_jobs=self._jobs if own else -1,
+                return_as="generator_unordered",
+                batch_size=1,
+                pre_dispatch="n_jobs" if own else "2*n_jobs",
+            )
+            results: Iterable[Record] = parallel(tasks)
+        return results
+
+    def _alone(self, cell: Cell, deaths: int) -> Record:
+        """Run a cell with nothing beside it; `deaths` is how often its process has died."""
+        while deaths < 2:
+            try:
+                with _quiet():
+                    return self._submitted(cell)
+            except _deaths():
+                deaths += 1
+        return record_of(cell, failure(DIED))
+
+    def _submitted(self, cell: Cell) -> Record:
+        if self._client is not None:
+            record: Record = self._client.submit(_in_place, self._run, cell, pure=False).result()
+            return record
+        if self._backend == "processes":
+            with _deaf_to_interrupts():
+                future = _executor(1).submit(_in_own_process, self._run, cell)
+            record = future.result()
+            return record
+        return _in_thread(self._run, cell)
+
+
+def _in_place(run: RunCell, cell: Cell) -> Record:
+    return run(cell)
+
+
+def _in_own_process(run: RunCell, cell: Cell) -> Record:
+    """Run a cell in a process that Ctrl-C does not reach and that ends with the one that started it."""
+    if _WATCH not in {thread.name for thread in threading.enumerate()}:
+        if hasattr(os, "setpgid"):
+            with suppress(OSError):
+                os.setpgid(0, 0)
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), name=_WATCH, daemon=True).start()
+    return run(cell)
+
+
+_WATCH = "end with parent"
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)
+
+
+def _in_thread(run: RunCell, cell: Cell) -> Record:
+    """Run a cell off the main thread, where Ctrl-C leaves no checkpoint of it."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(run, cell).result()
+
+
+def _executor(workers: int | None) -> Any:
+    """Return the executor of joblib's processes, the one in use where no number is given."""
+    from joblib.externals.loky import get_reusable_executor
+
+    return get_reusable_executor(max_workers=workers, reuse=True if workers is None else "auto", timeout=300)
+
+
+def _deaths() -> tuple[type[BaseException], ...]:
+    """Return the errors that say that a worker died."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    found: list[type[BaseException]] = [BrokenProcessPool]
+    with suppress(ImportError):
+        from distributed.scheduler import KilledWorker
+
+        found.append(KilledWorker)
+    return tuple(found)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started inside, until they can do so themselves."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep joblib from telling users what this engine handles: workers that stopped, leaves of memory, caches."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="joblib")
+        yield
+
+
+def _dask_client(jobs: int, scheduler: str | None) -> Any:
+    try:
+        import logging
+
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise UserError('dask is not installed: pip install "edgelearn[cluster]"') from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    if scheduler is None:
+        return Client(LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None))
+    try:
+        return Client(scheduler, timeout="10s")
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"no dask scheduler answers at {scheduler}: {reason}; start one with `dask scheduler`, and its workers"
+        ) from None
+
+
+def _register_ray() -> None:
+    try:
+        from ray.util.joblib import register_ray
+    except ImportError:
+        raise UserError('ray is not installed: pip install "ray[default]"') from None
+    register_ray()

@@ -1,0 +1,153 @@
+"""The folder of a study: its plan, a record of each ended cell, and one table in two formats."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgelearn.errors import UserError
+from edgelearn.files import make_folder, write_text, write_whole
+from edgelearn.studies.cell import Column, Record, columns_of, row_of
+from edgelearn.studies.plan import Plan, read_plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PLAN, CELLS, TRIALS, TUNING = "study.toml", "cells", "trials", "tuning.json"
+PARQUET, CSV = "table.parquet", "table.csv"
+WRITTEN = (PLAN, TUNING, PARQUET, CSV, "report.html", "report.md")
+
+
+def need_studies(module: str) -> None:
+    """Check that an optional library of studies is installed.
+
+    Raises
+    ------
+    UserError
+        "... is not installed"
+    """
+    import importlib.util
+
+    if importlib.util.find_spec(module) is None:
+        raise UserError(f'{module} is not installed, and studies need it: pip install "edgelearn[studies]"')
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study on disk: what was asked, and a row a cell.
+
+    Parameters
+    ----------
+    frame : columns as docs/studies.md lists them, rows in grid order
+    """
+
+    folder: Path
+    plan: Plan
+    frame: pd.DataFrame
+
+
+def read_study(folder: Path) -> Study:
+    """Read a study, finished or not.
+
+    Raises
+    ------
+    UserError
+        "... holds no study ...", "... is damaged ..."
+    """
+    if not (folder / PLAN).is_file() or not (folder / PARQUET).is_file():
+        raise UserError(f"{folder} holds no study; give the folder that `edgelearn sweep --out` wrote")
+    need_studies("pyarrow")
+    need_studies("pandas")
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    plan = read_plan(folder / PLAN)
+    dtypes = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    try:
+        frame = pq.read_table(folder / PARQUET).to_pandas(types_mapper=dtypes.get)
+    except (OSError, pa.ArrowException):
+        raise UserError(f"{folder / PARQUET} is damaged; the same sweep again writes it anew") from None
+    return Study(folder, plan, frame)
+
+
+class Records:
+    """The ended cells in a folder, one file each.
+
+    Parameters
+    ----------
+    folder : made where it is not there
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        make_folder(folder)
+
+    def read(self, ids: Iterable[str]) -> dict[str, Record]:
+        """Return the records that are there and whole."""
+        found = {}
+        for id in ids:
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                record = json.loads((self.folder / f"{id}.json").read_text(encoding="utf-8"))
+                if record["cell"] == id and record["status"] in ("done", "failed"):
+                    found[id] = record
+        return found
+
+    def write(self, record: Record) -> None:
+        write_text(self.folder / f"{record['cell']}.json", json.dumps(record, sort_keys=True) + "\n")
+
+
+class Table:
+    """The table of a plan, filled as cells end and written in grid order.
+
+    Parameters
+    ----------
+    ids : of all cells, in grid order
+    """
+
+    def __init__(self, folder: Path, plan: Plan, ids: list[str]) -> None:
+        self.folder, self._plan, self._ids = folder, plan, ids
+        self.columns = columns_of(plan.kind, plan.processor_names)
+        self._rows: dict[str, dict[str, Any]] = {}
+
+    def add(self, record: Record) -> None:
+        self._rows[record["cell"]] = row_of(record, self._plan.processors)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows so far, in grid order, each with every column."""
+        names = [column.name for column in self.columns]
+        filled = (self._rows[id] for id in self._ids if id in self._rows)
+        return [{name: row.get(name) for name in names} for row in filled]
+
+    def write(self) -> None:
+        """Write both files; a reader sees the old ones or the new ones."""
+        rows = self.rows
+        write_whole(self.folder / PARQUET, lambda file: _write_parquet(self.columns, rows, file))
+        write_text(self.folder / CSV, as_csv(self.columns, rows))
+
+
+def as_csv(columns: list[Column], rows: list[dict[str, Any]]) -> str:
+    """Return rows as CSV: nothing is an empty field, numbers as many digits as they have."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([column.name for column in columns])
+    for row in rows:
+        values = (row[column.name] for column in columns)
+        writer.writerow([str(value).lower() if isinstance(value, bool) else value for value in values])
+    return text.getvalue()
+
+
+def _write_parquet(columns: list[Column], rows: list[dict[str, Any]], file: Any) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"text": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+    arrays = [pa.array([row[column.name] for row in rows], types[column.type]) for column in columns]
+    pq.write_table(pa.Table.from_arrays(arrays, [column.name for column in columns]), file)
