@@ -125,15 +125,15 @@ class Engine:
         return record_of(cell, failure(DIED))
 
     def _submitted(self, cell: Cell) -> Record:
+        if self._backend == "threads":
+            return _in_thread(self._run, cell)
         if self._client is not None:
-            record: Record = self._client.submit(_in_place, self._run, cell, pure=False).result()
-            return record
-        if self._backend == "processes":
+            future = self._client.submit(_in_place, self._run, cell, pure=False)
+        else:
             with _deaf_to_interrupts():
                 future = _executor(1).submit(_in_own_process, self._run, cell)
-            record = future.result()
-            return record
-        return _in_thread(self._run, cell)
+        record: Record = future.result()
+        return record
 
 
 def _in_place(run: RunCell, cell: Cell) -> Record:
@@ -216,9 +216,10 @@ def _dask_client(jobs: int, scheduler: str | None) -> Any:
         raise UserError('dask is not installed: pip install "edgelearn[cluster]"') from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler is None:
-        return Client(LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None))
+        cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
+        return Client(cluster)  # type: ignore[no-untyped-call]
     try:
-        return Client(scheduler, timeout="10s")
+        return Client(scheduler, timeout="10s")  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
