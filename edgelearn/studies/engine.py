@@ -1,4 +1,4 @@
-"""Where cells run: processes, threads, or a cluster, through joblib; a process that dies takes its own cell only."""
+"""Where cells run: processes or threads through joblib, a cluster; a process that dies takes its own cell only."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.studies.cell import Cell, Record, failure, record_of, run_cell
+from edgelearn.studies.table import Records
 
 BACKENDS = ("processes", "threads", "dask", "ray")
 DIED = "the process that ran it died twice, the second time alone; it may have been killed for want of memory"
-WATCH_SECONDS = 0.5
+WATCH_SECONDS = 0.1
 RunCell = Callable[[Cell], Record]
 
 
@@ -45,6 +46,8 @@ class Engine:
             raise UserError(f"the backend {backend} has no scheduler; give --backend dask, or leave the address out")
         self._jobs, self._backend, self._run = jobs, backend, run
         self._client: Any = None
+        self._single: Any = None  # a process for cells that run alone
+        self._has_pool = False
         if backend == "dask":
             self._client = _dask_client(jobs, scheduler)
         elif backend == "ray":
@@ -56,47 +59,87 @@ class Engine:
             self._client.close()
             if self._client.cluster is not None:
                 self._client.cluster.close()
-        elif self._backend == "processes":
-            _executor(None).shutdown(wait=True, kill_workers=kill)
+        elif self._has_pool:
+            from joblib.externals.loky import get_reusable_executor
 
-    def records(self, cells: Sequence[Cell]) -> Iterator[Record]:
-        """Run cells; give each record when it is there.
+            get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=kill)
+        self._end_single(kill)
+
+    def _end_single(self, kill: bool = False) -> None:
+        if self._single is not None:
+            self._single.shutdown(wait=True, kill_workers=kill)
+            self._single = None
+
+    def records(self, cells: Sequence[Cell], kept: Records) -> Iterator[Record]:
+        """Run cells; give each record when it is there and kept.
 
         A process that dies ends all cells in flight, and nobody knows whose fault it was: each of them runs once
         more, alone, and fails if its process dies again. The others go on in parallel.
         """
-        waiting = list(cells)
-        if self._backend in ("processes", "threads") and (self._jobs == 1 or len(waiting) == 1):
-            for cell in waiting:
-                yield self._alone(cell, deaths=0)
-            return
+        if self._client is not None:
+            yield from self._on_dask(cells, kept)
+        elif self._backend != "ray" and (self._jobs == 1 or len(cells) == 1):
+            for cell in cells:
+                yield self._alone(cell, kept, deaths=0)
+        else:
+            yield from self._on_joblib(list(cells), kept)
+
+    def _on_joblib(self, waiting: list[Cell], kept: Records) -> Iterator[Record]:
+        from joblib import delayed
+
+        in_flight: dict[str, Cell] = {}
+
+        def dispatched(cells: list[Cell]) -> Iterator[Any]:
+            for cell in cells:
+                in_flight[cell.id] = cell
+                yield delayed(self._task)(self._run, cell, kept)
+
         while waiting:
-            in_flight: dict[str, Cell] = {}
-            begun = 0
-
-            def dispatched(waiting: list[Cell] = waiting, in_flight: dict[str, Cell] = in_flight) -> Iterator[Any]:
-                nonlocal begun
-                from joblib import delayed
-
-                for cell in waiting:
-                    in_flight[cell.id] = cell
-                    begun += 1
-                    yield delayed(self._task)(self._run, cell)
-
+            left = {cell.id: cell for cell in waiting}
+            in_flight.clear()
             try:
-                for record in self._parallel(dispatched()):
-                    in_flight.pop(record["cell"], None)
+                for record in self._parallel(dispatched(waiting)):
+                    del left[record["cell"]], in_flight[record["cell"]]
                     yield record
                 return
             except _deaths():
                 pass
-            waiting = waiting[begun:]
-            for cell in list(in_flight.values()):
-                yield self._alone(cell, deaths=1)
+            # what ended in the moment of the death was kept, though nobody was told
+            ended = kept.read(in_flight) if self._backend == "processes" else {}
+            for id, cell in in_flight.items():
+                del left[id]
+                yield ended.get(id) or self._alone(cell, kept, deaths=1)
+            self._end_single()
+            waiting = list(left.values())
+
+    def _on_dask(self, cells: Sequence[Cell], kept: Records) -> Iterator[Record]:
+        """Run cells on dask's own futures: joblib's backend waits for ever for a cell whose worker died."""
+        from concurrent.futures import CancelledError
+
+        from distributed import as_completed
+
+        futures = {self._client.submit(_in_place, self._run, cell, pure=False): cell for cell in cells}
+        died = []
+        try:
+            for future in as_completed(futures):  # type: ignore[no-untyped-call]
+                try:
+                    record: Record = future.result()
+                except _deaths():
+                    died.append(futures[future])
+                    continue
+                kept.write(record)
+                yield record
+        except (CancelledError, OSError) as error:
+            raise UserError(
+                f"the dask scheduler is gone: {error or 'it cancelled what ran'}; start it again, and the same "
+                "sweep, which continues"
+            ) from None
+        for cell in died:
+            yield self._alone(cell, kept, deaths=1)
 
     @property
-    def _task(self) -> Callable[[RunCell, Cell], Record]:
-        return _in_own_process if self._backend == "processes" else _in_place
+    def _task(self) -> Callable[[RunCell, Cell, Records], Record]:
+        return _in_own_process if self._backend == "processes" else _kept_in_place
 
     def _parallel(self, tasks: Iterator[Any]) -> Iterable[Record]:
         """Start tasks, one at a time for each worker, so that few are lost when one dies."""
@@ -104,7 +147,8 @@ class Engine:
 
         names = {"processes": "loky", "threads": "threading"}
         own = self._backend in names
-        with _quiet(), parallel_config(backend=names.get(self._backend, self._backend)), _deaf_to_interrupts():
+        self._has_pool = self._backend == "processes"
+        with parallel_config(backend=names.get(self._backend, self._backend)), _deaf_to_interrupts():
             parallel = Parallel(
                 n_jobs=self._jobs if own else -1,
                 return_as="generator_unordered",
@@ -114,25 +158,31 @@ class Engine:
             results: Iterable[Record] = parallel(tasks)
         return results
 
-    def _alone(self, cell: Cell, deaths: int) -> Record:
+    def _alone(self, cell: Cell, kept: Records, deaths: int) -> Record:
         """Run a cell with nothing beside it; `deaths` is how often its process has died."""
         while deaths < 2:
             try:
-                with _quiet():
-                    return self._submitted(cell)
+                return self._submitted(cell, kept)
             except _deaths():
+                self._end_single()
                 deaths += 1
-        return record_of(cell, failure(DIED))
+        record = record_of(cell, failure(DIED))
+        kept.write(record)
+        return record
 
-    def _submitted(self, cell: Cell) -> Record:
+    def _submitted(self, cell: Cell, kept: Records) -> Record:
         if self._backend == "threads":
-            return _in_thread(self._run, cell)
+            return _in_thread(self._run, cell, kept)
         if self._client is not None:
-            future = self._client.submit(_in_place, self._run, cell, pure=False)
-        else:
-            with _deaf_to_interrupts():
-                future = _executor(1).submit(_in_own_process, self._run, cell)
-        record: Record = future.result()
+            record: Record = self._client.submit(_in_place, self._run, cell, pure=False).result()
+            kept.write(record)
+            return record
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        with _deaf_to_interrupts():
+            self._single = self._single or ProcessPoolExecutor(1)
+            future = self._single.submit(_in_own_process, self._run, cell, kept)
+        record = future.result()
         return record
 
 
@@ -140,14 +190,20 @@ def _in_place(run: RunCell, cell: Cell) -> Record:
     return run(cell)
 
 
-def _in_own_process(run: RunCell, cell: Cell) -> Record:
+def _kept_in_place(run: RunCell, cell: Cell, kept: Records) -> Record:
+    record = run(cell)
+    kept.write(record)
+    return record
+
+
+def _in_own_process(run: RunCell, cell: Cell, kept: Records) -> Record:
     """Run a cell in a process that Ctrl-C does not reach and that ends with the one that started it."""
     if _WATCH not in {thread.name for thread in threading.enumerate()}:
         if hasattr(os, "setpgid"):
             with suppress(OSError):
                 os.setpgid(0, 0)
         threading.Thread(target=_end_with_parent, args=(os.getppid(),), name=_WATCH, daemon=True).start()
-    return run(cell)
+    return _kept_in_place(run, cell, kept)
 
 
 _WATCH = "end with parent"
@@ -159,19 +215,12 @@ def _end_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _in_thread(run: RunCell, cell: Cell) -> Record:
+def _in_thread(run: RunCell, cell: Cell, kept: Records) -> Record:
     """Run a cell off the main thread, where Ctrl-C leaves no checkpoint of it."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(run, cell).result()
-
-
-def _executor(workers: int | None) -> Any:
-    """Return the executor of joblib's processes, the one in use where no number is given."""
-    from joblib.externals.loky import get_reusable_executor
-
-    return get_reusable_executor(max_workers=workers, reuse=True if workers is None else "auto", timeout=300)
+        return pool.submit(_kept_in_place, run, cell, kept).result()
 
 
 def _deaths() -> tuple[type[BaseException], ...]:
@@ -200,8 +249,8 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep joblib from telling users what this engine handles: workers that stopped, leaves of memory, caches."""
+def quiet() -> Iterator[None]:
+    """Keep joblib from telling users what this engine handles: workers that stopped, or were ended for their memory."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="joblib")
         yield
@@ -216,6 +265,9 @@ def _dask_client(jobs: int, scheduler: str | None) -> Any:
         raise UserError('dask is not installed: pip install "edgelearn[cluster]"') from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler is None:
+        import dask
+
+        dask.config.set({"distributed.scheduler.allowed-failures": 1})  # what dies twice is told apart here
         cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
         return Client(cluster)  # type: ignore[no-untyped-call]
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from edgelearn.errors import UserError
 from edgelearn.files import make_folder, write_text
 from edgelearn.studies.cell import DONE, FAILED, Cell, Record, run_cell
-from edgelearn.studies.engine import Engine, RunCell
+from edgelearn.studies.engine import Engine, RunCell, quiet
 from edgelearn.studies.plan import Plan
 from edgelearn.studies.table import CELLS, PLAN, TRIALS, WRITTEN, Records, Table, need_studies
 
@@ -90,7 +90,7 @@ def sweep(
     make_folder(folder)
     with _in_use(folder):
         _prepare(plan, folder, overwrite, extend)
-        with _engine(jobs, backend, scheduler, run) as engine:
+        with quiet(), _engine(jobs, backend, scheduler, run) as engine:
             if plan.tuning is None:
                 cells = plan.cells()
             else:
@@ -135,8 +135,7 @@ def _each(
     yield from kept.values()
     on_progress(progress)
     missing = [cell for cell in cells if cell.id not in kept]
-    for record in engine.records(missing) if missing else ():
-        records.write(record)
+    for record in engine.records(missing, records):
         progress.done += 1
         progress.failed += record["status"] == FAILED
         yield record
