@@ -101,7 +101,7 @@ def _presentation(config: SpikingConfig, code: str, steps: int) -> Presentation:
 
 
 def _events(config: SpikingConfig) -> Shown:
-    for name in ("window", "stride", "delta", "classes", "label_column"):
+    for name in ("window", "stride", "delta", "classes", "label_column", "validation_fraction"):
         if getattr(config, name) is not None:
             raise UserError(f"{name} is not for address events; leave it out")
     if config.code not in (None, "events"):
@@ -164,11 +164,9 @@ def _cut(config: SpikingConfig, window: int, stride: int) -> tuple[Windows, Wind
             f"'{config.data}' has {len(starts)} labelled windows of {window} samples; give {STRETCHES} or more: "
             "a shorter window, or more data"
         )
-    is_test = _held_out(segment[starts], config.test_fraction)
-    tested = np.zeros(len(y), bool)
-    for start in starts[is_test]:
-        tested[start : start + window] = True
-    learned = starts[~tested[starts] & ~tested[starts + window - 1]]  # no sample is both learned and tested
+    learned, tests = _parted(starts, segment, window, config.test_fraction)
+    if config.validation_fraction is not None and len(learned):
+        learned, tests = _parted(learned, segment, window, config.validation_fraction)
     n_classes = len(np.unique(y[starts + window - 1]))
     if not len(learned) or n_classes < 2:
         raise UserError(
@@ -178,10 +176,19 @@ def _cut(config: SpikingConfig, window: int, stride: int) -> tuple[Windows, Wind
     learned = learned[: config.limit]
     view = np.lib.stride_tricks.sliding_window_view(x, window, axis=0)
     parts = []
-    for chosen in (learned, starts[is_test]):
+    for chosen in (learned, tests):
         values = np.ascontiguousarray(view[chosen].transpose(0, 2, 1), float)
         parts.append((values, y[chosen + window - 1].astype(np.int64)))
     return parts[0], parts[1], tuple(source.class_names), source.source
+
+
+def _parted(starts: np.ndarray, segment: np.ndarray, window: int, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return starts of windows to learn and to test; no sample is in both."""
+    is_test = _held_out(segment[starts], fraction)
+    tested = np.zeros(len(segment), bool)
+    for start in starts[is_test]:
+        tested[start : start + window] = True
+    return starts[~tested[starts] & ~tested[starts + window - 1]], starts[is_test]
 
 
 def _held_out(segment: np.ndarray, test_fraction: float) -> np.ndarray:

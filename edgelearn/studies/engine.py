@@ -9,11 +9,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.studies.cell import Cell, Record, failure, record_of, run_cell
 from edgelearn.studies.table import Records
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 BACKENDS = ("processes", "threads", "dask", "ray")
 DIED = "the process that ran it died twice, the second time alone; it may have been killed for want of memory"
@@ -118,15 +121,23 @@ class Engine:
 
         from distributed import as_completed
 
-        futures = {self._client.submit(_in_place, self._run, cell, pure=False): cell for cell in cells}
+        def submitted() -> Iterator[Any]:
+            for cell in cells:
+                future = self._client.submit(_in_place, self._run, cell, pure=False)
+                cell_of[future.key] = cell
+                yield future
+
+        cell_of: dict[str, Cell] = {}
         died = []
         try:
-            for future in as_completed(futures):  # type: ignore[no-untyped-call]
+            for future in as_completed(submitted()):  # type: ignore[no-untyped-call]
                 try:
                     record: Record = future.result()
                 except _deaths():
-                    died.append(futures[future])
+                    died.append(cell_of[future.key])
                     continue
+                finally:
+                    future.release()  # dask runs again what was on a worker that died while anyone may ask for it
                 kept.write(record)
                 yield record
         except (CancelledError, OSError) as error:
@@ -173,17 +184,17 @@ class Engine:
     def _submitted(self, cell: Cell, kept: Records) -> Record:
         if self._backend == "threads":
             return _in_thread(self._run, cell, kept)
+        record: Record
         if self._client is not None:
-            record: Record = self._client.submit(_in_place, self._run, cell, pure=False).result()
+            record = self._client.submit(_in_place, self._run, cell, pure=False).result()
             kept.write(record)
             return record
         from joblib.externals.loky import ProcessPoolExecutor
 
         with _deaf_to_interrupts():
             self._single = self._single or ProcessPoolExecutor(1)
-            future = self._single.submit(_in_own_process, self._run, cell, kept)
-        record = future.result()
-        return record
+            future: Future[Record] = self._single.submit(_in_own_process, self._run, cell, kept)
+        return future.result()
 
 
 def _in_place(run: RunCell, cell: Cell) -> Record:

@@ -144,11 +144,15 @@ class Plan:
         return plan
 
     def cells(self) -> list[Cell]:
-        """Return the cells in grid order, seeds fastest, then those beside the grid; none is there twice."""
-        found = [Cell.of(self.kind, settings) for settings in self._settings_of_cells()]
+        """Return the cells in grid order, seeds fastest, then those beside the grid; none is there twice.
+
+        Where rates are tuned, `tuning.tune` returns the cells that run.
+        """
+        found = [Cell.of(self.kind, settings) for settings in self.settings_of_cells()]
         return list({cell.id: cell for cell in found}.values())
 
-    def _settings_of_cells(self) -> Iterator[dict[str, Any]]:
+    def settings_of_cells(self) -> Iterator[dict[str, Any]]:
+        """Give the settings of every cell, without the rates that are tuned."""
         if self.axes or not self.listed:
             for values in product(*self.axes.values()):
                 for seed in self.seeds:
@@ -186,10 +190,10 @@ class Plan:
             if "validation_fraction" in both:
                 raise UserError("setting 'validation_fraction' is of tuning; write validation under [tuning]")
         refused: dict[str, str] = {}
-        trials = list(self._settings_of_cells())
+        trials = list(self.settings_of_cells())
         for number, settings in enumerate(trials):
             try:
-                _design(validated(kind_of(self.kind), settings))
+                check_design(validated(kind_of(self.kind), settings))
             except UserError as error:
                 refused[str(number)] = str(error)
         if len(refused) == len(trials):
@@ -317,12 +321,22 @@ def _tuning(kind: str, given: Any) -> Tuning | None:
     return Tuning.of(kind, {} if given is True else given)
 
 
-def _design(config: Any) -> None:
-    """Design some network of a configuration, so that names and widths are checked without data."""
+def check_design(config: Any) -> None:
+    """Design some network of a configuration, so that names and widths are checked without data.
+
+    Raises
+    ------
+    UserError
+        Those of `design`
+    """
     if isinstance(config, SpikingConfig):
         from edgelearn.spiking.network import design
 
-        design(DRY_NET, config.rule, config.bits, config.rounding or "stochastic", config.seed)
+        spec = design(DRY_NET, config.rule, config.bits, config.rounding or "stochastic", config.seed)
+        own = (spec.synapses[0].shift, spec.synapses[-1].shift)
+        given = (config.hidden_shift, config.output_shift)
+        shifts = [own if one is None else one for own, one in zip(own, given, strict=True)]
+        design(DRY_NET, config.rule, config.bits, spec.rounding, config.seed, shifts=shifts)
         return
     from edgelearn.network import parse_net
     from edgelearn.run import spec_of

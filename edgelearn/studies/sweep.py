@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, unknown
 from edgelearn.files import make_folder, write_text
 from edgelearn.studies.cell import DONE, FAILED, Cell, Record, run_cell
 from edgelearn.studies.engine import Engine, RunCell, quiet
@@ -87,6 +87,8 @@ def sweep(
     """
     need_studies("pyarrow")
     started = time.monotonic()
+    if backend in ("processes", "threads"):
+        _check_data(plan)
     make_folder(folder)
     with _in_use(folder):
         _prepare(plan, folder, overwrite, extend)
@@ -117,6 +119,28 @@ def sweep(
     )
     seconds = time.monotonic() - started
     return Outcome(folder, len(cells), progress.kept, progress.failed, seconds, errors, unpriced)
+
+
+def _check_data(plan: Plan) -> None:
+    """Refuse data that is nowhere, and get files that are missing once, before many cells do.
+
+    Raises
+    ------
+    UserError
+        "data '...' is not known ...", and why files could not be downloaded
+    """
+    from edgelearn.streams import catalog
+    from edgelearn.streams.events import EVENT_SETS, is_event_data
+    from edgelearn.streams.open_source import stream_names
+
+    for data in dict.fromkeys(cell.config["data"] for cell in plan.cells()):
+        if data in catalog.names():
+            catalog.fetch(data)
+        elif data not in stream_names() and not is_event_data(data) and not Path(data).expanduser().exists():
+            names = stream_names() if plan.kind == "stream" else catalog.names()
+            if plan.kind == "spiking":
+                names = [*stream_names(), *EVENT_SETS]
+            raise unknown("data", data, names)
 
 
 def _each(
