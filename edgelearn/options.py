@@ -19,6 +19,9 @@ LabelColumn = Annotated[Optional[str], flag("Label column of a .csv file, by nam
 Classes = Annotated[Optional[str], flag("Keep these classes only, by name, e.g. 3,8.")]
 Limit = Annotated[Optional[int], flag("Train on the first N samples only, 1 or more.")]
 TestFraction = Annotated[Optional[float], flag("Test part of your own file [0.2].")]
+ValidationFraction = Annotated[
+    Optional[float], flag("Hold out this share of the training samples and test on them, not on the test part [none].")
+]
 Net = Annotated[Optional[str], flag("Layer sizes, e.g. 784-500-10 [one hidden layer of 100].")]
 Bits = Annotated[Optional[int], flag("View bits of a weight, 2 to 16 [8].")]
 ResidualBits = Annotated[Optional[int], flag("Bits under the view, 0 to 8 [as many as fit with residual].")]

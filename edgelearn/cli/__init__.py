@@ -17,6 +17,7 @@ from edgelearn.cli.reproduce import reproduce
 from edgelearn.cli.rules import rules
 from edgelearn.cli.run import run
 from edgelearn.cli.stream import stream
+from edgelearn.cli.sweep import sweep
 from edgelearn.cli.validate import validate
 from edgelearn.errors import UserError
 from firmware_sim.cli import app as firmware_app
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Simulate on-chip learning rules in fixed point: what each costs, and what it buys.",
 )
-for command in (run, validate, stream, branch, cost, rules, bench, reproduce):
+for command in (run, validate, stream, branch, cost, rules, bench, reproduce, sweep):
     app.command()(command)
 for name, commands in {"firmware": firmware_app, "data": data_app, "processors": processors_app}.items():
     app.add_typer(commands, name=name)
@@ -59,6 +60,12 @@ _PANELS = {  # of the help of commands with many flags, by the first flag of eac
         "spiking": "Spiking networks",
         "processor": "Runs and results",
     },
+    "sweep": {
+        "config": "The study",
+        "data": "What cells are, one value or several",
+        "seeds": "Seeds, prices and rates",
+        "jobs": "Where and how it runs",
+    },
     "stream": {
         "source": "What comes in",
         "rule": "What learns",
@@ -74,7 +81,7 @@ _PANELS = {  # of the help of commands with many flags, by the first flag of eac
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code.
 
-    0, 1 where a claim differs or a run does not follow its twin, 2 for a mistake, 130 for Ctrl-C.
+    0, 1 where a claim differs, a run does not follow its twin or a cell fails, 2 for a mistake, 130 for Ctrl-C.
     """
     command = typer.main.get_command(app)
     for name, panels in _PANELS.items():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from edgelearn.cli.shared import usable_processors
 from edgelearn.errors import UserError
 from edgelearn.options import flag
 
@@ -88,7 +88,7 @@ def reproduce(
     rows = catalog.select(cost) if cost is not None else [catalog.row_of(id) for id in claims or []]
     outcomes = []
     try:
-        for outcome, row in zip(_perform(rows, out, quick, seed or 0, jobs or _processors()), rows, strict=True):
+        for outcome, row in zip(_perform(rows, out, quick, seed or 0, jobs or usable_processors()), rows, strict=True):
             outcomes.append(outcome)
             if json:
                 typer.echo(json_module.dumps(outcome.result))
@@ -103,11 +103,6 @@ def reproduce(
         typer.echo(f"\n{holds}{'; these differ: ' + ', '.join(differ) if differ else ''}")
     if differ:
         raise typer.Exit(1)
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _perform(rows: list[Row], out: Path | None, quick: bool, seed: int, jobs: int) -> Iterator[Outcome]:

@@ -30,6 +30,7 @@ def run(
     classes: options.Classes = None,
     limit: options.Limit = None,
     test_fraction: options.TestFraction = None,
+    validation_fraction: options.ValidationFraction = None,
     epochs: options.Epochs = None,
     rule: options.Rule = None,
     net: Annotated[Optional[str], flag("Layer sizes, e.g. 784-500-10 [one hidden layer of 100, spiking 64].")] = None,

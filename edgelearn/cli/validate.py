@@ -24,6 +24,7 @@ def validate(
     classes: options.Classes = None,
     limit: options.Limit = None,
     test_fraction: options.TestFraction = None,
+    validation_fraction: options.ValidationFraction = None,
     rule: options.Rule = None,
     net: options.Net = None,
     bits: options.Bits = None,

@@ -23,7 +23,7 @@ RATES = {
     "stream": ("hidden_rate", "output_rate"),
     "spiking": ("hidden_shift", "output_shift"),
 }
-SEVERAL_IN_ONE = ("classes", "subjects", "net", "hidden")  # settings that may hold a comma or a dash themselves
+COMMAS_INSIDE = ("classes", "subjects")  # settings whose values may hold commas
 DRY_NET = (8, 4, 2)  # any network shows whether rule, widths and roundings go together
 MOST_SEEDS = 10_000
 
@@ -232,8 +232,12 @@ def read_plan(path: Path) -> Plan:
     return Plan.of(read_toml(path))
 
 
-def values_of(kind: str, key: str, text: str) -> list[Any]:
+def values_of(kind: str, key: str, text: str, single: bool = False) -> list[Any]:
     """Read the values of a setting as they are typed: "2,4,8"; several of a setting that has commas as "3,8;1,7".
+
+    Parameters
+    ----------
+    single : take the text for one value, whatever commas it has
 
     Raises
     ------
@@ -244,8 +248,8 @@ def values_of(kind: str, key: str, text: str) -> list[Any]:
     if key not in fields:
         raise unknown("setting", key, fields)
     type = type_of(fields[key].annotation)
-    between = ";" if ";" in text or key in ("classes", "subjects") else ","
-    parts = [part.strip() for part in text.split(between)]
+    between = ";" if ";" in text or key in COMMAS_INSIDE else ","
+    parts = [text.strip()] if single else [part.strip() for part in text.split(between)]
     return [_value(key, part, type) for part in parts]
 
 

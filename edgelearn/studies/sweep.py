@@ -90,28 +90,27 @@ def sweep(
     if backend in ("processes", "threads"):
         _check_data(plan)
     make_folder(folder)
-    with _in_use(folder):
+    with _in_use(folder), quiet(), _engine(jobs, backend, scheduler, run) as engine:
         _prepare(plan, folder, overwrite, extend)
-        with quiet(), _engine(jobs, backend, scheduler, run) as engine:
-            if plan.tuning is None:
-                cells = plan.cells()
-            else:
-                from edgelearn.studies.tuning import tune
+        if plan.tuning is None:
+            cells = plan.cells()
+        else:
+            from edgelearn.studies.tuning import tune
 
-                def run_trials(stage: str, trials: list[Cell]) -> dict[str, Record]:
-                    progress = SweepProgress(stage, len(trials))
-                    kept = Records(folder / TRIALS)
-                    return {one["cell"]: one for one in _each(trials, kept, engine, retry, progress, on_progress)}
+            def run_trials(stage: str, trials: list[Cell]) -> dict[str, Record]:
+                progress = SweepProgress(stage, len(trials))
+                kept = Records(folder / TRIALS)
+                return {one["cell"]: one for one in _each(trials, kept, engine, retry, progress, on_progress)}
 
-                cells = tune(plan, folder, run_trials)
-            table = Table(folder, plan, [cell.id for cell in cells])
-            progress = SweepProgress("cells", len(cells))
-            errors: dict[str, int] = {}
-            with _kept_written(table) as add:
-                for record in _each(cells, Records(folder / CELLS), engine, retry, progress, on_progress):
-                    add(record)
-                    if record["status"] == FAILED:
-                        errors[record["error"]] = errors.get(record["error"], 0) + 1
+            cells = tune(plan, folder, run_trials)
+        table = Table(folder, plan, [cell.id for cell in cells])
+        progress = SweepProgress("cells", len(cells))
+        errors: dict[str, int] = {}
+        with _kept_written(table) as add:
+            for record in _each(cells, Records(folder / CELLS), engine, retry, progress, on_progress):
+                add(record)
+                if record["status"] == FAILED:
+                    errors[record["error"]] = errors.get(record["error"], 0) + 1
     unpriced = tuple(
         name
         for name in plan.processor_names

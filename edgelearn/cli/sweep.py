@@ -1,0 +1,198 @@
+"""`edgelearn sweep`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from edgelearn.cli.shared import usable_processors
+from edgelearn.errors import UserError
+from edgelearn.options import flag
+
+if TYPE_CHECKING:
+    from edgelearn.studies.plan import Plan
+    from edgelearn.studies.sweep import Outcome, SweepProgress
+
+DEFAULT_FOLDER = Path("study")
+Values = Optional[str]
+
+
+def sweep(
+    config: Annotated[Optional[Path], flag("TOML file of a study; flags win over it.")] = None,
+    question: Annotated[Optional[str], flag("What the study is to answer, in words.")] = None,
+    kind: Annotated[Optional[str], flag("What a cell is: run, stream or spiking [run].")] = None,
+    data: Annotated[Values, flag("Data sets, streams or files [digits; drift with --kind stream].")] = None,
+    net: Annotated[Values, flag("Layer sizes, e.g. 784-500-10,784-100-10.")] = None,
+    epochs: Annotated[Values, flag("Passes over the training samples.")] = None,
+    limit: Annotated[Values, flag("First N samples only.")] = None,
+    bits: Annotated[Values, flag("View bits of a weight, e.g. 2,4,8.")] = None,
+    rule: Annotated[Values, flag("Learning rules, e.g. drtp,dfa,bp.")] = None,
+    rounding: Annotated[Values, flag("residual, stochastic, nearest.")] = None,
+    residual_bits: Annotated[Values, flag("Bits under the view, e.g. 0,4,8.")] = None,
+    feedback: Annotated[Values, flag("int8, ternary, sign, lfsr.")] = None,
+    hidden_rate: Annotated[Values, flag("Rates of hidden layers, exponents of two.")] = None,
+    output_rate: Annotated[Values, flag("Rates of the output layer, exponents of two.")] = None,
+    axis: Annotated[
+        Optional[list[str]], flag("Any setting and its values: KEY=V1,V2; again for more.", "--axis")
+    ] = None,
+    fixed: Annotated[
+        Optional[list[str]], flag("Any setting and its value: KEY=VALUE; again for more.", "--set")
+    ] = None,
+    seeds: Annotated[Optional[int], flag("How many seeds each cell runs with, from 0 on [1].")] = None,
+    seed: Annotated[Optional[str], flag("The seeds themselves, e.g. 3,7.")] = None,
+    processors: Annotated[
+        Optional[str], flag("Price every cell on these, names or .toml files [engine-28nm; loihi-like of spikes].")
+    ] = None,
+    tune: Annotated[
+        bool, flag("Choose the learning rates of every group of cells first, on samples held out.", "--tune")
+    ] = False,
+    jobs: Annotated[Optional[int], flag("Cells at a time on this machine [one a processor].")] = None,
+    backend: Annotated[str, flag("Where cells run: processes, threads, dask or ray [processes].")] = "processes",
+    scheduler: Annotated[
+        Optional[str], flag("Address of a dask scheduler, e.g. tcp://10.0.0.1:8786 [a cluster of --jobs here].")
+    ] = None,
+    out: Annotated[Optional[Path], flag("Folder of the study [study].")] = None,
+    extend: Annotated[
+        bool, flag("Put this study in the place of another one in --out; cells of both are kept.", "--extend")
+    ] = False,
+    overwrite: Annotated[bool, flag("Remove another study in --out.", "--overwrite")] = False,
+    retry: Annotated[bool, flag("Run cells that failed again.", "--retry")] = False,
+    json: Annotated[bool, flag("Print how it ended as JSON.", "--json")] = False,
+) -> None:
+    """Run a grid of configurations into one table: accuracy, counters and costs of every cell.
+
+    One value fixes a setting, several make an axis of the grid. The same command continues what was interrupted.
+
+    For example: edgelearn sweep --bits 2,4,8 --rule drtp,dfa,bp,shallow --seeds 5 --processors engine-28nm,cortex-m4
+    Exit code 0: all cells done, 1: some failed, 2: cannot be run.
+    """
+    flags = dict(locals())
+    from edgelearn.studies.plan import Plan
+
+    if seeds is not None and seed is not None:
+        raise UserError("give --seeds, how many, or --seed, which, not both")
+    if extend and overwrite:
+        raise UserError("--extend keeps cells and --overwrite removes them; give one of the two")
+    if jobs is not None and jobs < 1:
+        raise UserError(f"--jobs {jobs} cannot be used; give 1 or more")
+    plan = Plan.of(_given(flags))
+    folder = out or DEFAULT_FOLDER
+    try:
+        outcome = _sweep_with_bar(plan, folder, flags)
+    except KeyboardInterrupt:
+        again = shlex.join(["edgelearn", "sweep", "--config", str(folder / "study.toml"), "--out", str(folder)])
+        print(f"edgelearn: interrupted; what has ended is kept; continue with: {again}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if json:
+        import json as json_module
+
+        content = {key: value for key, value in vars(outcome).items() if key != "seconds"}
+        typer.echo(json_module.dumps(content | {"folder": str(folder)}, indent=1))
+    else:
+        _print(outcome, plan)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the plan that a file and flags describe, as a file would hold it."""
+    from edgelearn.config import read_toml
+    from edgelearn.studies.cell import kind_of
+    from edgelearn.studies.plan import values_of
+
+    given: dict[str, Any] = {} if flags["config"] is None else read_toml(flags["config"])
+    for key in ("question", "kind", "seeds"):
+        if flags[key] is not None:
+            given[key] = flags[key]
+    if flags["seed"] is not None:
+        given["seeds"] = values_of("run", "seed", flags["seed"])
+    if flags["processors"] is not None:
+        given["processors"] = [name.strip() for name in flags["processors"].split(",")]
+    if flags["tune"] and not given.get("tuning"):
+        given["tuning"] = {}
+    kind = str(given.get("kind", "run"))
+    kind_of(kind)
+    settings, axes = (dict(given.get(key, {})) for key in ("settings", "axes"))
+    for name, text, single in _typed(flags):
+        values = values_of(kind, name, text, single)
+        settings.pop(name, None)
+        if len(values) == 1:
+            axes.pop(name, None)
+            settings[name] = values[0]
+        else:
+            axes[name] = values
+    return given | {"settings": settings, "axes": axes}
+
+
+def _typed(flags: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Return settings, the text of their values and whether that is one value, in the order of the help."""
+    plain = ("data", "net", "epochs", "limit", "bits", "rule", "rounding", "residual_bits", "feedback")
+    typed = [(key, flags[key], False) for key in (*plain, "hidden_rate", "output_rate") if flags[key] is not None]
+    for option, key in (("--axis", "axis"), ("--set", "fixed")):
+        for text in flags[key] or ():
+            name, equals, values = text.partition("=")
+            if not equals:
+                raise UserError(f"{option} '{text}' cannot be read; write {option} KEY=VALUE")
+            typed.append((name.strip().replace("-", "_"), values, option == "--set"))
+    return typed
+
+
+def _sweep_with_bar(plan: Plan, folder: Path, flags: dict[str, Any]) -> Outcome:
+    """Show a bar with the time left while cells run."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from edgelearn.studies.sweep import sweep as run_sweep
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[failed]}"),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal, speed_estimate_period=600
+    )
+    with bar:
+        tasks: dict[str, Any] = {}
+
+        def show(progress: SweepProgress) -> None:
+            failed = f"{progress.failed} failed" if progress.failed else ""
+            if progress.stage not in tasks:
+                for task in tasks.values():
+                    bar.remove_task(task)
+                tasks.clear()
+                tasks[progress.stage] = bar.add_task(
+                    progress.stage, total=progress.total, completed=progress.done, failed=failed
+                )
+            bar.update(tasks[progress.stage], completed=progress.done, failed=failed)
+
+        return run_sweep(
+            plan,
+            folder,
+            flags["jobs"] or usable_processors(),
+            flags["backend"],
+            flags["scheduler"],
+            flags["overwrite"],
+            flags["extend"],
+            flags["retry"],
+            show,
+        )
+
+
+def _print(outcome: Outcome, plan: Plan) -> None:
+    kept = f", {outcome.kept} kept from before" if outcome.kept else ""
+    done = outcome.cells - outcome.failed
+    typer.echo(f"{outcome.cells} cells: {done} done, {outcome.failed} failed{kept}; {outcome.seconds:.1f} s")
+    for error, count in outcome.errors.items():
+        typer.echo(f"failed, {count} of {outcome.cells}: {error}")
+    for name in outcome.unpriced:
+        typer.echo(f"note: some networks do not fit {name}; their prices are left empty")
+    names = ["study.toml", "table.parquet", "table.csv"] + (["tuning.json"] if plan.tuning is not None else [])
+    typer.echo(f"written: {outcome.folder}/{', '.join(names)}")
