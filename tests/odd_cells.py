@@ -14,7 +14,7 @@ from pathlib import Path
 from edgelearn.kernels.tables import COUNTERS
 from edgelearn.studies.cell import Cell, Record, record_of, run_cell
 
-RAISES, DIES, DIES_ONCE, EXITS, SLOW = 101, 102, 103, 104, 105
+RAISES, DIES, DIES_ONCE, EXITS = 101, 102, 103, 104
 LOG = "EDGELEARN_TEST_LOG"  # a file to which a line is added when a cell begins, and one when it ends
 
 
@@ -36,8 +36,6 @@ def odd_cell(cell: Cell) -> Record:
     if seed == DIES or (seed == DIES_ONCE and noted("begin").count(cell.id) == 1):
         time.sleep(0.2)  # others are under way by then
         os.kill(os.getpid(), signal.SIGKILL)
-    if seed == SLOW:
-        time.sleep(30)
     time.sleep(0.05)
     record = empty(cell)
     note("end", cell)

@@ -160,7 +160,7 @@ def _of_rates(content: dict[str, Any]) -> Record:
     counters = {"learning": content["counters"]["learning"]}
     return {
         "samples_learned": content["result"].get("samples_learned"),
-        "sizes": content["network"]["sizes"],
+        "sizes": list(content["network"]["sizes"]),
         "stored_bits": sum(held["bits"] for held in content["held"]),
         "buffered_bits": sum(held["bits"] for held in content["buffers"]),
         "samples": {"learning": counters["learning"]["samples"][0]},
@@ -179,7 +179,7 @@ def _spiking(cell: Cell) -> Record:
     return {
         "accuracy_percent": None if accuracy is None else round(100 * accuracy, 4),
         "samples_learned": content["result"]["samples_learned"],
-        "sizes": content["network"]["sizes"],
+        "sizes": list(content["network"]["sizes"]),
         "stored_bits": sum(held.get("learning", held.get("inference", {})).values()),
         "buffered_bits": None,
         "held": held,

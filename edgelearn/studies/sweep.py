@@ -106,8 +106,9 @@ def sweep(
         table = Table(folder, plan, [cell.id for cell in cells])
         progress = SweepProgress("cells", len(cells))
         errors: dict[str, int] = {}
-        with _kept_written(table) as add:
-            for record in _each(cells, Records(folder / CELLS), engine, retry, progress, on_progress):
+        records = Records(folder / CELLS)
+        with _kept_written(table, records) as add:
+            for record in _each(cells, records, engine, retry, progress, on_progress):
                 add(record)
                 if record["status"] == FAILED:
                     errors[record["error"]] = errors.get(record["error"], 0) + 1
@@ -166,7 +167,7 @@ def _each(
 
 
 @contextmanager
-def _kept_written(table: Table) -> Iterator[Callable[[Record], None]]:
+def _kept_written(table: Table, records: Records) -> Iterator[Callable[[Record], None]]:
     """Give a function that adds a record; the table on disk follows, and is whole whenever this ends."""
     next_at = 0.0
 
@@ -182,6 +183,8 @@ def _kept_written(table: Table) -> Iterator[Callable[[Record], None]]:
     try:
         yield add
     finally:
+        for record in records.read(table.missing).values():  # ended while this was interrupted
+            table.add(record)
         table.write()
 
 

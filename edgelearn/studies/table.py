@@ -120,6 +120,11 @@ class Table:
         self._rows[record["cell"]] = row_of(record, self._plan.processors)
 
     @property
+    def missing(self) -> list[str]:
+        """Name the cells that have no row yet."""
+        return [id for id in self._ids if id not in self._rows]
+
+    @property
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows so far, in grid order, each with every column."""
         names = [column.name for column in self.columns]
