@@ -8,20 +8,22 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.studies.cell import Cell, Record, failure, record_of, run_cell
+from edgelearn.studies.cluster import Cluster, RunCell, open_cluster
 from edgelearn.studies.table import Records
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-BACKENDS = ("processes", "threads", "dask", "ray")
+CLUSTERS = ("dask", "ray")
+BACKENDS = ("processes", "threads", *CLUSTERS)
 DIED = "the process that ran it died twice, the second time alone; it may have been killed for want of memory"
 WATCH_SECONDS = 0.1
-RunCell = Callable[[Cell], Record]
 
 
 class Engine:
@@ -29,15 +31,15 @@ class Engine:
 
     Parameters
     ----------
-    jobs : processes or threads of this machine; a cluster has its own number
+    jobs : processes or threads of this machine; a cluster elsewhere has its own number
     backend : "processes", "threads", "dask" or "ray"
-    scheduler : address of a dask scheduler; a cluster of `jobs` processes is started here where it is None
+    scheduler : address of a cluster; one of `jobs` processes is started here where it is None
     run : what is done with a cell
 
     Raises
     ------
     UserError
-        "backend '...' is not known ...", "... is not installed ...", "no dask scheduler answers at ..."
+        "backend '...' is not known ..." and those of `cluster`
     """
 
     def __init__(
@@ -45,23 +47,17 @@ class Engine:
     ) -> None:
         if backend not in BACKENDS:
             raise unknown("backend", backend, BACKENDS)
-        if scheduler is not None and backend != "dask":
+        if scheduler is not None and backend not in CLUSTERS:
             raise UserError(f"the backend {backend} has no scheduler; give --backend dask, or leave the address out")
         self._jobs, self._backend, self._run = jobs, backend, run
-        self._client: Any = None
+        self._cluster: Cluster | None = open_cluster(backend, jobs, scheduler) if backend in CLUSTERS else None
         self._single: Any = None  # a process for cells that run alone
         self._has_pool = False
-        if backend == "dask":
-            self._client = _dask_client(jobs, scheduler)
-        elif backend == "ray":
-            _register_ray()
 
     def close(self, kill: bool = False) -> None:
         """End the processes that were started; at once where `kill` says so."""
-        if self._client is not None:
-            self._client.close()
-            if self._client.cluster is not None:
-                self._client.cluster.close()
+        if self._cluster is not None:
+            self._cluster.close()
         elif self._has_pool:
             from joblib.externals.loky import get_reusable_executor
 
@@ -79,9 +75,9 @@ class Engine:
         A process that dies ends all cells in flight, and nobody knows whose fault it was: each of them runs once
         more, alone, and fails if its process dies again. The others go on in parallel.
         """
-        if self._client is not None:
-            yield from self._on_dask(cells, kept)
-        elif self._backend != "ray" and (self._jobs == 1 or len(cells) == 1):
+        if self._cluster is not None:
+            yield from self._on_cluster(self._cluster, cells, kept)
+        elif self._jobs == 1 or len(cells) == 1:
             for cell in cells:
                 yield self._alone(cell, kept, deaths=0)
         else:
@@ -105,7 +101,7 @@ class Engine:
                     del left[record["cell"]], in_flight[record["cell"]]
                     yield record
                 return
-            except _deaths():
+            except BrokenExecutor:
                 pass
             # what ended in the moment of the death was kept, though nobody was told
             ended = kept.read(in_flight) if self._backend == "processes" else {}
@@ -115,36 +111,14 @@ class Engine:
             self._end_single()
             waiting = list(left.values())
 
-    def _on_dask(self, cells: Sequence[Cell], kept: Records) -> Iterator[Record]:
-        """Run cells on dask's own futures: joblib's backend waits for ever for a cell whose worker died."""
-        from concurrent.futures import CancelledError
-
-        from distributed import as_completed
-
-        def submitted() -> Iterator[Any]:
-            for cell in cells:
-                future = self._client.submit(_in_place, self._run, cell, pure=False)
-                cell_of[future.key] = cell
-                yield future
-
-        cell_of: dict[str, Cell] = {}
+    def _on_cluster(self, cluster: Cluster, cells: Sequence[Cell], kept: Records) -> Iterator[Record]:
         died = []
-        try:
-            for future in as_completed(submitted()):  # type: ignore[no-untyped-call]
-                try:
-                    record: Record = future.result()
-                except _deaths():
-                    died.append(cell_of[future.key])
-                    continue
-                finally:
-                    future.release()  # dask runs again what was on a worker that died while anyone may ask for it
-                kept.write(record)
-                yield record
-        except (CancelledError, OSError) as error:
-            raise UserError(
-                f"the dask scheduler is gone: {error or 'it cancelled what ran'}; start it again, and the same "
-                "sweep, which continues"
-            ) from None
+        for cell, record in cluster.records(self._run, cells):
+            if record is None:
+                died.append(cell)
+                continue
+            kept.write(record)
+            yield record
         for cell in died:
             yield self._alone(cell, kept, deaths=1)
 
@@ -157,15 +131,9 @@ class Engine:
         from joblib import Parallel, parallel_config
 
         names = {"processes": "loky", "threads": "threading"}
-        own = self._backend in names
         self._has_pool = self._backend == "processes"
-        with parallel_config(backend=names.get(self._backend, self._backend)), _deaf_to_interrupts():
-            parallel = Parallel(
-                n_jobs=self._jobs if own else -1,
-                return_as="generator_unordered",
-                batch_size=1,
-                pre_dispatch="n_jobs" if own else "2*n_jobs",
-            )
+        with parallel_config(backend=names[self._backend]), _deaf_to_interrupts():
+            parallel = Parallel(n_jobs=self._jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
             results: Iterable[Record] = parallel(tasks)
         return results
 
@@ -174,7 +142,7 @@ class Engine:
         while deaths < 2:
             try:
                 return self._submitted(cell, kept)
-            except _deaths():
+            except BrokenExecutor:
                 self._end_single()
                 deaths += 1
         record = record_of(cell, failure(DIED))
@@ -184,9 +152,10 @@ class Engine:
     def _submitted(self, cell: Cell, kept: Records) -> Record:
         if self._backend == "threads":
             return _in_thread(self._run, cell, kept)
-        record: Record
-        if self._client is not None:
-            record = self._client.submit(_in_place, self._run, cell, pure=False).result()
+        if self._cluster is not None:
+            ((_, record),) = self._cluster.records(self._run, [cell])
+            if record is None:
+                raise BrokenExecutor
             kept.write(record)
             return record
         from joblib.externals.loky import ProcessPoolExecutor
@@ -195,10 +164,6 @@ class Engine:
             self._single = self._single or ProcessPoolExecutor(1)
             future: Future[Record] = self._single.submit(_in_own_process, self._run, cell, kept)
         return future.result()
-
-
-def _in_place(run: RunCell, cell: Cell) -> Record:
-    return run(cell)
 
 
 def _kept_in_place(run: RunCell, cell: Cell, kept: Records) -> Record:
@@ -234,18 +199,6 @@ def _in_thread(run: RunCell, cell: Cell, kept: Records) -> Record:
         return pool.submit(_kept_in_place, run, cell, kept).result()
 
 
-def _deaths() -> tuple[type[BaseException], ...]:
-    """Return the errors that say that a worker died."""
-    from concurrent.futures.process import BrokenProcessPool
-
-    found: list[type[BaseException]] = [BrokenProcessPool]
-    with suppress(ImportError):
-        from distributed.scheduler import KilledWorker
-
-        found.append(KilledWorker)
-    return tuple(found)
-
-
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
     """Keep Ctrl-C from processes that are started inside, until they can do so themselves."""
@@ -265,34 +218,3 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="joblib")
         yield
-
-
-def _dask_client(jobs: int, scheduler: str | None) -> Any:
-    try:
-        import logging
-
-        from distributed import Client, LocalCluster
-    except ImportError:
-        raise UserError('dask is not installed: pip install "edgelearn[cluster]"') from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    if scheduler is None:
-        import dask
-
-        dask.config.set({"distributed.scheduler.allowed-failures": 1})  # what dies twice is told apart here
-        cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
-        return Client(cluster)  # type: ignore[no-untyped-call]
-    try:
-        return Client(scheduler, timeout="10s")  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"no dask scheduler answers at {scheduler}: {reason}; start one with `dask scheduler`, and its workers"
-        ) from None
-
-
-def _register_ray() -> None:
-    try:
-        from ray.util.joblib import register_ray
-    except ImportError:
-        raise UserError('ray is not installed: pip install "ray[default]"') from None
-    register_ray()

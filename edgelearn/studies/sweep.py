@@ -12,7 +12,8 @@ from pathlib import Path
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import make_folder, write_text
 from edgelearn.studies.cell import DONE, FAILED, Cell, Record, run_cell
-from edgelearn.studies.engine import Engine, RunCell, quiet
+from edgelearn.studies.cluster import RunCell
+from edgelearn.studies.engine import CLUSTERS, Engine, quiet
 from edgelearn.studies.plan import Plan
 from edgelearn.studies.table import CELLS, PLAN, TRIALS, WRITTEN, Records, Table, need_studies
 
@@ -87,7 +88,7 @@ def sweep(
     """
     need_studies("pyarrow")
     started = time.monotonic()
-    if backend in ("processes", "threads"):
+    if backend not in CLUSTERS:
         _check_data(plan)
     make_folder(folder)
     with _in_use(folder), quiet(), _engine(jobs, backend, scheduler, run) as engine:
