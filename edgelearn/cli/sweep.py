@@ -53,7 +53,7 @@ def sweep(
     jobs: Annotated[Optional[int], flag("Cells at a time on this machine [one a processor].")] = None,
     backend: Annotated[str, flag("Where cells run: processes, threads, dask or ray [processes].")] = "processes",
     scheduler: Annotated[
-        Optional[str], flag("Address of a dask scheduler or ray cluster, e.g. tcp://HOST:8786 [a cluster of --jobs here].")
+        Optional[str], flag("Address of a dask or ray cluster, e.g. tcp://HOST:8786 [one of --jobs is started].")
     ] = None,
     out: Annotated[Optional[Path], flag("Folder of the study [study].")] = None,
     extend: Annotated[
