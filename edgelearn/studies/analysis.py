@@ -15,6 +15,8 @@ ACCURACY, ENERGY = "accuracy_percent", "energy_pj"
 CONFIDENCE = 0.95
 _BEFORE_SETTINGS = ("cell", "status", "error", "kind")
 _RATES = ("hidden_rate", "output_rate", "hidden_shift", "output_shift")  # tuning makes them follow from the axes
+# settings that are numbers to draw against, the most telling first
+WIDTHS = (BITS, "residual_bits", "input_bits", "event_threshold", "dead_zone", "hidden_rate", "output_rate")
 _UP, _NEITHER = (ACCURACY,), ("samples_learned",)
 
 
@@ -168,6 +170,12 @@ def axes_of(frame: Any, plan: Mapping[str, Any]) -> list[str]:
     return axes
 
 
+def series_axis(axes: Sequence[str]) -> str | None:
+    """Return the axis that colours tell apart: the rule if it varies, else the first that is no width."""
+    others = [axis for axis in axes if axis not in WIDTHS]
+    return "rule" if "rule" in axes else others[0] if others else None
+
+
 def groups_of(frame: Any, axes: Sequence[str]) -> list[Group]:
     """Return the groups of cells that differ in the seed only, in the order of the table."""
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
@@ -230,8 +238,9 @@ def pareto(groups: Sequence[Group], goals: Sequence[Goal]) -> Front:
     points: dict[int, tuple[float, ...]] = {}
     for index, group in enumerate(groups):
         means = [group.mean(one.column) for one in goals]
-        if all(isinstance(mean, float | int) for mean in means):
-            points[index] = tuple(mean if one.up else -mean for one, mean in zip(goals, means, strict=True))  # type: ignore[operator]
+        placed = [mean for mean in means if mean is not None]
+        if len(placed) == len(goals):
+            points[index] = tuple(mean if one.up else -mean for one, mean in zip(goals, placed, strict=True))
 
     def beaten(point: tuple[float, ...]) -> bool:
         return any(

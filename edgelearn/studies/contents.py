@@ -1,0 +1,465 @@
+"""What the page of a study says, before it is HTML or Markdown: a summary, tables, settings.
+
+Everything is a row of the table or follows from it by `analysis`; raw values stand beside what is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgelearn.errors import UserError
+from edgelearn.studies.analysis import (
+    ACCURACY,
+    BITS,
+    ENERGY,
+    SEED,
+    Enough,
+    Goal,
+    Group,
+    Interval,
+    axes_of,
+    groups_of,
+    measures_of,
+    named,
+    paired,
+    pareto,
+    processors_of,
+    rows_of,
+    series_axis,
+    settings_of,
+    smallest_bits,
+    worth,
+)
+from edgelearn.studies.wording import NOTHING, Number, scale_for, shown, title_of
+
+MOST_CELLS_SHOWN = 30_000  # table cells; above, the page would be too large to send
+MOST_PAIRS_SHOWN = 120
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a page is made of.
+
+    Parameters
+    ----------
+    name : of the folder
+    plan : study.toml as plain data
+    frame : the table
+    toml : study.toml as text
+    tuning : tuning.json, if rates were tuned
+    planned : cells of the plan, ended or not
+    """
+
+    name: str
+    plan: Mapping[str, Any]
+    frame: Any
+    toml: str = ""
+    tuning: Any = None
+    planned: int | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table that is shown."""
+
+    key: str
+    title: str
+    unit: str = ""
+    scale: float = 1.0
+    processor: str | None = None
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row that is shown: values in the order of the columns, and what tells it from others."""
+
+    cells: tuple[Number | str | None, ...]
+    group: int | None = None
+    cell: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is shown."""
+
+    key: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that a page says, before it is HTML or Markdown."""
+
+    source: Source
+    axes: tuple[str, ...]
+    groups: tuple[Group, ...]
+    processors: tuple[str, ...]
+    summary: tuple[tuple[Number | str, ...], ...]
+    tables: dict[str, Table]
+    fixed: tuple[tuple[str, str], ...]
+    varied: tuple[tuple[str, str], ...]
+    tuning: tuple[str, ...]
+    within: float
+    left_out: str
+
+
+def _of_interval(column: str, over: Interval | None, scale: float, about: str = "") -> Number | None:
+    if over is None:
+        return None
+    return Number(over.mean, shown(column, over.mean, scale), over.low, over.high, over.n, scale, about)
+
+
+def _text(value: Any) -> str:
+    return NOTHING if value is None else str(value)
+
+
+def measured_where(source: Source) -> str:
+    """Return where the accuracy of a study is measured."""
+    return "before learning" if source.plan.get("kind") == "stream" else "on test samples"
+
+
+def contents_of(source: Source, within: float = 1.0, reference: str | float = "widest") -> Contents:
+    """Return all that a page says of a study.
+
+    Raises
+    ------
+    UserError
+        "study ... has no cells yet; ..."
+    """
+    frame = source.frame
+    if not len(frame):
+        raise UserError(f"study {source.name} has no cells yet; let `edgelearn sweep` run until some have ended")
+    axes = axes_of(frame, source.plan)
+    groups = groups_of(frame, axes)
+    processors = processors_of(frame)
+    enough = smallest_bits(groups, within, reference) if BITS in axes else []
+    tables = {"groups": _groups_table(frame, axes, groups)}
+    for processor in processors:
+        if table := _front_table(axes, groups, processor):
+            tables[f"front@{processor}"] = table
+    if enough:
+        tables["bits"] = _bits_table(enough, [axis for axis in axes if axis != BITS])
+    by = series_axis(axes)
+    if by is not None and (differences := _differences_table(groups, axes, by)):
+        tables["differences"] = differences
+    cells = _cells_table(frame, axes, source)
+    left_out = ""
+    if len(cells.rows) * len(cells.columns) > MOST_CELLS_SHOWN:
+        size = f"{len(cells.rows):,} cells in {len(cells.columns)} columns"
+        left_out = f"{size} are more than a page holds; table.csv has them all."
+    else:
+        tables["cells"] = cells
+    tables["failed"] = _failed_table(frame, axes)
+    settings = rows_of(frame[settings_of(frame)])
+    names = [name for name in settings_of(frame) if name not in axes and name != SEED]
+    constant = [(name, settings[0][name]) for name in names if len({row[name] for row in settings}) == 1]
+    changing = [name for name in [*axes, SEED, *names] if len({row[name] for row in settings}) > 1]
+    return Contents(
+        source,
+        tuple(axes),
+        tuple(groups),
+        tuple(processors),
+        tuple(_summary(source, groups, processors, enough, within)),
+        tables,
+        tuple((name, _text(value)) for name, value in constant if value is not None),
+        tuple(
+            (name, ", ".join(dict.fromkeys(_text(row[name]) for row in settings))) for name in dict.fromkeys(changing)
+        ),
+        tuple(_tuning(source.tuning)),
+        within,
+        left_out,
+    )
+
+
+def _axis_columns(axes: Sequence[str], groups: Sequence[Group]) -> list[Column]:
+    return [Column(axis, axis.replace("_", " "), numeric=_is_numeric(axis, groups)) for axis in axes]
+
+
+def _is_numeric(axis: str, groups: Sequence[Group]) -> bool:
+    values = [group.setting[axis] for group in groups]
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _setting_cells(setting: Mapping[str, Any], axes: Sequence[str]) -> list[Number | str | None]:
+    return [_setting_cell(setting[axis]) for axis in axes]
+
+
+def _setting_cell(value: Any) -> Number | str | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Number(value, str(value))
+    return None if value is None else str(value)
+
+
+def _measure_column(key: str, values: Iterable[float | None]) -> Column:
+    scale, unit = scale_for(key, values)
+    processor = key.split("@", 1)[1] if "@" in key else None
+    return Column(key, title_of(key), unit, scale, processor)
+
+
+def _groups_table(frame: Any, axes: Sequence[str], groups: Sequence[Group]) -> Table:
+    """Lay out mean, interval and number of seeds of every group."""
+    wanted = [ACCURACY, "stored_bits", "buffered_bits", "saturations"]
+    known = measures_of(frame)
+    for processor in processors_of(frame):
+        wanted += [f"{name}@{processor}" for name in ("energy_pj", "latency_us", "area_um2", "memory_bits")]
+    overs = {key: [group.over(key) for group in groups] for key in wanted if key in known}
+    overs = {key: values for key, values in overs.items() if any(values)}
+    columns = [_measure_column(key, [over.mean if over else None for over in values]) for key, values in overs.items()]
+    counted = [Column("n", "seeds"), Column("failed", "failed")]
+    rows = []
+    for index, group in enumerate(groups):
+        counts = [Number(len(part), str(len(part))) for part in (group.rows, group.failed)]
+        measured = [_of_interval(column.key, overs[column.key][index], column.scale) for column in columns]
+        rows.append(Row((*_setting_cells(group.setting, axes), *counts, *measured), group=index))
+    return Table("groups", (*_axis_columns(axes, groups), *counted, *columns), tuple(rows))
+
+
+def _front_table(axes: Sequence[str], groups: Sequence[Group], processor: str) -> Table | None:
+    """Lay out the front of accuracy and energy, and what each step along it buys."""
+    energy = f"{ENERGY}@{processor}"
+    front = pareto(groups, (Goal(ACCURACY, True), Goal(energy, False)))
+    if not front.members:
+        return None
+    steps = {step.second: step for step in worth(groups, energy)}
+    energies = _measure_column(energy, [groups[index].mean(energy) for index in front.members])
+    columns = (
+        *_axis_columns(axes, groups),
+        Column(ACCURACY, "accuracy", "%", processor=processor),
+        energies,
+        Column("gain", "more accuracy", "points", processor=processor),
+        Column("cost", "for more energy", energies.unit, energies.scale, processor),
+        Column("points_per_nj", "points a nJ", processor=processor),
+    )
+    rows = []
+    for index in front.members:
+        group, step = groups[index], steps.get(index)
+        accuracy, cost = group.over(ACCURACY), group.over(energy)
+        bought: list[Number | None] = [None, None, None]
+        if step is not None:
+            paired_over = step.paired
+            same = paired_over is not None and math.isclose(paired_over.mean, step.accuracy, abs_tol=1e-9)
+            gain = (
+                _of_interval(ACCURACY, paired_over, 1.0)
+                if same
+                else Number(step.accuracy, shown(ACCURACY, step.accuracy))
+            )
+            bought = [
+                gain,
+                Number(step.energy_pj, shown(energy, step.energy_pj, energies.scale), scale=energies.scale),
+                None if step.points_per_nj is None else Number(step.points_per_nj, shown("", step.points_per_nj)),
+            ]
+        reached = (_of_interval(ACCURACY, accuracy, 1.0), _of_interval(energy, cost, energies.scale))
+        rows.append(Row((*_setting_cells(group.setting, axes), *reached, *bought), group=index))
+    return Table(f"front@{processor}", columns, tuple(rows))
+
+
+def _bits_table(enough: Sequence[Enough], axes: Sequence[str]) -> Table:
+    """Lay out the smallest bits of every setting of the other axes."""
+    columns = (
+        *(Column(axis, axis.replace("_", " "), numeric=False) for axis in axes),
+        Column("smallest_bits", "smallest bits"),
+        Column(ACCURACY, "accuracy there", "%"),
+        Column("reference", "reference", "%"),
+        Column("reference_is", "which is", numeric=False),
+        Column("short", "short of it", "points"),
+        Column("outside", "wider bits outside", numeric=False),
+        Column("failed", "bits without a result", numeric=False),
+    )
+    rows = []
+    for one in enough:
+        rows.append(
+            Row(
+                (
+                    *(None if one.setting[axis] is None else str(one.setting[axis]) for axis in axes),
+                    "none" if one.bits is None else Number(one.bits, str(one.bits)),
+                    _of_interval(ACCURACY, one.found, 1.0),
+                    None if one.reference is None else Number(one.reference, shown(ACCURACY, one.reference)),
+                    one.reference_is,
+                    _of_interval(ACCURACY, one.short, 1.0),
+                    ", ".join(map(str, one.outside)) or None,
+                    ", ".join(map(str, one.failed)) or None,
+                )
+            )
+        )
+    return Table("bits", columns, tuple(rows))
+
+
+def _differences_table(groups: Sequence[Group], axes: Sequence[str], by: str) -> Table | None:
+    """Lay out the paired differences of accuracy between the values of one axis."""
+    differences = paired(groups, by)
+    if not differences or len(differences) > MOST_PAIRS_SHOWN:
+        return None
+    others = [axis for axis in axes if axis != by]
+    columns = (
+        *_axis_columns(others, groups),
+        Column("first", "first", numeric=False),
+        Column("second", "second", numeric=False),
+        Column("difference", "second less first", "points"),
+        Column("n", "common seeds"),
+        Column("only_one", "seeds left out", numeric=False),
+    )
+    rows = [
+        Row(
+            (
+                *_setting_cells(one.setting, others),
+                _text(one.first),
+                _text(one.second),
+                _of_interval(ACCURACY, one.difference, 1.0),
+                Number(one.difference.n if one.difference else 0, str(one.difference.n if one.difference else 0)),
+                ", ".join(map(str, one.only_one)) or None,
+            )
+        )
+        for one in differences
+    ]
+    return Table("differences", columns, tuple(rows))
+
+
+def _cells_table(frame: Any, axes: Sequence[str], source: Source) -> Table:
+    """Lay out every cell with the settings that vary and all that was measured."""
+    rows = rows_of(frame)
+    varied = [name for name in settings_of(frame) if name not in axes and name != SEED]
+    varied = [name for name in varied if len({row[name] for row in rows}) > 1]
+    keys = [key for key in measures_of(frame) if any(row[key] is not None for row in rows)]
+    columns = [_measure_column(key, [row[key] for row in rows]) for key in keys]
+    head = [Column(name, name.replace("_", " "), numeric=name == SEED) for name in (*axes, *varied, SEED)]
+    made = []
+    for row in rows:
+        settings = [_setting_cell(row[column.key]) for column in head]
+        measured = [_measured(column, row[column.key]) for column in columns]
+        made.append(Row((*settings, row["status"], *measured), cell=str(row["cell"])))
+    return Table("cells", (*head, Column("status", "status", numeric=False), *columns), tuple(made))
+
+
+def _measured(column: Column, value: float | None) -> Number | None:
+    return None if value is None else Number(value, shown(column.key, value, column.scale), scale=column.scale)
+
+
+def _failed_table(frame: Any, axes: Sequence[str]) -> Table:
+    columns = [Column(name, name.replace("_", " "), numeric=name == SEED) for name in (*axes, SEED)]
+    rows = []
+    for row in rows_of(frame):
+        if row["status"] != "done":
+            settings = (_setting_cell(row[column.key]) for column in columns)
+            rows.append(Row((*settings, str(row["error"] or "no reason was kept")), cell=str(row["cell"])))
+    return Table("failed", (*columns, Column("error", "error", numeric=False)), tuple(rows))
+
+
+def _summary(
+    source: Source,
+    groups: Sequence[Group],
+    processors: Sequence[str],
+    enough: Sequence[Enough],
+    within: float,
+) -> Iterable[tuple[Number | str, ...]]:
+    """Say what the table says: what ended, the best, the fronts, the smallest bits."""
+    done, failed = sum(len(group.rows) for group in groups), sum(len(group.failed) for group in groups)
+    planned = source.planned if source.planned is not None else done + failed
+    ended: list[Number | str] = [_count(done, "done"), " of ", _count(planned, "planned"), " cells are done, "]
+    ended += [_count(failed, "failed"), " failed" + (" and are listed below" if failed else "")]
+    if waiting := planned - done - failed:
+        ended += [", ", _count(waiting, "waiting"), " have not ended yet"]
+    ended += [". They make ", _count(len(groups), "groups"), " settings that differ in more than the seed."]
+    yield tuple(ended)
+    if single := sum(len(group.rows) == 1 for group in groups):
+        yield (_count(single, "single"), " settings have one seed only, and so no interval.")
+    reached = [(index, over) for index, group in enumerate(groups) if (over := group.over(ACCURACY)) is not None]
+    if not reached:
+        yield ("No cell has an accuracy.",)
+        return
+    best, top = max(reached, key=lambda pair: pair[1].mean)
+    said: list[Number | str] = ["Best: ", groups[best].name, " with ", _number_of(ACCURACY, top, best), " %"]
+    said += [" ", *_seeds_of(top), "."]
+    rivals = sum(1 for index, over in reached if index != best and _reaches(over, top))
+    if rivals:
+        said += [" The intervals of ", _count(rivals, "rivals"), " other settings reach into this one's."]
+    yield tuple(said)
+    for processor in processors:
+        yield from _front_said(groups, processor)
+    for one in enough:
+        where = named(one.setting) if one.setting else "all"
+        if one.reference is None:
+            yield (f"Smallest bits, {where}: every cell failed.",)
+            continue
+        what = "the accuracy given" if one.reference_is == "given" else f"that of {one.reference_is}"
+        level: list[Number | str] = [f" within {within:g} point{'s' * (within != 1)} of {what}, "]
+        level += [Number(one.reference, shown(ACCURACY, one.reference), about="reference"), " %"]
+        if one.bits is None:
+            yield (f"Smallest bits, {where}: none", *level, ".")
+            continue
+        number = Number(one.bits, str(one.bits), about="smallest_bits")
+        caution = f"; wider, {', '.join(map(str, one.outside))} bits are not" if one.outside else ""
+        yield (f"Smallest bits, {where}: ", number, *level, f"{caution}.")
+
+
+def _reaches(over: Interval, best: Interval) -> bool:
+    return over.high is not None and best.low is not None and over.high >= best.low
+
+
+def _front_said(groups: Sequence[Group], processor: str) -> Iterable[tuple[Number | str, ...]]:
+    energy = f"{ENERGY}@{processor}"
+    front = pareto(groups, (Goal(ACCURACY, True), Goal(energy, False)))
+    if not front.members:
+        yield (f"On {processor} no setting has both an accuracy and an energy.",)
+        return
+    scale, unit = scale_for(energy, [groups[index].mean(energy) for index in front.members])
+    said: list[Number | str] = [f"On {processor}, ", _count(len(front.members), "front"), " of "]
+    said += [_count(len(groups) - len(front.unplaced), "placed"), " settings are on the front of accuracy and energy"]
+    ends = [front.members[0], front.members[-1]]
+    for words, index in zip((": the cheapest is ", "; the most accurate is "), dict.fromkeys(ends), strict=False):
+        accuracy, cost = groups[index].over(ACCURACY), groups[index].over(energy)
+        assert accuracy is not None, "on the front"
+        assert cost is not None, "on the front"
+        said += [words, groups[index].name, " (", _number_of(ACCURACY, accuracy, index), " %, "]
+        said += [_number_of(energy, cost, index, scale), f" {unit} a trained sample)"]
+    yield (*said, ".")
+
+
+def _count(n: int, about: str) -> Number:
+    return Number(n, f"{n:,}", about=about)
+
+
+def _number_of(column: str, over: Interval, group: int, scale: float = 1.0) -> Number:
+    return Number(over.mean, shown(column, over.mean, scale), scale=scale, about=f"{column} {group}")
+
+
+def _seeds_of(over: Interval) -> list[Number | str]:
+    if over.low is None or over.high is None:
+        return ["(one seed)"]
+    low, high = (Number(end, shown(ACCURACY, end), about=f"{ACCURACY} end") for end in (over.low, over.high))
+    return ["(95 % interval ", low, " to ", high, " over ", _count(over.n, "seeds"), " seeds)"]
+
+
+def _tuning(tuning: Any) -> Iterable[str]:
+    """Say how rates were chosen, in the words of tuning.json: a line of settings, then one a group."""
+    if not tuning:
+        return
+    if isinstance(tuning, dict):
+        about = {key: value for key, value in tuning.items() if not isinstance(value, list | dict)}
+        if about:
+            yield _pairs(about)
+        for key, value in tuning.items():
+            if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+                yield from (_pairs(item) for item in value)
+            elif isinstance(value, list | dict):
+                yield f"{key.replace('_', ' ')}: {_pairs(value) if isinstance(value, dict) else _short(value)}"
+    elif isinstance(tuning, list):
+        yield from (_pairs(item) if isinstance(item, dict) else _short(item) for item in tuning)
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return "; ".join(f"{str(key).replace('_', ' ')}: {_short(value)}" for key, value in values.items())
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{str(key).replace('_', ' ')} {_short(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        if any(isinstance(item, dict) for item in value):
+            return " | ".join(_short(item) for item in value)
+        return ", ".join(_short(item) for item in value)
+    return f"{value:.6g}" if isinstance(value, float) else _text(value)

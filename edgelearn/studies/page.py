@@ -1,0 +1,122 @@
+"""The page of a study: one HTML file that needs no network, and the same tables as Markdown."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from edgelearn.errors import UserError
+from edgelearn.studies.contents import Column, Contents, Table, measured_where
+from edgelearn.studies.wording import NOTHING, Number
+
+
+def to_html(contents: Contents) -> str:
+    """Return the page: one file, no requests, the same bytes for the same study.
+
+    Raises
+    ------
+    UserError
+        "... needs jinja2 and bokeh ..."
+    """
+    try:
+        from bokeh.resources import Resources
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError as error:
+        raise missing_extra(error) from None
+    from edgelearn import __version__
+    from edgelearn.studies.plots import plots_of
+
+    loader = PackageLoader("edgelearn.studies", "")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.tests["number"] = lambda value: isinstance(value, Number)
+    scripts = "\n".join(Resources(mode="inline", components=["bokeh"], log_level="error").js_raw)
+    return environment.get_template("page.html.j2").render(
+        c=contents,
+        plan=contents.source.plan,
+        measured_where=measured_where(contents.source),
+        plots=plots_of(contents),
+        choice_names=lambda plots: json.dumps([choice.name for choice in plots.choices]),
+        headings={key: heading(key, contents.within) for key in (*contents.tables, "cells")},
+        as_json=_as_json,
+        bokeh=scripts,
+        version=__version__,
+    )
+
+
+def missing_extra(error: ImportError) -> UserError:
+    """Return the error for a library of the extra `studies` that is not installed."""
+    return UserError(f'{error.name} is not installed; studies need it: pip install "edgelearn[studies]"')
+
+
+def _as_json(value: Any) -> str:
+    """Return JSON that no script element ends in."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def to_markdown(contents: Contents) -> str:
+    """Return the same tables as Markdown, for an appendix; cells one by one are in table.csv."""
+    source = contents.source
+    lines = [f"# {_plain_line(source.plan.get('question') or f'Study {source.name}')}", ""]
+    for said in contents.summary:
+        words = (part.shown if isinstance(part, Number) else _escaped(part) for part in said)
+        lines.append(f"- {''.join(words)}")
+    lines += ["", f"Accuracy is that {measured_where(source)}; means over seeds ± half a 95 % interval (Student's t)."]
+    for key, table in contents.tables.items():
+        if key != "cells" and table.rows:
+            lines += ["", f"## {_plain_line(heading(key, contents.within))}", "", *_markdown_table(table)]
+    lines += ["", "## Settings", ""]
+    lines += [f"- varied, {_plain_line(name)}: {_plain_line(values)}" for name, values in contents.varied]
+    lines += [f"- fixed, {_plain_line(name)}: {_plain_line(value)}" for name, value in contents.fixed]
+    if contents.tuning:
+        lines += ["", "## How rates were chosen", "", *(f"- {_plain_line(line)}" for line in contents.tuning)]
+    lines += [
+        "",
+        "## To run it again",
+        "",
+        "    edgelearn sweep --config study.toml --out OTHER",
+        "",
+        "where study.toml is",
+        "",
+    ]
+    lines += [f"    {line}".rstrip() for line in source.toml.splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def heading(key: str, within: float) -> str:
+    """Return the heading of a table."""
+    name, _, processor = key.partition("@")
+    return {
+        "groups": "Settings: means over seeds",
+        "front": f"What energy buys on {processor}",
+        "bits": f"Smallest bits within {within:g} point{'s' * (within != 1)}",
+        "differences": "Differences over common seeds",
+        "cells": "All cells",
+        "failed": "Cells that failed",
+    }[name]
+
+
+def _plain_line(text: Any) -> str:
+    """Return text as one line that is no Markdown and no HTML."""
+    return _escaped(" ".join(str(text).split()))
+
+
+def _escaped(text: str) -> str:
+    one_line = "".join(" " if c in "\r\n\t" else c for c in text)
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in one_line).replace("&", "&amp;")
+
+
+def _markdown_table(table: Table) -> list[str]:
+    def head(column: Column) -> str:
+        where = f" on {column.processor}" if column.processor and table.key == "groups" else ""
+        return _plain_line(f"{column.title}{where}{f', {column.unit}' if column.unit else ''}")
+
+    def cell(value: Number | str | None) -> str:
+        return NOTHING if value is None else value.text if isinstance(value, Number) else _plain_line(value)
+
+    lines = [f"| {' | '.join(head(column) for column in table.columns)} |"]
+    lines.append(f"|{'|'.join('--:' if column.numeric else ':--' for column in table.columns)}|")
+    lines += [f"| {' | '.join(cell(value) for value in row.cells)} |" for row in table.rows]
+    return lines
