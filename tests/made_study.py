@@ -88,22 +88,20 @@ def plan(question: str = "How few bits are enough for each rule?", **axes: list[
     }
 
 
-def frame_of(made: list[dict[str, Any]]) -> Any:
-    """Return rows as a table with missing values as parquet gives them back."""
-    import pandas
-
-    return pandas.DataFrame(made)
-
-
 def write_study(folder: Path, made: list[dict[str, Any]] | None = None, about: dict[str, Any] | None = None) -> Path:
     """Write study.toml, table.parquet and table.csv; return the folder."""
+    import pandas
+
     about, made = about or plan(), rows() if made is None else made
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"{key} = {json.dumps(about[key])}" for key in ("question", "kind", "seeds", "processors")]
+    lines = [
+        f"{key} = {json.dumps(about[key], ensure_ascii=False)}" for key in ("question", "kind", "seeds", "processors")
+    ]
     for part in ("settings", "axes"):
         lines += ["", f"[{part}]"] + [f"{key} = {json.dumps(value)}" for key, value in about[part].items()]
-    (folder / "study.toml").write_text("\n".join(lines) + "\n")
-    frame = frame_of(made)
+    (folder / "study.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    columns = list(rows()[0])
+    frame = pandas.DataFrame(made, columns=list(made[0]) if made else columns)
     frame.to_parquet(folder / "table.parquet", index=False)
     frame.to_csv(folder / "table.csv", index=False)
     return folder

@@ -52,6 +52,8 @@ def interval(values: Iterable[float]) -> Interval:
     mean = math.fsum(given) / n
     if n == 1:
         return Interval(mean, None, None, 1)
+    if min(given) == max(given):  # what rounding would leave of nothing
+        return Interval(given[0], given[0], given[0], n)
     from scipy.special import stdtrit
 
     variance = math.fsum((value - mean) ** 2 for value in given) / (n - 1)
@@ -148,20 +150,19 @@ def processors_of(frame: Any) -> list[str]:
     return list(dict.fromkeys(name.split("@", 1)[1] for name in measures_of(frame) if "@" in name))
 
 
-def axes_of(frame: Any, plan: Mapping[str, Any]) -> list[str]:
+def axes_of(frame: Any, varied: Sequence[str]) -> list[str]:
     """Return the settings that tell groups apart, in the order of the plan; seeds are what a group holds.
 
     Axes with one value tell nothing apart. Where cells would still share axes and seed, further settings join.
 
     Parameters
     ----------
-    plan : `axes` (values by name) and `cells` (a list of settings), as in study.toml
+    varied : settings that the plan varies, without the seed
     """
     settings = settings_of(frame)
     rows = rows_of(frame)
     varying = [name for name in settings if name != SEED and len({row[name] for row in rows}) > 1]
-    planned = [*(plan.get("axes") or {}), *(name for cell in plan.get("cells") or () for name in cell)]
-    axes = [name for name in dict.fromkeys(planned) if name in varying]
+    axes = [name for name in varied if name in varying]
     others = sorted((name for name in varying if name not in axes), key=lambda name: name in _RATES)
     for name in others:
         if len({tuple(row[axis] for axis in (*axes, SEED)) for row in rows}) == len(rows):

@@ -5,9 +5,11 @@ Everything is a row of the table or follows from it by `analysis`; raw values st
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from edgelearn.errors import UserError
@@ -23,7 +25,6 @@ from edgelearn.studies.analysis import (
     axes_of,
     groups_of,
     measures_of,
-    named,
     paired,
     pareto,
     processors_of,
@@ -33,6 +34,7 @@ from edgelearn.studies.analysis import (
     smallest_bits,
     worth,
 )
+from edgelearn.studies.table import PARQUET, TUNING, read_study
 from edgelearn.studies.wording import NOTHING, Number, scale_for, shown, title_of
 
 MOST_CELLS_SHOWN = 30_000  # table cells; above, the page would be too large to send
@@ -46,24 +48,66 @@ class Source:
     Parameters
     ----------
     name : of the folder
-    plan : study.toml as plain data
-    frame : the table
-    toml : study.toml as text
-    tuning : tuning.json, if rates were tuned
+    varied : settings that the plan varies, without the seed
     planned : cells of the plan, ended or not
+    toml : study.toml as text
+    tuning : tuning.json as plain data; None where no rates were tuned
     """
 
     name: str
-    plan: Mapping[str, Any]
+    question: str
+    kind: str
+    varied: tuple[str, ...]
+    planned: int
     frame: Any
     toml: str = ""
     tuning: Any = None
-    planned: int | None = None
+
+    @property
+    def title(self) -> str:
+        return self.question or f"Study {self.name}"
+
+    @property
+    def axes(self) -> list[str]:
+        """Return the settings that tell groups apart."""
+        return axes_of(self.frame, self.varied)
+
+
+def open_study(folder: Path) -> Source:
+    """Read what `edgelearn sweep` left in a folder; cells need not all have ended.
+
+    Raises
+    ------
+    UserError
+        "... holds no study ...", "... is damaged ...", "... holds no cells yet ..."
+    """
+    study = read_study(folder)
+    for name in ("cell", "status", "error", "kind", SEED, ACCURACY, *study.plan.varied):
+        if name not in study.frame.columns:
+            raise UserError(f"{folder / PARQUET} is damaged: it has no column '{name}'; the same sweep writes it anew")
+    if not len(study.frame):
+        raise UserError(f"{folder} holds no cells yet; let `edgelearn sweep` run until some have ended")
+    tuning = None
+    if (folder / TUNING).is_file():
+        try:
+            tuning = json.loads((folder / TUNING).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise UserError(f"{folder / TUNING} is damaged; the same sweep again writes it anew") from None
+    return Source(
+        folder.resolve().name,
+        study.plan.question,
+        study.plan.kind,
+        study.plan.varied,
+        len(study.plan.cells()),
+        study.frame,
+        study.plan.to_toml(),
+        tuning,
+    )
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table that is shown."""
+    """A column of a table that is shown; without `spread` every seed gave the same, and no interval is shown."""
 
     key: str
     title: str
@@ -71,6 +115,7 @@ class Column:
     scale: float = 1.0
     processor: str | None = None
     numeric: bool = True
+    spread: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,21 +165,17 @@ def _text(value: Any) -> str:
 
 def measured_where(source: Source) -> str:
     """Return where the accuracy of a study is measured."""
-    return "before learning" if source.plan.get("kind") == "stream" else "on test samples"
+    return "before learning" if source.kind == "stream" else "on test samples"
 
 
 def contents_of(source: Source, within: float = 1.0, reference: str | float = "widest") -> Contents:
     """Return all that a page says of a study.
 
-    Raises
-    ------
-    UserError
-        "study ... has no cells yet; ..."
+    Parameters
+    ----------
+    within, reference : of the smallest bits, see `analysis.smallest_bits`
     """
-    frame = source.frame
-    if not len(frame):
-        raise UserError(f"study {source.name} has no cells yet; let `edgelearn sweep` run until some have ended")
-    axes = axes_of(frame, source.plan)
+    frame, axes = source.frame, source.axes
     groups = groups_of(frame, axes)
     processors = processors_of(frame)
     enough = smallest_bits(groups, within, reference) if BITS in axes else []
@@ -147,7 +188,7 @@ def contents_of(source: Source, within: float = 1.0, reference: str | float = "w
     by = series_axis(axes)
     if by is not None and (differences := _differences_table(groups, axes, by)):
         tables["differences"] = differences
-    cells = _cells_table(frame, axes, source)
+    cells = _cells_table(frame, axes)
     left_out = ""
     if len(cells.rows) * len(cells.columns) > MOST_CELLS_SHOWN:
         size = f"{len(cells.rows):,} cells in {len(cells.columns)} columns"
@@ -208,15 +249,21 @@ def _groups_table(frame: Any, axes: Sequence[str], groups: Sequence[Group]) -> T
     for processor in processors_of(frame):
         wanted += [f"{name}@{processor}" for name in ("energy_pj", "latency_us", "area_um2", "memory_bits")]
     overs = {key: [group.over(key) for group in groups] for key in wanted if key in known}
-    overs = {key: values for key, values in overs.items() if any(values)}
+    overs = {key: values for key, values in overs.items() if key == ACCURACY or any(values)}
     columns = [_measure_column(key, [over.mean if over else None for over in values]) for key, values in overs.items()]
+    columns = [
+        replace(
+            column, spread=column.key == ACCURACY or any(over.low != over.high for over in overs[column.key] if over)
+        )
+        for column in columns
+    ]
     counted = [Column("n", "seeds"), Column("failed", "failed")]
     rows = []
     for index, group in enumerate(groups):
         counts = [Number(len(part), str(len(part))) for part in (group.rows, group.failed)]
-        measured = [_of_interval(column.key, overs[column.key][index], column.scale) for column in columns]
-        rows.append(Row((*_setting_cells(group.setting, axes), *counts, *measured), group=index))
-    return Table("groups", (*_axis_columns(axes, groups), *counted, *columns), tuple(rows))
+        accuracy, *costs = (_of_interval(column.key, overs[column.key][index], column.scale) for column in columns)
+        rows.append(Row((*_setting_cells(group.setting, axes), accuracy, *counts, *costs), group=index))
+    return Table("groups", (*_axis_columns(axes, groups), columns[0], *counted, *columns[1:]), tuple(rows))
 
 
 def _front_table(axes: Sequence[str], groups: Sequence[Group], processor: str) -> Table | None:
@@ -286,7 +333,13 @@ def _bits_table(enough: Sequence[Enough], axes: Sequence[str]) -> Table:
                 )
             )
         )
-    return Table("bits", columns, tuple(rows))
+    said = [
+        k
+        for k, column in enumerate(columns)
+        if column.key not in ("outside", "failed") or any(r.cells[k] for r in rows)
+    ]
+    rows = [Row(tuple(row.cells[k] for k in said)) for row in rows]
+    return Table("bits", tuple(columns[k] for k in said), tuple(rows))
 
 
 def _differences_table(groups: Sequence[Group], axes: Sequence[str], by: str) -> Table | None:
@@ -319,7 +372,7 @@ def _differences_table(groups: Sequence[Group], axes: Sequence[str], by: str) ->
     return Table("differences", columns, tuple(rows))
 
 
-def _cells_table(frame: Any, axes: Sequence[str], source: Source) -> Table:
+def _cells_table(frame: Any, axes: Sequence[str]) -> Table:
     """Lay out every cell with the settings that vary and all that was measured."""
     rows = rows_of(frame)
     varied = [name for name in settings_of(frame) if name not in axes and name != SEED]
@@ -358,7 +411,7 @@ def _summary(
 ) -> Iterable[tuple[Number | str, ...]]:
     """Say what the table says: what ended, the best, the fronts, the smallest bits."""
     done, failed = sum(len(group.rows) for group in groups), sum(len(group.failed) for group in groups)
-    planned = source.planned if source.planned is not None else done + failed
+    planned = source.planned
     ended: list[Number | str] = [_count(done, "done"), " of ", _count(planned, "planned"), " cells are done, "]
     ended += [_count(failed, "failed"), " failed" + (" and are listed below" if failed else "")]
     if waiting := planned - done - failed:
@@ -380,20 +433,31 @@ def _summary(
     yield tuple(said)
     for processor in processors:
         yield from _front_said(groups, processor)
-    for one in enough:
-        where = named(one.setting) if one.setting else "all"
-        if one.reference is None:
-            yield (f"Smallest bits, {where}: every cell failed.",)
-            continue
-        what = "the accuracy given" if one.reference_is == "given" else f"that of {one.reference_is}"
-        level: list[Number | str] = [f" within {within:g} point{'s' * (within != 1)} of {what}, "]
-        level += [Number(one.reference, shown(ACCURACY, one.reference), about="reference"), " %"]
+    if enough:
+        yield tuple(_bits_said(enough, within))
+
+
+def _bits_said(enough: Sequence[Enough], within: float) -> Iterable[Number | str]:
+    """Say the smallest bits of every setting in one sentence; the table of them has the accuracies."""
+    points = f"{within:g} point{'s' * (within != 1)}"
+    given = next((one.reference for one in enough if one.reference_is == "given" and one.reference is not None), None)
+    yield f"Smallest bits within {points} of "
+    if given is None:
+        of_what = {one.reference_is for one in enough if one.reference is not None}
+        yield f"{' or '.join(sorted(of_what)) or 'a reference'} of the same setting: "
+    else:
+        yield from (Number(given, shown(ACCURACY, given), about="reference"), " %: ")
+    for k, one in enumerate(enough):
+        yield ", " * (k > 0)
         if one.bits is None:
-            yield (f"Smallest bits, {where}: none", *level, ".")
-            continue
-        number = Number(one.bits, str(one.bits), about="smallest_bits")
-        caution = f"; wider, {', '.join(map(str, one.outside))} bits are not" if one.outside else ""
-        yield (f"Smallest bits, {where}: ", number, *level, f"{caution}.")
+            yield "none" if one.reference is not None else "unknown, every cell failed,"
+        else:
+            yield Number(one.bits, str(one.bits), about="smallest_bits")
+        if one.setting:
+            yield f" for {' '.join(_text(value) for value in one.setting.values())}"
+        if one.outside:
+            yield f" (but not {', '.join(map(str, one.outside))})"
+    yield "."
 
 
 def _reaches(over: Interval, best: Interval) -> bool:

@@ -34,7 +34,6 @@ def to_html(contents: Contents) -> str:
     scripts = "\n".join(Resources(mode="inline", components=["bokeh"], log_level="error").js_raw)
     return environment.get_template("page.html.j2").render(
         c=contents,
-        plan=contents.source.plan,
         measured_where=measured_where(contents.source),
         plots=plots_of(contents),
         choice_names=lambda plots: json.dumps([choice.name for choice in plots.choices]),
@@ -59,7 +58,7 @@ def _as_json(value: Any) -> str:
 def to_markdown(contents: Contents) -> str:
     """Return the same tables as Markdown, for an appendix; cells one by one are in table.csv."""
     source = contents.source
-    lines = [f"# {_plain_line(source.plan.get('question') or f'Study {source.name}')}", ""]
+    lines = [f"# {_plain_line(source.title)}", ""]
     for said in contents.summary:
         words = (part.shown if isinstance(part, Number) else _escaped(part) for part in said)
         lines.append(f"- {''.join(words)}")
@@ -113,10 +112,14 @@ def _markdown_table(table: Table) -> list[str]:
         where = f" on {column.processor}" if column.processor and table.key == "groups" else ""
         return _plain_line(f"{column.title}{where}{f', {column.unit}' if column.unit else ''}")
 
-    def cell(value: Number | str | None) -> str:
-        return NOTHING if value is None else value.text if isinstance(value, Number) else _plain_line(value)
+    def cell(value: Number | str | None, column: Column) -> str:
+        if not isinstance(value, Number):
+            return NOTHING if value is None else _plain_line(value)
+        return f"{value.shown} ± {value.half}" if value.half and column.spread else value.shown
 
     lines = [f"| {' | '.join(head(column) for column in table.columns)} |"]
     lines.append(f"|{'|'.join('--:' if column.numeric else ':--' for column in table.columns)}|")
-    lines += [f"| {' | '.join(cell(value) for value in row.cells)} |" for row in table.rows]
+    lines += [
+        f"| {' | '.join(cell(*pair) for pair in zip(row.cells, table.columns, strict=True))} |" for row in table.rows
+    ]
     return lines

@@ -91,8 +91,8 @@ def _figure(x: str, y: str, log_x: bool = False, log_y: bool = False, height: in
         sizing_mode="stretch_width",
         x_axis_label=x,
         y_axis_label=y,
-        x_axis_type="log" if log_x else "linear",
-        y_axis_type="log" if log_y else "linear",
+        x_axis_type="log" if log_x else "auto",
+        y_axis_type="log" if log_y else "auto",
         tools="pan,box_zoom,wheel_zoom,save,reset",
         active_drag=None,  # a finger on a plot scrolls the page
         active_scroll=None,
@@ -116,6 +116,7 @@ def _legend(made: Any, columns: int = 2) -> None:
     legend = made.legend[0]
     made.add_layout(legend, "below")
     legend.click_policy = "hide"
+    legend.location = "bottom_left"
     legend.ncols = columns
     legend.label_text_font_size = "13px"
     legend.border_line_color = None
@@ -198,7 +199,7 @@ def _cost_figure(contents: Contents, column: str) -> Any:
     made.step(
         [x for x, _ in steps], [y for _, y in steps], mode="after", color="#8a8a8a", line_width=2, line_dash="dashed"
     )
-    renderers = []
+    renderers, firsts = [], []
     for value in series.values:
         mine = [index for index in placed if series.of(groups[index]) == value]
         if not mine:
@@ -206,6 +207,7 @@ def _cost_figure(contents: Contents, column: str) -> Any:
         colour, marker, _ = series.look(value)
         data = _points(groups, mine, column, scale, unit, front.members)
         source = ColumnDataSource(data)
+        firsts.append(data["front"].index("yes") if "yes" in data["front"] else 0)  # the filled marker is its name's
         name = series.name(value)
         made.segment("x", "low", "x", "high", source=source, color=colour, line_width=1.5, legend_label=name)
         renderers.append(
@@ -220,6 +222,8 @@ def _cost_figure(contents: Contents, column: str) -> Any:
         (title_of(column), "@cost"),
         *_other_tips(contents, column),
     ]
+    for item, first in zip(made.legend.items, firsts, strict=True):
+        item.index = first
     _hover(made, renderers, [*tips, ("on the front", "@front"), ("failed cells", "@failed")])
     _legend(made)
     return made
@@ -346,7 +350,7 @@ def _width_figure(groups: Sequence[Group], axis: str, series: _Series, quantity:
         if len(band) > 1:
             made.varea(
                 [x for x, _, _ in band], [low for _, low, _ in band], [high for _, _, high in band],
-                fill_color=colour, fill_alpha=0.18, legend_label=name,
+                fill_color=colour, fill_alpha=0.13, legend_label=name,
             )  # fmt: skip
         made.line("x", "y", source=source, color=colour, line_width=2, line_dash=dash, legend_label=name)
         renderers.append(made.scatter("x", "y", source=source, marker=marker, size=9, color=colour, legend_label=name))
@@ -403,7 +407,7 @@ def _bars(groups: Sequence[Group], axes: Sequence[str], parts: Sequence[str]) ->
     names = [_label({axis: group.setting[axis] for axis in axes}) for group in groups]
     data: dict[str, list[Any]] = {part: [group.mean(part) for group in groups] for part in parts}
     source = ColumnDataSource({"name": names, "setting": [no_tex(named(group.setting)) for group in groups], **data})
-    height = 130 + 26 * len(names) + 24 * ((len(parts) + 1) // 2)
+    height = 130 + 26 * len(names) + 24 * len(parts)
     made = _figure("words a learned sample", "", height=height, y_range=FactorRange(factors=names[::-1]))
     made.x_range.start = 0
     made.xaxis.formatter = NumeralTickFormatter(format="0[.]0a")
@@ -415,5 +419,5 @@ def _bars(groups: Sequence[Group], axes: Sequence[str], parts: Sequence[str]) ->
     _hover(
         made, renderers, [("setting", "@setting"), *((part.replace("_", " "), f"@{part}{{0,0.[0]}}") for part in parts)]
     )
-    _legend(made)
+    _legend(made, columns=1)
     return made

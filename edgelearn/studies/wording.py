@@ -57,7 +57,9 @@ def scale_for(column: str, values: Iterable[float | None]) -> tuple[float, str]:
 
 
 def rounded(value: float, decimals: int) -> str:
-    return f"{value + 0.0:,.{decimals}f}"
+    """Return a value with some decimals; nothing is never negative."""
+    text = f"{value:,.{decimals}f}"
+    return text.lstrip("-") if not text.strip("-0.") else text
 
 
 def shown(column: str, value: float, scale: float = 1.0) -> str:
@@ -97,12 +99,8 @@ class Number:
     about: str = ""
 
     @property
-    def text(self) -> str:
-        return f"{self.shown} ± {self.half}" if self.half else self.shown
-
-    @property
     def half(self) -> str:
-        """Half the interval, with as many decimals as the value; nothing where every seed gave the same."""
-        if self.high is None or self.high == self.value:
+        """Half the interval, with as many decimals as the value."""
+        if self.high is None:
             return ""
         return rounded((self.high - self.value) / self.scale, len(self.shown.partition(".")[2]))
