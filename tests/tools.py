@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import Any
 
 import numba
@@ -39,3 +40,16 @@ def require_data(name: str) -> Dataset:
             raise
     missing(f"the files of {name} are missing; name their folder in the variable EDGELEARN_DATA")
     raise AssertionError
+
+
+def require_chromium() -> str:
+    """Return the path of a Chromium that playwright can drive."""
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        missing("playwright is not installed: pip install playwright")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        missing("chromium is not installed: apt-get install chromium")
+    assert path is not None
+    return path

@@ -17,6 +17,8 @@ from edgelearn.cli.reproduce import reproduce
 from edgelearn.cli.rules import rules
 from edgelearn.cli.run import run
 from edgelearn.cli.stream import stream
+from edgelearn.cli.study import app as study_app
+from edgelearn.cli.study import compare, report
 from edgelearn.cli.sweep import sweep
 from edgelearn.cli.validate import validate
 from edgelearn.errors import UserError
@@ -28,9 +30,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Simulate on-chip learning rules in fixed point: what each costs, and what it buys.",
 )
-for command in (run, validate, stream, branch, cost, rules, bench, reproduce, sweep):
+for command in (run, validate, stream, branch, cost, rules, bench, reproduce, sweep, report, compare):
     app.command()(command)
-for name, commands in {"firmware": firmware_app, "data": data_app, "processors": processors_app}.items():
+for name, commands in {
+    "firmware": firmware_app,
+    "data": data_app,
+    "processors": processors_app,
+    "study": study_app,
+}.items():
     app.add_typer(commands, name=name)
 
 

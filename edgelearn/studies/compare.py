@@ -11,7 +11,11 @@ from typing import Any
 from edgelearn.checkpoint import REPORT
 from edgelearn.errors import UserError
 
-KINDS = {"run": "on test samples", "stream": "before learning", "spiking": "on test samples"}
+KINDS = {  # what a run of the kind is called, and where its accuracy is measured
+    "run": ("a rate network", "on test samples"),
+    "stream": ("a stream", "before learning"),
+    "spiking": ("a spiking network", "on test samples"),
+}
 _EVENTS = ("saturations", "step_saturations", "membrane_saturations", "trace_saturations", "overflows")
 _FIGURES = ("energy_pj", "latency_us", "cycles", "area_um2", "memory_bits", "power_uw")
 
@@ -41,10 +45,25 @@ class Comparison:
     results: dict[str, tuple[Any, ...]]
     notes: tuple[str, ...]
 
+    @property
+    def mixed(self) -> bool:
+        """Tell whether the runs are of different kinds."""
+        return len({run.kind for run in self.runs}) > 1
+
     def differing(self, part: str) -> dict[str, tuple[Any, ...]]:
-        """Return the settings or the results in which not all runs are the same."""
+        """Return the settings or results in which not all runs are the same; of different kinds those that all have."""
         rows: dict[str, tuple[Any, ...]] = getattr(self, part)
+        if self.mixed:
+            rows = {name: values for name, values in rows.items() if self._is_shared(part, name)}
         return {name: values for name, values in rows.items() if any(value != values[0] for value in values)}
+
+    def apart(self, part: str) -> list[str]:
+        """Return the settings or results that only some of the runs have, where their kinds differ."""
+        rows: dict[str, tuple[Any, ...]] = getattr(self, part)
+        return [name for name in rows if self.mixed and not self._is_shared(part, name)]
+
+    def _is_shared(self, part: str, name: str) -> bool:
+        return all(name in getattr(run, part) for run in self.runs)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what --json prints: values by name, in the order of the runs."""
@@ -53,6 +72,7 @@ class Comparison:
             "notes": list(self.notes),
             "settings_that_differ": {name: list(values) for name, values in self.differing("settings").items()},
             "results_that_differ": {name: list(values) for name, values in self.differing("results").items()},
+            "only_some_have": {part: self.apart(part) for part in ("settings", "results")},
             "settings": {name: list(values) for name, values in self.settings.items()},
             "results": {name: list(values) for name, values in self.results.items()},
         }
@@ -88,8 +108,8 @@ def _notes(runs: Sequence[FinishedRun]) -> list[str]:
     notes = []
     kinds = dict.fromkeys(run.kind for run in runs)
     if len(kinds) > 1:
-        where = ", ".join(f"of a {kind} {KINDS[kind]}" for kind in kinds)
-        notes.append(f"runs of different kinds: accuracy {where}; what one of them does not have is left empty")
+        where = ", ".join(f"of {KINDS[kind][0]} {KINDS[kind][1]}" for kind in kinds)
+        notes.append(f"runs of different kinds, compared in what all of them have; the accuracy is, {where}")
     for name, what in (
         ("processor", "costs are of different processors"),
         ("data", "accuracies are on different data"),
@@ -126,7 +146,7 @@ def read_run(folder: Path, name: str) -> FinishedRun:
     if kind not in _READERS:
         raise UserError(f"{path} is of no run, stream or spiking run; only those can be compared")
     settings.pop("spiking", None)
-    return FinishedRun(name, kind, settings, {key: value for key, value in results.items() if value is not None})
+    return FinishedRun(name, kind, settings, results)
 
 
 def _kind(content: Mapping[str, Any]) -> str:
@@ -190,7 +210,7 @@ def _spiking(content: Mapping[str, Any]) -> dict[str, Any]:
     found = {"accuracy_percent": _percent(result["accuracy"]), "samples_learned": learned}
     rows = content["populations"]
     for name in ("spikes", "synaptic_operations", "neuron_updates", "weight_read", "weight_write", "feedback_read"):
-        found[f"{name}_a_sample"] = round(sum(row[name] for row in rows), 4)
+        found[name] = round(sum(row[name] for row in rows), 4)
     found |= {name: sum(row[name] for row in rows) for name in _EVENTS if name in rows[0]}
     for part in ("training", "inference"):
         found |= _prices(part, content["cost"][part] or {})

@@ -153,7 +153,8 @@ class Contents:
     left_out: str
 
 
-def _of_interval(column: str, over: Interval | None, scale: float, about: str = "") -> Number | None:
+def of_interval(column: str, over: Interval | None, scale: float, about: str = "") -> Number | None:
+    """Return a mean as it is shown, with its interval."""
     if over is None:
         return None
     return Number(over.mean, shown(column, over.mean, scale), over.low, over.high, over.n, scale, about)
@@ -261,7 +262,7 @@ def _groups_table(frame: Any, axes: Sequence[str], groups: Sequence[Group]) -> T
     rows = []
     for index, group in enumerate(groups):
         counts = [Number(len(part), str(len(part))) for part in (group.rows, group.failed)]
-        accuracy, *costs = (_of_interval(column.key, overs[column.key][index], column.scale) for column in columns)
+        accuracy, *costs = (of_interval(column.key, overs[column.key][index], column.scale) for column in columns)
         rows.append(Row((*_setting_cells(group.setting, axes), accuracy, *counts, *costs), group=index))
     return Table("groups", (*_axis_columns(axes, groups), columns[0], *counted, *columns[1:]), tuple(rows))
 
@@ -291,7 +292,7 @@ def _front_table(axes: Sequence[str], groups: Sequence[Group], processor: str) -
             paired_over = step.paired
             same = paired_over is not None and math.isclose(paired_over.mean, step.accuracy, abs_tol=1e-9)
             gain = (
-                _of_interval(ACCURACY, paired_over, 1.0)
+                of_interval(ACCURACY, paired_over, 1.0)
                 if same
                 else Number(step.accuracy, shown(ACCURACY, step.accuracy))
             )
@@ -300,7 +301,7 @@ def _front_table(axes: Sequence[str], groups: Sequence[Group], processor: str) -
                 Number(step.energy_pj, shown(energy, step.energy_pj, energies.scale), scale=energies.scale),
                 None if step.points_per_nj is None else Number(step.points_per_nj, shown("", step.points_per_nj)),
             ]
-        reached = (_of_interval(ACCURACY, accuracy, 1.0), _of_interval(energy, cost, energies.scale))
+        reached = (of_interval(ACCURACY, accuracy, 1.0), of_interval(energy, cost, energies.scale))
         rows.append(Row((*_setting_cells(group.setting, axes), *reached, *bought), group=index))
     return Table(f"front@{processor}", columns, tuple(rows))
 
@@ -324,10 +325,10 @@ def _bits_table(enough: Sequence[Enough], axes: Sequence[str]) -> Table:
                 (
                     *(None if one.setting[axis] is None else str(one.setting[axis]) for axis in axes),
                     "none" if one.bits is None else Number(one.bits, str(one.bits)),
-                    _of_interval(ACCURACY, one.found, 1.0),
+                    of_interval(ACCURACY, one.found, 1.0),
                     None if one.reference is None else Number(one.reference, shown(ACCURACY, one.reference)),
                     one.reference_is,
-                    _of_interval(ACCURACY, one.short, 1.0),
+                    of_interval(ACCURACY, one.short, 1.0),
                     ", ".join(map(str, one.outside)) or None,
                     ", ".join(map(str, one.failed)) or None,
                 )
@@ -362,7 +363,7 @@ def _differences_table(groups: Sequence[Group], axes: Sequence[str], by: str) ->
                 *_setting_cells(one.setting, others),
                 _text(one.first),
                 _text(one.second),
-                _of_interval(ACCURACY, one.difference, 1.0),
+                of_interval(ACCURACY, one.difference, 1.0),
                 Number(one.difference.n if one.difference else 0, str(one.difference.n if one.difference else 0)),
                 ", ".join(map(str, one.only_one)) or None,
             )

@@ -115,7 +115,7 @@ def _markdown_table(table: Table) -> list[str]:
     def cell(value: Number | str | None, column: Column) -> str:
         if not isinstance(value, Number):
             return NOTHING if value is None else _plain_line(value)
-        return f"{value.shown} ± {value.half}" if value.half and column.spread else value.shown
+        return value.text if column.spread else value.shown
 
     lines = [f"| {' | '.join(head(column) for column in table.columns)} |"]
     lines.append(f"|{'|'.join('--:' if column.numeric else ':--' for column in table.columns)}|")

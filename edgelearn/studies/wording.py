@@ -104,3 +104,8 @@ class Number:
         if self.high is None:
             return ""
         return rounded((self.high - self.value) / self.scale, len(self.shown.partition(".")[2]))
+
+    @property
+    def text(self) -> str:
+        """The value with half its interval."""
+        return f"{self.shown} ± {self.half}" if self.half else self.shown

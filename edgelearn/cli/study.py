@@ -1,0 +1,450 @@
+"""`edgelearn study`, `edgelearn report` and `edgelearn compare`: what a sweep gave, and runs side by side."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from edgelearn import options
+from edgelearn.errors import UserError
+from edgelearn.options import flag
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgelearn.studies.analysis import Front, Group
+    from edgelearn.studies.contents import Source, Table
+
+app = typer.Typer(no_args_is_help=True, help="Studies: what the table of a sweep says.")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `edgelearn sweep --out` wrote.")]
+Within = Annotated[float, flag("Smallest bits within so many percentage points [1].")]
+Reference = Annotated[str, flag("Of what: the widest bits, the best, or an accuracy in percent [widest].")]
+RUNS_SIDE_BY_SIDE = 5
+_ON_THE_PAGE = ("latency_us", "memory_bits", "buffered_bits", "saturations")  # and in --json, not in the terminal
+
+
+@app.command("show")
+def show(folder: Folder, within: Within = 1.0, reference: Reference = "widest", json: options.AsJson = False) -> None:
+    """Say what a study found: means and intervals over seeds, the smallest bits that do, what failed."""
+    from edgelearn.studies.analysis import BITS, measures_of, smallest_bits
+    from edgelearn.studies.contents import contents_of, open_study
+    from edgelearn.studies.page import heading
+
+    source, asked = open_study(folder), _reference(within, reference)
+    contents = contents_of(source, within, asked)
+    if json:
+        measures = [name for name in measures_of(source.frame) if source.frame[name].dtype != object]
+        enough = smallest_bits(contents.groups, within, asked) if BITS in contents.axes else []
+        _print_json(
+            {
+                "question": source.question,
+                "kind": source.kind,
+                "cells": {"planned": source.planned, "ended": len(source.frame)},
+                "axes": list(contents.axes),
+                "groups": [_group_as_dict(group, measures) for group in contents.groups],
+                "smallest_bits": [
+                    {
+                        "setting": one.setting,
+                        "bits": one.bits,
+                        "reference": one.reference,
+                        "reference_is": one.reference_is,
+                        "accuracy_percent": one.found.as_dict() if one.found else None,
+                        "wider_outside": list(one.outside),
+                        "without_result": list(one.failed),
+                    }
+                    for one in enough
+                ],
+                "failed": [row for group in contents.groups for row in _failures(group)],
+            }
+        )
+        return
+    console = _console()
+    console.print(source.title, soft_wrap=True)
+    for said in contents.summary:
+        words = "".join(part if isinstance(part, str) else part.shown for part in said)
+        console.print(f"- {words}", soft_wrap=True)
+    for key in ("groups", "bits", "failed"):
+        if key in contents.tables and contents.tables[key].rows:
+            console.print(f"\n{heading(key, within)}")
+            _print_shown(console, contents.tables[key])
+
+
+@app.command("compare")
+def compare_settings(
+    folder: Folder,
+    by: Annotated[Optional[str], flag("Axis whose values are compared [rule, or the first axis].")] = None,
+    column: Annotated[str, flag("Column that is compared [accuracy_percent].")] = "accuracy_percent",
+    baseline: Annotated[Optional[str], flag("Value that the others are compared with [every pair].")] = None,
+    json: options.AsJson = False,
+) -> None:
+    """Compare two settings seed by seed: the mean difference over the seeds both have, with its 95 % interval."""
+    from edgelearn.studies.analysis import groups_of, measures_of, paired, series_axis
+    from edgelearn.studies.contents import open_study
+    from edgelearn.studies.wording import scale_for, shown, title_of
+
+    source = open_study(folder)
+    axes = source.axes
+    groups = groups_of(source.frame, axes)
+    chosen = by or series_axis(axes) or (axes[0] if axes else "")
+    column = _column_of(source, column, measures_of(source.frame))
+    differences = paired(groups, chosen, column, baseline)
+    if json:
+        _print_json(
+            {
+                "by": chosen,
+                "column": column,
+                "differences": [
+                    {
+                        "setting": one.setting,
+                        "first": one.first,
+                        "second": one.second,
+                        "difference": one.difference.as_dict() if one.difference else None,
+                        "percent_of_first": one.percent,
+                        "seeds_left_out": list(one.only_one),
+                    }
+                    for one in differences
+                ],
+            }
+        )
+        return
+    scale, unit = scale_for(column, [one.difference.mean if one.difference else None for one in differences])
+    unit = "points" if column == "accuracy_percent" else unit
+    console = _console()
+    console.print(
+        f"{title_of(column)}, second less first over common seeds{f', {unit}' if unit else ''}", soft_wrap=True
+    )
+    others = [axis for axis in axes if axis != chosen]
+    rows = []
+    for one in differences:
+        row = {axis: _plain(one.setting[axis]) for axis in others}
+        row |= {"first": _plain(one.first), "second": _plain(one.second)}
+        over = one.difference
+        row["difference"] = "-" if over is None else shown(column, over.mean, scale)
+        ends = over is not None and over.low is not None and over.high is not None
+        row["95 % interval"] = (
+            f"{shown(column, over.low, scale)} to {shown(column, over.high, scale)}"
+            if over is not None and over.low is not None and over.high is not None
+            else "-"
+        )
+        row["of first"] = "-" if one.percent is None else f"{one.percent:+.2f} %"
+        row["seeds"] = str(over.n if over else 0)
+        row["left out"] = ", ".join(map(str, one.only_one)) or ("" if ends or over is None else "one seed: no interval")
+        rows.append(row)
+    _print_rows(console, rows)
+
+
+@app.command("pareto")
+def fronts(
+    folder: Folder,
+    columns: Annotated[
+        str,
+        flag("Columns, accuracy up and costs down; NAME:up or NAME:down says otherwise [accuracy_percent,energy_pj]."),
+    ] = "accuracy_percent,energy_pj",
+    processor: Annotated[Optional[str], flag("Processor of columns that have one [each].")] = None,
+    json: options.AsJson = False,
+) -> None:
+    """List the settings that no other beats in all columns, and what energy buys along them."""
+    from edgelearn.studies.analysis import groups_of, pareto, processors_of
+    from edgelearn.studies.contents import open_study
+
+    source = open_study(folder)
+    groups = groups_of(source.frame, source.axes)
+    known = processors_of(source.frame)
+    if processor is not None and processor not in known:
+        from edgelearn.errors import unknown
+
+        raise unknown("processor", processor, known)
+    wanted = [processor] if processor is not None else known
+    found = []
+    for name in _processors_for(source, columns, wanted):
+        goals = _goals(source, columns, name)
+        found.append((name, goals, pareto(groups, goals)))
+    if json:
+        _print_json([_front_as_dict(name, front, groups) for name, _, front in found])
+        return
+    console = _console()
+    for number, (name, goals, front) in enumerate(found):
+        sides = ", ".join(f"{one.column} {'up' if one.up else 'down'}" for one in goals)
+        console.print(
+            f"{chr(10) * (number > 0)}front of {sides}: {len(front.members)} of {len(groups)} settings", soft_wrap=True
+        )
+        _print_front(console, source, groups, front, name)
+        for index in front.unplaced:
+            failed = groups[index].failed
+            why = f"; {len(failed)} of its cells failed" if failed else ""
+            console.print(f"not judged, a value is missing{why}: {groups[index].name}", soft_wrap=True)
+
+
+def report(
+    folder: Folder,
+    out: Annotated[Optional[Path], flag("File to write [DIR/report.html, or DIR/report.md].")] = None,
+    markdown: Annotated[bool, flag("Write Markdown, for an appendix.", "--markdown")] = False,
+    within: Within = 1.0,
+    reference: Reference = "widest",
+) -> None:
+    """Write the page of a study: one HTML file with tables and plots that needs no network."""
+    from edgelearn.files import write_text
+    from edgelearn.studies.contents import contents_of, open_study
+    from edgelearn.studies.page import to_html, to_markdown
+
+    contents = contents_of(open_study(folder), within, _reference(within, reference))
+    path = out or folder / ("report.md" if markdown else "report.html")
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; give a file, for example {path / 'report.html'}")
+    write_text(path, to_markdown(contents) if markdown else to_html(contents))
+    typer.echo(f"written: {path}")
+
+
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN ...", help="Folders that --out wrote, or report.json.")
+    ],
+    everything: Annotated[bool, flag("Settings and results that are the same, too.", "--all")] = False,
+    json: options.AsJson = False,
+) -> None:
+    """Lay finished runs side by side: the settings that differ and the results that differ."""
+    from edgelearn.studies.compare import compare_runs
+
+    comparison = compare_runs(runs)
+    if json:
+        _print_json(comparison.as_dict())
+        return
+    console = _console()
+    for note in comparison.notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    names = [run.name for run in comparison.runs]
+    for part in ("settings", "results"):
+        rows = getattr(comparison, part)
+        shown = rows if everything else comparison.differing(part)
+        console.print(f"\n{part} that differ" if not everything else f"\n{part}")
+        if not shown:
+            console.print("none")
+        for start in range(0, len(names) if shown else 0, RUNS_SIDE_BY_SIDE):
+            some = range(start, min(start + RUNS_SIDE_BY_SIDE, len(names)))
+            made = []
+            for name, values in shown.items():
+                row = {part[:-1]: name.replace("_", " ")} | {f"{k + 1}: {names[k]}": _number(values[k]) for k in some}
+                made.append(row | ({"change": _change(*values)} if part == "results" and len(names) == 2 else {}))
+            _print_rows(console, made)
+        apart = comparison.apart(part)
+        if apart and not everything:
+            console.print(f"{len(apart)} {part} that only some kinds of run have are left out; --all shows them")
+
+
+def _reference(within: float, text: str) -> str | float:
+    """Read --reference, and check --within."""
+    if not 0 <= within <= 100:
+        raise UserError(f"--within {within:g} cannot be used; give percentage points from 0 to 100")
+    if text in ("widest", "best"):
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise UserError(f"--reference '{text}' cannot be used; give widest, best, or an accuracy in percent")
+    return value
+
+
+def _column_of(source: Source, name: str, known: Sequence[str]) -> str:
+    """Return a column by its name, or by its name without the processor where there is one."""
+    from edgelearn.errors import unknown
+
+    if name in known:
+        return name
+    of_processors = [column for column in known if column.split("@", 1)[0] == name]
+    if len(of_processors) == 1:
+        return of_processors[0]
+    if of_processors:
+        raise UserError(f"column '{name}' is of a processor; give one of {', '.join(of_processors)}")
+    raise unknown("column", name, known)
+
+
+def _processors_for(source: Source, columns: str, wanted: Sequence[str]) -> list[str | None]:
+    """Return the processors that need a front of their own; none where no column is of a processor."""
+    names = [part.strip().partition(":")[0] for part in columns.split(",")]
+    known = {str(column) for column in source.frame.columns}
+    bare = [name for name in names if name not in known and any(f"{name}@{one}" in known for one in wanted)]
+    return list(wanted) if bare else [None]
+
+
+def _goals(source: Source, columns: str, processor: str | None) -> Any:
+    from edgelearn.studies.analysis import goal
+
+    known = [str(column) for column in source.frame.columns]
+    goals = []
+    for part in columns.split(","):
+        name, colon, side = part.strip().partition(":")
+        if name not in known and f"{name}@{processor}" in known:
+            name = f"{name}@{processor}"
+        one = goal(f"{name}{colon}{side}", known)
+        if source.frame[one.column].dtype == object or str(source.frame[one.column].dtype) in ("str", "string"):
+            raise UserError(f"column '{one.column}' holds no numbers; give columns of numbers")
+        goals.append(one)
+    if len({one.column for one in goals}) < max(2, len(goals)):
+        raise UserError(
+            f"a front needs two different columns or more, not '{columns}'; for example accuracy_percent,energy_pj"
+        )
+    return goals
+
+
+def _front_as_dict(processor: str | None, front: Front, groups: Sequence[Group]) -> dict[str, Any]:
+    columns = [one.column for one in front.goals]
+    return {
+        "processor": processor,
+        "goals": {one.column: "up" if one.up else "down" for one in front.goals},
+        "front": [_group_as_dict(groups[index], columns) for index in front.members],
+        "not_judged": [
+            {"setting": groups[index].setting, "failed": len(groups[index].failed)} for index in front.unplaced
+        ],
+        "steps": [
+            {
+                "from": groups[step.first].setting,
+                "to": groups[step.second].setting,
+                "energy_pj": step.energy_pj,
+                "accuracy_points": step.accuracy,
+                "paired": step.paired.as_dict() if step.paired else None,
+                "points_per_nj": step.points_per_nj,
+            }
+            for step in _steps(front, groups)
+        ],
+    }
+
+
+def _steps(front: Front, groups: Sequence[Group]) -> Any:
+    """Return what energy buys along a front of accuracy and energy; nothing along others."""
+    from edgelearn.studies.analysis import worth
+
+    sides = {one.column.split("@", 1)[0]: one for one in front.goals}
+    if set(sides) != {"accuracy_percent", "energy_pj"} or not sides["accuracy_percent"].up or sides["energy_pj"].up:
+        return []
+    return worth(groups, sides["energy_pj"].column)
+
+
+def _print_front(
+    console: Console, source: Source, groups: Sequence[Group], front: Front, processor: str | None
+) -> None:
+    from edgelearn.studies.contents import of_interval
+    from edgelearn.studies.wording import scale_for, shown, title_of
+
+    steps = {step.second: step for step in _steps(front, groups)}
+    scales = {
+        one.column: scale_for(one.column, [groups[index].mean(one.column) for index in front.members])
+        for one in front.goals
+    }
+    rows = []
+    for index in front.members:
+        group = groups[index]
+        row = {axis: _plain(value) for axis, value in group.setting.items()}
+        for one in front.goals:
+            scale, unit = scales[one.column]
+            over = group.over(one.column)
+            if over is not None:
+                half = "" if over.high is None else f" ± {shown(one.column, over.high - over.mean, scale)}"
+                row[f"{title_of(one.column)}{f', {unit}' if unit else ''}"] = (
+                    f"{shown(one.column, over.mean, scale)}{half}"
+                )
+        row["seeds"] = str(len(group.rows))
+        if steps and index in steps:
+            step = steps[index]
+            row["points for it"] = f"{step.accuracy:+.2f}"
+            row["points a nJ"] = "-" if step.points_per_nj is None else shown("", step.points_per_nj)
+        elif steps:
+            row |= {"points for it": "-", "points a nJ": "-"}
+        rows.append(row)
+    _print_rows(console, rows)
+
+
+def _group_as_dict(group: Group, columns: Sequence[str]) -> dict[str, Any]:
+    overs = {column: group.over(column) for column in columns}
+    return {
+        "setting": group.setting,
+        "seeds": [row["seed"] for row in group.rows],
+        "failed": len(group.failed),
+        "measures": {column: over.as_dict() if over else None for column, over in overs.items()},
+    }
+
+
+def _failures(group: Group) -> list[dict[str, Any]]:
+    return [
+        {"cell": row["cell"], "setting": group.setting, "seed": row["seed"], "error": row["error"]}
+        for row in group.failed
+    ]
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 190)
+
+
+def _print_shown(console: Console, table: Table) -> None:
+    """Print a table of the page, in the columns that a terminal has room for."""
+    rows = []
+    for row in table.rows:
+        cells = {}
+        for column, value in zip(table.columns, row.cells, strict=True):
+            if column.key.split("@", 1)[0] in _ON_THE_PAGE:
+                continue
+            where = f" on {column.processor}" if column.processor else ""
+            text = (
+                "-"
+                if value is None
+                else value
+                if isinstance(value, str)
+                else value.text
+                if column.spread
+                else value.shown
+            )
+            cells[f"{column.title}{where}{f', {column.unit}' if column.unit else ''}"] = text
+        rows.append(cells)
+    _print_rows(console, rows)
+
+
+def _print_rows(console: Console, rows: Sequence[dict[str, str]]) -> None:
+    from rich.table import Table
+
+    if not rows:
+        console.print("none")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        numeric = all(
+            row[name][:1].isdigit() or row[name][:2].strip("-+")[:1].isdigit() or row[name] == "-" for row in rows
+        )
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row.values())
+    console.print(table)
+
+
+def _plain(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4f}".rstrip("0").rstrip(".")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return _plain(value)
+
+
+def _change(first: Any, second: Any) -> str:
+    """Return the second of two results as more or less than the first."""
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in (first, second)):
+        return ""
+    return f"{100 * (second - first) / abs(first):+.2f} %" if first else ""
+
+
+def _print_json(content: Any) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(content, indent=1) + "\n")
