@@ -229,7 +229,7 @@ def compare(
             made = []
             for name, values in shown.items():
                 row = {part[:-1]: name.replace("_", " ")} | {f"{k + 1}: {names[k]}": _number(values[k]) for k in some}
-                made.append(row | ({"change": _change(*values)} if part == "results" and len(names) == 2 else {}))
+                made.append(row | ({"change": _change(name, *values)} if part == "results" and len(names) == 2 else {}))
             _print_rows(console, made)
         apart = comparison.apart(part)
         if apart and not everything:
@@ -343,12 +343,9 @@ def _print_front(
         row = {axis: _plain(value) for axis, value in group.setting.items()}
         for one in front.goals:
             scale, unit = scales[one.column]
-            over = group.over(one.column)
-            if over is not None:
-                half = "" if over.high is None else f" ± {shown(one.column, over.high - over.mean, scale)}"
-                row[f"{title_of(one.column)}{f', {unit}' if unit else ''}"] = (
-                    f"{shown(one.column, over.mean, scale)}{half}"
-                )
+            number = of_interval(one.column, group.over(one.column), scale)
+            assert number is not None, "on the front"
+            row[f"{title_of(one.column)}{f', {unit}' if unit else ''}"] = number.text
         row["seeds"] = str(len(group.rows))
         if steps and index in steps:
             step = steps[index]
@@ -437,10 +434,12 @@ def _number(value: Any) -> str:
     return _plain(value)
 
 
-def _change(first: Any, second: Any) -> str:
-    """Return the second of two results as more or less than the first."""
+def _change(name: str, first: Any, second: Any) -> str:
+    """Return the second of two results less the first: points of a percentage, else percent of the first."""
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in (first, second)):
         return ""
+    if name.endswith("_percent"):
+        return f"{second - first:+.2f} points"
     return f"{100 * (second - first) / abs(first):+.2f} %" if first else ""
 
 
