@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgelearn.studies.analysis import ACCURACY, ENERGY, WIDTHS, Goal, Group, measures_of, named, pareto, series_axis
-from edgelearn.studies.contents import Contents
-from edgelearn.studies.wording import NOTHING, scale_for, shown, title_of
+from edgelearn.studies.contents import Contents, of_interval
+from edgelearn.studies.wording import NOTHING, Number, scale_for, shown, title_of
 
 # Okabe and Ito's colours, which colour-blind people tell apart, without the yellow that white swallows
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#7F7F7F")
@@ -24,6 +24,7 @@ ACCESSES = (
     "error_reads",
 )
 MOST_BARS = 16
+LONGEST_LABEL = 26  # of a bar; a phone has no room for more
 _LARGE_RATIO = 12.0  # from here on an axis is logarithmic
 
 
@@ -56,8 +57,11 @@ def plots_of(contents: Contents) -> list[Plots]:
 
 
 def no_tex(value: Any) -> str:
-    """Return text that Bokeh does not take for TeX, which it would fetch a library for."""
-    return str(value).replace("$", "＄").replace("\\", "＼")  # noqa: RUF001
+    """Return text that Bokeh does not take for TeX, which it would fetch a library for: nothing seen is put between."""
+    text = str(value)
+    for begin in ("$$", "\\(", "\\["):
+        text = text.replace(begin, f"{begin[0]}\N{ZERO WIDTH SPACE}{begin[1]}")
+    return text
 
 
 def _label(setting: Mapping[str, Any]) -> str:
@@ -124,11 +128,16 @@ def _legend(made: Any, columns: int = 2) -> None:
 
 
 def _hover(made: Any, renderers: list[Any], tooltips: list[tuple[str, str]]) -> None:
+    """Tell of a point in a small table; Bokeh escapes what a field holds."""
     from bokeh.models import HoverTool
 
-    made.add_tools(
-        HoverTool(renderers=renderers, tooltips=tooltips, attachment="vertical", point_policy="snap_to_data")
+    rows = "".join(f'<span style="color:#55595f">{label}</span><span>{value}</span>' for label, value in tooltips)
+    grid = (
+        "display:grid;grid-template-columns:max-content auto;gap:1px 8px;font-size:12.5px;max-width:290px;color:#1a1a1a"
     )
+    tool = HoverTool(renderers=renderers, tooltips=f'<div style="{grid}">{rows}</div>')
+    tool.attachment, tool.point_policy = "vertical", "snap_to_data"
+    made.add_tools(tool)
 
 
 def _item(made: Any, key: str) -> Any:
@@ -148,14 +157,10 @@ def _item(made: Any, key: str) -> Any:
     return renamed(json_item(made))
 
 
-def _interval_texts(group: Group, column: str, scale: float, unit: str) -> str:
-    over = group.over(column)
-    if over is None:
-        return NOTHING
-    text = f"{shown(column, over.mean, scale)} {unit}".strip()
-    if over.low is None or over.high is None:
-        return f"{text} (one seed)"
-    return f"{text} ({shown(column, over.low, scale)} to {shown(column, over.high, scale)}, {over.n} seeds)"
+def _text(group: Group, column: str, scale: float, unit: str) -> str:
+    """Return a mean with half its interval, short enough for a phone."""
+    number = of_interval(column, group.over(column), scale)
+    return NOTHING if number is None else f"{number.text} {unit}".strip()
 
 
 def _bounds(group: Group, column: str) -> tuple[float | None, float | None]:
@@ -199,7 +204,8 @@ def _cost_figure(contents: Contents, column: str) -> Any:
     made.step(
         [x for x, _ in steps], [y for _, y in steps], mode="after", color="#8a8a8a", line_width=2, line_dash="dashed"
     )
-    renderers, firsts = [], []
+    renderers: list[Any] = []
+    firsts: dict[str, int] = {}
     for value in series.values:
         mine = [index for index in placed if series.of(groups[index]) == value]
         if not mine:
@@ -207,8 +213,8 @@ def _cost_figure(contents: Contents, column: str) -> Any:
         colour, marker, _ = series.look(value)
         data = _points(groups, mine, column, scale, unit, front.members)
         source = ColumnDataSource(data)
-        firsts.append(data["front"].index("yes") if "yes" in data["front"] else 0)  # the filled marker is its name's
         name = series.name(value)
+        firsts[name] = data["front"].index("yes") if "yes" in data["front"] else 0  # a filled marker stands by its name
         made.segment("x", "low", "x", "high", source=source, color=colour, line_width=1.5, legend_label=name)
         renderers.append(
             made.scatter(
@@ -216,15 +222,13 @@ def _cost_figure(contents: Contents, column: str) -> Any:
                 line_color=colour, line_width=2, legend_label=name,
             )
         )  # fmt: skip
-    tips = [
-        ("setting", "@name"),
-        ("accuracy", "@accuracy"),
-        (title_of(column), "@cost"),
-        *_other_tips(contents, column),
-    ]
-    for item, first in zip(made.legend.items, firsts, strict=True):
-        item.index = first
-    _hover(made, renderers, [*tips, ("on the front", "@front"), ("failed cells", "@failed")])
+    tips = [("setting", "@name"), ("accuracy", "@accuracy"), (title_of(column), "@cost")]
+    if column.startswith(ENERGY):
+        tips.append(("by constants", "@band"))
+    tips += _other_tips(contents, column)
+    for item in made.legend.items:
+        item.index = firsts[item.label.value]
+    _hover(made, renderers, [*tips, ("on the front", "@front"), ("seeds", "@seeds"), ("failed", "@failed")])
     _legend(made)
     return made
 
@@ -254,8 +258,10 @@ def _points(
         "high": [_bounds(group, ACCURACY)[1] for group in mine],
         "strength": [0.95 if index in front else 0.25 for index in indices],
         "name": [no_tex(group.name) for group in mine],
-        "accuracy": [_interval_texts(group, ACCURACY, 1.0, "%") for group in mine],
-        "cost": [_cost_text(group, column, scale, unit) for group in mine],
+        "accuracy": [_text(group, ACCURACY, 1.0, "%") for group in mine],
+        "cost": [_text(group, column, scale, unit) for group in mine],
+        "band": [_band(group, column, scale, unit) for group in mine],
+        "seeds": [len(group.rows) for group in mine],
         "front": ["yes" if index in front else "no" for index in indices],
         "failed": [len(group.failed) for group in mine],
     }
@@ -270,14 +276,13 @@ def _points(
     return data
 
 
-def _cost_text(group: Group, column: str, scale: float, unit: str) -> str:
-    """Return a cost with the band of its constants, where the table has one."""
-    text = _interval_texts(group, column, scale, unit)
+def _band(group: Group, column: str, scale: float, unit: str) -> str:
+    """Return what the uncertain constants of the costs make of an energy, where the table has it."""
     processor = column.split("@", 1)[1]
     low, high = (group.mean(f"energy_{end}_pj@{processor}") for end in ("low", "high"))
-    if column.startswith(ENERGY) and low is not None and high is not None:
-        text += f"; constants: {shown(column, low, scale)} to {shown(column, high, scale)} {unit}"
-    return text
+    if low is None or high is None:
+        return NOTHING
+    return f"{shown(column, low, scale)} to {shown(column, high, scale)} {unit}"
 
 
 def _by_width(contents: Contents) -> Plots | None:
@@ -338,10 +343,8 @@ def _width_figure(groups: Sequence[Group], axis: str, series: _Series, quantity:
                 "low": [low for _, low, _ in turned],
                 "high": [high for _, _, high in turned],
                 "name": [no_tex(group.name) for group in mine],
-                "shown": [
-                    _said(y, low, high, len(group.rows), quantity)
-                    for group, (y, low, high) in zip(mine, turned, strict=True)
-                ],
+                "shown": [_said(group, column) for group in mine],
+                "seeds": [len(group.rows) for group in mine],
                 "failed": [len(group.failed) for group in mine],
             }
         )
@@ -354,9 +357,17 @@ def _width_figure(groups: Sequence[Group], axis: str, series: _Series, quantity:
             )  # fmt: skip
         made.line("x", "y", source=source, color=colour, line_width=2, line_dash=dash, legend_label=name)
         renderers.append(made.scatter("x", "y", source=source, marker=marker, size=9, color=colour, legend_label=name))
-    _hover(made, renderers, [("setting", "@name"), (quantity, "@shown"), ("failed cells", "@failed")])
+    _hover(made, renderers, [("setting", "@name"), (quantity, "@shown"), ("seeds", "@seeds"), ("failed", "@failed")])
     _legend(made)
     return made
+
+
+def _said(group: Group, column: str) -> str:
+    """Return error or saturations of a run with half the interval."""
+    if column != ACCURACY:
+        return _text(group, column, 1.0, "")
+    y, low, high = _turned(group, column)
+    return f"{Number(y, shown(ACCURACY, y), low, high).text} %"
 
 
 def _turned(group: Group, column: str) -> tuple[float, float | None, float | None]:
@@ -367,15 +378,6 @@ def _turned(group: Group, column: str) -> tuple[float, float | None, float | Non
         return over.mean, over.low, over.high
     low, high = (None if end is None else 100 - end for end in (over.high, over.low))
     return 100 - over.mean, low, high
-
-
-def _said(mean: float, low: float | None, high: float | None, n: int, quantity: str) -> str:
-    unit = " %" if quantity == "error" else ""
-    column = ACCURACY if quantity == "error" else quantity
-    text = f"{shown(column, mean)}{unit}"
-    if low is None or high is None:
-        return f"{text} (one seed)"
-    return f"{text} ({shown(column, low)} to {shown(column, high)}, {n} seeds)"
 
 
 def _accesses(contents: Contents) -> Plots | None:
@@ -405,6 +407,9 @@ def _bars(groups: Sequence[Group], axes: Sequence[str], parts: Sequence[str]) ->
     from bokeh.models import ColumnDataSource, FactorRange, NumeralTickFormatter
 
     names = [_label({axis: group.setting[axis] for axis in axes}) for group in groups]
+    short = [name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…" for name in names]
+    if len(set(short)) == len(names):
+        names = short
     data: dict[str, list[Any]] = {part: [group.mean(part) for group in groups] for part in parts}
     source = ColumnDataSource({"name": names, "setting": [no_tex(named(group.setting)) for group in groups], **data})
     height = 130 + 26 * len(names) + 24 * len(parts)
