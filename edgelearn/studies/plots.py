@@ -180,7 +180,7 @@ def _against_cost(contents: Contents) -> Plots | None:
     choices = (Choice("processor", contents.processors), Choice("against", tuple(title_of(kind) for kind in kinds)))
     note = (
         "Means over seeds; bars are 95 % intervals; grey steps are the Pareto front, filled markers are on it. "
-        "Names below the plot hide and show."
+        "Names below the plot hide and show; a point tells of itself."
     )
     return Plots("cost", "Accuracy against cost", note, choices, items)
 
