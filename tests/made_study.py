@@ -105,3 +105,20 @@ def write_study(folder: Path, made: list[dict[str, Any]] | None = None, about: d
     frame.to_parquet(folder / "table.parquet", index=False)
     frame.to_csv(folder / "table.csv", index=False)
     return folder
+
+
+def tuning() -> dict[str, Any]:
+    """Return what tuning.json holds of two settings."""
+
+    def scores(*values: float | None) -> list[dict[str, Any]]:
+        return [{"hidden_rate": -4 - k, "output_rate": -3, "accuracy_percent": value} for k, value in enumerate(values)]
+
+    rungs = [
+        {"validation_fraction": 0.2, "epochs": 1, "limit": 300, "scores": scores(80.5, 81.25, None)},
+        {"validation_fraction": 0.2, "epochs": 3, "scores": scores(90.125, 91.75)},
+    ]
+    candidates = [{"hidden_rate": -4 - k, "output_rate": -3} for k in range(3)]
+    won = {"candidates": candidates, "rungs": rungs, "winner": candidates[1], "at_edge": []}
+    none = {"candidates": candidates, "rungs": rungs[:1], "winner": {}, "at_edge": ["hidden_rate"]}
+    groups = [{"settings": {"rule": "bp", "bits": 4}, **won}, {"settings": {"rule": "bp", "bits": 8}, **none}]
+    return {"validation": 0.2, "fraction": 0.34, "seed": 0, "groups": groups}

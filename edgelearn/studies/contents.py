@@ -91,7 +91,9 @@ def open_study(folder: Path) -> Source:
     if (folder / TUNING).is_file():
         try:
             tuning = json.loads((folder / TUNING).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            _tuning_table(tuning)
+            _ = tuning["seed"], tuning["validation"] + tuning["fraction"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise UserError(f"{folder / TUNING} is damaged; the same sweep again writes it anew") from None
     return Source(
         folder.resolve().name,
@@ -148,7 +150,7 @@ class Contents:
     tables: dict[str, Table]
     fixed: tuple[tuple[str, str], ...]
     varied: tuple[tuple[str, str], ...]
-    tuning: tuple[str, ...]
+    tuning: str
     within: float
     left_out: str
 
@@ -197,6 +199,8 @@ def contents_of(source: Source, within: float = 1.0, reference: str | float = "w
     else:
         tables["cells"] = cells
     tables["failed"] = _failed_table(frame, axes)
+    if source.tuning is not None:
+        tables["tuning"] = _tuning_table(source.tuning)
     settings = rows_of(frame[settings_of(frame)])
     names = [name for name in settings_of(frame) if name not in axes and name != SEED]
     constant = [(name, settings[0][name]) for name in names if len({row[name] for row in settings}) == 1]
@@ -212,7 +216,7 @@ def contents_of(source: Source, within: float = 1.0, reference: str | float = "w
         tuple(
             (name, ", ".join(dict.fromkeys(_text(row[name]) for row in settings))) for name in dict.fromkeys(changing)
         ),
-        tuple(_tuning(source.tuning)),
+        _tuning_said(source) if source.tuning is not None else "",
         within,
         left_out,
     )
@@ -499,32 +503,60 @@ def _seeds_of(over: Interval) -> list[Number | str]:
     return ["(95 % interval ", low, " to ", high, " over ", _count(over.n, "seeds"), " seeds)"]
 
 
-def _tuning(tuning: Any) -> Iterable[str]:
-    """Say how rates were chosen, in the words of tuning.json: a line of settings, then one a group."""
-    if not tuning:
-        return
-    if isinstance(tuning, dict):
-        about = {key: value for key, value in tuning.items() if not isinstance(value, list | dict)}
-        if about:
-            yield _pairs(about)
-        for key, value in tuning.items():
-            if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-                yield from (_pairs(item) for item in value)
-            elif isinstance(value, list | dict):
-                yield f"{key.replace('_', ' ')}: {_pairs(value) if isinstance(value, dict) else _short(value)}"
-    elif isinstance(tuning, list):
-        yield from (_pairs(item) if isinstance(item, dict) else _short(item) for item in tuning)
+def _tuning_said(source: Source) -> str:
+    """Say how rates were chosen."""
+    tuning, where = source.tuning, "that they do not learn"
+    if source.kind == "stream":
+        where = "at its start, which the cells learn anew"
+    judged, kept = f"{100 * tuning['validation']:g} %", f"{100 * tuning['fraction']:g} %"
+    return (
+        f"The learning rates of every setting were chosen on their own, with seed {tuning['seed']}: candidates were "
+        f"judged on {judged} of the training samples {where}; of each rung the best {kept} went on to more samples, "
+        "and a winner at an end of what was tried was followed further. The cells then learned with the winner; their "
+        f"accuracy is that {measured_where(source)}."
+    )
 
 
-def _pairs(values: Mapping[str, Any]) -> str:
-    return "; ".join(f"{str(key).replace('_', ' ')}: {_short(value)}" for key, value in values.items())
+def _tuning_table(tuning: Mapping[str, Any]) -> Table:
+    """Lay out the winner of every setting, with its accuracy at the last rung it ran in."""
+    groups = tuning["groups"]
+    axes = list(dict.fromkeys(name for group in groups for name in group["settings"]))
+    rates = list(dict.fromkeys(name for group in groups for name in group["winner"]))
+    columns = (
+        *(Column(axis, axis.replace("_", " "), numeric=False) for axis in axes),
+        *(Column(rate, f"{rate.replace('_', ' ')}, chosen") for rate in rates),
+        Column(ACCURACY, "accuracy on validation", "%"),
+        Column("tried", "candidates"),
+        Column("rungs", "candidates at each rung", numeric=False),
+        Column("at_edge", "still at an end", numeric=False),
+    )
+    rows = []
+    for group in groups:
+        winner = group["winner"]
+        scores = [one for rung in group["rungs"] for one in rung["scores"] if winner.items() <= one.items()]
+        score = scores[-1][ACCURACY] if scores and winner else None
+        rows.append(
+            Row(
+                (
+                    *(None if (value := group["settings"].get(axis)) is None else str(value) for axis in axes),
+                    *(_setting_cell(winner.get(rate)) for rate in rates),
+                    None if score is None else Number(score, shown(ACCURACY, score)),
+                    _count(len(group["candidates"]), "tried"),
+                    "; ".join(_rung(rung) for rung in group["rungs"]),
+                    ", ".join(name.replace("_", " ") for name in group["at_edge"]) or None,
+                )
+            )
+        )
+    return Table("tuning", columns, tuple(rows))
 
 
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{str(key).replace('_', ' ')} {_short(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        if any(isinstance(item, dict) for item in value):
-            return " | ".join(_short(item) for item in value)
-        return ", ".join(_short(item) for item in value)
-    return f"{value:.6g}" if isinstance(value, float) else _text(value)
+def _rung(rung: Mapping[str, Any]) -> str:
+    """Say how many candidates ran on what.
+
+    Example
+    -------
+    >>> _rung({"epochs": 1, "limit": 300, "validation_fraction": 0.2, "scores": [{}, {}]})
+    '2 at epochs 1, limit 300'
+    """
+    spent = (f"{name} {value}" for name, value in rung.items() if name not in ("scores", "validation_fraction"))
+    return f"{len(rung['scores'])} at {', '.join(spent)}"

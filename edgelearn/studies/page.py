@@ -65,12 +65,12 @@ def to_markdown(contents: Contents) -> str:
     lines += ["", f"Accuracy is that {measured_where(source)}; means over seeds ± half a 95 % interval (Student's t)."]
     for key, table in contents.tables.items():
         if key != "cells" and table.rows:
-            lines += ["", f"## {_plain_line(heading(key, contents.within))}", "", *_markdown_table(table)]
+            lines += ["", f"## {_plain_line(heading(key, contents.within))}", ""]
+            lines += [contents.tuning, ""] if key == "tuning" else []
+            lines += _markdown_table(table)
     lines += ["", "## Settings", ""]
     lines += [f"- varied, {_plain_line(name)}: {_plain_line(values)}" for name, values in contents.varied]
     lines += [f"- fixed, {_plain_line(name)}: {_plain_line(value)}" for name, value in contents.fixed]
-    if contents.tuning:
-        lines += ["", "## How rates were chosen", "", *(f"- {_plain_line(line)}" for line in contents.tuning)]
     lines += [
         "",
         "## To run it again",
@@ -94,6 +94,7 @@ def heading(key: str, within: float) -> str:
         "differences": "Differences over common seeds",
         "cells": "All cells",
         "failed": "Cells that failed",
+        "tuning": "How rates were chosen",
     }[name]
 
 

@@ -198,8 +198,16 @@ def test_what_energy_buys_along_the_front():
 
 
 def test_differences_are_of_the_seeds_that_both_have():
-    first = Group({"rule": "bp", "bits": 4}, tuple({"seed": s, "accuracy_percent": v} for s, v in [(0, 90.0), (1, 92.0), (2, 94.0)]), ())
-    second = Group({"rule": "dfa", "bits": 4}, tuple({"seed": s, "accuracy_percent": v} for s, v in [(1, 91.0), (2, 95.0)]), ({"seed": 0},))
+    first = Group(
+        {"rule": "bp", "bits": 4},
+        tuple({"seed": s, "accuracy_percent": v} for s, v in [(0, 90.0), (1, 92.0), (2, 94.0)]),
+        (),
+    )
+    second = Group(
+        {"rule": "dfa", "bits": 4},
+        tuple({"seed": s, "accuracy_percent": v} for s, v in [(1, 91.0), (2, 95.0)]),
+        ({"seed": 0},),
+    )
     (found,) = paired([first, second], "rule")
     assert (found.setting, found.first, found.second, found.only_one) == ({"bits": 4}, "bp", "dfa", (0,))
     assert found.difference is not None
@@ -217,7 +225,9 @@ def test_pairs_are_all_or_against_a_baseline():
     against = paired(groups, "bits", "saturations", "8")
     assert {(one.first, one.second) for one in against} == {(8, 2), (8, 4), (8, 6)}
     one = next(one for one in every if one.setting == {"bits": 2, "rounding": "residual"} and one.second == "dfa")
-    table = frame[(frame.bits == 2) & (frame.rounding == "residual")].pivot(index="seed", columns="rule", values="accuracy_percent")
+    table = frame[(frame.bits == 2) & (frame.rounding == "residual")].pivot(
+        index="seed", columns="rule", values="accuracy_percent"
+    )
     wanted = (table.dfa - table.bp).dropna()
     assert one.difference is not None
     assert one.difference.mean == pytest.approx(wanted.mean())
@@ -233,6 +243,8 @@ def test_pairs_are_all_or_against_a_baseline():
 
 
 def test_a_list_of_cells_need_not_be_a_grid():
-    groups = [group([value], rule=rule, bits=bits) for rule, bits, value in [("bp", 4, 90), ("dfa", 4, 91), ("dfa", 8, 92)]]
+    groups = [
+        group([value], rule=rule, bits=bits) for rule, bits, value in [("bp", 4, 90), ("dfa", 4, 91), ("dfa", 8, 92)]
+    ]
     assert [(one.setting["bits"], one.first, one.second) for one in paired(groups, "rule")] == [(4, "bp", "dfa")]
     assert len(list(itertools.chain(paired(groups, "bits")))) == 1

@@ -35,14 +35,22 @@ def report(folder: Path):
 
 def test_what_differs_in_settings_and_results(runs):
     found = compare_runs([runs / "drtp", runs / "dfa"])
-    assert found.differing("settings") == {"bits": (8, 4), "processor": ("engine-28nm", "cortex-m4"), "rule": ("drtp", "dfa")}
+    assert found.differing("settings") == {
+        "bits": (8, 4),
+        "processor": ("engine-28nm", "cortex-m4"),
+        "rule": ("drtp", "dfa"),
+    }
     results = found.differing("results")
     first, second = report(runs / "drtp"), report(runs / "dfa")
-    assert found.results["accuracy_percent"] == tuple(round(100 - c["result"]["test_error_percent"], 4) for c in (first, second))
+    assert found.results["accuracy_percent"] == tuple(
+        round(100 - c["result"]["test_error_percent"], 4) for c in (first, second)
+    )
     assert found.results["samples_learned"] == (60, 60)
     assert results["weight_read"] == tuple(c["per_sample"]["words"]["weight"]["read"] for c in (first, second))
     assert results["stored_bits"] == tuple(sum(held["bits"] for held in c["held"]) for c in (first, second))
-    assert results["training_energy_pj"] == tuple(c["cost"]["rules"][0]["training"]["energy_pj"]["nominal"] for c in (first, second))
+    assert results["training_energy_pj"] == tuple(
+        c["cost"]["rules"][0]["training"]["energy_pj"]["nominal"] for c in (first, second)
+    )
     assert results["training_area_um2"][1] is None  # a microcontroller has none, which differs from some
     assert "samples_learned" not in results
     assert found.notes == ("costs are of different processors",)
@@ -53,7 +61,9 @@ def test_runs_of_different_kinds_are_compared_in_what_all_have(runs):
     found = compare_runs([runs / "drtp", runs / "stream", runs / "spikes"])
     assert found.mixed
     assert [run.kind for run in found.runs] == ["run", "stream", "spiking"]
-    assert found.notes[0].startswith("runs of different kinds, compared in what all of them have; the accuracy is, of a rate")
+    assert found.notes[0].startswith(
+        "runs of different kinds, compared in what all of them have; the accuracy is, of a rate"
+    )
     assert set(found.differing("settings")) == {"data", "limit", "net", "processor", "rounding"}
     assert found.results["accuracy_percent"][1] == pytest.approx(100 * report(runs / "stream")["result"]["accuracy"])
     assert found.results["accuracy_percent"][2] == pytest.approx(100 * report(runs / "spikes")["result"]["accuracy"])

@@ -219,7 +219,9 @@ def test_the_smallest_bits_and_the_differences_are_those_of_the_table(page, fram
         means = mine.groupby("bits").accuracy_percent.mean()
         assert float(cells["reference"]["data-value"]) == pytest.approx(means[8])
         assert int(cells["smallest_bits"]["data-value"]) == means[means >= means[8] - 1].index.min()
-        check_interval(cells["accuracy_percent"], mine[mine.bits == int(cells["smallest_bits"]["text"])].accuracy_percent)
+        check_interval(
+            cells["accuracy_percent"], mine[mine.bits == int(cells["smallest_bits"]["text"])].accuracy_percent
+        )
     rows = page.rows("differences")
     assert len(rows) == 8 * 6
     for _, cells in rows:
@@ -234,7 +236,10 @@ def test_the_sentences_hold_no_number_of_their_own(page, frame):
     done = frame[frame.status == "done"]
     means = done.groupby(list(AXES)).mean(numeric_only=True)
     counted = {"done": 159, "planned": 160, "failed": 1, "groups": 32, "placed": 32, "seeds": 5}
-    order = {k: tuple(row[:3]) for k, row in enumerate(means.reindex(done[list(AXES)].drop_duplicates()).reset_index().to_numpy())}
+    order = {
+        k: tuple(row[:3])
+        for k, row in enumerate(means.reindex(done[list(AXES)].drop_duplicates()).reset_index().to_numpy())
+    }
     assert len(page.numbers) > 20
     for number in page.numbers:
         check_shown(number, float(number["data-scale"]))
@@ -277,7 +282,13 @@ def test_the_points_of_every_plot_are_those_of_the_table(page, frame):
     done = frame[frame.status == "done"]
     groups = [cells_of(frame, cells) for _, cells in page.rows("groups")]
     assert len(page.items) == 2 * 5 - 1 + 2 * 2 + 4  # the microcontroller has no area
-    costs = {"energy": "energy_pj", "inference energy": "inference_energy_pj", "latency": "latency_us", "area": "area_um2", "memory": "memory_bits"}
+    costs = {
+        "energy": "energy_pj",
+        "inference energy": "inference_energy_pj",
+        "latency": "latency_us",
+        "area": "area_um2",
+        "memory": "memory_bits",
+    }
     for name, item in page.items.items():
         kind, _, choices = name.partition(":")
         points = 0
@@ -289,18 +300,26 @@ def test_the_points_of_every_plot_are_those_of_the_table(page, frame):
                     assert data["y"][k] == pytest.approx(mine.accuracy_percent.mean())
                     assert data["raw"][k] == pytest.approx(mine[f"{costs[what]}@{processor}"].mean())
                     half = T_975[len(mine)] * mine.accuracy_percent.std() / math.sqrt(len(mine))
-                    assert (data["low"][k], data["high"][k]) == pytest.approx((data["y"][k] - half, data["y"][k] + half))
+                    assert (data["low"][k], data["high"][k]) == pytest.approx(
+                        (data["y"][k] - half, data["y"][k] + half)
+                    )
             elif kind == "width" and "failed" in data:
                 quantity, _, rounding = choices.partition("|")
                 rule = data["name"][0].split(",")[0].removeprefix("rule ")
                 for x, y in zip(data["x"], data["y"], strict=True):
-                    mine, points = done[(done.rule == rule) & (done.bits == x) & (done.rounding == rounding)], points + 1
+                    mine, points = (
+                        done[(done.rule == rule) & (done.bits == x) & (done.rounding == rounding)],
+                        points + 1,
+                    )
                     wanted = 100 - mine.accuracy_percent.mean() if quantity == "error" else mine.saturations.mean()
                     assert y == pytest.approx(wanted)
             elif kind == "access" and "setting" in data:
                 for k, label in enumerate(data["name"]):
                     rule, rounding = label.split(" · ")
-                    mine, points = done[(done.rule == rule) & (done.rounding == rounding) & (done.bits == int(choices))], points + 1
+                    mine, points = (
+                        done[(done.rule == rule) & (done.rounding == rounding) & (done.bits == int(choices))],
+                        points + 1,
+                    )
                     for part in ("weight_reads", "weight_writes", "activation_reads", "error_reads"):
                         assert data[part][k] == pytest.approx(mine[part].mean())
         assert points == {"cost": 32, "width": 16, "access": 8}[kind], name
@@ -389,13 +408,27 @@ def test_the_caution_of_bits_that_fall_out_again_is_said():
 
 
 def test_how_rates_were_chosen_is_told():
-    tuning = {"validation": 0.2, "groups": [{"setting": {"rule": "bp"}, "winner": {"hidden_rate": -4}, "scores": [91.25, 90.5]}]}
     rows = made_study.rows(rules=("bp",), bits=(4, 8), roundings=("residual",))
-    contents = contents_of(source_of(rows, tuning=tuning))
-    for text in (Page(to_html(contents)).text, to_markdown(contents).replace("\\", "")):
-        assert "How rates were chosen" in text
-        assert "validation: 0.2" in text
-        assert "setting: rule bp; winner: hidden rate -4; scores: 91.25, 90.5" in text
+    contents = contents_of(source_of(rows, tuning=made_study.tuning()))
+    page = Page(to_html(contents))
+    (_, won), (_, none) = page.rows("tuning")
+    assert [won[name]["text"] for name in ("rule", "bits", "hidden_rate", "output_rate", "tried")] == [
+        "bp",
+        "4",
+        "-5",
+        "-3",
+        "3",
+    ]
+    assert (won["accuracy_percent"]["data-value"], won["accuracy_percent"]["text"]) == ("91.75", "91.75")
+    assert won["rungs"]["text"] == "3 at epochs 1, limit 300; 2 at epochs 3"
+    assert [none[name]["text"] for name in ("hidden_rate", "accuracy_percent", "at_edge")] == ["\N{EN DASH}"] * 2 + [
+        "hidden rate"
+    ]
+    for text in (page.text, to_markdown(contents)):
+        assert (
+            "with seed 0: candidates were judged on 20 % of the training samples that they do not learn; of each rung the best 34 %"
+            in text
+        )
 
 
 def test_more_cells_than_a_page_holds_are_left_to_the_table(monkeypatch):
@@ -418,7 +451,12 @@ def test_markdown_has_the_same_tables(study, page):
 
 
 def test_values_are_shown_in_four_digits():
-    assert [shown("energy_pj@x", value, 1000.0) for value in (3587.88, 0.0, 12.0, 4e9)] == ["3.588", "0", "0.01200", "4,000,000"]
+    assert [shown("energy_pj@x", value, 1000.0) for value in (3587.88, 0.0, 12.0, 4e9)] == [
+        "3.588",
+        "0",
+        "0.01200",
+        "4,000,000",
+    ]
     assert [rounded(value, 2) for value in (-0.001, 0.0, -0.5, 1234.5)] == ["0.00", "0.00", "-0.50", "1,234.50"]
     assert scale_for("accuracy_percent", [97.0]) == (1.0, "%")
     assert scale_for("stored_bits", [100, 20_000]) == (8192.0, "KiB")
@@ -429,16 +467,25 @@ def test_values_are_shown_in_four_digits():
     ("spoil", "said"),
     [
         (lambda folder: (folder / "table.parquet").unlink(), "holds no study; give the folder"),
-        (lambda folder: (folder / "table.parquet").write_bytes((folder / "table.parquet").read_bytes()[:900]), "is damaged"),
+        (
+            lambda folder: (folder / "table.parquet").write_bytes((folder / "table.parquet").read_bytes()[:900]),
+            "is damaged",
+        ),
         (lambda folder: (folder / "tuning.json").write_text('{"groups": ['), "tuning.json is damaged"),
+        (lambda folder: (folder / "tuning.json").write_text('{"groups": [{"settings": 3}]}'), "tuning.json is damaged"),
         (lambda folder: (folder / "study.toml").write_text("question = "), "cannot be read"),
         (lambda folder: made_study.write_study(folder, []), "holds no cells yet"),
-        (lambda folder: pandas.DataFrame({"cell": ["x"]}).to_parquet(folder / "table.parquet"), "has no column 'status'"),
+        (
+            lambda folder: pandas.DataFrame({"cell": ["x"]}).to_parquet(folder / "table.parquet"),
+            "has no column 'status'",
+        ),
     ],
-    ids=["no table", "half a table", "half a tuning", "half a plan", "no rows", "other columns"],
+    ids=["no table", "half a table", "half a tuning", "other tuning", "half a plan", "no rows", "other columns"],
 )
 def test_spoilt_folders_are_refused_in_one_line(tmp_path, spoil, said):
-    folder = made_study.write_study(tmp_path / "study", made_study.rows(rules=("bp",), bits=(4, 8), roundings=("residual",)))
+    folder = made_study.write_study(
+        tmp_path / "study", made_study.rows(rules=("bp",), bits=(4, 8), roundings=("residual",))
+    )
     spoil(folder)
     with pytest.raises(UserError, match=said) as caught:
         open_study(folder)
