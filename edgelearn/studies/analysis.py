@@ -305,7 +305,7 @@ class Enough:
     reference_is : "12 bits", or "given"
     bits : None where no width comes so near
     found : accuracy at these bits
-    short : reference - accuracy, paired over common seeds; None where the reference is given or no width is found
+    short : reference - accuracy, paired over common seeds; None where there is nothing to pair
     outside : wider bits that are not within the points, which speaks against trusting the answer
     failed : bits without an accuracy, because every cell failed
     """
@@ -372,7 +372,7 @@ def smallest_bits(
                 what,
                 None if smallest is None else smallest.setting[axis],
                 None if smallest is None else smallest.over(ACCURACY),
-                None if smallest is None or at is None else _paired(smallest, at, ACCURACY),
+                None if smallest is None or at is None or smallest is at else _paired(smallest, at, ACCURACY),
                 outside,
                 failed,
             )
