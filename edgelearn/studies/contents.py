@@ -418,13 +418,13 @@ def _summary(
     done, failed = sum(len(group.rows) for group in groups), sum(len(group.failed) for group in groups)
     planned = source.planned
     ended: list[Number | str] = [_count(done, "done"), " of ", _count(planned, "planned"), " cells are done, "]
-    ended += [_count(failed, "failed"), " failed" + (" and are listed below" if failed else "")]
+    ended += [_count(failed, "failed"), " failed" + (", listed below" if failed else "")]
     if waiting := planned - done - failed:
         ended += [", ", _count(waiting, "waiting"), " have not ended yet"]
     ended += [". They make ", _count(len(groups), "groups"), " settings that differ in more than the seed."]
     yield tuple(ended)
     if single := sum(len(group.rows) == 1 for group in groups):
-        yield (_count(single, "single"), " settings have one seed only, and so no interval.")
+        yield ("Settings with one seed only, and so without an interval: ", _count(single, "single"), ".")
     reached = [(index, over) for index, group in enumerate(groups) if (over := group.over(ACCURACY)) is not None]
     if not reached:
         yield ("No cell has an accuracy.",)
@@ -434,7 +434,7 @@ def _summary(
     said += [" ", *_seeds_of(top), "."]
     rivals = sum(1 for index, over in reached if index != best and _reaches(over, top))
     if rivals:
-        said += [" The intervals of ", _count(rivals, "rivals"), " other settings reach into this one's."]
+        said += [" Settings whose interval reaches into this one's: ", _count(rivals, "rivals"), "."]
     yield tuple(said)
     for processor in processors:
         yield from _front_said(groups, processor)
@@ -476,10 +476,11 @@ def _front_said(groups: Sequence[Group], processor: str) -> Iterable[tuple[Numbe
         yield (f"On {processor} no setting has both an accuracy and an energy.",)
         return
     scale, unit = scale_for(energy, [groups[index].mean(energy) for index in front.members])
-    said: list[Number | str] = [f"On {processor}, ", _count(len(front.members), "front"), " of "]
-    said += [_count(len(groups) - len(front.unplaced), "placed"), " settings are on the front of accuracy and energy"]
+    said: list[Number | str] = [f"Front of accuracy and energy on {processor}, ", _count(len(front.members), "front")]
+    said += [" of ", _count(len(groups) - len(front.unplaced), "placed"), " settings"]
     ends = [front.members[0], front.members[-1]]
-    for words, index in zip((": the cheapest is ", "; the most accurate is "), dict.fromkeys(ends), strict=False):
+    openings = (": ", "") if ends[0] == ends[1] else (": the cheapest is ", "; the most accurate is ")
+    for words, index in zip(openings, dict.fromkeys(ends), strict=False):
         accuracy, cost = groups[index].over(ACCURACY), groups[index].over(energy)
         assert accuracy is not None, "on the front"
         assert cost is not None, "on the front"

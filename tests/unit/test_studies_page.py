@@ -362,7 +362,7 @@ def source_of(rows, varied=AXES, **more):
 def test_one_seed_has_no_interval_and_the_page_says_so():
     rows = made_study.rows(rules=("bp", "dfa"), bits=(4, 8), roundings=("residual",), seeds=(7,), failing=())
     page = Page(to_html(contents_of(source_of(rows))))
-    assert "4 settings have one seed only, and so no interval." in page.text
+    assert "Settings with one seed only, and so without an interval: 4." in page.text
     for _, cells in page.rows("groups"):
         assert "data-low" not in cells["accuracy_percent"]
         assert "±" not in cells["accuracy_percent"]["text"]
