@@ -37,7 +37,7 @@ from edgelearn.studies.analysis import (
 from edgelearn.studies.table import PARQUET, TUNING, read_study
 from edgelearn.studies.wording import NOTHING, Number, scale_for, shown, title_of
 
-MOST_CELLS_SHOWN = 30_000  # table cells; above, the page would be too large to send
+MOST_CELLS_SHOWN = 15_000  # table cells; above, the page would be too large to send
 MOST_PAIRS_SHOWN = 120
 
 
@@ -140,7 +140,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Contents:
-    """All that a page says, before it is HTML or Markdown."""
+    """All that a page says, before it is HTML or Markdown; `left_out` says what it has no room for."""
 
     source: Source
     axes: tuple[str, ...]
@@ -164,6 +164,17 @@ def of_interval(column: str, over: Interval | None, scale: float, about: str = "
 
 def _text(value: Any) -> str:
     return NOTHING if value is None else str(value)
+
+
+def without_cells(contents: Contents) -> Contents:
+    """Return what a page says without the table of all cells."""
+    tables = {key: table for key, table in contents.tables.items() if key != "cells"}
+    return replace(contents, tables=tables, left_out=_left_out(contents.tables["cells"]))
+
+
+def _left_out(cells: Table) -> str:
+    size = f"{len(cells.rows):,} cells in {len(cells.columns)} columns"
+    return f"{size} are more than a page holds; table.csv has them all."
 
 
 def measured_where(source: Source) -> str:
@@ -194,8 +205,7 @@ def contents_of(source: Source, within: float = 1.0, reference: str | float = "w
     cells = _cells_table(frame, axes)
     left_out = ""
     if len(cells.rows) * len(cells.columns) > MOST_CELLS_SHOWN:
-        size = f"{len(cells.rows):,} cells in {len(cells.columns)} columns"
-        left_out = f"{size} are more than a page holds; table.csv has them all."
+        left_out = _left_out(cells)
     else:
         tables["cells"] = cells
     tables["failed"] = _failed_table(frame, axes)

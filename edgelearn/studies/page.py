@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 from edgelearn.errors import UserError
-from edgelearn.studies.contents import Column, Contents, Table, measured_where
+from edgelearn.studies.contents import Column, Contents, Table, measured_where, without_cells
 from edgelearn.studies.wording import NOTHING, Number
+
+MOST_BYTES = 2_900_000  # of a page that can be sent; above, all cells are left to table.csv
 
 
 def to_html(contents: Contents) -> str:
@@ -32,7 +34,7 @@ def to_html(contents: Contents) -> str:
     )
     environment.tests["number"] = lambda value: isinstance(value, Number)
     scripts = "\n".join(Resources(mode="inline", components=["bokeh"], log_level="error").js_raw)
-    return environment.get_template("page.html.j2").render(
+    text = environment.get_template("page.html.j2").render(
         c=contents,
         measured_where=measured_where(contents.source),
         plots=plots_of(contents),
@@ -42,6 +44,9 @@ def to_html(contents: Contents) -> str:
         bokeh=scripts,
         version=__version__,
     )
+    if len(text.encode()) > MOST_BYTES and "cells" in contents.tables:
+        return to_html(without_cells(contents))
+    return text
 
 
 def missing_extra(error: ImportError) -> UserError:

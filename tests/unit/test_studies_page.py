@@ -431,8 +431,9 @@ def test_how_rates_were_chosen_is_told():
         )
 
 
-def test_more_cells_than_a_page_holds_are_left_to_the_table(monkeypatch):
-    monkeypatch.setattr("edgelearn.studies.contents.MOST_CELLS_SHOWN", 100)
+@pytest.mark.parametrize("limit", ["contents.MOST_CELLS_SHOWN", "page.MOST_BYTES"])
+def test_more_cells_than_a_page_holds_are_left_to_the_table(monkeypatch, limit):
+    monkeypatch.setattr(f"edgelearn.studies.{limit}", 100)
     contents = contents_of(source_of(made_study.rows(rules=("bp",), bits=(4, 8), roundings=("residual",))))
     page = Page(to_html(contents))
     assert "cells" not in page.tables
