@@ -46,6 +46,10 @@ def show(folder: Folder, within: Within = 1.0, reference: Reference = "widest", 
                 "kind": source.kind,
                 "cells": {"planned": source.planned, "ended": len(source.frame)},
                 "axes": list(contents.axes),
+                "findings": [
+                    {"text": one.text, "rests_on": [group.setting for group in one.rests_on]}
+                    for one in contents.findings
+                ],
                 "groups": [_group_as_dict(group, measures) for group in contents.groups],
                 "smallest_bits": [
                     {
@@ -68,6 +72,8 @@ def show(folder: Folder, within: Within = 1.0, reference: Reference = "widest", 
     for said in contents.summary:
         words = "".join(part if isinstance(part, str) else part.shown for part in said)
         console.print(f"- {words}", soft_wrap=True)
+    for finding in contents.findings:
+        console.print(f"- finding: {finding.text}", soft_wrap=True)
     for key in ("groups", "bits", "failed"):
         if key in contents.tables and contents.tables[key].rows:
             console.print(f"\n{heading(key, within)}")

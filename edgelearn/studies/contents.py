@@ -34,6 +34,7 @@ from edgelearn.studies.analysis import (
     smallest_bits,
     worth,
 )
+from edgelearn.studies.findings import Finding, read_findings
 from edgelearn.studies.table import PARQUET, TUNING, read_study
 from edgelearn.studies.wording import NOTHING, Number, scale_for, shown, title_of
 
@@ -52,6 +53,7 @@ class Source:
     planned : cells of the plan, ended or not
     toml : study.toml as text
     tuning : tuning.json as plain data; None where no rates were tuned
+    folder : where findings.toml may be
     """
 
     name: str
@@ -62,6 +64,7 @@ class Source:
     frame: Any
     toml: str = ""
     tuning: Any = None
+    folder: Path | None = None
 
     @property
     def title(self) -> str:
@@ -104,6 +107,7 @@ def open_study(folder: Path) -> Source:
         study.frame,
         study.plan.to_toml(),
         tuning,
+        folder,
     )
 
 
@@ -153,6 +157,7 @@ class Contents:
     tuning: str
     within: float
     left_out: str
+    findings: tuple[Finding, ...] = ()
 
 
 def of_interval(column: str, over: Interval | None, scale: float, about: str = "") -> Number | None:
@@ -229,6 +234,7 @@ def contents_of(source: Source, within: float = 1.0, reference: str | float = "w
         _tuning_said(source) if source.tuning is not None else "",
         within,
         left_out,
+        tuple(read_findings(source.folder, groups)) if source.folder is not None else (),
     )
 
 

@@ -68,6 +68,11 @@ def to_markdown(contents: Contents) -> str:
         words = (part.shown if isinstance(part, Number) else _escaped(part) for part in said)
         lines.append(f"- {''.join(words)}")
     lines += ["", f"Accuracy is that {measured_where(source)}; means over seeds ± half a 95 % interval (Student's t)."]
+    if contents.findings:
+        lines += ["", "## Findings", ""]
+    for finding in contents.findings:
+        lines.append(f"- {_escaped(finding.text)}")
+        lines += [f"    - rests on {_escaped(name)}: {accuracy}" for name, accuracy in finding.rows]
     for key, table in contents.tables.items():
         if key != "cells" and table.rows:
             lines += ["", f"## {_plain_line(heading(key, contents.within))}", ""]
