@@ -73,6 +73,7 @@ BETTER = (
     ("TAGE + mdfa", "TAGE, wide bimodal"),
     ("TAGE + mdfa", "TAGE + frozen"),
 )
+COMPARED = "TAGE + mdfa", "TAGE, tags of 12 bits"
 NO_BLOCK = np.empty(0, np.uint8)
 
 
@@ -165,6 +166,25 @@ def tables(traces: list[dict[str, Any]], means: dict[str, dict[str, Any]]) -> li
     return [*lines, ""]
 
 
+def gains(traces: list[dict[str, Any]], name: str, rival: str) -> list[str]:
+    """Return Markdown: by how much MPKI a predictor is better than another on each trace, and where the gain is."""
+    by = {row["trace"]: 1000 * (row["misses"][rival] - row["misses"][name]) / row["instructions"] for row in traces}
+    of = {row["trace"]: 1000 * row["misses"][rival] / row["instructions"] for row in traces}
+    lines = [f"MPKI of {rival} less that of {name}, trace by trace:", ""]
+    lines += [f"| {' | '.join(trace.removeprefix('DIST-') for trace in by)} |", "|---" * len(by) + "|"]
+    lines += [f"| {' | '.join(f'{gain:.4f}' for gain in by.values())} |", ""]
+    for what, among in (("all", list(by)), ("held out", list(HELD_OUT))):
+        total, best = sum(by[trace] for trace in among), sorted(among, key=lambda trace: -by[trace])
+        lines.append(f"{what}: {100 * total / sum(of[trace] for trace in among):.2f} % fewer")
+        for n in (1, 2):
+            rest = [trace for trace in among if trace not in best[:n]]
+            less = 100 * sum(by[trace] for trace in rest) / sum(of[trace] for trace in rest)
+            share = 100 * sum(by[trace] for trace in best[:n]) / total
+            lines.append(f"- {share:.1f} % of it on {', '.join(best[:n])}; {less:.2f} % fewer on the others")
+    worse = [trace for trace in by if by[trace] < 0]
+    return [*lines, f"worse on {len(worse)} of {len(by)}: {', '.join(worse)}", ""]
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--budget", default=BUDGET, help="bytes of tables of each predictor")
@@ -178,7 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--add and --tables are for all predictors at 32KB; leave --predictors and --budget out")
     kept = json.loads(RESULTS.read_text()) if given.add or given.tables else {"traces": [], "predictors": {}}
     if given.tables:
-        print("\n".join(tables(kept["traces"], kept["predictors"])))
+        print("\n".join([*tables(kept["traces"], kept["predictors"]), *gains(kept["traces"], *COMPARED)]))
         return 0
     names = given.predictors.split(",") if given.predictors else list(PREDICTORS)
     names = [name for name in names if name not in kept["predictors"]]
@@ -196,6 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
     print("\n".join(tables(traces, means)))
     if not whole:
         return 0
+    print("\n".join(gains(traces, *COMPARED)))
     checked = bars(traces, means)
     for bar in checked:
         print(f"{'met' if bar['met'] else 'NOT MET'}: {bar['bar']}: {bar['value']:.3f}")
