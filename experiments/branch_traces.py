@@ -25,9 +25,10 @@ from joblib import Parallel, delayed
 
 from edgelearn import __version__
 from edgelearn.branch.catalog import make_predictor
-from edgelearn.branch.informed import LOCAL, LOCAL_BITS, ROW_BITS, Informed
+from edgelearn.branch.hybrid import ROW_BITS
+from edgelearn.branch.informed import LOCAL, LOCAL_BITS, Informed
 from edgelearn.branch.predictor import Predictor
-from edgelearn.branch.tage import Tage
+from edgelearn.branch.tage import Tage, TageSpec
 from edgelearn.branch.traces.source import open_trace
 from edgelearn.branch_run import budget_bytes
 from edgelearn.errors import UserError
@@ -85,7 +86,8 @@ def make(name: str, budget: int) -> Predictor:
 def one_unit(budget: int, seed: int = 7) -> Informed:
     """Return `tage+mdfa` with one hidden unit a row in place of four, and as many more rows as fit."""
     four = Informed.for_budget(budget, seed=seed)
-    side, main = replace(four.side, hidden=1), four.main.spec
+    side, main = replace(four.side, hidden=1), TageSpec.for_budget(budget)
+    main = replace(main, tag_bits=main.tag_bits - 1)
     rows = (8 * budget - main.table_bits - (LOCAL << LOCAL_BITS)) // (8 * side.row_words + ROW_BITS)
     return Informed(Tage(main), replace(side, rows=rows))
 
