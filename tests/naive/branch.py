@@ -206,7 +206,8 @@ class Layered:
                 self.written += 1
         self.drift += 1 if wrong else -1
         if abs(self.drift) == 18:
-            self.theta, self.drift = max(1, self.theta + self.drift // 18), 0
+            most = 2 ** (len(self.lengths) * 127 * 31 // 64).bit_length() - 1
+            self.theta, self.drift = clip(self.theta + self.drift // 18, 1, most), 0
 
 
 class Tage:
