@@ -147,15 +147,13 @@ class BranchReport:
             for row in c["predictors"]
         ]
         console.print()
-        if not _print_table(
-            console, [one | other for one, other in zip(told, costs, strict=True)], only_if_it_fits=True
-        ):
+        both = list(zip(told, costs, strict=True))
+        if not _print_table(console, [one | cost for one, cost in both], only_if_it_fits=True):
             _print_table(console, told)
             console.print()
-            _print_table(
-                console, [{"predictor": one["predictor"]} | other for one, other in zip(told, costs, strict=True)]
-            )
-        hybrid = " trained: of a hybrid, what its main predictor learned." if _has_hybrid(c) else ""
+            _print_table(console, [{"predictor": one["predictor"]} | cost for one, cost in both])
+        has_hybrid = any("+" in row["name"] for row in c["predictors"])
+        hybrid = " trained: of a hybrid, what its main predictor learned." if has_hybrid else ""
         console.print(
             "ps, cycles of 300 ps, pJ: a prediction in the wide-row model of a 5 nm technology; pJ, 45 nm: a "
             f"prediction, and its share of updates, by 64-bit words. MPKI: directions only.{hybrid}",
@@ -169,28 +167,25 @@ def print_sweep(reports: Sequence[BranchReport], console: Console) -> None:
     """Print a sweep for people: what each predictor missed at each budget, and what it stores there."""
     contents = [report.content for report in reports]
     known = contents[0]["instructions"] is not None
-    _print_head(console, contents[0])
-    names = dict.fromkeys(
-        name for c in contents for name in (*(row["given"] for row in c["predictors"]), *c["left_out"])
-    )
+    given = [name.strip() for name in contents[0]["settings"]["predictors"].split(",")]
+    found = {name for c in contents for name in (*(row["given"] for row in c["predictors"]), *c["left_out"])}
 
-    def lines(title: str, cell: Callable[[dict[str, Any]], str]) -> list[dict[str, str]]:
-        found: dict[str, dict[str, str]] = {name: {title: name} for name in names}
+    def table(title: str, cell: Callable[[dict[str, Any]], str]) -> list[dict[str, str]]:
+        lines = {name: {title: name} for name in given if name in found}
         for c in contents:
             rows = {row["given"]: row for row in c["predictors"]}
-            for name, line in found.items():
+            for name, line in lines.items():
                 line[f"{c['budget_bytes'] >> 10} KB"] = cell(rows[name]) if name in rows else "-"
-        return list(found.values())
+        return list(lines.values())
 
+    _print_head(console, contents[0])
     console.print()
-    _print_table(
-        console,
-        lines("MPKI", lambda row: f"{row['mpki']:.3f}")
-        if known
-        else lines("%", lambda row: f"{row['rate_percent']:.2f}"),
-    )
+    if known:
+        _print_table(console, table("MPKI", lambda row: f"{row['mpki']:.3f}"))
+    else:
+        _print_table(console, table("%", lambda row: f"{row['rate_percent']:.2f}"))
     console.print()
-    _print_table(console, lines("storage, KiB", lambda row: f"{row['storage_bits'] / 8192:.2f}"))
+    _print_table(console, table("storage, KiB", lambda row: f"{row['storage_bits'] / 8192:.2f}"))
     if any(c["left_out"] for c in contents):
         console.print("-: no room at that budget")
 
@@ -220,10 +215,6 @@ def _print_table(console: Console, rows: list[dict[str, str]], only_if_it_fits: 
         table.width = width
     console.print(table, soft_wrap=True)
     return True
-
-
-def _has_hybrid(content: dict[str, Any]) -> bool:
-    return any("+" in row["name"] for row in content["predictors"])
 
 
 def run_branches(
@@ -319,9 +310,8 @@ def _names(settings: BranchSettings) -> tuple[list[str], list[str]]:
     left_out = [name for name in names if not takes_delay(name)]
     if not settings.delay or not left_out or "predictors" in settings.model_fields_set:
         return names, []
-    return [name for name in names if name not in left_out], [
-        f"left out, for they have no delay: {', '.join(left_out)}"
-    ]
+    kept = [name for name in names if name not in left_out]
+    return kept, [f"left out, for they have no delay: {', '.join(left_out)}"]
 
 
 def _run(

@@ -80,6 +80,11 @@ class Informed(Hybrid):
         return cls(Tage(main), replace(SIDE, rule=rule, seed=seed, rows=rows))
 
     @property
+    def local_shape(self) -> tuple[int, int]:
+        """Return how many local histories there are, and the outcomes of one."""
+        return self._local.shape[0], self._local.shape[1]
+
+    @property
     def side_bits(self) -> int:
         """Return the bits of rows with tags, useful counters and choosers, and of local histories."""
         return super().side_bits + self._local.size

@@ -116,9 +116,7 @@ def _list_branches() -> None:
         {"predictor": name, "parameters": kind.parameters, "what": kind.description} for name, kind in KINDS.items()
     ]
     print_table(rows)
-    typer.echo(
-        "\nand tagged side rows of any rule beside a perceptron, a hashed one or TAGE: tage+mdfa, hashed+dfa, ...\n"
-    )
+    typer.echo("\nand tagged side rows of any rule beside perceptron, hashed or tage: tage+mdfa, hashed+dfa, ...\n")
     names = trace_names()
     traces = [{"trace": name, "branches": "" if n is None else f"{n:,}"} for name, n in names.items()]
     print_table(traces) if traces else typer.echo(
