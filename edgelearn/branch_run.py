@@ -129,7 +129,7 @@ class BranchReport:
             {
                 "predictor": row["name"],
                 "storage": f"{row['storage_bits'] / 8192:,.2f} KiB",
-                "mispredicted": f"{row['misses']:,}",
+                "missed": f"{row['misses']:,}",
                 "rate": f"{row['rate_percent']:.2f} %",
                 "MPKI": "-" if row["mpki"] is None else f"{row['mpki']:.3f}",
                 "trained": f"{row['trained_percent']:.1f} %",
