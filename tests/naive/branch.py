@@ -165,7 +165,7 @@ class Hashed:
             table[place] = clip(table[place] + 2 * outcome - 1, -128, 127)
         self.drift += 1 if wrong else -1
         if self.drift == 18:
-            self.theta, self.drift = self.theta + 1, 0
+            self.theta, self.drift = min(self.theta + 1, 2 ** (128 * len(self.lengths)).bit_length() - 1), 0
         if self.drift == -18:
             self.theta, self.drift = self.theta - 1, 0
 
