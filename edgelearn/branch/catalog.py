@@ -104,7 +104,8 @@ def _two_layer(rule: str) -> Callable[[list[Any], int, int], Predictor]:
             return TwoLayer(TwoLayerSpec.for_budget(budget, rule, delay=delay))
         if len(given) != 3:
             raise UserError(f"{rule}:{':'.join(map(str, given))} has not rows, history and units; give {rule}:156:24:8")
-        return TwoLayer(TwoLayerSpec.of_shape(rule, *given, delay=delay))
+        rows, length, hidden = given
+        return TwoLayer(TwoLayerSpec.of_shape(rule, rows, length, hidden, delay))
 
     return make
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgelearn.branch.kernels.generator import drawn32
 from edgelearn.branch.kernels.history import pushed
 from edgelearn.branch.kernels.two_layer import (
     AT,
@@ -13,7 +14,6 @@ from edgelearn.branch.kernels.two_layer import (
     MISSES,
     ROWS,
     THETA,
-    drawn,
     fill,
     learn,
     output_of,
@@ -41,7 +41,7 @@ def judge(n, wrong, main_wrong, useful, chooser):  # type: ignore[no-untyped-def
 @inlined
 def claim(n, own_tag, words, tag, useful, chooser, settings, r, counts):  # type: ignore[no-untyped-def]
     """Wear out the row in the place of a misprediction, or take it, by chance; return the state of the generator."""
-    r = drawn(r)
+    r = drawn32(r)
     if and32(shr_unsigned32(r, np.int32(8)), np.int32(255)) < CHANCE:
         if useful[n] > 0:
             useful[n] -= 1
