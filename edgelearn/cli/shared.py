@@ -79,4 +79,4 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     table = Table(*rows[0], box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 170).print(table)
+    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 170).print(table)

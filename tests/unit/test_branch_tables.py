@@ -10,6 +10,7 @@ import pytest
 from edgelearn.branch import perceptrons
 from edgelearn.branch.counters import Bimodal, BimodalSpec, Gshare, GshareSpec, Tournament, TournamentSpec
 from edgelearn.branch.counting import Counting
+from edgelearn.branch.kernels import layered as layered_kernel
 from edgelearn.branch.kernels import tage as tage_kernel
 from edgelearn.branch.kernels.generator import drawn
 from edgelearn.branch.layered import Layered, LayeredSpec
@@ -180,6 +181,27 @@ def test_the_threshold_adapts_both_ways():
         assert predictor.theta == oracle.theta
         seen.add(oracle.theta)
     assert min(seen) < 10 < max(seen)
+
+
+@pytest.mark.parametrize("kind", ["hashed", "layered"])
+def test_the_threshold_ends_where_its_bits_do(kind):
+    """Every branch is mispredicted."""
+    if kind == "hashed":
+        predictor, oracle = HashedPerceptron(HashedSpec(1, (0,))), naive.Hashed(1, (0,))
+        register, most, first = perceptrons.THETA, 255, 1
+    else:
+        predictor, oracle = Layered(LayeredSpec(1, 1, (0,))), naive.Layered(1, (0,), 1, 3, 32, True, 7)
+        register, most, first = layered_kernel.THETA, 63, 0
+    assert (1 << predictor.spec.theta_bits) - 1 == most
+    predictor._registers[register] = oracle.theta = most - 1
+    pcs, outcomes, seen = [0] * 600, [(k + first) % 2 for k in range(600)], []
+    for start in range(0, 600, 20):
+        part = slice(start, start + 20)
+        assert predictions(predictor, pcs[part], outcomes[part]) == naive.run(oracle, pcs[part], outcomes[part])
+        assert predictor.theta == oracle.theta
+        seen.append(oracle.theta)
+    assert max(seen) == most
+    assert seen.count(most) > 5
 
 
 def test_useful_counters_are_halved_after_1024_failures():
