@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgelearn.branch.counters import Gshare, Tournament
 from edgelearn.branch.hybrid import ROW_BITS, Hybrid
+from edgelearn.branch.informed import Informed
+from edgelearn.branch.kernels.two_layer import NONE
 from edgelearn.branch.layered import Layered
 from edgelearn.branch.perceptrons import HashedPerceptron, Perceptron
 from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.tage import Tage
-from edgelearn.branch.two_layer import TwoLayer, TwoLayerSpec
+from edgelearn.branch.two_layer import RULES, TwoLayer, TwoLayerSpec
 from hw_models.branch_cost import Datapath, Memory, Sums
 
 USEFUL_BITS, COUNTER_BITS = 2, 3  # of an entry of TAGE
@@ -65,8 +69,12 @@ def datapath_of(predictor: Predictor) -> Datapath:
     if isinstance(predictor, Hybrid):
         main = datapath_of(predictor.main)
         side = _rows(predictor.side, predictor.side.name, ROW_BITS, counts["side_trained"] / max(counts["branches"], 1))
+        beside: tuple[Datapath, ...] = (side,)
+        if isinstance(predictor, Informed):  # the word of the main predictor and local histories are inputs of rows
+            local = Memory(*predictor.local_shape, written=1)
+            beside = (replace(side, waits=True), Datapath("local histories", (local,), (), 1.0))
         parts = (main.memories, main.sums, main.updates, main.adds, main.add_bits)
-        return Datapath(name, *parts, beside=(side,))
+        return Datapath(name, *parts, beside=beside)
     raise TypeError(f"{name} has no datapath")
 
 
@@ -74,4 +82,5 @@ def _rows(spec: TwoLayerSpec, name: str, more_bits: int, updates: float) -> Data
     """Return the datapath of two-layer rows; `more_bits` are tag and counters beside the words of a row."""
     memory = Memory(spec.rows, 8 * spec.row_words + more_bits, written=1)
     hidden = Sums(spec.length + 1, trees=spec.hidden, signed=True, saturated=True)
-    return Datapath(name, (memory,), (hidden, Sums(spec.hidden, 16, products=spec.hidden)), updates, spec.row_words)
+    words = spec.hidden + 1 if RULES[spec.rule].feedback == NONE else spec.row_words
+    return Datapath(name, (memory,), (hidden, Sums(spec.hidden, 16, products=spec.hidden)), updates, words)

@@ -32,10 +32,9 @@ def plot_sweep(reports: Sequence[BranchReport], path: Path) -> None:
     known = first["instructions"] is not None
     lines: dict[str, list[tuple[float, float]]] = {}
     for report in reports:
-        named = [name.strip() for name in report.content["settings"]["predictors"].split(",")]
-        for name, row in zip(named, report.content["predictors"], strict=True):
+        for row in report.content["predictors"]:
             value = row["mpki"] if known else row["rate_percent"]
-            lines.setdefault(name, []).append((row["storage_bits"] / 8192, value))
+            lines.setdefault(row["given"], []).append((row["storage_bits"] / 8192, value))
     with style.context(["default", STYLE]):
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         axes = figure.add_subplot()

@@ -44,7 +44,7 @@ class View:
 
     def __init__(self, config: StreamConfig, live: bool, console: Console | None = None) -> None:
         self.config = config
-        console = console or Console(stderr=True, highlight=False, markup=False)
+        console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
         shown = console.is_terminal and not (live and sys.stdout.isatty())
         # the predictions of a live stream stay on the standard output: rich would take them to the screen
         screen = Live(console=console, transient=True, refresh_per_second=4, redirect_stdout=not live)

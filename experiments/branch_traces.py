@@ -2,10 +2,12 @@
 
     python experiments/branch_traces.py              all of it, 32 KB
     python experiments/branch_traces.py --budget 8KB   another size; nothing is written, no bar is checked
+    python experiments/branch_traces.py --tables       the tables of branch_traces.json; nothing is run
 
 Each trace is the first million conditional branches of a program, or all of a shorter one; addresses are shifted as
 their source says. Parameters were chosen on the first 400,000 branches of five traces, the other nine are held out:
-every mean is printed over all and over those nine. Needs the traces below `branch_traces/` in the folders of
+every mean is printed over all and over those nine. `--add` runs only predictors that branch_traces.json does not have
+yet, and adds their rows. Needs the traces below `branch_traces/` in the folders of
 EDGELEARN_DATA. Prints Markdown tables and writes experiments/results/branch_traces.json.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,10 @@ from joblib import Parallel, delayed
 
 from edgelearn import __version__
 from edgelearn.branch.catalog import make_predictor
+from edgelearn.branch.hybrid import ROW_BITS
+from edgelearn.branch.informed import LOCAL, LOCAL_BITS, Informed
+from edgelearn.branch.predictor import Predictor
+from edgelearn.branch.tage import Tage, TageSpec
 from edgelearn.branch.traces.source import open_trace
 from edgelearn.branch_run import budget_bytes
 from edgelearn.errors import UserError
@@ -58,6 +65,7 @@ PREDICTORS = {
     "TAGE + dfa": "tage+dfa",
     "TAGE + bp": "tage+bp",
     "TAGE + frozen": "tage+frozen",
+    "TAGE + mdfa, one unit": "",  # see `make`
 }
 BETTER = (
     ("layered", "hashed, 8 tables to 128"),
@@ -66,13 +74,28 @@ BETTER = (
     ("TAGE + mdfa", "TAGE, wide bimodal"),
     ("TAGE + mdfa", "TAGE + frozen"),
 )
+COMPARED = "TAGE + mdfa", "TAGE, tags of 12 bits"
 NO_BLOCK = np.empty(0, np.uint8)
+
+
+def make(name: str, budget: int) -> Predictor:
+    """Return a predictor of the table, or by its name."""
+    return one_unit(budget) if name == "TAGE + mdfa, one unit" else make_predictor(PREDICTORS.get(name, name), budget)
+
+
+def one_unit(budget: int, seed: int = 7) -> Informed:
+    """Return `tage+mdfa` with one hidden unit a row in place of four, and as many more rows as fit."""
+    four = Informed.for_budget(budget, seed=seed)
+    side, main = replace(four.side, hidden=1), TageSpec.for_budget(budget)
+    main = replace(main, tag_bits=main.tag_bits - 1)
+    rows = (8 * budget - main.table_bits - (LOCAL << LOCAL_BITS)) // (8 * side.row_words + ROW_BITS)
+    return Informed(Tage(main), replace(side, rows=rows))
 
 
 def measure(trace: str, names: list[str], budget: int) -> dict[str, Any]:
     """Run predictors over one trace."""
     source = open_trace(trace)
-    predictors = {name: make_predictor(PREDICTORS.get(name, name), budget) for name in names}
+    predictors = {name: make(name, budget) for name in names}
     misses = dict.fromkeys(names, 0)
     for pc, taken in source.blocks():
         shifted = pc >> np.uint32(source.pc_shift)
@@ -92,7 +115,7 @@ def summary(traces: list[dict[str, Any]], name: str, budget: int) -> dict[str, A
     """Return storage and means of one predictor."""
     rate = {row["trace"]: 100 * row["misses"][name] / row["branches"] for row in traces}
     mpki = {row["trace"]: 1000 * row["misses"][name] / row["instructions"] for row in traces}
-    predictor: Any = make_predictor(PREDICTORS.get(name, name), budget)
+    predictor = make(name, budget)
     means = {}
     for key, of in (("mpki", mpki), ("rate_percent", rate)):
         means[f"mean_{key}"] = round(float(np.mean(list(of.values()))), 4)
@@ -145,26 +168,57 @@ def tables(traces: list[dict[str, Any]], means: dict[str, dict[str, Any]]) -> li
     return [*lines, ""]
 
 
+def gains(traces: list[dict[str, Any]], name: str, rival: str) -> list[str]:
+    """Return Markdown: by how much MPKI a predictor is better than another on each trace, and where the gain is."""
+    by = {row["trace"]: 1000 * (row["misses"][rival] - row["misses"][name]) / row["instructions"] for row in traces}
+    of = {row["trace"]: 1000 * row["misses"][rival] / row["instructions"] for row in traces}
+    lines = [f"MPKI of {rival} less that of {name}, trace by trace:", ""]
+    lines += [f"| {' | '.join(trace.removeprefix('DIST-') for trace in by)} |", "|---" * len(by) + "|"]
+    lines += [f"| {' | '.join(f'{gain:.4f}' for gain in by.values())} |", ""]
+    for what, among in (("all", list(by)), ("held out", list(HELD_OUT))):
+        total, best = sum(by[trace] for trace in among), sorted(among, key=lambda trace: -by[trace])
+        lines.append(f"{what}: {100 * total / sum(of[trace] for trace in among):.2f} % fewer")
+        for n in (1, 2):
+            rest = [trace for trace in among if trace not in best[:n]]
+            less = 100 * sum(by[trace] for trace in rest) / sum(of[trace] for trace in rest)
+            share = 100 * sum(by[trace] for trace in best[:n]) / total
+            lines.append(f"- {share:.1f} % of it on {', '.join(best[:n])}; {less:.2f} % fewer on the others")
+    worse = [trace for trace in by if by[trace] < 0]
+    return [*lines, f"worse on {len(worse)} of {len(by)}: {', '.join(worse)}", ""]
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--budget", default=BUDGET, help="bytes of tables of each predictor")
     parser.add_argument("--predictors", help="names as of `edgelearn branch`, divided by commas, in place of all")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
+    parser.add_argument("--add", action="store_true", help="run only what branch_traces.json does not have yet")
+    parser.add_argument("--tables", action="store_true", help="run nothing, print the tables of branch_traces.json")
     given = parser.parse_args(arguments)
-    names = given.predictors.split(",") if given.predictors else list(PREDICTORS)
     whole = not given.predictors and given.budget == BUDGET
+    if (given.add or given.tables) and not whole:
+        parser.error("--add and --tables are for all predictors at 32KB; leave --predictors and --budget out")
+    kept = json.loads(RESULTS.read_text()) if given.add or given.tables else {"traces": [], "predictors": {}}
+    if given.tables:
+        print("\n".join([*tables(kept["traces"], kept["predictors"]), *gains(kept["traces"], *COMPARED)]))
+        return 0
+    names = given.predictors.split(",") if given.predictors else list(PREDICTORS)
+    names = [name for name in names if name not in kept["predictors"]]
     try:
         budget = budget_bytes(given.budget)
         if not whole:
             names = [name for name in names if fits(name, budget)]
         traces = Parallel(n_jobs=given.jobs)(delayed(measure)(trace, names, budget) for trace in TRACES)
-        means = {name: summary(traces, name, budget) for name in names}
+        for new, old in zip(traces, kept["traces"], strict=False):
+            new["misses"] = old["misses"] | new["misses"]
+        means = kept["predictors"] | {name: summary(traces, name, budget) for name in names}
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     print("\n".join(tables(traces, means)))
     if not whole:
         return 0
+    print("\n".join(gains(traces, *COMPARED)))
     checked = bars(traces, means)
     for bar in checked:
         print(f"{'met' if bar['met'] else 'NOT MET'}: {bar['bar']}: {bar['value']:.3f}")
@@ -183,7 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
 def fits(name: str, budget: int) -> bool:
     """Return whether a predictor of the table, whose parameters may be those of 32 KB, fits a budget."""
     try:
-        make_predictor(PREDICTORS.get(name, name), budget)
+        make(name, budget)
     except UserError:
         if name in PREDICTORS:
             return False

@@ -115,6 +115,7 @@ class Datapath:
     adds : words changed by an update, an adder each
     add_bits : of such a word
     beside : other datapaths that work at the same time, as the side table of a hybrid
+    waits : whether the sums of this one, which stands beside another, have the word of that one as an input
 
     Raises
     ------
@@ -128,6 +129,7 @@ class Datapath:
     adds: float = 0.0
     add_bits: int = 8
     beside: tuple[Datapath, ...] = ()
+    waits: bool = False
 
     def __post_init__(self) -> None:
         if not self.memories:
@@ -300,7 +302,11 @@ def calibrations(use: str | None = None) -> list[Calibration]:
 
 
 def _wide_row(datapath: Datapath, clock_ps: float) -> ModelCost:
-    latency = max(max(stages_ps(part).values()) for part in datapath.parts)
+    latency = first = max(stages_ps(datapath).values())
+    for part in datapath.parts[1:]:
+        stages = stages_ps(part)
+        late = max(first - stages["sram"], 0.0) if part.waits else 0.0
+        latency = max(latency, max(stages.values()) + late)
     constants = energy_constants()
     memory = sum(_dot(_memory_energy(memory), constants) for part in datapath.parts for memory in part.memories)
     logic = sum(_dot(_sums_energy(part.sums), constants) for part in datapath.parts)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import lzma
 import os
 import shutil
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 import pytest
 
 from edgelearn.errors import UserError
@@ -53,3 +58,34 @@ def require_chromium() -> str:
         missing("chromium is not installed: apt-get install chromium")
     assert path is not None
     return path
+
+
+def require_file(name: str) -> Path:
+    """Return the path of a file below one of the folders of EDGELEARN_DATA."""
+    for folder in os.environ.get("EDGELEARN_DATA", "").split(os.pathsep):
+        if folder and (path := Path(folder, name)).is_file():
+            return path
+    missing(f"{name} is missing; name the folder it is in by the variable EDGELEARN_DATA")
+    raise AssertionError
+
+
+@cache
+def packed_trace(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return addresses, as they are, and outcomes of a packed trace of branches."""
+    path = require_file(f"branch_traces/{name}.npz.xz")
+    with np.load(io.BytesIO(lzma.decompress(path.read_bytes()))) as trace:
+        pc = trace["pcs"][trace["idx"]].astype(np.uint32)
+        return pc, np.unpackbits(trace["taken"], count=int(trace["n"]))
+
+
+@cache
+def whole_trace(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return addresses and outcomes of a whole trace of branches."""
+    with np.load(require_file(f"branch_traces/{name}.npz")) as trace:
+        pc = trace["pc_table"][trace["pc_index"]].astype(np.uint32)
+        return pc, np.unpackbits(trace["taken"], count=int(trace["n"]))
+
+
+def without_alignment(name: str, pc: np.ndarray) -> np.ndarray:
+    """Return addresses without the bits that are always 0: AArch64 has instructions of 4 bytes, x86 of any number."""
+    return pc if name.startswith("DIST") else pc >> np.uint32(2)

@@ -51,8 +51,9 @@ class GshareSpec:
 
     @property
     def name(self) -> str:
-        history = "" if self.history_bits == self.index_bits else f":{self.history_bits}"
-        return f"gshare:{self.index_bits}{history}{delayed(self.delay)}"
+        history = "" if self.history_bits == self.index_bits and self.initial == 2 else f":{self.history_bits}"
+        initial = "" if self.initial == 2 else f":{self.initial}"
+        return f"gshare:{self.index_bits}{history}{initial}{delayed(self.delay)}"
 
     @property
     def table_bits(self) -> int:

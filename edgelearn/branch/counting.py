@@ -14,6 +14,10 @@ from edgelearn.errors import UserError
 MOST_DELAY = 4096
 
 
+class DoesNotFit(UserError):
+    """A budget that a predictor has no room in: another budget may do."""
+
+
 class Specification(Protocol):
     """Settings of a predictor; tables are what a budget bounds, storage is tables and registers."""
 
@@ -76,7 +80,7 @@ class Counting(Predictor):
         ------
         UserError : "a block of branches ..."
         """
-        _check_block(pc, taken, predicted)
+        check_block(pc, taken, predicted)
         misses, trained, read, written = self._learn(np.ascontiguousarray(pc), np.ascontiguousarray(taken), predicted)
         for name, count in zip(self._counts, (len(pc), misses, trained, read, written), strict=True):
             self._counts[name] += int(count)
@@ -87,12 +91,20 @@ class Counting(Predictor):
         raise NotImplementedError
 
 
-def _check_block(pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> None:
+def check_block(pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> None:
+    """Compare types, lengths and outcomes, which kernels do not.
+
+    Raises
+    ------
+    UserError : "a block of branches ..."
+    """
     given = [(np.asarray(array).dtype.name, np.shape(array)) for array in (pc, taken, predicted)]
     n = len(pc)
     if given[:2] != [("uint32", (n,)), ("uint8", (n,))] or given[2] not in [("uint8", (n,)), ("uint8", (0,))]:
         told = ", ".join(f"{dtype}{list(shape)}" for dtype, shape in given)
-        raise UserError(f"a block of branches is {told}; give uint32[n], uint8[n] and uint8[n] or uint8[0]")
+        raise UserError(
+            f"a block of branches is {told}, which do not match; give uint32[n], uint8[n] and uint8[n] or uint8[0]"
+        )
     if n and taken.max() > 1:
         raise UserError(f"a block of branches has outcome {taken.max()}; give 0, not taken, and 1, taken")
 
@@ -112,9 +124,9 @@ def check_lengths(lengths: Iterable[int], lowest: int) -> None:
         raise UserError(f"history lengths {given} do not rise; give 1 to 64 lengths, each longer than the one before")
 
 
-def too_small(n_bytes: int, name: str, smallest_bits: int) -> UserError:
+def too_small(n_bytes: int, name: str, smallest_bits: int) -> DoesNotFit:
     """Return the error for a budget that not even the smallest predictor fits."""
-    return UserError(f"budget {n_bytes} bytes is too small for {name}; give at least {-(-smallest_bits // 8)} bytes")
+    return DoesNotFit(f"budget {n_bytes} bytes is too small for {name}; give at least {-(-smallest_bits // 8)} bytes")
 
 
 def delayed(delay: int) -> str:

@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgelearn.branch.counting import DoesNotFit, check_block
 from edgelearn.branch.kernels import hybrid as kernel
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.branch.perceptrons import Perceptron, PerceptronSpec
 from edgelearn.branch.predictor import Predictor
-from edgelearn.branch.two_layer import GENERATOR_BITS, TwoLayerSpec, nearest_size, require_branches
+from edgelearn.branch.two_layer import GENERATOR_BITS, TwoLayerSpec, nearest_size
 from edgelearn.errors import UserError, unknown
 
 BLOCK = 1 << 15  # branches that the two predictors take in turn
@@ -23,6 +24,7 @@ ROW_BITS = kernel.TAG_BITS + kernel.USEFUL_BITS + kernel.CHOOSER_BITS  # of a ro
 
 
 # outcomes and units of side rows by size of the whole (see `nearest_size`), one part in how many they are given
+SIDE = TwoLayerSpec(theta=200, spread=20, v0=32)  # and their settings
 _SIDES = {"perceptron": (((24, 8), (36, 8), (36, 12)), 4), "hashed": (((36, 12), (36, 12), (36, 16)), 2)}
 
 
@@ -35,18 +37,20 @@ def side_for_budget(n_bytes: int, rule: str = "mdfa", seed: int = 7, main: str =
 
     Raises
     ------
-    UserError : fewer bytes than a row, an unknown main predictor
+    DoesNotFit : fewer bytes than a row
+    UserError : an unknown main predictor
     """
     if main not in _SIDES:
         raise unknown("main predictor", main, _SIDES)
     shapes, part = _SIDES[main]
     length, hidden = shapes[nearest_size(n_bytes)]
-    side = TwoLayerSpec(rule, length=length, hidden=hidden, theta=200, spread=20, v0=32, seed=seed)
+    side = replace(SIDE, rule=rule, length=length, hidden=hidden, seed=seed)
     row_bits = 8 * side.row_words + ROW_BITS
     rows = 8 * n_bytes // part // row_bits
     if rows < 1:
-        raise UserError(
-            f"{n_bytes} bytes have no room for a side row of {row_bits} bits in one part of {part}; give more"
+        raise DoesNotFit(
+            f"{n_bytes} bytes have no room for a side row of {row_bits} bits in one part of {part}; "
+            f"give {-(-part * row_bits // 8):,} or more"
         )
     return replace(side, rows=rows)
 
@@ -56,12 +60,15 @@ def perceptron_for_budget(n_bytes: int) -> Perceptron:
 
     Raises
     ------
-    UserError : fewer bytes than a row
+    DoesNotFit : fewer bytes than a row
     """
     length = (36, 36, 48)[nearest_size(n_bytes)]
     rows = 3 * n_bytes // 4 // (length + 1)
     if rows < 1:
-        raise UserError(f"{n_bytes} bytes have no room for a perceptron of {length + 1} in three quarters; give more")
+        raise DoesNotFit(
+            f"{n_bytes} bytes have no room for a perceptron of {length + 1} in three quarters; "
+            f"give {-(-4 * (length + 1) // 3)} or more"
+        )
     return Perceptron(PerceptronSpec(rows, length))
 
 
@@ -95,7 +102,7 @@ class Hybrid:
 
         Raises
         ------
-        UserError : too few bytes for a row of each
+        DoesNotFit : too few bytes for a row of each
         """
         return cls(perceptron_for_budget(n_bytes), side_for_budget(n_bytes, rule, seed))
 
@@ -120,7 +127,7 @@ class Hybrid:
 
     def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
         """Predict and learn branches one after another; return how many were mispredicted (see `Predictor`)."""
-        require_branches(pc, taken, predicted)
+        check_block(pc, taken, predicted)
         main = np.empty(min(BLOCK, len(pc)), np.uint8)
         misses = 0
         for start in range(0, len(pc), BLOCK):

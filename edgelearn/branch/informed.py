@@ -8,10 +8,12 @@ or 1: a row learns where the other one is wrong, not only what the branch does.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from typing import Self
 
 import numpy as np
 
+from edgelearn.branch.counting import DoesNotFit
 from edgelearn.branch.hybrid import ROW_BITS, Hybrid
 from edgelearn.branch.kernels import informed as kernel
 from edgelearn.branch.predictor import Predictor
@@ -21,6 +23,18 @@ from edgelearn.errors import UserError
 
 LOCAL, LOCAL_BITS = 8, 6  # outcomes of a branch's own, and address bits that find them
 SIDE = TwoLayerSpec("mdfa", length=36 + LOCAL + 1, hidden=4, rows=19, theta=160, spread=20, v_shift=7, v0=32)
+ROW = 8 * SIDE.row_words + ROW_BITS  # bits
+
+
+def _shortened(n_bytes: int) -> TageSpec:
+    """Return TAGE with tags one bit shorter than alone."""
+    alone = TageSpec.for_budget(n_bytes)
+    return replace(alone, tag_bits=alone.tag_bits - 1)
+
+
+def _rows_beside(main: TageSpec, n_bytes: int) -> int:
+    """Return how many rows there is room for beside TAGE and the local histories; 0 or less for none."""
+    return (8 * n_bytes - main.table_bits - (LOCAL << LOCAL_BITS)) // ROW
 
 
 class Informed(Hybrid):
@@ -54,16 +68,21 @@ class Informed(Hybrid):
 
         Raises
         ------
-        UserError : too few bytes
+        DoesNotFit : too few bytes
         """
-        alone = TageSpec.for_budget(n_bytes)
-        main = replace(alone, tag_bits=alone.tag_bits - 1)
-        side = replace(SIDE, rule=rule, seed=seed)
-        row_bits = 8 * side.row_words + ROW_BITS
-        rows = (8 * n_bytes - main.table_bits - (LOCAL << LOCAL_BITS)) // row_bits
+        main = _shortened(n_bytes)
+        rows = _rows_beside(main, n_bytes)
         if rows < 1:
-            raise UserError(f"{n_bytes} bytes have no room for a side row of {row_bits} bits beside tage; give more")
-        return cls(Tage(main), replace(side, rows=rows))
+            enough = next(n for n in count(n_bytes + 1) if _rows_beside(_shortened(n), n) > 0)
+            raise DoesNotFit(
+                f"{n_bytes} bytes have no room for a side row of {ROW} bits beside tage; give more, such as {enough:,}"
+            )
+        return cls(Tage(main), replace(SIDE, rule=rule, seed=seed, rows=rows))
+
+    @property
+    def local_shape(self) -> tuple[int, int]:
+        """Return how many local histories there are, and the outcomes of one."""
+        return self._local.shape[0], self._local.shape[1]
 
     @property
     def side_bits(self) -> int:

@@ -122,7 +122,7 @@ class Layered(Counting):
         spec = self.spec
         misses, trained, moved = kernel.run_layered(
             pc, taken, predicted, self.words, spec.index_bits, self.outputs, self._lengths, self._folds, spec.learned,
-            spec.shift, self._window, self._registers, self._scratch[0], self._scratch[1],
+            spec.shift, (1 << spec.theta_bits) - 1, self._window, self._registers, self._scratch[0], self._scratch[1],
         )  # fmt: skip
         tables = len(self._lengths)
         return misses, trained, 2 * tables * len(pc), moved + (tables * trained if spec.learned else 0)

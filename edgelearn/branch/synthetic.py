@@ -14,6 +14,8 @@ from edgelearn.errors import UserError, unknown
 
 FUNCTIONS = ("xor", "and", "mux", "xor3")  # mux: B where A, else the first noise; xor3: with the first noise
 FIRST_PC, PC_STEP = 64, 16
+MOST_BRANCHES = 1 << 28  # 7 bytes each
+DRAWN = 1 << 16  # iterations drawn at a time
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def synthetic_stream(function: str, noise: int, iterations: int, seed: int) -> S
 
     Raises
     ------
-    UserError : an unknown function, no noise branch where the function needs one, no iterations
+    UserError : an unknown function, no noise branch where the function needs one, no iterations, or too many
     """
     if function not in FUNCTIONS:
         raise unknown("function of a stream", function, FUNCTIONS)
@@ -50,18 +52,26 @@ def synthetic_stream(function: str, noise: int, iterations: int, seed: int) -> S
         raise UserError(
             f"{noise} noise branches, {iterations} iterations make no stream of {function}; give {least} and 1 or more"
         )
+    if iterations * (noise + 3) > MOST_BRANCHES:
+        raise UserError(
+            f"{iterations:,} iterations of {noise + 3} branches are more than {MOST_BRANCHES:,}; "
+            f"give {MOST_BRANCHES // (noise + 3):,} iterations or fewer"
+        )
     draw = np.random.default_rng(seed)
-    a, b = draw.integers(0, 2, iterations), draw.integers(0, 2, iterations)
-    x = draw.integers(0, 2, (iterations, noise))
+    taken = np.empty((iterations, noise + 3), np.uint8)
+    taken[:, 0], taken[:, 1] = draw.integers(0, 2, iterations), draw.integers(0, 2, iterations)
+    for start in range(0, iterations, DRAWN):  # a draw has eight bytes
+        part = taken[start : start + DRAWN, 2:-1]
+        part[:] = draw.integers(0, 2, part.shape)
+    a, b, c = taken[:, 0], taken[:, 1], taken[:, -1]
     if function == "xor":
-        c = a ^ b
+        c[:] = a ^ b
     elif function == "and":
-        c = a & b
+        c[:] = a & b
     elif function == "mux":
-        c = np.where(a, b, x[:, 0])
+        c[:] = np.where(a, b, taken[:, 2])
     else:
-        c = a ^ b ^ x[:, 0]
-    taken = np.column_stack([a, b, x, c]).astype(np.uint8)
+        c[:] = a ^ b ^ taken[:, 2]
     pc = np.tile(np.arange(FIRST_PC, FIRST_PC + PC_STEP * (noise + 3), PC_STEP, dtype=np.uint32), iterations)
     answers = np.zeros(taken.shape, bool)
     answers[:, -1] = True

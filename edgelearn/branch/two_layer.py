@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgelearn.branch.counting import MOST_DELAY, DoesNotFit, check_block, delayed
 from edgelearn.branch.kernels import two_layer as kernel
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.errors import UserError, unknown
@@ -65,7 +66,7 @@ _RANGES = {
     "leak": (0, 256),
     "v0": (1, 127),
     "seed": (0, (1 << 32) - 1),
-    "delay": (0, 4096),
+    "delay": (0, MOST_DELAY),
 }
 
 
@@ -120,18 +121,30 @@ class TwoLayerSpec:
 
         Raises
         ------
-        UserError : fewer bytes than a row
+        DoesNotFit : fewer bytes than a row
         """
         chosen = _SETTINGS[nearest_size(n_bytes)]
         spec = replace(chosen, rule=rule, seed=seed, delay=delay)
         if n_bytes < spec.row_words:
-            raise UserError(f"a budget of {n_bytes} bytes has no room for a row of {spec.row_words}; give more bytes")
+            raise DoesNotFit(
+                f"a budget of {n_bytes} bytes has no room for a row of {spec.row_words}; give {spec.row_words} or more"
+            )
         return replace(spec, rows=n_bytes // spec.row_words)
+
+    @classmethod
+    def of_shape(cls, rule: str, rows: int, length: int, hidden: int, delay: int = 0) -> TwoLayerSpec:
+        """Return rows of a shape, with the settings found for it, or else with those for the size of the table.
+
+        Nothing but the shape decides, so that a name is one predictor.
+        """
+        spec = cls(rule, length, hidden, rows, delay=delay)
+        tuned = [one for one in _SETTINGS if (one.length, one.hidden) == (length, hidden)]
+        near = tuned[0] if tuned else _SETTINGS[nearest_size(spec.table_bits // 8)]
+        return replace(near, rule=rule, length=length, hidden=hidden, rows=rows, delay=delay)
 
     @property
     def name(self) -> str:
-        delay = f":delay={self.delay}" if self.delay else ""
-        return f"{self.rule}:{self.rows}:{self.length}:{self.hidden}{delay}"
+        return f"{self.rule}:{self.rows}:{self.length}:{self.hidden}{delayed(self.delay)}"
 
     @property
     def row_words(self) -> int:
@@ -145,9 +158,8 @@ class TwoLayerSpec:
 
     @property
     def storage_bits(self) -> int:
-        """Return rows, history, generator, and of branches in flight: row, whether wrong, whether learned."""
-        flight = self.delay * ((self.rows - 1).bit_length() + 2)
-        return self.table_bits + self.length + self.delay + GENERATOR_BITS + flight
+        """Return rows, history and generator; branches in flight wait elsewhere."""
+        return self.table_bits + self.length + GENERATOR_BITS
 
     def settings(self, bias_lowest: int = -128) -> np.ndarray:
         """Return the settings as kernels read them, int64."""
@@ -167,21 +179,6 @@ _SETTINGS = (
     TwoLayerSpec(length=24, hidden=8, theta=320, spread=20, v0=64, rows=156),
     TwoLayerSpec(length=36, hidden=8, theta=120, spread=20, v0=64, rows=214),
 )
-
-
-def require_branches(pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> None:
-    """Compare types and lengths, which kernels do not.
-
-    Raises
-    ------
-    UserError : other types than those of `Predictor.run`, or lengths that differ
-    """
-    if pc.dtype != np.uint32 or taken.dtype != np.uint8 or predicted.dtype != np.uint8:
-        raise UserError(f"branches are {pc.dtype}, {taken.dtype}, {predicted.dtype}; give uint32, uint8, uint8")
-    if not (pc.shape == taken.shape == (len(pc),) and predicted.shape in ((0,), pc.shape)):
-        raise UserError(
-            f"{pc.shape} addresses, {taken.shape} outcomes, {predicted.shape} predictions do not match; give one each"
-        )
 
 
 class TwoLayer:
@@ -214,7 +211,7 @@ class TwoLayer:
 
     def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
         """Predict and learn branches one after another; return how many were mispredicted (see `Predictor`)."""
-        require_branches(pc, taken, predicted)
+        check_block(pc, taken, predicted)
         return int(
             kernel.two_layer(
                 pc,

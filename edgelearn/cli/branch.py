@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -13,8 +14,8 @@ from edgelearn.cli.shared import print_table
 from edgelearn.errors import UserError
 from edgelearn.options import flag
 
-if TYPE_CHECKING:
-    pass
+LISTED = "list_all"
+BUILT_IN = ("function", "noise", "iterations", "seed")
 
 
 def branch(
@@ -42,9 +43,10 @@ def branch(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from edgelearn.branch_run import run_branches, sweep_branches
+    from edgelearn.branch_run import print_sweep, run_branches, sweep_branches
     from edgelearn.config import BranchSettings, validated
 
+    _check_read(flags)
     if list_all:
         _list_branches()
         return
@@ -77,12 +79,33 @@ def branch(
         contents = [report.content for report in reports]
         sys.stdout.write(json_module.dumps(contents if sweep else contents[0], indent=1) + "\n")
         return
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 150)
-    for report in reports:
-        report.print(console)
-        console.print()
+    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 150)
+    if sweep:
+        print_sweep(reports, console)
+    else:
+        reports[0].print(console)
     if plot is not None:
         console.print(f"written: {plot}", soft_wrap=True)
+
+
+def _check_read(flags: dict[str, Any]) -> None:
+    """Refuse flags that nothing would read.
+
+    Raises
+    ------
+    UserError : one sentence that names the flags
+    """
+    given = [name for name, value in flags.items() if value is not None and value is not False]
+
+    def told(names: Iterable[str]) -> str:
+        return ", ".join(f"--{name.replace('_', '-')}" for name in names if name in given)
+
+    if LISTED in given and len(given) > 1:
+        raise UserError(f"--list reads no other flag; leave {told(name for name in flags if name != LISTED)} out")
+    if "trace" in given and told(BUILT_IN):
+        raise UserError(f"{told(BUILT_IN)} is of the built-in stream; leave it out, or --trace")
+    if "sweep" in given and "budget" in given:
+        raise UserError("--sweep has budgets of its own, 2 to 128 KB; leave --budget out, or --sweep")
 
 
 def _list_branches() -> None:
@@ -93,7 +116,7 @@ def _list_branches() -> None:
         {"predictor": name, "parameters": kind.parameters, "what": kind.description} for name, kind in KINDS.items()
     ]
     print_table(rows)
-    typer.echo("\nand a perceptron or hashed predictor with tagged side rows: perceptron+mdfa, hashed+dfa, ...\n")
+    typer.echo("\nand tagged side rows of any rule beside perceptron, hashed or tage: tage+mdfa, hashed+dfa, ...\n")
     names = trace_names()
     traces = [{"trace": name, "branches": "" if n is None else f"{n:,}"} for name, n in names.items()]
     print_table(traces) if traces else typer.echo(

@@ -109,7 +109,7 @@ def _print_costs(content: dict[str, Any], written: list[Path]) -> None:
 
     from hw_models.show import print_costs, print_ert, print_ranking
 
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
     print_costs(console, content)
     if "ranking" in content:
         print_ranking(console, content["ranking"])

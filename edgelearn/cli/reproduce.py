@@ -29,7 +29,7 @@ def _print_claims(rows: list[dict[str, Any]]) -> None:
     if not sys.stdout.isatty():
         typer.echo("\n".join("\t".join(str(value) for value in row.values()) for row in rows))
         return
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     names = [name for name in rows[0] if console.width >= 140 or name in ("id", "cost", "status")]
     table = Table(box=None, pad_edge=False)
     for name in names:
@@ -141,7 +141,7 @@ def _print_outcome(outcome: Outcome, note: str) -> None:
     from rich.table import Table
 
     result = outcome.result
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 150)
+    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 150)
     console.print(f"{result['id']} ({result['source']})\n{result['statement']}\n")
     table = Table("check", "ours", "paper", "tolerance", "holds", box=None, pad_edge=False)
     words = {True: "yes", False: "no", None: "full run only"}

@@ -157,7 +157,7 @@ def _run_spiking(
         return
     from hw_models.show import print_spiking_cost
 
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 110)
+    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110)
     found.report.print(console, speed)
     print_spiking_cost(console, found.report.content["cost"])
     for name in written:
@@ -198,7 +198,7 @@ def _with_spiking_progress(
 def _print_report(report: Report, speed: float | None, out: Path | None) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 110)
+    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110)
     report.print(console, speed)
     if "cost" in report.content:
         from hw_models.show import print_costs

@@ -130,7 +130,9 @@ def stream(
     from rich.console import Console
 
     # predictions have the standard output of a live stream to themselves
-    console = Console(stderr=live, highlight=False, markup=False, width=None if sys.stdout.isatty() else 110)
+    console = Console(
+        stderr=live, highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110
+    )
     report.print(console, speed)
     written = [f"{out}/report.json, config.toml, weights.npz"] if out is not None else []
     for name in [*written, *([str(plot)] if plot is not None else [])]:

@@ -102,7 +102,7 @@ def validate(
     if json:
         sys.stdout.write(validation.to_json())
     else:
-        console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+        console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
         validation.print(console)
         if out is not None:
             console.print(f"\nwritten: {out}/validation.json", soft_wrap=True)
@@ -125,7 +125,7 @@ def _validate_spiking(settings: dict[str, Any], out: Path | None, json: bool) ->
     if json:
         sys.stdout.write(validation.to_json())
     else:
-        console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+        console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
         validation.print(console)
         if out is not None:
             console.print(f"written: {out}/validation.json", soft_wrap=True)

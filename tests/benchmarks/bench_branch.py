@@ -3,12 +3,15 @@
     python -m tests.benchmarks.bench_branch               a minute
 
 Two million branches of int_1 where EDGELEARN_DATA has them, else of a made-up program. Processor time of one core in one
-process; the quickest of several runs, taken in turn. Compilation is not timed. C is gcc -O3 -march=native.
+process; the quickest of several runs, taken in turn. Compilation is not timed. C is gcc -O3 -march=native. Fails where
+gshare or perceptron is below 0.6 times C, or counts other mispredictions; machines differ, so that fewer branches a
+second than `EXPECTED` are only told.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable
 
@@ -22,6 +25,8 @@ from edgelearn.errors import UserError
 from tests.benchmarks import branch_twin
 
 BRANCHES, RUNS, BYTES = 2_000_000, 5, 32 * 1024
+RATIO = 0.6  # of the speed of C
+EXPECTED = {"gshare": 100, "perceptron": 20, "mdfa": 8}  # millions of branches a second
 
 
 def branches() -> tuple[np.ndarray, np.ndarray]:
@@ -70,15 +75,24 @@ def measured() -> dict[str, tuple[float, int]]:
     return {name: min(turn[name] for turn in turns) for name in runs}
 
 
-def main() -> None:
+def main() -> int:
     results = measured()
+    failed = 0
     for name, (taken, misses) in results.items():
-        print(f"{name:16} {BRANCHES / taken / 1e6:7.1f} M branches/s, {misses:,} mispredicted")
-    for name, bar in (("gshare", 0.6), ("perceptron", 0.6)):
+        speed = BRANCHES / taken / 1e6
+        print(f"{name:16} {speed:7.1f} M branches/s, {misses:,} mispredicted")
+        if speed < EXPECTED.get(name, 0):
+            print(f"warning: {name} is below {EXPECTED[name]} M branches/s", file=sys.stderr)
+    for name in ("gshare", "perceptron"):
         (ours, misses), (theirs, counted) = results[name], results[f"{name}, C"]
-        assert misses == counted, f"{name}: {misses} mispredicted, {counted} in C"
-        print(f"{name}: {theirs / ours:.2f} x C (bar {bar})")
+        if misses != counted:
+            failed += 1
+            print(f"FAILED: {name}: {misses:,} mispredicted, {counted:,} in C")
+        ratio = theirs / ours
+        failed += ratio < RATIO
+        print(f"{'FAILED: ' if ratio < RATIO else ''}{name}: {ratio:.2f} x C (bar {RATIO})")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

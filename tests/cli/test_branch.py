@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import bz2
+import gzip
+import io
 import json
+import lzma
 
+import numpy as np
 import pytest
 
 from tests.cli.runner import edgelearn
@@ -32,7 +36,9 @@ def test_a_trace_as_json_and_as_a_sweep(tmp_path):
     )
     assert swept.returncode == 0, swept.stderr
     assert (tmp_path / "s.png").stat().st_size > 10_000
-    assert swept.stdout.count("gshare:") == 7
+    lines = [line.split() for line in swept.stdout.splitlines() if line.startswith("gshare")]
+    assert [len(line) for line in lines] == [8, 8]  # what is missed, what is stored, at seven budgets
+    assert lines[1][1:] == ["2.00", "4.00", "8.00", "16.00", "32.00", "64.00", "128.00"]
 
 
 def test_the_list(tmp_path):
@@ -49,6 +55,8 @@ BAD = {
     "none.csv": (b"pc,taken\n", "none.csv"),
     "words.txt": (b"0x40 1\nhello there\n0x44 0\n", "words.txt"),
     "two.csv": (b"pc,taken\n64,2\n", "two.csv"),
+    "cut.txt.gz": (gzip.compress(TEXT.encode() * 50)[:-20], "cut.txt.gz"),
+    "cut.txt.xz": (lzma.compress(TEXT.encode() * 50)[:-20], "cut.txt.xz"),
 }
 
 
@@ -73,7 +81,19 @@ def test_traces_that_are_none_are_told_in_one_line(tmp_path, name):
         (("--predictor", "gshar"), "Did you mean 'gshare'"),
         (("--plot", "a.png"), "--plot draws a sweep; give --sweep too"),
         (("--noise", "99"), "setting 'noise' = 99 is not allowed"),
-        (("--limit", "5"), "limit and pc_shift are for traces"),
+        (("--limit", "5"), "--limit and --pc-shift are for traces; give --trace FILE too"),
+        (("--predictor", "gshare,tgae", "--sweep"), "Did you mean 'tage'"),
+        (("--predictor", "foo", "--sweep"), "predictor 'foo' is not known"),
+        (("--predictor", "gshare,tage", "--delay", "16"), "tage has no delay here; give --delay 0"),
+        (("--predictor", "perceptron:100:40:3:4"), "has 4 parameters; perceptron takes history, or rows:history"),
+        (("--predictor", "gshare:²"), "'²' is no whole number"),
+        (("--budget", "²KB"), "budget '²KB' is not possible"),
+        (("--sweep", "--budget", "8KB"), "--sweep has budgets of its own"),
+        (("--trace", "t.txt", "--seed", "0"), "--seed is of the built-in stream; leave it out, or --trace"),
+        (("--trace", "t.txt", "--noise", "4", "--function", "and"), "--function, --noise is of the built-in stream"),
+        (("--list", "--json"), "--list reads no other flag; leave --json out"),
+        (("--list", "--plot", "a.png"), "--list reads no other flag; leave --plot out"),
+        (("--noise", "60", "--iterations", "10000000"), "give 4,260,880 iterations or fewer"),
     ],
 )
 def test_mistakes(tmp_path, arguments, text):
@@ -81,3 +101,38 @@ def test_mistakes(tmp_path, arguments, text):
     assert result.returncode == 2
     assert text in result.stderr
     assert result.stdout == ""
+
+
+def written(folder, instructions):
+    (folder / "t.txt").write_text(TEXT)
+    pc, taken = np.arange(3000, dtype=np.uint32) % 40, np.arange(3000) % 3 == 0
+    with io.BytesIO() as file:
+        np.savez(file, pc=pc, taken=taken, instructions=np.int64(instructions))
+        (folder / "t.npz").write_bytes(file.getvalue())
+
+
+def test_no_instructions_are_unknown_instructions(tmp_path):
+    written(tmp_path, 0)
+    result = edgelearn("branch", "--trace", "t.npz", "--predictor", "bimodal", "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    content = json.loads(result.stdout)
+    assert (content["instructions"], content["predictors"][0]["mpki"]) == (None, None)
+
+
+def test_a_name_is_printed_as_it_is(tmp_path):
+    """Not with a picture of a hundred in it."""
+    written(tmp_path, 0)
+    arguments = ("branch", "--trace", "t.txt", "--predictor", "perceptron:100:40,tage+mdfa")
+    names = [row["name"] for row in json.loads(edgelearn(*arguments, "--json", cwd=tmp_path).stdout)["predictors"]]
+    printed = edgelearn(*arguments, cwd=tmp_path).stdout
+    assert names == ["perceptron:100:40", "tage:13:11:10:300+mdfa:19:45:4"]
+    assert all(f"\n{name} " in printed for name in names)
+    assert "is a lower bound" in printed  # without tag comparison and choice, figures of TAGE are no latencies
+
+
+def test_the_usual_predictors_with_a_delay(tmp_path):
+    written(tmp_path, 0)
+    result = edgelearn("branch", "--trace", "t.txt", "--delay", "16", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "note: left out, for they have no delay: tage, perceptron+mdfa" in result.stdout
+    assert "gshare:17:delay=16" in result.stdout

@@ -165,7 +165,7 @@ class Hashed:
             table[place] = clip(table[place] + 2 * outcome - 1, -128, 127)
         self.drift += 1 if wrong else -1
         if self.drift == 18:
-            self.theta, self.drift = self.theta + 1, 0
+            self.theta, self.drift = min(self.theta + 1, 2 ** (128 * len(self.lengths)).bit_length() - 1), 0
         if self.drift == -18:
             self.theta, self.drift = self.theta - 1, 0
 
@@ -206,7 +206,8 @@ class Layered:
                 self.written += 1
         self.drift += 1 if wrong else -1
         if abs(self.drift) == 18:
-            self.theta, self.drift = max(1, self.theta + self.drift // 18), 0
+            most = 2 ** (len(self.lengths) * 127 * 31 // 64).bit_length() - 1
+            self.theta, self.drift = clip(self.theta + self.drift // 18, 1, most), 0
 
 
 class Tage:

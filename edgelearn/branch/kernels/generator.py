@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from edgelearn.kernels.lanes import inlined
+import numpy as np
+
+from edgelearn.kernels.lanes import inlined, shl32, shr_unsigned32, xor32
 
 _WORD = 0xFFFFFFFF
 
@@ -13,3 +15,11 @@ def drawn(r):  # type: ignore[no-untyped-def]
     r = r ^ ((r << 13) & _WORD)
     r = r ^ (r >> 17)
     return r ^ ((r << 5) & _WORD)
+
+
+@inlined
+def drawn32(r):  # type: ignore[no-untyped-def]
+    """Return the same of an int32, for kernels that work in lanes of 32 bits."""
+    r = xor32(r, shl32(r, np.int32(13)))
+    r = xor32(r, shr_unsigned32(r, np.int32(17)))
+    return xor32(r, shl32(r, np.int32(5)))

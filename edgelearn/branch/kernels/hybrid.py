@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgelearn.branch.kernels.generator import drawn32
 from edgelearn.branch.kernels.history import pushed
 from edgelearn.branch.kernels.two_layer import (
     AT,
@@ -13,18 +14,42 @@ from edgelearn.branch.kernels.two_layer import (
     MISSES,
     ROWS,
     THETA,
-    drawn,
     fill,
     learn,
     output_of,
 )
-from edgelearn.kernels.lanes import and32, compiled, shr_unsigned32
+from edgelearn.kernels.lanes import and32, compiled, inlined, shr_unsigned32
 
 # counts after those of `two_layer`
 HITS, SUPPLIED, ALLOCATED = range(5, 8)
 
 TAG_BITS, USEFUL_BITS, CHOOSER_BITS = 10, 4, 4
 CHANCE = 32  # of 256, to allocate a row for a misprediction
+
+
+@inlined
+def judge(n, wrong, main_wrong, useful, chooser):  # type: ignore[no-untyped-def]
+    """Move the counters of a row where it and the other predictor disagree."""
+    if wrong != main_wrong:
+        if main_wrong:
+            chooser[n] = min(chooser[n] + 1, 7)
+            useful[n] = min(useful[n] + 1, 15)
+        else:
+            chooser[n] = max(chooser[n] - 1, -8)
+
+
+@inlined
+def claim(n, own_tag, words, tag, useful, chooser, settings, r, counts):  # type: ignore[no-untyped-def]
+    """Wear out the row in the place of a misprediction, or take it, by chance; return the state of the generator."""
+    r = drawn32(r)
+    if and32(shr_unsigned32(r, np.int32(8)), np.int32(255)) < CHANCE:
+        if useful[n] > 0:
+            useful[n] -= 1
+        else:
+            tag[n], useful[n], chooser[n] = own_tag, 4, -2
+            r = fill(words[n], settings, r)
+            counts[ALLOCATED] += 1
+    return r
 
 
 @compiled
@@ -57,23 +82,11 @@ def side_table(  # type: ignore[no-untyped-def]
             if chooser[n] > 0:
                 says = y >= 0
                 counts[SUPPLIED] += 1
-            if wrong != main_wrong:
-                if main_wrong:
-                    chooser[n] = min(chooser[n] + 1, 7)
-                    useful[n] = min(useful[n] + 1, 15)
-                else:
-                    chooser[n] = max(chooser[n] - 1, -8)
+            judge(n, wrong, main_wrong, useful, chooser)
             inputs = window[at : at + length]
             r = learn(words[n], inputs, z, outcome, wrong, wrong or abs(y) <= theta, settings, r, counts)
         elif main_wrong:
-            r = drawn(r)
-            if and32(shr_unsigned32(r, np.int32(8)), np.int32(255)) < CHANCE:
-                if useful[n] > 0:
-                    useful[n] -= 1
-                else:
-                    tag[n], useful[n], chooser[n] = own_tag, 4, -2
-                    r = fill(words[n], settings, r)
-                    counts[ALLOCATED] += 1
+            r = claim(n, own_tag, words, tag, useful, chooser, settings, r, counts)
         misses += says != (taken[i] != 0)
         if predicted.shape[0] > 0:
             predicted[i] = says

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.branch.kernels.hybrid import ALLOCATED, CHANCE, HITS, SUPPLIED, TAG_BITS
+from edgelearn.branch.kernels.hybrid import HITS, SUPPLIED, TAG_BITS, claim, judge
 from edgelearn.branch.kernels.two_layer import (
     BRANCHES,
     HIDDEN,
@@ -12,12 +12,10 @@ from edgelearn.branch.kernels.two_layer import (
     MISSES,
     ROWS,
     THETA,
-    drawn,
-    fill,
     learn,
     output_of,
 )
-from edgelearn.kernels.lanes import and32, compiled, shr_unsigned32
+from edgelearn.kernels.lanes import compiled
 
 
 @compiled
@@ -58,22 +56,10 @@ def informed_table(  # type: ignore[no-untyped-def]
             if chooser[n] > 0:
                 says = y >= 0
                 counts[SUPPLIED] += 1
-            if wrong != main_wrong:
-                if main_wrong:
-                    chooser[n] = min(chooser[n] + 1, 7)
-                    useful[n] = min(useful[n] + 1, 15)
-                else:
-                    chooser[n] = max(chooser[n] - 1, -8)
+            judge(n, wrong, main_wrong, useful, chooser)
             r = learn(words[n], inputs, z, outcome, wrong, wrong or abs(y) <= theta, settings, r, counts)
         elif main_wrong:
-            r = drawn(r)
-            if and32(shr_unsigned32(r, np.int32(8)), np.int32(255)) < CHANCE:
-                if useful[n] > 0:
-                    useful[n] -= 1
-                else:
-                    tag[n], useful[n], chooser[n] = own_tag, 4, -2
-                    r = fill(words[n], settings, r)
-                    counts[ALLOCATED] += 1
+            r = claim(n, own_tag, words, tag, useful, chooser, settings, r, counts)
         misses += says != (taken[i] != 0)
         if predicted.shape[0] > 0:
             predicted[i] = says

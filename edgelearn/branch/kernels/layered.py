@@ -17,7 +17,21 @@ SCALE = 6  # the sum is divided by 2^6
 
 @compiled
 def run_layered(  # type: ignore[no-untyped-def]
-    pc, taken, predicted, words, bits, outputs, lengths, folds, learned, shift, window, registers, places, activations
+    pc,
+    taken,
+    predicted,
+    words,
+    bits,
+    outputs,
+    lengths,
+    folds,
+    learned,
+    shift,
+    theta_max,
+    window,
+    registers,
+    places,
+    activations,
 ):
     """Predict and learn a block; return mispredicted branches, trained branches, and words that moved or could have.
 
@@ -27,6 +41,7 @@ def run_layered(  # type: ignore[no-untyped-def]
     words : int8[T * 2^bits], tables one after another; outputs : int8[rows, T]
     lengths, folds : int64[T], outcomes that a table looks at, and the same folded to `bits` bits
     learned : whether output weights learn; shift : their steps are divided by 2^shift
+    theta_max : where the threshold saturates
     window : int8, of a history of the longest length
     registers : int64[4], see the names above; places, activations : int64[T], scratch
     """
@@ -73,7 +88,7 @@ def run_layered(  # type: ignore[no-untyped-def]
                 moved += 1
         drift += 2 * wrong - 1
         if drift == SPEED:
-            theta, drift = theta + 1, 0
+            theta, drift = min(theta + 1, theta_max), 0
         elif drift == -SPEED:
             theta, drift = max(theta - 1, 1), 0
     registers[AT], registers[THETA], registers[DRIFT], registers[RANDOM] = at, theta, drift, random

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgelearn.branch.kernels.generator import drawn32 as drawn
 from edgelearn.branch.kernels.history import pushed
 from edgelearn.kernels.lanes import (
     add32,
@@ -17,11 +18,9 @@ from edgelearn.kernels.lanes import (
     max32,
     min32,
     mul32,
-    shl32,
     shr32,
     shr_unsigned32,
     sub32,
-    xor32,
 )
 
 # settings, int64
@@ -56,14 +55,6 @@ OUTCOME, WRONG, ASKED = range(3)
 BRANCHES, MISSES, TRAINED, V_STEPS, W_STEPS = range(5)
 
 RAIL = 127  # largest |activation|
-
-
-@inlined
-def drawn(r):  # type: ignore[no-untyped-def]
-    """Return the next state of a xorshift generator of 32 bits, as an int32."""
-    r = xor32(r, shl32(r, np.int32(13)))
-    r = xor32(r, shr_unsigned32(r, np.int32(17)))
-    return xor32(r, shl32(r, np.int32(5)))
 
 
 @compiled

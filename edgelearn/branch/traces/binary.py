@@ -26,7 +26,7 @@ class Cbp1(Reader):
             first = file.read(HEADER)
         if len(first) < HEADER:
             raise UserError(f"{path} has {len(first)} bytes; a trace begins with a count of instructions of {HEADER}")
-        self.instructions = int.from_bytes(first, "big")
+        self.instructions = int.from_bytes(first, "big") or None  # 0: not known
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the records.

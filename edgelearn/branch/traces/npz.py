@@ -65,8 +65,10 @@ class Arrays(Reader):
                     f"{path}: {name} has {headers[name][0][0]:,} entries for {n:,} branches; {wanted:,} are needed"
                 )
         self.n = n
-        self.instructions = numbers.get("instructions")
+        self.instructions = numbers.get("instructions") or None  # 0: not known
         self.pc_shift = numbers.get("pc_shift", 0)
+        if self.pc_shift > 31:
+            raise UserError(f"{path}: pc_shift is {self.pc_shift}; give 0 to 31")
         self.scaled = bool(numbers.get("scaled", 0))
 
     def _check_names(self, names: set[str]) -> None:

@@ -13,7 +13,7 @@ from edgelearn.branch.traces.bt9 import FIRST_LINE, Bt9
 from edgelearn.branch.traces.chunk import Chunk, Reader
 from edgelearn.branch.traces.compressed import SUFFIXES, open_bytes, readable
 from edgelearn.branch.traces.npz import Arrays
-from edgelearn.branch.traces.published import COUNTED_TWICE, FORMS, PUBLISHED, find_trace, name_of
+from edgelearn.branch.traces.published import COUNTED_TWICE, FOLDER, FORMS, PUBLISHED, find_trace, name_of
 from edgelearn.branch.traces.text import CourseText, Table
 from edgelearn.errors import UserError
 
@@ -37,14 +37,15 @@ class TraceSource:
     """
 
     def __init__(self, path: Path, name: str, reader: Reader, pc_shift: int | None = None) -> None:
-        known = PUBLISHED.get(name)
         self.path, self.name, self._reader = path, name, reader
+        self._known = known = PUBLISHED[name] if name in PUBLISHED and _may_be(name, path, reader) else None
         self.source = known.source if known else reader.form
         default = known.pc_shift if known else reader.pc_shift
         self.pc_shift = default if pc_shift is None else pc_shift
         self.n, self.instructions = reader.n, reader.instructions
         self.instructions_are_scaled = reader.scaled
-        if name in COUNTED_TWICE and self.instructions == COUNTED_TWICE[name][0]:
+        self._cut: tuple[int, int] | None = None  # branches of the last reading that a limit ended, and instructions
+        if known and name in COUNTED_TWICE and self.instructions == COUNTED_TWICE[name][0]:
             self.instructions = COUNTED_TWICE[name][1]
         if self.n is not None:
             self._learn_count(self.n)
@@ -54,7 +55,10 @@ class TraceSource:
         if n == 0:
             raise UserError(f"{self.path} has 0 conditional branches; give a trace with at least one")
         self.n = n
-        known = PUBLISHED.get(self.name)
+        known = self._known
+        if known is not None and n != known.branches and not _is_kept(self.path):
+            self._known, self.source = None, self._reader.form  # another trace of that name
+            return
         if known is None:
             return
         if self.instructions is None and n == known.branches:
@@ -62,8 +66,8 @@ class TraceSource:
         if self.name.startswith("DIST-") and isinstance(self._reader, Arrays):
             self.instructions_are_scaled = n < known.branches
 
-    def blocks(self, size: int = 1 << 20) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the branches from the first one, `size` at a time and the rest at last.
+    def blocks(self, size: int = 1 << 20, limit: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the branches from the first one, `size` at a time and the rest at last; at most `limit` of them.
 
         Yields
         ------
@@ -75,7 +79,7 @@ class TraceSource:
         """
         kept: list[Chunk] = []
         n = 0
-        for chunk in self.chunks():
+        for chunk in self.chunks(limit):
             kept.append(chunk)
             n += len(chunk.pc)
             if n < size:
@@ -88,18 +92,69 @@ class TraceSource:
         if n:
             yield _joined(kept)
 
-    def chunks(self) -> Iterator[Chunk]:
+    def instructions_of(self, n: int) -> tuple[float | None, bool]:
+        """Return the instructions up to branch n, the last one that was read, and whether they are scaled.
+
+        They are those that the format counts, else those of the whole trace in proportion; None where neither is known.
+        """
+        if self._cut is not None and self._cut[0] == n:
+            return self._cut[1], False
+        if self.instructions is None or not self.n:
+            return None, False
+        if n >= self.n:
+            return self.instructions, self.instructions_are_scaled
+        return self.instructions * n / self.n, True
+
+    def chunks(self, limit: int | None = None) -> Iterator[Chunk]:
         """Yield the branches from the first one as the file gives them, with instructions where it counts them."""
         n = 0
-        total = None
+        total = last = None
+        self._cut = None
         for chunk in self._reader.chunks():
+            if limit is not None and n + len(chunk.pc) > limit:
+                keep = limit - n
+                counted = int(chunk.counts[keep - 1]) if keep and chunk.counts is not None else last
+                self._cut = None if counted is None else (limit, counted)
+                if keep:
+                    yield Chunk(chunk.pc[:keep], chunk.taken[:keep])
+                return
             n += len(chunk.pc)
             total = chunk.total
+            last = int(chunk.counts[-1]) if chunk.counts is not None and len(chunk.pc) else last
             if len(chunk.pc):
                 yield chunk
         if total is not None:
             self.instructions = total
         self._learn_count(n)
+
+
+def _is_kept(path: Path) -> bool:
+    """Return whether a file lies where published traces lie, so that its name tells what it is."""
+    return path.resolve().parent.name == FOLDER or path.absolute().parent.name == FOLDER
+
+
+def _may_be(name: str, path: Path, reader: Reader) -> bool:
+    """Return whether a file may be the published trace of its name, as far as is known before it is read.
+
+    A file of a user's own may have that name too: form and count decide outside the folder of published traces.
+    """
+    if _is_kept(path):
+        return True
+    known = PUBLISHED[name]
+    if isinstance(reader, Arrays):
+        return reader.n == known.branches
+    if isinstance(reader, Cbp1) and reader.instructions != known.instructions:
+        return False
+    return isinstance(reader, _form_of(name))
+
+
+def _form_of(name: str) -> type[Reader]:
+    """Return the form in which a trace was published."""
+    if name.startswith("DIST-"):
+        return Cbp1
+    if name.startswith("S"):
+        return Bt9
+    return Cbp2025 if name.startswith("C25") else CourseText
 
 
 def _joined(chunks: list[Chunk]) -> tuple[np.ndarray, np.ndarray]:
