@@ -80,13 +80,9 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     table = Table(*rows[0], box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-<<<<<<< HEAD
-    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 170).print(table)
+    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 170).print(table)
 
 
 def usable_processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-=======
-    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 170).print(table)
->>>>>>> 4ae087b14ca265b4f5127f96f96aecec95e3f0e1

@@ -383,7 +383,7 @@ def _failures(group: Group) -> list[dict[str, Any]]:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 190)
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 190)
 
 
 def _print_shown(console: Console, table: Table) -> None:

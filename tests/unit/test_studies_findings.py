@@ -114,5 +114,5 @@ numbers.less = { where = { rule = "bp", bits = 4 }, less = { rule = "dfa" } }
         assert f"    - rests on {name}: {accuracy}" in markdown
     assert finding.text.replace("<", "\\<") in markdown
     (folder / "findings.toml").write_text('[[findings]]\ntext = "{x}"\nnumbers.x = { where = { rule = "drtp" } }\n')
-    with pytest.raises(UserError, match="finding 1 of .*fits no setting"):
+    with pytest.raises(UserError, match=r"finding 1 of .*fits no setting"):
         contents_of(open_study(folder))
