@@ -229,7 +229,7 @@ def test_oracle_imports_nothing_but_python():
                 imported |= {name.name for name in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add(node.module)
-    assert imported <= {"collections.abc", "math", "typing"}
+    assert imported <= {"__future__", "collections", "collections.abc", "math", "typing"}
 
 
 # --- rules -------------------------------------------------------------------------------------------------
