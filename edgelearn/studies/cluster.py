@@ -47,6 +47,7 @@ class Dask:
     def __init__(self, jobs: int, scheduler: str | None) -> None:
         try:
             import logging
+            import warnings
 
             import dask
             from distributed import Client, LocalCluster
@@ -56,7 +57,9 @@ class Dask:
         self._cluster: Any = None
         if scheduler is None:
             dask.config.set({"distributed.scheduler.allowed-failures": 1})  # a cell whose worker died runs again anyway
-            self._cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Port .* already in use")  # of a page that nobody opens
+                self._cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
             scheduler = str(self._cluster.scheduler_address)
         try:
             self._client: Any = Client(scheduler, timeout="10s")  # type: ignore[no-untyped-call]

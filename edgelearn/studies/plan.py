@@ -119,7 +119,8 @@ class Plan:
             if key not in known:
                 hint = f"; write '{key}' under [settings], or under [axes] with a list"
                 is_setting = any(key in kind.model_fields for kind in KINDS.values())
-                raise UserError(f"{unknown('key', key, known)}{hint if is_setting else ''}")
+                error = str(unknown("key", key, known))
+                raise UserError(f"{error.rstrip('.')}{hint}" if is_setting else error)
         kind = str(given.get("kind", "run"))
         kind_of(kind)
         for key, wanted, what in (
