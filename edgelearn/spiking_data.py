@@ -52,13 +52,24 @@ def open_shown(config: SpikingConfig) -> Shown:
     UserError
         "code ...", "window ...", "steps ..." and what the readers of files say
     """
-    if config.code is not None and config.code not in (*CODES, "events"):
-        raise unknown("code", config.code, (*CODES, "events"))
+    check_code(config)
     shown = _opened(config)
     for part, samples in (("training", shown.train), ("test", shown.test)):
         if not len(samples.labels):
             raise UserError(f"'{config.data}' has no {part} samples; give data with some of each part")
     return shown
+
+
+def check_code(config: SpikingConfig) -> None:
+    """Check that a code is known, if one is given.
+
+    Raises
+    ------
+    UserError
+        "code ..."
+    """
+    if config.code is not None and config.code not in (*CODES, "events"):
+        raise unknown("code", config.code, (*CODES, "events"))
 
 
 def _opened(config: SpikingConfig) -> Shown:

@@ -84,7 +84,10 @@ def sweep(
     try:
         outcome = _sweep_with_bar(plan, folder, flags)
     except KeyboardInterrupt:
-        again = shlex.join(["edgelearn", "sweep", "--config", str(folder / "study.toml"), "--out", str(folder)])
+        where = [] if backend == "processes" else ["--backend", backend]
+        where += [] if scheduler is None else ["--scheduler", scheduler]
+        where += [] if jobs is None else ["--jobs", str(jobs)]
+        again = shlex.join(["edgelearn", "sweep", "--config", str(folder / "study.toml"), "--out", str(folder), *where])
         print(f"edgelearn: interrupted; what has ended is kept; continue with: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
     if json:
@@ -116,6 +119,9 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
         given["tuning"] = {}
     kind = str(given.get("kind", "run"))
     kind_of(kind)
+    for key in ("settings", "axes"):
+        if not isinstance(given.get(key, {}), dict):
+            raise UserError(f"key '{key}' of a plan is {given[key]!r}; write a table [{key}]")
     settings, axes = (dict(given.get(key, {})) for key in ("settings", "axes"))
     for name, text, single in _typed(flags):
         values = values_of(kind, name, text, single)
@@ -189,7 +195,8 @@ def _sweep_with_bar(plan: Plan, folder: Path, flags: dict[str, Any]) -> Outcome:
 def _print(outcome: Outcome, plan: Plan) -> None:
     kept = f", {outcome.kept} kept from before" if outcome.kept else ""
     done = outcome.cells - outcome.failed
-    typer.echo(f"{outcome.cells} cells: {done} done, {outcome.failed} failed{kept}; {outcome.seconds:.1f} s")
+    cells = "1 cell" if outcome.cells == 1 else f"{outcome.cells} cells"
+    typer.echo(f"{cells}: {done} done, {outcome.failed} failed{kept}; {outcome.seconds:.1f} s")
     for error, count in outcome.errors.items():
         typer.echo(f"failed, {count} of {outcome.cells}: {error}")
     for name in outcome.unpriced:

@@ -13,6 +13,7 @@ from edgelearn.errors import UserError, unknown
 SEED, BITS = "seed", "bits"
 ACCURACY, ENERGY = "accuracy_percent", "energy_pj"
 CONFIDENCE = 0.95
+ROUNDING = 1e-9  # points that sums of accuracies may be off
 _BEFORE_SETTINGS = ("cell", "status", "error", "kind")
 _RATES = ("hidden_rate", "output_rate", "hidden_shift", "output_shift")  # tuning makes them follow from the axes
 # settings that are numbers to draw against, the most telling first
@@ -104,6 +105,19 @@ def named(setting: Mapping[str, Any]) -> str:
     """
     parts = (f"{axis.replace('_', ' ')} {'not set' if value is None else value}" for axis, value in setting.items())
     return ", ".join(parts) or "the only setting"
+
+
+def typed(value: Any) -> str:
+    """Return a value of a setting as it is typed: "none" where it is left out, "true" or "false".
+
+    Example
+    -------
+    >>> typed(None), typed(True), typed(4)
+    ('none', 'true', '4')
+    """
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def plain(value: Any) -> Any:
@@ -358,12 +372,13 @@ def smallest_bits(
         else:
             level, what = float(reference), "given"
         assert level is not None
-        inside = [group for group, over in reached if over.mean >= level - within]
+        least = level - within - ROUNDING
+        inside = [group for group, over in reached if over.mean >= least]
         smallest = inside[0] if inside else None
         outside = tuple(
             group.setting[axis]
             for group, over in reached
-            if smallest is not None and group.setting[axis] > smallest.setting[axis] and over.mean < level - within
+            if smallest is not None and group.setting[axis] > smallest.setting[axis] and over.mean < least
         )
         found.append(
             Enough(
@@ -419,9 +434,9 @@ def paired(groups: Sequence[Group], by: str, column: str = ACCURACY, baseline: s
     if baseline is None:
         pairs = list(combinations(values, 2))
     else:
-        base = [value for value in values if str(value) == baseline]
+        base = [value for value in values if typed(value) == baseline]
         if not base:
-            raise UserError(f"{by} has no value '{baseline}' in this study; it has {', '.join(map(str, values))}")
+            raise UserError(f"{by} has no value '{baseline}' in this study; it has {', '.join(map(typed, values))}")
         pairs = [(base[0], value) for value in values if value != base[0]]
     families: dict[tuple[Any, ...], dict[Any, Group]] = {}
     for group in groups:

@@ -25,6 +25,7 @@ from edgelearn.studies.analysis import (
     axes_of,
     groups_of,
     measures_of,
+    named,
     paired,
     pareto,
     processors_of,
@@ -475,7 +476,8 @@ def _bits_said(enough: Sequence[Enough], within: float) -> Iterable[Number | str
         else:
             yield Number(one.bits, str(one.bits), about="smallest_bits")
         if one.setting:
-            yield f" for {' '.join(_text(value) for value in one.setting.values())}"
+            names = (value if isinstance(value, str) else named({axis: value}) for axis, value in one.setting.items())
+            yield f" for {' '.join(names)}"
         if one.outside:
             yield f" (but not {', '.join(map(str, one.outside))})"
     yield "."

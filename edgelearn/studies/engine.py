@@ -87,6 +87,7 @@ class Engine:
         from joblib import delayed
 
         in_flight: dict[str, Cell] = {}
+        before = kept.read(cell.id for cell in waiting)  # failures that are tried again
 
         def dispatched(cells: list[Cell]) -> Iterator[Any]:
             for cell in cells:
@@ -107,7 +108,8 @@ class Engine:
             ended = kept.read(in_flight) if self._backend == "processes" else {}
             for id, cell in in_flight.items():
                 del left[id]
-                yield ended.get(id) or self._alone(cell, kept, deaths=1)
+                found = ended.get(id)
+                yield self._alone(cell, kept, deaths=1) if found is None or found == before.get(id) else found
             self._end_single()
             waiting = list(left.values())
 

@@ -21,12 +21,13 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.studies.analysis import ACCURACY, Group, Interval, interval
 from edgelearn.studies.wording import Number, scale_for, shown
 
+Kind = TypeVar("Kind")
 FINDINGS = "findings.toml"
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -70,11 +71,12 @@ def read_findings(folder: Path, groups: Sequence[Group]) -> list[Finding]:
     if not path.is_file():
         return []
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("findings", [])
+        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}; give [[findings]] with text, numbers and holds") from None
+    _check_keys(given, ("findings",), str(path))
     found = []
-    for k, one in enumerate(given, 1):
+    for k, one in enumerate(_checked(given, "findings", list, "tables [[findings]]"), 1):
         try:
             found.append(_finding(one, groups))
         except UserError as error:
@@ -85,12 +87,13 @@ def read_findings(folder: Path, groups: Sequence[Group]) -> list[Finding]:
 def _finding(given: Any, groups: Sequence[Group]) -> Finding:
     _check_keys(given, ("text", "numbers", "holds"), "a finding")
     rests_on: dict[str, Group] = {}
-    numbers = {name: _number(one, groups, rests_on) for name, one in given.get("numbers", {}).items()}
-    for one in given.get("holds", ()):
+    pieces = _PLACE.split(_checked(given, "text", str, "a sentence"))
+    places = _checked(given, "numbers", dict, "a table of numbers")
+    numbers = {name: _number(one, groups, rests_on) for name, one in places.items()}
+    for one in _checked(given, "holds", list, "a list of tables"):
         _check_holds(one, groups, rests_on)
     if not rests_on:
         raise UserError("it rests on no rows; give numbers or holds")
-    pieces = _PLACE.split(str(given.get("text", "")))
     for name in numbers:
         if name not in pieces[1::2]:
             raise UserError(f"number '{name}' has no place in the text; write {{{name}}} there")
@@ -109,7 +112,9 @@ def _finding(given: Any, groups: Sequence[Group]) -> Finding:
 def _number(given: Any, groups: Sequence[Group], rests_on: dict[str, Group]) -> tuple[Number, str]:
     """Return a number and its unit, and note the settings that it rests on."""
     _check_keys(given, ("where", "less", "over", "column"), "a number")
-    column = given.get("column", ACCURACY)
+    if "less" in given and "over" in given:
+        raise UserError("a number is a difference by less or a ratio by over; give one of them")
+    column = _column(given, groups)
     (group,) = _fitting(given.get("where", {}), groups, one=True)
     rests_on[group.name] = group
     change = given.get("less", given.get("over"))
@@ -136,7 +141,10 @@ def _check_holds(given: Any, groups: Sequence[Group], rests_on: dict[str, Group]
     _check_keys(given, ("where", "above", "near", "points", "column"), "holds")
     if ("above" in given) == ("near" in given):
         raise UserError("holds needs above or near; give one of them")
-    column = given.get("column", ACCURACY)
+    points = given.get("points", 1.0)
+    if isinstance(points, bool) or not isinstance(points, int | float) or ("near" not in given and "points" in given):
+        raise UserError(f"points = {points!r} cannot be used; give a number, beside near")
+    column = _column(given, groups)
     change = given.get("above", given.get("near"))
     for group in _fitting(given.get("where", {}), groups):
         other = _counterpart(group, change, groups)
@@ -147,16 +155,21 @@ def _check_holds(given: Any, groups: Sequence[Group], rests_on: dict[str, Group]
         said = f"{group.name} less {other.name} is {apart.mean:g} ({apart.low:g} to {apart.high:g}) in {column}"
         if "above" in given and apart.low <= 0:
             raise UserError(f"{said}, which is not above 0")
-        points = given.get("points", 1.0)
         if "near" in given and (apart.low < -points or apart.high > points):
             raise UserError(f"{said}, which is not within {points:g}")
 
 
-def _fitting(where: Mapping[str, Any], groups: Sequence[Group], one: bool = False) -> list[Group]:
+def _fitting(where: Any, groups: Sequence[Group], one: bool = False) -> list[Group]:
+    """Return the groups that have the values of some axes; "none" is that of a setting which is left out."""
+    if not isinstance(where, Mapping):
+        raise UserError(f"where, less, over, above and near name settings by their axes, not {where!r}")
     for axis in where:
         if groups and axis not in groups[0].setting:
             raise unknown("axis", axis, groups[0].setting)
-    found = [group for group in groups if all(group.setting[axis] == value for axis, value in where.items())]
+    wanted = {axis: None if value == "none" else value for axis, value in where.items()}
+    found = [
+        group for group in groups if all(group.setting[axis] in (value, where[axis]) for axis, value in wanted.items())
+    ]
     if not found or (one and len(found) > 1):
         fits = f"{len(found)} settings; name all axes" if found else "no setting of the table"
         raise UserError(f"where = {dict(where)} fits {fits}")
@@ -165,7 +178,29 @@ def _fitting(where: Mapping[str, Any], groups: Sequence[Group], one: bool = Fals
 
 def _counterpart(group: Group, change: Mapping[str, Any], groups: Sequence[Group]) -> Group:
     """Return the group whose setting differs from a group's in what `change` says."""
-    return _fitting(group.setting | dict(change), groups, one=True)[0]
+    if not isinstance(change, Mapping):
+        raise UserError(f"where, less, over, above and near name settings by their axes, not {change!r}")
+    other = _fitting(group.setting | dict(change), groups, one=True)[0]
+    if other is group:
+        raise UserError(f"{group.name} is held against itself; change an axis, or leave it out of where")
+    return other
+
+
+def _column(given: Mapping[str, Any], groups: Sequence[Group]) -> str:
+    """Return the column of a number; its values are numbers."""
+    column = given.get("column", ACCURACY)
+    held = (row.get(column) if isinstance(column, str) else column for group in groups for row in group.rows)
+    if any(value is not None and (isinstance(value, bool) or not isinstance(value, int | float)) for value in held):
+        raise UserError(f"column {column!r} holds no numbers; see the columns of table.csv")
+    return str(column)
+
+
+def _checked(given: Mapping[str, Any], key: str, kind: type[Kind], what: str) -> Kind:
+    """Return what stands under a key, empty where nothing does."""
+    value = given.get(key, kind())
+    if not isinstance(value, kind):
+        raise UserError(f"{key} = {value!r} cannot be used; give {what}")
+    return value
 
 
 def _over(group: Group, column: str) -> Interval:
@@ -181,6 +216,8 @@ def _paired(first: Group, second: Group, column: str, is_ratio: bool = False) ->
     common = [seed for seed in a if seed in b]
     if not common:
         raise UserError(f"{first.name} and {second.name} share no seed with a value of {column}")
+    if is_ratio and not all(b[seed] for seed in common):
+        raise UserError(f"{column} of {second.name} is 0, so that there is no ratio; give less in the place of over")
     return interval(a[seed] / b[seed] if is_ratio else a[seed] - b[seed] for seed in common)
 
 

@@ -280,7 +280,7 @@ def _axis(kind: str, key: str, values: Any) -> tuple[Any, ...]:
     if not isinstance(values, list | tuple) or not values:
         raise UserError(f"axis '{key}' is {values!r}; give a list of values")
     found = tuple(_plain(kind, key, value) for value in values)
-    if len({json.dumps(value) for value in found}) < len(found):
+    if len({json.dumps(value, default=str) for value in found}) < len(found):
         raise UserError(f"axis '{key}' holds a value twice: {', '.join(str(value) for value in found)}; give each once")
     return found
 
@@ -327,7 +327,7 @@ def _tuning(kind: str, given: Any) -> Tuning | None:
 
 
 def check_design(config: Any) -> None:
-    """Design some network of a configuration, so that names and widths are checked without data.
+    """Design some network of a configuration and its front end, so that names and widths are checked without data.
 
     Raises
     ------
@@ -336,7 +336,9 @@ def check_design(config: Any) -> None:
     """
     if isinstance(config, SpikingConfig):
         from edgelearn.spiking.network import design
+        from edgelearn.spiking_data import check_code
 
+        check_code(config)
         spec = design(DRY_NET, config.rule, config.bits, config.rounding or "stochastic", config.seed)
         own = (spec.synapses[0].shift, spec.synapses[-1].shift)
         given = (config.hidden_shift, config.output_shift)
@@ -348,6 +350,10 @@ def check_design(config: Any) -> None:
 
     assert isinstance(config, RateSettings)
     signed = isinstance(config, StreamConfig) and config.encoder == "signed"
+    if isinstance(config, StreamConfig):
+        from edgelearn.stream_run import front_end_of
+
+        front_end_of(config, 1)
     spec_of(config, DRY_NET if config.net is None else parse_net(config.net), signed)
 
 

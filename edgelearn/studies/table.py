@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgelearn.errors import UserError
 from edgelearn.files import make_folder, write_text, write_whole
-from edgelearn.studies.cell import Column, Record, columns_of, row_of
+from edgelearn.studies.cell import DONE, FAILED, Column, Record, columns_of, row_of
 from edgelearn.studies.plan import Plan, read_plan
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PLAN, CELLS, TRIALS, TUNING = "study.toml", "cells", "trials", "tuning.json"
 PARQUET, CSV = "table.parquet", "table.csv"
+_OF_FAILED = {"kind", "config", "error"}
+_OF_RECORDS = _OF_FAILED | {"accuracy_percent", "samples_learned", "sizes", "stored_bits", "samples", "counters"}
 WRITTEN = (PLAN, TUNING, PARQUET, CSV, "report.html", "report.md")
 
 
@@ -95,7 +97,8 @@ class Records:
         for id in ids:
             with suppress(OSError, ValueError, KeyError, TypeError):
                 record = json.loads((self.folder / f"{id}.json").read_text(encoding="utf-8"))
-                if record["cell"] == id and record["status"] in ("done", "failed"):
+                needed = _OF_RECORDS if record["status"] == DONE else _OF_FAILED
+                if record["cell"] == id and record["status"] in (DONE, FAILED) and needed <= record.keys():
                     found[id] = record
         return found
 

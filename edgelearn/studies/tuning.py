@@ -152,10 +152,18 @@ def beyond(kind: str, group: _Group, tuning: Tuning) -> list[Rates]:
 def candidates(kind: str, settings: Mapping[str, Any], given: Mapping[str, tuple[int, ...]]) -> list[Rates]:
     """Return the rates to try, those nearest to the rule's own first; only those that a network can have.
 
-    A hidden rate is tried only where hidden layers learn.
+    A hidden rate is tried only where hidden layers learn, and none where no network can be: its cells fail as they are.
+
+    Raises
+    ------
+    UserError
+        "no network can have ..." where lists are given and nothing of them can be
     """
     config = validated(kind_of(kind), dict(settings))
-    own = own_rates(config)
+    try:
+        own = own_rates(config)
+    except UserError:
+        return [{}]
     lists = {
         name: given.get(name, tuple(own[name] + offset for offset in OFFSETS)) for name in RATES[kind] if name in own
     }
@@ -169,6 +177,9 @@ def candidates(kind: str, settings: Mapping[str, Any], given: Mapping[str, tuple
         rates = dict(zip(lists, values, strict=True))
         if _can_be(kind, settings, rates):
             found.append(rates)
+    if not found and any(name in given for name in lists):
+        tried = ", ".join(f"{name} = {list(values)}" for name, values in lists.items() if name in given)
+        raise UserError(f"no network can have {tried} of tuning; give others, or none for those around the rule's own")
     return sorted(found, key=distance) or [{}]
 
 

@@ -142,12 +142,32 @@ def test_a_cell_that_cannot_be_is_told_and_the_rest_goes_on(tmp_path):
         (["--backend", "slurm"], "backend 'slurm' is not known"),
         (["--config", "gone.toml"], "config file gone.toml cannot be read"),
         (["--kind", "stream", "--epochs", "3"], "setting 'epochs' is not known"),
+        (["--kind", "stream", "--axis", "encoder=signde"], "encoder 'signde' is not known"),
+        (["--kind", "spiking", "--set", "code=raet"], "code 'raet' is not known"),
         (["--tune", "--hidden-rate", "-3"], "setting 'hidden_rate' is given and tuned"),
     ],
 )
 def test_mistakes_are_told_in_a_line(tmp_path, monkeypatch, capsys, flags, text):
     monkeypatch.chdir(tmp_path)
     assert main(["sweep", *flags]) == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        ("axes = 3", "key 'axes' of a plan is 3; write a table [axes]"),
+        ("settings = 3", "key 'settings' of a plan is 3; write a table [settings]"),
+        ("[axes]\ndead_zone = [1979-05-27]", "setting 'dead_zone' = "),
+        ("[tuning]\nhidden_rate = [-99]", "no network can have hidden_rate = [-99] of tuning"),
+    ],
+)
+def test_mistakes_in_a_file_are_told_in_a_line(tmp_path, monkeypatch, capsys, plan, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.toml").write_text(plan)
+    assert main(["sweep", "--config", "my.toml", "--backend", "threads"]) == 2
     error = capsys.readouterr().err
     assert text in error
     assert error.count("\n") == 1
@@ -199,7 +219,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(tmp_path, whole):
     assert process.returncode == 130
     assert error == (
         "edgelearn: interrupted; what has ended is kept; "
-        "continue with: edgelearn sweep --config 'my study/study.toml' --out 'my study'\n"
+        "continue with: edgelearn sweep --config 'my study/study.toml' --out 'my study' --jobs 2\n"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my study"]  # and no checkpoint of a cell
     n_rows = len((tmp_path / "my study/table.csv").read_text().splitlines()) - 1

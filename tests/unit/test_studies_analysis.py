@@ -217,6 +217,19 @@ def test_differences_are_of_the_seeds_that_both_have():
     assert found.percent == 0.0
 
 
+def test_a_setting_that_is_left_out_is_typed_as_none():
+    groups = [group([90, 91], residual_bits=None), group([92, 93], residual_bits=4)]
+    (one,) = paired(groups, "residual_bits", baseline="none")
+    assert (one.first, one.second) == (None, 4)
+    with pytest.raises(UserError, match="has no value '8' in this study; it has none, 4"):
+        paired(groups, "residual_bits", baseline="8")
+
+
+def test_accuracies_just_within_the_points_are_within():
+    assert 90.01 - 0.1 > 89.91  # in binary
+    assert smallest_bits([group([89.91], bits=4), group([90.01], bits=8)], 0.1)[0].bits == 4
+
+
 def test_pairs_are_all_or_against_a_baseline():
     frame = frame_of(made_study.rows())
     groups = groups_of(frame, ["rule", "bits", "rounding"])

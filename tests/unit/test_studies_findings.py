@@ -14,7 +14,7 @@ from tests import made_study
 
 def group(rule, bits, values, energies=(1000.0, 1100.0, 1200.0)):
     rows = [
-        {"cell": f"{rule}{bits}{seed}", "seed": seed, "accuracy_percent": value, "energy_pj@x": energy}
+        {"cell": f"{rule}{bits}{seed}", "seed": seed, "accuracy_percent": value, "energy_pj@x": energy, "zero": 0}
         for seed, (value, energy) in enumerate(zip(values, energies, strict=True))
     ]
     return Group({"rule": rule, "bits": bits}, tuple(rows), ())
@@ -64,6 +64,23 @@ def test_what_holds_is_checked_setting_by_setting(tmp_path):
     assert one.text == "near"
 
 
+def test_a_setting_that_is_left_out_is_none(tmp_path):
+    rows = ({"cell": "a", "seed": 0, "accuracy_percent": 90.0},)
+    groups = [Group({"residual_bits": None}, rows, ()), Group({"residual_bits": 4}, rows, ())]
+    (tmp_path / "findings.toml").write_text(
+        '[[findings]]\ntext = "{a}"\nnumbers.a = { where = { residual_bits = 4 }, less = { residual_bits = "none" } }\n'
+    )
+    (one,) = read_findings(tmp_path, groups)
+    assert one.text == "0.00 points"
+
+
+@pytest.mark.parametrize("text", ["findings = 3", "[[finding]]\ntext = 'x'", "findings = ['x']"])
+def test_files_that_hold_no_findings_are_refused(tmp_path, text):
+    (tmp_path / "findings.toml").write_text(text)
+    with pytest.raises(UserError, match=r"give|is not known"):
+        read_findings(tmp_path, GROUPS)
+
+
 def test_no_findings_are_no_fault(tmp_path):
     assert read_findings(tmp_path, GROUPS) == []
 
@@ -80,6 +97,17 @@ def test_no_findings_are_no_fault(tmp_path):
         ('text = "{a}"\nnumbers.a = { where = { rule = "dfa", bits = 2 }, column = "energy" }', "has no value of energy"),
         ('text = "{b}"\nnumbers.a = { where = { rule = "dfa", bits = 2 } }', "number 'a' has no place"),
         ('text = "{a} {b}"\nnumbers.a = { where = { rule = "dfa", bits = 2 } }', "number 'b' is not known"),
+        ('text = "x"\nholds = [{ where = { rule = "dfa" }, near = { rule = "dfa" } }]', "is held against itself"),
+        ('text = "x"\nholds = [{ where = {}, above = { rule = "dfa" }, points = 1 }]', "points = 1 cannot be used"),
+        ('text = "x"\nholds = [{ where = {}, near = { rule = "dfa" }, points = "1" }]', "points = '1' cannot be used"),
+        ('text = "x"\nholds = { near = { rule = "dfa" } }', "holds = .* cannot be used; give a list"),
+        ('text = "x"\nnumbers = 3', "numbers = 3 cannot be used"),
+        ("text = 3", "text = 3 cannot be used; give a sentence"),
+        ('text = "{a}"\nnumbers.a = { where = 3 }', "name settings by their axes, not 3"),
+        ('text = "{a}"\nnumbers.a = { where = { rule = "dfa", bits = 2 }, less = "drtp" }', "by their axes, not 'drtp'"),
+        ('text = "{a}"\nnumbers.a = { where = { rule = "dfa", bits = 2 }, less = { bits = 8 }, over = { bits = 8 } }', "give one of them"),
+        ('text = "{a}"\nnumbers.a = { where = { rule = "dfa", bits = 2 }, column = "cell" }', "column 'cell' holds no numbers"),
+        ('text = "{a}"\nnumbers.a = { where = { rule = "dfa", bits = 2 }, over = { bits = 8 }, column = "zero" }', "is 0, so that there is no ratio"),
         ('text = "nothing"', "rests on no rows"),
         ('txt = "nothing"', "key of a finding 'txt' is not known"),
         ("text = ", "cannot be read"),

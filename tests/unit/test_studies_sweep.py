@@ -7,9 +7,10 @@ import json
 import pytest
 
 from edgelearn.errors import UserError
+from edgelearn.studies.cell import failure, record_of
 from edgelearn.studies.plan import Plan
 from edgelearn.studies.sweep import sweep
-from edgelearn.studies.table import CSV, PARQUET, read_study
+from edgelearn.studies.table import CSV, PARQUET, Records, read_study
 from tests import odd_cells
 from tests.odd_cells import DIES, DIES_ONCE, EXITS, LOG, RAISES, failing_cell, noted, odd_cell
 
@@ -74,6 +75,17 @@ def test_a_cell_whose_process_dies_once_is_run_again(tmp_path, log, jobs):
     outcome = sweep(plan, tmp_path / "study", jobs, run=odd_cell)
     assert (outcome.cells, outcome.failed) == (6, 0)
     assert len(noted("end")) == len(set(noted("end"))) == 6
+
+
+def test_a_failure_that_is_tried_again_is_not_taken_for_its_result(tmp_path, log):
+    plan, folder = Plan.of({"seeds": [DIES_ONCE, 1, 2, 3]}), tmp_path / "study"
+    records = Records(folder / "cells")
+    for cell in plan.cells():
+        records.write(record_of(cell, failure("a disk that was full")))
+    (folder / "study.toml").write_text(plan.to_toml())
+    assert sweep(plan, folder, 2, run=odd_cell).failed == 4
+    outcome = sweep(plan, folder, 2, run=odd_cell, retry=True)
+    assert (outcome.kept, outcome.failed) == (0, 0)
 
 
 def test_a_cell_that_raises_is_told_and_can_be_run_again(tmp_path, log):

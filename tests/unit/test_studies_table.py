@@ -78,6 +78,8 @@ def test_records_that_are_no_records_are_not_read(tmp_path):
     (tmp_path / f"cells/{second['cell']}.json").write_text('{"cell": "')  # a disk that was full
     assert records.read([first["cell"], second["cell"], "nowhere"]) == {first["cell"]: first}
     (tmp_path / f"cells/{second['cell']}.json").write_text('{"cell": "other", "status": "done"}')
+    assert set(records.read([first["cell"], second["cell"]])) == {first["cell"]}
+    (tmp_path / f"cells/{second['cell']}.json").write_text(f'{{"cell": "{second["cell"]}", "status": "done"}}')
     assert list(records.read([second["cell"]])) == []
 
 

@@ -126,6 +126,19 @@ def test_rates_that_fail_do_not_win_and_a_group_that_fails_keeps_its_own(tmp_pat
     assert json.loads((tmp_path / "tuning.json").read_text())["groups"][1]["winner"] == {}
 
 
+def test_a_network_that_cannot_be_fails_as_a_cell_and_stops_no_other(tmp_path):
+    plan = Plan.of(
+        {
+            "settings": {"net": "64-4-10", "epochs": 1, "limit": 60},
+            "axes": {"bits": [8, 16], "residual_bits": ["none", 4]},
+        }
+        | {"tuning": {"hidden_rate": [-5], "output_rate": [-4], "rungs": 1}}
+    )
+    outcome = sweep(plan, tmp_path / "study", backend="threads")
+    assert (outcome.cells, outcome.failed) == (4, 1)
+    assert list(read_study(tmp_path / "study").frame.status) == ["done", "done", "done", "failed"]
+
+
 def test_an_edge_is_the_lowest_or_highest_of_several():
     tried = [{"a": 1, "b": 1}, {"a": 2, "b": 1}, {"a": 3, "b": 1}]
     assert at_edge({"a": 2, "b": 1}, tried) == []
