@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
+from edgelearn import __version__
 from edgelearn.errors import UserError
 from edgelearn.studies.cell import Cell, Record
 
 RunCell = Callable[[Cell], Record]
+WORKER_SECONDS = 30  # until a first worker has joined
 SLACK = 2  # cells of each worker that are handed out at a time
 
 
@@ -41,7 +43,8 @@ class Dask:
     Raises
     ------
     UserError
-        "dask is not installed ...", "no dask scheduler answers at ..."
+        "dask is not installed ...", "no dask scheduler answers at ...", "no worker has joined ...",
+        "the dask worker ... has no edgelearn ..."
     """
 
     def __init__(self, jobs: int, scheduler: str | None) -> None:
@@ -68,6 +71,36 @@ class Dask:
             raise UserError(
                 f"no dask scheduler answers at {scheduler}: {reason}; start one with `dask scheduler`, and its workers"
             ) from None
+        if self._cluster is None:
+            try:
+                self._check_workers(scheduler)
+            except BaseException:
+                self._client.close()  # type: ignore[no-untyped-call]
+                raise
+
+    def _check_workers(self, scheduler: str) -> None:
+        """Refuse a scheduler without workers, and workers that cannot read a cell: those end themselves one by one."""
+
+        def version() -> str:  # sent as code, since a worker need not have this module
+            try:
+                from edgelearn import __version__
+                from edgelearn.studies import cluster  # noqa: F401
+            except ImportError as error:
+                return str(error)
+            return __version__
+
+        try:
+            self._client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError:
+            raise UserError(
+                f"no worker has joined the dask scheduler at {scheduler}; start some with `dask worker {scheduler}`"
+            ) from None
+        for worker, found in sorted(self._client.run(version).items()):
+            if found != __version__:
+                raise UserError(
+                    f"the dask worker {worker} has no edgelearn {__version__}: {found}; install the same version on "
+                    "every machine"
+                )
 
     def records(self, run: RunCell, cells: Iterable[Cell]) -> Iterator[tuple[Cell, Record | None]]:
         from concurrent.futures import CancelledError

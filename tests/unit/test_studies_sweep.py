@@ -7,6 +7,7 @@ import json
 import pytest
 
 from edgelearn.errors import UserError
+from edgelearn.studies import cluster
 from edgelearn.studies.cell import failure, record_of
 from edgelearn.studies.plan import Plan
 from edgelearn.studies.sweep import sweep
@@ -219,6 +220,25 @@ def test_a_worker_that_dies_on_a_cluster_takes_its_own_cell_only(tmp_path, log):
     assert outcome.failed == 1
     frame = read_study(tmp_path / "study").frame
     assert dict(zip(frame.seed, frame.status, strict=True)) == {1: "done", 2: "done", DIES: "failed"}
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "changed", "text"),
+    [
+        (
+            0,
+            ("WORKER_SECONDS", 0.2),
+            "no worker has joined the dask scheduler at .*; start some with `dask worker tcp:",
+        ),
+        (1, ("__version__", "99"), r"the dask worker tcp.* has no edgelearn 99: \d.*; install the same version"),
+    ],
+)
+def test_workers_that_could_run_nothing_are_refused(tmp_path, monkeypatch, n_workers, changed, text):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, *changed)
+    local = distributed.LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
+    with local, pytest.raises(UserError, match=text):
+        sweep(Plan.of({}), tmp_path / "study", 1, "dask", local.scheduler_address)
 
 
 def test_a_record_is_json(tmp_path, log):
