@@ -13,7 +13,7 @@ def edgelearn(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comp
     variables = {key: value for key, value in os.environ.items() if key != "EDGELEARN_DATA"}
     variables |= {"EDGELEARN_CACHE": str(cwd / "no-cache"), "COLUMNS": "200"} | environment
     command = [sys.executable, "-m", "edgelearn", *arguments]
-    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=300)
 
 
 QUICK = ("--net", "64-16-10", "--epochs", "1", "--limit", "200")
