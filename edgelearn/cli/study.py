@@ -177,7 +177,8 @@ def fronts(
     for number, (name, goals, front) in enumerate(found):
         sides = ", ".join(f"{one.column} {'up' if one.up else 'down'}" for one in goals)
         console.print(
-            f"{chr(10) * (number > 0)}front of {sides}: {len(front.members)} of {len(groups)} settings", soft_wrap=True
+            f"{chr(10) * (number > 0)}front of {sides}: {len(front.members)} of {len(groups) - len(front.unplaced)} settings",
+            soft_wrap=True,
         )
         _print_front(console, source, groups, front, name)
         for index in front.unplaced:
