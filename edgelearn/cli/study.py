@@ -176,10 +176,9 @@ def fronts(
     console = _console()
     for number, (name, goals, front) in enumerate(found):
         sides = ", ".join(f"{one.column} {'up' if one.up else 'down'}" for one in goals)
-        console.print(
-            f"{chr(10) * (number > 0)}front of {sides}: {len(front.members)} of {len(groups) - len(front.unplaced)} settings",
-            soft_wrap=True,
-        )
+        judged = len(groups) - len(front.unplaced)
+        start = f"{chr(10) * (number > 0)}front of {sides}"
+        console.print(f"{start}: {len(front.members)} of {judged} settings", soft_wrap=True)
         _print_front(console, source, groups, front, name)
         for index in front.unplaced:
             failed = groups[index].failed
