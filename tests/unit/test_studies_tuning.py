@@ -92,6 +92,10 @@ def test_the_best_rates_win_and_all_seeds_learn_with_them(tmp_path):
     assert len(seen["tuning, rung 2 of 3"]) == 8 + 2
     assert len(seen["tuning, rung 3 of 3"]) == 3 + 1
     note = json.loads((tmp_path / "tuning.json").read_text())
+    for one in note["groups"]:
+        shares = [rung["epochs"] if "limit" not in rung else 0 for rung in one["rungs"]]
+        assert shares[-1] == SMALL["settings"].get("epochs", 10), "the last rung learns all that a cell learns"
+        assert shares[0] < shares[-1] or shares[-1] == 1
     drtp = note["groups"][0]
     assert drtp["settings"] == {"rule": "drtp"}
     assert drtp["winner"] == {"hidden_rate": -9, "output_rate": -6}
