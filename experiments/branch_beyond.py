@@ -20,9 +20,9 @@ from branch_traces import HELD_OUT, NO_BLOCK, TRACES, one_unit
 from joblib import Parallel, delayed
 
 from edgelearn.branch.catalog import make_predictor
-from edgelearn.branch.informed import Informed
 from edgelearn.branch.layered import Layered, LayeredSpec
 from edgelearn.branch.predictor import Predictor
+from edgelearn.branch.tage_side_table import Informed
 from edgelearn.branch.traces.source import open_trace
 from edgelearn.errors import UserError
 from edgelearn.files import write_text

@@ -31,7 +31,7 @@ from edgelearn import __version__
 from edgelearn.branch.binary_streams import BinaryLearner, BinarySpec, open_binary
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
-from edgelearn.prequential import Prequential
+from edgelearn.streaming.prequential import Prequential
 
 RESULTS = Path(__file__).parent / "results" / "branch_elec2.json"
 TUNED_ON = 0.25

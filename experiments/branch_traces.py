@@ -26,13 +26,13 @@ from joblib import Parallel, delayed
 from edgelearn import __version__
 from edgelearn.branch.catalog import make_predictor
 from edgelearn.branch.hybrid import ROW_BITS
-from edgelearn.branch.informed import LOCAL, LOCAL_BITS, Informed
 from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.tage import Tage, TageSpec
+from edgelearn.branch.tage_side_table import LOCAL, LOCAL_BITS, Informed
 from edgelearn.branch.traces.source import open_trace
-from edgelearn.branch_run import budget_bytes
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
+from edgelearn.runs.branch import budget_bytes
 
 RESULTS = Path(__file__).parent / "results" / "branch_traces.json"
 BUDGET = "32KB"

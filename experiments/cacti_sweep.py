@@ -40,7 +40,7 @@ SPLIT_RATIO, JUMP_RATIO = 1.05, 1.01
 STEEPEST = 1.5  # no figure grows with a larger power of the words within one organisation
 SEED = 20_14
 
-SOURCE = "CACTI 7"  # hw_models/memory.py says it in full, once instead of in each row
+SOURCE = "CACTI 7"  # hw_models/constants/memory.py says it in full, once instead of in each row
 FIGURES = ("read_pj", "write_pj", "area_um2", "leakage_uw", "gate_leakage_uw", "access_ns")
 COLUMNS = ("cell", "node_nm", "capacity_bytes", "word_bits", *FIGURES, "use", "source", "status")
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from edgelearn.files import write_text
 from edgelearn.rules import find_rule
-from hw_models import technology
-from hw_models.logic import LIBRARY, N_ERRORS, Datapath
-from hw_models.memory import macro, sram_rows
+from hw_models.constants import technology
+from hw_models.constants.logic import LIBRARY, N_ERRORS, Datapath
+from hw_models.constants.memory import macro, sram_rows
 
 RESULTS = Path(__file__).parent / "results" / "cost_model_validation.json"
 SRAM_FIGURES = ("read_pj", "write_pj", "area_um2", "leakage_uw", "access_ns")
@@ -26,7 +26,7 @@ SRAM_FIGURES = ("read_pj", "write_pj", "area_um2", "leakage_uw", "access_ns")
 def sram_errors() -> list[dict[str, Any]]:
     """Return worst and 90th percentile of the error of each figure in percent, by cell and node.
 
-    Only widths of the table: between them a figure is an estimate (see `hw_models.memory`).
+    Only widths of the table: between them a figure is an estimate (see `hw_models.constants.memory`).
     """
     widths = {row["word_bits"] for row in sram_rows("fit")}
     errors: dict[tuple[str, str], dict[str, list[float]]] = {}

@@ -4,7 +4,7 @@
     python experiments/firmware_instructions.py cortex-m4    some cores
 
 Every shape, rule and rounding is compiled by zig -Os and run on an emulated core; single samples are counted after 100
-that were learned. A figure for each action (`hw_models.operation_cost.instruction_counts`) is fitted by non-negative
+that were learned. A figure for each action (`hw_models.microcontroller.instruction_counts`) is fitted by non-negative
 least squares on relative errors over the shapes of FIT; shapes of HELD_OUT are predicted, and counted under other
 compilers and optimisations as well, whose means give the band. Prints the figures, as they stand in
 hw_models/processors/, and the errors, and writes experiments/results/firmware_instructions.json. Exit code 1 if a shape
@@ -25,17 +25,17 @@ from joblib import Parallel, delayed
 from scipy.optimize import nnls
 
 from edgelearn import __version__
-from edgelearn.accounting import Counters
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import write_text
-from edgelearn.learner import Learner
-from edgelearn.network import NetworkSpec, design
+from edgelearn.network.counters import Counters
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import NetworkSpec, design
 from edgelearn.rules import RULES
-from firmware_sim.build import core_digest
-from firmware_sim.measure import profile
-from firmware_sim.targets import EMULATED, find_target
-from firmware_sim.toolchain import find_compiler
-from hw_models.operation_cost import instruction_counts
+from firmware_sim.build.image import core_digest
+from firmware_sim.build.targets import EMULATED, find_target
+from firmware_sim.build.toolchain import find_compiler
+from firmware_sim.check.measure import profile
+from hw_models.microcontroller import instruction_counts
 
 RESULTS = Path(__file__).parent / "results" / "firmware_instructions.json"
 FIT = ((16, 8, 4), (64, 32, 10), (40, 64, 6), (30, 20, 16, 5), (100, 10, 3), (24, 100, 12))

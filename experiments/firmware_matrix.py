@@ -27,12 +27,12 @@ from edgelearn import __version__
 from edgelearn.config import make_config
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import write_text
-from edgelearn.learner import Learner
-from edgelearn.network import design
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
 from edgelearn.rules import RULES
-from firmware_sim.build import core_digest
-from firmware_sim.session import samples_of, verify_learner, verify_stress
-from firmware_sim.targets import TARGETS
+from firmware_sim.build.image import core_digest
+from firmware_sim.build.targets import TARGETS
+from firmware_sim.check.session import samples_of, verify_learner, verify_stress
 
 RESULTS = Path(__file__).parent / "results" / "firmware_matrix.json"
 UPDATES = 10_000

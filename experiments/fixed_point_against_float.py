@@ -28,7 +28,7 @@ from edgelearn import __version__
 from edgelearn.config import make_config
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import write_text
-from edgelearn.validate import ANGLE_DEGREES, GAP_POINTS, INEXACT, validate
+from edgelearn.validation.dataset import ANGLE_DEGREES, GAP_POINTS, INEXACT, validate
 
 RESULTS = Path(__file__).parent / "results" / "fixed_point_against_float.json"
 SEEDS = (0, 1, 2)

@@ -18,16 +18,18 @@ from typing import Any
 import numpy as np
 
 from edgelearn import __version__
-from edgelearn.accounting import Counters, buffers, footprint, traffic
-from edgelearn.encoders.levels import encode_levels
+from edgelearn.data import open_dataset
 from edgelearn.files import make_folder, write_text
-from edgelearn.learner import Learner
-from edgelearn.network import NetworkSpec, design, parse_net
-from edgelearn.streams import open_dataset
-from hw_models import technology
-from hw_models.comparison import cost_of_rule
+from edgelearn.network.counters import Counters
+from edgelearn.network.encoding import encode_levels
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import NetworkSpec, design, parse_net
+from edgelearn.network.storage import buffers, footprint
+from edgelearn.network.traffic import traffic
+from hw_models.compare.rules import cost_of_rule
+from hw_models.constants import technology
+from hw_models.engine.schedule import ASSUMED_SAMPLES, assume, worked
 from hw_models.processor import find_processor
-from hw_models.schedule import ASSUMED_SAMPLES, assume, worked
 
 RESULTS = Path(__file__).parent / "results" / "paper_claims.json"
 PAPER = "Frenkel, Lefebvre, Bol 2021"

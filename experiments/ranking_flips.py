@@ -17,11 +17,11 @@ from typing import Any
 from edgelearn.config import make_config
 from edgelearn.files import write_text
 from edgelearn.rules import RULES
-from edgelearn.run import spec_of
-from hw_models.comparison import RuleCost, cost_of_rule
+from edgelearn.runs.dataset import spec_of
+from hw_models.compare.ranking import ranking_as_dict
+from hw_models.compare.rules import RuleCost, cost_of_rule
+from hw_models.engine.schedule import assume
 from hw_models.processor import find_processor
-from hw_models.ranking import ranking_as_dict
-from hw_models.schedule import assume
 
 RESULTS = Path(__file__).parent / "results" / "ranking_flips.json"
 SIZES = (784, 500, 10)

@@ -25,18 +25,18 @@ from typing import Any
 import numpy as np
 
 from edgelearn import __version__
-from edgelearn.accounting import Counters
-from edgelearn.encoders.levels import encode_levels
+from edgelearn.data import open_dataset
 from edgelearn.errors import UserError
 from edgelearn.files import make_folder, write_text
-from edgelearn.learner import Learner
-from edgelearn.network import NetworkSpec, design, parse_net
-from edgelearn.streams import open_dataset
-from hw_models import technology
+from edgelearn.network.counters import Counters
+from edgelearn.network.encoding import encode_levels
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import NetworkSpec, design, parse_net
+from hw_models.constants import technology
 from hw_models.cost import Cost
 from hw_models.cost_model import price
+from hw_models.engine.schedule import FORWARD_ACTIVITY, assume
 from hw_models.processor import Engine, find_processor
-from hw_models.schedule import FORWARD_ACTIVITY, assume
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDINGS: dict[str, tuple[str, int, bool]] = {  # rounding, residual bits, whether lanes share a random generator

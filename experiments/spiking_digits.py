@@ -17,10 +17,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.datasets import load_digits
 
-from edgelearn.encoders import encode_levels
 from edgelearn.files import write_text
-from edgelearn.learner import Learner
-from edgelearn.network import design as rate_network
+from edgelearn.network.encoding import encode_levels
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design as rate_network
 from edgelearn.spiking.learner import SpikingLearner
 from edgelearn.spiking.network import design, label_times
 from edgelearn.spiking.training import Presentation, ValueSamples, predict, train

@@ -20,7 +20,7 @@ from joblib import Parallel, delayed
 
 from edgelearn.config import SpikingConfig
 from edgelearn.files import write_text
-from edgelearn.spiking_run import run_spiking
+from edgelearn.runs.spiking import run_spiking
 from hw_models.spiking_cost import find_core, spiking_as_dict
 
 RESULTS = Path(__file__).parent / "results" / "spiking_energy.json"

@@ -25,16 +25,16 @@ from joblib import Parallel, delayed
 
 from edgelearn import __version__
 from edgelearn.config import StreamConfig, validated
+from edgelearn.data.recordings import Recording
+from edgelearn.data.source import Source
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
 from edgelearn.references.torch_online import one_thread
 from edgelearn.references.torch_twin import FloatTwin
 from edgelearn.rules import RULES
-from edgelearn.stream_run import StreamRun, open_config_source, stream
-from edgelearn.streams.block import Source
-from edgelearn.streams.recordings import Recording
-from hw_models.in_time import rates
+from edgelearn.runs.stream import StreamRun, open_config_source, stream
 from hw_models.processor import find_processor
+from hw_models.unit_costs import rates
 
 RESULTS = Path(__file__).parent / "results" / "stream_table.json"
 TUNED_ON = 0.25  # share of the stream, or of its warm-up, that rates are chosen on

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from edgelearn.accounting import Counters
-from edgelearn.network import NetworkSpec
+from edgelearn.network.counters import Counters
+from edgelearn.network.spec import NetworkSpec
 from hw_models.cost import Cost
-from hw_models.engine_cost import price_engine
-from hw_models.operation_cost import price_instructions, price_operations
+from hw_models.engine.price import price_engine
+from hw_models.engine.schedule import FORWARD_ACTIVITY, worked
+from hw_models.microcontroller import price_instructions, price_operations
 from hw_models.processor import AnyProcessor, Core, Engine, Microcontroller
-from hw_models.schedule import FORWARD_ACTIVITY, worked
 
 
 def price(spec: NetworkSpec, activity: Counters, processor: AnyProcessor, learning: bool = True) -> Cost:

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from edgelearn.errors import UserError, unknown
-from hw_models import technology
-from hw_models.memory import sram
-from hw_models.schedule import TransposedRead, UpdateSkip
-from hw_models.units import quantity
+from edgelearn.units import quantity
+from hw_models.constants import technology
+from hw_models.constants.memory import sram
+from hw_models.engine.schedule import TransposedRead, UpdateSkip
 
 FOLDER = Path(__file__).parent / "processors"
 ROLES = ("weight", "residual", "feedback", "activation", "gate", "delta")

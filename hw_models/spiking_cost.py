@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from edgelearn.errors import UserError
-from hw_models.comparison import per_sample_at, rounded, tables
+from hw_models.compare.bands import span
+from hw_models.compare.rules import per_sample_at, rounded, tables
 from hw_models.cost import Cost
-from hw_models.operation_cost import price_on_core
+from hw_models.microcontroller import price_on_core
 from hw_models.processor import Core, find_processor, names
-from hw_models.uncertainty import span
 
 Counts = Mapping[str, np.ndarray]
 """Counter by name, one entry a population that receives synapses."""

@@ -14,8 +14,8 @@ import numba
 import numpy as np
 import pytest
 
+from edgelearn.data import Dataset, open_dataset
 from edgelearn.errors import UserError
-from edgelearn.streams import Dataset, open_dataset
 
 needs_compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="millions of branches need compiled kernels")
 

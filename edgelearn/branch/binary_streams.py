@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.branch.counting import MOST_DELAY, check
+from edgelearn.branch.base import MOST_DELAY, check
 from edgelearn.branch.kernels import two_layer as kernel
 from edgelearn.branch.kernels.binary import run_binary
 from edgelearn.branch.two_layer import GENERATOR_BITS, RULES, TwoLayerSpec
+from edgelearn.data.open_source import open_source
+from edgelearn.data.source import UNLABELLED, Block, Source
 from edgelearn.errors import UserError, unknown
-from edgelearn.frontend import FrontEnd, FrontEndSpec
-from edgelearn.streams.block import UNLABELLED, Block, Source
-from edgelearn.streams.open_source import open_source
+from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 
 PERCEPTRON = "perceptron"
 KINDS = (PERCEPTRON, *RULES)

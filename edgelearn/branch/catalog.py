@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
+from edgelearn.branch.base import DoesNotFit
 from edgelearn.branch.counters import Bimodal, BimodalSpec, Gshare, GshareSpec, Tournament, TournamentSpec
-from edgelearn.branch.counting import DoesNotFit
 from edgelearn.branch.hybrid import SIDE, Hybrid, perceptron_for_budget, side_for_budget
-from edgelearn.branch.informed import SIDE as INFORMED_SIDE
-from edgelearn.branch.informed import Informed
 from edgelearn.branch.layered import Layered, LayeredSpec
 from edgelearn.branch.perceptrons import LENGTHS, HashedPerceptron, HashedSpec, Perceptron, PerceptronSpec, find_lengths
 from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.tage import LENGTHS as TAGE_LENGTHS
 from edgelearn.branch.tage import Tage, TageSpec
+from edgelearn.branch.tage_side_table import SIDE as INFORMED_SIDE
+from edgelearn.branch.tage_side_table import Informed
 from edgelearn.branch.two_layer import RULES, TwoLayer, TwoLayerSpec
 from edgelearn.errors import UserError, unknown
 

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.counting import MOST_DELAY, Counting, check, delayed, too_small
+from edgelearn.branch.base import MOST_DELAY, Counting, check, delayed, too_small
 from edgelearn.branch.kernels.counters import run_gshare, run_tournament
 
 MOST_BITS = 28

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgelearn.branch.counting import DoesNotFit, check_block
+from edgelearn.branch.base import DoesNotFit, check_block
 from edgelearn.branch.kernels import hybrid as kernel
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.branch.perceptrons import Perceptron, PerceptronSpec

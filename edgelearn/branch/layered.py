@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.counting import Counting, check, check_lengths, too_small
+from edgelearn.branch.base import Counting, check, check_lengths, too_small
 from edgelearn.branch.kernels import layered as kernel
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.branch.perceptrons import DRIFT_BITS, THETA_START

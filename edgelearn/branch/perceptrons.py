@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.counting import MOST_DELAY, Counting, check, check_lengths, delayed, too_small
+from edgelearn.branch.base import MOST_DELAY, Counting, check, check_lengths, delayed, too_small
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.branch.kernels.perceptrons import DRIFT, THETA, run_hashed, run_perceptron
 from edgelearn.errors import UserError

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.counting import Counting, check, check_lengths, too_small
+from edgelearn.branch.base import Counting, check, check_lengths, too_small
 from edgelearn.branch.kernels import tage as kernel
 from edgelearn.branch.kernels.history import new_history
 

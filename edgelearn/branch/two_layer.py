@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgelearn.branch.counting import MOST_DELAY, DoesNotFit, check_block, delayed
+from edgelearn.branch.base import MOST_DELAY, DoesNotFit, check_block, delayed
 from edgelearn.branch.kernels import two_layer as kernel
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.errors import UserError, unknown

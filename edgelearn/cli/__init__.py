@@ -12,6 +12,7 @@ from edgelearn.cli.bench import bench
 from edgelearn.cli.branch import branch
 from edgelearn.cli.cost import cost
 from edgelearn.cli.data import app as data_app
+from edgelearn.cli.firmware import app as firmware_app
 from edgelearn.cli.processors import app as processors_app
 from edgelearn.cli.reproduce import reproduce
 from edgelearn.cli.rules import rules
@@ -22,7 +23,6 @@ from edgelearn.cli.study import compare, report
 from edgelearn.cli.sweep import sweep
 from edgelearn.cli.validate import validate
 from edgelearn.errors import UserError
-from firmware_sim.cli import app as firmware_app
 
 app = typer.Typer(
     no_args_is_help=True,

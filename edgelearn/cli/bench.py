@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgelearn.options import flag
+from edgelearn.cli.options import flag
 
 if TYPE_CHECKING:
     pass
@@ -21,7 +21,7 @@ def bench(
 
     from rich.console import Console
 
-    from edgelearn.bench import SETTINGS, as_table, measure
+    from edgelearn.benchmark import SETTINGS, as_table, measure
 
     rows = []
     with Console(stderr=True).status("measuring") as status:

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from edgelearn import options
+from edgelearn.cli import options
+from edgelearn.cli.options import flag
 from edgelearn.cli.shared import print_table
 from edgelearn.errors import UserError
-from edgelearn.options import flag
 
 LISTED = "list_all"
 BUILT_IN = ("function", "noise", "iterations", "seed")
@@ -43,15 +43,15 @@ def branch(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from edgelearn.branch_run import print_sweep, run_branches, sweep_branches
     from edgelearn.config import BranchSettings, validated
+    from edgelearn.runs.branch import print_sweep, run_branches, sweep_branches
 
     _check_read(flags)
     if list_all:
         _list_branches()
         return
     if plot is not None:
-        from edgelearn.stream_plot import check_plot
+        from edgelearn.reports.plots.stream import check_plot
 
         if not sweep:
             raise UserError("--plot draws a sweep; give --sweep too")
@@ -70,7 +70,7 @@ def branch(
 
         reports = sweep_branches(settings, show) if sweep else [run_branches(settings, show)]
     if plot is not None:
-        from edgelearn.branch_plot import plot_sweep
+        from edgelearn.reports.plots.branch import plot_sweep
 
         plot_sweep(reports, plot)
     if json:

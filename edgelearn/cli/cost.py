@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
-from edgelearn import options
+from edgelearn.cli import options
+from edgelearn.cli.options import flag
 from edgelearn.errors import UserError
-from edgelearn.options import flag
 
 if TYPE_CHECKING:
-    from hw_models.comparison import RuleCost
+    from hw_models.compare.rules import RuleCost
 
 
 def cost(
@@ -45,8 +45,8 @@ def cost(
     """Price learning rules on a processor: energy, latency, power and area, without running anything."""
     flags = dict(locals())
     from edgelearn.config import RunConfig
-    from hw_models.comparison import as_dict
-    from hw_models.ranking import ranking_as_dict
+    from hw_models.compare.ranking import ranking_as_dict
+    from hw_models.compare.rules import as_dict
 
     for first, second in (("json", "csv"), ("csv", "tornado"), ("csv", "ert")):
         if flags[first] and flags[second]:
@@ -67,7 +67,7 @@ def cost(
             raise UserError("--action-counts and --ert take one rule; give --rule drtp, for example")
         content["accelergy"] = _accelergy(costs[0], action_counts, ert, ert_unit or "pJ")
     if plot is not None:
-        from hw_models.plots import plot_costs
+        from edgelearn.reports.plots.costs import plot_costs
 
         plot_costs(costs, plot, accuracies)
     if json:
@@ -75,7 +75,7 @@ def cost(
 
         sys.stdout.write(json_module.dumps(content, indent=1) + "\n")
     elif csv:
-        from hw_models.show import as_csv
+        from edgelearn.reports.costs import as_csv
 
         sys.stdout.write(as_csv(content))
     else:
@@ -88,7 +88,7 @@ def _costs(
     """Price finished runs, or rules on a network that nobody ran; return the costs, and the accuracies of runs."""
     from edgelearn.config import make_config
     from edgelearn.rules import RULES
-    from edgelearn.run import assumed_costs, costs_of_runs
+    from edgelearn.runs.dataset import assumed_costs, costs_of_runs
 
     if runs:
         fixed = sorted(set(given) - {"rule", "processor"}) + sorted(densities) + ["rule"] * (rule != "all")
@@ -107,7 +107,7 @@ def _costs(
 def _print_costs(content: dict[str, Any], written: list[Path]) -> None:
     from rich.console import Console
 
-    from hw_models.show import print_costs, print_ert, print_ranking
+    from edgelearn.reports.costs import print_costs, print_ert, print_ranking
 
     console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
     print_costs(console, content)
@@ -121,7 +121,7 @@ def _print_costs(content: dict[str, Any], written: list[Path]) -> None:
 
 def _accelergy(rule: RuleCost, out: Path | None, ert: Path | None, unit: str) -> dict[str, Any]:
     """Write a rule's accesses, price them with an energy table, or both; return what there is to show."""
-    from hw_models.accelergy import actions, price_with, read_ert, write_action_counts
+    from hw_models.compare.accelergy import actions, price_with, read_ert, write_action_counts
 
     counts = actions(rule.spec, rule.activity, rule.processor)
     shown: dict[str, Any] = {}

@@ -21,14 +21,14 @@ app = typer.Typer(no_args_is_help=True, help="Data sets: what there is, where it
 @app.command("list")
 def data_list() -> None:
     """List data sets (for run and stream) and streams by name."""
-    from edgelearn.streams import catalog
-    from edgelearn.streams.events import EVENT_SETS, event_set_place
-    from edgelearn.streams.open_source import stream_info, stream_names
+    from edgelearn.data import datasets
+    from edgelearn.data.events import EVENT_SETS, event_set_place
+    from edgelearn.data.open_source import stream_info, stream_names
 
     rows = []
     for name in stream_names():
-        if name in catalog.names():
-            info = catalog.info(name)
+        if name in datasets.names():
+            info = datasets.info(name)
             missing = [file["name"] for file in info["files"] if not file["found"]]
             use, here = "run, stream", f"not here; edgelearn data fetch {name}" if missing else "here"
         else:
@@ -44,9 +44,9 @@ def data_list() -> None:
 @app.command("info")
 def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]) -> None:
     """Say what a data set holds and where its files are, or how to get them."""
-    from edgelearn.streams import catalog
-    from edgelearn.streams.events import EVENT_SETS, event_set_place
-    from edgelearn.streams.open_source import stream_info, stream_names
+    from edgelearn.data import datasets
+    from edgelearn.data.events import EVENT_SETS, event_set_place
+    from edgelearn.data.open_source import stream_info, stream_names
 
     if name in EVENT_SETS:
         place = event_set_place(name)
@@ -55,8 +55,8 @@ def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]
         return
     if name not in stream_names() and not Path(name).suffix:
         raise unknown("data set or stream", name, [*stream_names(), *EVENT_SETS])
-    is_stream = name in stream_names() and name not in catalog.names()
-    info = stream_info(name) if is_stream else catalog.info(name)
+    is_stream = name in stream_names() and name not in datasets.names()
+    info = stream_info(name) if is_stream else datasets.info(name)
     files = info.pop("files", [])
     for key, value in info.items():
         if isinstance(value, dict):
@@ -72,18 +72,18 @@ def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]
 @app.command("fetch")
 def data_fetch(name: Annotated[str, typer.Argument(help="A data set.")]) -> None:
     """Download a data set and check its files."""
-    from edgelearn.streams import catalog
-    from edgelearn.streams.events import EVENT_SETS, event_set_place
-    from edgelearn.streams.open_source import stream_info, stream_names
+    from edgelearn.data import datasets
+    from edgelearn.data.events import EVENT_SETS, event_set_place
+    from edgelearn.data.open_source import stream_info, stream_names
 
     if name in EVENT_SETS:
         place = event_set_place(name)
         raise UserError(
             f"{name} is here" if place else f"{name} cannot be fetched; see edgelearn/docs/spiking.md, section 6"
         )
-    if name in stream_names() and name not in catalog.names():
+    if name in stream_names() and name not in datasets.names():
         about = stream_info(name)
         raise UserError(f"{name} is here" if about["found"] else f"{name} is not here: {about['how_to_get']}")
 
-    for path in catalog.fetch(name, progress=sys.stderr.isatty()):
+    for path in datasets.fetch(name, progress=sys.stderr.isatty()):
         typer.echo(path)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgelearn.cli.options import flag
 from edgelearn.cli.shared import print_table
-from edgelearn.options import flag
 
 if TYPE_CHECKING:
     pass
@@ -32,7 +32,7 @@ def processors_show(
     toml: Annotated[bool, flag("Print the file itself, to copy and edit.", "--toml")] = False,
 ) -> None:
     """Say what a processor is made of and where its figures come from."""
-    from hw_models.comparison import tables
+    from hw_models.compare.rules import tables
     from hw_models.processor import find_processor, path_of
 
     found = find_processor(name)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from edgelearn.cli.options import flag
 from edgelearn.cli.shared import usable_processors
 from edgelearn.errors import UserError
-from edgelearn.options import flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from edgelearn.reproduction.catalog import Row
-    from edgelearn.reproduction.perform import Outcome
+    from edgelearn.reproduction.runner import Outcome
 
 
 def _print_claims(rows: list[dict[str, Any]]) -> None:
@@ -111,7 +111,7 @@ def _perform(rows: list[Row], out: Path | None, quick: bool, seed: int, jobs: in
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from edgelearn.reproduction import catalog
-    from edgelearn.reproduction.perform import check_ready, default_folder, perform
+    from edgelearn.reproduction.runner import check_ready, default_folder, perform
 
     loaded = [catalog.load(row) for row in rows]
     for claim in loaded:

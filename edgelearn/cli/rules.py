@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgelearn import options
+from edgelearn.cli import options
 from edgelearn.cli.shared import print_table
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
-from edgelearn import options
+from edgelearn.cli import options
+from edgelearn.cli.options import flag
 from edgelearn.cli.shared import given_settings, with_progress
 from edgelearn.errors import UserError
-from edgelearn.options import flag
 
 if TYPE_CHECKING:
     from edgelearn.config import SpikingConfig
-    from edgelearn.report import Report
-    from edgelearn.spiking_run import SpikingProgress
+    from edgelearn.reports.dataset import Report
+    from edgelearn.runs.spiking import SpikingProgress
 
 
 _Result = TypeVar("_Result")
@@ -87,9 +87,9 @@ def run(
 ) -> None:
     """Learn a data set online, in integers, and report accuracy and every access."""
     flags = dict(locals())
-    from edgelearn.checkpoint import Interrupted, saved_settings
     from edgelearn.config import RunConfig, make_config, read_toml
-    from edgelearn.run import run as run_config
+    from edgelearn.runs.checkpoint import Interrupted, saved_settings
+    from edgelearn.runs.dataset import run as run_config
 
     if resume and out is None:
         raise UserError("--resume needs the folder of the interrupted run; give --out DIR")
@@ -126,14 +126,14 @@ def _run_spiking(
 
     from edgelearn.config import SpikingConfig, validated
     from edgelearn.files import make_folder
-    from edgelearn.spiking_run import run_spiking
+    from edgelearn.runs.spiking import run_spiking
 
     resolved = validated(SpikingConfig, settings)
     for path in (plot, nir):
         if path is not None and out is not None and path.parent == out:
             make_folder(out)
     if plot is not None:
-        from edgelearn.stream_plot import check_plot
+        from edgelearn.reports.plots.stream import check_plot
 
         check_plot(plot)
     if nir is not None:
@@ -143,7 +143,7 @@ def _run_spiking(
     found, speed = _with_spiking_progress(resolved, lambda show: run_spiking(resolved, out, resume, overwrite, show))
     written = [f"{out}/report.json, config.toml, weights.npz"] if out is not None else []
     if plot is not None:
-        from edgelearn.spiking_plot import plot_spiking
+        from edgelearn.reports.plots.spiking import plot_spiking
 
         plot_spiking(found, plot)
         written.append(str(plot))
@@ -155,7 +155,7 @@ def _run_spiking(
     if json:
         sys.stdout.write(found.report.to_json())
         return
-    from hw_models.show import print_spiking_cost
+    from edgelearn.reports.costs import print_spiking_cost
 
     console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110)
     found.report.print(console, speed)
@@ -201,7 +201,7 @@ def _print_report(report: Report, speed: float | None, out: Path | None) -> None
     console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110)
     report.print(console, speed)
     if "cost" in report.content:
-        from hw_models.show import print_costs
+        from edgelearn.reports.costs import print_costs
 
         console.print()
         print_costs(console, report.content["cost"])

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
-    from edgelearn import evaluate
     from edgelearn.config import RunConfig, Settings
+    from edgelearn.runs import epochs
 
 
 _Result = TypeVar("_Result")
-_Show = Callable[["evaluate.Progress", int], None]  # progress, number of training samples
+_Show = Callable[["epochs.Progress", int], None]  # progress, number of training samples
 
 
 def given_settings(flags: dict[str, Any], rate: type[Settings], spiking: bool) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def with_progress(config: RunConfig, learn: Callable[[_Show], _Result]) -> tuple
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("learning", total=None, epoch=0, accuracy=0.0, speed=0.0)
 
-        def show(progress: evaluate.Progress, n_train: int) -> None:
+        def show(progress: epochs.Progress, n_train: int) -> None:
             nonlocal started, at_start, speed
             done, now = progress.epoch * n_train + progress.position, time.perf_counter()
             if at_start < 0:  # the first chunk also compiles

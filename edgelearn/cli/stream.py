@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from edgelearn import options
+from edgelearn.cli import options
+from edgelearn.cli.options import flag
 from edgelearn.errors import UserError
-from edgelearn.options import flag
 
 if TYPE_CHECKING:
     from edgelearn.config import StreamConfig
-    from edgelearn.stream_report import StreamReport
+    from edgelearn.reports.stream import StreamReport
 
 
 def stream(
@@ -90,8 +90,8 @@ def stream(
     edgelearn stream own.csv --label-column activity --sample-rate "100 Hz", producer | edgelearn stream -
     """
     flags = dict(locals())
-    from edgelearn.checkpoint import Interrupted, saved_settings
     from edgelearn.config import StreamConfig, read_toml, validated
+    from edgelearn.runs.checkpoint import Interrupted, saved_settings
 
     given = {key: value for key, value in flags.items() if key in StreamConfig.model_fields and value is not None}
     if source is not None:
@@ -101,7 +101,7 @@ def stream(
     if resume and out is None:
         raise UserError("--resume needs the folder of the interrupted run; give --out DIR")
     if plot is not None:
-        from edgelearn.stream_plot import check_plot
+        from edgelearn.reports.plots.stream import check_plot
 
         check_plot(plot)
     settings = saved_settings(out) if resume and out is not None else {}
@@ -121,7 +121,7 @@ def stream(
         print(f"edgelearn: interrupted{hint}", file=sys.stderr)
         raise typer.Exit(130) from None
     if plot is not None:
-        from edgelearn.stream_plot import plot_stream
+        from edgelearn.reports.plots.stream import plot_stream
 
         plot_stream(report.content, plot)
     if json and not live:
@@ -142,8 +142,8 @@ def stream(
 def _stream_with_view(
     config: StreamConfig, out: Path | None, resume: bool, overwrite: bool, live: bool
 ) -> tuple[StreamReport, float | None]:
-    from edgelearn.stream_run import stream
-    from edgelearn.stream_view import View
+    from edgelearn.cli.live import View
+    from edgelearn.runs.stream import stream
 
     with View(config, live) as view:
         report = stream(config, out, resume, overwrite, view.show, view.write_rows if live else None)

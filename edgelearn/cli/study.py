@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn import options
+from edgelearn.cli import options
+from edgelearn.cli.options import flag
 from edgelearn.errors import UserError
-from edgelearn.options import flag
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from edgelearn.studies.analysis import Front, Group
-    from edgelearn.studies.contents import Source, Table
+    from edgelearn.studies.page_data import Source, Table
 
 app = typer.Typer(no_args_is_help=True, help="Studies: what the table of a sweep says.")
 
@@ -32,8 +32,8 @@ _ON_THE_PAGE = ("latency_us", "memory_bits", "buffered_bits", "saturations")  # 
 def show(folder: Folder, within: Within = 1.0, reference: Reference = "widest", json: options.AsJson = False) -> None:
     """Say what a study found: means and intervals over seeds, the smallest bits that do, what failed."""
     from edgelearn.studies.analysis import BITS, measures_of, smallest_bits
-    from edgelearn.studies.contents import contents_of, open_study
     from edgelearn.studies.page import heading
+    from edgelearn.studies.page_data import contents_of, open_study
 
     source, asked = open_study(folder), _reference(within, reference)
     contents = contents_of(source, within, asked)
@@ -90,8 +90,8 @@ def compare_settings(
 ) -> None:
     """Compare two settings seed by seed: the mean difference over the seeds both have, with its 95 % interval."""
     from edgelearn.studies.analysis import groups_of, measures_of, paired, series_axis
-    from edgelearn.studies.contents import open_study
-    from edgelearn.studies.wording import scale_for, shown, title_of
+    from edgelearn.studies.formatting import scale_for, shown, title_of
+    from edgelearn.studies.page_data import open_study
 
     source = open_study(folder)
     axes = source.axes
@@ -156,7 +156,7 @@ def fronts(
 ) -> None:
     """List the settings that no other beats in all columns, and what energy buys along them."""
     from edgelearn.studies.analysis import groups_of, pareto, processors_of
-    from edgelearn.studies.contents import open_study
+    from edgelearn.studies.page_data import open_study
 
     source = open_study(folder)
     groups = groups_of(source.frame, source.axes)
@@ -195,8 +195,8 @@ def report(
 ) -> None:
     """Write the page of a study: one HTML file with tables and plots that needs no network."""
     from edgelearn.files import write_text
-    from edgelearn.studies.contents import contents_of, open_study
     from edgelearn.studies.page import to_html, to_markdown
+    from edgelearn.studies.page_data import contents_of, open_study
 
     contents = contents_of(open_study(folder), within, _reference(within, reference))
     path = out or folder / ("report.md" if markdown else "report.html")
@@ -335,8 +335,8 @@ def _steps(front: Front, groups: Sequence[Group]) -> Any:
 def _print_front(
     console: Console, source: Source, groups: Sequence[Group], front: Front, processor: str | None
 ) -> None:
-    from edgelearn.studies.contents import of_interval
-    from edgelearn.studies.wording import scale_for, shown, title_of
+    from edgelearn.studies.formatting import scale_for, shown, title_of
+    from edgelearn.studies.page_data import of_interval
 
     steps = {step.second: step for step in _steps(front, groups)}
     scales = {

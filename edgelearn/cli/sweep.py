@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from edgelearn.cli.options import flag
 from edgelearn.cli.shared import usable_processors
 from edgelearn.errors import UserError
-from edgelearn.options import flag
 
 if TYPE_CHECKING:
     from edgelearn.studies.plan import Plan

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn import options
+from edgelearn.cli import options
+from edgelearn.cli.options import flag
 from edgelearn.cli.shared import given_settings, with_progress
 from edgelearn.errors import UserError, unknown
-from edgelearn.options import flag
 
 if TYPE_CHECKING:
     pass
@@ -95,7 +95,7 @@ def validate(
         return
     from rich.console import Console
 
-    from edgelearn.validate import validate
+    from edgelearn.validation.dataset import validate
 
     resolved = make_config(settings)
     validation, _ = with_progress(resolved, lambda show: validate(resolved, out, show))
@@ -115,7 +115,7 @@ def _validate_spiking(settings: dict[str, Any], out: Path | None, json: bool) ->
     from rich.progress import Progress
 
     from edgelearn.config import SpikingConfig, validated
-    from edgelearn.validate_spiking import validate_spiking
+    from edgelearn.validation.spiking import validate_spiking
 
     resolved = validated(SpikingConfig, settings)
     console = Console(stderr=True)

@@ -15,16 +15,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from edgelearn import __version__
-from edgelearn.accounting import Counters
 from edgelearn.config import StreamConfig, validated
 from edgelearn.errors import UserError
 from edgelearn.estimators.features import in_order, values_of
 from edgelearn.estimators.labels import Labels
 from edgelearn.files import read_arrays, write_arrays
-from edgelearn.frontend import FrontEnd, FrontEndSpec
-from edgelearn.learner import Learner, steps_of
-from edgelearn.network import NetworkSpec
-from edgelearn.run import RuleCost, cost_of, spec_of
+from edgelearn.network.counters import Counters
+from edgelearn.network.learner import Learner, steps_of
+from edgelearn.network.spec import NetworkSpec
+from edgelearn.runs.dataset import RuleCost, cost_of, spec_of
+from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 
 KIND = "EdgeClassifier"  # what a saved file says it holds
 CHUNK = 4096  # rows whose input levels are held at a time

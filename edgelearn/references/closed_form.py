@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgelearn.layers.activations import Activation, find_activation
-from edgelearn.layers.dense import DenseLayer
-from edgelearn.learner import Learner
-from edgelearn.network import NetworkSpec
+from edgelearn.network.activations import Activation, find_activation
+from edgelearn.network.layer import DenseLayer
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import NetworkSpec
 from edgelearn.rules.rule import Feedback, Signal
 
 

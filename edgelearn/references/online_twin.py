@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.layers.dense import DenseLayer
-from edgelearn.network import NetworkSpec
+from edgelearn.network.layer import DenseLayer
+from edgelearn.network.spec import NetworkSpec
 from edgelearn.references.closed_form import FloatWeights, hidden_activation, targets_of
 from edgelearn.references.torch_online import _torch
 from edgelearn.rules.rule import Feedback, Signal
@@ -36,7 +36,7 @@ class _Layer:
 
 
 class OnlineTwin:
-    """A float network that learns as `edgelearn.learner.Learner` does.
+    """A float network that learns as `edgelearn.network.learner.Learner` does.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.kernels.lanes import (
+from edgelearn.fixedpoint.lanes import (
     add32,
     and32,
     below32,

@@ -13,17 +13,17 @@ from typing import Any, get_args
 import numpy as np
 
 from edgelearn import __version__
-from edgelearn.accounting.counters import Counters
-from edgelearn.checkpoint import CONTRACT
 from edgelearn.config import DataSettings, RunConfig, Settings, SpikingConfig, StreamConfig, validated
 from edgelearn.errors import UserError, unknown
-from edgelearn.kernels.tables import COUNTERS
+from edgelearn.network.counters import Counters
+from edgelearn.network.kernels.tables import COUNTERS
+from edgelearn.runs.checkpoint import CONTRACT
 from edgelearn.spiking.network import CONTRACT as SPIKING_CONTRACT
-from hw_models.comparison import cost_of_rule, per_sample_at, rounded
+from hw_models.compare.bands import span
+from hw_models.compare.rules import cost_of_rule, per_sample_at, rounded
 from hw_models.cost import Cost
 from hw_models.processor import find_processor
 from hw_models.spiking_cost import find_core, price_spikes
-from hw_models.uncertainty import span
 
 KINDS: dict[str, type[Settings]] = {"run": RunConfig, "stream": StreamConfig, "spiking": SpikingConfig}
 DONE, FAILED = "done", "failed"
@@ -131,13 +131,13 @@ def record_of(cell: Cell, found: Record, seconds: float = 0.0) -> Record:
 
 @lru_cache(maxsize=2)
 def _encoded(key: str) -> Any:
-    from edgelearn.run import encode_data
+    from edgelearn.runs.dataset import encode_data
 
     return encode_data(validated(RunConfig, json.loads(key)))
 
 
 def _run(cell: Cell) -> Record:
-    from edgelearn.run import run
+    from edgelearn.runs.dataset import run
 
     config = validated(RunConfig, dict(cell.config))
     names = {"input_bits", *DataSettings.model_fields} - {"epochs"}
@@ -148,7 +148,7 @@ def _run(cell: Cell) -> Record:
 
 
 def _stream(cell: Cell) -> Record:
-    from edgelearn.stream_run import stream
+    from edgelearn.runs.stream import stream
 
     content = stream(validated(StreamConfig, dict(cell.config))).content
     accuracy = content["result"]["accuracy"]
@@ -169,7 +169,7 @@ def _of_rates(content: dict[str, Any]) -> Record:
 
 
 def _spiking(cell: Cell) -> Record:
-    from edgelearn.spiking_run import run_spiking
+    from edgelearn.runs.spiking import run_spiking
 
     content = run_spiking(validated(SpikingConfig, dict(cell.config))).report.content
     parts = {name: content["cost"][part] for name, part in (("learning", "training"), ("inference", "inference"))}
@@ -271,7 +271,7 @@ def prices_of(record: Record, processor: str) -> dict[str, float | None]:
 def _costs(record: Record, processor: str) -> tuple[Cost | None, Cost | None]:
     """Return what a learned sample and an inference cost."""
     if record["kind"] != "spiking":
-        from edgelearn.run import spec_of
+        from edgelearn.runs.dataset import spec_of
 
         config = validated(kind_of(record["kind"]), record["config"])
         assert isinstance(config, RunConfig | StreamConfig)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgelearn.checkpoint import REPORT
 from edgelearn.errors import UserError
+from edgelearn.runs.checkpoint import REPORT
 
 KINDS = {  # what a run of the kind is called, and where its accuracy is measured
     "run": ("a rate network", "on test samples"),

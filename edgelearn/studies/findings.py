@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.studies.analysis import ACCURACY, Group, Interval, interval
-from edgelearn.studies.wording import Number, scale_for, shown
+from edgelearn.studies.formatting import Number, scale_for, shown
 
 Kind = TypeVar("Kind")
 FINDINGS = "findings.toml"

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from edgelearn.errors import UserError
-from edgelearn.studies.contents import Column, Contents, Table, measured_where, without_cells
-from edgelearn.studies.wording import NOTHING, Number
+from edgelearn.studies.formatting import NOTHING, Number
+from edgelearn.studies.page_data import Column, Contents, Table, measured_where, without_cells
 
 MOST_BYTES = 2_900_000  # of a page that can be sent; above, all cells are left to table.csv
 

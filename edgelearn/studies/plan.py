@@ -335,8 +335,8 @@ def check_design(config: Any) -> None:
         Those of `design`
     """
     if isinstance(config, SpikingConfig):
+        from edgelearn.runs.spiking_data import check_code
         from edgelearn.spiking.network import design
-        from edgelearn.spiking_data import check_code
 
         check_code(config)
         spec = design(DRY_NET, config.rule, config.bits, config.rounding or "stochastic", config.seed)
@@ -345,13 +345,13 @@ def check_design(config: Any) -> None:
         shifts = [own if one is None else one for own, one in zip(own, given, strict=True)]
         design(DRY_NET, config.rule, config.bits, spec.rounding, config.seed, shifts=shifts)
         return
-    from edgelearn.network import parse_net
-    from edgelearn.run import spec_of
+    from edgelearn.network.spec import parse_net
+    from edgelearn.runs.dataset import spec_of
 
     assert isinstance(config, RateSettings)
     signed = isinstance(config, StreamConfig) and config.encoder == "signed"
     if isinstance(config, StreamConfig):
-        from edgelearn.stream_run import front_end_of
+        from edgelearn.runs.stream import front_end_of
 
         front_end_of(config, 1)
     spec_of(config, DRY_NET if config.net is None else parse_net(config.net), signed)

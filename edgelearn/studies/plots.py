@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgelearn.studies.analysis import ACCURACY, ENERGY, WIDTHS, Goal, Group, measures_of, named, pareto, series_axis
-from edgelearn.studies.contents import Contents, of_interval
-from edgelearn.studies.wording import NOTHING, Number, scale_for, shown, title_of
+from edgelearn.studies.formatting import NOTHING, Number, scale_for, shown, title_of
+from edgelearn.studies.page_data import Contents, of_interval
 
 # Okabe and Ito's colours, which colour-blind people tell apart, without the yellow that white swallows
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#7F7F7F")

@@ -13,7 +13,7 @@ from edgelearn.errors import UserError, unknown
 from edgelearn.files import make_folder, write_text
 from edgelearn.studies.cell import DONE, FAILED, Cell, Record, run_cell
 from edgelearn.studies.cluster import RunCell
-from edgelearn.studies.engine import CLUSTERS, Engine, quiet
+from edgelearn.studies.executor import CLUSTERS, Engine, quiet
 from edgelearn.studies.plan import Plan
 from edgelearn.studies.table import CELLS, PLAN, TRIALS, WRITTEN, Records, Table, need_studies
 
@@ -130,15 +130,15 @@ def _check_data(plan: Plan) -> None:
     UserError
         "data '...' is not known ...", and why files could not be downloaded
     """
-    from edgelearn.streams import catalog
-    from edgelearn.streams.events import EVENT_SETS, is_event_data
-    from edgelearn.streams.open_source import stream_names
+    from edgelearn.data import datasets
+    from edgelearn.data.events import EVENT_SETS, is_event_data
+    from edgelearn.data.open_source import stream_names
 
     for data in dict.fromkeys(cell.config["data"] for cell in plan.cells()):
-        if data in catalog.names():
-            catalog.fetch(data)
+        if data in datasets.names():
+            datasets.fetch(data)
         elif data not in stream_names() and not is_event_data(data) and not Path(data).expanduser().exists():
-            names = stream_names() if plan.kind == "stream" else catalog.names()
+            names = stream_names() if plan.kind == "stream" else datasets.names()
             if plan.kind == "spiking":
                 names = [*stream_names(), *EVENT_SETS]
             raise unknown("data", data, names)

@@ -19,7 +19,7 @@ from typing import Any
 from edgelearn.config import RateSettings, RunConfig, Settings, SpikingConfig, StreamConfig, validated
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
-from edgelearn.network import parse_net
+from edgelearn.network.spec import parse_net
 from edgelearn.rules.catalog import find_rule
 from edgelearn.studies.cell import DONE, Cell, Record, kind_of
 from edgelearn.studies.plan import DRY_NET, RATES, Plan, Tuning, check_design
@@ -205,7 +205,7 @@ def own_rates(config: Settings) -> Rates:
         hidden, output, n_layers = shifts[0], shifts[-1], len(shifts)
         names, rule = RATES["spiking"], config.rule
     else:
-        from edgelearn.run import spec_of
+        from edgelearn.runs.dataset import spec_of
 
         assert isinstance(config, RateSettings)
         spec = spec_of(config, DRY_NET if config.net is None else parse_net(config.net))
@@ -238,17 +238,17 @@ def _samples_of(kind: str, settings: str) -> int:
     """Count the samples that a configuration trains on."""
     config = validated(kind_of(kind), json.loads(settings))
     if isinstance(config, StreamConfig):
-        from edgelearn.stream_run import open_config_source
+        from edgelearn.runs.stream import open_config_source
 
         n = open_config_source(config).n_samples
         if n is None:
             raise UserError(f"'{config.data}' does not say how long it is, so that rates cannot be tuned on its start")
         return int(n)
     if isinstance(config, SpikingConfig):
-        from edgelearn.spiking_data import open_shown
+        from edgelearn.runs.spiking_data import open_shown
 
         return len(open_shown(config).train.labels)
-    from edgelearn.run import load_data
+    from edgelearn.runs.dataset import load_data
 
     assert isinstance(config, RunConfig)
     return len(load_data(config).train_y)

@@ -80,7 +80,7 @@ def class_sets(n: int, seed: int) -> list[list[int]]:
 
 @lru_cache(maxsize=1)
 def _cifar10() -> Any:
-    from edgelearn.streams import open_dataset
+    from edgelearn.data import open_dataset
 
     return open_dataset("cifar10")
 

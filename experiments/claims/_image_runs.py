@@ -19,8 +19,8 @@ LATE_EPOCHS = 5  # angles after these count for the largest
 @lru_cache(maxsize=1)
 def images(name: str, low: float, high: float, standard: bool) -> tuple[Any, ...]:
     """Return x, y, x_test, y_test of an image set as tensors: x in 0..1 or standardised, y between low and high."""
+    from edgelearn.data import open_dataset
     from edgelearn.references.pytorch import torch
-    from edgelearn.streams import open_dataset
 
     data = open_dataset(name)
     parts = []

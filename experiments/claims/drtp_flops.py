@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgelearn.network import parse_net
+from edgelearn.network.spec import parse_net
 from edgelearn.reproduction import Check, Claim, between, holds
 from edgelearn.reproduction.study import Study
 from experiments.paper_claims import dense
-from hw_models.schedule import ASSUMED_SAMPLES
+from hw_models.engine.schedule import ASSUMED_SAMPLES
 
 RULES = ("shallow", "drtp", "sdfa", "dfa", "fa", "bp")
 

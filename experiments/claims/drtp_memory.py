@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgelearn.accounting import buffers
-from edgelearn.network import NetworkSpec, design
+from edgelearn.network.spec import NetworkSpec, design
+from edgelearn.network.storage import buffers
 from edgelearn.reproduction import Check, Claim, at_least, at_most, holds
 from edgelearn.reproduction.study import Study
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.learner import Learner
-from edgelearn.network import design
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
 from edgelearn.reproduction import Check, Claim, at_least, at_most
 from edgelearn.reproduction.study import Study, Work
 from experiments.claims._mono_nets import ACTIVATIONS, act, slope

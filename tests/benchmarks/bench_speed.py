@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from edgelearn.bench import SETTINGS, BenchData, Contestant, Row, as_table, choose_data, measure
-from edgelearn.network import NetworkSpec, design
+from edgelearn.benchmark import SETTINGS, BenchData, Contestant, Row, as_table, choose_data, measure
+from edgelearn.network.spec import NetworkSpec, design
 from tests.benchmarks.c_twin import CTwin, gcc
 
 TWIN = "C twin"

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.kernels.arrays import aligned_zeros
-from edgelearn.layers.activations import find_activation, output_table
-from edgelearn.learner import Learner
-from edgelearn.network import NetworkSpec
+from edgelearn.network.activations import find_activation, output_table
+from edgelearn.network.kernels.arrays import aligned_zeros
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import NetworkSpec
 
 SOURCE = Path(__file__).with_name("c_twin.c")
 TILE = 512  # neurons, as in the source

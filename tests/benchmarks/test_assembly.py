@@ -10,10 +10,10 @@ import numba
 import numpy as np
 import pytest
 
-from edgelearn.kernels.forward import dot_rows, sum_rows, sum_rows_narrow
-from edgelearn.kernels.update import add_rows, add_rows_bounded, round_steps_narrow
-from edgelearn.learner import Learner
-from edgelearn.network import design
+from edgelearn.network.kernels.forward import dot_rows, sum_rows, sum_rows_narrow
+from edgelearn.network.kernels.update import add_rows, add_rows_bounded, round_steps_narrow
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
 
 SIGNED_ADDS, MULTIPLY16, MULTIPLY32 = "vpaddsw", r"vpmullw|vpmaddwd", r"vpmulld|vpmaddwd|vpdpwssd"
 

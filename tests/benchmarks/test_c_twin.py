@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgelearn.bench import choose_data, synthetic
-from edgelearn.learner import Learner
-from edgelearn.network import design
+from edgelearn.benchmark import choose_data, synthetic
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
 from tests.benchmarks.c_twin import CTwin, gcc
 from tests.tools import missing
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from edgelearn import bench
+from edgelearn import benchmark
 from edgelearn.errors import UserError
 from edgelearn.references import torch_online
 from tests.tools import require_torch
@@ -18,8 +18,8 @@ SIZES = (64, 48, 32, 10)
 
 @pytest.mark.parametrize("tuned", [False, True])
 def test_numpy_learns(tuned):
-    data = bench.synthetic(64, 10, 4, 4000)
-    predictions = bench.NumpyNet(SIZES, 15, tuned=tuned).learn(data.levels, data.labels)
+    data = benchmark.synthetic(64, 10, 4, 4000)
+    predictions = benchmark.NumpyNet(SIZES, 15, tuned=tuned).learn(data.levels, data.labels)
     wrong = predictions != data.labels
     assert wrong[:200].mean() > 0.3
     assert wrong[-1000:].mean() < 0.1
@@ -28,7 +28,7 @@ def test_numpy_learns(tuned):
 @pytest.mark.parametrize("net", [torch_online.AutogradNet, torch_online.InPlaceNet])
 def test_torch_learns(net):
     require_torch()
-    data = bench.synthetic(64, 10, 4, 4000)
+    data = benchmark.synthetic(64, 10, 4, 4000)
     x, targets, labels = torch_online.as_tensors(data.levels, data.labels, 10)
     learner = net(SIZES)
     with torch_online.one_thread():
@@ -41,7 +41,7 @@ def test_torch_learns(net):
 
 def test_both_ways_of_torch_compute_the_same():
     torch = require_torch()
-    data = bench.synthetic(64, 10, 1, 200)
+    data = benchmark.synthetic(64, 10, 1, 200)
     tensors = torch_online.as_tensors(data.levels, data.labels, 10)
     autograd, in_place = torch_online.AutogradNet(SIZES), torch_online.InPlaceNet(SIZES)
     autograd.learn(*tensors)
@@ -62,11 +62,11 @@ def test_threads_are_restored():
 def test_bench_has_every_row_and_says_what_is_in_the_ratio(monkeypatch):
     monkeypatch.delenv("EDGELEARN_DATA", raising=False)
     lines = []
-    rows = bench.measure((40, 20, 20, 5), 4, 50, 1, on_progress=lines.append)
+    rows = benchmark.measure((40, 20, 20, 5), 4, 50, 1, on_progress=lines.append)
     assert [row.name for row in rows] == [
-        bench.LEARN, bench.NUMPY, bench.NUMPY_TUNED, bench.AUTOGRAD, bench.IN_PLACE, bench.ROOFLINE,
+        benchmark.LEARN, benchmark.NUMPY, benchmark.NUMPY_TUNED, benchmark.AUTOGRAD, benchmark.IN_PLACE, benchmark.ROOFLINE,
     ]  # fmt: skip
-    text = "\n".join(bench.as_table(rows))
+    text = "\n".join(benchmark.as_table(rows))
     assert "of the bandwidth roofline" in text
     assert "Sparsity and narrow weights are part of the ratio" in text
     assert "synthetic samples" in text
@@ -83,24 +83,24 @@ def test_without_torch_bench_goes_on_and_says_why(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", missing)
     monkeypatch.delitem(sys.modules, "edgelearn.references.pytorch", raising=False)
-    data = bench.synthetic(20, 3, 1, 10)
+    data = benchmark.synthetic(20, 3, 1, 10)
     for net in (torch_online.AutogradNet, torch_online.InPlaceNet):
         with pytest.raises(UserError, match=r'pip install "edgelearn\[torch\]"'):
             net((20, 8, 3))
-    rows = {row.name: row for row in bench.measure((20, 8, 3), 1, 10, 1, data)}
-    assert rows[bench.AUTOGRAD].samples_per_second is None
+    rows = {row.name: row for row in benchmark.measure((20, 8, 3), 1, 10, 1, data)}
+    assert rows[benchmark.AUTOGRAD].samples_per_second is None
     assert 'skipped: torch is not installed; pip install "edgelearn[torch]"' in "\n".join(
-        bench.as_table(list(rows.values()))
+        benchmark.as_table(list(rows.values()))
     )
 
 
 def test_synthetic_samples_are_as_sparse_as_digits():
     for input_bits, share in ((1, 0.131), (4, 0.18)):
-        data = bench.synthetic(784, 10, input_bits, 500)
+        data = benchmark.synthetic(784, 10, input_bits, 500)
         assert abs(data.mean_events / 784 - share) < 0.02
         assert data.levels.max() == (1 << input_bits) - 1
 
 
 def test_nothing_to_measure_is_an_error():
     with pytest.raises(UserError, match="at least 1 sample and 1 repeat"):
-        bench.measure((20, 8, 3), 1, 10, 0)
+        benchmark.measure((20, 8, 3), 1, 10, 0)

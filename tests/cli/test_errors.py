@@ -127,10 +127,10 @@ def test_results_of_another_configuration_are_kept(tmp_path):
 
 
 def test_damaged_and_foreign_checkpoints(tmp_path):
-    from edgelearn.checkpoint import save_checkpoint
     from edgelearn.config import make_config
-    from edgelearn.learner import Learner
-    from edgelearn.network import design
+    from edgelearn.network.learner import Learner
+    from edgelearn.network.spec import design
+    from edgelearn.runs.checkpoint import save_checkpoint
 
     settings = {"net": "64-16-10", "epochs": 1, "limit": 200}
     folder = tmp_path / "a"

@@ -14,7 +14,7 @@ import pytest
 
 from edgelearn.cli import main
 from edgelearn.errors import UserError
-from edgelearn.reproduction import catalog, perform
+from edgelearn.reproduction import catalog, runner
 from tests.cli.runner import edgelearn
 from tests.cli.test_errors import assert_refused
 
@@ -172,8 +172,8 @@ def test_what_is_finished_is_printed_before_a_later_claim_fails(made_up, capsys,
             raise UserError("a process was killed")
         return real(*arguments)
 
-    real = perform.perform
-    monkeypatch.setattr(perform, "perform", fail_at_the_second)
+    real = runner.perform
+    monkeypatch.setattr(runner, "perform", fail_at_the_second)
     assert main(["reproduce", "fa-made-up", "fa-made-up", "--json", "--out", "a", "--jobs", "1"]) == 2
     printed, told = capsys.readouterr()
     assert json.loads(printed)["id"] == "fa-made-up"
@@ -188,7 +188,7 @@ def test_without_jobs_every_processor_that_may_be_used_is(made_up, monkeypatch):
         given.append(jobs)
         raise UserError("enough")
 
-    monkeypatch.setattr(perform, "perform", note)
+    monkeypatch.setattr(runner, "perform", note)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 5, 7}, raising=False)
     assert main(["reproduce", "fa-made-up"]) == 2
     monkeypatch.delattr(os, "sched_getaffinity")

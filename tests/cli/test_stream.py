@@ -101,9 +101,9 @@ def test_a_stream_that_was_stopped_resumes_to_the_same_bytes(tmp_path, how):
 
 
 def test_a_checkpoint_of_another_stream_is_refused(tmp_path):
-    from edgelearn.checkpoint import save_checkpoint
     from edgelearn.config import StreamConfig, validated
-    from edgelearn.stream_run import StreamRun, open_config_source
+    from edgelearn.runs.checkpoint import save_checkpoint
+    from edgelearn.runs.stream import StreamRun, open_config_source
 
     lines = [f"{i % 7},{i % 3},{'ab'[i % 2]}" for i in range(3000)]
     (tmp_path / "own.csv").write_text("\n".join(lines) + "\n")

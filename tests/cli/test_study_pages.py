@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgelearn.cli import main
-from tests import made_study
+from tests import study_factory
 from tests.cli.runner import QUICK, edgelearn
 from tests.tools import require_chromium
 
@@ -18,13 +18,13 @@ pandas = pytest.importorskip("pandas")
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
-    return made_study.write_study(tmp_path_factory.mktemp("made") / "study")
+    return study_factory.write_study(tmp_path_factory.mktemp("made") / "study")
 
 
 @pytest.fixture(scope="module")
 def page(study) -> Path:
-    from edgelearn.studies.contents import contents_of, open_study
     from edgelearn.studies.page import to_html
+    from edgelearn.studies.page_data import contents_of, open_study
 
     (study / "report.html").write_text(to_html(contents_of(open_study(study))), encoding="utf-8")
     return study / "report.html"

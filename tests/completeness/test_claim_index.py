@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from edgelearn.data.open_source import stream_names
 from edgelearn.reproduction import catalog
 from edgelearn.reproduction.claim import KINDS
 from edgelearn.reproduction.study import plain
-from edgelearn.streams.open_source import stream_names
 
 ROWS = catalog.rows()
 WITH_FILE = [row for row in ROWS if row.has_file]

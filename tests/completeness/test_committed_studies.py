@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("pandas", reason='studies need pip install "edgelearn[studies]"')
 pytest.importorskip("pyarrow", reason='studies need pip install "edgelearn[studies]"')
 
-from edgelearn.studies.contents import contents_of, open_study
 from edgelearn.studies.page import to_markdown
+from edgelearn.studies.page_data import contents_of, open_study
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted(path.parent for path in (ROOT / "experiments" / "studies").glob("*/study.toml"))

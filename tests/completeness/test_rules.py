@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from edgelearn.errors import UserError
-from edgelearn.network import design
+from edgelearn.network.spec import design
+from edgelearn.network.state import quantize
 from edgelearn.rules import RULES, Constraint, Feedback, Locking, Rule, Signal, find_rule
-from edgelearn.state import quantize
 from tests.naive import oracle
 
 ROOT = Path(__file__).parents[2]

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from edgelearn.learner import Learner
-from edgelearn.network import NetworkSpec
-from firmware_sim.build import compile_image
-from firmware_sim.numbers import checkpoint
-from firmware_sim.runners import runner
-from firmware_sim.session import drive_to_rails, stress_stream
-from firmware_sim.targets import find_target
-from firmware_sim.toolchain import missing as missing_compiler
-from firmware_sim.toolchain import missing_emulator
-from firmware_sim.verify import Verification, verify
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import NetworkSpec
+from firmware_sim.build.headers import checkpoint
+from firmware_sim.build.image import compile_image
+from firmware_sim.build.targets import find_target
+from firmware_sim.build.toolchain import missing as missing_compiler
+from firmware_sim.build.toolchain import missing_emulator
+from firmware_sim.check.session import drive_to_rails, stress_stream
+from firmware_sim.check.verify import Verification, verify
+from firmware_sim.emulate.runners import runner
 from tests.tools import missing
 
 RULES = ("bp", "fa", "dfa", "sdfa", "drtp", "mdfa", "shallow")

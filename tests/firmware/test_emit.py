@@ -7,12 +7,12 @@ import subprocess
 import pytest
 
 from edgelearn.errors import UserError
-from edgelearn.learner import Learner
-from edgelearn.network import design
-from firmware_sim.build import CSRC
-from firmware_sim.emit import emit
-from firmware_sim.targets import find_target
-from firmware_sim.toolchain import find_compiler
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
+from firmware_sim.build.emit import emit
+from firmware_sim.build.image import CSRC
+from firmware_sim.build.targets import find_target
+from firmware_sim.build.toolchain import find_compiler
 from tests.firmware.firmware_cases import RULES, random_samples, require
 
 

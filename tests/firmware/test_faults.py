@@ -6,14 +6,14 @@ import shutil
 
 import pytest
 
-from edgelearn.learner import Learner
-from edgelearn.network import design
-from firmware_sim import build
-from firmware_sim.build import compile_image
-from firmware_sim.estimate import learner_fields
-from firmware_sim.runners import runner
-from firmware_sim.targets import find_target
-from firmware_sim.verify import verify
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
+from firmware_sim.build import image
+from firmware_sim.build.estimate import learner_fields
+from firmware_sim.build.image import compile_image
+from firmware_sim.build.targets import find_target
+from firmware_sim.check.verify import verify
+from firmware_sim.emulate.runners import runner
 from tests.firmware.firmware_cases import compare, random_samples, require
 
 SETTINGS = {"sizes": (12, 9, 5), "hidden_rate": -3, "output_rate": -2, "rounding": "stochastic"}
@@ -81,11 +81,11 @@ MUTANTS = {
 def mutated(monkeypatch, tmp_path, file, line, wrong):
     """Make `build` copy the core with one line changed."""
     copy = tmp_path / "csrc"
-    shutil.copytree(build.CSRC, copy)
+    shutil.copytree(image.CSRC, copy)
     text = (copy / file).read_text()
     assert text.count(line) == 1, line
     (copy / file).write_text(text.replace(line, wrong))
-    monkeypatch.setattr(build, "CSRC", copy)
+    monkeypatch.setattr(image, "CSRC", copy)
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -5,12 +5,12 @@ import random
 import numpy as np
 import pytest
 
-from edgelearn.device import device
 from edgelearn.errors import UserError
-from edgelearn.kernels import tables as t
-from edgelearn.learner import Learner, steps_of
-from edgelearn.network import design
-from firmware_sim.mcu import Microcontroller, operate
+from edgelearn.network.device import device
+from edgelearn.network.kernels import tables as t
+from edgelearn.network.learner import Learner, steps_of
+from edgelearn.network.spec import design
+from firmware_sim.emulate.board import Microcontroller, operate
 
 
 def board(**changes):

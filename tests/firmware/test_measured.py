@@ -7,16 +7,16 @@ import subprocess
 import numpy as np
 import pytest
 
-from edgelearn.learner import Learner
-from edgelearn.network import design
-from firmware_sim.build import CSRC, compile_image, write_sources
-from firmware_sim.emulator import Machine, Stopped, read_program
-from firmware_sim.estimate import by_role, constant_fields, learner_fields, ram_bytes
-from firmware_sim.measure import PROCESSORS, modelled_instructions, profile, size
-from firmware_sim.runners import as_words
-from firmware_sim.session import CODE_ALLOWANCE, STACK_ALLOWANCE
-from firmware_sim.targets import find_target
-from firmware_sim.toolchain import find_compiler
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
+from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
+from firmware_sim.build.image import CSRC, compile_image, write_sources
+from firmware_sim.build.targets import find_target
+from firmware_sim.build.toolchain import find_compiler
+from firmware_sim.check.measure import PROCESSORS, modelled_instructions, profile, size
+from firmware_sim.check.session import CODE_ALLOWANCE, STACK_ALLOWANCE
+from firmware_sim.emulate.emulator import Machine, Stopped, read_program
+from firmware_sim.emulate.runners import as_words
 from hw_models.cost_model import price
 from hw_models.processor import find_processor
 from tests.firmware.firmware_cases import RULES, random_samples, require

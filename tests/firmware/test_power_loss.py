@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from edgelearn.errors import UserError
-from edgelearn.learner import Learner
-from edgelearn.network import design
-from firmware_sim import build
-from firmware_sim.numbers import checkpoint
-from firmware_sim.power import PHASES, Station, build_station, newest_whole, survive
-from firmware_sim.targets import EMULATED, find_target
-from firmware_sim.toolchain import missing as missing_compiler
-from firmware_sim.toolchain import missing_emulator
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
+from firmware_sim.build import image
+from firmware_sim.build.headers import checkpoint
+from firmware_sim.build.targets import EMULATED, find_target
+from firmware_sim.build.toolchain import missing as missing_compiler
+from firmware_sim.build.toolchain import missing_emulator
+from firmware_sim.emulate.power_loss import PHASES, Station, build_station, newest_whole, survive
 from tests.tools import missing
 
 if lacks := missing_compiler("zig", find_target("cortex-m0")) or missing_emulator():
@@ -67,12 +67,12 @@ MUTANTS = {
 
 def survive_wrong_firmware(tmp_path, monkeypatch, name, cuts):
     right, wrong, seen = MUTANTS[name]
-    shutil.copytree(build.CSRC, tmp_path / "csrc")
+    shutil.copytree(image.CSRC, tmp_path / "csrc")
     source = tmp_path / "csrc" / "src" / "el_checkpoint.c"
     text = source.read_text()
     assert text.count(right) == 1
     source.write_text(text.replace(right, wrong))
-    monkeypatch.setattr(build, "CSRC", tmp_path / "csrc")
+    monkeypatch.setattr(image, "CSRC", tmp_path / "csrc")
     done = survive(*stream(), tmp_path / "built", find_target("cortex-m0"), cuts=cuts)
     assert any(seen in fault for fault in done.faults), done.faults[:3]
 

@@ -7,18 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgelearn.encoders import encode_levels
+from edgelearn.data import open_dataset
 from edgelearn.errors import UserError
-from edgelearn.kernels import tables as t
-from edgelearn.learner import Learner, steps_of
-from edgelearn.network import design
-from edgelearn.streams import open_dataset
-from firmware_sim import qemu
-from firmware_sim.emulator import Machine
-from firmware_sim.numbers import checkpoint
-from firmware_sim.runners import as_words
-from firmware_sim.targets import find_target
-from firmware_sim.toolchain import missing, missing_emulator
+from edgelearn.network.encoding import encode_levels
+from edgelearn.network.kernels import tables as t
+from edgelearn.network.learner import Learner, steps_of
+from edgelearn.network.spec import design
+from firmware_sim.build.headers import checkpoint
+from firmware_sim.build.targets import find_target
+from firmware_sim.build.toolchain import missing, missing_emulator
+from firmware_sim.emulate import qemu
+from firmware_sim.emulate.emulator import Machine
+from firmware_sim.emulate.runners import as_words
 from tests.tools import missing as skip
 
 N, COUNTED = 1000, 210

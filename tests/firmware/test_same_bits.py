@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from edgelearn.network import design
+from edgelearn.network.spec import design
 from tests.firmware.firmware_cases import RULES, compare
 
 FORMATS = (

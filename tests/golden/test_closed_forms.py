@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgelearn.accounting import Counters, buffers, footprint, traffic
-from edgelearn.accounting.counters import ACTIVITY
-from edgelearn.accounting.traffic import TRAFFIC
-from edgelearn.learner import Learner
-from edgelearn.network import NetworkSpec, design
+from edgelearn.network.counters import ACTIVITY, Counters
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import NetworkSpec, design
+from edgelearn.network.storage import buffers, footprint
+from edgelearn.network.traffic import TRAFFIC, traffic
 from edgelearn.rules import RULES
-from hw_models.schedule import assume, schedule, worked
+from hw_models.engine.schedule import assume, schedule, worked
 
 NETS = [(7, 5, 3), (7, 5, 6, 3), (4, 9, 6, 5, 2)]
 

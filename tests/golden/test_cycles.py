@@ -8,13 +8,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from edgelearn.accounting import Counters
-from edgelearn.learner import Learner
-from edgelearn.network import NetworkSpec, design
+from edgelearn.network.counters import Counters
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import NetworkSpec, design
 from edgelearn.rules import RULES
-from hw_models.schedule import PHASES, schedule, worked
+from hw_models.engine.schedule import PHASES, schedule, worked
 from tests.naive.engine import Engine, Work, work_of
-from tests.twins import naive_twin
+from tests.oracle_pairs import naive_twin
 
 Counts = dict[tuple[str, str, int], float]
 

@@ -7,9 +7,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from edgelearn.learner import Learner
-from edgelearn.network import design
-from edgelearn.state import quantize
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
+from edgelearn.network.state import quantize
 
 
 def digest(*arrays) -> str:
@@ -59,8 +59,8 @@ def test_learned_words(rule, bits, rounding, activation):
 
 
 def test_order_of_samples():
-    """The order of an epoch is a function of seed and epoch (edgelearn/evaluate.py)."""
-    from edgelearn.evaluate import Progress, train
+    """The order of an epoch is a function of seed and epoch (edgelearn/runs/epochs.py)."""
+    from edgelearn.runs.epochs import Progress, train
 
     seen = []
 

@@ -15,69 +15,69 @@ pytestmark = pytest.mark.slow  # each fault compiles the kernels anew
 
 MUTANTS = {
     "rounds down instead of half up": (
-        "update.py", "    half = np.int32((1 << max(shift, 0)) >> 1)\n    cut", "    half = np.int32(0)\n    cut"),
+        "network/kernels/update.py", "    half = np.int32((1 << max(shift, 0)) >> 1)\n    cut", "    half = np.int32(0)\n    cut"),
     "rounds half down": (
-        "update.py", "half = np.int32((1 << max(shift, 0)) >> 1)\n    cut", "half = np.int32(max(((1 << max(shift, 0)) >> 1) - 1, 0))\n    cut"),
-    "moves weights along the gradient": ("update.py", "minus = np.int32(-factor)", "minus = np.int32(factor)"),
-    "carries at equality": ("lanes.py", "int(value) if int(r) < int(f) else 0", "int(value) if int(r) <= int(f) else 0"),
-    "clips a symmetric range": ("lanes.py", "min(max(int(x) + int(y), -32768), 32767)", "min(max(int(x) + int(y), -32767), 32767)"),
-    "wraps instead of saturating": ("lanes.py", "lambda x, y: min(max(int(x) + int(y), -32768), 32767)", "lambda x, y: _wrap(16, int(x) + int(y))"),
+        "network/kernels/update.py", "half = np.int32((1 << max(shift, 0)) >> 1)\n    cut", "half = np.int32(max(((1 << max(shift, 0)) >> 1) - 1, 0))\n    cut"),
+    "moves weights along the gradient": ("network/kernels/update.py", "minus = np.int32(-factor)", "minus = np.int32(factor)"),
+    "carries at equality": ("fixedpoint/lanes.py", "int(value) if int(r) < int(f) else 0", "int(value) if int(r) <= int(f) else 0"),
+    "clips a symmetric range": ("fixedpoint/lanes.py", "min(max(int(x) + int(y), -32768), 32767)", "min(max(int(x) + int(y), -32767), 32767)"),
+    "wraps instead of saturating": ("fixedpoint/lanes.py", "lambda x, y: min(max(int(x) + int(y), -32768), 32767)", "lambda x, y: _wrap(16, int(x) + int(y))"),
     "forgets the floor of non-negative weights": (
-        "update.py", "max16(add_saturating16(word, step), floors[k, j])", "add_saturating16(word, step)"),
-    "counts cut steps of a level once": ("sample.py", "        cuts = count_cuts(slots, n_rows)", "        cuts = cuts + 0"),
-    "rounds 16-bit steps down": ("update.py", "half = np.int16((1 << max(shift, 0)) >> 1)", "half = np.int16(0)"),
-    "shifts activations out of their table entry": ("forward.py", "narrow16(shr32(entry, np.int32(8)))", "narrow16(shr32(entry, np.int32(9)))"),
-    "draws once more a layer": ("sample.py", "draw(arrays.generator, n_events + 1, arrays.draws)", "draw(arrays.generator, n_events + 2, arrays.draws)"),
-    "swaps a shift of the generator": ("update.py", "np.uint32(s >> np.uint32(17))", "np.uint32(s >> np.uint32(16))"),
-    "forgets the keys of columns": ("update.py", "np.uint32(word ^ key_words[q])", "np.uint32(word)"),
-    "forgets the key of a neuron": ("update.py", "np.uint32(255)) ^ key", "np.uint32(255))"),
-    "updates first to last under backward locking": ("sample.py", "k = last - place if net[t.LAST_TO_FIRST] else place", "k = place"),
+        "network/kernels/update.py", "max16(add_saturating16(word, step), floors[k, j])", "add_saturating16(word, step)"),
+    "counts cut steps of a level once": ("network/kernels/sample.py", "        cuts = count_cuts(slots, n_rows)", "        cuts = cuts + 0"),
+    "rounds 16-bit steps down": ("network/kernels/update.py", "half = np.int16((1 << max(shift, 0)) >> 1)", "half = np.int16(0)"),
+    "shifts activations out of their table entry": ("network/kernels/forward.py", "narrow16(shr32(entry, np.int32(8)))", "narrow16(shr32(entry, np.int32(9)))"),
+    "draws once more a layer": ("network/kernels/sample.py", "draw(arrays.generator, n_events + 1, arrays.draws)", "draw(arrays.generator, n_events + 2, arrays.draws)"),
+    "swaps a shift of the generator": ("network/kernels/update.py", "np.uint32(s >> np.uint32(17))", "np.uint32(s >> np.uint32(16))"),
+    "forgets the keys of columns": ("network/kernels/update.py", "np.uint32(word ^ key_words[q])", "np.uint32(word)"),
+    "forgets the key of a neuron": ("network/kernels/update.py", "np.uint32(255)) ^ key", "np.uint32(255))"),
+    "updates first to last under backward locking": ("network/kernels/sample.py", "k = last - place if net[t.LAST_TO_FIRST] else place", "k = place"),
     "reads new weights on the way back": (
-        "sample.py", "        for k in range(last - 1, -1, -1):\n            modulate_layer",
+        "network/kernels/sample.py", "        for k in range(last - 1, -1, -1):\n            modulate_layer",
         "        for k in range(last - 1, -1, -1):\n            update_layer(k + 1, net, layers, arrays, counters)\n            modulate_layer"),
-    "predicts the last maximum": ("forward.py", "sums[k, c] > sums[k, best]", "sums[k, c] >= sums[k, best]"),
-    "predicts from one output at zero": ("forward.py", "sums[k, 0] > 0", "sums[k, 0] >= 0"),
-    "opens the dead zone at its edge": ("forward.py", "0 if -dead_zone <= e <= dead_zone else e", "0 if -dead_zone < e < dead_zone else e"),
-    "keeps events at the threshold": ("forward.py", "if -threshold <= inputs[k, j] <= threshold:", "if -threshold < inputs[k, j] < threshold:"),
-    "gates with the wrong shift": ("feedback.py", "half, seven = np.int32(64), np.int32(7)", "half, seven = np.int32(64), np.int32(8)"),
-    "saturates modulators one too low": ("feedback.py", "np.int32(-32767), np.int32(32767)", "np.int32(-32767), np.int32(32766)"),
-    "counts a word twice": ("sample.py", "        counters[k, t.WEIGHT_WRITE] += pairs", "        counters[k, t.WEIGHT_WRITE] += pairs + 1"),
-    "forgets to halve": ("sample.py", "min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)", "min(layers[k, t.STEP_SHIFT], 30)"),
+    "predicts the last maximum": ("network/kernels/forward.py", "sums[k, c] > sums[k, best]", "sums[k, c] >= sums[k, best]"),
+    "predicts from one output at zero": ("network/kernels/forward.py", "sums[k, 0] > 0", "sums[k, 0] >= 0"),
+    "opens the dead zone at its edge": ("network/kernels/forward.py", "0 if -dead_zone <= e <= dead_zone else e", "0 if -dead_zone < e < dead_zone else e"),
+    "keeps events at the threshold": ("network/kernels/forward.py", "if -threshold <= inputs[k, j] <= threshold:", "if -threshold < inputs[k, j] < threshold:"),
+    "gates with the wrong shift": ("network/kernels/feedback.py", "half, seven = np.int32(64), np.int32(7)", "half, seven = np.int32(64), np.int32(8)"),
+    "saturates modulators one too low": ("network/kernels/feedback.py", "np.int32(-32767), np.int32(32767)", "np.int32(-32767), np.int32(32766)"),
+    "counts a word twice": ("network/kernels/sample.py", "        counters[k, t.WEIGHT_WRITE] += pairs", "        counters[k, t.WEIGHT_WRITE] += pairs + 1"),
+    "forgets to halve": ("network/kernels/sample.py", "min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)", "min(layers[k, t.STEP_SHIFT], 30)"),
 }  # fmt: skip
 
 STREAM_MUTANTS = {
-    "gates at the margin": ("sample.py", "return lead > net[t.MARGIN]", "return lead >= net[t.MARGIN]"),
-    "gates one output by its index alone": ("sample.py", "lead = lead if label == 1 else -lead", "lead = lead"),
-    "gates what was predicted wrong": ("sample.py", "    if prediction != label:\n        return False\n", ""),
-    "forgets the events of gated samples": ("sample.py", "counters[k, t.GATED_EVENTS] += arrays.n_events[k]", "counters[k, t.GATED_EVENTS] += 0"),
-    "forgets the gates of gated samples": ("sample.py", "count_nonzero(arrays.gates, k, layers[k, t.N_OUT])\n\n\n", "0\n\n\n"),
-    "predicts classes nobody has met": ("sample.py", "first_maximum(arrays.sums, last, live)", "first_maximum(arrays.sums, last, n_outputs)"),
-    "forgets which classes were met": ("sample.py", "min(max(live, label + 1), n_outputs)", "min(label + 1, n_outputs)"),
-    "drops a sample that comes as one ends": ("sample.py", "device.finishes[place] > arrival", "device.finishes[place] >= arrival"),
-    "lets a late label wait by itself": ("sample.py", "            waits = timed and clock[t.BUSY_UNTIL] > arrival  #", "        waits = timed and clock[t.BUSY_UNTIL] > arrival  #"),
-    "learns from an empty bucket": ("sample.py", "budgeted and clock[t.BUDGET] <= 0", "budgeted and clock[t.BUDGET] < 0"),
-    "pays learning with its forward pass": ("sample.py", "clock[t.BUDGET] -= energy - before", "clock[t.BUDGET] -= results.energies[s]"),
-    "pays nothing where zeros are worked through": ("sample.py", "price(1, 0, device, counters) + price_gated(arrays, device)", "price(1, 0, device, counters)"),
-    "lets the bucket run over": ("sample.py", "min(clock[t.BUDGET] + device.credits[s], settings[t.BUDGET_CAP])", "clock[t.BUDGET] + device.credits[s]"),
-    "learns late in no time": ("sample.py", "clock[t.BUSY_UNTIL] += work", "clock[t.BUSY_UNTIL] += 0"),
-    "is late at the deadline": ("sample.py", "if finish - arrival > settings[t.DEADLINE]", "if finish - arrival >= settings[t.DEADLINE]"),
-    "starts before the last sample is done": ("sample.py", "max(arrival, clock[t.BUSY_UNTIL]) + work", "arrival + work"),
+    "gates at the margin": ("network/kernels/sample.py", "return lead > net[t.MARGIN]", "return lead >= net[t.MARGIN]"),
+    "gates one output by its index alone": ("network/kernels/sample.py", "lead = lead if label == 1 else -lead", "lead = lead"),
+    "gates what was predicted wrong": ("network/kernels/sample.py", "    if prediction != label:\n        return False\n", ""),
+    "forgets the events of gated samples": ("network/kernels/sample.py", "counters[k, t.GATED_EVENTS] += arrays.n_events[k]", "counters[k, t.GATED_EVENTS] += 0"),
+    "forgets the gates of gated samples": ("network/kernels/sample.py", "count_nonzero(arrays.gates, k, layers[k, t.N_OUT])\n\n\n", "0\n\n\n"),
+    "predicts classes nobody has met": ("network/kernels/sample.py", "first_maximum(arrays.sums, last, live)", "first_maximum(arrays.sums, last, n_outputs)"),
+    "forgets which classes were met": ("network/kernels/sample.py", "min(max(live, label + 1), n_outputs)", "min(label + 1, n_outputs)"),
+    "drops a sample that comes as one ends": ("network/kernels/sample.py", "device.finishes[place] > arrival", "device.finishes[place] >= arrival"),
+    "lets a late label wait by itself": ("network/kernels/sample.py", "            waits = timed and clock[t.BUSY_UNTIL] > arrival  #", "        waits = timed and clock[t.BUSY_UNTIL] > arrival  #"),
+    "learns from an empty bucket": ("network/kernels/sample.py", "budgeted and clock[t.BUDGET] <= 0", "budgeted and clock[t.BUDGET] < 0"),
+    "pays learning with its forward pass": ("network/kernels/sample.py", "clock[t.BUDGET] -= energy - before", "clock[t.BUDGET] -= results.energies[s]"),
+    "pays nothing where zeros are worked through": ("network/kernels/sample.py", "price(1, 0, device, counters) + price_gated(arrays, device)", "price(1, 0, device, counters)"),
+    "lets the bucket run over": ("network/kernels/sample.py", "min(clock[t.BUDGET] + device.credits[s], settings[t.BUDGET_CAP])", "clock[t.BUDGET] + device.credits[s]"),
+    "learns late in no time": ("network/kernels/sample.py", "clock[t.BUSY_UNTIL] += work", "clock[t.BUSY_UNTIL] += 0"),
+    "is late at the deadline": ("network/kernels/sample.py", "if finish - arrival > settings[t.DEADLINE]", "if finish - arrival >= settings[t.DEADLINE]"),
+    "starts before the last sample is done": ("network/kernels/sample.py", "max(arrival, clock[t.BUSY_UNTIL]) + work", "arrival + work"),
 }  # fmt: skip
 
 FRONT_END_MUTANTS = {
-    "rounds words down": ("frontend.py", "return (x + ((np.int64(1) << s) >> 1)) >> s", "return x >> s"),
-    "divides rounding down": ("frontend.py", "(2 * a + b) // (2 * b)", "a // b"),
-    "shifts crossings like words": ("frontend.py", " and f % t.N_STATISTICS != t.CROSSINGS", ""),
-    "shifts without an end": ("frontend.py", "min(np.int64(by), np.int64(31))", "np.int64(by)"),
-    "leaves behind what was sent": ("frontend.py", "            state.sent[f] = rounded(state.sent[f], by)\n", ""),
-    "follows for ever": ("frontend.py", "    k = min(k, settings[t.TIME_CONSTANT])\n", ""),
+    "rounds words down": ("streaming/kernel.py", "return (x + ((np.int64(1) << s) >> 1)) >> s", "return x >> s"),
+    "divides rounding down": ("streaming/kernel.py", "(2 * a + b) // (2 * b)", "a // b"),
+    "shifts crossings like words": ("streaming/kernel.py", " and f % t.N_STATISTICS != t.CROSSINGS", ""),
+    "shifts without an end": ("streaming/kernel.py", "min(np.int64(by), np.int64(31))", "np.int64(by)"),
+    "leaves behind what was sent": ("streaming/kernel.py", "            state.sent[f] = rounded(state.sent[f], by)\n", ""),
+    "follows for ever": ("streaming/kernel.py", "    k = min(k, settings[t.TIME_CONSTANT])\n", ""),
     "encodes before it adapts": (
-        "frontend.py", "        adapt(settings, state)\n        encode(settings, state, levels, n_rows, True)",
+        "streaming/kernel.py", "        adapt(settings, state)\n        encode(settings, state, levels, n_rows, True)",
         "        encode(settings, state, levels, n_rows, True)\n        adapt(settings, state)"),
-    "sends more than the highest level": ("frontend.py", "min(abs(difference) // step, top)", "abs(difference) // step"),
-    "rounds levels down": ("frontend.py", "(u + top + 1) >> 1", "(u + top) >> 1"),
-    "hears what is at the threshold": ("frontend.py", "abs(u) > settings[t.INPUT_THRESHOLD]", "abs(u) >= settings[t.INPUT_THRESHOLD]"),
-    "counts strides from the first sample": ("frontend.py", "beyond < 0 or beyond % stride", "beyond < 0 or place[t.IN_SEGMENT] % stride"),
+    "sends more than the highest level": ("streaming/kernel.py", "min(abs(difference) // step, top)", "abs(difference) // step"),
+    "rounds levels down": ("streaming/kernel.py", "(u + top + 1) >> 1", "(u + top) >> 1"),
+    "hears what is at the threshold": ("streaming/kernel.py", "abs(u) > settings[t.INPUT_THRESHOLD]", "abs(u) >= settings[t.INPUT_THRESHOLD]"),
+    "counts strides from the first sample": ("streaming/kernel.py", "beyond < 0 or beyond % stride", "beyond < 0 or place[t.IN_SEGMENT] % stride"),
 }  # fmt: skip
 
 START = """
@@ -86,9 +86,9 @@ sys.path[:0] = [{copy!r}, {root!r}]
 import numpy as np
 import edgelearn
 assert edgelearn.__file__.startswith({copy!r})
-from edgelearn.frontend import ENCODERS, FrontEndSpec
-from edgelearn.network import design
-from tests.twins import assert_front_end, assert_in_time, assert_twins
+from edgelearn.streaming.front_end import ENCODERS, FrontEndSpec
+from edgelearn.network.spec import design
+from tests.oracle_pairs import assert_front_end, assert_in_time, assert_twins
 
 rng = np.random.default_rng(1)
 """
@@ -173,7 +173,7 @@ def test_the_unchanged_kernels_pass(copy, kind):
 def test_mutant_is_caught(copy, kind, name):
     mutants, script = CHECKS[kind]
     file, line, fault = mutants[name]
-    path = copy / "edgelearn" / "kernels" / file
+    path = copy / "edgelearn" / file
     source = path.read_text()
     assert line in source, f"the line to change is gone from {file}: update the mutant"
     path.write_text(source.replace(line, fault))

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from edgelearn.network import design
+from edgelearn.network.spec import design
 from edgelearn.rules import RULES
-from tests.twins import assert_twins
+from tests.oracle_pairs import assert_twins
 
 SIZES = {1: (9, 4), 2: (9, 7, 4), 3: (9, 7, 6, 4)}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgelearn.network import design
+from edgelearn.network.spec import design
 from edgelearn.rules import RULES
 from tests.golden.test_naive_equals_kernels import samples
-from tests.twins import assert_twins
+from tests.oracle_pairs import assert_twins
 
 
 def total(naive, name: str) -> int:

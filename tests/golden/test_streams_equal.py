@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgelearn.accounting import buffers
 from edgelearn.config import StreamConfig
-from edgelearn.kernels import tables as t
-from edgelearn.learner import Learner
-from edgelearn.network import design
+from edgelearn.data.source import Block, Rejects
+from edgelearn.network.kernels import tables as t
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
+from edgelearn.network.storage import buffers
 from edgelearn.rules import RULES
-from edgelearn.stream_run import StreamRun
-from edgelearn.streams.block import Block, Rejects
-from hw_models.schedule import assume
-from tests.twins import NaiveRun, assert_in_time, assert_twins, naive_front_end
+from edgelearn.runs.stream import StreamRun
+from hw_models.engine.schedule import assume
+from tests.oracle_pairs import NaiveRun, assert_in_time, assert_twins, naive_front_end
 
 # --- update gates --------------------------------------------------------------------------------------------
 

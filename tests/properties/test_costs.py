@@ -9,16 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgelearn.accounting import Counters
-from edgelearn.network import FEEDBACK_FORMATS, ROUNDINGS, NetworkSpec, design
+from edgelearn.network.counters import Counters
+from edgelearn.network.spec import FEEDBACK_FORMATS, ROUNDINGS, NetworkSpec, design
 from edgelearn.rules import RULES
-from hw_models.comparison import OVERHEADS, cost_of_rule
+from hw_models.compare.bands import span, tornado
+from hw_models.compare.ranking import flips, ranking
+from hw_models.compare.rules import OVERHEADS, cost_of_rule
 from hw_models.cost import Cost
 from hw_models.cost_model import price
+from hw_models.engine.schedule import assume
 from hw_models.processor import AnyProcessor, Engine, find_processor, names
-from hw_models.ranking import flips, ranking
-from hw_models.schedule import assume
-from hw_models.uncertainty import span, tornado
 
 FIGURES = ("energy_pj", "cycles", "area_um2", "leakage_uw", "memory_bits")
 ENGINES = [name for name in names() if isinstance(find_processor(name), Engine)]

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgelearn.errors import UserError
-from edgelearn.frontend import ENCODERS, FrontEnd, FrontEndSpec
-from tests.twins import assert_front_end, naive_front_end
+from edgelearn.streaming.front_end import ENCODERS, FrontEnd, FrontEndSpec
+from tests.oracle_pairs import assert_front_end, naive_front_end
 
 
 @st.composite

@@ -9,10 +9,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from edgelearn.errors import UserError
-from edgelearn.layers.activations import ACTIVATIONS, OUTPUTS
-from edgelearn.network import FEEDBACK_FORMATS, ROUNDINGS, NetworkSpec, design
+from edgelearn.network.activations import ACTIVATIONS, OUTPUTS
+from edgelearn.network.spec import FEEDBACK_FORMATS, ROUNDINGS, NetworkSpec, design
 from edgelearn.rules import RULES
-from tests.twins import assert_twins
+from tests.oracle_pairs import assert_twins
 
 
 @st.composite
@@ -82,7 +82,7 @@ def drive_to_rails(learner, words, rng):
 
 @given(spec=networks(), seed=st.integers(0, 1000))
 def test_samples_without_events_touch_no_weight_of_the_first_layer(spec, seed):
-    from edgelearn.learner import Learner
+    from edgelearn.network.learner import Learner
 
     learner = Learner(spec)
     before = learner.state.weights(0)

@@ -6,7 +6,7 @@ import pytest
 
 from edgelearn.errors import UserError
 from edgelearn.reproduction import catalog
-from edgelearn.reproduction.perform import check_ready, perform
+from edgelearn.reproduction.runner import check_ready, perform
 from tests.tools import missing
 
 ROWS = [row for row in catalog.rows() if row.has_file]

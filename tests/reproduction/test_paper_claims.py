@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgelearn.accounting import traffic
+from edgelearn.network.traffic import traffic
 from experiments import paper_claims as claims
 
 

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from edgelearn.accounting import Counters
+from edgelearn.network.counters import Counters
 from experiments import silicon_anchors as anchors
-from hw_models.comparison import cost_of_rule
+from hw_models.compare.rules import cost_of_rule
 from hw_models.cost_model import price
-from hw_models.schedule import FORWARD_ACTIVITY
+from hw_models.engine.schedule import FORWARD_ACTIVITY
 
 FEW = {"lanes": (1, 64), "input_density": (0.1, 1.0)}
 SPOON = anchors.RANGES["SPOON"] | FEW | {"net": ("1024-128-10",), "lanes": (1, 64, 128)}

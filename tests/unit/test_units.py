@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw_models.units import UNITS, quantity
+from edgelearn.units import UNITS, quantity
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgelearn.branch.kernels import two_layer as t
-from edgelearn.kernels.lanes import add32, add_saturating8, compiled, inlined, mul32, subtract_saturating8
+from edgelearn.fixedpoint.lanes import add32, add_saturating8, compiled, inlined, mul32, subtract_saturating8
 
 # state, int64
 SEEN, SLOT = range(2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.kernels.lanes import compiled, inlined
+from edgelearn.fixedpoint.lanes import compiled, inlined
 
 
 @inlined

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.kernels.lanes import inlined, shl32, shr_unsigned32, xor32
+from edgelearn.fixedpoint.lanes import inlined, shl32, shr_unsigned32, xor32
 
 _WORD = 0xFFFFFFFF
 

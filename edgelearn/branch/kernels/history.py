@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.kernels.lanes import inlined
+from edgelearn.fixedpoint.lanes import inlined
 
 ROOM = 4096  # outcomes between two moves of the window
 

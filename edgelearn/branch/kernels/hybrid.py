@@ -18,7 +18,7 @@ from edgelearn.branch.kernels.two_layer import (
     learn,
     output_of,
 )
-from edgelearn.kernels.lanes import and32, compiled, inlined, shr_unsigned32
+from edgelearn.fixedpoint.lanes import and32, compiled, inlined, shr_unsigned32
 
 # counts after those of `two_layer`
 HITS, SUPPLIED, ALLOCATED = range(5, 8)

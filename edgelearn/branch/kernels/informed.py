@@ -15,7 +15,7 @@ from edgelearn.branch.kernels.two_layer import (
     learn,
     output_of,
 )
-from edgelearn.kernels.lanes import compiled
+from edgelearn.fixedpoint.lanes import compiled
 
 
 @compiled

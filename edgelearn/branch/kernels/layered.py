@@ -7,7 +7,7 @@ import numpy as np
 from edgelearn.branch.kernels.generator import drawn
 from edgelearn.branch.kernels.history import folded, pushed
 from edgelearn.branch.kernels.perceptrons import SPEED, saturated8
-from edgelearn.kernels.lanes import compiled
+from edgelearn.fixedpoint.lanes import compiled
 
 # registers
 AT, THETA, DRIFT, RANDOM = range(4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgelearn.branch.kernels.history import folded, pushed
-from edgelearn.kernels.lanes import add32, add_saturating8, compiled, inlined, mul32, subtract_saturating8
+from edgelearn.fixedpoint.lanes import add32, add_saturating8, compiled, inlined, mul32, subtract_saturating8
 
 _WORD = 0xFFFFFFFF
 # registers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.kernels.lanes import compiled
+from edgelearn.fixedpoint.lanes import compiled
 
 LOAD, STORE, CONDITIONAL, UNDEFINED, LAST_CLASS = 1, 2, 3, 8, 11
 FIRST_WIDE, FIRST_NARROW, LAST_REGISTER = 32, 64, 65

@@ -7,7 +7,7 @@ import numpy as np
 from edgelearn.branch.kernels.counters import counted
 from edgelearn.branch.kernels.generator import drawn
 from edgelearn.branch.kernels.history import folded, pushed
-from edgelearn.kernels.lanes import compiled, inlined
+from edgelearn.fixedpoint.lanes import compiled, inlined
 
 # registers
 AT, USE_ALTERNATE, TICK, RANDOM, WRITTEN = range(5)

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgelearn.branch.kernels.generator import drawn32 as drawn
 from edgelearn.branch.kernels.history import pushed
-from edgelearn.kernels.lanes import (
+from edgelearn.fixedpoint.lanes import (
     add32,
     and32,
     compiled,

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from edgelearn.branch.traces.compressed import SUFFIXES
 from edgelearn.branch.traces.npz import Arrays
+from edgelearn.data.downloads import DATA_VARIABLE, data_folders
 from edgelearn.errors import UserError, unknown
-from edgelearn.streams.files import DATA_VARIABLE, data_folders
 
 FOLDER = "branch_traces"
 FORMS = (".npz", ".csv", ".txt", ".trace", ".bt9")

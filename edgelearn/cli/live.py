@@ -1,0 +1,145 @@
+"""What is seen while a stream is learned: a view of the terminal, and predictions line by line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from edgelearn.network.kernels import tables as t
+from edgelearn.reports.dataset import sparkline
+from edgelearn.reports.stream import count
+
+if TYPE_CHECKING:
+    from edgelearn.config import StreamConfig
+    from edgelearn.runs.stream import RowsDone, StreamRun
+
+HISTORY = 50  # points of the curves on the screen
+SECONDS = 0.25  # between two looks at the run
+STATUS_NAMES = {
+    t.DROPPED: "dropped",
+    t.LATE: "late",
+    t.LEARNED: "learned",
+    t.GATED: "gated",
+    t.OVER_BUDGET: "over budget",
+    t.WAITED: "waited",
+}
+
+
+class View:
+    """Show a run on a terminal, and write the predictions of a live stream; silent where there is no terminal.
+
+    Parameters
+    ----------
+    config : settings of the run
+    live : whether predictions go to the standard output, one JSON object a row; on a terminal they are the view
+    console : where to show the run, the standard error if left out
+    """
+
+    def __init__(self, config: StreamConfig, live: bool, console: Console | None = None) -> None:
+        self.config = config
+        console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        shown = console.is_terminal and not (live and sys.stdout.isatty())
+        # the predictions of a live stream stay on the standard output: rich would take them to the screen
+        screen = Live(console=console, transient=True, refresh_per_second=4, redirect_stdout=not live)
+        self._screen = screen if shown else None
+        self._errors: deque[float] = deque(maxlen=HISTORY)
+        self._events: deque[float] = deque(maxlen=HISTORY)
+        self._seen = (0, 0, 0, 0)  # rows, events, scored, errors when the curves last grew
+        self._looked_at = self._started = 0.0
+        self._samples_at_start = -1
+        self.samples_per_second: float | None = None
+
+    def __enter__(self) -> View:
+        if self._screen is not None:
+            self._screen.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._screen is not None:
+            self._screen.__exit__(*exception)
+
+    def show(self, run: StreamRun) -> None:
+        """Look at a run after a block."""
+        now = time.perf_counter()
+        if self._samples_at_start < 0:  # the first block also compiles
+            self._started, self._samples_at_start = now, run.n_samples
+        elif now > self._started:
+            self.samples_per_second = (run.n_samples - self._samples_at_start) / (now - self._started)
+        if self._screen is None or now - self._looked_at < SECONDS:
+            return
+        self._looked_at = now
+        self._grow(run)
+        self._screen.update(self._picture(run))
+
+    def _grow(self, run: StreamRun) -> None:
+        """Add a point to the curves: what came since the last look."""
+        confusion = run.score.confusion
+        seen = (run.n_rows, run.counts["events"], int(confusion.sum()), int(confusion.sum() - confusion.trace()))
+        rows, events, scored, errors = (after - before for after, before in zip(seen, self._seen, strict=True))
+        self._seen = seen
+        if rows:
+            self._events.append(events / rows)
+        if scored:
+            self._errors.append(errors / scored)
+
+    def _picture(self, run: StreamRun) -> Group:
+        known = [n for n in (self.config.limit, run.source.n_samples) if n is not None]
+        done = f"{run.n_samples:,}" + (f" of {min(known):,} samples" if known else " samples")
+        speed = f"  {self.samples_per_second:,.0f} samples/s" if self.samples_per_second else ""
+        accuracy = run.score.as_dict()["window"]["accuracy"]
+        n_rows, n_rejected = max(run.n_rows, 1), sum(run.source.rejects.counts.values())
+        dropped = f", dropped {100 * run.score.n_dropped / n_rows:.1f} %" if run.timing.timed else ""
+        now = "nothing scored yet" if accuracy is None else f"accuracy {100 * accuracy:.1f} %"
+        rows = [
+            ("error", now, sparkline(list(self._errors))),
+            ("events", f"{run.counts['events'] / n_rows:,.1f} a row", sparkline(list(self._events))),
+            ("rows", f"learned {100 * run.counts['learned'] / n_rows:.1f} %{dropped}", ""),
+        ]
+        if n_rejected:
+            rows.append(("rejected", count(n_rejected, "sample"), ""))
+        lines = [f"{run.spec.rule.name} on {run.source.name}: {done}{speed}"]
+        lines += [f"{what:<8}  {number:<18}  {curve}".rstrip() for what, number, curve in rows]
+        return Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
+
+    def write_rows(self, run: StreamRun, rows: RowsDone) -> None:
+        """Write what became of rows to the standard output, one JSON object a line, at once."""
+        names = run.source.class_names
+
+        def name(index: int) -> str | None:
+            return names[index] if 0 <= index < len(names) else None
+
+        lines = []
+        for i in range(len(rows.samples)):
+            prediction = int(rows.predictions[i])
+            status, late = (
+                [word for bit, word in STATUS_NAMES.items() if bits & bit] for bits in (rows.statuses[i], rows.late[i])
+            )
+            line: dict[str, Any] = {"line": int(rows.lines[i])} if len(rows.lines) else {}
+            line |= {"sample": int(rows.samples[i]), "prediction": name(prediction)}
+            if 0 <= prediction < len(names):
+                line["probability"] = _probability(rows.scores[i], prediction)
+            line |= {"label": name(int(rows.labels[i])), "status": status}
+            if self.config.label_delay:
+                line["status_of_late"] = late
+            if rows.times[i] == rows.times[i]:
+                line["time"] = round(float(rows.times[i]), 6)
+            lines.append(json.dumps(line, ensure_ascii=False))
+        if lines:
+            sys.stdout.write("\n".join(lines) + "\n")
+            sys.stdout.flush()
+
+
+def _probability(scores: Any, prediction: int) -> float:
+    """Return the share of a class in all outputs; one output has the share of class 1."""
+    if len(scores) == 1:
+        p = int(scores[0]) / 255
+        return round(p if prediction == 1 else 1 - p, 4)
+    total = int(scores.sum())
+    return round(int(scores[prediction]) / total, 4) if total else round(1 / len(scores), 4)

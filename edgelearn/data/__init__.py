@@ -1,0 +1,9 @@
+"""Samples, streams and data sets: `open_dataset("digits")` or `open_dataset("own.csv")`.
+
+Importing this package imports numpy and nothing heavier.
+"""
+
+from edgelearn.data.dataset import ArrayStream, Dataset, Sample, Stream
+from edgelearn.data.datasets import fetch, info, names, open_dataset
+
+__all__ = ["ArrayStream", "Dataset", "Sample", "Stream", "fetch", "info", "names", "open_dataset"]

@@ -1,0 +1,622 @@
+"""Open what a description says: read the arrays, name the classes, choose the subjects, join the files."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelearn.data import downloads
+from edgelearn.data.description import (
+    READERS,
+    Columns,
+    Description,
+    Reader,
+    as_text,
+    as_tuple,
+    fetch,
+    find,
+    read_description,
+)
+from edgelearn.data.formats import (
+    Arrays,
+    NpzArrays,
+    read_arff,
+    read_numbers,
+    read_pickled_arrays,
+    read_svmlight,
+)
+from edgelearn.data.recordings import Recording, as_float32, run_starts
+from edgelearn.data.source import UNLABELLED, Rejects, Source
+from edgelearn.errors import UserError, unknown
+
+OTHERS = "*"
+
+
+def open_description(path: Path, *, subjects: str | None = None, allow_download: bool = True) -> Source:
+    """Open the stream that a TOML file describes.
+
+    Parameters
+    ----------
+    path : the TOML file
+    subjects : which subjects to keep, such as "1600-1624,1630" or "not 1600-1624"; None keeps all
+    allow_download : whether files with known addresses may be downloaded
+
+    Raises
+    ------
+    UserError
+        those of `read_description` and `open_files`; "stream '...' was not found ..."
+    """
+    forms = read_description(path)
+    fault: UserError | None = None
+    here = [(form, found) for form in forms if (found := find(form, path.parent))]
+    if here:  # a form whose package is missing only where there is no other: opening it says what to install
+        form, found = next((one for one in here if _can_read(*one)), here[0])
+        return open_files(form, found, subjects)
+    for form in forms:
+        if form.download and allow_download:
+            try:
+                return open_files(form, fetch(form), subjects)
+            except UserError as error:
+                fault = error
+    first = forms[0]
+    if not first.file:
+        raise UserError(f"description {path}: key 'file' is missing; name the data, or give it with the description")
+    reason = f" ({fault})" if fault else ""
+    way_out = first.get or f"put it beside {path.name} or into a folder named in {downloads.DATA_VARIABLE}"
+    raise UserError(f"stream '{first.name}' was not found: no {first.file}{reason}; {way_out}")
+
+
+def _can_read(form: Description, found: Sequence[Path]) -> bool:
+    """Tell whether the package is there that a form needs, where another form may do without it."""
+    needs_wfdb = (form.reader or reader_of(found[0])) == "beats" and found[0].suffix != ".npz"
+    return not needs_wfdb or importlib.util.find_spec("wfdb") is not None
+
+
+def reader_of(path: Path) -> Reader:
+    """Give the reader for a file by its suffix.
+
+    Raises
+    ------
+    UserError
+        "... has the extension ..."
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".dat" and path.with_suffix(".hea").is_file():
+        return "beats"
+    if suffix not in READERS:
+        raise UserError(f"{path} has the extension '{path.suffix}'; streams end in {', '.join(READERS)}")
+    return READERS[suffix]
+
+
+def open_files(form: Description, paths: Sequence[Path], subjects: str | None = None) -> Source:
+    """Open files as one stream, each file a recording.
+
+    Raises
+    ------
+    UserError
+        "... cannot be read ...", "... has no array ...", "stream '...': ..."; those of the readers
+    """
+    form = form if form.name else replace(form, name=paths[0].stem if len(paths) == 1 else paths[0].parent.name)
+    reader = form.reader or reader_of(paths[0])
+    form = replace(form, reader=reader)
+    if reader == "text" and form.ignore:
+        raise UserError(f"stream '{form.name}': key 'ignore' is not for text tables; name the columns in features")
+    is_plain = len(paths) == 1 and not (subjects or form.drop or form.subject_from) and form.order == "stored"
+    if reader == "text" and is_plain and form.drift == "none":
+        from edgelearn.data import lines
+
+        return cast(Source, lines.open_lines(paths[0], form.columns(), form.name))
+    if reader == "parquet" and len(paths) == 1 and form.order == "stored" and form.drift != "subject":
+        return _open_parquet(form, paths[0], subjects)
+    rejects = Rejects()
+    pieces = [_read(form, reader, path, rejects) for path in paths]
+    return _assemble(form, paths, pieces, subjects, rejects)
+
+
+class _Piece(NamedTuple):
+    """What a file holds, before the files are joined."""
+
+    x: NDArray[np.float32]
+    labels: NDArray[Any] | None
+    t: NDArray[np.float64] | None
+    subject: NDArray[Any] | None
+    segment: NDArray[np.int64]
+    has_own_segments: bool  # its numbers mean something outside the file
+    keep: NDArray[np.bool_]
+    channels: tuple[str, ...]
+    class_names: tuple[str, ...]
+
+
+def _read(form: Description, reader: Reader, path: Path, rejects: Rejects) -> _Piece:
+    try:
+        if reader == "text":
+            return _collect(form, path, rejects)
+        if reader == "beats":
+            from edgelearn.data.wfdb_records import read_beats
+
+            arrays = read_beats(path, rejects)
+            form = replace(form, features="X", label="y", time="t")
+        else:
+            arrays = _arrays(reader, path)
+    except MemoryError:
+        raise UserError(f"{path} does not fit into memory; give a part of it, or .parquet, which is streamed") from None
+    return _piece(form, path, arrays)
+
+
+def _arrays(reader: Reader, path: Path) -> Arrays:
+    if reader == "parquet":
+        from edgelearn.data import parquet
+
+        file, names = parquet.open_file(path), list(parquet.column_names(path))
+        groups = [parquet.read_group(path, file, group, names) for group in range(file.metadata.num_row_groups)]
+        return {name: np.concatenate([group[name] for group in groups]) for name in names}
+    readers: dict[str, Callable[[Path], Arrays]] = {
+        "npz": NpzArrays,
+        "npy": read_pickled_arrays,
+        "arff": read_arff,
+        "svmlight": read_svmlight,
+        "numbers": read_numbers,
+    }
+    return readers[reader](path)
+
+
+# --- arrays to pieces --------------------------------------------------------------------------------------
+
+# Names, in lower case, that are taken for what they say where nothing is said.
+DEFAULTS = {
+    "features": ("x",),
+    "label": ("y", "label", "class", "target"),
+    "time": ("t", "time", "timestamp"),
+    "segment": ("segment", "recording"),
+    "subject": ("subject",),
+    "offsets": ("offset",),
+}
+TABLES = ("parquet", "arff", "numbers")  # one array a column, where x and y may be axes
+
+
+def _named(form: Description, path: Path, known: Sequence[str]) -> Description:
+    """Fill in the names that are not said, by what there is, and check those that are said."""
+    for key in (*DEFAULTS, "class_names_from", "channels_from"):
+        for name in as_tuple(getattr(form, key)):
+            if name and name not in known:
+                raise UserError(f"{path} has no {unknown('array', name, known)} Check the key '{key}'.")
+    lower = {name.lower(): name for name in reversed(known)}
+    is_table = form.reader in TABLES
+    if is_table:
+        lower.pop("offset", None)
+        if "x" in lower and known[-1].lower() != "y":
+            lower.pop("y", None)
+        lower.pop("x", None)
+    said: dict[str, Any] = {}
+    for key, names in DEFAULTS.items():
+        said[key] = getattr(form, key) or next((lower[name] for name in names if name in lower), "")
+    taken = {*as_tuple(said["features"]), said["time"], said["segment"], said["subject"]}
+    if not form.label and said["label"] in taken:
+        said["label"] = ""
+    if not said["label"] and is_table and known[-1] not in taken:
+        said["label"] = known[-1]
+    return replace(form, **said)
+
+
+def _piece(form: Description, path: Path, arrays: Arrays) -> _Piece:
+    form = _named(form, path, list(arrays))
+    x, channels = _features(form, path, arrays)
+    n = len(x)
+    lengths = np.array([n], np.int64)
+    if form.offsets:
+        lengths = _lengths(path, arrays[form.offsets], n)
+
+    def each(key: str, name: str) -> NDArray[Any]:
+        """Give one value a sample of an array with one a sample, or one a recording."""
+        values = arrays[name]
+        values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else np.atleast_1d(values)
+        if values.shape == (n,):
+            return values
+        if values.shape == lengths.shape:
+            return np.repeat(values, lengths)
+        also = f" or [{len(lengths)}], one a recording" if len(lengths) > 1 or n > 1 else ""
+        raise UserError(
+            f"{path}: '{name}' (key '{key}') is {values.dtype} {list(values.shape)}; give [{n}], one a sample{also}"
+        )
+
+    subject = each("subject", form.subject) if form.subject else None
+    if form.subject_from:
+        match = re.search(form.subject_from, path.name)
+        if match is None:
+            raise UserError(f"{path} does not match subject_from '{form.subject_from}'; correct the key or the pattern")
+        subject = np.full(n, int(match[1]) if match[1].isdecimal() else match[1])
+    own = True
+    if form.segment:
+        segment = _ids(each("segment", form.segment))
+    elif form.offsets:
+        segment, own = np.repeat(np.arange(len(lengths)), lengths), False
+    elif form.subject:
+        assert subject is not None
+        segment = _ids(subject)
+    else:
+        segment, own = np.zeros(n, np.int64), False
+    keep = np.ones(n, bool)
+    for name, values in form.drop.items():
+        given = subject if name == "subject" and subject is not None else None
+        if given is None and name not in arrays:
+            raise UserError(f"{path} has no {unknown('array', name, arrays)} Check the key 'drop'.")
+        keep &= ~np.isin(_texts(each("drop", name) if given is None else given), [as_text(value) for value in values])
+    return _Piece(
+        x=x,
+        labels=each("label", form.label) if form.label else None,
+        t=_seconds(form, path, each("time", form.time)) if form.time else None,
+        subject=subject,
+        segment=segment,
+        has_own_segments=own,
+        keep=keep,
+        channels=channels,
+        class_names=tuple(_texts(arrays[form.class_names_from]).tolist()) if form.class_names_from else (),
+    )
+
+
+def _features(form: Description, path: Path, arrays: Arrays) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    names = form.features
+    if not names and form.reader not in TABLES:
+        raise UserError(
+            f"{path} holds the arrays {', '.join(arrays) or '(none)'}; say which are the features: call them X, "
+            "or name them with the key 'features' of a description"
+        )
+    if not names:
+        taken = {form.label, form.time, form.segment, form.subject, form.offsets, *form.drop, *form.ignore}
+        columns = {name: arrays[name] for name in arrays if name not in taken}
+        names = tuple(name for name, values in columns.items() if values.ndim == 1 and values.dtype.kind in "buif")
+        if not names:
+            raise UserError(f"{path} has no column of numbers for features; name them with the key 'features'")
+    given = [arrays[name] for name in as_tuple(names)]
+    for name, values in zip(as_tuple(names), given, strict=True):
+        if values.dtype.kind not in "buif" or values.ndim == 0:
+            raise UserError(f"{path}: '{name}' (key 'features') is {values.dtype} {list(values.shape)}; give numbers")
+    if len({len(values) for values in given}) > 1:
+        raise UserError(f"{path}: features have {sorted({len(values) for values in given})} samples; give as many")
+    flat = [values.reshape(len(values), -1) for values in given]
+    values = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
+    if form.scale != 1.0:
+        values = values.astype(np.float64) * form.scale
+    channels = form.channels
+    if form.channels_from:
+        channels = tuple(_texts(arrays[form.channels_from]).tolist())
+    elif not channels and not isinstance(names, str) and all(part.shape[1] == 1 for part in flat):
+        channels = names
+    if channels and len(channels) != values.shape[1]:
+        raise UserError(f"{path} has {values.shape[1]} channels and {len(channels)} names; give one name a channel")
+    return as_float32(values), channels
+
+
+def _lengths(path: Path, offset: NDArray[Any], n: int) -> NDArray[np.int64]:
+    whole = offset.ndim == 1 and offset.dtype.kind in "ui" and len(offset) >= 2
+    limits = offset.astype(np.int64) if whole else np.empty(0, np.int64)
+    if not whole or limits[0] != 0 or limits[-1] != n or (np.diff(limits) < 0).any():
+        raise UserError(
+            f"{path}: offsets are not 0, ..., {n} in rising order; give where recordings begin, and the end"
+        )
+    return np.diff(limits)
+
+
+def _seconds(form: Description, path: Path, values: NDArray[Any]) -> NDArray[np.float64]:
+    if values.dtype.kind == "M":
+        return np.where(np.isnat(values), np.nan, values.astype("datetime64[ns]").astype(np.int64) / 1e9)
+    if values.dtype.kind not in "uif":
+        raise UserError(f"{path}: '{form.time}' (key 'time') is {values.dtype}; give seconds or dates")
+    return np.asarray(values.astype(np.float64) * form.time_scale)
+
+
+def _ids(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Number recordings or subjects: whole numbers as they are, text by its checksum."""
+    if values.dtype.kind in "bui":
+        return values.astype(np.int64)
+    names, place = np.unique(_texts(values), return_inverse=True)
+    return np.array([zlib.crc32(name.encode()) for name in names.tolist()], np.int64)[place]
+
+
+def _texts(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind == "U":
+        return np.asarray(np.char.strip(values))
+    if values.dtype.kind == "O":
+        return np.array([as_text(value) for value in values.tolist()], dtype=str)
+    found, place = np.unique(values, return_inverse=True)
+    return np.array([as_text(value) for value in found.tolist()], dtype=str)[place.reshape(values.shape)]
+
+
+def _collect(form: Description, path: Path, rejects: Rejects) -> _Piece:
+    """Read a text table as a whole; its subjects are read as labels of a second pass."""
+    from edgelearn.data import lines
+
+    columns = form.columns()
+    main = lines.open_lines(path, columns, form.name)
+    blocks = list(main.blocks())
+    x = np.concatenate([block.x for block in blocks])
+    y = np.concatenate([block.y for block in blocks])
+    t = np.concatenate([block.t for block in blocks])
+    names = np.array([*main.class_names, ""])
+    for reason, count in main.rejects.counts.items():
+        for _ in range(count):
+            rejects.add(reason, f"{path.name} {main.rejects.first[reason]}")
+    n = len(x)
+    subject, keep = None, np.ones(n, bool)
+    if form.subject:
+        subject = _text_column(path, columns, main.channels, form.subject, n)
+    elif form.subject_from and (match := re.search(form.subject_from, path.name)):
+        subject = np.full(n, match[1])
+    for name, values in form.drop.items():
+        given = subject if name == "subject" and subject is not None else None
+        if given is None:
+            given = _text_column(path, columns, main.channels, name, n)
+        keep &= ~np.isin(given, [as_text(value) for value in values])
+    return _Piece(
+        x=x,
+        labels=names[y],  # -1 is the last: no label
+        t=None if np.isnan(t).all() or not columns.time else t,
+        subject=subject,
+        segment=np.concatenate([block.segment for block in blocks]),
+        has_own_segments=False,
+        keep=keep,
+        channels=form.channels or main.channels,
+        class_names=(),
+    )
+
+
+def _text_column(path: Path, columns: Columns, channels: tuple[str, ...], name: str, n: int) -> NDArray[Any]:
+    from edgelearn.data import lines
+
+    second = lines.open_lines(
+        path, replace(columns, features=tuple(channels), label=name, classes={}, unlabelled=None), path.stem
+    )
+    y = np.concatenate([block.y for block in second.blocks()])
+    if len(y) != n:
+        raise UserError(f"{path}: column '{name}' cannot be read beside the features; give it in every line")
+    return np.asarray(np.array([*second.class_names, ""])[y])
+
+
+# --- pieces to a stream ------------------------------------------------------------------------------------
+
+Numbering = Callable[[NDArray[Any]], NDArray[np.int64]]
+
+
+def _class_numbers(
+    form: Description, labels: NDArray[Any], names_in_file: tuple[str, ...]
+) -> tuple[tuple[str, ...], Numbering]:
+    """Give the names of the classes, and a function from labels to their numbers, for all labels that occur."""
+    unlabelled = {"", "nan", "None"} if form.unlabelled is None else {"", "nan", "None", as_text(form.unlabelled)}
+    found = np.unique(labels)
+    texts = [text for text in dict.fromkeys(_texts(found).tolist()) if text not in unlabelled]
+    by_text: dict[str, int] = {}
+    names: tuple[str, ...]
+    if isinstance(form.classes, dict):
+        names = tuple(form.classes)
+        by_text = {as_text(v): k for k, values in enumerate(form.classes.values()) for v in as_tuple(values)}
+    elif form.classes or names_in_file:
+        names = form.classes or names_in_file
+        by_text = {name: k for k, name in enumerate(names)}
+        if not any(text in by_text for text in texts):
+            by_text = {str(k): k for k in range(len(names))}
+    else:
+        if found.dtype.kind == "f" and any(_is_fraction(text) for text in texts):
+            part = next(text for text in texts if _is_fraction(text))
+            raise UserError(f"stream '{form.name}': label {part} is no class; labels are whole numbers or text")
+        names = tuple(sorted(texts, key=_by_value))
+        by_text = {name: k for k, name in enumerate(names)}
+    rest = by_text.pop(OTHERS, None)
+    for text in texts:
+        if text not in by_text:
+            if rest is None:
+                raise UserError(f"stream '{form.name}': {unknown('label', text, by_text)} Check the key 'classes'.")
+            by_text[text] = rest
+
+    def numbering(given: NDArray[Any]) -> NDArray[np.int64]:
+        values, place = np.unique(given, return_inverse=True)
+        numbers = [UNLABELLED if text in unlabelled else by_text[text] for text in _texts(values).tolist()]
+        return np.array(numbers, np.int64)[place]
+
+    return names, numbering
+
+
+def _is_fraction(text: str) -> bool:
+    try:
+        return not float(text).is_integer()
+    except ValueError:
+        return False
+
+
+def _by_value(text: str) -> tuple[bool, float, str]:
+    try:
+        return (False, float(text), text)
+    except ValueError:
+        return (True, 0.0, text)
+
+
+def selected(spec: str, subject: NDArray[Any], name: str) -> NDArray[np.bool_]:
+    """Tell which samples are of the subjects that a text such as "1600-1624,1630" or "not 1600-1624" names.
+
+    Raises
+    ------
+    UserError
+        "subject '...' is not known ...", "stream '...': subjects ... keep no sample ..."
+
+    Example
+    -------
+    >>> selected("not 2-3", np.array([1, 2, 3, 4]), "x").tolist()
+    [True, False, False, True]
+    """
+    text = spec.strip()
+    inverted = text.startswith("not ")
+    texts = _texts(subject)
+    known = sorted(set(texts.tolist()), key=_by_value)
+    chosen: set[str] = set()
+    for part in text.removeprefix("not ").split(","):
+        one = part.strip()
+        ends = re.fullmatch(r"(\d+)\s*-\s*(\d+)", one)
+        if one in known:
+            chosen.add(one)
+        elif ends:
+            low, high = int(ends[1]), int(ends[2])
+            chosen |= {who for who in known if who.isdecimal() and low <= int(who) <= high}
+        else:
+            raise UserError(f"stream '{name}': {unknown('subject', one, known)}")
+    keep: NDArray[np.bool_] = np.isin(texts, sorted(chosen)) ^ inverted
+    if not keep.any():
+        raise UserError(
+            f"stream '{name}': subjects '{spec}' keep no sample; known: {', '.join(known)}; "
+            "give numbers, ranges such as 3-7, or 'not 3-7'"
+        )
+    return keep
+
+
+def _subject_of(piece: _Piece, path: Path, n_files: int) -> NDArray[Any] | None:
+    """Give what `subjects`, order and drift mean: the subject, else the segment that was said, else the file."""
+    if piece.subject is not None:
+        return piece.subject
+    if piece.has_own_segments:
+        return piece.segment
+    return np.full(len(piece.x), path.stem) if n_files > 1 else None
+
+
+def _assemble(
+    form: Description, paths: Sequence[Path], pieces: Sequence[_Piece], subjects: str | None, rejects: Rejects
+) -> Recording:
+    first = pieces[0]
+    for path, piece in zip(paths, pieces, strict=True):
+        for what, has, had in (
+            ("channels", piece.x.shape[1], first.x.shape[1]),
+            ("label", piece.labels is not None, first.labels is not None),
+            ("time", piece.t is not None, first.t is not None),
+        ):
+            if has != had:
+                raise UserError(f"{path} has another '{what}' than {paths[0]} ({has}, not {had}); give like files")
+    x = np.concatenate([piece.x for piece in pieces])
+    y = np.full(len(x), UNLABELLED)
+    names: tuple[str, ...] = tuple(form.classes)
+    if first.labels is not None:
+        labels = _join([piece.labels for piece in pieces if piece.labels is not None])
+        names, numbering = _class_numbers(form, labels, first.class_names)
+        y = numbering(labels)
+    t = None if first.t is None else np.concatenate([piece.t for piece in pieces if piece.t is not None])
+    segment = first.segment
+    if len(pieces) > 1:  # running numbers: two files never share a recording
+        runs = [np.cumsum(np.concatenate(([0], piece.segment[1:] != piece.segment[:-1]))) for piece in pieces]
+        bases = np.cumsum([0, *(int(run[-1]) + 1 for run in runs)])
+        segment = np.concatenate([run + base for run, base in zip(runs, bases, strict=False)])
+    given = [_subject_of(piece, path, len(pieces)) for piece, path in zip(pieces, paths, strict=True)]
+    who = [one for one in given if one is not None]
+    subject = _join(who) if len(who) == len(pieces) else None
+    if subject is None and (subjects or form.order == "subject" or form.drift == "subject"):
+        raise UserError(f"stream '{form.name}' has no subjects; name their array or column with the key 'subject'")
+
+    keep = np.concatenate([piece.keep for piece in pieces])
+    if subjects and subject is not None:
+        if not keep.any():
+            raise UserError(f"stream '{form.name}': drop leaves no sample; drop less")
+        keep[keep] = selected(subjects, subject[keep], form.name)
+    rows = np.flatnonzero(keep)
+    if len(rows) == 0:
+        raise UserError(f"stream '{form.name}': drop leaves no sample; drop less")
+    if form.order == "subject" and subject is not None:
+        if isinstance(form.drift, tuple):
+            raise UserError(f"stream '{form.name}': sample numbers in drift are of the stored order; leave order out")
+        rows = rows[np.argsort(_order_of(subject[rows]), kind="stable")]
+    if len(rows) < len(x) or form.order != "stored":
+        x, y, segment = x[rows], y[rows], segment[rows]
+        t = None if t is None else t[rows]
+    drift: Sequence[int] | Literal["segment"]
+    if form.drift == "segment":
+        drift = "segment"
+    elif form.drift == "subject" and subject is not None:
+        drift = run_starts(subject[rows])[1:]
+    else:
+        wanted = form.drift if isinstance(form.drift, tuple) else ()
+        if any(not 0 <= point < len(keep) for point in wanted):
+            raise UserError(f"stream '{form.name}': drift {list(wanted)} is out of range; give 0 to {len(keep) - 1}")
+        drift = sorted({int(point) for point in np.searchsorted(rows, wanted)} - {len(rows)})
+    return Recording(
+        x,
+        y,
+        t=t,
+        rate_hz=form.rate_hz,
+        segment=segment,
+        class_names=names,
+        channels=first.channels,
+        drift_points=drift,
+        name=form.name,
+        source=str(paths[0] if len(paths) == 1 else paths[0].parent),
+        rejects=rejects,
+    )
+
+
+def _join(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Join labels or subjects of files; text where one of them is text."""
+    if len({part.dtype.kind in "UO" for part in parts}) > 1 or parts[0].dtype.kind == "O":
+        parts = [_texts(part) for part in parts]
+    return np.concatenate(parts)
+
+
+def _order_of(subject: NDArray[Any]) -> NDArray[Any]:
+    """Give ranks that sort numbers by value and text by code point."""
+    texts = _texts(subject)
+    rank = {text: place for place, text in enumerate(sorted(set(texts.tolist()), key=_by_value))}
+    return np.array([rank[text] for text in texts.tolist()], np.int64)
+
+
+# --- parquet -----------------------------------------------------------------------------------------------
+
+
+def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source:
+    from edgelearn.data import parquet
+
+    kinds = parquet.column_names(path)
+    form = _named(form, path, list(kinds))
+    if not form.features:
+        taken = {form.label, form.time, form.segment, form.subject, *form.drop, *form.ignore}
+        numeric = tuple(name for name, is_numeric in kinds.items() if is_numeric and name not in taken)
+        form = replace(form, features=numeric)
+    columns = list(
+        dict.fromkeys(
+            name
+            for name in (*as_tuple(form.features), form.label, form.time, form.segment, form.subject, *form.drop)
+            if name in kinds
+        )
+    )
+    if subjects and not (form.subject or form.segment):
+        raise UserError(f"stream '{form.name}' has no subjects; name their column with the key 'subject'")
+
+    def rows_of(arrays: Arrays) -> parquet.Rows:
+        piece = _piece(form, path, arrays)
+        keep = piece.keep
+        if subjects:
+            who = piece.subject if piece.subject is not None else arrays[form.segment]
+            keep = keep & np.isin(_texts(who), chosen)
+        labels = piece.labels if piece.labels is not None else np.full(len(piece.x), "")
+        return parquet.Rows(piece.x, labels, piece.t, piece.segment, keep)
+
+    chosen: list[str] = []
+    if subjects:
+        column = form.subject or form.segment
+        file = parquet.open_file(path)
+        groups = [
+            np.unique(_texts(parquet.read_group(path, file, group, [column])[column]))
+            for group in range(file.metadata.num_row_groups)
+        ]
+        known = np.unique(np.concatenate(groups))
+        chosen = known[selected(subjects, known, form.name)].tolist()
+    return parquet.ParquetSource(
+        path,
+        columns,
+        rows_of,
+        lambda labels: _class_numbers(form, labels, ()),
+        name=form.name,
+        source=str(path),
+        channels=form.channels or tuple(as_tuple(form.features)),
+        rate_hz=form.rate_hz,
+        drift=form.drift if isinstance(form.drift, tuple) else "segment" if form.drift == "segment" else (),
+    )

@@ -1,0 +1,358 @@
+"""Descriptions: a few lines of TOML that say which arrays or columns of a file are features, label, time, subject.
+
+    name = "wrist"                     # what reports call it; default the file's name
+    description = "gym exercises"      # one line each: what it is, where it is from, its terms, how to get it
+    source = "own measurement"
+    licence = "own"
+    get = "ask the lab for wrist.npz"
+
+    file = "wrist.npz"                 # beside this TOML file, or in a folder named in EDGELEARN_DATA
+    pattern = "*.csv"                  # file is a folder: these files in it, each a recording, batch2 before batch10
+    package = "seglearn"               # file is inside this installed package
+    reader = "npz"                     # npz, npy, parquet, text, arff, svmlight, numbers, beats; default by suffix
+
+    features = "X"                     # array [n, channels], or a list of columns; default X, or all columns left
+    label = "y"                        # one a sample, or one a recording; default y, label, class, or the last column
+    time = "t"                         # seconds, or dates; times time_scale
+    time_scale = 1e-3
+    rate = "50 Hz"                     # where no time is stored: Hz, kHz, /s, /min, /h or /day
+    scale = 1e-6                       # features are multiplied by this
+    ignore = ["class"]                 # columns that are no features, where no features are named
+    channels = ["ax", "ay"]            # or channels_from = "x_label", an array of names
+
+    offsets = "offset"                 # array of the limits of recordings that are stored one behind the other
+    segment = "run"                    # recording of each sample: windows never cross it
+    subject = "who"                    # person or device, one a sample or one a recording; is the segment, too, where
+    subject_from = 'data_(\\d+)_'       # nothing else is said; or a part of the file's name
+
+    classes = ["walk", "run"]          # labels are these names, or their numbers from 0
+    classes = { walk = 65, run = [66, 67], other = "*" }    # or these values, "*" all others
+    class_names_from = "y_label"       # array of names; labels are its places from 0
+    unlabelled = -1                    # label of samples without one (an empty one and NaN always are)
+
+    drop = { subject = [1611, 1612] }  # samples that are left out: subject, or an array or column, and its values
+    order = "subject"                  # default "stored"
+    drift = "segment"                  # where the source is known to change: "segment", "subject" or sample numbers
+
+Tables called `[[form]]` give several forms of one stream, of which the first that is there is read; a form can have
+`download = [{ name = "a.dat", url = "https://...", sha256 = "..." }]`, and `file` then is the folder, or the only file.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cache
+from math import isnan
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from edgelearn.data import downloads
+from edgelearn.data.formats import natural
+from edgelearn.errors import UserError, unknown
+
+Reader = Literal["npz", "npy", "parquet", "text", "arff", "svmlight", "numbers", "beats"]
+READERS: dict[str, Reader] = {
+    ".npz": "npz",
+    ".npy": "npy",
+    ".parquet": "parquet",
+    ".csv": "text",
+    ".tsv": "text",
+    ".jsonl": "text",
+    ".arff": "arff",
+    ".dat": "svmlight",
+    ".hea": "beats",
+}
+RATES = {"Hz": 1.0, "kHz": 1e3, "/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600, "/day": 1 / 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Say what the columns of a text table, or the keys of JSON lines, are.
+
+    Parameters
+    ----------
+    features : names, in the order of the channels; empty: all columns that are nothing else
+    label, time, segment : name of the column, None where there is none said
+    rate_hz : samples a second, where no column holds the time
+    scale, time_scale : features are multiplied by `scale`; times by `time_scale`, which makes them seconds
+    classes : label as it stands in the file -> class name, in the order of the outputs ("*" stands for every
+        other label); empty: classes are met while reading
+    unlabelled : label, as it stands in the file, of samples without a label (an empty cell is always one)
+    """
+
+    features: tuple[str, ...] = ()
+    label: str | None = None
+    time: str | None = None
+    segment: str | None = None
+    rate_hz: float | None = None
+    scale: float = 1.0
+    time_scale: float = 1.0
+    classes: Mapping[str, str] = field(default_factory=dict)
+    unlabelled: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Name a published file: where it is and what its bytes must be."""
+
+    name: str
+    url: str
+    sha256: str
+
+
+Label = int | float | str
+_LAX = {"extra": "forbid", "coerce_numbers_to_str": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """Hold one form of a description; the text at the head of this file says what each key is."""
+
+    __pydantic_config__ = _LAX
+
+    name: str = ""
+    description: str = ""
+    source: str = ""
+    licence: str = ""
+    get: str = ""
+    file: str = ""
+    pattern: str = ""
+    package: str = ""
+    reader: Reader | None = None
+    features: str | tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    label: str = ""
+    time: str = ""
+    time_scale: float = 1.0
+    rate: float | str | None = None
+    scale: float = 1.0
+    channels: tuple[str, ...] = ()
+    channels_from: str = ""
+    offsets: str = ""
+    segment: str = ""
+    subject: str = ""
+    subject_from: str = ""
+    classes: tuple[str, ...] | dict[str, Label | tuple[Label, ...]] = ()
+    class_names_from: str = ""
+    unlabelled: Label | None = None
+    drop: dict[str, tuple[Label, ...]] = field(default_factory=dict)
+    order: Literal["stored", "subject"] = "stored"
+    drift: Literal["none", "segment", "subject"] | tuple[int, ...] = "none"
+    download: tuple[Download, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.rate, str):
+            rate_of(self.rate)
+        for key in ("scale", "time_scale", "rate"):
+            value = getattr(self, key)
+            if isinstance(value, float) and not (np.isfinite(value) and value > 0):
+                raise ValueError(f"key '{key}': {value:g} is out of range; give a number above 0")
+        if isinstance(self.classes, tuple) and len(set(self.classes)) != len(self.classes):
+            raise ValueError("key 'classes': a name occurs twice; give different names")
+        if self.subject_from:
+            try:
+                n_groups = re.compile(self.subject_from).groups
+            except re.error as error:
+                raise ValueError(f"key 'subject_from': '{self.subject_from}' is no pattern ({error})") from None
+            if n_groups != 1:
+                raise ValueError(f"key 'subject_from': '{self.subject_from}' needs one group, such as 'data_(\\d+)_'")
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Give samples a second, None where no rate is said."""
+        return rate_of(self.rate) if isinstance(self.rate, str) else self.rate
+
+    def columns(self) -> Columns:
+        """Give what a reader of text lines needs to know."""
+        classes = self.classes
+        if isinstance(classes, tuple):
+            by_label = {name: name for name in classes}
+        else:
+            by_label = {as_text(value): name for name, values in classes.items() for value in as_tuple(values)}
+        return Columns(
+            features=(self.features,) if isinstance(self.features, str) else self.features,
+            label=self.label or None,
+            time=self.time or None,
+            segment=self.segment or self.subject or None,
+            rate_hz=self.rate_hz,
+            scale=self.scale,
+            time_scale=self.time_scale,
+            classes=by_label,
+            unlabelled=None if self.unlabelled is None else as_text(self.unlabelled),
+        )
+
+
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """Return a tuple as it is, and anything else as the only member of one."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def label_text(cell: str) -> str:
+    """Return the name of a label as it stands in a cell, the same for 1, 01 and 1.0; empty where there is none."""
+    cell = cell.strip()
+    try:
+        return str(int(cell))  # exact where a float would round
+    except ValueError:
+        pass
+    try:
+        number = float(cell)
+    except ValueError:
+        return cell
+    if isnan(number):
+        return ""
+    return str(int(number)) if number.is_integer() else cell
+
+
+def as_text(value: Any) -> str:
+    """Write a label or subject as text, the same for 1, 1.0 and "1"; empty for none at all.
+
+    Example
+    -------
+    >>> as_text(1.0), as_text("1"), as_text(float("nan")), as_text(0.5)
+    ('1', '1', '', '0.5')
+    """
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        return label_text(value)
+    if isinstance(value, bool | np.bool_):
+        value = int(value)
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        value = int(value)
+    return str(value).strip()
+
+
+def rate_of(text: str) -> float:
+    """Read a rate as users write it, in samples a second.
+
+    Raises
+    ------
+    ValueError
+        "key 'rate': ..."
+
+    Example
+    -------
+    >>> rate_of("50 Hz"), rate_of("30 /min")
+    (50.0, 0.5)
+    """
+    match = re.fullmatch(r"\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(\S+)\s*", text)
+    try:
+        if match is None or match[2] not in RATES or not float(match[1]) > 0:
+            raise ValueError
+        return float(match[1]) * RATES[match[2]]
+    except ValueError:
+        raise ValueError(
+            f"key 'rate': '{text}' is no rate; write a number and one of {', '.join(RATES)}, for example '50 Hz'"
+        ) from None
+
+
+# --- reading a description ---------------------------------------------------------------------------------
+
+
+@cache
+def _validator() -> Callable[[Any], Description]:
+    from pydantic import TypeAdapter  # heavy: only where a description is read
+
+    adapter = TypeAdapter(Description)
+    return adapter.validate_python
+
+
+def read_description(path: Path) -> list[Description]:
+    """Read a description, one `Description` for each form in which the stream can be there.
+
+    Raises
+    ------
+    UserError
+        "description ... cannot be read ...", "description ...: key '...' ..."
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"description {path} cannot be read: {reason}; give a TOML file") from None
+    forms = settings.pop("form", [{}])
+    if not isinstance(forms, list) or not forms or not all(isinstance(form, dict) for form in forms):
+        raise UserError(f"description {path}: key 'form' is no list of tables; write [[form]] above each form")
+    settings.setdefault("name", path.stem)
+    return [_describe(path, settings | form) for form in forms]
+
+
+def _describe(path: Path, settings: dict[str, Any]) -> Description:
+    from pydantic import ValidationError
+
+    known = [one.name for one in fields(Description)]
+    for key in settings:
+        if key not in known:
+            raise UserError(f"description {path}: {unknown('key', key, known)}")
+    try:
+        return _validator()(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "value_error":  # our own say which key, what was given and what is allowed
+            raise UserError(f"description {path}: {message}") from None
+        wrong, given = first["loc"][0] if first["loc"] else "", first["input"]
+        raise UserError(
+            f"description {path}: key '{wrong}' = {given!r} is not allowed: {message[0].lower()}{message[1:]}"
+        ) from None
+
+
+# --- finding files -----------------------------------------------------------------------------------------
+
+
+def find(form: Description, folder: Path) -> list[Path]:
+    """Find the files of a form on this machine; empty where they are not all there."""
+    for place in _places(form, folder):
+        if place.is_dir():
+            found = files_in(place, form.pattern) if form.pattern else []
+            if found and (not form.download or all((place / one.name).is_file() for one in form.download)):
+                return found
+        elif place.is_file():
+            return [place]
+    return []
+
+
+def _places(form: Description, folder: Path) -> Iterator[Path]:
+    if not form.file:
+        return
+    if form.package:
+        spec = importlib.util.find_spec(form.package)
+        for package in (spec.submodule_search_locations or []) if spec else []:
+            yield Path(package, form.file)
+        return
+    yield folder / Path(form.file).expanduser()
+    for root in downloads.data_folders():
+        yield root / form.file
+    if form.download:
+        cached = downloads.cache_folder(form.name)
+        yield cached if form.pattern else cached / Path(form.file).name
+
+
+def files_in(folder: Path, pattern: str) -> list[Path]:
+    """List the files of a folder that match, in natural order: batch2 before batch10."""
+    return sorted((path for path in folder.glob(pattern) if path.is_file()), key=natural)
+
+
+def fetch(form: Description) -> list[Path]:
+    """Download the files of a form into the cache, checked against their checksums.
+
+    Raises
+    ------
+    UserError
+        "data set '...': ... could not be downloaded ..."
+    """
+    published = tuple(downloads.PublishedFile(one.name, f"sha256:{one.sha256}", (one.url,)) for one in form.download)
+    found = downloads.download(form.name, (downloads.Layout(published, (form.name,), _no_parts),), progress=False)
+    return files_in(found.paths[0].parent, form.pattern) if form.pattern else list(found.paths)
+
+
+def _no_parts(paths: Sequence[Path]) -> Any:
+    raise AssertionError(paths)

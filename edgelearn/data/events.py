@@ -1,0 +1,719 @@
+"""Labelled samples of address events: N-MNIST, a user's .npz or .csv, data sets of the library tonic.
+
+Three rules hold for every source:
+
+    time      whole microseconds on any clock; the first event of a sample is its time 0
+    order     events of a sample are sorted by time, those of equal time stay as given: sensors that are read in bursts,
+              or merged, write what they saw in no strict order, and no time step depends on it
+    polarity  an event of value > 0 is input n_addresses + address, any other is input address; without values an
+              address is one input. An address of a pixel is y * width + x
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import inspect
+import io
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelearn.data import downloads
+from edgelearn.data.dataset import Labels
+from edgelearn.data.tables import (
+    SUFFIXES,
+    check_fraction,
+    class_indices,
+    csv_labels,
+    draw_parts,
+    is_number,
+    npz_labels,
+    read_npz,
+)
+from edgelearn.errors import UserError, unknown
+
+Times = NDArray[np.int64]
+Inputs = NDArray[np.int32]
+
+EVENT_SETS: dict[str, str] = {
+    "nmnist": "N-MNIST, digits before an event camera, 34 x 34 pixels, 2 polarities; the whole set or nmnist-small",
+    "nmnist-small": "the first 1,000 training and 100 test samples of N-MNIST, from nmnist_small.npz",
+}
+TONIC = "tonic:"
+MAX_INPUTS = 16_000  # neurons of a population
+MAX_WHOLE = 2**53
+CHUNK = 1 << 16
+
+NMNIST_FOLDERS = ("N-MNIST", "NMNIST", "nmnist")
+NMNIST_SIDE = 34
+NMNIST_COUNTS = (60_000, 10_000)
+SMALL_FILES = ("nmnist_small/nmnist_small.npz", "nmnist_small.npz")
+SMALL_SHA256 = "78afa7c5a69d8465f0e20b90916080d9bf08cc19fce7fd3d163902763dc833aa"
+OVERFLOW_Y, OVERFLOW_US = 240, 1 << 13  # an event that only says that the camera's clock went on
+
+COLUMNS = ("sample", "t", "address", "label")
+ARRAYS = ("t", "address", "x", "y", "value", "p", "offset", "label", "test", "n_addresses", "width", "height")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventSet:
+    """Hold labelled samples of address events.
+
+    Parameters
+    ----------
+    name, source : as typed, and where it came from
+    class_names : one a class
+    n_inputs : addresses times polarities
+    t : int64[events], microseconds from the first event of the sample, never falling within a sample
+    inputs : int32[events], 0 .. n_inputs - 1
+    offset : int64[samples + 1], the events of sample k are offset[k] up to offset[k + 1]
+    labels : int64[samples]
+    n_train : the first n_train samples are the training part, the others the test part
+    """
+
+    name: str
+    source: str
+    class_names: tuple[str, ...]
+    n_inputs: int
+    t: Times
+    inputs: Inputs
+    offset: NDArray[np.int64]
+    labels: Labels
+    n_train: int
+
+    def sample(self, k: int) -> tuple[Times, Inputs]:
+        """Return times and inputs of one sample, counted from 0."""
+        of_sample = slice(self.offset[k], self.offset[k + 1])
+        return self.t[of_sample], self.inputs[of_sample]
+
+
+def is_event_data(name_or_path: str) -> bool:
+    """Tell whether a name or file is one for `open_events`; a file by its arrays' names or its header alone.
+
+    A .npz file has the arrays t and address, or t, x, y and offset; a .csv file the columns sample, t and address.
+    """
+    if name_or_path in EVENT_SETS or name_or_path.startswith(TONIC):
+        return True
+    path = Path(name_or_path).expanduser()
+    try:
+        if path.suffix.lower() == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                held = {name.removesuffix(".npy").lower() for name in archive.namelist()}
+            return {"t", "address"} <= held or {"t", "x", "y", "offset"} <= held
+        if path.suffix.lower() == ".csv":
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                return {"sample", "t", "address"} <= set(_titles(file)[1])
+    except (OSError, UnicodeDecodeError, csv.Error, zipfile.BadZipFile):
+        pass
+    return False
+
+
+def open_events(name_or_path: str, *, test_fraction: float = 0.2, limit: int | None = None) -> EventSet:
+    """Open a named event data set, one of the library tonic, or a user's .npz or .csv file.
+
+    Parameters
+    ----------
+    name_or_path : one of `EVENT_SETS`; "tonic:NAME"; or a path.
+        .csv: a header with the columns sample, t, address, label and, for polarity, value, in any order, and one event
+        a row; the rows of a sample may be anywhere in the file, samples count by their first row.
+        .npz: arrays t and address (or x and y), and value (or p) for polarity, [events]; offset [samples + 1], label
+        [samples] and, for a test part of one's own, test bool [samples]; n_addresses (or width and height) where the
+        largest address that occurs is not the last.
+    test_fraction : user files without test part: share of the samples that become one, 0 <= test_fraction < 1; which
+        ones does not depend on the run's seed
+    limit : keep the first `limit` training samples, and the whole test part
+
+    Raises
+    ------
+    UserError : "event data set 'NAME' is not known ...", "... was not found ...", "tonic is not installed ..."; faults
+        of a file name it, and the row and the column or array.
+    """
+    if limit is not None and limit < 1:
+        raise UserError(f"limit {limit} is out of range; give 1 sample or more")
+    check_fraction(test_fraction)
+    if name_or_path in EVENT_SETS or name_or_path.startswith(TONIC):
+        if test_fraction != 0.2:
+            raise UserError(f"data set '{name_or_path}' has its own test part; leave test_fraction out")
+        if name_or_path.startswith(TONIC):
+            return _open_tonic(name_or_path, limit)
+        return _open_nmnist(name_or_path, limit)
+    path = Path(name_or_path).expanduser()
+    if path.suffix.lower() not in SUFFIXES:
+        known = unknown("event data set", name_or_path, EVENT_SETS)
+        raise UserError(f"{known} Own files end in {' or '.join(SUFFIXES)}; tonic:NAME is a data set of tonic.")
+    if not path.is_file():
+        raise UserError(f"{path} is not a file; check the path")
+    try:
+        read = _read_csv if path.suffix.lower() == ".csv" else _read_npz
+        return read(path, test_fraction, limit)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+
+
+# --- what all sources share --------------------------------------------------------------------------------
+
+
+def _settle(t: Times, inputs: Inputs) -> None:
+    """Bring the events of one sample into order and onto its own clock, in place."""
+    if len(t) == 0:
+        return
+    if (t[1:] < t[:-1]).any():
+        order = np.argsort(t, kind="stable")
+        t[:], inputs[:] = t[order], inputs[order]
+    t -= t[0]
+
+
+def _gather(
+    t: Times, inputs: Inputs, offset: NDArray[np.int64], samples: NDArray[np.int64]
+) -> tuple[Times, Inputs, NDArray[np.int64]]:
+    """Copy the events of some samples, in the order of `samples`, and settle each."""
+    counts = np.diff(offset)[samples]
+    placed = np.concatenate(([0], np.cumsum(counts)))
+    at = np.arange(placed[-1]) + np.repeat(offset[:-1][samples] - placed[:-1], counts)
+    t, inputs = t[at], inputs[at]
+    for begin, end in pairwise(placed.tolist()):
+        _settle(t[begin:end], inputs[begin:end])
+    return t, inputs, placed
+
+
+def _joined(pieces: Sequence[tuple[Times, Inputs]]) -> tuple[Times, Inputs, NDArray[np.int64]]:
+    offset = np.concatenate(([0], np.cumsum([len(t) for t, _ in pieces], dtype=np.int64)))
+    return np.concatenate([t for t, _ in pieces]), np.concatenate([inputs for _, inputs in pieces]), offset
+
+
+def _check_size(what: object, n_addresses: int, n_polarities: int) -> int:
+    n_inputs = n_addresses * n_polarities
+    if n_inputs > MAX_INPUTS:
+        of = f"{n_addresses} addresses of {n_polarities} polarities" if n_polarities > 1 else f"{n_addresses} addresses"
+        raise UserError(f"{what} has {of}; a network takes {MAX_INPUTS} inputs at most: crop, or merge addresses")
+    return n_inputs
+
+
+def _user_set(
+    path: Path,
+    t: Times,
+    address: NDArray[np.int64],
+    value: NDArray[Any] | None,
+    offset: NDArray[np.int64],
+    labels: Sequence[Any],
+    n_addresses: int,
+    parts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    limit: int | None,
+) -> EventSet:
+    n_inputs = _check_size(path, n_addresses, 1 if value is None else 2)
+    y, names = class_indices(path, labels)
+    inputs = (address if value is None else address + n_addresses * (value > 0)).astype(np.int32)
+    train, test = parts[0][:limit], parts[1]
+    samples = np.concatenate((train, test))
+    t, inputs, offset = _gather(t, inputs, offset, samples)
+    return EventSet(path.stem, str(path), names, n_inputs, t, inputs, offset, y[samples], len(train))
+
+
+# --- csv ---------------------------------------------------------------------------------------------------
+
+
+def _titles(file: Iterator[str]) -> tuple[str, list[str]]:
+    """Give the separator and the column names, in lower case, of the first line that is not blank."""
+    line = next((line for line in file if line.strip()), "")
+    tables = {mark: next(csv.reader([line], delimiter=mark), []) for mark in ",;\t"}
+    titles = {mark: [title.strip().lower() for title in table] for mark, table in tables.items()}
+    mark = max(titles, key=lambda mark: len({*COLUMNS, "value"} & set(titles[mark])))
+    return mark, titles[mark]
+
+
+def _read_csv(path: Path, test_fraction: float, limit: int | None) -> EventSet:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            mark, titles = _titles(file)
+            columns = _places(path, titles)
+            file.seek(0)
+            table = _Table(path, titles, columns)
+            reader = csv.reader(file, delimiter=mark)
+            rows = ((reader.line_num, row) for row in reader if any(cell.strip() for cell in row) or len(row) > 1)
+            table.first_line = next(rows)[0]
+            while chunk := list(islice(rows, CHUNK)):
+                table.add(chunk)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is not a text table ({error}); save it as UTF-8 .csv") from None
+    return table.event_set(test_fraction, limit)
+
+
+def _places(path: Path, titles: list[str]) -> dict[str, int]:
+    """Give the place of each column that is read."""
+    wanted = "sample, t, address and label, and value where events have a polarity"
+    if not any(titles):
+        raise UserError(f"{path} is empty; give a header with the columns {wanted}, and one event a row")
+    for name in (*COLUMNS, "value"):
+        if name in COLUMNS and name not in titles:
+            raise UserError(f"{path} has no column '{name}' in its header ({', '.join(titles)}); name {wanted}")
+        if titles.count(name) > 1:
+            raise UserError(f"{path} has {titles.count(name)} columns '{name}'; keep one of them")
+    return {name: titles.index(name) for name in (*COLUMNS, "value") if name in titles}
+
+
+class _Table:
+    """Take the rows of a .csv file, chunk by chunk: numbers as arrays, samples and labels once each."""
+
+    def __init__(self, path: Path, titles: list[str], columns: dict[str, int]) -> None:
+        self.path, self.titles, self.columns = path, titles, columns
+        self.first_line = 1
+        self.samples: dict[str, int] = {}
+        self.labels: list[str] = []
+        self.label_lines: list[int] = []
+        self.numbers: dict[str, list[NDArray[Any]]] = {name: [] for name in ("sample", "t", "address", "value")}
+
+    def add(self, chunk: list[tuple[int, list[str]]]) -> None:
+        lines = [line for line, _ in chunk]
+        for line, row in chunk:
+            if len(row) != len(self.titles):
+                raise UserError(
+                    f"{self.path} row {line} has {len(row)} columns and row {self.first_line} has {len(self.titles)}; "
+                    "give every row as many"
+                )
+        cells = {name: [row[place] for _, row in chunk] for name, place in self.columns.items()}
+        samples, labels = self.samples, self.labels
+        for line, typed, typed_label in zip(lines, cells["sample"], cells["label"], strict=True):
+            sample, label = typed.strip(), typed_label.strip()
+            index = samples.setdefault(sample, len(samples))
+            if index == len(labels):
+                if not sample:
+                    raise self._error(line, "sample", sample, "give the number or name of the event's sample")
+                labels.append(label)
+                self.label_lines.append(line)
+            elif labels[index] != label:
+                raise self._error(
+                    line,
+                    "label",
+                    label,
+                    f"sample '{sample}' has label '{labels[index]}' in row {self.label_lines[index]}: give it one",
+                )
+        self.numbers["sample"].append(np.array([samples[cell.strip()] for cell in cells["sample"]], np.int64))
+        self.numbers["t"].append(self._whole(lines, "t", cells["t"], -MAX_WHOLE, "give whole microseconds"))
+        self.numbers["address"].append(self._whole(lines, "address", cells["address"], 0, "give a whole number from 0"))
+        if "value" in cells:
+            self.numbers["value"].append(self._finite(lines, cells["value"]))
+
+    def _error(self, line: int, name: str, cell: str, way_out: str) -> UserError:
+        given = f"is '{cell.strip()}'" if cell.strip() else "is empty"
+        return UserError(f"{self.path} row {line} column {self.columns[name] + 1} ('{name}') {given}; {way_out}")
+
+    def _whole(self, lines: list[int], name: str, cells: list[str], low: int, allowed: str) -> NDArray[np.int64]:
+        with contextlib.suppress(ValueError, OverflowError):
+            numbers = np.fromiter(map(int, cells), np.int64, len(cells))
+            if low <= numbers.min() <= numbers.max() <= MAX_WHOLE:
+                return numbers
+        numbers = np.empty(len(cells), np.int64)
+        for index, (line, cell) in enumerate(zip(lines, cells, strict=True)):
+            number = _whole_number(cell)
+            if number is None or not low <= number <= MAX_WHOLE:
+                raise self._error(line, name, cell, f"{allowed}, at most 2^53")
+            numbers[index] = number
+        return numbers
+
+    def _finite(self, lines: list[int], cells: list[str]) -> NDArray[np.float64]:
+        with contextlib.suppress(ValueError):
+            values = np.fromiter(map(float, cells), np.float64, len(cells))
+            if np.isfinite(values).all():
+                return values
+        bad = next(k for k, cell in enumerate(cells) if not is_number(cell) or not isfinite(float(cell)))
+        raise self._error(lines[bad], "value", cells[bad], "give a finite number: above 0 is one polarity")
+
+    def event_set(self, test_fraction: float, limit: int | None) -> EventSet:
+        if not self.samples:
+            raise UserError(f"{self.path} has no rows below its header; give one event a row")
+        numbers = {name: np.concatenate(arrays) for name, arrays in self.numbers.items() if arrays}
+        order = np.argsort(numbers["sample"], kind="stable")
+        counts = np.bincount(numbers["sample"], minlength=len(self.samples))
+        labels = csv_labels(
+            self.path, self.labels, self.label_lines, self.columns["label"], self.titles, "correct them"
+        )
+        return _user_set(
+            self.path,
+            numbers["t"][order],
+            numbers["address"][order],
+            numbers["value"][order] if "value" in numbers else None,
+            np.concatenate(([0], np.cumsum(counts))),
+            labels,
+            int(numbers["address"].max()) + 1,
+            draw_parts(len(self.samples), test_fraction),
+            limit,
+        )
+
+
+def _whole_number(cell: str) -> int | None:
+    try:
+        return int(cell)
+    except ValueError:
+        return int(float(cell)) if is_number(cell) and float(cell).is_integer() else None
+
+
+# --- npz ---------------------------------------------------------------------------------------------------
+
+
+def _read_npz(path: Path, test_fraction: float, limit: int | None) -> EventSet:
+    arrays = read_npz(path, ARRAYS)
+    missing = [name for name in ("t", "offset", "label") if name not in arrays]
+    if "address" not in arrays and not {"x", "y"} <= set(arrays):
+        missing.insert(0, "address (or x and y)")
+    if missing:
+        raise UserError(
+            f"{path} lacks {', '.join(missing)} and holds the arrays {', '.join(sorted(arrays)) or '(none)'}; "
+            "give t, address (or x and y), offset and label"
+        )
+    t = _whole_array(path, "t", arrays["t"], -MAX_WHOLE, "give whole microseconds")
+    if "address" in arrays:
+        address = _whole_array(path, "address", arrays["address"], 0, "give whole numbers from 0")
+        n_addresses = _count(path, arrays, "n_addresses", "address", address)
+    else:
+        x, y = (_whole_array(path, name, arrays[name], 0, "give whole numbers from 0") for name in ("x", "y"))
+        width, height = _count(path, arrays, "width", "x", x), _count(path, arrays, "height", "y", y)
+        if len(x) != len(y):
+            raise UserError(f"{path}: x has {len(x)} events and y {len(y)}; give as many")
+        _check_size(path, width * height, 1)  # before y * width, which could pass 2^63
+        address, n_addresses = y * width + x, width * height
+    value_key = "value" if "value" in arrays else "p"
+    value = arrays.get(value_key)
+    if value is not None and (value.ndim != 1 or value.dtype.kind not in "buif"):
+        raise UserError(f"{path}: {value_key} is {value.dtype} {list(value.shape)}; give numbers [events]")
+    for name, array in (("address", address), (value_key, value)):
+        if array is not None and len(array) != len(t):
+            raise UserError(f"{path}: t has {len(t)} events and {name} {len(array)}; give as many")
+    if value is not None and not np.isfinite(value).all():
+        row = int(np.argmin(np.isfinite(value)))
+        raise UserError(f"{path}: {value_key} row {row + 1} is {value[row]}; give finite numbers")
+    offset = _offset(path, arrays["offset"], len(t))
+    labels, parts = _labels_and_parts(path, arrays, len(offset) - 1, test_fraction)
+    return _user_set(path, t, address, value, offset, labels, n_addresses, parts, limit)
+
+
+def _whole_array(path: Path, name: str, array: NDArray[Any], low: int, allowed: str) -> NDArray[np.int64]:
+    if array.ndim != 1 or array.dtype.kind not in "uif":
+        raise UserError(f"{path}: {name} is {array.dtype} {list(array.shape)}; {allowed}, one an event")
+    if len(array) == 0:
+        raise UserError(f"{path}: {name} has no events; give at least 1")
+    right = (array >= low) & (array <= MAX_WHOLE)
+    if array.dtype.kind == "f":
+        right &= array == np.floor(array)
+    if not right.all():
+        row = int(np.argmin(right))
+        raise UserError(f"{path}: {name} row {row + 1} is {array[row]}; {allowed}, at most 2^53")
+    return array.astype(np.int64)
+
+
+def _count(path: Path, arrays: dict[str, NDArray[Any]], key: str, name: str, array: NDArray[np.int64]) -> int:
+    """Give how many values of `name` there can be: what the file says, or one above the largest."""
+    needed = int(array.max()) + 1
+    if key not in arrays:
+        return needed
+    given = arrays[key]
+    if given.size != 1 or given.dtype.kind not in "ui":
+        raise UserError(f"{path}: {key} is {given.dtype} {list(given.shape)}; give one whole number")
+    count = int(given.item())
+    if count < needed:
+        row = int(np.argmax(array >= count))
+        raise UserError(f"{path}: {name} row {row + 1} is {array[row]} and {key} is {count}; give at least {needed}")
+    return count
+
+
+def _offset(path: Path, array: NDArray[Any], n_events: int) -> NDArray[np.int64]:
+    if array.ndim != 1 or array.dtype.kind not in "ui" or len(array) < 2:
+        raise UserError(f"{path}: offset is {array.dtype} {list(array.shape)}; give whole numbers [samples + 1]")
+    offset = array.astype(np.int64)
+    if (offset[1:] < offset[:-1]).any():
+        row = int(np.argmax(offset[1:] < offset[:-1])) + 1
+        raise UserError(
+            f"{path}: offset row {row + 1} is {array[row]} after {array[row - 1]}; give numbers that never fall"
+        )
+    if offset[0] != 0 or offset[-1] != n_events:
+        raise UserError(
+            f"{path}: offset goes from {array[0]} to {array[-1]} and t has {n_events} events; give 0 to {n_events}"
+        )
+    return offset
+
+
+def _labels_and_parts(
+    path: Path, arrays: dict[str, NDArray[Any]], n_samples: int, test_fraction: float
+) -> tuple[list[Any], tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    label = arrays["label"]
+    if label.ndim != 1 or label.dtype.kind not in "buifU":
+        raise UserError(f"{path}: label is {label.dtype} {list(label.shape)}; give one label a sample [samples]")
+    if len(label) != n_samples:
+        raise UserError(
+            f"{path}: label has {len(label)} rows and offset {n_samples + 1}, which is {n_samples} samples; "
+            "give one label a sample"
+        )
+    labels = npz_labels(path, "label", label)
+    if "test" not in arrays:
+        return labels, draw_parts(n_samples, test_fraction)
+    test = arrays["test"]
+    if test.shape != (n_samples,) or test.dtype.kind != "b":
+        raise UserError(f"{path}: test is {test.dtype} {list(test.shape)}; give bool [{n_samples}], one a sample")
+    if test.all():
+        raise UserError(f"{path}: test is true for every sample; leave at least 1 for training")
+    if test_fraction != 0.2:
+        raise UserError(f"{path} has its own test part; leave test_fraction out")
+    return labels, (np.flatnonzero(~test), np.flatnonzero(test))
+
+
+# --- N-MNIST -----------------------------------------------------------------------------------------------
+
+
+def event_set_place(name: str) -> Path | None:
+    """Return the folder or the file of a named event set, None where it is not on this machine."""
+    folders = downloads.data_folders()
+    if name == "nmnist":
+        for root in folders:
+            inside = [root / sub for sub in NMNIST_FOLDERS] + ([root] if root.name in NMNIST_FOLDERS else [])
+            for folder in inside:
+                if (folder / "Train").is_dir() or (folder / "Test").is_dir():
+                    return folder
+    places = (root / file for root in folders for file in SMALL_FILES)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _open_nmnist(name: str, limit: int | None) -> EventSet:
+    place = event_set_place(name)
+    if place is not None:
+        return _read_nmnist(name, place, limit) if place.is_dir() else _read_small(name, place, limit)
+    folders = downloads.data_folders()
+    absent = [str(folder) for folder in folders if not folder.is_dir()]
+    note = f" ({downloads.DATA_VARIABLE} names {absent[0]}, which is no folder)" if absent else ""
+    into = f"a folder named in {downloads.DATA_VARIABLE}"
+    if name == "nmnist-small":
+        raise UserError(f"data set '{name}' was not found{note}; put nmnist_small.npz into {into}")
+    raise UserError(
+        f"data set '{name}' was not found{note}; unpack Train.zip and Test.zip of N-MNIST (Orchard et al. 2015) into a "
+        f'folder N-MNIST in {into}, or give tonic:NMNIST with pip install "edgelearn[tonic]"'
+    )
+
+
+def _nmnist_set(
+    name: str, source: str, t: Times, inputs: Inputs, offset: NDArray[np.int64], labels: Labels, n_train: int
+) -> EventSet:
+    digits = tuple("0123456789")
+    return EventSet(name, source, digits, 2 * NMNIST_SIDE**2, t, inputs, offset, labels, n_train)
+
+
+def _read_small(name: str, path: Path, limit: int | None) -> EventSet:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    if (given := hashlib.sha256(content).hexdigest()) != SMALL_SHA256:
+        raise UserError(f"{path} is not the published file: its sha256 is {given}, not {SMALL_SHA256}; replace it")
+    with np.load(io.BytesIO(content)) as archive:
+        x, y, p, t, offset, label, index = (
+            archive[key].astype(np.int64) for key in ("x", "y", "p", "t", "offset", "label", "index")
+        )
+    inputs = ((p * NMNIST_SIDE + y) * NMNIST_SIDE + x).astype(np.int32)
+    train, test = np.flatnonzero(index <= NMNIST_COUNTS[0])[:limit], np.flatnonzero(index > NMNIST_COUNTS[0])
+    samples = np.concatenate((train, test))
+    t, inputs, offset = _gather(t, inputs, offset, samples)
+    return _nmnist_set(name, str(path), t, inputs, offset, label[samples], len(train))
+
+
+def _read_nmnist(name: str, folder: Path, limit: int | None) -> EventSet:
+    """Read the published folders; samples count by the number of their file, as in MNIST."""
+    parts = []
+    for part in ("Train", "Test"):
+        found = [
+            (int(path.stem), digit, path)
+            for digit in range(10)
+            for path in (folder / part / str(digit)).glob("*.bin")
+            if path.stem.isdecimal()
+        ]
+        if not found:
+            raise UserError(
+                f"data set '{name}': {folder / part} has no files DIGIT/NUMBER.bin; unpack {part}.zip of N-MNIST there"
+            )
+        parts.append(sorted(found))
+    counts = tuple(len(part) for part in parts)
+    # A part of the set is of use too, but its results are its own.
+    source = str(folder) if counts == NMNIST_COUNTS else f"{folder}, {counts[0]} training and {counts[1]} test samples"
+    train, test = parts[0][:limit], parts[1]
+    chosen = train + test
+    try:
+        room = sum(path.stat().st_size for _, _, path in chosen) // 5
+        t, inputs, offset = np.empty(room, np.int64), np.empty(room, np.int32), np.zeros(len(chosen) + 1, np.int64)
+        for k, (_, _, path) in enumerate(chosen):
+            times, numbers = read_nmnist_file(path)
+            begin, end = int(offset[k]), int(offset[k]) + len(times)
+            t[begin:end], inputs[begin:end], offset[k + 1] = times, numbers, end
+            _settle(t[begin:end], inputs[begin:end])
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read ({error.strerror}); check its permissions") from None
+    labels = np.array([digit for _, digit, _ in chosen], np.int64)
+    return _nmnist_set(name, source, t[: offset[-1]], inputs[: offset[-1]], offset, labels, len(train))
+
+
+def read_nmnist_file(path: Path) -> tuple[Times, Inputs]:
+    """Read one recording as published: 5 bytes an event, big end first.
+
+    Returns
+    -------
+    t int64[events], microseconds of the camera's clock; inputs int32[events], (p * 34 + y) * 34 + x
+
+    Raises
+    ------
+    UserError : "FILE has N bytes ...", "FILE event N ..."; OSError passes.
+
+    Notes
+    -----
+    8 bits x, 8 bits y, 1 bit polarity, 23 bits time. y = 240 is no event: the clock has overflowed and all times from
+    there on are 2^13 us later.
+    """
+    content = path.read_bytes()
+    if not content or len(content) % 5:
+        raise UserError(f"{path} has {len(content)} bytes, which is no whole number of 5-byte events; unpack it again")
+    x, y, high, middle, low = np.frombuffer(content, np.uint8).reshape(-1, 5).astype(np.int64).T
+    overflow = y == OVERFLOW_Y
+    t = ((high & 127) << 16 | middle << 8 | low) + np.cumsum(overflow) * OVERFLOW_US
+    outside = ~overflow & ((x >= NMNIST_SIDE) | (y >= NMNIST_SIDE))
+    if outside.any():
+        event = int(np.argmax(outside))
+        raise UserError(
+            f"{path} event {event + 1} is at x {x[event]}, y {y[event]}; N-MNIST has {NMNIST_SIDE} x {NMNIST_SIDE} "
+            "pixels: unpack it again"
+        )
+    inputs = ((high >> 7) * NMNIST_SIDE + y) * NMNIST_SIDE + x
+    return t[~overflow], inputs[~overflow].astype(np.int32)
+
+
+# --- tonic -------------------------------------------------------------------------------------------------
+
+
+def _open_tonic(name: str, limit: int | None) -> EventSet:
+    try:
+        import tonic
+    except ImportError:
+        raise UserError('tonic is not installed; pip install "edgelearn[tonic]"') from None
+    typed = name.removeprefix(TONIC)
+    kinds: dict[str, Any] = {key: kind for key, kind in vars(tonic.datasets).items() if inspect.isclass(kind)}
+    if typed not in kinds:
+        raise unknown("tonic data set", typed, kinds)
+    make = kinds[typed]
+    parameters = inspect.signature(make).parameters
+    if "train" in parameters:
+        choices: list[dict[str, Any]] = [{"train": True}, {"train": False}]
+    elif "split" in parameters and parameters["split"].default == "train":
+        choices = [{"split": "train"}, {"split": "test"}]
+    else:
+        raise UserError(f"'{name}' has no training and test part; save its events as .npz, with an array test")
+    if "single_digits" in parameters:  # of N-TIDIGITS, whose other samples are sequences of several classes
+        choices = [{**choice, "single_digits": True} for choice in choices]
+    if getattr(make, "sensor_size", None):
+        _sensor(name, make.sensor_size)  # before anything is downloaded
+    folder = downloads.cache_folder("tonic")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.redirect_stdout(sys.stderr):
+            train, test = (make(save_to=str(folder), **choice) for choice in choices)
+    except Exception as error:  # whatever a data set's own code raises
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(
+            f"tonic could not get '{name}' ({reason}); give it a network, or put its files into {folder / typed}"
+        ) from None
+    return events_from_tonic(train, test, name, source=f"tonic.datasets.{typed} in {folder}", limit=limit)
+
+
+def _sensor(name: str, size: Any) -> tuple[int, int, int]:
+    if not isinstance(size, tuple) or len(size) != 3:
+        raise UserError(f"'{name}' has no one sensor size ({size}); save its events as .npz, all of one size")
+    width, height, polarities = (int(count) for count in size)
+    if polarities > 2:
+        raise UserError(f"'{name}' has {polarities} polarities; 1 or 2 are allowed: save its events as .npz")
+    _check_size(f"'{name}'", width * height, polarities)
+    return width, height, polarities
+
+
+def events_from_tonic(train: Any, test: Any, name: str, *, source: str = "tonic", limit: int | None = None) -> EventSet:
+    """Convert both parts of a tonic data set.
+
+    Parameters
+    ----------
+    train, test : sequences of (events, label): a structured array with the fields t and x, and y and p where there are
+        such, and a whole number or a class name; `sensor_size` (width, height, polarities) and `classes`, where there
+        are such, are attributes
+    limit : keep so many training samples. The training part comes in a drawn order, always the same, because
+        several data sets are sorted by class
+
+    Raises
+    ------
+    UserError : "'NAME' ..." with the sample and what is wrong with it
+    """
+    width, height, polarities = _sensor(name, getattr(train, "sensor_size", None))
+    n_addresses = width * height
+    order = draw_parts(len(train), 0.0)[0][:limit]
+    chosen = [("training", train, int(k)) for k in order] + [("test", test, k) for k in range(len(test))]
+    pieces, labels = [], []
+    for part, samples, k in chosen:
+        where = f"'{name}' {part} sample {k}"
+        try:
+            events, label = samples[k]
+        except Exception as error:  # whatever a data set's own code raises
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise UserError(f"{where} cannot be read ({reason}); let tonic get its files again") from None
+        pieces.append(_tonic_events(where, events, (width, height, polarities)))
+        labels.append(_tonic_label(where, label))
+    if not len(order) or sum(len(t) for t, _ in pieces) == 0:
+        raise UserError(f"'{name}' has no training samples or no events; let tonic get its files again")
+    y, names = _tonic_classes(name, getattr(train, "classes", None), labels)
+    t, inputs, offset = _joined(pieces)
+    return EventSet(name, source, names, n_addresses * polarities, t, inputs, offset, y, len(order))
+
+
+def _tonic_events(where: str, events: Any, size: tuple[int, int, int]) -> tuple[Times, Inputs]:
+    fields = getattr(getattr(events, "dtype", None), "names", None) or ()
+    if "t" not in fields or "x" not in fields:
+        raise UserError(f"{where} has the fields {', '.join(fields) or '(none)'}; t and x are needed")
+    numbers = {}
+    for field, count in (("x", size[0]), ("y", size[1])):
+        numbers[field] = events[field].astype(np.int64) if field in fields else np.zeros(len(events), np.int64)
+        outside = (numbers[field] < 0) | (numbers[field] >= count)
+        if outside.any():
+            found = numbers[field][int(np.argmax(outside))]
+            raise UserError(f"{where} has {field} = {found}; its sensor has 0 to {count - 1}")
+    address = numbers["y"] * size[0] + numbers["x"]
+    if size[2] > 1 and "p" in fields:
+        address += size[0] * size[1] * (events["p"] > 0)
+    if not np.isfinite(events["t"]).all():
+        raise UserError(f"{where} has a time that is not finite; let tonic get its files again")
+    t, inputs = events["t"].astype(np.int64), address.astype(np.int32)
+    _settle(t, inputs)
+    return t, inputs
+
+
+def _tonic_label(where: str, label: Any) -> int | str:
+    label = label.item() if isinstance(label, np.generic | np.ndarray) and label.size == 1 else label
+    label = label.decode() if isinstance(label, bytes) else label
+    if not isinstance(label, int | str):
+        raise UserError(f"{where} has the label {label!r}, which is no one class; whole numbers and names are allowed")
+    return label
+
+
+def _tonic_classes(name: str, classes: Any, labels: list[int | str]) -> tuple[Labels, tuple[str, ...]]:
+    """Map labels to classes: those the data set names, in their order, or those that occur."""
+    if isinstance(classes, dict):
+        classes = sorted(classes, key=classes.__getitem__)
+    names = (
+        tuple(key.decode() if isinstance(key, bytes) else str(key) for key in classes) if classes is not None else ()
+    )
+    if len(names) < 2:
+        if len({isinstance(label, str) for label in labels}) > 1:
+            raise UserError(f"'{name}' mixes text and numbers as labels; one kind is needed")
+        return class_indices(f"'{name}'", labels)
+    y = [names.index(label) if isinstance(label, str) and label in names else label for label in labels]
+    wrong = [label for label in y if isinstance(label, str) or not 0 <= label < len(names)]
+    if wrong:
+        raise UserError(f"'{name}' has the label {wrong[0]!r}; its classes are 0 to {len(names) - 1}")
+    return np.array(y, np.int64), names

@@ -1,0 +1,248 @@
+"""Readers of recorded files: each gives arrays by name, and says which file is at fault."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelearn.data.published import _BatchUnpickler
+from edgelearn.errors import UserError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def cannot_read(path: Path, error: object, advice: str) -> UserError:
+    """Return the error for a file that is not what its name says."""
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+    return UserError(f"{path} cannot be read ({reason}); {advice}")
+
+
+def natural(path: Path) -> list[tuple[int, str]]:
+    """Sort batch2 before batch10.
+
+    Example
+    -------
+    >>> sorted([Path("b10.dat"), Path("b2.dat")], key=natural)[0].name
+    'b2.dat'
+    """
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+class NpzArrays(Mapping[str, NDArray[Any]]):
+    """Read the arrays of a .npz file one by one, when they are asked for; never pickle.
+
+    Raises
+    ------
+    UserError
+        "... cannot be read ..."
+    """
+
+    ADVICE = "save numbers and text with numpy.savez, no objects"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                if not isinstance(archive, np.lib.npyio.NpzFile):
+                    raise UserError(f"{path} holds a single array; {self.ADVICE}")
+                self.names = list(archive.files)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise cannot_read(path, error, self.ADVICE) from None
+
+    def __getitem__(self, key: str) -> NDArray[Any]:
+        if key not in self.names:
+            raise KeyError(key)
+        try:
+            with np.load(self.path, allow_pickle=False) as archive:
+                return np.asarray(archive[key])
+        except Exception as error:  # damaged bytes raise nearly anything, zlib.error included
+            raise cannot_read(self.path, f"array '{key}': {error}", self.ADVICE) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def read_pickled_arrays(path: Path) -> Arrays:
+    """Read a .npy file that holds a dict of arrays and lists, without running anything the file names.
+
+    A list of arrays is recordings one behind the other; the array `offset` has their limits.
+
+    Raises
+    ------
+    UserError
+        "... cannot be read ..."
+    """
+    advice = "give the file that its package ships, or save arrays with numpy.savez"
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, _, dtype = read_header[version](file)
+            if dtype != np.dtype(object) or shape != ():
+                raise ValueError(f"it holds one array of {dtype}, no named arrays")
+            content = _BatchUnpickler(file, encoding="latin1").load()
+        if isinstance(content, np.ndarray) and content.shape == ():
+            content = content.item()
+        if not isinstance(content, dict):
+            raise ValueError("it holds no named arrays")
+        arrays: dict[str, NDArray[Any]] = {}
+        for key, value in content.items():
+            if isinstance(value, list) and value and all(isinstance(part, np.ndarray) for part in value):
+                arrays["offset"] = np.concatenate(([0], np.cumsum([len(part) for part in value])))
+                arrays[str(key)] = np.concatenate(value)
+            else:
+                arrays[str(key)] = np.asarray(value)
+    except Exception as error:  # damaged bytes raise nearly anything, MemoryError included
+        raise cannot_read(path, error, advice) from None
+    return arrays
+
+
+def _read_text(path: Path, advice: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise cannot_read(path, error, advice) from None
+
+
+def read_svmlight(path: Path) -> Arrays:
+    """Read lines of `class;value 1:number 2:number ...`, with or without `;value`; what is left out is 0.
+
+    Returns
+    -------
+    X float64 [n, n_features], y (numbers or text) [n], value float64 [n] (NaN where there is none)
+
+    Raises
+    ------
+    UserError
+        "... line 3 ...", "... has no samples ..."
+    """
+    text = _read_text(path, "give text lines of `class 1:number 2:number ...`")
+    labels: list[str] = []
+    values: list[float] = []
+    rows: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        cells = line.split("#")[0].split()
+        if not cells:
+            continue
+        try:
+            label, _, value = cells[0].partition(";")
+            pairs = [cell.split(":") for cell in cells[1:]]
+            places = np.array([int(place) for place, _ in pairs], np.int64) - 1
+            features = np.array([float(feature) for _, feature in pairs])
+            values.append(float(value) if value else np.nan)
+        except ValueError:
+            shown = line if len(line) <= 60 else line[:57] + "..."
+            raise UserError(f"{path} line {number} is '{shown}'; give `class 1:number 2:number ...`") from None
+        if not label or len(places) == 0 or places.min() < 0:
+            raise UserError(f"{path} line {number} has no label or no feature; features count from 1")
+        labels.append(label)
+        rows.append((places, features))
+    if not rows:
+        raise UserError(f"{path} has no samples; give one a line")
+    x = np.zeros((len(rows), 1 + max(int(places.max()) for places, _ in rows)))
+    for row, (places, features) in enumerate(rows):
+        x[row, places] = features
+    return {"X": x, "y": _numbers_or_text(labels), "value": np.array(values)}
+
+
+def _numbers_or_text(cells: list[str]) -> NDArray[Any]:
+    try:
+        numbers = np.array([float(cell) for cell in cells])
+    except ValueError:
+        return np.array(cells)
+    return numbers
+
+
+_ATTRIBUTE = re.compile(r"""@attribute\s+("[^"]*"|'[^']*'|\S+)\s+(.+)""", re.IGNORECASE)
+_NUMERIC = ("numeric", "real", "integer")
+
+
+def read_arff(path: Path) -> Arrays:
+    """Read an ARFF table: one array a column, text where the attribute is not numeric, NaN for `?`.
+
+    Raises
+    ------
+    UserError
+        "... line 7 ...", "... has no @data ..."
+    """
+    lines = enumerate(_read_text(path, "give an ARFF file").splitlines(), 1)
+    names: list[str] = []
+    numeric: list[bool] = []
+    for number, raw in lines:
+        line = raw.strip()
+        if line.lower().startswith("@data"):
+            break
+        if line.lower().startswith("@attribute"):
+            match = _ATTRIBUTE.match(line)
+            if match is None:
+                raise UserError(f"{path} line {number} is '{line}'; give `@attribute NAME TYPE`")
+            names.append(match[1].strip("\"'"))
+            numeric.append(match[2].split()[0].lower() in _NUMERIC)
+    else:
+        raise UserError(f"{path} has no @data; give an ARFF file")
+    rows = []
+    for number, raw in lines:
+        line = raw.strip()
+        if not line or line.startswith("%"):
+            continue
+        row = [cell.strip().strip("\"'") for cell in line.split(",")]
+        if len(row) != len(names):
+            raise UserError(f"{path} line {number} has {len(row)} values for {len(names)} attributes; give as many")
+        rows.append((number, row))
+    if not rows:
+        raise UserError(f"{path} has no samples below @data; give one a line")
+    columns: dict[str, NDArray[Any]] = {}
+    for index, (name, is_numeric) in enumerate(zip(names, numeric, strict=True)):
+        cells = [row[index] for _, row in rows]
+        if not is_numeric:
+            columns[name] = np.array(["" if cell == "?" else cell for cell in cells])
+            continue
+        try:
+            columns[name] = np.array([float("nan") if cell == "?" else float(cell) for cell in cells])
+        except ValueError:
+            at = next(i for i, cell in enumerate(cells) if cell != "?" and not _is_number(cell))
+            raise UserError(
+                f"{path} line {rows[at][0]} has '{cells[at]}' for '{name}'; give a number, or ? where it is missing"
+            ) from None
+    return columns
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def read_numbers(path: Path) -> Arrays:
+    """Read a table of numbers below a line of titles, the columns parted by any of `, ; #` and tab.
+
+    Raises
+    ------
+    UserError
+        "... cannot be read ..."
+    """
+    advice = "give a line of titles and lines of as many numbers"
+    text = re.sub(r"[;#\t]", ",", _read_text(path, advice))
+    titles, _, body = text.partition("\n")
+    names = [title.strip() for title in titles.split(",")]
+    try:
+        table = np.loadtxt(io.StringIO(body), delimiter=",", ndmin=2)
+        if table.shape[1] != len(names):
+            raise ValueError(f"{len(names)} titles and {table.shape[1]} columns")
+    except ValueError as error:
+        raise cannot_read(path, error, advice) from None
+    return {name: table[:, index] for index, name in enumerate(names)}

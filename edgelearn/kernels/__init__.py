@@ -1,5 +1,0 @@
-"""Compiled loops on raw integers, named by operator, never by rule.
-
-The functions here trust their arguments; `edgelearn.network` and `edgelearn.learner` validate. Importing
-this package imports numba, so only code that starts a simulation does.
-"""

@@ -1,1 +1,0 @@
-"""What a layer is: frozen specifications without arrays, and activations by name."""

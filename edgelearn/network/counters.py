@@ -1,0 +1,68 @@
+"""Counters of a run: a value that adds and compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgelearn.network.kernels import tables as t
+from edgelearn.network.kernels.tables import COUNTERS
+
+MEMORIES = ("activation", "weight", "bias", "gate", "label", "error", "feedback", "delta")
+WORDS = COUNTERS[: t.FORWARD_MACS]
+OPERATIONS = COUNTERS[t.FORWARD_MACS : t.SATURATIONS]
+EVENTS = COUNTERS[t.SATURATIONS : t.SAMPLES]
+ACTIVITY = COUNTERS[t.SAMPLES :]
+
+
+@dataclass(frozen=True, eq=False)
+class Counters:
+    """Counts by layer and name.
+
+    Parameters
+    ----------
+    table : int64[K, len(COUNTERS)], columns named by `edgelearn.network.kernels.tables.COUNTERS`. Words are named
+        `<memory>_read` and `<memory>_write`; operations, events and activity have names of their own.
+
+    Example
+    -------
+    >>> two = Counters.zeros(1) + Counters.zeros(1)
+    >>> two == Counters.zeros(1)
+    True
+    """
+
+    table: np.ndarray
+
+    @classmethod
+    def zeros(cls, n_layers: int) -> Counters:
+        return cls(np.zeros((n_layers, len(COUNTERS)), np.int64))
+
+    def __add__(self, other: Counters) -> Counters:
+        return Counters(self.table + other.table)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Counters) and np.array_equal(self.table, other.table)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return the counts of one name, one entry a layer."""
+        return self.table[:, COUNTERS.index(name)]
+
+    @property
+    def n_samples(self) -> int:
+        return int(self["samples"][0])
+
+    def total(self, name: str) -> int:
+        return int(self[name].sum())
+
+    def per_sample(self, name: str) -> float:
+        """Return the mean of a count over samples, all layers together."""
+        return self.total(name) / max(self.n_samples, 1)
+
+    def only(self, names: tuple[str, ...]) -> Counters:
+        """Return the same counters with every other name zero."""
+        kept = np.isin(COUNTERS, names)
+        return Counters(np.where(kept, self.table, 0))
+
+    def as_dict(self) -> dict[str, list[int]]:
+        return {name: [int(n) for n in self.table[:, i]] for i, name in enumerate(COUNTERS)}

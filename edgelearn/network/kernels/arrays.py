@@ -1,0 +1,90 @@
+"""The arrays kernels work on, each of one dtype and shape family, so that any network shares one compilation."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+LANE = 32  # rows are padded to whole 64-byte lines of int16; padding stays zero
+BATCH = 16  # rows whose steps are rounded before they are added; also the most input levels kept
+
+
+class Arrays(NamedTuple):
+    """Everything that kernels read and change. K layers; `width` is the widest padded vector.
+
+    Stored words are left-aligned in int16, so that a word of any width saturates at the limits of the type. The
+    bits below a word are zero, or ones once it has saturated upwards; steps never reach them, so they never matter.
+    The bias is the weight of one more input that is always on: index n_in, level `one`.
+    """
+
+    weights: np.ndarray  # int16, flat; matrices of layer k start at WEIGHT_AT
+    feedback: np.ndarray  # int16, flat; raw B of hidden layer k starts at FEEDBACK_AT
+    floors: np.ndarray  # int16[K, width], lowest left-aligned word by column
+    inputs: np.ndarray  # int16[K, width], presynaptic words, then `one` at n_in
+    events: np.ndarray  # int64[K, width], indices of non-zero inputs, ascending, then n_in
+    n_events: np.ndarray  # int64[K], bias not counted
+    sums: np.ndarray  # int32[K, width], pre-activations, then modulators
+    indices: np.ndarray  # int16[K, width], table indices q
+    gates: np.ndarray  # int16[K, width]
+    deltas: np.ndarray  # int16[K, width], modulated gates d; the error in the output layer
+    scores: np.ndarray  # uint8[1, width], p of the output layer
+    signals: np.ndarray  # int16[K, width], last row: the error, or its sign, as it is broadcast
+    active: np.ndarray  # int64[K, width], neurons with d != 0, ascending
+    n_active: np.ndarray  # int64[K]
+    tables: np.ndarray  # int32[K, 512]: 256 y + g by q + 128; output: p by q + 128, then 2^15 exp(-t/16) by t
+    steps: np.ndarray  # int16[BATCH, width]: rounded steps, left-aligned
+    fractions: np.ndarray  # uint8[BATCH, width]: what is left for the random byte
+    random: np.ndarray  # uint8[BATCH, width]
+    random_words: np.ndarray  # uint32[BATCH, width / 4], the same bytes four at a time
+    slots: np.ndarray  # int64[2, width]: the steps each row adds; how many of a slot's steps were cut
+    draws: np.ndarray  # uint32[width]: one draw an updating input, then the bias
+    keys: np.ndarray  # uint8[width]
+    key_words: np.ndarray  # uint32[width / 4], the same bytes four at a time
+    generator: np.ndarray  # uint32[1]
+
+
+class FrontEndState(NamedTuple):
+    """What a front end remembers: the window, and the statistics of each feature with 8 fraction bits."""
+
+    ring: np.ndarray  # int64[window, n_channels], words
+    features: np.ndarray  # int64[n_features], of the row at hand
+    mean: np.ndarray  # int64[n_features]
+    deviation: np.ndarray  # int64[n_features], mean absolute deviation
+    sent: np.ndarray  # int64[n_features], what the delta encoder has sent so far
+    place: np.ndarray  # int64[FRONT_END_PLACE]
+
+
+class Device(NamedTuple):
+    """A processor in time: one server with a queue, and a bucket of energy. See `edgelearn.network.device`."""
+
+    settings: np.ndarray  # int64[DEVICE_SETTINGS]; without PRICED nothing else is looked at
+    prices: np.ndarray  # int64[2, 2, K, len(COUNTERS)]: of one count: ticks, energy units; labelled, only predicted
+    arrivals: np.ndarray  # int64[steps]: tick at which the sample of a step arrives
+    credits: np.ndarray  # int64[steps]: energy units added to the bucket before a step
+    clock: np.ndarray  # int64[DEVICE_CLOCK], changed
+    spent: np.ndarray  # int64[2, 2], ticks and energy of labelled and predicted samples, worked out anew in every call
+    finishes: np.ndarray  # int64[QUEUE + 1], a ring: when the last admitted samples were done, changed
+
+
+class Results(NamedTuple):
+    """What became of each step."""
+
+    predictions: np.ndarray  # int64[steps]: class, -1 where dropped; that of a late step is from before it learned
+    statuses: np.ndarray  # uint8[steps]: bits of `tables`, DROPPED to WAITED
+    scores: np.ndarray  # uint8[steps, n_outputs]: p of each live output; or uint8[0, 0] where nobody asks
+    energies: np.ndarray  # int64[steps], energy units of each step; or int64[0]
+    dropped: np.ndarray  # uint8[rows], 1 where the queue had no room; late steps read it
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """Return zeros that start at a 64-byte boundary, so that no lane crosses a cache line."""
+    n_bytes = max(int(np.prod(shape)), 1) * np.dtype(dtype).itemsize
+    block = np.zeros(n_bytes + 64, np.uint8)
+    start = -block.ctypes.data % 64
+    return block[start : start + n_bytes].view(dtype)[: int(np.prod(shape))].reshape(shape)
+
+
+def padded(n: int) -> int:
+    """Return n rounded up to whole lanes."""
+    return -(-n // LANE) * LANE

@@ -1,0 +1,57 @@
+"""The third factor: modulators from the teaching signal, gated to d."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgelearn.fixedpoint.lanes import add32, compiled, max32, min32, mul32, narrow16, shl32, shr32, widen32
+
+
+@compiled
+def copy_row(matrix, row, n, sums, k):  # type: ignore[no-untyped-def]
+    """Select the feedback row of the target; no arithmetic."""
+    for j in range(n):
+        sums[k, j] = matrix[row, j]
+
+
+@compiled
+def broadcast(errors, k, n, sign, signals):  # type: ignore[no-untyped-def]
+    """Write the error, or its sign (-1, 0, 1), as the signal that direct feedback sends."""
+    for c in range(n):
+        e = np.int64(errors[k, c])
+        signals[k, c] = min(max(e, -1), 1) if sign else e
+
+
+@compiled
+def scale_sums(sums, k, n, shift):  # type: ignore[no-untyped-def]
+    """Turn exact sums into modulators, in place: m = sat(rn(sum, shift), -32767, 32767)."""
+    low, high = np.int32(-32767), np.int32(32767)
+    up, down = np.int32(max(-shift, 0)), np.int32(max(shift, 0))
+    half = np.int32((1 << max(shift, 0)) >> 1)
+    limit = np.int32(32768 if shift < 0 else (1 << 31) - 1 - half)  # never below a reachable sum, see network.design
+    for j in range(n):
+        z = max32(min32(sums[k, j], limit), np.int32(-limit))
+        sums[k, j] = max32(min32(shr32(add32(shl32(z, up), half), down), high), low)
+
+
+@compiled
+def gate(modulators, gates, k, n, limit, deltas):  # type: ignore[no-untyped-def]
+    """Write d_j = sat(rn(m_j * g_j, 7), -limit, limit); return how many are not zero."""
+    high, low = np.int32(limit), np.int32(-limit)
+    half, seven = np.int32(64), np.int32(7)
+    n_active = 0
+    for j in range(n):
+        d = shr32(add32(mul32(modulators[k, j], widen32(gates[k, j])), half), seven)
+        d = max32(min32(d, high), low)
+        deltas[k, j] = narrow16(d)
+        n_active += d != 0
+    return n_active
+
+
+@compiled
+def count_nonzero(values, k, n):  # type: ignore[no-untyped-def]
+    """Return how many of the first n values are not zero."""
+    count = 0
+    for j in range(n):
+        count += values[k, j] != 0
+    return count

@@ -1,0 +1,199 @@
+"""The update: an outer product of two factors, rounded to steps and added to the stored words.
+
+A row of the weight matrix is an input (event-major) or a neuron; either way a row has one factor and each of
+its words another, so one set of loops serves both layouts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgelearn.fixedpoint.lanes import (
+    add16,
+    add32,
+    add_saturating16,
+    carry16,
+    compiled,
+    differs16,
+    differs32,
+    max16,
+    max32,
+    min32,
+    mul16,
+    mul32,
+    narrow16,
+    shl16,
+    shl32,
+    shr16,
+    shr32,
+    widen32,
+)
+
+
+@compiled
+def round_steps(factors, k, factor, n, shift, limit, align, steps, slot):  # type: ignore[no-untyped-def]
+    """Write steps[slot, j] = sat(rn(-factor * factors[k, j], shift), -limit, limit) << align; return how many were cut.
+
+    Parameters
+    ----------
+    factors : int16[layers, width], row k is read; factor : int, of the row the steps are for
+    shift : int, k of the contract, may be negative; limit : int, S of the contract
+    steps : int16[BATCH, width], left-aligned
+    """
+    minus = np.int32(-factor)
+    high, low = np.int32(limit), np.int32(-limit)
+    left, up, down = np.int32(align), np.int32(max(-shift, 0)), np.int32(max(shift, 0))
+    half = np.int32((1 << max(shift, 0)) >> 1)
+    cut = np.int32(0)
+    for j in range(n):
+        v = shr32(add32(shl32(mul32(minus, widen32(factors[k, j])), up), half), down)
+        step = max32(min32(v, high), low)
+        cut = add32(cut, differs32(v, step))
+        steps[slot, j] = narrow16(shl32(step, left))
+    return np.int64(cut)
+
+
+@compiled
+def split_steps(factors, k, factor, n, shift, limit, align, steps, fractions, slot):  # type: ignore[no-untyped-def]
+    """Write whole steps (left-aligned) and their 8 fraction bits; return how many were cut.
+
+    The step with fraction is V = sat(rn(-factor * factors[k, j], shift), -256 limit, 256 limit).
+    """
+    minus = np.int32(-factor)
+    high, low = np.int32(limit * 256), np.int32(-limit * 256)
+    left, up, down = np.int32(align), np.int32(max(-shift, 0)), np.int32(max(shift, 0))
+    half, eight = np.int32((1 << max(shift, 0)) >> 1), np.int32(8)
+    cut = np.int32(0)
+    for j in range(n):
+        v = shr32(add32(shl32(mul32(minus, widen32(factors[k, j])), up), half), down)
+        step = max32(min32(v, high), low)
+        cut = add32(cut, differs32(v, step))
+        steps[slot, j] = narrow16(shl32(shr32(step, eight), left))
+        fractions[slot, j] = np.uint8(step & 255)
+    return np.int64(cut)
+
+
+@compiled
+def round_steps_narrow(factors, k, factor, n, shift, align, steps, slot):  # type: ignore[no-untyped-def]
+    """Do what `round_steps` does where every intermediate fits 16 bits and no step can be cut."""
+    minus = np.int16(-factor)
+    left, up, down = np.int16(align), np.int16(max(-shift, 0)), np.int16(max(shift, 0))
+    half = np.int16((1 << max(shift, 0)) >> 1)
+    for j in range(n):
+        v = shr16(add16(shl16(mul16(minus, factors[k, j]), up), half), down)
+        steps[slot, j] = shl16(v, left)
+
+
+@compiled
+def share_slots(rows, factors, k, n_rows, slots):  # type: ignore[no-untyped-def]
+    """Give each row the slot of its factor, one of a few levels; return which levels occur, bit l for level l."""
+    present = np.int64(0)
+    for e in range(n_rows):
+        level = np.int64(factors[k, rows[k, e]])
+        slots[0, e] = level
+        present |= np.int64(1) << level
+    return present
+
+
+@compiled
+def count_cuts(slots, n_rows):  # type: ignore[no-untyped-def]
+    """Return how many steps of all rows were cut, a row having those of its slot."""
+    cuts = np.int64(0)
+    for e in range(n_rows):
+        cuts += slots[1, slots[0, e]]
+    return cuts
+
+
+@compiled
+def add_rows(matrix, rows, k, first, last, slots, steps):  # type: ignore[no-untyped-def]
+    """Add steps to rows of stored words; return how many sums left the range of the word.
+
+    Row rows[k, e] takes the steps of slot slots[0, e], e = first .. last - 1.
+    """
+    total = np.int64(0)
+    e = first
+    while e + 2 <= last:  # two rows a pass hide the latency of each other's loads
+        a, b, slot_a, slot_b = rows[k, e], rows[k, e + 1], slots[0, e], slots[0, e + 1]
+        minus_cut = np.int16(0)
+        for j in range(matrix.shape[1]):
+            word_a, step_a, word_b, step_b = matrix[a, j], steps[slot_a, j], matrix[b, j], steps[slot_b, j]
+            result_a, result_b = add_saturating16(word_a, step_a), add_saturating16(word_b, step_b)
+            cut_a, cut_b = differs16(add16(word_a, step_a), result_a), differs16(add16(word_b, step_b), result_b)
+            minus_cut = add16(minus_cut, add16(cut_a, cut_b))
+            matrix[a, j] = result_a
+            matrix[b, j] = result_b
+        total -= minus_cut
+        e += 2
+    if e < last:
+        a, slot_a = rows[k, e], slots[0, e]
+        minus_cut = np.int16(0)
+        for j in range(matrix.shape[1]):
+            word_a, step_a = matrix[a, j], steps[slot_a, j]
+            result_a = add_saturating16(word_a, step_a)
+            minus_cut = add16(minus_cut, differs16(add16(word_a, step_a), result_a))
+            matrix[a, j] = result_a
+        total -= minus_cut
+    return total
+
+
+@compiled
+def add_rows_bounded(matrix, rows, k, first, last, slots, steps, floors):  # type: ignore[no-untyped-def]
+    """Do what `add_rows` does for words with a floor."""
+    total = np.int64(0)
+    for e in range(first, last):
+        row, slot = rows[k, e], slots[0, e]
+        minus_cut = np.int16(0)
+        for j in range(matrix.shape[1]):
+            word, step = matrix[row, j], steps[slot, j]
+            result = max16(add_saturating16(word, step), floors[k, j])
+            minus_cut = add16(minus_cut, differs16(add16(word, step), result))
+            matrix[row, j] = result
+        total -= minus_cut
+    return total
+
+
+@compiled
+def add_rows_stochastic(matrix, rows, k, first, last, arrays, lsb):  # type: ignore[no-untyped-def]
+    """Add steps and the carries of their fractions to rows with a floor; return how many sums left the range."""
+    slots, steps, fractions = arrays.slots, arrays.steps, arrays.fractions
+    random, floors = arrays.random, arrays.floors
+    total = np.int64(0)
+    for e in range(first, last):
+        row, slot, lane = rows[k, e], slots[0, e], e - first
+        minus_cut = np.int16(0)
+        for j in range(matrix.shape[1]):
+            word = matrix[row, j]
+            step = add16(steps[slot, j], carry16(random[lane, j], fractions[slot, j], lsb))
+            result = max16(add_saturating16(word, step), floors[k, j])
+            minus_cut = add16(minus_cut, differs16(add16(word, step), result))
+            matrix[row, j] = result
+        total -= minus_cut
+    return total
+
+
+@compiled
+def draw(generator, n, draws):  # type: ignore[no-untyped-def]
+    """Write n draws of xorshift32 (13, 17, 5) and keep the state."""
+    s = generator[0]
+    for e in range(n):
+        s = np.uint32(s ^ np.uint32(s << np.uint32(13)))
+        s = np.uint32(s ^ np.uint32(s >> np.uint32(17)))
+        s = np.uint32(s ^ np.uint32(s << np.uint32(5)))
+        draws[e] = s
+    generator[0] = s
+
+
+@compiled
+def spread_draw(word, key_words, n_words, random_words, lane):  # type: ignore[no-untyped-def]
+    """Write the random bytes of all neurons for one input, four a word: byte (j mod 4) of its draw, xor the key."""
+    for q in range(n_words):
+        random_words[lane, q] = np.uint32(word ^ key_words[q])
+
+
+@compiled
+def spread_draws(draws, events, k, n_events, neuron, keys, random, lane):  # type: ignore[no-untyped-def]
+    """Write the random byte of one neuron for each input that has an event, and the bias; others do not matter."""
+    shift = np.uint32(8 * (neuron & 3))
+    key = keys[neuron]
+    for e in range(n_events + 1):
+        random[lane, events[k, e]] = np.uint8((draws[e] >> shift) & np.uint32(255)) ^ key

@@ -1,0 +1,232 @@
+"""The one object with behaviour: predicts and learns sample by sample, or a whole stream at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgelearn.errors import UserError
+from edgelearn.network.counters import Counters
+from edgelearn.network.device import Device, untimed
+from edgelearn.network.kernels import tables as t
+from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.state import State, quantize
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What became of steps, one entry a step.
+
+    Parameters
+    ----------
+    predictions : int64[n], the class predicted before learning; -1 where the sample was dropped
+    statuses : uint8[n], bits DROPPED, LATE, LEARNED, GATED, OVER_BUDGET, WAITED of `edgelearn.network.kernels.tables`
+    scores : uint8[n, n_outputs], p of each live output, 255 is 1.0; uint8[0, 0] where not asked for
+    energies : int64[n], in units of the device's prices; int64[0] without prices
+    """
+
+    predictions: np.ndarray
+    statuses: np.ndarray
+    scores: np.ndarray
+    energies: np.ndarray
+
+
+class StrictError(UserError):
+    """A sum overflowed or a weight saturated while strict mode was on."""
+
+
+class Learner:
+    """A network that learns online in integers.
+
+    Parameters
+    ----------
+    spec : from `edgelearn.network.spec.design`
+    strict : raise after a call in which an accumulator overflowed or a weight saturated, instead of only counting
+
+    Example
+    -------
+    >>> from edgelearn.network.spec import design
+    >>> learner = Learner(design((4, 8, 2), rule="dfa", hidden_rate=-4, output_rate=-4))
+    >>> for _ in range(50):
+    ...     _ = learner.learn_one([15, 0, 0, 0], 0), learner.learn_one([0, 0, 0, 15], 1)
+    >>> learner.predict_one([15, 0, 0, 0]), learner.predict_one([0, 0, 0, 15])
+    (0, 1)
+    """
+
+    def __init__(self, spec: NetworkSpec, strict: bool = False) -> None:
+        self.spec = spec
+        self.strict = strict
+        self.state: State = quantize(spec)
+        self._counts = np.zeros((2, len(spec.layers), len(t.COUNTERS)), np.int64)
+        self._untimed = untimed(len(spec.layers))
+
+    @property
+    def counters(self) -> Counters:
+        """Counts of all samples with a label so far, gated ones included."""
+        return Counters(self._counts[0].copy())
+
+    @property
+    def inference_counters(self) -> Counters:
+        """Counts of all samples that were only predicted."""
+        return Counters(self._counts[1].copy())
+
+    def set_halvings(self, halvings: int) -> None:
+        """Halve the learning rates `halvings` times from their start."""
+        self.state.net[t.HALVINGS] = halvings
+
+    def set_live_outputs(self, n: int) -> None:
+        """Predict among the first n outputs only, where the others stand for classes not met yet."""
+        self.state.net[t.LIVE_OUTPUTS] = min(max(n, 1), self.spec.n_outputs)
+
+    def predict_one(self, levels: Any) -> int:
+        """Return the class of one sample of input levels, uint8[n_in]."""
+        return int(self.predict(np.asarray(levels)[None, :])[0])
+
+    def learn_one(self, levels: Any, label: int) -> int:
+        """Learn one labelled sample; return the class predicted before learning."""
+        return int(self.learn(np.asarray(levels)[None, :], np.array([label]))[0])
+
+    def predict(self, levels: np.ndarray) -> np.ndarray:
+        """Return the classes of samples, int64[n], without learning."""
+        return self.run_steps(levels, steps_of(np.full(len(levels), t.NO_LABEL))).predictions
+
+    def scores(self, levels: np.ndarray) -> np.ndarray:
+        """Return p of each output, uint8[n, n_outputs] with 255 for 1.0, without learning."""
+        return self.run_steps(levels, steps_of(np.full(len(levels), t.NO_LABEL)), scores=True).scores
+
+    def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Learn samples one after another; return the classes predicted before each was learned.
+
+        Parameters
+        ----------
+        levels : uint8 or int8[n, n_in], input levels within `spec.input_range`
+        labels : int64[n]
+
+        Raises
+        ------
+        UserError
+            "labels ...", "levels ..."; StrictError in strict mode.
+        """
+        labels = np.asarray(labels)
+        if labels.shape != (len(levels),) or labels.dtype.kind not in "iu":
+            raise UserError(
+                f"labels {labels.dtype}{list(labels.shape)} do not fit {len(levels)} samples; "
+                f"give whole numbers, one label a sample"
+            )
+        if len(labels) and (labels.min() < 0 or labels.max() >= self.spec.n_classes):
+            raise UserError(
+                f"labels {labels.min()}..{labels.max()} are out of range; a network with {self.spec.n_outputs} "
+                f"outputs takes 0..{self.spec.n_classes - 1}"
+            )
+        return self.run_steps(levels, steps_of(labels)).predictions
+
+    def run_steps(
+        self,
+        levels: np.ndarray,
+        steps: np.ndarray,
+        device: Device | None = None,
+        dropped: np.ndarray | None = None,
+        scores: bool = False,
+    ) -> Outcome:
+        """Take steps one after another: predict a row and learn it if its label is known, or learn an earlier row.
+
+        Parameters
+        ----------
+        levels : uint8 or int8[n_rows, n_in], input levels within `spec.input_range`
+        steps : int64[n, 3], columns ROW, LABEL and KIND of `edgelearn.network.kernels.tables`; see `steps_of`
+        device : processor in time; without one every sample is taken
+        dropped : uint8[n_rows], changed: 1 where a row was dropped, so that it is not learned later either
+        scores : whether the outputs are wanted too
+        """
+        from edgelearn.network.kernels.arrays import Results  # numba is imported when a simulation starts
+        from edgelearn.network.kernels.sample import run_steps
+
+        levels = self._checked(levels)
+        device = device or self._untimed
+        results = Results(
+            predictions=np.zeros(len(steps), np.int64),
+            statuses=np.zeros(len(steps), np.uint8),
+            scores=np.zeros((len(steps), self.spec.n_outputs) if scores else (0, 0), np.uint8),
+            energies=np.zeros(len(steps) if device.settings[t.PRICED] else 0, np.int64),
+            dropped=np.zeros(len(levels), np.uint8) if dropped is None else dropped,
+        )
+        state = self.state
+        run_steps(state.net, state.layers, state.arrays, levels, steps, device, results, self._counts)
+        if self.strict:
+            _raise_if_inexact(Counters(self._counts.sum(axis=0)))
+        return Outcome(results.predictions, results.statuses, results.scores, results.energies)
+
+    def _checked(self, levels: np.ndarray) -> np.ndarray:
+        n_in, (lowest, top) = self.spec.sizes[0], self.spec.input_range
+        levels = np.asarray(levels)
+        if levels.ndim != 2 or levels.shape[1] != n_in or levels.dtype.kind not in "iu":
+            raise UserError(
+                f"levels {levels.dtype}{list(levels.shape)} do not fit; the network takes whole numbers [n, {n_in}]"
+            )
+        if levels.size and (levels.min() < lowest or levels.max() > top):
+            raise UserError(
+                f"levels {levels.min()}..{levels.max()} are out of range; the network takes {lowest} to {top}"
+            )
+        return np.ascontiguousarray(levels.astype(np.uint8))  # two's complement where there is a sign
+
+    def save(self) -> dict[str, np.ndarray]:
+        """Return everything that changes, as plain arrays."""
+        words: dict[str, np.ndarray] = self.words()
+        words["generator"] = self.state.arrays.generator.copy()
+        words["halvings"] = self.state.net[t.HALVINGS : t.HALVINGS + 1].copy()
+        words["live_outputs"] = self.state.net[t.LIVE_OUTPUTS : t.LIVE_OUTPUTS + 1].copy()
+        words["counts"] = self._counts.copy()
+        return words
+
+    def restore(self, saved: dict[str, np.ndarray]) -> None:
+        """Continue from what `save` returned."""
+        for k in range(len(self.spec.layers)):
+            self.state.set_words(k, saved[f"layer{k + 1}_weights"], saved[f"layer{k + 1}_biases"])
+            if f"layer{k + 1}_feedback" in saved:
+                self.state.set_feedback(k, saved[f"layer{k + 1}_feedback"])
+        self.state.arrays.generator[:] = saved["generator"]
+        self.state.net[t.HALVINGS] = saved["halvings"][0]
+        self.state.net[t.LIVE_OUTPUTS] = saved["live_outputs"][0]
+        self._counts[...] = saved["counts"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle what `save` gives: kernels read some arrays as views of others."""
+        return {"spec": self.spec, "strict": self.strict, "saved": self.save()}
+
+    def __setstate__(self, stored: dict[str, Any]) -> None:
+        Learner.__init__(self, stored["spec"], stored["strict"])
+        self.restore(stored["saved"])
+
+    def words(self) -> dict[str, np.ndarray]:
+        """Return the raw stored words: weights int16[n_out, n_in], biases int16[n_out], feedback int16[rows, n_out]."""
+        words = {}
+        for k, layer in enumerate(self.spec.layers):
+            words[f"layer{k + 1}_weights"] = self.state.weights(k)
+            words[f"layer{k + 1}_biases"] = self.state.biases(k)
+            if not layer.output and self.spec.feedback_rows(k):
+                words[f"layer{k + 1}_feedback"] = self.state.feedback(k)
+        return words
+
+
+def steps_of(labels: np.ndarray) -> np.ndarray:
+    """Return the steps that take rows in their order, with the label of each or NO_LABEL."""
+    steps = np.zeros((len(labels), 3), np.int64)
+    steps[:, t.ROW], steps[:, t.LABEL] = np.arange(len(labels)), labels
+    return steps
+
+
+def _raise_if_inexact(counters: Counters) -> None:
+    for name, remedy in (
+        ("overflows", "a wider --accumulator-bits or fewer --bits"),
+        ("saturations", "a larger --range-exponent or a smaller rate"),
+        ("step_saturations", "more --bits or a smaller rate"),
+    ):
+        layers = np.flatnonzero(counters[name])
+        if len(layers):
+            k = int(layers[0])
+            raise StrictError(
+                f"strict mode: {int(counters[name][k])} {name.replace('_', ' ')} in layer {k + 1}; "
+                f"use {remedy}, or leave out --strict"
+            )

@@ -1,0 +1,344 @@
+"""What exists: layers and a rule become a specification.
+
+`design` derives every shift and format and proves that no exact sum can overflow. `edgelearn.network.state` turns a
+specification into arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgelearn.errors import UserError, unknown
+from edgelearn.fixedpoint.qformat import WeightFormat
+from edgelearn.network.activations import OUTPUTS, find_activation
+from edgelearn.network.kernels.arrays import padded
+from edgelearn.network.layer import ERROR_SCALE, DenseLayer
+from edgelearn.rules.catalog import find_rule
+from edgelearn.rules.rule import Feedback, Locking, Rule, Signal
+
+ROUNDINGS = ("residual", "stochastic", "nearest")
+FEEDBACK_FORMATS = ("int8", "ternary", "sign", "lfsr")
+UPDATE_GATES = ("always", "error", "margin")
+MAX_NEURONS = 16_000  # 16-bit counters of a pair of rows must not wrap
+
+# Weights of few bits cover a smaller range: (hidden, output) range exponents, measured on MNIST.
+_RANGE_EXPONENTS = {2: (-2, -1), 3: (-1, -1), 4: (-1, 0)}
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A network without arrays: what the simulator, the cost models and the oracle read.
+
+    Raises (in `design`)
+    --------------------
+    UserError
+        For shapes, widths and rates that cannot be built, with what to change.
+    """
+
+    rule: Rule
+    layers: tuple[DenseLayer, ...]
+    output: str
+    rounding: str
+    input_bits: int
+    feedback_format: str
+    event_threshold: int
+    dead_zone: int
+    accumulator_bits: int
+    seed: int
+    update_gate: str = "always"
+    margin: int = 0
+    signed_inputs: bool = False
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return (self.layers[0].n_in, *(layer.n_out for layer in self.layers))
+
+    @property
+    def input_range(self) -> tuple[int, int]:
+        """Lowest and highest level of an input."""
+        top = self.layers[0].input_one
+        return (-top if self.signed_inputs else 0, top)
+
+    @property
+    def n_outputs(self) -> int:
+        return self.layers[-1].n_out
+
+    @property
+    def n_classes(self) -> int:
+        return max(2, self.n_outputs)
+
+    @property
+    def stochastic(self) -> bool:
+        return self.rounding == "stochastic"
+
+    @property
+    def gated(self) -> bool:
+        """Whether samples may be predicted and not learned."""
+        return self.update_gate != "always"
+
+    @property
+    def locking(self) -> Locking:
+        """What hidden layers wait for: a gate is known after the prediction, so a rule without locking waits too."""
+        if self.gated and self.rule.learns_hidden and self.rule.locking is Locking.NONE:
+            return Locking.UPDATE
+        return self.rule.locking
+
+    @property
+    def holds_gates(self) -> bool:
+        """Whether gates g wait in memory: exactly where hidden layers wait for their teaching signal."""
+        return self.locking is not Locking.NONE
+
+    @property
+    def regenerates_feedback(self) -> bool:
+        return self.rule.stores_feedback and self.feedback_format == "lfsr"
+
+    @property
+    def holds_feedback(self) -> bool:
+        """Whether any layer has fixed feedback, stored or regenerated."""
+        return self.rule.stores_feedback and len(self.layers) > 1
+
+    def feedback_rows(self, k: int) -> int:
+        """Return the signal lanes of hidden layer k (counted from 0)."""
+        return self.rule.feedback_rows(self.layers[k + 1].n_out, self.n_outputs)
+
+
+def parse_net(text: str) -> tuple[int, ...]:
+    """Return the layer sizes of a text like '784-500-10'.
+
+    Raises
+    ------
+    UserError
+        "net '...' cannot be read"
+    """
+    try:
+        sizes = tuple(int(part) for part in text.split("-"))
+    except ValueError:
+        sizes = ()
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise UserError(f"net '{text}' cannot be read; write layer sizes from input to output, for example 784-500-10")
+    return sizes
+
+
+def default_residual_bits(bits: int, rounding: str) -> int:
+    """Return the residual bits of a rounding: as many as fit, up to 8, or none where steps are rounded away."""
+    return min(8, 16 - bits) if rounding == "residual" else 0
+
+
+def design(
+    sizes: Sequence[int],
+    rule: str = "drtp",
+    bits: int = 8,
+    rounding: str = "residual",
+    residual_bits: int | None = None,
+    input_bits: int = 4,
+    activation: str = "tanh",
+    output: str = "sigmoid",
+    feedback_format: str = "int8",
+    hidden_rate: int | None = None,
+    output_rate: int | None = None,
+    range_exponent: int | None = None,
+    event_threshold: int = 0,
+    dead_zone: int = 0,
+    accumulator_bits: int = 32,
+    seed: int = 0,
+    update_gate: str = "always",
+    margin: int = 0,
+    signed_inputs: bool = False,
+) -> NetworkSpec:
+    """Derive the specification of a network of dense layers.
+
+    Parameters
+    ----------
+    sizes : layer sizes from inputs to outputs
+    bits, residual_bits : weight word; residual bits follow the rounding when left out
+    hidden_rate, output_rate : exponents of two; the rule's own starting points when left out
+    range_exponent : weights cover +-2^range_exponent; chosen by `bits` when left out
+    update_gate : which samples are learned: "always", "error" (those predicted wrong), or "margin" (those whose label
+        does not lead by more than `margin` index steps of 1/16)
+    signed_inputs : input levels run from -(2^(input_bits - 1) - 1) to the same above zero
+
+    Example
+    -------
+    >>> spec = design((64, 32, 10), rule="dfa", bits=8)
+    >>> [layer.step_shift for layer in spec.layers]
+    [8, 8]
+    """
+    row = find_rule(rule)
+    if rounding not in ROUNDINGS:
+        raise unknown("rounding", rounding, ROUNDINGS)
+    if output not in OUTPUTS:
+        raise unknown("output", output, OUTPUTS)
+    if feedback_format not in FEEDBACK_FORMATS:
+        raise unknown("feedback format", feedback_format, FEEDBACK_FORMATS)
+    if update_gate not in UPDATE_GATES:
+        raise unknown("update gate", update_gate, UPDATE_GATES)
+    for name, value, (lowest, highest) in (
+        ("input_bits", input_bits, (1, 8)),
+        ("accumulator_bits", accumulator_bits, (8, 32)),
+        ("range_exponent", range_exponent or 0, (-8, 8)),
+        ("event_threshold", event_threshold, (0, 126)),
+        ("dead_zone", dead_zone, (0, 254)),
+        ("seed", seed, (0, 2**31 - 1)),
+        ("margin", margin, (0, 255)),
+    ):
+        if not lowest <= value <= highest:
+            flag = name.replace("_", "-")
+            raise UserError(f"{name} {value} cannot be built; --{flag} takes {lowest} to {highest}")
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise UserError(f"layer sizes {tuple(sizes)} cannot be built; give at least inputs and outputs, each 1 or more")
+    if signed_inputs and input_bits < 2:
+        raise UserError("signed inputs of 1 bit cannot be built; give --input-bits 2 or more")
+    if residual_bits is None:
+        residual_bits = default_residual_bits(bits, rounding)
+    if rounding == "nearest" and residual_bits:
+        raise UserError(
+            f"rounding 'nearest' keeps no residual bits, but {residual_bits} were given; use --rounding residual"
+        )
+    if rounding == "residual" and residual_bits == 0 and bits < 16:
+        raise UserError("rounding 'residual' needs residual bits; use --rounding nearest, or leave out --residual-bits")
+    if max(sizes) > MAX_NEURONS:
+        raise UserError(f"a layer of {max(sizes)} is too wide; the widest that can be built is {MAX_NEURONS}")
+    if sizes[-1] == 1 and output == "softmax":
+        raise UserError("one output cannot be a softmax; use --output sigmoid, or one output a class")
+    hidden = find_activation(activation)
+    if hidden_rate is None:
+        hidden_rate = row.hidden_rate
+    if output_rate is None:
+        output_rate = row.output_rate
+    n_layers = len(sizes) - 1
+    exponents = _RANGE_EXPONENTS.get(bits, (0, 0)) if range_exponent is None else (range_exponent, range_exponent)
+    delta_bits = _delta_bits(row, sizes, bits, exponents[0])
+    level_bits = input_bits - 1 if signed_inputs else input_bits  # a sign takes one
+    layers: list[DenseLayer] = []
+    for k in range(n_layers - 1, -1, -1):  # from the last, whose d the layer below needs
+        last = k == n_layers - 1
+        n_in, n_out = sizes[k], sizes[k + 1]
+        exponent = exponents[last]
+        above = layers[0] if layers else None
+        modulator_scale = row.modulator_scale
+        feedback_exponent, signal_shift = 0, 0
+        if above is not None and row.learns_hidden:
+            feedback_exponent, signal_shift = _signal_shift(row, above)
+        first = k == 0
+        layers.insert(
+            0,
+            DenseLayer(
+                n_in=n_in,
+                n_out=n_out,
+                word=WeightFormat(bits, residual_bits, exponent),
+                activation=output if last else activation,
+                output=last,
+                input_one=(1 << level_bits) - 1 if first else hidden.one,
+                input_scale=(0 if level_bits == 1 else level_bits) if first else hidden.scale,
+                input_max=(1 << level_bits) - 1 if first else 127,
+                rate=output_rate if last else hidden_rate,
+                learns=last or row.learns_hidden,
+                delta_scale=ERROR_SCALE if last else modulator_scale,
+                delta_bits=9 if last else delta_bits,
+                delta_reach=_delta_reach(row, last, delta_bits),
+                feedback_exponent=feedback_exponent,
+                signal_shift=signal_shift,
+                non_negative=row.non_negative and not first,
+                signed_levels=first and signed_inputs,
+                event_major=_rows_are_inputs(n_in, n_out)
+                if first
+                else not hidden.dense and n_out >= 64 and not row.non_negative,
+            ),
+        )
+    spec = NetworkSpec(
+        row,
+        tuple(layers),
+        output,
+        rounding,
+        input_bits,
+        feedback_format,
+        event_threshold,
+        dead_zone,
+        accumulator_bits,
+        seed,
+        update_gate,
+        margin,
+        signed_inputs,
+    )
+    _check_sums(spec)
+    _check_rates(spec)
+    return spec
+
+
+def _rows_are_inputs(n_in: int, n_out: int) -> bool:
+    """Lay out a first layer for events, which touch a quarter of the rows or so, unless most lanes would be padding."""
+    return n_out * padded(n_in + 1) > (n_in + 1) * padded(n_out) // 4
+
+
+def _signal_shift(rule: Rule, above: DenseLayer) -> tuple[int, int]:
+    """Return f and s_m of the layer below `above` (contract, section 4)."""
+    if rule.signal is Signal.TARGET:
+        return 0, 0
+    if rule.feedback is Feedback.TRANSPOSE:
+        return 0, above.delta_scale + above.word.bits - 1 - above.word.range_exponent - rule.modulator_scale
+    exponent = 0
+    if rule.feedback is Feedback.LAYERWISE and not above.output:
+        exponent = round(math.log2(math.sqrt(6 / above.n_out)))
+    signal_scale = {Signal.ERROR: ERROR_SCALE, Signal.SIGN_ERROR: 0, Signal.DELTA: above.delta_scale}[rule.signal]
+    return exponent, signal_scale + 7 - exponent - rule.modulator_scale
+
+
+def _delta_bits(rule: Rule, sizes: Sequence[int], bits: int, exponent: int) -> int:
+    """Return the width of d in hidden layers: 16, or the widest whose sums in the layer below stay under 2^31.
+
+    The constant covers the rounding of those sums to modulators, shifted by bits - 1 - exponent under bp.
+    """
+    senders = sizes[2:-1]  # hidden layers with a hidden layer below
+    if rule.signal is not Signal.DELTA or not senders:
+        return 16
+    word_max = 1 << (bits - 1) if rule.weight_transport else 127
+    constant = 1 << max(20, bits - 1 - exponent)
+    width = 16
+    while max(senders) * ((1 << (width - 1)) - 1) * word_max + constant >= 1 << 31:
+        width -= 1
+    return width
+
+
+def _delta_reach(rule: Rule, last: bool, delta_bits: int) -> int:
+    """Return the largest |d|: an error of 8 bits, a gated feedback word, or whatever the word of d holds."""
+    if last:
+        return 255
+    if rule.signal is Signal.TARGET:
+        return 126  # rn(127 * 127, 7)
+    return (1 << (delta_bits - 1)) - 1
+
+
+def _check_sums(spec: NetworkSpec) -> None:
+    """Refuse a network whose exact sums could leave 32 bits."""
+    for k, layer in enumerate(spec.layers, 1):
+        word = 1 << (layer.word.bits - 1)
+        largest = (layer.n_in * layer.input_max + layer.input_one) * word + (1 << max(layer.sum_shift - 1, 0))
+        if largest >= 1 << 31:
+            raise UserError(
+                f"the accumulator of layer {k} could overflow: {layer.n_in} inputs of up to {layer.input_max} times "
+                f"weights of up to {word} reach 2^{largest.bit_length() - 1}, more than 31 bits hold; "
+                "use fewer --bits, fewer --input-bits or fewer inputs"
+            )
+    last = spec.layers[-1]
+    word = 1 << (last.word.bits - 1) if spec.rule.weight_transport else 127
+    if spec.rule.learns_hidden and last.n_out * 255 * word + (1 << 20) >= 1 << 31:
+        raise UserError(
+            f"the accumulator of the error signal could overflow: {last.n_out} errors of up to 255 times weights of up "
+            f"to {word} reach more than 31 bits; use fewer --bits or fewer outputs"
+        )
+
+
+def _check_rates(spec: NetworkSpec) -> None:
+    for k, layer in enumerate(spec.layers, 1):
+        shift = layer.step_shift - (8 if spec.stochastic else 0)
+        if layer.learns and layer.input_max * layer.delta_reach << max(-shift, 0) >= 1 << 31:
+            raise UserError(
+                f"the rate 2^{layer.rate} of layer {k} is too large for its word: a step could leave 32 bits; "
+                "use a smaller --hidden-rate or --output-rate"
+            )
+        if not -20 <= layer.rate <= 0:
+            raise UserError(
+                f"the rate 2^{layer.rate} of layer {k} cannot be built; exponents from -20 to 0 are allowed"
+            )

@@ -1,0 +1,245 @@
+"""The arrays of a network: initial words, and the way between plain words and the layout kernels use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgelearn.errors import UserError
+from edgelearn.network.activations import find_activation, output_table
+from edgelearn.network.kernels import tables as t
+from edgelearn.network.kernels.arrays import BATCH, Arrays, aligned_zeros, padded
+from edgelearn.network.layer import DenseLayer
+from edgelearn.network.spec import NetworkSpec
+from edgelearn.rules.rule import Feedback, Signal
+
+_SIGNALS = {
+    Signal.NONE: t.SIGNAL_NONE,
+    Signal.TARGET: t.SIGNAL_TARGET,
+    Signal.ERROR: t.SIGNAL_ERROR,
+    Signal.SIGN_ERROR: t.SIGNAL_SIGN,
+    Signal.DELTA: t.SIGNAL_DELTA,
+}
+_FEEDBACKS = {
+    Feedback.NONE: t.FEEDBACK_NONE,
+    Feedback.DIRECT: t.FEEDBACK_DIRECT,
+    Feedback.LAYERWISE: t.FEEDBACK_LAYERWISE,
+    Feedback.TRANSPOSE: t.FEEDBACK_TRANSPOSE,
+}
+_UPDATE_GATES = {"always": t.GATE_ALWAYS, "error": t.GATE_ERROR, "margin": t.GATE_MARGIN}
+
+
+@dataclass(frozen=True)
+class State:
+    """The words of a network in kernel layout; made by `quantize`, changed only by kernels.
+
+    `weights(k)`, `biases(k)` and `feedback(k)` give plain raw words of layer k (from 0): int16[n_out, n_in],
+    int16[n_out] and int16[rows, n_out].
+    """
+
+    spec: NetworkSpec
+    net: np.ndarray
+    layers: np.ndarray
+    arrays: Arrays
+
+    def weights(self, k: int) -> np.ndarray:
+        words = self._weight_matrix(k)[:, : self.spec.layers[k].n_in]
+        return np.ascontiguousarray(words >> self.layers[k, t.ALIGN]).astype(np.int16)
+
+    def biases(self, k: int) -> np.ndarray:
+        words = self._weight_matrix(k)[:, self.spec.layers[k].n_in]
+        return np.ascontiguousarray(words >> self.layers[k, t.ALIGN]).astype(np.int16)
+
+    def feedback(self, k: int) -> np.ndarray:
+        return self._feedback_matrix(k).copy()
+
+    def set_words(self, k: int, weights: np.ndarray, biases: np.ndarray) -> None:
+        """Write plain raw words of layer k.
+
+        Raises
+        ------
+        UserError
+            "words of layer ... do not fit": wrong shape or beyond the range of the word.
+        """
+        layer, matrix = self.spec.layers[k], self._weight_matrix(k)
+        for words, target, lowest in (
+            (weights, matrix[:, : layer.n_in], layer.min_weight),
+            (biases, matrix[:, layer.n_in], layer.word.min_raw),
+        ):
+            if words.shape != target.shape or words.min() < lowest or words.max() > layer.word.max_raw:
+                raise UserError(
+                    f"words of layer {k + 1} do not fit: shape {words.shape} with values {words.min()}..{words.max()}, "
+                    f"expected shape {target.shape} within {lowest}..{layer.word.max_raw}"
+                )
+            target[...] = words.astype(np.int32) << self.layers[k, t.ALIGN]
+
+    def set_feedback(self, k: int, feedback: np.ndarray) -> None:
+        """Write the raw feedback matrix of hidden layer k: int[rows, n_out], within -127..127.
+
+        Raises
+        ------
+        UserError
+            "feedback of layer ... does not fit"
+        """
+        target = self._feedback_matrix(k)
+        if feedback.shape != target.shape or np.abs(feedback.astype(np.int64)).max(initial=0) > 127:
+            raise UserError(f"feedback of layer {k + 1} does not fit: expected shape {target.shape} within -127..127")
+        target[...] = feedback
+
+    def _weight_matrix(self, k: int) -> np.ndarray:
+        """Return left-aligned words as a view [n_out, n_in + 1], bias last, whatever the layout."""
+        row, layer = self.layers[k], self.spec.layers[k]
+        n_rows, stride, start = row[t.ROWS], row[t.STRIDE], row[t.WEIGHT_AT]
+        matrix = self.arrays.weights[start : start + n_rows * stride].reshape(n_rows, stride)
+        return matrix[:, : layer.n_out].T if layer.event_major else matrix[:, : layer.n_in + 1]
+
+    def _feedback_matrix(self, k: int) -> np.ndarray:
+        row, n_rows = self.layers[k], self.spec.feedback_rows(k)
+        start, stride = row[t.FEEDBACK_AT], row[t.FEEDBACK_STRIDE]
+        matrix = self.arrays.feedback[start : start + n_rows * stride].reshape(n_rows, stride)
+        return matrix[:, : self.spec.layers[k].n_out]
+
+
+def quantize(spec: NetworkSpec) -> State:
+    """Return new arrays with the initial words of the specification's seed.
+
+    Notes
+    -----
+    Contract, section 7. The draws are, layer by layer: weights, then feedback.
+    """
+    state = allocate(spec)
+    generator = np.random.default_rng([spec.seed, 1])
+    for k, layer in enumerate(spec.layers):
+        limit = np.sqrt(6 / layer.n_in)
+        values = generator.uniform(-limit, limit, (layer.n_out, layer.n_in))
+        words = layer.word.from_float(np.abs(values) if layer.non_negative else values)
+        state.set_words(k, words, layer.word.from_float(np.zeros(layer.n_out)))
+        n_rows = 0 if layer.output else spec.feedback_rows(k)
+        if n_rows:
+            state.set_feedback(k, _draw_feedback(spec, k, n_rows, generator))
+    state.arrays.generator[0] = (spec.seed * 0x9E3779B1 + 0x7F4A7C15) % 2**32 or 1
+    return state
+
+
+def _draw_feedback(spec: NetworkSpec, k: int, n_rows: int, generator: np.random.Generator) -> np.ndarray:
+    shape = (n_rows, spec.layers[k].n_out)
+    if spec.feedback_format == "int8":
+        matrix = generator.integers(-127, 128, shape)
+    elif spec.feedback_format == "ternary":
+        matrix = np.array([0, 0, 127, -127])[generator.integers(0, 4, shape)]
+    elif spec.feedback_format == "sign":
+        matrix = np.array([64, -64])[generator.integers(0, 2, shape)]
+    else:
+        matrix = np.stack([lfsr_row(row, shape[1], k + 1, spec.seed) for row in range(n_rows)])
+    return np.abs(matrix) if spec.rule.non_negative else matrix
+
+
+def lfsr_row(row: int, n: int, layer: int, seed: int) -> np.ndarray:
+    """Return n ternary feedback words as a 16-bit Galois register regenerates them (contract, section 7)."""
+    s = 1 + ((row + 1) * 40503 + layer * 10007 + seed) % 65535
+    words = np.zeros(n, np.int64)
+    for j in range(n):
+        bits = []
+        for _ in range(2):
+            out, s = s & 1, s >> 1
+            if out:
+                s ^= 0xB400
+            bits.append(out)
+        if bits[0]:
+            words[j] = -127 if bits[1] else 127
+    return words
+
+
+def allocate(spec: NetworkSpec) -> State:
+    """Return zeroed arrays and the integer tables of a specification."""
+    n_layers = len(spec.layers)
+    layers = np.zeros((n_layers, t.LAYER_COLUMNS), np.int64)
+    weight_at = feedback_at = 0
+    for k, layer in enumerate(spec.layers):
+        layers[k] = _layer_row(layer, weight_at, feedback_at)
+        weight_at += int(layers[k, t.ROWS] * layers[k, t.STRIDE])
+        if not layer.output:
+            feedback_at += spec.feedback_rows(k) * int(layers[k, t.FEEDBACK_STRIDE])
+    width = padded(max(spec.sizes) + 1)
+    vectors = (n_layers, width)
+    random = aligned_zeros((BATCH, width), np.uint8)
+    keys = ((np.arange(1, width + 1, dtype=np.uint64) * 0x9E3779B1 % 2**32) >> 24).astype(np.uint8)
+    arrays = Arrays(
+        weights=aligned_zeros((weight_at,), np.int16),
+        feedback=aligned_zeros((feedback_at,), np.int16),
+        floors=aligned_zeros(vectors, np.int16),
+        inputs=aligned_zeros(vectors, np.int16),
+        events=aligned_zeros(vectors, np.int64),
+        n_events=np.zeros(n_layers, np.int64),
+        sums=aligned_zeros(vectors, np.int32),
+        indices=aligned_zeros(vectors, np.int16),
+        gates=aligned_zeros(vectors, np.int16),
+        deltas=aligned_zeros(vectors, np.int16),
+        scores=aligned_zeros((1, width), np.uint8),
+        signals=aligned_zeros(vectors, np.int16),
+        active=aligned_zeros(vectors, np.int64),
+        n_active=np.zeros(n_layers, np.int64),
+        tables=np.stack([output_table() if layer.output else _hidden_table(layer) for layer in spec.layers]),
+        steps=aligned_zeros((BATCH, width), np.int16),
+        fractions=aligned_zeros((BATCH, width), np.uint8),
+        random=random,
+        random_words=random.view("<u4"),
+        slots=np.zeros((2, width), np.int64),
+        draws=np.zeros(width, np.uint32),
+        keys=keys,
+        key_words=keys.view("<u4"),
+        generator=np.ones(1, np.uint32),
+    )
+    for k, layer in enumerate(spec.layers):
+        arrays.inputs[k, layer.n_in] = layer.input_one
+        arrays.floors[k] = -32768
+        if layer.non_negative:
+            arrays.floors[k, : layer.n_in] = 0
+    return State(spec, _net_row(spec), layers, arrays)
+
+
+def _hidden_table(layer: DenseLayer) -> np.ndarray:
+    """Return 256 * y + g by q + 128, padded to the length of an output table."""
+    y, g = find_activation(layer.activation).table()
+    return np.concatenate([256 * y + g, np.zeros(256, np.int32)])
+
+
+def _layer_row(layer: DenseLayer, weight_at: int, feedback_at: int) -> np.ndarray:
+    row = np.zeros(t.LAYER_COLUMNS, np.int64)
+    row[t.N_IN], row[t.N_OUT], row[t.EVENT_MAJOR] = layer.n_in, layer.n_out, layer.event_major
+    row[t.ROWS] = layer.n_in + 1 if layer.event_major else layer.n_out
+    row[t.STRIDE] = padded(layer.n_out if layer.event_major else layer.n_in + 1)
+    row[t.WEIGHT_AT], row[t.FEEDBACK_AT], row[t.FEEDBACK_STRIDE] = weight_at, feedback_at, padded(layer.n_out)
+    row[t.SUM_SHIFT], row[t.VIEW_SHIFT] = layer.sum_shift, 16 - layer.word.bits
+    row[t.ALIGN], row[t.STEP_MAX] = 16 - layer.word.stored_bits, layer.word.max_raw
+    row[t.STEP_SHIFT], row[t.SIGNAL_SHIFT] = layer.step_shift, layer.signal_shift
+    row[t.DELTA_MAX], row[t.LEARNS] = layer.delta_max, layer.learns
+    row[t.KEEPS_LEVELS] = layer.event_major and layer.input_max < BATCH and not layer.signed_levels
+    row[t.NARROW_SUMS] = 8 * layer.input_max << (layer.word.bits - 1) < 1 << 15
+    row[t.NARROW_STEPS] = _narrow_steps(layer)
+    row[t.HAS_FLOOR] = layer.non_negative
+    return row
+
+
+def _narrow_steps(layer: DenseLayer) -> int:
+    """Return the largest shift at which 16 bits hold a product of input and d plus one half, -99 if none does."""
+    product = layer.input_max * layer.delta_reach << max(-layer.step_shift, 0)
+    if product > layer.word.max_raw:  # a step could be cut
+        return -99
+    room = 32767 - product
+    return min(room.bit_length(), 15) if room else 0
+
+
+def _net_row(spec: NetworkSpec) -> np.ndarray:
+    rule = spec.rule
+    net = np.zeros(t.NET_COLUMNS, np.int64)
+    net[t.SIGNAL], net[t.FEEDBACK] = _SIGNALS[rule.signal], _FEEDBACKS[rule.feedback]
+    net[t.OUTPUT] = t.OUTPUT_SOFTMAX if spec.output == "softmax" else t.OUTPUT_SIGMOID
+    net[t.DEAD_ZONE], net[t.EVENT_THRESHOLD] = spec.dead_zone, spec.event_threshold
+    net[t.ACCUMULATOR_BITS], net[t.STOCHASTIC] = spec.accumulator_bits, spec.stochastic
+    net[t.REGENERATED], net[t.LAST_TO_FIRST] = spec.regenerates_feedback, rule.last_to_first
+    net[t.HOLDS_GATES], net[t.HOLDS_DELTAS] = spec.holds_gates, rule.holds_deltas
+    net[t.UPDATE_GATE], net[t.MARGIN] = _UPDATE_GATES[spec.update_gate], spec.margin
+    net[t.LIVE_OUTPUTS], net[t.SIGNED_INPUTS] = spec.n_outputs, spec.signed_inputs
+    return net

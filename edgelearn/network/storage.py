@@ -1,0 +1,88 @@
+"""Words held: what a network stores, and what must wait because a rule locks its layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from edgelearn.network.spec import NetworkSpec
+from edgelearn.rules.rule import Locking
+
+_FEEDBACK_BITS = {"int8": 8, "ternary": 2, "sign": 1, "lfsr": 0}
+_GATE_BITS = 8
+_ERROR_BITS = 9
+
+
+@dataclass(frozen=True)
+class Held:
+    """Words of one role in one layer (counted from 1)."""
+
+    layer: int
+    role: str
+    words: int
+    word_bits: int
+
+    @property
+    def bits(self) -> int:
+        return self.words * self.word_bits
+
+
+@dataclass(frozen=True)
+class Buffer(Held):
+    """Words that wait, and what they wait for."""
+
+    reason: str
+
+
+def _input_bits(spec: NetworkSpec, k: int) -> int:
+    return spec.input_bits if k == 0 else 8
+
+
+def footprint(spec: NetworkSpec) -> list[Held]:
+    """Return the words held whether or not a sample is in flight: weights, biases and feedback."""
+    held = []
+    for k, layer in enumerate(spec.layers):
+        held.append(Held(k + 1, "weight", layer.n_weights, layer.word.stored_bits))
+        held.append(Held(k + 1, "bias", layer.n_out, layer.word.stored_bits))
+        rows = 0 if layer.output else spec.feedback_rows(k)
+        if rows and not spec.regenerates_feedback:
+            bits = _FEEDBACK_BITS[spec.feedback_format]
+            if spec.rule.non_negative:  # no sign to store
+                bits = {8: 7, 2: 1, 1: 0}[bits]
+            held.append(Held(k + 1, "feedback", rows * layer.n_out, bits))
+    return held
+
+
+def buffers(spec: NetworkSpec) -> list[Buffer]:
+    """Return the words that wait between a layer's forward pass and its update, one sample in flight.
+
+    A rule without locking holds nothing: a layer updates while its input is still there. The input of the
+    output layer waits for its own error under every rule and is no cost of the rule.
+
+    Notes
+    -----
+    Update and backward locking: Frenkel et al. 2021, section 1. Two delta vectors are alive at a time
+    (contract, section 5).
+    """
+    rule, n_hidden = spec.rule, len(spec.layers) - 1
+    if spec.locking is Locking.NONE or n_hidden == 0:
+        return []
+    waits_for = "the output error" if spec.locking is Locking.UPDATE else "the delta of the layer above"
+    if spec.locking is not rule.locking:
+        waits_for = "the update gate, which needs the prediction"
+    held = []
+    for k, layer in enumerate(spec.layers[:-1]):
+        reason = f"{spec.locking.value} locking: waits for {waits_for}"
+        held.append(Buffer(k + 1, "activation", layer.n_in, _input_bits(spec, k), reason))
+        held.append(Buffer(k + 1, "gate", layer.n_out, _GATE_BITS, reason))
+    error_bits = 2 if rule.signal.name == "SIGN_ERROR" else _ERROR_BITS
+    if rule.locking is not Locking.NONE:
+        held.append(Buffer(n_hidden + 1, "error", spec.n_outputs, error_bits, "read by every layer that waits for it"))
+    if rule.holds_deltas:
+        sizes = [layer.n_out for layer in spec.layers[:-1]]
+        # the layer in progress and the one above it are alive; the output layer's d is the error
+        words = max((a + b for a, b in pairwise(sizes)), default=sizes[0])
+        held.append(
+            Buffer(n_hidden, "delta", words, spec.layers[0].delta_bits, "the layer in progress and the one above")
+        )
+    return held

@@ -1,0 +1,59 @@
+"""Figure of a sweep: mispredictions of each predictor against its storage. Needs matplotlib, the extra `plot`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgelearn.files import write_whole
+from edgelearn.reports.plots.stream import COLOURS, METADATA, STYLE, check_plot
+from edgelearn.runs.branch import BranchReport
+
+MARKS = "osD^vP*X<>"
+
+
+def plot_sweep(reports: Sequence[BranchReport], path: Path) -> None:
+    """Draw MPKI, or the rate where instructions are not known, against KiB of storage.
+
+    Parameters
+    ----------
+    reports : of one trace, one a budget
+    path : ends in .png or .svg; the same reports give the same bytes with the same matplotlib
+
+    Raises
+    ------
+    UserError : "plot file ...", "matplotlib is not installed ..."
+    """
+    check_plot(path)
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    first = reports[0].content
+    known = first["instructions"] is not None
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for report in reports:
+        for row in report.content["predictors"]:
+            value = row["mpki"] if known else row["rate_percent"]
+            lines.setdefault(row["given"], []).append((row["storage_bits"] / 8192, value))
+    with style.context(["default", STYLE]):
+        figure = Figure(figsize=(7, 4.5), layout="constrained")
+        axes = figure.add_subplot()
+        for k, (name, points) in enumerate(lines.items()):
+            x, y = zip(*points, strict=True)
+            dashed = "-" if k < len(COLOURS) else "--"
+            axes.plot(
+                x, y, color=COLOURS[k % len(COLOURS)], marker=MARKS[k % len(MARKS)], markersize=4, linestyle=dashed,
+                linewidth=1.2, label=name,
+            )  # fmt: skip
+        axes.set_xscale("log", base=2)
+        ticks = [report.content["predictors"][0]["storage_bits"] / 8192 for report in reports]
+        axes.set_xticks([2.0**k for k in range(1, 8) if min(ticks) / 2 <= 2.0**k <= 2 * max(ticks)])
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("storage, KiB")
+        axes.set_ylabel("mispredictions per 1000 instructions" if known else "mispredicted, %")
+        axes.set_title(f"{first['trace']}, {first['branches']:,} branches", loc="left", fontsize=10)
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        suffix = path.suffix.lower()
+        write_whole(path, lambda file: figure.savefig(file, format=suffix[1:], metadata=METADATA[suffix]))

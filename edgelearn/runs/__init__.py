@@ -1,0 +1,1 @@
+"""Runs: from settings to a resumable, priced result."""

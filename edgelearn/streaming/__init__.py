@@ -1,0 +1,1 @@
+"""Learning on a stream: the integer front end, prequential scores, drift."""

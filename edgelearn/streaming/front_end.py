@@ -1,0 +1,221 @@
+"""The front end: what a sensor measures becomes input levels, in integers and one sample at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgelearn.errors import UserError, unknown
+from edgelearn.network.kernels import tables as t
+from edgelearn.network.kernels.arrays import FrontEndState
+
+ENCODERS = ("signed", "levels", "on-off", "threshold", "delta")
+FEATURES = ("samples", "statistics")
+WORD_BITS = 22
+_UNSEEN = -(2**30)  # exponent of a channel that was always zero
+_ENCODERS = {
+    "signed": t.ENCODER_SIGNED,
+    "levels": t.ENCODER_LEVELS,
+    "on-off": t.ENCODER_ON_OFF,
+    "threshold": t.ENCODER_THRESHOLD,
+    "delta": t.ENCODER_DELTA,
+}
+
+
+@dataclass(frozen=True)
+class FrontEndSpec:
+    """Settings of a front end (contract, section 10).
+
+    Parameters
+    ----------
+    n_channels : values of a sample
+    window, stride : samples of a row, and from one row to the next
+    features : "samples" gives the whole window, "statistics" six figures a channel
+    time_constant : mean and deviation follow the last 2^time_constant rows
+    reach : mean absolute deviations that the highest level stands for
+    encoder : "signed", "levels", "on-off", "threshold" or "delta"
+    input_bits : bits of a level, 1 to 8; "threshold" sends single bits
+    input_threshold : levels of at most this size are no events (signed, on-off)
+    thresholds : on each side of the mean (threshold)
+    delta : change that is sent, in sixteenths of the mean absolute deviation (delta)
+
+    Raises
+    ------
+    UserError
+        "window ...", "encoder ..." and so on, with what is allowed.
+    """
+
+    n_channels: int
+    window: int = 1
+    stride: int = 1
+    features: str = "samples"
+    time_constant: int = 8
+    reach: int = 3
+    encoder: str = "signed"
+    input_bits: int = 5
+    input_threshold: int = 0
+    thresholds: int = 2
+    delta: int = 8
+
+    def __post_init__(self) -> None:
+        if self.encoder not in ENCODERS:
+            raise unknown("encoder", self.encoder, ENCODERS)
+        if self.features not in FEATURES:
+            raise unknown("kind of features", self.features, FEATURES)
+        for name, lowest, highest in (
+            ("n_channels", 1, 16_000),
+            ("window", 1, 100_000),
+            ("stride", 1, 1_000_000),
+            ("time_constant", 0, 24),
+            ("reach", 1, 64),
+            ("input_bits", 1, 8),
+            ("input_threshold", 0, 254),
+            ("thresholds", 1, 63),
+            ("delta", 1, 1024),
+        ):
+            value = getattr(self, name)
+            if not lowest <= value <= highest:
+                raise UserError(f"{name} {value} cannot be built; give {lowest} to {highest}")
+        if self.features == "statistics" and self.window < 2:
+            raise UserError(f"statistics of a window of {self.window} cannot be built; give --window 2 or more")
+        if self.encoder == "signed" and self.input_bits < 2:
+            raise UserError("encoder 'signed' needs a bit for the sign; give --input-bits 2 or more")
+        if self.encoder == "threshold" and self.input_bits != 1:
+            raise UserError(f"encoder 'threshold' sends single bits, not {self.input_bits}; give --input-bits 1")
+
+    @property
+    def n_features(self) -> int:
+        return self.n_channels * (t.N_STATISTICS if self.features == "statistics" else self.window)
+
+    @property
+    def n_inputs(self) -> int:
+        """Count the inputs of a network behind this front end."""
+        return self.n_features * {"signed": 1, "levels": 1, "threshold": 2 * self.thresholds}.get(self.encoder, 2)
+
+    @property
+    def top(self) -> int:
+        """Highest level of a normalised feature; thresholds are set on a scale of 127."""
+        if self.encoder == "threshold":
+            return 127
+        return (1 << (self.input_bits - (self.encoder == "signed"))) - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Input levels of rows, uint8[n, n_inputs] (int8 where signed), and the sample that ends each, int64[n]."""
+
+    levels: np.ndarray
+    ends: np.ndarray
+
+
+class FrontEnd:
+    """A front end at work.
+
+    Example
+    -------
+    >>> front_end = FrontEnd(FrontEndSpec(1))
+    >>> x = np.array([[0.0], [4.0], [-4.0], [8.0]], np.float32)
+    >>> front_end.rows(x, np.zeros(4, np.int64)).levels.tolist()
+    [[0], [5], [-7], [7]]
+    """
+
+    def __init__(self, spec: FrontEndSpec) -> None:
+        self.spec = spec
+        n_features = spec.n_features
+        self.state = FrontEndState(
+            ring=np.zeros((spec.window, spec.n_channels), np.int64),
+            features=np.zeros(n_features, np.int64),
+            mean=np.zeros(n_features, np.int64),
+            deviation=np.zeros(n_features, np.int64),
+            sent=np.zeros(n_features, np.int64),
+            place=np.zeros(t.FRONT_END_PLACE, np.int64),
+        )
+        self.exponents = np.full(spec.n_channels, _UNSEEN, np.int64)
+        self._settings = np.zeros(t.FRONT_END_SETTINGS, np.int64)
+        self._settings[t.STATISTICS] = spec.features == "statistics"
+        self._settings[t.STRIDE_ROWS], self._settings[t.TIME_CONSTANT] = spec.stride, spec.time_constant
+        self._settings[t.REACH], self._settings[t.ENCODER] = spec.reach, _ENCODERS[spec.encoder]
+        self._settings[t.TOP] = spec.top
+        self._settings[t.INPUT_THRESHOLD], self._settings[t.THRESHOLDS] = spec.input_threshold, spec.thresholds
+        self._settings[t.DELTA] = spec.delta
+
+    def rows(self, x: np.ndarray, segment: np.ndarray) -> Rows:
+        """Take samples, float32[n, n_channels] and int64[n], and return the rows that end with one of them."""
+        from edgelearn.streaming.kernel import run_front_end  # numba is imported when a simulation starts
+
+        words, shifts = self._words(x)
+        n_rows = len(x)
+        if self.spec.stride > 1:  # windows begin anew with each segment, so that rows may be closer than a stride there
+            n_rows = min(n_rows, n_rows // self.spec.stride + int(np.count_nonzero(np.diff(segment))) + 2)
+        levels = np.zeros((n_rows, self.spec.n_inputs), np.uint8)
+        ends = np.zeros(n_rows, np.int64)
+        found = run_front_end(words, shifts, segment, self._settings, self.state, levels, ends)
+        return Rows(self._as_levels(levels[:found]), ends[:found])
+
+    def _as_levels(self, levels: np.ndarray) -> np.ndarray:
+        return levels.view(np.int8) if self.spec.encoder == "signed" else levels
+
+    def _words(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return words and how much each channel's exponent grew before each; exponents never fall."""
+        exact = np.asarray(x, np.float64)
+        if ((np.abs(exact) < np.ldexp(1.0, self.exponents)) | (exact == 0)).all():  # none grows: quick for one sample
+            words = np.rint(np.ldexp(exact, WORD_BITS - self.exponents)).astype(np.int64)
+            return words, np.zeros(words.shape, np.uint8)
+        exponents = np.frexp(exact)[1].astype(np.int64)
+        exponents[exact == 0] = _UNSEEN
+        grown = np.maximum.accumulate(np.concatenate([self.exponents[None], exponents]), axis=0)
+        growth = np.where(grown[:-1] == _UNSEEN, 0, np.diff(grown, axis=0))
+        self.exponents = grown[-1]
+        return _as_words(exact, grown[1:]), np.minimum(growth, 255).astype(np.uint8)
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """Return the levels of samples, uint8[n, n_inputs], and leave all statistics as they are.
+
+        Raises
+        ------
+        UserError
+            "windows of ... cannot be encoded one by one"
+        """
+        from edgelearn.streaming.kernel import encode_only
+
+        if self.spec.window > 1:
+            raise UserError(f"windows of {self.spec.window} cannot be encoded one by one; use a window of 1")
+        words = _as_words(np.asarray(x, np.float64), np.broadcast_to(self.exponents, x.shape))
+        levels = np.zeros((len(x), self.spec.n_inputs), np.uint8)
+        encode_only(words, self._settings, self.state, levels)
+        return self._as_levels(levels)
+
+    def quiet(self) -> np.ndarray:
+        """Return values that make no event, float64[n_channels]: each mean, or what the delta encoder sent last.
+
+        They stand in for what is missing from a sample, with a window of 1.
+        """
+        still = self.state.sent if self.spec.encoder == "delta" else self.state.mean
+        return np.where(self.exponents == _UNSEEN, 0, np.ldexp(np.rint(still / 256), self.exponents - WORD_BITS))
+
+    def save(self) -> dict[str, np.ndarray]:
+        """Return everything that changes, as plain arrays."""
+        return {"exponents": self.exponents.copy()} | {k: v.copy() for k, v in self.state._asdict().items()}
+
+    def restore(self, saved: dict[str, np.ndarray]) -> None:
+        """Continue from what `save` returned."""
+        self.exponents = saved["exponents"].copy()
+        for name, array in self.state._asdict().items():
+            array[...] = saved[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle what `save` gives: pickled arrays may come back as parts of a file that cannot be written."""
+        return {"spec": self.spec, "saved": self.save()}
+
+    def __setstate__(self, stored: dict[str, Any]) -> None:
+        FrontEnd.__init__(self, stored["spec"])
+        self.restore(stored["saved"])
+
+
+def _as_words(exact: np.ndarray, exponents: np.ndarray) -> np.ndarray:
+    """Return rint(x * 2^(22 - E)); a word beyond the exponent's range is as large as any can be."""
+    scaled = np.rint(np.ldexp(exact, np.where(exponents == _UNSEEN, 0, WORD_BITS - exponents)))
+    scaled = np.where(exponents == _UNSEEN, 0, scaled)
+    return np.clip(scaled, -(2.0**WORD_BITS), 2.0**WORD_BITS).astype(np.int64)

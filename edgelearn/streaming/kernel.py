@@ -1,0 +1,180 @@
+"""The front end: words of a sensor to rows of input levels (contract, section 10), one sample after another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgelearn.fixedpoint.lanes import compiled, inlined
+from edgelearn.network.kernels import tables as t
+
+
+@inlined
+def rounded(x, s):  # type: ignore[no-untyped-def]
+    """Return rn(x, s), s >= 0."""
+    return (x + ((np.int64(1) << s) >> 1)) >> s
+
+
+@inlined
+def divided(a, b):  # type: ignore[no-untyped-def]
+    """Return a / b rounded to the nearest, halves up; b > 0."""
+    return (2 * a + b) // (2 * b)
+
+
+@compiled
+def shift_channel(c, by, settings, state):  # type: ignore[no-untyped-def]
+    """Bring everything that is in words of a channel to a larger exponent."""
+    by = min(np.int64(by), np.int64(31))
+    n_channels, window = state.ring.shape[1], state.ring.shape[0]
+    for i in range(window):
+        state.ring[i, c] = rounded(state.ring[i, c], by)
+    for f in range(state.mean.shape[0]):
+        if settings[t.STATISTICS]:
+            own = f // t.N_STATISTICS == c and f % t.N_STATISTICS != t.CROSSINGS
+        else:
+            own = f % n_channels == c
+        if own:
+            state.mean[f] = rounded(state.mean[f], by)
+            state.deviation[f] = rounded(state.deviation[f], by)
+            state.sent[f] = rounded(state.sent[f], by)
+
+
+@compiled
+def take_features(settings, state):  # type: ignore[no-untyped-def]
+    """Write the features of the window that ends here, oldest word first."""
+    window, n_channels = state.ring.shape
+    newest = state.place[t.RING_AT]
+    if not settings[t.STATISTICS]:
+        for i in range(window):
+            at = (newest + 1 + i) % window
+            for c in range(n_channels):
+                state.features[i * n_channels + c] = state.ring[at, c]
+        return
+    for c in range(n_channels):
+        total, low, high = np.int64(0), state.ring[0, c], state.ring[0, c]
+        for i in range(window):
+            word = state.ring[i, c]
+            total += word
+            low, high = min(low, word), max(high, word)
+        mean = total // window
+        spread, rough, crossings = np.int64(0), np.int64(0), np.int64(0)
+        before = state.ring[(newest + 1) % window, c]
+        for i in range(window):
+            word = state.ring[(newest + 1 + i) % window, c]
+            spread += abs(word - mean)
+            rough += abs(word - before)
+            crossings += (word >= mean) != (before >= mean)
+            before = word
+        first = c * t.N_STATISTICS
+        state.features[first] = mean
+        state.features[first + 1] = spread // window
+        state.features[first + 2] = low
+        state.features[first + 3] = high
+        state.features[first + 4] = rough // (window - 1)
+        state.features[first + t.CROSSINGS] = crossings << 12  # so that its mean has digits enough
+
+
+@compiled
+def adapt(settings, state):  # type: ignore[no-untyped-def]
+    """Move mean and deviation of each feature towards the row at hand."""
+    n = state.place[t.ROWS_SEEN]
+    k = np.int64(0)
+    while n >> k:
+        k += 1
+    k = min(k, settings[t.TIME_CONSTANT])
+    for f in range(state.features.shape[0]):
+        distance = 256 * state.features[f] - state.mean[f]
+        if n > 0:
+            state.deviation[f] += rounded(abs(distance) - state.deviation[f], k)
+        state.mean[f] += rounded(distance, k)
+
+
+@compiled
+def encode(settings, state, levels, row, adapting):  # type: ignore[no-untyped-def]
+    """Write the input levels of the row at hand."""
+    encoder, top, reach = settings[t.ENCODER], settings[t.TOP], settings[t.REACH]
+    n_thresholds = settings[t.THRESHOLDS]
+    for f in range(state.features.shape[0]):
+        value, deviation = 256 * state.features[f], state.deviation[f]
+        if encoder == t.ENCODER_DELTA:
+            if state.place[t.ROWS_SEEN] == 0:
+                state.sent[f] = value
+            step = divided(deviation * settings[t.DELTA], np.int64(16))
+            difference = value - state.sent[f]
+            count = np.int64(0)
+            if step > 0:
+                count = min(abs(difference) // step, top)
+            levels[row, 2 * f] = count if difference > 0 else 0
+            levels[row, 2 * f + 1] = count if difference < 0 else 0
+            if adapting:
+                state.sent[f] += count * step if difference > 0 else -count * step
+            continue
+        u = np.int64(0)
+        if deviation > 0:
+            u = divided((value - state.mean[f]) * top, reach * deviation)
+            u = max(min(u, top), -top)
+        if encoder == t.ENCODER_LEVELS:
+            levels[row, f] = (u + top + 1) >> 1
+        elif encoder == t.ENCODER_SIGNED:
+            levels[row, f] = u & 255 if abs(u) > settings[t.INPUT_THRESHOLD] else 0
+        elif encoder == t.ENCODER_ON_OFF:
+            heard = abs(u) > settings[t.INPUT_THRESHOLD]
+            levels[row, 2 * f] = u if heard and u > 0 else 0
+            levels[row, 2 * f + 1] = -u if heard and u < 0 else 0
+        else:
+            first = 2 * n_thresholds * f
+            for j in range(n_thresholds):
+                threshold = divided((j + 1) * top, n_thresholds + 1)
+                levels[row, first + j] = u >= threshold
+                levels[row, first + n_thresholds + j] = u <= -threshold
+
+
+@compiled
+def run_front_end(words, shifts, segment, settings, state, levels, ends):  # type: ignore[no-untyped-def]
+    """Take samples one after another; return how many rows ended.
+
+    Parameters
+    ----------
+    words : int64[n, n_channels]
+    shifts : uint8[n, n_channels], growth of a channel's exponent before a sample
+    segment : int64[n], a window does not go from one to the next
+    settings : int64[FRONT_END_SETTINGS]; state : FrontEndState, changed
+    levels : uint8[rows, n_in], written; ends : int64[rows], written: the sample that ends each row
+    """
+    n_rows = np.int64(0)
+    place = state.place
+    window, stride = state.ring.shape[0], settings[t.STRIDE_ROWS]
+    for i in range(words.shape[0]):
+        for c in range(words.shape[1]):
+            if shifts[i, c]:
+                shift_channel(c, shifts[i, c], settings, state)
+        if segment[i] != place[t.SEGMENT]:
+            place[t.SEGMENT], place[t.IN_SEGMENT] = segment[i], 0
+        place[t.RING_AT] = (place[t.RING_AT] + 1) % window
+        for c in range(words.shape[1]):
+            state.ring[place[t.RING_AT], c] = words[i, c]
+        place[t.IN_SEGMENT] += 1
+        beyond = place[t.IN_SEGMENT] - window
+        if beyond < 0 or beyond % stride:
+            continue
+        take_features(settings, state)
+        adapt(settings, state)
+        encode(settings, state, levels, n_rows, True)
+        place[t.ROWS_SEEN] += 1
+        ends[n_rows] = i
+        n_rows += 1
+    return n_rows
+
+
+@compiled
+def encode_only(words, settings, state, levels):  # type: ignore[no-untyped-def]
+    """Encode samples with the statistics at hand and change nothing that lasts; every sample is a row.
+
+    Parameters
+    ----------
+    words : int64[n, n_features], in the exponents of `state`
+    levels : uint8[n, n_in], written
+    """
+    for i in range(words.shape[0]):
+        for f in range(words.shape[1]):
+            state.features[f] = words[i, f]
+        encode(settings, state, levels, i, False)

@@ -1,0 +1,568 @@
+"""validate(config) -> Validation: a fixed-point run beside its float twin, and where precision is lost."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgelearn import __version__
+from edgelearn.config import RunConfig
+from edgelearn.files import make_folder, write_text
+from edgelearn.network.encoding import encode_levels
+from edgelearn.network.kernels import tables as t
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import NetworkSpec
+from edgelearn.references.closed_form import (
+    FloatWeights,
+    Passed,
+    backpropagated,
+    binary_units,
+    pass_samples,
+    stored_weights,
+    update_of,
+    viewed_weights,
+)
+from edgelearn.references.online_twin import OnlineTwin, autograd_update
+from edgelearn.references.torch_online import one_thread
+from edgelearn.reports.dataset import network_as_dict, sparkline
+from edgelearn.rules.rule import Feedback, Signal
+from edgelearn.runs.checkpoint import CONTRACT
+from edgelearn.runs.dataset import design_for, load_data
+from edgelearn.runs.epochs import Progress, train
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+VALIDATION = "validation.json"
+PROBE_SAMPLES = 256  # training samples whose signals are compared before the first epoch and after each
+STEP_SAMPLES = 16  # of these, samples whose whole update is compared
+GAP_POINTS, ANGLE_DEGREES = 0.3, 5.0  # what a run that follows its twin stays within
+
+_ANGLES = ("equal_weights", "own_weights", "to_backprop_fixed", "to_backprop_float")  # as they are printed
+INEXACT = ("overflows", "saturations", "step_saturations")  # counters of what did not fit
+
+
+class _Beside(Learner):
+    """A learner whose twin learns every sample too."""
+
+    def __init__(self, spec: NetworkSpec, strict: bool) -> None:
+        super().__init__(spec, strict)
+        self.twin = OnlineTwin(spec, stored_weights(self))
+
+    def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        self.twin.learn(levels, labels)
+        return super().learn(levels, labels)
+
+    def set_halvings(self, halvings: int) -> None:
+        self.twin.halvings = halvings
+        super().set_halvings(halvings)
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """What kernels made of n samples without learning: raw words, int64[n, n_out], one array a layer.
+
+    Parameters
+    ----------
+    indices : q; activations, gates, modulators : of hidden layers
+    scores : p, [n, n_outputs]
+    deltas : d; the error in the output layer
+    """
+
+    indices: list[np.ndarray]
+    activations: list[np.ndarray]
+    gates: list[np.ndarray]
+    scores: np.ndarray
+    modulators: list[np.ndarray]
+    deltas: list[np.ndarray]
+
+
+def validate(
+    config: RunConfig,
+    out: Path | None = None,
+    on_progress: Callable[[Progress, int], None] = lambda progress, n_train: None,
+) -> Validation:
+    """Learn a data set in fixed point and in float, and compare the two from start to end.
+
+    Parameters
+    ----------
+    out : folder for validation.json
+    on_progress : called after every chunk with the progress and the number of training samples
+
+    Raises
+    ------
+    UserError
+        For anything the user can mend; "torch is not installed ...".
+    """
+    data = load_data(config)
+    spec = design_for(config, data)
+    levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
+    tests = encode_levels(data.test_x, data.low, data.high, config.input_bits)
+    chosen = np.random.default_rng([config.seed, 3]).permutation(len(levels))[:PROBE_SAMPLES]
+    points: list[dict[str, Any]] = []
+
+    def note(learner: _Beside, epoch: int) -> None:
+        point: dict[str, Any] = {"epoch": epoch}
+        if len(tests):
+            point |= _accuracies(learner.predict(tests), learner.twin.predict(tests), data.test_y)
+        points.append(point | _compare(learner, levels[chosen], data.train_y[chosen]))
+
+    with one_thread():
+        if out is not None:
+            make_folder(out)
+        learner = _Beside(spec, config.strict)
+        note(learner, 0)
+
+        def after_chunk(progress: Progress) -> None:
+            if progress.position == 0:
+                note(learner, progress.epoch)
+            on_progress(progress, len(levels))
+
+        train(
+            learner,
+            (levels, data.train_y),
+            (tests[:0], data.test_y[:0]),  # tested in `note`
+            config.epochs,
+            config.halve_every,
+            config.seed,
+            Progress(),
+            after_chunk,
+        )
+    content = {
+        "edgelearn": __version__,
+        "contract": CONTRACT,
+        "config": config.model_dump(mode="json"),
+        "data": {
+            "name": data.name,
+            "source": data.source,
+            "train_samples": len(levels),
+            "test_samples": len(tests),
+            "probe_samples": len(chosen),
+            "step_samples": min(STEP_SAMPLES, len(chosen)),
+        },
+        "network": network_as_dict(spec),
+        "verdict": _verdict(points),
+        "points": points,
+    }
+    validation = Validation(_plain(content))
+    if out is not None:
+        write_text(out / VALIDATION, validation.to_json())
+    return validation
+
+
+def _accuracies(fixed: np.ndarray, in_float: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return accuracies, their gap, and its standard error: only samples that just one of the two gets right count."""
+    fixed_right, float_right = fixed == labels, in_float == labels
+    return {
+        "fixed_accuracy_percent": 100 * float(fixed_right.mean()),
+        "float_accuracy_percent": 100 * float(float_right.mean()),
+        "gap_points": 100 * (float(float_right.mean()) - float(fixed_right.mean())),
+        "gap_standard_error": 100 * math.sqrt(np.count_nonzero(fixed_right != float_right)) / len(labels),
+        "same_class_percent": 100 * float((fixed == in_float).mean()),
+    }
+
+
+def _verdict(points: list[dict[str, Any]]) -> dict[str, Any]:
+    """Say whether the run follows its twin: accuracy at the end, at every point signals and angles to backpropagation.
+
+    On few test samples chance alone may open a gap; two standard errors are allowed.
+    """
+    gap, allowed = points[-1].get("gap_points"), max(GAP_POINTS, 2 * points[-1].get("gap_standard_error", 0.0))
+    worst, worst_pooled = (_largest_difference(points, kind) for kind in ("angle_signal", "angle_signal_pooled"))
+    finite = all(math.isfinite(layer["weights"]["rms_difference"]) for layer in points[-1]["layers"])
+    silent = sorted({layer["layer"] for point in points for layer in point["layers"] if layer["silent"]})
+    accuracy_follows = finite and (gap is None or abs(gap) <= allowed)
+    angles_follow = finite and (worst is None or worst < ANGLE_DEGREES)
+    return {
+        "follows": accuracy_follows and angles_follow and not silent,
+        "accuracy_follows": accuracy_follows,
+        "angles_follow": angles_follow,
+        "signals_follow": not silent,
+        "silent_layers": silent,
+        "gap_points": gap,
+        "gap_points_allowed": allowed,
+        "largest_angle_difference": worst,
+        "largest_angle_difference_pooled": worst_pooled,
+        "angle_difference_allowed": ANGLE_DEGREES,
+    }
+
+
+def _largest_difference(points: list[dict[str, Any]], kind: str) -> float | None:
+    angles = [layer[kind]["difference"] for point in points for layer in point["layers"]]
+    return max((abs(angle) for angle in angles if angle is not None), default=None)
+
+
+def _compare(learner: _Beside, levels: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Compare the run and its twin as they are now, on training samples; looking teaches neither."""
+    spec = learner.spec
+    x = levels / spec.layers[0].input_one
+    own, views = learner.twin.numbers(), viewed_weights(learner)
+    twin = pass_samples(spec, own, x, labels)
+    equal = pass_samples(spec, views, x, labels)
+    words = kernel_words(learner, levels, labels)
+    prescribed = backpropagated(views, equal), backpropagated(own, twin)
+    steps, lost = _steps(learner, views, levels[:STEP_SAMPLES], labels[:STEP_SAMPLES])
+    stored, counters = stored_weights(learner), learner.counters
+    layers = []
+    for k, layer in enumerate(spec.layers):
+        row: dict[str, Any] = {"layer": k + 1, "shape": f"{layer.n_in} x {layer.n_out}", "learns": layer.learns}
+        row["silent"] = layer.learns and _is_silent(words.deltas[k], twin.deltas[k], twin.deltas[-1])
+        row["weights"] = _deviation(stored.weights[k], own.weights[k])
+        signals = [words.deltas[k], equal.deltas[k], twin.deltas[k]]
+        backprop = [] if layer.output else [part[k] for part in prescribed]
+        row["angle_signal"] = _angles(signals, backprop, pooled=False)
+        row["angle_signal_pooled"] = _angles(signals, backprop, pooled=True)
+        row["at_rails_percent"] = _at_rails(words, k)
+        row["vanished"] = _vanished(words, equal, k, layer.output) | {"steps": lost[k]}
+        row["one_sample"] = steps[k]
+        row |= {name: int(counters[name][k]) for name in INEXACT}
+        layers.append(row)
+    return {"score_difference": float(np.abs(words.scores / 255 - equal.scores).mean()), "layers": layers}
+
+
+def kernel_words(learner: Learner, levels: np.ndarray, labels: np.ndarray) -> Words:
+    """Take samples through the kernels with the learner's words, each forward and back; the learner stays as it is."""
+    spec, probe = learner.spec, _copy_of(learner)
+    probe.state.layers[:, t.LEARNS] = 0
+    arrays, last = probe.state.arrays, len(spec.layers) - 1
+    n_out = spec.sizes[1:]
+    scores = np.zeros((len(levels), spec.n_outputs), np.int64)
+    indices, deltas = ([np.zeros((len(levels), n), np.int64) for n in n_out] for _ in range(2))
+    activations, gates, modulators = ([np.zeros((len(levels), n), np.int64) for n in n_out[:-1]] for _ in range(3))
+    for s in range(len(levels)):
+        probe.learn(levels[s : s + 1], labels[s : s + 1])
+        scores[s] = arrays.scores[0, : n_out[last]]
+        for k, n in enumerate(n_out):
+            indices[k][s], deltas[k][s] = arrays.indices[k, :n], arrays.deltas[k, :n]
+            if k < last:
+                activations[k][s], gates[k][s] = arrays.inputs[k + 1, :n], arrays.gates[k, :n]
+                if _has_signal(probe, k, int(labels[s])):
+                    modulators[k][s] = arrays.sums[k, :n]
+    if not spec.rule.learns_hidden:
+        deltas[:-1] = [np.zeros_like(d) for d in deltas[:-1]]
+    return Words(indices, activations, gates, scores, modulators, deltas)
+
+
+def _copy_of(learner: Learner) -> Learner:
+    """Return a learner with the same words that learns whatever it predicts."""
+    copied = Learner(learner.spec)
+    copied.restore(learner.save())
+    copied.state.net[t.UPDATE_GATE] = t.GATE_ALWAYS
+    return copied
+
+
+def _has_signal(learner: Learner, k: int, label: int) -> bool:
+    """Return whether kernels formed modulators of hidden layer k: some lane of the teaching signal was not zero."""
+    spec, n_active = learner.spec, learner.state.arrays.n_active
+    if spec.rule.signal is Signal.NONE:
+        return False
+    if spec.rule.signal is Signal.TARGET:
+        return spec.n_outputs > 1 or label > 0
+    return bool(n_active[-1 if spec.rule.feedback is Feedback.DIRECT else k + 1])
+
+
+def _deviation(fixed: np.ndarray, in_float: np.ndarray) -> dict[str, float]:
+    """Compare weights; relative to the root mean square of the twin's."""
+    difference, size = fixed - in_float, _rms(in_float)
+    return {
+        "rms_difference": _rms(difference),
+        "largest_difference": float(np.abs(difference).max()),
+        "float_rms": size,
+        "relative_rms": _rms(difference) / size if size else math.nan,
+        "relative_largest": float(np.abs(difference).max()) / size if size else math.nan,
+    }
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+
+
+def _angles(signals: list[np.ndarray], backprop: list[np.ndarray], pooled: bool) -> dict[str, float | None]:
+    """Return angles in degrees between signals: mean over samples, or `pooled`, of all samples as one vector.
+
+    Parameters
+    ----------
+    signals : fixed point; float at the same weights; float twin; each [n, n_out]
+    backprop : gradients of backpropagation at the weights in fixed point, and at the twin's; or nothing
+
+    Notes
+    -----
+    Samples count where no vector is zero, and all angles are of the same samples.
+    """
+    vectors = [np.asarray(v, np.float64) for v in (*signals, *backprop)]
+    with np.errstate(all="ignore"):
+        present = np.all([np.isfinite(v).all(axis=1) & (np.abs(v).max(axis=1) > 0) for v in vectors], axis=0)
+        vectors = [v[present].reshape(1, -1) if pooled else v[present] for v in vectors]
+        found: dict[str, float | None] = dict.fromkeys(
+            ("equal_weights", "own_weights", "to_backprop_fixed", "to_backprop_float", "difference")
+        )
+        if present.any():
+            fixed, equal, twin = vectors[:3]
+            found["equal_weights"], found["own_weights"] = _degrees(fixed, equal), _degrees(fixed, twin)
+            if backprop:
+                a, b = _degrees(fixed, vectors[3]), _degrees(twin, vectors[4])
+                found |= {"to_backprop_fixed": a, "to_backprop_float": b, "difference": a - b}
+    return found | {"samples_percent": 100 * float(present.mean())}
+
+
+def _degrees(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the mean angle between rows, by the chord: exact for small angles too."""
+    a = a / np.linalg.norm(a, axis=1, keepdims=True)
+    b = b / np.linalg.norm(b, axis=1, keepdims=True)
+    apart, together = np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1)
+    return float(np.degrees(2 * np.arctan2(apart, together)).mean())
+
+
+def _is_silent(fixed: np.ndarray, twin: np.ndarray, twin_errors: np.ndarray) -> bool:
+    """Return whether no sample has a signal in fixed point while the float twin's has.
+
+    Where every error of the twin is too small for a word, nothing is left to learn, and silence is right.
+    """
+    return bool(not fixed.any() and twin.any() and np.abs(twin_errors).max() >= 0.5 / 255)
+
+
+def _at_rails(words: Words, k: int) -> dict[str, float]:
+    """Return which share of pre-activations the index cut, and of activations (or p) are as large as words can be."""
+    q = words.indices[k]
+    if k < len(words.gates):
+        largest = np.abs(words.activations[k]) == 127
+    else:
+        largest = (words.scores == 0) | (words.scores == 255)
+    return {
+        "sums": 100 * float(np.mean((q == -128) | (q == 127))),
+        "activations": 100 * float(np.mean(largest)),
+    }
+
+
+def _vanished(words: Words, equal: Passed, k: int, output: bool) -> dict[str, dict[str, float | None] | None]:
+    """Return what is zero in fixed point and not in float, at the same weights.
+
+    Signals are modulators, in the output layer errors; deltas are gated modulators.
+    """
+    if output:
+        return {"signals": _zeros(words.deltas[k], equal.deltas[k]), "gates": None, "deltas": None}
+    return {
+        "signals": _zeros(words.modulators[k], equal.modulators[k]),
+        "gates": _zeros(words.gates[k], equal.gates[k]),
+        "deltas": _zeros(words.deltas[k], equal.deltas[k]),
+    }
+
+
+def _zeros(fixed: np.ndarray, in_float: np.ndarray) -> dict[str, float | None]:
+    """Return how many of the numbers that are not zero in float are zero words: of their count, of their size."""
+    size = np.abs(in_float)
+    return _shares(np.array([_zero_tally(fixed, size)]))
+
+
+def _zero_tally(fixed: np.ndarray, size: np.ndarray) -> tuple[float, float, float, float]:
+    """Count numbers that are not zero in float, those among them that are zero words, and add up the sizes of both."""
+    gone = (fixed == 0) & (size > 0)
+    return float(np.count_nonzero(gone)), float(np.count_nonzero(size)), float(size[gone].sum()), float(size.sum())
+
+
+def _shares(tallies: np.ndarray) -> dict[str, float | None]:
+    gone, present, lost, size = tallies.sum(axis=0)
+    return {
+        "percent": 100 * gone / present if present else None,
+        "size_percent": 100 * lost / size if size else None,
+    }
+
+
+def _steps(
+    learner: Learner, views: FloatWeights, levels: np.ndarray, labels: np.ndarray
+) -> tuple[list[dict[str, Any] | None], list[dict[str, float | None] | None]]:
+    """Compare the update that kernels make of single samples with that of the reference, at the same weights.
+
+    Returns
+    -------
+    for each layer, None where it does not learn: differences by tensor; share of steps that vanished
+    """
+    spec, units = learner.spec, binary_units(learner.spec)
+    probe, halvings = _copy_of(learner), int(learner.state.net[t.HALVINGS])
+    n_layers = len(spec.layers)
+    before = [
+        (probe.state.weights(k).astype(np.int64), probe.state.biases(k).astype(np.int64)) for k in range(n_layers)
+    ]
+    kept = probe.state.arrays.weights.copy()
+    autograd = spec.rule.weight_transport and not spec.event_threshold and not spec.dead_zone
+    differences: list[dict[str, list[np.ndarray]]] = [{"weights": [], "biases": []} for _ in spec.layers]
+    tallies: list[list[tuple[float, float, float, float]]] = [[] for _ in spec.layers]
+    for s in range(len(levels)):
+        probe.state.arrays.weights[:] = kept
+        probe.learn(levels[s : s + 1], labels[s : s + 1])
+        x, label = levels[s : s + 1] / spec.layers[0].input_one, labels[s : s + 1]
+        if autograd:
+            ideal = autograd_update(spec, views, x[0], int(label[0]), halvings)
+        else:
+            ideal = update_of(spec, pass_samples(spec, views, x, label), halvings=halvings)
+        binary = update_of(spec, pass_samples(spec, views, x, label, units), units, halvings)
+        for k, layer in enumerate(spec.layers):
+            after = probe.state.weights(k), probe.state.biases(k)
+            fixed = [now.astype(np.int64) - was for now, was in zip(after, before[k], strict=True)]
+            for name, made, a, b in (
+                ("weights", fixed[0], ideal.weights[k], binary.weights[k]),
+                ("biases", fixed[1], ideal.biases[k], binary.biases[k]),
+            ):
+                in_lsb = a / layer.word.lsb
+                differences[k][name].append(_step_tally(made, in_lsb, b / layer.word.lsb))
+            tallies[k].append(_zero_tally(fixed[0], np.abs(ideal.weights[k])))
+    steps: list[dict[str, Any] | None] = []
+    lost: list[dict[str, float | None] | None] = []
+    for k, layer in enumerate(spec.layers):
+        if not layer.learns:
+            steps.append(None)
+            lost.append(None)
+            continue
+        reference = "torch autograd" if autograd else "closed form"
+        steps.append(
+            {"reference": reference, "lsb": layer.word.lsb}
+            | {name: _step_figures(np.array(found)) for name, found in differences[k].items()}
+        )
+        lost.append(_shares(np.array(tallies[k])))
+    return steps, lost
+
+
+def _step_tally(fixed: np.ndarray, ideal: np.ndarray, binary: np.ndarray) -> np.ndarray:
+    """Return in LSB: largest and mean square difference to the ideal step, to that in binary units, and its sizes."""
+    to_ideal, to_binary = fixed - ideal, fixed - binary
+    return np.array(
+        [
+            np.abs(to_ideal).max(),
+            np.mean(to_ideal**2),
+            np.abs(to_binary).max(),
+            np.mean(to_binary**2),
+            np.abs(ideal).max(),
+            np.mean(ideal**2),
+        ]
+    )
+
+
+def _step_figures(found: np.ndarray) -> dict[str, float | None]:
+    largest, square, largest_binary, square_binary, size, square_size = (
+        found[:, column].max() if column % 2 == 0 else found[:, column].mean() for column in range(6)
+    )
+    return {
+        "largest_lsb": largest,
+        "rms_lsb": math.sqrt(square),
+        "relative_rms": math.sqrt(square / square_size) if square_size else None,
+        "rounding_largest_lsb": largest_binary,
+        "rounding_rms_lsb": math.sqrt(square_binary),
+        "float_largest_lsb": size,
+        "float_rms_lsb": math.sqrt(square_size),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON holds: numbers to six digits, None for what is not finite."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How a run compares with its float twin. `content` is what validation.json holds."""
+
+    content: dict[str, Any]
+
+    def to_json(self) -> str:
+        return json.dumps(self.content, indent=1, sort_keys=True) + "\n"
+
+    def print(self, console: Console) -> None:
+        """Print for people."""
+        from rich.table import Table
+
+        c = self.content
+        net, points, end = c["network"], c["points"], c["points"][-1]
+        sizes = "-".join(str(n) for n in net["sizes"])
+        console.print(
+            f"{net['rule']} on {c['data']['name']}: {sizes}, {net['word']}, rounding {net['rounding']}, "
+            f"seed {c['config']['seed']}, beside its float twin (torch, one thread)",
+            soft_wrap=True,
+        )
+        for line in _verdict_lines(c["verdict"], end):
+            console.print(line, soft_wrap=True)
+        if len(points) > 2:
+            for layer in range(len(end["layers"])):
+                curve = [point["layers"][layer]["weights"]["relative_rms"] for point in points]
+                if None not in curve and max(curve):
+                    console.print(
+                        f"weights apart, layer {layer + 1}  {sparkline(curve)}  "
+                        f"{_percent(curve[0])} -> {_percent(curve[-1])} of their rms"
+                    )
+        console.print()
+        table = Table(
+            "layer", "shape", "weights apart", "signals apart: equal weights", "own weights", "to backprop: fixed",
+            "float", box=None, pad_edge=False,
+        )  # fmt: skip
+        for row in end["layers"]:
+            angles = [row["angle_signal"][name] for name in _ANGLES]
+            texts = ("" if angle is None else f"{angle:.1f} deg" for angle in angles)
+            table.add_row(str(row["layer"]), row["shape"], _percent(row["weights"]["relative_rms"]), *texts)
+        _print_right(console, table)
+        table = Table(
+            "lost to zero, layer", "signals", "gates", "steps", "of their size", "sums at rails", "activations",
+            "overflows", "saturated", "cut", box=None, pad_edge=False,
+        )  # fmt: skip
+        for row in end["layers"]:
+            gone, rails = row["vanished"], row["at_rails_percent"]
+            shares = [gone[name] and gone[name]["percent"] for name in ("signals", "gates", "steps")]
+            shares += [gone["steps"] and gone["steps"]["size_percent"], rails["sums"], rails["activations"]]
+            texts = ("" if share is None else f"{share:.1f} %" for share in shares)
+            table.add_row(str(row["layer"]), *texts, *(f"{row[name]:,}" for name in INEXACT))
+        _print_right(console, table)
+        for row in end["layers"]:
+            if row["one_sample"] is not None:
+                found = row["one_sample"]["weights"]
+                console.print(
+                    f"one update, layer {row['layer']}: within {found['largest_lsb']:.2f} LSB of "
+                    f"{row['one_sample']['reference']} (rms {found['rms_lsb']:.2f}; rounding and limits alone "
+                    f"{found['rounding_largest_lsb']:.2f}, rms {found['rounding_rms_lsb']:.2f}); "
+                    f"largest step {found['float_largest_lsb']:.1f} LSB",
+                    soft_wrap=True,
+                )
+
+
+def _verdict_lines(verdict: dict[str, Any], end: dict[str, Any]) -> list[str]:
+    keys = ("accuracy_follows", "angles_follow", "signals_follow")
+    missed = [key.partition("_")[0] for key in keys if not verdict[key]]
+    lines = [f"does NOT follow its float twin in {' and '.join(missed)}" if missed else "follows its float twin"]
+    for layer in verdict["silent_layers"]:
+        lines.append(f"layer {layer} has no signal left in fixed point, for any of the samples compared; its twin has")
+    gap, angle = verdict["gap_points"], verdict["largest_angle_difference"]
+    if gap is not None:
+        lines.append(
+            f"accuracy {end['fixed_accuracy_percent']:.2f} % in fixed point, {end['float_accuracy_percent']:.2f} % in "
+            f"float: {abs(gap):.2f} points apart (at most {verdict['gap_points_allowed']:.2g}); "
+            f"{end['same_class_percent']:.1f} % of the test samples get the same class"
+        )
+    if angle is not None:
+        lines.append(
+            f"angles to backpropagation's signal: {angle:.1f} degrees apart at most "
+            f"(less than {verdict['angle_difference_allowed']:g}), mean of samples; "
+            f"{verdict['largest_angle_difference_pooled']:.1f} where these count by the size of their signals"
+        )
+    return lines
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+def _print_right(console: Console, table: Table) -> None:
+    """Print a table, all but its first column to the right, and an empty line."""
+    for column in table.columns[1:]:
+        column.justify = "right"
+    console.print(table)
+    console.print()

@@ -1,0 +1,1 @@
+"""Headers, images and emitted folders of the C core."""

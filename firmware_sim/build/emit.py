@@ -1,0 +1,111 @@
+"""A folder to drop into a firmware project: sources, numbers, a self-test with the simulator's own results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgelearn import __version__
+from edgelearn.errors import UserError
+from edgelearn.files import write_text
+from edgelearn.network.learner import Learner
+from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
+from firmware_sim.build.headers import CONTRACT, array, checkpoint_bytes, rows_of_words
+from firmware_sim.build.image import CORE, CSRC, GENERATED, write_sources
+
+SELFTEST_SAMPLES = 40
+_TEST = ("el_selftest.c", "el_selftest.h", "main.c")
+
+
+def emit(
+    learner: Learner,
+    folder: Path,
+    levels: np.ndarray,
+    labels: np.ndarray,
+    ranges: tuple[np.ndarray, np.ndarray] | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write the package of a network, starting from the learner's present words; return the files.
+
+    Parameters
+    ----------
+    folder : new or empty, unless `overwrite`
+    levels : int[n, n_in]; labels : int[n]: samples of the self-test; the learner learns them
+    ranges : low and high of each input, of which levels are parts, if known
+
+    Raises
+    ------
+    UserError
+        "folder ... is not empty"
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
+        raise UserError(f"folder {folder} is not empty; give a new one, or --overwrite to replace its files")
+    identity = write_sources(learner, folder)
+    (folder / "test").mkdir(exist_ok=True)
+    texts = {f"test/{name}": (CSRC / "package" / name).read_text() for name in _TEST}
+    texts["Makefile"] = (CSRC / "package" / "Makefile").read_text()
+    texts["README.md"] = _readme(learner, identity, len(levels[:SELFTEST_SAMPLES]), ranges)
+    if ranges is not None:
+        rows = zip(*(np.broadcast_to(side, learner.spec.sizes[0]) for side in ranges), strict=True)
+        texts["ranges.csv"] = "low,high\n" + "".join(f"{float(low):.9g},{float(high):.9g}\n" for low, high in rows)
+    levels, labels = levels[:SELFTEST_SAMPLES], labels[:SELFTEST_SAMPLES]
+    predictions = learner.learn(levels, labels)
+    numbers = [
+        "/* Included by el_selftest.c alone. */",
+        f"#define EL_SELFTEST_SAMPLES {len(levels)}U",
+        f"#define EL_SELFTEST_HASH 0x{_hash(rows_of_words(learner, learns=True)):08X}UL",
+        array("el_level", "EL_SELFTEST_LEVELS", levels.ravel()),
+        array("uint16_t", "EL_SELFTEST_LABELS", labels),
+        array("uint16_t", "EL_SELFTEST_PREDICTIONS", predictions),
+    ]
+    texts["test/el_selftest_numbers.h"] = "\n".join(numbers)
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return sorted(folder / name for name in (*CORE, *GENERATED, *texts))
+
+
+def _hash(words: np.ndarray) -> int:
+    """Return FNV-1a over 16-bit words."""
+    value = 2166136261
+    for word in words:
+        value = (value ^ (int(word) & 0xFFFF)) * 16777619 % 2**32
+    return value
+
+
+def _readme(learner: Learner, identity: int, n_samples: int, ranges: tuple[np.ndarray, np.ndarray] | None) -> str:
+    spec = learner.spec
+    word, (lowest, highest) = spec.layers[0].word, spec.input_range
+    ram = by_role(learner_fields(spec))
+    meaning = ""
+    if ranges is not None:
+        low, high = (np.unique(side) for side in ranges)
+        same = len(low) == len(high) == 1
+        low_name, high_name = (f"{low[0]:g}", f"{high[0]:g}") if same else ("low", "high")
+        step = f"floor((value - {low_name}) / ({high_name} - {low_name}) * {highest + 1})"
+        meaning = f": {step}, cut to {lowest} and {highest}" + ("" if same else ", low and high from `ranges.csv`")
+    rows = [("RAM", role, n) for role, n in ram.items()]
+    rows += [("flash", role, n) for role, n in by_role(constant_fields(spec)).items()]
+    return (
+        (CSRC / "package" / "README.md")
+        .read_text()
+        .format(
+            sizes="-".join(str(size) for size in spec.sizes),
+            rule=spec.rule.name,
+            bits=word.bits,
+            residual=word.residual_bits,
+            rounding=spec.rounding,
+            inputs=f"{spec.input_bits}-bit inputs" + (" with a sign" if spec.signed_inputs else ""),
+            version=__version__,
+            contract=CONTRACT,
+            identity=f"{identity:08X}",
+            ram=ram_bytes(spec),
+            n_in=spec.sizes[0],
+            lowest=lowest,
+            highest=highest,
+            meaning=meaning,
+            memory="\n".join(f"| {memory}: {role} | {n:,} |" for memory, role, n in rows),
+            samples=n_samples,
+            checkpoint=checkpoint_bytes(spec),
+        )
+    )

@@ -1,0 +1,97 @@
+"""Bytes of RAM and flash in closed form: the C core's learner and constants, field by field, before any compiler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgelearn.network.spec import NetworkSpec
+from firmware_sim.build.headers import feedback_bits, shape, teaches_hidden
+
+_LAYER_BYTES = 24  # of el_layer: two words, five half-words, four bytes, padded
+
+
+@dataclass(frozen=True)
+class Field:
+    """A stretch of memory.
+
+    Parameters
+    ----------
+    name : of the C struct's field or of the constant array
+    role : weights, state, buffers, padding (RAM); initial words, frozen weights, feedback, tables (flash)
+    offset : from the start of the learner; 0 for constants
+    """
+
+    name: str
+    role: str
+    offset: int
+    bytes: int
+
+
+def learner_fields(spec: NetworkSpec) -> list[Field]:
+    """Return the fields of el_learner in their order, padding included; their bytes add up to sizeof(el_learner)."""
+    has = shape(spec)
+    index, word = has.index_bytes, has.word_bytes
+    rows = (
+        ("learned", "state", 4, 1),
+        ("generator", "state", 4, int(has.stochastic)),
+        ("live", "state", 2, 1),
+        ("halvings", "state", 2, 1),
+        ("words", "weights", word, has.learned),
+        ("error", "buffers", 2, has.outputs),
+        ("delta", "buffers", 2, has.deltas),
+        ("lfsr", "buffers", 2, has.lfsr_lanes),
+        ("event", "buffers", index, has.widest_input),
+        ("error_at", "buffers", index, has.outputs),
+        ("delta_at", "buffers", index, has.deltas),
+        ("activation", "buffers", 1, has.activations),
+        ("gate", "buffers", 1, has.gates),
+        ("output", "buffers", 1, has.outputs),
+    )
+    fields: list[Field] = []
+    at = 0
+    for name, role, size, count in rows:
+        if count:
+            at = _pad(fields, at, size)
+            fields.append(Field(name, role, at, size * count))
+            at += size * count
+    _pad(fields, at, 4)
+    return fields
+
+
+def _pad(fields: list[Field], at: int, alignment: int) -> int:
+    aligned = -(-at // alignment) * alignment
+    if aligned > at:
+        fields.append(Field("(padding)", "padding", at, aligned - at))
+    return aligned
+
+
+def ram_bytes(spec: NetworkSpec) -> int:
+    """Return sizeof(el_learner), which is .data + .bss of an image with one learner."""
+    return sum(field.bytes for field in learner_fields(spec))
+
+
+def constant_fields(spec: NetworkSpec) -> list[Field]:
+    """Return the constant arrays of the core, in flash."""
+    has, bits = shape(spec), feedback_bits(spec)[0]
+    entries = 0
+    if bits:
+        entries = sum(spec.feedback_rows(k) * layer.n_out for k, layer in enumerate(spec.layers[:-1]))
+    rows = [
+        ("EL_LAYER", "tables", _LAYER_BYTES * len(spec.layers)),
+        ("EL_INITIAL", "initial words", has.word_bytes * has.learned),
+        ("EL_FROZEN", "frozen weights", has.word_bytes * has.frozen),
+        ("EL_FEEDBACK_WORDS", "feedback", -(-entries * bits // 8)),
+        ("EL_ACTIVATION", "tables", 256 if len(spec.layers) > 1 else 0),
+        ("EL_GATE_OF", "tables", 256 if teaches_hidden(spec) else 0),
+        ("EL_EXPONENTIAL", "tables", 512 if spec.output == "softmax" else 0),
+        ("EL_SIGMOID", "tables", 256 if spec.output == "sigmoid" else 0),
+    ]
+    return [Field(name, role, 0, size) for name, role, size in rows if size]
+
+
+def by_role(fields: list[Field]) -> dict[str, int]:
+    """Return bytes by role, in the order of first mention."""
+    roles: dict[str, int] = {}
+    for field in fields:
+        roles[field.role] = roles.get(field.role, 0) + field.bytes
+    return roles

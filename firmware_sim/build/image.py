@@ -1,0 +1,148 @@
+"""From a learner to sources in a folder, and from there to an image: an ELF file, or a library for this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgelearn.errors import UserError, unknown
+from edgelearn.files import write_text
+from edgelearn.network.learner import Learner
+from firmware_sim.build.headers import headers
+from firmware_sim.build.targets import Target
+from firmware_sim.build.toolchain import WARNINGS, Compiler, find_compiler
+
+CSRC = Path(__file__).parents[1] / "csrc"
+CORE = (
+    "include/el_fixed.h",
+    "include/el_learner.h",
+    "include/el_checkpoint.h",
+    "src/el_learner.c",
+    "src/el_checkpoint.c",
+)
+GENERATED = ("include/el_config.h", "include/el_numbers.h")
+OPTIMISATIONS = ("-O0", "-O1", "-Os", "-O2", "-O3")
+# Entry points are kept; everything that nothing calls goes.
+_LINKER_SCRIPT = """MEMORY {{
+    FLASH (rx) : ORIGIN = {flash_at:#x}, LENGTH = {flash}
+    RAM (rw) : ORIGIN = {ram_at:#x}, LENGTH = {ram}
+}}
+SECTIONS {{
+    .text : {{ {keep} *(.text .text.*) }} > FLASH
+    .rodata : {{ *(.rodata .rodata.* .srodata .srodata.*) }} > FLASH
+    .data : {{ data_start = .; *(.data .data.* .sdata .sdata.*) data_end = .; }} > RAM AT > FLASH
+    .bss : {{ bss_start = .; *(.bss .bss.* .sbss .sbss.* COMMON) bss_end = .; }} > RAM
+    data_from = LOADADDR(.data);
+    /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .ARM.attributes .riscv.attributes .comment .eh_frame* .note.*) }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A program: where it is, for what, and by whom it was compiled."""
+
+    path: Path
+    target: Target
+    compiler: Compiler
+    optimisation: str
+    identity: int
+
+
+def core_digest() -> str:
+    """Return what tells this C core, its numbers included, from another version."""
+    parts = [*(CSRC / name for name in CORE), Path(__file__).with_name("headers.py")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()[:16]
+
+
+def write_sources(learner: Learner, folder: Path) -> int:
+    """Write core and generated headers into include/ and src/ of a folder; return the identity of the network."""
+    for name in CORE:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_text(folder / name, (CSRC / name).read_text())
+    identity, generated = headers(learner)
+    for name, text in generated.items():
+        write_text(folder / "include" / name, text)
+    return identity
+
+
+def compile_image(
+    learner: Learner,
+    folder: Path,
+    target: Target,
+    app: tuple[str, ...] = ("replay.c", "ram_flash.c"),
+    keep: tuple[str, ...] = ("replay*",),
+    compiler: str = "zig",
+    optimisation: str = "-O2",
+    extra: tuple[str, ...] = (),
+    ram: int = 1 << 24,
+    flash: int = 1 << 24,
+) -> Image:
+    """Compile a learner's network and an application of `csrc/app`.
+
+    Parameters
+    ----------
+    folder : for sources and image
+    keep : names of functions, with wildcards, that something outside calls
+    ram, flash : bytes the linker may use
+
+    Raises
+    ------
+    UserError
+        "... is not installed; run: ...", "the network does not fit ...", "... could not compile ..."
+    """
+    _check_optimisation(optimisation)
+    found = find_compiler(compiler, target)
+    identity = write_sources(learner, folder)
+    sources = [str(folder / name) for name in CORE if name.endswith(".c")]
+    sources += [str(CSRC / "app" / name) for name in app]
+    command = [*found.command, *WARNINGS, optimisation, "-I", str(folder / "include"), *extra]
+    path = folder / ("firmware.so" if target.isa == "host" else "firmware.elf")
+    if target.isa == "host":
+        command += ["-shared", "-fPIC"]
+    else:
+        script = folder / "link.ld"
+        kept = " ".join(f"KEEP(*(.text.{name}))" for name in keep)
+        text = _LINKER_SCRIPT.format(flash_at=target.flash_at, ram_at=target.ram_at, flash=flash, ram=ram, keep=kept)
+        write_text(script, text)
+        command += ["-ffreestanding", "-fno-builtin", "-nostdlib", "-ffunction-sections", "-fdata-sections"]
+        command += [f"-Wl,-T,{script}", "-Wl,--gc-sections", f"-Wl,-e,{keep[0].rstrip('*')}"]
+        if compiler == "gcc":
+            command += ["-Wl,--no-warn-rwx-segments", "-Wl,--build-id=none"]
+            sources += [str(CSRC / "app" / "memory.c"), "-lgcc"]
+    done = subprocess.run([*command, *sources, "-o", str(path)], capture_output=True, text=True)
+    if done.returncode:
+        reason = done.stderr.strip()
+        if "overflowed" in reason or "will not fit in region" in reason:
+            raise UserError(
+                f"the network does not fit {flash} bytes of flash and {ram} bytes of RAM; use a smaller --net"
+            )
+        raise UserError(f"{found.version} could not compile for {target.name}:\n{reason[-2000:]}")
+    return Image(path, target, found, optimisation, identity)
+
+
+def compile_objects(
+    learner: Learner, folder: Path, target: Target, compiler: str = "zig", optimisation: str = "-O2"
+) -> dict[str, Path]:
+    """Compile each source of the core to an object file, as a user's own project would; return them by source."""
+    _check_optimisation(optimisation)
+    found = find_compiler(compiler, target)
+    write_sources(learner, folder)
+    objects = {}
+    for name in CORE:
+        if name.endswith(".c"):
+            path = folder / Path(name).with_suffix(".o").name
+            command = [*found.command, *WARNINGS, optimisation, "-ffreestanding", "-fno-builtin", "-c"]
+            command += ["-ffunction-sections", "-I", str(folder / "include"), str(folder / name), "-o", str(path)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                raise UserError(f"{found.version} could not compile for {target.name}:\n{done.stderr.strip()[-2000:]}")
+            objects[path.stem] = path
+    return objects
+
+
+def _check_optimisation(optimisation: str) -> None:
+    if optimisation not in OPTIMISATIONS:
+        raise unknown("optimisation", optimisation, OPTIMISATIONS)

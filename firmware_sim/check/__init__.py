@@ -1,0 +1,1 @@
+"""Comparison of firmware with the simulator, and its measurements."""

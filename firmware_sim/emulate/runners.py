@@ -1,0 +1,104 @@
+"""A compiled network that learns, on this machine or on an emulated core, behind one face."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Protocol
+
+import numpy as np
+
+from edgelearn.network.spec import NetworkSpec
+from firmware_sim.build.headers import checkpoint_bytes
+from firmware_sim.build.image import Image
+from firmware_sim.emulate.emulator import Machine
+
+NO_LABEL = 0xFFFF
+
+
+class Runner(Protocol):
+    """What `verify` needs of a firmware."""
+
+    def start(self) -> None:
+        """Put the initial words into the learner."""
+
+    def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Learn samples, or predict those whose label is negative; return the classes predicted before.
+
+        Parameters
+        ----------
+        levels : int[n, n_in]; labels : int[n]
+
+        Returns
+        -------
+        uint16[n]
+        """
+
+    def checkpoint(self) -> bytes:
+        """Return the learner's state as el_checkpoint_out writes it."""
+
+    def resume(self, checkpoint: bytes) -> bool:
+        """Take over a state; return False for one that is broken or of another network."""
+
+
+def runner(image: Image, spec: NetworkSpec) -> Runner:
+    """Return a started runner of an image."""
+    made = _Host(image, spec) if image.target.isa == "host" else _Board(image, spec)
+    made.start()
+    return made
+
+
+def as_words(spec: NetworkSpec, levels: np.ndarray, labels: np.ndarray) -> tuple[bytes, bytes]:
+    """Return samples as the C core reads them: a byte a level, two bytes a label."""
+    kind = np.int8 if spec.signed_inputs else np.uint8
+    labels = np.where(np.asarray(labels) < 0, NO_LABEL, labels)
+    return np.ascontiguousarray(levels.astype(kind)).tobytes(), labels.astype("<u2").tobytes()
+
+
+class _Host:
+    def __init__(self, image: Image, spec: NetworkSpec) -> None:
+        self._library: Any = ctypes.CDLL(str(image.path))
+        self._library.replay_resume.restype = ctypes.c_bool
+        self._spec = spec
+
+    def start(self) -> None:
+        self._library.replay_init()
+
+    def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        inputs, targets = as_words(self._spec, levels, labels)
+        predictions = np.zeros(len(levels), np.uint16)
+        self._library.replay(inputs, targets, predictions.ctypes.data_as(ctypes.c_void_p), ctypes.c_uint32(len(levels)))
+        return predictions
+
+    def checkpoint(self) -> bytes:
+        buffer = ctypes.create_string_buffer(checkpoint_bytes(self._spec))
+        self._library.replay_checkpoint(buffer)
+        return buffer.raw
+
+    def resume(self, checkpoint: bytes) -> bool:
+        return bool(self._library.replay_resume(checkpoint))
+
+
+class _Board:
+    def __init__(self, image: Image, spec: NetworkSpec) -> None:
+        self.machine = Machine(image)
+        self._spec = spec
+
+    def start(self) -> None:
+        self.machine.call("replay_init")
+
+    def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        inputs, targets = as_words(self._spec, levels, labels)
+        n = len(levels)
+        at, labels_at, predictions_at = self.machine.place(inputs, targets, bytes(2 * n))
+        self.machine.call("replay", at, labels_at, predictions_at, n)
+        return np.frombuffer(self.machine.read(predictions_at, 2 * n), "<u2")
+
+    def checkpoint(self) -> bytes:
+        n = checkpoint_bytes(self._spec)
+        (at,) = self.machine.place(bytes(n))
+        self.machine.call("replay_checkpoint", at)
+        return self.machine.read(at, n)
+
+    def resume(self, checkpoint: bytes) -> bool:
+        (at,) = self.machine.place(checkpoint)
+        return bool(self.machine.call("replay_resume", at) & 1)

@@ -1,0 +1,1 @@
+"""Costs of rules and processors beside each other."""

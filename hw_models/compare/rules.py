@@ -1,0 +1,302 @@
+"""Rules side by side on one processor: costs, overheads over inference only, what locking holds back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from edgelearn.network.counters import Counters
+from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.storage import buffers
+from edgelearn.rules.rule import Locking
+from hw_models.compare.bands import span
+from hw_models.constants import logic
+from hw_models.cost import Cost
+from hw_models.cost_model import price
+from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS
+from hw_models.engine.schedule import schedule, worked
+from hw_models.processor import AnyProcessor, Core, Engine, Microcontroller
+
+OVERHEADS = ("area", "memory", "power", "energy", "cycles")
+
+
+@dataclass(frozen=True)
+class LayerLock:
+    """What one layer waits for.
+
+    Parameters
+    ----------
+    start_cycles : cycles from the first of a sample until the layer may update, on an engine; None elsewhere
+    buffer_bits : bits that wait in the layer, one sample in flight
+    depth : samples for which its input is held when every layer works on a sample of its own
+    pipeline_bits : bits of that
+    """
+
+    layer: int
+    start_cycles: float | None
+    buffer_bits: int
+    depth: int
+    pipeline_bits: int
+
+
+@dataclass(frozen=True)
+class RuleCost:
+    """One rule on one processor.
+
+    Parameters
+    ----------
+    inference : the chip that cannot learn, on the same samples
+    training : the chip that learns each of them
+    activity : counts of these samples
+    name : the rule, or what tells this run of it from others
+    """
+
+    spec: NetworkSpec
+    processor: AnyProcessor
+    inference: Cost
+    training: Cost
+    locks: tuple[LayerLock, ...]
+    activity: Counters
+    name: str
+
+    @property
+    def densities(self) -> dict[str, float]:
+        """Fractions that are active in the samples priced, whatever the processor can skip."""
+        return _densities(self.spec, self.activity)
+
+    @property
+    def rule(self) -> str:
+        return self.spec.rule.name
+
+    def overhead(self, name: str, at: Mapping[str, float] | None = None) -> float | None:
+        """Return an overhead over inference only in percent; None where the processor does not price it.
+
+        Parameters
+        ----------
+        name : "area" and "memory" of the chip; "power" while running at the fixed clock; "energy" and "cycles" of a
+            trained sample
+        at : constants as multiples of nominal
+        """
+        figure = {"area": "area_um2", "memory": "memory_bits", "energy": "energy_pj", "cycles": "cycles"}
+        needed = "energy_pj" if name == "power" else figure[name]
+        if needed not in self.training.prices:
+            return None
+        base, learned = (cost.total(needed, at=at) for cost in (self.inference, self.training))
+        if name == "power":
+            base /= self.inference.total("cycles", at=at) or 1.0
+            learned /= self.training.total("cycles", at=at) or 1.0
+        percent = 100 * (learned / base - 1) if base else 0.0
+        return percent if abs(percent) > 1e-9 else 0.0  # what rounding leaves of nothing
+
+
+def cost_of_rule(spec: NetworkSpec, activity: Counters, processor: AnyProcessor, name: str | None = None) -> RuleCost:
+    """Price one rule: the same samples inferred on a chip that cannot learn, and learned on one that can."""
+    return RuleCost(
+        spec,
+        processor,
+        price(spec, activity, processor, learning=False),
+        price(spec, activity, processor),
+        _locks(spec, activity, processor),
+        activity,
+        name or spec.rule.name,
+    )
+
+
+def _notes(costs: list[RuleCost]) -> list[str]:
+    """Return what a user should know, once; of inference only what does not hold while learning anyway."""
+    training = [note for cost in costs for note in cost.training.notes]
+    inference = [note for cost in costs for note in cost.inference.notes]
+    begun = {note.split(" has ")[0] for note in training}
+    apart = [f"while inferring, {note}" for note in inference if note.split(" has ")[0] not in begun]
+    return list(dict.fromkeys((*training, *apart)))
+
+
+def _densities(spec: NetworkSpec, activity: Counters) -> dict[str, float]:
+    def share(name: str, per: list[int], first: int = 0) -> float:
+        whole = sum(per) * activity.n_samples
+        return round(float(activity[name][first : first + len(per)].sum()) / whole, 4) if whole else 0.0
+
+    n_out = [layer.n_out for layer in spec.layers]
+    return {
+        "inputs": share("input_events", [spec.sizes[0]]),
+        "hidden": share("input_events", n_out[:-1], 1),
+        "hidden_updates": share("active_neurons", n_out[:-1]),
+        "errors": share("active_neurons", n_out[-1:], len(n_out) - 1),
+    }
+
+
+def _locks(spec: NetworkSpec, activity: Counters, processor: AnyProcessor) -> tuple[LayerLock, ...]:
+    """Return what locking holds back, layer by layer (docs/cost_model.md, section 6)."""
+    n_layers, locking = len(spec.layers), spec.locking
+    starts = _start_cycles(spec, activity, processor) if isinstance(processor, Engine) else [None] * n_layers
+    waiting = buffers(spec)
+    locks = []
+    for k, layer in enumerate(spec.layers):
+        above = n_layers - 1 - k
+        depth = {Locking.NONE: 1, Locking.UPDATE: above + 1, Locking.BACKWARD: 2 * above + 1}[locking]
+        bits = layer.n_in * (spec.input_bits if k == 0 else ACTIVATION_BITS)
+        gates = layer.n_out * GATE_BITS if locking is not Locking.NONE and above else 0
+        held = sum(buffer.bits for buffer in waiting if buffer.layer == k + 1)
+        locks.append(LayerLock(k + 1, starts[k], held, depth, depth * (bits + gates)))
+    return tuple(locks)
+
+
+def _start_cycles(spec: NetworkSpec, activity: Counters, engine: Engine) -> list[float | None]:
+    work = worked(spec, activity, engine.skips_zero_inputs, engine.update_skip)
+    cycles = schedule(spec, work, engine.lanes, engine.transposed_read).cycles
+    samples = max(work.n_samples, 1)
+    forward, signal, update = (cycles[phase] / samples for phase in ("forward", "signal", "update"))
+    locking = spec.locking
+    starts: list[float | None] = []
+    for k, layer in enumerate(spec.layers):
+        if not layer.learns:
+            starts.append(None)
+        elif locking is Locking.NONE:  # each layer updates before the next one runs
+            starts.append(float(np.sum(forward[: k + 1]) + np.sum(update[:k])))
+        elif locking is Locking.UPDATE:
+            starts.append(float(np.sum(forward)))
+        else:
+            starts.append(float(np.sum(forward) + np.sum(signal[k + 1 :]) + np.sum(update[k + 1 :])))
+    return starts
+
+
+def as_dict(costs: list[RuleCost]) -> dict[str, Any]:
+    """Return costs as plain data: what --json prints and a report holds."""
+    processor = costs[0].processor
+    return {
+        "processor": processor.name,
+        "kind": processor.kind,
+        "description": processor.description,
+        "tables": tables(processor),
+        "source": processor.source,
+        "clock_hz": processor.clock_hz,
+        "samples": costs[0].training.samples,
+        "notes": _notes(costs),
+        "rules": [_rule_as_dict(cost) for cost in costs],
+        "constants": [
+            {"name": band.name, "low": band.low, "nominal": band.nominal, "high": band.high, "source": band.source}
+            for band in {band.name: band for cost in costs for band in cost.training.constants}.values()
+        ],
+    }
+
+
+def tables(processor: AnyProcessor) -> list[str]:
+    """Name the tables and choices behind every figure, one line each."""
+    skips = (
+        f"zero inputs {'skipped' if processor.skips_zero_inputs else 'worked through'}"
+        if processor.kind != "core"
+        else ""
+    )
+    if isinstance(processor, Microcontroller):
+        energy = "energy of a cycle as given" if processor.energy_per_cycle else "no energy of a cycle given"
+        return [f"{processor.source}", f"{energy}; {skips}, updates skipped by {processor.update_skip}"]
+    if isinstance(processor, Core):
+        return [processor.source, f"time steps a sample: {processor.time_steps}"]
+    scaled = "45 nm, 1.1 V"
+    if (processor.node, processor.voltage) != (logic.NODE_NM, logic.VOLTAGE_V):
+        scaled = f"scaled from 45 nm, 1.1 V to {processor.node:g} nm, {processor.voltage:g} V (Stillmaker & Baas)"
+    lines = [f"logic area: Nangate45 synthesis, {scaled}"]
+    if processor.logic == "nangate45":
+        lines.append(f"logic energy: Nangate45 gate-level toggles, {scaled}")
+    else:
+        lines.append(f"logic energy: {processor.logic}, arithmetic alone, scaled to {processor.node:g} nm")
+    kinds: dict[str, list[str]] = {}
+    for name, memory in processor.memories.items():
+        kind: str = memory.kind
+        if kind == "sram":
+            kind = f"CACTI 7 {memory.cell} at {processor.node:g} nm and its own supply"
+        elif kind == "dram":
+            kind = f"DRAM {memory.table}"
+        kinds.setdefault(kind, []).append(name)
+    lines += [f"memory: {kind} ({', '.join(names)})" for kind, names in kinds.items()]
+    delta = "as wide as a weight" if processor.delta_bits is None else f"{processor.delta_bits} bits at least"
+    lines.append(
+        f"{processor.lanes} lane{'s' if processor.lanes > 1 else ''} at {processor.clock_hz / 1e6:g} MHz; {skips}; "
+        f"updates skipped: {processor.update_skip}; d at the multiplier: {delta}; transposed read: "
+        f"{processor.transposed_read}; clock gating: {'yes' if processor.clock_gating else 'no'}; one random generator "
+        f"{'for all lanes' if processor.shared_random_generator else 'a lane'}"
+    )
+    return lines
+
+
+def per_sample_at(cost: Cost, figure: str, at: Mapping[str, float]) -> float:
+    """Return a figure as a function of the constants."""
+    return cost.per_sample(figure, at=at)
+
+
+def _overhead(cost: RuleCost, name: str, at: Mapping[str, float]) -> float:
+    return cost.overhead(name, at) or 0.0
+
+
+def _figures(cost: Cost) -> dict[str, Any]:
+    """Low, nominal and high of every figure that the processor prices, for one sample."""
+    figures: dict[str, Any] = {}
+    for figure in cost.prices:
+        low, nominal, high = span(cost, partial(per_sample_at, cost, figure))
+        figures[figure] = {
+            "low": rounded(low),
+            "nominal": rounded(nominal),
+            "high": rounded(high),
+            "by_role": {role: rounded(value) for role, value in cost.by_role(figure).items()},
+        }
+    figures["latency_us"] = rounded(cost.latency_s * 1e6)
+    if "energy_pj" in cost.prices:
+        figures["power_uw"] = rounded(cost.power_uw)
+    return figures
+
+
+def _update_energy_pj(cost: RuleCost) -> float | None:
+    """Return what a trained sample takes more than an inference."""
+    if "energy_pj" not in cost.training.prices:
+        return None
+    return rounded(cost.training.energy_per_sample_pj - cost.inference.energy_per_sample_pj)
+
+
+def rounded(value: float) -> float:
+    """Six digits: more than any constant has, few enough to read."""
+    return float(f"{value:.6g}")
+
+
+def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
+    overheads: dict[str, Any] = {}
+    for name in OVERHEADS:
+        nominal = cost.overhead(name)
+        if nominal is None:
+            overheads[name] = None
+            continue
+        low, nominal, high = span(cost.training, partial(_overhead, cost, name))
+        overheads[name] = {"low": rounded(low), "nominal": rounded(nominal), "high": rounded(high)}
+    return {
+        "name": cost.name,
+        "rule": cost.rule,
+        "learns_hidden": cost.spec.rule.learns_hidden,
+        "locking": cost.spec.locking.value,
+        "network": {
+            "sizes": list(cost.spec.sizes),
+            "word": str(cost.spec.layers[0].word),
+            "bits": cost.spec.layers[0].word.bits,
+            "residual_bits": cost.spec.layers[0].word.residual_bits,
+            "rounding": cost.spec.rounding,
+            "input_bits": cost.spec.input_bits,
+            "feedback": cost.spec.feedback_format if cost.spec.holds_feedback else "none",
+        },
+        "activity": cost.densities,
+        "inference": _figures(cost.inference),
+        "training": _figures(cost.training),
+        "update_energy_pj": _update_energy_pj(cost),
+        "overhead_percent": overheads,
+        "layers": [
+            {
+                "layer": lock.layer,
+                "may_update_after_cycles": None if lock.start_cycles is None else rounded(lock.start_cycles),
+                "waiting_bits": lock.buffer_bits,
+                "pipeline_depth": lock.depth,
+                "pipeline_bits": lock.pipeline_bits,
+            }
+            for lock in cost.locks
+        ],
+    }

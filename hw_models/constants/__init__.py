@@ -1,0 +1,1 @@
+"""Technology constants with sources: memories, logic, nodes."""

@@ -1,0 +1,222 @@
+"""Area and energy per cycle of the engine's datapath, fitted to gate-level synthesis and toggle counts.
+
+The fits read the rows marked `fit` of tables/synthesis.csv and tables/toggles.csv; the rows marked `test` judge them
+(tests/unit/hw_models/test_logic.py). Derivation: docs/cost_model.md, section 5.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from edgelearn.rules.rule import Feedback, Rule, Signal
+from hw_models.constants.technology import operation, rows
+
+LIBRARY, NODE_NM, VOLTAGE_V = "Nangate45", 45, 1.1
+N_ERRORS = 10  # classes of the synthesised engine
+FEEDBACK_REGISTER_BITS = 16  # its generator of feedback words
+ROLES = ("arithmetic", "control", "learning arithmetic", "random generator", "feedback", "error")
+
+
+@dataclass(frozen=True)
+class Datapath:
+    """What is built beside the memories.
+
+    Parameters
+    ----------
+    weight_bits, input_bits : operands of the multiplier; its accumulator is 8 bits wider than their product
+    rule : None for inference only
+    update_bits : width of the stored word that an update writes
+    stochastic : whether updates are rounded with random bits
+    generates_feedback : whether feedback words come from a generator, else from a memory
+    error_bits : bits of the error registers, all outputs together
+    """
+
+    weight_bits: int
+    input_bits: int
+    rule: Rule | None = None
+    update_bits: int = 0
+    stochastic: bool = False
+    generates_feedback: bool = False
+    error_bits: int = 0
+
+    @property
+    def accumulator_bits(self) -> int:
+        return self.weight_bits + self.input_bits + 8
+
+    @staticmethod
+    def learning_pj(area_um2: float) -> float:
+        """Energy of a cycle of so much learning logic."""
+        return area_um2 * _energy_per_um2()[1]
+
+    def area_um2(self) -> dict[str, float]:
+        """Return the area of one lane with its control, by role, in Nangate45."""
+        area = {"arithmetic": mac_area_um2(self.weight_bits, self.input_bits)}
+        area["control"] = _line(_control(), (self.weight_bits + self.input_bits) / 2)
+        if self.rule is None:
+            return area
+        learning = max(_line(_learning()[_family(self.rule)], math.log2(self.update_bits)), 0.0)
+        random = min(_random_share() * _line(_learning()["drtp"], math.log2(self.update_bits)), learning)
+        generator = 0.0
+        if self.rule.stores_feedback:
+            generator = FEEDBACK_REGISTER_BITS * register_um2()
+        within = 0.0
+        if _family(self.rule) != "bp":  # synthesised with a generator of its feedback words
+            generator = within = min(generator, learning - random)
+        area["learning arithmetic"] = learning - random - within
+        area["random generator"] = random if self.stochastic else 0.0
+        area["feedback"] = generator if self.generates_feedback else 0.0
+        area["error"] = self.error_bits * register_um2()
+        return area
+
+    def energy_pj(self) -> dict[str, float]:
+        """Return the energy of one cycle of one lane with its control, by role, in Nangate45 at 1.1 V.
+
+        The share of inference grows with its area, that of learning logic with its own; error registers cost their
+        clock.
+        """
+        base, learned = _energy_per_um2()
+        energy = {}
+        for role, area in self.area_um2().items():
+            energy[role] = area * (base if role in ("arithmetic", "control") else learned)
+        if "error" in energy:
+            energy["error"] = self.error_bits * register_pj()
+        return energy
+
+
+def adder_tree_um2(lanes: int, bits: int) -> float:
+    """Area of the adders that sum one value of each lane."""
+    return (lanes - 1) * bits * _yosys_um2("add", 32) / 32
+
+
+def register_pj() -> float:
+    """Energy of one register bit in one cycle: its clock."""
+    energy = operation("aladdin-40nm-1ns", "register", 1).energy_pj
+    assert energy is not None
+    return energy
+
+
+@cache
+def mac_area_um2(weight_bits: int, input_bits: int) -> float:
+    """Area of a multiplier, its accumulator and its operand registers, in Nangate45.
+
+    The multiplier is interpolated between synthesised ones over the product of its widths; adder and registers are
+    lines through theirs; operand registers are what a synthesised block has beyond those.
+    """
+    widths = (4, 8, 16, 32)
+    products = [math.log(n * n) for n in widths]
+    areas = [math.log(_yosys_um2("multiply", n)) for n in widths]
+    product = math.log(weight_bits * input_bits)
+    slope = (areas[1] - areas[0]) / (products[1] - products[0])
+    below = areas[0] + slope * (product - products[0])
+    multiplier = math.exp(below if product < products[0] else float(np.interp(product, products, areas)))
+    accumulator_bits = weight_bits + input_bits + 8
+    accumulator = accumulator_bits * (_yosys_um2("add", 32) / 32 + register_um2())
+    return multiplier + accumulator + (weight_bits + input_bits) * _operand_um2()
+
+
+@cache
+def _operand_um2() -> float:
+    """Area for each operand bit of a synthesised MAC block beyond multiplier and accumulator."""
+    shares = []
+    for n in (4, 8, 16, 32):
+        parts = _yosys_um2("multiply", n) + (2 * n + 8) * (_yosys_um2("add", 32) / 32 + register_um2())
+        shares.append((_yosys_um2("mac", n) - parts) / (2 * n))
+    return sum(shares) / len(shares)
+
+
+def _yosys_um2(name: str, bits: int) -> float:
+    area = operation("nangate45-yosys", name, bits).area_um2
+    assert area is not None
+    return area
+
+
+def register_um2() -> float:
+    """Area of a flip-flop with enable."""
+    return _yosys_um2("register-enable", 1)
+
+
+def _synthesised(use: str) -> list[dict[str, str]]:
+    return [row for row in rows("synthesis") if row["library"] == LIBRARY and row["use"] == use]
+
+
+def _line(coefficients: tuple[float, float], x: float) -> float:
+    return coefficients[0] + coefficients[1] * x
+
+
+def _through(points: list[tuple[float, float]]) -> tuple[float, float]:
+    """Fit y = a + b x by least squares."""
+    x, y = np.array(points).T
+    b, a = np.polyfit(x, y, 1)
+    return float(a), float(b)
+
+
+@cache
+def _control() -> tuple[float, float]:
+    """Control, addresses and activation table: what an inference engine has beyond its MAC, a line over its width."""
+    points = []
+    for row in _synthesised("fit"):
+        if row["engine"] == "inference":
+            n = int(row["bits"])
+            points.append((float(n), float(row["area_um2"]) - mac_area_um2(n, n)))
+    return _through(points)
+
+
+def _family(rule: Rule) -> str:
+    """Return the synthesised engine that a rule's datapath is taken from.
+
+    fa steps backward like bp and mdfa forward like dfa; shallow has no feedback at all and is taken as bp without
+    its transposed read, an upper bound.
+    """
+    if rule.signal is Signal.TARGET:
+        return "drtp"
+    return "dfa" if rule.feedback is Feedback.DIRECT else "bp"
+
+
+@cache
+def _learning() -> dict[str, tuple[float, float]]:
+    """Learning logic with its random generator, without error registers: a line over log2 of the width, by engine."""
+    fitted_rows = _synthesised("fit")
+    inference = {int(row["bits"]): float(row["area_um2"]) for row in fitted_rows if row["engine"] == "inference"}
+    points: dict[str, list[tuple[float, float]]] = {}
+    for row in fitted_rows:
+        n = int(row["bits"])
+        if row["engine"] == "inference" or row["stochastic"] == "no":
+            continue
+        extra = float(row["area_um2"]) - inference[n] - N_ERRORS * int(row["error_bits"]) * register_um2()
+        points.setdefault(row["engine"], []).append((math.log2(n), extra))
+    # dfa is drtp with error registers and a projection that reuses the MAC
+    points["drtp"] = points["dfa"] = points["drtp"] + points["dfa"]
+    return {engine: _through(fitted) for engine, fitted in points.items()}
+
+
+@cache
+def _random_share() -> float:
+    """Random generator as a share of drtp's learning logic: mean of the synthesised engines without it.
+
+    It is the same generator under every rule; that it grows with the width as drtp's logic does is assumed, for it was
+    synthesised apart at one width only.
+    """
+    shares = []
+    for row in _synthesised("fit"):
+        if row["stochastic"] == "no" and row["engine"] != "inference":
+            n = int(row["bits"])
+            learning = _line(_learning()[row["engine"]], math.log2(n))
+            errors = N_ERRORS * int(row["error_bits"]) * register_um2()
+            without = float(row["area_um2"]) - mac_area_um2(n, n) - _line(_control(), n) - errors
+            shares.append((learning - without) / _line(_learning()["drtp"], math.log2(n)))
+    return sum(shares) / len(shares)
+
+
+@cache
+def _energy_per_um2() -> tuple[float, float]:
+    """Energy a cycle for each um2 of inference logic, and of learning logic, from the toggle rows marked fit."""
+    toggles = {row["engine"]: row for row in rows("toggles") if row["use"] == "fit"}
+    n = int(toggles["inference"]["bits"])
+    base_pj = float(toggles["inference"]["pj_per_cycle"])
+    inference_um2 = mac_area_um2(n, n) + _line(_control(), n)
+    learning_um2 = _line(_learning()["drtp"], math.log2(n))
+    return base_pj / inference_um2, (float(toggles["drtp"]["pj_per_cycle"]) - base_pj) / learning_um2

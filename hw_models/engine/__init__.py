@@ -1,0 +1,1 @@
+"""The parametrised learning engine: schedule, memory map, price."""

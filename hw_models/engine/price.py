@@ -1,0 +1,315 @@
+"""The price of a time-multiplexed engine: memories, logic, leakage (docs/cost_model.md, sections 2 to 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgelearn.errors import UserError
+from edgelearn.network.counters import Counters
+from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.storage import footprint
+from edgelearn.network.traffic import traffic
+from edgelearn.rules import find_rule
+from edgelearn.rules.rule import Feedback, Signal
+from hw_models.constants import logic, technology
+from hw_models.constants.memory import MemoryCost, sram
+from hw_models.cost import FIGURES, ROLE_OF_PHASE, Constant, Cost, Item, make_cost
+from hw_models.engine.memory_map import ACTIVATION_BITS, ERROR_BITS, GATE_BITS, activation_bits, contents, error_bits
+from hw_models.engine.schedule import Schedule, schedule
+from hw_models.processor import Engine, Memory
+
+_ROLE_OF_MEMORY = {
+    "weight": "forward weights",
+    "residual": "residuals",
+    "feedback": "feedback",
+    "activation": "activations",
+    "gate": "buffers",
+    "delta": "buffers",
+}
+# What a memory is built for: a weight is read forward, read and written in its update. The chip that cannot learn is
+# divided alike, so that learning is all that differs.
+_WRITES_PER_READ = {"weight": 0.5, "residual": 1.0, "feedback": 0.0, "activation": 0.0, "gate": 1.0, "delta": 1.0}
+ASSUMED_VOLTAGE_V = 0.9  # of tables that state none
+EMPTY_LANES = Constant(
+    "lanes left empty",
+    0.0,
+    1.0,
+    "0: lanes take active neurons from a queue; 1: each active neuron takes a step, up to all groups of its layer",
+    nominal=0.0,
+)
+
+
+def _words(spec: NetworkSpec, engine: Engine) -> dict[str, int]:
+    """Bits of a memory word by role: one value a lane; an activation is broadcast, with its index if it is an event."""
+    lanes = engine.lanes
+    layer = spec.layers[0]
+    feedback = next((held.word_bits for held in footprint(spec) if held.role == "feedback"), 0)
+    return {
+        "weight": lanes * layer.word.bits,
+        "residual": lanes * layer.word.residual_bits,
+        "feedback": lanes * feedback,
+        "activation": max(activation_bits(spec, engine.skips_zero_inputs)[: len(spec.layers)]),
+        "gate": lanes * GATE_BITS,
+        "delta": lanes * layer.delta_bits,
+    }
+
+
+@dataclass(frozen=True)
+class _Priced:
+    """A memory of an engine: cost of an access, of the whole, of its clock, and the constants they depend on."""
+
+    cost: MemoryCost
+    cycle_pj: float = 0.0
+    read_constants: tuple[str, ...] = ()
+    write_constants: tuple[str, ...] = ()
+    area_constants: tuple[str, ...] = ()
+    leakage_constants: tuple[str, ...] = ()
+
+
+def _price_memory(
+    engine: Engine, name: str, memory: Memory, bits: int, word_bits: int, writes_per_read: float
+) -> _Priced:
+    capacity = bits
+    if memory.capacity is not None:
+        capacity = int(memory.capacity)
+        if bits > capacity:
+            raise UserError(
+                f"the network does not fit {engine.name}: memories.{name} holds {capacity} bits and "
+                f"needs {bits} ({', '.join(memory.holds)}); use a smaller --net or fewer --bits, or a larger 'capacity'"
+            )
+    if memory.kind == "sram":
+        assert memory.cell is not None
+        return _Priced(
+            sram(memory.cell, engine.node, capacity, word_bits, writes_per_read),
+            0.0,
+            ("SRAM energy",),
+            ("SRAM energy",),
+            ("SRAM area",),
+        )
+    if memory.kind == "registers":
+        bit_pj = logic.register_pj() * technology.energy_scale(
+            logic.NODE_NM, logic.VOLTAGE_V, engine.node, engine.voltage
+        )
+        area = capacity * logic.register_um2() * technology.area_scale(logic.NODE_NM, engine.node)
+        write_pj, cycle_pj = (word_bits * bit_pj, 0.0) if engine.clock_gating else (0.0, capacity * bit_pj)
+        cost = MemoryCost(0.0, write_pj, area, 0.0, 0.0, 1, "flip-flops with enable")
+        scaled = () if engine.node == logic.NODE_NM else ("node scaling",)
+        return _Priced(cost, cycle_pj, (), ("register clock", *scaled), ("logic area",))
+    if memory.kind == "dram":
+        row = next(row for row in technology.rows("storage") if row["name"] == memory.table)
+        access = word_bits * float(row["pj_per_bit"])
+        return _Priced(MemoryCost(access, access, 0.0, 0.0, 0.0, 1, row["source"]))
+    own = [band.nominal for band in memory.own_figures.values()]
+    cost = MemoryCost(
+        word_bits * own[0], word_bits * own[1], capacity * own[2], capacity * own[3], 0.0, 1, engine.source
+    )
+    return _Priced(cost, 0.0, *((f"{name} {figure}",) for figure in ("read", "write", "area", "leakage")))
+
+
+def _own_constants(engine: Engine) -> list[Constant]:
+    """Bands that a file gives for its own memories."""
+    return [
+        Constant(f"{name} {figure}", *band.ratios, engine.source)
+        for name, memory in engine.memories.items()
+        for figure, band in memory.own_figures.items()
+    ]
+
+
+def price_engine(spec: NetworkSpec, work: Counters, engine: Engine, learning: bool) -> Cost:
+    plan = schedule(spec, work, engine.lanes, engine.transposed_read, learning)
+    items = _engine_items(spec, work, engine, plan, learning)
+    if engine.lanes > 1 and engine.update_skip == "neuron" and learning:
+        most = schedule(spec, work, engine.lanes, engine.transposed_read, learning, lanes_left_empty=True)
+        items += _more(_engine_items(spec, work, engine, most, learning), items)
+    constants = (EMPTY_LANES, *_bands(), *_own_constants(engine))
+    cost = make_cost(items, work.n_samples, engine.clock_hz, FIGURES, constants)
+    return replace(cost, notes=_notes(spec, engine, plan, cost, learning))
+
+
+def _more(most: list[Item], items: list[Item]) -> list[Item]:
+    """Return what a schedule with empty lanes takes beyond the nominal one, scaled by that constant."""
+    more: dict[tuple[str, str, int, tuple[str, ...]], float] = {}
+    for sign, part in ((1, most), (-1, items)):
+        for item in part:
+            key = (item.figure, item.role, item.layer, (*item.constants, EMPTY_LANES.name))
+            more[key] = more.get(key, 0.0) + sign * item.value
+    return [
+        Item(figure, role, layer, value, names)
+        for (figure, role, layer, names), value in more.items()
+        if value > 0 and figure in ("energy_pj", "cycles")
+    ]
+
+
+def _engine_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedule, learning: bool) -> list[Item]:
+    items: list[Item] = []
+    layers = range(len(spec.layers))
+    by_layer = plan.cycles_by_layer
+    for phase, role in ROLE_OF_PHASE.items():
+        items += [Item("cycles", role, k + 1, float(plan.cycles[phase][k])) for k in layers]
+
+    seconds = float(np.sum(by_layer)) / engine.clock_hz
+    for name, inside, priced in _memories(spec, engine, learning):
+        bits = sum(inside.values())
+        if "weight" in engine.memories[name].holds and spec.rule.weight_transport and "feedback" in plan.reads:
+            items += _energy("feedback", plan.reads["feedback"] * priced.cost.read_pj, priced.read_constants)
+        for role in dict.fromkeys(role for role, _ in inside):
+            cost_role = _ROLE_OF_MEMORY[role]
+            if role in plan.reads:
+                items += _energy(cost_role, plan.reads[role] * priced.cost.read_pj, priced.read_constants)
+            if role in plan.writes:
+                items += _energy(cost_role, plan.writes[role] * priced.cost.write_pj, priced.write_constants)
+        for (_, role), part in inside.items():
+            share = part / bits
+            items.append(Item("memory_bits", role, 0, float(part)))
+            items.append(Item("area_um2", role, 0, priced.cost.area_um2 * share, priced.area_constants))
+            items += _energy(role, by_layer * priced.cycle_pj * share, priced.write_constants)
+        leakage_uw, leaks = priced.cost.leakage_uw, priced.leakage_constants
+        items.append(Item("leakage_uw", "leakage", 0, leakage_uw, leaks))
+        items.append(Item("energy_pj", "leakage", 0, leakage_uw * seconds * 1e6, leaks))
+    return items + _logic_items(spec, work, engine, plan, learning)
+
+
+def _memories(
+    spec: NetworkSpec, engine: Engine, learning: bool
+) -> list[tuple[str, dict[tuple[str, str], int], _Priced]]:
+    """Return name, contents in bits and price of each memory that is built: one that would hold nothing is not."""
+    held = contents(spec, learning, engine.skips_zero_inputs, engine.lanes)
+    learned = contents(spec, True, engine.skips_zero_inputs, engine.lanes)
+    words = _words(spec, engine)
+    found = []
+    for name, memory in engine.memories.items():
+        inside = {key: bits for key, bits in held.items() if key[0] in memory.holds and bits}
+        if inside:
+            roles = [role for (role, _), bits in learned.items() if role in memory.holds and bits]
+            word_bits = max(words[role] for role in roles)
+            writes = max(_WRITES_PER_READ[role] for role in roles)
+            priced = _price_memory(engine, name, memory, sum(inside.values()), word_bits, writes)
+            found.append((name, inside, priced))
+    return found
+
+
+def _notes(spec: NetworkSpec, engine: Engine, plan: Schedule, cost: Cost, learning: bool) -> tuple[str, ...]:
+    """Say what the figures leave out or take for granted."""
+    notes = []
+    cycle_ns = 1e9 / engine.clock_hz
+    for name, inside, priced in _memories(spec, engine, learning):
+        if priced.cost.access_ns > cycle_ns:
+            notes.append(
+                f"memory '{name}' takes {priced.cost.access_ns:.3g} ns, a cycle {cycle_ns:.3g} ns: a lower clock, or a "
+                "pipelined or smaller memory"
+            )
+        if engine.memories[name].kind == "dram":
+            notes.append(f"memory '{name}' is DRAM: its area, standby power and waiting time are not priced")
+        roles = {role for role, _ in inside}
+        if spec.rule.weight_transport and "weight" in roles:
+            roles.add("feedback")
+        accesses = sum(float(part[role].sum()) for part in (plan.reads, plan.writes) for role in roles if role in part)
+        if "activation" in roles:  # inputs arrive through a port of their own
+            accesses -= float(plan.writes["activation"][0])
+        if accesses > plan.total_cycles:
+            notes.append(
+                f"memory '{name}' has {accesses / plan.total_cycles:.3g} accesses a cycle: it needs more ports, or its "
+                "roles more memories; else cycles are too few"
+            )
+    leakage, energy = cost.total("energy_pj", "leakage"), cost.total("energy_pj")
+    if leakage > energy / 2:
+        notes.append("leakage is more than half of the energy and has no band: it is that of the cell at 300 K")
+    return tuple(notes)
+
+
+def _energy(role: str, by_layer: np.ndarray, constants: tuple[str, ...]) -> list[Item]:
+    return [Item("energy_pj", role, k + 1, float(pj), constants) for k, pj in enumerate(by_layer) if pj]
+
+
+def _bands() -> list[Constant]:
+    return [
+        Constant(row["name"], float(row["low"]), float(row["high"]), row["source"]) for row in technology.rows("bands")
+    ]
+
+
+def datapath(spec: NetworkSpec, engine: Engine, learning: bool) -> logic.Datapath:
+    """Return the logic of one lane of an engine for a network and its rule."""
+    input_bits = spec.input_bits if len(spec.layers) == 1 else max(spec.input_bits, ACTIVATION_BITS)
+    word = spec.layers[-1].word
+    if not learning:
+        return logic.Datapath(word.bits, input_bits)
+    return logic.Datapath(
+        max(word.bits, engine.delta_bits or 0),
+        input_bits,
+        spec.rule if len(spec.layers) > 1 else find_rule("shallow"),  # one layer learns alike under every rule
+        word.stored_bits,
+        spec.stochastic,
+        spec.regenerates_feedback,
+        error_bits(spec),
+    )
+
+
+def _logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedule, learning: bool) -> list[Item]:
+    """Energy and area of everything beside the memories; control and errors exist once, lanes P times."""
+    path = datapath(spec, engine, learning)
+    scaled = () if engine.node == logic.NODE_NM else ("node scaling",)
+    energy_scale = technology.energy_scale(logic.NODE_NM, logic.VOLTAGE_V, engine.node, engine.voltage)
+    area_scale = technology.area_scale(logic.NODE_NM, engine.node)
+    copies = dict.fromkeys(logic.ROLES, engine.lanes) | {"control": 1, "error": 1}
+    if engine.shared_random_generator:
+        copies["random generator"] = 1
+    all_cycles = plan.cycles_by_layer
+    learning_cycles = plan.cycles["signal"] + plan.cycles["update"] if engine.clock_gating else all_cycles
+    items: list[Item] = []
+    energy_pj, area_um2 = path.energy_pj(), path.area_um2()
+    if learning and spec.rule.weight_transport and engine.transposed_read == "adder-tree" and len(spec.layers) > 1:
+        tree_um2 = logic.adder_tree_um2(engine.lanes, path.accumulator_bits) / engine.lanes  # of each lane
+        area_um2["learning arithmetic"] += tree_um2
+        energy_pj["learning arithmetic"] += path.learning_pj(tree_um2)
+    for role, area in area_um2.items():
+        inference = role in ("arithmetic", "control")
+        area_constants = ["logic area"]
+        energy_constants = ["register clock" if role == "error" else "logic energy", *scaled]
+        if not inference and role != "error":
+            area_constants.append("learning logic area")
+        if role == "random generator":
+            area_constants.append("random generator")
+            energy_constants.append("random generator")
+        name = "arithmetic" if role == "learning arithmetic" else role
+        items.append(Item("area_um2", name, 0, area * copies[role] * area_scale, tuple(area_constants)))
+        if engine.logic == "nangate45":
+            ran = all_cycles if inference else learning_cycles
+            items += _energy(name, ran * energy_pj[role] * copies[role] * energy_scale, tuple(energy_constants))
+    if engine.logic != "nangate45":
+        items += _arithmetic_items(spec, work, engine, scaled)
+    return items
+
+
+def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled: tuple[str, ...]) -> list[Item]:
+    """Energy of multiplications and additions alone, from a table of operations; no control, no clock."""
+    counted = traffic(spec, work)
+    rule, table = spec.rule, engine.logic
+
+    def operation_pj(name: str, bits: int | tuple[int, int]) -> float:
+        found = technology.operation(table, name, bits)
+        assert found.energy_pj is not None
+        volts = ASSUMED_VOLTAGE_V if found.voltage_v is None else found.voltage_v
+        return found.energy_pj * technology.energy_scale(found.node_nm, volts, engine.node, engine.voltage)
+
+    by_layer = np.zeros(len(spec.layers))
+    feedback_bits = next((entry.word_bits for entry in footprint(spec) if entry.role == "feedback"), ACTIVATION_BITS)
+    for k, layer in enumerate(spec.layers):
+        input_bits = spec.input_bits if k == 0 else ACTIVATION_BITS
+        delta_bits = ACTIVATION_BITS if rule.signal is Signal.TARGET and not layer.output else layer.delta_bits
+        accumulate = operation_pj("add", layer.word.bits + input_bits + 8)
+        signal = operation_pj("add", 24)
+        if rule.signal is not Signal.SIGN_ERROR and rule.feedback is not Feedback.NONE:
+            sender_bits = spec.layers[k + 1].delta_bits if rule.holds_deltas and not layer.output else ERROR_BITS
+            operand = layer.word.bits if rule.weight_transport else max(feedback_bits, 1)
+            signal += operation_pj("multiply", (operand, sender_bits))
+        by_layer[k] = (
+            counted["forward_macs"][k] * (operation_pj("multiply", (layer.word.bits, input_bits)) + accumulate)
+            + (counted["bias_read"][k] - counted["bias_write"][k]) * accumulate
+            + counted["signal_macs"][k] * signal
+            + counted["gate_products"][k] * operation_pj("multiply", (16, 8))
+            + counted["update_macs"][k]
+            * (operation_pj("multiply", (delta_bits, input_bits)) + operation_pj("add", layer.word.stored_bits))
+        )
+    return _energy("arithmetic", by_layer, ("logic energy", *scaled))

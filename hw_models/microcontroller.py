@@ -1,0 +1,106 @@
+"""The price of processors that are known by their operations: instructions, or synaptic operations (section 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from edgelearn.network.counters import Counters
+from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.traffic import traffic
+from hw_models.cost import Constant, Cost, Item, make_cost
+from hw_models.engine.memory_map import contents
+from hw_models.processor import Band, Core, Microcontroller
+
+
+def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str], np.ndarray]:
+    """Return how often firmware takes each action, by (role, action), one entry a layer.
+
+    An input is looked at for being zero in the forward pass, and again in the update of a layer that waited.
+    """
+    counted = traffic(spec, work)
+    n_in = np.array([layer.n_in for layer in spec.layers])
+    n_out = np.array([layer.n_out for layer in spec.layers])
+    waits = np.array([layer.output or spec.holds_gates for layer in spec.layers])
+    return {
+        ("forward pass", "input"): work["samples"] * n_in,
+        ("forward pass", "forward_mac"): counted["forward_macs"],
+        ("forward pass", "neuron"): work["samples"] * n_out,
+        ("feedback", "gate"): work["live_gates"],
+        ("feedback", "signal_mac"): counted["signal_macs"] + counted["lfsr_steps"],
+        ("update", "input"): work["updates"] * n_in * waits,
+        ("update", "update_row"): work["update_events"] + work["updates"],
+        ("update", "update_mac"): counted["update_macs"],
+        ("update", "floor"): counted["update_macs"] * spec.rule.non_negative,
+        ("random generator", "random_draw"): counted["update_macs"] * spec.stochastic,
+    }
+
+
+def price_instructions(spec: NetworkSpec, work: Counters, processor: Microcontroller, learning: bool) -> Cost:
+    """Price firmware: instructions by action, cycles by instruction, energy by cycle."""
+    items = []
+    bands = [_as_constant("cycles per instruction", processor.cycles_per_instruction, processor)]
+    energy = processor.energy_per_cycle
+    if energy is not None:
+        bands.append(_as_constant("energy per cycle", energy, processor))
+    named = set()
+    for (role, action), counts in instruction_counts(spec, work).items():
+        number = processor.instructions.get(action)  # type: ignore[call-overload]
+        if number is None:  # in the figures of other actions
+            continue
+        name = f"instructions of {action.replace('_', ' ')}"
+        if name not in named:
+            bands.append(_as_constant(name, number, processor))
+            named.add(name)
+        for k, count in enumerate(counts):
+            cycles = float(count) * number.nominal * processor.cycles_per_instruction.nominal
+            constants = (name, "cycles per instruction")
+            items.append(Item("cycles", role, k + 1, cycles, constants))
+            if energy is not None:
+                items.append(Item("energy_pj", role, k + 1, cycles * energy.nominal, (*constants, "energy per cycle")))
+    items += [Item("memory_bits", role, 0, float(bits)) for (_, role), bits in contents(spec, learning, False).items()]
+    prices = ("energy_pj", "cycles", "memory_bits") if energy is not None else ("cycles", "memory_bits")
+    return make_cost(items, work.n_samples, processor.clock_hz, prices, bands)
+
+
+def price_operations(spec: NetworkSpec, work: Counters, core: Core, learning: bool) -> Cost:
+    """Price a neuromorphic core: synaptic operations, neuron and synaptic updates."""
+    counted = traffic(spec, work)
+    n_out = np.array([layer.n_out for layer in spec.layers])
+    operations = {
+        ("forward pass", "synaptic_operation"): counted["forward_macs"] * core.time_steps,
+        ("forward pass", "neuron_update"): work["samples"] * n_out * core.time_steps,
+        ("feedback", "synaptic_operation"): counted["signal_macs"] + counted["lfsr_steps"] // 2,
+        ("update", "synaptic_update"): counted["update_macs"],
+    }
+    held = [(role, bits) for (_, role), bits in contents(spec, learning, True).items()]
+    return price_on_core(operations, held, work.n_samples, core)
+
+
+def price_on_core(
+    operations: Mapping[tuple[str, str], np.ndarray], held: Iterable[tuple[str, float]], samples: int, core: Core
+) -> Cost:
+    """Price counts of operations.
+
+    Parameters
+    ----------
+    operations : by (role, operation of the core), one entry a layer
+    held : roles and bits of memory
+    """
+    items = []
+    bands = []
+    for (role, operation), counts in operations.items():
+        energy, time = core.energy[operation], core.time[operation]  # type: ignore[index]
+        name = operation.replace("_", " ")
+        bands += [_as_constant(f"{name} energy", energy, core), _as_constant(f"{name} time", time, core)]
+        for k, count in enumerate(counts):
+            cycles = float(count) * time.nominal * 1e-9 * core.clock_hz
+            items.append(Item("cycles", role, k + 1, cycles, (f"{name} time",)))
+            items.append(Item("energy_pj", role, k + 1, float(count) * energy.nominal, (f"{name} energy",)))
+    items += [Item("memory_bits", role, 0, float(bits)) for role, bits in held]
+    return make_cost(items, samples, core.clock_hz, ("energy_pj", "cycles", "memory_bits"), bands)
+
+
+def _as_constant(name: str, band: Band, processor: Microcontroller | Core) -> Constant:
+    return Constant(name, *band.ratios, processor.source)

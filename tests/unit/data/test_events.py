@@ -1,0 +1,635 @@
+"""Address events: every form that is read, every message a user can meet, and N-MNIST itself."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edgelearn.data import downloads, events
+from edgelearn.data.events import EventSet, events_from_tonic, is_event_data, open_events, read_nmnist_file
+from edgelearn.errors import UserError
+from tests.tools import missing
+
+Write = Callable[..., Path]
+XYTP = np.dtype([("x", np.int16), ("y", np.int16), ("t", np.int64), ("p", bool)])
+GOOD: dict[str, Any] = {
+    "t": [5, 7, 1, 1, 4],
+    "address": [0, 2, 1, 0, 2],
+    "value": [1, 0, -1, 1, 1],
+    "offset": [0, 2, 4, 5],
+    "label": [1, 0, 1],
+    "test": [False, True, False],
+}
+CSV = "sample,t,address,value,label\na,5,0,1,up\na,7,2,0,up\nb,1,1,-1,down\nb,1,0,1,down\nc,4,2,1,up\n"
+
+
+def fails(text: str) -> Any:
+    """Expect a UserError of one line whose text contains `text`."""
+    return pytest.raises(UserError, match="^[^\n]*" + re.escape(text) + "[^\n]*$")
+
+
+@pytest.fixture
+def csv_file(tmp_path: Path) -> Write:
+    def write(text: str, name: str = "own.csv") -> Path:
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def npz_file(tmp_path: Path) -> Write:
+    """Write the good arrays, with some replaced and, where None, left out."""
+
+    def write(**changed: Any) -> Path:
+        arrays = {key: np.asarray(value) for key, value in {**GOOD, **changed}.items() if value is not None}
+        np.savez(tmp_path / "own.npz", **arrays)
+        return tmp_path / "own.npz"
+
+    return write
+
+
+def as_lists(data: EventSet) -> list[tuple[list[int], list[int], str]]:
+    """Give times, inputs and class of every sample, after a look at what every event set promises."""
+    assert (data.t.dtype, data.inputs.dtype, data.offset.dtype, data.labels.dtype) == ("i8", "i4", "i8", "i8")
+    assert len(data.t) == len(data.inputs) == data.offset[-1]
+    assert len(data.offset) == len(data.labels) + 1
+    assert 0 < data.n_train <= len(data.labels)
+    assert len(data.inputs) == 0 or 0 <= data.inputs.min() <= data.inputs.max() < data.n_inputs
+    samples = []
+    for k, label in enumerate(data.labels):
+        t, inputs = data.sample(k)
+        assert len(t) == 0 or (t[0] == 0 and (np.diff(t) >= 0).all())
+        samples.append((t.tolist(), inputs.tolist(), data.class_names[label]))
+    return samples
+
+
+# --- npz ---------------------------------------------------------------------------------------------------
+
+
+def test_npz_with_its_own_test_part(npz_file):
+    data = open_events(str(npz_file()))
+    assert (data.name, data.n_inputs, data.class_names, data.n_train) == ("own", 6, ("0", "1"), 2)
+    assert as_lists(data) == [([0, 2], [3, 2], "1"), ([0], [5], "1"), ([0, 0], [1, 3], "0")]
+    limited = open_events(str(npz_file()), limit=1)
+    assert limited.n_train == 1
+    assert as_lists(limited) == [as_lists(data)[0], as_lists(data)[2]]
+
+
+@pytest.mark.parametrize(
+    ("changed", "n_inputs", "inputs"),
+    [
+        ({"value": None}, 3, [0, 2, 2, 1, 0]),
+        ({"value": None, "n_addresses": 7}, 7, [0, 2, 2, 1, 0]),
+        ({"n_addresses": 4}, 8, [4, 2, 6, 1, 4]),
+        ({"value": None, "p": [True, False, False, True, True]}, 6, [3, 2, 5, 1, 3]),
+        ({"value": [0.5, -0.1, 0.0, 1e9, 1.0]}, 6, [3, 2, 5, 1, 3]),
+        ({"address": np.array([0.0, 2.0, 1.0, 0.0, 2.0]), "value": None}, 3, [0, 2, 2, 1, 0]),
+        ({"address": np.array([0, 2, 1, 0, 2], np.uint8), "t": np.array(GOOD["t"], np.uint64)}, 6, [3, 2, 5, 1, 3]),
+        ({"address": None, "x": [0, 1, 0, 0, 1], "y": [0, 0, 1, 0, 2], "value": None}, 6, [0, 1, 5, 2, 0]),
+        (
+            {
+                "address": None,
+                "x": [0, 1, 0, 0, 1],
+                "y": [0, 0, 1, 0, 2],
+                "value": None,
+                "width": 4,
+                "height": np.array([3]),
+            },
+            12,
+            [0, 1, 9, 4, 0],
+        ),
+    ],
+)
+def test_npz_inputs(npz_file, changed, n_inputs, inputs):
+    data = open_events(str(npz_file(**changed)))
+    as_lists(data)
+    assert data.n_inputs == n_inputs
+    assert data.inputs.tolist() == inputs
+
+
+def test_falling_times_are_sorted_and_equal_ones_keep_their_order(npz_file):
+    path = npz_file(t=[9, 7, 1, 1, -4], value=None, test=None, offset=[0, 4, 4, 5])
+    data = open_events(str(path), test_fraction=0)
+    assert sorted(as_lists(data)) == sorted([([0, 0, 6, 8], [1, 0, 2, 0], "1"), ([], [], "0"), ([0], [2], "1")])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"t": None}, "lacks t and holds the arrays address, label, offset, test, value; give t, address (or x and y)"),
+        ({"address": None, "x": [0] * 5}, "lacks address (or x and y) and holds"),
+        ({"label": None, "offset": None}, "lacks offset, label and holds"),
+        ({"t": [[5, 7, 1, 1, 4]]}, "t is int64 [1, 5]; give whole microseconds, one an event"),
+        ({"t": [5, 7, np.nan, 1, 4]}, "t row 3 is nan; give whole microseconds"),
+        ({"t": [5, 7, 0.5, 1, 4]}, "t row 3 is 0.5; give whole microseconds"),
+        ({"t": [5, 7, np.inf, 1, 4]}, "t row 3 is inf; give whole microseconds"),
+        ({"t": np.array([1, 2**63 + 9, 3, 4, 5], np.uint64)}, "t row 2 is 9223372036854775817; give whole microsec"),
+        ({"t": ["a"] * 5}, "t is <U1 [5]; give whole microseconds"),
+        ({"t": np.array([], int), "offset": [0, 0, 0, 0]}, "t has no events; give at least 1"),
+        ({"address": [0, 2.5, 1, 0, 2]}, "address row 2 is 2.5; give whole numbers from 0"),
+        ({"address": [0, -2, 1, 0, 2]}, "address row 2 is -2; give whole numbers from 0"),
+        ({"address": [0, 2, 1, 0]}, "t has 5 events and address 4; give as many"),
+        ({"address": [0, 2, 1, 0, 8000]}, "8001 addresses of 2 polarities; a network takes 16000 inputs at most"),
+        ({"address": [0, 2, 1, 0, 2_000_000], "value": None}, "has 2000001 addresses; a network takes 16000 inputs"),
+        ({"address": None, "x": [0, 0, 0, 0, 2**40], "y": [2**40] * 5}, "addresses; a network takes 16000 inputs"),
+        ({"address": None, "x": [0] * 5, "y": [0] * 4}, "x has 5 events and y 4; give as many"),
+        ({"address": None, "x": [0, 1, 2, 0, 0], "y": [0] * 5, "width": 2}, "x row 3 is 2 and width is 2; give at le"),
+        ({"n_addresses": 2}, "address row 2 is 2 and n_addresses is 2; give at least 3"),
+        ({"n_addresses": 2.5}, "n_addresses is float64 []; give one whole number"),
+        ({"value": [1, 0, 0, 1]}, "t has 5 events and value 4; give as many"),
+        ({"value": [1, 0, np.nan, 1, 1]}, "value row 3 is nan; give finite numbers"),
+        ({"value": ["+"] * 5}, "value is <U1 [5]; give numbers [events]"),
+        ({"offset": [0, 4, 2, 5]}, "offset row 3 is 2 after 4; give numbers that never fall"),
+        ({"offset": [0, 2, 4, 6]}, "offset goes from 0 to 6 and t has 5 events; give 0 to 5"),
+        ({"offset": [1, 2, 4, 5]}, "offset goes from 1 to 5"),
+        ({"offset": [0.0, 2, 4, 5]}, "offset is float64 [4]; give whole numbers [samples + 1]"),
+        ({"offset": [0]}, "offset is int64 [1]"),
+        ({"label": [1, 0]}, "label has 2 rows and offset 4, which is 3 samples; give one label a sample"),
+        ({"label": [1, 1, 1]}, "has 1 class (every label is '1'); a classifier needs at least 2"),
+        ({"label": [1, -1, 1]}, "label row 2 is -1; give whole numbers from 0, or text"),
+        ({"label": [[1], [0], [1]]}, "label is int64 [3, 1]; give one label a sample"),
+        ({"test": [0, 1, 0]}, "test is int64 [3]; give bool [3], one a sample"),
+        ({"test": [True]}, "test is bool [1]; give bool [3]"),
+        ({"test": [True] * 3}, "test is true for every sample; leave at least 1 for training"),
+        ({"t": np.array([None] * 5)}, "cannot be read (Object arrays cannot be loaded"),
+    ],
+)
+def test_npz_faults(npz_file, changed, message):
+    path = npz_file(**changed)
+    with fails(message) as caught:
+        open_events(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_npz_files_that_are_cut(npz_file):
+    path = npz_file()
+    content = path.read_bytes()
+    for n in (0, 10, len(content) // 2, len(content) - 5):
+        path.write_bytes(content[:n])
+        assert not is_event_data(str(path))
+        with fails("cannot be read"):
+            open_events(str(path))
+
+
+def test_arguments(npz_file, tmp_path):
+    path = str(npz_file())
+    with fails("limit 0 is out of range; give 1 sample or more"):
+        open_events(path, limit=0)
+    with fails("test_fraction 1 is out of range"):
+        open_events(path, test_fraction=1)
+    with fails("has its own test part; leave test_fraction out"):
+        open_events(path, test_fraction=0.3)
+    for name in ("nmnist", "tonic:NMNIST"):
+        with fails(f"data set '{name}' has its own test part; leave test_fraction out"):
+            open_events(name, test_fraction=0.3)
+    with fails("event data set 'nmnits' is not known; known: nmnist, nmnist-small. Did you mean 'nmnist'? Own files"):
+        open_events("nmnits")
+    with fails("is not a file; check the path"):
+        open_events(str(tmp_path / "none.npz"))
+
+
+# --- csv ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CSV,
+        "\n" + CSV.replace(",", ";"),
+        CSV.replace(",", "\t"),
+        "\ufeff" + CSV.replace("sample,t", " Sample , T").replace("\n", "\r\n"),
+        CSV.replace("a,5,", "a,5.0,") + "\n\n",
+        "label,x,address,value,t,sample\nup,?,0,1,5,a\ndown,?,1,-1,1,b\nup,?,2,0,7,a\nup,?,2,1,4,c\ndown,?,0,1,1,b\n",
+    ],
+    ids=["comma", "semicolon", "tab", "bom", "floats", "shuffled"],
+)
+def test_csv(csv_file, text):
+    path = csv_file(text)
+    assert is_event_data(str(path))
+    data = open_events(str(path), test_fraction=0)
+    assert (data.name, data.n_inputs, data.class_names, data.n_train) == ("own", 6, ("down", "up"), 3)
+    samples = [([0, 2], [3, 2], "up"), ([0, 0], [1, 3], "down"), ([0], [5], "up")]
+    assert sorted(as_lists(data)) == sorted(samples)
+
+
+def test_csv_parts(csv_file):
+    rows = [f"{k},{k},{k % 3},{k % 2}" for k in range(10)]
+    path = str(csv_file("sample,t,address,label\n" + "\n".join(rows)))
+    data = open_events(path)
+    assert (data.n_inputs, data.n_train, len(data.labels)) == (3, 8, 10)
+    assert as_lists(open_events(path)) == as_lists(data)
+    limited = open_events(path, limit=3)
+    assert limited.n_train == 3
+    assert as_lists(limited) == as_lists(data)[:3] + as_lists(data)[8:]
+
+
+def test_csv_in_chunks(csv_file, monkeypatch):
+    path = str(csv_file(CSV))
+    whole = open_events(path)
+    monkeypatch.setattr(events, "CHUNK", 2)
+    assert as_lists(open_events(path)) == as_lists(whole)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty; give a header with the columns sample, t, address and label"),
+        (" \n\n", "is empty; give a header"),
+        ("sample,t,address,label\n", "has no rows below its header; give one event a row"),
+        (CSV.replace("label", "class"), "has no column 'label' in its header (sample, t, address, value, class); name"),
+        (CSV.replace("sample", "k"), "has no column 'sample'"),
+        (CSV.replace("value", "t"), "has 2 columns 't'; keep one of them"),
+        (CSV[:-5], "row 6 has 4 columns and row 1 has 5; give every row as many"),
+        (CSV.replace("b,1,1,", "b,1,1,2,"), "row 4 has 6 columns and row 1 has 5"),
+        (CSV.replace("a,7", "a,soon"), "row 3 column 2 ('t') is 'soon'; give whole microseconds, at most 2^53"),
+        (CSV.replace("a,7", "a,"), "row 3 column 2 ('t') is empty; give whole microseconds"),
+        (CSV.replace("a,7", "a,nan"), "row 3 column 2 ('t') is 'nan'"),
+        (CSV.replace("a,7", "a,0.25"), "row 3 column 2 ('t') is '0.25'; give whole microseconds"),
+        (CSV.replace("a,7", "a,1e300"), "row 3 column 2 ('t') is '1e300'"),
+        (CSV.replace("a,7", "a," + "9" * 30), "row 3 column 2 ('t') is '9999"),
+        (CSV.replace("a,7,2", "a,7,-2"), "row 3 column 3 ('address') is '-2'; give a whole number from 0"),
+        (CSV.replace("a,7,2", "a,7,2.5"), "row 3 column 3 ('address') is '2.5'; give a whole number from 0"),
+        (CSV.replace("a,7,2", "a,7,8000"), "8001 addresses of 2 polarities; a network takes 16000 inputs at most"),
+        (CSV.replace("a,7,2", "a,7,9000000"), "has 9000001 addresses of 2"),
+        (CSV.replace("a,7,2,0", "a,7,2,on"), "row 3 column 4 ('value') is 'on'; give a finite number"),
+        (CSV.replace("a,7,2,0", "a,7,2,inf"), "row 3 column 4 ('value') is 'inf'"),
+        (
+            CSV.replace("7,2,0,up", "7,2,0,down"),
+            "row 3 column 5 ('label') is 'down'; sample 'a' has label 'up' in row 2",
+        ),
+        (CSV.replace("down", "up"), "has 1 class (every label is 'up')"),
+        (CSV.replace("c,4,2,1,up", "c,4,2,1,"), "row 6 column 5 ('label') is empty; give a label"),
+        (CSV.replace("up", "0.5").replace("down", "1"), "is 0.5; labels are whole numbers or text: correct them"),
+        (CSV.replace("c,4", ",4"), "row 6 column 1 ('sample') is empty; give the number or name"),
+    ],
+)
+def test_csv_faults(csv_file, text, message):
+    path = csv_file(text)
+    with fails(message) as caught:
+        open_events(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_a_csv_that_is_no_text(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_bytes(b"sample,t,address,label\n\xff\xfe\n")
+    with fails("is not a text table"):
+        open_events(str(path))
+    path.write_bytes(b"\xff\xfe\n")
+    assert not is_event_data(str(path))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(st.data())
+def test_csv_and_npz_say_the_same(tmp_path, data):
+    n_samples = data.draw(st.integers(2, 6))
+    labels = [0, 1, *data.draw(st.lists(st.integers(0, 3), min_size=n_samples - 2, max_size=n_samples - 2))]
+    counts = data.draw(st.lists(st.integers(1, 5), min_size=n_samples, max_size=n_samples))
+    event = st.tuples(st.integers(-(2**40), 2**40), st.integers(0, 30), st.integers(-1, 2))
+    rows = data.draw(st.lists(event, min_size=sum(counts), max_size=sum(counts)))
+    polarity = data.draw(st.booleans())
+    sample = np.repeat(np.arange(n_samples), counts)
+    first = np.cumsum([0, *counts[:-1]]).tolist()
+    # Rows may be anywhere, but samples count by their first row.
+    order = np.array(first + [k for k in data.draw(st.permutations(range(len(rows)))) if k not in first])
+    lines = [f"{sample[k]},{rows[k][0]},{rows[k][1]},{labels[sample[k]]},{rows[k][2]}" for k in order]
+    (tmp_path / "a.csv").write_text(f"sample,t,address,label,{'value' if polarity else 'other'}\n" + "\n".join(lines))
+    by_sample = order[np.argsort(sample[order], kind="stable")]
+    t, address, value = np.array(rows)[by_sample].T
+    arrays = {"t": t, "address": address, "label": np.array(labels), "offset": np.cumsum([0, *counts])}
+    np.savez(tmp_path / "a.npz", **arrays, **({"value": value} if polarity else {}))
+    from_csv, from_npz = (open_events(str(tmp_path / name), test_fraction=0.4) for name in ("a.csv", "a.npz"))
+    assert as_lists(from_csv) == as_lists(from_npz)
+    assert (from_csv.n_inputs, from_csv.n_train) == (from_npz.n_inputs, from_npz.n_train)
+
+
+# --- which files are events --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arrays", "is_event"),
+    [
+        (("t", "address"), True),
+        (("T", "Address", "label"), True),
+        (("t", "x", "y", "p", "offset"), True),
+        (("x", "y"), False),
+        (("X", "y", "t"), False),
+        (("x", "y", "offset"), False),
+        (("address", "offset"), False),
+    ],
+)
+def test_which_npz_are_events(tmp_path, arrays, is_event):
+    np.savez(tmp_path / "own.npz", **{name: np.zeros(1) for name in arrays})
+    assert is_event_data(str(tmp_path / "own.npz")) is is_event
+
+
+def test_what_else_is_events(csv_file, tmp_path):
+    assert is_event_data("nmnist")
+    assert is_event_data("tonic:SHD")
+    assert not any(map(is_event_data, ("mnist", "digits", "", str(tmp_path), str(tmp_path / "none.npz"), "none.csv")))
+    assert not is_event_data(str(csv_file("t,x,y,label\n1,2,3,a\n")))
+    assert not is_event_data(str(csv_file("1,2,3,a\n1,2,3,b\n")))
+    assert not is_event_data(str(csv_file("")))
+
+
+# --- N-MNIST -----------------------------------------------------------------------------------------------
+
+
+def packed(*rows: tuple[int, int, int, int]) -> bytes:
+    """Write (x, y, p, t) as published."""
+    return b"".join(bytes((x, y)) + (p << 23 | t).to_bytes(3, "big") for x, y, p, t in rows)
+
+
+def nmnist_folder(root: Path, name: str = "N-MNIST") -> Path:
+    for part, digit, number, rows in (
+        ("Train", 5, 1, [(33, 0, 1, 900), (1, 2, 0, 1000)]),
+        ("Train", 0, 2, [(0, 1, 1, 70_000), (0, 0, 0, 8_388_607)]),
+        ("Train", 4, 3, [(3, 3, 0, 30)]),
+        ("Test", 7, 1, [(33, 33, 1, 10), (33, 33, 1, 5)]),
+    ):
+        path = root / name / part / str(digit) / f"{number:05d}.bin"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(packed(*rows))
+    return root / name
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(downloads.DATA_VARIABLE, f"{tmp_path / 'absent'}:{tmp_path}")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", events.NMNIST_FOLDERS)
+def test_published_folders(data_folder, name):
+    folder = nmnist_folder(data_folder, name)
+    data = open_events("nmnist")
+    assert (data.n_inputs, data.class_names, data.n_train) == (2312, tuple("0123456789"), 3)
+    assert data.source == f"{folder}, 3 training and 1 test samples"
+    assert as_lists(data) == [
+        ([0, 100], [34 * 34 + 33, 69], "5"),
+        ([0, 8_318_607], [34 * 34 + 34, 0], "0"),
+        ([0], [105], "4"),
+        ([0, 5], [2311, 2311], "7"),
+    ]
+    limited = open_events("nmnist", limit=1)
+    assert limited.n_train == 1
+    assert as_lists(limited) == [as_lists(data)[0], as_lists(data)[3]]
+
+
+def test_the_folder_itself_may_be_named(data_folder, monkeypatch):
+    monkeypatch.setenv(downloads.DATA_VARIABLE, str(nmnist_folder(data_folder)))
+    assert open_events("nmnist").n_train == 3
+
+
+def test_a_recording_whose_clock_overflows(tmp_path):
+    path = tmp_path / "1.bin"
+    path.write_bytes(packed((1, 0, 0, 8000), (0, 240, 0, 0), (2, 0, 1, 5), (9, 240, 0, 0), (3, 0, 0, 6)))
+    t, inputs = read_nmnist_file(path)
+    assert t.tolist() == [8000, 8192 + 5, 2 * 8192 + 6]
+    assert inputs.tolist() == [1, 34 * 34 + 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "has 0 bytes, which is no whole number of 5-byte events; unpack it again"),
+        (packed((1, 1, 1, 1))[:4], "has 4 bytes"),
+        (packed((1, 1, 1, 1), (34, 0, 1, 1)), "event 2 is at x 34, y 0; N-MNIST has 34 x 34 pixels"),
+        (packed((1, 200, 1, 1)), "event 1 is at x 1, y 200"),
+    ],
+)
+def test_recordings_that_are_damaged(data_folder, content, message):
+    path = nmnist_folder(data_folder) / "Train" / "4" / "00003.bin"
+    path.write_bytes(content)
+    with fails(message) as caught:
+        open_events("nmnist")
+    assert str(path) in str(caught.value)
+
+
+def test_a_part_that_is_missing(data_folder):
+    folder = nmnist_folder(data_folder)
+    (folder / "Test" / "7" / "00001.bin").unlink()
+    with fails(f"{folder / 'Test'} has no files DIGIT/NUMBER.bin; unpack Test.zip of N-MNIST there"):
+        open_events("nmnist")
+
+
+def test_nmnist_that_is_not_there(data_folder):
+    absent = data_folder / "absent"
+    with fails(
+        f"data set 'nmnist' was not found (EDGELEARN_DATA names {absent}, which is no folder); unpack Train.zip"
+    ):
+        open_events("nmnist")
+    with fails("data set 'nmnist-small' was not found"):
+        open_events("nmnist-small")
+
+
+def small_arrays() -> dict[str, np.ndarray]:
+    rows = np.array([(33, 0, 1, 900), (1, 2, 0, 1000), (5, 5, 0, 7), (6, 6, 1, 8)])
+    named = dict(zip("xypt", rows.T, strict=True))
+    arrays = {key: named[key].astype(np.uint32 if key == "t" else np.uint8) for key in "xypt"}
+    arrays["offset"] = np.array([0, 2, 3, 4])
+    arrays["label"], arrays["index"] = np.array([5, 0, 7], np.uint8), np.array([1, 2, 60_001], np.int32)
+    return arrays
+
+
+@pytest.mark.parametrize("place", events.SMALL_FILES)
+def test_small_file(data_folder, monkeypatch, place):
+    path = data_folder / place
+    path.parent.mkdir(exist_ok=True)
+    np.savez(path, **small_arrays())
+    monkeypatch.setattr(events, "SMALL_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    data = open_events("nmnist")
+    assert (data.n_inputs, data.n_train, data.source) == (2312, 2, str(path))
+    assert as_lists(data) == [
+        ([0, 100], [34 * 34 + 33, 69], "5"),
+        ([0], [175], "0"),
+        ([0], [34 * 34 + 6 * 34 + 6], "7"),
+    ]
+    assert as_lists(open_events("nmnist", limit=1)) == [as_lists(data)[0], as_lists(data)[2]]
+    # The whole set wins where both are there; the small one has a name of its own.
+    nmnist_folder(data_folder)
+    assert open_events("nmnist").n_train == 3
+    assert open_events("nmnist-small").n_train == 2
+    path.write_bytes(path.read_bytes() + b"\0")
+    with fails(f"{path} is not the published file: its sha256 is "):
+        open_events("nmnist-small")
+
+
+def test_nmnist_itself():
+    try:
+        data = open_events("nmnist-small")
+    except UserError as error:
+        if "was not found" not in str(error):
+            raise
+        missing("the file of nmnist-small is missing; name its folder in the variable EDGELEARN_DATA")
+    as_lists(data)
+    assert (data.n_train, len(data.labels), len(data.t), data.n_inputs) == (1000, 1100, 4_518_827, 2312)
+    assert data.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]  # as in MNIST
+    assert data.labels[1000:1010].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    assert 300_000 < data.t.max() < 340_000
+    limited = open_events("nmnist-small", limit=10)
+    assert len(limited.labels) == 110
+    for mine, whole in ((9, 9), (10, 1000), (109, 1099)):
+        assert all(map(np.array_equal, limited.sample(mine), data.sample(whole)))
+
+
+# --- tonic -------------------------------------------------------------------------------------------------
+
+
+class Fake(list):
+    """Stand for a tonic data set."""
+
+    sensor_size: Any = (3, 2, 2)
+    classes: Any = ("cat", "dog")
+
+    def __init__(self, save_to: str = "", train: bool = True, **changed: Any) -> None:
+        rows = [[(0, 0, 10, True), (2, 1, 12, False)], [(1, 1, 9, True), (1, 0, 3, True)], [(0, 1, 5, False)]]
+        samples = [(np.array(row, XYTP), label) for row, label in zip(rows, (0, 1, 1), strict=True)]
+        super().__init__(samples if train else samples[:1])
+        self.__dict__.update(changed)
+
+
+def test_tonic_conversion():
+    data = events_from_tonic(Fake(), Fake(train=False), "tonic:Fake")
+    assert (data.name, data.n_inputs, data.class_names, data.n_train) == ("tonic:Fake", 12, ("cat", "dog"), 3)
+    samples = [([0, 2], [6, 5], "cat"), ([0, 6], [7, 10], "dog"), ([0], [3], "dog")]
+    assert sorted(as_lists(data)[:3]) == sorted(samples)
+    assert as_lists(data)[3] == samples[0]
+    limited = events_from_tonic(Fake(), Fake(train=False), "tonic:Fake", limit=2)
+    assert as_lists(limited) == as_lists(data)[:2] + as_lists(data)[3:]
+
+
+def test_tonic_samples_come_in_a_drawn_order():
+    """Parts sorted by class must not make a limit that holds one class."""
+    ordered = Fake()
+    ordered[:] = [(ordered[0][0], k // 50) for k in range(100)]
+    assert 0.3 < events_from_tonic(ordered, Fake(train=False), "tonic:Fake", limit=40).labels[:40].mean() < 0.7
+
+
+def test_tonic_events_in_one_dimension():
+    row = np.array([(5, 3, 1), (4, 0, 1)], [("t", np.int32), ("x", np.int32), ("p", np.int32)])
+    train = Fake(sensor_size=(4, 1, 1), classes=np.array([b"null", b"eins"], object))
+    train[:] = [(row, np.int64(1)), (row[:0], np.array(0))]
+    data = events_from_tonic(train, train, "tonic:SHD")
+    assert data.n_inputs == 4
+    assert sorted(as_lists(data)[2:]) == [([], [], "null"), ([0, 1], [0, 3], "eins")]
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels", "names"),
+    [
+        (None, [3, 7, 3], ["3", "7", "3"]),
+        (None, ["b", "a", b"b"], ["b", "a", "b"]),
+        ({"dog": 1, "cat": 0}, [0, 1, 1], ["cat", "dog", "dog"]),
+        (["a", "b", "c"], ["c", "b", "a"], ["c", "b", "a"]),
+    ],
+)
+def test_tonic_labels(classes, labels, names):
+    train = Fake(classes=classes)
+    train[:] = [(events, label) for (events, _), label in zip(train, labels, strict=True)]
+    data = events_from_tonic(train, train, "tonic:Fake")
+    assert [data.class_names[label] for label in data.labels[3:]] == names
+
+
+@pytest.mark.parametrize(
+    ("changed", "sample", "message"),
+    [
+        ({"sensor_size": None}, None, "has no one sensor size (None); save its events as .npz"),
+        ({"sensor_size": (4, 4, 3)}, None, "has 3 polarities; 1 or 2 are allowed"),
+        ({"sensor_size": (128, 128, 2)}, None, "has 16384 addresses of 2 polarities; a network takes 16000 inputs"),
+        ({"sensor_size": (2, 2, 2)}, None, "has x = 2; its sensor has 0 to 1"),
+        ({}, (np.zeros(2), 0), "sample 1 has the fields (none); t and x are needed"),
+        ({}, (np.zeros(2, [("t", int), ("y", int)]), 0), "sample 1 has the fields t, y; t and x are needed"),
+        ({}, (np.array([(np.nan, 0)], [("t", float), ("x", int)]), 0), "sample 1 has a time that is not finite"),
+        ({}, (np.zeros(2, XYTP), 2), "has the label 2; its classes are 0 to 1"),
+        ({}, (np.zeros(2, XYTP), "cow"), "has the label 'cow'; its classes are 0 to 1"),
+        ({}, (np.zeros(2, XYTP), [1, 2]), "sample 1 has the label [1, 2], which is no one class"),
+        ({"classes": None}, (np.zeros(2, XYTP), "cow"), "mixes text and numbers as labels"),
+        ({"classes": None}, (np.zeros(2, XYTP), 0), "has 1 class"),
+        ({}, 5, "sample 1 cannot be read (TypeError: "),
+    ],
+)
+def test_tonic_faults(changed, sample, message):
+    train = Fake(**changed)
+    if sample is not None:
+        train[1:] = [sample]
+    with fails(message) as caught:
+        events_from_tonic(train, Fake(train=False, **changed), "tonic:Fake")
+    assert "'tonic:Fake'" in str(caught.value)
+
+
+def test_tonic_without_samples():
+    empty = Fake()
+    empty.clear()
+    with fails("has no training samples or no events"):
+        events_from_tonic(empty, Fake(), "tonic:Fake")
+
+
+class Split(Fake):
+    def __init__(self, save_to: str, split: str = "train") -> None:
+        super().__init__(save_to, split == "train")
+
+
+class Undivided(Fake):
+    def __init__(self, save_to: str) -> None:
+        super().__init__(save_to)
+
+
+class Unreachable(Fake):
+    def __init__(self, save_to: str, train: bool = True) -> None:
+        print("Downloading")
+        raise OSError("no\nnetwork")
+
+
+class Large(Unreachable):
+    sensor_size = (128, 128, 2)
+
+
+class Digits(Fake):
+    def __init__(self, save_to: str, train: bool = True, single_digits: bool = False) -> None:
+        assert single_digits
+        super().__init__(save_to, train)
+
+
+@pytest.fixture
+def fake_tonic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    kinds = (Fake, Split, Undivided, Unreachable, Large, Digits)
+    module = types.SimpleNamespace(datasets=types.SimpleNamespace(**{kind.__name__: kind for kind in kinds}, other=1))
+    monkeypatch.setitem(sys.modules, "tonic", module)
+    monkeypatch.setenv(downloads.CACHE_VARIABLE, str(tmp_path))
+    return tmp_path / "tonic"
+
+
+@pytest.mark.parametrize("kind", ["Fake", "Split", "Digits"])
+def test_tonic_data_sets(fake_tonic, kind):
+    data = open_events(f"tonic:{kind}", limit=2)
+    assert (data.name, data.n_train, len(data.labels)) == (f"tonic:{kind}", 2, 3)
+    assert data.source == f"tonic.datasets.{kind} in {fake_tonic}"
+
+
+def test_tonic_that_cannot_be_had(fake_tonic, monkeypatch, capsys):
+    with fails("tonic data set 'fake' is not known; known: Digits, Fake, Large, Split, Undivided, Unreachable."):
+        open_events("tonic:fake")
+    with fails("'tonic:Undivided' has no training and test part; save its events as .npz"):
+        open_events("tonic:Undivided")
+    with fails("'tonic:Large' has 16384 addresses of 2 polarities"):
+        open_events("tonic:Large")
+    with fails(
+        f"could not get 'tonic:Unreachable' (OSError: no network); give it a network, or put its files into {fake_tonic / 'Unreachable'}"
+    ):
+        open_events("tonic:Unreachable")
+    assert capsys.readouterr().out == ""
+    monkeypatch.setitem(sys.modules, "tonic", None)
+    with fails('tonic is not installed; pip install "edgelearn[tonic]"'):
+        open_events("tonic:Fake")

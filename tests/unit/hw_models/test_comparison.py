@@ -1,0 +1,140 @@
+"""Rules side by side: what is shown agrees with what is priced."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from edgelearn.config import make_config
+from edgelearn.errors import UserError
+from edgelearn.reports.costs import as_csv, print_costs, print_ert, print_ranking, with_unit
+from edgelearn.runs.dataset import assumed_costs, costs_of_runs, run
+from hw_models.compare.ranking import flips, gaps, ranking_as_dict
+from hw_models.compare.rules import OVERHEADS, as_dict, tables
+from hw_models.cost import Constant
+from hw_models.processor import find_processor, names
+
+RULES = ["bp", "dfa", "drtp", "shallow"]
+
+
+def costs(processor: str = "engine-28nm", rules=RULES, net: str = "64-32-32-10", **settings):
+    return assumed_costs(make_config({"net": net, "processor": processor} | settings), rules, {})
+
+
+def shown(print_it, *content, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    print_it(console, *content)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_processor_is_printed_with_its_tables(name):
+    content = as_dict(costs(name))
+    text = shown(print_costs, content)
+    assert f"cost on {name}" in text
+    for line in tables(find_processor(name)):
+        assert line in text
+    for rule in RULES:
+        assert text.count(f"\n{rule} ") == 2  # figures, then overheads
+    assert ("energy of a trained sample" in text) == ("energy_pj" in content["rules"][0]["training"])
+    assert ("area  " in text) == (find_processor(name).kind == "engine") or find_processor(name).kind != "engine"
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_number_is_cut_in_a_narrow_terminal(width):
+    content = as_dict(costs(rounding="stochastic"))
+    text = shown(print_costs, content, width=width)
+    if width >= 80:
+        assert "…" not in text
+    energies = [
+        with_unit("energy_pj", rule["training"]["energy_pj"]["by_role"]["control"]) for rule in content["rules"]
+    ]
+    assert all(energy in text for energy in energies)
+
+
+def test_one_rule_is_printed_with_bands_and_locking():
+    content = as_dict(costs(rules=["dfa"]))
+    text = shown(print_costs, content)
+    rule = content["rules"][0]
+    assert with_unit("energy_pj", rule["training"]["energy_pj"]["high"]) in text
+    assert "layer 1 may update after" in text
+    assert "in a pipeline 3 samples wait" in text
+
+
+def test_pipeline_depths_and_starts_follow_the_locking():
+    """Three layers: 2 (L - l) + 1, L - l + 1 and 1 samples; starts as in docs/cost_model.md, section 6."""
+    by_rule = {rule["rule"]: rule["layers"] for rule in as_dict(costs())["rules"]}
+    assert [layer["pipeline_depth"] for layer in by_rule["bp"]] == [5, 3, 1]
+    assert [layer["pipeline_depth"] for layer in by_rule["dfa"]] == [3, 2, 1]
+    assert [layer["pipeline_depth"] for layer in by_rule["drtp"]] == [1, 1, 1]
+    assert [layer["may_update_after_cycles"] is None for layer in by_rule["shallow"]] == [True, True, False]
+    forward = [32 * 67 + 1, 32 * 35 + 1, 10 * 35 + 1]
+    update = [2 * 65 * 32, 2 * 33 * 32, 10 * (2 * 33 + 2)]
+    assert [layer["may_update_after_cycles"] for layer in by_rule["dfa"]] == [sum(forward)] * 3
+    starts = [forward[0], forward[0] + update[0] + forward[1], sum(forward) + update[0] + update[1]]
+    assert [layer["may_update_after_cycles"] for layer in by_rule["drtp"]] == starts
+    signal = [32 * 34, 32 * 12, 0]
+    stored = [update[0] + 64, update[1] + 64, update[2]]
+    starts = [sum(forward) + signal[1] + stored[1] + stored[2], sum(forward) + stored[2], sum(forward)]
+    assert [layer["may_update_after_cycles"] for layer in by_rule["bp"]] == starts
+
+
+def test_csv_holds_what_json_holds():
+    content = as_dict(costs())
+    rows = list(csv.DictReader(io.StringIO(as_csv(content))))
+    for rule in content["rules"]:
+        mine = [row for row in rows if row["name"] == rule["name"]]
+        assert {row["figure"] for row in mine if row["of"] == "overhead"} == {f"{name}_percent" for name in OVERHEADS}
+        energy = next(r for r in mine if (r["of"], r["figure"], r["role"]) == ("training", "energy_pj", "all"))
+        assert float(energy["nominal"]) == rule["training"]["energy_pj"]["nominal"]
+        update = next(r for r in mine if r["of"] == "update")
+        assert float(update["nominal"]) == rule["update_energy_pj"]
+        assert sum(row["of"] == "locking" and row["figure"] == "waiting_bits" for row in mine) == 3
+
+
+def test_gaps_and_flips_are_told_with_the_constant_that_decides():
+    dearer = costs(feedback="lfsr", rounding="stochastic", rules=["bp", "dfa", "mdfa"], net="784-500-10")
+    ranked = ranking_as_dict(dearer)
+    assert json.loads(json.dumps(ranked)) == ranked
+    assert ranked["energy_pj"]["order"] == "dfa = mdfa < bp"
+    found = {(flip.cheaper, flip.dearer): flip for flip in flips(dearer, "area_um2")}
+    gap = next(gap for gap in gaps(dearer, "energy_pj") if gap.dearer == "bp")
+    assert gap.decided_by is not None
+    assert (
+        min(gap.decided_by.at_low, gap.decided_by.at_high)
+        <= gap.percent
+        <= max(gap.decided_by.at_low, gap.decided_by.at_high)
+    )
+    text = shown(print_ranking, ranked)
+    assert "bp over mdfa" in text
+    for flip in found.values():
+        assert isinstance(flip.constant, Constant | None)
+        assert f"{flip.cheaper} and {flip.dearer} change places" in text
+
+
+def test_runs_are_priced_in_process(tmp_path):
+    quick = {"net": "64-16-10", "epochs": 1, "limit": 200}
+    for rule in ("drtp", "dfa"):
+        run(make_config(quick | {"rule": rule}), tmp_path / rule)
+    run(make_config(quick | {"rule": "dfa", "seed": 1}), tmp_path / "other")
+    priced = costs_of_runs([tmp_path / "drtp", tmp_path / "dfa", tmp_path / "other"], "engine-28nm")
+    assert [run.cost.name for run in priced] == ["drtp", "dfa dfa", "dfa other"]
+    assert all(0 <= run.accuracy <= 100 for run in priced)
+    report = json.loads((tmp_path / "drtp/report.json").read_text())
+    assert as_dict([priced[0].cost])["rules"] == report["cost"]["rules"]
+    with pytest.raises(UserError, match="two runs are called"):
+        costs_of_runs([tmp_path / "dfa", tmp_path / "dfa"], "engine-28nm")
+    with pytest.raises(UserError, match="holds no report"):
+        costs_of_runs([tmp_path], "engine-28nm")
+
+
+def test_foreign_energies_are_summed():
+    text = shown(
+        print_ert,
+        {"table": "ERT.yaml (version 0.3, energies read in pJ)", "energy_pj": {"a read": 1000.0, "b cycle": 500.0}},
+    )
+    assert "together: 1.5 nJ" in text

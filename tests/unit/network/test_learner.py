@@ -1,0 +1,126 @@
+"""The learner: one sample or many give the same words; bad samples are named; strict mode raises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgelearn.errors import UserError
+from edgelearn.network.encoding import encode_levels
+from edgelearn.network.learner import Learner, StrictError
+from edgelearn.network.spec import design
+from edgelearn.reports.dataset import sparkline
+from edgelearn.runs.epochs import Progress, train
+
+RNG = np.random.default_rng(0)
+LEVELS, LABELS = RNG.integers(0, 16, (60, 6)).astype(np.uint8), RNG.integers(0, 3, 60)
+
+
+def words(learner):
+    return [learner.state.weights(k).tolist() for k in range(len(learner.spec.layers))]
+
+
+@pytest.mark.parametrize("rounding", ["residual", "stochastic"])
+def test_one_by_one_and_all_at_once_give_the_same_words(rounding):
+    spec = design((6, 8, 3), "dfa", rounding=rounding)
+    single, whole = Learner(spec), Learner(spec)
+    one = [single.learn_one(level, label) for level, label in zip(LEVELS, LABELS, strict=True)]
+    assert one == whole.learn(LEVELS, LABELS).tolist()
+    assert words(single) == words(whole)
+    assert single.counters == whole.counters
+
+
+def test_predicting_changes_nothing():
+    learner = Learner(design((6, 8, 3)))
+    before, counted = words(learner), learner.counters
+    assert learner.predict(LEVELS).shape == (60,)
+    assert words(learner) == before
+    assert learner.counters == counted
+    assert learner.inference_counters.n_samples == 60
+
+
+def test_saved_and_restored_learners_continue_alike():
+    spec = design((6, 8, 3), rounding="stochastic")
+    whole, first, second = Learner(spec), Learner(spec), Learner(spec)
+    whole.learn(LEVELS, LABELS)
+    first.learn(LEVELS[:25], LABELS[:25])
+    second.restore(first.save())
+    second.learn(LEVELS[25:], LABELS[25:])
+    assert words(second) == words(whole)
+    assert second.counters == whole.counters
+    assert second.state.arrays.generator[0] == whole.state.arrays.generator[0]
+
+
+def test_the_train_loop_continues_from_any_chunk(monkeypatch):
+    monkeypatch.setattr("edgelearn.runs.epochs.CHUNK", 7)
+    spec, data = design((6, 8, 3), rounding="stochastic"), (LEVELS, LABELS)
+    whole = Learner(spec)
+    end = train(whole, data, data, 4, 2, 5, Progress())
+
+    class Stop(Exception):
+        pass
+
+    left = []
+
+    def stop(progress):
+        left.append(1)
+        if len(left) == 11:
+            raise Stop
+
+    parted, progress = Learner(spec), Progress()
+    with pytest.raises(Stop):
+        train(parted, data, data, 4, 2, 5, progress, stop)
+    assert 0 < progress.epoch < 4
+    resumed = Learner(spec)
+    resumed.restore(parted.save())
+    again = train(resumed, data, data, 4, 2, 5, progress)
+    assert again == end
+    assert words(resumed) == words(whole)
+    assert sum(n for _, n in end.curve) == 240
+
+
+@pytest.mark.parametrize(
+    ("levels", "labels", "text"),
+    [
+        (LEVELS[:, :5], LABELS, "the network takes"),
+        (LEVELS + 10, LABELS, "levels 10..25 are out of range; the network takes 0 to 15"),
+        (LEVELS.astype(int) - 1, LABELS, "levels -1..14 are out of range"),
+        (LEVELS, LABELS + 1, "labels 1..3 are out of range; a network with 3 outputs takes 0..2"),
+        (LEVELS, LABELS[:5], r"labels int64\[5\] do not fit 60 samples"),
+        (LEVELS, LABELS[:, None], "do not fit 60 samples; give whole numbers"),
+        (LEVELS, LABELS + 0.5, "give whole numbers"),
+        (LEVELS * 0.5, LABELS, "takes whole numbers"),
+    ],
+)
+def test_bad_samples(levels, labels, text):
+    with pytest.raises(UserError, match=text):
+        Learner(design((6, 8, 3))).learn(levels, labels)
+
+
+def test_strict_mode():
+    wide = design((6, 8, 3), hidden_rate=-1, range_exponent=-3)
+    with pytest.raises(StrictError, match=r"strict mode: [0-9]+ .*saturations in layer 1"):
+        Learner(wide, strict=True).learn(LEVELS, LABELS)
+    narrow = design((6, 8, 3), accumulator_bits=8)
+    with pytest.raises(StrictError, match="overflows in layer 1"):
+        Learner(narrow, strict=True).learn(LEVELS, LABELS)
+    with pytest.raises(StrictError, match="overflows in layer 1"):
+        Learner(narrow, strict=True).predict(LEVELS)
+    Learner(design((6, 8, 3), output_rate=-9, hidden_rate=-12), strict=True).learn(LEVELS[:5], LABELS[:5])
+
+
+def test_levels():
+    x = np.array([[0.0, 5.0], [0.5, 5.0], [0.999, 5.0], [1.0, 9.0], [-3.0, 5.0]], np.float32)
+    levels = encode_levels(x, np.array([0.0, 5.0]), np.array([1.0, 5.0]), 2)
+    assert levels.tolist() == [[0, 0], [2, 0], [3, 0], [3, 0], [0, 0]]
+    digits = np.arange(17, dtype=np.uint8)[None]
+    assert encode_levels(digits, 0, 16, 4)[0].tolist() == [*range(16), 15]
+    pixels = np.arange(256, dtype=np.uint8)[None]
+    for bits in range(1, 9):
+        assert encode_levels(pixels, 0, 256, bits)[0].tolist() == [p >> (8 - bits) for p in range(256)]
+
+
+def test_sparkline_shares_long_curves_out():
+    assert sparkline([]) == ""
+    assert len(sparkline([1.0] * 500)) == 50
+    assert sparkline([0.0, 0.0]) == "▁▁"

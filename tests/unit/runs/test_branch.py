@@ -1,0 +1,165 @@
+"""Predictors by name, traces past many of them, what they cost, sweeps and their figure."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from edgelearn.branch.catalog import KINDS, make_predictor
+from edgelearn.branch.datapath import datapath_of
+from edgelearn.branch.traces.source import open_trace
+from edgelearn.config import BranchSettings
+from edgelearn.errors import UserError
+from edgelearn.runs.branch import budget_bytes, open_branches, run_branches, sweep_branches
+from hw_models.branch_cost import branch_cost
+from tests.tools import missing, needs_compiled
+
+KB = 1 << 10
+HYBRIDS = ("perceptron+mdfa", "hashed+dfa")
+
+
+def stream(n=3000, seed=0):
+    rng = np.random.default_rng(seed)
+    pc = rng.integers(0, 40, n).astype(np.uint32)
+    return pc, (rng.random(n) < (pc % 5) / 4).astype(np.uint8)
+
+
+def write_csv(path, n=3000, seed=0):
+    pc, taken = stream(n, seed)
+    path.write_text("pc,taken\n" + "".join(f"{a},{o}\n" for a, o in zip(pc, taken, strict=True)))
+    return pc, taken
+
+
+@pytest.mark.parametrize("name", [*KINDS, *HYBRIDS])
+@pytest.mark.parametrize("budget", [2 * KB, 8 * KB, 32 * KB, 64 * KB])
+def test_every_predictor_fits_its_budget_and_is_priced(name, budget):
+    predictor = make_predictor(name, budget)
+    assert predictor.storage_bits <= 8 * budget + 400  # registers come on top of tables
+    pc, taken = stream(500)
+    assert predictor.run(pc, taken, np.empty(0, np.uint8)) == predictor.counters["misses"] > 0
+    cost = branch_cost(datapath_of(predictor))
+    assert cost.wide_row.cycles >= 1
+    assert cost.words.energy_pj > 0
+    if "+" not in name:  # the name it tells can be typed
+        assert make_predictor(predictor.name, 4 * budget).storage_bits == predictor.storage_bits
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("foo", "predictor 'foo' is not known"),
+        ("gshare:a", "'a' is no whole number; gshare takes index bits"),
+        ("gshare:9:9:2:4", "has 4 parameters"),
+        ("bimodal:9:2", "has 2 parameters"),
+        ("perceptron:99999:36", "above the budget of 32,768"),
+        ("hashed:x", "no whole number of index bits"),
+        ("hashed:9:5x5", "history lengths '5x5' are not known"),
+        ("mdfa:3", "has not rows, history and units"),
+        ("tage:7", "longest history 7 is not known"),
+        ("mdfa+perceptron", "main predictor 'mdfa' is not known"),
+        ("perceptron+xyz", "rule of side rows 'xyz' is not known"),
+        ("perceptron+mdfa:3", "has not the parameters of both parts"),
+    ],
+)
+def test_names_that_are_none(text, message):
+    with pytest.raises(UserError, match=message):
+        make_predictor(text, 32 * KB)
+
+
+def test_parameters_are_those_of_the_predictor():
+    assert make_predictor("gshare:13:5", 32 * KB).name == "gshare:13:5"
+    assert make_predictor("perceptron:62", 32 * KB).name == "perceptron:520:62"
+    assert make_predictor("hashed:10:16x128", 32 * KB).name == "hashed:10:16x128"
+    assert make_predictor("piecewise:100:20:3", 32 * KB).name == "piecewise:100:20:3"
+    assert make_predictor("gshare", 32 * KB, delay=4).name == "gshare:17:delay=4"
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [("32KB", 32768), ("8 kib", 8192), ("100", 100), ("1MB", 1 << 20), ("7B", 7), ("3.5KB", 3584), ("1GB", 1 << 30)],
+)
+def test_budgets(text, n_bytes):
+    assert budget_bytes(text) == n_bytes
+
+
+@pytest.mark.parametrize("text", ["", "x", "-3KB", "0", "0.3KB", "9999MB", "²KB", "1025MB", "3.KB"])
+def test_budgets_that_are_none(text):
+    with pytest.raises(UserError, match="budget"):
+        budget_bytes(text)
+
+
+def test_a_trace_past_predictors_one_by_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("edgelearn.runs.branch.BLOCK", 700)
+    pc, taken = write_csv(tmp_path / "t.csv")
+    names = "gshare:9,perceptron,mdfa,perceptron+mdfa"
+    seen = []
+    report = run_branches(
+        BranchSettings(trace=str(tmp_path / "t.csv"), predictors=names, budget="4KB", pc_shift=1),
+        lambda done, n: seen.append(done),
+    )
+    assert seen == [700, 1400, 2100, 2800, 3000]
+    for name, row in zip(names.split(","), report.content["predictors"], strict=True):
+        alone = make_predictor(name, 4 * KB)
+        assert row["misses"] == alone.run(pc >> np.uint32(1), taken, np.empty(0, np.uint8))
+        assert row["mpki"] is None  # a table of branches knows no instructions
+    assert json.loads(json.dumps(report.content)) == report.content
+
+
+def test_a_limit_cuts_branches_and_instructions(tmp_path):
+    pc, taken = stream()
+    np.savez(tmp_path / "t.npz", pc=pc, taken=taken, instructions=np.int64(30_000))
+    settings = BranchSettings(trace=str(tmp_path / "t.npz"), predictors="bimodal", limit=1000)
+    content = run_branches(settings).content
+    assert (content["branches"], content["instructions"]) == (1000, 10_000)
+    row = content["predictors"][0]
+    assert row["mpki"] == pytest.approx(1000 * row["misses"] / 10_000, abs=1e-4)
+    assert "scaled" in content["notes"][0]
+
+
+@needs_compiled
+def test_the_built_in_stream_is_learned_by_the_hidden_layer_alone():
+    settings = BranchSettings(iterations=20_000, predictors="gshare,perceptron,piecewise,hashed,tage,mdfa,dfa")
+    rates = [row["rate_percent"] for row in run_branches(settings).content["predictors"]]
+    assert min(rates[:5]) > 40
+    assert max(rates[5:]) < 1
+
+
+def test_what_the_built_in_stream_does_not_take():
+    with pytest.raises(UserError, match="--limit and --pc-shift are for traces"):
+        open_branches(BranchSettings(limit=10))
+    with pytest.raises(UserError, match="no predictor is named"):
+        run_branches(BranchSettings(predictors=" , "))
+
+
+def test_a_sweep_leaves_out_what_does_not_fit(tmp_path):
+    pytest.importorskip("matplotlib")
+    from edgelearn.reports.plots.branch import plot_sweep
+
+    write_csv(tmp_path / "t.csv", 500)
+    reports = sweep_branches(BranchSettings(trace=str(tmp_path / "t.csv"), predictors="gshare,gshare:14,mdfa"))
+    assert len(reports) == 7
+    assert [len(report.content["predictors"]) for report in reports] == [2, 3, 3, 3, 3, 3, 3]
+    for name in "ab":
+        plot_sweep(reports, tmp_path / f"{name}.svg")
+    drawn = (tmp_path / "a.svg").read_text()
+    assert drawn == (tmp_path / "b.svg").read_text()
+    assert "mispredicted, %" in drawn
+    with pytest.raises(UserError, match="no predictor fits"):
+        sweep_branches(BranchSettings(trace=str(tmp_path / "t.csv"), predictors="gshare:28"))
+
+
+WHOLE = {"SHORT_MOBILE-1": 434_642, "SHORT_MOBILE-2": 3_927_121, "SHORT_MOBILE-3": 376_277, "SHORT_MOBILE-4": 1_923_213}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_championship_traces(name):
+    """gshare of 32 KB on the addresses as they are: what the 2016 championship's listed results say."""
+    try:
+        open_trace(name)
+    except UserError:
+        missing(f"{name} is missing; name the folder above branch_traces in the variable EDGELEARN_DATA")
+    settings = BranchSettings(trace=name, predictors="gshare", pc_shift=0)
+    assert run_branches(settings).content["predictors"][0]["misses"] == WHOLE[name]
