@@ -19,7 +19,7 @@ from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from hw_models.engine.schedule import assume
 from tests.naive.device import Done, NaiveDevice, Work
 from tests.naive.frontend import NaiveFrontEnd
-from tests.naive.oracle import BACKWARD, NaiveNetwork
+from tests.naive.oracle import NaiveNetwork
 
 FORWARD = ("samples", "input_events", "open_gates")
 
@@ -143,9 +143,9 @@ def sample_activity(naive: NaiveNetwork, label: int) -> Counters:
             if active:
                 found |= {"updates": 1, "update_events": found["input_events"]}
                 found["update_pairs"] = found["input_events"] * active
-            if k < last and naive.rule != "shallow":
-                lanes = n(naive.deltas[k + 1]) if naive.rule in BACKWARD else n(naive.errors)
-                if naive.rule == "drtp":
+            if k < last and naive.rule.signal != "none":
+                lanes = n(naive.deltas[k + 1]) if naive.rule.signal == "delta" else n(naive.errors)
+                if naive.rule.signal == "target":
                     lanes = label if naive.sizes[-1] == 1 else 1
                 found["signal_lanes"] = lanes
                 found["live_gates"] = found["open_gates"] * (lanes > 0)

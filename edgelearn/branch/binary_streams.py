@@ -21,7 +21,7 @@ import numpy as np
 from edgelearn.branch.base import MOST_DELAY, check
 from edgelearn.branch.kernels import two_layer as kernel
 from edgelearn.branch.kernels.binary import run_binary
-from edgelearn.branch.two_layer import GENERATOR_BITS, RULES, TwoLayerSpec
+from edgelearn.branch.two_layer import FROZEN, GENERATOR_BITS, RULES, TwoLayerSpec
 from edgelearn.data.open_source import open_source
 from edgelearn.data.source import UNLABELLED, Block, Source
 from edgelearn.errors import UserError, unknown
@@ -163,7 +163,7 @@ class BinarySpec:
     def kernel_settings(self) -> np.ndarray:
         """Return the settings as kernels read them, int64; hidden 0 for a perceptron."""
         settings = TwoLayerSpec(
-            rule=self.kind if self.has_hidden else "frozen", rows=self.rows, theta=self.margin, delay=self.delay
+            rule=self.kind if self.has_hidden else FROZEN, rows=self.rows, theta=self.margin, delay=self.delay
         ).settings()
         settings[kernel.HIDDEN], settings[kernel.LENGTH] = self.hidden if self.has_hidden else 0, self.n_inputs
         settings[kernel.SPREAD], settings[kernel.V0] = SPREAD, V0

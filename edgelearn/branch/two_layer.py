@@ -31,30 +31,45 @@ from edgelearn.branch.base import MOST_DELAY, DoesNotFit, check_block, delayed
 from edgelearn.branch.kernels import two_layer as kernel
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.errors import UserError, unknown
+from edgelearn.rules import Backend, Feedback, Rule, Signal, rules_for
 
 GENERATOR_BITS = 32
 
 
 @dataclass(frozen=True)
-class Rule:
-    """What teaches hidden units, how it reaches them, whether only errors do, whether output weights stay positive."""
+class RowRule:
+    """A learning rule as the kernels of rows read it; see `RowRule.of`."""
 
     signal: int
     feedback: int
-    gated: bool = True
-    positive: bool = False
+    gated: bool
+    positive: bool
+
+    @classmethod
+    def of(cls, rule: Rule) -> RowRule:
+        """Return what a rule is in a row: one output, whose error is 0 or the outcome."""
+        feedback = _FEEDBACKS[rule.feedback]
+        if rule.broadcasts and rule.non_negative:
+            feedback = kernel.POSITIVE
+        return cls(_SIGNALS[rule.signal], feedback, rule.signal is not Signal.TARGET, rule.non_negative)
 
 
-RULES = {
-    "mdfa": Rule(kernel.ERROR, kernel.POSITIVE, positive=True),
-    "dfa": Rule(kernel.ERROR, kernel.ALTERNATING),
-    "sdfa": Rule(kernel.SIGN_ERROR, kernel.ALTERNATING),
-    "drtp": Rule(kernel.TARGET, kernel.ALTERNATING, gated=False),
-    "drtp-gated": Rule(kernel.TARGET, kernel.ALTERNATING),
-    "bp": Rule(kernel.ERROR, kernel.TRANSPOSE),
-    "madaline": Rule(kernel.ERROR, kernel.NEAREST, positive=True),
-    "frozen": Rule(kernel.ERROR, kernel.NONE),
+_SIGNALS = {
+    Signal.NONE: kernel.ERROR,
+    Signal.TARGET: kernel.TARGET,
+    Signal.GATED_TARGET: kernel.TARGET,
+    Signal.ERROR: kernel.ERROR,
+    Signal.SIGN_ERROR: kernel.SIGN_ERROR,
+    Signal.DELTA: kernel.ERROR,
 }
+_FEEDBACKS = {
+    Feedback.NONE: kernel.NONE,
+    Feedback.DIRECT: kernel.ALTERNATING,
+    Feedback.TRANSPOSE: kernel.TRANSPOSE,
+    Feedback.NEAREST: kernel.NEAREST,
+}
+FROZEN = "frozen"  # the name that rule shallow has among predictors
+RULES = {FROZEN if name == "shallow" else name: RowRule.of(rule) for name, rule in rules_for(Backend.BRANCH).items()}
 
 _RANGES = {
     "length": (1, 1024),

@@ -7,9 +7,9 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edgelearn.errors import UserError, unknown
-from edgelearn.references.float_rules import float_rule
 from edgelearn.references.initial import kind_and_size
 from edgelearn.references.topology import check_fits, first_size
+from edgelearn.rules import Backend, Feedback, Signal, find_rule
 
 Activation = Literal["tanh", "hard-tanh", "relu", "leaky", "sigmoid", "linear"]
 Output = Literal["sigmoid", "softmax", "tanh", "linear"]
@@ -61,7 +61,7 @@ class FloatConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> FloatConfig:
-        float_rule(self.rule)
+        rule = find_rule(self.rule, Backend.FLOAT)
         if self.inputs is None and first_size(self.topology) is None:
             raise ValueError("a topology of layers needs the shape of its inputs, e.g. inputs = (1, 28, 28)")
         shape = self.inputs or (first_size(self.topology),)
@@ -73,10 +73,10 @@ class FloatConfig(BaseModel):
         for text in (self.init, self.output_init, self.feedback_init):
             if text is not None:
                 kind_and_size(text, 1, self.text_scale)
-        if self.rule.lower() == "node-perturbation" and self.dropout:
-            raise ValueError("node-perturbation compares two passes and goes without dropout")
-        if self.rule.lower() == "pseudobackprop" and len(shape) > 1:
-            raise ValueError("pseudobackprop is for dense nets")
+        if rule.signal is Signal.LOSS_CHANGE and self.dropout:
+            raise ValueError(f"{rule.name} compares two passes and goes without dropout")
+        if rule.feedback is Feedback.PSEUDO_INVERSE and len(shape) > 1:
+            raise ValueError(f"{rule.name} is for dense nets")
         return self
 
     @property

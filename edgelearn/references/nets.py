@@ -11,11 +11,11 @@ from typing import Any
 
 from edgelearn.errors import UserError
 from edgelearn.references.float_config import FloatConfig
-from edgelearn.references.float_rules import FloatRule, float_rule
 from edgelearn.references.functions import Broadcast, FeedbackConv, FeedbackLinear, FeedbackLocal, Teach, Teacher
 from edgelearn.references.initial import initial
 from edgelearn.references.pytorch import torch
 from edgelearn.references.topology import Conv, Dense, Local, parse_topology
+from edgelearn.rules import Backend, Constraint, Feedback, Rule, Signal, find_rule
 
 Tensor = torch.Tensor
 functional: Any = torch.nn.functional
@@ -114,7 +114,7 @@ class ReferenceNet(torch.nn.Module):
     def __init__(self, config: FloatConfig, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.config = config
-        self.rule = float_rule(config.rule)
+        self.rule = find_rule(config.rule, Backend.FLOAT)
         specs = parse_topology(config.topology)
         shape, layers = config.input_shape, []
         for spec in specs:
@@ -128,7 +128,7 @@ class ReferenceNet(torch.nn.Module):
         self.to(dtype)
         for k, layer in enumerate(self.layers):
             learns = k == self.last or (
-                self.rule.signal != "none"
+                self.rule.learns_hidden
                 and k not in config.frozen
                 and (config.train_kernels or isinstance(layer.spec, Dense))
             )
@@ -158,10 +158,11 @@ class ReferenceNet(torch.nn.Module):
                 shape = (self.n_outputs, *layer.shape_out)
                 fan_in = self.n_outputs if config.text_scale == "repo" else math.prod(layer.shape_out)
                 drawn = draw(config.feedback_init, shape, fan_in, rule.non_negative)
-            elif rule.down in ("random", "sign"):
-                drawn = draw(config.feedback_init, tuple(layer.weight.shape), layer.fan_in, rule.down == "sign")
+            elif rule.stores_feedback and not rule.broadcasts:
+                positive = rule.non_negative or rule.feedback is Feedback.SIGN
+                drawn = draw(config.feedback_init, tuple(layer.weight.shape), layer.fan_in, positive)
             self.register_buffer(f"feedback{k}", drawn)
-            if rule.fixed_gates and k < self.last:
+            if rule.constraint is Constraint.FIXED_GATES and k < self.last:
                 gate = ReferenceLayer(layer.spec, layer.shape_in)
                 gate.weight.data = draw(text, tuple(layer.weight.shape), layer.fan_in, False)
                 self.gates.append(gate.requires_grad_(False))
@@ -170,16 +171,16 @@ class ReferenceNet(torch.nn.Module):
     def feedback(self) -> list[Tensor | None]:
         return [getattr(self, f"feedback{k}") for k in range(len(self.layers))]
 
-    def down(self, k: int, rule: FloatRule) -> Tensor | None:
+    def down(self, k: int, rule: Rule) -> Tensor | None:
         """Return what the delta of layer k goes down through, in the shape of its weights; None for the weights."""
         weight = self.layers[k].weight
-        if rule.down == "random":
+        if rule.feedback is Feedback.LAYERWISE:
             return self.feedback[k]
-        if rule.down == "sign":
+        if rule.feedback is Feedback.SIGN:
             feedback = self.feedback[k]
             assert feedback is not None
             return torch.sign(weight.detach()) * feedback
-        if rule.down == "pseudo-inverse" and k > 0:
+        if rule.feedback is Feedback.PSEUDO_INVERSE and k > 0:
             matrix = weight.detach().reshape(weight.shape[0], -1)
             return torch.linalg.pinv(matrix).T.reshape(weight.shape)
         return None
@@ -188,7 +189,7 @@ class ReferenceNet(torch.nn.Module):
         self,
         x: Tensor,
         target: Tensor | None = None,
-        rule: FloatRule | None = None,
+        rule: Rule | None = None,
         noise: list[Tensor] | None = None,
         taught: list[Tensor] | None = None,
     ) -> Tensor:
@@ -230,11 +231,11 @@ class ReferenceNet(torch.nn.Module):
             teacher.signal = self._signal(rule, y.detach(), target)
         return y
 
-    def _signal(self, rule: FloatRule, y: Tensor, target: Tensor) -> Tensor:
+    def _signal(self, rule: Rule, y: Tensor, target: Tensor) -> Tensor:
         """Return the teaching signal of a batch, float[N, C], in the descent convention."""
         error = y - target
-        signal = {"error": error, "sign": torch.sign(error), "target": target}[rule.signal]
-        if self.config.scale == "official" and rule.name != "mdfa":  # whose own code takes the mean loss
+        signal = {Signal.ERROR: error, Signal.SIGN_ERROR: torch.sign(error), Signal.TARGET: target}[rule.signal]
+        if self.config.scale == "official" and not rule.non_negative:  # the code of mdfa takes the mean loss
             return signal
         return signal / (len(y) if self.config.loss == "ce" else target.numel())
 
@@ -253,7 +254,7 @@ class ReferenceNet(torch.nn.Module):
     def teach(self, x: Tensor, target: Tensor) -> Tensor:
         """Put the gradients of one batch under the net's rule into its parameters; return the outputs."""
         y: Tensor
-        if self.rule.signal == "noise":
+        if self.rule.signal is Signal.LOSS_CHANGE:
             y = self._perturb(x, target)
         else:
             y = self(x, target)
@@ -295,8 +296,8 @@ class ReferenceNet(torch.nn.Module):
         UserError
             "the net of rule ... has no modulatory signals of ..."
         """
-        chosen = self.rule if rule is None else float_rule(rule)
-        if chosen.name not in (self.rule.name, "bp") or chosen.signal == "noise":
+        chosen = self.rule if rule is None else find_rule(rule, Backend.FLOAT)
+        if chosen.name not in (self.rule.name, "bp") or chosen.signal is Signal.LOSS_CHANGE:
             raise UserError(
                 f"the net of rule '{self.rule.name}' has no modulatory signals of '{chosen.name}'; "
                 "ask a net of a rule with fixed signals for its own, or for those of bp"
@@ -309,7 +310,7 @@ class ReferenceNet(torch.nn.Module):
         try:
             y = self(x, target, rule=chosen)
             hidden: Any = self.z[:-1] if of == "z" else self.y
-            if chosen.signal == "none":
+            if not chosen.learns_hidden:
                 return [torch.zeros_like(signal) for signal in hidden]
             return list(torch.autograd.grad(self.loss(y, target), hidden))
         finally:

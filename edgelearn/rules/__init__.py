@@ -1,6 +1,17 @@
-"""Learning rules as data: one row a rule, everything else derived from it."""
+"""Learning rules as data: one row per rule, everything else derived from it."""
 
-from edgelearn.rules.catalog import RULES, find_rule
-from edgelearn.rules.rule import Constraint, Feedback, Locking, Rule, Signal
+from edgelearn.rules.catalog import CATALOG, RULES, find_rule, rules_for
+from edgelearn.rules.rule import Backend, Constraint, Feedback, Locking, Rule, Signal
 
-__all__ = ["RULES", "Constraint", "Feedback", "Locking", "Rule", "Signal", "find_rule"]
+__all__ = [
+    "CATALOG",
+    "RULES",
+    "Backend",
+    "Constraint",
+    "Feedback",
+    "Locking",
+    "Rule",
+    "Signal",
+    "find_rule",
+    "rules_for",
+]

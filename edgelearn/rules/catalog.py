@@ -1,34 +1,49 @@
-"""The rules, one row each. To add one, see CONTRIBUTING.md, "Add a learning rule"."""
+"""All learning rules, one row each. CONTRIBUTING.md, "Add a learning rule", says how to add one."""
 
 from __future__ import annotations
 
-from edgelearn.errors import unknown
-from edgelearn.rules.rule import Constraint, Feedback, Rule, Signal
+from edgelearn.errors import UserError, unknown
+from edgelearn.rules.rule import Backend, Constraint, Feedback, Rule, Signal
 
-_FREE = Constraint.NONE
+_FREE, _POSITIVE = Constraint.NONE, Constraint.NON_NEGATIVE_AFTER_FIRST
 
-_ROWS = (
+CATALOG = (
     Rule("bp", Signal.DELTA, Feedback.TRANSPOSE, _FREE, "Rumelhart, Hinton, Williams 1986", -6, -8),
     Rule("fa", Signal.DELTA, Feedback.LAYERWISE, _FREE, "Lillicrap et al. 2016, eq. dW = -B e x^T", -7, -8),
     Rule("dfa", Signal.ERROR, Feedback.DIRECT, _FREE, "Nokland 2016; Frenkel et al. 2021, fig. 1c", -7, -8),
     Rule("sdfa", Signal.SIGN_ERROR, Feedback.DIRECT, _FREE, "Frenkel et al. 2021, section 2.2", -8, -8),
     Rule("drtp", Signal.TARGET, Feedback.DIRECT, _FREE, "Frenkel et al. 2021, algorithm 1", -7, -8),
-    Rule("mdfa", Signal.ERROR, Feedback.DIRECT, Constraint.NON_NEGATIVE_AFTER_FIRST, "Lechner 2020, section 3", -7, -8),
+    Rule("mdfa", Signal.ERROR, Feedback.DIRECT, _POSITIVE, "Lechner 2020, section 3", -7, -8),
     Rule("shallow", Signal.NONE, Feedback.NONE, _FREE, "Frenkel et al. 2021, section 2 (frozen hidden layers)", -7, -7),
+    # An operator of each of these is known to one backend alone: float references, or rows of branch predictors.
+    Rule("sign-symmetry", Signal.DELTA, Feedback.SIGN, _FREE, "Liao et al. 2016; Lechner 2020, section 2.3"),
+    Rule("pseudobackprop", Signal.DELTA, Feedback.PSEUDO_INVERSE, _FREE, "Lillicrap et al. 2016, note 15"),
+    Rule("node-perturbation", Signal.LOSS_CHANGE, Feedback.NONE, _FREE, "Lillicrap et al. 2016, suppl. fig. 1, note 1"),
+    Rule("ntk", Signal.DELTA, Feedback.TRANSPOSE, Constraint.FIXED_GATES, "Jacot et al. 2018, in the lazy regime"),
+    Rule("drtp-gated", Signal.GATED_TARGET, Feedback.DIRECT, _FREE, "drtp, trained at errors as Jimenez, Lin 2001"),
+    Rule("madaline", Signal.ERROR, Feedback.NEAREST, _POSITIVE, "Ridgway 1962; Widrow, Lehr 1990, rule I"),
 )
 
-RULES: dict[str, Rule] = {row.name: row for row in _ROWS}
+
+def rules_for(backend: Backend) -> dict[str, Rule]:
+    """Return the rules that a backend runs, by name, in the order of the catalog."""
+    return {row.name: row for row in CATALOG if backend in row.runs_on}
 
 
-def find_rule(name: str) -> Rule:
-    """Return the row of a rule, in any case.
+RULES = rules_for(Backend.NETWORK)
+
+
+def find_rule(name: str, backend: Backend = Backend.NETWORK) -> Rule:
+    """Return the row of a rule, its name in any case.
 
     Raises
     ------
     UserError
-        "rule '...' is not known; known: ..."
+        "rule '...' is not known; known: ...", "rule '...' is not for ...; take ..."
     """
-    rule = RULES.get(name.lower())
-    if rule is None:
-        raise unknown("rule", name, RULES)
-    return rule
+    known = rules_for(backend)
+    if (rule := known.get(name.lower())) is not None:
+        return rule
+    if any(row.name == name.lower() for row in CATALOG):
+        raise UserError(f"rule '{name.lower()}' is not for {backend.value}; take {', '.join(known)}")
+    raise unknown("rule", name, known)

@@ -1,4 +1,4 @@
-"""A learning rule is one frozen row; what follows from the row is derived here, never typed in again.
+"""A learning rule is one frozen row of operators; locking, buffers, transport and support are derived from the row.
 
 dW_k = -rate * (m_k * g_k) x_k^T        x: pre factor   g: post factor f'(z)   m: modulator
 m_k  = F_k s                            s: teaching signal   F: feedback operator
@@ -12,32 +12,6 @@ from enum import Enum
 from edgelearn.errors import UserError
 
 
-class Signal(Enum):
-    """Where a hidden layer's teaching signal comes from."""
-
-    NONE = "none"
-    TARGET = "target"
-    ERROR = "error"
-    SIGN_ERROR = "sign of the error"
-    DELTA = "delta of the layer above"
-
-
-class Feedback(Enum):
-    """How the teaching signal reaches a hidden layer."""
-
-    NONE = "none"
-    DIRECT = "direct, fixed random"
-    LAYERWISE = "layer by layer, fixed random"
-    TRANSPOSE = "layer by layer, transposed forward weights"
-
-
-class Constraint(Enum):
-    """What the weights keep."""
-
-    NONE = "none"
-    NON_NEGATIVE_AFTER_FIRST = "non-negative feedback; non-negative weights after the first layer"
-
-
 class Locking(Enum):
     """What a hidden layer waits for before it may update."""
 
@@ -46,12 +20,104 @@ class Locking(Enum):
     BACKWARD = "backward"
 
 
-_FEEDBACKS_OF_SIGNAL = {
-    Signal.NONE: {Feedback.NONE},
-    Signal.TARGET: {Feedback.DIRECT},
-    Signal.ERROR: {Feedback.DIRECT},
-    Signal.SIGN_ERROR: {Feedback.DIRECT},
-    Signal.DELTA: {Feedback.LAYERWISE, Feedback.TRANSPOSE},
+class Feedback(Enum):
+    """How the teaching signal reaches a hidden layer.
+
+    Attributes
+    ----------
+    stored : whether the operator is a fixed matrix of its own
+    weight_transport : whether it reads forward weights of another layer
+    """
+
+    stored: bool
+    weight_transport: bool
+
+    def __new__(cls, text: str, stored: bool = False, weight_transport: bool = False) -> Feedback:
+        member = object.__new__(cls)
+        member._value_ = text
+        member.stored, member.weight_transport = stored, weight_transport
+        return member
+
+    NONE = "none"
+    DIRECT = "direct, fixed random", True
+    LAYERWISE = "layer by layer, fixed random", True
+    TRANSPOSE = "layer by layer, transposed forward weights", False, True
+    SIGN = "layer by layer, fixed magnitudes with the signs of transposed forward weights", True, True
+    PSEUDO_INVERSE = "layer by layer, pseudo-inverse of forward weights", False, True
+    NEAREST = "to the hidden unit on the wrong side that is nearest to zero"
+
+
+class Signal(Enum):
+    """Source of a hidden layer's teaching signal.
+
+    Attributes
+    ----------
+    locking : what a layer waits for until the signal is there
+    modulator_scale : M, the modulator's 1.0 is 2^M; targets and signs have no fraction to keep
+    feedbacks : operators that the signal may be fed back through
+    """
+
+    locking: Locking
+    modulator_scale: int
+    feedbacks: tuple[Feedback, ...]
+
+    def __new__(cls, text: str, locking: Locking, modulator_scale: int, *feedbacks: Feedback) -> Signal:
+        member = object.__new__(cls)
+        member._value_ = text
+        member.locking, member.modulator_scale, member.feedbacks = locking, modulator_scale, feedbacks
+        return member
+
+    NONE = "none", Locking.NONE, 7, Feedback.NONE
+    TARGET = "target", Locking.NONE, 7, Feedback.DIRECT
+    GATED_TARGET = "target, where there is an error", Locking.UPDATE, 7, Feedback.DIRECT
+    ERROR = "error", Locking.UPDATE, 12, Feedback.DIRECT, Feedback.NEAREST
+    SIGN_ERROR = "sign of the error", Locking.UPDATE, 7, Feedback.DIRECT
+    LOSS_CHANGE = "change of the loss under noise", Locking.UPDATE, 12, Feedback.NONE
+    DELTA = (
+        "delta of the layer above",
+        Locking.BACKWARD,
+        12,
+        Feedback.LAYERWISE,
+        Feedback.TRANSPOSE,
+        Feedback.SIGN,
+        Feedback.PSEUDO_INVERSE,
+    )
+
+
+class Constraint(Enum):
+    """What the weights and gates of a network keep."""
+
+    NONE = "none"
+    NON_NEGATIVE_AFTER_FIRST = "non-negative feedback; non-negative weights after the first layer"
+    FIXED_GATES = "gates of frozen random weights"
+
+
+class Backend(Enum):
+    """Implementations of learning rules. A backend runs each rule whose three operators it has."""
+
+    NETWORK = "integer networks"
+    SPIKING = "spiking networks"
+    BRANCH = "rows of branch predictors"
+    FLOAT = "float references"
+
+
+_Operators = set[Signal | Feedback | Constraint]
+_COMMON: _Operators = {
+    Signal.NONE,
+    Signal.TARGET,
+    Signal.ERROR,
+    Signal.SIGN_ERROR,
+    Feedback.NONE,
+    Feedback.DIRECT,
+    Constraint.NONE,
+}
+_RATE: _Operators = _COMMON | {Signal.DELTA, Feedback.TRANSPOSE, Constraint.NON_NEGATIVE_AFTER_FIRST}
+OPERATORS: dict[Backend, _Operators] = {
+    Backend.NETWORK: _RATE | {Feedback.LAYERWISE},
+    Backend.SPIKING: _COMMON,
+    Backend.BRANCH: _RATE | {Signal.GATED_TARGET, Feedback.NEAREST},
+    Backend.FLOAT: _RATE
+    | {Signal.LOSS_CHANGE, Feedback.LAYERWISE, Feedback.SIGN, Feedback.PSEUDO_INVERSE, Constraint.FIXED_GATES},
 }
 
 
@@ -62,14 +128,14 @@ class Rule:
     Parameters
     ----------
     name : as users type it
-    signal, feedback, constraint : the three choices that define the rule
+    signal, feedback, constraint : the three operators that define the rule
     source : paper and equation
-    hidden_rate, output_rate : starting points, exponents of two
+    hidden_rate, output_rate : starting points for integer networks, exponents of two
 
     Raises
     ------
     UserError
-        "rule '...' cannot be built": the signal and the feedback operator do not fit.
+        "rule '...' cannot be built": the operators do not fit each other, or no backend has all three.
     """
 
     name: str
@@ -77,17 +143,27 @@ class Rule:
     feedback: Feedback
     constraint: Constraint
     source: str
-    hidden_rate: int
-    output_rate: int
+    hidden_rate: int = -7
+    output_rate: int = -8
 
     def __post_init__(self) -> None:
-        allowed = _FEEDBACKS_OF_SIGNAL[self.signal]
-        if self.feedback not in allowed:
-            names = " or ".join(sorted(f.name for f in allowed))
+        if self.feedback not in self.signal.feedbacks:
+            names = " or ".join(sorted(f.name for f in self.signal.feedbacks))
             raise UserError(
                 f"rule '{self.name}' cannot be built: signal {self.signal.name} takes feedback {names}, "
                 f"not {self.feedback.name}"
             )
+        if not self.runs_on:
+            raise UserError(
+                f"rule '{self.name}' cannot be built: nothing runs signal {self.signal.name} with feedback "
+                f"{self.feedback.name} and constraint {self.constraint.name}; see OPERATORS in edgelearn/rules/rule.py"
+            )
+
+    @property
+    def runs_on(self) -> frozenset[Backend]:
+        """Backends that have all operators of the rule."""
+        needed = {self.signal, self.feedback, self.constraint}
+        return frozenset(backend for backend, operators in OPERATORS.items() if needed <= operators)
 
     @property
     def learns_hidden(self) -> bool:
@@ -95,21 +171,21 @@ class Rule:
 
     @property
     def locking(self) -> Locking:
-        """A target is known at once, an error after the forward pass, a delta after the layer above."""
-        if self.signal is Signal.DELTA:
-            return Locking.BACKWARD
-        if self.signal in (Signal.ERROR, Signal.SIGN_ERROR):
-            return Locking.UPDATE
-        return Locking.NONE
+        return self.signal.locking
 
     @property
     def weight_transport(self) -> bool:
         """Whether the rule reads forward weights of another layer on the way back."""
-        return self.feedback is Feedback.TRANSPOSE
+        return self.feedback.weight_transport
 
     @property
     def stores_feedback(self) -> bool:
-        return self.feedback in (Feedback.DIRECT, Feedback.LAYERWISE)
+        return self.feedback.stored
+
+    @property
+    def broadcasts(self) -> bool:
+        """Whether hidden layers get their signal from the outputs, not from the layer above."""
+        return self.feedback is Feedback.DIRECT
 
     @property
     def non_negative(self) -> bool:
@@ -125,20 +201,20 @@ class Rule:
 
     @property
     def modulator_scale(self) -> int:
-        """M: the modulator's 1.0 is 2^M. Targets and signs have no fraction to keep."""
-        return 12 if self.signal in (Signal.ERROR, Signal.DELTA) else 7
+        """M: the modulator's 1.0 is 2^M."""
+        return self.signal.modulator_scale
 
     def feedback_rows(self, n_next: int, n_outputs: int) -> int:
         """Return the signal lanes of a hidden layer with `n_next` neurons above it."""
         if not self.stores_feedback:
             return 0
-        return n_outputs if self.feedback is Feedback.DIRECT else n_next
+        return n_outputs if self.broadcasts else n_next
 
     @property
     def feedback_words(self) -> str:
         """Feedback words stored for a hidden layer k of n_k neurons, C outputs."""
         if not self.stores_feedback:
             return "0"
-        if self.feedback is Feedback.LAYERWISE:
+        if not self.broadcasts:
             return "n_k n_(k+1)"
         return "n_k C (one row read)" if self.signal is Signal.TARGET else "n_k C"

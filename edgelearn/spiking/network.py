@@ -10,7 +10,7 @@ import numpy as np
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.rules.catalog import find_rule
-from edgelearn.rules.rule import Rule, Signal
+from edgelearn.rules.rule import Backend, Rule, Signal
 from edgelearn.spiking import tables as t
 
 MODELS = ("lif", "if", "cuba", "alif")
@@ -20,6 +20,12 @@ ROUNDINGS = ("nearest", "stochastic")
 MAX_NEURONS = 16_000
 CONTRACT = 1  # version of docs/spiking.md
 TRACE_BITS, FEEDBACK_BITS, COUNT_BITS = 7, 8, 16
+_SIGNALS = {
+    Signal.NONE: t.NO_SIGNAL,
+    Signal.TARGET: t.TARGET_SIGNAL,
+    Signal.ERROR: t.ERROR_SIGNAL,
+    Signal.SIGN_ERROR: t.SIGN_SIGNAL,
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ class SpikingSpec:
     Parameters
     ----------
     sizes : inputs, hidden populations, outputs
-    rule : drtp, dfa, sdfa or shallow
+    rule : one that spiking networks run
     neurons, synapses : one for each population after the inputs
     bits : of a weight, sign included
     trace_leak, trace_step : of the traces of inputs and hidden neurons
@@ -207,14 +213,8 @@ class SpikingSpec:
 
     def net(self) -> np.ndarray:
         """Return the numbers of the network that kernels read: int64[8]."""
-        signals = {
-            Signal.NONE: t.NO_SIGNAL,
-            Signal.TARGET: t.TARGET_SIGNAL,
-            Signal.ERROR: t.ERROR_SIGNAL,
-            Signal.SIGN_ERROR: t.SIGN_SIGNAL,
-        }
         stochastic = int(self.rounding == "stochastic")
-        numbers = [signals[self.rule.signal], stochastic, self.word_max, self.target, self.spike_cost, self.seed]
+        numbers = [_SIGNALS[self.rule.signal], stochastic, self.word_max, self.target, self.spike_cost, self.seed]
         return np.array([*numbers, self.slots, 0], np.int64)
 
 
@@ -239,9 +239,10 @@ def design(
     Raises
     ------
     UserError
-        "rule '...' is not known", "... is not for spiking networks", "bits ...", "... hidden population ..."
+        "rule '...' is not known", "... is not for spiking networks; take ...", "bits ...", "... hidden population ..."
     """
-    row, of_rule = find_rule(rule), _learned(rule, code)
+    row = find_rule(rule, Backend.SPIKING)
+    of_rule = _learned(row, code)
     if rounding not in ROUNDINGS:
         raise unknown("rounding", rounding, ROUNDINGS)
     if not 2 <= bits <= 16:
@@ -285,26 +286,17 @@ def design(
 
 def label_times(rule: str, code: str, steps: int) -> tuple[int, int]:
     """Return the step of the first label event of a sample and the steps from one to the next."""
-    of_rule = _learned(rule, code)
+    of_rule = _learned(find_rule(rule, Backend.SPIKING), code)
     return steps * of_rule["first_label"] // 32, of_rule["label_period"]
 
 
-def _learned(rule: str, code: str) -> dict[str, Any]:
-    """Return the settings with which a rule learned.
-
-    Raises
-    ------
-    UserError
-        "rule '...' is not for spiking networks ..."
-    """
-    name = find_rule(rule).name
-    if name not in _LEARNED:
-        raise UserError(f"rule '{name}' is not for spiking networks; take {', '.join(_LEARNED)}")
-    return _LEARNED[name] | _OF_CODE.get(code, {}).get(name, {})
+def _learned(rule: Rule, code: str) -> dict[str, Any]:
+    """Return the settings with which a rule's signal learned."""
+    return _LEARNED[rule.signal] | _OF_CODE.get(code, {}).get(rule.signal, {})
 
 
 # Digits, 32 steps a sample: found by 50 random configurations a rule on a validation split.
-_DRTP: dict[str, Any] = {
+_TARGET: dict[str, Any] = {
     "threshold": 256,
     "gate": (-1024, 1024),
     "output_threshold": 512,
@@ -317,7 +309,7 @@ _DRTP: dict[str, Any] = {
     "first_label": 14,
     "label_period": 8,
 }
-_DFA = _DRTP | {
+_ERROR = _TARGET | {
     "threshold": 512,
     "gate": (-1024, 2048),
     "output_threshold": 1024,
@@ -327,23 +319,23 @@ _DFA = _DRTP | {
     "label_period": 4,
 }
 _LEARNED = {
-    "drtp": _DRTP,
-    "dfa": _DFA,
-    "sdfa": _DFA,
-    "shallow": _DRTP | {"spread": 48.0, "output_shift": 12, "target": 64, "label_period": 4},
+    Signal.TARGET: _TARGET,
+    Signal.ERROR: _ERROR,
+    Signal.SIGN_ERROR: _ERROR,
+    Signal.NONE: _TARGET | {"spread": 48.0, "output_shift": 12, "target": 64, "label_period": 4},
 }
 # What other codes change, found in the same way with 30 a rule: digits by latency, N-MNIST.
-_OF_CODE: dict[str, dict[str, dict[str, Any]]] = {
+_OF_CODE: dict[str, dict[Signal, dict[str, Any]]] = {
     "latency": {
-        "drtp": {"shift": 8, "first_label": 8, "label_period": 32},
-        "dfa": {"threshold": 64, "shift": 10, "first_label": 8},
-        "sdfa": {"first_label": 8},
-        "shallow": {"first_label": 8},
+        Signal.TARGET: {"shift": 8, "first_label": 8, "label_period": 32},
+        Signal.ERROR: {"threshold": 64, "shift": 10, "first_label": 8},
+        Signal.SIGN_ERROR: {"first_label": 8},
+        Signal.NONE: {"first_label": 8},
     },
     "events": {
-        "drtp": {"threshold": 128, "shift": 12, "output_shift": 14, "first_label": 11, "label_period": 4},
-        "dfa": {"threshold": 128, "shift": 13, "output_shift": 13, "first_label": 11, "label_period": 2},
-        "sdfa": {"threshold": 256, "shift": 13, "output_shift": 14, "first_label": 11},
-        "shallow": {"output_shift": 11, "first_label": 15},
+        Signal.TARGET: {"threshold": 128, "shift": 12, "output_shift": 14, "first_label": 11, "label_period": 4},
+        Signal.ERROR: {"threshold": 128, "shift": 13, "output_shift": 13, "first_label": 11, "label_period": 2},
+        Signal.SIGN_ERROR: {"threshold": 256, "shift": 13, "output_shift": 14, "first_label": 11},
+        Signal.NONE: {"output_shift": 11, "first_label": 15},
     },
 }

@@ -20,18 +20,18 @@ from edgelearn.network.storage import buffers, footprint
 from edgelearn.network.traffic import TRAFFIC, traffic
 from edgelearn.rules import RULES
 from hw_models.engine.schedule import assume, schedule, worked
+from tests.naive.oracle import RULES as PAPER
 
 NETS = [(7, 5, 3), (7, 5, 6, 3), (4, 9, 6, 5, 2)]
 
-# by rule: MACs, weight reads, weight writes, feedback words read, feedback words stored
+# by signal and feedback: MACs, weight reads, weight writes, feedback words read, feedback words stored
 DENSE = {
-    "shallow": lambda W, Wo, Wb, H, C: (W + Wo, W + Wo, Wo, 0, 0),
-    "drtp": lambda W, Wo, Wb, H, C: (W + W, 2 * W, W, H, C * H),
-    "dfa": lambda W, Wo, Wb, H, C: (W + C * H + W, 2 * W, W, C * H, C * H),
-    "sdfa": lambda W, Wo, Wb, H, C: (W + W, 2 * W, W, C * H, C * H),  # and C H additions
-    "mdfa": lambda W, Wo, Wb, H, C: (W + C * H + W, 2 * W, W, C * H, C * H),
-    "fa": lambda W, Wo, Wb, H, C: (W + Wb + W, 2 * W, W, Wb, Wb),
-    "bp": lambda W, Wo, Wb, H, C: (W + Wb + W, 2 * W + Wb, W, 0, 0),
+    ("none", "none"): lambda W, Wo, Wb, H, C: (W + Wo, W + Wo, Wo, 0, 0),
+    ("target", "direct"): lambda W, Wo, Wb, H, C: (W + W, 2 * W, W, H, C * H),
+    ("error", "direct"): lambda W, Wo, Wb, H, C: (W + C * H + W, 2 * W, W, C * H, C * H),
+    ("sign", "direct"): lambda W, Wo, Wb, H, C: (W + W, 2 * W, W, C * H, C * H),  # and C H additions
+    ("delta", "layerwise"): lambda W, Wo, Wb, H, C: (W + Wb + W, 2 * W, W, Wb, Wb),
+    ("delta", "transpose"): lambda W, Wo, Wb, H, C: (W + Wb + W, 2 * W + Wb, W, 0, 0),
 }
 
 
@@ -55,24 +55,25 @@ def sums(net: tuple[int, ...]) -> tuple[int, int, int, int, int]:
 def test_words_and_operations_of_a_dense_sample(rule, net):
     spec = design(net, rule)
     one = traffic(spec, dense(spec))
-    macs, reads, writes, feedback_reads, stored = DENSE[rule](*sums(net))
+    signal, feedback = PAPER[rule].signal, PAPER[rule].feedback
+    macs, reads, writes, feedback_reads, stored = DENSE[signal, feedback](*sums(net))
     _W, _Wo, _Wb, H, C = sums(net)
-    additions = one.total("signal_macs") if rule == "sdfa" else 0
+    additions = one.total("signal_macs") if signal == "sign" else 0
     bias_steps = one.total("bias_write")
-    assert additions == (C * H if rule == "sdfa" else 0)
+    assert additions == (C * H if signal == "sign" else 0)
     total = one.total("forward_macs") + one.total("signal_macs") + one.total("update_macs")
     assert total - bias_steps - additions == macs
     assert one.total("weight_read") == reads
     assert one.total("weight_write") == writes
     assert one.total("feedback_read") == feedback_reads
     assert sum(held.words for held in footprint(spec) if held.role == "feedback") == stored
-    assert one.total("gate_products") == (0 if rule == "shallow" else H)
-    assert bias_steps == (C if rule == "shallow" else H + C)
+    assert one.total("gate_products") == (0 if signal == "none" else H)
+    assert bias_steps == (C if signal == "none" else H + C)
     assert one.total("bias_read") == H + C + bias_steps
 
 
 def test_regenerated_feedback_is_neither_stored_nor_read():
-    for rule in ("drtp", "dfa", "sdfa", "mdfa", "fa"):
+    for rule in (name for name, row in PAPER.items() if row.fixed_feedback):
         spec = design(NETS[1], rule, feedback_format="lfsr")
         assert traffic(spec, dense(spec)).total("feedback_read") == 0
         assert not [held for held in footprint(spec) if held.role == "feedback"]
@@ -101,7 +102,7 @@ def test_a_dense_run_counts_what_is_assumed(rule, net):
     else:
         pytest.fail("no network was dense")
     assert counters.only(TRAFFIC) == traffic(spec, assumed)
-    if rule != "shallow":  # frozen layers have gates nobody asks for
+    if PAPER[rule].signal != "none":  # frozen layers have gates nobody asks for
         assert counters.only(ACTIVITY) == assumed
 
 
@@ -185,13 +186,14 @@ def network_cycles(
     hidden = layers[:-1]
     if rule == "inference":
         return forward
-    if rule == "shallow":
+    signal, feedback = PAPER[rule].signal, PAPER[rule].feedback
+    if signal == "none":
         return forward + output
-    if rule == "drtp":
+    if signal == "target":
         return forward + output + sum(2 * i * g(o) for i, o in hidden)
-    if rule in ("dfa", "sdfa", "mdfa"):
+    if signal in ("error", "sign"):
         return forward + output + sum(g(o) * (n_e + 1 + 2 * i) for i, o in hidden)
-    if rule == "fa" or read == "transposable":
+    if feedback == "layerwise" or read == "transposable":
         back = sum(g(n) * (above + 2) for n, above in pairwise(net[1:]))
     elif read == "adder-tree":
         back = sum(n * (g(above) + 2) for n, above in pairwise(net[1:]))
@@ -214,7 +216,7 @@ def test_cycles_of_a_network(lanes, rule, net):
     assert not any(count.any() for role, count in inference.writes.items() if role != "activation")
 
 
-@pytest.mark.parametrize("rule", ["dfa", "sdfa", "mdfa"])
+@pytest.mark.parametrize("rule", [name for name, row in PAPER.items() if row.signal in ("error", "sign")])
 def test_errors_of_zero_are_skipped_by_direct_feedback(rule):
     net = (6, 5, 7, 4)
     spec = design(net, rule)
@@ -238,14 +240,15 @@ def test_buffers_are_the_forms_less_what_inference_holds_too(rule, input_bits, n
     """
     b_x = [input_bits] + [8] * (len(net) - 1)
     b_f, b_d, C = 8, 16, net[-1]
-    b_e = 2 if rule == "sdfa" else 9
+    signal = PAPER[rule].signal
+    b_e = 2 if signal == "sign" else 9
     activations = sum(n * b for n, b in zip(net, b_x, strict=True))
     last_pair = net[-2] * b_x[-2] + net[-1] * b_x[-1]
     gates = sum(net[1:-1]) * b_f
     ours = sum(held.bits for held in buffers(design(net, rule, input_bits=input_bits)))
-    if rule in ("shallow", "drtp"):
+    if signal in ("none", "target"):
         assert ours == 0
-    elif rule in ("dfa", "sdfa", "mdfa"):
+    elif signal in ("error", "sign"):
         form = activations + gates + C * b_e
         assert ours == form - last_pair
     else:
@@ -259,13 +262,13 @@ def test_buffers_are_the_forms_less_what_inference_holds_too(rule, input_bits, n
 # --- assumed activity ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rule", ["bp", "fa", "dfa", "sdfa", "mdfa", "drtp"])
+@pytest.mark.parametrize("rule", [name for name, row in PAPER.items() if row.signal != "none"])
 def test_densities_multiply(rule):
     spec = design((20, 12, 8, 4), rule)
     activity = assume(spec, 0.5, 0.25, 0.75, 0.5)
     events = [20 * 0.5, 12 * 0.25, 8 * 0.25]
     neurons = [12 * 0.75, 8 * 0.75, 4 * 0.5]
-    lanes = {"bp": [8 * 0.75, 2], "fa": [8 * 0.75, 2], "drtp": [1, 1]}.get(rule, [2, 2])
+    lanes = {"delta": [8 * 0.75, 2], "target": [1, 1]}.get(PAPER[rule].signal, [2, 2])
     pairs = [x * d for x, d in zip(events, neurons, strict=True)]
     expected = {
         "samples": [1] * 3,
@@ -292,11 +295,11 @@ def test_frozen_layers_and_densities_of_zero(rule):
     still = assume(spec, update_density=0.0)
     assert not still["update_pairs"][:2].any()
     assert not still["updates"][:2].any()
-    if rule == "shallow":
+    if PAPER[rule].signal == "none":
         assert not assume(spec)["active_neurons"][:2].any()
 
 
-@pytest.mark.parametrize("rule", ["bp", "fa", "dfa", "sdfa", "mdfa"])
+@pytest.mark.parametrize("rule", [name for name, row in PAPER.items() if row.waits])
 def test_without_errors_nothing_is_learned(rule):
     spec = design((20, 12, 8, 4), rule)
     activity = assume(spec, error_density=0.0)
@@ -334,10 +337,11 @@ def activities(draw) -> tuple[NetworkSpec, Counters]:
             lanes = 0
             if k < last:
                 n_gates = draw(st.integers(0, layer.n_out))
-                if rule == "drtp":
+                signal = PAPER[rule].signal
+                if signal == "target":
                     lanes = 1 if spec.n_outputs > 1 else draw(st.integers(0, 1))
-                elif rule != "shallow":
-                    lanes = above if rule in ("bp", "fa") else n_errors
+                elif signal != "none":
+                    lanes = above if signal == "delta" else n_errors
                 n_active = draw(st.integers(0, n_gates)) if lanes else 0
                 table["open_gates"][k] += n_gates
                 table["live_gates"][k] += n_gates * (lanes > 0)

@@ -79,7 +79,7 @@ def scheduled(spec: NetworkSpec, counters: Counters, skips_zero_inputs: bool, up
 
 
 def reads_of(rule: str) -> tuple[str, ...]:
-    return READS if rule == "bp" else READS[:1]
+    return READS if RULES[rule].weight_transport else READS[:1]
 
 
 def assert_exact(sizes, rule, activity, feedback_format="int8"):

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 
-POSITIVE = ("mdfa", "madaline")
+from .oracle import RULES as PAPER_RULES
+from .oracle import PaperRule
+
+RULES = {
+    **PAPER_RULES,
+    "frozen": PAPER_RULES["shallow"],
+    "drtp-gated": PaperRule(
+        "B_k t where y is wrong or within the margin: drtp under this row's error", "gated", "direct"
+    ),
+    "madaline": PaperRule(
+        "t for the wrong-sided unit nearest to zero: Widrow, Lehr 1990, rule I", "error", "nearest", True
+    ),
+}
 
 
 def sat8(value: int) -> int:
@@ -33,7 +45,7 @@ class Rows:
     """What pure rows and side rows share: how a row predicts, learns and is drawn."""
 
     def __init__(self, rule, length, hidden, rows, theta, spread, v_shift, leak, v0, seed, lowest_bias) -> None:
-        self.rule, self.length, self.hidden, self.n, self.theta = rule, length, hidden, rows, theta
+        self.rule, self.length, self.hidden, self.n, self.theta = RULES[rule], length, hidden, rows, theta
         self.spread, self.v_shift, self.leak, self.v0, self.lowest_bias = spread, v_shift, leak, v0, lowest_bias
         self.r = seed | 1
         self.table = [Row(hidden, length) for _ in range(rows)]
@@ -46,7 +58,7 @@ class Rows:
 
     def fill(self, row: Row) -> None:
         for k in range(self.hidden):
-            row.v[k] = -self.v0 if k % 2 and self.rule not in POSITIVE else self.v0
+            row.v[k] = -self.v0 if k % 2 and not self.rule.non_negative else self.v0
             for j in range(self.length + 1):
                 row.w[k][j] = (self.draw() >> 8) % (2 * self.spread + 1) - self.spread
         row.bias = 0
@@ -65,7 +77,7 @@ class Rows:
         if asked:
             row.bias = max(self.lowest_bias, min(127, row.bias + t))
             self.written += self.hidden + 1
-        if not asked and self.rule != "drtp":
+        if not asked and self.rule.signal != "target":
             return
         self.trained += 1
         error = t if asked else 0
@@ -73,22 +85,23 @@ class Rows:
             r, a, g = self.draw(), max(-127, min(127, z[k])), row.v[k]
             if asked:
                 step = (t * a + (r >> 4) % 2**self.v_shift) >> self.v_shift
-                row.v[k] = max(1 if self.rule in POSITIVE else -127, min(127, g + step))
+                row.v[k] = max(1 if self.rule.non_negative else -127, min(127, g + step))
             if abs(a) == 127 and ((r >> 12) & 255) >= self.leak:
                 continue
-            turned = -1 if k % 2 else 1
+            signal = {
+                "target": t,
+                "gated": t if asked else 0,
+                "sign": 0 if error == 0 else error // abs(error),
+            }.get(self.rule.signal, error)
+            turned = -1 if k % 2 and not self.rule.non_negative else 1
             s = {
-                "mdfa": error,
-                "dfa": turned * error,
-                "sdfa": turned * (0 if error == 0 else error // abs(error)),
-                "drtp": turned * t,
-                "drtp-gated": turned * t if asked else 0,
-                "bp": (error * g + ((r >> 20) & 63)) >> 6,
-                "madaline": 0,
-                "frozen": 0,
-            }[self.rule]
+                "direct": turned * signal,
+                "transpose": (signal * g + ((r >> 20) & 63)) >> 6,
+                "nearest": 0,
+                "none": 0,
+            }[self.rule.feedback]
             self.move(row, k, x, s)
-        if self.rule == "madaline" and wrong:
+        if self.rule.feedback == "nearest" and wrong:
             candidates = [(abs(z[k]), k) for k in range(self.hidden) if z[k] * t <= 0]
             if candidates:
                 self.move(row, min(candidates)[1], x, t)

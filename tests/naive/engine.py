@@ -8,7 +8,7 @@ long as fetching a delta.
 
 from typing import NamedTuple
 
-from .oracle import BACKWARD, LOCKING, NaiveNetwork
+from .oracle import RULES, NaiveNetwork
 
 Place = tuple[str, int]  # (phase or role, layer from 1)
 
@@ -33,11 +33,11 @@ def work_of(network: NaiveNetwork, label: int) -> list[Work]:
         signals: list[int] = []
         if k < network.layers:
             gates = network.gates[k - 1]
-            if network.rule == "drtp":  # the row of the label, or with one output the only row or none
+            if network.rule.signal == "target":  # the row of the label, or with one output the only row or none
                 signals = [label if network.sizes[-1] == 1 else 1]
-            elif network.rule in BACKWARD:
+            elif network.rule.signal == "delta":
                 signals = network.deltas[k]
-            elif network.rule != "shallow":
+            elif network.rule.signal != "none":
                 signals = network.errors
         work.append(Work(network.activations[k - 1], gates, signals, network.deltas[k - 1]))
     return work
@@ -61,7 +61,7 @@ class Engine:
         lfsr: bool = False,
         spare_groups: int = 0,
     ) -> None:
-        self.rule = rule
+        self.rule = RULES[rule]
         self.sizes = sizes
         self.layers = len(sizes) - 1
         self.lanes = lanes
@@ -80,15 +80,15 @@ class Engine:
 
     def learn(self, work: list[Work]) -> None:
         self.infer(work)
-        if self.rule in LOCKING:
+        if self.rule.waits:
             for k in range(1, self.layers):
                 for _group in self._queue(self._neurons(work[k - 1].gates)):
                     self._write("gate", k)  # in the cycle that writes the activation
-        if self.rule != "shallow":
+        if self.rule.signal != "none":
             for k in range(self.layers - 1, 0, -1):
                 self._signal(k, work[k - 1])
         for k in range(1, self.layers + 1):
-            if k == self.layers or self.rule != "shallow":
+            if k == self.layers or self.rule.signal != "none":
                 self._update(k, work[k - 1])
 
     def _forward(self, k: int, values: list[int]) -> None:
@@ -112,15 +112,17 @@ class Engine:
         if not rows:
             return
         neurons = self._neurons(work.gates)
-        if self.rule == "drtp":  # a row of the feedback takes the place of a modulator, in the cycle that needs it
+        if (
+            self.rule.signal == "target"
+        ):  # a row of the feedback takes the place of a modulator, in the cycle that needs it
             for _group in self._queue(neurons):
                 if not self.lfsr:
                     self._read("feedback", k)
-        elif self.rule == "bp" and self.transposed_read != "transposable":
+        elif self.rule.feedback == "transpose" and self.transposed_read != "transposable":
             self._transposed(k, neurons, rows)
         else:
             self._modulate(k, neurons, rows)
-        if self.rule in BACKWARD:
+        if self.rule.signal == "delta":
             for _group in self._queue(neurons):  # the store cycle stores, before anyone knows whether all d are zero
                 self._write("delta", k)
 
@@ -139,7 +141,7 @@ class Engine:
                     self._read("feedback", k)
             self._read("gate", k)
             self._tick("signal", k)  # times the gate; used at once, or drained
-            if self.rule in BACKWARD:
+            if self.rule.signal == "delta":
                 self._tick("signal", k)  # stored
 
     def _transposed(self, k: int, neurons: list[int], rows: list[int]) -> None:
@@ -157,7 +159,7 @@ class Engine:
 
     def _fetch_signal(self, k: int) -> None:
         """Deltas come from memory, errors from registers."""
-        if self.rule in BACKWARD and k + 1 < self.layers:
+        if self.rule.signal == "delta" and k + 1 < self.layers:
             self._read("delta", k)
 
     def _update(self, k: int, work: Work) -> None:
@@ -166,7 +168,7 @@ class Engine:
             return
         inputs = self._inputs(work.inputs)
         hidden = k < self.layers
-        stored = not hidden or self.rule in BACKWARD
+        stored = not hidden or self.rule.signal == "delta"
         for _group in self._queue(neurons):
             if stored:  # fetch
                 self._tick("update", k)

@@ -8,20 +8,25 @@ Every result is a gradient to descend on: W_k <- W_k - eta dW_k. W_k is (n_k, n_
 targets y (N, C). The sign of DRTP is that of its published code and of its proof, dy_k = +B_k^T y; Algorithm 1 of the
 paper, which adds, is this with -B_k. The feedback list B has one entry per hidden layer, B[k-1] of layer k:
 
-    fa                  (n_k, n_(k+1)), the shape of W_(k+1)^T: takes the signal of the layer above to layer k
+    layerwise feedback  (n_k, n_(k+1)), the shape of W_(k+1)^T: takes the signal of the layer above to layer k
     sign-symmetry       magnitudes of the same shape, or one number; the signs are those of W_(k+1)^T
-    dfa sdfa drtp mdfa  (C, n_k), or (C, channels, height, width) behind a convolution
-    bp pseudobackprop shallow   not read
+    direct feedback     (C, n_k), or (C, channels, height, width) behind a convolution
+    all others          not read
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .oracle import RULES as PAPER_RULES
+from .oracle import PaperRule
+
 Array = np.ndarray
-LAYERED = ("bp", "fa", "sign-symmetry", "pseudobackprop")  # the signal is that of the layer above
-DIRECT = ("dfa", "sdfa", "drtp", "mdfa")  # the signal comes from the output or the target
-RULES = (*LAYERED, *DIRECT, "shallow")
+RULES = {
+    **PAPER_RULES,
+    "sign-symmetry": PaperRule("dy_k = (sign(W_(k+1)^T) (.) B_k) dz_(k+1): Liao et al. 2016", "delta", "signs"),
+    "pseudobackprop": PaperRule("dy_k = W_(k+1)^+ dz_(k+1): Lillicrap et al. 2016, note 15", "delta", "pseudo-inverse"),
+}
 ACTIVATIONS = ("tanh", "hard-tanh", "relu", "leaky", "sigmoid", "linear")
 # Outputs and losses that go together. Behind a linear output ce reads logits, as torch does.
 PAIRS = (("sigmoid", "mse"), ("sigmoid", "bce"), ("softmax", "mse"), ("softmax", "bce"), ("softmax", "ce"))
@@ -144,18 +149,18 @@ def output_signal(z_K: Array, y: Array, output: str, loss: str) -> Array:
 
 
 def teaching_signal(rule: str, z_K: Array, y: Array, output: str, loss: str, scale: str) -> Array:
-    """What a direct rule multiplies with B_k, (N, C): the error y_K - y of dfa and mdfa, its sign (sdfa), y (drtp).
+    """What a direct rule multiplies with B_k, (N, C): the error y_K - y, its sign, or the target y.
 
     The error is that of the outputs, so behind mse it has neither the 2 nor the output's own slope. Logits become
-    probabilities first. "mean" divides by the loss's N C or N; "official" divides by nothing for dfa, sdfa and drtp.
-    The published code of mdfa feeds back the error of the mean loss, so mdfa is divided in both scales.
+    probabilities first. "mean" divides by the loss's N C or N; "official" divides by nothing, but for
+    non-negative rules: the published code of mdfa feeds back the error of the mean loss.
     """
     _check_pair(output, loss)
     p = softmax(z_K) if loss == "ce" else output_of(output, z_K)
-    signal = {"dfa": p - y, "mdfa": p - y, "sdfa": np.sign(p - y), "drtp": np.array(y, float)}[rule]
+    signal = {"error": p - y, "sign": np.sign(p - y), "target": np.array(y, float)}[RULES[rule].signal]
     if scale not in SCALES:
         raise ValueError(f"scale {scale!r}; known: {SCALES}")
-    return signal if scale == "official" and rule != "mdfa" else signal / divisor(loss, *y.shape)
+    return signal if scale == "official" and not RULES[rule].non_negative else signal / divisor(loss, *y.shape)
 
 
 def gradients(
@@ -172,30 +177,31 @@ def gradients(
 ) -> Gradients:
     """What one step of a rule descends on. The output layer has its true gradient in every rule and scale.
 
-    mdfa expects B >= 0 and W_k >= 0 from layer 2 on; `non_negative` restores the latter after a step.
+    A non-negative rule expects B >= 0 and W_k >= 0 from layer 2 on; `non_negative` restores the latter after a step.
     """
     if rule not in RULES:
-        raise ValueError(f"rule {rule!r}; known: {RULES}")
-    if rule == "mdfa" and (any((M < 0).any() for M in B) or any((M < 0).any() for M in W[1:])):
-        raise ValueError("mdfa needs B_k >= 0, and W_k >= 0 from layer 2 on")
+        raise ValueError(f"rule {rule!r}; known: {tuple(RULES)}")
+    row = RULES[rule]
+    if row.non_negative and (any((M < 0).any() for M in B) or any((M < 0).any() for M in W[1:])):
+        raise ValueError(f"{rule} needs B_k >= 0, and W_k >= 0 from layer 2 on")
     y = np.asarray(y, float)
     z, states = forward(W, b, x, activation, output)
     K = len(W)
     dz: list[Array] = [np.zeros_like(z[k]) for k in range(K)]
     dz[K - 1] = output_signal(z[-1], y, output, loss)
-    taught = teaching_signal(rule, z[-1], y, output, loss, scale) if rule in DIRECT else None
+    taught = teaching_signal(rule, z[-1], y, output, loss, scale) if row.feedback == "direct" else None
     for k in range(K - 1, 0, -1):
         for n in range(len(y)):
             above = dz[k][n]  # dz_(k+1)
-            if rule == "bp":
+            if row.feedback == "transpose":
                 dy = W[k].T @ above
-            elif rule == "fa":
+            elif row.feedback == "layerwise":
                 dy = B[k - 1] @ above
-            elif rule == "sign-symmetry":
+            elif row.feedback == "signs":
                 dy = (np.sign(W[k]).T * B[k - 1]) @ above
-            elif rule == "pseudobackprop":
+            elif row.feedback == "pseudo-inverse":
                 dy = np.linalg.pinv(W[k]) @ above
-            elif rule == "shallow":
+            elif row.feedback == "none":
                 dy = np.zeros(len(W[k - 1]))
             else:
                 dy = B[k - 1].T @ taught[n]
@@ -230,7 +236,7 @@ def node_perturbation(
 
 
 def non_negative(W: list[Array], floor: float = 0.0) -> list[Array]:
-    """The constraint of mdfa, applied after each step: W_k >= floor from layer 2 on."""
+    """The constraint of non-negative rules, applied after each step: W_k >= floor from layer 2 on."""
     return [W[0].copy(), *(np.maximum(M, floor) for M in W[1:])]
 
 

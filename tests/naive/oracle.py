@@ -5,7 +5,8 @@ An event list holds the addresses of the words that are not zero. Knowing an add
 queue of events; only words are counted.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from .memory import CountingMemory
 from .words import (
@@ -28,10 +29,50 @@ from .words import (
     xorshift32,
 )
 
-RULES = ("bp", "fa", "dfa", "sdfa", "drtp", "mdfa", "shallow")
-LOCKING = ("bp", "fa", "dfa", "sdfa", "mdfa")  # the gate waits in memory for a signal from above
-BACKWARD = ("bp", "fa")  # the signal is the modulated gate of the layer above
-FIXED_FEEDBACK = ("fa", "dfa", "sdfa", "drtp", "mdfa")
+
+class PaperRule(NamedTuple):
+    """A rule as its paper states it: dz_k = dy_k (.) f'(z_k), where dy_k is `signal` sent through `feedback`.
+
+    Parameters
+    ----------
+    equation : the modulator dy_k of hidden layer k; y* - y of the papers is -e here, so that weights move against dz_k
+    signal : "target" y*, "error" e, "sign" of e, "delta" dz_(k+1) of the layer above, or "none"
+    feedback : "direct" B_k from the outputs, "layerwise" B_(k+1) in the shape of W_(k+1), "transpose" of W_(k+1), "none"
+    non_negative : feedback and the weights of layers 2..K stay at or above zero; biases are free
+    """
+
+    equation: str
+    signal: str
+    feedback: str
+    non_negative: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """A target is known before the sample is; errors and deltas come from above, and the gate waits in memory."""
+        return self.signal in ("error", "sign", "delta")
+
+    @property
+    def fixed_feedback(self) -> bool:
+        return self.feedback in ("direct", "layerwise")
+
+    @property
+    def modulator_scale(self) -> int:
+        """M, the fraction bits of m: targets and signs are 0 or 1 and need no more than the feedback word has."""
+        return 12 if self.signal in ("error", "delta") else 7
+
+
+RULES = {
+    "bp": PaperRule("dy_k = W_(k+1)^T dz_(k+1): Rumelhart, Hinton, Williams 1986", "delta", "transpose"),
+    "fa": PaperRule("dy_k = B_(k+1) dz_(k+1): Lillicrap et al. 2016, feedback alignment", "delta", "layerwise"),
+    "dfa": PaperRule("dy_k = B_k e: Nokland 2016, one e for all layers", "error", "direct"),
+    "sdfa": PaperRule("dy_k = B_k^T sign(e): Frenkel et al. 2021, section 2", "sign", "direct"),
+    # Algorithm 1 prints W_k + eta (B_k^T y* (.) f_k'(z_k)) y_(k-1)^T. The authors' code takes +B_k^T y* for a gradient,
+    # which moves the weights the other way; the contract follows the code.
+    "drtp": PaperRule("dy_k = B_k^T y*: Frenkel et al. 2021, Algorithm 1", "target", "direct"),
+    # g = dLoss/dh_L is e here. With W_l >= 0 for l >= 2 and one output, the sign is that of the gradient.
+    "mdfa": PaperRule("sum_c g_c B_(c,i), all B >= 0: Lechner 2020, section 3", "error", "direct", non_negative=True),
+    "shallow": PaperRule("dy_k = 0: Frenkel et al. 2021, section 2", "none", "none"),
+}
 UPDATE_GATES = ("always", "error", "margin")
 
 MEMORIES = ("activation", "weight", "bias", "gate", "label", "error", "delta", "feedback")
@@ -81,7 +122,8 @@ class NaiveNetwork:
         live: int | None = None,
         signed: bool = False,
     ) -> None:
-        self.rule = rule
+        _one_of("rule", rule, RULES)
+        self.rule = RULES[rule]
         self.sizes = list(sizes)
         self.layers = len(sizes) - 1
         self.bits = bits
@@ -266,8 +308,8 @@ class NaiveNetwork:
         return q[label] - max(q[c] for c in range(len(q)) if c != label)
 
     def _holds_gates(self) -> bool:
-        """A rule that locks waits for its signal; under an update gate drtp waits for the prediction."""
-        return self.rule in LOCKING or (self.rule == "drtp" and self.update_gate != "always")
+        """A rule that locks waits for its signal; under an update gate one with targets waits for the prediction."""
+        return self.rule.waits or (self.rule.signal == "target" and self.update_gate != "always")
 
     # --- section 4: the three factors -----------------------------------------------------------------------
 
@@ -289,14 +331,15 @@ class NaiveNetwork:
         """d_j of all hidden layers, from the weights before any update."""
         for k in range(1, self.layers):
             self.deltas[k - 1] = [0] * self.sizes[k]
-        if self.rule == "shallow":
+        if self.rule.signal == "none":
             return
+        backward = self.rule.signal == "delta"
         hidden = range(1, self.layers)
-        for k in reversed(hidden) if self.rule in BACKWARD else hidden:
+        for k in reversed(hidden) if backward else hidden:
             lanes = self._signal(k)
-            if self.lfsr and self.rule in FIXED_FEEDBACK:
+            if self.lfsr and self.rule.fixed_feedback:
                 self._regenerate(k, lanes)
-            if self.rule in BACKWARD:
+            if backward:
                 self._delta[k - 1].blank([0] * self.sizes[k])
             if not lanes:  # no signal: gates stay unread and every d_j is zero
                 continue
@@ -305,17 +348,17 @@ class NaiveNetwork:
                     continue
                 d = self._modulated_gate(k, j, lanes)
                 self.deltas[k - 1][j] = d
-                if d != 0 and self.rule in BACKWARD:
+                if d != 0 and backward:
                     self._delta[k - 1].write(d, j)
 
     def _signal(self, k: int) -> list[Lane]:
         """The lanes of the teaching signal of hidden layer k that are not zero, each read once."""
-        if self.rule == "drtp":
+        if self.rule.signal == "target":
             label = self._label[k - 1].read(0)
             if self.sizes[-1] == 1:
                 return [(0, 1)] if label == 1 else []
             return [(label, 1)]
-        if self.rule in BACKWARD and k + 1 < self.layers:
+        if self.rule.signal == "delta" and k + 1 < self.layers:
             source, words = self._delta[k], self.deltas[k]
         else:
             source, words = self._error[-1], self.errors
@@ -336,39 +379,42 @@ class NaiveNetwork:
         return sat(self._rn(k, m * g, 7), -largest, largest)
 
     def _modulator(self, k: int, j: int, lanes: list[Lane]) -> int:
-        """m_j: the exact sum of the rule, scaled to 1.0 = 2^M."""
-        if self.rule == "drtp":
-            return modulator_drtp(self, k, j, lanes)
-        scale = self._modulator_scale(k)
-        if self.rule == "bp":
-            total = modulator_bp(self, k, j, lanes)
-            shift = self._delta_scale(k + 1) + (self.bits - 1) - self.range_exponents[k] - scale
-        elif self.rule == "fa":
-            total = modulator_fa(self, k, j, lanes)
-            shift = self._delta_scale(k + 1) + 7 - self.feedback_exponents[k - 1] - scale
-        elif self.rule == "sdfa":
-            total = modulator_sdfa(self, k, j, lanes)
-            shift = 0 + 7 - self.feedback_exponents[k - 1] - scale
+        """m_j = sum over the lanes of signal times feedback, exact, then scaled to 1.0 = 2^M."""
+        if self.rule.signal == "target":  # y* is one-hot: B_k^T y* is one row of B_k, looked up
+            return self._feedback_word(k, lanes[0][0], j)
+        total = 0
+        for row, s in lanes:
+            word = self._next_view(k, row, j) if self.rule.feedback == "transpose" else self._feedback_word(k, row, j)
+            total += (sign(s) if self.rule.signal == "sign" else s) * word
+            self._operate(k, "signal_macs")
+        scale = {"error": 8, "sign": 0, "delta": self._delta_scale(k + 1)}[self.rule.signal]
+        if self.rule.feedback == "transpose":
+            scale += (self.bits - 1) - self.range_exponents[k]
         else:
-            total = (modulator_mdfa if self.rule == "mdfa" else modulator_dfa)(self, k, j, lanes)
-            shift = 8 + 7 - self.feedback_exponents[k - 1] - scale
-        return sat16(self._rn(k, self._accumulated(k, total), shift))
+            scale += 7 - self.feedback_exponents[k - 1]
+        return sat16(self._rn(k, self._accumulated(k, total), scale - self.rule.modulator_scale))
 
-    def _modulator_scale(self, k: int) -> int:
-        """M of a hidden layer."""
-        return 7 if self.rule in ("drtp", "sdfa") else 12
+    def _feedback_word(self, k: int, row: int, j: int) -> int:
+        """B[row, j] of layer k: from memory, or from the register that has just regenerated the row."""
+        if self.lfsr:
+            return self._feedback[k - 1].words[row][j]
+        return self._feedback[k - 1].read(row, j)
+
+    def _next_view(self, k: int, row: int, j: int) -> int:
+        """w_(k+1)[row, j], the view: the memory access belongs to layer k+1."""
+        return self._view(self._weight[k].read(row, j))
 
     def _delta_scale(self, k: int) -> int:
         """D: 8 for the error of the output layer, M for a hidden layer."""
-        return 8 if k == self.layers else self._modulator_scale(k)
+        return 8 if k == self.layers else self.rule.modulator_scale
 
     # --- section 5: the update ------------------------------------------------------------------------------
 
     def _update_order(self) -> list[int]:
-        if self.rule == "shallow":
+        if self.rule.signal == "none":
             return [self.layers]
         forward = list(range(1, self.layers + 1))
-        return forward[::-1] if self.rule in BACKWARD else forward
+        return forward[::-1] if self.rule.signal == "delta" else forward
 
     def _update(self, k: int) -> None:
         deltas = self.deltas[k - 1]
@@ -396,10 +442,10 @@ class NaiveNetwork:
             self._bias[k - 1].write(self._moved(k, old, step, -(1 << (self._stored_bits() - 1))), j)
 
     def _read_delta(self, k: int, j: int) -> int:
-        """The output layer reads its error, bp and fa their buffer; elsewhere d_j is used as it is made."""
+        """The output layer reads its error, rules with deltas their buffer; elsewhere d_j is used as it is made."""
         if k == self.layers:
             return self._error[-1].read(j)
-        if self.rule in BACKWARD:
+        if self.rule.signal == "delta":
             return self._delta[k - 1].read(j)
         return self.deltas[k - 1][j]
 
@@ -443,8 +489,7 @@ class NaiveNetwork:
         return sat(total, lo, hi)
 
     def _lowest_weight(self, k: int) -> int:
-        """A mono-net keeps the weights of the second and later layers at or above zero; biases stay free."""
-        return 0 if self.rule == "mdfa" and k >= 2 else -(1 << (self._stored_bits() - 1))
+        return 0 if self.rule.non_negative and k >= 2 else -(1 << (self._stored_bits() - 1))
 
     # --- words ----------------------------------------------------------------------------------------------
 
@@ -531,7 +576,6 @@ class NaiveNetwork:
 
     def _check(self) -> None:
         """Refuse what the contract has no words for; an oracle must not guess."""
-        _one_of("rule", self.rule, RULES)
         _one_of("rounding", self.rounding, ("nearest", "stochastic"))
         _one_of("output", self.output, ("sigmoid", "softmax"))
         _one_of("update_gate", self.update_gate, UPDATE_GATES)
@@ -557,106 +601,19 @@ class NaiveNetwork:
             for row in self.weights[k - 1]:
                 _inside(f"weights of layer {k}", row, self._lowest_weight(k), hi)
             _inside(f"biases of layer {k}", self.biases[k - 1], -hi - 1, hi)
-        if self.rule not in FIXED_FEEDBACK:
+        if not self.rule.fixed_feedback:
             return
         for k in range(1, self.layers):
-            rows = self.sizes[k + 1] if self.rule == "fa" else self.sizes[-1]
+            rows = self.sizes[k + 1] if self.rule.feedback == "layerwise" else self.sizes[-1]
             _matrix(f"feedback of layer {k}", self.feedback[k - 1], rows, self.sizes[k])
             for row in self.feedback[k - 1] or []:
-                _inside(f"feedback of layer {k}", row, 0 if self.rule == "mdfa" else -127, 127)
-
-    # --- what a modulator may see ---------------------------------------------------------------------------
-
-    def feedback_word(self, k: int, row: int, j: int) -> int:
-        """B[row, j] of layer k: from memory, or from the register that has just regenerated the row."""
-        if self.lfsr:
-            return self._feedback[k - 1].words[row][j]
-        return self._feedback[k - 1].read(row, j)
-
-    def next_view(self, k: int, row: int, j: int) -> int:
-        """w_(k+1)[row, j], the view: the memory access belongs to layer k+1."""
-        return self._view(self._weight[k].read(row, j))
-
-    def signal_mac(self, k: int) -> None:
-        self._operate(k, "signal_macs")
-
-
-# --- section 4: one function for each rule; the exact sum of neuron j of hidden layer k -------------------
-# In all of them y* - y of the papers is -e here: d estimates dLoss/dz, and the weights move against it.
-
-
-def modulator_bp(network: NaiveNetwork, k: int, j: int, lanes: list[Lane]) -> int:
-    """Back-propagation: dy_k = W_(k+1)^T dz_(k+1)."""
-    total = 0
-    for row, d_next in lanes:
-        total += d_next * network.next_view(k, row, j)
-        network.signal_mac(k)
-    return total
-
-
-def modulator_fa(network: NaiveNetwork, k: int, j: int, lanes: list[Lane]) -> int:
-    """Lillicrap et al. 2016, feedback alignment: dy_k = B_(k+1) dz_(k+1), a fixed random B in place of W^T.
-
-    Here B is stored in the shape of W_(k+1), one row for each neuron of the layer above.
-    """
-    total = 0
-    for row, d_next in lanes:
-        total += d_next * network.feedback_word(k, row, j)
-        network.signal_mac(k)
-    return total
-
-
-def modulator_dfa(network: NaiveNetwork, k: int, j: int, lanes: list[Lane]) -> int:
-    """Nokland 2016, direct feedback alignment: dz_k = (B_k e) (.) f'(z_k), one e for all layers."""
-    total = 0
-    for row, e in lanes:
-        total += e * network.feedback_word(k, row, j)
-        network.signal_mac(k)
-    return total
-
-
-def modulator_sdfa(network: NaiveNetwork, k: int, j: int, lanes: list[Lane]) -> int:
-    """Frenkel et al., error-sign DFA: dy_k = B_k^T sign(e): each lane adds or subtracts a row."""
-    total = 0
-    for row, e in lanes:
-        if sign(e) > 0:
-            total += network.feedback_word(k, row, j)
-        else:
-            total -= network.feedback_word(k, row, j)
-        network.signal_mac(k)
-    return total
-
-
-def modulator_drtp(network: NaiveNetwork, k: int, j: int, lanes: list[Lane]) -> int:
-    """Frenkel et al., DRTP, Algorithm 1: W_k <- W_k + eta (B_k^T y* (.) f_k'(z_k)) y_(k-1)^T.
-
-    y* is one-hot, so B_k^T y* is one row of B_k, looked up. The authors' code feeds +B_k^T y* as if it were a
-    gradient, which moves the weights the other way than Algorithm 1 prints; the contract follows the code.
-    """
-    m = 0
-    for row, _target in lanes:  # one lane, or none
-        m = network.feedback_word(k, row, j)
-    return m
-
-
-def modulator_mdfa(network: NaiveNetwork, k: int, j: int, lanes: list[Lane]) -> int:
-    """Lechner, ICLR 2020, monotone DFA: delta_ij = d(h_l)_i/dtheta_ij * sum_c g_c B_(c,i), all B >= 0.
-
-    g = dLoss/dh_L is e here. With W_l >= 0 for l >= 2 and one output, the sign is that of the gradient.
-    """
-    total = 0
-    for row, e in lanes:
-        b = network.feedback_word(k, row, j)
-        assert b >= 0, "a mono-net has no negative feedback"
-        total += e * b
-        network.signal_mac(k)
-    return total
+                _inside(f"feedback of layer {k}", row, 0 if self.rule.non_negative else -127, 127)
 
 
 # --- checks ------------------------------------------------------------------------------------------------
 
 
-def _one_of(name: str, given: str, allowed: tuple[str, ...]) -> None:
+def _one_of(name: str, given: str, allowed: Iterable[str]) -> None:
     if given not in allowed:
         raise ValueError(f"{name} '{given}' is not known; known: {', '.join(allowed)}")
 

@@ -1,5 +1,7 @@
 """The spiking contract (edgelearn/docs/spiking.md) in plain whole numbers, one word at a time, sharing nothing with kernels."""
 
+from .oracle import RULES
+
 WORD = 0xFFFFFFFF
 
 
@@ -40,7 +42,7 @@ class NaiveSpiking:
     """
 
     def __init__(self, sizes, rule, neurons, connections, weights, feedback, **settings) -> None:
-        self.sizes, self.rule, self.neurons, self.connections = sizes, rule, neurons, connections
+        self.sizes, self.signal, self.neurons, self.connections = sizes, RULES[rule].signal, neurons, connections
         self.weights = [None, *([list(row) for row in matrix] for matrix in weights)]
         self.feedback = feedback
         self.s = settings
@@ -77,7 +79,7 @@ class NaiveSpiking:
             self.populations[p - 1].sent[self.t] = spiked[p - 1]
             self._forward(p, self.populations[p - 1].sent.get(self.t + 1 - self.connections[p - 1]["delay"], []))
         for p in range(1, last + 1):
-            if p == last or self.rule != "shallow":
+            if p == last or self.signal != "none":
                 self._learn(p)
         for population in self.populations:
             population.modulator = [0] * population.n
@@ -148,14 +150,14 @@ class NaiveSpiking:
         outputs.modulator, outputs.count = errors, [0] * outputs.n
         for p in range(1, len(self.sizes) - 1):
             rows = self.feedback[p - 1]
-            looked_at = {"drtp": 1, "shallow": 0}.get(self.rule, sum(e != 0 for e in errors))
+            looked_at = {"target": 1, "none": 0}.get(self.signal, sum(e != 0 for e in errors))
             self.counts["feedback_read"] += looked_at * self.sizes[p]
             for i in range(self.sizes[p]):
-                if self.rule == "drtp":
+                if self.signal == "target":
                     m = rows[label][i]
-                elif self.rule == "dfa":
+                elif self.signal == "error":
                     m = sum((rows[o][i] * errors[o]) // 32 for o in range(outputs.n))
-                elif self.rule == "sdfa":
+                elif self.signal == "sign":
                     m = sum(rows[o][i] * ((errors[o] > 0) - (errors[o] < 0)) for o in range(outputs.n))
                 else:
                     m = 0

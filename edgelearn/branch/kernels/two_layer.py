@@ -62,7 +62,7 @@ def fill(row, settings, r):  # type: ignore[no-untyped-def]
     """Give a row its first words, a draw a weight; return the state of the generator."""
     hidden, length = settings[HIDDEN], settings[LENGTH]
     stride, spread = length + 1, settings[SPREAD]
-    turned = settings[FEEDBACK] != POSITIVE and settings[FEEDBACK] != NEAREST
+    turned = settings[V_LOWEST] < 0
     for k in range(hidden):
         row[hidden * stride + k] = -settings[V0] if turned and k & 1 else settings[V0]
         for j in range(stride):

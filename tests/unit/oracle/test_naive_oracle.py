@@ -17,24 +17,23 @@ from tests.naive.device import BUDGET, DROPPED, GATED, LATE, LEARNED, SKIPPED, D
 from tests.naive.memory import CountingMemory  # noqa: E402
 from tests.naive.oracle import RULES, NaiveNetwork, lfsr_feedback  # noqa: E402
 
-DIRECT = ("dfa", "sdfa", "drtp", "mdfa")
-
 
 def build(rule: str, sizes: list[int], seed: int = 1, **changes) -> NaiveNetwork:
     """A small network with random words; every argument of the constructor may be replaced."""
     source = random.Random(seed)
+    row = RULES[rule]
     layers = len(sizes) - 1
     bits = changes.get("bits", 8) + changes.get("residual_bits", 0)
     half = 1 << (bits - 1)
     weights = []
     for k in range(layers):
-        lo = 0 if rule == "mdfa" and k > 0 else -half
+        lo = 0 if row.non_negative and k > 0 else -half
         weights.append([[source.randint(lo, half - 1) for _ in range(sizes[k])] for _ in range(sizes[k + 1])])
     feedback: list = [None] * (layers - 1)
-    if rule == "fa" or rule in DIRECT:
+    if row.fixed_feedback:
         for k in range(1, layers):
-            rows = sizes[k + 1] if rule == "fa" else sizes[-1]
-            lo = 0 if rule == "mdfa" else -127
+            rows = sizes[k + 1] if row.feedback == "layerwise" else sizes[-1]
+            lo = 0 if row.non_negative else -127
             feedback[k - 1] = [[source.randint(lo, 127) for _ in range(sizes[k])] for _ in range(rows)]
     arguments = {
         "rule": rule,
@@ -551,7 +550,7 @@ def test_every_rule_learns_and_prediction_changes_nothing(rule):
 
 
 @pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "shallow"])
+@pytest.mark.parametrize("rule", [name for name, row in RULES.items() if row.signal != "none"])
 def test_zero_input_writes_only_biases(rule, rounding):
     network = build(rule, [4, 5, 3], rounding=rounding, rates=[1, 1])
     weights = [[list(row) for row in matrix] for matrix in network.weights]
@@ -698,7 +697,7 @@ def tiny(rule: str, label: int = 0, **changes) -> NaiveNetwork:
         "rates": [-3, -8],
         "dead_zone": 127,
     }
-    if rule in DIRECT:
+    if RULES[rule].feedback == "direct":
         given["feedback"] = [[[5, 6, 7], [8, 9, 0]]]
     network = build(rule, [3, 3, 2], **(given | changes))
     assert network.learn_one([1, 0, 1], label) == 1
@@ -821,7 +820,8 @@ def test_accesses_add_up_to_the_formulas_of_the_contract(rule, sizes, lfsr, upda
         lfsr=lfsr,
         update_gate=update_gate,
     )
-    holds = rule not in ("drtp", "shallow") or (rule == "drtp" and update_gate != "always")
+    signal, feedback = RULES[rule].signal, RULES[rule].feedback
+    holds = signal not in ("target", "none") or (signal == "target" and update_gate != "always")
     gated = 0
     last = len(sizes) - 1
     count = dict.fromkeys(network.counts, 0)
@@ -846,7 +846,7 @@ def test_accesses_add_up_to_the_formulas_of_the_contract(rule, sizes, lfsr, upda
         count[last, "error", "read"] += n_e
         count[last, "label", "read"] += 1
         for k in range(1, last + 1):
-            hidden, learns = k < last, k == last or rule != "shallow"
+            hidden, learns = k < last, k == last or signal != "none"
             n_x = sum(x != 0 for x in network.activations[k - 1])
             n_d = sum(d != 0 for d in network.deltas[k - 1])
             count[k, "activation", "write"] += n_x
@@ -860,10 +860,10 @@ def test_accesses_add_up_to_the_formulas_of_the_contract(rule, sizes, lfsr, upda
             if not hidden or not learns:
                 continue
             n_g = sum(g != 0 for g in network.gates[k - 1])
-            if rule == "drtp":
+            if signal == "target":
                 n_s = 0 if sizes[-1] == 1 and label == 0 else 1
                 count[k, "label", "read"] += 1
-            elif rule in ("bp", "fa"):
+            elif signal == "delta":
                 n_s = sum(d != 0 for d in network.deltas[k])
                 source = (last, "error", "read") if k == last - 1 else (k + 1, "delta", "read")
                 count[source] += n_s
@@ -875,10 +875,10 @@ def test_accesses_add_up_to_the_formulas_of_the_contract(rule, sizes, lfsr, upda
             if holds:
                 count[k, "gate", "write"] += n_g
                 count[k, "gate", "read"] += n_g if n_s > 0 else 0
-            if rule != "drtp":
+            if signal != "target":
                 operation[k, "signal_macs"] += n_s * n_g
             operation[k, "gate_products"] += n_g if n_s > 0 else 0
-            if rule == "bp":
+            if feedback == "transpose":
                 count[k + 1, "weight", "read"] += n_s * n_g
             elif lfsr:
                 operation[k, "lfsr_steps"] += 2 * sizes[k] * n_s

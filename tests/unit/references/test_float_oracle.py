@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.naive import float_rules as oracle
-from tests.naive.float_rules import ACTIVATIONS, DIRECT, PAIRS, gradients, loss_of
+from tests.naive.float_rules import ACTIVATIONS, PAIRS, RULES, gradients, loss_of
 
 CHECKED = 1e-10  # relative residual of an exact identity in float64
 SIZES = [5, 4, 6, 3]
@@ -33,10 +33,11 @@ def samples(sizes=SIZES, count=4, seed=1):
 def feedback(rule, sizes=SIZES, seed=2):
     """Feedback of a rule; positive wherever a rule needs it to be."""
     rng = np.random.default_rng(seed)
-    above = [sizes[-1]] * (len(sizes) - 2) if rule in DIRECT else sizes[2:]
+    direct = RULES[rule].feedback == "direct"
+    above = [sizes[-1]] * (len(sizes) - 2) if direct else sizes[2:]
     B = [rng.normal(size=(n, m)) for n, m in zip(sizes[1:-1], above, strict=True)]
-    B = [M.T for M in B] if rule in DIRECT else B
-    return [np.abs(M) for M in B] if rule in ("mdfa", "sign-symmetry") else B
+    B = [M.T for M in B] if direct else B
+    return [np.abs(M) for M in B] if RULES[rule].non_negative or RULES[rule].feedback == "signs" else B
 
 
 def differences(function, *arrays):
@@ -136,10 +137,10 @@ def test_every_rule_by_hand():
     """One sample through 1-1-1 of linear units: W = 3, 2; b = 1, 0; x = 2; z = 7, 14; y = 15, mse: dz_2 = -2."""
     W, b = [np.array([[3.0]]), np.array([[2.0]])], [np.array([1.0]), np.array([0.0])]
     x, y, B = np.array([[2.0]]), np.array([[15.0]]), [np.array([[5.0]])]
-    hidden = {"bp": -4, "fa": -10, "sign-symmetry": -10, "pseudobackprop": -1, "dfa": -5, "mdfa": -5, "sdfa": -5}
-    hidden |= {"drtp": 75, "shallow": 0}
-    assert set(hidden) == set(oracle.RULES)
-    for rule, dz in hidden.items():
+    delta = {"transpose": -4, "layerwise": -10, "signs": -10, "pseudo-inverse": -1}
+    broadcast = {"error": -5, "sign": -5, "target": 75, "none": 0}
+    for rule, row in RULES.items():
+        dz = delta[row.feedback] if row.signal == "delta" else broadcast[row.signal]
         grads = gradients(rule, W, b, B, x, y, "linear", "linear", "mse")
         assert [part.item() for part in grads.dz] == pytest.approx([dz, -2]), rule
         assert [part.item() for part in grads.dW] == pytest.approx([2 * dz, -14]), rule
@@ -252,7 +253,7 @@ def test_scales_differ_by_the_divisor_where_the_original_code_sums(rule, output,
     (W, b), (x, y), B = net(positive=True), samples(), feedback(rule)
     mean = gradients(rule, W, b, B, x, y, "tanh", output, loss, "mean")
     official = gradients(rule, W, b, B, x, y, "tanh", output, loss, "official")
-    factor = (4 if loss == "ce" else 12) if rule in ("dfa", "sdfa", "drtp") else 1
+    factor = (4 if loss == "ce" else 12) if RULES[rule].feedback == "direct" and not RULES[rule].non_negative else 1
     same([official.dW[:-1], official.db[:-1]], [[factor * g for g in mean.dW[:-1]], [factor * g for g in mean.db[:-1]]])
 
 
@@ -448,4 +449,4 @@ def test_the_oracle_imports_numpy_and_nothing_of_edgelearn():
     tree = ast.parse(Path(oracle.__file__).read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert names == {"numpy", "typing"}
+    assert names == {"numpy", "typing", "oracle"}
