@@ -201,7 +201,7 @@ def test_event_camera_digits():
         ({"step_time": "5 ms"}, "step_time is for address events"),
         ({"net": "64-10", "threshold": 9}, "threshold is of hidden neurons, and net '64-10' has none"),
         ({"net": "32-8-10"}, "net '32-8-10' does not fit digits: 64 inputs and 10 classes; try --net 64-8-10"),
-        ({"rule": "bp"}, "rule 'bp' is not for spiking networks; take drtp, dfa, sdfa, shallow"),
+        ({"rule": "bp"}, "rule 'bp' is not for spiking networks; take dfa, sdfa, drtp, shallow"),
         ({"rounding": "residual"}, "rounding 'residual' is not known"),
         ({"neuron": "hh"}, "model 'hh' is not known"),
         ({"bits": 20}, "bits is 20; a weight has 2 to 16"),
