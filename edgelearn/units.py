@@ -76,3 +76,8 @@ def battery_joules(text: str) -> float:
         return joules
     except ValueError:
         raise ValueError(f"'{text}' is no battery; write '225 mAh at 3 V' or '2430 J'") from None
+
+
+def six_digits(value: float) -> float:
+    """Round to six significant digits: enough to read, and the same on every machine."""
+    return float(f"{float(value):.6g}")

@@ -17,7 +17,7 @@ from typing import Any
 from edgelearn.config import make_config
 from edgelearn.files import write_text
 from edgelearn.rules import RULES
-from edgelearn.runs.dataset import spec_of
+from edgelearn.runs.rates import spec_of
 from hw_models.compare.ranking import ranking_as_dict
 from hw_models.compare.rules import RuleCost, cost_of_rule
 from hw_models.engine.schedule import assume

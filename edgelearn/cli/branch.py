@@ -44,7 +44,8 @@ def branch(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from edgelearn.config import BranchSettings, validated
-    from edgelearn.runs.branch import print_sweep, run_branches, sweep_branches
+    from edgelearn.reports.branch import show, show_sweep
+    from edgelearn.runs.branch import run_branches, sweep_branches
 
     _check_read(flags)
     if list_all:
@@ -65,25 +66,25 @@ def branch(
                   disable=not error_console.is_terminal) as bar:  # fmt: skip
         task = bar.add_task("predicting", total=None)
 
-        def show(done: int, n: int | None) -> None:
+        def on_progress(done: int, n: int | None) -> None:
             bar.update(task, completed=done, total=n)
 
-        reports = sweep_branches(settings, show) if sweep else [run_branches(settings, show)]
+        results = sweep_branches(settings, on_progress) if sweep else [run_branches(settings, on_progress)]
+    contents = [result.content for result in results]
     if plot is not None:
         from edgelearn.reports.plots.branch import plot_sweep
 
-        plot_sweep(reports, plot)
+        plot_sweep(contents, plot)
     if json:
         import json as json_module
 
-        contents = [report.content for report in reports]
         sys.stdout.write(json_module.dumps(contents if sweep else contents[0], indent=1) + "\n")
         return
     console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 150)
     if sweep:
-        print_sweep(reports, console)
+        show_sweep(contents, console)
     else:
-        reports[0].print(console)
+        show(contents[0], console)
     if plot is not None:
         console.print(f"written: {plot}", soft_wrap=True)
 

@@ -88,7 +88,7 @@ def _costs(
     """Price finished runs, or rules on a network that nobody ran; return the costs, and the accuracies of runs."""
     from edgelearn.config import make_config
     from edgelearn.rules import RULES
-    from edgelearn.runs.dataset import assumed_costs, costs_of_runs
+    from edgelearn.runs.finished import assumed_costs, costs_of_runs
 
     if runs:
         fixed = sorted(set(given) - {"rule", "processor"}) + sorted(densities) + ["rule"] * (rule != "all")

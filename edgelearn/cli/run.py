@@ -16,7 +16,7 @@ from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
     from edgelearn.config import SpikingConfig
-    from edgelearn.reports.dataset import Report
+    from edgelearn.runs.kind import Result
     from edgelearn.runs.spiking import SpikingProgress
 
 
@@ -143,9 +143,7 @@ def _run_spiking(
     found, speed = _with_spiking_progress(resolved, lambda show: run_spiking(resolved, out, resume, overwrite, show))
     written = [f"{out}/report.json, config.toml, weights.npz"] if out is not None else []
     if plot is not None:
-        from edgelearn.reports.plots.spiking import plot_spiking
-
-        plot_spiking(found, plot)
+        found.plot(plot)
         written.append(str(plot))
     if nir is not None:
         from edgelearn.spiking.nir_graph import export_nir
@@ -156,9 +154,10 @@ def _run_spiking(
         sys.stdout.write(found.report.to_json())
         return
     from edgelearn.reports.costs import print_spiking_cost
+    from edgelearn.reports.spiking import show
 
     console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110)
-    found.report.print(console, speed)
+    show(found.report.content, console, speed)
     print_spiking_cost(console, found.report.content["cost"])
     for name in written:
         console.print(f"written: {name}", soft_wrap=True)
@@ -195,11 +194,13 @@ def _with_spiking_progress(
     return result, (marks[-1][1] - marks[0][1]) / (marks[-1][0] - marks[0][0])
 
 
-def _print_report(report: Report, speed: float | None, out: Path | None) -> None:
+def _print_report(report: Result, speed: float | None, out: Path | None) -> None:
     from rich.console import Console
 
+    from edgelearn.reports.dataset import show
+
     console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110)
-    report.print(console, speed)
+    show(report.content, console, speed)
     if "cost" in report.content:
         from edgelearn.reports.costs import print_costs
 

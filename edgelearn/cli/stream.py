@@ -14,7 +14,7 @@ from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
     from edgelearn.config import StreamConfig
-    from edgelearn.reports.stream import StreamReport
+    from edgelearn.runs.kind import Result
 
 
 def stream(
@@ -129,11 +129,13 @@ def stream(
         return
     from rich.console import Console
 
+    from edgelearn.reports.stream import show
+
     # predictions have the standard output of a live stream to themselves
     console = Console(
         stderr=live, highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110
     )
-    report.print(console, speed)
+    show(report.content, console, speed)
     written = [f"{out}/report.json, config.toml, weights.npz"] if out is not None else []
     for name in [*written, *([str(plot)] if plot is not None else [])]:
         console.print(f"written: {name}", soft_wrap=True)
@@ -141,7 +143,7 @@ def stream(
 
 def _stream_with_view(
     config: StreamConfig, out: Path | None, resume: bool, overwrite: bool, live: bool
-) -> tuple[StreamReport, float | None]:
+) -> tuple[Result, float | None]:
     from edgelearn.cli.live import View
     from edgelearn.runs.stream import stream
 

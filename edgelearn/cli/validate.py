@@ -95,15 +95,16 @@ def validate(
         return
     from rich.console import Console
 
+    from edgelearn.reports.validation import show
     from edgelearn.validation.dataset import validate
 
     resolved = make_config(settings)
-    validation, _ = with_progress(resolved, lambda show: validate(resolved, out, show))
+    validation, _ = with_progress(resolved, lambda on_progress: validate(resolved, out, on_progress))
     if json:
         sys.stdout.write(validation.to_json())
     else:
         console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
-        validation.print(console)
+        show(validation.content, console)
         if out is not None:
             console.print(f"\nwritten: {out}/validation.json", soft_wrap=True)
     if not validation.content["verdict"]["follows"]:
@@ -115,6 +116,7 @@ def _validate_spiking(settings: dict[str, Any], out: Path | None, json: bool) ->
     from rich.progress import Progress
 
     from edgelearn.config import SpikingConfig, validated
+    from edgelearn.reports.validation import show_spiking
     from edgelearn.validation.spiking import validate_spiking
 
     resolved = validated(SpikingConfig, settings)
@@ -126,8 +128,8 @@ def _validate_spiking(settings: dict[str, Any], out: Path | None, json: bool) ->
         sys.stdout.write(validation.to_json())
     else:
         console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
-        validation.print(console)
+        show_spiking(validation.content, console)
         if out is not None:
             console.print(f"written: {out}/validation.json", soft_wrap=True)
-    if not validation.equal:
+    if validation.content["difference"] is not None:
         raise typer.Exit(1)

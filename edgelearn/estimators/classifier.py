@@ -23,8 +23,10 @@ from edgelearn.files import read_arrays, write_arrays
 from edgelearn.network.counters import Counters
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.runs.dataset import RuleCost, cost_of, spec_of
+from edgelearn.runs.rates import spec_of
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
+from hw_models.compare.rules import RuleCost, cost_of_rule
+from hw_models.processor import find_processor
 
 KIND = "EdgeClassifier"  # what a saved file says it holds
 CHUNK = 4096  # rows whose input levels are held at a time
@@ -322,7 +324,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def cost_(self) -> RuleCost:
         self._check_fitted()
-        return cost_of(self.spec_, self.counters_, self.processor)
+        return cost_of_rule(self.spec_, self.counters_, find_processor(self.processor))
 
     # files
 
@@ -426,7 +428,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             delta=config.delta,
         )
         sizes = (front_end.n_inputs, *self._hidden(), n_outputs)
-        self.spec_: NetworkSpec = spec_of(config, sizes, signed_inputs=config.encoder == "signed")
+        self.spec_: NetworkSpec = spec_of(config, sizes)
         self._front_end, self._learner = FrontEnd(front_end), Learner(self.spec_)
         self._labels = Labels(known, room)
         self._names = None

@@ -1,246 +1,181 @@
-"""The result of learning on a stream: one plain dictionary, printed as JSON or for people; no times of this machine."""
+"""Result of learning on a stream as text."""
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgelearn.config import StreamConfig
-from edgelearn.network.device import TICKS_PER_CYCLE
-from edgelearn.network.kernels import tables as t
-from edgelearn.network.storage import buffers, footprint
-from edgelearn.reports.dataset import by_layer, network_as_dict, per_sample_as_dict, sparkline
-from edgelearn.runs.checkpoint import CONTRACT
+from edgelearn.reports.dataset import sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgelearn.runs.stream import StreamRun
-
-SECONDS_PER_DAY = 86_400.0
 MOST_CLASSES, WORST, MOST_DRIFTS, MOST_ALARMS = 12, 5, 8, 5  # printed; the report has all
 BARS = 50  # of the line of errors
 
 
-@dataclass(frozen=True)
-class StreamReport:
-    """What a stream gave. `content` is what report.json holds."""
+def show(content: dict[str, Any], console: Console, samples_per_second: float | None = None) -> None:
+    """Print the result of learning on a stream."""
+    c = content
+    stream, net, front = c["stream"], c["network"], c["front_end"]
+    sizes = "-".join(str(n) for n in net["sizes"])
+    console.print(f"{net['rule']} on {stream['name']}: net {sizes}, weights {net['word']}, seed {c['config']['seed']}")
+    rows = f", {count(stream['rows'], 'row')} of {count(front['window'], 'sample')}"
+    rows = "" if stream["rows"] == stream["samples"] else rows
+    speed = f" at {samples_per_second:,.0f} samples/s on this computer" if samples_per_second else ""
+    console.print(
+        f"{count(stream['samples'], 'sample')} learned online{rows}{speed}; "
+        f"{front['encoder']} encoder, {front['input_bits']}-bit inputs"
+    )
+    for reason, n in stream["rejected"].items():
+        console.print(f"rejected: {n:,} {reason} (first: {stream['first_rejected'][reason]})", soft_wrap=True)
+    if not stream["rows"]:
+        console.print(f"no row could be made: windows of {front['window']:,} samples are longer than the stream")
+        return
+    _print_scores(content, console)
+    _print_drift(content, console)
+    _print_learning(content, console)
+    _print_device(content, console)
 
-    content: dict[str, Any]
 
-    @classmethod
-    def of(cls, config: StreamConfig, run: StreamRun, cost: dict[str, Any], version: str) -> StreamReport:
-        """Collect the result; `cost` is what the cost model makes of the counters of labelled rows."""
-        learner, spec, source = run.learner, run.spec, run.source
-        labelled, predicted = learner.counters, learner.inference_counters
-        n_rows = max(run.n_rows, 1)
-        content = {
-            "edgelearn": version,
-            "contract": CONTRACT,
-            "config": config.model_dump(mode="json"),
-            "stream": {
-                "name": source.name,
-                "source": source.source,
-                "channels": list(source.channels),
-                "classes": list(source.class_names),
-                "samples": run.n_samples,
-                "rows": run.n_rows,
-                "rate_hz": run.timing.rate_hz,
-                "drift_points": list(source.drift_points),
-                "rejected": dict(source.rejects.counts),
-                "first_rejected": dict(source.rejects.first),
-            },
-            "front_end": asdict(run.front_end.spec)
-            | {
-                "inputs": run.front_end.spec.n_inputs,
-                "events_per_row": _six(run.counts["events"] / n_rows),
-                "event_rate_percent": _six(100 * run.counts["events"] / n_rows / run.front_end.spec.n_inputs),
-            },
-            "network": network_as_dict(spec),
-            "result": run.score.as_dict(),
-            "drift": {"recovery": run.recovery.as_dict(), "detector": run.detector.as_dict()},
-            "learning": _learning(run),
-            "device": _device(run),
-            "per_sample": per_sample_as_dict(labelled),
-            "layers": by_layer(spec, labelled),
-            "held": [asdict(held) | {"bits": held.bits} for held in footprint(spec)],
-            "buffers": [asdict(held) | {"bits": held.bits} for held in buffers(spec)] + _label_buffers(run),
-            "cost": cost,
-            "counters": {"learning": labelled.as_dict(), "inference": predicted.as_dict()},
-        }
-        return cls(content)
+def _print_scores(content: dict[str, Any], console: Console) -> None:
+    result = content["result"]
+    window = result["window"]
+    if result["accuracy"] is None:
+        after = " after the warm-up" if result["warm_up"] else ""
+        console.print(f"nothing could be scored: no row{after} has both a prediction and a label")
+        return
+    others = ", ".join(
+        f"{result[key]:,} {what}"
+        for key, what in (("warm_up", "as warm-up"), ("unlabelled", "without a label"), ("dropped", "dropped"))
+        if result[key]
+    )
+    if others:
+        console.print(f"scored: {count(result['scored'], 'row')}; not scored: {others}")
+    console.print(
+        f"accuracy {_percent(result['accuracy'])}, each row predicted before it is learned; "
+        f"kappa {_number(result['kappa'])}; last {count(window['scored'], 'row')} {_percent(window['accuracy'])}"
+    )
+    console.print(
+        f"to beat: the most frequent class {_percent(result['majority_accuracy'])}; the label before "
+        f"{_percent(result['no_change_accuracy'])} (kappa against it {_number(result['kappa_temporal'])})"
+    )
+    names = [_printable(name) for name in content["stream"]["classes"]]
+    recall = {
+        names[k] if k < len(names) else str(k): value for k, value in enumerate(result["recall"]) if value is not None
+    }
+    if len(recall) <= MOST_CLASSES:
+        console.print(f"recall: {', '.join(f'{name} {_percent(value)}' for name, value in recall.items())}")
+    else:
+        worst = sorted(recall.items(), key=lambda item: item[1])[:WORST]
+        shown = ", ".join(f"{name} {_percent(value)}" for name, value in worst)
+        console.print(f"recall: lowest of {len(recall)} classes {shown}")
+    errors = _errors(result["curve"])
+    if len(errors) > 1:
+        console.print(f"error over time  {sparkline(errors)}  {_percent(errors[0])} -> {_percent(errors[-1])}")
 
-    def to_json(self) -> str:
-        return json.dumps(self.content, indent=1, sort_keys=True) + "\n"
 
-    def print(self, console: Console, samples_per_second: float | None = None) -> None:
-        """Print for people."""
-        c = self.content
-        stream, net, front = c["stream"], c["network"], c["front_end"]
-        sizes = "-".join(str(n) for n in net["sizes"])
-        console.print(
-            f"{net['rule']} on {stream['name']}: net {sizes}, weights {net['word']}, seed {c['config']['seed']}"
-        )
-        rows = f", {count(stream['rows'], 'row')} of {count(front['window'], 'sample')}"
-        rows = "" if stream["rows"] == stream["samples"] else rows
-        speed = f" at {samples_per_second:,.0f} samples/s on this computer" if samples_per_second else ""
-        console.print(
-            f"{count(stream['samples'], 'sample')} learned online{rows}{speed}; "
-            f"{front['encoder']} encoder, {front['input_bits']}-bit inputs"
-        )
-        for reason, n in stream["rejected"].items():
-            console.print(f"rejected: {n:,} {reason} (first: {stream['first_rejected'][reason]})", soft_wrap=True)
-        if not stream["rows"]:
-            console.print(f"no row could be made: windows of {front['window']:,} samples are longer than the stream")
-            return
-        self._print_scores(console)
-        self._print_drift(console)
-        self._print_learning(console)
-        self._print_device(console)
-
-    def _print_scores(self, console: Console) -> None:
-        result = self.content["result"]
-        window = result["window"]
-        if result["accuracy"] is None:
-            after = " after the warm-up" if result["warm_up"] else ""
-            console.print(f"nothing could be scored: no row{after} has both a prediction and a label")
-            return
-        others = ", ".join(
-            f"{result[key]:,} {what}"
-            for key, what in (("warm_up", "as warm-up"), ("unlabelled", "without a label"), ("dropped", "dropped"))
-            if result[key]
-        )
-        if others:
-            console.print(f"scored: {count(result['scored'], 'row')}; not scored: {others}")
-        console.print(
-            f"accuracy {_percent(result['accuracy'])}, each row predicted before it is learned; "
-            f"kappa {_number(result['kappa'])}; last {count(window['scored'], 'row')} {_percent(window['accuracy'])}"
-        )
-        console.print(
-            f"to beat: the most frequent class {_percent(result['majority_accuracy'])}; the label before "
-            f"{_percent(result['no_change_accuracy'])} (kappa against it {_number(result['kappa_temporal'])})"
-        )
-        names = [_printable(name) for name in self.content["stream"]["classes"]]
-        recall = {
-            names[k] if k < len(names) else str(k): value
-            for k, value in enumerate(result["recall"])
-            if value is not None
-        }
-        if len(recall) <= MOST_CLASSES:
-            console.print(f"recall: {', '.join(f'{name} {_percent(value)}' for name, value in recall.items())}")
-        else:
-            worst = sorted(recall.items(), key=lambda item: item[1])[:WORST]
-            shown = ", ".join(f"{name} {_percent(value)}" for name, value in worst)
-            console.print(f"recall: lowest of {len(recall)} classes {shown}")
-        errors = _errors(result["curve"])
-        if len(errors) > 1:
-            console.print(f"error over time  {sparkline(errors)}  {_percent(errors[0])} -> {_percent(errors[-1])}")
-
-    def _print_drift(self, console: Console) -> None:
-        drift, rate = self.content["drift"], self.content["stream"]["rate_hz"]
-        recovery, detector = drift["recovery"], drift["detector"]
-        reached = [row for row in recovery["drifts"] if row["at"] < self.content["stream"]["samples"]]
-        if reached:
-            console.print()
-            console.print(
-                f"{count(len(reached), 'known drift')}; recovered is where {count(recovery['window'], 'row')} begin "
-                f"with {100 * recovery['back']:g} % of the accuracy before (--accuracy-window)"
-            )
-        for row in reached[:MOST_DRIFTS]:
-            console.print(f"drift at sample {row['at']:,}: {_after_drift(row, recovery['window'], rate)}")
-        if len(reached) > MOST_DRIFTS:
-            console.print(f"and {len(reached) - MOST_DRIFTS} more, see report.json")
-        for row in recovery["returns"][:MOST_DRIFTS]:
-            console.print(
-                f"concept {row['concept']} returns at sample {row['at']:,}: accuracy {_percent(row['before'])} "
-                f"when it left, {_percent(row['after'])} when it is back"
-            )
-        if detector["kind"] == "none":
-            return
-        found, n = detector["detections"], detector["n_detections"]
-        shown = f", at samples {', '.join(f'{at:,}' for at in found[:MOST_ALARMS])}" if found else ""
-        console.print(
-            f"{detector['kind']} saw {count(n, 'change')} in the errors{shown}{', ...' if n > MOST_ALARMS else ''}"
-        )
-        if detector["drifts"]:
-            known = len(detector["drifts"])
-            console.print(
-                f"  {known - detector['missed']} of {count(known, 'known drift')} found, "
-                f"{count(detector['false_alarms'], 'other alarm')}; its own cost is not counted"
-            )
-
-    def _print_learning(self, console: Console) -> None:
-        c = self.content
-        learning, front = c["learning"], c["front_end"]
+def _print_drift(content: dict[str, Any], console: Console) -> None:
+    drift, rate = content["drift"], content["stream"]["rate_hz"]
+    recovery, detector = drift["recovery"], drift["detector"]
+    reached = [row for row in recovery["drifts"] if row["at"] < content["stream"]["samples"]]
+    if reached:
         console.print()
         console.print(
-            f"input events: {front['events_per_row']:,.1f} of {front['inputs']:,} inputs a row are not zero "
-            f"({front['event_rate_percent']:.1f} %)"
+            f"{count(len(reached), 'known drift')}; recovered is where {count(recovery['window'], 'row')} begin "
+            f"with {100 * recovery['back']:g} % of the accuracy before (--accuracy-window)"
         )
-        rows = count(c["stream"]["rows"], "row")
-        cut = max(layer["saturations"] for layer in c["layers"])
-        changed = max(c["per_sample"]["words"]["weight"]["written"] * c["stream"]["rows"], 1)
-        if cut > changed / 100:
-            console.print(
-                f"{100 * cut / changed:.0f} % of the weight changes stopped at the limit of the word: "
-                "try a larger --range-exponent or smaller rates"
-            )
-        console.print(f"learned: {learning['learned']:,} of {rows} ({learning['learned_percent']:.1f} %)")
-        for key, what in (
-            ("gated", "held back by the update gate"),
-            ("over_budget", "over the energy budget"),
-            ("waited", "not learned because they waited for the processor"),
-            ("without_label", "without a label"),
-            ("label_never_came", "whose label was still to come at the end"),
-        ):
-            if learning[key]:
-                console.print(f"  {learning[key]:,} {what}")
-        saved = learning["energy_saved_percent"]
-        if saved:
-            console.print(f"  which saved {saved:.1f} % of the energy that learning them too would take")
+    for row in reached[:MOST_DRIFTS]:
+        console.print(f"drift at sample {row['at']:,}: {_after_drift(row, recovery['window'], rate)}")
+    if len(reached) > MOST_DRIFTS:
+        console.print(f"and {len(reached) - MOST_DRIFTS} more, see report.json")
+    for row in recovery["returns"][:MOST_DRIFTS]:
+        console.print(
+            f"concept {row['concept']} returns at sample {row['at']:,}: accuracy {_percent(row['before'])} "
+            f"when it left, {_percent(row['after'])} when it is back"
+        )
+    if detector["kind"] == "none":
+        return
+    found, n = detector["detections"], detector["n_detections"]
+    shown = f", at samples {', '.join(f'{at:,}' for at in found[:MOST_ALARMS])}" if found else ""
+    console.print(
+        f"{detector['kind']} saw {count(n, 'change')} in the errors{shown}{', ...' if n > MOST_ALARMS else ''}"
+    )
+    if detector["drifts"]:
+        known = len(detector["drifts"])
+        console.print(
+            f"  {known - detector['missed']} of {count(known, 'known drift')} found, "
+            f"{count(detector['false_alarms'], 'other alarm')}; its own cost is not counted"
+        )
 
-    def _print_device(self, console: Console) -> None:
-        d = self.content["device"]
-        rate = "" if d["most_rows_per_second"] is None else f", so at most {_three(d['most_rows_per_second'])} rows/s"
-        console.print()
+
+def _print_learning(content: dict[str, Any], console: Console) -> None:
+    c = content
+    learning, front = c["learning"], c["front_end"]
+    console.print()
+    console.print(
+        f"input events: {front['events_per_row']:,.1f} of {front['inputs']:,} inputs a row are not zero "
+        f"({front['event_rate_percent']:.1f} %)"
+    )
+    rows = count(c["stream"]["rows"], "row")
+    cut = max(layer["saturations"] for layer in c["layers"])
+    changed = max(c["per_sample"]["words"]["weight"]["written"] * c["stream"]["rows"], 1)
+    if cut > changed / 100:
         console.print(
-            f"on {d['processor']} at {d['clock_hz'] / 1e6:g} MHz: {_seconds(d['mean_busy_s'])} of work a row{rate}"
+            f"{100 * cut / changed:.0f} % of the weight changes stopped at the limit of the word: "
+            "try a larger --range-exponent or smaller rates"
         )
-        if d["energy_per_row_pj"] is not None:
-            console.print(f"energy a row: {_joules(d['energy_per_row_pj'])}, idle time not included")
-        if not d["timed"]:
-            console.print("the source has no clock: give --sample-rate to see deadlines, power and battery life")
-            return
-        per_second = d["rows_per_second"]
-        come = "" if per_second is None else f"rows come at {_three(per_second)} a second; "
-        if per_second is not None and per_second < 0.1:
-            come = f"one row comes each {_seconds(1 / per_second)}; "
-        busy = "less than 0.01" if 0 < d["busy_percent"] < 0.01 else f"{d['busy_percent']:.3g}"
-        console.print(f"{come}the processor is busy {busy} % of the time")
-        deadline = "" if d["deadline_s"] is None else f" (deadline {_seconds(d['deadline_s'])})"
-        console.print(
-            f"{'it keeps up' if d['keeps_up'] else 'it does not keep up'}: {d['dropped']:,} rows dropped, "
-            f"{d['late']:,} late{deadline}, longest answer {_seconds(d['longest_response_s'])}"
-        )
-        if d["average_power_uw"] is None:
-            console.print(f"power is not known: no source gives the energy of a cycle of {d['processor']}")
-            return
-        known = d["idle_uw"] is not None
-        idle = (
-            f"between rows it draws {_watts(d['idle_uw'])}" if known else "its idle power is not known and not counted"
-        )
-        console.print(f"average power {_watts(d['average_power_uw'])}; {idle}")
-        lasts = f"{'' if known else 'at most '}{_days(d['battery_days'])}"
-        if d["battery_days"] > 10 * 365:
-            lasts = "more than 10 years, longer than most cells keep their charge"
-        console.print(
-            f"a battery of {d['battery_j']:,.5g} J lasts {lasts}; sensor, front end and radio are not counted"
-        )
+    console.print(f"learned: {learning['learned']:,} of {rows} ({learning['learned_percent']:.1f} %)")
+    for key, what in (
+        ("gated", "held back by the update gate"),
+        ("over_budget", "over the energy budget"),
+        ("waited", "not learned because they waited for the processor"),
+        ("without_label", "without a label"),
+        ("label_never_came", "whose label was still to come at the end"),
+    ):
+        if learning[key]:
+            console.print(f"  {learning[key]:,} {what}")
+    saved = learning["energy_saved_percent"]
+    if saved:
+        console.print(f"  which saved {saved:.1f} % of the energy that learning them too would take")
+
+
+def _print_device(content: dict[str, Any], console: Console) -> None:
+    d = content["device"]
+    rate = "" if d["most_rows_per_second"] is None else f", so at most {_three(d['most_rows_per_second'])} rows/s"
+    console.print()
+    console.print(
+        f"on {d['processor']} at {d['clock_hz'] / 1e6:g} MHz: {_seconds(d['mean_busy_s'])} of work a row{rate}"
+    )
+    if d["energy_per_row_pj"] is not None:
+        console.print(f"energy a row: {_joules(d['energy_per_row_pj'])}, idle time not included")
+    if not d["timed"]:
+        console.print("the source has no clock: give --sample-rate to see deadlines, power and battery life")
+        return
+    per_second = d["rows_per_second"]
+    come = "" if per_second is None else f"rows come at {_three(per_second)} a second; "
+    if per_second is not None and per_second < 0.1:
+        come = f"one row comes each {_seconds(1 / per_second)}; "
+    busy = "less than 0.01" if 0 < d["busy_percent"] < 0.01 else f"{d['busy_percent']:.3g}"
+    console.print(f"{come}the processor is busy {busy} % of the time")
+    deadline = "" if d["deadline_s"] is None else f" (deadline {_seconds(d['deadline_s'])})"
+    console.print(
+        f"{'it keeps up' if d['keeps_up'] else 'it does not keep up'}: {d['dropped']:,} rows dropped, "
+        f"{d['late']:,} late{deadline}, longest answer {_seconds(d['longest_response_s'])}"
+    )
+    if d["average_power_uw"] is None:
+        console.print(f"power is not known: no source gives the energy of a cycle of {d['processor']}")
+        return
+    known = d["idle_uw"] is not None
+    idle = f"between rows it draws {_watts(d['idle_uw'])}" if known else "its idle power is not known and not counted"
+    console.print(f"average power {_watts(d['average_power_uw'])}; {idle}")
+    lasts = f"{'' if known else 'at most '}{_days(d['battery_days'])}"
+    if d["battery_days"] > 10 * 365:
+        lasts = "more than 10 years, longer than most cells keep their charge"
+    console.print(f"a battery of {d['battery_j']:,.5g} J lasts {lasts}; sensor, front end and radio are not counted")
 
 
 def _printable(text: str) -> str:
@@ -275,96 +210,9 @@ def _after_drift(row: dict[str, Any], window: int, rate_hz: float | None) -> str
     return f"{fell}, recovered " + (f"after {count(back, 'sample')}{time}" if back else "at once")
 
 
-def _learning(run: StreamRun) -> dict[str, Any]:
-    """Say how many rows were learned, and what the others would have taken."""
-    counts, labelled = run.counts, run.learner.counters
-    learned = counts["learned"]
-    held_back = counts["gated"] + counts["over_budget"] + counts["waited"]
-    saved = None
-    if run.rates.energy_pj is not None and learned:
-        learning_pj, predicting_pj = run.rates.energy_pj
-        # gates are written whether a row is learned or not: they are no part of what holding back saves
-        update_pj = (learning_pj - predicting_pj) * labelled.table
-        learned_pj = float(update_pj.sum() - update_pj[:, t.OPEN_GATES].sum()) / learned
-        spent = run.rates.total(run.rates.energy_pj, labelled, run.learner.inference_counters)
-        saved = 100 * held_back * learned_pj / (spent + held_back * learned_pj)
-    never = int((run.waiting_labels >= 0).sum())
-    return {
-        "labels_told": run.told,
-        "learned": learned,
-        "learned_percent": _six(100 * learned / max(run.n_rows, 1)),
-        "gated": counts["gated"],
-        "over_budget": counts["over_budget"],
-        "waited": counts["waited"],
-        "without_label": run.n_rows - run.told,
-        "label_never_came": never,
-        "energy_saved_percent": None if saved is None else _six(saved),
-    }
-
-
-def _device(run: StreamRun) -> dict[str, Any]:
-    """Say whether the processor keeps up, and what it draws."""
-    clock, hz = run.device.clock, run.rates.clock_hz
-    counters = (run.learner.counters, run.learner.inference_counters)
-    done = max(run.n_rows - run.score.n_dropped, 1)
-    busy_s = run.rates.total(run.rates.cycles, *counters) / hz
-    energy_pj = None if run.rates.energy_pj is None else run.rates.total(run.rates.energy_pj, *counters)
-    timed = run.timing.timed
-    elapsed_s = max(run.elapsed_s, busy_s) if timed else None
-    power = None
-    if elapsed_s and energy_pj is not None:
-        power = energy_pj * 1e-6 / elapsed_s + (run.rates.idle_uw or 0.0) * (1 - busy_s / elapsed_s)
-    in_time = clock[t.ADMITTED] if timed else 0
-    return {
-        "processor": run.processor.name,
-        "clock_hz": hz,
-        "timed": timed,
-        "rows_per_second": _six(run.n_rows / run.elapsed_s) if timed and run.elapsed_s else None,
-        "deadline_s": run.timing.deadline_s if timed else None,
-        "queue": run.config.queue if timed else None,
-        "mean_busy_s": _six(busy_s / done),
-        "most_rows_per_second": _six(done / busy_s) if busy_s else None,
-        "busy_percent": _six(100 * busy_s / elapsed_s) if elapsed_s else None,
-        "dropped": run.score.n_dropped,
-        "late": run.counts["late"],
-        "keeps_up": run.score.n_dropped == 0 and run.counts["late"] == 0 if timed else None,
-        "mean_response_s": _six(clock[t.RESPONSES] / in_time / hz / TICKS_PER_CYCLE) if in_time else None,
-        "longest_response_s": _six(clock[t.LONGEST] / hz / TICKS_PER_CYCLE) if in_time else None,
-        "energy_per_row_pj": None if energy_pj is None else _six(energy_pj / done),
-        "energy_unit_pj": run.energy_unit_pj,
-        "idle_uw": None if run.rates.idle_uw is None else _six(run.rates.idle_uw),
-        "average_power_uw": None if power is None else _six(power),
-        "battery_j": run.timing.joules,
-        "battery_days": _six(run.timing.joules / (power * 1e-6) / SECONDS_PER_DAY) if power else None,
-    }
-
-
-def _label_buffers(run: StreamRun) -> list[dict[str, Any]]:
-    """Name the inputs that wait for late labels."""
-    delay, front = run.config.label_delay, run.front_end.spec
-    if delay == 0:
-        return []
-    words = delay * front.n_inputs
-    return [
-        {
-            "layer": 1,
-            "role": "input",
-            "words": words,
-            "word_bits": front.input_bits,
-            "reason": f"labels come {delay} rows late",
-            "bits": words * front.input_bits,
-        }
-    ]
-
-
 def count(n: int, what: str) -> str:
     """Write a number of things: "1 row", "1,000 rows"."""
     return f"{n:,} {what}{'' if n == 1 else 's'}"
-
-
-def _six(value: float) -> float:
-    """Six digits: enough to read, and the same on every machine."""
-    return float(f"{float(value):.6g}")
 
 
 def _percent(share: float | None) -> str:

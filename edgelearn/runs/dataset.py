@@ -1,10 +1,9 @@
-"""run(config) -> Report: data, encoder, network, learner, curve, counters, report."""
+"""Runs of a rate network on a data set, in epochs."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,20 +12,17 @@ from typing import Any
 import numpy as np
 
 from edgelearn import __version__
-from edgelearn.config import DataSettings, RateSettings, RunConfig, StreamConfig, make_config, validated
+from edgelearn.config import DataSettings, RunConfig
 from edgelearn.data.dataset import Dataset
 from edgelearn.data.datasets import open_dataset
 from edgelearn.errors import UserError
-from edgelearn.network.counters import ACTIVITY, Counters
 from edgelearn.network.encoding import encode_levels
-from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.network.learner import Learner
-from edgelearn.network.spec import NetworkSpec, design, parse_net
-from edgelearn.reports.dataset import Report
+from edgelearn.network.spec import NetworkSpec, parse_net
+from edgelearn.rules.rule import Signal
 from edgelearn.runs.checkpoint import (
     CHECKPOINT_SECONDS,
     CONTRACT,
-    REPORT,
     Interrupted,
     digest,
     finished,
@@ -37,6 +33,8 @@ from edgelearn.runs.checkpoint import (
     write_results,
 )
 from edgelearn.runs.epochs import Progress, train
+from edgelearn.runs.kind import Result, accuracy_percent
+from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
 from hw_models.compare.rules import RuleCost as RuleCost
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.cost_model import price
@@ -136,31 +134,6 @@ def design_for(config: RunConfig, data: Dataset) -> NetworkSpec:
     return spec_of(config, sizes)
 
 
-def spec_of(config: RateSettings, sizes: Sequence[int], signed_inputs: bool = False) -> NetworkSpec:
-    """Derive the network of a configuration for layer sizes, whatever the data."""
-    return design(
-        sizes,
-        config.rule,
-        config.bits,
-        config.rounding,
-        config.residual_bits,
-        config.input_bits,
-        config.activation,
-        config.output,
-        config.feedback,
-        config.hidden_rate,
-        config.output_rate,
-        config.range_exponent,
-        config.event_threshold,
-        config.dead_zone,
-        config.accumulator_bits,
-        config.seed,
-        config.update_gate,
-        config.margin,
-        signed_inputs,
-    )
-
-
 def run(
     config: RunConfig,
     out: Path | None = None,
@@ -168,7 +141,7 @@ def run(
     overwrite: bool = False,
     on_progress: Callable[[Progress, int], None] = lambda progress, n_train: None,
     encoded: Encoded | None = None,
-) -> Report:
+) -> Result:
     """Learn a data set online and report what it cost.
 
     Parameters
@@ -188,7 +161,7 @@ def run(
     """
     content = finished(out, config) if out is not None and resume else None
     if content is not None:
-        return Report(content)
+        return Result(content)
     processor = find_processor(config.processor)
     if encoded is None:
         encoded = encode_data(config)
@@ -228,7 +201,7 @@ def run(
             after_chunk,
         )
         cost = as_dict([cost_of_rule(spec, learner.counters, processor)])
-        report = Report.of(config, spec, data, learner, progress, cost, __version__)
+        report = Result(_content(config, spec, data, learner, progress, cost))
         if out is not None:
             note = {"net": list(spec.sizes), "bits": config.bits}
             write_results(out, learner.words(), note, report.to_json())
@@ -239,114 +212,52 @@ def _progress(saved: dict[str, Any]) -> Progress:
     return Progress(**saved | {"curve": [(errors, samples) for errors, samples in saved["curve"]]})
 
 
-def cost_of(spec: NetworkSpec, counters: Counters, processor: str) -> RuleCost:
-    """Price learned samples on a processor, by name or .toml file."""
-    return cost_of_rule(spec, counters, find_processor(processor))
-
-
-def assumed_costs(config: RunConfig, rules: Sequence[str], densities: dict[str, float]) -> list[RuleCost]:
-    """Price rules on a network that nobody ran, from the fractions that are not zero (see `schedule.assume`)."""
-    processor = find_processor(config.processor)
-    sizes = parse_net(config.net or "64-100-10")
-    costs = []
-    for rule in rules:
-        spec = spec_of(config.model_copy(update={"rule": rule}), sizes)
-        costs.append(cost_of_rule(spec, assume(spec, **densities), processor))
-    return costs
-
-
-@dataclass(frozen=True)
-class PricedRun:
-    """The cost of a finished run and the accuracy it reached, in percent."""
-
-    cost: RuleCost
-    accuracy: float | None
-
-
-def costs_of_runs(folders: Sequence[Path], processor: str) -> list[PricedRun]:
-    """Price the counters of finished runs, on any processor; runs of one rule are told apart by their folders.
-
-    Raises
-    ------
-    UserError
-        "... holds no report ...", "... cannot be priced ...", "two runs are called ..."
-    """
-    read = [_read_report(folder) for folder in folders]
-    found = find_processor(processor)
-    rules = [spec.rule.name for spec, _, _ in read]
-    names = [
-        rule if rules.count(rule) == 1 else f"{rule} {(folder if folder.is_dir() else folder.parent).resolve().name}"
-        for rule, folder in zip(rules, folders, strict=True)
-    ]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"two runs are called '{name}'; give each run once, in a folder with a name of its own")
-    return [
-        PricedRun(cost_of_rule(spec, counters, found, name), accuracy)
-        for (spec, counters, accuracy), name in zip(read, names, strict=True)
-    ]
-
-
-class _PricedElsewhere(Exception):
-    """A report of a spiking network."""
-
-
-def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
-    """Return network, learning counters and accuracy of a finished run."""
-    path = folder / REPORT if folder.is_dir() else folder
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["config"].get("spiking"):
-            raise _PricedElsewhere
-        contract, settings, sizes = content["contract"], content["config"], content["network"]["sizes"]
-        if "stream" in content:
-            spec = spec_of(validated(StreamConfig, settings), sizes, settings["encoder"] == "signed")
-        else:
-            spec = spec_of(make_config(settings), sizes)
-        table = content["counters"]["learning"]
-        counters = Counters(np.array([table[name] for name in COUNTERS]).T)
-        accuracy = _accuracy_percent(content["result"])
-    except _PricedElsewhere:
-        raise UserError(
-            f"{path} is of a spiking network, which is priced in its report; "
-            "for another core run it again with --processor NAME"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(
-            f"{path} holds no report of a finished run; give the folder that `edgelearn run --out` wrote"
-        ) from None
-    if contract != CONTRACT:
-        raise UserError(
-            f"{path} cannot be priced: it is of contract {contract}, this program of {CONTRACT}; run it again"
-        )
-    _check_activity(path, spec, counters)
-    return spec, counters, accuracy
-
-
-def _accuracy_percent(result: dict[str, Any]) -> float | None:
-    """Return the accuracy on test samples, or before learning on a stream."""
-    if "accuracy" in result:
-        return None if result["accuracy"] is None else 100 * float(result["accuracy"])
-    error = result["test_error_percent"]
-    return None if error is None else 100 - float(error)
-
-
-def _check_activity(path: Path, spec: NetworkSpec, counters: Counters) -> None:
-    """Refuse counts that no run of the network can give."""
-    if counters.table.dtype.kind != "i" or counters.table.shape != (len(spec.layers), len(COUNTERS)):
-        raise UserError(f"{path} cannot be priced: its counters are no whole numbers, one a layer; run it again")
-    samples = counters["samples"]
-    n_in = np.array([layer.n_in for layer in spec.layers])
-    n_out = np.array([layer.n_out for layer in spec.layers])
-    most = {
-        "samples": np.full_like(samples, samples[0]),
-        "updates": samples,
-        "input_events": n_in * samples,
-        "active_neurons": n_out * samples,
-        "update_pairs": n_in * n_out * samples,
+def _content(
+    config: RunConfig,
+    spec: NetworkSpec,
+    data: Dataset,
+    learner: Learner,
+    progress: Progress,
+    cost: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the report of a finished run; `cost` is what the cost model makes of its counters."""
+    n_test = len(data.test_y)
+    errors = [round(100 * wrong / n_test, 4) for wrong in progress.test_errors] if n_test else []
+    result = {
+        "test_error_percent": errors[-1] if errors else None,
+        "test_error_percent_by_epoch": errors,
+        "online_error_percent": [round(100 * wrong / n, 4) for wrong, n in progress.curve],
+        "samples_learned": learner.counters.n_samples,
     }
-    for name in ACTIVITY:
-        counts = counters[name]
-        if (counts < 0).any() or (counts > most.get(name, counts)).any() or samples.min() < 1:
-            given = ", ".join(str(count) for count in counts)
-            raise UserError(f"{path} cannot be priced: its counter '{name}' cannot be {given}; run it again")
+    return {
+        "edgelearn": __version__,
+        "contract": CONTRACT,
+        "config": config.model_dump(mode="json"),
+        "data": {
+            "name": data.name,
+            "source": data.source,
+            "features": data.n_features,
+            "classes": list(data.class_names),
+            "train_samples": len(data.train_y),
+            "test_samples": n_test,
+        },
+        "network": network_as_dict(spec),
+        "result": result,
+        "accuracy_percent": accuracy_percent(result),
+        "notes": _notes(spec, data, errors),
+        "cost": cost,
+    } | activity_as_dict(spec, learner.counters, learner.inference_counters)
+
+
+def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
+    """Say what a user would otherwise have to find out."""
+    notes = []
+    if errors:
+        guess = 100 - 100 * float(np.bincount(data.test_y).max()) / len(data.test_y)
+        if errors[-1] >= guess:
+            notes.append(f"no better than always giving the most frequent class, an error of {guess:.2f} %")
+    if spec.rule.signal is Signal.TARGET and spec.n_outputs == 1 and len(spec.layers) > 1:
+        notes.append(
+            f"with one output {spec.rule.name} teaches hidden layers on label 1 only; two outputs teach on both"
+        )
+    return notes

@@ -1,4 +1,4 @@
-"""run_spiking(config) -> SpikingRun: samples as spikes, a network, epochs, tests, a price, a report."""
+"""Runs of a spiking network, in epochs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from edgelearn.config import SpikingConfig
 from edgelearn.errors import UserError
 from edgelearn.files import read_arrays
 from edgelearn.network.spec import parse_net
-from edgelearn.reports.spiking import SpikingReport, by_population
 from edgelearn.rules.catalog import find_rule
 from edgelearn.runs.checkpoint import (
     CHECKPOINT_SECONDS,
@@ -29,6 +28,7 @@ from edgelearn.runs.checkpoint import (
     save_checkpoint,
     write_results,
 )
+from edgelearn.runs.kind import Result, accuracy_percent
 from edgelearn.runs.spiking_data import Shown, open_shown
 from edgelearn.spiking.learner import SpikingLearner
 from edgelearn.spiking.network import CONTRACT as SPIKING_CONTRACT
@@ -40,6 +40,15 @@ from hw_models.spiking_cost import find_core, spiking_as_dict
 
 DEFAULT_HIDDEN = 64
 DIGITS_ACTIVITY = 16.0  # input spikes of a step for which `design` draws its weights
+COUNTED = (  # of a population, per sample
+    "spikes",
+    "synaptic_operations",
+    "neuron_updates",
+    "trace_updates",
+    "weight_read",
+    "weight_write",
+    "feedback_read",
+)
 OF_THE_GRAPH = ("net", "neuron", "reset", "threshold", "leak", "delay")  # settings that a NIR graph brings
 
 
@@ -61,10 +70,19 @@ class SpikingRun:
     first, learner : before and after learning
     """
 
-    report: SpikingReport
+    report: Result
     shown: Shown
     first: SpikingLearner
     learner: SpikingLearner
+
+    def plot(self, path: Path) -> None:
+        """Draw the first test sample and the weights before and after learning; see `plot_spiking`."""
+        from edgelearn.reports.plots.spiking import plot_spiking
+
+        data = self.shown
+        samples = data.test if len(data.test.labels) else data.train
+        learners = (self.first, self.learner)
+        plot_spiking(data.name, data.class_names, samples, data.presentation, learners, path)
 
 
 def network_of(config: SpikingConfig, shown: Shown) -> SpikingSpec:
@@ -188,7 +206,7 @@ def run_spiking(
         words, note = read_arrays(out / WEIGHTS)
         learner.weights[:], learner.feedback[:] = words["weights"], words["feedback"]
         learner.net[STEP] = note["step"]
-        return SpikingRun(SpikingReport(content), shown, first, learner)
+        return SpikingRun(Result(content), shown, first, learner)
     identity = {
         "contract": SPIKING_CONTRACT,
         "samples": _digest(shown.train, shown.test),
@@ -260,7 +278,7 @@ def _report(
     progress: SpikingProgress,
     core: Core,
     notes: tuple[str, ...],
-) -> SpikingReport:
+) -> Result:
     spec, steps = learner.spec, shown.presentation.steps
     learned, tested = (one.counted("steps") // steps for one in (learner, inferred))
     cost = spiking_as_dict(
@@ -269,6 +287,11 @@ def _report(
         {"training": spec.held_bits(), "inference": spec.held_bits(learning=False)},
         core,
     )
+    result = {
+        "accuracy": progress.accuracies[-1] / 100 if progress.accuracies else None,
+        "test_accuracy_percent_by_epoch": progress.accuracies,
+        "samples_learned": learned,
+    }
     content = {
         "edgelearn": __version__,
         "contract": SPIKING_CONTRACT,
@@ -284,14 +307,26 @@ def _report(
         },
         "network": spec.as_dict(),
         "presentation": asdict(shown.presentation),
-        "result": {
-            "accuracy": progress.accuracies[-1] / 100 if progress.accuracies else None,
-            "test_accuracy_percent_by_epoch": progress.accuracies,
-            "samples_learned": learned,
-        },
+        "result": result,
+        "accuracy_percent": accuracy_percent(result),
         "notes": list(notes),
         "populations": by_population(learner if learned else inferred, steps),
         "cost": cost,
         "counters": {"learning": learner.counters_by_name(), "inference": inferred.counters_by_name()},
     }
-    return SpikingReport(content)
+    return Result(content)
+
+
+def by_population(learner: SpikingLearner, steps: int) -> list[dict[str, Any]]:
+    """Return what a sample does in each population, from the counters of the learner."""
+    samples = max(learner.counted("steps") // steps, 1)
+    rows = []
+    for p, size in enumerate(learner.spec.sizes):
+        row: dict[str, Any] = {"population": p, "neurons": size}
+        for name in COUNTED:
+            row[name] = round(learner.counted(name, p) / samples, 4)
+        row["spikes_of_a_neuron_percent"] = round(100 * row["spikes"] / size / steps, 4)
+        for name in ("saturations", "membrane_saturations", "trace_saturations"):
+            row[name] = learner.counted(name, p)
+        rows.append(row)
+    return rows

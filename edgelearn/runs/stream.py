@@ -1,11 +1,11 @@
-"""stream(config) -> StreamReport: a source, its front end, a learner on a device in time, and what is scored."""
+"""stream(config) -> Result: a source, its front end, a learner on a device in time, and what is scored."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from edgelearn.network.device import FARTHEST_TICK, TICKS_PER_CYCLE, Device, dev
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, parse_net
-from edgelearn.reports.stream import StreamReport
 from edgelearn.runs.checkpoint import (
     CHECKPOINT_SECONDS,
     CONTRACT,
@@ -36,11 +35,12 @@ from edgelearn.runs.checkpoint import (
     save_checkpoint,
     write_results,
 )
-from edgelearn.runs.dataset import spec_of
+from edgelearn.runs.kind import Result, accuracy_percent
+from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
 from edgelearn.streaming.drift import Detector, Recovery
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from edgelearn.streaming.prequential import Prequential
-from edgelearn.units import battery_joules, quantity
+from edgelearn.units import battery_joules, quantity, six_digits
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.cost_model import price
 from hw_models.engine.schedule import assume
@@ -49,6 +49,7 @@ from hw_models.unit_costs import Rates, rates
 
 DENSE_SAMPLE = 2**30  # units of energy in a sample of full activity: fine enough, and years of samples fit 64 bits
 LATE_POLICIES = ("drop", "skip-update")
+SECONDS_PER_DAY = 86_400.0
 LABEL_DRAWS = 4096  # rows whose labels are kept or hidden by one seed
 
 
@@ -356,10 +357,10 @@ class StreamRun:
             f"{self.source.name} is not the stream that the checkpoint was made with; start again with --overwrite"
         )
 
-    def report(self) -> StreamReport:
+    def report(self) -> Result:
         """Collect what there is to say so far."""
         cost = as_dict([cost_of_rule(self.spec, self.learner.counters, self.processor)])
-        return StreamReport.of(self.config, self, cost, __version__)
+        return Result(_content(self, cost))
 
     @property
     def waiting_labels(self) -> np.ndarray:
@@ -409,7 +410,7 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
     UserError
         "net ... does not fit ...", "hidden '...' cannot be read"
     """
-    n_classes, signed = source.n_classes, config.encoder == "signed"
+    n_classes = source.n_classes
     if n_classes < 2:
         raise UserError(
             f"{source.name} has labels of {n_classes} class(es) and a classifier needs 2; "
@@ -424,14 +425,14 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
                 f"net '{config.net}' does not fit {source.name}: {front_end.n_inputs} inputs behind the encoder and "
                 f"{n_classes} classes; try --net {example}, or give --hidden alone"
             )
-        return spec_of(config, sizes, signed)
+        return spec_of(config, sizes)
     try:
         hidden = tuple(int(part) for part in config.hidden.split("-"))
     except ValueError:
         hidden = (-1,)
     if min(hidden) < 0 or (len(hidden) > 1 and min(hidden) < 1):
         raise UserError(f"hidden '{config.hidden}' cannot be read; write 64, or 64-32, or 0 for no hidden layer")
-    return spec_of(config, (front_end.n_inputs, *(n for n in hidden if n), n_classes), signed)
+    return spec_of(config, (front_end.n_inputs, *(n for n in hidden if n), n_classes))
 
 
 def _timing(config: StreamConfig, source: Source) -> Timing:
@@ -478,7 +479,7 @@ def stream(
     on_progress: Callable[[StreamRun], None] = lambda run: None,
     on_rows: Callable[[StreamRun, RowsDone], None] | None = None,
     source: Source | None = None,
-) -> StreamReport:
+) -> Result:
     """Learn a stream sample by sample and report what it gave, what it cost, and whether the device keeps up.
 
     Parameters
@@ -499,7 +500,7 @@ def stream(
     """
     content = finished(out, config) if out is not None and resume else None
     if content is not None:
-        return StreamReport(content)
+        return Result(content)
     if source is None:
         source = open_config_source(config)
     identity = {"contract": CONTRACT}
@@ -579,3 +580,124 @@ def open_config_source(config: StreamConfig) -> Source:
         limit=config.limit,
         label_column=config.label_column,
     )
+
+
+def _content(run: StreamRun, cost: dict[str, Any]) -> dict[str, Any]:
+    """Return the report so far; `cost` is what the cost model makes of the counters of labelled rows."""
+    spec, source, front_end = run.spec, run.source, run.front_end.spec
+    n_rows = max(run.n_rows, 1)
+    activity = activity_as_dict(spec, run.learner.counters, run.learner.inference_counters)
+    activity["buffers"] += _label_buffers(run)
+    result = run.score.as_dict()
+    return {
+        "edgelearn": __version__,
+        "contract": CONTRACT,
+        "config": run.config.model_dump(mode="json"),
+        "stream": {
+            "name": source.name,
+            "source": source.source,
+            "channels": list(source.channels),
+            "classes": list(source.class_names),
+            "samples": run.n_samples,
+            "rows": run.n_rows,
+            "rate_hz": run.timing.rate_hz,
+            "drift_points": list(source.drift_points),
+            "rejected": dict(source.rejects.counts),
+            "first_rejected": dict(source.rejects.first),
+        },
+        "front_end": asdict(front_end)
+        | {
+            "inputs": front_end.n_inputs,
+            "events_per_row": six_digits(run.counts["events"] / n_rows),
+            "event_rate_percent": six_digits(100 * run.counts["events"] / n_rows / front_end.n_inputs),
+        },
+        "network": network_as_dict(spec),
+        "result": result,
+        "accuracy_percent": accuracy_percent(result),
+        "drift": {"recovery": run.recovery.as_dict(), "detector": run.detector.as_dict()},
+        "learning": _learning(run),
+        "device": _device(run),
+        "cost": cost,
+    } | activity
+
+
+def _learning(run: StreamRun) -> dict[str, Any]:
+    """Say how many rows were learned, and what the others would have taken."""
+    counts, labelled = run.counts, run.learner.counters
+    learned = counts["learned"]
+    held_back = counts["gated"] + counts["over_budget"] + counts["waited"]
+    saved = None
+    if run.rates.energy_pj is not None and learned:
+        learning_pj, predicting_pj = run.rates.energy_pj
+        # gates are written whether a row is learned or not: they are no part of what holding back saves
+        update_pj = (learning_pj - predicting_pj) * labelled.table
+        learned_pj = float(update_pj.sum() - update_pj[:, t.OPEN_GATES].sum()) / learned
+        spent = run.rates.total(run.rates.energy_pj, labelled, run.learner.inference_counters)
+        saved = 100 * held_back * learned_pj / (spent + held_back * learned_pj)
+    never = int((run.waiting_labels >= 0).sum())
+    return {
+        "labels_told": run.told,
+        "learned": learned,
+        "learned_percent": six_digits(100 * learned / max(run.n_rows, 1)),
+        "gated": counts["gated"],
+        "over_budget": counts["over_budget"],
+        "waited": counts["waited"],
+        "without_label": run.n_rows - run.told,
+        "label_never_came": never,
+        "energy_saved_percent": None if saved is None else six_digits(saved),
+    }
+
+
+def _device(run: StreamRun) -> dict[str, Any]:
+    """Say whether the processor keeps up, and what it draws."""
+    clock, hz = run.device.clock, run.rates.clock_hz
+    counters = (run.learner.counters, run.learner.inference_counters)
+    done = max(run.n_rows - run.score.n_dropped, 1)
+    busy_s = run.rates.total(run.rates.cycles, *counters) / hz
+    energy_pj = None if run.rates.energy_pj is None else run.rates.total(run.rates.energy_pj, *counters)
+    timed = run.timing.timed
+    elapsed_s = max(run.elapsed_s, busy_s) if timed else None
+    power = None
+    if elapsed_s and energy_pj is not None:
+        power = energy_pj * 1e-6 / elapsed_s + (run.rates.idle_uw or 0.0) * (1 - busy_s / elapsed_s)
+    in_time = clock[t.ADMITTED] if timed else 0
+    return {
+        "processor": run.processor.name,
+        "clock_hz": hz,
+        "timed": timed,
+        "rows_per_second": six_digits(run.n_rows / run.elapsed_s) if timed and run.elapsed_s else None,
+        "deadline_s": run.timing.deadline_s if timed else None,
+        "queue": run.config.queue if timed else None,
+        "mean_busy_s": six_digits(busy_s / done),
+        "most_rows_per_second": six_digits(done / busy_s) if busy_s else None,
+        "busy_percent": six_digits(100 * busy_s / elapsed_s) if elapsed_s else None,
+        "dropped": run.score.n_dropped,
+        "late": run.counts["late"],
+        "keeps_up": run.score.n_dropped == 0 and run.counts["late"] == 0 if timed else None,
+        "mean_response_s": six_digits(clock[t.RESPONSES] / in_time / hz / TICKS_PER_CYCLE) if in_time else None,
+        "longest_response_s": six_digits(clock[t.LONGEST] / hz / TICKS_PER_CYCLE) if in_time else None,
+        "energy_per_row_pj": None if energy_pj is None else six_digits(energy_pj / done),
+        "energy_unit_pj": run.energy_unit_pj,
+        "idle_uw": None if run.rates.idle_uw is None else six_digits(run.rates.idle_uw),
+        "average_power_uw": None if power is None else six_digits(power),
+        "battery_j": run.timing.joules,
+        "battery_days": six_digits(run.timing.joules / (power * 1e-6) / SECONDS_PER_DAY) if power else None,
+    }
+
+
+def _label_buffers(run: StreamRun) -> list[dict[str, Any]]:
+    """Name the inputs that wait for late labels."""
+    delay, front = run.config.label_delay, run.front_end.spec
+    if delay == 0:
+        return []
+    words = delay * front.n_inputs
+    return [
+        {
+            "layer": 1,
+            "role": "input",
+            "words": words,
+            "word_bits": front.input_bits,
+            "reason": f"labels come {delay} rows late",
+            "bits": words * front.input_bits,
+        }
+    ]

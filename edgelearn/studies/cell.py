@@ -271,14 +271,13 @@ def prices_of(record: Record, processor: str) -> dict[str, float | None]:
 def _costs(record: Record, processor: str) -> tuple[Cost | None, Cost | None]:
     """Return what a learned sample and an inference cost."""
     if record["kind"] != "spiking":
-        from edgelearn.runs.dataset import spec_of
+        from edgelearn.runs.rates import spec_of
 
         config = validated(kind_of(record["kind"]), record["config"])
         assert isinstance(config, RunConfig | StreamConfig)
-        signed = isinstance(config, StreamConfig) and config.encoder == "signed"
         table = record["counters"]["learning"]
         counters = Counters(np.array([table[name] for name in COUNTERS]).T)
-        cost = cost_of_rule(spec_of(config, record["sizes"], signed), counters, find_processor(processor))
+        cost = cost_of_rule(spec_of(config, record["sizes"]), counters, find_processor(processor))
         return cost.training, cost.inference
     core = find_core(processor)
 

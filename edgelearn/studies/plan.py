@@ -346,15 +346,14 @@ def check_design(config: Any) -> None:
         design(DRY_NET, config.rule, config.bits, spec.rounding, config.seed, shifts=shifts)
         return
     from edgelearn.network.spec import parse_net
-    from edgelearn.runs.dataset import spec_of
+    from edgelearn.runs.rates import spec_of
 
     assert isinstance(config, RateSettings)
-    signed = isinstance(config, StreamConfig) and config.encoder == "signed"
     if isinstance(config, StreamConfig):
         from edgelearn.runs.stream import front_end_of
 
         front_end_of(config, 1)
-    spec_of(config, DRY_NET if config.net is None else parse_net(config.net), signed)
+    spec_of(config, DRY_NET if config.net is None else parse_net(config.net))
 
 
 def _toml(value: Any) -> str:

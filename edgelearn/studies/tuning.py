@@ -205,7 +205,7 @@ def own_rates(config: Settings) -> Rates:
         hidden, output, n_layers = shifts[0], shifts[-1], len(shifts)
         names, rule = RATES["spiking"], config.rule
     else:
-        from edgelearn.runs.dataset import spec_of
+        from edgelearn.runs.rates import spec_of
 
         assert isinstance(config, RateSettings)
         spec = spec_of(config, DRY_NET if config.net is None else parse_net(config.net))

@@ -1,13 +1,12 @@
-"""validate(config) -> Validation: a fixed-point run beside its float twin, and where precision is lost."""
+"""A fixed-point run beside its float twin: where precision is lost."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -30,23 +29,18 @@ from edgelearn.references.closed_form import (
 )
 from edgelearn.references.online_twin import OnlineTwin, autograd_update
 from edgelearn.references.torch_online import one_thread
-from edgelearn.reports.dataset import network_as_dict, sparkline
+from edgelearn.reports.validation import INEXACT
 from edgelearn.rules.rule import Feedback, Signal
 from edgelearn.runs.checkpoint import CONTRACT
 from edgelearn.runs.dataset import design_for, load_data
 from edgelearn.runs.epochs import Progress, train
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from edgelearn.runs.kind import Result
+from edgelearn.runs.rates import network_as_dict
 
 VALIDATION = "validation.json"
 PROBE_SAMPLES = 256  # training samples whose signals are compared before the first epoch and after each
 STEP_SAMPLES = 16  # of these, samples whose whole update is compared
 GAP_POINTS, ANGLE_DEGREES = 0.3, 5.0  # what a run that follows its twin stays within
-
-_ANGLES = ("equal_weights", "own_weights", "to_backprop_fixed", "to_backprop_float")  # as they are printed
-INEXACT = ("overflows", "saturations", "step_saturations")  # counters of what did not fit
 
 
 class _Beside(Learner):
@@ -88,7 +82,7 @@ def validate(
     config: RunConfig,
     out: Path | None = None,
     on_progress: Callable[[Progress, int], None] = lambda progress, n_train: None,
-) -> Validation:
+) -> Result:
     """Learn a data set in fixed point and in float, and compare the two from start to end.
 
     Parameters
@@ -151,7 +145,7 @@ def validate(
         "verdict": _verdict(points),
         "points": points,
     }
-    validation = Validation(_plain(content))
+    validation = Result(_plain(content))
     if out is not None:
         write_text(out / VALIDATION, validation.to_json())
     return validation
@@ -468,101 +462,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     return value
-
-
-@dataclass(frozen=True)
-class Validation:
-    """How a run compares with its float twin. `content` is what validation.json holds."""
-
-    content: dict[str, Any]
-
-    def to_json(self) -> str:
-        return json.dumps(self.content, indent=1, sort_keys=True) + "\n"
-
-    def print(self, console: Console) -> None:
-        """Print for people."""
-        from rich.table import Table
-
-        c = self.content
-        net, points, end = c["network"], c["points"], c["points"][-1]
-        sizes = "-".join(str(n) for n in net["sizes"])
-        console.print(
-            f"{net['rule']} on {c['data']['name']}: {sizes}, {net['word']}, rounding {net['rounding']}, "
-            f"seed {c['config']['seed']}, beside its float twin (torch, one thread)",
-            soft_wrap=True,
-        )
-        for line in _verdict_lines(c["verdict"], end):
-            console.print(line, soft_wrap=True)
-        if len(points) > 2:
-            for layer in range(len(end["layers"])):
-                curve = [point["layers"][layer]["weights"]["relative_rms"] for point in points]
-                if None not in curve and max(curve):
-                    console.print(
-                        f"weights apart, layer {layer + 1}  {sparkline(curve)}  "
-                        f"{_percent(curve[0])} -> {_percent(curve[-1])} of their rms"
-                    )
-        console.print()
-        table = Table(
-            "layer", "shape", "weights apart", "signals apart: equal weights", "own weights", "to backprop: fixed",
-            "float", box=None, pad_edge=False,
-        )  # fmt: skip
-        for row in end["layers"]:
-            angles = [row["angle_signal"][name] for name in _ANGLES]
-            texts = ("" if angle is None else f"{angle:.1f} deg" for angle in angles)
-            table.add_row(str(row["layer"]), row["shape"], _percent(row["weights"]["relative_rms"]), *texts)
-        _print_right(console, table)
-        table = Table(
-            "lost to zero, layer", "signals", "gates", "steps", "of their size", "sums at rails", "activations",
-            "overflows", "saturated", "cut", box=None, pad_edge=False,
-        )  # fmt: skip
-        for row in end["layers"]:
-            gone, rails = row["vanished"], row["at_rails_percent"]
-            shares = [gone[name] and gone[name]["percent"] for name in ("signals", "gates", "steps")]
-            shares += [gone["steps"] and gone["steps"]["size_percent"], rails["sums"], rails["activations"]]
-            texts = ("" if share is None else f"{share:.1f} %" for share in shares)
-            table.add_row(str(row["layer"]), *texts, *(f"{row[name]:,}" for name in INEXACT))
-        _print_right(console, table)
-        for row in end["layers"]:
-            if row["one_sample"] is not None:
-                found = row["one_sample"]["weights"]
-                console.print(
-                    f"one update, layer {row['layer']}: within {found['largest_lsb']:.2f} LSB of "
-                    f"{row['one_sample']['reference']} (rms {found['rms_lsb']:.2f}; rounding and limits alone "
-                    f"{found['rounding_largest_lsb']:.2f}, rms {found['rounding_rms_lsb']:.2f}); "
-                    f"largest step {found['float_largest_lsb']:.1f} LSB",
-                    soft_wrap=True,
-                )
-
-
-def _verdict_lines(verdict: dict[str, Any], end: dict[str, Any]) -> list[str]:
-    keys = ("accuracy_follows", "angles_follow", "signals_follow")
-    missed = [key.partition("_")[0] for key in keys if not verdict[key]]
-    lines = [f"does NOT follow its float twin in {' and '.join(missed)}" if missed else "follows its float twin"]
-    for layer in verdict["silent_layers"]:
-        lines.append(f"layer {layer} has no signal left in fixed point, for any of the samples compared; its twin has")
-    gap, angle = verdict["gap_points"], verdict["largest_angle_difference"]
-    if gap is not None:
-        lines.append(
-            f"accuracy {end['fixed_accuracy_percent']:.2f} % in fixed point, {end['float_accuracy_percent']:.2f} % in "
-            f"float: {abs(gap):.2f} points apart (at most {verdict['gap_points_allowed']:.2g}); "
-            f"{end['same_class_percent']:.1f} % of the test samples get the same class"
-        )
-    if angle is not None:
-        lines.append(
-            f"angles to backpropagation's signal: {angle:.1f} degrees apart at most "
-            f"(less than {verdict['angle_difference_allowed']:g}), mean of samples; "
-            f"{verdict['largest_angle_difference_pooled']:.1f} where these count by the size of their signals"
-        )
-    return lines
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
-
-
-def _print_right(console: Console, table: Table) -> None:
-    """Print a table, all but its first column to the right, and an empty line."""
-    for column in table.columns[1:]:
-        column.justify = "right"
-    console.print(table)
-    console.print()

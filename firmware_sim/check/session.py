@@ -18,7 +18,8 @@ from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import MAX_NEURONS, NetworkSpec
 from edgelearn.runs.checkpoint import CONFIG, CONTRACT, WEIGHTS, saved_settings
-from edgelearn.runs.dataset import design_for, load_data, spec_of
+from edgelearn.runs.dataset import design_for, load_data
+from edgelearn.runs.rates import spec_of
 from firmware_sim.build.estimate import constant_fields, ram_bytes
 from firmware_sim.build.image import compile_image
 from firmware_sim.build.targets import EMULATED, TARGETS, Target, find_target

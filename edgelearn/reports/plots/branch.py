@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from edgelearn.files import write_whole
 from edgelearn.reports.plots.stream import COLOURS, METADATA, STYLE, check_plot
-from edgelearn.runs.branch import BranchReport
 
 MARKS = "osD^vP*X<>"
 
 
-def plot_sweep(reports: Sequence[BranchReport], path: Path) -> None:
+def plot_sweep(contents: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw MPKI, or the rate where instructions are not known, against KiB of storage.
 
     Parameters
     ----------
-    reports : of one trace, one a budget
+    contents : reports of one trace, one a budget
     path : ends in .png or .svg; the same reports give the same bytes with the same matplotlib
 
     Raises
@@ -28,11 +28,11 @@ def plot_sweep(reports: Sequence[BranchReport], path: Path) -> None:
     from matplotlib import style
     from matplotlib.figure import Figure
 
-    first = reports[0].content
+    first = contents[0]
     known = first["instructions"] is not None
     lines: dict[str, list[tuple[float, float]]] = {}
-    for report in reports:
-        for row in report.content["predictors"]:
+    for content in contents:
+        for row in content["predictors"]:
             value = row["mpki"] if known else row["rate_percent"]
             lines.setdefault(row["given"], []).append((row["storage_bits"] / 8192, value))
     with style.context(["default", STYLE]):
@@ -46,7 +46,7 @@ def plot_sweep(reports: Sequence[BranchReport], path: Path) -> None:
                 linewidth=1.2, label=name,
             )  # fmt: skip
         axes.set_xscale("log", base=2)
-        ticks = [report.content["predictors"][0]["storage_bits"] / 8192 for report in reports]
+        ticks = [content["predictors"][0]["storage_bits"] / 8192 for content in contents]
         axes.set_xticks([2.0**k for k in range(1, 8) if min(ticks) / 2 <= 2.0**k <= 2 * max(ticks)])
         axes.xaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,8 @@ import numpy as np
 
 from edgelearn.files import write_whole
 from edgelearn.reports.plots.stream import COLOURS, GREY, METADATA, STYLE, check_plot
-from edgelearn.runs.spiking import SpikingRun
 from edgelearn.spiking.learner import Raster, SpikingLearner
-from edgelearn.spiking.training import TEST_SEED, blocks
+from edgelearn.spiking.training import TEST_SEED, Presentation, Samples, blocks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,11 +20,20 @@ LINES = 4  # membranes drawn of each population
 BINS = 41
 
 
-def plot_spiking(run: SpikingRun, path: Path) -> None:
+def plot_spiking(
+    name: str,
+    class_names: Sequence[str],
+    samples: Samples,
+    presentation: Presentation,
+    learners: tuple[SpikingLearner, SpikingLearner],
+    path: Path,
+) -> None:
     """Draw raster and membranes of the first test sample, and histograms of all weights.
 
     Parameters
     ----------
+    name : of the data; samples : those that are tested
+    learners : before and after learning
     path : ends in .png or .svg; the same run gives the same bytes with the same matplotlib
 
     Raises
@@ -36,12 +45,10 @@ def plot_spiking(run: SpikingRun, path: Path) -> None:
     from matplotlib import style
     from matplotlib.figure import Figure
 
-    samples = run.shown.test if len(run.shown.test.labels) else run.shown.train
-    raster = next(blocks(samples, np.arange(1), run.shown.presentation, [TEST_SEED], False))
-    learner = run.learner.copy()
+    raster = next(blocks(samples, np.arange(1), presentation, [TEST_SEED], False))
+    first, learner = learners[0], learners[1].copy()
     seen, membranes = _watch(learner, raster)
-    names = run.shown.class_names
-    says = f"{run.shown.name}, first test sample: {names[samples.labels[0]]}, taken for {names[learner.winner()]}"
+    says = f"{name}, first test sample: {class_names[samples.labels[0]]}, taken for {class_names[learner.winner()]}"
     spec = learner.spec
     with style.context(["default", STYLE]):
         figure = Figure(figsize=(8, 9), layout="constrained")
@@ -60,7 +67,7 @@ def plot_spiking(run: SpikingRun, path: Path) -> None:
         axes.set_xlabel("time step")
         for p in range(1, spec.last + 1):
             axes = figure.add_subplot(grid[-1, p - 1])
-            _histogram(axes, run.first.weights_into(p), learner.weights_into(p), spec.word_max)
+            _histogram(axes, first.weights_into(p), learner.weights_into(p), spec.word_max)
             axes.set_title(f"{_name(p - 1, spec.last)} to {_name(p, spec.last)}", loc="left", fontsize=9)
             if p == 1:
                 axes.set_ylabel("share of weights, %")

@@ -15,7 +15,8 @@ from edgelearn.branch.tage_side_table import Informed
 from edgelearn.branch.traces.source import open_trace
 from edgelearn.config import BranchSettings
 from edgelearn.errors import UserError
-from edgelearn.runs.branch import print_sweep, run_branches, sweep_branches
+from edgelearn.reports.branch import show, show_sweep
+from edgelearn.runs.branch import run_branches, sweep_branches
 from hw_models.branch_cost import branch_cost
 from tests.unit.branch.test_traces import bt9, cbp1, saved
 
@@ -179,12 +180,13 @@ def test_arrays_with_a_shift_that_is_none(tmp_path, shift):
 # ---- what is printed
 
 
-def printed(width, *contents, sweep=False):
+def printed(width, *results, sweep=False):
+    contents = [result.content for result in results]
     console = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False)
     if sweep:
-        print_sweep(contents, console)
+        show_sweep(contents, console)
     else:
-        contents[0].print(console)
+        show(contents[0], console)
     return console.file.getvalue().splitlines()
 
 

@@ -12,7 +12,8 @@ from rich.console import Console
 from edgelearn.config import make_config
 from edgelearn.errors import UserError
 from edgelearn.reports.costs import as_csv, print_costs, print_ert, print_ranking, with_unit
-from edgelearn.runs.dataset import assumed_costs, costs_of_runs, run
+from edgelearn.runs.dataset import run
+from edgelearn.runs.finished import assumed_costs, costs_of_runs
 from hw_models.compare.ranking import flips, gaps, ranking_as_dict
 from hw_models.compare.rules import OVERHEADS, as_dict, tables
 from hw_models.cost import Constant

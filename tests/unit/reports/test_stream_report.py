@@ -12,7 +12,8 @@ from rich.console import Console
 from edgelearn.config import StreamConfig
 from edgelearn.data.sensor import DriftingSensor
 from edgelearn.network.kernels import tables as t
-from edgelearn.reports.stream import StreamReport, _days, _joules, _scaled, _seconds, _watts, count
+from edgelearn.reports.stream import _days, _joules, _scaled, _seconds, _watts, count, show
+from edgelearn.runs.kind import Result
 from edgelearn.runs.stream import StreamRun
 
 
@@ -29,7 +30,7 @@ def learn(n=500, source=None, kind="none", **settings):
 
 def printed(report, width=110, speed=None):
     console = Console(file=io.StringIO(), width=width, highlight=False, markup=False)
-    report.print(console, speed)
+    show(report.content, console, speed)
     return console.file.getvalue()
 
 
@@ -40,7 +41,7 @@ def changed(report, *path, **values):
     for key in path:
         part = part[key]
     part.update(values)
-    return StreamReport(content)
+    return Result(content)
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,7 @@ def test_a_sweep_leaves_out_what_does_not_fit(tmp_path):
     assert len(reports) == 7
     assert [len(report.content["predictors"]) for report in reports] == [2, 3, 3, 3, 3, 3, 3]
     for name in "ab":
-        plot_sweep(reports, tmp_path / f"{name}.svg")
+        plot_sweep([report.content for report in reports], tmp_path / f"{name}.svg")
     drawn = (tmp_path / "a.svg").read_text()
     assert drawn == (tmp_path / "b.svg").read_text()
     assert "mispredicted, %" in drawn

@@ -10,7 +10,7 @@ import pytest
 from edgelearn.config import SpikingConfig, read_toml, validated
 from edgelearn.errors import UserError
 from edgelearn.runs.checkpoint import Interrupted
-from edgelearn.runs.dataset import costs_of_runs
+from edgelearn.runs.finished import costs_of_runs
 from edgelearn.runs.spiking import network_of, run_spiking
 from edgelearn.runs.spiking_data import open_shown
 from edgelearn.spiking.learner import SpikingLearner
@@ -328,11 +328,9 @@ def test_events_after_the_last_step_are_told(tmp_path):
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_the_figure(tmp_path, suffix):
     pytest.importorskip("matplotlib")
-    from edgelearn.reports.plots.spiking import plot_spiking
-
     found = run_spiking(config(net="64-8-6-10"))
     for name in "ab":
-        plot_spiking(found, tmp_path / f"{name}{suffix}")
+        found.plot(tmp_path / f"{name}{suffix}")
     drawn = (tmp_path / f"a{suffix}").read_bytes()
     assert drawn == (tmp_path / f"b{suffix}").read_bytes()
     if suffix == ".svg":

@@ -19,6 +19,7 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.references.closed_form import binary_units, pass_samples, stored_weights, viewed_weights
 from edgelearn.references.online_twin import OnlineTwin
+from edgelearn.reports.validation import show
 from edgelearn.rules import RULES
 from edgelearn.runs.dataset import design_for, load_data, run
 from edgelearn.validation.dataset import _angles, _is_silent, kernel_words, validate
@@ -243,7 +244,7 @@ def test_signals_that_vanish_in_fixed_point_alone_do_not_follow(monkeypatch):
     assert (verdict["largest_angle_difference"], verdict["angles_follow"]) == (None, True)
     assert (verdict["silent_layers"], verdict["signals_follow"], verdict["follows"]) == ([1], False, False)
     printed = StringIO()
-    validation.print(Console(file=printed, width=120))
+    show(validation.content, Console(file=printed, width=120))
     assert "does NOT follow its float twin in" in printed.getvalue()
     assert "layer 1 has no signal left in fixed point" in printed.getvalue()
     assert validate(settings(rule="shallow")).content["verdict"]["silent_layers"] == []  # its hidden layer never learns

@@ -1,0 +1,126 @@
+"""Finished runs: their reports read again, and priced on any processor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgelearn.config import RunConfig, StreamConfig, make_config, validated
+from edgelearn.errors import UserError
+from edgelearn.network.counters import ACTIVITY, Counters
+from edgelearn.network.kernels.tables import COUNTERS
+from edgelearn.network.spec import NetworkSpec, parse_net
+from edgelearn.runs.checkpoint import CONTRACT, REPORT
+from edgelearn.runs.kind import accuracy_percent
+from edgelearn.runs.rates import learning_counters, spec_of
+from hw_models.compare.rules import RuleCost, cost_of_rule
+from hw_models.engine.schedule import assume
+from hw_models.processor import find_processor
+
+
+def cost_of(spec: NetworkSpec, counters: Counters, processor: str) -> RuleCost:
+    """Price learned samples on a processor, by name or .toml file."""
+    return cost_of_rule(spec, counters, find_processor(processor))
+
+
+def assumed_costs(config: RunConfig, rules: Sequence[str], densities: dict[str, float]) -> list[RuleCost]:
+    """Price rules on a network that nobody ran, from the fractions that are not zero (see `schedule.assume`)."""
+    processor = find_processor(config.processor)
+    sizes = parse_net(config.net or "64-100-10")
+    costs = []
+    for rule in rules:
+        spec = spec_of(config.model_copy(update={"rule": rule}), sizes)
+        costs.append(cost_of_rule(spec, assume(spec, **densities), processor))
+    return costs
+
+
+@dataclass(frozen=True)
+class PricedRun:
+    """The cost of a finished run and the accuracy it reached, in percent."""
+
+    cost: RuleCost
+    accuracy: float | None
+
+
+def costs_of_runs(folders: Sequence[Path], processor: str) -> list[PricedRun]:
+    """Price the counters of finished runs, on any processor; runs of one rule are told apart by their folders.
+
+    Raises
+    ------
+    UserError
+        "... holds no report ...", "... cannot be priced ...", "two runs are called ..."
+    """
+    read = [_read_report(folder) for folder in folders]
+    found = find_processor(processor)
+    rules = [spec.rule.name for spec, _, _ in read]
+    names = [
+        rule if rules.count(rule) == 1 else f"{rule} {(folder if folder.is_dir() else folder.parent).resolve().name}"
+        for rule, folder in zip(rules, folders, strict=True)
+    ]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"two runs are called '{name}'; give each run once, in a folder with a name of its own")
+    return [
+        PricedRun(cost_of_rule(spec, counters, found, name), accuracy)
+        for (spec, counters, accuracy), name in zip(read, names, strict=True)
+    ]
+
+
+class _PricedElsewhere(Exception):
+    """A report of a spiking network."""
+
+
+def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
+    """Return network, learning counters and accuracy of a finished run."""
+    path = folder / REPORT if folder.is_dir() else folder
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["config"].get("spiking"):
+            raise _PricedElsewhere
+        contract, settings, sizes = content["contract"], content["config"], content["network"]["sizes"]
+        if "stream" in content:
+            spec = spec_of(validated(StreamConfig, settings), sizes)
+        else:
+            spec = spec_of(make_config(settings), sizes)
+        counters = learning_counters(content["counters"]["learning"])
+        accuracy = accuracy_percent(content["result"])
+    except _PricedElsewhere:
+        raise UserError(
+            f"{path} is of a spiking network, which is priced in its report; "
+            "for another core run it again with --processor NAME"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{path} holds no report of a finished run; give the folder that `edgelearn run --out` wrote"
+        ) from None
+    if contract != CONTRACT:
+        raise UserError(
+            f"{path} cannot be priced: it is of contract {contract}, this program of {CONTRACT}; run it again"
+        )
+    _check_activity(path, spec, counters)
+    return spec, counters, accuracy
+
+
+def _check_activity(path: Path, spec: NetworkSpec, counters: Counters) -> None:
+    """Refuse counts that no run of the network can give."""
+    if counters.table.dtype.kind != "i" or counters.table.shape != (len(spec.layers), len(COUNTERS)):
+        raise UserError(f"{path} cannot be priced: its counters are no whole numbers, one a layer; run it again")
+    samples = counters["samples"]
+    n_in = np.array([layer.n_in for layer in spec.layers])
+    n_out = np.array([layer.n_out for layer in spec.layers])
+    most = {
+        "samples": np.full_like(samples, samples[0]),
+        "updates": samples,
+        "input_events": n_in * samples,
+        "active_neurons": n_out * samples,
+        "update_pairs": n_in * n_out * samples,
+    }
+    for name in ACTIVITY:
+        counts = counters[name]
+        if (counts < 0).any() or (counts > most.get(name, counts)).any() or samples.min() < 1:
+            given = ", ".join(str(count) for count in counts)
+            raise UserError(f"{path} cannot be priced: its counter '{name}' cannot be {given}; run it again")

@@ -1,0 +1,190 @@
+"""Rate networks in runs: specification from settings, facts of reports, records and prices in studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from edgelearn.config import RateSettings
+from edgelearn.network.counters import EVENTS, MEMORIES, OPERATIONS, Counters
+from edgelearn.network.kernels.tables import COUNTERS
+from edgelearn.network.spec import NetworkSpec, design, parse_net
+from edgelearn.network.storage import buffers, footprint
+from hw_models.compare.rules import cost_of_rule
+from hw_models.cost import Cost
+from hw_models.processor import find_processor
+
+DRY_NET = (8, 4, 2)  # any network shows whether rule, widths and roundings go together
+RATES = ("hidden_rate", "output_rate")
+COLUMNS = {  # of a study, and the counter of each
+    "weight_reads": "weight_read",
+    "weight_writes": "weight_write",
+    "feedback_reads": "feedback_read",
+    "activation_reads": "activation_read",
+    "activation_writes": "activation_write",
+    "error_reads": "error_read",
+    "forward_macs": "forward_macs",
+    "update_macs": "update_macs",
+    "events": "input_events",
+}
+_FIGURES = ("energy_pj", "latency_us", "cycles", "area_um2", "memory_bits", "power_uw")
+
+
+def spec_of(config: RateSettings, sizes: Sequence[int]) -> NetworkSpec:
+    """Derive the network of a configuration for layer sizes, whatever the data."""
+    return design(
+        sizes,
+        config.rule,
+        config.bits,
+        config.rounding,
+        config.residual_bits,
+        config.input_bits,
+        config.activation,
+        config.output,
+        config.feedback,
+        config.hidden_rate,
+        config.output_rate,
+        config.range_exponent,
+        config.event_threshold,
+        config.dead_zone,
+        config.accumulator_bits,
+        config.seed,
+        config.update_gate,
+        config.margin,
+        signed_inputs=getattr(config, "encoder", None) == "signed",
+    )
+
+
+def layer_rates(config: RateSettings) -> list[int]:
+    """Return the rate exponent of each layer, of some network where the settings name none."""
+    spec = spec_of(config, DRY_NET if config.net is None else parse_net(config.net))
+    return [layer.rate for layer in spec.layers]
+
+
+def network_as_dict(spec: NetworkSpec) -> dict[str, Any]:
+    """Return the network of a report."""
+    rule = spec.rule
+    return {
+        "sizes": list(spec.sizes),
+        "rule": rule.name,
+        "source": rule.source,
+        "locking": spec.locking.value,
+        "weight_transport": rule.weight_transport,
+        "word": str(spec.layers[0].word),
+        "rounding": spec.rounding,
+        "input_bits": spec.input_bits,
+        "output": spec.output,
+        "feedback": spec.feedback_format if spec.holds_feedback else "none",
+        "layers": [
+            {
+                "range_exponent": layer.word.range_exponent,
+                "rate_exponent": layer.rate,
+                "activation": layer.activation,
+                "sum_shift": layer.sum_shift,
+                "step_shift": layer.step_shift,
+                "signal_shift": layer.signal_shift,
+                "delta_bits": layer.delta_bits,
+                "learns": layer.learns,
+            }
+            for layer in spec.layers
+        ],
+    }
+
+
+def activity_as_dict(spec: NetworkSpec, learned: Counters, inferred: Counters) -> dict[str, Any]:
+    """Return what a report says of counters and storage."""
+    return {
+        "per_sample": _per_sample(learned),
+        "layers": _by_layer(spec, learned),
+        "held": [asdict(held) | {"bits": held.bits} for held in footprint(spec)],
+        "buffers": [asdict(held) | {"bits": held.bits} for held in buffers(spec)],
+        "counters": {"learning": learned.as_dict(), "inference": inferred.as_dict()},
+    }
+
+
+def _per_sample(learned: Counters) -> dict[str, Any]:
+    def words(memory: str) -> dict[str, float]:
+        names = {"read": f"{memory}_read", "written": f"{memory}_write"}
+        none = {"label": "written", "feedback": "written"}.get(memory)  # never written while learning
+        return {side: 0.0 if side == none else round(learned.per_sample(name), 4) for side, name in names.items()}
+
+    return {
+        "words": {memory: words(memory) for memory in MEMORIES},
+        "operations": {name: round(learned.per_sample(name), 4) for name in OPERATIONS},
+    }
+
+
+def _by_layer(spec: NetworkSpec, learned: Counters) -> list[dict[str, Any]]:
+    n = max(learned.n_samples, 1)
+    rows = []
+    for k, layer in enumerate(spec.layers):
+        row: dict[str, Any] = {
+            "layer": k + 1,
+            "shape": f"{layer.n_in} x {layer.n_out}",
+            "learns": layer.learns,
+            "events_per_sample": round(int(learned["input_events"][k]) / n, 4),
+            "active_neurons_per_sample": round(int(learned["active_neurons"][k]) / n, 4),
+            "updates_percent": round(100 * int(learned["updates"][k]) / n, 4),
+            "skipped_neurons_percent": round(100 * int(learned["skipped_neurons"][k]) / n / layer.n_out, 4),
+        }
+        row |= {name: int(learned[name][k]) for name in EVENTS}
+        rows.append(row)
+    return rows
+
+
+def learning_counters(table: Mapping[str, Sequence[int]]) -> Counters:
+    """Return the counters that a report or a record holds by name."""
+    return Counters(np.array([table[name] for name in COUNTERS]).T)
+
+
+def record_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a study keeps of a report."""
+    learned = content["counters"]["learning"]
+    return {
+        "accuracy_percent": content["accuracy_percent"],
+        "samples_learned": content["result"].get("samples_learned"),
+        "sizes": list(content["network"]["sizes"]),
+        "stored_bits": sum(held["bits"] for held in content["held"]),
+        "buffered_bits": sum(held["bits"] for held in content["buffers"]),
+        "samples": {"learning": learned["samples"][0]},
+        "counters": {"learning": learned},
+    }
+
+
+def price_record(config: RateSettings, record: Mapping[str, Any], processor: str) -> tuple[Cost, Cost]:
+    """Return the cost of a learned sample and of an inference, from the record of a study."""
+    spec = spec_of(config, record["sizes"])
+    cost = cost_of_rule(spec, learning_counters(record["counters"]["learning"]), find_processor(processor))
+    return cost.training, cost.inference
+
+
+def compared(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results of a report that all rate networks have."""
+    words, operations = content["per_sample"]["words"], content["per_sample"]["operations"]
+    results = {f"{memory}_{side}": n for memory, sides in words.items() for side, n in sides.items()}
+    results |= dict(operations)
+    results |= {
+        name: sum(layer[name] for layer in content["layers"])
+        for name in ("saturations", "step_saturations", "overflows")
+    }
+    results["stored_bits"] = sum(held["bits"] for held in content["held"])
+    results["buffered_bits"] = sum(held["bits"] for held in content["buffers"])
+    rule = content["cost"]["rules"][0]
+    for part in ("training", "inference"):
+        results |= prices(part, rule[part])
+    return results
+
+
+def prices(part: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the prices of a part of a report, "training" or "inference", as plain numbers."""
+    found = {}
+    for figure in _FIGURES:
+        value = figures.get(figure)
+        if isinstance(value, dict):
+            value = value["nominal"] if "nominal" in value else sum(value.values())
+        if value is not None:
+            found[f"{part}_{figure}"] = value
+    return found
