@@ -1,51 +1,94 @@
-"""Quantities with units, as users write them: "28 nm", "0.9 V", "200 MHz", "32 KiB", "23.6 pJ"."""
+"""Quantities in and out: text such as "200 MHz" or "32 KiB" as numbers, and numbers as text with a fitting unit.
+
+Every unit of the program comes from the two tables of prefixes here. Text spells micro as "u" (uJ, um2, us);
+`typographic` writes it as figures and pages show it, and the sign is read in both of its encodings.
+"""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
+from typing import overload
 
-# dimension -> (unit of the program, {unit: factor})
+PREFIXES = {"f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9}  # powers of ten
+BINARY = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+MOST_BYTES = 2**30
+
+
+def _metric(unit: str, prefixes: str, power: int = 1) -> dict[str, float]:
+    """Return units by their size in the first of them; "." stands for no prefix."""
+    exponents = {prefix.strip("."): power * PREFIXES[prefix.strip(".")] for prefix in prefixes}
+    first = next(iter(exponents.values()))
+    return {f"{prefix}{unit}": float(f"1e{exponent - first}") for prefix, exponent in exponents.items()}
+
+
+# dimension -> {unit: size in the program's unit, which comes first}
 UNITS: dict[str, dict[str, float]] = {
-    "length": {"nm": 1.0, "um": 1e3},
-    "voltage": {"V": 1.0, "mV": 1e-3},
-    "frequency": {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9},
-    "time": {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9},
-    "energy": {"pJ": 1.0, "fJ": 1e-3, "nJ": 1e3, "uJ": 1e6, "mJ": 1e9, "J": 1e12},
-    "energy of a bit": {"pJ/bit": 1.0, "fJ/bit": 1e-3, "nJ/bit": 1e3},
-    "area of a bit": {"um2/bit": 1.0, "mm2/bit": 1e6},
-    "power of a bit": {"uW/bit": 1.0, "nW/bit": 1e-3, "pW/bit": 1e-6},
-    "power": {"uW": 1.0, "nW": 1e-3, "mW": 1e3, "W": 1e6},
-    "capacity": {"bit": 1.0, "B": 8.0, "KiB": 8192.0, "MiB": 8192.0 * 1024, "kB": 8000.0, "MB": 8e6},
+    "length": _metric("m", "nu"),
+    "voltage": _metric("V", ".m"),
+    "frequency": _metric("Hz", ".kMG"),
+    "rate": _metric("Hz", ".kM") | {"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600, "/day": 1 / 86400},
+    "time": _metric("s", "num."),
+    "energy": _metric("J", "pfnum."),
+    "energy per bit": _metric("J/bit", "pfn"),
+    "area per bit": _metric("m2/bit", "um", power=2),
+    "power per bit": _metric("W/bit", "unp"),
+    "power": _metric("W", "unm."),
+    "capacity": {"bit": 1.0, "B": 8.0, "KiB": 8.0 * 2**10, "MiB": 8.0 * 2**20} | {"kB": 8e3, "MB": 8e6},
 }
-EXAMPLES = {"frequency": "200 MHz", "capacity": "32 KiB", "length": "28 nm", "voltage": "0.9 V"}
+# unit of the program -> {unit that people read: its size}, from the largest
+_SHOWN: dict[str, dict[str, float]] = {
+    first: dict(sorted(units.items(), key=lambda unit: -unit[1]))
+    for first, units in {
+        "pJ": _metric("J", "pnum."),
+        "uW": _metric("W", "unm."),
+        "um2": _metric("m2", "um", power=2),
+        "us": _metric("s", "unm."),
+        "s": _metric("s", ".num"),
+        "bits": {"bits": 1.0, "KiB": 8.0 * 2**10, "MiB": 8.0 * 2**20},
+        "Hz": UNITS["frequency"],
+        "cycles": _metric("cycles", ".kMG"),
+        "days": {"days": 1.0, "years": 365.25, "hours": 1 / 24, "minutes": 1 / 1440},
+        "time axis": {"s": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86_400.0},
+    }.items()
+}
+_EXAMPLES = {"frequency": "200 MHz", "rate": "50 Hz", "capacity": "32 KiB", "length": "28 nm", "voltage": "0.9 V"}
 _NUMBER = re.compile(r"\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(\S*)\s*")
+_SIZE = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,12})?)\s*([KMG]?)(?:I?B)?\s*", re.IGNORECASE)
 
 
 def quantity(value: object, dimension: str, positive: bool = True) -> float:
     """Read a text like "200 MHz" in the program's unit of its dimension, the first of `UNITS`.
 
+    A rate may be a number alone, in Hz.
+
     Raises
     ------
     ValueError
-        "... is no energy; write a number and a unit ..." or "... must be ..."
+        "... is not an energy; write a number and one of ..." or "... must be ..."
 
     Example
     -------
-    >>> quantity("0.2 GHz", "frequency")
-    200000000.0
+    >>> quantity("0.2 GHz", "frequency"), quantity("30 /min", "rate"), quantity("50", "rate")
+    (200000000.0, 0.5, 50.0)
     """
     units = UNITS[dimension]
-    match = _NUMBER.fullmatch(value) if isinstance(value, str) else None
+    match = _NUMBER.fullmatch(re.sub("[\u00b5\u03bc]", "u", value)) if isinstance(value, str) else None
     try:
-        if match is None or match[2] not in units:
+        if match is None:
             raise ValueError
-        result = float(match[1]) * units[match[2]]
+        unit = match[2] or ("Hz" if dimension == "rate" else "")
+        if unit not in units:
+            raise ValueError
+        result = float(match[1]) * units[unit]
     except ValueError:
-        example = EXAMPLES.get(dimension, f"1.5 {next(iter(units))}")
-        shown = f"'{value}'" if isinstance(value, str) else repr(value)
+        example = _EXAMPLES.get(dimension, f"1.5 {next(iter(units))}")
+        given = f"'{value}'" if isinstance(value, str) else repr(value)
+        article = "an" if dimension[0] in "aeiou" else "a"
+        names = ", ".join(sorted(units, key=units.__getitem__))
         raise ValueError(
-            f"{shown} is no {dimension}; write a number and one of {', '.join(units)}, for example '{example}'"
+            f"{given} is not {article} {dimension}; write a number and one of {names}, for example '{example}'"
         ) from None
     if not math.isfinite(result) or result < 0 or (positive and result == 0):
         raise ValueError(f"'{value}' must be {'above zero' if positive else 'zero or more'}")
@@ -58,7 +101,7 @@ def battery_joules(text: str) -> float:
     Raises
     ------
     ValueError
-        "... is no battery; ..."
+        "... is not a battery; ..."
 
     Example
     -------
@@ -75,9 +118,103 @@ def battery_joules(text: str) -> float:
             raise ValueError
         return joules
     except ValueError:
-        raise ValueError(f"'{text}' is no battery; write '225 mAh at 3 V' or '2430 J'") from None
+        raise ValueError(f"'{text}' is not a battery; write '225 mAh at 3 V' or '2430 J'") from None
 
 
-def six_digits(value: float) -> float:
+def size_bytes(text: str) -> int:
+    """Read a size of memory; K, M and G are powers of 1024 in every spelling.
+
+    Raises
+    ------
+    ValueError
+        "... is not a size; ..."
+
+    Example
+    -------
+    >>> size_bytes("16K"), size_bytes("16KB"), size_bytes("16 KiB"), size_bytes("16384")
+    (16384, 16384, 16384, 16384)
+    """
+    match = _SIZE.fullmatch(text)
+    if match is not None and text.isascii():
+        whole, _, decimals = match[1].partition(".")
+        n_bytes, rest = divmod(int(whole + decimals) * BINARY[match[2].upper()], int(f"1{'0' * len(decimals)}"))
+        if not rest and 1 <= n_bytes <= MOST_BYTES:
+            return n_bytes
+    raise ValueError(f"'{text}' is not a size; write whole bytes, for example 4096, 16K, 16KB or 3.5KiB, at most 1G")
+
+
+def scale_for(unit: str, values: Iterable[float | None]) -> tuple[float, str]:
+    """Return the size and the name of the unit in which the largest value is at least one.
+
+    Example
+    -------
+    >>> scale_for("pJ", [3588.0, 910.0, None])
+    (1000.0, 'nJ')
+    """
+    shown = _SHOWN.get(unit, {unit: 1.0})
+    largest = max((abs(value) for value in values if value is not None), default=0.0)
+    name = next((name for name, size in shown.items() if largest >= 0.9995 * size), None)
+    if name is None:  # nothing, or less than one of the smallest
+        name = unit if largest == 0 and unit in shown else list(shown)[-1]
+    return shown[name], name
+
+
+def with_unit(value: float | None, unit: str) -> str:
+    """Write a value in the program's unit with three digits and a fitting unit.
+
+    Example
+    -------
+    >>> with_unit(12345.0, "pJ"), with_unit(0.00044, "s"), with_unit(None, "s")
+    ('12.3 nJ', '440 us', '-')
+    """
+    if value is None:
+        return "-"
+    size, name = scale_for(unit, [value])
+    return f"{three(value / size)} {name}"
+
+
+def three(value: float | None) -> str:
+    """Write a number with three digits, or all before the point.
+
+    Example
+    -------
+    >>> three(0.01234), three(8.1), three(12345.6)
+    ('0.0123', '8.10', '12,346')
+    """
+    if value is None:
+        return "-"
+    if abs(value) >= 999.5:
+        return f"{value:,.0f}"
+    rounded = float(f"{value:.3g}")
+    digits = 2 - math.floor(math.log10(abs(rounded))) if rounded else 0
+    return f"{rounded:.{digits}f}"
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """Write a share of one in percent."""
+    return "-" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def count(n: int, what: str) -> str:
+    """Write a number of things: "1 row", "1,000 rows"."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def typographic(unit: str) -> str:
+    """Return a unit as figures and pages show it.
+
+    Example
+    -------
+    >>> typographic("uJ"), typographic("mm2")
+    ('µJ', 'mm²')
+    """
+    return re.sub("^u(?=[A-Za-z])", "µ", unit).replace("m2", "m²")
+
+
+@overload
+def six_digits(value: float) -> float: ...
+@overload
+def six_digits(value: None) -> None: ...
+def six_digits(value: float | None) -> float | None:
     """Round to six significant digits: enough to read, and the same on every machine."""
-    return float(f"{float(value):.6g}")
+    return None if value is None else float(f"{float(value):.6g}")

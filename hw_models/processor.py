@@ -83,10 +83,10 @@ class Memory(_Frozen):
     capacity: Annotated[float, _quantity("capacity")] | None = None
     cell: Literal["itrs-hp", "itrs-lstp"] | None = None
     table: str | None = None
-    read: Annotated[Band, _band("energy of a bit")] | None = None
-    write: Annotated[Band, _band("energy of a bit")] | None = None
-    area: Annotated[Band, _band("area of a bit")] | None = None
-    leakage: Annotated[Band, _band("power of a bit")] | None = None
+    read: Annotated[Band, _band("energy per bit")] | None = None
+    write: Annotated[Band, _band("energy per bit")] | None = None
+    area: Annotated[Band, _band("area per bit")] | None = None
+    leakage: Annotated[Band, _band("power per bit")] | None = None
 
     @model_validator(mode="before")
     @classmethod

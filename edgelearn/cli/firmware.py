@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
@@ -27,6 +27,7 @@ _Target = Annotated[str, flag("host, cortex-m0, cortex-m4, rv32, some divided by
 _Rules = Annotated[str, flag("Learning rules, divided by commas, or all [all].")]
 _OneTarget = Annotated[str, flag("cortex-m0, cortex-m4 or rv32 [cortex-m4].", "--target")]
 _Compiler = Annotated[str, flag("zig, or gcc for the cross compilers of your system [zig].")]
+_Number = TypeVar("_Number", int, float)
 _Optimise = Annotated[str, flag("O0, O1, Os, O2 or O3 [Os].")]
 
 
@@ -68,6 +69,20 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
     Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 170).print(table)
+
+
+def _read(flag: str, text: str, read: Callable[[str], _Number]) -> _Number:
+    """Read a text with a unit.
+
+    Raises
+    ------
+    UserError
+        "--flag: ..."
+    """
+    try:
+        return read(text)
+    except ValueError as error:
+        raise UserError(f"--{flag}: {error}") from None
 
 
 def _print_columns(rows: list[dict[str, Any]]) -> None:
@@ -369,10 +384,10 @@ def budget(
 ) -> None:
     """Say how wide hidden layers may be in a budget of RAM and flash, per rule. Compiles nothing."""
     flags = dict(locals())
-    from firmware_sim.build.targets import parse_size
+    from edgelearn.units import size_bytes
     from firmware_sim.check.session import CODE_ALLOWANCE, STACK_ALLOWANCE, fits
 
-    limits = parse_size(ram), parse_size(flash)
+    limits = _read("ram", ram, size_bytes), _read("flash", flash, size_bytes)
     rows = [{"rule": name} | fits(_samples(flags, name), *limits).as_row() for name in _rules(rule)]
     if json:
         _print_json(rows)
@@ -428,14 +443,8 @@ def operate(
     from firmware_sim.emulate.board import Microcontroller
     from firmware_sim.emulate.board import operate as run
 
-    def read(flag: str, text: str, dimension: str) -> float:
-        try:
-            return quantity(text, dimension, positive=dimension != "time")
-        except ValueError as error:
-            raise UserError(f"--{flag}: {error}") from None
-
     def seconds(flag: str, text: str) -> float:
-        return read(flag, text, "time") * 1e-9
+        return _read(flag, text, lambda text: quantity(text, "time", positive=False)) * 1e-9
 
     if samples < 1:
         raise UserError(f"--samples {samples} gives the board nothing to do; give 1 or more")
@@ -446,8 +455,8 @@ def operate(
             raise UserError(f'--power-loss {loss} cannot be read; write when and for how long, e.g. "60 s:5 s"')
         losses.append((seconds("power-loss", at), seconds("power-loss", length)))
     times: dict[str, Any] = {
-        "clock_hz": read("clock", clock, "frequency"),
-        "period_s": 1 / read("sample-rate", sample_rate, "frequency"),
+        "clock_hz": _read("clock", clock, lambda text: quantity(text, "frequency")),
+        "period_s": 1 / _read("sample-rate", sample_rate, lambda text: quantity(text, "rate")),
     }
     times |= {"jitter_s": seconds("jitter", jitter), "erase_s": seconds("erase", erase)}
     times |= {"program_s": seconds("program", program)}

@@ -55,6 +55,7 @@ import numpy as np
 from edgelearn.data import downloads
 from edgelearn.data.formats import natural
 from edgelearn.errors import UserError, unknown
+from edgelearn.units import quantity
 
 Reader = Literal["npz", "npy", "parquet", "text", "arff", "svmlight", "numbers", "beats"]
 READERS: dict[str, Reader] = {
@@ -68,7 +69,6 @@ READERS: dict[str, Reader] = {
     ".dat": "svmlight",
     ".hea": "beats",
 }
-RATES = {"Hz": 1.0, "kHz": 1e3, "/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600, "/day": 1 / 86400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,15 +243,10 @@ def rate_of(text: str) -> float:
     >>> rate_of("50 Hz"), rate_of("30 /min")
     (50.0, 0.5)
     """
-    match = re.fullmatch(r"\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(\S+)\s*", text)
     try:
-        if match is None or match[2] not in RATES or not float(match[1]) > 0:
-            raise ValueError
-        return float(match[1]) * RATES[match[2]]
-    except ValueError:
-        raise ValueError(
-            f"key 'rate': '{text}' is no rate; write a number and one of {', '.join(RATES)}, for example '50 Hz'"
-        ) from None
+        return quantity(text, "rate")
+    except ValueError as error:
+        raise ValueError(f"key 'rate': {error}") from None
 
 
 # --- reading a description ---------------------------------------------------------------------------------

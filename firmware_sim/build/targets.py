@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgelearn.errors import UserError, unknown
+from edgelearn.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -109,18 +109,3 @@ def find_target(name: str) -> Target:
     if name not in TARGETS:
         raise unknown("target", name, TARGETS)
     return TARGETS[name]
-
-
-def parse_size(text: str) -> int:
-    """Return the bytes of a text such as 16K, 1M or 4096.
-
-    Raises
-    ------
-    UserError
-        "size '...' cannot be read"
-    """
-    factors = {"K": 1024, "M": 1024**2}
-    number, factor = (text[:-1], factors[text[-1].upper()]) if text[-1:].upper() in factors else (text, 1)
-    if not (number.isascii() and number.isdigit() and len(number) < 16) or int(number) == 0:
-        raise UserError(f"size '{text}' cannot be read; write bytes, or 16K, or 1M")
-    return int(number) * factor

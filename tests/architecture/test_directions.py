@@ -45,7 +45,7 @@ HEAVY = {
     "pydantic": {"edgelearn.config", "edgelearn.references", "hw_models"},
     "pooch": set(),
     "matplotlib": set(),
-    "rich": {"edgelearn.cli"},
+    "rich": {"edgelearn.cli", "edgelearn.reports"},
     "river": {"edgelearn.estimators"},
     "wfdb": set(),
     "pyarrow": set(),

@@ -162,7 +162,8 @@ def test_bad_processor_files_are_refused_before_anything_runs(tmp_path):
         result = edgelearn(*command, "--processor", "bad.toml", cwd=tmp_path)
         assert result.returncode == 2
         assert (
-            "bad.toml: key 'clock': '200 megahertz' is no frequency; write a number and one of Hz, kHz" in result.stderr
+            "bad.toml: key 'clock': '200 megahertz' is not a frequency; write a number and one of Hz, kHz"
+            in result.stderr
         )
         result = edgelearn(*command, "--processor", "small.toml", cwd=tmp_path)
         assert result.returncode == 2

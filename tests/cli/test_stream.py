@@ -251,7 +251,7 @@ def test_an_empty_input_says_so(tmp_path):
         (("--update-gate", "maybe"), ("update gate 'maybe' is not known",)),
         (("--sample-rate", "50"), ("setting 'sample_rate'", "no frequency")),
         (("--energy-budget", "5 V"), ("setting 'energy_budget'", "no power")),
-        (("--battery", "AA"), ("'AA' is no battery",)),
+        (("--battery", "AA"), ("'AA' is not a battery",)),
         (("--when-late", "wait"), ("'wait' is not known; known: drop, skip-update",)),
         (("--detector", "adwim"), ("adwim", "Did you mean 'adwin'?")),
         (("--label-fraction", "2"), ("label_fraction",)),

@@ -339,7 +339,7 @@ def test_dates_are_seconds(here):
         ("features = ", "own.toml cannot be read"),
         ('featurs = "X"', "own.toml: key 'featurs' is not known.*Did you mean 'features'"),
         ("form = 3", "key 'form' is no list of tables"),
-        ("rate = '50 apples'", "own.toml: key 'rate': '50 apples' is no rate; write a number and one of Hz"),
+        ("rate = '50 apples'", "own.toml: key 'rate': '50 apples' is not a rate; write a number and one of /day"),
         ("rate = -1.0", "key 'rate': -1 is out of range"),
         ("scale = 0.0", "key 'scale': 0 is out of range"),
         ("label = 3", "key 'label' = 3 is not allowed: input should be a valid string"),

@@ -133,5 +133,5 @@ def test_the_energy_of_a_battery(text, joules):
      "e mAh at 3 V", "225 mAh at 0 V", "-2430 J", "0 J", "2430", "nan mAh at 3 V", "inf J"],
 )  # fmt: skip
 def test_what_is_no_battery(text):
-    with pytest.raises(ValueError, match=r"is no battery; write '225 mAh at 3 V' or '2430 J'"):
+    with pytest.raises(ValueError, match=r"is not a battery; write '225 mAh at 3 V' or '2430 J'"):
         battery_joules(text)

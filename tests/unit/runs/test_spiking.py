@@ -220,7 +220,7 @@ def test_events_take_no_settings_of_values(tmp_path):
     for changes, text in (
         ({"code": "rate"}, "are events already"),
         ({"window": 4}, "window is not for address events"),
-        ({"step_time": "5"}, "setting 'step_time': '5' is no time"),
+        ({"step_time": "5"}, "setting 'step_time': '5' is not a time"),
     ):
         with pytest.raises(UserError, match=text):
             open_shown(config(data=str(tmp_path / "e.csv"), net=None, **changes))

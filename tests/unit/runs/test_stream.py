@@ -203,8 +203,8 @@ class Slow:
     ("settings", "text"),
     [
         ({"when_late": "wait"}, "'wait' is not known; known: drop, skip-update"),
-        ({"battery": "AA"}, "setting 'battery': 'AA' is no battery"),
-        ({"sample_rate": "50"}, "setting 'sample_rate': '50' is no frequency"),
+        ({"battery": "AA"}, "setting 'battery': 'AA' is not a battery"),
+        ({"sample_rate": "50"}, "setting 'sample_rate': '50' is not a frequency"),
         ({"hidden": "-1"}, "hidden '-1' cannot be read"),
         ({"net": "3-4-4"}, "net '3-4-4' does not fit .*; try --net 8-4-4"),
         ({"window": 60}, "no recording of .* is as long as a window of 60 samples"),
