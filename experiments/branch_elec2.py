@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 
 from edgelearn import __version__
-from edgelearn.branch.binary_streams import BinaryLearner, BinarySpec, open_binary
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
 from edgelearn.streaming.prequential import Prequential
+from experiments.binary_streams import BinaryLearner, BinarySpec, open_binary
 
 RESULTS = Path(__file__).parent / "results" / "branch_elec2.json"
 TUNED_ON = 0.25

@@ -12,10 +12,12 @@ Prints Markdown tables and writes experiments/results/stream_table.json.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,8 @@ from edgelearn.data.recordings import Recording
 from edgelearn.data.source import Source
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
+from edgelearn.references.pytorch import torch
 from edgelearn.references.torch_online import one_thread
-from edgelearn.references.torch_twin import FloatTwin
 from edgelearn.rules import RULES
 from edgelearn.runs.stream import StreamRun, open_config_source, stream
 from hw_models.processor import find_processor
@@ -44,6 +46,63 @@ BITS = (8, 4)
 PROCESSOR = "cortex-m4"
 TIME_CONSTANT, REACH = (StreamConfig.model_fields[key].default for key in ("time_constant", "reach"))
 Rates = tuple[int, int]
+
+
+class FloatTwin:
+    """Float twin of a stream's learner: tanh layers and a softmax, trained by stochastic gradient descent in torch.
+
+    Parameters
+    ----------
+    sizes : layer sizes
+    hidden_rate, output_rate : exponents of two, of the weights (biases too)
+    seed : of the initial weights, uniform in +-sqrt(6 / n_in) as in the arithmetic contract, section 7
+
+    Notes
+    -----
+    The loss is the cross entropy, whose gradient p - target is the error of the contract.
+    """
+
+    def __init__(self, sizes: Sequence[int], hidden_rate: float, output_rate: float, seed: int = 0) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.weights, self.biases = [], []
+        for n_in, n_out in itertools.pairwise(sizes):
+            limit = math.sqrt(6 / n_in)
+            weights = (torch.rand(n_in, n_out, generator=generator) * 2 - 1) * limit
+            self.weights.append(weights.requires_grad_())
+            self.biases.append(torch.zeros(n_out, requires_grad=True))
+        hidden = [*self.weights[:-1], *self.biases[:-1]]
+        groups = [{"params": [self.weights[-1], self.biases[-1]], "lr": 2.0**output_rate}]
+        groups += [{"params": hidden, "lr": 2.0**hidden_rate}] if hidden else []
+        self._descent: Any = torch.optim.SGD(groups, lr=0.1, foreach=True)
+
+    def learn(self, features: np.ndarray, labels: np.ndarray, delay: int = 0) -> np.ndarray:
+        """Predict, then learn, samples one after another; return the predictions, int64[n].
+
+        Parameters
+        ----------
+        features : float32[n, n_in]; labels : int64[n]
+        delay : sample i - delay is learned after the prediction of sample i
+        """
+        x = torch.from_numpy(np.ascontiguousarray(features, np.float32))
+        targets = torch.from_numpy(np.asarray(labels, np.int64))
+        loss_of = torch.nn.functional.cross_entropy
+        predictions = np.zeros(len(labels), np.int64)
+        for i in range(len(labels)):
+            z = self._outputs(x[i])
+            predictions[i] = int(z.argmax())
+            if i < delay:
+                continue
+            if delay:
+                z = self._outputs(x[i - delay])
+            self._descent.zero_grad()
+            loss_of(z, targets[i - delay]).backward()
+            self._descent.step()
+        return predictions
+
+    def _outputs(self, y: Any) -> Any:
+        for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            y = torch.tanh(y @ weights + bias)
+        return y @ self.weights[-1] + self.biases[-1]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -38,16 +38,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-class OnlineNet(Protocol):
-    """A float network that learns sample by sample."""
-
-    def learn(self, x: Any, targets: Any, labels: Sequence[int]) -> None:
-        """Learn rows of x, float32[n, n_in], one after another; targets are one-hot, float32[n, n_out]."""
-
-    def predict(self, x: Any) -> Any:
-        """Return the classes of rows of x, int64[n]."""
 
 
 def as_tensors(levels: np.ndarray, labels: np.ndarray, n_outputs: int) -> tuple[Any, Any, list[int]]:

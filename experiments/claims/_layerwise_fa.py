@@ -14,7 +14,7 @@ from itertools import pairwise, repeat
 
 import numpy as np
 
-from edgelearn.references.measures import conserved_quantity, trace_alignment
+from edgelearn.references.measures import trace_alignment
 
 Arrays = list[np.ndarray]
 Activation = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # z -> f(z), f'(z)
@@ -153,6 +153,30 @@ def _row(net: Net, task: Task, moved: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def _half_squares(matrices: Arrays) -> np.ndarray:
     return np.array([(m**2).sum() / 2 for m in matrices])
+
+
+def conserved_quantity(
+    weights: np.ndarray, weights_above: np.ndarray, feedback_above: np.ndarray, bias: np.ndarray | None = None
+) -> float:
+    """Return Q_i = 1/2 |W_i|^2 + 1/2 |b_i|^2 - <W_(i+1), B_(i+1)> of feedback alignment.
+
+    Parameters
+    ----------
+    weights : W_i, any shape
+    weights_above, feedback_above : W_(i+1), (n_out, n_in), and B_(i+1), (n_in, n_out)
+    bias : b_i, any shape, if the layer has one that learns (term not in the paper; ours)
+
+    Notes
+    -----
+    Robertson and Koyejo, "Layer-wise feedback alignment is conserved", theorem 5.1: constant under the gradient flow
+    of linear, ReLU and leaky ReLU networks without biases. A step of plain descent of any size and batch adds exactly
+    1/2 |dW_i|^2 (and 1/2 |db_i|^2), dW_i being the change of the weights (ours). Momentum, Adam, weight decay and
+    saturation break it.
+    """
+    half_square = (np.asarray(weights, np.float64) ** 2).sum() / 2
+    if bias is not None:
+        half_square += (np.asarray(bias, np.float64) ** 2).sum() / 2
+    return float(half_square - trace_alignment(weights_above, feedback_above))
 
 
 def halving_ratios(drifts: list[float]) -> list[float]:

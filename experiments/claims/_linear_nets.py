@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.references.measures import linear_invariant
-
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -52,8 +50,13 @@ class LinearNets:
         return squared(self.error()) / squared(self.T)
 
     def c(self) -> Array:
-        """Return B W + W^T B^T - A A^T, constant under the flow."""
-        return linear_invariant(self.A, self.W, self.B)
+        """Return C = B W + W^T B^T - A A^T, symmetric, one matrix per repeat.
+
+        Constant under the flow (Lillicrap et al., equation 10 of the supplement, printed there with the sign of C
+        reversed). A step of plain descent of any size and batch adds exactly -dA dA^T (ours).
+        """
+        product = self.B @ self.W
+        return product + turned(product) - self.A @ turned(self.A)
 
     def updates(self) -> tuple[Array, Array]:
         """Return dA = eta B E and dW = eta E A^T."""

@@ -8,27 +8,6 @@ from edgelearn.errors import unknown
 
 
 @dataclass(frozen=True)
-class Board:
-    """A board that QEMU emulates.
-
-    Parameters
-    ----------
-    qemu : command and options
-    flash_at, flash, ram_at, ram : addresses and bytes of its memory
-    tick : nanoseconds of a tick of the counter that a program reads
-    icount_shift : an instruction takes 2^icount_shift virtual nanoseconds
-    """
-
-    qemu: tuple[str, ...]
-    flash_at: int
-    flash: int
-    ram_at: int
-    ram: int
-    tick: float
-    icount_shift: int
-
-
-@dataclass(frozen=True)
 class Target:
     """One machine.
 
@@ -38,7 +17,6 @@ class Target:
     zig, gcc : options of `zig cc` and of the cross compiler; gcc_prefix : of its tools
     flash_at, ram_at : addresses of memory; 0 on the host, which has its own loader
     isa : "arm", "riscv" or "host"
-    board : of QEMU with this core
     """
 
     name: str
@@ -49,19 +27,9 @@ class Target:
     gcc: tuple[str, ...] = ()
     flash_at: int = 0
     ram_at: int = 0
-    board: Board | None = None
 
 
-# Boards with exactly the core, which refuses what another one could do; a micro:bit has no more RAM than a real one.
-# SysTick runs at 16 or 25 MHz: with a shift of 7 an instruction is more than two ticks, so counts are exact. With 0,
-# minstret counts instructions.
-_MICROBIT = Board(("qemu-system-arm", "-M", "microbit"), 0x00000000, 1 << 18, 0x20000000, 1 << 14, 62.5, 7)
-_MPS2 = Board(("qemu-system-arm", "-M", "mps2-an386"), 0x00000000, 1 << 22, 0x20000000, 1 << 22, 40.0, 7)
-_VIRT_OPTIONS = ("-M", "virt", "-cpu", "sifive-e31", "-bios", "none")
-_VIRT = Board(("qemu-system-riscv32", *_VIRT_OPTIONS), 0x80000000, 1 << 22, 0x80400000, 1 << 22, 1.0, 0)
-
-
-def _arm(name: str, description: str, zig: str, gcc: str, board: Board) -> Target:
+def _arm(name: str, description: str, zig: str, gcc: str) -> Target:
     zig_options = ("-target", "thumb-freestanding-eabi", f"-mcpu={zig}")
     return Target(
         name,
@@ -72,7 +40,6 @@ def _arm(name: str, description: str, zig: str, gcc: str, board: Board) -> Targe
         ("-mthumb", f"-mcpu={gcc}"),
         flash_at=0x00000000,
         ram_at=0x20000000,
-        board=board,
     )
 
 
@@ -80,8 +47,8 @@ TARGETS = {
     target.name: target
     for target in (
         Target("host", "this machine", "host", ()),
-        _arm("cortex-m0", "Arm Cortex-M0, Thumb", "cortex_m0", "cortex-m0", _MICROBIT),
-        _arm("cortex-m4", "Arm Cortex-M4, Thumb-2, without its FPU", "cortex_m4", "cortex-m4", _MPS2),
+        _arm("cortex-m0", "Arm Cortex-M0, Thumb", "cortex_m0", "cortex-m0"),
+        _arm("cortex-m4", "Arm Cortex-M4, Thumb-2, without its FPU", "cortex_m4", "cortex-m4"),
         Target(
             "rv32",
             "RISC-V RV32IMC",
@@ -91,7 +58,6 @@ TARGETS = {
             ("-march=rv32imac", "-mabi=ilp32", "-mcmodel=medany"),
             flash_at=0x20400000,
             ram_at=0x80000000,
-            board=_VIRT,
         ),
     )
 }

@@ -49,14 +49,10 @@ def missing(compiler: str, target: Target) -> str | None:
     return f"{target.gcc_prefix}gcc is not installed; run: apt-get install --no-install-recommends {package}"
 
 
-def missing_emulator(emulator: str = "unicorn") -> str | None:
-    """Return one line on what to install for an emulator, or None if it is there."""
-    if emulator == "unicorn":
-        found = all(importlib.util.find_spec(name) is not None for name in ("unicorn", "elftools"))
-        return None if found else 'unicorn is not installed; run: pip install "edgelearn[firmware]"'
-    if all(shutil.which(f"qemu-system-{isa}") for isa in ("arm", "riscv32")):
-        return None
-    return "QEMU is not installed; run: apt-get install --no-install-recommends qemu-system-arm qemu-system-misc"
+def missing_emulator() -> str | None:
+    """Return one line on what to install for unicorn, the emulator, or None if it is there."""
+    found = all(importlib.util.find_spec(name) is not None for name in ("unicorn", "elftools"))
+    return None if found else 'unicorn is not installed; run: pip install "edgelearn[firmware]"'
 
 
 @cache

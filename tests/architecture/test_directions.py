@@ -144,7 +144,8 @@ def test_kernels_allocate_nothing_and_take_no_floats():
     """Kernels run without reference counts: an allocation would leak."""
     edgelearn = ROOT / "edgelearn"
     folders = (edgelearn / "network/kernels").glob("*.py"), (edgelearn / "branch/kernels").glob("*.py")
-    for path in (*folders[0], *folders[1], edgelearn / "spiking/kernels.py", edgelearn / "streaming/kernel.py"):
+    single = edgelearn / "spiking/kernels.py", edgelearn / "streaming/kernel.py", ROOT / "experiments/binary_kernel.py"
+    for path in (*folders[0], *folders[1], *single):
         if path.name in ("arrays.py", "tables.py"):
             continue
         tree = ast.parse(path.read_text())

@@ -13,7 +13,7 @@ from firmware_sim.build.headers import checkpoint
 from firmware_sim.build.targets import EMULATED, find_target
 from firmware_sim.build.toolchain import missing as missing_compiler
 from firmware_sim.build.toolchain import missing_emulator
-from firmware_sim.emulate.power_loss import PHASES, Station, build_station, newest_whole, survive
+from tests.firmware.power_loss import PHASES, Station, build_station, newest_whole, survive
 from tests.tools import missing
 
 if lacks := missing_compiler("zig", find_target("cortex-m0")) or missing_emulator():

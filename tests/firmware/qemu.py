@@ -1,7 +1,8 @@
-"""Run a learner on a board that QEMU emulates: a program that starts from reset and learns a file of samples."""
+"""A learner on a board that QEMU emulates, the second emulator: a program that starts from reset and learns a file."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass, replace
@@ -14,9 +15,39 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
 from firmware_sim.build.headers import CONTRACT, checkpoint_bytes
 from firmware_sim.build.image import Image, compile_image
-from firmware_sim.build.targets import EMULATED, Board, Target
-from firmware_sim.build.toolchain import missing_emulator
+from firmware_sim.build.targets import EMULATED, Target
 from firmware_sim.emulate.runners import as_words
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board that QEMU emulates.
+
+    Parameters
+    ----------
+    qemu : command and options
+    flash_at, flash, ram_at, ram : addresses and bytes of its memory
+    tick : nanoseconds of a tick of the counter that a program reads
+    icount_shift : an instruction takes 2^icount_shift virtual nanoseconds
+    """
+
+    qemu: tuple[str, ...]
+    flash_at: int
+    flash: int
+    ram_at: int
+    ram: int
+    tick: float
+    icount_shift: int
+
+
+# Boards with exactly the core, which refuses what another one could do; a micro:bit has no more RAM than a real one.
+# SysTick runs at 16 or 25 MHz: with a shift of 7 an instruction is more than two ticks, so counts are exact. With 0,
+# minstret counts instructions.
+_MICROBIT = Board(("qemu-system-arm", "-M", "microbit"), 0x00000000, 1 << 18, 0x20000000, 1 << 14, 62.5, 7)
+_MPS2 = Board(("qemu-system-arm", "-M", "mps2-an386"), 0x00000000, 1 << 22, 0x20000000, 1 << 22, 40.0, 7)
+_VIRT_OPTIONS = ("-M", "virt", "-cpu", "sifive-e31", "-bios", "none")
+_VIRT = Board(("qemu-system-riscv32", *_VIRT_OPTIONS), 0x80000000, 1 << 22, 0x80400000, 1 << 22, 1.0, 0)
+BOARDS = {"cortex-m0": _MICROBIT, "cortex-m4": _MPS2, "rv32": _VIRT}
 
 _STACK_BYTES = 2048  # kept free at the end of the board's RAM
 _EXITS = {
@@ -44,6 +75,13 @@ class Replayed:
     predict_instructions: np.ndarray
     learn_instructions: np.ndarray
     checkpoint: bytes
+
+
+def missing_qemu() -> str | None:
+    """Return one line on what to install for QEMU, or None if it is there."""
+    if all(shutil.which(f"qemu-system-{isa}") for isa in ("arm", "riscv32")):
+        return None
+    return "QEMU is not installed; run: apt-get install --no-install-recommends qemu-system-arm qemu-system-misc"
 
 
 def compile_program(
@@ -85,7 +123,7 @@ def replay(image: Image, spec: NetworkSpec, levels: np.ndarray, labels: np.ndarr
     UserError
         "QEMU is not installed; run: ...", "QEMU did not end ...", "the program on ... ended with ..."
     """
-    if lacks := missing_emulator("qemu"):
+    if lacks := missing_qemu():
         raise UserError(lacks)
     board, n = _board(image.target), len(levels)
     inputs, targets = as_words(spec, levels, labels)
@@ -122,9 +160,9 @@ def replay(image: Image, spec: NetworkSpec, levels: np.ndarray, labels: np.ndarr
 
 
 def _board(target: Target) -> Board:
-    if target.board is None:
+    if target.name not in BOARDS:
         raise UserError(f"QEMU does not emulate target {target.name}; use {', '.join(EMULATED)}")
-    return target.board
+    return BOARDS[target.name]
 
 
 def _written_bytes(spec: NetworkSpec, n: int) -> int:

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from edgelearn.branch.binary_streams import BinaryLearner, BinarySpec, open_binary, predicted_blocks
 from edgelearn.branch.two_layer import RULES
 from edgelearn.data.recordings import Recording
 from edgelearn.errors import UserError
 from edgelearn.streaming.prequential import Prequential
+from experiments.binary_streams import BinaryLearner, BinarySpec, open_binary, predicted_blocks
 
 
 def made_up(seed, n=400, n_channels=3, missing=0.0):

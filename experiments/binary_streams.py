@@ -20,12 +20,12 @@ import numpy as np
 
 from edgelearn.branch.base import MOST_DELAY, check
 from edgelearn.branch.kernels import two_layer as kernel
-from edgelearn.branch.kernels.binary import run_binary
 from edgelearn.branch.two_layer import FROZEN, GENERATOR_BITS, RULES, TwoLayerSpec
 from edgelearn.data.open_source import open_source
 from edgelearn.data.source import UNLABELLED, Block, Source
 from edgelearn.errors import UserError, unknown
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
+from experiments.binary_kernel import run_binary
 
 PERCEPTRON = "perceptron"
 KINDS = (PERCEPTRON, *RULES)
