@@ -4,41 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from edgelearn.cli.bench import bench
-from edgelearn.cli.branch import branch
-from edgelearn.cli.cost import cost
-from edgelearn.cli.data import app as data_app
-from edgelearn.cli.firmware import app as firmware_app
-from edgelearn.cli.processors import app as processors_app
-from edgelearn.cli.reproduce import reproduce
-from edgelearn.cli.rules import rules
-from edgelearn.cli.run import run
-from edgelearn.cli.stream import stream
-from edgelearn.cli.study import app as study_app
-from edgelearn.cli.study import compare, report
-from edgelearn.cli.sweep import sweep
-from edgelearn.cli.validate import validate
+from edgelearn.cli.flags import group
 from edgelearn.errors import UserError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Simulate on-chip learning rules in fixed point: what each costs, and what it buys.",
-)
-for command in (run, validate, stream, branch, cost, rules, bench, reproduce, sweep, report, compare):
-    app.command()(command)
-for name, commands in {
-    "firmware": firmware_app,
-    "data": data_app,
-    "processors": processors_app,
-    "study": study_app,
-}.items():
-    app.add_typer(commands, name=name)
+COMMANDS = {
+    "Learn": {
+        "run": "edgelearn.cli.run:run",
+        "stream": "edgelearn.cli.stream:stream",
+        "branch": "edgelearn.cli.branch:branch",
+    },
+    "Price": {"cost": "edgelearn.cli.cost:cost", "processors": "edgelearn.cli.processors:commands"},
+    "Study": {
+        "sweep": "edgelearn.cli.sweep:sweep",
+        "study": "edgelearn.cli.study:commands",
+        "compare": "edgelearn.cli.study:compare",
+        "report": "edgelearn.cli.study:report",
+    },
+    "Validate": {"validate": "edgelearn.cli.validate:validate", "reproduce": "edgelearn.cli.reproduce:reproduce"},
+    "Deploy": {"firmware": "edgelearn.cli.firmware:commands"},
+    "Look up": {
+        "data": "edgelearn.cli.data:commands",
+        "rules": "edgelearn.cli.rules:rules",
+        "bench": "edgelearn.cli.bench:bench",
+    },
+}
 
 
 def _version(value: bool) -> None:
@@ -49,40 +42,19 @@ def _version(value: bool) -> None:
         raise typer.Exit()
 
 
-@app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     pass
 
 
-_PANELS = {  # of the help of commands with many flags, by the first flag of each
-    "validate": {"spiking": "Spiking networks", "against": "The reference and results"},
-    "run": {
-        "config": "What is learned",
-        "rule": "What learns",
-        "residual_bits": "Rate networks",
-        "spiking": "Spiking networks",
-        "processor": "Runs and results",
-    },
-    "sweep": {
-        "config": "The study",
-        "data": "What cells are, one value or several",
-        "seeds": "Seeds, prices and rates",
-        "jobs": "Where and how it runs",
-    },
-    "stream": {
-        "source": "What comes in",
-        "rule": "What learns",
-        "window": "From values to input levels",
-        "update_gate": "What is learned, and when",
-        "warm_up": "How it is scored",
-        "processor": "The device in time",
-        "seed": "Runs and results",
-    },
-}
+def root() -> Any:
+    """Return the command `edgelearn`."""
+    return group(
+        "Simulate on-chip learning rules in fixed point: accuracy, energy, time, memory, area.", COMMANDS, _root
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -90,19 +62,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     0, 1 where a claim differs, a run does not follow its twin or a cell fails, 2 for a mistake, 130 for Ctrl-C.
     """
-    command = typer.main.get_command(app)
-    for name, panels in _PANELS.items():
-        panel = None
-        for parameter in command.commands[name].params:  # type: ignore[attr-defined]
-            panel = panels.get(parameter.name, panel)
-            parameter.rich_help_panel = panel
     if sys.stdout is None:  # closed by whoever called
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     for output in (sys.stdout, sys.stderr):
         if hasattr(output, "reconfigure"):
             output.reconfigure(errors="replace")  # a terminal without the characters of a curve shows '?'
     try:
-        result = command.main(arguments, prog_name="edgelearn", standalone_mode=False)
+        result = root().main(arguments, prog_name="edgelearn", standalone_mode=False)
         sys.stdout.flush()
         return int(result or 0)
     except UserError as error:

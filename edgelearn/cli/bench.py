@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgelearn.cli.options import flag
+from edgelearn.cli.flags import command, flag
 
 if TYPE_CHECKING:
     pass
 
 
+@command(example="edgelearn bench --repeats 3")
 def bench(
     json: Annotated[bool, flag("Print the rows as JSON.", "--json")] = False,
-    repeats: Annotated[int, typer.Option(help="Turns of each contestant; the best counts.")] = 5,
+    repeats: Annotated[int, flag("Repeats per contestant, of which the best counts [5].")] = 5,
 ) -> None:
-    """Measure the speed of online learning on this machine, beside numpy, torch and the memory bandwidth."""
+    """Measure the speed of online learning on this machine beside numpy, torch and memory bandwidth."""
     from dataclasses import asdict
 
     from rich.console import Console

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any, Optional
+from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import typer
 
-from edgelearn.cli import options
-from edgelearn.cli.options import flag
+from edgelearn.cli.flags import OUTPUT, Given, Json, Plot, command, flag
 from edgelearn.cli.shared import print_table
 from edgelearn.errors import UserError
 
@@ -18,28 +16,17 @@ LISTED = "list_all"
 BUILT_IN = ("function", "noise", "iterations", "seed")
 
 
+@command("BranchSettings", example="edgelearn branch --predictor mdfa,tage --budget 8KB")
 def branch(
-    trace: Annotated[
-        Optional[str], flag("File of branches or named trace [the built-in stream of deep xor]; see branch --list.")
-    ] = None,
-    predictor: Annotated[
-        Optional[str], flag("Names, divided by commas, with parameters after colons: mdfa,perceptron,tage,gshare:13.")
-    ] = None,
-    budget: Annotated[Optional[str], flag("Bytes of tables of each predictor [32KB].")] = None,
-    pc_shift: Annotated[Optional[int], flag("Shift addresses by N bits [by format].")] = None,
-    limit: Annotated[Optional[int], flag("First N branches only.")] = None,
-    delay: Annotated[Optional[int], flag("Train a branch after N more were predicted [0].")] = None,
-    function: Annotated[Optional[str], flag("Of the built-in stream: xor, and, mux or xor3 [xor].")] = None,
-    noise: Annotated[Optional[int], flag("Random branches in between, of the built-in stream [12].")] = None,
-    iterations: Annotated[Optional[int], flag("Of the built-in stream [60000].")] = None,
-    seed: Annotated[Optional[int], flag("Of the built-in stream [3].")] = None,
-    sweep: Annotated[bool, flag("Every budget from 2 to 128 KB.", "--sweep")] = False,
-    plot: Annotated[Optional[Path], flag("With --sweep: draw mispredictions against storage: .png or .svg.")] = None,
-    list_all: Annotated[bool, flag("List predictors and the traces that are here.", "--list")] = False,
-    json: options.AsJson = False,
+    given: Given,
+    sweep: Annotated[bool, flag("Run every budget from 2 to 128 KB.", "--sweep", panel=OUTPUT)] = False,
+    list_all: Annotated[bool, flag("List predictors and traces.", "--list", panel=OUTPUT)] = False,
+    plot: Plot = None,
+    json: Json = False,
 ) -> None:
-    """Learn branches online, one binary prediction each: what predictors miss, store and cost at one budget."""
-    flags = dict(locals())
+    """Simulate branch predictors that learn online: mispredictions, storage and cost at one budget."""
+    typed = given | {"sweep": sweep or None, "plot": plot, "list_all": list_all or None, "json": json or None}
+    _check_read([name for name, value in typed.items() if value is not None])
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -47,7 +34,6 @@ def branch(
     from edgelearn.reports.branch import show, show_sweep
     from edgelearn.runs.branch import run_branches, sweep_branches
 
-    _check_read(flags)
     if list_all:
         _list_branches()
         return
@@ -57,8 +43,6 @@ def branch(
         if not sweep:
             raise UserError("--plot draws a sweep; give --sweep too")
         check_plot(plot)
-    flags["predictors"] = flags.pop("predictor")
-    given = {key: value for key, value in flags.items() if key in BranchSettings.model_fields and value is not None}
     settings = validated(BranchSettings, given)
     error_console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} branches"))
@@ -89,20 +73,20 @@ def branch(
         console.print(f"written: {plot}", soft_wrap=True)
 
 
-def _check_read(flags: dict[str, Any]) -> None:
+def _check_read(given: Sequence[str]) -> None:
     """Refuse flags that nothing would read.
 
     Raises
     ------
     UserError : one sentence that names the flags
     """
-    given = [name for name, value in flags.items() if value is not None and value is not False]
 
     def told(names: Iterable[str]) -> str:
-        return ", ".join(f"--{name.replace('_', '-')}" for name in names if name in given)
+        flags = {"predictors": "predictor", LISTED: "list"}
+        return ", ".join(f"--{flags.get(name, name).replace('_', '-')}" for name in names if name in given)
 
     if LISTED in given and len(given) > 1:
-        raise UserError(f"--list reads no other flag; leave {told(name for name in flags if name != LISTED)} out")
+        raise UserError(f"--list reads no other flag; leave {told(name for name in given if name != LISTED)} out")
     if "trace" in given and told(BUILT_IN):
         raise UserError(f"{told(BUILT_IN)} is of the built-in stream; leave it out, or --trace")
     if "sweep" in given and "budget" in given:

@@ -6,45 +6,55 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
-from edgelearn.cli import options
-from edgelearn.cli.options import flag
+from edgelearn.cli.flags import OUTPUT, Details, Given, Json, Plot, command, flag
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
     from hw_models.compare.rules import RuleCost
 
 
+ACTIVITY, ACCELERGY = "Activity", "Accelergy"
+
+
+@command(
+    "RunConfig",
+    only=("net", "bits", "residual_bits", "rounding", "input_bits", "feedback", "processor"),
+    example="edgelearn cost --rule bp,drtp --net 784-500-10 --processor engine-28nm",
+)
 def cost(
-    rule: Annotated[str, flag("Learning rules, divided by commas, or all.")] = "all",
-    net: options.Net = None,
-    bits: options.Bits = None,
-    residual_bits: options.ResidualBits = None,
-    rounding: options.Rounding = None,
-    input_bits: options.InputBits = None,
-    feedback: options.Feedback = None,
-    processor: Annotated[
-        str, flag("Processor (see `edgelearn processors list`) or a .toml file [engine-28nm].")
-    ] = "engine-28nm",
-    input_density: Annotated[Optional[float], flag("Fraction of inputs that are not zero, 0 to 1 [1].")] = None,
-    hidden_density: Annotated[Optional[float], flag("Fraction of hidden activations that are not zero [1].")] = None,
-    update_density: Annotated[Optional[float], flag("Fraction of hidden neurons that update [1].")] = None,
-    error_density: Annotated[Optional[float], flag("Fraction of output errors that are not zero [1].")] = None,
+    given: Given,
+    rule: Annotated[str, flag("Learning rules, separated by commas, or all [all].", panel="Learning")] = "all",
+    input_density: Annotated[Optional[float], flag("Fraction of nonzero inputs, 0 to 1 [1].", panel=ACTIVITY)] = None,
+    hidden_density: Annotated[
+        Optional[float], flag("Fraction of nonzero hidden activations, 0 to 1 [1].", panel=ACTIVITY)
+    ] = None,
+    update_density: Annotated[
+        Optional[float], flag("Fraction of hidden neurons that update, 0 to 1 [1].", panel=ACTIVITY)
+    ] = None,
+    error_density: Annotated[
+        Optional[float], flag("Fraction of nonzero output errors, 0 to 1 [1].", panel=ACTIVITY)
+    ] = None,
     runs: Annotated[
-        Optional[list[Path]], flag("Price this finished run's own activity; again for more runs.", "--run")
+        Optional[list[Path]], flag("Finished run whose activity is priced; repeatable.", "--run", panel=ACTIVITY)
     ] = None,
-    tornado: Annotated[bool, flag("Say which constant decides the order of the rules.", "--tornado")] = False,
-    json: options.AsJson = False,
-    csv: Annotated[bool, flag("Print as CSV.", "--csv")] = False,
-    plot: Annotated[Optional[Path], flag("Draw energy and area by role: a .png or .svg file.")] = None,
+    tornado: Annotated[
+        bool, flag("Rank the constants that decide the order of the rules.", "--tornado", panel=OUTPUT)
+    ] = False,
+    csv: Annotated[bool, flag("Print as CSV.", "--csv", panel=OUTPUT)] = False,
+    plot: Plot = None,
+    details: Details = False,
+    json: Json = False,
     action_counts: Annotated[
-        Optional[Path], flag("Write the accesses of one rule for Accelergy: action_counts.yaml.")
+        Optional[Path], flag("File for the access counts of one rule, action_counts.yaml.", panel=ACCELERGY)
     ] = None,
-    ert: Annotated[Optional[Path], flag("Price one rule's accesses with an Accelergy ERT.yaml.")] = None,
-    ert_unit: Annotated[Optional[str], flag("Unit of the energies in the ERT: fJ, pJ or nJ [pJ].")] = None,
+    ert: Annotated[Optional[Path], flag("Energy reference table to price one rule with.", panel=ACCELERGY)] = None,
+    ert_unit: Annotated[
+        Optional[str],
+        flag("Energy unit of the table: {} [pJ].", panel=ACCELERGY, choices="hw_models.compare.accelergy:UNIT_NAMES"),
+    ] = None,
 ) -> None:
-    """Price learning rules on a processor: energy, latency, power and area, without running anything."""
+    """Price learning rules on a processor without running them: energy, latency, power and area."""
     flags = dict(locals())
-    from edgelearn.config import RunConfig
     from hw_models.compare.ranking import ranking_as_dict
     from hw_models.compare.rules import as_dict
 
@@ -56,9 +66,8 @@ def cost(
     for path in (plot, action_counts):
         if path is not None and not path.parent.is_dir():
             raise UserError(f"cannot write {path}: there is no folder {path.parent}; give a folder that can be written")
-    given = {key: value for key, value in flags.items() if key in RunConfig.model_fields and value is not None}
     densities = {key: value for key, value in flags.items() if key.endswith("_density") and value is not None}
-    costs, accuracies = _costs(rule, runs, processor, given, densities)
+    costs, accuracies = _costs(rule, runs, given, densities)
     content = as_dict(costs)
     if tornado:
         content["ranking"] = ranking_as_dict(costs)
@@ -83,18 +92,18 @@ def cost(
 
 
 def _costs(
-    rule: str, runs: list[Path] | None, processor: str, given: dict[str, Any], densities: dict[str, float]
+    rule: str, runs: list[Path] | None, given: dict[str, Any], densities: dict[str, float]
 ) -> tuple[list[RuleCost], dict[str, float]]:
     """Price finished runs, or rules on a network that nobody ran; return the costs, and the accuracies of runs."""
-    from edgelearn.config import make_config
+    from edgelearn.config import RunConfig, make_config
     from edgelearn.rules import RULES
     from edgelearn.runs.finished import assumed_costs, costs_of_runs
 
     if runs:
-        fixed = sorted(set(given) - {"rule", "processor"}) + sorted(densities) + ["rule"] * (rule != "all")
+        fixed = sorted(set(given) - {"processor"}) + sorted(densities) + ["rule"] * (rule != "all")
         if fixed:
             raise UserError(f"--run brings its own settings; leave out --{fixed[0].replace('_', '-')}")
-        priced = costs_of_runs(runs, processor)
+        priced = costs_of_runs(runs, given.get("processor", RunConfig().processor))
         accuracies = {run.cost.name: run.accuracy for run in priced if run.accuracy is not None}
         return [run.cost for run in priced], accuracies
     names = list(RULES) if rule == "all" else [name.strip().lower() for name in rule.split(",")]

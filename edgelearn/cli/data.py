@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgelearn.cli.flags import command, group
 from edgelearn.cli.shared import print_table
 from edgelearn.errors import UserError, unknown
 
@@ -15,12 +16,9 @@ if TYPE_CHECKING:
     pass
 
 
-app = typer.Typer(no_args_is_help=True, help="Data sets: what there is, where it is, how to get it.")
-
-
-@app.command("list")
+@command(example="edgelearn data list")
 def data_list() -> None:
-    """List data sets (for run and stream) and streams by name."""
+    """List data sets, streams and event sets."""
     from edgelearn.data import datasets
     from edgelearn.data.events import EVENT_SETS, event_set_place
     from edgelearn.data.open_source import stream_info, stream_names
@@ -41,9 +39,9 @@ def data_list() -> None:
     print_table([{key: "" if value is None else value for key, value in row.items()} for row in rows])
 
 
-@app.command("info")
-def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]) -> None:
-    """Say what a data set holds and where its files are, or how to get them."""
+@command(example="edgelearn data info mnist")
+def data_info(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set, stream or file.")]) -> None:
+    """Describe a data set and where its files are."""
     from edgelearn.data import datasets
     from edgelearn.data.events import EVENT_SETS, event_set_place
     from edgelearn.data.open_source import stream_info, stream_names
@@ -69,9 +67,9 @@ def data_info(name: Annotated[str, typer.Argument(help="A data set or a file.")]
         typer.echo(f"file: {file['name']}, {'at ' + str(file['found']) if file['found'] else 'not here'}")
 
 
-@app.command("fetch")
-def data_fetch(name: Annotated[str, typer.Argument(help="A data set.")]) -> None:
-    """Download a data set and check its files."""
+@command(example="edgelearn data fetch mnist")
+def data_fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")]) -> None:
+    """Download a data set and verify its files."""
     from edgelearn.data import datasets
     from edgelearn.data.events import EVENT_SETS, event_set_place
     from edgelearn.data.open_source import stream_info, stream_names
@@ -87,3 +85,8 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A data set.")]) -> None
 
     for path in datasets.fetch(name, progress=sys.stderr.isatty()):
         typer.echo(path)
+
+
+commands = group(
+    "List, locate and download data sets.", {"Commands": {"list": data_list, "info": data_info, "fetch": data_fetch}}
+)

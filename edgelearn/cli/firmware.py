@@ -10,37 +10,42 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
-from edgelearn.cli import options
-from edgelearn.cli.options import flag
+from edgelearn.cli.flags import OUTPUT, Config, Given, Json, command, flag, group
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
     from firmware_sim.check.measure import Profile
     from firmware_sim.check.session import Samples
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="The network as C99 that learns on a microcontroller: sources, proof that every bit is the same, real counts.",
-)
+BUILD, BOARD = "Build", "Board"
+NETWORK = (
+    "data", "net", "bits", "residual_bits", "rounding", "input_bits", "activation", "output", "feedback",
+)  # fmt: skip
+RATES = ("rule", "hidden_rate", "output_rate")
+DETAILS = ("range_exponent", "event_threshold", "dead_zone", "accumulator_bits", "update_gate", "margin", "seed")
+_TARGETS, _EMULATED = "firmware_sim.build.targets:TARGETS", "firmware_sim.build.targets:EMULATED"
 
-_Target = Annotated[str, flag("host, cortex-m0, cortex-m4, rv32, some divided by commas, or all [all].")]
-_Rules = Annotated[str, flag("Learning rules, divided by commas, or all [all].")]
-_OneTarget = Annotated[str, flag("cortex-m0, cortex-m4 or rv32 [cortex-m4].", "--target")]
-_Compiler = Annotated[str, flag("zig, or gcc for the cross compilers of your system [zig].")]
 _Number = TypeVar("_Number", int, float)
-_Optimise = Annotated[str, flag("O0, O1, Os, O2 or O3 [Os].")]
+_Target = Annotated[str, flag("Targets, separated by commas: {}, or all [all].", panel=BUILD, choices=_TARGETS)]
+_Rules = Annotated[str, flag("Learning rules, separated by commas, or all [all].", panel="Learning")]
+_OneTarget = Annotated[str, flag("Target: {} [cortex-m4].", "--target", panel=BUILD, choices=_EMULATED)]
+_Compiler = Annotated[
+    str,
+    flag("Compiler: {}; gcc takes the installed cross compilers [zig].", panel=BUILD,
+         choices="firmware_sim.build.toolchain:COMPILERS"),
+]  # fmt: skip
+_Optimise = Annotated[
+    str, flag("Optimisation: {} [-Os].", panel=BUILD, choices="firmware_sim.build.image:OPTIMISATIONS")
+]
 
 
-def _samples(flags: dict[str, Any], rule: str | None = None) -> Samples:
-    """Return the network and the samples that the flags of a command describe."""
-    from edgelearn.config import RunConfig, make_config, read_toml
+def _samples(given: Given, config: Path | None = None, rule: str | None = None) -> Samples:
+    """Return the network and the samples that settings describe."""
+    from edgelearn.config import make_config, read_toml
     from firmware_sim.check.session import samples_of
 
-    given = {key: value for key, value in flags.items() if key in RunConfig.model_fields and value is not None}
-    if rule is not None:
-        given["rule"] = rule
-    path = flags.get("config")
-    return samples_of(make_config((read_toml(path) if path is not None else {}) | given))
+    settings = ({} if config is None else read_toml(config)) | given
+    return samples_of(make_config(settings if rule is None else settings | {"rule": rule}))
 
 
 def _optimisation(text: str) -> str:
@@ -98,46 +103,29 @@ def _print_json(content: Any) -> None:
     typer.echo(json.dumps(content, indent=1))
 
 
-@app.command()
+@command(
+    "RunConfig", only=(*RATES, *NETWORK, *DETAILS), example="edgelearn firmware verify --rule drtp --target cortex-m4"
+)
 def verify(
-    config: options.Config = None,
-    data: options.Data = None,
-    rule: options.Rule = None,
-    net: options.Net = None,
-    bits: options.Bits = None,
-    residual_bits: options.ResidualBits = None,
-    rounding: options.Rounding = None,
-    input_bits: options.InputBits = None,
-    activation: options.Activation = None,
-    output: options.Output = None,
-    feedback: options.Feedback = None,
-    hidden_rate: options.HiddenRate = None,
-    output_rate: options.OutputRate = None,
-    range_exponent: options.RangeExponent = None,
-    event_threshold: options.EventThreshold = None,
-    dead_zone: options.DeadZone = None,
-    accumulator_bits: options.AccumulatorBits = None,
-    update_gate: options.UpdateGate = None,
-    margin: options.Margin = None,
-    seed: options.Seed = None,
+    given: Given,
+    config: Config = None,
     target: _Target = "all",
-    samples: Annotated[int, flag("Samples of the data that are learned [2000].")] = 2000,
+    samples: Annotated[int, flag("Samples to learn, 1 or more [2000].", panel=OUTPUT)] = 2000,
     compiler: _Compiler = "zig",
     optimise: _Optimise = "Os",
-    json: options.AsJson = False,
+    json: Json = False,
 ) -> None:
-    """Learn the same samples in the simulator and in compiled firmware: every prediction and word must be equal.
+    """Compare compiled firmware with the simulator, prediction by prediction and word by word.
 
-    Learns samples of the data, then a stream that drives weights into their limits. Exit code 0: equal, 1: not, with
-    the first update that differs; 2: cannot be run.
+    Learns samples of the data, then a stream that drives the weights into saturation. Exit code: 0 equal, 1 different
+    (the first update that differs is printed), 2 cannot be run.
     """
-    flags = dict(locals())
     from firmware_sim.check.session import STRESS_SAMPLES, chosen_targets, verify_on
 
     if samples < 1:
         raise UserError(f"--samples {samples} learns nothing; give 1 or more")
     targets = chosen_targets(target)
-    source = _samples(flags)
+    source = _samples(given, config)
     verified = []
     with _progress("compiling", len(targets) * (samples + STRESS_SAMPLES)) as show:
         for i, each in enumerate(targets):
@@ -179,28 +167,18 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
+@command("RunConfig", only=(*NETWORK, "seed"), example="edgelearn firmware profile --rule drtp,bp --target cortex-m4")
 def profile(
-    config: options.Config = None,
-    data: options.Data = None,
+    given: Given,
+    config: Config = None,
     rule: _Rules = "all",
-    net: options.Net = None,
-    bits: options.Bits = None,
-    residual_bits: options.ResidualBits = None,
-    rounding: options.Rounding = None,
-    input_bits: options.InputBits = None,
-    activation: options.Activation = None,
-    output: options.Output = None,
-    feedback: options.Feedback = None,
-    seed: options.Seed = None,
     target: _OneTarget = "cortex-m4",
-    windows: Annotated[int, flag("Samples that are counted, after 300 that are learned before [20].")] = 20,
+    windows: Annotated[int, flag("Samples to count, after 300 that are learned first [20].", panel=OUTPUT)] = 20,
     compiler: _Compiler = "zig",
     optimise: _Optimise = "Os",
-    json: options.AsJson = False,
+    json: Json = False,
 ) -> None:
-    """Count instructions, loads and stores of single samples on an emulated core, per rule."""
-    flags = dict(locals())
+    """Count instructions, loads and stores per sample on an emulated core, per rule."""
     from edgelearn.network.learner import Learner
     from firmware_sim.check.measure import WARM_UP, modelled_instructions, roles
     from firmware_sim.check.measure import profile as measure
@@ -212,7 +190,7 @@ def profile(
     content: list[dict[str, Any]] = []
     with _progress("compiling", len(names) * windows) as show:
         for i, name in enumerate(names):
-            source = _samples(flags, name)
+            source = _samples(given, config, name)
             learner = Learner(source.spec)
 
             def counted(done: int, name: str = name, before: int = i * windows) -> None:
@@ -275,76 +253,51 @@ def _rules(text: str) -> list[str]:
     return list(RULES) if text == "all" else [find_rule(name.strip()).name for name in text.split(",")]
 
 
-@app.command()
+@command(
+    "RunConfig", only=(*RATES, *NETWORK, *DETAILS), example="edgelearn firmware emit board --rule drtp --net 64-64-10"
+)
 def emit(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for sources, headers, README, Makefile.")],
-    config: options.Config = None,
-    data: options.Data = None,
-    rule: options.Rule = None,
-    net: options.Net = None,
-    bits: options.Bits = None,
-    residual_bits: options.ResidualBits = None,
-    rounding: options.Rounding = None,
-    input_bits: options.InputBits = None,
-    activation: options.Activation = None,
-    output: options.Output = None,
-    feedback: options.Feedback = None,
-    hidden_rate: options.HiddenRate = None,
-    output_rate: options.OutputRate = None,
-    range_exponent: options.RangeExponent = None,
-    event_threshold: options.EventThreshold = None,
-    dead_zone: options.DeadZone = None,
-    accumulator_bits: options.AccumulatorBits = None,
-    update_gate: options.UpdateGate = None,
-    margin: options.Margin = None,
-    seed: options.Seed = None,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="New folder for sources, headers, README and Makefile.")
+    ],
+    given: Given,
+    config: Config = None,
     run: Annotated[
         Optional[Path],
-        flag("Start from words and rates of a finished `edgelearn run --out DIR`, with its settings.", "--run"),
+        flag("Finished `edgelearn run --out DIR` to take settings, weights and rates from.", "--run", panel=OUTPUT),
     ] = None,
-    overwrite: Annotated[bool, flag("Replace the files of an earlier one.", "--overwrite")] = False,
+    overwrite: Annotated[bool, flag("Replace the files in DIR.", "--overwrite", panel=OUTPUT)] = False,
 ) -> None:
-    """Write the network as a folder of C99 for your own project, with a self-test for your board."""
-    flags = dict(locals())
+    """Write the network as C99 sources with a self-test for your board."""
     from edgelearn.network.learner import Learner
     from firmware_sim.build.emit import SELFTEST_SAMPLES
     from firmware_sim.build.emit import emit as write
     from firmware_sim.check.session import restore_run
 
     if run is not None:
-        own = ("folder", "run", "overwrite")
-        given = [key for key, value in flags.items() if value is not None and key not in own]
-        if given:
-            raise UserError(f"--run brings its own settings; leave out --{given[0].replace('_', '-')}")
+        typed = [*(["config"] if config is not None else []), *given]
+        if typed:
+            raise UserError(f"--run brings its own settings; leave out --{typed[0].replace('_', '-')}")
         source, learner = restore_run(run)
     else:
-        source = _samples(flags)
+        source = _samples(given, config)
         learner = Learner(source.spec)
     written = write(learner, folder, *source.first(SELFTEST_SAMPLES), (source.low, source.high), overwrite)
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
     typer.echo(f"try: make -C {folder} && {folder}/selftest")
 
 
-@app.command()
+@command("RunConfig", only=NETWORK, example="edgelearn firmware size --rule drtp --target cortex-m4")
 def size(
-    config: options.Config = None,
-    data: options.Data = None,
+    given: Given,
+    config: Config = None,
     rule: _Rules = "all",
-    net: options.Net = None,
-    bits: options.Bits = None,
-    residual_bits: options.ResidualBits = None,
-    rounding: options.Rounding = None,
-    input_bits: options.InputBits = None,
-    activation: options.Activation = None,
-    output: options.Output = None,
-    feedback: options.Feedback = None,
     target: _OneTarget = "cortex-m4",
     compiler: _Compiler = "zig",
     optimise: _Optimise = "Os",
-    json: options.AsJson = False,
+    json: Json = False,
 ) -> None:
-    """Compile, and measure flash, RAM and stack by role, per rule."""
-    flags = dict(locals())
+    """Compile the network and measure flash, RAM and stack by role, per rule."""
     from edgelearn.network.learner import Learner
     from firmware_sim.check.measure import size as measure
     from firmware_sim.check.session import emulated_target, folder_for_builds
@@ -354,7 +307,7 @@ def size(
     with _progress("compiling", len(names)) as show:
         for i, name in enumerate(names):
             show(name, i)
-            source = _samples(flags, name)
+            source = _samples(given, config, name)
             with folder_for_builds() as folder:
                 built = (folder, core, *source.first(100), compiler, _optimisation(optimise))
                 rows.append({"rule": name} | measure(Learner(source.spec), *built).as_row())
@@ -365,30 +318,21 @@ def size(
     _print_columns(rows)
 
 
-@app.command()
+@command("RunConfig", only=NETWORK, example="edgelearn firmware budget --ram 16K --flash 64K")
 def budget(
-    ram: Annotated[str, typer.Option(help="RAM for the learner and its stack, e.g. 16K.")],
-    flash: Annotated[str, typer.Option(help="Flash for code and constants, e.g. 64K.")],
-    config: options.Config = None,
-    data: options.Data = None,
+    given: Given,
+    ram: Annotated[str, flag("RAM of the learner and its stack, e.g. 16K.", panel=BOARD)],
+    flash: Annotated[str, flag("Flash of code and constants, e.g. 64K.", panel=BOARD)],
+    config: Config = None,
     rule: _Rules = "all",
-    net: options.Net = None,
-    bits: options.Bits = None,
-    residual_bits: options.ResidualBits = None,
-    rounding: options.Rounding = None,
-    input_bits: options.InputBits = None,
-    activation: options.Activation = None,
-    output: options.Output = None,
-    feedback: options.Feedback = None,
-    json: options.AsJson = False,
+    json: Json = False,
 ) -> None:
-    """Say how wide hidden layers may be in a budget of RAM and flash, per rule. Compiles nothing."""
-    flags = dict(locals())
+    """Find the widest hidden layers that fit RAM and flash, per rule, without compiling."""
     from edgelearn.units import size_bytes
     from firmware_sim.check.session import CODE_ALLOWANCE, STACK_ALLOWANCE, fits
 
     limits = _read("ram", ram, size_bytes), _read("flash", flash, size_bytes)
-    rows = [{"rule": name} | fits(_samples(flags, name), *limits).as_row() for name in _rules(rule)]
+    rows = [{"rule": name} | fits(_samples(given, config, name), *limits).as_row() for name in _rules(rule)]
     if json:
         _print_json(rows)
         return
@@ -399,40 +343,36 @@ def budget(
     _print_rows(rows)
 
 
-@app.command()
+@command(
+    "RunConfig",
+    only=("rule", *NETWORK, "seed"),
+    example='edgelearn firmware operate --sample-rate "50 Hz" --clock "80 MHz"',
+)
 def operate(
-    config: options.Config = None,
-    data: options.Data = None,
-    rule: options.Rule = None,
-    net: options.Net = None,
-    bits: options.Bits = None,
-    residual_bits: options.ResidualBits = None,
-    rounding: options.Rounding = None,
-    input_bits: options.InputBits = None,
-    activation: options.Activation = None,
-    output: options.Output = None,
-    feedback: options.Feedback = None,
-    seed: options.Seed = None,
+    given: Given,
+    config: Config = None,
     target: _OneTarget = "cortex-m4",
-    clock: Annotated[str, flag('Of the core ["80 MHz"].')] = "80 MHz",
-    cycles_per_instruction: Annotated[float, flag("Mean [1.5].")] = 1.5,
-    sample_rate: Annotated[str, flag('Samples that interrupt, a second ["50 Hz"].')] = "50 Hz",
-    jitter: Annotated[str, flag('A sample comes up to this much late ["0 s"].')] = "0 s",
-    samples: Annotated[int, flag("Samples that arrive [10000].")] = 10_000,
-    queue: Annotated[int, flag("Samples that may wait in the ring buffer [1].")] = 1,
-    deadline: Annotated[Optional[str], flag('A sample done later is late, e.g. "20 ms" [none].')] = None,
-    save_every: Annotated[int, flag("Samples learned from checkpoint to checkpoint, 0 for none [1000].")] = 1000,
-    erase: Annotated[str, flag('Time to erase a slot of flash ["25 ms"].')] = "25 ms",
-    program: Annotated[str, flag('Time to program a slot beside its instructions ["10 ms"].')] = "10 ms",
+    clock: Annotated[str, flag("Core clock [80 MHz].", panel=BOARD)] = "80 MHz",
+    cycles_per_instruction: Annotated[float, flag("Mean cycles per instruction [1.5].", panel=BOARD)] = 1.5,
+    sample_rate: Annotated[str, flag("Sample rate of the interrupt [50 Hz].", panel=BOARD)] = "50 Hz",
+    jitter: Annotated[str, flag("Maximum jitter of the interrupt [0 s].", panel=BOARD)] = "0 s",
+    samples: Annotated[int, flag("Number of samples, 1 or more [10000].", panel=BOARD)] = 10_000,
+    queue: Annotated[int, flag("Length of the ring buffer in samples [1].", panel=BOARD)] = 1,
+    deadline: Annotated[Optional[str], flag('Deadline per sample, e.g. "20 ms" [none].', panel=BOARD)] = None,
+    save_every: Annotated[int, flag("Samples between checkpoints, 0 for none [1000].", panel=BOARD)] = 1000,
+    erase: Annotated[str, flag("Erase time of a flash slot [25 ms].", panel=BOARD)] = "25 ms",
+    program: Annotated[
+        str, flag("Program time of a flash slot, besides its instructions [10 ms].", panel=BOARD)
+    ] = "10 ms",
     power_loss: Annotated[
-        Optional[list[str]], flag('When, and for how long, e.g. "60 s:5 s"; again for more.', "--power-loss")
+        Optional[list[str]],
+        flag('Power loss, start and duration, e.g. "60 s:5 s"; repeatable.', "--power-loss", panel=BOARD),
     ] = None,
     compiler: _Compiler = "zig",
     optimise: _Optimise = "Os",
-    json: options.AsJson = False,
+    json: Json = False,
 ) -> None:
-    """Put a board in time: measured work, a sample interrupt, a ring buffer, checkpoints, losses of power."""
-    flags = dict(locals())
+    """Simulate a board in real time: sample interrupt, ring buffer, checkpoints, power losses."""
     from dataclasses import asdict, replace
 
     from edgelearn.network.learner import Learner
@@ -461,7 +401,7 @@ def operate(
     times |= {"jitter_s": seconds("jitter", jitter), "erase_s": seconds("erase", erase)}
     times |= {"program_s": seconds("program", program)}
     late_after = None if deadline is None else seconds("deadline", deadline)
-    core, source = emulated_target(target), _samples(flags)
+    core, source = emulated_target(target), _samples(given, config)
     idle = Microcontroller(
         cycles_per_instruction=cycles_per_instruction,
         predict=0,
@@ -476,7 +416,7 @@ def operate(
         work = measure(Learner(source.spec), *built, on_progress=lambda done: show("measuring", done))
         saving = save_instructions(Learner(source.spec), folder, core, compiler, _optimisation(optimise))
     board = replace(idle, predict=round(work.predict), learn=round(work.learn), save=saving)
-    done = run(board, [True] * samples, losses=losses, seed=seed or 0)
+    done = run(board, [True] * samples, losses=losses, seed=given.get("seed", 0))
     counts = {
         name: n for name, n in asdict(done).items() if name not in ("accepted", "kept", "busy_cycles", "powered_cycles")
     }
@@ -491,3 +431,13 @@ def operate(
     )
     for name, n in content.items():
         typer.echo(f"  {name:<12} {n:,}" if isinstance(n, int) else f"  {name:<12} {n:.1%}")
+
+
+commands = group(
+    "Generate C99 firmware of a network, verify it against the simulator and measure it.",
+    {
+        "Build": {"emit": emit, "budget": budget},
+        "Check": {"verify": verify},
+        "Measure": {"size": size, "profile": profile, "operate": operate},
+    },
+)

@@ -7,31 +7,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgelearn.cli.options import flag
+from edgelearn.cli.flags import command, flag, group
 from edgelearn.cli.shared import print_table
 
 if TYPE_CHECKING:
     pass
 
 
-app = typer.Typer(no_args_is_help=True, help="Processors that costs can be priced on.")
-
-
-@app.command("list")
+@command(example="edgelearn processors list")
 def processors_list() -> None:
-    """List the processors that come with edgelearn."""
+    """List the processors of edgelearn."""
     from hw_models.processor import find_processor, names
 
     found = [find_processor(name) for name in names()]
     print_table([{"name": p.name, "kind": p.kind, "what": p.description} for p in found])
 
 
-@app.command("show")
+@command(example="edgelearn processors show engine-28nm --toml")
 def processors_show(
-    name: Annotated[str, typer.Argument(help="A processor, or a .toml file.")],
-    toml: Annotated[bool, flag("Print the file itself, to copy and edit.", "--toml")] = False,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Processor or .toml file.")],
+    toml: Annotated[bool, flag("Print the .toml file, to copy and edit.", "--toml")] = False,
 ) -> None:
-    """Say what a processor is made of and where its figures come from."""
+    """Describe a processor and the sources of its figures."""
     from hw_models.compare.rules import tables
     from hw_models.processor import find_processor, path_of
 
@@ -42,3 +39,9 @@ def processors_show(
     typer.echo(f"{found.name}: {found.description}")
     for line in (f"source: {found.source}", *tables(found), f"file: {path_of(name)}"):
         typer.echo(f"  {line}")
+
+
+commands = group(
+    "List and describe the processors that runs are priced on.",
+    {"Commands": {"list": processors_list, "show": processors_show}},
+)

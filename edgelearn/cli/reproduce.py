@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn.cli.options import flag
+from edgelearn.cli.flags import command, flag
 from edgelearn.cli.shared import usable_processors
 from edgelearn.errors import UserError
 
@@ -39,27 +39,25 @@ def _print_claims(rows: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
+@command(example="edgelearn reproduce drtp-theorem")
 def reproduce(
     claims: Annotated[
         Optional[list[str]],
-        typer.Argument(metavar="ID...", help="Claims to run, e.g. drtp-theorem; or list, to list them all."),
+        typer.Argument(metavar="ID...", help="Claims to reproduce, or list to list them all."),
     ] = None,
-    cost: Annotated[Optional[str], flag("Run all claims of this cost: seconds, minutes or hours.")] = None,
-    quick: Annotated[bool, flag("Run for seconds only: reduced, so that orders alone are judged.", "--quick")] = False,
-    seed: Annotated[
-        Optional[int], flag("Every random number follows from it, 0 or more; N > 0 writes ID.seedN.json [0].")
+    cost: Annotated[
+        Optional[str], flag("Reproduce all claims of this cost: {}.", choices="edgelearn.reproduction.catalog:COSTS")
     ] = None,
-    jobs: Annotated[Optional[int], flag("Processes, 1 or more [one a processor].")] = None,
+    quick: Annotated[bool, flag("Reduced run of seconds, which judges orders only.", "--quick")] = False,
+    seed: Annotated[Optional[int], flag("Random seed, 0 or more; a seed N > 0 writes ID.seedN.json [0].")] = None,
+    jobs: Annotated[Optional[int], flag("Parallel processes, 1 or more [one per processor].")] = None,
     out: Annotated[Optional[Path], flag("Folder for ID.json and ID.png [edgelearn-reproduced].")] = None,
     markdown: Annotated[bool, flag("With list: print a Markdown table.", "--markdown")] = False,
-    json: Annotated[
-        bool, flag("Print each result as a line of JSON when it is there; the list as one document.", "--json")
-    ] = False,
+    json: Annotated[bool, flag("Print each result as a line of JSON, the list as one document.", "--json")] = False,
 ) -> None:
-    """Run a claim of the papers again: measure it, judge it by the paper's numbers, draw it.
+    """Reproduce claims of the papers: measure, judge by the paper's numbers, draw.
 
-    For example: edgelearn reproduce drtp-theorem, edgelearn reproduce list, edgelearn reproduce --cost seconds.
-    Exit code 0: reproduced, 1: differs, 2: cannot be run. The same command continues what was interrupted.
+    The same command continues an interrupted one. Exit code: 0 reproduced, 1 differs, 2 cannot be run.
     """
     import json as json_module
 

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgelearn.cli import options
+from edgelearn.cli.flags import Json, command
 from edgelearn.cli.shared import print_table
 
 if TYPE_CHECKING:
     pass
 
 
-def rules(json: options.AsJson = False) -> None:
-    """Print the rule table with everything that is derived from it."""
+@command(example="edgelearn rules")
+def rules(json: Json = False) -> None:
+    """List the learning rules with their locking, weight transport and default rates."""
     from edgelearn.rules import RULES
 
     rows = [

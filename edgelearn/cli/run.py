@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
-from edgelearn.cli import options
-from edgelearn.cli.options import flag
-from edgelearn.cli.shared import given_settings, with_progress
+from edgelearn.cli.flags import OUTPUT, Given, Output, command, flag
+from edgelearn.cli.shared import with_given, with_progress
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,105 +22,46 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 
+@command("RunConfig", "SpikingConfig", example="edgelearn run --rule drtp --bits 8 --out results")
 def run(
-    config: options.Config = None,
-    data: options.Data = None,
-    label_column: options.LabelColumn = None,
-    classes: options.Classes = None,
-    limit: options.Limit = None,
-    test_fraction: options.TestFraction = None,
-    validation_fraction: options.ValidationFraction = None,
-    epochs: options.Epochs = None,
-    rule: options.Rule = None,
-    net: Annotated[Optional[str], flag("Layer sizes, e.g. 784-500-10 [one hidden layer of 100, spiking 64].")] = None,
-    bits: options.Bits = None,
-    rounding: Annotated[
-        Optional[str], flag("residual, stochastic or nearest [residual]; spiking: [stochastic] or nearest.")
+    given: Given,
+    output: Output,
+    nir: Annotated[
+        Optional[Path], flag("Write the learned spiking network as a NIR graph, a .nir file.", panel=OUTPUT)
     ] = None,
-    seed: options.Seed = None,
-    residual_bits: options.ResidualBits = None,
-    input_bits: options.InputBits = None,
-    activation: options.Activation = None,
-    output: options.Output = None,
-    feedback: options.Feedback = None,
-    hidden_rate: options.HiddenRate = None,
-    output_rate: options.OutputRate = None,
-    halve_every: options.HalveEvery = None,
-    range_exponent: options.RangeExponent = None,
-    event_threshold: options.EventThreshold = None,
-    dead_zone: options.DeadZone = None,
-    accumulator_bits: options.AccumulatorBits = None,
-    update_gate: options.UpdateGate = None,
-    margin: options.Margin = None,
-    strict: options.Strict = None,
-    spiking: options.Spiking = False,
-    neuron: options.Neuron = None,
-    reset: options.Reset = None,
-    threshold: options.Threshold = None,
-    leak: options.Leak = None,
-    refractory: options.Refractory = None,
-    gate_on: options.GateOn = None,
-    delay: options.Delay = None,
-    hidden_shift: options.HiddenShift = None,
-    output_shift: options.OutputShift = None,
-    code: options.Code = None,
-    steps: options.Steps = None,
-    step_time: options.StepTime = None,
-    first_label: options.FirstLabel = None,
-    label_period: options.LabelPeriod = None,
-    window: options.Window = None,
-    stride: options.Stride = None,
-    delta: options.Delta = None,
-    start: options.Start = None,
-    plot: Annotated[
-        Optional[Path], flag("Draw raster, membranes and weights of a spiking network: .png or .svg.")
-    ] = None,
-    nir: Annotated[Optional[Path], flag("Write the learned spiking network as a NIR graph: a .nir file.")] = None,
-    processor: Annotated[
-        Optional[str], flag("Price on this processor, by name or .toml file [engine-28nm, spiking loihi-like].")
-    ] = None,
-    out: options.Out = None,
-    resume: options.Resume = False,
-    overwrite: options.Overwrite = False,
-    json: options.ReportAsJson = False,
 ) -> None:
     """Learn a data set online, in integers, and report accuracy and every access."""
-    flags = dict(locals())
-    from edgelearn.config import RunConfig, make_config, read_toml
+    from edgelearn.config import make_config, read_toml
     from edgelearn.runs.checkpoint import Interrupted, saved_settings
     from edgelearn.runs.dataset import run as run_config
 
-    if resume and out is None:
+    out = output.out
+    if output.resume and out is None:
         raise UserError("--resume needs the folder of the interrupted run; give --out DIR")
-    settings = saved_settings(out) if resume and out is not None else {}
-    if config is not None:
-        settings |= read_toml(config)
-    settings |= given_settings(flags, RunConfig, bool(spiking or settings.get("spiking")))
+    settings = saved_settings(out) if output.resume and out is not None else {}
+    if output.config is not None:
+        settings |= read_toml(output.config)
+    is_spiking = bool(given.get("spiking") or settings.get("spiking"))
+    settings = with_given(settings, given, is_spiking, plot=output.plot, nir=nir)
     try:
-        if settings.get("spiking"):
-            _run_spiking(settings, out, resume, overwrite, plot, nir, json)
+        if is_spiking:
+            _run_spiking(settings, output, nir)
             return
         resolved = make_config(settings)
-        report, speed = with_progress(resolved, lambda show: run_config(resolved, out, resume, overwrite, show))
+        report, speed = with_progress(
+            resolved, lambda show: run_config(resolved, out, output.resume, output.overwrite, show)
+        )
     except Interrupted as interrupt:
         hint = f"; continue with: edgelearn run --resume --out {interrupt.folder}" if interrupt.folder else ""
         print(f"edgelearn: interrupted{hint}", file=sys.stderr)
         raise typer.Exit(130) from None
-    if json:
+    if output.json:
         sys.stdout.write(report.to_json())
     else:
         _print_report(report, speed, out)
 
 
-def _run_spiking(
-    settings: dict[str, Any],
-    out: Path | None,
-    resume: bool,
-    overwrite: bool,
-    plot: Path | None,
-    nir: Path | None,
-    json: bool,
-) -> None:
+def _run_spiking(settings: dict[str, Any], output: Output, nir: Path | None) -> None:
     from rich.console import Console
 
     from edgelearn.config import SpikingConfig, validated
@@ -129,6 +69,7 @@ def _run_spiking(
     from edgelearn.runs.spiking import run_spiking
 
     resolved = validated(SpikingConfig, settings)
+    out, plot = output.out, output.plot
     for path in (plot, nir):
         if path is not None and out is not None and path.parent == out:
             make_folder(out)
@@ -140,7 +81,9 @@ def _run_spiking(
         from edgelearn.spiking.nir_graph import check_nir
 
         check_nir(nir, resolved.neuron or "lif", out)
-    found, speed = _with_spiking_progress(resolved, lambda show: run_spiking(resolved, out, resume, overwrite, show))
+    found, speed = _with_spiking_progress(
+        resolved, lambda show: run_spiking(resolved, out, output.resume, output.overwrite, show)
+    )
     written = [f"{out}/report.json, config.toml, weights.npz"] if out is not None else []
     if plot is not None:
         found.plot(plot)
@@ -150,7 +93,7 @@ def _run_spiking(
 
         export_nir(found.learner, nir, found.shown.step_s)
         written.append(f"{nir}, {nir.with_suffix('.json').name}")
-    if json:
+    if output.json:
         sys.stdout.write(found.report.to_json())
         return
     from edgelearn.reports.costs import print_spiking_cost

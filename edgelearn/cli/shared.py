@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
-    from edgelearn.config import RunConfig, Settings
+    from edgelearn.config import RunConfig
     from edgelearn.runs import epochs
 
 
@@ -18,22 +18,26 @@ _Result = TypeVar("_Result")
 _Show = Callable[["epochs.Progress", int], None]  # progress, number of training samples
 
 
-def given_settings(flags: dict[str, Any], rate: type[Settings], spiking: bool) -> dict[str, Any]:
-    """Return the settings that were typed; those of the other kind of network are refused."""
-    from edgelearn.config import SpikingConfig
+def with_given(settings: dict[str, Any], given: dict[str, Any], spiking: bool, **own: Any) -> dict[str, Any]:
+    """Return settings and the typed ones over them; those of the other kind of network are refused.
 
-    own, other = (SpikingConfig, rate) if spiking else (rate, SpikingConfig)
-    for key, value in flags.items():
-        foreign = key in other.model_fields or (key in ("plot", "nir") and not spiking)
-        if value is not None and value is not False and foreign and key not in own.model_fields:
-            name = key.replace("_", "-")
-            raise UserError(
-                f"--{name} is for rate networks; leave it out with --spiking"
-                if spiking
-                else f"--{name} is for spiking networks; give --spiking too"
-            )
-    given = {key: value for key, value in flags.items() if key in own.model_fields and value is not None}
-    return given | ({"spiking": True} if spiking else {})
+    Parameters
+    ----------
+    own : flags that are no settings and are for spiking networks only
+    """
+    from edgelearn.config import RunConfig, SpikingConfig
+
+    kind = SpikingConfig if spiking else RunConfig
+    foreign = [key for key in given if key not in kind.model_fields]
+    foreign += [key for key, value in own.items() if value is not None and not spiking]
+    if foreign:
+        flag = f"--{foreign[0].replace('_', '-')}"
+        raise UserError(
+            f"{flag} is for rate networks; leave it out with --spiking"
+            if spiking
+            else f"{flag} is for spiking networks; give --spiking too"
+        )
+    return settings | given | ({"spiking": True} if spiking else {})
 
 
 def with_progress(config: RunConfig, learn: Callable[[_Show], _Result]) -> tuple[_Result, float | None]:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn.cli import options
-from edgelearn.cli.options import flag
+from edgelearn.cli.flags import Json, command, flag, group
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,18 +18,16 @@ if TYPE_CHECKING:
     from edgelearn.studies.analysis import Front, Group
     from edgelearn.studies.page_data import Source, Table
 
-app = typer.Typer(no_args_is_help=True, help="Studies: what the table of a sweep says.")
-
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `edgelearn sweep --out` wrote.")]
-Within = Annotated[float, flag("Smallest bits within so many percentage points [1].")]
-Reference = Annotated[str, flag("Of what: the widest bits, the best, or an accuracy in percent [widest].")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study, as `edgelearn sweep --out` writes.")]
+Within = Annotated[float, flag("Tolerance of the smallest sufficient width, in percentage points [1].")]
+Reference = Annotated[str, flag("Accuracy that the tolerance refers to: widest, best, or percent [widest].")]
 RUNS_SIDE_BY_SIDE = 5
 _ON_THE_PAGE = ("latency_us", "memory_bits", "buffered_bits", "saturations")  # and in --json, not in the terminal
 
 
-@app.command("show")
-def show(folder: Folder, within: Within = 1.0, reference: Reference = "widest", json: options.AsJson = False) -> None:
-    """Say what a study found: means and intervals over seeds, the smallest bits that do, what failed."""
+@command(example="edgelearn study show study")
+def show(folder: Folder, within: Within = 1.0, reference: Reference = "widest", json: Json = False) -> None:
+    """Summarise a study: means and confidence intervals over seeds, smallest sufficient widths, failures."""
     from edgelearn.studies.analysis import BITS, measures_of, smallest_bits
     from edgelearn.studies.page import heading
     from edgelearn.studies.page_data import contents_of, open_study
@@ -80,15 +77,15 @@ def show(folder: Folder, within: Within = 1.0, reference: Reference = "widest", 
             _print_shown(console, contents.tables[key])
 
 
-@app.command("compare")
+@command(example="edgelearn study compare study --by rule")
 def compare_settings(
     folder: Folder,
-    by: Annotated[Optional[str], flag("Axis whose values are compared [rule, or the first axis].")] = None,
-    column: Annotated[str, flag("Column that is compared [accuracy_percent].")] = "accuracy_percent",
-    baseline: Annotated[Optional[str], flag("Value that the others are compared with [every pair].")] = None,
-    json: options.AsJson = False,
+    by: Annotated[Optional[str], flag("Axis to compare along [rule, or the first axis].")] = None,
+    column: Annotated[str, flag("Column to compare [accuracy_percent].")] = "accuracy_percent",
+    baseline: Annotated[Optional[str], flag("Value to compare the others with [every pair].")] = None,
+    json: Json = False,
 ) -> None:
-    """Compare two settings seed by seed: the mean difference over the seeds both have, with its 95 % interval."""
+    """Compare settings seed by seed: mean paired difference with its 95 % confidence interval."""
     from edgelearn.studies.analysis import groups_of, measures_of, paired, series_axis
     from edgelearn.studies.formatting import scale_for, shown, title_of
     from edgelearn.studies.page_data import open_study
@@ -144,17 +141,17 @@ def compare_settings(
     _print_rows(console, rows)
 
 
-@app.command("pareto")
+@command(example="edgelearn study pareto study --columns accuracy_percent,area_um2")
 def fronts(
     folder: Folder,
     columns: Annotated[
         str,
-        flag("Columns, accuracy up and costs down; NAME:up or NAME:down says otherwise [accuracy_percent,energy_pj]."),
+        flag("Columns; accuracy up, costs down, or NAME:up, NAME:down [accuracy_percent,energy_pj]."),
     ] = "accuracy_percent,energy_pj",
-    processor: Annotated[Optional[str], flag("Processor of columns that have one [each].")] = None,
-    json: options.AsJson = False,
+    processor: Annotated[Optional[str], flag("Processor of priced columns [each].")] = None,
+    json: Json = False,
 ) -> None:
-    """List the settings that no other beats in all columns, and what energy buys along them."""
+    """List the Pareto front of settings, and the accuracy gained per energy along it."""
     from edgelearn.studies.analysis import groups_of, pareto, processors_of
     from edgelearn.studies.page_data import open_study
 
@@ -186,14 +183,15 @@ def fronts(
             console.print(f"not judged, a value is missing{why}: {groups[index].name}", soft_wrap=True)
 
 
+@command(example="edgelearn report study --out study.html")
 def report(
     folder: Folder,
-    out: Annotated[Optional[Path], flag("File to write [DIR/report.html, or DIR/report.md].")] = None,
-    markdown: Annotated[bool, flag("Write Markdown, for an appendix.", "--markdown")] = False,
+    out: Annotated[Optional[Path], flag("File [DIR/report.html or DIR/report.md].")] = None,
+    markdown: Annotated[bool, flag("Write Markdown instead of HTML.", "--markdown")] = False,
     within: Within = 1.0,
     reference: Reference = "widest",
 ) -> None:
-    """Write the page of a study: one HTML file with tables and plots that needs no network."""
+    """Write the report of a study: one self-contained HTML file with tables and plots."""
     from edgelearn.files import write_text
     from edgelearn.studies.page import to_html, to_markdown
     from edgelearn.studies.page_data import contents_of, open_study
@@ -206,14 +204,15 @@ def report(
     typer.echo(f"written: {path}")
 
 
+@command(example="edgelearn compare results-drtp results-bp")
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN RUN ...", help="Folders that --out wrote, or report.json.")
+        list[Path], typer.Argument(metavar="RUN RUN ...", help="Folders of finished runs, or report.json files.")
     ],
-    everything: Annotated[bool, flag("Settings and results that are the same, too.", "--all")] = False,
-    json: options.AsJson = False,
+    everything: Annotated[bool, flag("Print equal settings and results, too.", "--all")] = False,
+    json: Json = False,
 ) -> None:
-    """Lay finished runs side by side: the settings that differ and the results that differ."""
+    """Compare finished runs: the settings and the results that differ."""
     from edgelearn.studies.compare import compare_runs
 
     comparison = compare_runs(runs)
@@ -453,3 +452,8 @@ def _print_json(content: Any) -> None:
     import json
 
     sys.stdout.write(json.dumps(content, indent=1) + "\n")
+
+
+commands = group(
+    "Analyse the results of a sweep.", {"Commands": {"show": show, "compare": compare_settings, "pareto": fronts}}
+)

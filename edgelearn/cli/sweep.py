@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn.cli.options import flag
+from edgelearn.cli.flags import Given, command, flag
 from edgelearn.cli.shared import usable_processors
 from edgelearn.errors import UserError
 
@@ -18,57 +18,68 @@ if TYPE_CHECKING:
     from edgelearn.studies.sweep import Outcome, SweepProgress
 
 DEFAULT_FOLDER = Path("study")
-Values = Optional[str]
 
 
+SETTINGS = (
+    "data", "net", "epochs", "limit", "bits", "rule", "rounding", "residual_bits", "feedback", "hidden_rate",
+    "output_rate",
+)  # fmt: skip
+STUDY, CELLS, EXECUTION = "Study", "Seeds, prices and rates", "Execution"
+
+
+@command(
+    "RunConfig",
+    "StreamConfig",
+    "SpikingConfig",
+    only=SETTINGS,
+    as_text=True,
+    example="edgelearn sweep --bits 2,4,8 --rule drtp,dfa,bp --seeds 5",
+)
 def sweep(
-    config: Annotated[Optional[Path], flag("TOML file of a study; flags win over it.")] = None,
-    question: Annotated[Optional[str], flag("What the study is to answer, in words.")] = None,
-    kind: Annotated[Optional[str], flag("What a cell is: run, stream or spiking [run].")] = None,
-    data: Annotated[Values, flag("Data sets, streams or files [digits; drift with --kind stream].")] = None,
-    net: Annotated[Values, flag("Layer sizes, e.g. 784-500-10,784-100-10.")] = None,
-    epochs: Annotated[Values, flag("Passes over the training samples.")] = None,
-    limit: Annotated[Values, flag("First N samples only.")] = None,
-    bits: Annotated[Values, flag("View bits of a weight, e.g. 2,4,8.")] = None,
-    rule: Annotated[Values, flag("Learning rules, e.g. drtp,dfa,bp.")] = None,
-    rounding: Annotated[Values, flag("residual, stochastic, nearest.")] = None,
-    residual_bits: Annotated[Values, flag("Bits under the view, e.g. 0,4,8.")] = None,
-    feedback: Annotated[Values, flag("int8, ternary, sign, lfsr.")] = None,
-    hidden_rate: Annotated[Values, flag("Rates of hidden layers, exponents of two.")] = None,
-    output_rate: Annotated[Values, flag("Rates of the output layer, exponents of two.")] = None,
+    given: Given,
+    config: Annotated[Optional[Path], flag("TOML file of a study; flags take precedence.", panel=STUDY)] = None,
+    question: Annotated[Optional[str], flag("Question that the study answers, in words.", panel=STUDY)] = None,
+    kind: Annotated[
+        Optional[str], flag("Kind of cell: {} [run].", panel=STUDY, choices="edgelearn.studies.cell:KINDS")
+    ] = None,
     axis: Annotated[
-        Optional[list[str]], flag("Any setting and its values: KEY=V1,V2; again for more.", "--axis")
+        Optional[list[str]], flag("Any setting and its values, KEY=V1,V2; repeatable.", "--axis", panel=STUDY)
     ] = None,
     fixed: Annotated[
-        Optional[list[str]], flag("Any setting and its value: KEY=VALUE; again for more.", "--set")
+        Optional[list[str]], flag("Any setting and its value, KEY=VALUE; repeatable.", "--set", panel=STUDY)
     ] = None,
-    seeds: Annotated[Optional[int], flag("How many seeds each cell runs with, from 0 on [1].")] = None,
-    seed: Annotated[Optional[str], flag("The seeds themselves, e.g. 3,7.")] = None,
+    seeds: Annotated[Optional[int], flag("Number of seeds per cell, from 0 [1].", panel=CELLS)] = None,
+    seed: Annotated[Optional[str], flag("Seeds, e.g. 3,7.", panel=CELLS)] = None,
     processors: Annotated[
-        Optional[str], flag("Price every cell on these, names or .toml files [engine-28nm; loihi-like of spikes].")
+        Optional[str],
+        flag(
+            "Processors to price every cell on, names or .toml files [engine-28nm; spiking: loihi-like].", panel=CELLS
+        ),
     ] = None,
     tune: Annotated[
-        bool, flag("Choose the learning rates of every group of cells first, on samples held out.", "--tune")
+        bool, flag("Tune the learning rates of every group of cells first, on held-out samples.", "--tune", panel=CELLS)
     ] = False,
-    jobs: Annotated[Optional[int], flag("Cells at a time on this machine [one a processor].")] = None,
-    backend: Annotated[str, flag("Where cells run: processes, threads, dask or ray [processes].")] = "processes",
+    jobs: Annotated[Optional[int], flag("Parallel cells on this machine [one per processor].", panel=EXECUTION)] = None,
+    backend: Annotated[
+        str,
+        flag("Executor: {} [processes].", panel=EXECUTION, choices="edgelearn.studies.executor:BACKENDS"),
+    ] = "processes",
     scheduler: Annotated[
-        Optional[str], flag("Address of a dask or ray cluster, e.g. tcp://HOST:8786 [one of --jobs is started].")
+        Optional[str],
+        flag("Address of a dask or ray cluster, e.g. tcp://HOST:8786 [a local one of --jobs].", panel=EXECUTION),
     ] = None,
-    out: Annotated[Optional[Path], flag("Folder of the study [study].")] = None,
+    out: Annotated[Optional[Path], flag("Folder of the study [study].", panel=EXECUTION)] = None,
     extend: Annotated[
-        bool, flag("Put this study in the place of another one in --out; cells of both are kept.", "--extend")
+        bool, flag("Replace another study in --out and keep the cells of both.", "--extend", panel=EXECUTION)
     ] = False,
-    overwrite: Annotated[bool, flag("Remove another study in --out.", "--overwrite")] = False,
-    retry: Annotated[bool, flag("Run cells that failed again.", "--retry")] = False,
-    json: Annotated[bool, flag("Print how it ended as JSON.", "--json")] = False,
+    overwrite: Annotated[bool, flag("Remove another study in --out.", "--overwrite", panel=EXECUTION)] = False,
+    retry: Annotated[bool, flag("Run failed cells again.", "--retry", panel=EXECUTION)] = False,
+    json: Annotated[bool, flag("Print the outcome as JSON.", "--json", panel=EXECUTION)] = False,
 ) -> None:
     """Run a grid of configurations into one table: accuracy, counters and costs of every cell.
 
-    One value fixes a setting, several make an axis of the grid. The same command continues what was interrupted.
-
-    For example: edgelearn sweep --bits 2,4,8 --rule drtp,dfa,bp,shallow --seeds 5 --processors engine-28nm,cortex-m4
-    Exit code 0: all cells done, 1: some failed, 2: cannot be run.
+    One value fixes a setting, several values separated by commas make an axis of the grid. The same command continues
+    an interrupted sweep. Exit code: 0 all cells done, 1 some failed, 2 cannot be run.
     """
     flags = dict(locals())
     from edgelearn.studies.plan import Plan
@@ -136,8 +147,7 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
 
 def _typed(flags: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """Return settings, the text of their values and whether that is one value, in the order of the help."""
-    plain = ("data", "net", "epochs", "limit", "bits", "rule", "rounding", "residual_bits", "feedback")
-    typed = [(key, flags[key], False) for key in (*plain, "hidden_rate", "output_rate") if flags[key] is not None]
+    typed = [(key, text, False) for key in SETTINGS if (text := flags["given"].get(key)) is not None]
     for option, key in (("--axis", "axis"), ("--set", "fixed")):
         for text in flags[key] or ():
             name, equals, values = text.partition("=")

@@ -8,88 +8,42 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn.cli import options
-from edgelearn.cli.options import flag
-from edgelearn.cli.shared import given_settings, with_progress
+from edgelearn.cli.flags import OUTPUT, Config, Details, Given, Json, command, flag
+from edgelearn.cli.shared import with_given, with_progress
 from edgelearn.errors import UserError, unknown
 
 if TYPE_CHECKING:
     pass
 
 
+@command("RunConfig", "SpikingConfig", without=("processor",), example="edgelearn validate --rule drtp --bits 8")
 def validate(
-    config: options.Config = None,
-    data: options.Data = None,
-    label_column: options.LabelColumn = None,
-    classes: options.Classes = None,
-    limit: options.Limit = None,
-    test_fraction: options.TestFraction = None,
-    validation_fraction: options.ValidationFraction = None,
-    rule: options.Rule = None,
-    net: options.Net = None,
-    bits: options.Bits = None,
-    residual_bits: options.ResidualBits = None,
-    rounding: options.Rounding = None,
-    input_bits: options.InputBits = None,
-    activation: options.Activation = None,
-    output: options.Output = None,
-    feedback: options.Feedback = None,
-    hidden_rate: options.HiddenRate = None,
-    output_rate: options.OutputRate = None,
-    halve_every: options.HalveEvery = None,
-    range_exponent: options.RangeExponent = None,
-    event_threshold: options.EventThreshold = None,
-    dead_zone: options.DeadZone = None,
-    accumulator_bits: options.AccumulatorBits = None,
-    update_gate: options.UpdateGate = None,
-    margin: options.Margin = None,
-    strict: options.Strict = None,
-    epochs: options.Epochs = None,
-    seed: options.Seed = None,
-    spiking: options.Spiking = False,
-    neuron: options.Neuron = None,
-    reset: options.Reset = None,
-    threshold: options.Threshold = None,
-    leak: options.Leak = None,
-    refractory: options.Refractory = None,
-    gate_on: options.GateOn = None,
-    delay: options.Delay = None,
-    hidden_shift: options.HiddenShift = None,
-    output_shift: options.OutputShift = None,
-    code: options.Code = None,
-    steps: options.Steps = None,
-    step_time: options.StepTime = None,
-    first_label: options.FirstLabel = None,
-    label_period: options.LabelPeriod = None,
-    window: options.Window = None,
-    stride: options.Stride = None,
-    delta: options.Delta = None,
-    start: options.Start = None,
+    given: Given,
     against: Annotated[
-        Optional[str],
-        flag("torch: the float twin of a rate network; brian2: a spiking network, word for word [torch]."),
+        Optional[str], flag("Reference: torch (rate network) or brian2 (spiking network) [torch].", panel="Reference")
     ] = None,
-    out: Annotated[Optional[Path], flag("Folder for validation.json.")] = None,
-    json: options.ReportAsJson = False,
+    config: Config = None,
+    out: Annotated[Optional[Path], flag("Folder for validation.json.", panel=OUTPUT)] = None,
+    details: Details = False,
+    json: Json = False,
 ) -> None:
-    """Run beside a reference: a rate network beside its float twin in torch, a spiking one beside Brian2.
+    """Compare a run with a reference: a rate network with its float twin in torch, a spiking network with Brian2.
 
-    For a rate network: how far the two come apart, and where precision is lost. For a spiking one (--against
-    brian2, the first 40 samples or --limit): whether every spike, membrane, trace and weight is the same, and where
-    the first difference is. Exit code 0: the run follows its reference, 1: it does not, 2: cannot be run.
+    The torch twin shows how far the two diverge, and where precision is lost. Brian2 (the first 40 samples, or
+    --limit) is compared spike by spike and word by word. Exit code: 0 the run follows its reference, 1 it does not,
+    2 it cannot be run.
     """
-    flags = dict(locals())
-    from edgelearn.config import RunConfig, make_config, read_toml
+    from edgelearn.config import make_config, read_toml
 
     if against not in (None, "torch", "brian2"):
         raise unknown("reference", against, ("torch", "brian2"))
     settings = read_toml(config) if config is not None else {}
-    is_spiking = bool(spiking or settings.get("spiking") or against == "brian2")
+    is_spiking = bool(given.get("spiking") or settings.get("spiking") or against == "brian2")
     if is_spiking and against == "torch":
         raise UserError("a spiking network is compared with Brian2; give --against brian2")
-    settings |= given_settings(flags, RunConfig, is_spiking)
+    settings = with_given(settings, given, is_spiking)
     if is_spiking:
-        if epochs is not None:
+        if "epochs" in given:
             raise UserError("--epochs is not for --against brian2, which compares one pass over the first samples")
         _validate_spiking(settings, out, json)
         return

@@ -202,7 +202,7 @@ class Slow:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"when_late": "wait"}, "'wait' is not known; known: drop, skip-update"),
+        ({"when_late": "wait"}, "setting 'when_late' = 'wait' is not allowed; give one of drop, skip-update"),
         ({"battery": "AA"}, "setting 'battery': 'AA' is not a battery"),
         ({"sample_rate": "50"}, "setting 'sample_rate': '50' is not a frequency"),
         ({"hidden": "-1"}, "hidden '-1' cannot be read"),

@@ -1,0 +1,226 @@
+"""Commands made from settings: a flag's name, type, limits and help come from a field of a settings class."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar, get_type_hints
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    from edgelearn.config import Declared
+
+WIDEST = 120  # columns of a help text on a wide terminal
+OUTPUT = "Run and output"
+Given = dict[str, Any]  # settings that were typed, by field
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def flag(text: str, *names: str, panel: str = "Options", choices: str = "") -> Any:
+    """Return a flag that is no setting.
+
+    Parameters
+    ----------
+    text : its help, the default in brackets at the end
+    names : of the flag, where it is not that of the parameter
+    choices : table of the allowed names as "module:NAME"; the text says {} where they belong
+    """
+    text = text.replace("{}", f"{{{choices}}}")
+    return typer.Option(*names, help=text, show_default=False, rich_help_panel=panel)
+
+
+Config = Annotated[Optional[Path], flag("TOML file of settings; flags take precedence.", panel=OUTPUT)]
+Details = Annotated[bool, flag("Print the full report.", "--details", panel=OUTPUT)]
+Json = Annotated[bool, flag("Print as JSON.", "--json", panel=OUTPUT)]
+Plot = Annotated[Optional[Path], flag("Write a figure, .png or .svg.", panel=OUTPUT)]
+
+
+@dataclass(frozen=True)
+class Output:
+    """Flags of commands whose results go to a folder and can be continued from it."""
+
+    config: Config = None
+    out: Annotated[Optional[Path], flag("Folder for report.json, config.toml and results.", panel=OUTPUT)] = None
+    resume: Annotated[bool, flag("Continue the interrupted run in --out.", "--resume", panel=OUTPUT)] = False
+    overwrite: Annotated[bool, flag("Replace another run in --out.", "--overwrite", panel=OUTPUT)] = False
+    plot: Plot = None
+    details: Details = False
+    json: Json = False
+
+
+@dataclass(frozen=True)
+class _Spec:
+    """What `command` says of a function."""
+
+    kinds: tuple[str, ...]
+    only: tuple[str, ...]
+    without: tuple[str, ...]
+    as_text: bool
+    example: str
+
+
+_SPECS: dict[Callable[..., Any], _Spec] = {}
+
+
+def command(
+    *kinds: str, only: Sequence[str] = (), without: Sequence[str] = (), as_text: bool = False, example: str
+) -> Callable[[_Function], _Function]:
+    """Make a function a command.
+
+    Its parameter `given` stands for the flags of settings, a parameter whose type is a dataclass for its fields.
+
+    Parameters
+    ----------
+    kinds : settings classes of `edgelearn.config`, by name: a name imports nothing
+    only, without : settings to take, and to leave out
+    as_text : values stay as they are typed, for several of them
+    example : command line that ends the help
+    """
+
+    def mark(function: _Function) -> _Function:
+        _SPECS[function] = _Spec(kinds, tuple(only), tuple(without), as_text, example)
+        return function
+
+    return mark
+
+
+def declared_in(kinds: Sequence[str]) -> dict[str, list[tuple[str, Declared]]]:
+    """Return the settings of some classes by name: the kind and the declaration of each class that has it."""
+    found: dict[str, list[tuple[str, Declared]]] = {}
+    for name in kinds:
+        settings = getattr(import_module("edgelearn.config"), name)
+        for key, declared in settings.declared().items():
+            found.setdefault(key, []).append((settings.kind, declared))
+    return found
+
+
+def help_of(declared: Sequence[tuple[str, Declared]]) -> str:
+    """Return the help of a setting: meaning and limits of the first class, the defaults of all in brackets."""
+    first = declared[0][1]
+    defaults = [first.default_text]
+    defaults += [f"{kind}: {one.default_text}" for kind, one in declared[1:] if one.default_text != defaults[0]]
+    text = "; ".join(default for default in defaults if default)
+    return f"{first.text} [{text}]." if text else f"{first.text}."
+
+
+def _flag_of(name: str, declared: Sequence[tuple[str, Declared]], as_text: bool) -> inspect.Parameter:
+    first = declared[0][1]
+    kind = first.type if first.type in (int, float, bool) and not as_text else str
+    names = f"{first.flag}/--no-{first.flag[2:]}" if kind is bool and not first.switch else first.flag
+    option = flag(help_of(declared), names, panel=first.panel)
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Optional[kind], option]
+    )
+
+
+def _expanded(parameter: inspect.Parameter, spec: _Spec) -> Iterator[inspect.Parameter]:
+    """Give the flags that a parameter of a command's function stands for."""
+    if parameter.name == "given":
+        for name, declared in declared_in(spec.kinds).items():
+            if name not in spec.without and (not spec.only or name in spec.only):
+                yield _flag_of(name, declared, spec.as_text)
+    elif is_dataclass(parameter.annotation):
+        hints = get_type_hints(parameter.annotation, include_extras=True)
+        for field in fields(parameter.annotation):
+            yield parameter.replace(
+                name=field.name, kind=parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+            )
+    else:
+        yield parameter.replace(kind=parameter.KEYWORD_ONLY)
+
+
+def build(function: Callable[..., Any], name: str) -> Any:
+    """Return the command of a function that `command` marks."""
+    spec = _SPECS[function]
+    own = inspect.signature(function, eval_str=True).parameters.values()
+    flags = {parameter.name: list(_expanded(parameter, spec)) for parameter in own}
+
+    def call(**typed: Any) -> Any:
+        arguments: dict[str, Any] = {}
+        for parameter in own:
+            part = {one.name: typed[one.name] for one in flags[parameter.name]}
+            if parameter.name == "given":
+                arguments["given"] = {key: value for key, value in part.items() if value is not None}
+            elif is_dataclass(parameter.annotation):
+                arguments[parameter.name] = parameter.annotation(**part)  # type: ignore[operator]
+            else:
+                arguments |= part
+        return function(**arguments)
+
+    call.__doc__ = function.__doc__
+    call.__signature__ = inspect.Signature([one for part in flags.values() for one in part])  # type: ignore[attr-defined]
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    context = {"max_content_width": WIDEST}
+    app.command(name, cls=_Command, epilog=f"Example: {spec.example}", context_settings=context)(call)
+    return typer.main.get_command(app)
+
+
+def expand(text: str) -> str:
+    """Put the names of a table where a help text says {module:NAME}."""
+    from edgelearn.config import names_in
+
+    return re.sub(r"\{([\w.]+:\w+)\}", lambda match: ", ".join(names_in(match[1])), text)
+
+
+class _Command(TyperCommand):
+    """A command whose help has a line a flag, under the headings of the settings and without types."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for one in self.get_params(ctx):
+            help_text = expand(getattr(one, "help", None) or "")
+            if one.param_type_name == "argument":
+                panels.setdefault("Arguments", []).append((one.metavar or str(one.name).upper(), help_text))
+            elif one.name != "help":
+                panel = getattr(one, "rich_help_panel", None) or "Options"
+                panels.setdefault(panel, []).append(("/".join((*one.opts, *one.secondary_opts)), help_text))
+        for heading in sorted(panels, key=lambda heading: heading == OUTPUT):  # which comes last
+            with formatter.section(heading):
+                formatter.write_dl(panels[heading])
+
+
+class Group(TyperGroup):
+    """Commands under headings; one is imported and built when it is asked for."""
+
+    panels: Mapping[str, Mapping[str, Any]] = {}
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        found = self._found(cmd_name)
+        return found if found is None or isinstance(found, Group) else build(found, cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for heading, commands in self.panels.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, _first_sentence(self._found(name))) for name in commands])
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for commands in self.panels.values() for name in commands]
+
+    def _found(self, name: str) -> Any:
+        """Return the function or the group of a command, which may be told as "module:attribute"."""
+        found = {key: one for commands in self.panels.values() for key, one in commands.items()}.get(name)
+        if isinstance(found, str):
+            module, _, attribute = found.partition(":")
+            found = getattr(import_module(module), attribute)
+        return found
+
+
+def group(text: str, panels: Mapping[str, Mapping[str, Any]], callback: Callable[..., None] = lambda: None) -> Any:
+    """Return a group of commands: functions, groups, or where they are as "module:attribute", by heading and name."""
+    app = typer.Typer(cls=Group, help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    app.callback(context_settings={"max_content_width": WIDEST})(callback)
+    made: Any = typer.main.get_command(app)
+    made.panels = panels
+    made.commands = dict.fromkeys(made.list_commands(None))  # names, for "Did you mean"
+    return made
+
+
+def _first_sentence(command: Any) -> str:
+    text = command.help if isinstance(command, Group) else inspect.getdoc(command)
+    return " ".join(str(text).split("\n\n")[0].split())
