@@ -43,7 +43,7 @@ def _print_claims(rows: list[dict[str, Any]]) -> None:
 def reproduce(
     claims: Annotated[
         Optional[list[str]],
-        typer.Argument(metavar="ID...", help="Claims to reproduce, or list to list them all."),
+        typer.Argument(metavar="ID...", help="Claims to reproduce; `edgelearn reproduce list` prints them."),
     ] = None,
     cost: Annotated[
         Optional[str], flag("Reproduce all claims of this cost: {}.", choices="edgelearn.reproduction.catalog:COSTS")

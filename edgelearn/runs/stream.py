@@ -48,7 +48,6 @@ from hw_models.processor import AnyProcessor, find_processor
 from hw_models.unit_costs import Rates, rates
 
 DENSE_SAMPLE = 2**30  # units of energy in a sample of full activity: fine enough, and years of samples fit 64 bits
-LATE_POLICIES = ("drop", "skip-update")
 SECONDS_PER_DAY = 86_400.0
 LABEL_DRAWS = 4096  # rows whose labels are kept or hidden by one seed
 
@@ -445,8 +444,6 @@ def _timing(config: StreamConfig, source: Source) -> Timing:
         except ValueError as error:
             raise UserError(f"setting '{key}': {error}") from None
 
-    if config.when_late not in LATE_POLICIES:
-        raise UserError(f"setting 'when_late': '{config.when_late}' is not known; known: {', '.join(LATE_POLICIES)}")
     try:
         joules = battery_joules(config.battery)
     except ValueError as error:

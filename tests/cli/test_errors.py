@@ -12,8 +12,8 @@ from tests.cli.runner import QUICK, edgelearn
 
 CASES = {
     "unknown rule": (["--rule", "drpt"], "rule 'drpt' is not known; known: bp, dfa, drtp, fa, mdfa, sdfa, shallow. Did you mean 'drtp'?"),
-    "one bit": (["--bits", "1"], "weights of 1 bits cannot be built; --bits takes 2 to 16"),
-    "forty bits": (["--bits", "40"], "weights of 40 bits cannot be built; --bits takes 2 to 16"),
+    "one bit": (["--bits", "1"], "setting 'bits' = 1 is not allowed; give a whole number, 2 to 16"),
+    "forty bits": (["--bits", "40"], "setting 'bits' = 40 is not allowed; give a whole number, 2 to 16"),
     "too many residual bits": (["--bits", "12", "--residual-bits", "8"], "more than 16; use --residual-bits 4 or fewer"),
     "residual bits with nearest": (["--rounding", "nearest", "--residual-bits", "2"], "use --rounding residual"),
     "unknown rounding": (["--rounding", "up"], "rounding 'up' is not known; known: nearest, residual, stochastic."),
@@ -24,8 +24,8 @@ CASES = {
     "net that cannot be read": (["--net", "64x10"], "net '64x10' cannot be read; write layer sizes"),
     "zero layer": (["--net", "64-0-10"], "net '64-0-10' cannot be read"),
     "accumulator": (["--bits", "16", "--input-bits", "8", "--net", "64-3000-10"], "the accumulator of layer 2 could overflow"),
-    "zero epochs": (["--epochs", "0"], "setting 'epochs' = 0 is not allowed"),
-    "rate": (["--hidden-rate", "3"], "exponents from -20 to 0 are allowed"),
+    "zero epochs": (["--epochs", "0"], "setting 'epochs' = 0 is not allowed; give a whole number, 1 or more"),
+    "rate": (["--hidden-rate", "3"], "setting 'hidden_rate' = 3 is not allowed; give a whole number, -20 to 0"),
     "unknown class": (["--classes", "3,x"], "class 'x' is not in digits; it has 0, 1, 2"),
     "residual without bits": (["--rounding", "residual", "--residual-bits", "0"], "use --rounding nearest"),
     "one class": (["--classes", "3"], "at least two different classes are needed"),

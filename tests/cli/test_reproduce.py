@@ -49,7 +49,7 @@ def test_results_as_json(tmp_path):
 
 def test_help_says_how(tmp_path):
     text = " ".join(edgelearn("reproduce", "--help", cwd=tmp_path).stdout.split())
-    for part in ("reproduce list", "--cost", "--quick", "Exit code 0: reproduced, 1: differs"):
+    for part in ("reproduce list", "--cost", "--quick", "Exit code: 0 reproduced, 1 differs"):
         assert part in text
 
 

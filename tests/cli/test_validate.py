@@ -55,7 +55,7 @@ def test_a_run_that_does_not_follow_its_twin_gives_1(tmp_path, form):
 
 def test_help_says_what_the_exit_code_tells(tmp_path):
     text = " ".join(edgelearn("validate", "--help", cwd=tmp_path).stdout.split())
-    assert "Exit code 0: the run follows its reference, 1: it does not, 2: cannot be run." in text
+    assert "Exit code: 0 the run follows its reference, 1 it does not, 2 it cannot be run." in text
 
 
 @pytest.mark.parametrize(

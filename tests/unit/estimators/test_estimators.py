@@ -282,7 +282,7 @@ def test_features_that_cannot_be_learned_are_named():
         ({"random_state": -1}, "setting 'seed' = -1 is not allowed"),
         ({"one_output": True}, "one_output stands for two classes, not for 3"),
         ({"encoder": "levles"}, "Did you mean 'levels'"),
-        ({"time_constant": 99}, "time_constant 99 cannot be built"),
+        ({"time_constant": 99}, "setting 'time_constant' = 99 is not allowed; give a whole number, 0 to 24"),
     ],
 )
 def test_settings_that_cannot_be_are_named(params, message):

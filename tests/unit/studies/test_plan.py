@@ -90,7 +90,7 @@ def test_an_id_is_of_kind_and_settings_but_not_of_the_processor():
         ({"axes": {"bits": []}}, "axis 'bits' is .*; give a list of values"),
         ({"axes": {"bits": [2, 2]}}, "axis 'bits' holds a value twice: 2, 2; give each once"),
         ({"axes": {"rule": ["drtp", "drpt"]}}, "rule 'drpt' is not known"),
-        ({"axes": {"bits": [8, 99]}}, "weights of 99 bits cannot be built"),
+        ({"axes": {"bits": [8, 99]}}, "setting 'bits' = 99 is not allowed; give a whole number, 2 to 16"),
         ({"settings": {"rule": "drpt"}}, "rule 'drpt' is not known"),
         ({"settings": {"net": "8"}}, "net '8'"),
         ({"settings": {"bits": 4}, "axes": {"bits": [2, 8]}}, "setting 'bits' is fixed and an axis; give it once"),
