@@ -118,13 +118,13 @@ class Task:
 
 WATCH = {"window": 100, "stride": 50, "features": "statistics"}
 TASKS = {
-    "gas-drift": Task({}, "gas-drift", rate="1 Hz", note="chronological; one row a second taken for the clock"),
+    "gas-drift": Task({}, "gas-drift", rate="1 Hz", note="chronological; one row per second taken for the clock"),
     "wisdm": Task({}, "wisdm", "1600-1624", note="learned on subjects 1600-1624, scored on the others"),
     "elec2": Task({}, "elec2", note="chronological"),
     "watch": Task(
         WATCH,
         "watch",
-        note="recordings as stored; windows of 2 s, one a second",
+        note="recordings as stored; windows of 2 s, one per second",
     ),
     "watch-late": Task(
         WATCH | {"label_delay": 40},
@@ -358,11 +358,11 @@ def table(name: str, rows: list[dict[str, Any]]) -> list[str]:
     rules = [row for row in rows if "bits" in row]
     first = rules[0]
     lines = [
-        f"**{name}**: {TASKS[name].note}; {first['scored']:,} of {first['rows']:,} rows scored; most frequent class "
-        f"{100 * first['majority']:.1f} %, the label before {100 * first['no_change']:.1f} %",
+        f"**{name}**: {TASKS[name].note}; {first['scored']:,} of {first['rows']:,} rows scored; majority class "
+        f"{100 * first['majority']:.1f} %, no-change {100 * first['no_change']:.1f} %",
         "",
-        "| | accuracy | rows learned | weights changed a row | events a row | energy a row, 28 nm engine | Cortex-M4 "
-        "| rows/s at most | dropped |",
+        "| | accuracy | rows learned | weights changed per row | events per row | energy per row, 28 nm engine "
+        "| Cortex-M4 | maximum rows/s | dropped |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rules:
