@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from edgelearn.cli import app
+from edgelearn.cli import root
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -63,21 +62,26 @@ def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
+def subcommands(command: Any) -> dict[str, Any]:
+    """Return the commands of a group by name; none of a command."""
+    return {name: command.get_command(None, name) for name in getattr(command, "list_commands", lambda _: [])(None)}
+
+
 def resolve(words: list[str]) -> tuple[Any, list[str]]:
     """Return the command that words name and what is left of them."""
-    command: Any = typer.main.get_command(app)
-    rest = words[1:]
-    while hasattr(command, "commands"):
+    command, rest = root(), words[1:]
+    while known := subcommands(command):
         assert rest, f"{' '.join(words)}: names no command"
-        assert rest[0] in command.commands, f"{' '.join(words)}: there is no command '{rest[0]}'"
-        command, rest = command.commands[rest[0]], rest[1:]
+        assert rest[0] in known, f"{' '.join(words)}: there is no command '{rest[0]}'"
+        command, rest = known[rest[0]], rest[1:]
     return command, rest
 
 
 def flags_of(command: Any) -> set[str]:
-    if hasattr(command, "commands"):
-        return {flag for sub in command.commands.values() for flag in flags_of(sub)}
-    return {"--help", *(flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts))}
+    inner = {flag for sub in subcommands(command).values() for flag in flags_of(sub)}
+    return (
+        inner | {"--help"} | {f for parameter in command.params for f in (*parameter.opts, *parameter.secondary_opts)}
+    )
 
 
 @pytest.mark.parametrize("path", PAGES, ids=by_path)
@@ -112,7 +116,7 @@ def test_commands_parse(path):
 
 @pytest.mark.parametrize("path", GUIDES, ids=by_path)
 def test_flags_in_the_text_exist(path):
-    known = flags_of(typer.main.get_command(app)) | OTHER_FLAGS
+    known = flags_of(root()) | OTHER_FLAGS
     text = prose(path.read_text(encoding="utf-8"))
     for code in re.findall(r"`([^`]+)`", text):
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", code):
