@@ -19,11 +19,14 @@ from pydantic.fields import FieldInfo
 
 from edgelearn.errors import UserError, unknown
 
-DATA, NETWORK, FORMATS, LEARNING = "Data", "Network", "Number formats", "Learning"
-SPARSITY, DEVICE, RUN = "Sparsity", "Processor and real time", "Run and output"
-SPIKING, CODING, PLASTICITY = "Spiking neurons", "Spiking input", "Spiking plasticity"
-FEATURES, EVALUATION = "Input features", "Labels and evaluation"
-TRACE, PREDICTORS, BUILT_IN = "Trace", "Predictors", "Built-in stream"
+# Panels of the help, in order; spiking networks and the results come last.
+PANELS = (
+    "Data", "Trace", "Predictors", "Built-in stream", "Network", "Learning", "Number formats", "Sparsity",
+    "Input features", "Labels and evaluation", "Processor and real time", "Spiking neurons", "Spiking input",
+    "Spiking plasticity", "Run and output",
+)  # fmt: skip
+DATA, TRACE, PREDICTORS, BUILT_IN, NETWORK, LEARNING, FORMATS, SPARSITY = PANELS[:8]
+FEATURES, EVALUATION, DEVICE, SPIKING, CODING, PLASTICITY, RUN = PANELS[8:]
 
 
 def setting(
@@ -60,7 +63,7 @@ class Declared:
     def __init__(self, name: str, field: FieldInfo) -> None:
         extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         self.name, self.help, self.default = name, field.description or "", field.default
-        self.panel: str = extra.get("panel", "Options")
+        self.panel: str = extra.get("panel", RUN)
         self.flag: str = extra.get("flag") or "--" + name.replace("_", "-")
         self._unset, self._table, self._unit = (extra.get(key, "") for key in ("unset", "choices", "unit"))
         kinds = get_args(field.annotation) if get_origin(field.annotation) in (Union, UnionType) else [field.annotation]
@@ -125,8 +128,9 @@ class Settings(BaseModel):
 
     @classmethod
     def declared(cls) -> dict[str, Declared]:
-        """Return the settings in the order of the class."""
-        return {name: Declared(name, field) for name, field in cls.model_fields.items()}
+        """Return the settings in the order of their panels."""
+        declared = [Declared(name, field) for name, field in cls.model_fields.items()]
+        return {one.name: one for one in sorted(declared, key=lambda one: PANELS.index(one.panel))}
 
     @field_validator("label_column", "hidden", mode="before", check_fields=False)
     @classmethod

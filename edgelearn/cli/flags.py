@@ -92,12 +92,14 @@ def command(
 
 def declared_in(kinds: Sequence[str]) -> dict[str, list[tuple[str, Declared]]]:
     """Return the settings of some classes by name: the kind and the declaration of each class that has it."""
+    from edgelearn import config
+
     found: dict[str, list[tuple[str, Declared]]] = {}
     for name in kinds:
-        settings = getattr(import_module("edgelearn.config"), name)
+        settings = getattr(config, name)
         for key, declared in settings.declared().items():
             found.setdefault(key, []).append((settings.kind, declared))
-    return found
+    return dict(sorted(found.items(), key=lambda item: config.PANELS.index(item[1][0][1].panel)))
 
 
 def help_of(declared: Sequence[tuple[str, Declared]]) -> str:
@@ -172,15 +174,15 @@ class _Command(TyperCommand):
     """A command whose help has a line a flag, under the headings of the settings and without types."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        panels: dict[str, list[tuple[str, str]]] = {}
+        panels: dict[str, list[tuple[str, str]]] = {"Arguments": []}
         for one in self.get_params(ctx):
             help_text = expand(getattr(one, "help", None) or "")
             if one.param_type_name == "argument":
-                panels.setdefault("Arguments", []).append((one.metavar or str(one.name).upper(), help_text))
+                panels["Arguments"].append((one.metavar or str(one.name).upper(), help_text))
             elif one.name != "help":
                 panel = getattr(one, "rich_help_panel", None) or "Options"
                 panels.setdefault(panel, []).append(("/".join((*one.opts, *one.secondary_opts)), help_text))
-        for heading in sorted(panels, key=lambda heading: heading == OUTPUT):  # which comes last
+        for heading in sorted(filter(panels.get, panels), key=lambda heading: heading == OUTPUT):  # which comes last
             with formatter.section(heading):
                 formatter.write_dl(panels[heading])
 

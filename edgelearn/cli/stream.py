@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from edgelearn.runs.kind import Result
 
 
-@command("StreamConfig", example='edgelearn stream own.csv --label-column activity --sample-rate "100 Hz"')
+@command("StreamConfig", example='edgelearn stream mine.csv --sample-rate "50 Hz" --out results')
 def stream(
     given: Given,
     output: Output,
-    source: Annotated[Optional[str], typer.Argument(metavar="[SOURCE]", help="Stream to learn, as --data.")] = None,
+    source: Annotated[Optional[str], typer.Argument(metavar="SOURCE", help="Stream to learn, as --data.")] = None,
 ) -> None:
     """Learn a stream of sensor data online: accuracy, drift, energy and real-time behaviour.
 
