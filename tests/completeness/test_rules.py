@@ -19,6 +19,8 @@ from edgelearn.spiking.network import design as spiking_design
 from tests.naive import branch_nets, float_rules, oracle
 from tests.oracle_pairs import assert_twins
 
+pytestmark = pytest.mark.kernel
+
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "edgelearn/docs/arithmetic.md"
 

@@ -22,6 +22,8 @@ from edgelearn.rules import RULES
 from hw_models.engine.schedule import assume, schedule, worked
 from tests.naive.oracle import RULES as PAPER
 
+pytestmark = pytest.mark.kernel
+
 NETS = [(7, 5, 3), (7, 5, 6, 3), (4, 9, 6, 5, 2)]
 
 # by signal and feedback: MACs, weight reads, weight writes, feedback words read, feedback words stored

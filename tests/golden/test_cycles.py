@@ -16,6 +16,8 @@ from hw_models.engine.schedule import PHASES, schedule, worked
 from tests.naive.engine import Engine, Work, work_of
 from tests.oracle_pairs import naive_twin
 
+pytestmark = pytest.mark.kernel
+
 Counts = dict[tuple[str, str, int], float]
 
 SIZES = [(5, 3), (5, 4, 1), (4, 9, 3), (5, 2, 3, 2), (4, 9, 1, 11, 4)]

@@ -11,6 +11,8 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.network.state import quantize
 
+pytestmark = pytest.mark.kernel
+
 
 def digest(*arrays) -> str:
     return hashlib.sha256(b"".join(np.ascontiguousarray(a, "<i8").tobytes() for a in arrays)).hexdigest()[:16]

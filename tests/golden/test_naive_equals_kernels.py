@@ -11,6 +11,8 @@ from edgelearn.network.spec import design
 from edgelearn.rules import RULES
 from tests.oracle_pairs import assert_twins
 
+pytestmark = pytest.mark.kernel
+
 SIZES = {1: (9, 4), 2: (9, 7, 4), 3: (9, 7, 6, 4)}
 
 

@@ -10,6 +10,8 @@ from edgelearn.rules import RULES
 from tests.golden.test_naive_equals_kernels import samples
 from tests.oracle_pairs import assert_twins
 
+pytestmark = pytest.mark.kernel
+
 
 def total(naive, name: str) -> int:
     return sum(count for (_, event), count in naive.events.items() if event == name)

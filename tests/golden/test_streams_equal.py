@@ -21,6 +21,8 @@ from edgelearn.runs.stream import StreamRun
 from hw_models.engine.schedule import assume
 from tests.oracle_pairs import NaiveRun, assert_in_time, assert_twins, naive_front_end
 
+pytestmark = pytest.mark.kernel
+
 # --- update gates --------------------------------------------------------------------------------------------
 
 NETS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {

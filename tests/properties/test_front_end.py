@@ -14,6 +14,8 @@ from edgelearn.errors import UserError
 from edgelearn.streaming.front_end import ENCODERS, FrontEnd, FrontEndSpec
 from tests.oracle_pairs import assert_front_end, naive_front_end
 
+pytestmark = pytest.mark.kernel
+
 
 @st.composite
 def specs(draw, window: int | None = None) -> FrontEndSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from edgelearn.network.activations import ACTIVATIONS, OUTPUTS
 from edgelearn.network.spec import FEEDBACK_FORMATS, ROUNDINGS, NetworkSpec, design
 from edgelearn.rules import RULES
 from tests.oracle_pairs import assert_twins
+
+pytestmark = pytest.mark.kernel
 
 
 @st.composite

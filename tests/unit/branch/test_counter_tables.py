@@ -23,6 +23,8 @@ from tests.benchmarks.c_twin import gcc
 from tests.naive import branch as naive
 from tests.tools import missing, needs_compiled, packed_trace, whole_trace, without_alignment
 
+pytestmark = pytest.mark.kernel
+
 KB = 1024
 NOBODY = np.zeros(0, np.uint8)
 KINDS = ("bimodal", "gshare", "tournament", "perceptron", "piecewise", "hashed", "tage", "layered")

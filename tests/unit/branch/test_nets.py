@@ -23,6 +23,8 @@ from tests.naive import branch as naive
 from tests.naive.branch_nets import NaiveHybrid, NaiveInformed, NaivePerceptron, NaiveTwoLayer, Stepped
 from tests.tools import needs_compiled, packed_trace, whole_trace, without_alignment
 
+pytestmark = pytest.mark.kernel
+
 NOBODY = np.empty(0, np.uint8)
 SETTINGS = ("rule", "length", "hidden", "rows", "theta", "spread", "v_shift", "leak", "v0", "seed")
 

@@ -14,6 +14,8 @@ from edgelearn.data.sensor import N_SAMPLES, STREAMS, DriftingSensor
 from edgelearn.data.source import Block
 from edgelearn.errors import UserError
 
+pytestmark = pytest.mark.kernel
+
 KINDS = ("none", "abrupt", "gradual", "recurring")
 
 

@@ -13,6 +13,8 @@ from edgelearn.errors import UserError
 from edgelearn.streaming.prequential import Prequential
 from experiments.binary_streams import BinaryLearner, BinarySpec, open_binary, predicted_blocks
 
+pytestmark = pytest.mark.kernel
+
 
 def made_up(seed, n=400, n_channels=3, missing=0.0):
     """Return samples whose class depends on two channels and the label before."""

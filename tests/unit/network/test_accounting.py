@@ -10,6 +10,8 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.network.storage import buffers, footprint
 
+pytestmark = pytest.mark.kernel
+
 # Words that wait, per layer, for 20-12-8-4 with 4-bit inputs; from the locking of each rule, by hand.
 LOCKED = [
     (1, "activation", 20, 4), (1, "gate", 12, 8),

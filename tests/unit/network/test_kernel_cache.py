@@ -11,6 +11,8 @@ from pathlib import Path
 import numba
 import pytest
 
+pytestmark = pytest.mark.kernel
+
 ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import numpy as np

@@ -12,6 +12,8 @@ from edgelearn.network.spec import design
 from edgelearn.reports.dataset import sparkline
 from edgelearn.runs.epochs import Progress, train
 
+pytestmark = pytest.mark.kernel
+
 RNG = np.random.default_rng(0)
 LEVELS, LABELS = RNG.integers(0, 16, (60, 6)).astype(np.uint8), RNG.integers(0, 3, 60)
 

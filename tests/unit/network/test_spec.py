@@ -11,6 +11,8 @@ from edgelearn.network.spec import default_residual_bits, design, parse_net
 from edgelearn.network.state import lfsr_row, quantize
 from tests.naive.oracle import lfsr_feedback
 
+pytestmark = pytest.mark.kernel
+
 
 def test_shifts_of_the_contract_by_hand():
     spec = design((784, 500, 10), "drtp", 8, input_bits=1)

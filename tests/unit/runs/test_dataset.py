@@ -12,6 +12,8 @@ from edgelearn.errors import UserError
 from edgelearn.runs.checkpoint import Interrupted, noted_interrupts
 from edgelearn.runs.dataset import run
 
+pytestmark = pytest.mark.kernel
+
 SMALL = {"net": "64-4-10", "epochs": 1, "limit": 40}
 FLAGS = ["--net", "64-4-10", "--epochs", "1", "--limit", "40"]
 

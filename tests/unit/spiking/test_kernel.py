@@ -12,6 +12,8 @@ from edgelearn.spiking.learner import VARIABLES, SpikingLearner, raster_of
 from edgelearn.spiking.network import MODELS, Neuron, design
 from tests.naive.spiking import NaiveSpiking, hashed
 
+pytestmark = pytest.mark.kernel
+
 OPEN = {"gate_on": "membrane", "gate": (-4000, 4000)}
 STEPS = 120
 

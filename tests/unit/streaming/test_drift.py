@@ -18,6 +18,8 @@ from edgelearn.errors import UserError
 from edgelearn.streaming import drift
 from edgelearn.streaming.drift import DETECTORS, Detector, Recovery
 
+pytestmark = pytest.mark.kernel
+
 W, FADING = 5, 0.8
 KINDS = [kind for kind in DETECTORS if kind != "none"]
 IN_RIVER = {

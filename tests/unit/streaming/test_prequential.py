@@ -17,6 +17,8 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 from edgelearn.errors import UserError
 from edgelearn.streaming.prequential import Curve, Prequential, fade
 
+pytestmark = pytest.mark.kernel
+
 CLASSES = 3
 SETTINGS = {"fading": 0.9, "window": 7, "warm_up": 4, "curve_points": 3}
 

@@ -1,0 +1,132 @@
+"""Machine-readable outputs of commands == the digests in frozen_commands.json.
+
+A difference is a changed word, count, price or format. If it is meant, `python -m tests.golden.test_frozen_commands`
+writes the file anew, and CHANGELOG.md says what changed under **Bits**.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shlex
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgelearn.cli import main
+
+pytestmark = pytest.mark.kernel
+
+FROZEN = Path(__file__).with_name("frozen_commands.json")
+SMALL = "--epochs 1 --limit 200 --net 64-16-10"
+SPIKING = "--spiking --epochs 1 --limit 40 --net 64-12-10"
+
+CASES = {
+    "run-drtp": f"run {SMALL} --out a",
+    "run-bp-stochastic": "run --rule bp --bits 4 --rounding stochastic --epochs 1 --limit 200 --net 64-16-12-10 --out a",
+    "run-fa-nearest": f"run --rule fa --rounding nearest --residual-bits 0 {SMALL} --out a",
+    "run-dfa-gated": f"run --rule dfa --feedback ternary --update-gate margin --margin 16 {SMALL} --out a",
+    "run-sdfa-softmax": f"run --rule sdfa --activation relu --output softmax --dead-zone 8 {SMALL} --out a",
+    "run-mdfa": f"run --rule mdfa --activation hard-tanh --processor cortex-m4 {SMALL} --out a",
+    "run-shallow": f"run --rule shallow --bits 2 --activation leaky --input-bits 2 {SMALL} --out a",
+    "run-lfsr": f"run --rounding stochastic --residual-bits 0 --feedback lfsr --dead-zone 8 {SMALL} --out a",
+    "run-csv": "run --data own.csv --rule dfa --epochs 2 --net 2-8-3 --out a",
+    "run-json": "run --data own.csv --label-column kind --classes a,c --validation-fraction 0.25 --epochs 1 --json",
+    "spiking-drtp": f"run {SPIKING} --rule drtp --out a",
+    "spiking-dfa": f"run {SPIKING} --rule dfa --neuron alif --code latency --steps 20 --bits 4 --json",
+    "stream-device": "stream --limit 3000 --hidden 8 --rule dfa --processor cortex-m4 --energy-budget '0.1 mW' --out a",
+    "stream-late": "stream drift-gradual --limit 3000 --hidden 8 --label-delay 5 --label-fraction 0.5 --detector adwin --out a",
+    "stream-csv": "stream own.csv --hidden 4 --window 10 --features statistics --json",
+    "branch": "branch --iterations 2000 --predictor gshare,perceptron,tage,mdfa --budget 8KB --json",
+    "cost-rules": "cost --rule all --net 784-500-10 --json",
+    "cost-csv": "cost --rule all --net 64-100-10 --processor cortex-m4 --csv",
+    "rules": "rules --json",
+    "processor": "processors show engine-28nm --toml",
+    "sweep": "sweep --bits 2,8 --rule drtp,bp --seeds 2 --processors engine-28nm,cortex-m4 --backend threads --jobs 1 "
+    "--net 64-8-10 --epochs 1 --limit 100 --out a",
+    "sweep-stream": "sweep --kind stream --limit 300 --axis encoder=signed,threshold --backend threads --jobs 1 --out a",
+    "firmware": "firmware emit a --rule bp --bits 4 --net 64-8-10 --rounding stochastic --feedback lfsr",
+}  # fmt: skip
+
+
+def canonical(value: Any) -> Any:
+    """Return a value with floats of nine digits, which do not depend on a machine's order of summation."""
+    if isinstance(value, dict):
+        return {key: canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [canonical(item) for item in value]
+    return f"{value:.9g}" if isinstance(value, float) else value
+
+
+def cell(text: str) -> str:
+    try:
+        return f"{float(text):.9g}"
+    except ValueError:
+        return text
+
+
+def digest(name: str, data: bytes) -> str:
+    """Return the digest of a file or of what was printed, by what it holds."""
+    if name.endswith(".npz"):
+        with np.load(io.BytesIO(data)) as arrays:
+            text = repr([(key, str(a.dtype), a.shape, a.tolist()) for key, a in sorted(arrays.items())])
+    elif name.endswith(".json"):
+        content = json.loads(data)
+        if isinstance(content, dict):
+            content.pop("accuracy_percent", None)  # follows from counts that are here
+        text = json.dumps(canonical(content), sort_keys=True)
+    elif name.endswith(".csv"):
+        text = "\n".join(",".join(map(cell, line.split(","))) for line in data.decode().splitlines())
+    else:
+        text = data.decode()
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def outputs(command: str) -> dict[str, str]:
+    """Run a command in the current folder; return the digest of each file that it wrote, and of what it printed."""
+    rows = [
+        f"{k * 2 + (i * 7 % 11) / 7:.3f},{k * k + (i * 5 % 13) / 5:.3f},{'abc'[k]}" for i in range(240) for k in [i % 3]
+    ]
+    Path("own.csv").write_text("\n".join(["width,height,kind", *rows]) + "\n")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert main(shlex.split(command)) == 0
+    found = {}
+    for path in sorted(Path("a").rglob("*")) if Path("a").exists() else ():
+        if (
+            path.is_file()
+            and path.suffix in (".npz", ".json", ".csv", ".toml", ".c", ".h")
+            and "cells" not in path.parts
+        ):
+            found[path.relative_to("a").as_posix()] = digest(path.name, path.read_bytes())
+    if "--out" not in command and "emit" not in command:
+        form = ".json" if "--json" in command else ".csv" if "--csv" in command else ".toml"
+        found["printed"] = digest(form, printed.getvalue().encode())
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_outputs_are_what_they_were(name, tmp_path, monkeypatch):
+    if name.startswith("sweep"):
+        pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    assert outputs(CASES[name]) == json.loads(FROZEN.read_text())[name]
+
+
+def freeze() -> None:
+    frozen = {}
+    for name, command in CASES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            frozen[name] = outputs(command)
+    FROZEN.write_text(json.dumps(frozen, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    freeze()
