@@ -116,7 +116,7 @@ def test_processors_are_listed(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("cost", "--rule", "drpt"), "rule 'drpt' is not known; known: bp, dfa, drtp, fa, mdfa, sdfa, shallow. Did you mean 'drtp'?"),
+        (("cost", "--rule", "drpt"), f"rule 'drpt' is not known; known: {', '.join(sorted(RULES))}. Did you mean 'drtp'?"),
         (("cost", "--net", "10"), "net '10' cannot be read"),
         (("cost", "--bits", "99"), "99"),
         (("cost", "--processor", "engine"), "processor 'engine' is not known; known: cortex-m0"),

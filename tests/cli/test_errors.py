@@ -8,10 +8,11 @@ import struct
 import numpy as np
 import pytest
 
+from edgelearn.rules import RULES
 from tests.cli.runner import QUICK, edgelearn
 
 CASES = {
-    "unknown rule": (["--rule", "drpt"], "rule 'drpt' is not known; known: bp, dfa, drtp, fa, mdfa, sdfa, shallow. Did you mean 'drtp'?"),
+    "unknown rule": (["--rule", "drpt"], f"rule 'drpt' is not known; known: {', '.join(sorted(RULES))}. Did you mean 'drtp'?"),
     "one bit": (["--bits", "1"], "setting 'bits' = 1 is not allowed; give a whole number, 2 to 16"),
     "forty bits": (["--bits", "40"], "setting 'bits' = 40 is not allowed; give a whole number, 2 to 16"),
     "too many residual bits": (["--bits", "12", "--residual-bits", "8"], "more than 16; use --residual-bits 4 or fewer"),

@@ -18,8 +18,6 @@ from firmware_sim.check.verify import Verification, verify
 from firmware_sim.emulate.runners import runner
 from tests.tools import missing
 
-RULES = ("bp", "fa", "dfa", "sdfa", "drtp", "mdfa", "shallow")
-
 
 def require(compiler: str, target: str) -> None:
     """Skip, or fail where tools are demanded, if a target cannot be compiled for and run."""

@@ -9,11 +9,12 @@ import pytest
 from edgelearn.errors import UserError
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
+from edgelearn.rules import RULES
 from firmware_sim.build.emit import emit
 from firmware_sim.build.image import CSRC
 from firmware_sim.build.targets import find_target
 from firmware_sim.build.toolchain import find_compiler
-from tests.firmware.firmware_cases import RULES, random_samples, require
+from tests.firmware.firmware_cases import random_samples, require
 
 
 def package(folder, **settings):

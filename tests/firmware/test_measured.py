@@ -9,6 +9,7 @@ import pytest
 
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
+from edgelearn.rules import RULES
 from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
 from firmware_sim.build.image import CSRC, compile_image, write_sources
 from firmware_sim.build.targets import find_target
@@ -19,7 +20,7 @@ from firmware_sim.emulate.emulator import Machine, Stopped, read_program
 from firmware_sim.emulate.runners import as_words
 from hw_models.cost_model import price
 from hw_models.processor import find_processor
-from tests.firmware.firmware_cases import RULES, random_samples, require
+from tests.firmware.firmware_cases import random_samples, require
 
 SHAPES = [
     (64, 32, 10),

@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from edgelearn.network.spec import design
-from tests.firmware.firmware_cases import RULES, compare
+from edgelearn.rules import RULES
+from tests.firmware.firmware_cases import compare
 
 FORMATS = (
     {"bits": 4, "rounding": "nearest"},
@@ -84,7 +85,7 @@ def test_steps_longer_than_a_word(tmp_path):
         assert found.events["step_saturations"] > 0
 
 
-@pytest.mark.parametrize("rule", ["fa", "dfa", "sdfa", "drtp", "mdfa"])
+@pytest.mark.parametrize("rule", [name for name, row in RULES.items() if row.stores_feedback])
 @pytest.mark.parametrize("feedback", ["ternary", "sign", "lfsr"])
 def test_every_feedback_format(tmp_path, rule, feedback):
     for i, sizes in enumerate(((12, 9, 5), (10, 7, 8, 4))):

@@ -88,6 +88,7 @@ import edgelearn
 assert edgelearn.__file__.startswith({copy!r})
 from edgelearn.streaming.front_end import ENCODERS, FrontEndSpec
 from edgelearn.network.spec import design
+from edgelearn.rules import RULES
 from tests.oracle_pairs import assert_front_end, assert_in_time, assert_twins
 
 rng = np.random.default_rng(1)
@@ -97,7 +98,7 @@ CHECK = """
 levels = (rng.integers(0, 16, (24, 7)) * (rng.random((24, 7)) < 0.7)).astype(np.uint8)
 labels = rng.integers(0, 3, 24)
 common = dict(hidden_rate=-1, output_rate=-2, range_exponent=-1)
-for rule in ("bp", "fa", "dfa", "sdfa", "drtp", "mdfa"):
+for rule in (name for name, row in RULES.items() if row.learns_hidden):
     for rounding in ("residual", "stochastic"):
         for bits in (4, 8):
             assert_twins(design((7, 6, 6, 3), rule, bits, rounding, **common), levels, labels, halvings=1)

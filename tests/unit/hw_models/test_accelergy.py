@@ -9,11 +9,11 @@ import yaml
 from edgelearn.errors import UserError
 from edgelearn.network.spec import design
 from edgelearn.network.traffic import traffic
+from edgelearn.rules import RULES
 from hw_models.compare.accelergy import actions, price_with, read_ert, write_action_counts
 from hw_models.engine.schedule import assume, schedule, worked
 from hw_models.processor import Memory, find_processor
 
-RULES = ("shallow", "drtp", "dfa", "sdfa", "mdfa", "fa", "bp")
 ENGINE = find_processor("engine-28nm")
 SPARSE = find_processor("engine-28nm-32-lanes")
 

@@ -12,6 +12,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from edgelearn.errors import UserError
+from edgelearn.rules import Backend, rules_for
 from edgelearn.spiking.coding import rate_code, samples_raster
 from edgelearn.spiking.learner import SpikingLearner, raster_of
 from edgelearn.spiking.network import MODELS, Neuron, design
@@ -57,7 +58,7 @@ def samples(seed=0, steps=STEPS, rate=0.08, every=20, starts=False):
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
-@pytest.mark.parametrize("rule", ["drtp", "dfa", "sdfa"])
+@pytest.mark.parametrize("rule", [name for name, row in rules_for(Backend.SPIKING).items() if row.learns_hidden])
 @pytest.mark.parametrize("model", MODELS)
 def test_every_word_and_spike(model, rule, rounding, seed):
     found = compare(network(rule, rounding, seed, model), samples(seed), every=10)

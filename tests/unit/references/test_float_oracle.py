@@ -196,7 +196,7 @@ def test_pseudobackprop_solves_the_least_squares_problem():
 @pytest.mark.parametrize(
     ("output", "loss", "factor"), [("sigmoid", "bce", 1), ("softmax", "ce", 1), ("linear", "mse", 2)]
 )
-@pytest.mark.parametrize("rule", ["dfa", "mdfa"])
+@pytest.mark.parametrize("rule", [name for name, row in RULES.items() if row.signal == "error"])
 def test_dfa_on_one_hidden_layer_with_its_weights_is_bp(rule, output, loss, factor):
     """Where the error is the gradient at the output; mse has a factor of 2 in its gradient that the error lacks."""
     sizes = [5, 6, 3]
@@ -408,7 +408,7 @@ def test_a_convolution_over_the_whole_map_is_a_dense_layer():
     kernels, bias, x = rng.normal(size=(4, 2, 3, 3)), rng.normal(size=4), rng.normal(size=(3, 2, 3, 3))
     W, b = [kernels.reshape(4, 18), rng.normal(size=(5, 4))], [bias, rng.normal(size=5)]
     y, B = np.eye(5)[:3], rng.normal(size=(5, 4, 1, 1))
-    for rule in ("dfa", "sdfa", "drtp"):
+    for rule in (name for name, row in RULES.items() if row.feedback == "direct" and not row.non_negative):
         dense = gradients(rule, W, b, [B.reshape(5, 4)], x.reshape(3, 18), y, "tanh", "sigmoid", "bce", "official")
         z, _ = oracle.forward(W, b, x.reshape(3, 18), "tanh", "sigmoid")
         dy = oracle.map_feedback(B, oracle.teaching_signal(rule, z[-1], y, "sigmoid", "bce", "official"))

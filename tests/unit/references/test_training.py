@@ -13,6 +13,7 @@ from edgelearn.references import training  # noqa: E402
 from edgelearn.references.float_config import Optimiser, choices, float_config  # noqa: E402
 from edgelearn.references.nets import ReferenceNet  # noqa: E402
 from edgelearn.references.training import FixedData, Training, optimiser, train, wrong  # noqa: E402
+from edgelearn.rules import Backend, rules_for  # noqa: E402
 
 
 def three_groups(n=240, seed=0):
@@ -35,7 +36,8 @@ def test_every_optimiser_learns(name):
 
 
 def test_the_direct_rules_learn_and_shallow_leaves_hidden_weights_alone():
-    for rule in ("fa", "dfa", "sdfa", "drtp", "mdfa", "sign-symmetry", "node-perturbation", "ntk"):
+    rules = rules_for(Backend.FLOAT)
+    for rule in (name for name in rules if rules[name].learns_hidden and name not in ("bp", "pseudobackprop")):
         _, records = train(
             float_config(**settings(rule=rule, epochs=30, dropout=0.0, momentum=0.9, optimiser="momentum")),
             three_groups(),

@@ -9,6 +9,7 @@ import pytest
 
 from edgelearn.config import SpikingConfig, read_toml, validated
 from edgelearn.errors import UserError
+from edgelearn.rules import Backend, rules_for
 from edgelearn.runs.checkpoint import Interrupted
 from edgelearn.runs.finished import costs_of_runs
 from edgelearn.runs.spiking import network_of, run_spiking
@@ -92,7 +93,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(tmp_path, monkeypatch, afte
         run_spiking(config(rule="drtp"), tmp_path / "cut")
 
 
-@pytest.mark.parametrize("rule", ["drtp", "dfa", "sdfa", "shallow"])
+@pytest.mark.parametrize("rule", rules_for(Backend.SPIKING))
 def test_what_a_core_prices(rule):
     found = run_spiking(config(rule=rule, processor="odin-like"))
     cost = found.report.content["cost"]

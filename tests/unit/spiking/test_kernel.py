@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgelearn.errors import UserError
+from edgelearn.rules import Backend, rules_for
 from edgelearn.spiking.learner import VARIABLES, SpikingLearner, raster_of
 from edgelearn.spiking.network import MODELS, Neuron, design
 from tests.naive.spiking import NaiveSpiking, hashed
@@ -65,7 +66,7 @@ def run(spec, rate=0.3, every=6, change=lambda learner: None, steps=STEPS):
 
 
 @pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
-@pytest.mark.parametrize("rule", ["drtp", "dfa", "sdfa", "shallow"])
+@pytest.mark.parametrize("rule", rules_for(Backend.SPIKING))
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_and_rule(model, rule, rounding):
     neuron = Neuron(model=model, threshold=60, refractory=2, current_gain=2, adaptation_step=30, **OPEN)

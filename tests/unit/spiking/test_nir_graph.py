@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgelearn.errors import UserError
+from edgelearn.rules import Backend, rules_for
 from edgelearn.spiking.learner import VARIABLES, SpikingLearner, raster_of
 from edgelearn.spiking.network import Neuron, design
 from edgelearn.spiking.nir_graph import export_nir, import_nir
@@ -62,7 +63,7 @@ def drawn(draw):
 
     return design(
         sizes,
-        draw(st.sampled_from(["drtp", "dfa", "sdfa", "shallow"])),
+        draw(st.sampled_from(list(rules_for(Backend.SPIKING)))),
         bits=draw(st.integers(4, 16)),
         rounding=draw(st.sampled_from(["nearest", "stochastic"])),
         seed=draw(st.integers(0, 2**31)),
