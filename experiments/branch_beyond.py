@@ -19,10 +19,10 @@ import numpy as np
 from branch_traces import HELD_OUT, NO_BLOCK, TRACES, one_unit
 from joblib import Parallel, delayed
 
+from edgelearn.branch.base import Predictor
 from edgelearn.branch.catalog import make_predictor
 from edgelearn.branch.layered import Layered, LayeredSpec
-from edgelearn.branch.predictor import Predictor
-from edgelearn.branch.tage_side_table import Informed
+from edgelearn.branch.tage_side_table import SideTable
 from edgelearn.branch.traces.source import open_trace
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
@@ -34,7 +34,7 @@ THE_SAME = "the same, 4 units, "
 
 
 def _informed(rule: str) -> Callable[[int], Predictor]:
-    return lambda seed: Informed.for_budget(BUDGET, rule, seed)
+    return lambda seed: SideTable.for_budget(BUDGET, rule, seed)
 
 
 def _named(name: str) -> Callable[[int], Predictor]:

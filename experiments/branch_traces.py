@@ -24,11 +24,11 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from edgelearn import __version__
+from edgelearn.branch.base import Predictor
 from edgelearn.branch.catalog import make_predictor
 from edgelearn.branch.hybrid import ROW_BITS
-from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.tage import Tage, TageSpec
-from edgelearn.branch.tage_side_table import LOCAL, LOCAL_BITS, Informed
+from edgelearn.branch.tage_side_table import LOCAL, LOCAL_BITS, SideTable
 from edgelearn.branch.traces.source import open_trace
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
@@ -83,13 +83,13 @@ def make(name: str, budget: int) -> Predictor:
     return one_unit(budget) if name == "TAGE + mdfa, one unit" else make_predictor(PREDICTORS.get(name, name), budget)
 
 
-def one_unit(budget: int, seed: int = 7) -> Informed:
+def one_unit(budget: int, seed: int = 7) -> SideTable:
     """Return `tage+mdfa` with one hidden unit a row in place of four, and as many more rows as fit."""
-    four = Informed.for_budget(budget, seed=seed)
+    four = SideTable.for_budget(budget, seed=seed)
     side, main = replace(four.side, hidden=1), TageSpec.for_budget(budget)
     main = replace(main, tag_bits=main.tag_bits - 1)
     rows = (8 * budget - main.table_bits - (LOCAL << LOCAL_BITS)) // (8 * side.row_words + ROW_BITS)
-    return Informed(Tage(main), replace(side, rows=rows))
+    return SideTable(Tage(main), replace(side, rows=rows))
 
 
 def measure(trace: str, names: list[str], budget: int) -> dict[str, Any]:

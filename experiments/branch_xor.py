@@ -21,8 +21,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from edgelearn import __version__
+from edgelearn.branch.base import Predictor
 from edgelearn.branch.catalog import make_predictor
-from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.synthetic import SyntheticStream, synthetic_stream
 from edgelearn.branch.two_layer import TwoLayer, TwoLayerSpec
 from edgelearn.files import write_text

@@ -1,4 +1,4 @@
-"""What predictors share: checks of settings, budgets and blocks, and counts that go on."""
+"""Interface and base class of predictors; checks of settings, budgets and blocks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from edgelearn.branch.predictor import Predictor
+from edgelearn.branch.datapath import Datapath
 from edgelearn.errors import UserError
 
 MOST_DELAY = 4096
@@ -19,26 +19,62 @@ class DoesNotFit(UserError):
 
 
 class Specification(Protocol):
-    """Settings of a predictor; tables are what a budget bounds, storage is tables and registers."""
+    """Settings of a predictor: a budget limits `table_bits`; `storage_bits` adds the registers."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def table_bits(self) -> int: ...
+
+    @property
+    def storage_bits(self) -> int: ...
+
+
+class Predictor(Protocol):
+    """Predicts branches and learns from their outcomes, in order; state persists from one call to the next."""
 
     @property
     def name(self) -> str:
-        """Return the name with its parameters."""
-        ...
-
-    @property
-    def table_bits(self) -> int:
-        """Return the bits of all tables."""
+        """Name with parameters, as on the command line: gshare:17."""
         ...
 
     @property
     def storage_bits(self) -> int:
-        """Return the bits of all tables and registers."""
+        """Bits of all state: tables, histories, thresholds and generators."""
+        ...
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Counts so far: branches, misses, trained branches, words read and written.
+
+        A word is an entry of a table, read for a prediction and written when it is trained, changed or not. Branches
+        whose training is delayed are not among the trained ones yet.
+        """
+        ...
+
+    @property
+    def datapath(self) -> Datapath:
+        """Memories, sums and updates, as `hw_models.branch_cost` prices them; the update rate is that of the run."""
+        ...
+
+    def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
+        """Predict and learn branches one after another; return the number of mispredictions.
+
+        Parameters
+        ----------
+        pc : uint32[n], already shifted; taken : uint8[n], 0 or 1
+        predicted : uint8[n], filled; uint8[0] where predictions are not needed
+
+        Raises
+        ------
+        UserError : "a block of branches ..."
+        """
         ...
 
 
-class Counting(Predictor):
-    """Checks blocks and adds up counts; a predictor gives `_learn`.
+class BasePredictor(Predictor):
+    """Predictor with checked blocks and summed counts; a subclass implements `_learn` and `datapath`.
 
     Parameters
     ----------
@@ -47,43 +83,30 @@ class Counting(Predictor):
 
     def __init__(self, spec: Specification) -> None:
         self._spec = spec
-        self._counts = dict.fromkeys(("branches", "misses", "trained", "words_read", "words_written"), 0)
+        self._totals = dict.fromkeys(("branches", "misses", "trained", "words_read", "words_written"), 0)
 
     @property
     def name(self) -> str:
-        """Return the name with its parameters."""
         return self._spec.name
 
     @property
     def storage_bits(self) -> int:
-        """Return the bits of tables and registers."""
         return self._spec.storage_bits
 
     @property
     def counters(self) -> dict[str, int]:
-        """Return counts so far.
+        return dict(self._totals)
 
-        Words are entries of tables: read to predict, and written when they are trained, changed or not. Branches that
-        still wait for their training are not among the trained ones.
-        """
-        return dict(self._counts)
+    def per_branch(self, count: str) -> float:
+        """Return a count divided by the branches so far."""
+        counts = self.counters
+        return counts[count] / max(counts["branches"], 1)
 
     def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
-        """Predict and learn branches one after another; return how many were mispredicted.
-
-        Parameters
-        ----------
-        pc : uint32[n]; taken : uint8[n], 0 or 1
-        predicted : uint8[n], filled; of no entries where nobody looks
-
-        Raises
-        ------
-        UserError : "a block of branches ..."
-        """
         check_block(pc, taken, predicted)
         misses, trained, read, written = self._learn(np.ascontiguousarray(pc), np.ascontiguousarray(taken), predicted)
-        for name, count in zip(self._counts, (len(pc), misses, trained, read, written), strict=True):
-            self._counts[name] += int(count)
+        for name, count in zip(self._totals, (len(pc), misses, trained, read, written), strict=True):
+            self._totals[name] += int(count)
         return int(misses)
 
     def _learn(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> tuple[int, int, int, int]:

@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
-from edgelearn.branch.base import DoesNotFit
+from edgelearn.branch.base import DoesNotFit, Predictor
 from edgelearn.branch.counters import Bimodal, BimodalSpec, Gshare, GshareSpec, Tournament, TournamentSpec
 from edgelearn.branch.hybrid import SIDE, Hybrid, perceptron_for_budget, side_for_budget
 from edgelearn.branch.layered import Layered, LayeredSpec
 from edgelearn.branch.perceptrons import LENGTHS, HashedPerceptron, HashedSpec, Perceptron, PerceptronSpec, find_lengths
-from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.tage import LENGTHS as TAGE_LENGTHS
 from edgelearn.branch.tage import Tage, TageSpec
-from edgelearn.branch.tage_side_table import SIDE as INFORMED_SIDE
-from edgelearn.branch.tage_side_table import Informed
+from edgelearn.branch.tage_side_table import SIDE as TAGE_SIDE
+from edgelearn.branch.tage_side_table import SideTable
 from edgelearn.branch.two_layer import RULES, TwoLayer, TwoLayerSpec
 from edgelearn.errors import UserError, unknown
 
@@ -236,7 +235,7 @@ def _hybrid(text: str, main: tuple[str, list[str]], side: list[str], budget: int
     if parameters or shape:
         return _typed_hybrid(text, (name, parameters), (rule, shape), budget)
     if name == "tage":
-        return Informed.for_budget(budget, rule)
+        return SideTable.for_budget(budget, rule)
     rows = side_for_budget(budget, rule, main=name)
     if name == "perceptron":
         return Hybrid(perceptron_for_budget(budget), rows)
@@ -257,7 +256,7 @@ def _typed_hybrid(text: str, main: tuple[str, list[str]], side: tuple[str, list[
         )
     rows, length, hidden = given
     one = KINDS[name].make(_given(text, name, parameters), budget, 0)
-    settings = replace(INFORMED_SIDE if name == "tage" else SIDE, rule=rule, rows=rows, length=length, hidden=hidden)
-    predictor = Informed(one, settings) if name == "tage" else Hybrid(one, settings)
+    settings = replace(TAGE_SIDE if name == "tage" else SIDE, rule=rule, rows=rows, length=length, hidden=hidden)
+    predictor = SideTable(one, settings) if name == "tage" else Hybrid(one, settings)
     _check_budget(text, one.spec.table_bits + predictor.side_bits, budget)  # type: ignore[attr-defined]
     return predictor

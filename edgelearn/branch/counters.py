@@ -10,7 +10,8 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.base import MOST_DELAY, Counting, check, delayed, too_small
+from edgelearn.branch.base import MOST_DELAY, BasePredictor, check, delayed, too_small
+from edgelearn.branch.datapath import Datapath, Memory
 from edgelearn.branch.kernels.counters import run_gshare, run_tournament
 
 MOST_BITS = 28
@@ -110,7 +111,7 @@ class BimodalSpec:
         return self.table_bits
 
 
-class Gshare(Counting):
+class Gshare(BasePredictor):
     """A table of counters, with or without a history; see `Predictor`."""
 
     def __init__(self, spec: GshareSpec | BimodalSpec) -> None:
@@ -126,6 +127,11 @@ class Gshare(Counting):
             pc, taken, predicted, self._table, len(self._table) - 1, self._history_mask, self._registers, self._pending
         )
         return misses, trained, len(pc), trained
+
+    @property
+    def datapath(self) -> Datapath:
+        table = Memory(1 << self.spec.index_bits, 2, written=1)
+        return Datapath(self.name, (table,), (), self.per_branch("trained"), 1, 2)
 
 
 class Bimodal(Gshare):
@@ -192,7 +198,7 @@ class TournamentSpec:
         return self.table_bits + self.global_bits
 
 
-class Tournament(Counting):
+class Tournament(BasePredictor):
     """Two predictors and a chooser; see `Predictor`."""
 
     def __init__(self, spec: TournamentSpec) -> None:
@@ -209,6 +215,16 @@ class Tournament(Counting):
             pc, taken, predicted, self._global, self._chooser, self._local, self._histories, self._registers
         )
         return misses, len(pc), 4 * len(pc), 3 * len(pc) + differed
+
+    @property
+    def datapath(self) -> Datapath:
+        spec = self.spec
+        tables = (
+            Memory(1 << spec.global_bits, 2, 2, written=2),  # counters and chooser
+            Memory(1 << spec.pc_bits, spec.local_bits, written=1),
+            Memory(1 << spec.local_bits, 2, stage=1, written=1),
+        )
+        return Datapath(self.name, tables, (), self.per_branch("trained"), 3, 2)
 
 
 def _largest_index(n_bytes: int, name: str) -> int:

@@ -1,6 +1,6 @@
-"""A few two-layer rows with tags beside a predictor: a row is taken by a branch that the other one mispredicts.
+"""Two-layer rows with tags beside a main predictor; rows are allocated when the main predictor mispredicts.
 
-The other predictor learns as if it were alone. A row is found by `pc mod rows` and a tag of 10 bits, learns whenever
+The main predictor learns as if it were alone. A row is found by `pc mod rows` and a tag of 10 bits, learns whenever
 it is found, and predicts once its chooser (-8 to 7) is above 0, which moves where the two disagree. One misprediction
 in eight without a row wears out the useful counter (0 to 15) of the row in its place, or takes the place.
 """
@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgelearn.branch.base import DoesNotFit, check_block
+from edgelearn.branch.base import DoesNotFit, Predictor, check_block
+from edgelearn.branch.datapath import Datapath
 from edgelearn.branch.kernels import hybrid as kernel
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.branch.perceptrons import Perceptron, PerceptronSpec
-from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.two_layer import GENERATOR_BITS, TwoLayerSpec, nearest_size
 from edgelearn.errors import UserError, unknown
 
@@ -23,8 +23,8 @@ BLOCK = 1 << 15  # branches that the two predictors take in turn
 ROW_BITS = kernel.TAG_BITS + kernel.USEFUL_BITS + kernel.CHOOSER_BITS  # of a row beside its words
 
 
-# outcomes and units of side rows by size of the whole (see `nearest_size`), one part in how many they are given
-SIDE = TwoLayerSpec(theta=200, spread=20, v0=32)  # and their settings
+SIDE = TwoLayerSpec(theta=200, spread=20, v0=32)
+# history length and hidden units of side rows by size of the hybrid (see `nearest_size`), and 1 / their share of it
 _SIDES = {"perceptron": (((24, 8), (36, 8), (36, 12)), 4), "hashed": (((36, 12), (36, 12), (36, 16)), 2)}
 
 
@@ -121,12 +121,18 @@ class Hybrid:
         return self.main.storage_bits + self.side_bits + self.side.length + GENERATOR_BITS
 
     @property
+    def datapath(self) -> Datapath:
+        counts = self.counters
+        side = self.side.datapath(counts["side_trained"] / max(counts["branches"], 1), ROW_BITS)
+        return replace(self.main.datapath, name=self.name, beside=(side,))
+
+    @property
     def generator(self) -> int:
         """Return the state of the generator, 32 bits."""
         return int(self._generator.view(np.uint32)[0])
 
     def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
-        """Predict and learn branches one after another; return how many were mispredicted (see `Predictor`)."""
+        """Predict and learn branches one after another; return the number of mispredictions (see `Predictor`)."""
         check_block(pc, taken, predicted)
         main = np.empty(min(BLOCK, len(pc)), np.uint8)
         misses = 0
@@ -141,22 +147,10 @@ class Hybrid:
         """Let rows replace what the other predictor says, and learn; return how many were mispredicted."""
         return int(
             kernel.side_table(
-                pc,
-                taken,
-                says,
-                predicted,
-                self.words,
-                self.tag,
-                self.useful,
-                self.chooser,
-                self._window,
-                self._state,
-                self._generator,
-                self._settings,
-                self._z,
-                self._counts,
+                pc, taken, says, predicted, self.words, self.tag, self.useful, self.chooser,
+                self._window, self._state, self._generator, self._settings, self._z, self._counts,
             )
-        )
+        )  # fmt: skip
 
     @property
     def counters(self) -> dict[str, int]:

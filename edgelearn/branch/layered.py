@@ -17,7 +17,8 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.base import Counting, check, check_lengths, too_small
+from edgelearn.branch.base import BasePredictor, check, check_lengths, too_small
+from edgelearn.branch.datapath import Datapath, Memory, Sums
 from edgelearn.branch.kernels import layered as kernel
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.branch.perceptrons import DRIFT_BITS, THETA_START
@@ -94,7 +95,7 @@ class LayeredSpec:
         return self.table_bits + self.lengths[-1] + self.theta_bits + DRIFT_BITS + RANDOM_BITS
 
 
-class Layered(Counting):
+class Layered(BasePredictor):
     """Tables and rows of output weights; see `Predictor`. Words are those of tables and rows."""
 
     def __init__(self, spec: LayeredSpec) -> None:
@@ -126,3 +127,9 @@ class Layered(Counting):
         )  # fmt: skip
         tables = len(self._lengths)
         return misses, trained, 2 * tables * len(pc), moved + (tables * trained if spec.learned else 0)
+
+    @property
+    def datapath(self) -> Datapath:
+        spec, n = self.spec, len(self.spec.lengths)
+        memories = (Memory(1 << spec.index_bits, 8, n, written=n), Memory(spec.rows, 8 * n, written=1))
+        return Datapath(self.name, memories, (Sums(n, 16, products=n),), self.per_branch("trained"), 2 * n)

@@ -1,6 +1,6 @@
-"""Predictors that add up words of 8 bits: perceptron, piecewise linear, hashed perceptron.
+"""Perceptron predictors with int8 weights: perceptron, piecewise linear, hashed perceptron.
 
-Words start at 0 and saturate at -128 and 127. Outcomes count as -1 and 1; histories start with branches that were not
+Weights start at 0 and saturate at -128 and 127. Outcomes count as -1 and 1; histories start with branches that were not
 taken.
 """
 
@@ -11,7 +11,8 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.base import MOST_DELAY, Counting, check, check_lengths, delayed, too_small
+from edgelearn.branch.base import MOST_DELAY, BasePredictor, check, check_lengths, delayed, too_small
+from edgelearn.branch.datapath import Datapath, Memory, Sums
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.branch.kernels.perceptrons import DRIFT, THETA, run_hashed, run_perceptron
 from edgelearn.errors import UserError
@@ -84,7 +85,7 @@ class PerceptronSpec:
         return self.table_bits + max(self.history, self.path_bits)
 
 
-class Perceptron(Counting):
+class Perceptron(BasePredictor):
     """Rows of weights; see `Predictor`."""
 
     def __init__(self, spec: PerceptronSpec) -> None:
@@ -109,6 +110,12 @@ class Perceptron(Counting):
         )  # fmt: skip
         width = spec.history + 1
         return misses, trained, width * len(pc), width * trained
+
+    @property
+    def datapath(self) -> Datapath:
+        width = self.spec.history + 1
+        rows = Memory(self.spec.rows, 8 * width, written=1)
+        return Datapath(self.name, (rows,), (Sums(width, signed=True),), self.per_branch("trained"), width)
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,7 @@ class HashedSpec:
         return self.table_bits + self.lengths[-1] + self.theta_bits + DRIFT_BITS
 
 
-class HashedPerceptron(Counting):
+class HashedPerceptron(BasePredictor):
     """Tables of words; see `Predictor`."""
 
     def __init__(self, spec: HashedSpec) -> None:
@@ -196,6 +203,12 @@ class HashedPerceptron(Counting):
         )  # fmt: skip
         tables = len(self._lengths)
         return misses, trained, tables * len(pc), tables * trained
+
+    @property
+    def datapath(self) -> Datapath:
+        tables = len(self.spec.lengths)
+        memory = Memory(1 << self.spec.index_bits, 8, tables, written=tables)
+        return Datapath(self.name, (memory,), (Sums(tables),), self.per_branch("trained"), tables)
 
 
 def find_lengths(name: str) -> tuple[int, ...]:

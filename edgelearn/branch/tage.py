@@ -10,7 +10,8 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.base import Counting, check, check_lengths, too_small
+from edgelearn.branch.base import BasePredictor, check, check_lengths, too_small
+from edgelearn.branch.datapath import Datapath, Memory
 from edgelearn.branch.kernels import tage as kernel
 from edgelearn.branch.kernels.history import new_history
 
@@ -19,6 +20,7 @@ LENGTHS = {
     130: (5, 9, 15, 25, 44, 76, 130),
     300: (5, 10, 20, 39, 77, 152, 300),
 }
+COUNTER_BITS, USEFUL_BITS = 3, 2  # of an entry, beside its tag
 USE_ALTERNATE_BITS, TICK_BITS, RANDOM_BITS = 4, 10, 32
 
 
@@ -81,7 +83,9 @@ class TageSpec:
     @property
     def table_bits(self) -> int:
         """2 * 2^b + tables * 2^t * (5 + tag bits)."""
-        return (2 << self.bimodal_bits) + (len(self.lengths) * (5 + self.tag_bits) << self.index_bits)
+        return (2 << self.bimodal_bits) + (
+            len(self.lengths) * (COUNTER_BITS + USEFUL_BITS + self.tag_bits) << self.index_bits
+        )
 
     @property
     def storage_bits(self) -> int:
@@ -89,7 +93,7 @@ class TageSpec:
         return self.table_bits + self.lengths[-1] + USE_ALTERNATE_BITS + TICK_BITS + RANDOM_BITS
 
 
-class Tage(Counting):
+class Tage(BasePredictor):
     """Tagged tables; see `Predictor`. Words are whole entries of tables."""
 
     def __init__(self, spec: TageSpec) -> None:
@@ -116,3 +120,12 @@ class Tage(Counting):
         )  # fmt: skip
         written = int(self._registers[kernel.WRITTEN]) - before
         return misses, len(pc), (len(self._lengths) + 1) * len(pc), written
+
+    @property
+    def datapath(self) -> Datapath:
+        spec, written = self.spec, self.per_branch("words_written")
+        memories = (
+            Memory(1 << spec.bimodal_bits, 2),
+            Memory(1 << spec.index_bits, spec.entry_bits, len(spec.lengths), written=written),
+        )
+        return Datapath(self.name, memories, (), self.per_branch("trained"), written, COUNTER_BITS)

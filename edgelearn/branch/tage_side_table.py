@@ -1,4 +1,4 @@
-"""Tagged two-layer rows beside TAGE that see more than a history: the word of TAGE, and what their branch did before.
+"""Tagged two-layer rows beside TAGE, with TAGE's prediction and the branch's local history among their inputs.
 
 Rows are found, allocated, chosen and taught as in `hybrid`. The inputs of a row are the newest outcomes of all
 branches, the newest outcomes of branches with the same last address bits, and what the other predictor says, each -1
@@ -13,10 +13,10 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.base import DoesNotFit
+from edgelearn.branch.base import DoesNotFit, Predictor
+from edgelearn.branch.datapath import Datapath, Memory
 from edgelearn.branch.hybrid import ROW_BITS, Hybrid
-from edgelearn.branch.kernels import informed as kernel
-from edgelearn.branch.predictor import Predictor
+from edgelearn.branch.kernels import tage_side_table as kernel
 from edgelearn.branch.tage import Tage, TageSpec
 from edgelearn.branch.two_layer import GENERATOR_BITS, TwoLayerSpec
 from edgelearn.errors import UserError
@@ -37,8 +37,8 @@ def _rows_beside(main: TageSpec, n_bytes: int) -> int:
     return (8 * n_bytes - main.table_bits - (LOCAL << LOCAL_BITS)) // ROW
 
 
-class Informed(Hybrid):
-    """A predictor and informed tagged rows beside it, a `Predictor`.
+class SideTable(Hybrid):
+    """Main predictor with a side table whose rows see its prediction and local histories, a `Predictor`.
 
     Parameters
     ----------
@@ -80,9 +80,11 @@ class Informed(Hybrid):
         return cls(Tage(main), replace(SIDE, rule=rule, seed=seed, rows=rows))
 
     @property
-    def local_shape(self) -> tuple[int, int]:
-        """Return how many local histories there are, and the outcomes of one."""
-        return self._local.shape[0], self._local.shape[1]
+    def datapath(self) -> Datapath:
+        hybrid = super().datapath
+        (side,) = hybrid.beside  # waits for the main prediction, an input of its rows
+        local = Datapath("local histories", (Memory(*self._local.shape, written=1),), (), 1.0)
+        return replace(hybrid, beside=(replace(side, waits=True), local))
 
     @property
     def side_bits(self) -> int:
@@ -96,7 +98,7 @@ class Informed(Hybrid):
 
     def _decide(self, pc: np.ndarray, taken: np.ndarray, says: np.ndarray, predicted: np.ndarray) -> int:
         return int(
-            kernel.informed_table(
+            kernel.tage_side_table(
                 pc, taken, says, predicted, self.words, self.tag, self.useful, self.chooser,
                 self._newest, self._local, self._inputs, self._generator, self._settings, self._z, self._counts,
             )

@@ -27,7 +27,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgelearn.branch.base import MOST_DELAY, DoesNotFit, check_block, delayed
+from edgelearn.branch.base import MOST_DELAY, BasePredictor, DoesNotFit, check_block, delayed
+from edgelearn.branch.datapath import Datapath, Memory, Sums
 from edgelearn.branch.kernels import two_layer as kernel
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.errors import UserError, unknown
@@ -176,6 +177,14 @@ class TwoLayerSpec:
         """Return rows, history and generator; branches in flight wait elsewhere."""
         return self.table_bits + self.length + GENERATOR_BITS
 
+    def datapath(self, updates: float, more_bits: int = 0) -> Datapath:
+        """Return the datapath of the rows; `more_bits` per row are a tag and counters beside its weights."""
+        memory = Memory(self.rows, 8 * self.row_words + more_bits, written=1)
+        hidden = Sums(self.length + 1, trees=self.hidden, signed=True, saturated=True)
+        output = Sums(self.hidden, 16, products=self.hidden)
+        words = self.hidden + 1 if RULES[self.rule].feedback == kernel.NONE else self.row_words
+        return Datapath(self.name, (memory,), (hidden, output), updates, words)
+
     def settings(self, bias_lowest: int = -128) -> np.ndarray:
         """Return the settings as kernels read them, int64."""
         rule = RULES[self.rule]
@@ -196,10 +205,11 @@ _SETTINGS = (
 )
 
 
-class TwoLayer:
-    """Words and state of a table of two-layer rows, a `Predictor`."""
+class TwoLayer(BasePredictor):
+    """Table of two-layer rows: weights and state."""
 
     def __init__(self, spec: TwoLayerSpec) -> None:
+        super().__init__(spec)
         self.spec = spec
         self.words = np.zeros((spec.rows, spec.row_words), np.int8)
         self._settings = spec.settings()
@@ -212,12 +222,8 @@ class TwoLayer:
         self._counts = np.zeros(5, np.int64)
 
     @property
-    def name(self) -> str:
-        return self.spec.name
-
-    @property
-    def storage_bits(self) -> int:
-        return self.spec.storage_bits
+    def datapath(self) -> Datapath:
+        return self.spec.datapath(self.per_branch("trained"))
 
     @property
     def generator(self) -> int:
@@ -225,24 +231,13 @@ class TwoLayer:
         return int(self._generator.view(np.uint32)[0])
 
     def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
-        """Predict and learn branches one after another; return how many were mispredicted (see `Predictor`)."""
         check_block(pc, taken, predicted)
         return int(
             kernel.two_layer(
-                pc,
-                taken,
-                predicted,
-                self.words,
-                self._window,
-                self._state,
-                self._generator,
-                self._settings,
-                self._z,
-                self._flight_row,
-                self._flight,
-                self._counts,
+                pc, taken, predicted, self.words, self._window, self._state, self._generator, self._settings, self._z,
+                self._flight_row, self._flight, self._counts,
             )
-        )
+        )  # fmt: skip
 
     @property
     def counters(self) -> dict[str, int]:

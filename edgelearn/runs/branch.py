@@ -12,10 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edgelearn import __version__
-from edgelearn.branch.base import DoesNotFit
+from edgelearn.branch.base import DoesNotFit, Predictor
 from edgelearn.branch.catalog import make_predictor, settings_of, takes_delay
-from edgelearn.branch.datapath import datapath_of
-from edgelearn.branch.predictor import Predictor
 from edgelearn.branch.synthetic import synthetic_stream
 from edgelearn.branch.traces.source import open_trace
 from edgelearn.config import BranchSettings
@@ -183,7 +181,7 @@ def _report(
 
 def _cost(predictor: Predictor) -> dict[str, Any]:
     """Return both models of what a prediction and an update take."""
-    cost = branch_cost(datapath_of(predictor))
+    cost = branch_cost(predictor.datapath)
     wide, words = cost.wide_row, cost.words
     assert wide.latency_ps is not None
     assert words.updates_pj is not None

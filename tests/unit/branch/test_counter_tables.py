@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgelearn.branch import perceptrons
-from edgelearn.branch.base import Counting
+from edgelearn.branch.base import BasePredictor
 from edgelearn.branch.counters import Bimodal, BimodalSpec, Gshare, GshareSpec, Tournament, TournamentSpec
 from edgelearn.branch.kernels import layered as layered_kernel
 from edgelearn.branch.kernels import tage as tage_kernel
@@ -338,7 +338,7 @@ def test_blocks_of_the_wrong_shape_are_refused(pc, taken, predicted):
 
 def test_the_shared_part_is_no_predictor():
     with pytest.raises(NotImplementedError):
-        Counting(GshareSpec(4, 4)).run(np.zeros(1, np.uint32), np.zeros(1, np.uint8), NOBODY)
+        BasePredictor(GshareSpec(4, 4)).run(np.zeros(1, np.uint32), np.zeros(1, np.uint8), NOBODY)
 
 
 # ---- traces

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgelearn.branch.base import Predictor
 from edgelearn.branch.catalog import make_predictor
-from edgelearn.branch.datapath import Datapath, Memory, Sums, datapath_of
-from edgelearn.branch.predictor import Predictor
+from edgelearn.branch.datapath import Datapath, Memory, Sums
 from hw_models.branch_cost import branch_cost
 
 BUDGET = 32 << 10
@@ -55,7 +55,7 @@ EXPECTED = {
 def test_what_a_predictor_reads_and_writes(name):
     predictor, updates, written = ran(name)
     assert updates > 0
-    assert datapath_of(predictor) == Datapath(predictor.name, *EXPECTED[name](updates, written))
+    assert predictor.datapath == Datapath(predictor.name, *EXPECTED[name](updates, written))
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_what_a_predictor_reads_and_writes(name):
 )
 def test_side_rows_stand_beside(name, main, rows, row_words, length, hidden):
     predictor, updates, _ = ran(name)
-    datapath = datapath_of(predictor)
-    alone = datapath_of(ran(main)[0])
+    datapath = predictor.datapath
+    alone = ran(main)[0].datapath
     assert (datapath.memories, datapath.sums, datapath.updates) == (alone.memories, alone.sums, updates)
     (side,) = datapath.beside
     assert side.memories == (Memory(rows, 8 * row_words + 18, written=1),)  # tag 10, useful 4, chooser 4
@@ -87,6 +87,6 @@ def test_side_rows_stand_beside(name, main, rows, row_words, length, hidden):
     ],
 )
 def test_rows_of_the_readme(name, ps, cycles, pj):
-    cost = branch_cost(datapath_of(ran(name)[0])).wide_row
+    cost = branch_cost(ran(name)[0].datapath).wide_row
     assert (round(cost.latency_ps), cost.cycles) == (ps, cycles)
     assert float(f"{cost.energy_pj:.3g}") == pj

@@ -10,8 +10,7 @@ from rich.console import Console
 
 from edgelearn.branch.base import DoesNotFit
 from edgelearn.branch.catalog import KINDS, make_predictor, settings_of
-from edgelearn.branch.datapath import datapath_of
-from edgelearn.branch.tage_side_table import Informed
+from edgelearn.branch.tage_side_table import SideTable
 from edgelearn.branch.traces.source import open_trace
 from edgelearn.config import BranchSettings
 from edgelearn.errors import UserError
@@ -106,14 +105,14 @@ def test_rows_beside_tage_tell_a_budget_that_is_enough():
 
 def test_rows_beside_tage_wait_for_its_word():
     predictor = make_predictor("tage+mdfa", 32 * KB)
-    assert isinstance(predictor, Informed)
+    assert isinstance(predictor, SideTable)
     predictor.run(np.arange(50, dtype=np.uint32), np.arange(50, dtype=np.uint8) % 2, NOBODY)
-    path = datapath_of(predictor)
+    path = predictor.datapath
     rows, local = path.beside
     assert rows.waits
     assert [(memory.rows, memory.row_bits) for memory in local.memories] == [(64, 8)]
     assert local.updates == 1
-    learned, frozen = (datapath_of(make_predictor(f"{rule}:156:24:8", 32 * KB)).adds for rule in ("mdfa", "frozen"))
+    learned, frozen = (make_predictor(f"{rule}:156:24:8", 32 * KB).datapath.adds for rule in ("mdfa", "frozen"))
     assert (learned, frozen) == (8 * 25 + 9, 9)
     assert branch_cost(path).wide_row.latency_ps >= branch_cost(rows).wide_row.latency_ps
 

@@ -16,7 +16,7 @@ from edgelearn.branch.kernels.two_layer import drawn
 from edgelearn.branch.perceptrons import Perceptron, PerceptronSpec
 from edgelearn.branch.synthetic import FUNCTIONS, synthetic_stream
 from edgelearn.branch.tage import Tage, TageSpec
-from edgelearn.branch.tage_side_table import Informed
+from edgelearn.branch.tage_side_table import SideTable
 from edgelearn.branch.two_layer import RULES, TwoLayer, TwoLayerSpec
 from edgelearn.errors import UserError
 from tests.naive import branch as naive
@@ -121,7 +121,7 @@ def test_informed_rows_beside_tage_are_those_of_the_oracle(rule, case):
     spec = replace(spec, length=local + 2 + spec.length)
     pc, taken = branches(600, case)
     settings = 2, 4, 5, (2, 5, 11)
-    predictor = Informed(Tage(TageSpec(*settings)), spec, local, local_bits)
+    predictor = SideTable(Tage(TageSpec(*settings)), spec, local, local_bits)
     oracle = NaiveInformed(Stepped(naive.Tage(*settings)), local, local_bits, **of(spec))
     predicted = np.empty_like(taken)
     for part in (slice(0, 250), slice(250, 600)):
@@ -143,7 +143,7 @@ def test_informed_rows_beside_tage_are_those_of_the_oracle(rule, case):
 
 def test_storage_of_informed_rows():
     for kilobytes, tag_bits, rows in ((8, 9, 4), (32, 10, 19), (64, 11, 21)):
-        predictor = Informed.for_budget(kilobytes << 10)
+        predictor = SideTable.for_budget(kilobytes << 10)
         main, side = predictor.main.spec, predictor.side
         assert (main.tag_bits, side.rows) == (tag_bits, rows)
         row_bits = 8 * (4 * (36 + 8 + 1 + 1) + 4 + 1) + 10 + 4 + 4
@@ -157,9 +157,9 @@ def test_storage_of_informed_rows():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Informed.for_budget(900), "900 bytes have no room for a side row of 1530 bits beside tage; give more"),
-        (lambda: Informed(perceptron(1, 3), TwoLayerSpec(length=9)), "9 inputs with 8 local ones in 2^6 histories are"),
-        (lambda: Informed(perceptron(1, 3), TwoLayerSpec(delay=1)), "side rows are given a delay of 1"),
+        (lambda: SideTable.for_budget(900), "900 bytes have no room for a side row of 1530 bits beside tage; give more"),
+        (lambda: SideTable(perceptron(1, 3), TwoLayerSpec(length=9)), "9 inputs with 8 local ones in 2^6 histories are"),
+        (lambda: SideTable(perceptron(1, 3), TwoLayerSpec(delay=1)), "side rows are given a delay of 1"),
     ],
 )  # fmt: skip
 def test_informed_rows_that_are_not_possible(make, message):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from edgelearn.branch.catalog import KINDS, make_predictor
-from edgelearn.branch.datapath import datapath_of
 from edgelearn.branch.traces.source import open_trace
 from edgelearn.config import BranchSettings
 from edgelearn.errors import UserError
@@ -39,7 +38,7 @@ def test_every_predictor_fits_its_budget_and_is_priced(name, budget):
     assert predictor.storage_bits <= 8 * budget + 400  # registers come on top of tables
     pc, taken = stream(500)
     assert predictor.run(pc, taken, np.empty(0, np.uint8)) == predictor.counters["misses"] > 0
-    cost = branch_cost(datapath_of(predictor))
+    cost = branch_cost(predictor.datapath)
     assert cost.wide_row.cycles >= 1
     assert cost.words.energy_pj > 0
     if "+" not in name:  # the name it tells can be typed

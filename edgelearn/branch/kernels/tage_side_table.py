@@ -1,4 +1,4 @@
-"""Tagged rows of two layers that also see the other predictor's word and what their branch did before."""
+"""Tagged rows of two layers whose inputs include the main prediction and the branch's local history."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgelearn.fixedpoint.lanes import compiled
 
 
 @compiled
-def informed_table(  # type: ignore[no-untyped-def]
+def tage_side_table(  # type: ignore[no-untyped-def]
     pc, taken, main, predicted, words, tag, useful, chooser, newest, local, inputs, generator, settings, z, counts
 ):
     """Decide between another predictor and tagged rows, and teach the rows; return how many were mispredicted.
