@@ -83,9 +83,12 @@ class TageSpec:
     @property
     def table_bits(self) -> int:
         """2 * 2^b + tables * 2^t * (5 + tag bits)."""
-        return (2 << self.bimodal_bits) + (
-            len(self.lengths) * (COUNTER_BITS + USEFUL_BITS + self.tag_bits) << self.index_bits
-        )
+        return (2 << self.bimodal_bits) + (len(self.lengths) * self.entry_bits << self.index_bits)
+
+    @property
+    def entry_bits(self) -> int:
+        """Bits of an entry of a tagged table."""
+        return COUNTER_BITS + USEFUL_BITS + self.tag_bits
 
     @property
     def storage_bits(self) -> int:
