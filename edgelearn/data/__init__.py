@@ -3,7 +3,7 @@
 Importing this package imports numpy and nothing heavier.
 """
 
-from edgelearn.data.dataset import ArrayStream, Dataset, Sample, Stream
+from edgelearn.data.dataset import Dataset
 from edgelearn.data.datasets import fetch, info, names, open_dataset
 
-__all__ = ["ArrayStream", "Dataset", "Sample", "Stream", "fetch", "info", "names", "open_dataset"]
+__all__ = ["Dataset", "fetch", "info", "names", "open_dataset"]

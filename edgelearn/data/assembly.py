@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data import downloads
+from edgelearn.data.arrays import Arrays, NpzArrays
 from edgelearn.data.description import (
     READERS,
-    Columns,
     Description,
     Reader,
     as_text,
@@ -25,14 +25,8 @@ from edgelearn.data.description import (
     find,
     read_description,
 )
-from edgelearn.data.formats import (
-    Arrays,
-    NpzArrays,
-    read_arff,
-    read_numbers,
-    read_pickled_arrays,
-    read_svmlight,
-)
+from edgelearn.data.formats import read_arff, read_numbers, read_pickled_arrays, read_svmlight
+from edgelearn.data.reader import MISSING, TableReader, joined, label_text
 from edgelearn.data.recordings import Recording, as_float32, run_starts
 from edgelearn.data.source import UNLABELLED, Rejects, Source
 from edgelearn.errors import UserError, unknown
@@ -113,7 +107,9 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
     if reader == "text" and is_plain and form.drift == "none":
         from edgelearn.data import lines
 
-        return cast(Source, lines.open_lines(paths[0], form.columns(), form.name))
+        unlabelled = None if form.unlabelled is None else as_text(form.unlabelled)
+        options = {"classes": form.by_label(), "unlabelled": unlabelled, "rate_hz": form.rate_hz}
+        return cast(Source, lines.open_lines(paths[0], form.name, form.roles(), **options))
     if reader == "parquet" and len(paths) == 1 and form.order == "stored" and form.drift != "subject":
         return _open_parquet(form, paths[0], subjects)
     rejects = Rejects()
@@ -227,12 +223,9 @@ def _piece(form: Description, path: Path, arrays: Arrays) -> _Piece:
             f"{path}: '{name}' (key '{key}') is {values.dtype} {list(values.shape)}; give [{n}], one a sample{also}"
         )
 
-    subject = each("subject", form.subject) if form.subject else None
-    if form.subject_from:
-        match = re.search(form.subject_from, path.name)
-        if match is None:
-            raise UserError(f"{path} does not match subject_from '{form.subject_from}'; correct the key or the pattern")
-        subject = np.full(n, int(match[1]) if match[1].isdecimal() else match[1])
+    subject = _subject_in_name(form, path, n)
+    if subject is None and form.subject:
+        subject = each("subject", form.subject)
     own = True
     if form.segment:
         segment = _ids(each("segment", form.segment))
@@ -331,53 +324,50 @@ def _texts(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _collect(form: Description, path: Path, rejects: Rejects) -> _Piece:
-    """Read a text table as a whole; its subjects are read as labels of a second pass."""
-    from edgelearn.data import lines
-
-    columns = form.columns()
-    main = lines.open_lines(path, columns, form.name)
-    blocks = list(main.blocks())
-    x = np.concatenate([block.x for block in blocks])
-    y = np.concatenate([block.y for block in blocks])
-    t = np.concatenate([block.t for block in blocks])
-    names = np.array([*main.class_names, ""])
-    for reason, count in main.rejects.counts.items():
-        for _ in range(count):
-            rejects.add(reason, f"{path.name} {main.rejects.first[reason]}")
-    n = len(x)
-    subject, keep = None, np.ones(n, bool)
-    if form.subject:
-        subject = _text_column(path, columns, main.channels, form.subject, n)
-    elif form.subject_from and (match := re.search(form.subject_from, path.name)):
-        subject = np.full(n, match[1])
+    """Read a text table as a whole, with its subjects and the columns by which rows are dropped."""
+    has_subject = bool(form.subject or form.subject_from)
+    dropping = [name for name in form.drop if not (name == "subject" and has_subject)]
+    names = tuple(dict.fromkeys([*as_tuple(form.subject or ()), *dropping]))
+    found = Rejects()
+    table = TableReader(replace(form.roles(), texts=names), str(path), found)
+    rows = joined(list(table.read_file(path)))
+    assert table.columns is not None
+    n = len(rows.labels)
+    texts = {name: np.array([label_text(cell) for cell in rows.texts[k]]) for k, name in enumerate(names)}
+    subject = texts[form.subject] if form.subject else _subject_in_name(form, path, n)
+    keep = np.ones(n, bool)
     for name, values in form.drop.items():
-        given = subject if name == "subject" and subject is not None else None
-        if given is None:
-            given = _text_column(path, columns, main.channels, name, n)
-        keep &= ~np.isin(given, [as_text(value) for value in values])
+        given = subject if subject is not None and name == "subject" else texts[name]
+        keep &= ~np.isin(_texts(given), [as_text(value) for value in values])
+    labels, known = np.array([label_text(cell) for cell in rows.labels]), {*form.by_label()}
+    if known and OTHERS not in known:
+        for row in np.flatnonzero(~np.isin(labels, [*known, "", *MISSING])):
+            found.add("no room for label", f"line {rows.numbers[row]}: label '{labels[row]}'")
+            labels[row] = ""
+    for reason, count in found.counts.items():
+        for _ in range(count):
+            rejects.add(reason, f"{path.name} {found.first[reason]}")
     return _Piece(
-        x=x,
-        labels=names[y],  # -1 is the last: no label
-        t=None if np.isnan(t).all() or not columns.time else t,
+        x=rows.x,
+        labels=labels,
+        t=rows.t if form.time else None,
         subject=subject,
-        segment=np.concatenate([block.segment for block in blocks]),
+        segment=rows.segment,
         has_own_segments=False,
         keep=keep,
-        channels=form.channels or main.channels,
+        channels=form.channels or table.columns.channels,
         class_names=(),
     )
 
 
-def _text_column(path: Path, columns: Columns, channels: tuple[str, ...], name: str, n: int) -> NDArray[Any]:
-    from edgelearn.data import lines
-
-    second = lines.open_lines(
-        path, replace(columns, features=tuple(channels), label=name, classes={}, unlabelled=None), path.stem
-    )
-    y = np.concatenate([block.y for block in second.blocks()])
-    if len(y) != n:
-        raise UserError(f"{path}: column '{name}' cannot be read beside the features; give it in every line")
-    return np.asarray(np.array([*second.class_names, ""])[y])
+def _subject_in_name(form: Description, path: Path, n: int) -> NDArray[Any] | None:
+    """Give the subject that the name of a file holds, once per sample."""
+    if not form.subject_from:
+        return None
+    match = re.search(form.subject_from, path.name)
+    if match is None:
+        raise UserError(f"{path} does not match subject_from '{form.subject_from}'; correct the key or the pattern")
+    return np.full(n, int(match[1]) if match[1].isdecimal() else match[1])
 
 
 # --- pieces to a stream ------------------------------------------------------------------------------------
@@ -389,7 +379,8 @@ def _class_numbers(
     form: Description, labels: NDArray[Any], names_in_file: tuple[str, ...]
 ) -> tuple[tuple[str, ...], Numbering]:
     """Give the names of the classes, and a function from labels to their numbers, for all labels that occur."""
-    unlabelled = {"", "nan", "None"} if form.unlabelled is None else {"", "nan", "None", as_text(form.unlabelled)}
+    unlabelled = {"nan", *((as_text(form.unlabelled),) if form.unlabelled is not None else ())}
+    unlabelled |= {""} if form.reader == "beats" else MISSING - {*form.by_label(), *names_in_file}  # ? is a beat
     found = np.unique(labels)
     texts = [text for text in dict.fromkeys(_texts(found).tolist()) if text not in unlabelled]
     by_text: dict[str, int] = {}

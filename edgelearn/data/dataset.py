@@ -1,11 +1,9 @@
-"""Samples in order, and the data sets they come from: values and labels only, no files and no encoding."""
+"""A data set of labelled values: no files and no encoding."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,92 +12,6 @@ from edgelearn.errors import UserError
 
 Values = NDArray[Any]  # uint8 or float32, [n_samples, n_features]
 Labels = NDArray[np.int64]  # [n_samples]
-Part = Literal["train", "test"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """Hold one labelled input of a stream.
-
-    Parameters
-    ----------
-    x : uint8 or float32 [n_features], raw values, not encoded yet.
-    y : class, 0 .. n_classes - 1.
-    t : time step of the input, counting from 0.
-    label_at : time step at which `y` becomes known, never before `t`.
-    """
-
-    x: Values
-    y: int
-    t: int
-    label_at: int
-
-
-class Stream(Protocol):
-    """Describe what can be learned from sample by sample: iterates `Sample` in the order of `t`."""
-
-    @property
-    def n_features(self) -> int:
-        """Count the values of one sample."""
-        ...
-
-    @property
-    def n_classes(self) -> int:
-        """Count the classes, those that never occur included."""
-        ...
-
-    @property
-    def drift_points(self) -> tuple[int, ...]:
-        """Give the time steps at which the source changes, ascending; empty where it does not."""
-        ...
-
-    def __iter__(self) -> Iterator[Sample]: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ArrayStream:
-    """Walk through arrays in their order, one sample a time step.
-
-    Parameters
-    ----------
-    x : uint8 or float32 [n_samples, n_features].
-    y : int64 [n_samples], 0 .. n_classes - 1.
-    n_classes : count of classes.
-    label_delay : time steps from an input to its label; 0 gives the label with the input.
-    drift_points : time steps at which the source changes, ascending.
-
-    Raises
-    ------
-    UserError : "label_delay -1 is out of range ...", "drift_points ...".
-    """
-
-    x: Values
-    y: Labels
-    n_classes: int
-    label_delay: int = 0
-    drift_points: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.label_delay < 0:
-            raise UserError(f"label_delay {self.label_delay} is out of range; give 0 time steps or more")
-        ordered = all(a < b for a, b in zip(self.drift_points, self.drift_points[1:], strict=False))
-        if not ordered or any(not 0 <= point < len(self.y) for point in self.drift_points):
-            raise UserError(
-                f"drift_points {self.drift_points} are not allowed; "
-                f"give ascending time steps from 0 to {len(self.y) - 1}"
-            )
-
-    @property
-    def n_features(self) -> int:
-        """Count the values of one sample."""
-        return int(self.x.shape[1])
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def __iter__(self) -> Iterator[Sample]:
-        for t, (x, y) in enumerate(zip(self.x, self.y.tolist(), strict=True)):
-            yield Sample(x, y, t, t + self.label_delay)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,8 +29,6 @@ class Dataset:
         may lie outside.
     class_names : one name a class, in the order of the labels.
     source : where the values came from, one line.
-    value_bits : bits that hold every raw value without loss (8 for images, 32 for float32).
-    image_shape : (height, width) or (channels, height, width) of a sample, None where it is no image.
 
     Raises
     ------
@@ -127,9 +37,9 @@ class Dataset:
     Example
     -------
     >>> x, y = np.zeros((3, 2), np.uint8), np.array([0, 1, 0])
-    >>> data = Dataset("tiny", x, y, x[:1], y[:1], 0, 256, ("a", "b"), "made here", 8)
-    >>> data.n_features, data.n_classes, [sample.y for sample in data.stream("train")]
-    (2, 2, [0, 1, 0])
+    >>> data = Dataset("tiny", x, y, x[:1], y[:1], 0, 256, ("a", "b"), "made here")
+    >>> data.n_features, data.n_classes
+    (2, 2)
     """
 
     name: str
@@ -141,8 +51,6 @@ class Dataset:
     high: float | NDArray[np.float32]
     class_names: tuple[str, ...]
     source: str
-    value_bits: int
-    image_shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.n_classes < 2:
@@ -166,13 +74,6 @@ class Dataset:
                 )
         if (low > high).any():
             raise self._error("low is above high", "give a range with low <= high")
-        if not 1 <= self.value_bits <= 64:
-            raise self._error(f"value_bits is {self.value_bits}", "give 1 to 64")
-        if self.image_shape is not None and prod(self.image_shape) != self.n_features:
-            raise self._error(
-                f"image_shape {self.image_shape} has {prod(self.image_shape)} values",
-                f"a sample has {self.n_features}",
-            )
 
     def _error(self, fault: str, allowed: str) -> UserError:
         return UserError(f"data set '{self.name}': {fault}; {allowed}")
@@ -205,21 +106,3 @@ class Dataset:
     def n_classes(self) -> int:
         """Count the classes, those that never occur included."""
         return len(self.class_names)
-
-    def stream(self, part: Part, *, label_delay: int = 0) -> ArrayStream:
-        """Give the samples of one part in their stored order.
-
-        Parameters
-        ----------
-        part : "train" or "test".
-        label_delay : time steps from an input to its label.
-
-        Raises
-        ------
-        UserError : "part 'PART' is not known ..."; "label_delay -1 is out of range ...".
-        """
-        if part == "train":
-            return ArrayStream(self.train_x, self.train_y, self.n_classes, label_delay)
-        if part == "test":
-            return ArrayStream(self.test_x, self.test_y, self.n_classes, label_delay)
-        raise UserError(f"part '{part}' is not known; known: test, train")

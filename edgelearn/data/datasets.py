@@ -23,7 +23,7 @@ from edgelearn.data.published import (
     load_idx,
     read_idx,
 )
-from edgelearn.data.tables import SUFFIXES, open_user_file
+from edgelearn.data.tables import OWN_FILES, SUFFIXES, open_user_file
 from edgelearn.errors import UserError, unknown
 
 
@@ -237,12 +237,12 @@ def open_dataset(
     limit: int | None = None,
     allow_download: bool = True,
 ) -> Dataset:
-    """Open a named data set or a user's .csv or .npz file.
+    """Open a named data set or a user's .csv, .tsv or .npz file.
 
     Parameters
     ----------
     name_or_path : one of `names()`, or a path.
-    label_column : .csv only: header name, or number counting from 1 (-1 is the last); default the last.
+    label_column : text tables only: title, or number counting from 1 (-1 is the last).
     test_fraction : user files only: share of the samples that become the test part.
     limit : keep the first `limit` training samples and the first `limit` test samples; None keeps all.
     allow_download : whether missing files of a named data set may be downloaded.
@@ -281,7 +281,7 @@ def _check_is_path(given: str) -> None:
     if given.startswith("nmnist"):
         raise UserError(f"'{given}' is a set of address events, which spiking networks learn; give --spiking")
     if Path(given).suffix.lower() not in SUFFIXES and not Path(given).expanduser().is_file():
-        raise UserError(f"{unknown('data set', given, names())} Own files end in {' or '.join(SUFFIXES)}.")
+        raise UserError(f"{unknown('data set', given, names())} Own files end in {OWN_FILES}.")
 
 
 def _row(name: str) -> Row:
@@ -313,8 +313,6 @@ def _open_named(row: Row, limit: int | None, allow_download: bool) -> Dataset:
         high=row.high,
         class_names=row.class_names,
         source=source,
-        value_bits=row.value_bits,
-        image_shape=row.image_shape,
     )
 
 
@@ -461,8 +459,8 @@ def _info_of_file(path: str) -> dict[str, Any]:
         "features": data.n_features,
         "classes": data.n_classes,
         "class_names": list(data.class_names),
-        "image_shape": list(data.image_shape) if data.image_shape else None,
-        "value_bits": data.value_bits,
+        "image_shape": None,
+        "value_bits": None,
         "licence": "",
         "files": [{"name": Path(path).name, "checksum": "", "urls": [], "found": path}],
         "how_to_get": "",

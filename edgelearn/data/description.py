@@ -43,10 +43,9 @@ from __future__ import annotations
 import importlib.util
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
-from math import isnan
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +53,7 @@ import numpy as np
 
 from edgelearn.data import downloads
 from edgelearn.data.formats import natural
+from edgelearn.data.reader import Roles, label_text
 from edgelearn.errors import UserError, unknown
 from edgelearn.units import quantity
 
@@ -69,32 +69,6 @@ READERS: dict[str, Reader] = {
     ".dat": "svmlight",
     ".hea": "beats",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Say what the columns of a text table, or the keys of JSON lines, are.
-
-    Parameters
-    ----------
-    features : names, in the order of the channels; empty: all columns that are nothing else
-    label, time, segment : name of the column, None where there is none said
-    rate_hz : samples a second, where no column holds the time
-    scale, time_scale : features are multiplied by `scale`; times by `time_scale`, which makes them seconds
-    classes : label as it stands in the file -> class name, in the order of the outputs ("*" stands for every
-        other label); empty: classes are met while reading
-    unlabelled : label, as it stands in the file, of samples without a label (an empty cell is always one)
-    """
-
-    features: tuple[str, ...] = ()
-    label: str | None = None
-    time: str | None = None
-    segment: str | None = None
-    rate_hz: float | None = None
-    scale: float = 1.0
-    time_scale: float = 1.0
-    classes: Mapping[str, str] = field(default_factory=dict)
-    unlabelled: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,45 +142,27 @@ class Description:
         """Give samples a second, None where no rate is said."""
         return rate_of(self.rate) if isinstance(self.rate, str) else self.rate
 
-    def columns(self) -> Columns:
-        """Give what a reader of text lines needs to know."""
-        classes = self.classes
-        if isinstance(classes, tuple):
-            by_label = {name: name for name in classes}
-        else:
-            by_label = {as_text(value): name for name, values in classes.items() for value in as_tuple(values)}
-        return Columns(
+    def by_label(self) -> dict[str, str]:
+        """Map labels, as they stand in a text table, to class names; "*" stands for every other label."""
+        if isinstance(self.classes, tuple):
+            return {name: name for name in self.classes}
+        return {as_text(value): name for name, values in self.classes.items() for value in as_tuple(values)}
+
+    def roles(self) -> Roles:
+        """Say what the columns of a text table are."""
+        return Roles(
             features=(self.features,) if isinstance(self.features, str) else self.features,
             label=self.label or None,
             time=self.time or None,
             segment=self.segment or self.subject or None,
-            rate_hz=self.rate_hz,
             scale=self.scale,
             time_scale=self.time_scale,
-            classes=by_label,
-            unlabelled=None if self.unlabelled is None else as_text(self.unlabelled),
         )
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:
     """Return a tuple as it is, and anything else as the only member of one."""
     return value if isinstance(value, tuple) else (value,)
-
-
-def label_text(cell: str) -> str:
-    """Return the name of a label as it stands in a cell, the same for 1, 01 and 1.0; empty where there is none."""
-    cell = cell.strip()
-    try:
-        return str(int(cell))  # exact where a float would round
-    except ValueError:
-        pass
-    try:
-        number = float(cell)
-    except ValueError:
-        return cell
-    if isnan(number):
-        return ""
-    return str(int(number)) if number.is_integer() else cell
 
 
 def as_text(value: Any) -> str:

@@ -12,33 +12,29 @@ Three rules hold for every source:
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
 import inspect
-import io
 import sys
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
-from math import isfinite
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.data import downloads
+from edgelearn.data import downloads, reader
+from edgelearn.data.arrays import NpzArrays, read_npz
 from edgelearn.data.dataset import Labels
 from edgelearn.data.tables import (
+    OWN_FILES,
     SUFFIXES,
     check_fraction,
     class_indices,
-    csv_labels,
+    class_labels,
     draw_parts,
-    is_number,
     npz_labels,
-    read_npz,
 )
 from edgelearn.errors import UserError, unknown
 
@@ -52,7 +48,6 @@ EVENT_SETS: dict[str, str] = {
 TONIC = "tonic:"
 MAX_INPUTS = 16_000  # neurons of a population
 MAX_WHOLE = 2**53
-CHUNK = 1 << 16
 
 NMNIST_FOLDERS = ("N-MNIST", "NMNIST", "nmnist")
 NMNIST_SIDE = 34
@@ -100,32 +95,28 @@ class EventSet:
 def is_event_data(name_or_path: str) -> bool:
     """Tell whether a name or file is one for `open_events`; a file by its arrays' names or its header alone.
 
-    A .npz file has the arrays t and address, or t, x, y and offset; a .csv file the columns sample, t and address.
+    A .npz file has the arrays t and address, or t, x, y and offset; a text table the columns sample, t and address.
     """
     if name_or_path in EVENT_SETS or name_or_path.startswith(TONIC):
         return True
     path = Path(name_or_path).expanduser()
-    try:
+    with contextlib.suppress(OSError, UserError):
         if path.suffix.lower() == ".npz":
-            with zipfile.ZipFile(path) as archive:
-                held = {name.removesuffix(".npy").lower() for name in archive.namelist()}
+            held = {name.lower() for name in NpzArrays(path)}
             return {"t", "address"} <= held or {"t", "x", "y", "offset"} <= held
-        if path.suffix.lower() == ".csv":
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                return {"sample", "t", "address"} <= set(_titles(file)[1])
-    except (OSError, UnicodeDecodeError, csv.Error, zipfile.BadZipFile):
-        pass
+        if path.suffix.lower() in reader.SUFFIXES:
+            return {"sample", "t", "address"} <= set(reader.titles_of(path))
     return False
 
 
 def open_events(name_or_path: str, *, test_fraction: float = 0.2, limit: int | None = None) -> EventSet:
-    """Open a named event data set, one of the library tonic, or a user's .npz or .csv file.
+    """Open a named event data set, one of the library tonic, or a user's .npz, .csv or .tsv file.
 
     Parameters
     ----------
     name_or_path : one of `EVENT_SETS`; "tonic:NAME"; or a path.
-        .csv: a header with the columns sample, t, address, label and, for polarity, value, in any order, and one event
-        a row; the rows of a sample may be anywhere in the file, samples count by their first row.
+        .csv, .tsv: a header with the columns sample, t, address, label and, for polarity, value, in any order, and one
+        event per line; the lines of a sample may be anywhere in the file, samples count by their first line.
         .npz: arrays t and address (or x and y), and value (or p) for polarity, [events]; offset [samples + 1], label
         [samples] and, for a test part of one's own, test bool [samples]; n_addresses (or width and height) where the
         largest address that occurs is not the last.
@@ -150,11 +141,11 @@ def open_events(name_or_path: str, *, test_fraction: float = 0.2, limit: int | N
     path = Path(name_or_path).expanduser()
     if path.suffix.lower() not in SUFFIXES:
         known = unknown("event data set", name_or_path, EVENT_SETS)
-        raise UserError(f"{known} Own files end in {' or '.join(SUFFIXES)}; tonic:NAME is a data set of tonic.")
+        raise UserError(f"{known} Own files end in {OWN_FILES}; tonic:NAME is a data set of tonic.")
     if not path.is_file():
         raise UserError(f"{path} is not a file; check the path")
     try:
-        read = _read_csv if path.suffix.lower() == ".csv" else _read_npz
+        read = _read_npz if path.suffix.lower() == ".npz" else _read_csv
         return read(path, test_fraction, limit)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
@@ -163,7 +154,7 @@ def open_events(name_or_path: str, *, test_fraction: float = 0.2, limit: int | N
 # --- what all sources share --------------------------------------------------------------------------------
 
 
-def _settle(t: Times, inputs: Inputs) -> None:
+def sort_events(t: Times, inputs: Inputs) -> None:
     """Bring the events of one sample into order and onto its own clock, in place."""
     if len(t) == 0:
         return
@@ -173,7 +164,7 @@ def _settle(t: Times, inputs: Inputs) -> None:
     t -= t[0]
 
 
-def _gather(
+def take_events(
     t: Times, inputs: Inputs, offset: NDArray[np.int64], samples: NDArray[np.int64]
 ) -> tuple[Times, Inputs, NDArray[np.int64]]:
     """Copy the events of some samples, in the order of `samples`, and settle each."""
@@ -182,11 +173,11 @@ def _gather(
     at = np.arange(placed[-1]) + np.repeat(offset[:-1][samples] - placed[:-1], counts)
     t, inputs = t[at], inputs[at]
     for begin, end in pairwise(placed.tolist()):
-        _settle(t[begin:end], inputs[begin:end])
+        sort_events(t[begin:end], inputs[begin:end])
     return t, inputs, placed
 
 
-def _joined(pieces: Sequence[tuple[Times, Inputs]]) -> tuple[Times, Inputs, NDArray[np.int64]]:
+def concat(pieces: Sequence[tuple[Times, Inputs]]) -> tuple[Times, Inputs, NDArray[np.int64]]:
     offset = np.concatenate(([0], np.cumsum([len(t) for t, _ in pieces], dtype=np.int64)))
     return np.concatenate([t for t, _ in pieces]), np.concatenate([inputs for _, inputs in pieces]), offset
 
@@ -215,146 +206,70 @@ def _user_set(
     inputs = (address if value is None else address + n_addresses * (value > 0)).astype(np.int32)
     train, test = parts[0][:limit], parts[1]
     samples = np.concatenate((train, test))
-    t, inputs, offset = _gather(t, inputs, offset, samples)
+    t, inputs, offset = take_events(t, inputs, offset, samples)
     return EventSet(path.stem, str(path), names, n_inputs, t, inputs, offset, y[samples], len(train))
 
 
-# --- csv ---------------------------------------------------------------------------------------------------
-
-
-def _titles(file: Iterator[str]) -> tuple[str, list[str]]:
-    """Give the separator and the column names, in lower case, of the first line that is not blank."""
-    line = next((line for line in file if line.strip()), "")
-    tables = {mark: next(csv.reader([line], delimiter=mark), []) for mark in ",;\t"}
-    titles = {mark: [title.strip().lower() for title in table] for mark, table in tables.items()}
-    mark = max(titles, key=lambda mark: len({*COLUMNS, "value"} & set(titles[mark])))
-    return mark, titles[mark]
+# --- text --------------------------------------------------------------------------------------------------
 
 
 def _read_csv(path: Path, test_fraction: float, limit: int | None) -> EventSet:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            mark, titles = _titles(file)
-            columns = _places(path, titles)
-            file.seek(0)
-            table = _Table(path, titles, columns)
-            reader = csv.reader(file, delimiter=mark)
-            rows = ((reader.line_num, row) for row in reader if any(cell.strip() for cell in row) or len(row) > 1)
-            table.first_line = next(rows)[0]
-            while chunk := list(islice(rows, CHUNK)):
-                table.add(chunk)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is not a text table ({error}); save it as UTF-8 .csv") from None
-    return table.event_set(test_fraction, limit)
-
-
-def _places(path: Path, titles: list[str]) -> dict[str, int]:
-    """Give the place of each column that is read."""
-    wanted = "sample, t, address and label, and value where events have a polarity"
-    if not any(titles):
-        raise UserError(f"{path} is empty; give a header with the columns {wanted}, and one event a row")
-    for name in (*COLUMNS, "value"):
-        if name in COLUMNS and name not in titles:
-            raise UserError(f"{path} has no column '{name}' in its header ({', '.join(titles)}); name {wanted}")
-        if titles.count(name) > 1:
-            raise UserError(f"{path} has {titles.count(name)} columns '{name}'; keep one of them")
-    return {name: titles.index(name) for name in (*COLUMNS, "value") if name in titles}
-
-
-class _Table:
-    """Take the rows of a .csv file, chunk by chunk: numbers as arrays, samples and labels once each."""
-
-    def __init__(self, path: Path, titles: list[str], columns: dict[str, int]) -> None:
-        self.path, self.titles, self.columns = path, titles, columns
-        self.first_line = 1
-        self.samples: dict[str, int] = {}
-        self.labels: list[str] = []
-        self.label_lines: list[int] = []
-        self.numbers: dict[str, list[NDArray[Any]]] = {name: [] for name in ("sample", "t", "address", "value")}
-
-    def add(self, chunk: list[tuple[int, list[str]]]) -> None:
-        lines = [line for line, _ in chunk]
-        for line, row in chunk:
-            if len(row) != len(self.titles):
-                raise UserError(
-                    f"{self.path} row {line} has {len(row)} columns and row {self.first_line} has {len(self.titles)}; "
-                    "give every row as many"
-                )
-        cells = {name: [row[place] for _, row in chunk] for name, place in self.columns.items()}
-        samples, labels = self.samples, self.labels
-        for line, typed, typed_label in zip(lines, cells["sample"], cells["label"], strict=True):
-            sample, label = typed.strip(), typed_label.strip()
-            index = samples.setdefault(sample, len(samples))
+    names = _number_columns(path)
+    table = reader.TableReader(
+        reader.Roles(names, label="label", texts=("sample",), is_ordered=False), str(path), dtype=np.float64
+    )
+    samples: dict[str, int] = {}
+    labels: list[tuple[str, int]] = []  # and the line of the first event
+    pieces, of_event = [], []
+    for rows in table.read_file(path):
+        for column, low, allowed in ((0, -MAX_WHOLE, "whole microseconds"), (1, 0, "a whole number from 0")):
+            _check_whole(path, names[column], rows.x[:, column], rows.numbers, low, allowed)
+        for line, sample, cell in zip(rows.numbers.tolist(), rows.texts[0], rows.labels, strict=True):
+            index, label = samples.setdefault(sample, len(samples)), cell.strip()
             if index == len(labels):
                 if not sample:
-                    raise self._error(line, "sample", sample, "give the number or name of the event's sample")
-                labels.append(label)
-                self.label_lines.append(line)
-            elif labels[index] != label:
-                raise self._error(
-                    line,
-                    "label",
-                    label,
-                    f"sample '{sample}' has label '{labels[index]}' in row {self.label_lines[index]}: give it one",
+                    raise UserError(f"{path} line {line}: sample is empty; give the number or name of the sample")
+                labels.append((label, line))
+            elif labels[index][0] != label:
+                raise UserError(
+                    f"{path} line {line}: label is '{label}' and sample '{sample}' has label '{labels[index][0]}' in "
+                    f"line {labels[index][1]}; give a sample one label"
                 )
-        self.numbers["sample"].append(np.array([samples[cell.strip()] for cell in cells["sample"]], np.int64))
-        self.numbers["t"].append(self._whole(lines, "t", cells["t"], -MAX_WHOLE, "give whole microseconds"))
-        self.numbers["address"].append(self._whole(lines, "address", cells["address"], 0, "give a whole number from 0"))
-        if "value" in cells:
-            self.numbers["value"].append(self._finite(lines, cells["value"]))
-
-    def _error(self, line: int, name: str, cell: str, way_out: str) -> UserError:
-        given = f"is '{cell.strip()}'" if cell.strip() else "is empty"
-        return UserError(f"{self.path} row {line} column {self.columns[name] + 1} ('{name}') {given}; {way_out}")
-
-    def _whole(self, lines: list[int], name: str, cells: list[str], low: int, allowed: str) -> NDArray[np.int64]:
-        with contextlib.suppress(ValueError, OverflowError):
-            numbers = np.fromiter(map(int, cells), np.int64, len(cells))
-            if low <= numbers.min() <= numbers.max() <= MAX_WHOLE:
-                return numbers
-        numbers = np.empty(len(cells), np.int64)
-        for index, (line, cell) in enumerate(zip(lines, cells, strict=True)):
-            number = _whole_number(cell)
-            if number is None or not low <= number <= MAX_WHOLE:
-                raise self._error(line, name, cell, f"{allowed}, at most 2^53")
-            numbers[index] = number
-        return numbers
-
-    def _finite(self, lines: list[int], cells: list[str]) -> NDArray[np.float64]:
-        with contextlib.suppress(ValueError):
-            values = np.fromiter(map(float, cells), np.float64, len(cells))
-            if np.isfinite(values).all():
-                return values
-        bad = next(k for k, cell in enumerate(cells) if not is_number(cell) or not isfinite(float(cell)))
-        raise self._error(lines[bad], "value", cells[bad], "give a finite number: above 0 is one polarity")
-
-    def event_set(self, test_fraction: float, limit: int | None) -> EventSet:
-        if not self.samples:
-            raise UserError(f"{self.path} has no rows below its header; give one event a row")
-        numbers = {name: np.concatenate(arrays) for name, arrays in self.numbers.items() if arrays}
-        order = np.argsort(numbers["sample"], kind="stable")
-        counts = np.bincount(numbers["sample"], minlength=len(self.samples))
-        labels = csv_labels(
-            self.path, self.labels, self.label_lines, self.columns["label"], self.titles, "correct them"
-        )
-        return _user_set(
-            self.path,
-            numbers["t"][order],
-            numbers["address"][order],
-            numbers["value"][order] if "value" in numbers else None,
-            np.concatenate(([0], np.cumsum(counts))),
-            labels,
-            int(numbers["address"].max()) + 1,
-            draw_parts(len(self.samples), test_fraction),
-            limit,
-        )
+            of_event.append(index)
+        pieces.append(rows.x)
+    numbers, sample_of = np.concatenate(pieces), np.array(of_event, np.int64)
+    order = np.argsort(sample_of, kind="stable")
+    t, address, *value = numbers[order].T
+    return _user_set(
+        path,
+        t.astype(np.int64),
+        address.astype(np.int64),
+        value[0] if value else None,
+        np.concatenate(([0], np.cumsum(np.bincount(sample_of)))),
+        class_labels(path, *zip(*labels, strict=True)),
+        int(address.max()) + 1,
+        draw_parts(len(samples), test_fraction),
+        limit,
+    )
 
 
-def _whole_number(cell: str) -> int | None:
-    try:
-        return int(cell)
-    except ValueError:
-        return int(float(cell)) if is_number(cell) and float(cell).is_integer() else None
+def _number_columns(path: Path) -> tuple[str, ...]:
+    """Name the columns of numbers that there are."""
+    wanted = "sample, t, address and label, and value where events have a polarity"
+    titles = reader.titles_of(path)
+    if not titles:
+        raise UserError(f"{path} is empty; give a header with the columns {wanted}, and one event per line")
+    for name in COLUMNS:
+        if name not in titles:
+            raise UserError(f"{path} has no column '{name}' in its header ({', '.join(titles)}); name {wanted}")
+    return ("t", "address", *(("value",) if "value" in titles else ()))
+
+
+def _check_whole(path: Path, name: str, values: NDArray[Any], lines: NDArray[np.int64], low: int, allowed: str) -> None:
+    right = (values >= low) & (values <= MAX_WHOLE) & (values == np.floor(values))
+    if not right.all():
+        at = int(np.argmin(right))
+        raise UserError(f"{path} line {lines[at]}: {name} is {values[at]:.17g}; give {allowed}, at most 2^53")
 
 
 # --- npz ---------------------------------------------------------------------------------------------------
@@ -511,14 +426,14 @@ def _read_small(name: str, path: Path, limit: int | None) -> EventSet:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
     if (given := hashlib.sha256(content).hexdigest()) != SMALL_SHA256:
         raise UserError(f"{path} is not the published file: its sha256 is {given}, not {SMALL_SHA256}; replace it")
-    with np.load(io.BytesIO(content)) as archive:
-        x, y, p, t, offset, label, index = (
-            archive[key].astype(np.int64) for key in ("x", "y", "p", "t", "offset", "label", "index")
-        )
+    archive = NpzArrays(path)
+    x, y, p, t, offset, label, index = (
+        archive[key].astype(np.int64) for key in ("x", "y", "p", "t", "offset", "label", "index")
+    )
     inputs = ((p * NMNIST_SIDE + y) * NMNIST_SIDE + x).astype(np.int32)
     train, test = np.flatnonzero(index <= NMNIST_COUNTS[0])[:limit], np.flatnonzero(index > NMNIST_COUNTS[0])
     samples = np.concatenate((train, test))
-    t, inputs, offset = _gather(t, inputs, offset, samples)
+    t, inputs, offset = take_events(t, inputs, offset, samples)
     return _nmnist_set(name, str(path), t, inputs, offset, label[samples], len(train))
 
 
@@ -549,7 +464,7 @@ def _read_nmnist(name: str, folder: Path, limit: int | None) -> EventSet:
             times, numbers = read_nmnist_file(path)
             begin, end = int(offset[k]), int(offset[k]) + len(times)
             t[begin:end], inputs[begin:end], offset[k + 1] = times, numbers, end
-            _settle(t[begin:end], inputs[begin:end])
+            sort_events(t[begin:end], inputs[begin:end])
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read ({error.strerror}); check its permissions") from None
     labels = np.array([digit for _, digit, _ in chosen], np.int64)
@@ -668,7 +583,7 @@ def events_from_tonic(train: Any, test: Any, name: str, *, source: str = "tonic"
     if not len(order) or sum(len(t) for t, _ in pieces) == 0:
         raise UserError(f"'{name}' has no training samples or no events; let tonic get its files again")
     y, names = _tonic_classes(name, getattr(train, "classes", None), labels)
-    t, inputs, offset = _joined(pieces)
+    t, inputs, offset = concat(pieces)
     return EventSet(name, source, names, n_addresses * polarities, t, inputs, offset, y, len(order))
 
 
@@ -689,7 +604,7 @@ def _tonic_events(where: str, events: Any, size: tuple[int, int, int]) -> tuple[
     if not np.isfinite(events["t"]).all():
         raise UserError(f"{where} has a time that is not finite; let tonic get its files again")
     t, inputs = events["t"].astype(np.int64), address.astype(np.int32)
-    _settle(t, inputs)
+    sort_events(t, inputs)
     return t, inputs
 
 

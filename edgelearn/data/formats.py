@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelearn.data.arrays import Arrays, cannot_read
 from edgelearn.data.published import _BatchUnpickler
+from edgelearn.data.reader import is_number
 from edgelearn.errors import UserError
-
-Arrays = Mapping[str, NDArray[Any]]
-
-
-def cannot_read(path: Path, error: object, advice: str) -> UserError:
-    """Return the error for a file that is not what its name says."""
-    reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-    return UserError(f"{path} cannot be read ({reason}); {advice}")
 
 
 def natural(path: Path) -> list[tuple[int, str]]:
@@ -33,45 +25,6 @@ def natural(path: Path) -> list[tuple[int, str]]:
     'b2.dat'
     """
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
-
-
-class NpzArrays(Mapping[str, NDArray[Any]]):
-    """Read the arrays of a .npz file one by one, when they are asked for; never pickle.
-
-    Raises
-    ------
-    UserError
-        "... cannot be read ..."
-    """
-
-    ADVICE = "save numbers and text with numpy.savez, no objects"
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                if not isinstance(archive, np.lib.npyio.NpzFile):
-                    raise UserError(f"{path} holds a single array; {self.ADVICE}")
-                self.names = list(archive.files)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-            if isinstance(error, UserError):
-                raise
-            raise cannot_read(path, error, self.ADVICE) from None
-
-    def __getitem__(self, key: str) -> NDArray[Any]:
-        if key not in self.names:
-            raise KeyError(key)
-        try:
-            with np.load(self.path, allow_pickle=False) as archive:
-                return np.asarray(archive[key])
-        except Exception as error:  # damaged bytes raise nearly anything, zlib.error included
-            raise cannot_read(self.path, f"array '{key}': {error}", self.ADVICE) from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
 
 
 def read_pickled_arrays(path: Path) -> Arrays:
@@ -212,19 +165,11 @@ def read_arff(path: Path) -> Arrays:
         try:
             columns[name] = np.array([float("nan") if cell == "?" else float(cell) for cell in cells])
         except ValueError:
-            at = next(i for i, cell in enumerate(cells) if cell != "?" and not _is_number(cell))
+            at = next(i for i, cell in enumerate(cells) if cell != "?" and not is_number(cell))
             raise UserError(
                 f"{path} line {rows[at][0]} has '{cells[at]}' for '{name}'; give a number, or ? where it is missing"
             ) from None
     return columns
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def read_numbers(path: Path) -> Arrays:

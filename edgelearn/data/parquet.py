@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.data.formats import Arrays, cannot_read
+from edgelearn.data.arrays import Arrays, cannot_read
 from edgelearn.data.recordings import BLOCK, Screen, check_same, check_start, run_starts, state_of
 from edgelearn.data.source import Block, Rejects
 from edgelearn.errors import UserError

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.data.formats import Arrays, NpzArrays, cannot_read
+from edgelearn.data.arrays import Arrays, NpzArrays, cannot_read
 from edgelearn.data.source import Rejects
 from edgelearn.errors import UserError
 

@@ -16,6 +16,7 @@ from edgelearn import __version__
 from edgelearn.config import StreamConfig
 from edgelearn.data.lines import LineSource
 from edgelearn.data.open_source import open_source
+from edgelearn.data.reader import Roles
 from edgelearn.data.recordings import Limited
 from edgelearn.data.source import UNLABELLED, Block, Source
 from edgelearn.errors import UserError
@@ -565,7 +566,7 @@ def open_config_source(config: StreamConfig) -> Source:
             sys.stdin.buffer,
             name="-",
             source="standard input",
-            label=config.label_column,
+            roles=Roles(label=config.label_column),
             n_classes=config.classes,
             live=True,
         )

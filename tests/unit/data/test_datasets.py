@@ -30,9 +30,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edgelearn.data import (
-    ArrayStream,
     Dataset,
-    Sample,
     datasets,
     downloads,
     fetch,
@@ -43,7 +41,6 @@ from edgelearn.data import (
 from edgelearn.data import (
     published as loaders,
 )
-from edgelearn.data.dataset import Stream
 from edgelearn.errors import UserError
 from tests.tools import require_data
 
@@ -126,7 +123,7 @@ def label_bytes(content: bytes) -> bytes:
     return gzip.decompress(content)[8:]
 
 
-# --- Sample, ArrayStream, Dataset --------------------------------------------------------------------------
+# --- Dataset --------------------------------------------------------------------------------------------------
 
 
 def tiny(**changes: Any) -> Dataset:
@@ -140,45 +137,13 @@ def tiny(**changes: Any) -> Dataset:
         "high": 256,
         "class_names": ("a", "b"),
         "source": "made here",
-        "value_bits": 8,
     }
     return Dataset(**{**fields, **changes})
 
 
-def test_stream_yields_samples_in_order_with_their_label_times() -> None:
-    data = tiny()
-    samples = list(data.stream("train", label_delay=3))
-    assert [(s.t, s.label_at, s.y) for s in samples] == [(0, 3, 0), (1, 4, 1), (2, 5, 1), (3, 6, 0)]
-    assert all(np.array_equal(s.x, data.train_x[s.t]) for s in samples)
-    assert [s.label_at for s in data.stream("train")] == [0, 1, 2, 3]
-    assert [s.y for s in data.stream("test")] == [1]
-    assert type(samples[0].y) is int
-
-
-def test_stream_is_a_stream_and_can_be_walked_twice() -> None:
-    stream: Stream = tiny().stream("train")
-    assert (stream.n_features, stream.n_classes, stream.drift_points) == (2, 2, ())
-    assert [s.y for s in stream] == [s.y for s in stream]
-    assert len(tiny().stream("train")) == 4
-
-
-def test_sample_and_dataset_are_frozen() -> None:
+def test_a_data_set_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         tiny().name = "other"  # type: ignore[misc]
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        Sample(np.zeros(1), 0, 0, 0).y = 1  # type: ignore[misc]
-
-
-def test_stream_faults() -> None:
-    data = tiny()
-    with fails("part 'valid' is not known; known: test, train"):
-        data.stream("valid")  # type: ignore[arg-type]
-    with fails("label_delay -1 is out of range; give 0 time steps or more"):
-        data.stream("train", label_delay=-1)
-    for points in ((2, 1), (1, 1), (4,), (-1,)):
-        with fails(f"drift_points {points} are not allowed; give ascending time steps from 0 to 3"):
-            ArrayStream(data.train_x, data.train_y, 2, drift_points=points)
-    assert ArrayStream(data.train_x, data.train_y, 2, drift_points=(1, 3)).drift_points == (1, 3)
 
 
 NAN_AT_1_0 = np.array([[0, 0], [np.nan, 0], [0, 0], [0, 0]], np.float32)
@@ -209,8 +174,6 @@ NAN_AT_1_0 = np.array([[0, 0], [np.nan, 0], [0, 0], [0, 0]], np.float32)
         ),
         ({"high": np.inf}, "high has shape [] or is not finite"),
         ({"low": 300}, "low is above high; give a range with low <= high"),
-        ({"value_bits": 0}, "value_bits is 0; give 1 to 64"),
-        ({"image_shape": (2, 2)}, "image_shape (2, 2) has 4 values; a sample has 2"),
     ],
 )
 def test_dataset_refuses(changes: dict[str, Any], text: str) -> None:
@@ -220,7 +183,7 @@ def test_dataset_refuses(changes: dict[str, Any], text: str) -> None:
 
 def test_dataset_allows_an_empty_test_part() -> None:
     data = tiny(test_x=np.zeros((0, 2), np.uint8), test_y=np.zeros(0, np.int64))
-    assert list(data.stream("test")) == []
+    assert len(data.test_y) == 0
 
 
 # --- importing, names, digits ------------------------------------------------------------------------------
@@ -242,7 +205,7 @@ def test_names_and_unknown_names() -> None:
     assert names() == ["digits", "mnist", "fashion-mnist", "cifar10"]
     with fails("data set 'mnsit' is not known; known: cifar10, digits, fashion-mnist, mnist. Did you mean 'mnist'?"):
         open_dataset("mnsit")
-    with fails("Own files end in .csv or .npz."):
+    with fails("Own files end in .csv, .tsv or .npz."):
         open_dataset("something")
     with fails("Did you mean 'cifar10'?"):
         info("cifar-10")
@@ -285,7 +248,7 @@ def test_digits_split_is_fixed() -> None:
     assert data.test_x.shape == (360, 64)
     assert np.array_equal(data.train_x, x[order[:1437]])
     assert np.array_equal(data.test_y, y[order[1437:]])
-    assert (data.low, data.high, data.value_bits, data.image_shape) == (0, 16, 5, (8, 8))
+    assert (data.low, data.high) == (0, 16)
     assert data.class_names == tuple("0123456789")
     assert data.train_x.max() == 16
 
@@ -406,7 +369,7 @@ def test_files_are_found_directly_and_in_subfolders(small: Path, sub: str) -> No
     assert data.source == str(small / sub)
     expected = np.frombuffer(gzip.decompress(contents[IDX_NAMES[0]]), np.uint8, offset=16).reshape(12, 784)
     assert np.array_equal(data.train_x, expected)
-    assert (data.low, data.high, data.value_bits, data.image_shape) == (0, 256, 8, (28, 28))
+    assert (data.low, data.high) == (0, 256)
     assert fetch("mnist") == [small / sub / name for name in IDX_NAMES]
 
 
@@ -651,7 +614,7 @@ def check_cifar(data: Dataset) -> None:
     assert data.train_y.tolist() == functools.reduce(operator.iadd, (batches[name][1] for name in BATCHES[:5]), [])
     assert np.array_equal(data.test_x, batches["test_batch"][0])
     assert data.test_y.tolist() == batches["test_batch"][1]
-    assert (data.image_shape, data.high, data.class_names[3]) == ((3, 32, 32), 256, "cat")
+    assert (data.high, data.class_names[3]) == (256, "cat")
 
 
 @pytest.mark.parametrize("sub", ["", "cifar10", "cifar-10-batches-bin", "cifar10/cifar-10-batches-bin"])
@@ -836,9 +799,9 @@ def test_loading_mnist_holds_no_second_copy() -> None:
 
 def all_samples(data: Dataset) -> list[tuple[tuple[float, ...], str]]:
     return sorted(
-        (tuple(sample.x.tolist()), data.class_names[sample.y])
-        for part in ("train", "test")
-        for sample in data.stream(part)
+        (tuple(x.tolist()), data.class_names[y])
+        for values, labels in ((data.train_x, data.train_y), (data.test_x, data.test_y))
+        for x, y in zip(values, labels, strict=True)
     )
 
 
@@ -872,7 +835,6 @@ def test_csv_round_trip(tmp_path: Path, data: st.DataObject, delimiter: str, hea
     numeric = all(re.fullmatch(r"-?\d+", c) for c in classes)
     assert list(opened.class_names) == (sorted(set(labels), key=int) if numeric else sorted(set(labels)))
     assert opened.train_x.dtype == np.float32
-    assert opened.value_bits == 32
 
 
 IRIS = "length,width,kind\n1,2,b\n3,4,a\n5,6,b\n7,8,a\n9,10,c\n"
@@ -937,44 +899,43 @@ def test_label_column_by_name_and_number(write: Write, column: str | int) -> Non
         (
             "1,5;a\n2,5;b\n",
             None,
-            "own.csv row 1 column 1 is '1,5'; give a finite number: use a point as decimal",
+            "own.csv line 1: not a number (column 1 is '1,5'); give a number, with a point as decimal mark",
         ),
         (
             "a,b,y\n1,2,0\n3,nan,1\n",
             None,
-            "own.csv row 3 column 2 ('b') is 'nan'; give a finite number: correct",
+            "own.csv line 3: not a finite number (column b is 'nan'); correct the line or remove it",
         ),
-        ("1,2,0\n-inf,2,1\n", None, "own.csv row 2 column 1 is '-inf'; give a finite number"),
-        ("1,2,0\n1e99,2,1\n", None, "own.csv row 2 column 1 is '1e99'; give a finite number"),
-        ("a,b,y\n\n1,2,0\n3,,1\n", None, "own.csv row 4 column 2 ('b') is empty; give a finite number"),
-        ("y,a,b\n1,2,3\n0,4,x\n", "y", "own.csv row 3 column 3 ('b') is 'x'; give a finite number"),
+        ("1,2,0\n-inf,2,1\n", None, "own.csv line 2: not a finite number (column 1 is '-inf')"),
+        ("1,2,0\n1e99,2,1\n", None, "own.csv line 2: not a finite number (column 1 is '1e99')"),
+        ("a,b,y\n\n1,2,0\n3,,1\n", None, "own.csv line 4: a value is missing (column b is '')"),
+        ("y,a,b\n1,2,3\n0,4,x\n", "y", "own.csv line 3: not a number (column b is 'x')"),
         (
             "1;2,5;0\n1;2;1\n",
             None,
-            "own.csv row 1 column 2 is '2,5'; give a finite number: use a point as decimal",
+            "own.csv line 1: not a number (column 2 is '2,5')",
         ),
-        ("1,2,0\n1,2\n", None, "own.csv row 2 has 2 columns and row 1 has 3; give every row as many"),
-        ("1,2,0\n,,\n1,2,1\n", None, "own.csv row 2 column 1 is empty"),
-        ("", None, "own.csv has no rows; give one sample a row"),
-        ("\n \n", None, "own.csv has no rows; give one sample a row"),
-        ("a,b,y\n", None, "own.csv has no rows below its header; give one sample a row"),
+        ("1,2,0\n1,2\n", None, "own.csv line 2: another number of values (2, not 3: '1,2'); give every line as many"),
+        ("1,2,0\n,,\n1,2,1\n", None, "own.csv line 2: a value is missing (column 1 is '')"),
+        ("", None, "own.csv has no rows; give one row per line"),
+        ("\n \n", None, "own.csv has no rows; give one row per line"),
+        ("a,b,y\n", None, "own.csv has no rows below its header; give one row per line"),
         (
             "1\n2\n",
             None,
-            "own.csv has one column; give features and a label, separated by comma, semicolon or tab",
+            "own.csv line 1: another number of values ('1'); give every line as many, two or more",
         ),
         ("1,2,0\n3,4,0\n", None, "own.csv has 1 class (every label is '0'); a classifier needs at least 2"),
-        ("1,2,0.5\n3,4,1\n", None, "own.csv row 1 column 3 is 0.5; labels are whole numbers or text"),
-        ("1,2,0\n3,4,inf\n", None, "own.csv row 2 column 3 is inf; labels are whole numbers or text"),
-        ("a,b,y\n1,2,0\n3,4,\n", None, "own.csv row 3 column 3 ('y') is empty; give a label"),
-        ("1,2,x\n3,4,NaN\n5,6,y\n", None, "own.csv row 2 column 3 is 'NaN'; give a label"),
-        (IRIS, "knd", "label column 'knd' is not in the first row of "),
-        (IRIS, "knd", "known: length, width, kind; or give its number from 1 to 3"),
+        ("1,2,0.5\n3,4,1\n", None, "own.csv line 1: label 0.5 is no class; labels are whole numbers or text"),
+        ("1,2,0\n3,4,inf\n", None, "own.csv line 2: label inf is no class; labels are whole numbers or text"),
+        ("a,b,y\n1,2,0\n3,4,\n", None, "own.csv line 3: the label is missing (''); fill it in or remove the line"),
+        ("1,2,x\n3,4,NaN\n5,6,y\n", None, "own.csv line 2: the label is missing ('NaN')"),
+        (IRIS, "knd", "own.csv: column 'knd' is not known; known: kind, length, width. Did you mean 'kind'?"),
         (IRIS, 0, "columns count from 1 to 3, -1 is the last"),
-        (IRIS, 4, "label column 4 is out of range for "),
-        (IRIS, "-4", "label column -4 is out of range for "),
-        ("y,y,a\nu,1,2\n", "y", "own.csv has 2 columns 'y'; give the label column's number"),
-        ("1,2,a\n3,4,\0\n" + "x" * 200_000, None, "own.csv is not a text table ("),
+        (IRIS, 4, "own.csv: column 4 is out of range; columns count from 1 to 3"),
+        (IRIS, "-4", "own.csv: column -4 is out of range"),
+        ("y,y,a\nu,1,2\n", "y", "own.csv has 2 columns 'y'; rename one, or give the column's number"),
+        ("1,2,a\n3,4,\0\n" + "x" * 200_000, None, "own.csv line 3: another number of values (1, not 3: "),
     ],
 )
 def test_csv_faults(write: Write, text: str, column: str | int | None, message: str) -> None:
@@ -985,14 +946,14 @@ def test_csv_faults(write: Write, text: str, column: str | int | None, message: 
 def test_user_file_faults(tmp_path: Path, write: Write) -> None:
     with fails("none.csv is not a file; check the path"):
         open_dataset(tmp_path / "none.csv")
-    with fails("own.txt has the extension '.txt'; data files end in .csv or .npz"):
+    with fails("own.txt has the extension '.txt'; data files end in .csv, .tsv or .npz"):
         open_dataset(write("own.txt", "1,2,3\n"))
     for fraction in (-0.1, 1.0, float("nan")):
         with fails(f"test_fraction {fraction} is out of range; give 0 <= test_fraction < 1"):
             open_dataset(write("own.csv", IRIS), test_fraction=fraction)
     latin = tmp_path / "latin.csv"
     latin.write_bytes("1,2,é\n3,4,b\n".encode("latin-1"))
-    with fails("latin.csv is not a text table ("):
+    with fails("latin.csv line 1: not text ("):
         open_dataset(latin)
 
 
@@ -1050,7 +1011,6 @@ def test_npz_with_its_own_test_part_and_images(tmp_path: Path) -> None:
     path = npz(tmp_path, X_train=images[:3], y_train=[0, 3, 0], X_test=images[3:], y_test=[7])
     data = open_dataset(path)
     assert np.array_equal(data.train_x, images[:3].reshape(3, 6))
-    assert data.image_shape == (2, 3)
     assert data.train_y.tolist() == [0, 1, 0]
     assert data.test_y.tolist() == [2]
     assert data.class_names == ("0", "3", "7")
@@ -1086,7 +1046,7 @@ OWN = {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y}
             "own.npz holds the arrays a, b; give x and y, or x_train, y_train, x_test and y_test",
         ),
         ({"x": X, "X": X, "y": Y}, "own.npz holds 'X' in both cases; keep one of them"),
-        ({"x": X, "y": np.array(["a", 1] * 3, object)}, "save numbers with numpy.savez, no objects"),
+        ({"x": X, "y": np.array(["a", 1] * 3, object)}, "save numbers and text with numpy.savez, no objects"),
         ({**OWN, "x_test": X[:, :1]}, "a sample is [2] in x_train and [1] in x_test; give one shape"),
         ({**OWN, "y_test": np.array(list("aabbcc"))}, "y_train and y_test mix text and numbers"),
     ],
@@ -1111,5 +1071,5 @@ def test_npz_that_is_none(tmp_path: Path) -> None:
 
 
 def test_npz_takes_no_label_column(tmp_path: Path) -> None:
-    with fails("label_column is for .csv files; a .npz file has its labels in array y"):
+    with fails("label_column is for text tables; a .npz file has its labels in array y"):
         open_dataset(npz(tmp_path, x=X, y=Y), label_column=1)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgelearn.data import downloads, events
+from edgelearn.data import downloads, events, reader
 from edgelearn.data.events import EventSet, events_from_tonic, is_event_data, open_events, read_nmnist_file
 from edgelearn.errors import UserError
 from tests.tools import missing
@@ -162,7 +162,7 @@ def test_falling_times_are_sorted_and_equal_ones_keep_their_order(npz_file):
         ({"test": [0, 1, 0]}, "test is int64 [3]; give bool [3], one a sample"),
         ({"test": [True]}, "test is bool [1]; give bool [3]"),
         ({"test": [True] * 3}, "test is true for every sample; leave at least 1 for training"),
-        ({"t": np.array([None] * 5)}, "cannot be read (Object arrays cannot be loaded"),
+        ({"t": np.array([None] * 5)}, "cannot be read (array 't': Object arrays cannot be loaded"),
     ],
 )
 def test_npz_faults(npz_file, changed, message):
@@ -237,7 +237,7 @@ def test_csv_parts(csv_file):
 def test_csv_in_chunks(csv_file, monkeypatch):
     path = str(csv_file(CSV))
     whole = open_events(path)
-    monkeypatch.setattr(events, "CHUNK", 2)
+    monkeypatch.setattr(reader, "BLOCK", 2)
     assert as_lists(open_events(path)) == as_lists(whole)
 
 
@@ -246,32 +246,35 @@ def test_csv_in_chunks(csv_file, monkeypatch):
     [
         ("", "is empty; give a header with the columns sample, t, address and label"),
         (" \n\n", "is empty; give a header"),
-        ("sample,t,address,label\n", "has no rows below its header; give one event a row"),
+        ("sample,t,address,label\n", "has no rows below its header; give one row per line"),
         (CSV.replace("label", "class"), "has no column 'label' in its header (sample, t, address, value, class); name"),
         (CSV.replace("sample", "k"), "has no column 'sample'"),
-        (CSV.replace("value", "t"), "has 2 columns 't'; keep one of them"),
-        (CSV[:-5], "row 6 has 4 columns and row 1 has 5; give every row as many"),
-        (CSV.replace("b,1,1,", "b,1,1,2,"), "row 4 has 6 columns and row 1 has 5"),
-        (CSV.replace("a,7", "a,soon"), "row 3 column 2 ('t') is 'soon'; give whole microseconds, at most 2^53"),
-        (CSV.replace("a,7", "a,"), "row 3 column 2 ('t') is empty; give whole microseconds"),
-        (CSV.replace("a,7", "a,nan"), "row 3 column 2 ('t') is 'nan'"),
-        (CSV.replace("a,7", "a,0.25"), "row 3 column 2 ('t') is '0.25'; give whole microseconds"),
-        (CSV.replace("a,7", "a,1e300"), "row 3 column 2 ('t') is '1e300'"),
-        (CSV.replace("a,7", "a," + "9" * 30), "row 3 column 2 ('t') is '9999"),
-        (CSV.replace("a,7,2", "a,7,-2"), "row 3 column 3 ('address') is '-2'; give a whole number from 0"),
-        (CSV.replace("a,7,2", "a,7,2.5"), "row 3 column 3 ('address') is '2.5'; give a whole number from 0"),
+        (CSV.replace("value", "t"), "has 2 columns 't'; rename one"),
+        (CSV[:-5], "line 6: another number of values (4, not 5: 'c,4,2,'); give every line as many"),
+        (CSV.replace("b,1,1,", "b,1,1,2,"), "line 4: another number of values (6, not 5: "),
+        (CSV.replace("a,7", "a,soon"), "line 3: not a number (column t is 'soon'); give a number"),
+        (CSV.replace("a,7", "a,"), "line 3: a value is missing (column t is ''); correct the line or remove it"),
+        (CSV.replace("a,7", "a,nan"), "line 3: not a finite number (column t is 'nan')"),
+        (CSV.replace("a,7", "a,0.25"), "line 3: t is 0.25; give whole microseconds, at most 2^53"),
+        (CSV.replace("a,7", "a,1e300"), "line 3: not a finite number (column t is '1e300')"),
+        (CSV.replace("a,7", "a," + "9" * 30), "line 3: t is 1e+30; give whole microseconds"),
+        (CSV.replace("a,7,2", "a,7,-2"), "line 3: address is -2; give a whole number from 0"),
+        (CSV.replace("a,7,2", "a,7,2.5"), "line 3: address is 2.5; give a whole number from 0"),
         (CSV.replace("a,7,2", "a,7,8000"), "8001 addresses of 2 polarities; a network takes 16000 inputs at most"),
         (CSV.replace("a,7,2", "a,7,9000000"), "has 9000001 addresses of 2"),
-        (CSV.replace("a,7,2,0", "a,7,2,on"), "row 3 column 4 ('value') is 'on'; give a finite number"),
-        (CSV.replace("a,7,2,0", "a,7,2,inf"), "row 3 column 4 ('value') is 'inf'"),
+        (CSV.replace("a,7,2,0", "a,7,2,on"), "line 3: not a number (column value is 'on')"),
+        (CSV.replace("a,7,2,0", "a,7,2,inf"), "line 3: not a finite number (column value is 'inf')"),
         (
             CSV.replace("7,2,0,up", "7,2,0,down"),
-            "row 3 column 5 ('label') is 'down'; sample 'a' has label 'up' in row 2",
+            "line 3: label is 'down' and sample 'a' has label 'up' in line 2; give a sample one label",
         ),
         (CSV.replace("down", "up"), "has 1 class (every label is 'up')"),
-        (CSV.replace("c,4,2,1,up", "c,4,2,1,"), "row 6 column 5 ('label') is empty; give a label"),
-        (CSV.replace("up", "0.5").replace("down", "1"), "is 0.5; labels are whole numbers or text: correct them"),
-        (CSV.replace("c,4", ",4"), "row 6 column 1 ('sample') is empty; give the number or name"),
+        (CSV.replace("c,4,2,1,up", "c,4,2,1,"), "line 6: the label is missing (''); fill it in"),
+        (
+            CSV.replace("up", "0.5").replace("down", "1"),
+            "line 2: label 0.5 is no class; labels are whole numbers or text",
+        ),
+        (CSV.replace("c,4", ",4"), "line 6: sample is empty; give the number or name"),
     ],
 )
 def test_csv_faults(csv_file, text, message):
@@ -284,7 +287,7 @@ def test_csv_faults(csv_file, text, message):
 def test_a_csv_that_is_no_text(tmp_path):
     path = tmp_path / "own.csv"
     path.write_bytes(b"sample,t,address,label\n\xff\xfe\n")
-    with fails("is not a text table"):
+    with fails("line 2: not text ("):
         open_events(str(path))
     path.write_bytes(b"\xff\xfe\n")
     assert not is_event_data(str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -18,7 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgelearn.data.lines import FEW_LINES, MAX_LINE, LineSource, open_lines
+from edgelearn.data.lines import LineSource, open_lines
+from edgelearn.data.reader import FEW_LINES, MAX_LINE, Roles
 from edgelearn.errors import UserError
 
 Write = Callable[..., Path]
@@ -51,14 +53,22 @@ def fails(text: str) -> Any:
     return pytest.raises(UserError, match="^[^\n]*" + re.escape(text) + "[^\n]*$")
 
 
+ROLES = {one.name for one in dataclasses.fields(Roles)}
+
+
+def with_roles(options: dict[str, Any]) -> dict[str, Any]:
+    roles = Roles(**{key: value for key, value in options.items() if key in ROLES})
+    return {key: value for key, value in options.items() if key not in ROLES} | {"roles": roles}
+
+
 def source(text: str | bytes, **options: Any) -> LineSource:
     data = text.encode() if isinstance(text, str) else text
-    return LineSource(lambda: io.BytesIO(data), name="test", source="test lines", **options)
+    return LineSource(lambda: io.BytesIO(data), name="test", source="test lines", **with_roles(options))
 
 
 def live(text: str | bytes, **options: Any) -> LineSource:
     data = text.encode() if isinstance(text, str) else text
-    return LineSource(io.BytesIO(data), name="test", source="test lines", live=True, **options)
+    return LineSource(io.BytesIO(data), name="test", source="test lines", live=True, **with_roles(options))
 
 
 def samples(stream: LineSource, start: int = 0) -> list[tuple[Any, ...]]:
@@ -162,7 +172,7 @@ def test_all_features_and_no_label() -> None:
         ({"features": ("a", "q")}, "column 'q' is not known"),
         ({"time": 5}, "test lines: column 5 is out of range; columns count from 1 to 4, -1 is the last"),
         ({"label": 0}, "column 0 is out of range"),
-        ({"label": "b"}, "test lines has 2 columns 'b'; give the column's number"),
+        ({"label": "b"}, "test lines has 2 columns 'b'; rename one, or give the column's number"),
         ({"label": "a", "features": ("a", "class")}, "column 'a' is a feature and also the label"),
         ({"block_size": 0}, "block_size 0 is out of range"),
         ({"classes": ("u", "v"), "n_classes": 1}, "n_classes 1 is too small for 2 classes"),
@@ -240,6 +250,8 @@ CSV_REJECTS = [
     (b"1,2", "another number of values", "2, not 3: '1,2'"),
     (b"1,2,3,u", "another number of values", "4, not 3: '1,2,3,u'"),
     (b"1,,u", "a value is missing", "column b is ''"),
+    (b"1,?,u", "a value is missing", "column b is '?'"),
+    (b"1, NA ,u", "a value is missing", "column b is 'NA'"),
     (b"1,x,u", "not a number", "column b is 'x'"),
     (b'"1;5",2,u', "not a number", "column a is '1;5'"),
     (b"1,nan,u", "not a finite number", "column b is 'nan'"),
@@ -259,7 +271,6 @@ JSON_REJECTS = [
     (b'{"a": 1, "label": "u"}', "a value is missing", "no 'b'"),
     (b'{"a": 1, "b": null}', "a value is missing", "column b is None"),
     (b'{"a": 1, "b": "2"}', "not a number", "column b is '2'"),
-    (b'{"a": 1, "b": true}', "not a number", "column b is True"),
     (b'{"a": 1, "b": [2]}', "not a number", "column b is [2]"),
     (b'{"a": 1, "b": NaN}', "not a finite number", "column b is nan"),
     (b'{"a": 1, "b": 1e999}', "not a finite number", "column b is inf"),
@@ -531,16 +542,8 @@ def test_a_live_stream_skips_what_was_not_read() -> None:
 def test_open_lines(write: Write) -> None:
     path = write("when,a,b,kind\n0,1,2,u\n1000,3,4,v\n2000,3,4,0\n", "walks.csv")
     assert open_lines(path).channels == ("when", "a", "b")
-    columns: Any = SimpleNamespace(
-        features=(),
-        label="kind",
-        time="when",
-        classes={"v": "V", "u": "U"},
-        unlabelled="0",
-        rate_hz=1.0,
-        time_scale=1e-3,
-    )
-    stream = open_lines(path, columns, "mine")
+    roles = Roles(label="kind", time="when", time_scale=1e-3)
+    stream = open_lines(path, "mine", roles, classes={"v": "V", "u": "U"}, unlabelled="0", rate_hz=1.0)
     assert (stream.name, stream.source, stream.rate_hz) == ("mine", str(path), 1.0)
     assert samples(stream) == [(2, [1, 2], 1, 0, 0), (3, [3, 4], 0, 1, 0), (4, [3, 4], -1, 2, 0)]
     assert (stream.channels, stream.class_names, stream.drift_points) == (("a", "b"), ("V", "U"), ())
@@ -558,7 +561,7 @@ def test_memory_does_not_grow_with_the_file(write: Write) -> None:
     def peak(n_lines: int) -> int:
         path = write("1.5,2.5,-3.5,walk\n" * n_lines, "big.csv")
         tracemalloc.start()
-        stream = open_lines(path, None)
+        stream = open_lines(path)
         n = sum(len(block) for block in stream.blocks())
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

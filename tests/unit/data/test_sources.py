@@ -404,9 +404,9 @@ def test_text_of_labels():
 
 def test_columns_of_a_text_table(here):
     classes = 'classes = { up = 1, down = [2, 3] }\nunlabelled = 0\nsubject = "who"\nrate = "10 Hz"\nfeatures = ["a"]'
-    columns = read_description(describe(here, classes))[0].columns()
-    assert columns.classes == {"1": "up", "2": "down", "3": "down"}
-    assert (columns.features, columns.segment, columns.unlabelled, columns.rate_hz) == (("a",), "who", "0", 10)
+    form = read_description(describe(here, classes))[0]
+    assert form.by_label() == {"1": "up", "2": "down", "3": "down"}
+    assert (form.roles().features, form.roles().segment, form.rate_hz) == (("a",), "who", 10)
 
 
 # --- files -------------------------------------------------------------------------------------------------

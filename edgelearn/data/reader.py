@@ -1,0 +1,738 @@
+"""Tables of text, read the same way by every command: dialect, header, roles of columns, missing values, numbers.
+
+One row per line: CSV (comma, semicolon, tab, | or white space; quoted cells; with or without a header) or JSON (an
+object, or an array). The first lines decide which, and what the columns are. Blank lines and lines that start with #
+are no rows. `TableReader` counts a line that cannot be used in its `rejects`, or refuses the table:
+
+    another number of values   a line of CSV, or a JSON array, that is longer or shorter than the first; fewer than two
+    a value is missing         one of `MISSING` (JSON: null, or a key that is not there) as a feature or time
+    not a number               a feature or time that is something else; true and false are 1 and 0
+    not a finite number        NaN, or beyond float32
+    not JSON, not CSV          a JSON line that is not what the first line is; quotes that make no cells
+    not a label                a JSON label that is an object or an array
+    time goes back             less than the time of the row before, in the same segment
+    half a line                CSV, live: the last line has no end, its last value may be cut
+    not text                   bytes that are not UTF-8
+    line too long              more than 1 MiB
+
+The last line of a file needs no end, nor does JSON: what is cut cannot be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
+from math import isfinite, isnan
+from operator import ne
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelearn.data.source import Rejects
+from edgelearn.errors import UserError, unknown
+
+SUFFIXES = (".csv", ".tsv")
+SEPARATORS = "\t;,|"  # the earlier wins a tie: in 1,5;2,5;a the comma is a decimal mark, as the reject then says
+WHITE_SPACE = " "  # any number of spaces and tabs
+ENCODING = "utf-8"
+# NaN is no mark but a number, which is neither a label nor finite.
+MISSING = frozenset(("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None"))
+BOOLEANS = {text: value for yes, no in (("true", "false"), ("True", "False"), ("TRUE", "FALSE"))
+            for text, value in ((yes, 1.0), (no, 0.0))}  # fmt: skip
+
+LABEL_NAMES = ("label", "class", "target")  # and y, where it is no axis
+TIME_NAMES = ("t", "time", "timestamp")
+SEGMENT_NAMES = ("segment", "subject", "recording")
+
+MAX_LINE = 1 << 20
+CHUNK = 1 << 18  # bytes read at a time
+BLOCK = 1 << 13  # lines of a file read at once
+FEW_LINES = 32  # from here down, one at a time is as fast as all at once
+HEAD = 64  # lines of a file that may decide what the columns are
+FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a float64 becomes an infinite float32
+
+
+class Reject(Exception):
+    """One line that cannot be used: reason, and what it holds."""
+
+
+# --- cells -------------------------------------------------------------------------------------------------
+
+
+def is_number(cell: str) -> bool:
+    """Tell whether a cell is a number, NaN and infinities included."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def label_text(cell: str) -> str:
+    """Return the name of a label as it stands in a cell, the same for 1, 01 and 1.0; empty for NaN."""
+    cell = cell.strip()
+    try:
+        return str(int(cell))  # exact where a float would round
+    except ValueError:
+        pass
+    try:
+        number = float(cell)
+    except ValueError:
+        return cell
+    if isnan(number):
+        return ""
+    return str(int(number)) if number.is_integer() else cell
+
+
+def by_value(name: str) -> int | float:
+    """Return the number that a name is, exact where a float would round; ValueError where it is none."""
+    try:
+        return int(name)
+    except ValueError:
+        return float(name)
+
+
+def sorted_classes(names: Iterable[str]) -> list[str]:
+    """Sort numbers by value, or text by code point."""
+    names = sorted(names)
+    return sorted(names, key=by_value) if all(map(is_number, names)) else names
+
+
+def shortened(value: Any) -> str:
+    """Return a value as an error repeats it."""
+    text = repr(value.strip() if isinstance(value, str) else value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _looks_numeric(cell: str) -> bool:
+    """Tell whether a cell is no title: a number, also with a decimal comma, or a boolean."""
+    return cell.strip() in BOOLEANS or is_number(cell.replace(",", "."))
+
+
+def split_cells(text: str, separator: str) -> list[str]:
+    """Give the cells of a line.
+
+    Raises
+    ------
+    Reject
+        "not CSV"
+    """
+    if '"' not in text:
+        return text.split(None if separator == WHITE_SPACE else separator)
+    try:
+        return next(csv.reader([text], delimiter=separator, skipinitialspace=separator == WHITE_SPACE))
+    except (csv.Error, StopIteration):
+        raise Reject("not CSV", shortened(text)) from None
+
+
+def separator_of(lines: Sequence[str]) -> str:
+    """Choose the separator under which most of the lines have as many cells as the first, and most cells are numbers.
+
+    Example
+    -------
+    >>> separator_of(["1,5;2,5;a"]), separator_of(["a b", "1 2", "3 4"]), separator_of(["1,2,k;1", "3,4,k;0"])
+    (';', ' ', ',')
+    """
+    best, most = "", (0, 0, 0)
+    for mark in SEPARATORS + WHITE_SPACE:
+        if best and mark == WHITE_SPACE:
+            break
+        width = len(split_cells(lines[0], mark))
+        even = [row for row in _rows(lines, mark) if len(row) == width]
+        score = len(even), sum(_looks_numeric(cell) for row in even for cell in row), width
+        if mark == WHITE_SPACE:  # a line of words is no row
+            body = even[1:] or even
+            n_numbers = sum(_looks_numeric(cell) for row in body for cell in row)
+            if 2 * len(even) <= len(lines) or n_numbers < max(2, len(body) * (width - 1)):
+                continue
+        if width > 1 and score > most:
+            best, most = mark, score
+    return best or ","
+
+
+def _rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    for line in lines:
+        with contextlib.suppress(Reject):
+            yield split_cells(line, separator)
+
+
+def numbers_in(columns: Sequence[Sequence[Any]]) -> NDArray[np.float64]:
+    """Give columns of cells as float64 [n_columns, n]; ValueError where one is no number."""
+    cells = [
+        [BOOLEANS.get(cell.strip(), cell) for cell in column]
+        if isinstance(column[0], str) and column[0].strip() in BOOLEANS
+        else column
+        for column in columns
+    ]
+    n = len(cells[0])
+    return np.fromiter(map(float, chain.from_iterable(cells)), np.float64, n * len(cells)).reshape(-1, n)
+
+
+# --- columns -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Say what the columns of a table are; what is not said is found by their names.
+
+    Parameters
+    ----------
+    label, time, segment : column, by its title or by its number counting from 1 (-1 is the last), or key of a JSON
+        object. Default: the column called label, class, target or y (y is no label beside x unless it is the last),
+        else the last one that is nothing else, of CSV and arrays; t, time or timestamp; segment, subject or recording
+    features : columns in the order of the channels; default all that are nothing else
+    texts : columns that are handed over as they stand
+    is_ordered : the rows come in the order of time; else their times and segments are set aside
+    scale, time_scale : features are multiplied by `scale`, times by `time_scale`, which makes them seconds
+    """
+
+    features: tuple[str | int, ...] = ()
+    label: str | int | None = None
+    time: str | int | None = None
+    segment: str | int | None = None
+    texts: tuple[str | int, ...] = ()
+    is_ordered: bool = True
+    scale: float = 1.0
+    time_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a line has what; places are indices of cells, or keys of a JSON object."""
+
+    kind: str  # csv, array or object
+    separator: str
+    n_cells: int
+    has_header: bool
+    channels: tuple[str, ...]
+    features: tuple[Any, ...]
+    labels: tuple[Any, ...]  # the first of these that a line has
+    time: Any
+    segment: Any
+    texts: tuple[Any, ...]
+
+    def title(self, place: Any) -> str:
+        """Name a column in a message."""
+        return self.channels[self.features.index(place)] if place in self.features else "time"
+
+
+def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
+    """Find out what the columns are from the first line, and from those below it where there are any."""
+    text = lines[0]
+    separator, has_header = "", False
+    if text.lstrip()[:1] in ("{", "["):
+        row = _json(text)
+        kind = "object" if isinstance(row, dict) else "array"
+        titles = list(row) if isinstance(row, dict) else [str(number + 1) for number in range(len(row))]
+    else:
+        kind = "csv"
+        separator = separator_of(lines)
+        titles = [cell.strip() for cell in split_cells(text, separator)]
+        has_header = _is_header(titles, _rows(lines[1:], separator), roles)
+        if not has_header:
+            titles = [str(number + 1) for number in range(len(titles))]
+    find = partial(_place, [] if kind == "object" else titles, source)
+    named = kind == "object" or has_header
+    places = list(titles) if kind == "object" else list(range(len(titles)))
+    features, texts = (tuple(map(find, columns)) for columns in (roles.features, roles.texts))
+
+    def search(names: tuple[str, ...]) -> Any:
+        for title, place in zip(titles, places, strict=True):
+            if named and title.lower() in names and place not in features and place not in texts:
+                return place
+        return None
+
+    time = find(roles.time) if roles.time is not None else search(TIME_NAMES)
+    segment = find(roles.segment) if roles.segment is not None else search(SEGMENT_NAMES)
+    rest = [place for place in places if place not in (time, segment, *texts)]
+    if roles.label is not None:
+        label = find(roles.label)
+    else:
+        label = search(LABEL_NAMES)
+        lower = [title.lower() for title in titles]
+        if label is None and (lower[-1:] == ["y"] or "x" not in lower):
+            label = search(("y",))
+        if label is None and kind != "object" and rest and rest[-1] not in features:
+            label = rest[-1]
+    # The first object may be a row without label, which has no such key.
+    labels = LABEL_NAMES if label is None and kind == "object" else () if label is None else (label,)
+    for place in (label, time, segment):
+        if place is not None and place in features:
+            title = place if kind == "object" else titles[place]
+            raise UserError(
+                f"{source}: column '{title}' is a feature and also the label, time or segment; name it once"
+            )
+    features = features or tuple(place for place in rest if place not in (*labels, time, segment))
+    if not features:
+        raise Reject("another number of values", shortened(text))
+    channels = tuple(map(str, roles.features)) or tuple(dict(zip(places, titles, strict=True))[p] for p in features)
+    if not roles.is_ordered:
+        time = segment = None
+    return Columns(kind, separator, len(titles), has_header, channels, features, labels, time, segment, texts)
+
+
+def _place(titles: Sequence[str], source: str, column: str | int) -> Any:
+    """Find a column by its title or number; without titles it is a key."""
+    if not titles:
+        return str(column)
+    name = column.strip() if isinstance(column, str) else ""
+    if name not in titles:
+        name = next((title for title in titles if title.lower() == name.lower()), name)
+    if titles.count(name) > 1:
+        raise UserError(f"{source} has {titles.count(name)} columns '{name}'; rename one, or give the column's number")
+    if name in titles:
+        return titles.index(name)
+    try:
+        number = int(column)
+    except ValueError:
+        raise unknown(f"{source}: column", str(column), titles) from None
+    if number == 0 or abs(number) > len(titles):
+        raise UserError(
+            f"{source}: column {number} is out of range; columns count from 1 to {len(titles)}, -1 is the last"
+        )
+    return number - 1 if number > 0 else len(titles) + number
+
+
+def _is_header(cells: list[str], below: Iterable[list[str]], roles: Roles) -> bool:
+    """Tell whether the first row has titles: it is asked for by name, no feature is a number, or the label tells."""
+    said = (*roles.features, *roles.texts, roles.label, roles.time, roles.segment)
+    if any(isinstance(column, str) and not is_number(column) for column in said):
+        return True
+    number = int(roles.label) if roles.label is not None and is_number(str(roles.label)) else -1
+    label_at = number - 1 if number > 0 else len(cells) + number
+    features = [cell for index, cell in enumerate(cells) if index != label_at]
+    if not any(map(_looks_numeric, features)):
+        return True
+    if not 0 <= label_at < len(cells) or is_number(cells[label_at]):
+        return False
+    # Titles such as 0, 1, 2, label look like data; only the label's column tells that they are none.
+    counts = [[str(index + first) for index in range(len(features))] for first in (0, 1)]
+    if features in counts and cells[label_at].lower() in (*LABEL_NAMES, "y"):
+        return True
+    labels = [row[label_at] for row in below if len(row) == len(cells)]
+    return bool(labels) and all(is_number(label) and isfinite(float(label)) for label in labels)
+
+
+# --- one line ----------------------------------------------------------------------------------------------
+
+
+def _json(text: str) -> Any:
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Reject("not JSON", shortened(text)) from None
+    if not isinstance(row, dict | list):
+        raise Reject("not JSON", shortened(text))
+    return row
+
+
+def first_keys(text: str) -> list[str]:
+    """Give the keys of a JSON object."""
+    return list(_json(text))
+
+
+def _number(columns: Columns, row: Any, place: Any, scale: float) -> float:
+    """Read one finite number of a row, slowly, and say what is wrong with it."""
+    try:
+        value = row[place]
+    except KeyError:
+        raise Reject("a value is missing", f"no '{place}'") from None
+    what = f"column {columns.title(place)} is {shortened(value)}"
+    if value is None or (isinstance(value, str) and value.strip() in MISSING):
+        raise Reject("a value is missing", what)
+    if isinstance(value, list | dict) or (isinstance(value, str) and columns.kind != "csv"):
+        raise Reject("not a number", what)
+    try:
+        number = float(BOOLEANS.get(value.strip(), value) if isinstance(value, str) else value) * scale
+    except OverflowError:
+        raise Reject("not a finite number", what) from None
+    except ValueError:
+        raise Reject("not a number", what) from None
+    if not abs(number) < FLOAT32_LIMIT:  # NaN compares as False
+        raise Reject("not a finite number", what)
+    return number
+
+
+def _seconds(columns: Columns, row: Any, scale: float) -> float:
+    """Read the time of a row: a number, or a date and time of ISO 8601 (UTC where it names no zone)."""
+    try:
+        return _number(columns, row, columns.time, scale)
+    except Reject as reject:
+        value = row.get(columns.time) if isinstance(row, dict) else row[columns.time]
+        if reject.args[0] != "not a number" or not isinstance(value, str):
+            raise
+        try:
+            moment = datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise reject from None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _label_cell(columns: Columns, row: Any) -> str:
+    if columns.kind == "csv":
+        return str(row[columns.labels[0]]) if columns.labels else ""
+    if columns.kind == "object":
+        value = next((row[key] for key in columns.labels if key in row), None)
+    else:
+        value = row[columns.labels[0]] if columns.labels else None
+    if isinstance(value, list | dict):
+        raise Reject("not a label", f"label {shortened(value)}")
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+def _text_cell(row: Any, place: Any) -> str:
+    if isinstance(row, dict) and place not in row:
+        raise Reject("a value is missing", f"no '{place}'")
+    return str(row[place]).strip()
+
+
+# --- all lines ---------------------------------------------------------------------------------------------
+
+
+class Rows(NamedTuple):
+    """Rows of a table.
+
+    Parameters
+    ----------
+    x : float32 [n, n_features], or float64 where the reader says so
+    labels : n cells as they stand
+    t : float64 [n], NaN where no column holds the time
+    segment : int64 [n], changes of the segment's column so far
+    numbers : int64 [n], the line of each row, counting from 1
+    texts : cells of the columns that are handed over as they stand, n each
+    """
+
+    x: NDArray[Any]
+    labels: list[str]
+    t: NDArray[np.float64]
+    segment: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    texts: list[list[str]]
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Join rows that follow one another."""
+    x, labels, t, segment, numbers, texts = zip(*parts, strict=True)
+    columns = [list(chain.from_iterable(cells)) for cells in zip(*texts, strict=True)]
+    return Rows(
+        np.concatenate(x),
+        list(chain.from_iterable(labels)),
+        np.concatenate(t),
+        np.concatenate(segment),
+        np.concatenate(numbers),
+        columns,
+    )
+
+
+@dataclass
+class TableReader:
+    """Turn lines into rows, in order, keeping what one line needs to know of those before.
+
+    Parameters
+    ----------
+    roles : what the columns are
+    source : name of the table in messages
+    rejects : where lines are counted that cannot be used; None refuses the table at the first of them
+    live : lines come as they are made
+    head : first lines of the table, which help the first one to say what the columns are
+    dtype : of the features
+
+    Raises
+    ------
+    UserError
+        "SOURCE: column ... is not known ..."; without `rejects`, "SOURCE line N: REASON (...) ..."
+    """
+
+    roles: Roles
+    source: str
+    rejects: Rejects | None = None
+    live: bool = False
+    head: Sequence[bytes] = ()
+    dtype: Any = np.float32
+    columns: Columns | None = None
+    first_line: str = ""  # the one that told the columns
+    number: int = 0
+    last_t: float = -np.inf
+    segment: int = 0
+    segment_cell: str | None = None
+    has_begun: bool = False
+
+    def begin(self, text: str, below: Iterable[str] = ()) -> None:
+        """Find out what the columns are."""
+        self.columns = find_columns([text, *below], self.roles, self.source)
+        self.first_line = text
+
+    def feed(self, lines: list[bytes], cut: bool = False) -> Rows:
+        """Read the next lines; `cut` says that the last one has no end."""
+        first = self.number + 1
+        if first == 1:
+            lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+        self.number += len(lines)
+        at = 0
+        while at < len(lines) and not self.has_begun:
+            text = self._text(lines[at], first + at)
+            if text is not None and self.columns is not None:
+                # A continued stream, whose columns are known, may send its header again, or not.
+                self.has_begun = True
+                if not self.columns.has_header or text.strip() != self.first_line.strip():
+                    break
+            elif text is not None:
+                try:
+                    self.begin(text, self._below(first + at))
+                except Reject as reject:
+                    self._reject(reject, first + at)
+                else:
+                    assert self.columns is not None
+                    self.has_begun = True
+                    if not self.columns.has_header:
+                        break
+            at += 1
+        return self._read(lines[at:], first + at, cut)
+
+    def read_file(self, path: Path) -> Iterator[Rows]:
+        """Read a whole file, whose quoted cells may hold the ends of lines.
+
+        Raises
+        ------
+        UserError
+            "FILE has no rows ..."; those of `feed`; OSError passes.
+        """
+        n = 0
+        with path.open("rb") as file:
+            groups = grouped(line_chunks(file), BLOCK)
+            for lines in whole_rows(groups) if self.rejects is None else (lines for lines, _ in groups):
+                self.head = self.head or lines[:HEAD]
+                rows = self.feed(lines)
+                n += len(rows.labels)
+                yield rows
+        if not n:
+            below = " below its header" if self.columns else ""
+            raise UserError(f"{path} has no rows{below}; give one row per line")
+
+    def _below(self, number: int) -> list[str]:
+        """Give the lines of the head that follow a line."""
+        found = []
+        for line in self.head[number:]:
+            if len(line) <= MAX_LINE and line.strip() and not line.startswith(b"#"):
+                found.append(line.decode(ENCODING, errors="replace"))
+        return found
+
+    def _reject(self, reject: Reject, number: int) -> None:
+        reason, what = reject.args
+        if self.rejects is None:
+            raise UserError(f"{self.source} line {number}: {reason} ({what}); {ADVICE.get(reason, ANY_ADVICE)}")
+        self.rejects.add(reason, f"line {number}: {what}")
+
+    def _text(self, line: bytes, number: int) -> str | None:
+        """Give the text of a line, None where it holds no row."""
+        reason = ""
+        if len(line) > MAX_LINE:
+            reason = "line too long"
+        try:
+            text = line.decode(ENCODING) if not reason else line[:80].decode(ENCODING, errors="replace")
+        except UnicodeDecodeError:
+            reason, text = "not text", line.decode(ENCODING, errors="replace")
+        if reason:
+            self._reject(Reject(reason, shortened(text)), number)
+            return None
+        return text if text.strip() and text[0] != "#" else None
+
+    def _read(self, lines: list[bytes], first: int, cut: bool) -> Rows:
+        rows = None if cut or not lines else self._read_at_once(lines, first)
+        if rows is not None:
+            return rows
+        if len(lines) <= FEW_LINES:
+            return self._read_one_by_one(lines, first, cut)
+        half = len(lines) // 2
+        return joined([self._read(lines[:half], first, False), self._read(lines[half:], first + half, cut)])
+
+    def _read_at_once(self, lines: list[bytes], first: int) -> Rows | None:
+        """Read lines in bulk where every one of them is a good row, else give None and change nothing."""
+        columns, n = self.columns, len(lines)
+        assert columns is not None
+        n_features = len(columns.features)
+        try:
+            cells_at = self._cells_at_once(columns, lines)
+            places = columns.features if columns.time is None else (*columns.features, columns.time)
+            cells = [cells_at(place) for place in places]
+            if columns.kind != "csv" and not set(map(type, chain.from_iterable(cells))) <= {int, float, bool}:
+                return None
+            values = numbers_in(cells)
+            names = [] if columns.segment is None else [str(cell).strip() for cell in cells_at(columns.segment)]
+            labels = [""] * n if not columns.labels else cells_at(None)
+            texts = [[str(cell).strip() for cell in cells_at(place)] for place in columns.texts]
+        except (KeyError, ValueError, OverflowError, RecursionError, csv.Error, Reject):
+            return None
+        with np.errstate(over="ignore"):
+            values[:n_features] *= self.roles.scale
+            values[n_features:] *= self.roles.time_scale
+        if not (np.abs(values) < FLOAT32_LIMIT).all():
+            return None
+        segment, changes = np.full(n, self.segment), np.zeros(n, bool)
+        if names:
+            before = names[0] if self.segment_cell is None else self.segment_cell
+            changes = np.fromiter(map(ne, names, [before, *names[:-1]]), bool, n)
+            segment += np.cumsum(changes)
+        t = np.full(n, np.nan)
+        if columns.time is not None:
+            t = values[-1].copy()
+            if ((t < np.append(self.last_t, t[:-1])) & ~changes).any():
+                return None
+            self.last_t = float(t[-1])
+        if names:
+            self.segment, self.segment_cell = int(segment[-1]), names[-1]
+        x = values[:n_features].T.astype(self.dtype, order="C")
+        return Rows(x, list(labels), t, segment, np.arange(first, first + n), texts)
+
+    def _cells_at_once(self, columns: Columns, lines: list[bytes]) -> Callable[[Any], Sequence[Any]]:
+        """Give a function from a place to the cells there, and from None to the labels."""
+        text = b"\n".join(lines).decode(ENCODING)
+        if text.startswith("#") or "\n#" in text or max(map(len, lines)) > MAX_LINE:
+            raise ValueError
+        texts = text.split("\n")
+        table: list[Any]
+        if columns.kind != "csv":
+            table = list(map(_json, texts))
+        elif '"' in text and columns.separator != WHITE_SPACE:
+            table = list(csv.reader(texts, delimiter=columns.separator))
+        elif '"' in text:
+            table = [split_cells(line, columns.separator) for line in texts]
+        else:
+            mark = None if columns.separator == WHITE_SPACE else columns.separator
+            table = [line.split(mark) for line in texts]
+        # Quotes that do not end join lines.
+        if len(table) != len(lines) or set(map(type, table)) != {dict if columns.kind == "object" else list}:
+            raise ValueError
+        if columns.kind != "object" and set(map(len, table)) != {columns.n_cells}:
+            raise ValueError
+        transposed: list[tuple[Any, ...]] = [] if columns.kind == "object" else list(zip(*table, strict=True))
+
+        def cells_at(place: Any) -> Sequence[Any]:
+            if place is None and columns.kind != "csv":
+                return [_label_cell(columns, row) for row in table]
+            place = columns.labels[0] if place is None else place
+            cells: Sequence[Any] = transposed[place] if transposed else [row[place] for row in table]
+            return cells
+
+        return cells_at
+
+    def _read_one_by_one(self, lines: list[bytes], first: int, cut: bool) -> Rows:
+        rows: list[tuple[list[float], str, float, int, list[str], int]] = []
+        for number, line in enumerate(lines, first):
+            text = self._text(line, number)
+            if text is not None:
+                try:
+                    rows.append((*self._row(text, cut and number == self.number), number))
+                except Reject as reject:
+                    self._reject(reject, number)
+        values, labels, t, segment, texts, numbers = zip(*rows, strict=True) if rows else ((),) * 6
+        n_channels, n_texts = (len(self.columns.channels), len(self.columns.texts)) if self.columns else (0, 0)
+        return Rows(
+            np.array(values, np.float64).reshape(len(rows), n_channels).astype(self.dtype),
+            list(labels),
+            np.array(t, np.float64),
+            np.array(segment, np.int64),
+            np.array(numbers, np.int64),
+            [[cells[index] for cells in texts] for index in range(n_texts)],
+        )
+
+    def _row(self, text: str, cut: bool) -> tuple[list[float], str, float, int, list[str]]:
+        columns = self.columns
+        assert columns is not None
+        row = split_cells(text, columns.separator) if columns.kind == "csv" else _json(text)
+        if isinstance(row, dict) != (columns.kind == "object"):
+            raise Reject("not JSON", f"not {columns.kind} {shortened(text)}")
+        if columns.kind != "object" and len(row) != columns.n_cells:
+            raise Reject("another number of values", f"{len(row)}, not {columns.n_cells}: {shortened(text)}")
+        values = [_number(columns, row, place, self.roles.scale) for place in columns.features]
+        t = np.nan if columns.time is None else _seconds(columns, row, self.roles.time_scale)
+        label = _label_cell(columns, row)
+        texts = [_text_cell(row, place) for place in columns.texts]
+        segment, segment_cell = self.segment, self.segment_cell
+        if columns.segment is not None:
+            segment_cell = _text_cell(row, columns.segment)
+            segment += self.segment_cell not in (None, segment_cell)
+        if segment == self.segment and t < self.last_t:
+            raise Reject("time goes back", f"from {self.last_t} to {t}")
+        if cut and self.live and columns.kind == "csv":
+            raise Reject("half a line", shortened(text))
+        self.last_t, self.segment, self.segment_cell = t, segment, segment_cell
+        return values, label, t, segment, texts
+
+
+ANY_ADVICE = "correct the line or remove it"
+ADVICE = {
+    "another number of values": "give every line as many, two or more",
+    "not a number": "give a number, with a point as decimal mark, or remove the line",
+    "not text": "save the table as UTF-8",
+}
+
+
+# --- files to lines ----------------------------------------------------------------------------------------
+
+
+def line_chunks(file: Any) -> Iterator[bytes]:
+    """Give the bytes of a file, lines ended by a line feed."""
+    chunk = file.read(CHUNK)
+    ends = b"\r" if b"\r" in chunk and b"\n" not in chunk else b"\n"  # of old spreadsheets
+    while chunk:
+        yield chunk if ends == b"\n" else chunk.replace(b"\r", b"\n")
+        chunk = file.read(CHUNK)
+
+
+def titles_of(path: Path) -> list[str]:
+    """Give the cells of the first row of a file, in lower case; OSError passes."""
+    with path.open("rb") as file:
+        for lines, _ in grouped(line_chunks(file), HEAD):
+            for line in lines:
+                text = line[:MAX_LINE].decode("utf-8-sig", errors="replace")
+                if text.strip() and text[0] != "#":
+                    return [cell.strip().lower() for row in _rows([text], separator_of([text])) for cell in row]
+    return []
+
+
+def grouped(chunks: Iterable[bytes], n_lines: int) -> Generator[tuple[list[bytes], bool], None, None]:
+    """Give lines as they come, `n_lines` at most, and whether the last one has no end."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for first in range(0, len(lines), n_lines):
+            yield lines[first : first + n_lines], False
+        rest = rest[: MAX_LINE + 1]  # enough to see that it is too long
+    if rest:
+        yield [rest], True
+
+
+_QUOTED = re.compile(rb'(^|[\t;,|])\s*"(?:[^"]|"")*"')
+_OPEN = re.compile(rb'(^|[\t;,|])\s*"')
+
+
+def whole_rows(groups: Iterable[tuple[list[bytes], bool]]) -> Iterator[list[bytes]]:
+    """Join the lines of a quoted cell; as many blank lines behind it keep the numbers of the lines below."""
+    held: list[bytes] = []
+    for lines, _ in groups:
+        rows: list[bytes] = []
+        for line in lines:
+            if held or (b'"' in line and line[:1] not in (b"#", b"{", b"[")):
+                held.append(line)
+                if b'"' not in line or _OPEN.search(_QUOTED.sub(rb"\1", b"\n".join(held))):
+                    continue
+                rows += [b"\n".join(held), *[b""] * (len(held) - 1)]
+                held = []
+            else:
+                rows.append(line)
+        if rows:
+            yield rows
+    if held:
+        yield [b"\n".join(held), *[b""] * (len(held) - 1)]
