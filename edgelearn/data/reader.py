@@ -61,7 +61,7 @@ HEAD = 64  # lines of a file that may decide what the columns are
 FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a float64 becomes an infinite float32
 
 
-class Reject(Exception):
+class Reject(ValueError):
     """One line that cannot be used: reason, and what it holds."""
 
 
@@ -312,12 +312,13 @@ def _is_header(cells: list[str], below: Iterable[list[str]], roles: Roles) -> bo
     features = [cell for index, cell in enumerate(cells) if index != label_at]
     if not any(map(_looks_numeric, features)):
         return True
+    # Titles such as 0, 1, 2, label look like data; only the label's column tells that they are none.
+    for index, cell in enumerate(cells):
+        rest = cells[:index] + cells[index + 1 :]
+        if cell.lower() in (*LABEL_NAMES, "y") and rest in [[str(k + n) for k in range(len(rest))] for n in (0, 1)]:
+            return True
     if not 0 <= label_at < len(cells) or is_number(cells[label_at]):
         return False
-    # Titles such as 0, 1, 2, label look like data; only the label's column tells that they are none.
-    counts = [[str(index + first) for index in range(len(features))] for first in (0, 1)]
-    if features in counts and cells[label_at].lower() in (*LABEL_NAMES, "y"):
-        return True
     labels = [row[label_at] for row in below if len(row) == len(cells)]
     return bool(labels) and all(is_number(label) and isfinite(float(label)) for label in labels)
 
@@ -698,8 +699,16 @@ def titles_of(path: Path) -> list[str]:
             for line in lines:
                 text = line[:MAX_LINE].decode("utf-8-sig", errors="replace")
                 if text.strip() and text[0] != "#":
-                    return [cell.strip().lower() for row in _rows([text], separator_of([text])) for cell in row]
+                    return titles_in(text)[1]
     return []
+
+
+def titles_in(text: str) -> tuple[str, list[str]]:
+    """Give the separator of a header and its titles, in lower case; none where its quotes make no cells."""
+    with contextlib.suppress(Reject):
+        separator = separator_of([text])
+        return separator, [cell.strip().lower() for cell in split_cells(text, separator)]
+    return "", []
 
 
 def grouped(chunks: Iterable[bytes], n_lines: int) -> Generator[tuple[list[bytes], bool], None, None]:

@@ -12,7 +12,8 @@ _HEX = np.full(256, 255, np.uint8)
 for _digits in (b"0123456789abcdef", b"0123456789ABCDEF"):
     _HEX[np.frombuffer(_digits, np.uint8)] = np.arange(16, dtype=np.uint8)
 _GAPS = {
-    marks: np.isin(np.arange(256), np.frombuffer(marks + b"\r\n", np.uint8)) for marks in (b" \t", b",", b";", b"\t")
+    marks: np.isin(np.arange(256), np.frombuffer(marks + b"\r\n", np.uint8))
+    for marks in (b" \t", b",", b";", b"\t", b"|")
 }
 
 

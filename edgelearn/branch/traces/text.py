@@ -10,6 +10,7 @@ import numpy as np
 from edgelearn.branch.traces.chunk import Chunk, Reader
 from edgelearn.branch.traces.columns import Columns
 from edgelearn.branch.traces.compressed import LONGEST_LINE, open_bytes, readable, shown, whole_lines
+from edgelearn.data.reader import split_cells, titles_in
 from edgelearn.errors import UserError
 
 
@@ -82,8 +83,7 @@ class Table(Reader):
         """
         with readable(self.path), open_bytes(self.path) as file:
             header = file.readline(LONGEST_LINE).decode("utf-8-sig", "replace").strip()
-            mark = next((mark for mark in ",;\t" if mark in header), ",")
-            names = [name.strip().strip('"').lower() for name in header.split(mark)]
+            mark, names = titles_in(header)
             for name in ("pc", "taken"):
                 if names.count(name) != 1:
                     raise UserError(
@@ -108,8 +108,8 @@ class Table(Reader):
         for line, row in enumerate(text.decode("latin-1").split("\n"), number):
             if not row.strip():
                 continue
-            cells = [cell.strip().strip('"') for cell in row.split(mark)]
             try:
+                cells = [cell.strip() for cell in split_cells(row, mark)]
                 if len(cells) != n_columns:
                     raise ValueError
                 pc = address(cells[pc_at])
