@@ -26,7 +26,7 @@ from edgelearn.data.description import (
     read_description,
 )
 from edgelearn.data.formats import read_arff, read_numbers, read_pickled_arrays, read_svmlight
-from edgelearn.data.reader import MISSING, TableReader, joined, label_text
+from edgelearn.data.reader import TableReader, is_missing, is_number, joined, label_text
 from edgelearn.data.recordings import Recording, as_float32, run_starts
 from edgelearn.data.source import UNLABELLED, Rejects, Source
 from edgelearn.errors import UserError, unknown
@@ -341,7 +341,8 @@ def _collect(form: Description, path: Path, rejects: Rejects) -> _Piece:
         keep &= ~np.isin(_texts(given), [as_text(value) for value in values])
     labels, known = np.array([label_text(cell) for cell in rows.labels]), {*form.by_label()}
     if known and OTHERS not in known:
-        for row in np.flatnonzero(~np.isin(labels, [*known, "", *MISSING])):
+        is_other = np.array([label not in known and not is_missing(label) for label in labels])
+        for row in np.flatnonzero(is_other):
             found.add("no room for label", f"line {rows.numbers[row]}: label '{labels[row]}'")
             labels[row] = ""
     for reason, count in found.counts.items():
@@ -379,10 +380,16 @@ def _class_numbers(
     form: Description, labels: NDArray[Any], names_in_file: tuple[str, ...]
 ) -> tuple[tuple[str, ...], Numbering]:
     """Give the names of the classes, and a function from labels to their numbers, for all labels that occur."""
-    unlabelled = {"nan", *((as_text(form.unlabelled),) if form.unlabelled is not None else ())}
-    unlabelled |= {""} if form.reader == "beats" else MISSING - {*form.by_label(), *names_in_file}  # ? is a beat
+    said = None if form.unlabelled is None else as_text(form.unlabelled)
+    known = {*form.by_label(), *names_in_file}
+
+    def is_unlabelled(text: str) -> bool:
+        if form.reader == "beats":  # whose codes have been chosen before; ? is one of them
+            return text in ("", said)
+        return text == said or (text not in known and is_missing(text))
+
     found = np.unique(labels)
-    texts = [text for text in dict.fromkeys(_texts(found).tolist()) if text not in unlabelled]
+    texts = [text for text in dict.fromkeys(_texts(found).tolist()) if not is_unlabelled(text)]
     by_text: dict[str, int] = {}
     names: tuple[str, ...]
     if isinstance(form.classes, dict):
@@ -408,24 +415,18 @@ def _class_numbers(
 
     def numbering(given: NDArray[Any]) -> NDArray[np.int64]:
         values, place = np.unique(given, return_inverse=True)
-        numbers = [UNLABELLED if text in unlabelled else by_text[text] for text in _texts(values).tolist()]
+        numbers = [UNLABELLED if is_unlabelled(text) else by_text[text] for text in _texts(values).tolist()]
         return np.array(numbers, np.int64)[place]
 
     return names, numbering
 
 
 def _is_fraction(text: str) -> bool:
-    try:
-        return not float(text).is_integer()
-    except ValueError:
-        return False
+    return is_number(text) and not float(text).is_integer()
 
 
 def _by_value(text: str) -> tuple[bool, float, str]:
-    try:
-        return (False, float(text), text)
-    except ValueError:
-        return (True, 0.0, text)
+    return (False, float(text), text) if is_number(text) else (True, 0.0, text)
 
 
 def selected(spec: str, subject: NDArray[Any], name: str) -> NDArray[np.bool_]:

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from edgelearn.data.reader import (
     CHUNK,
     HEAD,
-    MISSING,
     Roles,
     Rows,
     TableReader,
     first_keys,
     grouped,
+    is_missing,
     label_text,
     shortened,
     sorted_classes,
@@ -219,9 +219,7 @@ class LineSource:
         return place
 
     def _name(self, label: str) -> str | None:
-        if not label or label == self._unlabelled:
-            return None
-        if label in MISSING and label not in self._renamed:
+        if label == self._unlabelled or (label not in self._renamed and is_missing(label)):
             return None
         return self._renamed.get(label, self._renamed.get(ANY_LABEL, label))
 

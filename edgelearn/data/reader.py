@@ -93,6 +93,11 @@ def label_text(cell: str) -> str:
     return str(int(number)) if number.is_integer() else cell
 
 
+def is_missing(name: str) -> bool:
+    """Tell whether a label is none."""
+    return name in MISSING or (is_number(name) and isnan(float(name)))
+
+
 def by_value(name: str) -> int | float:
     """Return the number that a name is, exact where a float would round; ValueError where it is none."""
     try:

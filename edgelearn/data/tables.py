@@ -140,7 +140,7 @@ def class_labels(path: Path, cells: Sequence[str], numbers: Sequence[int] | NDAr
         "FILE line N: the label is missing ...", "FILE line N: label ... is no class ..."
     """
     names = {cell: reader.label_text(cell) for cell in set(cells)}
-    missing = {cell for cell, name in names.items() if not name or name in reader.MISSING}
+    missing = {cell for cell, name in names.items() if reader.is_missing(name)}
     if missing:
         line, cell = next((n, cell) for n, cell in zip(numbers, cells, strict=True) if cell in missing)
         raise UserError(f"{path} line {line}: the label is missing ('{cell.strip()}'); fill it in or remove the line")
