@@ -7,8 +7,8 @@ from it.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
@@ -29,32 +29,30 @@ DATA, TRACE, PREDICTORS, BUILT_IN, NETWORK, LEARNING, FORMATS, SPARSITY = PANELS
 FEATURES, EVALUATION, DEVICE, SPIKING, CODING, PLASTICITY, RUN = PANELS[8:]
 
 
-def setting(
-    default: Any, help: str, panel: str, *, unset: str = "", choices: str = "", unit: str = "", flag: str = "",
-    **limits: float,
-) -> Any:  # fmt: skip
+def setting(default: Any, help: str, panel: str, flag: str = "", **limits: float) -> Any:
     """Declare a setting.
 
     Parameters
     ----------
-    help : noun phrase without its limits, choices and default, which are added
+    help : noun phrase with the unit in parentheses; limits and default are added. A table of the allowed names is
+        given as {module:NAME}; whoever uses the setting checks against the same table. What None means stands in
+        brackets at the end, e.g. [by rule]
     panel : heading of the help under which the flag stands
-    unset : what None means, e.g. "by rule"
-    choices : table of the allowed names as "module:NAME"; whoever uses the setting checks against the same table
-    unit : of a number, e.g. "rows"
     flag : name of the flag where it is not that of the field
     limits : ge, gt, le, lt
     """
-    extra = {"panel": panel, "unset": unset, "choices": choices, "unit": unit, "flag": flag}
+    extra = {"panel": panel, "flag": flag}
     field: Any = Field(default, description=help, json_schema_extra=extra, **limits)  # type: ignore[call-overload]
     return field
 
 
-def names_in(table: str) -> tuple[str, ...]:
-    """Return the names in a table that is given as "module:NAME"."""
-    module, _, name = table.partition(":")
-    names: Iterable[str] = getattr(import_module(module), name)
-    return tuple(names)
+def expand(text: str) -> str:
+    """Put the names of a table where a text says {module:NAME}; the module is imported only then."""
+
+    def names(match: re.Match[str]) -> str:
+        return ", ".join(getattr(import_module(match[1]), match[2]))
+
+    return re.sub(r"{([\w.]+):(\w+)}", names, text)
 
 
 class Declared:
@@ -62,61 +60,40 @@ class Declared:
 
     def __init__(self, name: str, field: FieldInfo) -> None:
         extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-        self.name, self.help, self.default = name, field.description or "", field.default
-        self.panel: str = extra.get("panel", RUN)
-        self.flag: str = extra.get("flag") or "--" + name.replace("_", "-")
-        self._unset, self._table, self._unit = (extra.get(key, "") for key in ("unset", "choices", "unit"))
+        self.name, self.default, self.panel = name, field.default, str(extra.get("panel", RUN))
+        self.help, _, unset = (field.description or "").removesuffix("]").partition(" [")
+        self.flag = str(extra.get("flag") or "--" + name.replace("_", "-"))
         kinds = get_args(field.annotation) if get_origin(field.annotation) in (Union, UnionType) else [field.annotation]
         kind = next(one for one in kinds if one is not NoneType)
-        self._names = get_args(kind) if get_origin(kind) is Literal else ()
-        self.type: Any = type(self._names[0]) if self._names else kind
-        self.switch = self._names == (True,)  # given or not, without a value
-        self._limits = {
-            name: getattr(limit, name)
-            for limit in field.metadata
-            for name in ("ge", "gt", "le", "lt")
-            if hasattr(limit, name)
+        names = get_args(kind) if get_origin(kind) is Literal else ()
+        self.type: Any = type(names[0]) if names else kind
+        self.switch = names == (True,)  # given or not, without a value
+        if names and not self.switch:
+            self.help += f": {', '.join(names)}"
+        default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+        self.default_text = unset if field.default is None or self.type is bool else default
+        limits = {
+            key: getattr(one, key) for one in field.metadata for key in ("ge", "gt", "le", "lt") if hasattr(one, key)
         }
+        self.range = ""
+        if "gt" in limits:
+            self.range = f"between {limits['gt']} and {limits['lt']}"
+        elif "ge" in limits:
+            self.range = f"{limits['ge']} to {limits['le']}" if "le" in limits else f"{limits['ge']} or more"
 
     @property
-    def choices(self) -> tuple[str, ...]:
-        """Return the names that are allowed; none where any value of the type may be given."""
-        return names_in(self._table) if self._table else () if self.switch else self._names
-
-    @property
-    def range(self) -> str:
-        """Return the limits of a number: "2 to 16", "1 or more", "between 0 and 1"."""
-        if "gt" in self._limits:
-            return f"between {self._limits['gt']} and {self._limits['lt']}"
-        low, high = self._limits.get("ge"), self._limits.get("le")
-        return "" if low is None else f"{low} or more" if high is None else f"{low} to {high}"
+    def text(self) -> str:
+        """Return meaning and limits, as the help has them."""
+        return f"{self.help}, {self.range}" if self.range else self.help
 
     @property
     def allowed(self) -> str:
         """Return what may be given, in the words of an error: "a whole number, 2 to 16"."""
-        if self.choices:
-            return f"one of {', '.join(self.choices)}"
+        if ": " in self.help and self.type is str:
+            return f"one of {expand(self.help).partition(': ')[2]}"
         kinds = {int: "a whole number", float: "a number", bool: "true" if self.switch else "true or false"}
         kind = kinds.get(self.type, "a text" if self.type is str else "a list of names")
         return f"{kind}, {self.range}" if self.range else kind
-
-    @property
-    def default_text(self) -> str:
-        """Return the default, or what happens without a value."""
-        if self.default is None or isinstance(self.default, bool):
-            return str(self._unset)
-        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
-
-    @property
-    def text(self) -> str:
-        """Return meaning, choices, limits and unit, as the help has them; a table of choices as {module:NAME}."""
-        names = f"{{{self._table}}}" if self._table else ", ".join(self.choices)
-        return (
-            self.help
-            + (f" ({self._unit})" if self._unit else "")
-            + (f": {names}" if names else "")
-            + (f", {self.range}" if self.range else "")
-        )
 
 
 class Settings(BaseModel):
@@ -159,18 +136,15 @@ class DataSettings(Settings):
     """Settings of a data set that is learned in epochs."""
 
     data: str = setting("digits", "Data set (see `edgelearn data list`), or a .csv or .npz file", DATA)
-    label_column: str | None = setting(
-        None, "Label column of a .csv file, by name or by number from 1", DATA, unset="last"
-    )
+    label_column: str | None = setting(None, "Label column of a .csv file, by name or by number from 1 [last]", DATA)
     classes: tuple[str, ...] | None = setting(
-        None, "Names of the classes to keep, e.g. 3,8; relabelled in this order", DATA, unset="all"
+        None, "Names of the classes to keep, e.g. 3,8; relabelled in this order [all]", DATA
     )
-    limit: int | None = setting(None, "Use the first N training samples only", DATA, ge=1, unset="all")
+    limit: int | None = setting(None, "Use the first N training samples only [all]", DATA, ge=1)
     test_fraction: float = setting(0.2, "Test fraction of a file without a test part", DATA, gt=0, lt=1)
     validation_fraction: float | None = setting(
-        None, "Fraction of the training samples held out and tested on, to choose settings", DATA, gt=0, lt=1,
-        unset="none",
-    )  # fmt: skip
+        None, "Fraction of the training samples held out and tested on, to choose settings [none]", DATA, gt=0, lt=1
+    )
     epochs: int = setting(10, "Passes over the training samples", LEARNING, ge=1)
 
     @field_validator("classes", mode="before")
@@ -195,38 +169,24 @@ class RateSettings(Settings):
     """Settings of a rate network, its learning rule and its processor."""
 
     rule: str = setting("drtp", "Learning rule (see `edgelearn rules`)", LEARNING)
-    net: str | None = setting(None, "Layer sizes, e.g. 784-500-10", NETWORK, unset="one hidden layer of 100")
+    net: str | None = setting(None, "Layer sizes, e.g. 784-500-10 [one hidden layer of 100]", NETWORK)
     bits: int = setting(8, "View bits per weight", FORMATS, ge=2, le=16)
-    residual_bits: int | None = setting(
-        None, "Residual bits per weight, below the view", FORMATS, ge=0, le=8, unset="by rounding"
-    )
-    rounding: str = setting(
-        "residual", "Rounding of weight updates", FORMATS, choices="edgelearn.network.spec:ROUNDINGS"
-    )
+    residual_bits: int | None = setting(None, "Residual bits per weight [by rounding]", FORMATS, ge=0, le=8)
+    rounding: str = setting("residual", "Rounding of weight updates: {edgelearn.network.spec:ROUNDINGS}", FORMATS)
     input_bits: int = setting(4, "Bits per input level", FORMATS, ge=1, le=8)
-    activation: str = setting("tanh", "Hidden activation", NETWORK, choices="edgelearn.network.activations:ACTIVATIONS")
-    output: str = setting("sigmoid", "Output activation", NETWORK, choices="edgelearn.network.activations:OUTPUTS")
-    feedback: str = setting("int8", "Feedback weights", NETWORK, choices="edgelearn.network.spec:FEEDBACK_FORMATS")
-    hidden_rate: int | None = setting(
-        None, "Learning rate of the hidden layers, exponent of two", LEARNING, ge=-20, le=0, unset="by rule"
-    )
-    output_rate: int | None = setting(
-        None, "Learning rate of the output layer, exponent of two", LEARNING, ge=-20, le=0, unset="by rule"
-    )
-    range_exponent: int | None = setting(
-        None, "Exponent E of the weight range +-2^E", FORMATS, ge=-8, le=8, unset="by bits"
-    )
-    event_threshold: int = setting(0, "Largest activation treated as zero", SPARSITY, ge=0, le=126, unit="1/127")
-    dead_zone: int = setting(0, "Largest output error treated as zero", SPARSITY, ge=0, le=254, unit="1/255")
-    accumulator_bits: int = setting(32, "Width of the wrapping accumulators", FORMATS, ge=8, le=32, unit="bits")
+    activation: str = setting("tanh", "Hidden activation: {edgelearn.network.activations:ACTIVATIONS}", NETWORK)
+    output: str = setting("sigmoid", "Output activation: {edgelearn.network.activations:OUTPUTS}", NETWORK)
+    feedback: str = setting("int8", "Feedback weights: {edgelearn.network.spec:FEEDBACK_FORMATS}", NETWORK)
+    hidden_rate: int | None = setting(None, "Hidden learning rate, exponent of two [by rule]", LEARNING, ge=-20, le=0)
+    output_rate: int | None = setting(None, "Output learning rate, exponent of two [by rule]", LEARNING, ge=-20, le=0)
+    range_exponent: int | None = setting(None, "Exponent E of the weight range +-2^E [by bits]", FORMATS, ge=-8, le=8)
+    event_threshold: int = setting(0, "Largest activation treated as zero (1/127)", SPARSITY, ge=0, le=126)
+    dead_zone: int = setting(0, "Largest output error treated as zero (1/255)", SPARSITY, ge=0, le=254)
+    accumulator_bits: int = setting(32, "Width of the wrapping accumulators (bits)", FORMATS, ge=8, le=32)
     strict: bool = setting(False, "Stop at the first accumulator overflow or weight saturation", FORMATS)
     processor: str = setting("engine-28nm", "Processor to price on, by name or .toml file", DEVICE)
-    update_gate: str = setting(
-        "always", "Samples that are learned", SPARSITY, choices="edgelearn.network.spec:UPDATE_GATES"
-    )
-    margin: int = setting(
-        32, "Lead of the true output that --update-gate margin skips", SPARSITY, ge=0, le=255, unit="1/16"
-    )
+    update_gate: str = setting("always", "Samples that are learned: {edgelearn.network.spec:UPDATE_GATES}", SPARSITY)
+    margin: int = setting(32, "Lead of the true output that --update-gate margin skips (1/16)", SPARSITY, ge=0, le=255)
     seed: int = setting(0, "Seed of weights, feedback, order and rounding", RUN, ge=0, le=2**31 - 1)
 
 
@@ -234,9 +194,7 @@ class RunConfig(RateSettings, DataSettings):
     """Settings of a run. A report carries all of them, so that it can be rerun."""
 
     kind: ClassVar[str] = "run"
-    halve_every: int | None = setting(
-        None, "Epochs between halvings of the learning rates", LEARNING, ge=1, unset="never"
-    )
+    halve_every: int | None = setting(None, "Epochs between halvings of the learning rates [never]", LEARNING, ge=1)
 
 
 class SpikingConfig(DataSettings):
@@ -246,51 +204,33 @@ class SpikingConfig(DataSettings):
     spiking: Literal[True] = setting(True, "Use a spiking network", SPIKING)
     epochs: int = setting(10, "Passes over the training samples; 0 only tests", LEARNING, ge=0)
     rule: str = setting("drtp", "Learning rule: drtp, dfa, sdfa or shallow", LEARNING)
-    net: str | None = setting(None, "Layer sizes, e.g. 64-64-10", NETWORK, unset="one hidden layer of 64")
+    net: str | None = setting(None, "Layer sizes, e.g. 64-64-10 [one hidden layer of 64]", NETWORK)
     bits: int = setting(8, "Bits per weight", FORMATS, ge=2, le=16)
     rounding: str | None = setting(
-        None, "Rounding of weight updates", FORMATS, choices="edgelearn.spiking.network:ROUNDINGS", unset="stochastic"
+        None, "Rounding of weight updates: {edgelearn.spiking.network:ROUNDINGS} [stochastic]", FORMATS
     )
-    neuron: str | None = setting(None, "Neuron model", SPIKING, choices="edgelearn.spiking.network:MODELS", unset="lif")
-    reset: str | None = setting(
-        None, "Reset of a membrane that spikes", SPIKING, choices="edgelearn.spiking.network:RESETS", unset="subtract"
-    )
-    threshold: int | None = setting(
-        None, "Firing threshold of hidden neurons", SPIKING, ge=1, le=32767, unset="by rule"
-    )
-    leak: int | None = setting(None, "Membrane time constant: exponent N of 2^N steps", SPIKING, ge=0, le=15, unset="4")
-    refractory: int | None = setting(
-        None, "Refractory period of hidden neurons", SPIKING, ge=0, le=1000, unit="steps", unset="1"
-    )
-    gate_on: str | None = setting(
-        None, "Variable that gates plasticity", PLASTICITY, choices="edgelearn.spiking.network:GATES", unset="current"
-    )
-    delay: int | None = setting(None, "Axonal delay", SPIKING, ge=1, le=64, unit="steps", unset="1")
-    hidden_shift: int | None = setting(
-        None, "Learning rate of hidden weights, 2^-N", PLASTICITY, ge=0, le=30, unset="by rule and bits"
-    )
-    output_shift: int | None = setting(
-        None, "Learning rate of output weights, 2^-N", PLASTICITY, ge=0, le=30, unset="by rule and bits"
-    )
+    neuron: str | None = setting(None, "Neuron model: {edgelearn.spiking.network:MODELS} [lif]", SPIKING)
+    reset: str | None = setting(None, "Membrane reset: {edgelearn.spiking.network:RESETS} [subtract]", SPIKING)
+    threshold: int | None = setting(None, "Firing threshold of hidden neurons [by rule]", SPIKING, ge=1, le=32767)
+    leak: int | None = setting(None, "Membrane time constant: exponent N of 2^N steps [4]", SPIKING, ge=0, le=15)
+    refractory: int | None = setting(None, "Refractory period of hidden neurons (steps) [1]", SPIKING, ge=0, le=1000)
+    gate_on: str | None = setting(None, "Gating variable: {edgelearn.spiking.network:GATES} [current]", PLASTICITY)
+    delay: int | None = setting(None, "Axonal delay (steps) [1]", SPIKING, ge=1, le=64)
+    hidden_shift: int | None = setting(None, "Hidden learning rate, 2^-N [by rule and bits]", PLASTICITY, ge=0, le=30)
+    output_shift: int | None = setting(None, "Output learning rate, 2^-N [by rule and bits]", PLASTICITY, ge=0, le=30)
     code: str | None = setting(
-        None, "Spike code", CODING, choices="edgelearn.spiking.coding:CODES", unset="rate; address events as they are"
+        None, "Spike code: {edgelearn.spiking.coding:CODES} [rate; address events as they are]", CODING
     )
     steps: int | None = setting(
-        None, "Time steps per sample", CODING, ge=1, le=100_000, unset="32; events: 30; delta code: a window"
+        None, "Time steps per sample [32; events: 30; delta code: a window]", CODING, ge=1, le=100_000
     )
-    step_time: str | None = setting(None, 'Duration of a step of address events, e.g. "10 ms"', CODING, unset="10 ms")
-    first_label: int | None = setting(
-        None, "Step of the first label event of a sample", PLASTICITY, ge=0, unset="by rule and code"
-    )
-    label_period: int | None = setting(
-        None, "Period of label events", PLASTICITY, ge=1, unit="steps", unset="by rule and code"
-    )
-    window: int | None = setting(None, "Window of a sensor stream", CODING, ge=1, unit="samples", unset="none")
-    stride: int | None = setting(None, "Stride of windows", CODING, ge=1, unit="samples", unset="a window")
-    delta: int | None = setting(
-        None, "Threshold of the delta code", CODING, unit="1/16 of the mean absolute deviation", ge=1, unset="8"
-    )
-    start: str | None = setting(None, "NIR graph to start from, a .nir file", CODING, unset="none")
+    step_time: str | None = setting(None, 'Duration of a step of address events, e.g. "10 ms" [10 ms]', CODING)
+    first_label: int | None = setting(None, "Step of the first label event [by rule and code]", PLASTICITY, ge=0)
+    label_period: int | None = setting(None, "Period of label events (steps) [by rule and code]", PLASTICITY, ge=1)
+    window: int | None = setting(None, "Window of a sensor stream (samples) [none]", CODING, ge=1)
+    stride: int | None = setting(None, "Stride of windows (samples) [a window]", CODING, ge=1)
+    delta: int | None = setting(None, "Delta threshold (1/16 of the mean absolute deviation) [8]", CODING, ge=1)
+    start: str | None = setting(None, "NIR graph to start from, a .nir file [none]", CODING)
     processor: str = setting("loihi-like", "Neuromorphic core to price on", DEVICE)
     seed: int = setting(0, "Seed of weights, feedback, spikes and rounding", RUN, ge=0, le=2**31 - 1)
 
@@ -302,46 +242,36 @@ class StreamConfig(RateSettings):
     data: str = setting(
         "drift", "Stream (see `edgelearn data list`), file, folder of recordings, or - for standard input", DATA
     )
-    columns: str | None = setting(
-        None, "TOML file that names feature, label, time and subject columns", DATA, unset="none"
-    )
-    label_column: str | None = setting(
-        None, "Label column of a text table, by name or by number from 1", DATA, unset="last"
-    )
-    subjects: str | None = setting(None, "Subjects or recordings to keep, e.g. 1600-1624,1630", DATA, unset="all")
-    limit: int | None = setting(None, "Stop after N samples", DATA, ge=1, unset="none")
-    classes: int | None = setting(None, "Maximum number of classes for live input", DATA, ge=2, unset="10")
+    columns: str | None = setting(None, "TOML file that names feature, label, time and subject columns [none]", DATA)
+    label_column: str | None = setting(None, "Label column of a text table, by name or by number from 1 [last]", DATA)
+    subjects: str | None = setting(None, "Subjects or recordings to keep, e.g. 1600-1624,1630 [all]", DATA)
+    limit: int | None = setting(None, "Stop after N samples [none]", DATA, ge=1)
+    classes: int | None = setting(None, "Maximum number of classes for live input [10]", DATA, ge=2)
     hidden: str = setting("64", "Hidden layer sizes, e.g. 64 or 64-32; 0 for none", NETWORK)
-    net: str | None = setting(None, "All layer sizes, in place of --hidden", NETWORK, unset="by --hidden")
-    output: str = setting("softmax", "Output activation", NETWORK, choices="edgelearn.network.activations:OUTPUTS")
-    hidden_rate: int | None = setting(-4, "Learning rate of the hidden layers, exponent of two", LEARNING, ge=-20, le=0)
-    output_rate: int | None = setting(-3, "Learning rate of the output layer, exponent of two", LEARNING, ge=-20, le=0)
+    net: str | None = setting(None, "All layer sizes, in place of --hidden [by --hidden]", NETWORK)
+    output: str = setting("softmax", "Output activation: {edgelearn.network.activations:OUTPUTS}", NETWORK)
+    hidden_rate: int | None = setting(-4, "Hidden learning rate, exponent of two", LEARNING, ge=-20, le=0)
+    output_rate: int | None = setting(-3, "Output learning rate, exponent of two", LEARNING, ge=-20, le=0)
     input_bits: int = setting(5, "Bits per input level, sign included", FORMATS, ge=1, le=8)
-    window: int = setting(1, "Window length", FEATURES, ge=1, le=100_000, unit="samples")
-    stride: int = setting(1, "Stride of windows", FEATURES, ge=1, le=1_000_000, unit="samples")
-    features: str = setting(
-        "samples", "Features of a window", FEATURES, choices="edgelearn.streaming.front_end:FEATURES"
-    )
+    window: int = setting(1, "Window length (samples)", FEATURES, ge=1, le=100_000)
+    stride: int = setting(1, "Stride of windows (samples)", FEATURES, ge=1, le=1_000_000)
+    features: str = setting("samples", "Features of a window: {edgelearn.streaming.front_end:FEATURES}", FEATURES)
     time_constant: int = setting(8, "Time constant of the normalisation: exponent N of 2^N rows", FEATURES, ge=0, le=24)
-    reach: int = setting(3, "Value of the highest level", FEATURES, ge=1, le=64, unit="mean absolute deviations")
-    encoder: str = setting("signed", "Input encoder", FEATURES, choices="edgelearn.streaming.front_end:ENCODERS")
+    reach: int = setting(3, "Value of the highest level (mean absolute deviations)", FEATURES, ge=1, le=64)
+    encoder: str = setting("signed", "Input encoder: {edgelearn.streaming.front_end:ENCODERS}", FEATURES)
     input_threshold: int = setting(0, "Largest level treated as zero, of signed and on-off", FEATURES, ge=0, le=254)
     thresholds: int = setting(2, "Thresholds on each side of the mean, of threshold", FEATURES, ge=1, le=63)
-    delta: int = setting(
-        8, "Threshold of the delta encoder", FEATURES, unit="1/16 of the mean absolute deviation", ge=1, le=1024
-    )
-    energy_budget: str | None = setting(None, 'Maximum power of learning, e.g. "10 uW"', DEVICE, unset="unlimited")
-    label_delay: int = setting(0, "Delay of labels", EVALUATION, ge=0, unit="rows")
+    delta: int = setting(8, "Delta threshold (1/16 of the mean absolute deviation)", FEATURES, ge=1, le=1024)
+    energy_budget: str | None = setting(None, 'Maximum power of learning, e.g. "10 uW" [unlimited]', DEVICE)
+    label_delay: int = setting(0, "Delay of labels (rows)", EVALUATION, ge=0)
     label_fraction: float = setting(1.0, "Fraction of rows that are labelled", EVALUATION, ge=0, le=1)
     warm_up: int = setting(0, "Rows at the start that are not scored", EVALUATION, ge=0)
     fading: float = setting(0.999, "Fading factor of the prequential accuracy, per row", EVALUATION, gt=0, lt=1)
-    accuracy_window: int = setting(1000, "Sliding window of the accuracy", EVALUATION, ge=1, unit="rows")
-    detector: str = setting(
-        "none", "Drift detector on the errors", EVALUATION, choices="edgelearn.streaming.drift:DETECTORS"
-    )
-    sample_rate: str | None = setting(None, 'Sample rate, e.g. "50 Hz"', DEVICE, unset="that of the source")
-    queue: int = setting(1, "Queue length", DEVICE, ge=0, le=100_000, unit="rows")
-    deadline: str | None = setting(None, 'Deadline per row, e.g. "20 ms"', DEVICE, unset="one sampling period")
+    accuracy_window: int = setting(1000, "Sliding window of the accuracy (rows)", EVALUATION, ge=1)
+    detector: str = setting("none", "Drift detector on the errors: {edgelearn.streaming.drift:DETECTORS}", EVALUATION)
+    sample_rate: str | None = setting(None, 'Sample rate, e.g. "50 Hz" [that of the source]', DEVICE)
+    queue: int = setting(1, "Queue length (rows)", DEVICE, ge=0, le=100_000)
+    deadline: str | None = setting(None, 'Deadline per row, e.g. "20 ms" [one sampling period]', DEVICE)
     when_late: Literal["drop", "skip-update"] = setting("drop", "Overload policy", DEVICE)
     battery: str = setting("225 mAh at 3 V", 'Battery, by charge and voltage or by energy, e.g. "2430 J"', DEVICE)
 
@@ -359,7 +289,7 @@ class BranchSettings(Settings):
 
     kind: ClassVar[str] = "branch"
     trace: str | None = setting(
-        None, "Trace file or named trace (see `edgelearn branch --list`)", TRACE, unset="built-in delayed-xor stream"
+        None, "Trace file or named trace (see `edgelearn branch --list`) [built-in delayed-xor stream]", TRACE
     )
     predictors: str = setting(
         "bimodal,gshare,perceptron,piecewise,hashed,tage,mdfa,perceptron+mdfa",
@@ -368,10 +298,10 @@ class BranchSettings(Settings):
         flag="--predictor",
     )
     budget: str = setting("32KB", "Table size per predictor, e.g. 32KB", PREDICTORS)
-    pc_shift: int | None = setting(None, "Address shift", TRACE, ge=0, le=31, unit="bits", unset="by format")
-    limit: int | None = setting(None, "Use the first N branches only", TRACE, ge=1, unset="all")
-    delay: int = setting(0, "Training delay", PREDICTORS, ge=0, le=4096, unit="branches")
-    function: str = setting("xor", "Function to predict", BUILT_IN, choices="edgelearn.branch.synthetic:FUNCTIONS")
+    pc_shift: int | None = setting(None, "Address shift (bits) [by format]", TRACE, ge=0, le=31)
+    limit: int | None = setting(None, "Use the first N branches only [all]", TRACE, ge=1)
+    delay: int = setting(0, "Training delay (branches)", PREDICTORS, ge=0, le=4096)
+    function: str = setting("xor", "Function to predict: {edgelearn.branch.synthetic:FUNCTIONS}", BUILT_IN)
     noise: int = setting(12, "Random branches between cause and effect", BUILT_IN, ge=0, le=60)
     iterations: int = setting(60_000, "Iterations", BUILT_IN, ge=1, le=10_000_000)
     seed: int = setting(3, "Seed", BUILT_IN, ge=0)

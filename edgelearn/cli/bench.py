@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgelearn.cli.flags import command, flag
+from edgelearn.cli.flags import Flag, command
 
 if TYPE_CHECKING:
     pass
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 @command(example="edgelearn bench --repeats 3")
 def bench(
-    json: Annotated[bool, flag("Print the rows as JSON.", "--json")] = False,
-    repeats: Annotated[int, flag("Repeats per contestant, of which the best counts [5].")] = 5,
+    json: Annotated[bool, Flag("Print the rows as JSON.")] = False,
+    repeats: Annotated[int, Flag("Repeats per contestant, of which the best counts [5].")] = 5,
 ) -> None:
     """Measure the speed of online learning on this machine beside numpy, torch and memory bandwidth."""
     from dataclasses import asdict

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgelearn.cli.flags import OUTPUT, Given, Json, Plot, command, flag
+from edgelearn.cli.flags import OUTPUT, Flag, Given, Json, Plot, command
 from edgelearn.cli.shared import print_table
 from edgelearn.errors import UserError
 
@@ -19,8 +19,8 @@ BUILT_IN = ("function", "noise", "iterations", "seed")
 @command("BranchSettings", example="edgelearn branch --predictor mdfa,tage --budget 8KB")
 def branch(
     given: Given,
-    sweep: Annotated[bool, flag("Run every budget from 2 to 128 KB.", "--sweep", panel=OUTPUT)] = False,
-    list_all: Annotated[bool, flag("List predictors and traces.", "--list", panel=OUTPUT)] = False,
+    sweep: Annotated[bool, Flag("Run every budget from 2 to 128 KB.", OUTPUT)] = False,
+    list_all: Annotated[bool, Flag("List predictors and traces.", OUTPUT, "--list")] = False,
     plot: Plot = None,
     json: Json = False,
 ) -> None:

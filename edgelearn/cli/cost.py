@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
-from edgelearn.cli.flags import OUTPUT, Details, Given, Json, Plot, command, flag
+from edgelearn.cli.flags import OUTPUT, Details, Flag, Given, Json, Plot, command
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,34 +23,30 @@ ACTIVITY, ACCELERGY = "Activity", "Accelergy"
 )
 def cost(
     given: Given,
-    rule: Annotated[str, flag("Learning rules, separated by commas, or all [all].", panel="Learning")] = "all",
-    input_density: Annotated[Optional[float], flag("Fraction of nonzero inputs, 0 to 1 [1].", panel=ACTIVITY)] = None,
+    rule: Annotated[str, Flag("Learning rules, separated by commas, or all [all].", "Learning")] = "all",
+    input_density: Annotated[Optional[float], Flag("Fraction of nonzero inputs, 0 to 1 [1].", ACTIVITY)] = None,
     hidden_density: Annotated[
-        Optional[float], flag("Fraction of nonzero hidden activations, 0 to 1 [1].", panel=ACTIVITY)
+        Optional[float], Flag("Fraction of nonzero hidden activations, 0 to 1 [1].", ACTIVITY)
     ] = None,
     update_density: Annotated[
-        Optional[float], flag("Fraction of hidden neurons that update, 0 to 1 [1].", panel=ACTIVITY)
+        Optional[float], Flag("Fraction of hidden neurons that update, 0 to 1 [1].", ACTIVITY)
     ] = None,
-    error_density: Annotated[
-        Optional[float], flag("Fraction of nonzero output errors, 0 to 1 [1].", panel=ACTIVITY)
-    ] = None,
+    error_density: Annotated[Optional[float], Flag("Fraction of nonzero output errors, 0 to 1 [1].", ACTIVITY)] = None,
     runs: Annotated[
-        Optional[list[Path]], flag("Finished run whose activity is priced; repeatable.", "--run", panel=ACTIVITY)
+        Optional[list[Path]], Flag("Finished run whose activity is priced; repeatable.", ACTIVITY, "--run")
     ] = None,
-    tornado: Annotated[
-        bool, flag("Rank the constants that decide the order of the rules.", "--tornado", panel=OUTPUT)
-    ] = False,
-    csv: Annotated[bool, flag("Print as CSV.", "--csv", panel=OUTPUT)] = False,
+    tornado: Annotated[bool, Flag("Rank the constants that decide the order of the rules.", OUTPUT)] = False,
+    csv: Annotated[bool, Flag("Print as CSV.", OUTPUT)] = False,
     plot: Plot = None,
     details: Details = False,
     json: Json = False,
     action_counts: Annotated[
-        Optional[Path], flag("File for the access counts of one rule, action_counts.yaml.", panel=ACCELERGY)
+        Optional[Path], Flag("File for the access counts of one rule, action_counts.yaml.", ACCELERGY)
     ] = None,
-    ert: Annotated[Optional[Path], flag("Energy reference table to price one rule with.", panel=ACCELERGY)] = None,
+    ert: Annotated[Optional[Path], Flag("Energy reference table to price one rule with.", ACCELERGY)] = None,
     ert_unit: Annotated[
         Optional[str],
-        flag("Energy unit of the table: {} [pJ].", panel=ACCELERGY, choices="hw_models.compare.accelergy:UNIT_NAMES"),
+        Flag("Energy unit of the table: {hw_models.compare.accelergy:UNIT_NAMES} [pJ].", ACCELERGY),
     ] = None,
 ) -> None:
     """Price learning rules on a processor without running them: energy, latency, power and area."""

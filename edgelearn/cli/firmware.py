@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
-from edgelearn.cli.flags import OUTPUT, Config, Given, Json, command, flag, group
+from edgelearn.cli.flags import OUTPUT, Config, Flag, Given, Json, command, group
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,20 +23,16 @@ NETWORK = (
 )  # fmt: skip
 RATES = ("rule", "hidden_rate", "output_rate")
 DETAILS = ("range_exponent", "event_threshold", "dead_zone", "accumulator_bits", "update_gate", "margin", "seed")
-_TARGETS, _EMULATED = "firmware_sim.build.targets:TARGETS", "firmware_sim.build.targets:EMULATED"
 
 _Number = TypeVar("_Number", int, float)
-_Target = Annotated[str, flag("Targets, separated by commas: {}, or all [all].", panel=BUILD, choices=_TARGETS)]
-_Rules = Annotated[str, flag("Learning rules, separated by commas, or all [all].", panel="Learning")]
-_OneTarget = Annotated[str, flag("Target: {} [cortex-m4].", "--target", panel=BUILD, choices=_EMULATED)]
+_Target = Annotated[str, Flag("Targets by commas: {firmware_sim.build.targets:TARGETS}, or all [all].", BUILD)]
+_Rules = Annotated[str, Flag("Learning rules, separated by commas, or all [all].", "Learning")]
+_OneTarget = Annotated[str, Flag("Target: {firmware_sim.build.targets:EMULATED} [cortex-m4].", BUILD)]
 _Compiler = Annotated[
     str,
-    flag("Compiler: {}; gcc takes the installed cross compilers [zig].", panel=BUILD,
-         choices="firmware_sim.build.toolchain:COMPILERS"),
+    Flag("Compiler: {firmware_sim.build.toolchain:COMPILERS}; gcc takes the installed cross compilers [zig].", BUILD),
 ]  # fmt: skip
-_Optimise = Annotated[
-    str, flag("Optimisation: {} [-Os].", panel=BUILD, choices="firmware_sim.build.image:OPTIMISATIONS")
-]
+_Optimise = Annotated[str, Flag("Optimisation: {firmware_sim.build.image:OPTIMISATIONS} [-Os].", BUILD)]
 
 
 def _samples(given: Given, config: Path | None = None, rule: str | None = None) -> Samples:
@@ -110,7 +106,7 @@ def verify(
     given: Given,
     config: Config = None,
     target: _Target = "all",
-    samples: Annotated[int, flag("Samples to learn, 1 or more [2000].", panel=OUTPUT)] = 2000,
+    samples: Annotated[int, Flag("Samples to learn, 1 or more [2000].", OUTPUT)] = 2000,
     compiler: _Compiler = "zig",
     optimise: _Optimise = "Os",
     json: Json = False,
@@ -173,7 +169,7 @@ def profile(
     config: Config = None,
     rule: _Rules = "all",
     target: _OneTarget = "cortex-m4",
-    windows: Annotated[int, flag("Samples to count, after 300 that are learned first [20].", panel=OUTPUT)] = 20,
+    windows: Annotated[int, Flag("Samples to count, after 300 that are learned first [20].", OUTPUT)] = 20,
     compiler: _Compiler = "zig",
     optimise: _Optimise = "Os",
     json: Json = False,
@@ -264,9 +260,9 @@ def emit(
     config: Config = None,
     run: Annotated[
         Optional[Path],
-        flag("Finished `edgelearn run --out DIR` to take settings, weights and rates from.", "--run", panel=OUTPUT),
+        Flag("Finished `edgelearn run --out DIR` to take settings, weights and rates from.", OUTPUT),
     ] = None,
-    overwrite: Annotated[bool, flag("Replace the files in DIR.", "--overwrite", panel=OUTPUT)] = False,
+    overwrite: Annotated[bool, Flag("Replace the files in DIR.", OUTPUT)] = False,
 ) -> None:
     """Write the network as C99 sources with a self-test for your board."""
     from edgelearn.network.learner import Learner
@@ -321,8 +317,8 @@ def size(
 @command("RunConfig", only=NETWORK, example="edgelearn firmware budget --ram 16K --flash 64K")
 def budget(
     given: Given,
-    ram: Annotated[str, flag("RAM of the learner and its stack, e.g. 16K.", panel=BOARD)],
-    flash: Annotated[str, flag("Flash of code and constants, e.g. 64K.", panel=BOARD)],
+    ram: Annotated[str, Flag("RAM of the learner and its stack, e.g. 16K.", BOARD)],
+    flash: Annotated[str, Flag("Flash of code and constants, e.g. 64K.", BOARD)],
     config: Config = None,
     rule: _Rules = "all",
     json: Json = False,
@@ -352,21 +348,19 @@ def operate(
     given: Given,
     config: Config = None,
     target: _OneTarget = "cortex-m4",
-    clock: Annotated[str, flag("Core clock [80 MHz].", panel=BOARD)] = "80 MHz",
-    cycles_per_instruction: Annotated[float, flag("Mean cycles per instruction [1.5].", panel=BOARD)] = 1.5,
-    sample_rate: Annotated[str, flag("Sample rate of the interrupt [50 Hz].", panel=BOARD)] = "50 Hz",
-    jitter: Annotated[str, flag("Maximum jitter of the interrupt [0 s].", panel=BOARD)] = "0 s",
-    samples: Annotated[int, flag("Number of samples, 1 or more [10000].", panel=BOARD)] = 10_000,
-    queue: Annotated[int, flag("Length of the ring buffer in samples [1].", panel=BOARD)] = 1,
-    deadline: Annotated[Optional[str], flag('Deadline per sample, e.g. "20 ms" [none].', panel=BOARD)] = None,
-    save_every: Annotated[int, flag("Samples between checkpoints, 0 for none [1000].", panel=BOARD)] = 1000,
-    erase: Annotated[str, flag("Erase time of a flash slot [25 ms].", panel=BOARD)] = "25 ms",
-    program: Annotated[
-        str, flag("Program time of a flash slot, besides its instructions [10 ms].", panel=BOARD)
-    ] = "10 ms",
+    clock: Annotated[str, Flag("Core clock [80 MHz].", BOARD)] = "80 MHz",
+    cycles_per_instruction: Annotated[float, Flag("Mean cycles per instruction [1.5].", BOARD)] = 1.5,
+    sample_rate: Annotated[str, Flag("Sample rate of the interrupt [50 Hz].", BOARD)] = "50 Hz",
+    jitter: Annotated[str, Flag("Maximum jitter of the interrupt [0 s].", BOARD)] = "0 s",
+    samples: Annotated[int, Flag("Number of samples, 1 or more [10000].", BOARD)] = 10_000,
+    queue: Annotated[int, Flag("Length of the ring buffer in samples [1].", BOARD)] = 1,
+    deadline: Annotated[Optional[str], Flag('Deadline per sample, e.g. "20 ms" [none].', BOARD)] = None,
+    save_every: Annotated[int, Flag("Samples between checkpoints, 0 for none [1000].", BOARD)] = 1000,
+    erase: Annotated[str, Flag("Erase time of a flash slot [25 ms].", BOARD)] = "25 ms",
+    program: Annotated[str, Flag("Program time of a flash slot, besides its instructions [10 ms].", BOARD)] = "10 ms",
     power_loss: Annotated[
         Optional[list[str]],
-        flag('Power loss, start and duration, e.g. "60 s:5 s"; repeatable.', "--power-loss", panel=BOARD),
+        Flag('Power loss, start and duration, e.g. "60 s:5 s"; repeatable.', BOARD),
     ] = None,
     compiler: _Compiler = "zig",
     optimise: _Optimise = "Os",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Optional, TypeVar, get_args, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -22,23 +21,18 @@ Given = dict[str, Any]  # settings that were typed, by field
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def flag(text: str, *names: str, panel: str = "Options", choices: str = "") -> Any:
-    """Return a flag that is no setting.
+class Flag(NamedTuple):
+    """A flag: its help with the default in brackets, its panel, and its name where it is not that of the parameter."""
 
-    Parameters
-    ----------
-    text : its help, the default in brackets at the end
-    names : of the flag, where it is not that of the parameter
-    choices : table of the allowed names as "module:NAME"; the text says {} where they belong
-    """
-    text = text.replace("{}", f"{{{choices}}}")
-    return typer.Option(*names, help=text, show_default=False, rich_help_panel=panel)
+    text: str
+    panel: str = "Options"
+    name: str = ""
 
 
-Config = Annotated[Optional[Path], flag("TOML file of settings; flags take precedence.", panel=OUTPUT)]
-Details = Annotated[bool, flag("Print the full report.", "--details", panel=OUTPUT)]
-Json = Annotated[bool, flag("Print as JSON.", "--json", panel=OUTPUT)]
-Plot = Annotated[Optional[Path], flag("Write a figure, .png or .svg.", panel=OUTPUT)]
+Config = Annotated[Optional[Path], Flag("TOML file of settings; flags take precedence.", OUTPUT)]
+Details = Annotated[bool, Flag("Print the full report.", OUTPUT)]
+Json = Annotated[bool, Flag("Print as JSON.", OUTPUT)]
+Plot = Annotated[Optional[Path], Flag("Write a figure, .png or .svg.", OUTPUT)]
 
 
 @dataclass(frozen=True)
@@ -46,9 +40,9 @@ class Output:
     """Flags of commands whose results go to a folder and can be continued from it."""
 
     config: Config = None
-    out: Annotated[Optional[Path], flag("Folder for report.json, config.toml and results.", panel=OUTPUT)] = None
-    resume: Annotated[bool, flag("Continue the interrupted run in --out.", "--resume", panel=OUTPUT)] = False
-    overwrite: Annotated[bool, flag("Replace another run in --out.", "--overwrite", panel=OUTPUT)] = False
+    out: Annotated[Optional[Path], Flag("Folder for report.json, config.toml and results.", OUTPUT)] = None
+    resume: Annotated[bool, Flag("Continue the interrupted run in --out.", OUTPUT)] = False
+    overwrite: Annotated[bool, Flag("Replace another run in --out.", OUTPUT)] = False
     plot: Plot = None
     details: Details = False
     json: Json = False
@@ -115,9 +109,9 @@ def _flag_of(name: str, declared: Sequence[tuple[str, Declared]], as_text: bool)
     first = declared[0][1]
     kind = first.type if first.type in (int, float, bool) and not as_text else str
     names = f"{first.flag}/--no-{first.flag[2:]}" if kind is bool and not first.switch else first.flag
-    option = flag(help_of(declared), names, panel=first.panel)
+    flag = Flag(help_of(declared), first.panel, names)
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Optional[kind], option]
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Optional[kind], flag]
     )
 
 
@@ -130,11 +124,17 @@ def _expanded(parameter: inspect.Parameter, spec: _Spec) -> Iterator[inspect.Par
     elif is_dataclass(parameter.annotation):
         hints = get_type_hints(parameter.annotation, include_extras=True)
         for field in fields(parameter.annotation):
-            yield parameter.replace(
-                name=field.name, kind=parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
-            )
+            yield parameter.replace(name=field.name, default=field.default, annotation=hints[field.name])
     else:
-        yield parameter.replace(kind=parameter.KEYWORD_ONLY)
+        yield parameter
+
+
+def _for_typer(parameter: inspect.Parameter) -> inspect.Parameter:
+    kind, flag = get_args(parameter.annotation)
+    if isinstance(flag, Flag):
+        name = flag.name or "--" + parameter.name.replace("_", "-")
+        flag = typer.Option(name, help=flag.text, show_default=False, rich_help_panel=flag.panel)
+    return parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=Annotated[kind, flag])
 
 
 def build(function: Callable[..., Any], name: str) -> Any:
@@ -156,18 +156,12 @@ def build(function: Callable[..., Any], name: str) -> Any:
         return function(**arguments)
 
     call.__doc__ = function.__doc__
-    call.__signature__ = inspect.Signature([one for part in flags.values() for one in part])  # type: ignore[attr-defined]
+    typed_flags = [_for_typer(one) for part in flags.values() for one in part]
+    call.__signature__ = inspect.Signature(typed_flags)  # type: ignore[attr-defined]
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     context = {"max_content_width": WIDEST}
     app.command(name, cls=_Command, epilog=f"Example: {spec.example}", context_settings=context)(call)
     return typer.main.get_command(app)
-
-
-def expand(text: str) -> str:
-    """Put the names of a table where a help text says {module:NAME}."""
-    from edgelearn.config import names_in
-
-    return re.sub(r"\{([\w.]+:\w+)\}", lambda match: ", ".join(names_in(match[1])), text)
 
 
 class _Command(TyperCommand):
@@ -176,12 +170,16 @@ class _Command(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         panels: dict[str, list[tuple[str, str]]] = {"Arguments": []}
         for one in self.get_params(ctx):
-            help_text = expand(getattr(one, "help", None) or "")
+            text = getattr(one, "help", None) or ""
+            if "{" in text:
+                from edgelearn.config import expand
+
+                text = expand(text)
             if one.param_type_name == "argument":
-                panels["Arguments"].append((one.metavar or str(one.name).upper(), help_text))
+                panels["Arguments"].append((one.metavar or str(one.name).upper(), text))
             elif one.name != "help":
                 panel = getattr(one, "rich_help_panel", None) or "Options"
-                panels.setdefault(panel, []).append(("/".join((*one.opts, *one.secondary_opts)), help_text))
+                panels.setdefault(panel, []).append(("/".join((*one.opts, *one.secondary_opts)), text))
         for heading in sorted(filter(panels.get, panels), key=lambda heading: heading == OUTPUT):  # which comes last
             with formatter.section(heading):
                 formatter.write_dl(panels[heading])

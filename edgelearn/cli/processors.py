@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgelearn.cli.flags import command, flag, group
+from edgelearn.cli.flags import Flag, command, group
 from edgelearn.cli.shared import print_table
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def processors_list() -> None:
 @command(example="edgelearn processors show engine-28nm --toml")
 def processors_show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Processor or .toml file.")],
-    toml: Annotated[bool, flag("Print the .toml file, to copy and edit.", "--toml")] = False,
+    toml: Annotated[bool, Flag("Print the .toml file, to copy and edit.")] = False,
 ) -> None:
     """Describe a processor and the sources of its figures."""
     from hw_models.compare.rules import tables

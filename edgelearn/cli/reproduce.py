@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn.cli.flags import command, flag
+from edgelearn.cli.flags import Flag, command
 from edgelearn.cli.shared import usable_processors
 from edgelearn.errors import UserError
 
@@ -46,14 +46,14 @@ def reproduce(
         typer.Argument(metavar="ID...", help="Claims to reproduce; `edgelearn reproduce list` prints them."),
     ] = None,
     cost: Annotated[
-        Optional[str], flag("Reproduce all claims of this cost: {}.", choices="edgelearn.reproduction.catalog:COSTS")
+        Optional[str], Flag("Reproduce all claims of this cost: {edgelearn.reproduction.catalog:COSTS}.")
     ] = None,
-    quick: Annotated[bool, flag("Reduced run of seconds, which judges orders only.", "--quick")] = False,
-    seed: Annotated[Optional[int], flag("Random seed, 0 or more; a seed N > 0 writes ID.seedN.json [0].")] = None,
-    jobs: Annotated[Optional[int], flag("Parallel processes, 1 or more [one per processor].")] = None,
-    out: Annotated[Optional[Path], flag("Folder for ID.json and ID.png [edgelearn-reproduced].")] = None,
-    markdown: Annotated[bool, flag("With list: print a Markdown table.", "--markdown")] = False,
-    json: Annotated[bool, flag("Print each result as a line of JSON, the list as one document.", "--json")] = False,
+    quick: Annotated[bool, Flag("Reduced run of seconds, which judges orders only.")] = False,
+    seed: Annotated[Optional[int], Flag("Random seed, 0 or more; a seed N > 0 writes ID.seedN.json [0].")] = None,
+    jobs: Annotated[Optional[int], Flag("Parallel processes, 1 or more [one per processor].")] = None,
+    out: Annotated[Optional[Path], Flag("Folder for ID.json and ID.png [edgelearn-reproduced].")] = None,
+    markdown: Annotated[bool, Flag("With list: print a Markdown table.")] = False,
+    json: Annotated[bool, Flag("Print each result as a line of JSON, the list as one document.")] = False,
 ) -> None:
     """Reproduce claims of the papers: measure, judge by the paper's numbers, draw.
 

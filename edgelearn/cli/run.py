@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
-from edgelearn.cli.flags import OUTPUT, Given, Output, command, flag
+from edgelearn.cli.flags import OUTPUT, Flag, Given, Output, command
 from edgelearn.cli.shared import with_given, with_progress
 from edgelearn.errors import UserError
 
@@ -27,7 +27,7 @@ def run(
     given: Given,
     output: Output,
     nir: Annotated[
-        Optional[Path], flag("Write the learned spiking network as a NIR graph, a .nir file.", panel=OUTPUT)
+        Optional[Path], Flag("Write the learned spiking network as a NIR graph, a .nir file.", OUTPUT)
     ] = None,
 ) -> None:
     """Learn a data set online, in integers, and report accuracy and every access."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgelearn.cli.flags import expand
-
 PAGE = Path(__file__).parents[1] / "docs/settings.md"
 COMMANDS = {
     "RunConfig": ("edgelearn run", "rate networks; `validate`, `cost`, `sweep` and `firmware` take a part of them"),
@@ -39,7 +37,7 @@ def _lines() -> Iterator[str]:
             for one in settings:
                 if one.panel == panel:
                     default = f"[{one.default_text}]" if one.default is None else f"`{one.default}`"
-                    yield f"| `{one.name}` | `{one.flag}` | {expand(one.text)} | {default} |"
+                    yield f"| `{one.name}` | `{one.flag}` | {config.expand(one.text)} | {default} |"
             yield ""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn.cli.flags import Json, command, flag, group
+from edgelearn.cli.flags import Flag, Json, command, group
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from edgelearn.studies.page_data import Source, Table
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study, as `edgelearn sweep --out` writes.")]
-Within = Annotated[float, flag("Tolerance of the smallest sufficient width, in percentage points [1].")]
-Reference = Annotated[str, flag("Accuracy that the tolerance refers to: widest, best, or percent [widest].")]
+Within = Annotated[float, Flag("Tolerance of the smallest sufficient width, in percentage points [1].")]
+Reference = Annotated[str, Flag("Accuracy that the tolerance refers to: widest, best, or percent [widest].")]
 RUNS_SIDE_BY_SIDE = 5
 _ON_THE_PAGE = ("latency_us", "memory_bits", "buffered_bits", "saturations")  # and in --json, not in the terminal
 
@@ -80,9 +80,9 @@ def show(folder: Folder, within: Within = 1.0, reference: Reference = "widest", 
 @command(example="edgelearn study compare study --by rule")
 def compare_settings(
     folder: Folder,
-    by: Annotated[Optional[str], flag("Axis to compare along [rule, or the first axis].")] = None,
-    column: Annotated[str, flag("Column to compare [accuracy_percent].")] = "accuracy_percent",
-    baseline: Annotated[Optional[str], flag("Value to compare the others with [every pair].")] = None,
+    by: Annotated[Optional[str], Flag("Axis to compare along [rule, or the first axis].")] = None,
+    column: Annotated[str, Flag("Column to compare [accuracy_percent].")] = "accuracy_percent",
+    baseline: Annotated[Optional[str], Flag("Value to compare the others with [every pair].")] = None,
     json: Json = False,
 ) -> None:
     """Compare settings seed by seed: mean paired difference with its 95 % confidence interval."""
@@ -146,9 +146,9 @@ def fronts(
     folder: Folder,
     columns: Annotated[
         str,
-        flag("Columns; accuracy up, costs down, or NAME:up, NAME:down [accuracy_percent,energy_pj]."),
+        Flag("Columns; accuracy up, costs down, or NAME:up, NAME:down [accuracy_percent,energy_pj]."),
     ] = "accuracy_percent,energy_pj",
-    processor: Annotated[Optional[str], flag("Processor of priced columns [each].")] = None,
+    processor: Annotated[Optional[str], Flag("Processor of priced columns [each].")] = None,
     json: Json = False,
 ) -> None:
     """List the Pareto front of settings, and the accuracy gained per energy along it."""
@@ -186,8 +186,8 @@ def fronts(
 @command(example="edgelearn report study --out study.html")
 def report(
     folder: Folder,
-    out: Annotated[Optional[Path], flag("File [DIR/report.html or DIR/report.md].")] = None,
-    markdown: Annotated[bool, flag("Write Markdown instead of HTML.", "--markdown")] = False,
+    out: Annotated[Optional[Path], Flag("File [DIR/report.html or DIR/report.md].")] = None,
+    markdown: Annotated[bool, Flag("Write Markdown instead of HTML.")] = False,
     within: Within = 1.0,
     reference: Reference = "widest",
 ) -> None:
@@ -209,7 +209,7 @@ def compare(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN RUN ...", help="Folders of finished runs, or report.json files.")
     ],
-    everything: Annotated[bool, flag("Print equal settings and results, too.", "--all")] = False,
+    everything: Annotated[bool, Flag("Print equal settings and results, too.", name="--all")] = False,
     json: Json = False,
 ) -> None:
     """Compare finished runs: the settings and the results that differ."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn.cli.flags import Given, command, flag
+from edgelearn.cli.flags import Flag, Given, command
 from edgelearn.cli.shared import usable_processors
 from edgelearn.errors import UserError
 
@@ -37,44 +37,36 @@ STUDY, CELLS, EXECUTION = "Study", "Seeds, prices and rates", "Execution"
 )
 def sweep(
     given: Given,
-    config: Annotated[Optional[Path], flag("TOML file of a study; flags take precedence.", panel=STUDY)] = None,
-    question: Annotated[Optional[str], flag("Question that the study answers, in words.", panel=STUDY)] = None,
-    kind: Annotated[
-        Optional[str], flag("Kind of cell: {} [run].", panel=STUDY, choices="edgelearn.studies.cell:KINDS")
-    ] = None,
-    axis: Annotated[
-        Optional[list[str]], flag("Any setting and its values, KEY=V1,V2; repeatable.", "--axis", panel=STUDY)
-    ] = None,
+    config: Annotated[Optional[Path], Flag("TOML file of a study; flags take precedence.", STUDY)] = None,
+    question: Annotated[Optional[str], Flag("Question that the study answers, in words.", STUDY)] = None,
+    kind: Annotated[Optional[str], Flag("Kind of cell: {edgelearn.studies.cell:KINDS} [run].", STUDY)] = None,
+    axis: Annotated[Optional[list[str]], Flag("Any setting and its values, KEY=V1,V2; repeatable.", STUDY)] = None,
     fixed: Annotated[
-        Optional[list[str]], flag("Any setting and its value, KEY=VALUE; repeatable.", "--set", panel=STUDY)
+        Optional[list[str]], Flag("Any setting and its value, KEY=VALUE; repeatable.", STUDY, "--set")
     ] = None,
-    seeds: Annotated[Optional[int], flag("Number of seeds per cell, from 0 [1].", panel=CELLS)] = None,
-    seed: Annotated[Optional[str], flag("Seeds, e.g. 3,7.", panel=CELLS)] = None,
+    seeds: Annotated[Optional[int], Flag("Number of seeds per cell, from 0 [1].", CELLS)] = None,
+    seed: Annotated[Optional[str], Flag("Seeds, e.g. 3,7.", CELLS)] = None,
     processors: Annotated[
         Optional[str],
-        flag(
-            "Processors to price every cell on, names or .toml files [engine-28nm; spiking: loihi-like].", panel=CELLS
-        ),
+        Flag("Processors to price every cell on, names or .toml files [engine-28nm; spiking: loihi-like].", CELLS),
     ] = None,
     tune: Annotated[
-        bool, flag("Tune the learning rates of every group of cells first, on held-out samples.", "--tune", panel=CELLS)
+        bool, Flag("Tune the learning rates of every group of cells first, on held-out samples.", CELLS)
     ] = False,
-    jobs: Annotated[Optional[int], flag("Parallel cells on this machine [one per processor].", panel=EXECUTION)] = None,
+    jobs: Annotated[Optional[int], Flag("Parallel cells on this machine [one per processor].", EXECUTION)] = None,
     backend: Annotated[
         str,
-        flag("Executor: {} [processes].", panel=EXECUTION, choices="edgelearn.studies.executor:BACKENDS"),
+        Flag("Executor: {edgelearn.studies.executor:BACKENDS} [processes].", EXECUTION),
     ] = "processes",
     scheduler: Annotated[
         Optional[str],
-        flag("Address of a dask or ray cluster, e.g. tcp://HOST:8786 [a local one of --jobs].", panel=EXECUTION),
+        Flag("Address of a dask or ray cluster, e.g. tcp://HOST:8786 [a local one of --jobs].", EXECUTION),
     ] = None,
-    out: Annotated[Optional[Path], flag("Folder of the study [study].", panel=EXECUTION)] = None,
-    extend: Annotated[
-        bool, flag("Replace another study in --out and keep the cells of both.", "--extend", panel=EXECUTION)
-    ] = False,
-    overwrite: Annotated[bool, flag("Remove another study in --out.", "--overwrite", panel=EXECUTION)] = False,
-    retry: Annotated[bool, flag("Run failed cells again.", "--retry", panel=EXECUTION)] = False,
-    json: Annotated[bool, flag("Print the outcome as JSON.", "--json", panel=EXECUTION)] = False,
+    out: Annotated[Optional[Path], Flag("Folder of the study [study].", EXECUTION)] = None,
+    extend: Annotated[bool, Flag("Replace another study in --out and keep the cells of both.", EXECUTION)] = False,
+    overwrite: Annotated[bool, Flag("Remove another study in --out.", EXECUTION)] = False,
+    retry: Annotated[bool, Flag("Run failed cells again.", EXECUTION)] = False,
+    json: Annotated[bool, Flag("Print the outcome as JSON.", EXECUTION)] = False,
 ) -> None:
     """Run a grid of configurations into one table: accuracy, counters and costs of every cell.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn.cli.flags import OUTPUT, Config, Details, Given, Json, command, flag
+from edgelearn.cli.flags import OUTPUT, Config, Details, Flag, Given, Json, command
 from edgelearn.cli.shared import with_given, with_progress
 from edgelearn.errors import UserError, unknown
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 def validate(
     given: Given,
     against: Annotated[
-        Optional[str], flag("Reference: torch (rate network) or brian2 (spiking network) [torch].", panel="Reference")
+        Optional[str], Flag("Reference: torch (rate network) or brian2 (spiking network) [torch].", "Reference")
     ] = None,
     config: Config = None,
-    out: Annotated[Optional[Path], flag("Folder for validation.json.", panel=OUTPUT)] = None,
+    out: Annotated[Optional[Path], Flag("Folder for validation.json.", OUTPUT)] = None,
     details: Details = False,
     json: Json = False,
 ) -> None:
