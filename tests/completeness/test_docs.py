@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edgelearn.cli import root
+from tests.architecture.test_directions import FLOORS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -96,6 +97,20 @@ def test_relative_links_resolve(path):
         if anchor:
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
             assert anchor in {slug(heading) for heading in headings}, f"{by_path(path)}: no heading for {target}"
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=by_path)
+def test_paths_in_the_text_exist(path):
+    places = re.findall(r"`((?:edgelearn|hw_models|firmware_sim|tests|experiments)/[\w/.-]+)`", path.read_text())
+    for place in places:
+        assert (ROOT / place).exists(), f"{by_path(path)} names {place}"
+
+
+def test_the_table_of_floors_is_that_of_the_tests():
+    page = (ROOT / "edgelearn/docs/architecture.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", page, re.M)
+    told = {name: int(floor) for floor, names in rows for name in re.findall(r"`(\w+)`", names)}
+    assert told == {name.removeprefix("edgelearn."): floor for name, floor in FLOORS.items() if "__" not in name}
 
 
 @pytest.mark.parametrize("path", GUIDES, ids=by_path)
