@@ -102,7 +102,7 @@ def test_relative_links_resolve(path):
 @pytest.mark.parametrize("path", GUIDES, ids=by_path)
 def test_paths_in_the_text_exist(path):
     places = re.findall(r"`((?:edgelearn|hw_models|firmware_sim|tests|experiments)/[\w/.-]+)`", path.read_text())
-    for place in places:
+    for place in (place for place in places if not re.search(r"/(ID|NAME)\b", place)):
         assert (ROOT / place).exists(), f"{by_path(path)} names {place}"
 
 
