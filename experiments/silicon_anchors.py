@@ -34,7 +34,6 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, design, parse_net
 from hw_models.constants import technology
 from hw_models.cost import Cost
-from hw_models.cost_model import price
 from hw_models.engine.schedule import FORWARD_ACTIVITY, assume
 from hw_models.processor import Engine, find_processor
 
@@ -196,9 +195,9 @@ def price_all(ranges: Ranges) -> list[Point]:
 def price_setting(setting: Setting) -> Point:
     """Price one setting."""
     spec, engine, activity = setting.spec, setting.engine, setting.activity
-    base = price(spec, activity, engine, learning=False)
-    idle = price(spec, activity.only(FORWARD_ACTIVITY), engine)
-    trained = price(spec, activity, engine)
+    base = engine.price(spec, activity, learning=False)
+    idle = engine.price(spec, activity.only(FORWARD_ACTIVITY))
+    trained = engine.price(spec, activity)
     return Point(
         setting,
         base_area=_parts(base, "area_um2", "SRAM area"),
@@ -394,7 +393,7 @@ def reckon() -> dict[str, Any]:
     for rounding, feedback in product(("one generator", "1 residual bit"), ("lfsr", "ternary", "int8")):
         spec = design(net, "drtp", 8, *ROUNDINGS[rounding][:2], feedback_format=feedback)
         engine = changed("engine-28nm", 1)
-        base, learns = (price(spec, assume(spec), engine, learning).total("memory_bits") for learning in (False, True))
+        base, learns = (engine.price(spec, assume(spec), learning).total("memory_bits") for learning in (False, True))
         ours[f"{rounding} and B {feedback}"] = _rounded(100 * (learns / base - 1))
     return {
         "anchor": "ReckOn",
@@ -447,7 +446,7 @@ def updating_shares(data_name: str = "digits", epochs: int = 10) -> list[dict[st
 
 def _learned_over_inference(spec: NetworkSpec, activity: Counters) -> float:
     engine = changed("engine-45nm", MEASURED_LANES)
-    base, learned = (price(spec, activity, engine, learning).total("energy_pj") for learning in (False, True))
+    base, learned = (engine.price(spec, activity, learning).total("energy_pj") for learning in (False, True))
     return learned / base - 1
 
 

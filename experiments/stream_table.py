@@ -36,7 +36,7 @@ from edgelearn.references.torch_online import one_thread
 from edgelearn.rules import RULES
 from edgelearn.runs.stream import StreamRun, open_config_source, stream
 from hw_models.processor import find_processor
-from hw_models.unit_costs import rates
+from hw_models.unit_costs import unit_costs
 
 RESULTS = Path(__file__).parent / "results" / "stream_table.json"
 TUNED_ON = 0.25  # share of the stream, or of its warm-up, that rates are chosen on
@@ -235,7 +235,7 @@ def _rows_of(task: Task, samples: int) -> int:
 
 
 def _energy_pj(run: StreamRun, processor: str) -> float:
-    found = rates(run.spec, find_processor(processor))
+    found = unit_costs(run.spec, find_processor(processor))
     assert found.energy_pj is not None
     return found.total(found.energy_pj, run.learner.counters, run.learner.inference_counters)
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from edgelearn.errors import UserError, unknown
+from edgelearn.network.counters import Counters
+from edgelearn.network.spec import NetworkSpec
 from edgelearn.units import quantity
-from hw_models.constants import technology
+from hw_models.constants import logic, technology
 from hw_models.constants.memory import sram
-from hw_models.engine.schedule import TransposedRead, UpdateSkip
+from hw_models.engine.schedule import FORWARD_ACTIVITY, TransposedRead, UpdateSkip, worked
+
+if TYPE_CHECKING:
+    from hw_models.cost import Cost
 
 FOLDER = Path(__file__).parent / "processors"
 ROLES = ("weight", "residual", "feedback", "activation", "gate", "delta")
@@ -118,7 +123,7 @@ class Memory(_Frozen):
 
 
 class Processor(_Frozen):
-    """What every processor has.
+    """Fields and methods of every processor; prices are derived in docs/cost_model.md.
 
     Parameters
     ----------
@@ -134,6 +139,34 @@ class Processor(_Frozen):
     @property
     def clock_hz(self) -> float:
         return self.clock
+
+    def price(self, spec: NetworkSpec, activity: Counters, learning: bool = True) -> Cost:
+        """Price samples.
+
+        Parameters
+        ----------
+        spec : network and rule
+        activity : counts of a run (other names than `ACTIVITY` are ignored), or `schedule.assume`
+        learning : whether the samples are learned; False prices inference on a chip that cannot learn
+
+        Raises
+        ------
+        UserError
+            "... does not fit ..." where a memory has a capacity and it is too small
+        """
+        work = self.worked(spec, activity)
+        return self._price(spec, work if learning else work.only(FORWARD_ACTIVITY), learning)
+
+    def worked(self, spec: NetworkSpec, activity: Counters) -> Counters:
+        """Return the activity with all that this processor cannot skip; see `schedule.worked`."""
+        return activity
+
+    def _price(self, spec: NetworkSpec, work: Counters, learning: bool) -> Cost:
+        raise NotImplementedError
+
+    def tables(self) -> list[str]:
+        """Return the tables and choices behind the figures, one line each."""
+        raise NotImplementedError
 
 
 class Engine(Processor):
@@ -186,6 +219,40 @@ class Engine(Processor):
             raise ValueError(f"key '{key}': {error}") from None
         return self
 
+    def worked(self, spec: NetworkSpec, activity: Counters) -> Counters:
+        return worked(spec, activity, self.skips_zero_inputs, self.update_skip)
+
+    def _price(self, spec: NetworkSpec, work: Counters, learning: bool) -> Cost:
+        from hw_models.engine.price import price_engine
+
+        return price_engine(spec, work, self, learning)
+
+    def tables(self) -> list[str]:
+        scaled = "45 nm, 1.1 V"
+        if (self.node, self.voltage) != (logic.NODE_NM, logic.VOLTAGE_V):
+            scaled = f"scaled from 45 nm, 1.1 V to {self.node:g} nm, {self.voltage:g} V (Stillmaker & Baas)"
+        energy = f"{self.logic}, arithmetic alone, scaled to {self.node:g} nm"
+        if self.logic == "nangate45":
+            energy = f"Nangate45 gate-level toggles, {scaled}"
+        kinds: dict[str, list[str]] = {}
+        for name, memory in self.memories.items():
+            kind: str = memory.kind
+            if kind == "sram":
+                kind = f"CACTI 7 {memory.cell} at {self.node:g} nm and its own supply"
+            elif kind == "dram":
+                kind = f"DRAM {memory.table}"
+            kinds.setdefault(kind, []).append(name)
+        delta = "as wide as a weight" if self.delta_bits is None else f"{self.delta_bits} bits at least"
+        return [
+            f"logic area: Nangate45 synthesis, {scaled}",
+            f"logic energy: {energy}",
+            *(f"memory: {kind} ({', '.join(names)})" for kind, names in kinds.items()),
+            f"{self.lanes} lane{'s' if self.lanes > 1 else ''} at {self.clock_hz / 1e6:g} MHz; "
+            f"{_skips(self.skips_zero_inputs)}; updates skipped: {self.update_skip}; d at the multiplier: {delta}; "
+            f"transposed read: {self.transposed_read}; clock gating: {'yes' if self.clock_gating else 'no'}; "
+            f"one random generator {'for all lanes' if self.shared_random_generator else 'a lane'}",
+        ]
+
 
 class Microcontroller(Processor):
     """A processor that runs instructions: a figure for each action, cycles for each instruction.
@@ -220,6 +287,18 @@ class Microcontroller(Processor):
             raise ValueError("key 'cycles_per_instruction' and 'instructions.forward_mac' must be above zero")
         return self
 
+    def worked(self, spec: NetworkSpec, activity: Counters) -> Counters:
+        return worked(spec, activity, self.skips_zero_inputs, self.update_skip)
+
+    def _price(self, spec: NetworkSpec, work: Counters, learning: bool) -> Cost:
+        from hw_models.microcontroller import price_instructions
+
+        return price_instructions(spec, work, self, learning)
+
+    def tables(self) -> list[str]:
+        energy = "energy of a cycle as given" if self.energy_per_cycle else "no energy of a cycle given"
+        return [self.source, f"{energy}; {_skips(self.skips_zero_inputs)}, updates skipped by {self.update_skip}"]
+
 
 class Core(Processor):
     """A neuromorphic core priced by its published energy and time of a synaptic operation, neuron and synaptic update.
@@ -242,6 +321,18 @@ class Core(Processor):
             if not getattr(self, key)["neuron_update"].low:
                 raise ValueError(f"key '{key}.neuron_update' must be above zero")
         return self
+
+    def _price(self, spec: NetworkSpec, work: Counters, learning: bool) -> Cost:
+        from hw_models.microcontroller import price_operations
+
+        return price_operations(spec, work, self, learning)
+
+    def tables(self) -> list[str]:
+        return [self.source, f"time steps a sample: {self.time_steps}"]
+
+
+def _skips(zero_inputs: bool) -> str:
+    return f"zero inputs {'skipped' if zero_inputs else 'worked through'}"
 
 
 def _need(key: str, given: dict[Any, Band], names: tuple[str, ...]) -> None:

@@ -7,14 +7,12 @@ membrane, current and traces: those accesses have no price of their own here, si
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from edgelearn.errors import UserError
-from hw_models.compare.bands import span
-from hw_models.compare.rules import per_sample_at, rounded, tables
+from hw_models.compare.bands import band_as_dict, rounded
 from hw_models.cost import Cost
 from hw_models.microcontroller import price_on_core
 from hw_models.processor import Core, find_processor, names
@@ -73,7 +71,7 @@ def spiking_as_dict(
     content: dict[str, Any] = {
         "processor": core.name,
         "description": core.description,
-        "tables": tables(core)[:1],
+        "tables": core.tables()[:1],
         "clock_hz": core.clock_hz,
     }
     for name, priced in (("training", learned), ("inference", inferred)):
@@ -96,5 +94,4 @@ def spiking_as_dict(
 
 
 def _band(cost: Cost, divided_by: float) -> dict[str, float]:
-    low, nominal, high = span(cost, partial(per_sample_at, cost, "energy_pj"))
-    return {name: rounded(value / divided_by) for name, value in (("low", low), ("nominal", nominal), ("high", high))}
+    return band_as_dict(cost, lambda at: cost.per_sample("energy_pj", at=at) / divided_by)

@@ -1,4 +1,4 @@
-"""What each count costs, so that samples can be priced one by one while they are simulated in time."""
+"""Cost of one of each count: prices samples one by one while a device is simulated in real time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from edgelearn.network.counters import ACTIVITY, Counters
 from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.network.spec import NetworkSpec
-from hw_models.cost_model import price
 from hw_models.engine.schedule import FORWARD_ACTIVITY, assume
 from hw_models.processor import AnyProcessor, Engine
 
@@ -18,7 +17,7 @@ _GATED = {"samples": "gated_samples", "input_events": "gated_events"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rates:
+class UnitCosts:
     """Nominal cost of one of each count.
 
     Parameters
@@ -39,15 +38,15 @@ class Rates:
         return float((figure[0] * labelled.table).sum() + (figure[1] * predicted.table).sum())
 
 
-def rates(spec: NetworkSpec, processor: AnyProcessor) -> Rates:
-    """Take the cost model apart into what one of each count costs; it is linear in them (docs/cost_model.md).
+def unit_costs(spec: NetworkSpec, processor: AnyProcessor) -> UnitCosts:
+    """Return the cost of one of each count; the cost model is linear in them (docs/cost_model.md).
 
     Samples that are only predicted run on a chip that can learn, and pay for their forward pass alone.
     """
     n_layers = len(spec.layers)
     cycles, energy = np.zeros((2, n_layers, len(COUNTERS))), np.zeros((2, n_layers, len(COUNTERS)))
     dense = assume(spec)
-    full = price(spec, dense, processor)
+    full = processor.price(spec, dense)
     for name in ACTIVITY:
         for k in range(n_layers):
             column = COUNTERS.index(name)
@@ -57,10 +56,10 @@ def rates(spec: NetworkSpec, processor: AnyProcessor) -> Rates:
                 more = Counters(dense.table.copy())
                 for counted in names:
                     more[counted][k] += MANY
-                cost = price(spec, more, processor)
+                cost = processor.price(spec, more)
                 cycles[which, k, column] = (cost.total("cycles") - full.total("cycles")) / MANY
                 energy[which, k, column] = (cost.total("energy_pj") - full.total("energy_pj")) / MANY
     idle = processor.idle_power.nominal if processor.idle_power is not None else None
     if idle is None and isinstance(processor, Engine):
         idle = full.total("leakage_uw")
-    return Rates(cycles, energy if "energy_pj" in full.prices else None, idle, processor.clock_hz)
+    return UnitCosts(cycles, energy if "energy_pj" in full.prices else None, idle, processor.clock_hz)

@@ -29,7 +29,6 @@ def processors_show(
     toml: Annotated[bool, Flag("Print the .toml file, to copy and edit.")] = False,
 ) -> None:
     """Describe a processor and the sources of its figures."""
-    from hw_models.compare.rules import tables
     from hw_models.processor import find_processor, path_of
 
     found = find_processor(name)
@@ -37,7 +36,7 @@ def processors_show(
         sys.stdout.write(path_of(name).read_text(encoding="utf-8"))
         return
     typer.echo(f"{found.name}: {found.description}")
-    for line in (f"source: {found.source}", *tables(found), f"file: {path_of(name)}"):
+    for line in (f"source: {found.source}", *found.tables(), f"file: {path_of(name)}"):
         typer.echo(f"  {line}")
 
 

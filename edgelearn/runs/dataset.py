@@ -37,7 +37,6 @@ from edgelearn.runs.kind import Result, accuracy_percent
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
 from hw_models.compare.rules import RuleCost as RuleCost
 from hw_models.compare.rules import as_dict, cost_of_rule
-from hw_models.cost_model import price
 from hw_models.engine.schedule import assume
 from hw_models.processor import find_processor
 
@@ -167,7 +166,7 @@ def run(
         encoded = encode_data(config)
     data, levels, test_levels = encoded.data, encoded.levels, encoded.test_levels
     spec = design_for(config, data)
-    price(spec, assume(spec), processor)  # a network that does not fit is refused before it learns
+    processor.price(spec, assume(spec))  # a network that does not fit is refused before it learns
     learner = Learner(spec, config.strict)
     identity = {"contract": CONTRACT, "samples": encoded.digest}
     progress = Progress()

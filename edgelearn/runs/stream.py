@@ -43,10 +43,9 @@ from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from edgelearn.streaming.prequential import Prequential
 from edgelearn.units import battery_joules, quantity, six_digits
 from hw_models.compare.rules import as_dict, cost_of_rule
-from hw_models.cost_model import price
 from hw_models.engine.schedule import assume
 from hw_models.processor import AnyProcessor, find_processor
-from hw_models.unit_costs import Rates, rates
+from hw_models.unit_costs import UnitCosts, unit_costs
 
 DENSE_SAMPLE = 2**30  # units of energy in a sample of full activity: fine enough, and years of samples fit 64 bits
 SECONDS_PER_DAY = 86_400.0
@@ -113,8 +112,8 @@ class StreamRun:
         self.front_end = FrontEnd(front_end_of(config, len(source.channels)))
         self.spec = network_of(config, self.front_end.spec, source)
         self.processor: AnyProcessor = find_processor(config.processor)
-        price(self.spec, assume(self.spec), self.processor)  # a network that does not fit is refused before it learns
-        self.rates: Rates = rates(self.spec, self.processor)
+        self.processor.price(self.spec, assume(self.spec))  # a network that does not fit is refused before it learns
+        self.rates: UnitCosts = unit_costs(self.spec, self.processor)
         self.timing = _timing(config, source)
         if config.energy_budget is not None and self.rates.energy_pj is None:
             raise UserError(
@@ -461,7 +460,7 @@ def _timing(config: StreamConfig, source: Source) -> Timing:
     return Timing(rate, clock, deadline, budget, joules)
 
 
-def _energy_unit_pj(spec: NetworkSpec, found: Rates) -> float:
+def _energy_unit_pj(spec: NetworkSpec, found: UnitCosts) -> float:
     """Return a unit that makes whole numbers of prices without losing digits."""
     if found.energy_pj is None:
         return 1.0

@@ -19,8 +19,8 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.runs.checkpoint import CONTRACT
 from edgelearn.spiking.network import CONTRACT as SPIKING_CONTRACT
-from hw_models.compare.bands import span
-from hw_models.compare.rules import cost_of_rule, per_sample_at, rounded
+from hw_models.compare.bands import at_sample, band_as_dict, rounded
+from hw_models.compare.rules import cost_of_rule
 from hw_models.cost import Cost
 from hw_models.processor import find_processor
 from hw_models.spiking_cost import find_core, price_spikes
@@ -257,8 +257,8 @@ def prices_of(record: Record, processor: str) -> dict[str, float | None]:
         prices["inference_energy_pj"] = rounded(inference.energy_per_sample_pj)
     if training is not None:
         if "energy_pj" in training.prices:
-            low, nominal, high = span(training, partial(per_sample_at, training, "energy_pj"))
-            prices |= {"energy_pj": rounded(nominal), "energy_low_pj": rounded(low), "energy_high_pj": rounded(high)}
+            band = band_as_dict(training, partial(at_sample, training, "energy_pj"))
+            prices |= {"energy_pj": band["nominal"], "energy_low_pj": band["low"], "energy_high_pj": band["high"]}
         prices["latency_us"] = rounded(training.latency_s * 1e6)
         prices |= {
             figure: rounded(training.per_sample(figure))

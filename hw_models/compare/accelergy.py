@@ -21,7 +21,7 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.traffic import traffic
 from edgelearn.units import UNITS
-from hw_models.engine.schedule import FORWARD_ACTIVITY, schedule, worked
+from hw_models.engine.schedule import FORWARD_ACTIVITY, schedule
 from hw_models.processor import AnyProcessor, Engine
 
 ROOT = "edgelearn"
@@ -44,7 +44,7 @@ def actions(
 
     Parameters
     ----------
-    activity : counts of a run, as for `cost_model.price`
+    activity : counts of a run, as for `Processor.price`
     learning : whether the samples are learned
 
     Returns
@@ -67,7 +67,7 @@ def actions(
             f"processor {engine.name} is no engine but a {engine.kind}: it has no memories or lanes whose actions "
             "could be counted; give an engine, for example --processor engine-28nm"
         )
-    work = worked(spec, activity, engine.skips_zero_inputs, engine.update_skip)
+    work = engine.worked(spec, activity)
     if not learning:
         work = work.only(FORWARD_ACTIVITY)
     plan = schedule(spec, work, engine.lanes, engine.transposed_read, learning)

@@ -29,6 +29,21 @@ def span(cost: Cost, figure: Figure) -> tuple[float, float, float]:
     return min(values), figure({}), max(values)
 
 
+def at_sample(cost: Cost, figure: str, at: Mapping[str, float]) -> float:
+    """Return a figure per sample as a function of the constants."""
+    return cost.per_sample(figure, at=at)
+
+
+def band_as_dict(cost: Cost, figure: Figure) -> dict[str, float]:
+    """Return `span` as plain data."""
+    return {name: rounded(value) for name, value in zip(("low", "nominal", "high"), span(cost, figure), strict=True)}
+
+
+def rounded(value: float) -> float:
+    """Return six digits: more than any constant has, few enough to read."""
+    return float(f"{value:.6g}")
+
+
 def _corners(constants: Sequence[Constant]) -> list[tuple[float, ...]]:
     return list(product(*((constant.low, constant.high) for constant in constants)))
 

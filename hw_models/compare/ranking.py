@@ -8,8 +8,8 @@ from functools import partial
 from itertools import pairwise, product
 from typing import Any
 
-from hw_models.compare.bands import Swing, tornado
-from hw_models.compare.rules import RuleCost, per_sample_at, rounded
+from hw_models.compare.bands import Swing, at_sample, rounded, tornado
+from hw_models.compare.rules import RuleCost
 from hw_models.cost import Constant, Cost
 
 
@@ -138,7 +138,7 @@ def ranking_as_dict(costs: list[RuleCost]) -> dict[str, Any]:
                         "at_low": rounded(swing.at_low),
                         "at_high": rounded(swing.at_high),
                     }
-                    for swing in tornado(cost.training, partial(per_sample_at, cost.training, figure))
+                    for swing in tornado(cost.training, partial(at_sample, cost.training, figure))
                     if swing.width
                 ]
                 for cost in costs

@@ -13,13 +13,11 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.storage import buffers
 from edgelearn.rules.rule import Locking
-from hw_models.compare.bands import span
-from hw_models.constants import logic
+from hw_models.compare.bands import at_sample, band_as_dict, rounded
 from hw_models.cost import Cost
-from hw_models.cost_model import price
 from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS
-from hw_models.engine.schedule import schedule, worked
-from hw_models.processor import AnyProcessor, Core, Engine, Microcontroller
+from hw_models.engine.schedule import schedule
+from hw_models.processor import AnyProcessor, Engine
 
 OVERHEADS = ("area", "memory", "power", "energy", "cycles")
 
@@ -98,8 +96,8 @@ def cost_of_rule(spec: NetworkSpec, activity: Counters, processor: AnyProcessor,
     return RuleCost(
         spec,
         processor,
-        price(spec, activity, processor, learning=False),
-        price(spec, activity, processor),
+        processor.price(spec, activity, learning=False),
+        processor.price(spec, activity),
         _locks(spec, activity, processor),
         activity,
         name or spec.rule.name,
@@ -146,7 +144,7 @@ def _locks(spec: NetworkSpec, activity: Counters, processor: AnyProcessor) -> tu
 
 
 def _start_cycles(spec: NetworkSpec, activity: Counters, engine: Engine) -> list[float | None]:
-    work = worked(spec, activity, engine.skips_zero_inputs, engine.update_skip)
+    work = engine.worked(spec, activity)
     cycles = schedule(spec, work, engine.lanes, engine.transposed_read).cycles
     samples = max(work.n_samples, 1)
     forward, signal, update = (cycles[phase] / samples for phase in ("forward", "signal", "update"))
@@ -171,7 +169,7 @@ def as_dict(costs: list[RuleCost]) -> dict[str, Any]:
         "processor": processor.name,
         "kind": processor.kind,
         "description": processor.description,
-        "tables": tables(processor),
+        "tables": processor.tables(),
         "source": processor.source,
         "clock_hz": processor.clock_hz,
         "samples": costs[0].training.samples,
@@ -184,65 +182,12 @@ def as_dict(costs: list[RuleCost]) -> dict[str, Any]:
     }
 
 
-def tables(processor: AnyProcessor) -> list[str]:
-    """Name the tables and choices behind every figure, one line each."""
-    skips = (
-        f"zero inputs {'skipped' if processor.skips_zero_inputs else 'worked through'}"
-        if processor.kind != "core"
-        else ""
-    )
-    if isinstance(processor, Microcontroller):
-        energy = "energy of a cycle as given" if processor.energy_per_cycle else "no energy of a cycle given"
-        return [f"{processor.source}", f"{energy}; {skips}, updates skipped by {processor.update_skip}"]
-    if isinstance(processor, Core):
-        return [processor.source, f"time steps a sample: {processor.time_steps}"]
-    scaled = "45 nm, 1.1 V"
-    if (processor.node, processor.voltage) != (logic.NODE_NM, logic.VOLTAGE_V):
-        scaled = f"scaled from 45 nm, 1.1 V to {processor.node:g} nm, {processor.voltage:g} V (Stillmaker & Baas)"
-    lines = [f"logic area: Nangate45 synthesis, {scaled}"]
-    if processor.logic == "nangate45":
-        lines.append(f"logic energy: Nangate45 gate-level toggles, {scaled}")
-    else:
-        lines.append(f"logic energy: {processor.logic}, arithmetic alone, scaled to {processor.node:g} nm")
-    kinds: dict[str, list[str]] = {}
-    for name, memory in processor.memories.items():
-        kind: str = memory.kind
-        if kind == "sram":
-            kind = f"CACTI 7 {memory.cell} at {processor.node:g} nm and its own supply"
-        elif kind == "dram":
-            kind = f"DRAM {memory.table}"
-        kinds.setdefault(kind, []).append(name)
-    lines += [f"memory: {kind} ({', '.join(names)})" for kind, names in kinds.items()]
-    delta = "as wide as a weight" if processor.delta_bits is None else f"{processor.delta_bits} bits at least"
-    lines.append(
-        f"{processor.lanes} lane{'s' if processor.lanes > 1 else ''} at {processor.clock_hz / 1e6:g} MHz; {skips}; "
-        f"updates skipped: {processor.update_skip}; d at the multiplier: {delta}; transposed read: "
-        f"{processor.transposed_read}; clock gating: {'yes' if processor.clock_gating else 'no'}; one random generator "
-        f"{'for all lanes' if processor.shared_random_generator else 'a lane'}"
-    )
-    return lines
-
-
-def per_sample_at(cost: Cost, figure: str, at: Mapping[str, float]) -> float:
-    """Return a figure as a function of the constants."""
-    return cost.per_sample(figure, at=at)
-
-
-def _overhead(cost: RuleCost, name: str, at: Mapping[str, float]) -> float:
-    return cost.overhead(name, at) or 0.0
-
-
 def _figures(cost: Cost) -> dict[str, Any]:
     """Low, nominal and high of every figure that the processor prices, for one sample."""
     figures: dict[str, Any] = {}
     for figure in cost.prices:
-        low, nominal, high = span(cost, partial(per_sample_at, cost, figure))
-        figures[figure] = {
-            "low": rounded(low),
-            "nominal": rounded(nominal),
-            "high": rounded(high),
-            "by_role": {role: rounded(value) for role, value in cost.by_role(figure).items()},
-        }
+        by_role = {role: rounded(value) for role, value in cost.by_role(figure).items()}
+        figures[figure] = band_as_dict(cost, partial(at_sample, cost, figure)) | {"by_role": by_role}
     figures["latency_us"] = rounded(cost.latency_s * 1e6)
     if "energy_pj" in cost.prices:
         figures["power_uw"] = rounded(cost.power_uw)
@@ -256,20 +201,12 @@ def _update_energy_pj(cost: RuleCost) -> float | None:
     return rounded(cost.training.energy_per_sample_pj - cost.inference.energy_per_sample_pj)
 
 
-def rounded(value: float) -> float:
-    """Six digits: more than any constant has, few enough to read."""
-    return float(f"{value:.6g}")
-
-
 def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
-    overheads: dict[str, Any] = {}
-    for name in OVERHEADS:
-        nominal = cost.overhead(name)
-        if nominal is None:
-            overheads[name] = None
-            continue
-        low, nominal, high = span(cost.training, partial(_overhead, cost, name))
-        overheads[name] = {"low": rounded(low), "nominal": rounded(nominal), "high": rounded(high)}
+    def overhead(name: str) -> dict[str, float] | None:
+        if cost.overhead(name) is None:
+            return None
+        return band_as_dict(cost.training, lambda at: cost.overhead(name, at) or 0.0)
+
     return {
         "name": cost.name,
         "rule": cost.rule,
@@ -288,7 +225,7 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
         "inference": _figures(cost.inference),
         "training": _figures(cost.training),
         "update_energy_pj": _update_energy_pj(cost),
-        "overhead_percent": overheads,
+        "overhead_percent": {name: overhead(name) for name in OVERHEADS},
         "layers": [
             {
                 "layer": lock.layer,

@@ -18,7 +18,6 @@ from firmware_sim.check.measure import PROCESSORS, modelled_instructions, profil
 from firmware_sim.check.session import CODE_ALLOWANCE, STACK_ALLOWANCE
 from firmware_sim.emulate.emulator import Machine, Stopped, read_program
 from firmware_sim.emulate.runners import as_words
-from hw_models.cost_model import price
 from hw_models.processor import find_processor
 from tests.firmware.firmware_cases import random_samples, require
 
@@ -180,7 +179,7 @@ def test_the_processor_model_expects_the_instructions_that_are_counted(tmp_path,
         modelled = modelled_instructions(spec, found.counters, core)
         assert modelled == pytest.approx(found.learn, rel=0.1), (sizes, rule)
         processor = find_processor(PROCESSORS[target])
-        cycles = price(spec, found.counters, processor).total("cycles") / found.windows
+        cycles = processor.price(spec, found.counters).total("cycles") / found.windows
         assert cycles == pytest.approx(modelled * processor.cycles_per_instruction.nominal)
 
 

@@ -16,7 +16,6 @@ from hw_models.compare.bands import span, tornado
 from hw_models.compare.ranking import flips, ranking
 from hw_models.compare.rules import OVERHEADS, cost_of_rule
 from hw_models.cost import Cost
-from hw_models.cost_model import price
 from hw_models.engine.schedule import assume
 from hw_models.processor import AnyProcessor, Engine, find_processor, names
 
@@ -72,8 +71,8 @@ def running(cost: Cost) -> dict[str, float]:
 def test_price_is_linear_in_the_counters(data, processor, factor, learning):
     spec = data.draw(networks())
     activity = data.draw(activities(spec))
-    once = price(spec, activity, processor, learning)
-    often = price(spec, Counters(activity.table * factor), processor, learning)
+    once = processor.price(spec, activity, learning)
+    often = processor.price(spec, Counters(activity.table * factor), learning)
     for figure, value in running(once).items():
         assert often.total(figure) == pytest.approx(factor * value, rel=1e-9)
     assert often.energy_per_sample_pj == pytest.approx(once.energy_per_sample_pj, rel=1e-9)
@@ -85,8 +84,8 @@ def test_price_is_linear_in_the_counters(data, processor, factor, learning):
 def test_costs_add_over_samples(data, processor, learning):
     spec = data.draw(networks())
     first, second = data.draw(activities(spec)), data.draw(activities(spec))
-    added = price(spec, first, processor, learning) + price(spec, second, processor, learning)
-    together = price(spec, first + second, processor, learning)
+    added = processor.price(spec, first, learning) + processor.price(spec, second, learning)
+    together = processor.price(spec, first + second, learning)
     assert added.samples == together.samples
     for figure in FIGURES:
         assert added.total(figure) == pytest.approx(together.total(figure), rel=1e-9)
@@ -104,10 +103,10 @@ def test_costs_add_over_layers(data, processor):
     for k in range(len(spec.layers)):
         alone = np.zeros_like(activity.table)
         alone[k] = activity.table[k]
-        cost = price(spec, Counters(alone), processor)
+        cost = processor.price(spec, Counters(alone))
         for figure in added:
             added[figure] += cost.total(figure)
-    for figure, value in running(price(spec, activity, processor)).items():
+    for figure, value in running(processor.price(spec, activity)).items():
         assert added[figure] == pytest.approx(value, rel=1e-9)
 
 
@@ -117,7 +116,7 @@ def test_more_lanes_are_never_slower(data, engine, learning):
     spec = data.draw(networks())
     activity = data.draw(activities(spec))
     cycles = [
-        price(spec, activity, engine.model_copy(update={"lanes": lanes}), learning).total("cycles")
+        engine.model_copy(update={"lanes": lanes}).price(spec, activity, learning).total("cycles")
         for lanes in (1, 2, 3, 4, 7, 8, 16, 64)
     ]
     assert all(b <= a * (1 + 1e-12) for a, b in pairwise(cycles))
@@ -130,7 +129,7 @@ def test_skipping_more_never_costs_more_cycles(data, engine):
     activity = data.draw(activities(spec))
 
     def cycles(**update: object) -> float:
-        return price(spec, activity, engine.model_copy(update=update)).total("cycles")
+        return engine.model_copy(update=update).price(spec, activity).total("cycles")
 
     for inputs in (False, True):
         by_skip = [cycles(skips_zero_inputs=inputs, update_skip=skip) for skip in ("none", "sample", "neuron")]
@@ -143,7 +142,7 @@ def test_skipping_more_never_costs_more_cycles(data, engine):
 @given(data=st.data(), processor=processors, learning=st.booleans())
 def test_without_samples_only_leakage_is_left(data, processor, learning):
     spec = data.draw(networks())
-    nothing = price(spec, Counters.zeros(len(spec.layers)), processor, learning)
+    nothing = processor.price(spec, Counters.zeros(len(spec.layers)), learning)
     assert nothing.total("energy_pj") == 0
     assert nothing.total("cycles") == 0
     assert nothing.power_uw == nothing.total("leakage_uw")
@@ -157,7 +156,7 @@ def test_without_samples_only_leakage_is_left(data, processor, learning):
 def test_learning_never_costs_less_than_inference(data, processor):
     spec = data.draw(networks())
     activity = data.draw(activities(spec))
-    inference, training = (price(spec, activity, processor, learning) for learning in (False, True))
+    inference, training = (processor.price(spec, activity, learning) for learning in (False, True))
     for figure in FIGURES:
         assert training.total(figure) >= inference.total(figure) * (1 - 1e-9)
     assert all(item.value >= 0 for item in training.items)
@@ -231,7 +230,7 @@ def test_residual_bits_are_priced_apart_from_forward_weights():
 
 def test_layers_frozen_by_the_rule_cost_no_update():
     spec = design((64, 32, 10), rule="shallow")
-    cost = price(spec, assume(spec), find_processor("engine-28nm"))
+    cost = find_processor("engine-28nm").price(spec, assume(spec))
     assert {item.layer for item in cost.items if item.figure == "cycles" and item.role == "update"} == {2}
 
 

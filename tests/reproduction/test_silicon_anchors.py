@@ -9,7 +9,6 @@ import pytest
 from edgelearn.network.counters import Counters
 from experiments import silicon_anchors as anchors
 from hw_models.compare.rules import cost_of_rule
-from hw_models.cost_model import price
 from hw_models.engine.schedule import FORWARD_ACTIVITY
 
 FEW = {"lanes": (1, 64), "input_density": (0.1, 1.0)}
@@ -105,7 +104,7 @@ def test_the_share_found_gives_the_figure_when_such_samples_are_priced():
     updating, resting = round(1000 * share), round(1000 * (1 - share))
     spec, engine, activity = point.setting.spec, point.setting.engine, point.setting.activity
     mixed = Counters(updating * activity.table + resting * activity.only(FORWARD_ACTIVITY).table)
-    base, learned = (price(spec, mixed, engine, learning).total("energy_pj") for learning in (False, True))
+    base, learned = (engine.price(spec, mixed, learning).total("energy_pj") for learning in (False, True))
     assert 100 * (learned / base - 1) == pytest.approx(7.5, abs=0.1)
 
 
@@ -121,7 +120,7 @@ def test_overheads_are_those_of_the_cost_command():
 def test_a_trained_sample_is_dearer_with_sram_by_what_sram_it_takes():
     (point,) = anchors.price_all(SPOON | ONE | {"bits": (8,), "lanes": (64,), "input_density": (0.3,)})
     spec, engine, activity = point.setting.spec, point.setting.engine, point.setting.activity
-    twice = price(spec, activity, engine).per_sample("energy_pj", at={"SRAM energy": 2.0})
+    twice = engine.price(spec, activity).per_sample("energy_pj", at={"SRAM energy": 2.0})
     assert point.trained.at(2.0) == pytest.approx(twice)
     assert point.trained.sram < 4 * point.inferred.sram  # three accesses for one, a write about a read
 

@@ -15,7 +15,7 @@ from edgelearn.reports.costs import as_csv, print_costs, print_ert, print_rankin
 from edgelearn.runs.dataset import run
 from edgelearn.runs.finished import assumed_costs, costs_of_runs
 from hw_models.compare.ranking import flips, gaps, ranking_as_dict
-from hw_models.compare.rules import OVERHEADS, as_dict, tables
+from hw_models.compare.rules import OVERHEADS, as_dict
 from hw_models.cost import Constant
 from hw_models.processor import find_processor, names
 
@@ -37,7 +37,7 @@ def test_every_processor_is_printed_with_its_tables(name):
     content = as_dict(costs(name))
     text = shown(print_costs, content)
     assert f"cost on {name}" in text
-    for line in tables(find_processor(name)):
+    for line in find_processor(name).tables():
         assert line in text
     for rule in RULES:
         assert text.count(f"\n{rule} ") == 2  # figures, then overheads

@@ -15,7 +15,6 @@ from hw_models.compare.ranking import flips, gaps
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.constants import logic, technology
 from hw_models.constants.memory import sram
-from hw_models.cost_model import price
 from hw_models.engine.memory_map import contents, error_bits
 from hw_models.engine.schedule import assume, schedule
 from hw_models.processor import Engine, find_processor, path_of, read
@@ -73,7 +72,7 @@ def test_an_inference_by_hand():
     engine = find_processor("engine-28nm")
     assert isinstance(engine, Engine)
     spec = design((784, 10), rule="shallow", input_bits=8, rounding="nearest")
-    cost = price(spec, assume(spec), engine, learning=False)
+    cost = engine.price(spec, assume(spec), learning=False)
     weights = sram("itrs-lstp", 28, 785 * 10 * 8, 8)
     activations = sram("itrs-lstp", 28, 784 * (8 + 10) + 10 * (8 + 4), 8 + 10, writes_per_read=0)
     cycles = 10 * (785 + 2) + 1
@@ -124,7 +123,7 @@ def test_firmware_instructions_come_close_to_those_of_another_firmware(rule, mea
     density = 1350 / (65 * 32 + 33 * 10)
     for name in ("active_neurons", "update_pairs", "gated_signals", "live_gates"):
         activity[name][:] = (activity[name] * density).astype(int)
-    cost = price(spec, activity, find_processor("cortex-m4"))
+    cost = find_processor("cortex-m4").price(spec, activity)
     instructions = cost.total("cycles") / cost.samples / 1.5
     assert instructions == pytest.approx(measured, rel=0.2)
 
@@ -133,7 +132,7 @@ def test_a_wider_delta_is_paid_for():
     """The contract's 16-bit d needs a wider multiplier than the synthesised one."""
     engine = find_processor("engine-28nm")
     spec = design((64, 32, 10), rule="dfa")
-    narrow, wide = (price(spec, assume(spec), engine.model_copy(update={"delta_bits": bits})) for bits in (None, 16))
+    narrow, wide = (engine.model_copy(update={"delta_bits": bits}).price(spec, assume(spec)) for bits in (None, 16))
     assert wide.total("area_um2", "arithmetic") > 1.2 * narrow.total("area_um2", "arithmetic")
     assert wide.total("energy_pj", "arithmetic") > narrow.total("energy_pj", "arithmetic")
 
@@ -142,7 +141,7 @@ def test_a_transposed_read_of_single_weights_costs_words_and_cycles():
     spec = design((64, 32, 30), rule="bp")
     engine = find_processor("engine-28nm-32-lanes")
     costs = [
-        price(spec, assume(spec), engine.model_copy(update={"transposed_read": way}))
+        engine.model_copy(update={"transposed_read": way}).price(spec, assume(spec))
         for way in ("transposable", "adder-tree", "single")
     ]
     assert costs[0].total("cycles") < costs[1].total("cycles") < costs[2].total("cycles")
@@ -152,7 +151,7 @@ def test_a_transposed_read_of_single_weights_costs_words_and_cycles():
 def test_memories_slower_than_the_clock_are_named():
     engine = find_processor("engine-28nm").model_copy(update={"clock": 5e9})
     spec = design((784, 500, 10))
-    assert any("memory 'weights' takes" in note for note in price(spec, assume(spec), engine).notes)
+    assert any("memory 'weights' takes" in note for note in engine.price(spec, assume(spec)).notes)
 
 
 def edited(tmp_path, *changes: tuple[str, str]) -> Engine:
@@ -188,7 +187,7 @@ def test_every_band_of_a_custom_memory_is_used(tmp_path):
         tmp_path, ('kind = "sram"\ncell = "itrs-lstp"\nholds = ["feedback"]', own + '\nholds = ["feedback"]')
     )
     spec = design((64, 32, 10), rule="dfa")
-    cost = price(spec, assume(spec), engine)
+    cost = engine.price(spec, assume(spec))
     bands = {constant.name: (constant.low, constant.high) for constant in cost.constants if "feedback" in constant.name}
     assert bands == {"feedback read": (1, 2), "feedback area": (1, 3), "feedback leakage": (1, 5)}  # never written
     assert cost.total("area_um2", "feedback") == 32 * 10 * 8
@@ -197,9 +196,9 @@ def test_every_band_of_a_custom_memory_is_used(tmp_path):
 
 def test_one_memory_for_everything_is_named_for_its_ports(tmp_path):
     spec = design((64, 32, 10))
-    notes = price(spec, assume(spec), with_one_memory(tmp_path)).notes
+    notes = with_one_memory(tmp_path).price(spec, assume(spec)).notes
     assert any("memory 'all' has 2" in note and "more ports" in note for note in notes)
-    assert not price(spec, assume(spec), find_processor("engine-28nm")).notes
+    assert not find_processor("engine-28nm").price(spec, assume(spec)).notes
 
 
 def test_dram_and_leaking_cells_say_what_is_missing(tmp_path):
@@ -208,11 +207,11 @@ def test_dram_and_leaking_cells_say_what_is_missing(tmp_path):
         'kind = "sram"\ncell = "itrs-lstp"              # itrs-hp leaks far more than itrs-lstp\nholds = ["weight"]'
     )
     engine = edited(tmp_path, (weights, 'kind = "dram"\ntable = "lpddr4"\nholds = ["weight"]'))
-    cost = price(spec, assume(spec), engine)
+    cost = engine.price(spec, assume(spec))
     assert any("'weights' is DRAM: its area" in note for note in cost.notes)
     words = 785 * 100 + 101 * 10
     assert cost.per_sample("energy_pj", "forward weights") == pytest.approx(3 * words * 8 * 8)  # 8 bits of 8 pJ
-    cost = price(spec, assume(spec), find_processor("engine-45nm-dense"))
+    cost = find_processor("engine-45nm-dense").price(spec, assume(spec))
     assert any(note.startswith("leakage is more than half") for note in cost.notes)
 
 
@@ -220,13 +219,11 @@ def test_an_adder_tree_is_paid_for_and_one_layer_learns_alike_under_every_rule()
     engine = find_processor("engine-28nm-32-lanes")
     spec = design((64, 32, 30), rule="bp")
     tree, single = (
-        price(spec, assume(spec), engine.model_copy(update={"transposed_read": way}))
-        for way in ("adder-tree", "single")
+        engine.model_copy(update={"transposed_read": way}).price(spec, assume(spec)) for way in ("adder-tree", "single")
     )
     assert tree.total("area_um2", "arithmetic") > 1.1 * single.total("area_um2", "arithmetic")
     alike = [
-        price(design((64, 10), rule=rule), assume(design((64, 10), rule=rule)), engine)
-        for rule in ("bp", "dfa", "drtp")
+        engine.price(design((64, 10), rule=rule), assume(design((64, 10), rule=rule))) for rule in ("bp", "dfa", "drtp")
     ]
     for cost in alike[1:]:
         assert cost.total("energy_pj") == alike[0].total("energy_pj")
@@ -242,7 +239,7 @@ def test_registers_cost_their_clock_unless_it_is_gated(tmp_path, gated):
         ("clock_gating = false", f"clock_gating = {gated}"),
     )
     spec = design((64, 32, 10), rule="dfa")
-    cost = price(spec, assume(spec), engine)
+    cost = engine.price(spec, assume(spec))
     bits, bit_pj = 32 * 8, logic.register_pj() * technology.energy_scale(45, 1.1, 28, 0.9)
     clocked = 32 * 8 if gated == "true" else cost.cycles_per_sample * bits  # each word once, or all in every cycle
     assert cost.per_sample("energy_pj", "buffers") == pytest.approx(clocked * bit_pj)
@@ -253,12 +250,12 @@ def test_registers_cost_their_clock_unless_it_is_gated(tmp_path, gated):
 def test_a_role_that_stores_nothing_costs_nothing_in_a_shared_memory(tmp_path):
     engine = with_one_memory(tmp_path)
     nearest = design((64, 32, 10), rule="drtp", rounding="nearest", feedback_format="lfsr")
-    cost = price(nearest, assume(nearest), engine)
+    cost = engine.price(nearest, assume(nearest))
     assert not {"residuals", "buffers"} & set(cost.by_role("energy_pj"))
     assert cost.total("memory_bits", "feedback") == 0
     bp = design((64, 32, 10), rule="bp", rounding="nearest")
-    apart = price(bp, assume(bp), find_processor("engine-28nm"))
-    together = price(bp, assume(bp), engine)
+    apart = find_processor("engine-28nm").price(bp, assume(bp))
+    together = engine.price(bp, assume(bp))
     assert together.total("energy_pj", "feedback") > apart.total("energy_pj", "feedback") > 0  # a larger memory is read
 
 
@@ -276,7 +273,7 @@ def test_regenerated_feedback_is_built_under_every_rule_that_has_any():
     area = {}
     for rule in ("drtp", "dfa", "fa", "bp"):
         spec = design((64, 32, 10), rule=rule, feedback_format="lfsr")
-        area[rule] = price(spec, assume(spec), engine).total("area_um2", "feedback")
+        area[rule] = engine.price(spec, assume(spec)).total("area_um2", "feedback")
     assert area["bp"] == 0
     assert area["fa"] == area["dfa"] == area["drtp"] > 0
 
@@ -339,7 +336,7 @@ def test_a_chip_of_32_lanes_by_hand():
     """Lanes, random generators and learning logic 32 times; control and error registers once; all scaled to 28 nm."""
     engine = find_processor("engine-28nm-32-lanes")
     spec = design((64, 32, 10), rule="dfa", rounding="stochastic")
-    cost = price(spec, assume(spec), engine)
+    cost = engine.price(spec, assume(spec))
     path = logic.Datapath(8, 8, spec.rule, 8, True, False, 90)
     area, energy = path.area_um2(), path.energy_pj()
     area_scale, energy_scale = technology.area_scale(45, 28), technology.energy_scale(45, 1.1, 28, 0.9)
@@ -353,9 +350,9 @@ def test_a_chip_of_32_lanes_by_hand():
     assert cost.per_sample("energy_pj", "arithmetic") == pytest.approx(32 * cycles * lanes_pj * energy_scale)
     assert cost.per_sample("energy_pj", "control") == pytest.approx(cycles * energy["control"] * energy_scale)
     assert cost.per_sample("energy_pj", "error") == pytest.approx(cycles * 90 * 0.009 * energy_scale)
-    shared = price(spec, assume(spec), engine.model_copy(update={"shared_random_generator": True}))
+    shared = engine.model_copy(update={"shared_random_generator": True}).price(spec, assume(spec))
     assert shared.total("area_um2", "random generator") == pytest.approx(area["random generator"] * area_scale)
-    gated = price(spec, assume(spec), engine.model_copy(update={"clock_gating": True}))
+    gated = engine.model_copy(update={"clock_gating": True}).price(spec, assume(spec))
     learning = sum(gated.per_sample("cycles", role) for role in ("feedback", "update"))
     assert gated.per_sample("energy_pj", "error") == pytest.approx(learning * 90 * 0.009 * energy_scale)
 

@@ -11,10 +11,9 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.rules import RULES
 from edgelearn.units import battery_joules
-from hw_models.cost_model import price
 from hw_models.engine.schedule import FORWARD_ACTIVITY, assume
 from hw_models.processor import Engine, find_processor, names
-from hw_models.unit_costs import rates
+from hw_models.unit_costs import unit_costs
 
 GATES = (("always", 0), ("error", 0), ("margin", 10))
 UNPRICED = [i for i, name in enumerate(COUNTERS) if name not in ACTIVITY]
@@ -39,7 +38,7 @@ def test_counts_times_rates_are_the_price_of_a_run(rule, name):
         learner = learned(rule, gate, margin)
         spec, counters = learner.spec, learner.counters
         assert (counters.total("gated_samples") > 0) == (gate != "always")
-        found, cost = rates(spec, processor), price(spec, counters, processor)
+        found, cost = unit_costs(spec, processor), processor.price(spec, counters)
         assert (found.energy_pj is None) == ("energy_pj" not in cost.prices)
         assert found.clock_hz == processor.clock_hz
         nobody = Counters.zeros(len(spec.layers))
@@ -58,10 +57,10 @@ def test_what_is_only_predicted_pays_for_its_forward_pass(rule, name):
     processor = find_processor(name)
     learner = learned(rule, "always", 0)
     spec, inferred = learner.spec, learner.inference_counters
-    found = rates(spec, processor)
+    found = unit_costs(spec, processor)
     held = inferred.only(FORWARD_ACTIVITY)
     held["gated_samples"][:], held["gated_events"][:] = held["samples"], held["input_events"]
-    cost = price(spec, held, processor)
+    cost = processor.price(spec, held)
     unasked = [i for i, column in enumerate(COUNTERS) if column not in FORWARD_ACTIVITY]
     labelled = learner.counters
     for figure, of_one in (("cycles", found.cycles), ("energy_pj", found.energy_pj)):
@@ -72,7 +71,7 @@ def test_what_is_only_predicted_pays_for_its_forward_pass(rule, name):
         assert alone == pytest.approx(cost.total(figure), rel=1e-9)
         assert 0 < alone < float((of_one[0] * labelled.table).sum())
         assert found.total(of_one, labelled, inferred) == pytest.approx(
-            alone + price(spec, labelled, processor).total(figure), rel=1e-9
+            alone + processor.price(spec, labelled).total(figure), rel=1e-9
         )
 
 
@@ -83,7 +82,7 @@ def test_the_cycles_of_a_prediction_by_hand():
     assert isinstance(engine, Engine)
     assert engine.skips_zero_inputs
     groups = -(-np.array([5, 3]) // engine.lanes)
-    found = rates(spec, engine).cycles[1]
+    found = unit_costs(spec, engine).cycles[1]
     np.testing.assert_allclose(found[:, COUNTERS.index("input_events")], groups)
     np.testing.assert_allclose(found[:, COUNTERS.index("samples")], 3 * groups + 1)
 
@@ -91,7 +90,7 @@ def test_the_cycles_of_a_prediction_by_hand():
 def test_gates_that_drtp_holds_under_an_update_gate_are_paid_by_who_learns_them():
     engine = find_processor("engine-28nm")
     column = COUNTERS.index("open_gates")
-    free, waiting = (rates(design((6, 5, 3), "drtp", update_gate=gate), engine) for gate in ("always", "error"))
+    free, waiting = (unit_costs(design((6, 5, 3), "drtp", update_gate=gate), engine) for gate in ("always", "error"))
     assert free.energy_pj is not None
     assert waiting.energy_pj is not None
     assert free.energy_pj[0, 0, column] == 0
@@ -103,11 +102,11 @@ def test_gates_that_drtp_holds_under_an_update_gate_are_paid_by_who_learns_them(
 def test_power_between_samples(name):
     processor = find_processor(name)
     spec = design((6, 5, 3), "dfa")
-    found = rates(spec, processor)
+    found = unit_costs(spec, processor)
     if processor.idle_power is not None:
         assert found.idle_uw == processor.idle_power.nominal
     elif isinstance(processor, Engine):
-        assert found.idle_uw == price(spec, assume(spec), processor).total("leakage_uw") > 0
+        assert found.idle_uw == processor.price(spec, assume(spec)).total("leakage_uw") > 0
     else:
         assert found.idle_uw is None
 
