@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from edgelearn.errors import UserError, unknown
+from edgelearn.units import battery_joules, quantity, size_bytes
 
 # Panels of the help, in order; spiking networks and the results come last.
 PANELS = (
@@ -46,6 +49,23 @@ def setting(default: Any, help: str, panel: str, flag: str = "", **limits: float
     return field
 
 
+def _read_by(read: Callable[[str], float]) -> AfterValidator:
+    """Return a check that a text with a unit can be read; the text itself is kept, as the user wrote it."""
+
+    def check(text: str) -> str:
+        read(text)
+        return text
+
+    return AfterValidator(check)
+
+
+Time = Annotated[str, _read_by(partial(quantity, dimension="time"))]
+Rate = Annotated[str, _read_by(partial(quantity, dimension="rate"))]
+Power = Annotated[str, _read_by(partial(quantity, dimension="power"))]
+Battery = Annotated[str, _read_by(battery_joules)]
+Size = Annotated[str, _read_by(size_bytes)]
+
+
 def expand(text: str) -> str:
     """Put the names of a table where a text says {module:NAME}; the module is imported only then."""
 
@@ -65,6 +85,8 @@ class Declared:
         self.flag = str(extra.get("flag") or "--" + name.replace("_", "-"))
         kinds = get_args(field.annotation) if get_origin(field.annotation) in (Union, UnionType) else [field.annotation]
         kind = next(one for one in kinds if one is not NoneType)
+        if get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
         names = get_args(kind) if get_origin(kind) is Literal else ()
         self.type: Any = type(names[0]) if names else kind
         self.switch = names == (True,)  # given or not, without a value
@@ -161,7 +183,7 @@ class DataSettings(Settings):
     @classmethod
     def _two_classes(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if value is not None and (len(value) < 2 or len(set(value)) != len(value)):
-            raise ValueError("at least two different classes are needed")
+            raise ValueError(f"{', '.join(value)} cannot be learned; at least two different classes are needed")
         return value
 
 
@@ -219,12 +241,12 @@ class SpikingConfig(DataSettings):
     hidden_shift: int | None = setting(None, "Hidden learning rate, 2^-N [by rule and bits]", PLASTICITY, ge=0, le=30)
     output_shift: int | None = setting(None, "Output learning rate, 2^-N [by rule and bits]", PLASTICITY, ge=0, le=30)
     code: str | None = setting(
-        None, "Spike code: {edgelearn.spiking.coding:CODES} [rate; address events as they are]", CODING
+        None, "Spike code: {edgelearn.spiking.network:CODES} [rate; address events as they are]", CODING
     )
     steps: int | None = setting(
         None, "Time steps per sample [32; events: 30; delta code: a window]", CODING, ge=1, le=100_000
     )
-    step_time: str | None = setting(None, 'Duration of a step of address events, e.g. "10 ms" [10 ms]', CODING)
+    step_time: Time | None = setting(None, 'Duration of a step of address events, e.g. "10 ms" [10 ms]', CODING)
     first_label: int | None = setting(None, "Step of the first label event [by rule and code]", PLASTICITY, ge=0)
     label_period: int | None = setting(None, "Period of label events (steps) [by rule and code]", PLASTICITY, ge=1)
     window: int | None = setting(None, "Window of a sensor stream (samples) [none]", CODING, ge=1)
@@ -262,18 +284,18 @@ class StreamConfig(RateSettings):
     input_threshold: int = setting(0, "Largest level treated as zero, of signed and on-off", FEATURES, ge=0, le=254)
     thresholds: int = setting(2, "Thresholds on each side of the mean, of threshold", FEATURES, ge=1, le=63)
     delta: int = setting(8, "Delta threshold (1/16 of the mean absolute deviation)", FEATURES, ge=1, le=1024)
-    energy_budget: str | None = setting(None, 'Maximum power of learning, e.g. "10 uW" [unlimited]', DEVICE)
+    energy_budget: Power | None = setting(None, 'Maximum power of learning, e.g. "10 uW" [unlimited]', DEVICE)
     label_delay: int = setting(0, "Delay of labels (rows)", EVALUATION, ge=0)
     label_fraction: float = setting(1.0, "Fraction of rows that are labelled", EVALUATION, ge=0, le=1)
     warm_up: int = setting(0, "Rows at the start that are not scored", EVALUATION, ge=0)
     fading: float = setting(0.999, "Fading factor of the prequential accuracy, per row", EVALUATION, gt=0, lt=1)
     accuracy_window: int = setting(1000, "Sliding window of the accuracy (rows)", EVALUATION, ge=1)
     detector: str = setting("none", "Drift detector on the errors: {edgelearn.streaming.drift:DETECTORS}", EVALUATION)
-    sample_rate: str | None = setting(None, 'Sample rate, e.g. "50 Hz" [that of the source]', DEVICE)
+    sample_rate: Rate | None = setting(None, 'Sample rate, e.g. "50 Hz" [that of the source]', DEVICE)
     queue: int = setting(1, "Queue length (rows)", DEVICE, ge=0, le=100_000)
-    deadline: str | None = setting(None, 'Deadline per row, e.g. "20 ms" [one sampling period]', DEVICE)
+    deadline: Time | None = setting(None, 'Deadline per row, e.g. "20 ms" [one sampling period]', DEVICE)
     when_late: Literal["drop", "skip-update"] = setting("drop", "Overload policy", DEVICE)
-    battery: str = setting("225 mAh at 3 V", 'Battery, by charge and voltage or by energy, e.g. "2430 J"', DEVICE)
+    battery: Battery = setting("225 mAh at 3 V", 'Battery, by charge and voltage or by energy, e.g. "2430 J"', DEVICE)
 
     @model_validator(mode="before")
     @classmethod
@@ -297,7 +319,7 @@ class BranchSettings(Settings):
         PREDICTORS,
         flag="--predictor",
     )
-    budget: str = setting("32KB", "Table size per predictor, e.g. 32KB", PREDICTORS)
+    budget: Size = setting("32KB", "Table size per predictor, e.g. 32KB", PREDICTORS)
     pc_shift: int | None = setting(None, "Address shift (bits) [by format]", TRACE, ge=0, le=31)
     limit: int | None = setting(None, "Use the first N branches only [all]", TRACE, ge=1)
     delay: int = setting(0, "Training delay (branches)", PREDICTORS, ge=0, le=4096)
@@ -325,7 +347,7 @@ def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:
     Raises
     ------
     UserError
-        "setting '...' is not known; known: ..." or "setting '...' = ... is not allowed; give ..."
+        "setting '...' is not known; known: ...", "setting '...': ..." or "setting '...' = ... is not allowed; give ..."
     """
     for key in settings:
         if key not in kind.model_fields:
@@ -335,9 +357,10 @@ def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
-        own = first["type"] == "value_error"  # a validator of the class says it
-        reason = f": {first['ctx']['error']}" if own else f"; give {kind.declared()[key].allowed}"
-        raise UserError(f"setting '{key}' = {settings[key]!r} is not allowed{reason}") from None
+        if first["type"] == "value_error":  # a check of the field says what is wrong
+            raise UserError(f"setting '{key}': {first['ctx']['error']}") from None
+        allowed = kind.declared()[key].allowed
+        raise UserError(f"setting '{key}' = {settings[key]!r} is not allowed; give {allowed}") from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from edgelearn.data.events import EventSet, is_event_data, open_events
 from edgelearn.data.open_source import open_source, stream_names
 from edgelearn.errors import UserError, unknown
 from edgelearn.runs.dataset import load_data
-from edgelearn.spiking.coding import CODES
-from edgelearn.spiking.network import label_times
+from edgelearn.spiking.network import CODES, label_times
 from edgelearn.spiking.training import EventSamples, Presentation, Samples, SeriesSamples, ValueSamples
 from edgelearn.units import quantity
 

@@ -448,7 +448,7 @@ def _timing(config: StreamConfig, source: Source) -> Timing:
         joules = battery_joules(config.battery)
     except ValueError as error:
         raise UserError(f"setting 'battery': {error}") from None
-    own_rate, deadline_ns = read("sample_rate", "frequency"), read("deadline", "time")
+    own_rate, deadline_ns = read("sample_rate", "rate"), read("deadline", "time")
     rate, budget = own_rate or source.rate_hz, read("energy_budget", "power")
     clock = rate is not None or source.has_clock
     deadline = None if deadline_ns is None else deadline_ns * 1e-9

@@ -7,8 +7,6 @@ import numpy as np
 from edgelearn.errors import UserError
 from edgelearn.spiking.learner import Raster, raster_of
 
-CODES = ("rate", "latency", "delta")
-
 
 def rate_code(x: np.ndarray, steps: int, generator: np.random.Generator, highest: float = 0.8) -> np.ndarray:
     """Return spikes that come at random with a probability of x times `highest` in each step.

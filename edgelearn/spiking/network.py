@@ -15,6 +15,7 @@ from edgelearn.spiking import tables as t
 
 MODELS = ("lif", "if", "cuba", "alif")
 RESETS = ("subtract", "zero")
+CODES = ("rate", "latency", "delta")
 GATES = ("current", "membrane")
 ROUNDINGS = ("nearest", "stochastic")
 MAX_NEURONS = 16_000

@@ -22,7 +22,7 @@ SMALL = {"net": "64-8-10", "epochs": 2, "limit": 60}
 
 
 def config(**changes):
-    return SpikingConfig(**(SMALL | changes))
+    return validated(SpikingConfig, SMALL | changes)
 
 
 def write_series(path, n=400):
@@ -205,8 +205,8 @@ def test_event_camera_digits():
         ({"rule": "bp"}, "rule 'bp' is not for spiking networks; take dfa, sdfa, drtp, shallow"),
         ({"rounding": "residual"}, "rounding 'residual' is not known"),
         ({"neuron": "hh"}, "model 'hh' is not known"),
-        ({"bits": 20}, "bits is 20; a weight has 2 to 16"),
-        ({"delay": 65, "steps": 90}, "a spike takes 1 to 64 steps"),
+        ({"bits": 20}, "setting 'bits' = 20 is not allowed; give a whole number, 2 to 16"),
+        ({"delay": 65, "steps": 90}, "setting 'delay' = 65 is not allowed; give a whole number, 1 to 64"),
         ({"data": "no-such"}, "data set 'no-such' is not known"),
         ({"start": "net.nir", "net": None, "neuron": "if"}, "neuron is in the graph net.nir; leave it out"),
     ],

@@ -204,7 +204,7 @@ class Slow:
     [
         ({"when_late": "wait"}, "setting 'when_late' = 'wait' is not allowed; give one of drop, skip-update"),
         ({"battery": "AA"}, "setting 'battery': 'AA' is not a battery"),
-        ({"sample_rate": "50"}, "setting 'sample_rate': '50' is not a frequency"),
+        ({"sample_rate": "50 m"}, "setting 'sample_rate': '50 m' is not a rate"),
         ({"hidden": "-1"}, "hidden '-1' cannot be read"),
         ({"net": "3-4-4"}, "net '3-4-4' does not fit .*; try --net 8-4-4"),
         ({"window": 60}, "no recording of .* is as long as a window of 60 samples"),
