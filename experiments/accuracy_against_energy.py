@@ -54,10 +54,14 @@ def measure(rule: str, hidden: int) -> Row:
     }
 
 
+def rules_of(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row["rule"] for row in rows))
+
+
 def table(rows: Sequence[Row]) -> str:
     lines = ["| accuracy, % (nJ per learned sample) | " + " | ".join(f"64-{n}-10" for n in HIDDEN) + " |"]
     lines.append("|---|" + "---|" * len(HIDDEN))
-    for rule in RULES:
+    for rule in rules_of(rows):
         cells = [
             f"{row['accuracy_percent']:.2f} ± {row['accuracy_half_interval']:.2f} ({row['energy_nj']['nominal']:.1f})"
             for row in rows
@@ -77,7 +81,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         ax = figure.add_axes((0.09, 0.13, 0.8, 0.76))
         ax.set_xscale("log")
         ax.set_yscale("log")
-        ends = [_line(ax, rule, index, rows) for index, rule in enumerate(RULES)]
+        ends = [_line(ax, rule, index, rows) for index, rule in enumerate(rules_of(rows))]
         ax.set_ylim(75, 1.3)
         ax.set_yticks([100 - tick for tick in TICKS], [str(tick) for tick in TICKS])
         ax.set_xticks([2, 5, 10, 20, 50], ["2", "5", "10", "20", "50"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from edgelearn.cli import root
+from experiments import accuracy_against_energy
 from tests.architecture.test_directions import FLOORS
 
 ROOT = Path(__file__).parents[2]
@@ -136,6 +138,19 @@ def test_flags_in_the_text_exist(path):
     for code in re.findall(r"`([^`]+)`", text):
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", code):
             assert flag in known, f"{by_path(path)} names {flag}, which no command has"
+
+
+def test_the_table_of_accuracy_and_energy_is_that_of_the_script():
+    rows = json.loads(accuracy_against_energy.RESULTS.read_text())["rows"]
+    assert accuracy_against_energy.table(rows) in (ROOT / "edgelearn/docs/results.md").read_text()
+    first, second = (
+        next(row for row in rows if (row["rule"], row["hidden"]) == key) for key in (("bp", 20), ("drtp", 100))
+    )
+    told = (
+        f"({first['accuracy_percent']:.2f} against {second['accuracy_percent']:.2f} %) at "
+        f"{first['energy_nj']['nominal']:.1f} against {second['energy_nj']['nominal']:.1f} nJ"
+    )
+    assert told in " ".join(README.read_text().split())
 
 
 def test_the_readme_is_short():
