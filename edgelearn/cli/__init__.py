@@ -96,6 +96,8 @@ def _usage_error(error: Exception) -> int:
     if show is None:
         raise error
     message = show().strip()
-    if message:  # empty where the help was asked for by giving nothing
+    if message.startswith("Usage:"):  # a group without a command
+        print(message)
+    elif message:
         _refuse(f"{message.splitlines()[0].rstrip('.')}; try --help")
     return int(getattr(error, "exit_code", 2))
