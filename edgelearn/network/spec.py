@@ -274,14 +274,12 @@ def _rows_are_inputs(n_in: int, n_out: int) -> bool:
 
 def _signal_shift(rule: Rule, above: DenseLayer) -> tuple[int, int]:
     """Return f and s_m of the layer below `above` (contract, section 4)."""
-    if rule.signal is Signal.TARGET:
-        return 0, 0
-    if rule.feedback is Feedback.TRANSPOSE:
-        return 0, above.delta_scale + above.word.bits - 1 - above.word.range_exponent - rule.modulator_scale
+    signal_scale = above.delta_scale if rule.holds_deltas else rule.signal.scale
+    if rule.weight_transport:
+        return 0, signal_scale + above.word.bits - 1 - above.word.range_exponent - rule.modulator_scale
     exponent = 0
     if rule.feedback is Feedback.LAYERWISE and not above.output:
         exponent = round(math.log2(math.sqrt(6 / above.n_out)))
-    signal_scale = {Signal.ERROR: ERROR_SCALE, Signal.SIGN_ERROR: 0, Signal.DELTA: above.delta_scale}[rule.signal]
     return exponent, signal_scale + 7 - exponent - rule.modulator_scale
 
 
@@ -305,7 +303,7 @@ def _delta_reach(rule: Rule, last: bool, delta_bits: int) -> int:
     """Return the largest |d|: an error of 8 bits, a gated feedback word, or whatever the word of d holds."""
     if last:
         return 255
-    if rule.signal is Signal.TARGET:
+    if rule.selects_row:
         return 126  # rn(127 * 127, 7)
     return (1 << (delta_bits - 1)) - 1
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.rules.rule import Locking
+from edgelearn.rules.rule import Locking, Signal
 
 _FEEDBACK_BITS = {"int8": 8, "ternary": 2, "sign": 1, "lfsr": 0}
 _GATE_BITS = 8
@@ -75,7 +75,7 @@ def buffers(spec: NetworkSpec) -> list[Buffer]:
         reason = f"{spec.locking.value} locking: waits for {waits_for}"
         held.append(Buffer(k + 1, "activation", layer.n_in, _input_bits(spec, k), reason))
         held.append(Buffer(k + 1, "gate", layer.n_out, _GATE_BITS, reason))
-    error_bits = 2 if rule.signal.name == "SIGN_ERROR" else _ERROR_BITS
+    error_bits = 2 if rule.signal is Signal.SIGN_ERROR else _ERROR_BITS
     if rule.locking is not Locking.NONE:
         held.append(Buffer(n_hidden + 1, "error", spec.n_outputs, error_bits, "read by every layer that waits for it"))
     if rule.holds_deltas:

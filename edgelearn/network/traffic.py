@@ -7,7 +7,6 @@ import numpy as np
 from edgelearn.network.counters import OPERATIONS, WORDS, Counters
 from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.rules.rule import Feedback, Signal
 
 TRAFFIC = (*WORDS, *OPERATIONS)
 
@@ -29,7 +28,7 @@ def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
     column = {name: result.table[:, COUNTERS.index(name)] for name in TRAFFIC}
     n_out = np.array([layer.n_out for layer in spec.layers])
     hidden = np.arange(last + 1) < last
-    direct = rule.feedback is Feedback.DIRECT
+    direct = rule.broadcasts
     pairs, active = activity["update_pairs"], activity["active_neurons"]
     lanes, gated = activity["signal_lanes"], activity["gated_signals"]
 
@@ -47,7 +46,7 @@ def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
     column["error_read"][last] += active[last]
     if spec.stochastic:
         column["random_draws"] += activity["update_events"] + activity["updates"]
-    if rule.signal is Signal.TARGET:
+    if rule.selects_row:
         column["label_read"] += np.where(hidden, activity["samples"] - activity["gated_samples"], 0)
     else:
         column["signal_macs"] += gated

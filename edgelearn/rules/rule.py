@@ -53,29 +53,33 @@ class Signal(Enum):
     Attributes
     ----------
     locking : what a layer waits for until the signal is there
+    scale : fraction bits of a signal word; of a delta, those of the modulators of the layer above, or of an error
     modulator_scale : M, the modulator's 1.0 is 2^M; targets and signs have no fraction to keep
     feedbacks : operators that the signal may be fed back through
     """
 
     locking: Locking
+    scale: int
     modulator_scale: int
     feedbacks: tuple[Feedback, ...]
 
-    def __new__(cls, text: str, locking: Locking, modulator_scale: int, *feedbacks: Feedback) -> Signal:
+    def __new__(cls, text: str, locking: Locking, scale: int, modulator_scale: int, *feedbacks: Feedback) -> Signal:
         member = object.__new__(cls)
         member._value_ = text
-        member.locking, member.modulator_scale, member.feedbacks = locking, modulator_scale, feedbacks
+        member.locking, member.scale, member.modulator_scale = locking, scale, modulator_scale
+        member.feedbacks = feedbacks
         return member
 
-    NONE = "none", Locking.NONE, 7, Feedback.NONE
-    TARGET = "target", Locking.NONE, 7, Feedback.DIRECT
-    GATED_TARGET = "target, where there is an error", Locking.UPDATE, 7, Feedback.DIRECT
-    ERROR = "error", Locking.UPDATE, 12, Feedback.DIRECT, Feedback.NEAREST
-    SIGN_ERROR = "sign of the error", Locking.UPDATE, 7, Feedback.DIRECT
-    LOSS_CHANGE = "change of the loss under noise", Locking.UPDATE, 12, Feedback.NONE
+    NONE = "none", Locking.NONE, 0, 7, Feedback.NONE
+    TARGET = "target", Locking.NONE, 0, 7, Feedback.DIRECT
+    GATED_TARGET = "target, where there is an error", Locking.UPDATE, 0, 7, Feedback.DIRECT
+    ERROR = "error", Locking.UPDATE, 8, 12, Feedback.DIRECT, Feedback.NEAREST
+    SIGN_ERROR = "sign of the error", Locking.UPDATE, 0, 7, Feedback.DIRECT
+    LOSS_CHANGE = "change of the loss under noise", Locking.UPDATE, 8, 12, Feedback.NONE
     DELTA = (
         "delta of the layer above",
         Locking.BACKWARD,
+        12,
         12,
         Feedback.LAYERWISE,
         Feedback.TRANSPOSE,
@@ -188,6 +192,11 @@ class Rule:
         return self.feedback is Feedback.DIRECT
 
     @property
+    def selects_row(self) -> bool:
+        """Whether the signal is one-hot: a row of the feedback is looked up, nothing is summed."""
+        return self.signal is Signal.TARGET
+
+    @property
     def non_negative(self) -> bool:
         return self.constraint is Constraint.NON_NEGATIVE_AFTER_FIRST
 
@@ -217,4 +226,4 @@ class Rule:
             return "0"
         if not self.broadcasts:
             return "n_k n_(k+1)"
-        return "n_k C (one row read)" if self.signal is Signal.TARGET else "n_k C"
+        return "n_k C (one row read)" if self.selects_row else "n_k C"

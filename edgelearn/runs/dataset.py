@@ -19,7 +19,6 @@ from edgelearn.errors import UserError
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, parse_net
-from edgelearn.rules.rule import Signal
 from edgelearn.runs.checkpoint import (
     CHECKPOINT_SECONDS,
     CONTRACT,
@@ -255,7 +254,7 @@ def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
         guess = 100 - 100 * float(np.bincount(data.test_y).max()) / len(data.test_y)
         if errors[-1] >= guess:
             notes.append(f"no better than always giving the most frequent class, an error of {guess:.2f} %")
-    if spec.rule.signal is Signal.TARGET and spec.n_outputs == 1 and len(spec.layers) > 1:
+    if spec.rule.selects_row and spec.n_outputs == 1 and len(spec.layers) > 1:
         notes.append(
             f"with one output {spec.rule.name} teaches hidden layers on label 1 only; two outputs teach on both"
         )

@@ -30,7 +30,6 @@ from edgelearn.references.closed_form import (
 from edgelearn.references.online_twin import OnlineTwin, autograd_update
 from edgelearn.references.torch_online import one_thread
 from edgelearn.reports.validation import INEXACT
-from edgelearn.rules.rule import Feedback, Signal
 from edgelearn.runs.checkpoint import CONTRACT
 from edgelearn.runs.dataset import design_for, load_data
 from edgelearn.runs.epochs import Progress, train
@@ -255,11 +254,11 @@ def _copy_of(learner: Learner) -> Learner:
 def _has_signal(learner: Learner, k: int, label: int) -> bool:
     """Return whether kernels formed modulators of hidden layer k: some lane of the teaching signal was not zero."""
     spec, n_active = learner.spec, learner.state.arrays.n_active
-    if spec.rule.signal is Signal.NONE:
+    if not spec.rule.learns_hidden:
         return False
-    if spec.rule.signal is Signal.TARGET:
+    if spec.rule.selects_row:
         return spec.n_outputs > 1 or label > 0
-    return bool(n_active[-1 if spec.rule.feedback is Feedback.DIRECT else k + 1])
+    return bool(n_active[-1 if spec.rule.broadcasts else k + 1])
 
 
 def _deviation(fixed: np.ndarray, in_float: np.ndarray) -> dict[str, float]:

@@ -83,7 +83,7 @@ def shape(spec: NetworkSpec) -> Shape:
     lanes = 0
     if spec.regenerates_feedback and teaches_hidden(spec):
         rows = max(spec.feedback_rows(k) for k in range(len(hidden)))
-        lanes = 1 if spec.rule.signal is Signal.TARGET else rows
+        lanes = 1 if spec.rule.selects_row else rows
     widest = max(spec.sizes)
     if sum(hidden) > 65535:
         raise UserError(f"{sum(hidden):,} hidden neurons are too many for the C core; at most 65,535 in all layers")

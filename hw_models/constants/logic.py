@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from edgelearn.rules.rule import Feedback, Rule, Signal
+from edgelearn.rules.rule import Rule
 from hw_models.constants.technology import operation, rows
 
 LIBRARY, NODE_NM, VOLTAGE_V = "Nangate45", 45, 1.1
@@ -171,9 +171,9 @@ def _family(rule: Rule) -> str:
     fa steps backward like bp and mdfa forward like dfa; shallow has no feedback at all and is taken as bp without
     its transposed read, an upper bound.
     """
-    if rule.signal is Signal.TARGET:
+    if rule.selects_row:
         return "drtp"
-    return "dfa" if rule.feedback is Feedback.DIRECT else "bp"
+    return "dfa" if rule.broadcasts else "bp"
 
 
 @cache

@@ -297,7 +297,7 @@ def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled:
     feedback_bits = next((entry.word_bits for entry in footprint(spec) if entry.role == "feedback"), ACTIVATION_BITS)
     for k, layer in enumerate(spec.layers):
         input_bits = spec.input_bits if k == 0 else ACTIVATION_BITS
-        delta_bits = ACTIVATION_BITS if rule.signal is Signal.TARGET and not layer.output else layer.delta_bits
+        delta_bits = ACTIVATION_BITS if rule.selects_row and not layer.output else layer.delta_bits
         accumulate = operation_pj("add", layer.word.bits + input_bits + 8)
         signal = operation_pj("add", 24)
         if rule.signal is not Signal.SIGN_ERROR and rule.feedback is not Feedback.NONE:

@@ -14,7 +14,6 @@ import numpy as np
 from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.rules.rule import Feedback, Signal
 
 UpdateSkip = Literal["none", "sample", "neuron"]
 TransposedRead = Literal["adder-tree", "single", "transposable"]
@@ -84,7 +83,7 @@ def assume(
     def put(name: str, k: int, mean: float) -> None:
         activity[name][k] = round(ASSUMED_SAMPLES * mean)
 
-    taught = error_density > 0 or rule.signal is Signal.TARGET
+    taught = error_density > 0 or rule.selects_row
     for k, layer in enumerate(spec.layers):
         events = layer.n_in * (input_density if k == 0 else hidden_density)
         put("samples", k, 1)
@@ -98,8 +97,8 @@ def assume(
         put("update_pairs", k, events * layer.n_out * density)
         if k == last:
             continue
-        lanes = _rows(spec, k) * (error_density if k == last - 1 or rule.feedback is Feedback.DIRECT else density)
-        if rule.signal is Signal.TARGET:
+        lanes = _rows(spec, k) * (error_density if k == last - 1 or rule.broadcasts else density)
+        if rule.selects_row:
             lanes = 1.0
         put("open_gates", k, layer.n_out * update_density)
         put("live_gates", k, layer.n_out * density * (lanes > 0))
@@ -128,7 +127,7 @@ def worked(spec: NetworkSpec, activity: Counters, skips_zero_inputs: bool, updat
         learned = samples - activity["gated_samples"]
         result["updates"][:] = np.where(learns, learned, 0)
         result["update_events"][:] = np.where(learns, activity["input_events"] - activity["gated_events"], 0)
-        if spec.rule.signal is Signal.TARGET:
+        if spec.rule.selects_row:
             result["signal_lanes"][:] = np.where(hidden, learned, 0)
     if not skips_zero_inputs:
         result["input_events"][:] = n_in * samples
@@ -149,17 +148,17 @@ def worked(spec: NetworkSpec, activity: Counters, skips_zero_inputs: bool, updat
 
 def _rows(spec: NetworkSpec, k: int) -> int:
     """Signal lanes of hidden layer k when none is zero."""
-    if spec.rule.signal is Signal.TARGET:
+    if spec.rule.selects_row:
         return 1
-    return spec.n_outputs if spec.rule.feedback is Feedback.DIRECT else spec.layers[k + 1].n_out
+    return spec.n_outputs if spec.rule.broadcasts else spec.layers[k + 1].n_out
 
 
 def _signalled(spec: NetworkSpec, activity: Counters) -> np.ndarray:
     """Samples in which a hidden layer receives any signal: those in which its sender has one."""
     updates = activity["updates"]
-    if spec.rule.signal is Signal.TARGET:
+    if spec.rule.selects_row:
         return activity["signal_lanes"]  # one a sample; none of a single output whose target is zero
-    if spec.rule.feedback is Feedback.DIRECT:
+    if spec.rule.broadcasts:
         return np.full_like(updates, updates[-1])
     return np.append(updates[1:], 0)
 
@@ -237,7 +236,7 @@ def schedule(
             signal_steps = np.minimum(gated, live * groups_above)
     elif rule.weight_transport and transposed_read == "single":
         signal_steps = gated.astype(float)
-    if rule.feedback is Feedback.DIRECT and rule.signal is not Signal.TARGET:
+    if rule.broadcasts and not rule.selects_row:
         cycles["signal"] = signal_steps + gate_steps
     elif rule.holds_deltas:  # two cycles to drain and store a delta, lane by lane where the lanes are summed
         summed = rule.weight_transport and transposed_read != "transposable"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from edgelearn.network.state import quantize
 from edgelearn.rules import CATALOG, RULES, Backend, Constraint, Feedback, Locking, Rule, Signal, find_rule, rules_for
 from edgelearn.rules import catalog as catalog_module
 from edgelearn.spiking.network import design as spiking_design
+from firmware_sim.build.headers import config_header
 from tests.naive import branch_nets, float_rules, oracle
 from tests.oracle_pairs import assert_twins
 
@@ -175,6 +177,16 @@ def test_integer_networks_learn_any_row_as_the_oracle_does(add_toy, row):
     for sizes, rounding in itertools.product(((7, 6, 5, 3), (7, 6, 1)), ("residual", "stochastic")):
         spec = design(sizes, "toy", 8, rounding, hidden_rate=-3, output_rate=-3)
         assert_twins(spec, rng.integers(0, 16, (12, 7)).astype(np.uint8), rng.integers(0, spec.n_classes, 12))
+
+
+@runs_on(Backend.NETWORK)
+def test_the_c_core_has_a_name_for_the_operators_of_any_row(add_toy, row):
+    add_toy(row)
+    header = config_header(design((7, 6, 3), "toy"), identity=0, halvings=0)
+    names = dict(re.findall(r"^#define (EL_\w+) (EL_\w+)$", header, re.MULTILINE))
+    defined = (ROOT / "firmware_sim/csrc/include/el_learner.h").read_text()
+    for operator in ("EL_SIGNAL", "EL_FEEDBACK"):
+        assert f"#define {names[operator]} " in defined
 
 
 @runs_on(Backend.SPIKING)
