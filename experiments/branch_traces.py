@@ -32,7 +32,7 @@ from edgelearn.branch.tage_side_table import LOCAL, LOCAL_BITS, SideTable
 from edgelearn.branch.traces.source import open_trace
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
-from edgelearn.runs.branch import budget_bytes
+from edgelearn.units import size_bytes
 
 RESULTS = Path(__file__).parent / "results" / "branch_traces.json"
 BUDGET = "32KB"
@@ -205,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     names = given.predictors.split(",") if given.predictors else list(PREDICTORS)
     names = [name for name in names if name not in kept["predictors"]]
     try:
-        budget = budget_bytes(given.budget)
+        budget = size_bytes(given.budget)
         if not whole:
             names = [name for name in names if fits(name, budget)]
         traces = Parallel(n_jobs=given.jobs)(delayed(measure)(trace, names, budget) for trace in TRACES)

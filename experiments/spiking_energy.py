@@ -20,7 +20,7 @@ from joblib import Parallel, delayed
 
 from edgelearn.config import SpikingConfig
 from edgelearn.files import write_text
-from edgelearn.runs.spiking import run_spiking
+from edgelearn.runs.spiking import run as run_spiking
 from hw_models.spiking_cost import find_core, spiking_as_dict
 
 RESULTS = Path(__file__).parent / "results" / "spiking_energy.json"
@@ -33,7 +33,7 @@ FIGURES = ("energy_pj", "energy_pj_per_synaptic_operation")
 def one(data: str, rule: str, seed: int) -> dict[str, Any]:
     """Learn once; return accuracy, and the cost of a learned and of a tested sample on each core."""
     found = run_spiking(SpikingConfig(data=data, rule=rule, seed=seed))
-    content, spec = found.report.content, found.learner.spec
+    content, spec = found.result.content, found.learner.spec
     counted = {
         name: {counter: np.array(values[1:]) for counter, values in content["counters"][name].items()}
         for name in ("learning", "inference")

@@ -22,7 +22,7 @@ from edgelearn.config import StreamConfig, validated
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
 from edgelearn.rules import RULES
-from edgelearn.runs.stream import stream
+from edgelearn.runs.stream import run as stream
 
 RESULTS = Path(__file__).parent / "results" / "stream_gating.json"
 STREAMS: dict[str, dict[str, Any]] = {

@@ -34,7 +34,8 @@ from edgelearn.files import write_text
 from edgelearn.references.pytorch import torch
 from edgelearn.references.torch_online import one_thread
 from edgelearn.rules import RULES
-from edgelearn.runs.stream import StreamRun, open_config_source, stream
+from edgelearn.runs.stream import StreamWork, open_config_source
+from edgelearn.runs.stream import run as stream
 from hw_models.processor import find_processor
 from hw_models.unit_costs import unit_costs
 
@@ -203,10 +204,10 @@ def run_rule(task: Task, rule: str, bits: int) -> dict[str, Any]:
 
     at = best_rates(score, has_hidden=RULES[rule].learns_hidden)
     config = config_of(task, rule, bits, at, warm_up=_rows_of(task, warm_up))
-    run = StreamRun(config, source)
+    run = StreamWork(config, source)
     for block in source.blocks():
         run.take(block)
-    c = run.report().content
+    c = run.content()
     n_rows = c["stream"]["rows"]
     return {
         "name": rule,
@@ -234,7 +235,7 @@ def _rows_of(task: Task, samples: int) -> int:
     return samples
 
 
-def _energy_pj(run: StreamRun, processor: str) -> float:
+def _energy_pj(run: StreamWork, processor: str) -> float:
     found = unit_costs(run.spec, find_processor(processor))
     assert found.energy_pj is not None
     return found.total(found.energy_pj, run.learner.counters, run.learner.inference_counters)

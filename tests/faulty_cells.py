@@ -61,9 +61,8 @@ def failing_cell(cell: Cell) -> Record:
             sys.exit(3)
         return {**empty(cell)}
 
-    before = cells._RUNNERS["run"]
-    cells._RUNNERS["run"] = runner
+    before, cells._run = cells._run, runner
     try:
         return run_cell(cell)
     finally:
-        cells._RUNNERS["run"] = before
+        cells._run = before

@@ -12,6 +12,7 @@ from edgelearn.branch.datapath import Datapath
 from edgelearn.errors import UserError
 
 MOST_DELAY = 4096
+COUNTS = ("branches", "misses", "trained", "words_read", "words_written")
 
 
 class DoesNotFit(UserError):
@@ -58,6 +59,14 @@ class Predictor(Protocol):
         """Memories, sums and updates, as `hw_models.branch_cost` prices them; the update rate is that of the run."""
         ...
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Return tables, registers and counts by name."""
+        ...
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Continue from `state` of a predictor with the same settings."""
+        ...
+
     def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
         """Predict and learn branches one after another; return the number of mispredictions.
 
@@ -73,7 +82,18 @@ class Predictor(Protocol):
         ...
 
 
-class BasePredictor(Predictor):
+class ArrayState:
+    """State of a predictor as its arrays: all that it has, those that never change too."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {name: array for name, array in vars(self).items() if isinstance(array, np.ndarray)}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        for name, array in ArrayState.state(self).items():
+            array[...] = state[name]
+
+
+class BasePredictor(ArrayState, Predictor):
     """Predictor with checked blocks and summed counts; a subclass implements `_learn` and `datapath`.
 
     Parameters
@@ -83,7 +103,7 @@ class BasePredictor(Predictor):
 
     def __init__(self, spec: Specification) -> None:
         self._spec = spec
-        self._totals = dict.fromkeys(("branches", "misses", "trained", "words_read", "words_written"), 0)
+        self._totals = np.zeros(len(COUNTS), np.int64)
 
     @property
     def name(self) -> str:
@@ -95,7 +115,7 @@ class BasePredictor(Predictor):
 
     @property
     def counters(self) -> dict[str, int]:
-        return dict(self._totals)
+        return dict(zip(COUNTS, self._totals.tolist(), strict=True))
 
     def per_branch(self, count: str) -> float:
         """Return a count divided by the branches so far."""
@@ -105,8 +125,7 @@ class BasePredictor(Predictor):
     def run(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> int:
         check_block(pc, taken, predicted)
         misses, trained, read, written = self._learn(np.ascontiguousarray(pc), np.ascontiguousarray(taken), predicted)
-        for name, count in zip(self._totals, (len(pc), misses, trained, read, written), strict=True):
-            self._totals[name] += int(count)
+        self._totals += (len(pc), misses, trained, read, written)
         return int(misses)
 
     def _learn(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> tuple[int, int, int, int]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgelearn.branch.base import DoesNotFit, Predictor, check_block
+from edgelearn.branch.base import ArrayState, DoesNotFit, Predictor, check_block
 from edgelearn.branch.datapath import Datapath
 from edgelearn.branch.kernels import hybrid as kernel
 from edgelearn.branch.kernels.history import new_history
@@ -72,7 +72,7 @@ def perceptron_for_budget(n_bytes: int) -> Perceptron:
     return Perceptron(PerceptronSpec(rows, length))
 
 
-class Hybrid:
+class Hybrid(ArrayState):
     """A predictor and tagged two-layer rows beside it, a `Predictor`.
 
     Parameters
@@ -142,6 +142,15 @@ class Hybrid:
             self.main.run(pc[part], taken[part], says)
             misses += self._decide(pc[part], taken[part], says, predicted[part])
         return misses
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays of both; those of the main predictor are called main.NAME."""
+        return super().state() | {f"main.{name}": array for name, array in self.main.state().items()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Continue from `state` of a predictor with the same settings."""
+        super().restore(state)
+        self.main.restore({name: state[f"main.{name}"] for name in self.main.state()})
 
     def _decide(self, pc: np.ndarray, taken: np.ndarray, says: np.ndarray, predicted: np.ndarray) -> int:
         """Let rows replace what the other predictor says, and learn; return how many were mispredicted."""

@@ -3,57 +3,59 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Annotated
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgelearn.cli.flags import OUTPUT, Flag, Given, Json, Plot, command
-from edgelearn.cli.shared import print_table
+from edgelearn.cli.flags import OUTPUT, Flag, Given, Output, command
+from edgelearn.cli.shared import interruptible, print_table, settings_from, with_progress
 from edgelearn.errors import UserError
+
+if TYPE_CHECKING:
+    from edgelearn.runs.kind import Result
 
 LISTED = "list_all"
 BUILT_IN = ("function", "noise", "iterations", "seed")
+FOLDER = ("out", "resume", "overwrite")
 
 
 @command("BranchSettings", example="edgelearn branch --predictor mdfa,tage --budget 8KB")
 def branch(
     given: Given,
+    output: Output,
     sweep: Annotated[bool, Flag("Run every budget from 2 to 128 KB.", OUTPUT)] = False,
     list_all: Annotated[bool, Flag("List predictors and traces.", OUTPUT, "--list")] = False,
-    plot: Plot = None,
-    json: Json = False,
 ) -> None:
     """Simulate branch predictors that learn online: mispredictions, storage and cost at one budget."""
-    typed = given | {"sweep": sweep or None, "plot": plot, "list_all": list_all or None, "json": json or None}
-    _check_read([name for name, value in typed.items() if value is not None])
+    typed = given | vars(output) | {"sweep": sweep, "list_all": list_all}
+    _check_read([name for name, value in typed.items() if value is not None and value is not False])
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from edgelearn.config import BranchSettings, validated
     from edgelearn.reports.branch import show, show_sweep
-    from edgelearn.runs.branch import run_branches, sweep_branches
+    from edgelearn.runs.branch import run as run_config
+    from edgelearn.runs.branch import sweep as sweep_budgets
 
     if list_all:
         _list_branches()
         return
+    out, plot, json = output.out, output.plot, output.json
     if plot is not None:
         from edgelearn.reports.plots.stream import check_plot
 
         if not sweep:
             raise UserError("--plot draws a sweep; give --sweep too")
         check_plot(plot)
-    settings = validated(BranchSettings, given)
-    error_console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} branches"))
-    with Progress(*columns, TimeRemainingColumn(), console=error_console, transient=True,
-                  disable=not error_console.is_terminal) as bar:  # fmt: skip
-        task = bar.add_task("predicting", total=None)
+    config = validated(BranchSettings, settings_from(output) | given)
 
-        def on_progress(done: int, n: int | None) -> None:
-            bar.update(task, completed=done, total=n)
+    def learn(on_progress: Callable[[Any], None]) -> list[Result]:
+        if sweep:
+            return sweep_budgets(config, on_progress)
+        return [run_config(config, out, output.resume, output.overwrite, on_progress)]
 
-        results = sweep_branches(settings, on_progress) if sweep else [run_branches(settings, on_progress)]
+    with interruptible("edgelearn branch"):
+        results, _ = with_progress(learn, "predicting", "branches")
     contents = [result.content for result in results]
     if plot is not None:
         from edgelearn.reports.plots.branch import plot_sweep
@@ -69,6 +71,8 @@ def branch(
         show_sweep(contents, console)
     else:
         show(contents[0], console)
+    if out is not None:
+        console.print(f"written: {out}/report.json, config.toml, weights.npz", soft_wrap=True)
     if plot is not None:
         console.print(f"written: {plot}", soft_wrap=True)
 
@@ -91,6 +95,8 @@ def _check_read(given: Sequence[str]) -> None:
         raise UserError(f"{told(BUILT_IN)} is of the built-in stream; leave it out, or --trace")
     if "sweep" in given and "budget" in given:
         raise UserError("--sweep has budgets of its own, 2 to 128 KB; leave --budget out, or --sweep")
+    if "sweep" in given and told(FOLDER):
+        raise UserError(f"--sweep writes no folder; leave {told(FOLDER)} out, or --sweep")
 
 
 def _list_branches() -> None:

@@ -18,7 +18,7 @@ from edgelearn.reports.stream import count
 
 if TYPE_CHECKING:
     from edgelearn.config import StreamConfig
-    from edgelearn.runs.stream import RowsDone, StreamRun
+    from edgelearn.runs.session import RowsDone, StreamSession
 
 HISTORY = 50  # points of the curves on the screen
 SECONDS = 0.25  # between two looks at the run
@@ -65,7 +65,7 @@ class View:
         if self._screen is not None:
             self._screen.__exit__(*exception)
 
-    def show(self, run: StreamRun) -> None:
+    def show(self, run: StreamSession) -> None:
         """Look at a run after a block."""
         now = time.perf_counter()
         if self._samples_at_start < 0:  # the first block also compiles
@@ -78,7 +78,7 @@ class View:
         self._grow(run)
         self._screen.update(self._picture(run))
 
-    def _grow(self, run: StreamRun) -> None:
+    def _grow(self, run: StreamSession) -> None:
         """Add a point to the curves: what came since the last look."""
         confusion = run.score.confusion
         seen = (run.n_rows, run.counts["events"], int(confusion.sum()), int(confusion.sum() - confusion.trace()))
@@ -89,7 +89,7 @@ class View:
         if scored:
             self._errors.append(errors / scored)
 
-    def _picture(self, run: StreamRun) -> Group:
+    def _picture(self, run: StreamSession) -> Group:
         known = [n for n in (self.config.limit, run.source.n_samples) if n is not None]
         done = f"{run.n_samples:,}" + (f" of {min(known):,} samples" if known else " samples")
         speed = f"  {self.samples_per_second:,.0f} samples/s" if self.samples_per_second else ""
@@ -108,7 +108,7 @@ class View:
         lines += [f"{what:<8}  {number:<18}  {curve}".rstrip() for what, number, curve in rows]
         return Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
-    def write_rows(self, run: StreamRun, rows: RowsDone) -> None:
+    def write_rows(self, run: StreamSession, rows: RowsDone) -> None:
         """Write what became of rows to the standard output, one JSON object a line, at once."""
         names = run.source.class_names
 

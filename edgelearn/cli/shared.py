@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
 
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
-    from edgelearn.config import RunConfig
-    from edgelearn.runs import epochs
+    from edgelearn.cli.flags import Output
 
 
 _Result = TypeVar("_Result")
-_Show = Callable[["epochs.Progress", int], None]  # progress, number of training samples
 
 
 def with_given(settings: dict[str, Any], given: dict[str, Any], spiking: bool, **own: Any) -> dict[str, Any]:
@@ -40,41 +42,60 @@ def with_given(settings: dict[str, Any], given: dict[str, Any], spiking: bool, *
     return settings | given | ({"spiking": True} if spiking else {})
 
 
-def with_progress(config: RunConfig, learn: Callable[[_Show], _Result]) -> tuple[_Result, float | None]:
-    """Show a bar while samples are learned; return the result, and samples a second where there were enough to tell."""
-    import time
+def settings_from(output: Output) -> dict[str, Any]:
+    """Return the settings of the interrupted run in --out, and those of --config over them."""
+    from edgelearn.config import read_toml
+    from edgelearn.runs.checkpoint import saved_settings
 
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    if output.resume and output.out is None:
+        raise UserError("--resume needs the folder of the interrupted run; give --out DIR")
+    settings = saved_settings(output.out) if output.resume and output.out is not None else {}
+    return settings if output.config is None else settings | read_toml(output.config)
 
-    console = Console(stderr=True)
-    started, at_start, speed = 0.0, -1, 0.0
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn(
-            "epoch {task.fields[epoch]}  accuracy {task.fields[accuracy]:.1%}  {task.fields[speed]:,.0f} samples/s"
-        ),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("learning", total=None, epoch=0, accuracy=0.0, speed=0.0)
 
-        def show(progress: epochs.Progress, n_train: int) -> None:
-            nonlocal started, at_start, speed
-            done, now = progress.epoch * n_train + progress.position, time.perf_counter()
-            if at_start < 0:  # the first chunk also compiles
-                started, at_start = now, done
-            elif now > started:
-                speed = (done - at_start) / (now - started)
-            epoch = min(progress.epoch + 1, config.epochs)
-            bar.update(
-                task, total=config.epochs * n_train, completed=done, epoch=epoch, accuracy=progress.recent_accuracy,
-                speed=speed,
-            )  # fmt: skip
+@contextmanager
+def interruptible(command: str) -> Iterator[None]:
+    """Where a run is interrupted, say how it is continued, and exit with 130."""
+    from edgelearn.runs.checkpoint import Interrupted
 
-        result = learn(show)
-    return result, speed or None
+    try:
+        yield
+    except Interrupted as interrupt:
+        hint = f"; continue with: {command} --resume --out {interrupt.folder}" if interrupt.folder else ""
+        print(f"edgelearn: interrupted{hint}", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def with_progress(
+    learn: Callable[[Callable[[Any], None]], _Result], what: str = "learning", unit: str = "samples"
+) -> tuple[_Result, float | None]:
+    """Show a bar while a run advances; return its result, and units per second where there were enough to tell.
+
+    Parameters
+    ----------
+    learn : gets a function that is called after every chunk with something that has `progress()`
+    """
+    from edgelearn.reports.console import progress as progress_bar
+
+    marks: list[tuple[float, int]] = []  # the first one, since the first chunk also compiles, and the last one
+    with progress_bar("{task.fields[text]}  {task.fields[speed]}") as bar:
+        task = bar.add_task(what, total=None, text="", speed="")
+
+        def on_progress(work: Any) -> None:
+            done, total, text = work.progress()
+            marks[1:] = [(time.perf_counter(), done)]
+            speed = _speed(marks)
+            shown = "" if speed is None else f"{speed:,.0f} {unit}/s"
+            bar.update(task, total=total, completed=done, text=text, speed=shown)
+
+        result = learn(on_progress)
+    return result, _speed(marks)
+
+
+def _speed(marks: list[tuple[float, int]]) -> float | None:
+    if len(marks) < 2 or marks[1][0] <= marks[0][0]:
+        return None
+    return (marks[1][1] - marks[0][1]) / (marks[1][0] - marks[0][0]) or None
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from edgelearn.cli.flags import Given, Output, command
+from edgelearn.cli.shared import interruptible, settings_from
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,36 +26,26 @@ def stream(
 
     Live input: producer | edgelearn stream -
     """
-    from edgelearn.config import StreamConfig, read_toml, validated
-    from edgelearn.runs.checkpoint import Interrupted, saved_settings
+    from edgelearn.config import StreamConfig, validated
 
     out, plot = output.out, output.plot
     if source is not None:
         if "data" in given:
             raise UserError(f"the stream is given twice, {source} and --data {given['data']}; give one of them")
         given["data"] = source
-    if output.resume and out is None:
-        raise UserError("--resume needs the folder of the interrupted run; give --out DIR")
+    settings = settings_from(output)
     if plot is not None:
         from edgelearn.reports.plots.stream import check_plot
 
         check_plot(plot)
-    settings = saved_settings(out) if output.resume and out is not None else {}
-    if output.config is not None:
-        settings |= read_toml(output.config)
     resolved = validated(StreamConfig, settings | given)
     live = resolved.data == "-"
     if live and output.json:
         raise UserError(
             "- answers with JSON lines, and --json would mix the report into them; give --out for the report"
         )
-    try:
+    with interruptible("producer | edgelearn stream -" if live else "edgelearn stream"):
         report, speed = _stream_with_view(resolved, output, live)
-    except Interrupted as interrupt:
-        again = f"edgelearn stream {'- ' if live else ''}--resume --out {interrupt.folder}"
-        hint = f"; continue with: {'producer | ' if live else ''}{again}" if interrupt.folder else ""
-        print(f"edgelearn: interrupted{hint}", file=sys.stderr)
-        raise typer.Exit(130) from None
     if plot is not None:
         from edgelearn.reports.plots.stream import plot_stream
 
@@ -78,10 +69,8 @@ def stream(
 
 def _stream_with_view(config: StreamConfig, output: Output, live: bool) -> tuple[Result, float | None]:
     from edgelearn.cli.live import View
-    from edgelearn.runs.stream import stream
+    from edgelearn.runs.stream import run
 
     with View(config, live) as view:
-        report = stream(
-            config, output.out, output.resume, output.overwrite, view.show, view.write_rows if live else None
-        )
+        report = run(config, output.out, output.resume, output.overwrite, view.show, view.write_rows if live else None)
     return report, view.samples_per_second

@@ -39,7 +39,7 @@ def sweep(
     given: Given,
     config: Annotated[Optional[Path], Flag("TOML file of a study; flags take precedence.", STUDY)] = None,
     question: Annotated[Optional[str], Flag("Question that the study answers, in words.", STUDY)] = None,
-    kind: Annotated[Optional[str], Flag("Kind of cell: {edgelearn.studies.cell:KINDS} [run].", STUDY)] = None,
+    kind: Annotated[Optional[str], Flag("Kind of cell: {edgelearn.runs.registry:STUDIED} [run].", STUDY)] = None,
     axis: Annotated[Optional[list[str]], Flag("Any setting and its values, KEY=V1,V2; repeatable.", STUDY)] = None,
     fixed: Annotated[
         Optional[list[str]], Flag("Any setting and its value, KEY=VALUE; repeatable.", STUDY, "--set")
@@ -107,7 +107,7 @@ def sweep(
 def _given(flags: dict[str, Any]) -> dict[str, Any]:
     """Return the plan that a file and flags describe, as a file would hold it."""
     from edgelearn.config import read_toml
-    from edgelearn.studies.cell import kind_of
+    from edgelearn.runs.registry import studied_kind
     from edgelearn.studies.plan import values_of
 
     given: dict[str, Any] = {} if flags["config"] is None else read_toml(flags["config"])
@@ -121,7 +121,7 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
     if flags["tune"] and not given.get("tuning"):
         given["tuning"] = {}
     kind = str(given.get("kind", "run"))
-    kind_of(kind)
+    studied_kind(kind)
     for key in ("settings", "axes"):
         if not isinstance(given.get(key, {}), dict):
             raise UserError(f"key '{key}' of a plan is {given[key]!r}; write a table [{key}]")

@@ -53,7 +53,7 @@ def validate(
     from edgelearn.validation.dataset import validate
 
     resolved = make_config(settings)
-    validation, _ = with_progress(resolved, lambda on_progress: validate(resolved, out, on_progress))
+    validation, _ = with_progress(lambda on_progress: validate(resolved, out, on_progress))
     if json:
         sys.stdout.write(validation.to_json())
     else:

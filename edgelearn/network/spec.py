@@ -18,6 +18,7 @@ from edgelearn.network.layer import ERROR_SCALE, DenseLayer
 from edgelearn.rules.catalog import find_rule
 from edgelearn.rules.rule import Feedback, Locking, Rule, Signal
 
+CONTRACT = 1  # version of docs/arithmetic.md
 ROUNDINGS = ("residual", "stochastic", "nearest")
 FEEDBACK_FORMATS = ("int8", "ternary", "sign", "lfsr")
 UPDATE_GATES = ("always", "error", "margin")

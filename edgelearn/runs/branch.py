@@ -1,12 +1,12 @@
-"""run_branches(settings) -> Result: a trace past many predictors at once, what each missed and what it costs."""
+"""Runs of branch predictors over a trace, side by side: mispredictions, storage and cost of each."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from fractions import Fraction
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,13 +18,19 @@ from edgelearn.branch.synthetic import synthetic_stream
 from edgelearn.branch.traces.source import open_trace
 from edgelearn.config import BranchSettings
 from edgelearn.errors import UserError
-from edgelearn.runs.kind import Result
-from edgelearn.units import six_digits
+from edgelearn.reports.branch import show
+from edgelearn.runs.checkpoint import Checkpoint
+from edgelearn.runs.kind import Kind, Progress, Result, drive
+from edgelearn.units import six_digits, size_bytes
 from hw_models.branch_cost import NOTES, branch_cost
 
+CONTRACT = 1  # version of docs/branch.md
 BLOCK = 1 << 18  # branches that all predictors take in turn
-MOST_BYTES = 1 << 30
 SWEEP = tuple(1 << k for k in range(11, 18))  # bytes: 2 KB to 128 KB
+
+
+Block = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+"""pc uint32[n] (shifted), taken uint8[n], scored bool[n] or None where all branches count."""
 
 
 class End(NamedTuple):
@@ -48,14 +54,14 @@ class Branches:
     Parameters
     ----------
     n : branches, None where nobody knows before the end
-    blocks : gives pc uint32[n] (shifted), taken uint8[n], scored bool[n] or None where all branches count
+    blocks : gives the branches in blocks of `BLOCK`, from the first one
     end : after the last block, from the number of branches
     """
 
     name: str
     n: int | None
     pc_shift: int
-    blocks: Callable[[], Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]]
+    blocks: Callable[[], Iterator[Block]]
     end: Callable[[int], End]
 
 
@@ -65,7 +71,7 @@ def open_branches(settings: BranchSettings) -> Branches:
         return _built_in(settings)
     trace = open_trace(settings.trace, settings.pc_shift)
 
-    def blocks() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+    def blocks() -> Iterator[Block]:
         for pc, taken in trace.blocks(BLOCK, settings.limit):
             yield pc >> np.uint32(trace.pc_shift), taken, None
 
@@ -85,7 +91,7 @@ def _built_in(settings: BranchSettings) -> Branches:
         )
     stream = synthetic_stream(settings.function, settings.noise, settings.iterations, settings.seed)
 
-    def blocks() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+    def blocks() -> Iterator[Block]:
         for start in range(0, len(stream.pc), BLOCK):
             part = slice(start, start + BLOCK)
             yield stream.pc[part], stream.taken[part], stream.scored[part]
@@ -96,95 +102,146 @@ def _built_in(settings: BranchSettings) -> Branches:
     return Branches(name, len(stream.pc), 0, blocks, lambda n: End(source, None, note))
 
 
-def budget_bytes(text: str) -> int:
-    """Return the bytes of a budget such as 32KB.
-
-    Raises
-    ------
-    UserError : "budget ..."
-    """
-    found = re.fullmatch(r"([0-9]{1,12})(\.[0-9]{1,12})?\s*(?:([KMG]?)I?B)?", text.strip().upper())
-    if found:
-        number, fraction, unit = found.groups()
-        n_bytes = Fraction(number + (fraction or "")) * 1024 ** " KMG".index(unit or " ")
-        if n_bytes.denominator == 1 and 1 <= n_bytes <= MOST_BYTES:
-            return int(n_bytes)
-    raise UserError(f"budget '{text}' is not possible; give whole bytes, such as 32KB or 3.5KB, at most 1GB")
-
-
-def run_branches(
-    settings: BranchSettings, on_progress: Callable[[int, int | None], None] = lambda done, n: None
-) -> Result:
-    """Run all predictors over one trace, side by side.
+class BranchWork:
+    """Predictors that learn the branches of one trace side by side; the `Work` of this kind.
 
     Parameters
     ----------
-    on_progress : called with the branches done, and all of them where that is known
+    predictors : by the names that were given; those of the settings where they are left out
+    left_out : why predictors are left out, by name
 
     Raises
     ------
     UserError : what traces and predictors say
     """
-    names, notes = _names(settings)
-    budget = budget_bytes(settings.budget)
-    predictors = {name: make_predictor(name, budget, settings.delay) for name in names}
-    return _report(settings, budget, predictors, notes, {}, on_progress)
 
+    live = False
+    identity: Mapping[str, Any] = {"contract": CONTRACT}
 
-def _report(
-    settings: BranchSettings,
-    budget: int,
-    predictors: dict[str, Predictor],
-    notes: list[str],
-    left_out: dict[str, str],
-    on_progress: Callable[[int, int | None], None],
-) -> Result:
-    """Run predictors, by the names that were given."""
-    branches = open_branches(settings)
-    done, scored_branches, scored_misses = _run(branches, list(predictors.values()), on_progress)
-    end = branches.end(done)
-    rows = []
-    for (given, predictor), misses in zip(predictors.items(), scored_misses, strict=True):
-        counts = predictor.counters
-        rows.append(
-            {
-                "name": predictor.name,
-                "given": given,
-                "storage_bits": predictor.storage_bits,
-                "misses": misses,
-                "rate_percent": round(100 * misses / max(scored_branches, 1), 4),
-                "mpki": None if not end.instructions else round(1000 * misses / end.instructions, 4),
-                "trained_percent": round(100 * counts["trained"] / done, 4),
-                "cost": _cost(predictor),
-                "words_read_per_branch": round(counts["words_read"] / done, 4),
-                "words_written_per_branch": round(counts["words_written"] / done, 4),
-                "settings": settings_of(predictor),
-            }
-        )
-    content = {
-        "edgelearn": __version__,
-        "settings": settings.model_dump(mode="json"),
-        "trace": branches.name,
-        "source": end.source,
-        "branches": done,
-        "scored_branches": scored_branches,
-        "instructions": end.instructions or None,
-        "pc_shift": branches.pc_shift,
-        "budget_bytes": budget,
-        "notes": [*([end.note] if end.note else []), *notes],
-        "cost_notes": list(NOTES),
-        "left_out": left_out,
-        "predictors": rows,
-    }
-    return Result(content)
+    def __init__(
+        self,
+        config: BranchSettings,
+        predictors: Mapping[str, Predictor] | None = None,
+        left_out: Mapping[str, str] | None = None,
+    ) -> None:
+        names, self._notes = predictor_names(config)
+        try:
+            self.budget = size_bytes(config.budget)
+        except ValueError as error:
+            raise UserError(f"setting 'budget': {error}") from None
+        if predictors is None:
+            predictors = {name: make_predictor(name, self.budget, config.delay) for name in names}
+        self.config, self.predictors, self.left_out = config, predictors, dict(left_out or {})
+        self.branches = open_branches(config)
+        self.done = self.scored = 0
+        self.misses = [0] * len(predictors)
+        self._blocks = self.branches.blocks()
+        self._read_so_far = hashlib.sha256()
+        self._pool = ThreadPoolExecutor()  # kernels hold no lock
+
+    def chunks(self) -> Iterator[Block]:
+        return self._blocks
+
+    def advance(self, chunk: Block) -> None:
+        pc, taken, scored = np.ascontiguousarray(chunk[0]), np.ascontiguousarray(chunk[1]), chunk[2]
+
+        def learn(predictor: Predictor) -> int:
+            predicted = np.empty(0 if scored is None else len(pc), np.uint8)
+            wrong = predictor.run(pc, taken, predicted)
+            return wrong if scored is None else int(((predicted != taken) & scored).sum())
+
+        for k, wrong in enumerate(self._pool.map(learn, self.predictors.values())):
+            self.misses[k] += wrong
+        self._count(chunk)
+
+    def _count(self, block: Block) -> None:
+        """Count the branches of a block, and take them into the digest of the trace."""
+        pc, taken, scored = block
+        self.done += len(pc)
+        self.scored += len(pc) if scored is None else int(scored.sum())
+        for array in (pc, taken):
+            self._read_so_far.update(np.ascontiguousarray(array).data)
+
+    def progress(self) -> Progress:
+        return Progress(self.done, self.branches.n)
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {
+            f"{given}.{name}": array
+            for given, predictor in self.predictors.items()
+            for name, array in predictor.state().items()
+        }
+
+    def note(self) -> dict[str, Any]:
+        return {"branches": self.done, "trace": self._read_so_far.hexdigest(), "misses": self.misses}
+
+    def restore(self, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
+        """Continue from `state` and `note`; the branches before are read again, and compared.
+
+        Raises
+        ------
+        UserError : "... is not the trace ..."
+        """
+        while self.done < note["branches"] and (block := next(self._blocks, None)) is not None:
+            self._count(block)
+        if self.note()["trace"] != note["trace"]:
+            raise UserError(
+                f"{self.branches.name} is not the trace that the checkpoint was made with; start again with --overwrite"
+            )
+        self.misses = list(note["misses"])
+        for given, predictor in self.predictors.items():
+            own = {name.removeprefix(f"{given}."): a for name, a in arrays.items() if name.startswith(f"{given}.")}
+            predictor.restore(own)
+
+    def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        return self.state(), {"predictors": {given: one.name for given, one in self.predictors.items()}}
+
+    def content(self) -> dict[str, Any]:
+        """Return what report.json holds; `accuracy_percent` is that of the best predictor."""
+        end = self.branches.end(self.done)
+        rows = [
+            self._row(given, predictor, misses, end.instructions)
+            for (given, predictor), misses in zip(self.predictors.items(), self.misses, strict=True)
+        ]
+        return {
+            "edgelearn": __version__,
+            "settings": self.config.model_dump(mode="json"),
+            "trace": self.branches.name,
+            "source": end.source,
+            "branches": self.done,
+            "scored_branches": self.scored,
+            "instructions": end.instructions or None,
+            "pc_shift": self.branches.pc_shift,
+            "budget_bytes": self.budget,
+            "notes": [*([end.note] if end.note else []), *self._notes],
+            "cost_notes": list(NOTES),
+            "left_out": self.left_out,
+            "accuracy_percent": max(row["accuracy_percent"] for row in rows),
+            "predictors": rows,
+        }
+
+    def _row(self, given: str, predictor: Predictor, misses: int, instructions: float | None) -> dict[str, Any]:
+        counts, rate = predictor.counters, round(100 * misses / max(self.scored, 1), 4)
+        return {
+            "name": predictor.name,
+            "given": given,
+            "storage_bits": predictor.storage_bits,
+            "misses": misses,
+            "rate_percent": rate,
+            "accuracy_percent": round(100 - rate, 4),
+            "mpki": None if not instructions else round(1000 * misses / instructions, 4),
+            "trained_percent": round(100 * counts["trained"] / self.done, 4),
+            "cost": _cost(predictor),
+            "words_read_per_branch": round(counts["words_read"] / self.done, 4),
+            "words_written_per_branch": round(counts["words_written"] / self.done, 4),
+            "settings": settings_of(predictor),
+        }
 
 
 def _cost(predictor: Predictor) -> dict[str, Any]:
     """Return both models of what a prediction and an update take."""
     cost = branch_cost(predictor.datapath)
     wide, words = cost.wide_row, cost.words
-    assert wide.latency_ps is not None
-    assert words.updates_pj is not None
     return {
         "wide_row": {
             "latency_ps": six_digits(wide.latency_ps),
@@ -195,63 +252,58 @@ def _cost(predictor: Predictor) -> dict[str, Any]:
     }
 
 
-def _names(settings: BranchSettings) -> tuple[list[str], list[str]]:
+def predictor_names(config: BranchSettings) -> tuple[list[str], list[str]]:
     """Return the predictors to run, each once, and a note where some of the usual ones have no delay."""
-    names = list(dict.fromkeys(name.strip() for name in settings.predictors.split(",") if name.strip()))
+    names = list(dict.fromkeys(name.strip() for name in config.predictors.split(",") if name.strip()))
     if not names:
         raise UserError("no predictor is named; give --predictor mdfa,perceptron, for example")
     left_out = [name for name in names if not takes_delay(name)]
-    if not settings.delay or not left_out or "predictors" in settings.model_fields_set:
+    usual = config.predictors == BranchSettings.model_fields["predictors"].default
+    if not config.delay or not left_out or not usual:
         return names, []
     kept = [name for name in names if name not in left_out]
     return kept, [f"left out, for they have no delay: {', '.join(left_out)}"]
 
 
-def _run(
-    branches: Branches, predictors: list[Predictor], on_progress: Callable[[int, int | None], None]
-) -> tuple[int, int, list[int]]:
-    """Return branches, those that are scored, and the mispredictions of each predictor among them."""
-    done = scored_branches = 0
-    misses = [0] * len(predictors)
-    with ThreadPoolExecutor() as pool:  # kernels hold no lock
-        for pc, taken, scored in branches.blocks():
-            pc, taken = np.ascontiguousarray(pc), np.ascontiguousarray(taken)
-
-            def one(predictor: Predictor, pc: np.ndarray = pc, taken: np.ndarray = taken, scored: Any = scored) -> int:
-                predicted = np.empty(0 if scored is None else len(pc), np.uint8)
-                wrong = predictor.run(pc, taken, predicted)
-                return wrong if scored is None else int(((predicted != taken) & scored).sum())
-
-            for k, wrong in enumerate(pool.map(one, predictors)):
-                misses[k] += wrong
-            done += len(pc)
-            scored_branches += len(pc) if scored is None else int(scored.sum())
-            on_progress(done, branches.n)
-    return done, scored_branches, misses
+def open_work(config: BranchSettings, checkpoint: Checkpoint | None = None) -> BranchWork:
+    """Open the trace of a configuration and make its predictors."""
+    return BranchWork(config)
 
 
-def sweep_branches(
-    settings: BranchSettings, on_progress: Callable[[int, int | None], None] = lambda done, n: None
-) -> list[Result]:
+def run(
+    config: BranchSettings,
+    out: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_progress: Callable[[BranchWork], None] = lambda work: None,
+) -> Result:
+    """Run all predictors over one trace, side by side; see `drive`."""
+    return drive(KIND, config, out, resume, overwrite, on_progress)
+
+
+def sweep(config: BranchSettings, on_progress: Callable[[BranchWork], None] = lambda work: None) -> list[Result]:
     """Run all predictors at budgets from 2 to 128 KB; those that a budget has no room for are left out of it.
 
     Raises
     ------
     UserError : what traces and predictors say, "no predictor fits ..."
     """
-    names, notes = _names(settings)
-    reports = []
+    names, _ = predictor_names(config)
+    results = []
     for n_bytes in SWEEP:
         predictors: dict[str, Predictor] = {}
         left_out = {}
         for name in names:
             try:
-                predictors[name] = make_predictor(name, n_bytes, settings.delay)
+                predictors[name] = make_predictor(name, n_bytes, config.delay)
             except DoesNotFit as error:
                 left_out[name] = str(error)
         if predictors:
-            changed = settings.model_copy(update={"budget": f"{n_bytes}B"})
-            reports.append(_report(changed, n_bytes, predictors, notes, left_out, on_progress))
-    if not reports:
+            work = BranchWork(config.model_copy(update={"budget": f"{n_bytes}B"}), predictors, left_out)
+            results.append(drive(KIND, work.config, on_progress=on_progress, open=lambda *_, work=work: work))
+    if not results:
         raise UserError("no predictor fits any budget from 2 to 128 KB; leave their parameters out")
-    return reports
+    return results
+
+
+KIND = Kind(settings=BranchSettings, title="branch predictors", contract=CONTRACT, open=open_work, show=show)

@@ -1,4 +1,4 @@
-"""A folder of results: its checkpoint, what may be continued there, and signals that are honoured between chunks."""
+"""The folder of a run: checkpoints, what may be continued or replaced there, and signals handled between chunks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import itertools
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,37 +19,46 @@ from edgelearn.config import Settings, read_toml, validated
 from edgelearn.errors import UserError
 from edgelearn.files import make_folder, read_arrays, write_arrays, write_text
 
+if TYPE_CHECKING:
+    from edgelearn.runs.kind import Work
+
 CHECKPOINT, CONFIG, REPORT, WEIGHTS = "checkpoint.npz", "config.toml", "report.json", "weights.npz"
-CONTRACT = 1  # version of docs/arithmetic.md
 CHECKPOINT_SECONDS = 2.0
-INTERRUPTED = Path("edgelearn-interrupted")  # where a run without a folder leaves its checkpoint
+INTERRUPTED = Path("edgelearn-interrupted")  # checkpoint of an interrupted run without a folder
 
 
-class Noted(list[int]):
+class Checkpoint(NamedTuple):
+    """Everything an interrupted run needs to continue: arrays, and plain values in `note`."""
+
+    arrays: dict[str, np.ndarray]
+    note: dict[str, Any]
+
+
+class PendingSignals(list[int]):
     """Signals that came; while `waiting` for the world outside, a signal raises at once."""
 
     waiting = False
 
 
 @contextmanager
-def noted_interrupts() -> Iterator[Noted]:
+def defer_signals() -> Iterator[PendingSignals]:
     """Note Ctrl-C and termination instead of raising anywhere, so that a checkpoint is always of one moment.
 
     A second signal raises at once. Off the main thread signals stay as they are.
     """
-    noted = Noted()
+    pending = PendingSignals()
 
     def note(number: int, frame: object) -> None:
-        if noted or noted.waiting:
+        if pending or pending.waiting:
             raise KeyboardInterrupt
-        noted.append(number)
+        pending.append(number)
 
     if threading.current_thread() is not threading.main_thread():
-        yield noted
+        yield pending
         return
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield noted
+        yield pending
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -62,18 +72,63 @@ class Interrupted(KeyboardInterrupt):
         self.folder = folder
 
 
+def with_checkpoints(work: Work, config: Settings, out: Path | None, signals: PendingSignals) -> Iterator[Any]:
+    """Yield the chunks of a run; between two of them write a checkpoint every two seconds, and when a signal came.
+
+    Raises
+    ------
+    Interrupted
+        After a signal, when the checkpoint is written.
+    """
+    started_at = saved_at = time.monotonic()
+    if work.live:
+        saved_at -= CHECKPOINT_SECONDS  # nobody knows when the next chunk comes: save the first one at once
+    chunks = work.chunks()
+    while True:
+        signals.waiting = work.live  # a live source may never give another chunk
+        try:
+            chunk = next(chunks)
+        except StopIteration:
+            return
+        except KeyboardInterrupt:
+            raise Interrupted(save_interrupted(work, config, out, time.monotonic() - started_at)) from None
+        finally:
+            signals.waiting = False
+        yield chunk
+        now = time.monotonic()
+        if signals:
+            raise Interrupted(save_interrupted(work, config, out, now - started_at))
+        if out is not None and now - saved_at >= CHECKPOINT_SECONDS:
+            save_checkpoint(work, config, out)
+            saved_at = now
+
+
+def save_checkpoint(work: Work, config: Settings, out: Path) -> None:
+    """Write the checkpoint of a run into its folder."""
+    arrays = work.state()
+    note = {"config": config.model_dump(mode="json"), **work.identity, **work.note()}
+    write_arrays(out / CHECKPOINT, arrays, note | {"digest": _digest_of_checkpoint(arrays, note)})
+
+
+def save_interrupted(work: Work, config: Settings, out: Path | None, seconds: float) -> Path | None:
+    """Write the checkpoint of an interrupted run; return its folder, or None where repeating is as quick."""
+    if out is None:
+        if seconds < CHECKPOINT_SECONDS:
+            return None
+        numbered = (INTERRUPTED.with_name(f"{INTERRUPTED.name}-{number}") for number in itertools.count(2))
+        out = next(folder for folder in itertools.chain([INTERRUPTED], numbered) if not folder.exists())
+        make_folder(out)
+        write_text(out / CONFIG, config.to_toml())
+    save_checkpoint(work, config, out)
+    return out
+
+
 def digest(*arrays: np.ndarray) -> str:
     """Return what tells arrays from others, so that a run is not continued on changed data."""
     result = hashlib.sha256()
     for array in arrays:
         result.update(np.ascontiguousarray(array).data)
     return result.hexdigest()
-
-
-def save_checkpoint(out: Path, config: Settings, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
-    """Write everything an interrupted run needs to continue: arrays, and plain values in `note`."""
-    note = {"config": config.model_dump(mode="json"), **note}
-    write_arrays(out / CHECKPOINT, arrays, note | {"digest": _digest_of_checkpoint(arrays, note)})
 
 
 def _digest_of_checkpoint(arrays: dict[str, np.ndarray], note: dict[str, Any]) -> str:
@@ -83,33 +138,9 @@ def _digest_of_checkpoint(arrays: dict[str, np.ndarray], note: dict[str, Any]) -
     return digest(*(np.frombuffer(part.encode(), np.uint8) for part in parts), *(arrays[n] for n in sorted(arrays)))
 
 
-def leave(
-    out: Path | None,
-    config: Settings,
-    arrays: Callable[[], dict[str, np.ndarray]],
-    note: dict[str, Any],
-    seconds: float,
-) -> Path | None:
-    """Write the checkpoint of an interrupted run; return its folder, or None where repeating is as quick."""
-    if out is None:
-        if seconds < CHECKPOINT_SECONDS:
-            return None
-        out = next(folder for folder in _interrupted_folders() if not folder.exists())
-        make_folder(out)
-        write_text(out / CONFIG, config.to_toml())
-    save_checkpoint(out, config, arrays(), note)
-    return out
-
-
-def _interrupted_folders() -> Iterator[Path]:
-    yield INTERRUPTED
-    for number in itertools.count(2):
-        yield INTERRUPTED.with_name(f"{INTERRUPTED.name}-{number}")
-
-
-def write_results(out: Path, words: dict[str, np.ndarray], note: dict[str, Any], report: str) -> None:
+def write_results(out: Path, contract: int, words: dict[str, np.ndarray], note: dict[str, Any], report: str) -> None:
     """Write weights and report of a run that has ended, and remove its checkpoint."""
-    write_arrays(out / WEIGHTS, words, {"contract": CONTRACT} | note)
+    write_arrays(out / WEIGHTS, words, {"contract": contract} | note)
     write_text(out / REPORT, report)
     (out / CHECKPOINT).unlink(missing_ok=True)
 
@@ -121,75 +152,77 @@ def saved_settings(out: Path) -> dict[str, Any]:
 
 def finished(out: Path, config: Settings) -> dict[str, Any] | None:
     """Return the stored report of a run that has ended, if `out` holds one of this configuration."""
-    if (out / CHECKPOINT).exists() or not (out / REPORT).exists():
+    stored = saved_settings(out)
+    if (out / CHECKPOINT).exists() or not (out / REPORT).exists() or not stored or _differences(stored, config):
         return None
     try:
-        content: dict[str, Any] = json.loads((out / REPORT).read_text())
-        if not _of_kind(config, content["config"]):
-            return None
-        stored = validated(type(config), content["config"])
-    except (OSError, ValueError, KeyError, TypeError):
+        content: dict[str, Any] = json.loads((out / REPORT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         raise UserError(f"{out / REPORT} cannot be read; start again with --overwrite") from None
-    return content if stored == config else None
+    return content
 
 
-def prepare(
-    out: Path, config: Settings, identity: dict[str, Any], resume: bool, overwrite: bool
-) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """Check that the folder takes this run; return arrays and note of the checkpoint that is to be continued."""
+def check_folder(out: Path, config: Settings, resume: bool, overwrite: bool) -> Checkpoint | None:
+    """Check that a folder takes a run, and change nothing; return the checkpoint that is to be continued.
+
+    Raises
+    ------
+    UserError
+        "... holds ...", "... is damaged ...", "... is of another configuration ..."
+    """
     before = saved_settings(out)
     if not before and not overwrite and any((out / name).exists() for name in (REPORT, WEIGHTS, CHECKPOINT)):
         raise UserError(f"{out} holds results without their config.toml; give another --out, or --overwrite")
-    if not _of_kind(config, before):
-        if resume or not overwrite:
-            raise UserError(f"{out} holds a run of another kind of network; give another --out, or --overwrite")
-        for name in (REPORT, WEIGHTS, CHECKPOINT):
-            (out / name).unlink(missing_ok=True)
-        before = {}
-    changed = differences(validated(type(config), before), config) if before else []
+    changed = _differences(before, config)
     if changed and (resume or not overwrite):
-        given = ", ".join(changed)
-        raise UserError(
-            f"{out} holds a run of another configuration ({given}); "
-            + ("resume with the same settings" if resume else "give another --out, or --overwrite")
-        )
+        remedy = "resume with the same settings" if resume else "give another --out, or --overwrite"
+        if not _is_same_kind(before, config):
+            raise UserError(f"{out} holds a run of another kind; {remedy}")
+        raise UserError(f"{out} holds a run of another configuration ({', '.join(changed)}); {remedy}")
     if (out / CHECKPOINT).exists() and not resume and not overwrite:
         raise UserError(f"{out} holds an interrupted run; continue it with --resume, or start anew with --overwrite")
-    checkpoint = _load(out, config, identity) if resume else None
+    return _load(out, config) if resume else None
+
+
+def claim_folder(out: Path, config: Settings, resume: bool) -> None:
+    """Make the folder of a run; results of other settings must not stand beside the new ones."""
     make_folder(out)
-    if changed:  # results of other settings must not stand beside the new ones
-        for name in (REPORT, WEIGHTS):
-            (out / name).unlink(missing_ok=True)
-    if not resume:
-        (out / CHECKPOINT).unlink(missing_ok=True)
+    stale = [REPORT, WEIGHTS] if _differences(saved_settings(out), config) else []
+    for name in stale if resume else [*stale, CHECKPOINT]:
+        (out / name).unlink(missing_ok=True)
     write_text(out / CONFIG, config.to_toml())
-    return checkpoint
 
 
-def _of_kind(config: Settings, stored: dict[str, Any]) -> bool:
-    """Return whether settings are of a network of the same kind, of rates or of spikes."""
-    return not stored or bool(stored.get("spiking")) == hasattr(config, "spiking")
-
-
-def _load(out: Path, config: Settings, identity: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    checkpoint = out / CHECKPOINT
-    if not checkpoint.exists():
+def _load(out: Path, config: Settings) -> Checkpoint:
+    path = out / CHECKPOINT
+    if not path.exists():
         raise UserError(f"{out} holds no checkpoint to resume; start it without --resume")
-    arrays, note = read_arrays(checkpoint)
+    arrays, note = read_arrays(path)
     if not isinstance(note, dict) or note.get("digest") != _digest_of_checkpoint(arrays, note):
-        raise UserError(f"{checkpoint} is damaged; start again with --overwrite")
-    changed = differences(validated(type(config), note["config"]), config)
+        raise UserError(f"{path} is damaged; start again with --overwrite")
+    changed = _differences(note["config"], config)
     if changed:
-        raise UserError(
-            f"{checkpoint} is of another configuration ({', '.join(changed)}); resume with the same settings"
-        )
+        raise UserError(f"{path} is of another configuration ({', '.join(changed)}); resume with the same settings")
+    return Checkpoint(arrays, note)
+
+
+def check_identity(out: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint that was made with other data or another contract."""
     for key, value in identity.items():
-        if note.get(key) != value:
-            raise UserError(f"{checkpoint} was made with other {key}; start again with --overwrite")
-    return arrays, note
+        if checkpoint.note.get(key) != value:
+            raise UserError(f"{out / CHECKPOINT} was made with other {key}; start again with --overwrite")
 
 
-def differences(before: Settings, after: Settings) -> list[str]:
-    """Return 'key was ..., is ...' for each setting that differs."""
-    old, new = before.model_dump(), after.model_dump()
+def _is_same_kind(stored: Mapping[str, Any], config: Settings) -> bool:
+    """Return whether stored settings are of the class of `config`: other classes have other names."""
+    return set(stored) <= set(type(config).model_fields)
+
+
+def _differences(stored: Mapping[str, Any], config: Settings) -> list[str]:
+    """Return 'key was ..., is ...' for each setting that differs from stored ones; nothing where none are stored."""
+    if not stored:
+        return []
+    if not _is_same_kind(stored, config):
+        return ["kind"]
+    old, new = validated(type(config), dict(stored)).model_dump(), config.model_dump()
     return [f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key]]

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgelearn import __version__
-from edgelearn.config import DataSettings, RunConfig
+from edgelearn.config import DataSettings, RunConfig, validated
+from edgelearn.data import datasets
 from edgelearn.data.dataset import Dataset
-from edgelearn.data.datasets import open_dataset
 from edgelearn.errors import UserError
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
-from edgelearn.network.spec import NetworkSpec, parse_net
-from edgelearn.runs.checkpoint import (
-    CHECKPOINT_SECONDS,
-    CONTRACT,
-    Interrupted,
-    digest,
-    finished,
-    leave,
-    noted_interrupts,
-    prepare,
-    save_checkpoint,
-    write_results,
-)
-from edgelearn.runs.epochs import Progress, train
-from edgelearn.runs.kind import Result, accuracy_percent
+from edgelearn.network.spec import CONTRACT, NetworkSpec, parse_net
+from edgelearn.reports.dataset import show
+from edgelearn.runs import rates
+from edgelearn.runs.checkpoint import Checkpoint, digest
+from edgelearn.runs.epochs import Epochs
+from edgelearn.runs.kind import Kind, Progress, Result, Studied, accuracy_percent, drive
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
-from hw_models.compare.rules import RuleCost as RuleCost
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.engine.schedule import assume
 from hw_models.processor import find_processor
@@ -44,7 +34,9 @@ DEFAULT_HIDDEN = 100
 
 def load_data(config: DataSettings) -> Dataset:
     """Open the data set of a configuration, reduced to its `classes`; validation samples take the place of tests."""
-    data = open_dataset(config.data, label_column=config.label_column, test_fraction=config.test_fraction, limit=None)
+    data = datasets.open_dataset(
+        config.data, label_column=config.label_column, test_fraction=config.test_fraction, limit=None
+    )
     if config.classes is not None:
         data = _keep_classes(data, config.classes)
     if config.validation_fraction is not None:
@@ -132,119 +124,86 @@ def design_for(config: RunConfig, data: Dataset) -> NetworkSpec:
     return spec_of(config, sizes)
 
 
-def run(
-    config: RunConfig,
-    out: Path | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    on_progress: Callable[[Progress, int], None] = lambda progress, n_train: None,
-    encoded: Encoded | None = None,
-) -> Result:
-    """Learn a data set online and report what it cost.
+class DatasetWork:
+    """A rate network that learns a data set in epochs; the `Work` of this kind.
 
     Parameters
     ----------
-    out : folder for report.json, config.toml, weights.npz, and the checkpoint of an interrupted run
-    resume : continue from the checkpoint in `out`; the result is the same as that of an uninterrupted run
-    overwrite : replace the results of another configuration in `out`
-    on_progress : called after every chunk with the progress and the number of training samples
     encoded : what `encode_data(config)` gives, where it is there already
 
     Raises
     ------
     UserError
-        For anything the user can mend.
-    Interrupted
-        After Ctrl-C, when the checkpoint is written.
+        What data and network say; a network that does not fit the processor is refused before it learns.
     """
-    content = finished(out, config) if out is not None and resume else None
-    if content is not None:
-        return Result(content)
-    processor = find_processor(config.processor)
-    if encoded is None:
-        encoded = encode_data(config)
-    data, levels, test_levels = encoded.data, encoded.levels, encoded.test_levels
-    spec = design_for(config, data)
-    processor.price(spec, assume(spec))  # a network that does not fit is refused before it learns
-    learner = Learner(spec, config.strict)
-    identity = {"contract": CONTRACT, "samples": encoded.digest}
-    progress = Progress()
-    checkpoint = prepare(out, config, identity, resume, overwrite) if out is not None else None
-    if checkpoint is not None:
-        learner.restore(checkpoint[0])
-        progress = _progress(checkpoint[1]["progress"])
-    started_at = saved_at = time.monotonic()
 
-    with noted_interrupts() as interrupts:
+    live = False
 
-        def after_chunk(progress: Progress) -> None:
-            nonlocal saved_at
-            now = time.monotonic()
-            note = identity | {"progress": asdict(progress)}
-            if interrupts:
-                raise Interrupted(leave(out, config, learner.save, note, now - started_at))
-            if out is not None and now - saved_at > CHECKPOINT_SECONDS:
-                save_checkpoint(out, config, learner.save(), note)
-                saved_at = now
-            on_progress(progress, len(levels))
+    def __init__(self, config: RunConfig, encoded: Encoded | None = None) -> None:
+        self.config, self.processor = config, find_processor(config.processor)
+        self.encoded = encoded or encode_data(config)
+        self.data = self.encoded.data
+        self.spec = design_for(config, self.data)
+        self.processor.price(self.spec, assume(self.spec))
+        self.learner = Learner(self.spec, config.strict)
+        train, test = (self.encoded.levels, self.data.train_y), (self.encoded.test_levels, self.data.test_y)
+        self.epochs = Epochs(self.learner, train, test, config.epochs, config.halve_every, config.seed)
 
-        train(
-            learner,
-            (levels, data.train_y),
-            (test_levels, data.test_y),
-            config.epochs,
-            config.halve_every,
-            config.seed,
-            progress,
-            after_chunk,
-        )
-        cost = as_dict([cost_of_rule(spec, learner.counters, processor)])
-        report = Result(_content(config, spec, data, learner, progress, cost))
-        if out is not None:
-            note = {"net": list(spec.sizes), "bits": config.bits}
-            write_results(out, learner.words(), note, report.to_json())
-    return report
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"contract": CONTRACT, "samples": self.encoded.digest}
 
+    def chunks(self) -> Iterator[np.ndarray]:
+        return self.epochs.chunks()
 
-def _progress(saved: dict[str, Any]) -> Progress:
-    return Progress(**saved | {"curve": [(errors, samples) for errors, samples in saved["curve"]]})
+    def advance(self, chunk: np.ndarray) -> None:
+        self.epochs.advance(chunk)
 
+    def progress(self) -> Progress:
+        return self.epochs.progress()
 
-def _content(
-    config: RunConfig,
-    spec: NetworkSpec,
-    data: Dataset,
-    learner: Learner,
-    progress: Progress,
-    cost: dict[str, Any],
-) -> dict[str, Any]:
-    """Return the report of a finished run; `cost` is what the cost model makes of its counters."""
-    n_test = len(data.test_y)
-    errors = [round(100 * wrong / n_test, 4) for wrong in progress.test_errors] if n_test else []
-    result = {
-        "test_error_percent": errors[-1] if errors else None,
-        "test_error_percent_by_epoch": errors,
-        "online_error_percent": [round(100 * wrong / n, 4) for wrong, n in progress.curve],
-        "samples_learned": learner.counters.n_samples,
-    }
-    return {
-        "edgelearn": __version__,
-        "contract": CONTRACT,
-        "config": config.model_dump(mode="json"),
-        "data": {
-            "name": data.name,
-            "source": data.source,
-            "features": data.n_features,
-            "classes": list(data.class_names),
-            "train_samples": len(data.train_y),
-            "test_samples": n_test,
-        },
-        "network": network_as_dict(spec),
-        "result": result,
-        "accuracy_percent": accuracy_percent(result),
-        "notes": _notes(spec, data, errors),
-        "cost": cost,
-    } | activity_as_dict(spec, learner.counters, learner.inference_counters)
+    def state(self) -> dict[str, np.ndarray]:
+        return self.learner.save()
+
+    def note(self) -> dict[str, Any]:
+        return {"progress": self.epochs.note()}
+
+    def restore(self, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
+        self.learner.restore(arrays)
+        self.epochs.restore(note["progress"])
+
+    def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        return self.learner.words(), {"net": list(self.spec.sizes), "bits": self.config.bits}
+
+    def content(self) -> dict[str, Any]:
+        """Return what report.json holds."""
+        spec, data, place, learner = self.spec, self.data, self.epochs.place, self.learner
+        n_test = len(data.test_y)
+        errors = [round(100 * wrong / n_test, 4) for wrong in place.test_errors]
+        result = {
+            "test_error_percent": errors[-1] if errors else None,
+            "test_error_percent_by_epoch": errors,
+            "online_error_percent": [round(100 * wrong / n, 4) for wrong, n in place.curve],
+            "samples_learned": learner.counters.n_samples,
+        }
+        return {
+            "edgelearn": __version__,
+            "contract": CONTRACT,
+            "config": self.config.model_dump(mode="json"),
+            "data": {
+                "name": data.name,
+                "source": data.source,
+                "features": data.n_features,
+                "classes": list(data.class_names),
+                "train_samples": len(data.train_y),
+                "test_samples": n_test,
+            },
+            "network": network_as_dict(spec),
+            "result": result,
+            "accuracy_percent": accuracy_percent(result),
+            "notes": _notes(spec, data, errors),
+            "cost": as_dict([cost_of_rule(spec, learner.counters, self.processor)]),
+        } | activity_as_dict(spec, learner.counters, learner.inference_counters)
 
 
 def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
@@ -259,3 +218,62 @@ def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
             f"with one output {spec.rule.name} teaches hidden layers on label 1 only; two outputs teach on both"
         )
     return notes
+
+
+def open_work(config: RunConfig, checkpoint: Checkpoint | None = None) -> DatasetWork:
+    """Open the data set of a configuration and design its network."""
+    return DatasetWork(config)
+
+
+def open_cell(config: RunConfig, checkpoint: Checkpoint | None = None) -> DatasetWork:
+    """Open a cell of a study; cells that follow one another share encoded data."""
+    names = {"input_bits", *DataSettings.model_fields} - {"epochs"}
+    return DatasetWork(config, _encoded(json.dumps(config.model_dump(mode="json", include=names), sort_keys=True)))
+
+
+@lru_cache(maxsize=2)
+def _encoded(settings: str) -> Encoded:
+    return encode_data(validated(RunConfig, json.loads(settings)))
+
+
+def run(
+    config: RunConfig,
+    out: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_progress: Callable[[DatasetWork], None] = lambda work: None,
+    encoded: Encoded | None = None,
+) -> Result:
+    """Learn a data set online and report what it cost; see `drive`.
+
+    Parameters
+    ----------
+    encoded : what `encode_data(config)` gives, where it is there already
+    """
+    return drive(KIND, config, out, resume, overwrite, on_progress, lambda config, _: DatasetWork(config, encoded))
+
+
+def compared(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results of a report that runs are compared in."""
+    return {"samples_learned": content["result"]["samples_learned"]} | rates.compared(content)
+
+
+KIND = Kind(
+    settings=RunConfig,
+    title="a rate network",
+    contract=CONTRACT,
+    open=open_work,
+    show=show,
+    studied=Studied(
+        rates=rates.RATES,
+        layer_rates=rates.layer_rates,
+        count_samples=lambda config: len(load_data(config).train_y),
+        data_names=datasets.names,
+        find_processor=find_processor,
+        record=rates.record_of,
+        price=rates.price_record,
+        compared=compared,
+        counters=rates.COLUMNS,
+        open=open_cell,
+    ),
+)

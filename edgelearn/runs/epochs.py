@@ -1,13 +1,15 @@
-"""Test-then-train over epochs: the loop, its curve, and where it may be interrupted and continued."""
+"""Test-then-train over epochs, in chunks between which a run may be saved and continued."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
 from edgelearn.network.learner import Learner
+from edgelearn.runs.kind import Progress
 
 CHUNK = 2_000  # most samples between two looks at the keyboard
 CHUNK_WEIGHTS = 400_000_000  # and fewer in large networks: so many weights visited
@@ -16,7 +18,7 @@ SMALLEST_WINDOW = 20  # samples; fewer make a curve of noise
 
 
 @dataclass
-class Progress:
+class Place:
     """Where a run stands: next sample, and the curve so far.
 
     `curve` counts prequential errors (predicted, then learned) in consecutive windows; `test_errors` holds
@@ -30,53 +32,82 @@ class Progress:
     curve: list[tuple[int, int]] = field(default_factory=list)
     test_errors: list[int] = field(default_factory=list)
 
-    @property
-    def recent_accuracy(self) -> float:
-        """Prequential accuracy of the window in progress, or of the last full one."""
-        errors, samples = (self.window_errors, self.window_samples) if self.window_samples else self.curve[-1]
-        return 1 - errors / samples
 
-
-def train(
-    learner: Learner,
-    train: tuple[np.ndarray, np.ndarray],
-    test: tuple[np.ndarray, np.ndarray],
-    epochs: int,
-    halve_every: int | None,
-    seed: int,
-    progress: Progress,
-    after_chunk: Callable[[Progress], None] = lambda progress: None,
-) -> Progress:
-    """Learn all epochs from where `progress` stands; test after each.
+class Epochs:
+    """Epochs of a learner over training samples, with a test after each.
 
     Parameters
     ----------
     train, test : input levels uint8[n, n_in] and labels int64[n]
+    halve_every : epochs after which the learning rates are halved, again and again; None for never
     seed : the order of epoch E comes from the generator of (seed, E), so that it needs no memory
-    after_chunk : called with consistent state after every chunk and every test
     """
-    levels, labels = train
-    n_weights = sum(layer.n_weights for layer in learner.spec.layers)
-    chunk = max(1, min(CHUNK, CHUNK_WEIGHTS // n_weights))
-    window = max(SMALLEST_WINDOW, -(-len(levels) // max(1, CURVE_POINTS // epochs)))
-    while progress.epoch < epochs:
-        learner.set_halvings(progress.epoch // halve_every if halve_every else 0)
-        order = np.random.default_rng([seed, 2, progress.epoch]).permutation(len(levels))
-        while progress.position < len(levels):
-            room = min(chunk, window - progress.window_samples)
-            part = order[progress.position : progress.position + room]
-            predictions = learner.learn(levels[part], labels[part])
-            progress.window_errors += int((predictions != labels[part]).sum())
-            progress.window_samples += len(part)
-            progress.position += len(part)
-            if progress.window_samples == window or progress.position == len(levels):
-                progress.curve.append((progress.window_errors, progress.window_samples))
-                progress.window_errors = progress.window_samples = 0
-            if progress.position < len(levels):
-                after_chunk(progress)
-        if len(test[0]):
-            progress.test_errors.append(int((learner.predict(test[0]) != test[1]).sum()))
-        progress.epoch += 1
-        progress.position = 0
-        after_chunk(progress)
-    return progress
+
+    def __init__(
+        self,
+        learner: Learner,
+        train: tuple[np.ndarray, np.ndarray],
+        test: tuple[np.ndarray, np.ndarray],
+        epochs: int,
+        halve_every: int | None,
+        seed: int,
+    ) -> None:
+        self.learner, self.epochs, self.halve_every, self.seed = learner, epochs, halve_every, seed
+        self.levels, self.labels = train
+        self.test_levels, self.test_labels = test
+        self.place = Place()
+        n_weights = sum(layer.n_weights for layer in learner.spec.layers)
+        self._chunk = max(1, min(CHUNK, CHUNK_WEIGHTS // n_weights))
+        self._window = max(SMALLEST_WINDOW, -(-len(self.levels) // max(1, CURVE_POINTS // epochs)))
+
+    @property
+    def learned(self) -> int:
+        """Return the number of samples learned so far."""
+        return self.place.epoch * len(self.levels) + self.place.position
+
+    @property
+    def recent_accuracy(self) -> float:
+        """Prequential accuracy of the window in progress, or of the last full one."""
+        place = self.place
+        errors, samples = (place.window_errors, place.window_samples) if place.window_samples else place.curve[-1]
+        return 1 - errors / samples
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """Yield indices of the training samples that are left, int64[n]; `advance` has to take each."""
+        place = self.place
+        for epoch in range(place.epoch, self.epochs):
+            self.learner.set_halvings(epoch // self.halve_every if self.halve_every else 0)
+            order = np.random.default_rng([self.seed, 2, epoch]).permutation(len(self.levels))
+            while place.epoch == epoch:
+                yield order[place.position : place.position + min(self._chunk, self._window - place.window_samples)]
+
+    def advance(self, part: np.ndarray) -> None:
+        """Learn some samples; test after the last of an epoch."""
+        place, labels = self.place, self.labels[part]
+        predictions = self.learner.learn(self.levels[part], labels)
+        place.window_errors += int((predictions != labels).sum())
+        place.window_samples += len(part)
+        place.position += len(part)
+        at_end = place.position == len(self.levels)
+        if place.window_samples == self._window or at_end:
+            place.curve.append((place.window_errors, place.window_samples))
+            place.window_errors = place.window_samples = 0
+        if at_end:
+            if len(self.test_levels):
+                wrong = self.learner.predict(self.test_levels) != self.test_labels
+                place.test_errors.append(int(wrong.sum()))
+            place.epoch, place.position = place.epoch + 1, 0
+
+    def progress(self) -> Progress:
+        """Return samples learned, all samples, and epoch and accuracy as text."""
+        epoch = min(self.place.epoch + 1, self.epochs)
+        text = f"epoch {epoch}  accuracy {self.recent_accuracy:.1%}"
+        return Progress(self.learned, self.epochs * len(self.levels), text)
+
+    def note(self) -> dict[str, Any]:
+        """Return the place as plain values."""
+        return asdict(self.place)
+
+    def restore(self, note: dict[str, Any]) -> None:
+        """Continue from what `note` returned."""
+        self.place = Place(**note | {"curve": [(errors, samples) for errors, samples in note["curve"]]})

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from edgelearn.config import RunConfig, StreamConfig, make_config, validated
+from edgelearn.config import RateSettings, RunConfig, validated
 from edgelearn.errors import UserError
 from edgelearn.network.counters import ACTIVITY, Counters
 from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.network.spec import NetworkSpec, parse_net
-from edgelearn.runs.checkpoint import CONTRACT, REPORT
+from edgelearn.runs.checkpoint import REPORT
 from edgelearn.runs.kind import accuracy_percent
 from edgelearn.runs.rates import learning_counters, spec_of
+from edgelearn.runs.registry import kind_of_report
 from hw_models.compare.rules import RuleCost, cost_of_rule
 from hw_models.engine.schedule import assume
 from hw_models.processor import find_processor
-
-
-def cost_of(spec: NetworkSpec, counters: Counters, processor: str) -> RuleCost:
-    """Price learned samples on a processor, by name or .toml file."""
-    return cost_of_rule(spec, counters, find_processor(processor))
 
 
 def assumed_costs(config: RunConfig, rules: Sequence[str], densities: dict[str, float]) -> list[RuleCost]:
@@ -70,36 +68,44 @@ def costs_of_runs(folders: Sequence[Path], processor: str) -> list[PricedRun]:
     ]
 
 
-class _PricedElsewhere(Exception):
-    """A report of a spiking network."""
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Refuse a file that turns out to be no report while it is read.
+
+    Raises
+    ------
+    UserError
+        "... holds no report ..."
+    """
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raise UserError(
+            f"{path} holds no report of a finished run; give the folder that `edgelearn run --out` wrote"
+        ) from None
 
 
 def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
     """Return network, learning counters and accuracy of a finished run."""
     path = folder / REPORT if folder.is_dir() else folder
-    try:
+    with reading(path):
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["config"].get("spiking"):
-            raise _PricedElsewhere
-        contract, settings, sizes = content["contract"], content["config"], content["network"]["sizes"]
-        if "stream" in content:
-            spec = spec_of(validated(StreamConfig, settings), sizes)
-        else:
-            spec = spec_of(make_config(settings), sizes)
-        counters = learning_counters(content["counters"]["learning"])
-        accuracy = accuracy_percent(content["result"])
-    except _PricedElsewhere:
+        kind = kind_of_report(content)
+        if kind is None:
+            raise ValueError
+        is_priced = issubclass(kind.settings, RateSettings)
+        if is_priced:
+            contract, accuracy = content["contract"], accuracy_percent(content["result"])
+            config: Any = validated(kind.settings, content["config"])
+            spec = spec_of(config, content["network"]["sizes"])
+            counters = learning_counters(content["counters"]["learning"])
+    if not is_priced:
+        remedy = "; for another core run it again with --processor NAME"
+        remedy = remedy if "processor" in kind.settings.model_fields else ""
+        raise UserError(f"{path} is of {kind.title}, which is priced in its report{remedy}")
+    if contract != kind.contract:
         raise UserError(
-            f"{path} is of a spiking network, which is priced in its report; "
-            "for another core run it again with --processor NAME"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(
-            f"{path} holds no report of a finished run; give the folder that `edgelearn run --out` wrote"
-        ) from None
-    if contract != CONTRACT:
-        raise UserError(
-            f"{path} cannot be priced: it is of contract {contract}, this program of {CONTRACT}; run it again"
+            f"{path} cannot be priced: it is of contract {contract}, this program of {kind.contract}; run it again"
         )
     _check_activity(path, spec, counters)
     return spec, counters, accuracy

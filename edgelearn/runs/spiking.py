@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,34 +11,27 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.config import SpikingConfig
+from edgelearn.data.events import EVENT_SETS
+from edgelearn.data.open_source import stream_names
 from edgelearn.errors import UserError
 from edgelearn.files import read_arrays
 from edgelearn.network.spec import parse_net
+from edgelearn.reports.spiking import show
 from edgelearn.rules.catalog import find_rule
-from edgelearn.runs.checkpoint import (
-    CHECKPOINT_SECONDS,
-    WEIGHTS,
-    Interrupted,
-    digest,
-    finished,
-    leave,
-    noted_interrupts,
-    prepare,
-    save_checkpoint,
-    write_results,
-)
-from edgelearn.runs.kind import Result, accuracy_percent
-from edgelearn.runs.spiking_data import Shown, open_shown
-from edgelearn.spiking.learner import SpikingLearner
-from edgelearn.spiking.network import CONTRACT as SPIKING_CONTRACT
-from edgelearn.spiking.network import SpikingSpec, design
+from edgelearn.runs.checkpoint import WEIGHTS, Checkpoint, digest
+from edgelearn.runs.kind import Kind, Progress, Result, Studied, accuracy_percent, drive
+from edgelearn.runs.rates import DRY_NET, prices
+from edgelearn.runs.spiking_data import SpikingData, check_code, open_spiking_data
+from edgelearn.spiking.learner import Raster, SpikingLearner
+from edgelearn.spiking.network import CONTRACT, SpikingSpec, design
 from edgelearn.spiking.tables import STEP
-from edgelearn.spiking.training import BLOCK_BYTES, Samples, predict, train
-from hw_models.processor import Core
-from hw_models.spiking_cost import find_core, spiking_as_dict
+from edgelearn.spiking.training import BLOCK_BYTES, Samples, predict, training_blocks
+from hw_models.cost import Cost
+from hw_models.spiking_cost import find_core, price_spikes, spiking_as_dict
 
 DEFAULT_HIDDEN = 64
 DIGITS_ACTIVITY = 16.0  # input spikes of a step for which `design` draws its weights
+OF_THE_GRAPH = ("net", "neuron", "reset", "threshold", "leak", "delay")  # settings that a NIR graph brings
 COUNTED = (  # of a population, per sample
     "spikes",
     "synaptic_operations",
@@ -49,43 +41,16 @@ COUNTED = (  # of a population, per sample
     "weight_write",
     "feedback_read",
 )
-OF_THE_GRAPH = ("net", "neuron", "reset", "threshold", "leak", "delay")  # settings that a NIR graph brings
+CUT = ("saturations", "membrane_saturations", "trace_saturations")
+COLUMNS = {  # of a study, and the counter of each
+    "weight_reads": "weight_read",
+    "weight_writes": "weight_write",
+    "feedback_reads": "feedback_read",
+    "events": "spikes",
+}
 
 
-@dataclass
-class SpikingProgress:
-    """Where a run stands: epochs done, samples of the next one, and the test accuracy after each epoch, percent."""
-
-    epoch: int = 0
-    position: int = 0
-    accuracies: list[float] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class SpikingRun:
-    """What a run gave.
-
-    Parameters
-    ----------
-    first, learner : before and after learning
-    """
-
-    report: Result
-    shown: Shown
-    first: SpikingLearner
-    learner: SpikingLearner
-
-    def plot(self, path: Path) -> None:
-        """Draw the first test sample and the weights before and after learning; see `plot_spiking`."""
-        from edgelearn.reports.plots.spiking import plot_spiking
-
-        data = self.shown
-        samples = data.test if len(data.test.labels) else data.train
-        learners = (self.first, self.learner)
-        plot_spiking(data.name, data.class_names, samples, data.presentation, learners, path)
-
-
-def network_of(config: SpikingConfig, shown: Shown) -> SpikingSpec:
+def network_of(config: SpikingConfig, data: SpikingData) -> SpikingSpec:
     """Derive the network of a configuration; initial weights are scaled so that what arrives fits the thresholds.
 
     Raises
@@ -93,19 +58,19 @@ def network_of(config: SpikingConfig, shown: Shown) -> SpikingSpec:
     UserError
         "net ... does not fit ..." and those of `design`
     """
-    n_in, n_out = shown.train.n_inputs, len(shown.class_names)
+    n_in, n_out = data.train.n_inputs, len(data.class_names)
     sizes = parse_net(config.net) if config.net is not None else (n_in, DEFAULT_HIDDEN, n_out)
     if sizes[0] != n_in or sizes[-1] != n_out:
         example = "-".join(str(n) for n in (n_in, *sizes[1:-1], n_out))
         raise UserError(
-            f"net '{config.net}' does not fit {shown.name}: {n_in} inputs and {n_out} classes; try --net {example}"
+            f"net '{config.net}' does not fit {data.name}: {n_in} inputs and {n_out} classes; try --net {example}"
         )
     if len(sizes) == 2:
         for name in ("threshold", "refractory", "hidden_shift"):
             if getattr(config, name) is not None:
                 raise UserError(f"{name} is of hidden neurons, and net '{config.net}' has none; leave it out")
-    spec = design(sizes, config.rule, config.bits, config.rounding or "stochastic", config.seed, code=shown.code)
-    scale = min((DIGITS_ACTIVITY / max(_activity(shown), 0.01)) ** 0.5, 4.0)
+    spec = design(sizes, config.rule, config.bits, config.rounding or "stochastic", config.seed, code=data.code)
+    scale = min((DIGITS_ACTIVITY / max(_activity(data), 0.01)) ** 0.5, 4.0)
     last = len(spec.synapses) - 1
     given = {"model": config.neuron, "reset": config.reset, "leak": config.leak, "gate_on": config.gate_on}
     of_hidden = {"threshold": config.threshold, "refractory": config.refractory}
@@ -116,7 +81,7 @@ def network_of(config: SpikingConfig, shown: Shown) -> SpikingSpec:
         "delays": [config.delay or 1] * (last + 1),
         "neurons": neurons,
     }
-    return design(sizes, config.rule, config.bits, spec.rounding, config.seed, code=shown.code, **changes)
+    return design(sizes, config.rule, config.bits, spec.rounding, config.seed, code=data.code, **changes)
 
 
 def _changed(one: Any, given: dict[str, Any]) -> Any:
@@ -130,33 +95,33 @@ def _shifts(config: SpikingConfig, spec: SpikingSpec) -> list[int]:
     return [*shifts, output if config.output_shift is None else config.output_shift]
 
 
-def _activity(shown: Shown) -> float:
+def _activity(data: SpikingData) -> float:
     """Return input spikes of a step, of the first samples."""
-    steps = shown.presentation.steps
-    few = max(1, min(50, BLOCK_BYTES // (steps * shown.train.n_inputs)))
-    first = np.arange(min(few, len(shown.train.labels)))
-    return float(shown.train.spikes(first, steps, np.random.default_rng(0)).sum(2).mean())
+    steps = data.presentation.steps
+    few = max(1, min(50, BLOCK_BYTES // (steps * data.train.n_inputs)))
+    first = np.arange(min(few, len(data.train.labels)))
+    return float(data.train.spikes(first, steps, np.random.default_rng(0)).sum(2).mean())
 
 
-def start_learner(config: SpikingConfig, shown: Shown) -> tuple[SpikingLearner, tuple[str, ...]]:
+def start_learner(config: SpikingConfig, data: SpikingData) -> tuple[SpikingLearner, tuple[str, ...]]:
     """Return the learner that a run starts with, drawn anew or from the NIR graph of `start`, and what that has lost.
 
     How a graph learns (rounding, gates, refractory steps, shifts) is as in its side file or as settings say.
     """
     if config.start is None:
-        return SpikingLearner(network_of(config, shown)), ()
+        return SpikingLearner(network_of(config, data)), ()
     from edgelearn.spiking.nir_graph import import_nir
 
     for name in OF_THE_GRAPH:
         if getattr(config, name) is not None:
             raise UserError(f"{name} is in the graph {config.start}; leave it out")
-    found = import_nir(Path(config.start), True, config.bits, shown.step_s, config.rule, config.seed)
+    found = import_nir(Path(config.start), True, config.bits, data.step_s, config.rule, config.seed)
     learner, spec = found.learner, found.learner.spec
-    ends = (shown.train.n_inputs, len(shown.class_names))
+    ends = (data.train.n_inputs, len(data.class_names))
     if (spec.sizes[0], spec.sizes[-1]) != ends:
         raise UserError(
             f"{config.start} has {spec.sizes[0]} inputs and {spec.sizes[-1]} outputs; "
-            f"{shown.name} has {ends[0]} inputs and {ends[1]} classes"
+            f"{data.name} has {ends[0]} inputs and {ends[1]} classes"
         )
     for name, given, own in (
         ("rule", find_rule(config.rule).name, spec.rule.name),
@@ -174,147 +139,134 @@ def start_learner(config: SpikingConfig, shown: Shown) -> tuple[SpikingLearner, 
     return changed, found.losses
 
 
-def run_spiking(
-    config: SpikingConfig,
-    out: Path | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    on_progress: Callable[[SpikingProgress, int], None] = lambda progress, n_train: None,
-) -> SpikingRun:
-    """Learn a data set as spikes and report what it cost.
+@dataclass
+class Place:
+    """Where a run stands: epochs done, samples of the next one, and the test accuracy after each epoch, percent."""
 
-    Parameters
+    epoch: int = 0
+    position: int = 0
+    accuracies: list[float] = field(default_factory=list)
+
+
+class SpikingWork:
+    """A spiking network that learns in epochs, tested after each; the `Work` of this kind.
+
+    Attributes
     ----------
-    out : folder for report.json, config.toml, weights.npz, and the checkpoint of an interrupted run
-    resume : continue from the checkpoint in `out`; the result is the same as that of an uninterrupted run
-    overwrite : replace the results of another configuration in `out`
-    on_progress : called after every block with the progress and the number of training samples
-
-    Raises
-    ------
-    UserError
-        For anything the user can mend.
-    Interrupted
-        After Ctrl-C, when the checkpoint is written.
+    first, learner : before and after learning
+    inferred : the learner that is tested, with counters of its own
     """
-    core = find_core(config.processor)
-    content = finished(out, config) if out is not None and resume else None
-    shown = open_shown(config)
-    first, losses = start_learner(config, shown)
-    learner = first.copy()
-    if content is not None and out is not None:
-        words, note = read_arrays(out / WEIGHTS)
-        learner.weights[:], learner.feedback[:] = words["weights"], words["feedback"]
-        learner.net[STEP] = note["step"]
-        return SpikingRun(Result(content), shown, first, learner)
-    identity = {
-        "contract": SPIKING_CONTRACT,
-        "samples": _digest(shown.train, shown.test),
-        "network": digest(first.table, first.net, first.weights, first.feedback),
-    }
-    progress = SpikingProgress()
-    inferred = learner.copy()
-    checkpoint = prepare(out, config, identity, resume, overwrite) if out is not None else None
-    if checkpoint is not None:
-        learner.restore(checkpoint[0])
-        inferred.counters[:] = checkpoint[0]["inference_counters"]
-        progress = SpikingProgress(**checkpoint[1]["progress"])
-    n_train, started_at = len(shown.train.labels), time.monotonic()
-    saved_at = started_at
 
-    def test() -> None:
-        counters = inferred.counters.copy()
-        inferred.restore(learner.state())
-        inferred.counters[:] = counters
-        if len(shown.test.labels):
-            right = predict(inferred, shown.test, shown.presentation) == shown.test.labels
-            progress.accuracies.append(round(100 * float(right.mean()), 4))
+    live = False
 
-    def state() -> dict[str, np.ndarray]:
-        return learner.state() | {"inference_counters": inferred.counters}
+    def __init__(self, config: SpikingConfig) -> None:
+        self.config, self.core = config, find_core(config.processor)
+        self.data = open_spiking_data(config)
+        self.first, self._losses = start_learner(config, self.data)
+        self.learner, self.inferred = self.first.copy(), self.first.copy()
+        self.place = Place()
+        self._n_train = len(self.data.train.labels)
 
-    with noted_interrupts() as interrupts:
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        first = self.first
+        return {
+            "contract": CONTRACT,
+            "samples": _digest(self.data.train, self.data.test),
+            "network": digest(first.table, first.net, first.weights, first.feedback),
+        }
 
-        def after_block(epoch: int, position: int) -> None:
-            nonlocal saved_at
-            progress.epoch, progress.position = epoch, position
-            if position == n_train:
-                test()
-                progress.epoch, progress.position = epoch + 1, 0
-            on_progress(progress, n_train)
-            note = identity | {"progress": asdict(progress)}
-            now = time.monotonic()
-            if interrupts:
-                raise Interrupted(leave(out, config, state, note, now - started_at))
-            if out is not None and now - saved_at > CHECKPOINT_SECONDS:
-                save_checkpoint(out, config, state(), note)
-                saved_at = now
+    def chunks(self) -> Iterator[Raster | None]:
+        """Yield the samples that are left, in blocks; None is a test without learning, of a run without epochs."""
+        if self.config.epochs == 0 and not self.place.accuracies:
+            yield None
+        done = (self.place.epoch, self.place.position)
+        presentation, config = self.data.presentation, self.config
+        yield from training_blocks(self.data.train, presentation, config.epochs, config.seed, done)
 
-        if config.epochs == 0:
-            test()
-            if interrupts:
-                raise Interrupted(None)
-        done = (progress.epoch, progress.position)
-        train(learner, shown.train, shown.presentation, config.epochs, config.seed, done, after_block)
-    report = _report(config, shown, learner, inferred, progress, core, (*shown.notes, *losses))
-    if out is not None:
+    def advance(self, chunk: Raster | None) -> None:
+        if chunk is None:
+            self._test()
+            return
+        self.learner.advance(chunk)
+        self.place.position += chunk.steps // self.data.presentation.steps
+        if self.place.position == self._n_train:
+            self._test()
+            self.place.epoch, self.place.position = self.place.epoch + 1, 0
+
+    def _test(self) -> None:
+        counters = self.inferred.counters.copy()
+        self.inferred.restore(self.learner.state())
+        self.inferred.counters[:] = counters
+        right = predict(self.inferred, self.data.test, self.data.presentation) == self.data.test.labels
+        self.place.accuracies.append(round(100 * float(right.mean()), 4))
+
+    def progress(self) -> Progress:
+        place, epochs = self.place, self.config.epochs
+        text = f"epoch {min(place.epoch + 1, epochs)}"
+        if place.accuracies:
+            text += f"  test accuracy {place.accuracies[-1]:.1f} %"
+        return Progress(place.epoch * self._n_train + place.position, epochs * self._n_train, text)
+
+    def state(self) -> dict[str, np.ndarray]:
+        return self.learner.state() | {"inference_counters": self.inferred.counters}
+
+    def note(self) -> dict[str, Any]:
+        return {"progress": asdict(self.place)}
+
+    def restore(self, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
+        self.learner.restore(arrays)
+        self.inferred.counters[:] = arrays["inference_counters"]
+        self.place = Place(**note["progress"])
+
+    def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        learner, spec = self.learner, self.learner.spec
         words = {"weights": learner.weights, "feedback": learner.feedback}
-        note = {"net": list(learner.spec.sizes), "bits": learner.spec.bits, "step": int(learner.net[STEP])}
-        write_results(out, words, note, report.to_json())
-    return SpikingRun(report, shown, first, learner)
+        return words, {"net": list(spec.sizes), "bits": spec.bits, "step": int(learner.net[STEP])}
+
+    def content(self) -> dict[str, Any]:
+        """Return what report.json holds."""
+        data, learner, inferred, accuracies = self.data, self.learner, self.inferred, self.place.accuracies
+        spec, steps = learner.spec, data.presentation.steps
+        learned, tested = (one.counted("steps") // steps for one in (learner, inferred))
+        result = {
+            "accuracy": accuracies[-1] / 100 if accuracies else None,
+            "test_accuracy_percent_by_epoch": accuracies,
+            "samples_learned": learned,
+        }
+        return {
+            "edgelearn": __version__,
+            "contract": CONTRACT,
+            "config": self.config.model_dump(mode="json"),
+            "data": {
+                "name": data.name,
+                "source": data.source,
+                "code": data.code,
+                "inputs": data.train.n_inputs,
+                "classes": list(data.class_names),
+                "train_samples": self._n_train,
+                "test_samples": len(data.test.labels),
+            },
+            "network": spec.as_dict(),
+            "presentation": asdict(data.presentation),
+            "result": result,
+            "accuracy_percent": accuracy_percent(result),
+            "notes": [*data.notes, *self._losses],
+            "populations": by_population(learner if learned else inferred, steps),
+            "cost": spiking_as_dict(
+                (learner.counts(), learned) if learned else None,
+                (inferred.counts(), tested) if tested else None,
+                {"training": spec.held_bits(), "inference": spec.held_bits(learning=False)},
+                self.core,
+            ),
+            "counters": {"learning": learner.counters_by_name(), "inference": inferred.counters_by_name()},
+        }
 
 
 def _digest(*parts: Samples) -> str:
     """Return what tells samples from others."""
     arrays = [value for part in parts for value in vars(part).values() if isinstance(value, np.ndarray)]
     return digest(*arrays)
-
-
-def _report(
-    config: SpikingConfig,
-    shown: Shown,
-    learner: SpikingLearner,
-    inferred: SpikingLearner,
-    progress: SpikingProgress,
-    core: Core,
-    notes: tuple[str, ...],
-) -> Result:
-    spec, steps = learner.spec, shown.presentation.steps
-    learned, tested = (one.counted("steps") // steps for one in (learner, inferred))
-    cost = spiking_as_dict(
-        (learner.counts(), learned) if learned else None,
-        (inferred.counts(), tested) if tested else None,
-        {"training": spec.held_bits(), "inference": spec.held_bits(learning=False)},
-        core,
-    )
-    result = {
-        "accuracy": progress.accuracies[-1] / 100 if progress.accuracies else None,
-        "test_accuracy_percent_by_epoch": progress.accuracies,
-        "samples_learned": learned,
-    }
-    content = {
-        "edgelearn": __version__,
-        "contract": SPIKING_CONTRACT,
-        "config": config.model_dump(mode="json"),
-        "data": {
-            "name": shown.name,
-            "source": shown.source,
-            "code": shown.code,
-            "inputs": shown.train.n_inputs,
-            "classes": list(shown.class_names),
-            "train_samples": len(shown.train.labels),
-            "test_samples": len(shown.test.labels),
-        },
-        "network": spec.as_dict(),
-        "presentation": asdict(shown.presentation),
-        "result": result,
-        "accuracy_percent": accuracy_percent(result),
-        "notes": list(notes),
-        "populations": by_population(learner if learned else inferred, steps),
-        "cost": cost,
-        "counters": {"learning": learner.counters_by_name(), "inference": inferred.counters_by_name()},
-    }
-    return Result(content)
 
 
 def by_population(learner: SpikingLearner, steps: int) -> list[dict[str, Any]]:
@@ -326,7 +278,121 @@ def by_population(learner: SpikingLearner, steps: int) -> list[dict[str, Any]]:
         for name in COUNTED:
             row[name] = round(learner.counted(name, p) / samples, 4)
         row["spikes_of_a_neuron_percent"] = round(100 * row["spikes"] / size / steps, 4)
-        for name in ("saturations", "membrane_saturations", "trace_saturations"):
+        for name in CUT:
             row[name] = learner.counted(name, p)
         rows.append(row)
     return rows
+
+
+@dataclass(frozen=True)
+class SpikingOutcome:
+    """The result of a run, with what it was learned from and the learner before and after."""
+
+    result: Result
+    data: SpikingData
+    first: SpikingLearner
+    learner: SpikingLearner
+
+    def plot(self, path: Path) -> None:
+        """Draw the first test sample and the weights before and after learning; see `plot_spiking`."""
+        from edgelearn.reports.plots.spiking import plot_spiking
+
+        data, learners = self.data, (self.first, self.learner)
+        plot_spiking(data.name, data.class_names, data.test, data.presentation, learners, path)
+
+
+def open_work(config: SpikingConfig, checkpoint: Checkpoint | None = None) -> SpikingWork:
+    """Open the data of a configuration and the network that it starts with."""
+    return SpikingWork(config)
+
+
+def run(
+    config: SpikingConfig,
+    out: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_progress: Callable[[SpikingWork], None] = lambda work: None,
+) -> SpikingOutcome:
+    """Learn a data set as spikes and report what it cost; see `drive`."""
+    work = SpikingWork(config)
+    result = drive(KIND, config, out, resume, overwrite, on_progress, lambda config, checkpoint: work)
+    learner = work.learner
+    if out is not None:  # a finished run was not run again
+        words, note = read_arrays(out / WEIGHTS)
+        learner.weights[:], learner.feedback[:] = words["weights"], words["feedback"]
+        learner.net[STEP] = note["step"]
+    return SpikingOutcome(result, work.data, work.first, learner)
+
+
+def layer_rates(config: SpikingConfig) -> list[int]:
+    """Return the learning shift of each layer, of some network where the settings name none."""
+    check_code(config)
+    sizes = DRY_NET if config.net is None else parse_net(config.net)
+    rounding = config.rounding or "stochastic"
+    spec = design(sizes, config.rule, config.bits, rounding, config.seed, code=config.code or "rate")
+    shifts = _shifts(config, spec)
+    design(sizes, config.rule, config.bits, rounding, config.seed, shifts=shifts)
+    return shifts
+
+
+def record_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a study keeps of a report."""
+    parts = {name: content["cost"][part] for name, part in (("learning", "training"), ("inference", "inference"))}
+    parts = {name: part for name, part in parts.items() if part is not None}
+    held = {name: part["memory_bits"] for name, part in parts.items()}
+    return {
+        "accuracy_percent": content["accuracy_percent"],
+        "samples_learned": content["result"]["samples_learned"],
+        "sizes": list(content["network"]["sizes"]),
+        "stored_bits": sum(held.get("learning", held.get("inference", {})).values()),
+        "buffered_bits": None,
+        "held": held,
+        "samples": {name: part["samples"] for name, part in parts.items()},
+        "counters": {name: content["counters"][name] for name in parts},
+    }
+
+
+def price_record(config: SpikingConfig, record: Mapping[str, Any], processor: str) -> tuple[Cost | None, Cost | None]:
+    """Return the cost of a learned sample and of an inference, from the record of a study."""
+    core = find_core(processor)
+
+    def priced(part: str) -> Cost | None:
+        if part not in record["counters"]:
+            return None
+        counts = {name: np.array(counts[1:]) for name, counts in record["counters"][part].items()}
+        return price_spikes(counts, record["samples"][part], record["held"][part], core)
+
+    return priced("learning"), priced("inference")
+
+
+def compared(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results of a report that runs are compared in."""
+    rows = content["populations"]
+    found = {"samples_learned": content["result"]["samples_learned"]}
+    names = ("spikes", "synaptic_operations", "neuron_updates", "weight_read", "weight_write", "feedback_read")
+    found |= {name: round(sum(row[name] for row in rows), 4) for name in names}
+    found |= {name: sum(row[name] for row in rows) for name in CUT}
+    for part in ("training", "inference"):
+        found |= prices(part, content["cost"][part] or {})
+    return found
+
+
+KIND = Kind(
+    settings=SpikingConfig,
+    title="a spiking network",
+    contract=CONTRACT,
+    open=open_work,
+    show=show,
+    studied=Studied(
+        rates=("hidden_shift", "output_shift"),
+        layer_rates=layer_rates,
+        count_samples=lambda config: len(open_spiking_data(config).train.labels),
+        data_names=lambda: [*stream_names(), *EVENT_SETS],
+        find_processor=find_core,
+        record=record_of,
+        price=price_record,
+        compared=compared,
+        counters=COLUMNS,
+        not_columns=("spiking", "processor"),
+    ),
+)

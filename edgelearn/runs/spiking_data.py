@@ -1,4 +1,4 @@
-"""What a spiking network is shown: a data set in a code, windows of a sensor, or address events."""
+"""Data of spiking networks: a data set in a code, windows of a sensor stream, or address events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FEWEST_RECORDINGS, STRETCHES = 5, 20  # recordings that are held out whole, or p
 
 
 @dataclass(frozen=True)
-class Shown:
+class SpikingData:
     """Samples to learn and to test, and how each is shown.
 
     Parameters
@@ -43,7 +43,7 @@ class Shown:
     notes: tuple[str, ...] = ()
 
 
-def open_shown(config: SpikingConfig) -> Shown:
+def open_spiking_data(config: SpikingConfig) -> SpikingData:
     """Open what a configuration names: an event set, windows of a sensor stream, or a data set of values.
 
     Raises
@@ -71,7 +71,7 @@ def check_code(config: SpikingConfig) -> None:
         raise unknown("code", config.code, (*CODES, "events"))
 
 
-def _opened(config: SpikingConfig) -> Shown:
+def _opened(config: SpikingConfig) -> SpikingData:
     if is_event_data(config.data):
         return _events(config)
     if config.code == "events":
@@ -91,7 +91,7 @@ def _opened(config: SpikingConfig) -> Shown:
     train, test = (np.clip((x - low) / scale, 0.0, 1.0) for x in (data.train_x, data.test_x))
     code = config.code or "rate"
     samples = ValueSamples(train, data.train_y, code), ValueSamples(test, data.test_y, code)
-    return Shown(data.name, data.source, code, data.class_names, *samples, _presentation(config, code, STEPS))
+    return SpikingData(data.name, data.source, code, data.class_names, *samples, _presentation(config, code, STEPS))
 
 
 def _presentation(config: SpikingConfig, code: str, steps: int) -> Presentation:
@@ -110,7 +110,7 @@ def _presentation(config: SpikingConfig, code: str, steps: int) -> Presentation:
     return Presentation(steps, first, config.label_period or period)
 
 
-def _events(config: SpikingConfig) -> Shown:
+def _events(config: SpikingConfig) -> SpikingData:
     for name in ("window", "stride", "delta", "classes", "label_column", "validation_fraction"):
         if getattr(config, name) is not None:
             raise UserError(f"{name} is not for address events; leave it out")
@@ -125,7 +125,9 @@ def _events(config: SpikingConfig) -> Shown:
     n, late = len(events.labels), float((events.t >= shown.steps * step_us).mean()) if len(events.t) else 0.0
     notes = (f"{100 * late:.2g} % of the events come after the {shown.steps} steps that are shown",) if late else ()
     train, test = (_event_samples(events, step_us, *ends) for ends in ((0, events.n_train), (events.n_train, n)))
-    return Shown(events.name, events.source, "events", events.class_names, train, test, shown, step_us / 1e6, notes)
+    return SpikingData(
+        events.name, events.source, "events", events.class_names, train, test, shown, step_us / 1e6, notes
+    )
 
 
 def _event_samples(events: EventSet, step_us: float, start: int, end: int) -> EventSamples:
@@ -133,7 +135,7 @@ def _event_samples(events: EventSet, step_us: float, start: int, end: int) -> Ev
     return EventSamples(events.t, events.inputs, offset, labels, events.n_inputs, step_us)
 
 
-def _windows(config: SpikingConfig) -> Shown:
+def _windows(config: SpikingConfig) -> SpikingData:
     """Cut a stream into windows; whole recordings, or stretches of one, are held out to test."""
     if config.classes is not None:
         raise UserError("classes is not for windows of a stream; leave it out")
@@ -149,12 +151,12 @@ def _windows(config: SpikingConfig) -> Shown:
         series = SeriesSamples(*train, threshold), SeriesSamples(*test, threshold)
         if config.steps is not None and config.steps > window:
             raise UserError(f"steps is {config.steps}; a window has {window} samples, each of them a step")
-        return Shown(config.data, source, "delta", names, *series, _presentation(config, "delta", window))
+        return SpikingData(config.data, source, "delta", names, *series, _presentation(config, "delta", window))
     low, high = train[0].min((0, 1)), train[0].max((0, 1))
     scale = np.where(high > low, high - low, 1.0)
     code = config.code or "rate"
     values = [ValueSamples(np.clip((x - low) / scale, 0.0, 1.0).reshape(len(x), -1), y, code) for x, y in (train, test)]
-    return Shown(config.data, source, code, names, values[0], values[1], _presentation(config, code, STEPS))
+    return SpikingData(config.data, source, code, names, values[0], values[1], _presentation(config, code, STEPS))
 
 
 Windows = tuple[np.ndarray, np.ndarray]

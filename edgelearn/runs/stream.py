@@ -1,12 +1,10 @@
-"""stream(config) -> Result: a source, its front end, a learner on a device in time, and what is scored."""
+"""Runs on a stream: learn it sample by sample, and report scores, cost and whether the device keeps up."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,610 +13,110 @@ import numpy as np
 from edgelearn import __version__
 from edgelearn.config import StreamConfig
 from edgelearn.data.lines import LineSource
-from edgelearn.data.open_source import open_source
+from edgelearn.data.open_source import open_source, stream_names
 from edgelearn.data.reader import Roles
 from edgelearn.data.recordings import Limited
-from edgelearn.data.source import UNLABELLED, Block, Source
+from edgelearn.data.source import Block, Source
 from edgelearn.errors import UserError
-from edgelearn.network.device import FARTHEST_TICK, TICKS_PER_CYCLE, Device, device
+from edgelearn.network.device import TICKS_PER_CYCLE
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.learner import Learner
-from edgelearn.network.spec import NetworkSpec, parse_net
-from edgelearn.runs.checkpoint import (
-    CHECKPOINT_SECONDS,
-    CONTRACT,
-    Interrupted,
-    digest,
-    finished,
-    leave,
-    noted_interrupts,
-    prepare,
-    save_checkpoint,
-    write_results,
-)
-from edgelearn.runs.kind import Result, accuracy_percent
-from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
-from edgelearn.streaming.drift import Detector, Recovery
-from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
-from edgelearn.streaming.prequential import Prequential
-from edgelearn.units import battery_joules, quantity, six_digits
+from edgelearn.network.spec import CONTRACT
+from edgelearn.reports.stream import show
+from edgelearn.runs import rates
+from edgelearn.runs.checkpoint import Checkpoint
+from edgelearn.runs.kind import Kind, Progress, Result, Studied, accuracy_percent, drive, percent
+from edgelearn.runs.rates import activity_as_dict, network_as_dict
+from edgelearn.runs.session import RowsDone, StreamSession, front_end_of
+from edgelearn.units import six_digits
 from hw_models.compare.rules import as_dict, cost_of_rule
-from hw_models.engine.schedule import assume
-from hw_models.processor import AnyProcessor, find_processor
-from hw_models.unit_costs import UnitCosts, unit_costs
+from hw_models.processor import find_processor
 
-DENSE_SAMPLE = 2**30  # units of energy in a sample of full activity: fine enough, and years of samples fit 64 bits
 SECONDS_PER_DAY = 86_400.0
-LABEL_DRAWS = 4096  # rows whose labels are kept or hidden by one seed
+OnRows = Callable[["StreamWork", RowsDone], None]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RowsDone:
-    """What became of consecutive rows, for whoever wants to see them one by one.
-
-    Parameters
-    ----------
-    samples : int64[n], number of the sample that ended each row
-    times : float64[n], seconds, NaN where unknown
-    labels, predictions : int64[n], -1 for none
-    statuses : uint8[n], see `edgelearn.network.kernels.tables`
-    scores : uint8[n, n_outputs], 255 is 1.0; uint8[0, 0] where not asked for
-    lines : int64[n], line of the input that ended each row; int64[0] where the source has no lines
-    late : uint8[n], what became of the row whose label came with each, 0 where none came
-    """
-
-    samples: np.ndarray
-    times: np.ndarray
-    labels: np.ndarray
-    predictions: np.ndarray
-    statuses: np.ndarray
-    scores: np.ndarray
-    lines: np.ndarray
-    late: np.ndarray
-
-
-@dataclass(frozen=True)
-class Timing:
-    """The device in time, in numbers.
+class StreamWork(StreamSession):
+    """A stream that is learned block by block; the `Work` of this kind.
 
     Parameters
     ----------
-    rate_hz : samples a second, None where only time stamps tell, or nobody
-    timed : whether arrivals are known
-    deadline_s : None where nothing is late
-    budget_uw : power that learning may take, None for any
-    joules : of the battery
-    """
-
-    rate_hz: float | None
-    timed: bool
-    deadline_s: float | None
-    budget_uw: float | None
-    joules: float
-
-
-class StreamRun:
-    """Everything that moves while a stream is learned.
-
-    Parameters
-    ----------
-    config : settings
-    source : where samples come from
-    scores : whether the outputs of each row are wanted, for `RowsDone`
-    """
-
-    def __init__(self, config: StreamConfig, source: Source, scores: bool = False) -> None:
-        self.config, self.source, self._scores = config, source, scores
-        self.front_end = FrontEnd(front_end_of(config, len(source.channels)))
-        self.spec = network_of(config, self.front_end.spec, source)
-        self.processor: AnyProcessor = find_processor(config.processor)
-        self.processor.price(self.spec, assume(self.spec))  # a network that does not fit is refused before it learns
-        self.rates: UnitCosts = unit_costs(self.spec, self.processor)
-        self.timing = _timing(config, source)
-        if config.energy_budget is not None and self.rates.energy_pj is None:
-            raise UserError(
-                f"setting 'energy_budget' needs the energy of a cycle, and {self.processor.name} has no sourced one; "
-                "give energy_per_cycle in a processor file of your own"
-            )
-        self.energy_unit_pj = _energy_unit_pj(self.spec, self.rates)
-        self.device = self._device()
-        self.learner = Learner(self.spec, config.strict)
-        if source.n_samples is None:  # classes are met on the way
-            self.learner.set_live_outputs(1)
-        n_classes = self.spec.n_classes
-        self.score = Prequential(n_classes, config.fading, config.accuracy_window, config.warm_up)
-        points = source.drift_points
-        concepts = getattr(source, "concepts", None)
-        self.recovery = Recovery(points, config.accuracy_window, fading=config.fading, concepts=concepts)
-        self.detector = Detector(config.detector, points, config.seed)
-        self.n_samples = self.n_rows = 0
-        self.last_time = np.nan
-        self._clock: list[float] | None = None  # first and last time of the source, and how far recordings were moved
-        self.counts = dict.fromkeys(("events", "learned", "late", *_GATES), 0)
-        self.told = 0
-        self._energy_given = 0.0  # units of the budget handed out so far
-        self._delay, n_inputs = config.label_delay, self.front_end.spec.n_inputs
-        self._waiting: dict[str, np.ndarray] = {  # rows whose label has not come yet, oldest first
-            "levels": np.zeros((0, n_inputs), np.int8 if config.encoder == "signed" else np.uint8),
-            "labels": np.zeros(0, np.int64),
-            "dropped": np.zeros(0, np.uint8),
-        }
-        self._last: Block | None = None
-
-    def _device(self) -> Device:
-        timing, n_layers = self.timing, len(self.spec.layers)
-        prices = np.zeros((2, 2, n_layers, len(t.COUNTERS)), np.int64)
-        prices[0] = np.rint(self.rates.cycles * TICKS_PER_CYCLE)
-        if self.rates.energy_pj is not None:
-            prices[1] = np.rint(self.rates.energy_pj / self.energy_unit_pj)
-        deadline = None
-        if timing.deadline_s is not None:
-            deadline = int(min(timing.deadline_s * self._ticks_per_second, FARTHEST_TICK))
-        cap = None if timing.budget_uw is None else int(min(self._budget_until(1.0), FARTHEST_TICK // 2))
-        queue = self.config.queue if timing.timed else None
-        return device(prices, queue, deadline, self.config.when_late == "skip-update", cap)
-
-    @property
-    def _ticks_per_second(self) -> float:
-        return self.rates.clock_hz * TICKS_PER_CYCLE
-
-    def _budget_until(self, seconds: Any) -> Any:
-        """Return the energy, in units, that learning may have taken after so many seconds; 1 uW is 1e6 pJ/s."""
-        return np.floor((self.timing.budget_uw or 0.0) * 1e6 / self.energy_unit_pj * seconds)
-
-    def take(self, block: Block) -> RowsDone:
-        """Learn the samples of a block; blocks may be cut anywhere."""
-        rows = self.front_end.rows(block.x, block.segment)
-        ends, n = rows.ends, len(rows.ends)
-        samples, labels, times = self.n_samples + ends, block.y[ends], self._times(block)[ends]
-        told = np.where(self._is_told(n), labels, UNLABELLED)
-        n_waiting = len(self._waiting["labels"])
-        levels = np.concatenate([self._waiting["levels"], rows.levels])
-        all_told = np.concatenate([self._waiting["labels"], told])
-        dropped = np.concatenate([self._waiting["dropped"], np.zeros(n, np.uint8)])
-        steps, row_of_step = self._steps(n, n_waiting, all_told)
-        late = steps[:, t.KIND] == t.LEARN_LATE
-        outcome = self.learner.run_steps(
-            levels, steps, self._at(times, row_of_step, late), dropped, scores=self._scores
-        )
-        predictions, statuses = outcome.predictions[~late], outcome.statuses[~late]
-        if self._delay:
-            keep = slice(max(len(levels) - self._delay, 0), None)
-            self._waiting = {"levels": levels[keep], "labels": all_told[keep], "dropped": dropped[keep]}
-
-        events = np.count_nonzero(rows.levels, axis=1)
-        learned = np.bincount(row_of_step, outcome.statuses & t.LEARNED != 0, n).astype(np.int64)
-        energies = np.zeros(n, np.int64)
-        np.add.at(energies, row_of_step, outcome.energies)
-        lost = (statuses & t.DROPPED != 0).astype(np.int64)
-        extra = {"events": events, "updates": learned, "energy": energies, "dropped": lost}
-        scored = self.score.update(predictions, labels, extra, samples, times)
-        self.recovery.update(scored.positions, scored.errors)
-        self.detector.update(scored.positions, scored.errors)
-        self.counts["events"] += int(events.sum())
-        self.counts["learned"] += int(learned.sum())
-        for name, bit in {"late": t.LATE, **_GATES}.items():
-            self.counts[name] += int(np.count_nonzero(outcome.statuses & bit))
-        self.told += int(np.count_nonzero(told >= 0))
-        self.n_samples += len(block)
-        self.n_rows += n
-        self._last = block
-        scores = outcome.scores[~late] if self._scores else outcome.scores
-        numbers = getattr(self.source, "numbers", np.zeros(0, np.int64))
-        lines = numbers[ends] if len(numbers) == len(block) else numbers[:0]
-        with_label = np.zeros(n, np.uint8)
-        with_label[row_of_step[late]] = outcome.statuses[late]
-        return RowsDone(samples, times, labels, predictions, statuses, scores, lines, with_label)
-
-    def _is_told(self, n: int) -> np.ndarray:
-        """Return for the next n rows whether their label is told; row by row a function of the seed."""
-        if self.config.label_fraction == 1:
-            return np.ones(n, bool)
-        first, last = self.n_rows // LABEL_DRAWS, (self.n_rows + n) // LABEL_DRAWS
-        draws = [np.random.default_rng([self.config.seed, 3, k]).random(LABEL_DRAWS) for k in range(first, last + 1)]
-        start = self.n_rows - first * LABEL_DRAWS
-        kept: np.ndarray = np.concatenate(draws)[start : start + n] < self.config.label_fraction
-        return kept
-
-    def _steps(self, n: int, n_waiting: int, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the steps of n new rows behind the waiting ones, and the new row with which each comes."""
-        new = n_waiting + np.arange(n)
-        predict = np.zeros((n, 3), np.int64)
-        predict[:, t.ROW] = new
-        predict[:, t.LABEL] = told[new] if self._delay == 0 else t.NO_LABEL
-        if self._delay == 0:
-            return predict, np.arange(n)
-        late = np.zeros((n, 3), np.int64)
-        late[:, t.ROW], late[:, t.KIND] = new - self._delay, t.LEARN_LATE
-        late[:, t.LABEL] = np.where(new >= self._delay, told[np.maximum(new - self._delay, 0)], t.NO_LABEL)
-        both = np.stack([predict, late], axis=1).reshape(-1, 3)
-        comes = (both[:, t.KIND] != t.LEARN_LATE) | (both[:, t.LABEL] >= 0)
-        return both[comes], np.repeat(np.arange(n), 2)[comes]
-
-    def _times(self, block: Block) -> np.ndarray:
-        """Return seconds since the first sample: by the rate where there is one, else by the source's clock."""
-        if self.timing.rate_hz is not None:
-            times = (self.n_samples + np.arange(len(block))) / self.timing.rate_hz
-        else:
-            times = self._from_clock(block.t)
-        if len(times):
-            self.last_time = float(times[-1])
-        return np.asarray(times, np.float64)
-
-    def _from_clock(self, t: np.ndarray) -> np.ndarray:
-        """Return seconds since the first sample; a recording whose clock starts anew follows the one before at once."""
-        if not self.timing.timed or not len(t):
-            return t
-        if not np.isfinite(t).all():
-            raise UserError(f"{self.source.name} has samples without a time; give --sample-rate, or a time to each")
-        if self._clock is None:
-            self._clock = [float(t[0]), float(t[0]), 0.0]
-        first, last, behind = self._clock
-        back = np.maximum(np.concatenate([[last], t[:-1]]) - t, 0)
-        shifts = np.cumsum(np.concatenate([[behind], back]))[1:]  # added in one order, however blocks are cut
-        self._clock = [first, float(t[-1]), float(shifts[-1])]
-        return np.asarray(t - first + shifts, np.float64)
-
-    def _at(self, times: np.ndarray, row_of_step: np.ndarray, late: np.ndarray) -> Device:
-        """Return the device with the arrival of each step, and what each adds to the budget."""
-        if not self.timing.timed:
-            return self.device
-        if len(times) and times[-1] * self._ticks_per_second >= FARTHEST_TICK:
-            years = FARTHEST_TICK / self._ticks_per_second / 86_400 / 365.25
-            raise UserError(
-                f"{self.source.name} lasts longer than the {years:.2g} years that can be timed at "
-                f"{self.rates.clock_hz / 1e6:g} MHz; give a higher --sample-rate, or --limit"
-            )
-        arrivals = np.floor(times * self._ticks_per_second).astype(np.int64)[row_of_step]
-        credits = np.zeros(len(arrivals), np.int64)
-        if self.timing.budget_uw is not None:
-            given = self._budget_until(times)
-            cap = float(self.device.settings[t.BUDGET_CAP])
-            credits[~late] = np.minimum(np.diff(given, prepend=self._energy_given), cap).astype(np.int64)
-            self._energy_given = float(given[-1]) if len(given) else self._energy_given
-        return self.device._replace(arrivals=arrivals, credits=credits)
-
-    def save(self) -> dict[str, np.ndarray]:
-        """Return everything that changes, as plain arrays."""
-        parts: dict[str, dict[str, np.ndarray]] = {
-            "learner": self.learner.save(),
-            "front_end": self.front_end.save(),
-            "score": self.score.state(),
-            "recovery": self.recovery.state(),
-            "detector": self.detector.state(),
-            "waiting": self._waiting,
-            "device": {"clock": self.device.clock, "finishes": self.device.finishes},
-        }
-        return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
-
-    def note(self) -> dict[str, Any]:
-        """Return the plain values of a checkpoint."""
-        last = self._last
-        return {
-            "place": {
-                "n_samples": self.n_samples,
-                "n_rows": self.n_rows,
-                "told": self.told,
-                "clock": self._clock,
-                "last_time": self.last_time if np.isfinite(self.last_time) else None,
-                "energy_given": self._energy_given,
-            },
-            "counts": self.counts,
-            "source": self.source.state(),
-            "channels": list(self.source.channels),
-            "last": {"samples": len(last), "digest": digest(last.x, last.y)} if last is not None else None,
-        }
-
-    def restore(self, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
-        """Continue from `save` and `note`; the source was restored before.
-
-        Raises
-        ------
-        UserError
-            "... is not the stream ..." where the samples before the place differ
-        """
-        place = note["place"]
-        if note["channels"] != list(self.source.channels):
-            raise self._other_stream()
-        self._check_last(place["n_samples"], note["last"])
-
-        def part(name: str) -> dict[str, np.ndarray]:
-            return {key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")}
-
-        self.learner.restore(part("learner"))
-        self.front_end.restore(part("front_end"))
-        self.score.restore(part("score"))
-        self.recovery.restore(part("recovery"))
-        self.detector.restore(part("detector"))
-        self._waiting = part("waiting")
-        self.device.clock[:], self.device.finishes[:] = part("device")["clock"], part("device")["finishes"]
-        self.counts = dict(note["counts"])
-        self.n_samples, self.n_rows, self.told = place["n_samples"], place["n_rows"], place["told"]
-        self._clock = place["clock"]
-        self.last_time = np.nan if place["last_time"] is None else place["last_time"]
-        self._energy_given = place["energy_given"]
-
-    def _check_last(self, n_samples: int, last: dict[str, Any] | None) -> None:
-        if last is None or self.source.n_samples is None:  # what came live cannot be read again
-            return
-        wanted, x, y = last["samples"], [], []
-        for block in self.source.blocks(n_samples - wanted):
-            x.append(block.x[:wanted])
-            y.append(block.y[:wanted])
-            wanted -= len(x[-1])
-            if wanted == 0:
-                break
-        if wanted or digest(np.concatenate(x), np.concatenate(y)) != last["digest"]:
-            raise self._other_stream()
-
-    def _other_stream(self) -> UserError:
-        return UserError(
-            f"{self.source.name} is not the stream that the checkpoint was made with; start again with --overwrite"
-        )
-
-    def report(self) -> Result:
-        """Collect what there is to say so far."""
-        cost = as_dict([cost_of_rule(self.spec, self.learner.counters, self.processor)])
-        return Result(_content(self, cost))
-
-    @property
-    def waiting_labels(self) -> np.ndarray:
-        """Labels of rows that have not come yet, int64[at most label_delay], -1 for none."""
-        labels: np.ndarray = self._waiting["labels"]
-        return labels
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds of the stream so far: its samples at their rate, or its clock."""
-        if self.timing.rate_hz is not None:
-            return self.n_samples / self.timing.rate_hz
-        return 0.0 if np.isnan(self.last_time) else self.last_time
-
-    @cached_property
-    def period_s(self) -> float | None:
-        """Seconds from row to row, where a rate is known."""
-        rate = self.timing.rate_hz
-        return None if rate is None else self.config.stride / rate
-
-
-_GATES = {"gated": t.GATED, "over_budget": t.OVER_BUDGET, "waited": t.WAITED}
-
-
-def front_end_of(config: StreamConfig, n_channels: int) -> FrontEndSpec:
-    """Derive the front end of a configuration."""
-    return FrontEndSpec(
-        n_channels,
-        config.window,
-        config.stride,
-        config.features,
-        config.time_constant,
-        config.reach,
-        config.encoder,
-        config.input_bits,
-        config.input_threshold,
-        config.thresholds,
-        config.delta,
-    )
-
-
-def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) -> NetworkSpec:
-    """Derive the network behind a front end.
-
-    Raises
-    ------
-    UserError
-        "net ... does not fit ...", "hidden '...' cannot be read"
-    """
-    n_classes = source.n_classes
-    if n_classes < 2:
-        raise UserError(
-            f"{source.name} has labels of {n_classes} class(es) and a classifier needs 2; "
-            "name the labels with --label-column, or with the key 'label' of a description"
-        )
-    if config.net is not None:
-        sizes = parse_net(config.net)
-        outputs = (1, 2) if n_classes == 2 else (n_classes,)
-        if sizes[0] != front_end.n_inputs or sizes[-1] not in outputs:
-            example = "-".join(str(n) for n in (front_end.n_inputs, *(sizes[1:-1] or ()), n_classes))
-            raise UserError(
-                f"net '{config.net}' does not fit {source.name}: {front_end.n_inputs} inputs behind the encoder and "
-                f"{n_classes} classes; try --net {example}, or give --hidden alone"
-            )
-        return spec_of(config, sizes)
-    try:
-        hidden = tuple(int(part) for part in config.hidden.split("-"))
-    except ValueError:
-        hidden = (-1,)
-    if min(hidden) < 0 or (len(hidden) > 1 and min(hidden) < 1):
-        raise UserError(f"hidden '{config.hidden}' cannot be read; write 64, or 64-32, or 0 for no hidden layer")
-    return spec_of(config, (front_end.n_inputs, *(n for n in hidden if n), n_classes))
-
-
-def _timing(config: StreamConfig, source: Source) -> Timing:
-    """Read the settings that have units."""
-
-    def read(key: str, dimension: str) -> float | None:
-        text = getattr(config, key)
-        try:
-            return None if text is None else quantity(text, dimension)
-        except ValueError as error:
-            raise UserError(f"setting '{key}': {error}") from None
-
-    try:
-        joules = battery_joules(config.battery)
-    except ValueError as error:
-        raise UserError(f"setting 'battery': {error}") from None
-    own_rate, deadline_ns = read("sample_rate", "rate"), read("deadline", "time")
-    rate, budget = own_rate or source.rate_hz, read("energy_budget", "power")
-    clock = rate is not None or source.has_clock
-    deadline = None if deadline_ns is None else deadline_ns * 1e-9
-    if deadline is None and rate is not None:
-        deadline = config.stride / rate
-    for key in ("energy_budget", "deadline"):
-        if getattr(config, key) is not None and not clock:
-            raise UserError(f"setting '{key}' needs time, and {source.name} has none; give --sample-rate")
-    return Timing(rate, clock, deadline, budget, joules)
-
-
-def _energy_unit_pj(spec: NetworkSpec, found: UnitCosts) -> float:
-    """Return a unit that makes whole numbers of prices without losing digits."""
-    if found.energy_pj is None:
-        return 1.0
-    dense = assume(spec)
-    return float((found.energy_pj[0] * dense.table).sum()) / dense.n_samples / DENSE_SAMPLE
-
-
-def stream(
-    config: StreamConfig,
-    out: Path | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    on_progress: Callable[[StreamRun], None] = lambda run: None,
-    on_rows: Callable[[StreamRun, RowsDone], None] | None = None,
-    source: Source | None = None,
-) -> Result:
-    """Learn a stream sample by sample and report what it gave, what it cost, and whether the device keeps up.
-
-    Parameters
-    ----------
-    out : folder for report.json, config.toml, weights.npz, and the checkpoint of an interrupted run
-    resume : continue from the checkpoint in `out`; the result is the same as that of an uninterrupted run
-    overwrite : replace the results of another configuration in `out`
-    on_progress : called after every block
     on_rows : called with what became of the rows of every block
-    source : what to learn instead of `config.data`, `config.limit` and what else says where samples come from
-
-    Raises
-    ------
-    UserError
-        For anything the user can mend.
-    Interrupted
-        After Ctrl-C, when the checkpoint is written.
     """
-    content = finished(out, config) if out is not None and resume else None
-    if content is not None:
-        return Result(content)
-    if source is None:
-        source = open_config_source(config)
-    identity = {"contract": CONTRACT}
-    checkpoint = prepare(out, config, identity, True, overwrite) if out is not None and resume else None
-    if checkpoint is not None:  # before anything looks at the source: what came live tells its columns
-        source.restore(checkpoint[1]["source"])
-    run = StreamRun(config, source, scores=on_rows is not None)
-    if checkpoint is not None:
-        run.restore(*checkpoint)
-    elif out is not None:
-        prepare(out, config, identity, False, overwrite)
-    is_live = source.n_samples is None
-    started_at = saved_at = time.monotonic()
-    if is_live:
-        saved_at -= CHECKPOINT_SECONDS  # nobody knows when the next line comes: save what came first at once
-    with noted_interrupts() as interrupts:
-        blocks = source.blocks(0 if is_live else run.n_samples)
-        while True:
-            interrupts.waiting = is_live  # a live source may never give another block
-            try:
-                block = next(blocks, None)
-            except KeyboardInterrupt:
-                raise Interrupted(
-                    leave(out, config, run.save, identity | run.note(), time.monotonic() - started_at)
-                ) from None
-            finally:
-                interrupts.waiting = False
-            if block is None:
-                break
-            rows = run.take(block)
-            if on_rows is not None:
-                on_rows(run, rows)
-            on_progress(run)
-            now = time.monotonic()
-            if interrupts:
-                raise Interrupted(leave(out, config, run.save, identity | run.note(), now - started_at))
-            if out is not None and now - saved_at >= CHECKPOINT_SECONDS:
-                save_checkpoint(out, config, run.save(), identity | run.note())
-                saved_at = now
-        if run.n_samples == 0:
-            raise UserError(f"{source.name} has no samples that can be used{_first_reject(source)}")
-        if run.n_rows == 0:
+
+    identity: Mapping[str, Any] = {"contract": CONTRACT}
+
+    def __init__(self, config: StreamConfig, source: Source, on_rows: OnRows | None = None) -> None:
+        super().__init__(config, source, scores=on_rows is not None)
+        self._on_rows = on_rows
+
+    @property
+    def live(self) -> bool:
+        return self.source.n_samples is None
+
+    def chunks(self) -> Iterator[Block]:
+        """Yield blocks of samples; raise UserError where none of them could be used."""
+        yield from self.source.blocks(0 if self.live else self.n_samples)
+        if self.n_samples == 0:
+            reasons = [f": {reason}, {where}" for reason, where in self.source.rejects.first.items()]
+            raise UserError(f"{self.source.name} has no samples that can be used{''.join(reasons[:1])}")
+        if self.n_rows == 0:
             raise UserError(
-                f"no recording of {source.name} is as long as a window of {config.window} samples "
-                f"({run.n_samples:,} samples in all); give a smaller --window"
+                f"no recording of {self.source.name} is as long as a window of {self.config.window} samples "
+                f"({self.n_samples:,} samples in all); give a smaller --window"
             )
-        report = run.report()
-        if out is not None:
-            note = {"net": list(run.spec.sizes), "bits": config.bits}
-            write_results(out, run.learner.words(), note, report.to_json())
-    return report
+
+    def advance(self, chunk: Block) -> None:
+        rows = self.take(chunk)
+        if self._on_rows is not None:
+            self._on_rows(self, rows)
+
+    def progress(self) -> Progress:
+        known = [n for n in (self.config.limit, self.source.n_samples) if n is not None]
+        return Progress(self.n_samples, min(known, default=None))
+
+    def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        return self.learner.words(), {"net": list(self.spec.sizes), "bits": self.config.bits}
+
+    def content(self) -> dict[str, Any]:
+        """Return what report.json holds, of the samples so far."""
+        spec, source, front_end = self.spec, self.source, self.front_end.spec
+        n_rows = max(self.n_rows, 1)
+        activity = activity_as_dict(spec, self.learner.counters, self.learner.inference_counters)
+        activity["buffers"] += _label_buffers(self)
+        result = self.score.as_dict()
+        return {
+            "edgelearn": __version__,
+            "contract": CONTRACT,
+            "config": self.config.model_dump(mode="json"),
+            "stream": {
+                "name": source.name,
+                "source": source.source,
+                "channels": list(source.channels),
+                "classes": list(source.class_names),
+                "samples": self.n_samples,
+                "rows": self.n_rows,
+                "rate_hz": self.timing.rate_hz,
+                "drift_points": list(source.drift_points),
+                "rejected": dict(source.rejects.counts),
+                "first_rejected": dict(source.rejects.first),
+            },
+            "front_end": asdict(front_end)
+            | {
+                "inputs": front_end.n_inputs,
+                "events_per_row": six_digits(self.counts["events"] / n_rows),
+                "event_rate_percent": six_digits(100 * self.counts["events"] / n_rows / front_end.n_inputs),
+            },
+            "network": network_as_dict(spec),
+            "result": result,
+            "accuracy_percent": accuracy_percent(result),
+            "drift": {"recovery": self.recovery.as_dict(), "detector": self.detector.as_dict()},
+            "learning": _learning(self),
+            "device": _device(self),
+            "cost": as_dict([cost_of_rule(spec, self.learner.counters, self.processor)]),
+        } | activity
 
 
-def _first_reject(source: Source) -> str:
-    reasons = [f"{reason}, {where}" for reason, where in source.rejects.first.items()]
-    return f": {reasons[0]}" if reasons else ""
-
-
-def open_config_source(config: StreamConfig) -> Source:
-    """Open what a configuration names; "-" is the standard input, read as it comes."""
-    if config.data == "-":
-        if sys.stdin is None:
-            raise UserError("the standard input is closed; pipe lines into it: producer | edgelearn stream -")
-        lines = LineSource(
-            sys.stdin.buffer,
-            name="-",
-            source="standard input",
-            roles=Roles(label=config.label_column),
-            n_classes=config.classes,
-            live=True,
-        )
-        return lines if config.limit is None else Limited(lines, config.limit)
-    return open_source(
-        config.data,
-        columns=None if config.columns is None else Path(config.columns),
-        subjects=config.subjects,
-        limit=config.limit,
-        label_column=config.label_column,
-    )
-
-
-def _content(run: StreamRun, cost: dict[str, Any]) -> dict[str, Any]:
-    """Return the report so far; `cost` is what the cost model makes of the counters of labelled rows."""
-    spec, source, front_end = run.spec, run.source, run.front_end.spec
-    n_rows = max(run.n_rows, 1)
-    activity = activity_as_dict(spec, run.learner.counters, run.learner.inference_counters)
-    activity["buffers"] += _label_buffers(run)
-    result = run.score.as_dict()
-    return {
-        "edgelearn": __version__,
-        "contract": CONTRACT,
-        "config": run.config.model_dump(mode="json"),
-        "stream": {
-            "name": source.name,
-            "source": source.source,
-            "channels": list(source.channels),
-            "classes": list(source.class_names),
-            "samples": run.n_samples,
-            "rows": run.n_rows,
-            "rate_hz": run.timing.rate_hz,
-            "drift_points": list(source.drift_points),
-            "rejected": dict(source.rejects.counts),
-            "first_rejected": dict(source.rejects.first),
-        },
-        "front_end": asdict(front_end)
-        | {
-            "inputs": front_end.n_inputs,
-            "events_per_row": six_digits(run.counts["events"] / n_rows),
-            "event_rate_percent": six_digits(100 * run.counts["events"] / n_rows / front_end.n_inputs),
-        },
-        "network": network_as_dict(spec),
-        "result": result,
-        "accuracy_percent": accuracy_percent(result),
-        "drift": {"recovery": run.recovery.as_dict(), "detector": run.detector.as_dict()},
-        "learning": _learning(run),
-        "device": _device(run),
-        "cost": cost,
-    } | activity
-
-
-def _learning(run: StreamRun) -> dict[str, Any]:
+def _learning(run: StreamSession) -> dict[str, Any]:
     """Say how many rows were learned, and what the others would have taken."""
     counts, labelled = run.counts, run.learner.counters
     learned = counts["learned"]
@@ -633,19 +131,19 @@ def _learning(run: StreamRun) -> dict[str, Any]:
         saved = 100 * held_back * learned_pj / (spent + held_back * learned_pj)
     never = int((run.waiting_labels >= 0).sum())
     return {
-        "labels_told": run.told,
+        "labels_told": run.labelled,
         "learned": learned,
         "learned_percent": six_digits(100 * learned / max(run.n_rows, 1)),
         "gated": counts["gated"],
         "over_budget": counts["over_budget"],
         "waited": counts["waited"],
-        "without_label": run.n_rows - run.told,
+        "without_label": run.n_rows - run.labelled,
         "label_never_came": never,
         "energy_saved_percent": None if saved is None else six_digits(saved),
     }
 
 
-def _device(run: StreamRun) -> dict[str, Any]:
+def _device(run: StreamSession) -> dict[str, Any]:
     """Say whether the processor keeps up, and what it draws."""
     clock, hz = run.device.clock, run.rates.clock_hz
     counters = (run.learner.counters, run.learner.inference_counters)
@@ -682,7 +180,7 @@ def _device(run: StreamRun) -> dict[str, Any]:
     }
 
 
-def _label_buffers(run: StreamRun) -> list[dict[str, Any]]:
+def _label_buffers(run: StreamSession) -> list[dict[str, Any]]:
     """Name the inputs that wait for late labels."""
     delay, front = run.config.label_delay, run.front_end.spec
     if delay == 0:
@@ -698,3 +196,118 @@ def _label_buffers(run: StreamRun) -> list[dict[str, Any]]:
             "bits": words * front.input_bits,
         }
     ]
+
+
+def open_config_source(config: StreamConfig) -> Source:
+    """Open what a configuration names; "-" is the standard input, read as it comes."""
+    if config.data == "-":
+        if sys.stdin is None:
+            raise UserError("the standard input is closed; pipe lines into it: producer | edgelearn stream -")
+        lines = LineSource(
+            sys.stdin.buffer,
+            name="-",
+            source="standard input",
+            roles=Roles(label=config.label_column),
+            n_classes=config.classes,
+            live=True,
+        )
+        return lines if config.limit is None else Limited(lines, config.limit)
+    return open_source(
+        config.data,
+        columns=None if config.columns is None else Path(config.columns),
+        subjects=config.subjects,
+        limit=config.limit,
+        label_column=config.label_column,
+    )
+
+
+def open_work(
+    config: StreamConfig,
+    checkpoint: Checkpoint | None = None,
+    source: Source | None = None,
+    on_rows: OnRows | None = None,
+) -> StreamWork:
+    """Open the source of a configuration, or take one, with the network behind it."""
+    source = source or open_config_source(config)
+    if checkpoint is not None:  # before anything looks at the source: its state holds the columns of live input
+        source.restore(checkpoint.note["source"])
+    return StreamWork(config, source, on_rows)
+
+
+def run(
+    config: StreamConfig,
+    out: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_progress: Callable[[StreamWork], None] = lambda work: None,
+    on_rows: OnRows | None = None,
+    source: Source | None = None,
+) -> Result:
+    """Learn a stream sample by sample and report what it gave, what it cost, and whether the device keeps up.
+
+    Parameters
+    ----------
+    on_rows : called with what became of the rows of every block
+    source : what to learn instead of `config.data`, `config.limit` and what else says where samples come from
+    others : see `drive`
+    """
+
+    def open(config: StreamConfig, checkpoint: Checkpoint | None) -> StreamWork:
+        return open_work(config, checkpoint, source, on_rows)
+
+    return drive(KIND, config, out, resume, overwrite, on_progress, open)
+
+
+def layer_rates(config: StreamConfig) -> list[int]:
+    """Return the rate exponent of each layer, and check the front end."""
+    front_end_of(config, 1)
+    return rates.layer_rates(config)
+
+
+def count_samples(config: StreamConfig) -> int:
+    """Return the samples of a stream; raise UserError where it does not say how long it is."""
+    n = open_config_source(config).n_samples
+    if n is None:
+        raise UserError(f"'{config.data}' does not say how long it is, so that rates cannot be tuned on its start")
+    return int(n)
+
+
+def record_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a study keeps of a report."""
+    return rates.record_of(content) | {"samples_learned": content["learning"]["learned"]}
+
+
+def compared(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results of a report that runs are compared in."""
+    result, device = content["result"], content["device"]
+    return {
+        "samples_learned": content["learning"]["learned"],
+        "kappa": result["kappa"],
+        "fading_accuracy_percent": percent(result["fading_accuracy"]),
+        "rows": content["stream"]["rows"],
+        "drifts_detected": content["drift"]["detector"]["n_detections"],
+        **{name: device[name] for name in ("dropped", "late", "keeps_up", "average_power_uw", "battery_days")},
+        **rates.compared(content),
+    }
+
+
+KIND = Kind(
+    settings=StreamConfig,
+    title="a stream",
+    contract=CONTRACT,
+    open=open_work,
+    show=show,
+    accuracy="before learning",
+    studied=Studied(
+        rates=rates.RATES,
+        layer_rates=layer_rates,
+        count_samples=count_samples,
+        data_names=stream_names,
+        find_processor=find_processor,
+        record=record_of,
+        price=rates.price_record,
+        compared=compared,
+        counters=rates.COLUMNS,
+        not_columns=(),  # the processor decides which rows come too late to be learned
+    ),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -129,6 +129,20 @@ def blocks(
         yield samples_raster(spikes, labels, shown.first_label, shown.period)
 
 
+def training_blocks(
+    samples: Samples, shown: Presentation, epochs: int, seed: int, done: tuple[int, int] = (0, 0)
+) -> Iterator[Raster]:
+    """Yield all samples, epoch by epoch, in an order and with spikes drawn anew.
+
+    Parameters
+    ----------
+    done : epochs and samples of the next one that were learned before
+    """
+    for epoch in range(done[0], epochs):
+        order = np.random.default_rng([seed, epoch]).permutation(len(samples.labels))
+        yield from blocks(samples, order, shown, [seed, epoch], True, done[1] if epoch == done[0] else 0)
+
+
 def train(
     learner: SpikingLearner,
     samples: Samples,
@@ -136,22 +150,10 @@ def train(
     epochs: int,
     seed: int,
     done: tuple[int, int] = (0, 0),
-    after_block: Callable[[int, int], None] = lambda epoch, position: None,
 ) -> None:
-    """Show all samples, epoch by epoch, in an order and with spikes drawn anew.
-
-    Parameters
-    ----------
-    done : epochs and samples of the next one that were learned before
-    after_block : called with epochs and samples of the next one that are done; position n ends an epoch
-    """
-    for epoch in range(done[0], epochs):
-        order = np.random.default_rng([seed, epoch]).permutation(len(samples.labels))
-        position = done[1] if epoch == done[0] else 0
-        for raster in blocks(samples, order, shown, [seed, epoch], True, position):
-            learner.advance(raster)
-            position += raster.steps // shown.steps
-            after_block(epoch, position)
+    """Learn all samples, epoch by epoch; see `training_blocks`."""
+    for raster in training_blocks(samples, shown, epochs, seed, done):
+        learner.advance(raster)
 
 
 def predict(learner: SpikingLearner, samples: Samples, shown: Presentation) -> np.ndarray:

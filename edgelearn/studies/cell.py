@@ -5,41 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import Any, get_args
 
-import numpy as np
-
 from edgelearn import __version__
-from edgelearn.config import DataSettings, RunConfig, Settings, SpikingConfig, StreamConfig, validated
-from edgelearn.errors import UserError, unknown
-from edgelearn.network.counters import Counters
-from edgelearn.network.kernels.tables import COUNTERS
-from edgelearn.runs.checkpoint import CONTRACT
-from edgelearn.spiking.network import CONTRACT as SPIKING_CONTRACT
+from edgelearn.config import Settings, validated
+from edgelearn.errors import UserError
+from edgelearn.runs.kind import drive
+from edgelearn.runs.registry import find_kind, studied_kind
 from hw_models.compare.bands import at_sample, band_as_dict, rounded
-from hw_models.compare.rules import cost_of_rule
-from hw_models.cost import Cost
 from hw_models.processor import find_processor
-from hw_models.spiking_cost import find_core, price_spikes
 
-KINDS: dict[str, type[Settings]] = {"run": RunConfig, "stream": StreamConfig, "spiking": SpikingConfig}
 DONE, FAILED = "done", "failed"
 EVENTS = ("saturations", "step_saturations", "overflows")
 ID_DIGITS = 12
-PER_SAMPLE = {  # column: counter of a rate network, and of a spiking one
-    "weight_reads": ("weight_read", "weight_read"),
-    "weight_writes": ("weight_write", "weight_write"),
-    "feedback_reads": ("feedback_read", "feedback_read"),
-    "activation_reads": ("activation_read", None),
-    "activation_writes": ("activation_write", None),
-    "error_reads": ("error_read", None),
-    "forward_macs": ("forward_macs", None),
-    "update_macs": ("update_macs", None),
-    "events": ("input_events", "spikes"),
-}
+PER_SAMPLE = (  # columns of a study; a kind says which counter each is of, or has none
+    "weight_reads",
+    "weight_writes",
+    "feedback_reads",
+    "activation_reads",
+    "activation_writes",
+    "error_reads",
+    "forward_macs",
+    "update_macs",
+    "events",
+)
 PRICES = (
     "energy_pj",
     "energy_low_pj",
@@ -59,7 +51,7 @@ class Cell:
 
     Parameters
     ----------
-    kind : "run", "stream" or "spiking"
+    kind : a kind of run that has cells: "run", "stream", "spiking"
     config : all settings, as JSON has them
     """
 
@@ -75,7 +67,7 @@ class Cell:
         UserError
             "setting ..."
         """
-        return cls(kind, validated(kind_of(kind), dict(settings)).model_dump(mode="json"))
+        return cls(kind, validated(settings_of(kind), dict(settings)).model_dump(mode="json"))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -84,12 +76,11 @@ class Cell:
 
     @cached_property
     def id(self) -> str:
-        contract = SPIKING_CONTRACT if self.kind == "spiking" else CONTRACT
-        text = json.dumps([self.kind, self.settings, contract], sort_keys=True)
+        text = json.dumps([self.kind, self.settings, find_kind(self.kind).contract], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
 
-def kind_of(name: str) -> type[Settings]:
+def settings_of(kind: str) -> type[Settings]:
     """Return the settings of a kind of cell.
 
     Raises
@@ -97,22 +88,20 @@ def kind_of(name: str) -> type[Settings]:
     UserError
         "kind '...' is not known ..."
     """
-    if name not in KINDS:
-        raise unknown("kind", name, KINDS)
-    return KINDS[name]
+    return studied_kind(kind)[0].settings
 
 
 def setting_names(kind: str) -> list[str]:
-    """Return the settings that are columns; the processor of a stream is one, since what comes late is not learned."""
-    apart = ("spiking",) if kind == "stream" else ("spiking", "processor")
-    return [name for name in kind_of(kind).model_fields if name not in apart]
+    """Return the settings that are columns, and tell cells apart."""
+    apart = studied_kind(kind)[1].not_columns
+    return [name for name in settings_of(kind).model_fields if name not in apart]
 
 
 def run_cell(cell: Cell) -> Record:
     """Run a cell and return its record; what goes wrong is in the record, never raised."""
     started = time.perf_counter()
     try:
-        found: Record = {"status": DONE, "error": "", **_RUNNERS[cell.kind](cell)}
+        found: Record = {"status": DONE, "error": "", **_run(cell)}
     except (Exception, SystemExit) as error:
         found = failure(error)
     return record_of(cell, found, time.perf_counter() - started)
@@ -129,66 +118,10 @@ def record_of(cell: Cell, found: Record, seconds: float = 0.0) -> Record:
     return head | found | {"seconds": round(seconds, 3)}
 
 
-@lru_cache(maxsize=2)
-def _encoded(key: str) -> Any:
-    from edgelearn.runs.dataset import encode_data
-
-    return encode_data(validated(RunConfig, json.loads(key)))
-
-
 def _run(cell: Cell) -> Record:
-    from edgelearn.runs.dataset import run
-
-    config = validated(RunConfig, dict(cell.config))
-    names = {"input_bits", *DataSettings.model_fields} - {"epochs"}
-    key = json.dumps({name: cell.config[name] for name in sorted(names)})
-    content = run(config, encoded=_encoded(key)).content
-    error = content["result"]["test_error_percent"]
-    return _of_rates(content) | {"accuracy_percent": None if error is None else round(100 - error, 4)}
-
-
-def _stream(cell: Cell) -> Record:
-    from edgelearn.runs.stream import stream
-
-    content = stream(validated(StreamConfig, dict(cell.config))).content
-    accuracy = content["result"]["accuracy"]
-    learned = {"samples_learned": content["learning"]["learned"]}
-    return _of_rates(content) | learned | {"accuracy_percent": None if accuracy is None else round(100 * accuracy, 4)}
-
-
-def _of_rates(content: dict[str, Any]) -> Record:
-    counters = {"learning": content["counters"]["learning"]}
-    return {
-        "samples_learned": content["result"].get("samples_learned"),
-        "sizes": list(content["network"]["sizes"]),
-        "stored_bits": sum(held["bits"] for held in content["held"]),
-        "buffered_bits": sum(held["bits"] for held in content["buffers"]),
-        "samples": {"learning": counters["learning"]["samples"][0]},
-        "counters": counters,
-    }
-
-
-def _spiking(cell: Cell) -> Record:
-    from edgelearn.runs.spiking import run_spiking
-
-    content = run_spiking(validated(SpikingConfig, dict(cell.config))).report.content
-    parts = {name: content["cost"][part] for name, part in (("learning", "training"), ("inference", "inference"))}
-    parts = {name: part for name, part in parts.items() if part is not None}
-    accuracy = content["result"]["accuracy"]
-    held = {name: part["memory_bits"] for name, part in parts.items()}
-    return {
-        "accuracy_percent": None if accuracy is None else round(100 * accuracy, 4),
-        "samples_learned": content["result"]["samples_learned"],
-        "sizes": list(content["network"]["sizes"]),
-        "stored_bits": sum(held.get("learning", held.get("inference", {})).values()),
-        "buffered_bits": None,
-        "held": held,
-        "samples": {name: part["samples"] for name, part in parts.items()},
-        "counters": {name: content["counters"][name] for name in parts},
-    }
-
-
-_RUNNERS: dict[str, Callable[[Cell], Record]] = {"run": _run, "stream": _stream, "spiking": _spiking}
+    kind, studied = studied_kind(cell.kind)
+    result = drive(kind, validated(kind.settings, dict(cell.config)), open=studied.open)
+    return studied.record(result.content)
 
 
 @dataclass(frozen=True)
@@ -202,7 +135,7 @@ class Column:
 def columns_of(kind: str, processors: tuple[str, ...]) -> list[Column]:
     """Return the columns of the table of a study, in their order."""
     columns = [Column(name, "text") for name in ("cell", "status", "error", "kind")]
-    fields = kind_of(kind).model_fields
+    fields = settings_of(kind).model_fields
     columns += [Column(name, type_of(fields[name].annotation)) for name in setting_names(kind)]
     columns.append(Column("accuracy_percent", "float"))
     columns += [Column(name, "int") for name in ("samples_learned", *EVENTS)]
@@ -237,9 +170,8 @@ def row_of(record: Record, processors: tuple[str, ...]) -> dict[str, Any]:
     row |= {name: record[name] for name in ("accuracy_percent", "samples_learned", "stored_bits", "buffered_bits")}
     learned, n = record["counters"].get("learning", {}), record["samples"].get("learning", 0)
     row |= {name: sum(learned[name]) for name in EVENTS if name in learned}
-    for name, counters in PER_SAMPLE.items():
-        counter = counters[kind == "spiking"]
-        row[name] = round(sum(learned[counter]) / n, 4) if counter is not None and n else None
+    counters = studied_kind(kind)[1].counters
+    row |= {name: round(sum(learned[counters[name]]) / n, 4) if name in counters and n else None for name in PER_SAMPLE}
     for given in processors:
         name = find_processor(given).name
         row |= {f"{key}@{name}": value for key, value in prices_of(record, given).items()}
@@ -248,8 +180,9 @@ def row_of(record: Record, processors: tuple[str, ...]) -> dict[str, Any]:
 
 def prices_of(record: Record, processor: str) -> dict[str, float | None]:
     """Price the counters of a record; empty where its network does not fit the processor."""
+    kind, studied = studied_kind(record["kind"])
     try:
-        training, inference = _costs(record, processor)
+        training, inference = studied.price(validated(kind.settings, record["config"]), record, processor)
     except UserError:
         return {}
     prices: dict[str, float | None] = {}
@@ -266,25 +199,3 @@ def prices_of(record: Record, processor: str) -> dict[str, float | None]:
             if figure in training.prices
         }
     return prices
-
-
-def _costs(record: Record, processor: str) -> tuple[Cost | None, Cost | None]:
-    """Return what a learned sample and an inference cost."""
-    if record["kind"] != "spiking":
-        from edgelearn.runs.rates import spec_of
-
-        config = validated(kind_of(record["kind"]), record["config"])
-        assert isinstance(config, RunConfig | StreamConfig)
-        table = record["counters"]["learning"]
-        counters = Counters(np.array([table[name] for name in COUNTERS]).T)
-        cost = cost_of_rule(spec_of(config, record["sizes"]), counters, find_processor(processor))
-        return cost.training, cost.inference
-    core = find_core(processor)
-
-    def priced(part: str) -> Cost | None:
-        if part not in record["counters"]:
-            return None
-        counts = {name: np.array(counts[1:]) for name, counts in record["counters"][part].items()}
-        return price_spikes(counts, record["samples"][part], record["held"][part], core)
-
-    return priced("learning"), priced("inference")

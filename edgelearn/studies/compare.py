@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgelearn.errors import UserError
 from edgelearn.runs.checkpoint import REPORT
-
-KINDS = {  # what a run of the kind is called, and where its accuracy is measured
-    "run": ("a rate network", "on test samples"),
-    "stream": ("a stream", "before learning"),
-    "spiking": ("a spiking network", "on test samples"),
-}
-_EVENTS = ("saturations", "step_saturations", "membrane_saturations", "trace_saturations", "overflows")
-_FIGURES = ("energy_pj", "latency_us", "cycles", "area_um2", "memory_bits", "power_uw")
+from edgelearn.runs.finished import reading
+from edgelearn.runs.kind import accuracy_percent
+from edgelearn.runs.registry import find_kind, kind_of_report
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,7 @@ def _notes(runs: Sequence[FinishedRun]) -> list[str]:
     notes = []
     kinds = dict.fromkeys(run.kind for run in runs)
     if len(kinds) > 1:
-        where = ", ".join(f"of {KINDS[kind][0]} {KINDS[kind][1]}" for kind in kinds)
+        where = ", ".join(f"of {find_kind(kind).title} {find_kind(kind).accuracy}" for kind in kinds)
         notes.append(f"runs of different kinds, compared in what all of them have; the accuracy is, {where}")
     for name, what in (
         ("processor", "costs are of different processors"),
@@ -134,91 +129,16 @@ def read_run(folder: Path, name: str) -> FinishedRun:
     path = folder / REPORT if folder.is_dir() else folder
     if folder.is_dir() and not path.is_file() and (folder / "study.toml").is_file():
         raise UserError(f"{folder} is a study of many runs; look at it with `edgelearn study show {folder}`")
-    try:
+    with reading(path):
         content = json.loads(path.read_text(encoding="utf-8"))
-        settings = dict(content["config"])
-        kind = _kind(content)
-        results = _READERS[kind](content) if kind in _READERS else {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
-        raise UserError(
-            f"{path} holds no report of a finished run; give the folder that `edgelearn run --out` wrote"
-        ) from None
-    if kind not in _READERS:
+        kind = kind_of_report(content)
+        studied = kind.studied if kind is not None else None
+        if kind is not None and studied is not None:
+            accuracy = accuracy_percent(content["result"])
+            results = {"accuracy_percent": accuracy} | studied.compared(content)
+            net = "-".join(str(n) for n in content["network"]["sizes"])
+            results |= {"net": net, "contract": content["contract"]}
+            settings = {key: value for key, value in content["config"].items() if key != "spiking"}
+    if kind is None or studied is None:
         raise UserError(f"{path} is of no run, stream or spiking run; only those can be compared")
-    settings.pop("spiking", None)
-    return FinishedRun(name, kind, settings, results)
-
-
-def _kind(content: Mapping[str, Any]) -> str:
-    if content["config"].get("spiking"):
-        return "spiking"
-    if "stream" in content:
-        return "stream"
-    return "run" if "rule" in content["config"] and "per_sample" in content else "other"
-
-
-def _of_rates(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what runs and streams have in common."""
-    words, operations = content["per_sample"]["words"], content["per_sample"]["operations"]
-    results = {f"{memory}_{side}": n for memory, sides in words.items() for side, n in sides.items()}
-    results |= dict(operations)
-    results |= {
-        name: sum(layer[name] for layer in content["layers"])
-        for name in ("saturations", "step_saturations", "overflows")
-    }
-    results["stored_bits"] = sum(held["bits"] for held in content["held"])
-    results["buffered_bits"] = sum(held["bits"] for held in content["buffers"])
-    rule = content["cost"]["rules"][0]
-    for part in ("training", "inference"):
-        results |= _prices(part, rule[part])
-    return results | {"net": "-".join(str(n) for n in content["network"]["sizes"]), "contract": content["contract"]}
-
-
-def _prices(part: str, figures: Mapping[str, Any]) -> dict[str, Any]:
-    found = {}
-    for figure in _FIGURES:
-        value = figures.get(figure)
-        if isinstance(value, dict):
-            value = value["nominal"] if "nominal" in value else sum(value.values())
-        if value is not None:
-            found[f"{part}_{figure}"] = value
-    return found
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else round(100 * share, 4)
-
-
-def _run(content: Mapping[str, Any]) -> dict[str, Any]:
-    error = content["result"]["test_error_percent"]
-    accuracy = {"accuracy_percent": None if error is None else round(100 - error, 4)}
-    return accuracy | {"samples_learned": content["result"]["samples_learned"]} | _of_rates(content)
-
-
-def _stream(content: Mapping[str, Any]) -> dict[str, Any]:
-    result, device, drift = content["result"], content["device"], content["drift"]["detector"]
-    found = {"accuracy_percent": _percent(result["accuracy"]), "samples_learned": content["learning"]["learned"]}
-    found |= {"kappa": result["kappa"], "fading_accuracy_percent": _percent(result["fading_accuracy"])}
-    found |= {"rows": content["stream"]["rows"], "drifts_detected": drift["n_detections"]}
-    found |= {"dropped": device["dropped"], "late": device["late"], "keeps_up": device["keeps_up"]}
-    found |= {"average_power_uw": device["average_power_uw"], "battery_days": device["battery_days"]}
-    return found | _of_rates(content)
-
-
-def _spiking(content: Mapping[str, Any]) -> dict[str, Any]:
-    result, learned = content["result"], content["result"]["samples_learned"]
-    found = {"accuracy_percent": _percent(result["accuracy"]), "samples_learned": learned}
-    rows = content["populations"]
-    for name in ("spikes", "synaptic_operations", "neuron_updates", "weight_read", "weight_write", "feedback_read"):
-        found[name] = round(sum(row[name] for row in rows), 4)
-    found |= {name: sum(row[name] for row in rows) for name in _EVENTS if name in rows[0]}
-    for part in ("training", "inference"):
-        found |= _prices(part, content["cost"][part] or {})
-    return found | {"net": "-".join(str(n) for n in content["network"]["sizes"]), "contract": content["contract"]}
-
-
-_READERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "run": _run,
-    "stream": _stream,
-    "spiking": _spiking,
-}
+    return FinishedRun(name, kind.settings.kind, settings, results)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgelearn.errors import UserError
+from edgelearn.runs.registry import find_kind
 from edgelearn.studies.analysis import (
     ACCURACY,
     BITS,
@@ -185,7 +186,7 @@ def _left_out(cells: Table) -> str:
 
 def measured_where(source: Source) -> str:
     """Return where the accuracy of a study is measured."""
-    return "before learning" if source.kind == "stream" else "on test samples"
+    return find_kind(source.kind).accuracy
 
 
 def contents_of(source: Source, within: float = 1.0, reference: str | float = "widest") -> Contents:
@@ -525,7 +526,7 @@ def _seeds_of(over: Interval) -> list[Number | str]:
 def _tuning_said(source: Source) -> str:
     """Say how rates were chosen."""
     tuning, where = source.tuning, "that they do not learn"
-    if source.kind == "stream":
+    if "validation_fraction" not in find_kind(source.kind).settings.model_fields:
         where = "at its start, which the cells learn anew"
     judged, kept = f"{100 * tuning['validation']:g} %", f"{100 * tuning['fraction']:g} %"
     return (

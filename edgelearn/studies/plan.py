@@ -11,20 +11,13 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
-from edgelearn.config import RateSettings, SpikingConfig, StreamConfig, read_toml, validated
+from edgelearn.config import read_toml, validated
 from edgelearn.errors import UserError, unknown
-from edgelearn.studies.cell import KINDS, Cell, kind_of, type_of
+from edgelearn.runs.registry import STUDIED, studied_kind
+from edgelearn.studies.cell import Cell, setting_names, settings_of, type_of
 from hw_models.processor import find_processor
-from hw_models.spiking_cost import find_core
 
-PROCESSORS = {"run": "engine-28nm", "stream": "engine-28nm", "spiking": "loihi-like"}
-RATES = {
-    "run": ("hidden_rate", "output_rate"),
-    "stream": ("hidden_rate", "output_rate"),
-    "spiking": ("hidden_shift", "output_shift"),
-}
 COMMAS_INSIDE = ("classes", "subjects")  # settings whose values may hold commas
-DRY_NET = (8, 4, 2)  # any network shows whether rule, widths and roundings go together
 MOST_SEEDS = 10_000
 
 
@@ -54,12 +47,13 @@ class Tuning:
         UserError
             "setting '...' of tuning ..."
         """
-        known = (*RATES[kind], "validation", "fraction", "rungs")
+        names = studied_kind(kind)[1].rates
+        known = (*names, "validation", "fraction", "rungs")
         rates, plain = {}, {}
         for key, value in given.items():
             if key not in known:
                 raise unknown("setting of tuning", key, known)
-            if key not in RATES[kind]:
+            if key not in names:
                 plain[key] = value
             elif isinstance(value, list | tuple) and value and all(type(one) is int for one in value):
                 rates[key] = tuple(value)
@@ -88,7 +82,7 @@ class Plan:
     Parameters
     ----------
     question : what the study is to answer, in words
-    kind : "run", "stream" or "spiking"
+    kind : a kind of run that has cells: "run", "stream", "spiking"
     settings : that every cell has
     axes : values by setting; their product is the grid, the last axis the fastest
     listed : settings of cells beside the grid
@@ -118,11 +112,11 @@ class Plan:
         for key in given:
             if key not in known:
                 hint = f"; write '{key}' under [settings], or under [axes] with a list"
-                is_setting = any(key in kind.model_fields for kind in KINDS.values())
+                is_setting = any(key in settings_of(name).model_fields for name in STUDIED)
                 error = str(unknown("key", key, known))
                 raise UserError(f"{error.rstrip('.')}{hint}" if is_setting else error)
         kind = str(given.get("kind", "run"))
-        kind_of(kind)
+        studied_kind(kind)
         for key, wanted, what in (
             ("question", str, "a text"),
             ("settings", Mapping, "a table"),
@@ -185,7 +179,7 @@ class Plan:
             if key in self.settings:
                 raise UserError(f"setting '{key}' is fixed and an axis; give it once")
         if self.tuning is not None:
-            for key in RATES[self.kind]:
+            for key in studied_kind(self.kind)[1].rates:
                 if key in both:
                     raise UserError(f"setting '{key}' is given and tuned; leave out one of the two")
             if "validation_fraction" in both:
@@ -194,7 +188,7 @@ class Plan:
         trials = list(self.settings_of_cells())
         for number, settings in enumerate(trials):
             try:
-                check_design(validated(kind_of(self.kind), settings))
+                check_design(self.kind, settings)
             except UserError as error:
                 refused[str(number)] = str(error)
         if len(refused) == len(trials):
@@ -245,7 +239,7 @@ def values_of(kind: str, key: str, text: str, single: bool = False) -> list[Any]
     UserError
         "setting '...' is not known", "... cannot be read"
     """
-    fields = kind_of(kind).model_fields
+    fields = settings_of(kind).model_fields
     if key not in fields:
         raise unknown("setting", key, fields)
     type = type_of(fields[key].annotation)
@@ -287,11 +281,11 @@ def _axis(kind: str, key: str, values: Any) -> tuple[Any, ...]:
 
 def _plain(kind: str, key: str, value: Any) -> Any:
     """Return a value of a setting; "none" leaves out what may be left out."""
-    fields = kind_of(kind).model_fields
-    if key not in fields or key == "spiking":
-        raise unknown("setting", key, set(fields) - {"spiking"})
-    if key == "processor" and kind != "stream":
+    fields = settings_of(kind).model_fields
+    if key == "processor" and key not in setting_names(kind):
         raise UserError("setting 'processor' makes no cells; name what cells are priced on in processors")
+    if key not in setting_names(kind):
+        raise unknown("setting", key, {*setting_names(kind), "processor"})
     if key == "data" and value == "-":
         raise UserError("a study cannot read the standard input; write its lines to a file and give that as data")
     return None if value == "none" and NoneType in get_args(fields[key].annotation) else value
@@ -310,8 +304,8 @@ def _seeds(given: Any) -> tuple[int, ...]:
 def _processors(kind: str, given: Any) -> tuple[str, ...]:
     if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
         raise UserError(f"processors {given!r} cannot be used; give a list of names or .toml files")
-    chosen = tuple(given) or (PROCESSORS[kind],)
-    names = [(find_core(one) if kind == "spiking" else find_processor(one)).name for one in chosen]
+    chosen = tuple(given) or (settings_of(kind).model_fields["processor"].default,)
+    names = [studied_kind(kind)[1].find_processor(one).name for one in chosen]
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"two processors are called '{name}'; give each once")
@@ -326,34 +320,16 @@ def _tuning(kind: str, given: Any) -> Tuning | None:
     return Tuning.of(kind, {} if given is True else given)
 
 
-def check_design(config: Any) -> None:
-    """Design some network of a configuration and its front end, so that names and widths are checked without data.
+def check_design(kind: str, settings: Mapping[str, Any]) -> None:
+    """Design some network of settings, so that names and widths are checked without data.
 
     Raises
     ------
     UserError
-        Those of `design`
+        Those of settings and of `design`
     """
-    if isinstance(config, SpikingConfig):
-        from edgelearn.runs.spiking_data import check_code
-        from edgelearn.spiking.network import design
-
-        check_code(config)
-        spec = design(DRY_NET, config.rule, config.bits, config.rounding or "stochastic", config.seed)
-        own = (spec.synapses[0].shift, spec.synapses[-1].shift)
-        given = (config.hidden_shift, config.output_shift)
-        shifts = [own if one is None else one for own, one in zip(own, given, strict=True)]
-        design(DRY_NET, config.rule, config.bits, spec.rounding, config.seed, shifts=shifts)
-        return
-    from edgelearn.network.spec import parse_net
-    from edgelearn.runs.rates import spec_of
-
-    assert isinstance(config, RateSettings)
-    if isinstance(config, StreamConfig):
-        from edgelearn.runs.stream import front_end_of
-
-        front_end_of(config, 1)
-    spec_of(config, DRY_NET if config.net is None else parse_net(config.net))
+    one, studied = studied_kind(kind)
+    studied.layer_rates(validated(one.settings, dict(settings)))
 
 
 def _toml(value: Any) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import make_folder, write_text
+from edgelearn.runs.registry import studied_kind
 from edgelearn.studies.cell import DONE, FAILED, Cell, Record, run_cell
 from edgelearn.studies.cluster import RunCell
 from edgelearn.studies.executor import CLUSTERS, Engine, quiet
@@ -131,17 +132,14 @@ def _check_data(plan: Plan) -> None:
         "data '...' is not known ...", and why files could not be downloaded
     """
     from edgelearn.data import datasets
-    from edgelearn.data.events import EVENT_SETS, is_event_data
+    from edgelearn.data.events import is_event_data
     from edgelearn.data.open_source import stream_names
 
     for data in dict.fromkeys(cell.config["data"] for cell in plan.cells()):
         if data in datasets.names():
             datasets.fetch(data)
         elif data not in stream_names() and not is_event_data(data) and not Path(data).expanduser().exists():
-            names = stream_names() if plan.kind == "stream" else datasets.names()
-            if plan.kind == "spiking":
-                names = [*stream_names(), *EVENT_SETS]
-            raise unknown("data", data, names)
+            raise unknown("data", data, studied_kind(plan.kind)[1].data_names())
 
 
 def _each(

@@ -16,13 +16,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from edgelearn.config import RateSettings, RunConfig, Settings, SpikingConfig, StreamConfig, validated
+from edgelearn.config import validated
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
-from edgelearn.network.spec import parse_net
 from edgelearn.rules.catalog import find_rule
-from edgelearn.studies.cell import DONE, Cell, Record, kind_of
-from edgelearn.studies.plan import DRY_NET, RATES, Plan, Tuning, check_design
+from edgelearn.runs.registry import studied_kind
+from edgelearn.studies.cell import DONE, Cell, Record, settings_of
+from edgelearn.studies.plan import Plan, Tuning, check_design
 from edgelearn.studies.table import TUNING
 
 OFFSETS = (0, -2, 2, -4, 4)  # exponents around the rule's own rate, the nearest first
@@ -159,13 +159,14 @@ def candidates(kind: str, settings: Mapping[str, Any], given: Mapping[str, tuple
     UserError
         "no network can have ..." where lists are given and nothing of them can be
     """
-    config = validated(kind_of(kind), dict(settings))
+    one, studied = studied_kind(kind)
+    config = validated(one.settings, dict(settings))
     try:
         own = own_rates(config)
     except UserError:
         return [{}]
     lists = {
-        name: given.get(name, tuple(own[name] + offset for offset in OFFSETS)) for name in RATES[kind] if name in own
+        name: given.get(name, tuple(own[name] + offset for offset in OFFSETS)) for name in studied.rates if name in own
     }
 
     def distance(rates: Rates) -> tuple[int, tuple[int, ...]]:
@@ -186,48 +187,32 @@ def candidates(kind: str, settings: Mapping[str, Any], given: Mapping[str, tuple
 def _can_be(kind: str, settings: Mapping[str, Any], rates: Rates) -> bool:
     """Return whether a network can have these rates."""
     try:
-        check_design(validated(kind_of(kind), dict(settings) | rates))
+        check_design(kind, dict(settings) | rates)
     except UserError:
         return False
     return True
 
 
-def own_rates(config: Settings) -> Rates:
+def own_rates(config: Any) -> Rates:
     """Return the rates that a configuration has where none are given; no hidden rate where no hidden layer learns."""
-    if isinstance(config, SpikingConfig):
-        from edgelearn.spiking.network import design as design_spiking
-
-        sizes = DRY_NET if config.net is None else parse_net(config.net)
-        spiking = design_spiking(
-            sizes, config.rule, config.bits, config.rounding or "stochastic", config.seed, code=config.code or "rate"
-        )
-        shifts = [one.shift for one in spiking.synapses]
-        hidden, output, n_layers = shifts[0], shifts[-1], len(shifts)
-        names, rule = RATES["spiking"], config.rule
-    else:
-        from edgelearn.runs.rates import spec_of
-
-        assert isinstance(config, RateSettings)
-        spec = spec_of(config, DRY_NET if config.net is None else parse_net(config.net))
-        hidden, output, n_layers = spec.layers[0].rate, spec.layers[-1].rate, len(spec.layers)
-        names, rule = RATES["run"], config.rule
-    has_hidden = n_layers > 1 and find_rule(rule).learns_hidden and getattr(config, "hidden", "") != "0"
-    return {names[0]: hidden, names[1]: output} if has_hidden else {names[1]: output}
+    studied = studied_kind(config.kind)[1]
+    rates, learns_hidden = studied.layer_rates(config), find_rule(config.rule).learns_hidden
+    has_hidden = len(rates) > 1 and learns_hidden and getattr(config, "hidden", "") != "0"
+    own = dict(zip(studied.rates, (rates[0], rates[-1]), strict=True))
+    return own if has_hidden else {studied.rates[1]: rates[-1]}
 
 
 def budget(kind: str, settings: Mapping[str, Any], tuning: Tuning, share: float) -> dict[str, Any]:
     """Return the settings that let a trial learn a share of what a cell learns, away from the samples of the test.
 
-    A stream has no test: its first samples tune, and are learned anew by the cells.
+    Without a test, as on a stream, the first samples tune, and are learned anew by the cells.
     """
-    config = validated(kind_of(kind), dict(settings))
-    if isinstance(config, StreamConfig):
-        n = _samples_of(kind, json.dumps(dict(settings), sort_keys=True))
-        return {"limit": max(1, math.ceil(share * tuning.validation * n))}
-    assert isinstance(config, RunConfig | SpikingConfig)
-    held = {"validation_fraction": tuning.validation}
+    fields = settings_of(kind).model_fields
+    held = {"validation_fraction": tuning.validation} if "validation_fraction" in fields else {}
     n = _samples_of(kind, json.dumps(dict(settings) | held, sort_keys=True))
-    whole = share * config.epochs
+    if not held:
+        return {"limit": max(1, math.ceil(share * tuning.validation * n))}
+    whole = share * settings.get("epochs", fields["epochs"].default)
     if whole >= 1 or share == 1:
         return held | {"epochs": round(whole)}
     return held | {"epochs": 1, "limit": max(1, math.ceil(whole * n))}
@@ -236,22 +221,8 @@ def budget(kind: str, settings: Mapping[str, Any], tuning: Tuning, share: float)
 @cache
 def _samples_of(kind: str, settings: str) -> int:
     """Count the samples that a configuration trains on."""
-    config = validated(kind_of(kind), json.loads(settings))
-    if isinstance(config, StreamConfig):
-        from edgelearn.runs.stream import open_config_source
-
-        n = open_config_source(config).n_samples
-        if n is None:
-            raise UserError(f"'{config.data}' does not say how long it is, so that rates cannot be tuned on its start")
-        return int(n)
-    if isinstance(config, SpikingConfig):
-        from edgelearn.runs.spiking_data import open_shown
-
-        return len(open_shown(config).train.labels)
-    from edgelearn.runs.dataset import load_data
-
-    assert isinstance(config, RunConfig)
-    return len(load_data(config).train_y)
+    one, studied = studied_kind(kind)
+    return studied.count_samples(validated(one.settings, json.loads(settings)))
 
 
 def at_edge(winner: Rates, tried: list[Rates]) -> list[str]:

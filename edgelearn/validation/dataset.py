@@ -16,7 +16,7 @@ from edgelearn.files import make_folder, write_text
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
-from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.spec import CONTRACT, NetworkSpec
 from edgelearn.references.closed_form import (
     FloatWeights,
     Passed,
@@ -30,9 +30,8 @@ from edgelearn.references.closed_form import (
 from edgelearn.references.online_twin import OnlineTwin, autograd_update
 from edgelearn.references.torch_online import one_thread
 from edgelearn.reports.validation import INEXACT
-from edgelearn.runs.checkpoint import CONTRACT
 from edgelearn.runs.dataset import design_for, load_data
-from edgelearn.runs.epochs import Progress, train
+from edgelearn.runs.epochs import Epochs
 from edgelearn.runs.kind import Result
 from edgelearn.runs.rates import network_as_dict
 
@@ -80,14 +79,14 @@ class Words:
 def validate(
     config: RunConfig,
     out: Path | None = None,
-    on_progress: Callable[[Progress, int], None] = lambda progress, n_train: None,
+    on_progress: Callable[[Epochs], None] = lambda epochs: None,
 ) -> Result:
     """Learn a data set in fixed point and in float, and compare the two from start to end.
 
     Parameters
     ----------
     out : folder for validation.json
-    on_progress : called after every chunk with the progress and the number of training samples
+    on_progress : called after every chunk
 
     Raises
     ------
@@ -113,21 +112,13 @@ def validate(
         learner = _Beside(spec, config.strict)
         note(learner, 0)
 
-        def after_chunk(progress: Progress) -> None:
-            if progress.position == 0:
-                note(learner, progress.epoch)
-            on_progress(progress, len(levels))
-
-        train(
-            learner,
-            (levels, data.train_y),
-            (tests[:0], data.test_y[:0]),  # tested in `note`
-            config.epochs,
-            config.halve_every,
-            config.seed,
-            Progress(),
-            after_chunk,
-        )
+        tested = (tests[:0], data.test_y[:0])  # tested in `note`
+        epochs = Epochs(learner, (levels, data.train_y), tested, config.epochs, config.halve_every, config.seed)
+        for part in epochs.chunks():
+            epochs.advance(part)
+            if epochs.place.position == 0:
+                note(learner, epochs.place.epoch)
+            on_progress(epochs)
     content = {
         "edgelearn": __version__,
         "contract": CONTRACT,

@@ -13,7 +13,7 @@ from edgelearn.config import SpikingConfig
 from edgelearn.files import make_folder, write_text
 from edgelearn.runs.kind import Result
 from edgelearn.runs.spiking import start_learner
-from edgelearn.runs.spiking_data import open_shown
+from edgelearn.runs.spiking_data import open_spiking_data
 from edgelearn.spiking.coding import samples_raster
 from edgelearn.spiking.learner import SpikingLearner
 from edgelearn.spiking.tables import STEP
@@ -42,7 +42,7 @@ def validate_spiking(
     from edgelearn.references.float_spiking import compare_float
 
     numpy_target()
-    shown = open_shown(config)
+    shown = open_spiking_data(config)
     first, losses = start_learner(config, shown)
     first.net[STEP] = 0  # as Brian2 counts its steps
     order = np.arange(min(config.limit or SAMPLES, len(shown.train.labels)))

@@ -16,8 +16,8 @@ from edgelearn.errors import UserError
 from edgelearn.files import read_arrays
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
-from edgelearn.network.spec import MAX_NEURONS, NetworkSpec
-from edgelearn.runs.checkpoint import CONFIG, CONTRACT, WEIGHTS, saved_settings
+from edgelearn.network.spec import CONTRACT, MAX_NEURONS, NetworkSpec
+from edgelearn.runs.checkpoint import CONFIG, WEIGHTS, saved_settings
 from edgelearn.runs.dataset import design_for, load_data
 from edgelearn.runs.rates import spec_of
 from firmware_sim.build.estimate import constant_fields, ram_bytes

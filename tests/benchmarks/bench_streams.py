@@ -17,14 +17,14 @@ from edgelearn.config import StreamConfig, validated
 from edgelearn.data.recordings import Recording
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
-from edgelearn.runs.stream import stream
+from edgelearn.runs.stream import run as stream
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 
 N, N_RIVER, N_FEATURES, TURNS = 100_000, 10_000, 32, 5
 PEAK = """
 import json, sys
 from edgelearn.config import StreamConfig, validated
-from edgelearn.runs.stream import stream
+from edgelearn.runs.stream import run as stream
 import time
 start = time.perf_counter()
 report = stream(validated(StreamConfig, {"limit": int(sys.argv[1])}))

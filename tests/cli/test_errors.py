@@ -129,19 +129,21 @@ def test_results_of_another_configuration_are_kept(tmp_path):
 
 def test_damaged_and_foreign_checkpoints(tmp_path):
     from edgelearn.config import make_config
-    from edgelearn.network.learner import Learner
-    from edgelearn.network.spec import design
     from edgelearn.runs.checkpoint import save_checkpoint
+    from edgelearn.runs.dataset import DatasetWork
+
+    class OldWork(DatasetWork):
+        identity = {"contract": 0}  # noqa: RUF012
 
     settings = {"net": "64-16-10", "epochs": 1, "limit": 200}
     folder = tmp_path / "a"
     folder.mkdir()
     (folder / "config.toml").write_text(make_config(settings).to_toml())
     other = make_config(settings | {"bits": 4})
-    save_checkpoint(folder, other, Learner(design((64, 16, 10), bits=4)).save(), {})
+    save_checkpoint(DatasetWork(other), other, folder)
     foreign = edgelearn("run", "--resume", "--out", "a", cwd=tmp_path)
     assert_refused(foreign, "checkpoint.npz is of another configuration (bits was 4, is 8)")
-    save_checkpoint(folder, make_config(settings), Learner(design((64, 16, 10))).save(), {"contract": 0})
+    save_checkpoint(OldWork(make_config(settings)), make_config(settings), folder)
     assert_refused(edgelearn("run", "--resume", "--out", "a", cwd=tmp_path), "made with other contract")
     again = edgelearn("run", *QUICK, "--out", "a", cwd=tmp_path)
     assert_refused(again, "a holds an interrupted run; continue it with --resume, or start anew with --overwrite")

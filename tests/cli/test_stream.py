@@ -103,18 +103,16 @@ def test_a_stream_that_was_stopped_resumes_to_the_same_bytes(tmp_path, how):
 def test_a_checkpoint_of_another_stream_is_refused(tmp_path):
     from edgelearn.config import StreamConfig, validated
     from edgelearn.runs.checkpoint import save_checkpoint
-    from edgelearn.runs.stream import StreamRun, open_config_source
+    from edgelearn.runs.stream import StreamWork, open_config_source
 
     lines = [f"{i % 7},{i % 3},{'ab'[i % 2]}" for i in range(3000)]
     (tmp_path / "own.csv").write_text("\n".join(lines) + "\n")
     config = validated(StreamConfig, {"data": str(tmp_path / "own.csv"), "hidden": "4"})
-    run = StreamRun(config, open_config_source(config))
+    run = StreamWork(config, open_config_source(config))
     run.take(next(iter(run.source.blocks())))
     (tmp_path / "a").mkdir()
     (tmp_path / "a/config.toml").write_text(config.to_toml())
-    save_checkpoint(
-        tmp_path / "a", config, run.save(), {"contract": 1, "channels": list(run.source.channels)} | run.note()
-    )
+    save_checkpoint(run, config, tmp_path / "a")
     whole = (tmp_path / "a/checkpoint.npz").read_bytes()
     (tmp_path / "own.csv").write_text("\n".join(["9,9,a", *lines[1:]]) + "\n")
     assert_refused(edgelearn("stream", "--resume", "--out", "a", cwd=tmp_path), "is not the stream that the checkpoint")

@@ -62,7 +62,7 @@ def test_learned_words(rule, bits, rounding, activation):
 
 def test_order_of_samples():
     """The order of an epoch is a function of seed and epoch (edgelearn/runs/epochs.py)."""
-    from edgelearn.runs.epochs import Progress, train
+    from edgelearn.runs.epochs import Epochs
 
     seen = []
 
@@ -73,7 +73,9 @@ def test_order_of_samples():
 
     levels = np.arange(200, dtype=np.uint8)[:, None].repeat(2, 1)
     learner = Recorder(design((2, 2), input_bits=8))
-    train(learner, (levels, np.zeros(200, int)), (levels[:0], np.zeros(0, int)), 2, None, 3, Progress())
+    epochs = Epochs(learner, (levels, np.zeros(200, int)), (levels[:0], np.zeros(0, int)), 2, None, 3)
+    for part in epochs.chunks():
+        epochs.advance(part)
     order = np.concatenate(seen)
     assert sorted(order[:200].tolist()) == sorted(order[200:].tolist()) == list(range(200))
     assert digest(order) == "d849b75242ac7aa8"

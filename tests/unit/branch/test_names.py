@@ -15,7 +15,8 @@ from edgelearn.branch.traces.source import open_trace
 from edgelearn.config import BranchSettings
 from edgelearn.errors import UserError
 from edgelearn.reports.branch import show, show_sweep
-from edgelearn.runs.branch import run_branches, sweep_branches
+from edgelearn.runs.branch import run as run_branches
+from edgelearn.runs.branch import sweep as sweep_branches
 from hw_models.branch_cost import branch_cost
 from tests.unit.branch.test_traces import bt9, cbp1, saved
 

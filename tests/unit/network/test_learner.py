@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner, StrictError
 from edgelearn.network.spec import design
 from edgelearn.reports.dataset import sparkline
-from edgelearn.runs.epochs import Progress, train
+from edgelearn.runs.epochs import Epochs
 
 pytestmark = pytest.mark.kernel
 
@@ -53,32 +55,27 @@ def test_saved_and_restored_learners_continue_alike():
     assert second.state.arrays.generator[0] == whole.state.arrays.generator[0]
 
 
-def test_the_train_loop_continues_from_any_chunk(monkeypatch):
+def advanced(learner, note=None, n_chunks=None):
+    """Learn epochs, from a note on or some chunks only; return the note at the end."""
+    epochs = Epochs(learner, (LEVELS, LABELS), (LEVELS, LABELS), 4, 2, 5)
+    if note is not None:
+        epochs.restore(note)
+    for part in islice(epochs.chunks(), n_chunks):
+        epochs.advance(part)
+    return epochs.note()
+
+
+def test_epochs_continue_from_any_chunk(monkeypatch):
     monkeypatch.setattr("edgelearn.runs.epochs.CHUNK", 7)
-    spec, data = design((6, 8, 3), rounding="stochastic"), (LEVELS, LABELS)
-    whole = Learner(spec)
-    end = train(whole, data, data, 4, 2, 5, Progress())
-
-    class Stop(Exception):
-        pass
-
-    left = []
-
-    def stop(progress):
-        left.append(1)
-        if len(left) == 11:
-            raise Stop
-
-    parted, progress = Learner(spec), Progress()
-    with pytest.raises(Stop):
-        train(parted, data, data, 4, 2, 5, progress, stop)
-    assert 0 < progress.epoch < 4
-    resumed = Learner(spec)
+    spec = design((6, 8, 3), rounding="stochastic")
+    whole, parted, resumed = Learner(spec), Learner(spec), Learner(spec)
+    end = advanced(whole)
+    note = advanced(parted, n_chunks=11)
+    assert 0 < note["epoch"] < 4
     resumed.restore(parted.save())
-    again = train(resumed, data, data, 4, 2, 5, progress)
-    assert again == end
+    assert advanced(resumed, note) == end
     assert words(resumed) == words(whole)
-    assert sum(n for _, n in end.curve) == 240
+    assert sum(n for _, n in end["curve"]) == 240
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from edgelearn.config import StreamConfig
 from edgelearn.data.sensor import DriftingSensor
 from edgelearn.errors import UserError
 from edgelearn.reports.plots.stream import COLOURS, MOST_RUNS, plot_stream, plot_streams
-from edgelearn.runs.stream import StreamRun
+from edgelearn.runs.kind import Result
+from edgelearn.runs.stream import StreamWork
 from tests.tools import missing
 
 
@@ -48,13 +49,13 @@ def drawn(monkeypatch):
 @cache
 def _learned(kind, n, settings):
     source = DriftingSensor(kind, n, n_channels=3, n_classes=3)
-    run = StreamRun(
+    run = StreamWork(
         StreamConfig(**({"hidden": "4", "encoder": "on-off", "input_bits": 4, "accuracy_window": 40} | dict(settings))),
         source,
     )
     for block in source.blocks():
         run.take(block)
-    return run.report().to_json()
+    return Result(run.content()).to_json()
 
 
 def learned(kind="abrupt", n=600, **settings):

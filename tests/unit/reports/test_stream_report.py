@@ -14,7 +14,7 @@ from edgelearn.data.sensor import DriftingSensor
 from edgelearn.network.kernels import tables as t
 from edgelearn.reports.stream import _days, _joules, _scaled, _seconds, _watts, count, show
 from edgelearn.runs.kind import Result
-from edgelearn.runs.stream import StreamRun
+from edgelearn.runs.stream import StreamWork
 
 
 def learn(n=500, source=None, kind="none", **settings):
@@ -22,10 +22,10 @@ def learn(n=500, source=None, kind="none", **settings):
     source = source or DriftingSensor(kind, n, n_channels=3, n_classes=3)
     fixed = {"rule": "dfa", "hidden": "6", "processor": "cortex-m4", "encoder": "on-off", "input_bits": 4}
     settings = fixed | settings
-    run = StreamRun(StreamConfig(**settings), source)
+    run = StreamWork(StreamConfig(**settings), source)
     for block in source.blocks():
         run.take(block)
-    return run, run.report()
+    return run, Result(run.content())
 
 
 def printed(report, width=110, speed=None):

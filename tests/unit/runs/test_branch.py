@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
 
-from edgelearn.branch.catalog import KINDS, make_predictor
+from edgelearn.branch.catalog import KINDS, make_predictor, takes_delay
 from edgelearn.branch.traces.source import open_trace
-from edgelearn.config import BranchSettings
+from edgelearn.config import BranchSettings, validated
 from edgelearn.errors import UserError
-from edgelearn.runs.branch import budget_bytes, open_branches, run_branches, sweep_branches
+from edgelearn.runs.branch import open_branches
+from edgelearn.runs.branch import run as run_branches
+from edgelearn.runs.branch import sweep as sweep_branches
+from edgelearn.runs.checkpoint import Interrupted, saved_settings
+from edgelearn.units import size_bytes
 from hw_models.branch_cost import branch_cost
 from tests.tools import missing, needs_compiled
 
@@ -80,13 +87,13 @@ def test_parameters_are_those_of_the_predictor():
     [("32KB", 32768), ("8 kib", 8192), ("100", 100), ("1MB", 1 << 20), ("7B", 7), ("3.5KB", 3584), ("1GB", 1 << 30)],
 )
 def test_budgets(text, n_bytes):
-    assert budget_bytes(text) == n_bytes
+    assert size_bytes(text) == n_bytes
 
 
 @pytest.mark.parametrize("text", ["", "x", "-3KB", "0", "0.3KB", "9999MB", "²KB", "1025MB", "3.KB"])
 def test_budgets_that_are_none(text):
-    with pytest.raises(UserError, match="budget"):
-        budget_bytes(text)
+    with pytest.raises(UserError, match=r"setting 'budget': '.*' is not a size"):
+        run_branches(BranchSettings(budget=text))
 
 
 def test_a_trace_past_predictors_one_by_one(tmp_path, monkeypatch):
@@ -96,7 +103,7 @@ def test_a_trace_past_predictors_one_by_one(tmp_path, monkeypatch):
     seen = []
     report = run_branches(
         BranchSettings(trace=str(tmp_path / "t.csv"), predictors=names, budget="4KB", pc_shift=1),
-        lambda done, n: seen.append(done),
+        on_progress=lambda work: seen.append(work.done),
     )
     assert seen == [700, 1400, 2100, 2800, 3000]
     for name, row in zip(names.split(","), report.content["predictors"], strict=True):
@@ -162,3 +169,83 @@ def test_whole_championship_traces(name):
         missing(f"{name} is missing; name the folder above branch_traces in the variable EDGELEARN_DATA")
     settings = BranchSettings(trace=name, predictors="gshare", pc_shift=0)
     assert run_branches(settings).content["predictors"][0]["misses"] == WHOLE[name]
+
+
+EVERY = (*KINDS, "perceptron+mdfa", "hashed+dfa", "tage+bp")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_predictor_continues_from_its_state(name):
+    """At several branches, through the bytes of a file, in a new predictor."""
+    pc, taken = stream(9000)
+    nobody = np.empty(0, np.uint8)
+    delay = 3 if takes_delay(name) else 0
+    whole = make_predictor(name, 8 * KB, delay)
+    whole.run(pc, taken, nobody)
+    for cut in (1, 700, 4096, 8999):
+        first, second = (make_predictor(name, 8 * KB, delay) for _ in range(2))
+        first.run(pc[:cut], taken[:cut], nobody)
+        with io.BytesIO() as file:
+            np.savez(file, **first.state())
+            file.seek(0)
+            second.restore(dict(np.load(file)))
+        second.run(pc[cut:], taken[cut:], nobody)
+        assert second.counters == whole.counters
+        for key, array in whole.state().items():
+            np.testing.assert_array_equal(second.state()[key], array, err_msg=key)
+
+
+def interrupted_at(n, settings, out):
+    def strike(work):
+        if work.done >= n:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        run_branches(settings, out, on_progress=strike)
+
+
+@pytest.mark.parametrize("source", ["csv", "npz", "built-in"])
+def test_an_interrupted_run_ends_with_the_same_bytes(tmp_path, monkeypatch, source):
+    monkeypatch.setattr("edgelearn.runs.branch.BLOCK", 700)
+    pc, taken = write_csv(tmp_path / "t.csv")
+    np.savez(tmp_path / "t.npz", pc=pc, taken=taken, instructions=np.int64(30_000))
+    given = {"iterations": 300} if source == "built-in" else {"trace": str(tmp_path / f"t.{source}"), "limit": 2900}
+    settings = BranchSettings(predictors="gshare:9,hashed:6:3/5/8,tage,mdfa,perceptron+mdfa", budget="8KB", **given)
+    whole = run_branches(settings, tmp_path / "whole")
+    for n in (700, 2100, 2900):
+        out = tmp_path / f"cut{n}"
+        interrupted_at(n, settings, out)
+        assert not (out / "report.json").exists()
+        assert run_branches(settings, out, resume=True) == whole
+        for name in ("report.json", "weights.npz", "config.toml"):
+            assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert not (out / "checkpoint.npz").exists()
+    again = run_branches(settings, out, resume=True, on_progress=lambda work: pytest.fail("run again"))
+    assert again.to_json() == whole.to_json()
+
+
+def test_the_usual_predictors_with_a_delay_are_continued(tmp_path, monkeypatch):
+    monkeypatch.setattr("edgelearn.runs.branch.BLOCK", 700)
+    settings = BranchSettings(iterations=100, delay=16)
+    interrupted_at(700, settings, tmp_path)
+    saved = validated(BranchSettings, saved_settings(tmp_path))
+    assert run_branches(saved, tmp_path, resume=True).content == run_branches(settings).content
+
+
+def test_a_trace_that_has_changed_is_not_continued(tmp_path, monkeypatch):
+    monkeypatch.setattr("edgelearn.runs.branch.BLOCK", 700)
+    settings = BranchSettings(trace=str(tmp_path / "t.csv"), predictors="gshare:9")
+    write_csv(tmp_path / "t.csv")
+    interrupted_at(1400, settings, tmp_path / "a")
+    write_csv(tmp_path / "t.csv", seed=1)
+    with pytest.raises(UserError, match="is not the trace that the checkpoint was made with"):
+        run_branches(settings, tmp_path / "a", resume=True)
+    with pytest.raises(UserError, match="another configuration \\(limit was None, is 5\\)"):
+        run_branches(settings.model_copy(update={"limit": 5}), tmp_path / "a")
+
+
+def test_accuracy_is_that_of_the_best_predictor():
+    content = run_branches(BranchSettings(iterations=300, predictors="gshare:9,mdfa,bimodal")).content
+    rows = content["predictors"]
+    assert [row["accuracy_percent"] for row in rows] == [round(100 - row["rate_percent"], 4) for row in rows]
+    assert content["accuracy_percent"] == max(row["accuracy_percent"] for row in rows)

@@ -9,7 +9,7 @@ import pytest
 from edgelearn.cli import main
 from edgelearn.config import RunConfig, make_config, read_toml
 from edgelearn.errors import UserError
-from edgelearn.runs.checkpoint import Interrupted, noted_interrupts
+from edgelearn.runs.checkpoint import Interrupted, defer_signals
 from edgelearn.runs.dataset import run
 
 pytestmark = pytest.mark.kernel
@@ -50,21 +50,19 @@ def test_a_broken_config_file(tmp_path):
         read_toml(tmp_path / "none.toml")
 
 
-def test_every_setting_is_a_flag():
+def test_every_setting_is_a_flag(capsys):
     """A setting without a flag cannot be reached from the command line."""
-    import inspect
-
-    from edgelearn import cli
-
-    assert set(RunConfig.model_fields) <= set(inspect.signature(cli.run).parameters)
+    assert main(["run", "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert [one.flag for one in RunConfig.declared().values() if one.flag not in printed] == []
 
 
 @pytest.mark.parametrize("rule", ["drtp", "bp"])
 def test_the_report_says_what_the_counters_say(rule):
     seen = []
-    report = run(make_config(SMALL | {"rule": rule}), on_progress=lambda progress, n: seen.append((progress.epoch, n)))
+    report = run(make_config(SMALL | {"rule": rule}), on_progress=lambda work: seen.append(work.progress()[:2]))
     c = report.content
-    assert seen == [(0, 40), (1, 40)]
+    assert seen == [(20, 40), (40, 40)]
     learning = c["counters"]["learning"]
     assert learning["samples"] == [40, 40]
     assert c["counters"]["inference"]["samples"] == [360, 360]
@@ -101,16 +99,16 @@ def test_an_interrupt_leaves_a_checkpoint_of_one_moment(tmp_path, monkeypatch, c
     import signal
 
     monkeypatch.setattr("edgelearn.runs.epochs.CHUNK", 15)
-    monkeypatch.setattr("edgelearn.runs.dataset.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("edgelearn.runs.checkpoint.CHECKPOINT_SECONDS", 0.0)
     config = make_config(SMALL | {"rounding": "stochastic"})
 
-    def strike(progress, n_train):
-        if progress.position == 35:
+    def strike(work):
+        if work.epochs.place.position == 35:
             os.kill(os.getpid(), signal.SIGINT)
 
     out = tmp_path / "a"
     with pytest.raises(Interrupted) as interrupt:
-        run(config, out, on_progress=lambda p, n: strike(p, n))
+        run(config, out, on_progress=strike)
     assert interrupt.value.folder == out
     assert (out / "checkpoint.npz").exists()
     assert not (out / "report.json").exists()
@@ -139,7 +137,7 @@ def test_a_run_is_not_continued_on_changed_data(tmp_path, monkeypatch):
     data.write_text("\n".join(rows) + "\n")
     config = make_config({"data": str(data), "net": "2-4-2", "epochs": 2})
     with pytest.raises(Interrupted):
-        run(config, tmp_path / "a", on_progress=lambda progress, n: os.kill(os.getpid(), signal.SIGINT))
+        run(config, tmp_path / "a", on_progress=lambda work: os.kill(os.getpid(), signal.SIGINT))
     data.write_text("\n".join(reversed(rows)) + "\n")
     with pytest.raises(UserError, match="was made with other samples"):
         run(config, tmp_path / "a", resume=True)
@@ -164,7 +162,7 @@ def test_notes_warn_of_learning_that_cannot_work():
 def test_a_finished_run_is_not_learned_again(tmp_path):
     config = make_config(SMALL)
     first = run(config, tmp_path / "a")
-    again = run(config, tmp_path / "a", resume=True, on_progress=lambda progress, n: pytest.fail("learned again"))
+    again = run(config, tmp_path / "a", resume=True, on_progress=lambda work: pytest.fail("learned again"))
     assert again.to_json() == first.to_json()
 
 
@@ -172,14 +170,13 @@ def test_a_changed_checkpoint_is_damaged(tmp_path):
     import numpy as np
 
     from edgelearn.files import read_arrays, write_arrays
-    from edgelearn.network.learner import Learner
     from edgelearn.runs.checkpoint import save_checkpoint
-    from edgelearn.runs.dataset import design_for, load_data
+    from edgelearn.runs.dataset import DatasetWork
 
     config, out = make_config(SMALL), tmp_path / "a"
     out.mkdir()
     (out / "config.toml").write_text(config.to_toml())
-    save_checkpoint(out, config, Learner(design_for(config, load_data(config))).save(), {})
+    save_checkpoint(DatasetWork(config), config, out)
     arrays, note = read_arrays(out / "checkpoint.npz")
     for change in ({"layer1_feedback": np.full((10, 4), 3000, np.int16)}, {"generator": np.zeros(1, np.uint32)}):
         write_arrays(out / "checkpoint.npz", arrays | change, note)
@@ -195,7 +192,7 @@ def test_a_second_signal_is_obeyed_at_once():
     import signal
 
     def strike_twice():
-        with noted_interrupts() as noted:
+        with defer_signals() as noted:
             signal.raise_signal(signal.SIGINT)
             assert noted == [signal.SIGINT]
             signal.raise_signal(signal.SIGINT)

@@ -12,8 +12,9 @@ from edgelearn.errors import UserError
 from edgelearn.rules import Backend, rules_for
 from edgelearn.runs.checkpoint import Interrupted
 from edgelearn.runs.finished import costs_of_runs
-from edgelearn.runs.spiking import network_of, run_spiking
-from edgelearn.runs.spiking_data import open_shown
+from edgelearn.runs.spiking import network_of
+from edgelearn.runs.spiking import run as run_spiking
+from edgelearn.runs.spiking_data import open_spiking_data
 from edgelearn.spiking.learner import SpikingLearner
 from edgelearn.spiking.network import design
 from tests.tools import missing
@@ -49,7 +50,7 @@ def write_events(path, n=40):
 def test_a_report_holds_what_was_counted(tmp_path):
     found = run_spiking(config(), tmp_path / "out")
     content = json.loads((tmp_path / "out/report.json").read_text())
-    assert content == json.loads(found.report.to_json())
+    assert content == json.loads(found.result.to_json())
     assert content["result"]["samples_learned"] == 120
     assert len(content["result"]["test_accuracy_percent_by_epoch"]) == 2
     rows = content["populations"]
@@ -75,7 +76,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(tmp_path, monkeypatch, afte
 
     seen = 0
 
-    def stop(progress, n_train):
+    def stop(work):
         nonlocal seen
         seen += 1
         if seen == after:
@@ -96,7 +97,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(tmp_path, monkeypatch, afte
 @pytest.mark.parametrize("rule", rules_for(Backend.SPIKING))
 def test_what_a_core_prices(rule):
     found = run_spiking(config(rule=rule, processor="odin-like"))
-    cost = found.report.content["cost"]
+    cost = found.result.content["cost"]
     training, inference = cost["training"], cost["inference"]
     learner = found.learner
     operations = learner.counted("synaptic_operations") / 120
@@ -126,14 +127,14 @@ def test_a_spiking_run_is_priced_in_its_report(tmp_path):
 
 def test_no_epochs_only_test():
     found = run_spiking(config(epochs=0))
-    assert found.report.content["result"]["samples_learned"] == 0
-    assert found.report.content["cost"]["training"] is None
+    assert found.result.content["result"]["samples_learned"] == 0
+    assert found.result.content["cost"]["training"] is None
     assert (found.learner.weights == found.first.weights).all()
 
 
 @pytest.mark.parametrize("code", ["rate", "latency"])
 def test_codes_of_values(code):
-    shown = open_shown(config(code=code))
+    shown = open_spiking_data(config(code=code))
     spikes = shown.train.spikes(np.arange(5), 32, np.random.default_rng(0))
     assert spikes.shape == (5, 32, 64)
     assert (spikes.sum(1).max() == 1) == (code == "latency")
@@ -142,14 +143,14 @@ def test_codes_of_values(code):
 def test_windows_of_a_sensor(tmp_path):
     write_series(tmp_path / "s.csv")
     delta = config(data=str(tmp_path / "s.csv"), net=None, code="delta", window=10, limit=None, epochs=30)
-    shown = open_shown(delta)
+    shown = open_spiking_data(delta)
     assert (shown.code, shown.train.n_inputs, shown.presentation.steps) == ("delta", 4, 10)
     assert len(shown.train.labels) + len(shown.test.labels) == 40
-    assert run_spiking(delta).report.content["result"]["accuracy"] == 1.0
-    overlapping = open_shown(delta.model_copy(update={"stride": 5}))
+    assert run_spiking(delta).result.content["result"]["accuracy"] == 1.0
+    overlapping = open_spiking_data(delta.model_copy(update={"stride": 5}))
     n = len(overlapping.train.labels) + len(overlapping.test.labels)
     assert n < 79  # windows that share samples with a tested one are not learned
-    rate = open_shown(delta.model_copy(update={"code": None, "stride": 5}))
+    rate = open_spiking_data(delta.model_copy(update={"code": None, "stride": 5}))
     assert rate.train.n_inputs == 20
     assert rate.train.x.min() == 0
     assert rate.train.x.max() == 1
@@ -160,7 +161,9 @@ def test_whole_recordings_are_held_out(tmp_path):
     folder.mkdir()
     for k in range(6):
         write_series(folder / f"{k}.csv", 100)
-    shown = open_shown(config(data=str(folder), net=None, code="delta", window=10, limit=None, test_fraction=0.3))
+    shown = open_spiking_data(
+        config(data=str(folder), net=None, code="delta", window=10, limit=None, test_fraction=0.3)
+    )
     assert len(shown.test.labels) == 20  # two of six
     assert len(shown.train.labels) == 40
 
@@ -169,14 +172,14 @@ def test_own_events(tmp_path):
     write_events(tmp_path / "e.csv")
     own = config(data=str(tmp_path / "e.csv"), net=None, steps=20, step_time="1 ms", limit=None, epochs=10, rule="dfa")
     found = run_spiking(own)
-    assert found.report.content["data"]["code"] == "events"
-    assert found.report.content["data"]["inputs"] == 16
-    assert found.report.content["result"]["accuracy"] > 0.9
+    assert found.result.content["data"]["code"] == "events"
+    assert found.result.content["data"]["inputs"] == 16
+    assert found.result.content["result"]["accuracy"] > 0.9
 
 
 def test_event_camera_digits():
     try:
-        shown = open_shown(SpikingConfig(data="nmnist-small"))
+        shown = open_spiking_data(SpikingConfig(data="nmnist-small"))
     except UserError as error:
         assert "was not found" in str(error)
         missing("nmnist_small.npz is missing; name its folder in the variable EDGELEARN_DATA")
@@ -224,7 +227,7 @@ def test_events_take_no_settings_of_values(tmp_path):
         ({"step_time": "5"}, "setting 'step_time': '5' is not a time"),
     ):
         with pytest.raises(UserError, match=text):
-            open_shown(config(data=str(tmp_path / "e.csv"), net=None, **changes))
+            open_spiking_data(config(data=str(tmp_path / "e.csv"), net=None, **changes))
 
 
 def test_a_graph_goes_out_and_comes_in(tmp_path):
@@ -237,7 +240,7 @@ def test_a_graph_goes_out_and_comes_in(tmp_path):
         missing(str(error))
     start = str(tmp_path / "net.nir")
     again = run_spiking(config(net=None, start=start, epochs=0))
-    assert again.report.content["result"]["accuracy"] == found.report.content["result"]["accuracy"]
+    assert again.result.content["result"]["accuracy"] == found.result.content["result"]["accuracy"]
     for changes, text in (({"rule": "dfa"}, "is of rule drtp; give --rule drtp"), ({"bits": 4}, "is of bits 8")):
         with pytest.raises(UserError, match=text):
             run_spiking(config(net=None, start=start, **changes))
@@ -247,7 +250,7 @@ def test_a_graph_goes_out_and_comes_in(tmp_path):
     assert (spec.rounding, spec.synapses[0].shift, spec.neurons[0].refractory) == ("nearest", 9, 3)
     assert spec.synapses[1] == found.learner.spec.synapses[1]
     (tmp_path / "net.json").unlink()
-    alone = run_spiking(config(net=None, start=start, epochs=0, bits=3)).report.content
+    alone = run_spiking(config(net=None, start=start, epochs=0, bits=3)).result.content
     assert "weights rounded to 3 bits" in alone["notes"][0]  # what has been lost
     assert alone["network"]["bits"] == 3
 
@@ -262,8 +265,8 @@ def test_time_constants_of_a_graph_are_those_of_the_steps(tmp_path):
     write_events(tmp_path / "e.csv")
     own = config(data=str(tmp_path / "e.csv"), net=None, steps=20, step_time="5 ms", limit=None, epochs=0)
     found = run_spiking(own)
-    assert found.shown.step_s == 0.005
-    export_nir(found.learner, tmp_path / "net.nir", found.shown.step_s)
+    assert found.data.step_s == 0.005
+    export_nir(found.learner, tmp_path / "net.nir", found.data.step_s)
     (tmp_path / "net.json").unlink()
     assert nir.read(tmp_path / "net.nir").nodes["neurons_1"].tau[0] == pytest.approx(16 * 0.005)
     again = run_spiking(own.model_copy(update={"start": str(tmp_path / "net.nir")}))
@@ -302,10 +305,10 @@ def test_a_folder_of_the_other_kind_of_network(tmp_path):
 
     rate = make_config({"net": "64-4-10", "epochs": 1, "limit": 40})
     run(rate, tmp_path)
-    with pytest.raises(UserError, match="another kind of network; give another --out, or --overwrite"):
+    with pytest.raises(UserError, match="another kind; give another --out, or --overwrite"):
         run_spiking(config(), tmp_path)
     run_spiking(config(), tmp_path, overwrite=True)
-    with pytest.raises(UserError, match="another kind of network"):
+    with pytest.raises(UserError, match="a run of another kind"):
         run(rate, tmp_path)
     run(rate, tmp_path, overwrite=True)
     assert "spiking" not in json.loads((tmp_path / "report.json").read_text())["config"]
@@ -314,15 +317,15 @@ def test_a_folder_of_the_other_kind_of_network(tmp_path):
 def test_windows_of_one_class_are_refused(tmp_path):
     (tmp_path / "one.csv").write_text("x,label\n" + "1.0,a\n2.0,a\n" * 200)
     with pytest.raises(UserError, match="of 1 classes"):
-        open_shown(config(data=str(tmp_path / "one.csv"), net=None, window=10))
+        open_spiking_data(config(data=str(tmp_path / "one.csv"), net=None, window=10))
     write_series(tmp_path / "s.csv")
     with pytest.raises(UserError, match="leaves 0 windows"):
-        open_shown(config(data=str(tmp_path / "s.csv"), net=None, window=100, stride=1, test_fraction=0.9))
+        open_spiking_data(config(data=str(tmp_path / "s.csv"), net=None, window=100, stride=1, test_fraction=0.9))
 
 
 def test_events_after_the_last_step_are_told(tmp_path):
     write_events(tmp_path / "e.csv")
-    shown = open_shown(config(data=str(tmp_path / "e.csv"), net=None, steps=10, step_time="1 ms", limit=None))
+    shown = open_spiking_data(config(data=str(tmp_path / "e.csv"), net=None, steps=10, step_time="1 ms", limit=None))
     assert "of the events come after the 10 steps" in shown.notes[0]
 
 

@@ -15,7 +15,8 @@ from edgelearn.data.source import Block
 from edgelearn.errors import UserError
 from edgelearn.network.kernels import tables as t
 from edgelearn.runs.checkpoint import Interrupted
-from edgelearn.runs.stream import StreamRun, stream
+from edgelearn.runs.stream import StreamWork
+from edgelearn.runs.stream import run as stream
 
 QUICK = {"hidden": "4"}
 
@@ -87,7 +88,7 @@ class Clocked:
 
 @pytest.mark.parametrize("cuts", [(1, 2, 40, 41, 120), (13, 39, 80, 120), tuple(range(1, 121))])
 def test_clocks_that_start_again_do_not_depend_on_cuts(cuts):
-    whole, cut = StreamRun(config(), Clocked()), StreamRun(config(), Clocked())
+    whole, cut = StreamWork(config(), Clocked()), StreamWork(config(), Clocked())
     times = whole.take(next(whole.source.blocks())).times
     pieces = np.concatenate([cut.take(block).times for block in cut.source.blocks(0, cuts)])
     assert times.tobytes() == pieces.tobytes()
@@ -131,9 +132,9 @@ def test_statuses_add_up():
 
 
 def test_a_row_is_due_when_the_next_one_comes():
-    run = StreamRun(config(window=10, stride=5), DriftingSensor(n_samples=100, rate_hz=50))
+    run = StreamWork(config(window=10, stride=5), DriftingSensor(n_samples=100, rate_hz=50))
     assert run.timing.deadline_s == run.period_s == 0.1
-    assert StreamRun(config(deadline="3 ms"), DriftingSensor(n_samples=100)).timing.deadline_s == pytest.approx(3e-3)
+    assert StreamWork(config(deadline="3 ms"), DriftingSensor(n_samples=100)).timing.deadline_s == pytest.approx(3e-3)
 
 
 SETTINGS = {"limit": 900, "label_delay": 3, "rounding": "stochastic", "energy_budget": "40 nW", "label_fraction": 0.8}
@@ -144,7 +145,7 @@ def files(folder):
 
 
 def test_an_interrupted_stream_continues_to_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr("edgelearn.runs.stream.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("edgelearn.runs.checkpoint.CHECKPOINT_SECONDS", 0.0)
 
     def strike(run):
         if run.n_samples >= 300:

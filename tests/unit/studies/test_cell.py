@@ -8,8 +8,8 @@ import pytest
 
 from edgelearn.config import SpikingConfig, StreamConfig, make_config, validated
 from edgelearn.runs.dataset import encode_data, load_data, run
-from edgelearn.runs.spiking import run_spiking
-from edgelearn.runs.stream import stream
+from edgelearn.runs.spiking import run as run_spiking
+from edgelearn.runs.stream import run as stream
 from edgelearn.studies.cell import PER_SAMPLE, PRICES, Cell, columns_of, failure, row_of, run_cell
 from hw_models.processor import names
 
@@ -27,7 +27,7 @@ def report_of(kind):
         return run(make_config(settings)).content
     if kind == "stream":
         return stream(validated(StreamConfig, settings)).content
-    return run_spiking(validated(SpikingConfig, settings)).report.content
+    return run_spiking(validated(SpikingConfig, settings)).result.content
 
 
 @pytest.mark.parametrize("kind", SMALL)
@@ -121,11 +121,11 @@ def test_validation_samples_are_training_samples_that_are_not_learned():
 
 
 def test_windows_of_a_stream_are_held_out_without_overlap():
-    from edgelearn.runs.spiking_data import open_shown
+    from edgelearn.runs.spiking_data import open_spiking_data
 
     settings = {"data": "drift", "window": 16, "stride": 8, "net": None}
     whole, held = (
-        open_shown(validated(SpikingConfig, settings | {"validation_fraction": share})) for share in (None, 0.25)
+        open_spiking_data(validated(SpikingConfig, settings | {"validation_fraction": share})) for share in (None, 0.25)
     )
     n_learned, n_tested = len(held.train.labels), len(held.test.labels)
     assert 0 < n_tested < n_learned < len(whole.train.labels)

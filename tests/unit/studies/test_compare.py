@@ -11,8 +11,8 @@ import pytest
 from edgelearn.config import RunConfig, SpikingConfig, StreamConfig
 from edgelearn.errors import UserError
 from edgelearn.runs.dataset import run
-from edgelearn.runs.spiking import run_spiking
-from edgelearn.runs.stream import stream
+from edgelearn.runs.spiking import run as run_spiking
+from edgelearn.runs.stream import run as stream
 from edgelearn.studies.compare import compare_runs
 from tests import study_factory
 

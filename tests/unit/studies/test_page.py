@@ -431,7 +431,7 @@ def test_how_rates_were_chosen_is_told():
         )
 
 
-@pytest.mark.parametrize("limit", ["contents.MOST_CELLS_SHOWN", "page.MOST_BYTES"])
+@pytest.mark.parametrize("limit", ["page_data.MOST_CELLS_SHOWN", "page.MOST_BYTES"])
 def test_more_cells_than_a_page_holds_are_left_to_the_table(monkeypatch, limit):
     monkeypatch.setattr(f"edgelearn.studies.{limit}", 100)
     contents = contents_of(source_of(study_factory.rows(rules=("bp",), bits=(4, 8), roundings=("residual",))))
