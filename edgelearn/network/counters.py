@@ -1,4 +1,4 @@
-"""Counters of a run: a value that adds and compares."""
+"""Counters of a run, by layer and name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A processor in time, as kernels see it: ticks and energy of each count, a queue, and a bucket of energy."""
+"""Real-time model of a processor for the kernels: ticks and energy per count, queue, deadline, energy budget."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def device(
     Parameters
     ----------
     prices : int64[2, 2, K, len(COUNTERS)], of one count: ticks, then energy units; labelled samples, then predicted
-        ones; all zero for a simulation that does not ask for cost
-    queue : samples that may wait beside the one being worked on; None does not look at time. A late label is learned
-        right after a sample and holds no place, but what comes meanwhile waits for it.
-    deadline_ticks : a sample that takes longer from its arrival on is late; None never is
+        ones; all zero if cost is not simulated
+    queue : samples that may wait beside the one in work; None if time is not simulated. A late label is learned right
+        after a sample and takes no place in the queue, but samples that arrive meanwhile wait for it.
+    deadline_ticks : longest time from arrival to result; None for no deadline
     skip_waiting : learn only samples that did not wait
-    budget_cap : what the bucket of energy units holds, full at the start; None has no budget
+    budget_cap : capacity of the energy budget, full at the start; None for no budget
     """
     settings, clock = np.zeros(t.DEVICE_SETTINGS, np.int64), np.zeros(t.DEVICE_CLOCK, np.int64)
     settings[t.PRICED] = bool(prices.any())
@@ -46,5 +46,5 @@ def device(
 
 
 def untimed(n_layers: int) -> Device:
-    """Return the device of a simulation that does not ask for time."""
+    """Return a device without queue, deadline, budget or prices."""
     return device(np.zeros((2, 2, n_layers, len(COUNTERS)), np.int64))

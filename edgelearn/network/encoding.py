@@ -1,4 +1,4 @@
-"""Uniform levels: the value range of a feature is cut into 2^bits equal steps; the lowest is no event."""
+"""Uniform quantisation of features to 2^bits levels; level 0 is no event."""
 
 from __future__ import annotations
 

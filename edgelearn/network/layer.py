@@ -1,4 +1,4 @@
-"""A dense layer as a frozen specification: shapes, formats and every shift, no arrays."""
+"""Specification of a dense layer: shapes, formats and shifts, no arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one object with behaviour: predicts and learns sample by sample, or a whole stream at once."""
+"""Learner: predicts and learns, one sample or a batch at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgelearn.network.state import State, quantize
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What became of steps, one entry a step.
+    """Results of steps, one entry per step.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class Learner:
         ----------
         levels : uint8 or int8[n_rows, n_in], input levels within `spec.input_range`
         steps : int64[n, 3], columns ROW, LABEL and KIND of `edgelearn.network.kernels.tables`; see `steps_of`
-        device : processor in time; without one every sample is taken
+        device : real-time model of the processor; without one every sample is taken
         dropped : uint8[n_rows], changed: 1 where a row was dropped, so that it is not learned later either
         scores : whether the outputs are wanted too
         """
@@ -172,7 +172,7 @@ class Learner:
         return np.ascontiguousarray(levels.astype(np.uint8))  # two's complement where there is a sign
 
     def save(self) -> dict[str, np.ndarray]:
-        """Return everything that changes, as plain arrays."""
+        """Return the mutable state as plain arrays."""
         words: dict[str, np.ndarray] = self.words()
         words["generator"] = self.state.arrays.generator.copy()
         words["halvings"] = self.state.net[t.HALVINGS : t.HALVINGS + 1].copy()
@@ -192,7 +192,7 @@ class Learner:
         self._counts[...] = saved["counts"]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copy and pickle what `save` gives: kernels read some arrays as views of others."""
+        """Return what `save` returns: some arrays are views of others, which copies and pickles would separate."""
         return {"spec": self.spec, "strict": self.strict, "saved": self.save()}
 
     def __setstate__(self, stored: dict[str, Any]) -> None:

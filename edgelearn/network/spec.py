@@ -1,7 +1,6 @@
-"""What exists: layers and a rule become a specification.
+"""Network specification: derives formats and shifts from layer sizes and a rule.
 
-`design` derives every shift and format and proves that no exact sum can overflow. `edgelearn.network.state` turns a
-specification into arrays.
+`design` also proves that no exact sum can overflow. `edgelearn.network.state` turns a specification into arrays.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.fixedpoint.qformat import WeightFormat
@@ -24,6 +24,21 @@ FEEDBACK_FORMATS = ("int8", "ternary", "sign", "lfsr")
 UPDATE_GATES = ("always", "error", "margin")
 MAX_NEURONS = 16_000  # 16-bit counters of a pair of rows must not wrap
 
+_CHOICES = {
+    "rounding": ROUNDINGS,
+    "output": OUTPUTS,
+    "feedback_format": FEEDBACK_FORMATS,
+    "update_gate": UPDATE_GATES,
+}
+_RANGES = {
+    "input_bits": (1, 8),
+    "accumulator_bits": (8, 32),
+    "range_exponent": (-8, 8),
+    "event_threshold": (0, 126),
+    "dead_zone": (0, 254),
+    "seed": (0, 2**31 - 1),
+    "margin": (0, 255),
+}
 # Weights of few bits cover a smaller range: (hidden, output) range exponents, measured on MNIST.
 _RANGE_EXPONENTS = {2: (-2, -1), 3: (-1, -1), 4: (-1, 0)}
 
@@ -167,105 +182,93 @@ def design(
     [8, 8]
     """
     row = find_rule(rule)
-    if rounding not in ROUNDINGS:
-        raise unknown("rounding", rounding, ROUNDINGS)
-    if output not in OUTPUTS:
-        raise unknown("output", output, OUTPUTS)
-    if feedback_format not in FEEDBACK_FORMATS:
-        raise unknown("feedback format", feedback_format, FEEDBACK_FORMATS)
-    if update_gate not in UPDATE_GATES:
-        raise unknown("update gate", update_gate, UPDATE_GATES)
-    for name, value, (lowest, highest) in (
-        ("input_bits", input_bits, (1, 8)),
-        ("accumulator_bits", accumulator_bits, (8, 32)),
-        ("range_exponent", range_exponent or 0, (-8, 8)),
-        ("event_threshold", event_threshold, (0, 126)),
-        ("dead_zone", dead_zone, (0, 254)),
-        ("seed", seed, (0, 2**31 - 1)),
-        ("margin", margin, (0, 255)),
-    ):
-        if not lowest <= value <= highest:
-            flag = name.replace("_", "-")
-            raise UserError(f"{name} {value} cannot be built; --{flag} takes {lowest} to {highest}")
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise UserError(f"layer sizes {tuple(sizes)} cannot be built; give at least inputs and outputs, each 1 or more")
-    if signed_inputs and input_bits < 2:
-        raise UserError("signed inputs of 1 bit cannot be built; give --input-bits 2 or more")
+    settings: dict[str, Any] = {
+        "output": output,
+        "rounding": rounding,
+        "input_bits": input_bits,
+        "feedback_format": feedback_format,
+        "event_threshold": event_threshold,
+        "dead_zone": dead_zone,
+        "accumulator_bits": accumulator_bits,
+        "seed": seed,
+        "update_gate": update_gate,
+        "margin": margin,
+        "signed_inputs": signed_inputs,
+    }
+    _check_settings(settings | {"range_exponent": range_exponent or 0})
+    _check_sizes(sizes, output)
     if residual_bits is None:
         residual_bits = default_residual_bits(bits, rounding)
+    _check_residual_bits(residual_bits, bits, rounding)
+    hidden = find_activation(activation)
+    rates = (
+        row.hidden_rate if hidden_rate is None else hidden_rate,
+        row.output_rate if output_rate is None else output_rate,
+    )
+    exponents = _RANGE_EXPONENTS.get(bits, (0, 0)) if range_exponent is None else (range_exponent, range_exponent)
+    delta_bits = _delta_bits(row, sizes, bits, exponents[0])
+    level_bits = input_bits - 1 if signed_inputs else input_bits  # a sign takes one
+    top = (1 << level_bits) - 1
+    layers: list[DenseLayer] = []
+    for k in reversed(range(len(sizes) - 1)):  # from the last, whose d the layer below needs
+        first, last, n_in, n_out = k == 0, not layers, sizes[k], sizes[k + 1]
+        feedback_exponent, signal_shift = _signal_shift(row, layers[0]) if layers and row.learns_hidden else (0, 0)
+        by_event = _rows_are_inputs(n_in, n_out) if first else not hidden.dense and n_out >= 64
+        layer = DenseLayer(
+            n_in=n_in,
+            n_out=n_out,
+            word=WeightFormat(bits, residual_bits, exponents[last]),
+            activation=output if last else activation,
+            output=last,
+            input_one=top if first else hidden.one,
+            input_scale=(0 if level_bits == 1 else level_bits) if first else hidden.scale,
+            input_max=top if first else 127,
+            rate=rates[last],
+            learns=last or row.learns_hidden,
+            delta_scale=ERROR_SCALE if last else row.modulator_scale,
+            delta_bits=9 if last else delta_bits,
+            delta_reach=_delta_reach(row, last, delta_bits),
+            feedback_exponent=feedback_exponent,
+            signal_shift=signal_shift,
+            non_negative=row.non_negative and not first,
+            signed_levels=first and signed_inputs,
+            event_major=by_event and (first or not row.non_negative),
+        )
+        layers.insert(0, layer)
+    spec = NetworkSpec(row, tuple(layers), **settings)
+    _check_sums(spec)
+    _check_rates(spec)
+    return spec
+
+
+def _check_settings(settings: dict[str, Any]) -> None:
+    for name, known in _CHOICES.items():
+        if settings[name] not in known:
+            raise unknown(name.replace("_", " "), settings[name], known)
+    for name, (lowest, highest) in _RANGES.items():
+        if not lowest <= settings[name] <= highest:
+            flag = name.replace("_", "-")
+            raise UserError(f"{name} {settings[name]} cannot be built; --{flag} takes {lowest} to {highest}")
+    if settings["signed_inputs"] and settings["input_bits"] < 2:
+        raise UserError("signed inputs of 1 bit cannot be built; give --input-bits 2 or more")
+
+
+def _check_sizes(sizes: Sequence[int], output: str) -> None:
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise UserError(f"layer sizes {tuple(sizes)} cannot be built; give at least inputs and outputs, each 1 or more")
+    if max(sizes) > MAX_NEURONS:
+        raise UserError(f"a layer of {max(sizes)} is too wide; the widest that can be built is {MAX_NEURONS}")
+    if sizes[-1] == 1 and output == "softmax":
+        raise UserError("one output cannot be a softmax; use --output sigmoid, or one output a class")
+
+
+def _check_residual_bits(residual_bits: int, bits: int, rounding: str) -> None:
     if rounding == "nearest" and residual_bits:
         raise UserError(
             f"rounding 'nearest' keeps no residual bits, but {residual_bits} were given; use --rounding residual"
         )
     if rounding == "residual" and residual_bits == 0 and bits < 16:
         raise UserError("rounding 'residual' needs residual bits; use --rounding nearest, or leave out --residual-bits")
-    if max(sizes) > MAX_NEURONS:
-        raise UserError(f"a layer of {max(sizes)} is too wide; the widest that can be built is {MAX_NEURONS}")
-    if sizes[-1] == 1 and output == "softmax":
-        raise UserError("one output cannot be a softmax; use --output sigmoid, or one output a class")
-    hidden = find_activation(activation)
-    if hidden_rate is None:
-        hidden_rate = row.hidden_rate
-    if output_rate is None:
-        output_rate = row.output_rate
-    n_layers = len(sizes) - 1
-    exponents = _RANGE_EXPONENTS.get(bits, (0, 0)) if range_exponent is None else (range_exponent, range_exponent)
-    delta_bits = _delta_bits(row, sizes, bits, exponents[0])
-    level_bits = input_bits - 1 if signed_inputs else input_bits  # a sign takes one
-    layers: list[DenseLayer] = []
-    for k in range(n_layers - 1, -1, -1):  # from the last, whose d the layer below needs
-        last = k == n_layers - 1
-        n_in, n_out = sizes[k], sizes[k + 1]
-        exponent = exponents[last]
-        above = layers[0] if layers else None
-        modulator_scale = row.modulator_scale
-        feedback_exponent, signal_shift = 0, 0
-        if above is not None and row.learns_hidden:
-            feedback_exponent, signal_shift = _signal_shift(row, above)
-        first = k == 0
-        layers.insert(
-            0,
-            DenseLayer(
-                n_in=n_in,
-                n_out=n_out,
-                word=WeightFormat(bits, residual_bits, exponent),
-                activation=output if last else activation,
-                output=last,
-                input_one=(1 << level_bits) - 1 if first else hidden.one,
-                input_scale=(0 if level_bits == 1 else level_bits) if first else hidden.scale,
-                input_max=(1 << level_bits) - 1 if first else 127,
-                rate=output_rate if last else hidden_rate,
-                learns=last or row.learns_hidden,
-                delta_scale=ERROR_SCALE if last else modulator_scale,
-                delta_bits=9 if last else delta_bits,
-                delta_reach=_delta_reach(row, last, delta_bits),
-                feedback_exponent=feedback_exponent,
-                signal_shift=signal_shift,
-                non_negative=row.non_negative and not first,
-                signed_levels=first and signed_inputs,
-                event_major=_rows_are_inputs(n_in, n_out)
-                if first
-                else not hidden.dense and n_out >= 64 and not row.non_negative,
-            ),
-        )
-    spec = NetworkSpec(
-        row,
-        tuple(layers),
-        output,
-        rounding,
-        input_bits,
-        feedback_format,
-        event_threshold,
-        dead_zone,
-        accumulator_bits,
-        seed,
-        update_gate,
-        margin,
-        signed_inputs,
-    )
-    _check_sums(spec)
-    _check_rates(spec)
-    return spec
 
 
 def _rows_are_inputs(n_in: int, n_out: int) -> bool:

@@ -1,4 +1,4 @@
-"""The arrays of a network: initial words, and the way between plain words and the layout kernels use."""
+"""Arrays of a network: initial weights, and conversion between plain arrays and the layout of the kernels."""
 
 from __future__ import annotations
 

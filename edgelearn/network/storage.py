@@ -1,4 +1,4 @@
-"""Words held: what a network stores, and what must wait because a rule locks its layers."""
+"""Storage of a network, and buffers required by update or backward locking."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _ERROR_BITS = 9
 
 
 @dataclass(frozen=True)
-class Held:
-    """Words of one role in one layer (counted from 1)."""
+class MemoryBlock:
+    """Memory of one role in one layer (counted from 1): number of words and their width."""
 
     layer: int
     role: str
@@ -28,8 +28,8 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Buffer(Held):
-    """Words that wait, and what they wait for."""
+class Buffer(MemoryBlock):
+    """Memory kept until an update, and the reason."""
 
     reason: str
 
@@ -38,23 +38,23 @@ def _input_bits(spec: NetworkSpec, k: int) -> int:
     return spec.input_bits if k == 0 else 8
 
 
-def footprint(spec: NetworkSpec) -> list[Held]:
-    """Return the words held whether or not a sample is in flight: weights, biases and feedback."""
-    held = []
+def footprint(spec: NetworkSpec) -> list[MemoryBlock]:
+    """Return weights, biases and feedback, stored whether or not a sample is in flight."""
+    storage = []
     for k, layer in enumerate(spec.layers):
-        held.append(Held(k + 1, "weight", layer.n_weights, layer.word.stored_bits))
-        held.append(Held(k + 1, "bias", layer.n_out, layer.word.stored_bits))
+        storage.append(MemoryBlock(k + 1, "weight", layer.n_weights, layer.word.stored_bits))
+        storage.append(MemoryBlock(k + 1, "bias", layer.n_out, layer.word.stored_bits))
         rows = 0 if layer.output else spec.feedback_rows(k)
         if rows and not spec.regenerates_feedback:
             bits = _FEEDBACK_BITS[spec.feedback_format]
             if spec.rule.non_negative:  # no sign to store
                 bits = {8: 7, 2: 1, 1: 0}[bits]
-            held.append(Held(k + 1, "feedback", rows * layer.n_out, bits))
-    return held
+            storage.append(MemoryBlock(k + 1, "feedback", rows * layer.n_out, bits))
+    return storage
 
 
 def buffers(spec: NetworkSpec) -> list[Buffer]:
-    """Return the words that wait between a layer's forward pass and its update, one sample in flight.
+    """Return the buffers between a layer's forward pass and its update, with one sample in flight.
 
     A rule without locking holds nothing: a layer updates while its input is still there. The input of the
     output layer waits for its own error under every rule and is no cost of the rule.
@@ -70,19 +70,20 @@ def buffers(spec: NetworkSpec) -> list[Buffer]:
     waits_for = "the output error" if spec.locking is Locking.UPDATE else "the delta of the layer above"
     if spec.locking is not rule.locking:
         waits_for = "the update gate, which needs the prediction"
-    held = []
+    required = []
     for k, layer in enumerate(spec.layers[:-1]):
         reason = f"{spec.locking.value} locking: waits for {waits_for}"
-        held.append(Buffer(k + 1, "activation", layer.n_in, _input_bits(spec, k), reason))
-        held.append(Buffer(k + 1, "gate", layer.n_out, _GATE_BITS, reason))
+        required.append(Buffer(k + 1, "activation", layer.n_in, _input_bits(spec, k), reason))
+        required.append(Buffer(k + 1, "gate", layer.n_out, _GATE_BITS, reason))
     error_bits = 2 if rule.signal is Signal.SIGN_ERROR else _ERROR_BITS
     if rule.locking is not Locking.NONE:
-        held.append(Buffer(n_hidden + 1, "error", spec.n_outputs, error_bits, "read by every layer that waits for it"))
+        reason = "read by every layer that waits for it"
+        required.append(Buffer(n_hidden + 1, "error", spec.n_outputs, error_bits, reason))
     if rule.holds_deltas:
         sizes = [layer.n_out for layer in spec.layers[:-1]]
         # the layer in progress and the one above it are alive; the output layer's d is the error
         words = max((a + b for a, b in pairwise(sizes)), default=sizes[0])
-        held.append(
+        required.append(
             Buffer(n_hidden, "delta", words, spec.layers[0].delta_bits, "the layer in progress and the one above")
         )
-    return held
+    return required

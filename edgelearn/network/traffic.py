@@ -1,4 +1,4 @@
-"""Words and operations that a rule predicts from the activity of a run (contract, section 8)."""
+"""Memory accesses and operations in closed form, from the activity of a run (contract, section 8)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TRAFFIC = (*WORDS, *OPERATIONS)
 
 
 def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
-    """Predict words and operations of learned samples.
+    """Return accesses and operations of learned samples.
 
     Parameters
     ----------

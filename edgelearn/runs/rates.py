@@ -99,8 +99,8 @@ def activity_as_dict(spec: NetworkSpec, learned: Counters, inferred: Counters) -
     return {
         "per_sample": _per_sample(learned),
         "layers": _by_layer(spec, learned),
-        "held": [asdict(held) | {"bits": held.bits} for held in footprint(spec)],
-        "buffers": [asdict(held) | {"bits": held.bits} for held in buffers(spec)],
+        "held": [asdict(block) | {"bits": block.bits} for block in footprint(spec)],
+        "buffers": [asdict(block) | {"bits": block.bits} for block in buffers(spec)],
         "counters": {"learning": learned.as_dict(), "inference": inferred.as_dict()},
     }
 

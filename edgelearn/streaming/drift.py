@@ -1,4 +1,4 @@
-"""Where a stream changed: what known changes cost a learner and when it was back, and detectors of unknown ones."""
+"""Accuracy loss and recovery time at known drifts; drift detectors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DETECTORS = ("none", *_DETECTORS)
 
 
 class Recovery:
-    """Follow the accuracy around known drift points, and around the return of concepts.
+    """Accuracy around known drift points, and at the return of concepts.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ class Recovery:
 
 
 class Detector:
-    """Find changes in the errors of a learner with a detector of river.
+    """Drift detector of river on the errors of a learner.
 
     Parameters
     ----------
@@ -244,11 +244,6 @@ class Detector:
         self._detections: list[int] = []
         self._found = np.full(len(self.drift_points), -1, np.int64)
         self._last = -1  # position of the last sample seen
-
-    @property
-    def detections(self) -> tuple[int, ...]:
-        """Give the numbers of the samples at which a change was detected, the first 10000."""
-        return tuple(self._detections)
 
     def update(self, positions: Ints, errors: NDArray[np.bool_]) -> None:
         """Add consecutive scored samples.

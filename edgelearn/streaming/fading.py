@@ -1,4 +1,4 @@
-"""Sums that forget: the only kernel of real numbers, which no device computes."""
+"""Exponentially decaying sums (prequential scores); the only float kernel."""
 
 from __future__ import annotations
 

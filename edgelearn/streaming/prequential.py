@@ -1,4 +1,4 @@
-"""Scores of test-then-train over a stream without end: constant memory, the same bytes however blocks are cut."""
+"""Prequential (test-then-train) metrics in constant memory; results do not depend on block boundaries."""
 
 from __future__ import annotations
 
@@ -214,10 +214,6 @@ class Prequential:
         self._last_label = -1
         self._faded = np.zeros(2)  # S and B
         self._recent = np.zeros((3, 0), np.int64)  # of the last scored samples: prediction, label, whether a repeat
-
-    @property
-    def n_scored(self) -> int:
-        return self.n_samples - self.n_dropped - self.n_unlabelled - self.n_warm_up
 
     def update(
         self,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -211,9 +211,6 @@ class Plan:
             if table or head == "[[cells]]":
                 lines += ["", head, *(f"{key} = {_toml(value)}" for key, value in table.items())]
         return "\n".join(lines) + "\n"
-
-    def with_seeds(self, seeds: Sequence[int]) -> Plan:
-        return replace(self, seeds=tuple(seeds))
 
 
 def read_plan(path: Path) -> Plan:

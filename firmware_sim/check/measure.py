@@ -217,8 +217,8 @@ def size(
 def stored_bytes(spec: NetworkSpec) -> int:
     """Return the bytes of words that learn and of buffers as the storage estimate holds them, to the bit."""
     learning = {k + 1 for k, layer in enumerate(spec.layers) if layer.learns}
-    words = sum(held.bits for held in footprint(spec) if held.role != "feedback" and held.layer in learning)
-    return -(-(words + sum(held.bits for held in buffers(spec))) // 8)
+    words = sum(block.bits for block in footprint(spec) if block.role != "feedback" and block.layer in learning)
+    return -(-(words + sum(block.bits for block in buffers(spec))) // 8)
 
 
 def _code_bytes(path: Path, constants: bool) -> int:

@@ -45,7 +45,7 @@ def _words(spec: NetworkSpec, engine: Engine) -> dict[str, int]:
     """Bits of a memory word by role: one value a lane; an activation is broadcast, with its index if it is an event."""
     lanes = engine.lanes
     layer = spec.layers[0]
-    feedback = next((held.word_bits for held in footprint(spec) if held.role == "feedback"), 0)
+    feedback = next((block.word_bits for block in footprint(spec) if block.role == "feedback"), 0)
     return {
         "weight": lanes * layer.word.bits,
         "residual": lanes * layer.word.residual_bits,
