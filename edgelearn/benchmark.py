@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,14 +21,7 @@ from edgelearn.network.encoding import encode_levels
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, design
-from edgelearn.references.torch_online import (
-    HIDDEN_RATE,
-    OUTPUT_RATE,
-    AutogradNet,
-    InPlaceNet,
-    as_tensors,
-    one_thread,
-)
+from edgelearn.references.torch_online import HIDDEN_RATE, OUTPUT_RATE, InPlaceNet, as_tensors, one_thread
 
 SETTINGS: tuple[tuple[tuple[int, ...], int], ...] = (
     ((784, 500, 10), 1),
@@ -37,11 +29,9 @@ SETTINGS: tuple[tuple[tuple[int, ...], int], ...] = (
     ((256, 500, 500, 10), 4),
 )
 LEARN = "edgelearn"
-NUMPY, NUMPY_TUNED = "numpy, gathered rows", "numpy, tuned"
-AUTOGRAD, IN_PLACE = "torch autograd, batch 1", "torch in place, batch 1"
+NUMPY, TORCH = "numpy, tuned", "torch in place, batch 1"
 ROOFLINE = "memory bandwidth"
-SLOWER = {NUMPY: 8, NUMPY_TUNED: 8, AUTOGRAD: 40, IN_PLACE: 20}  # these learn a part of the samples
-FEWEST = 100
+SLOWER = {NUMPY: 8, TORCH: 20}  # these learn 1 / 8 and 1 / 20 of the samples
 
 Progress = Callable[[str], None]
 
@@ -131,17 +121,15 @@ def choose_data(sizes: Sequence[int], input_bits: int, n_samples: int) -> BenchD
 
 
 class NumpyNet:
-    """DRTP in float32 with numpy: only rows of inputs that are not zero are gathered, changed and put back.
+    """DRTP in float32 with numpy: rows of inputs that are not zero are gathered into one array, changed and put back.
 
     Parameters
     ----------
     sizes : layer sizes, inputs to outputs
     top : the input level that is 1.0
-    tuned : gather once into an array kept for it, and put those rows back; else index as one writes it first
     """
 
-    def __init__(self, sizes: Sequence[int], top: int, seed: int = 0, tuned: bool = True) -> None:
-        self.tuned = tuned
+    def __init__(self, sizes: Sequence[int], top: int, seed: int = 0) -> None:
         generator = np.random.default_rng(seed)
         shapes = list(itertools.pairwise(sizes))
         self.weights = [
@@ -170,10 +158,7 @@ class NumpyNet:
             events = levels[i].nonzero()[0]
             x = ones[: len(events)] if self.top == 1 else of_level[levels[i].take(events)]
             rows = gathered[: len(events)]
-            if self.tuned:
-                weights[0].take(events, axis=0, out=rows, mode="clip")
-            else:
-                rows = weights[0][events]
+            weights[0].take(events, axis=0, out=rows, mode="clip")
             values: list[np.ndarray] = []
             for k in range(last + 1):
                 z = (x @ rows if k == 0 else values[-1] @ weights[k]) + biases[k]
@@ -188,8 +173,6 @@ class NumpyNet:
                     d *= output
                 if k > 0:
                     weights[k] -= values[k - 1][:, None] * d
-                elif not self.tuned:
-                    weights[0][events] -= x[:, None] * d
                 else:
                     rows -= d if self.top == 1 else x[:, None] * d
                     weights[0][events] = rows
@@ -287,40 +270,53 @@ def _bytes(planes: Sequence[_Plane], change: bool) -> int:
 _READ, _CHANGE = "read", "change"  # the two halves of the roofline
 
 
+def share_of(n_samples: int, times: int) -> int:
+    """Return how many samples a contestant that is slower by so many times learns: 100 or more."""
+    return max(min(100, n_samples), n_samples // times)
+
+
+def torch_contestant(name: str, make: Callable[..., Any], times: int, spec: NetworkSpec, data: BenchData) -> Contestant:
+    """Return a network of torch as a contestant.
+
+    Parameters
+    ----------
+    make : from sizes and seed; times : how often slower it is than edgelearn
+
+    Raises
+    ------
+    UserError
+        "torch is not installed ..."
+    """
+    n = share_of(len(data.levels), times)
+    net = make(spec.sizes, seed=spec.seed)
+    tensors = as_tensors(data.levels[:n], data.labels[:n], spec.n_outputs)
+
+    def learn() -> None:
+        with one_thread():
+            net.learn(*tensors)
+
+    return Contestant(name, n, learn)
+
+
 def _contestants(spec: NetworkSpec, data: BenchData) -> tuple[list[Contestant], dict[str, str], list[_Plane]]:
-    """Return who takes part, why others do not, and the planes of the roofline."""
+    """Return the contestants, why others are skipped, and the planes of the roofline."""
     n = len(data.levels)
     learner = Learner(spec)
     start = learner.save()
     learner.learn(data.levels, data.labels)
     planes = _planes(learner, data)
-    share = {name: max(min(FEWEST, n), n // times) for name, times in SLOWER.items()}
-    few = share[NUMPY]
-    top = (1 << spec.input_bits) - 1
-    plain, tuned = (NumpyNet(spec.sizes, top, spec.seed, tuned) for tuned in (False, True))
+    few = share_of(n, SLOWER[NUMPY])
+    numpy_net = NumpyNet(spec.sizes, (1 << spec.input_bits) - 1, spec.seed)
     found = [
         Contestant(LEARN, n, lambda: learner.learn(data.levels, data.labels), lambda: learner.restore(start)),
         Contestant(_READ, n, lambda: _stream(planes, False)),
         Contestant(_CHANGE, n, lambda: _stream(planes, True)),
-        Contestant(NUMPY, few, lambda: plain.learn(data.levels[:few], data.labels[:few])),
-        Contestant(NUMPY_TUNED, few, lambda: tuned.learn(data.levels[:few], data.labels[:few])),
+        Contestant(NUMPY, few, lambda: numpy_net.learn(data.levels[:few], data.labels[:few])),
     ]
-    skipped = {}
-    for name, make in ((AUTOGRAD, AutogradNet), (IN_PLACE, InPlaceNet)):
-        m = share[name]
-        try:
-            net: Any = make(spec.sizes, seed=spec.seed)
-            tensors = as_tensors(data.levels[:m], data.labels[:m], spec.n_outputs)
-        except UserError as error:
-            skipped[name] = str(error)
-            continue
-        found.append(Contestant(name, m, partial(_learn_torch, net, tensors)))
-    return found, skipped, planes
-
-
-def _learn_torch(net: Any, tensors: tuple[Any, Any, list[int]]) -> None:
-    with one_thread():
-        net.learn(*tensors)
+    try:
+        return [*found, torch_contestant(TORCH, InPlaceNet, SLOWER[TORCH], spec, data)], {}, planes
+    except UserError as error:
+        return found, {TORCH: str(error)}, planes
 
 
 def _best_seconds(
@@ -400,7 +396,7 @@ def measure(
     )
     rate = 1 / best[LEARN]
     rows = []
-    for name in (LEARN, *(c.name for c in made), NUMPY, NUMPY_TUNED, AUTOGRAD, IN_PLACE):
+    for name in (LEARN, *(c.name for c in made), NUMPY, TORCH):
         if name in skipped:
             rows.append(Row(setting, name, None, None, f"skipped: {skipped[name]}", context))
         else:

@@ -7,6 +7,7 @@ both: what a user of torch.nn gets for backpropagation.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class OnlineTwin:
         ]
         self._target = torch.zeros(spec.n_outputs, dtype=self._dtype)
         self._sign = torch.zeros(spec.n_outputs, dtype=self._dtype)
-        self._activate, self._gate = _FUNCTIONS[hidden_activation(spec).name]
+        self._activate, self._gate = (partial(f, torch) for f in _FUNCTIONS[hidden_activation(spec).name])
         self._event_threshold = spec.event_threshold / hidden_activation(spec).one
         self._dead_zone = spec.dead_zone / 255
         self.halvings = 0
@@ -82,7 +83,7 @@ class OnlineTwin:
         targets = torch.from_numpy(targets_of(self.spec, labels)).to(self._dtype).unbind()
         mv, activate, error = torch.mv, self._activate, self._layers[-1].delta
         hidden, last, gated = self._layers[:-1], self._layers[-1], self.spec.gated
-        output = torch.sigmoid if self.spec.output == "sigmoid" else _softmax
+        output = torch.sigmoid if self.spec.output == "sigmoid" else partial(torch.softmax, dim=0)
         learning = [(layer, -layer.rate / 2**self.halvings) for layer in self._layers if layer.learns]
         with torch.no_grad():
             for row, z, target, label in zip(rows, sums.unbind(), targets, labels.tolist(), strict=True):
@@ -219,58 +220,31 @@ def _module(name: str) -> Any:
     return modules[name]()
 
 
-def _softmax(z: Any, out: Any) -> Any:
-    return _torch().softmax(z, 0, out=out)
-
-
-def _tanh(z: Any, y: Any) -> None:
-    _torch().tanh(z, out=y)
-
-
-def _gate_tanh(z: Any, y: Any, m: Any, d: Any) -> None:
-    torch = _torch()
-    torch.addcmul(m, m, torch.mul(y, y, out=d), value=-1, out=d)
-
-
-def _hard_tanh(z: Any, y: Any) -> None:
-    _torch().clamp(z, -1, 1, out=y)
-
-
-def _gate_hard_tanh(z: Any, y: Any, m: Any, d: Any) -> None:
-    _torch().mul(m, z.abs() < 1, out=d)
-
-
-def _quadratic_tanh(z: Any, y: Any) -> None:
+def _quadratic(torch: Any, z: Any, y: Any) -> None:
     t = (z / 2).clamp_(-1, 1)
-    _torch().mul(t, 2 - t.abs(), out=y)
-
-
-def _gate_quadratic_tanh(z: Any, y: Any, m: Any, d: Any) -> None:
-    _torch().mul(m, 1 - (z / 2).clamp_(-1, 1).abs_(), out=d)
-
-
-def _relu(z: Any, y: Any) -> None:
-    _torch().clamp(z, min=0, out=y)
-
-
-def _gate_relu(z: Any, y: Any, m: Any, d: Any) -> None:
-    _torch().mul(m, z > 0, out=d)
-
-
-def _leaky(z: Any, y: Any) -> None:
-    _torch().maximum(z, z / 20, out=y)
-
-
-def _gate_leaky(z: Any, y: Any, m: Any, d: Any) -> None:
-    torch = _torch()
-    torch.where(z > 0, m, m / 20, out=d)
+    torch.mul(t, 2 - t.abs(), out=y)
 
 
 # value from z into y; gate from z and y times the modulator into d
-_FUNCTIONS: dict[str, tuple[Callable[[Any, Any], None], Callable[[Any, Any, Any, Any], None]]] = {
-    "tanh": (_tanh, _gate_tanh),
-    "hard-tanh": (_hard_tanh, _gate_hard_tanh),
-    "quadratic-tanh": (_quadratic_tanh, _gate_quadratic_tanh),
-    "relu": (_relu, _gate_relu),
-    "leaky": (_leaky, _gate_leaky),
+_FUNCTIONS: dict[str, tuple[Callable[..., object], Callable[..., object]]] = {
+    "tanh": (
+        lambda torch, z, y: torch.tanh(z, out=y),
+        lambda torch, z, y, m, d: torch.addcmul(m, m, torch.mul(y, y, out=d), value=-1, out=d),
+    ),
+    "hard-tanh": (
+        lambda torch, z, y: torch.clamp(z, -1, 1, out=y),
+        lambda torch, z, y, m, d: torch.mul(m, z.abs() < 1, out=d),
+    ),
+    "quadratic-tanh": (
+        _quadratic,
+        lambda torch, z, y, m, d: torch.mul(m, 1 - (z / 2).clamp_(-1, 1).abs_(), out=d),
+    ),
+    "relu": (
+        lambda torch, z, y: torch.clamp(z, min=0, out=y),
+        lambda torch, z, y, m, d: torch.mul(m, z > 0, out=d),
+    ),
+    "leaky": (
+        lambda torch, z, y: torch.maximum(z, z / 20, out=y),
+        lambda torch, z, y, m, d: torch.where(z > 0, m, m / 20, out=d),
+    ),
 }

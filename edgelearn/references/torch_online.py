@@ -1,8 +1,4 @@
-"""Online (batch of one) direct random target projection in torch, written in two ways.
-
-`AutogradNet` is what a user of torch writes; `InPlaceNet` is the leanest torch code there is. Both learn
-in float32, dense, with one thread. torch is imported when a network is made.
-"""
+"""Online (batch of one) direct random target projection in torch, float32 and dense; torch is imported when needed."""
 
 from __future__ import annotations
 
@@ -52,78 +48,12 @@ def _uniform(shape: tuple[int, ...], limit: float, generator: Any) -> Any:
     return (_torch().rand(shape, generator=generator) * 2 - 1) * limit
 
 
-def _initial(sizes: Sequence[int], seed: int) -> tuple[list[Any], list[Any]]:
+def initial_tensors(sizes: Sequence[int], seed: int) -> tuple[list[Any], list[Any]]:
     """Return weights float32[n_out, n_in] of all layers, feedback float32[n_classes, n] of hidden ones."""
     generator = _torch().Generator().manual_seed(seed)
     shapes = [(n, m) for m, n in itertools.pairwise(sizes)]
     weights = [_uniform(shape, float(np.sqrt(6 / shape[1])), generator) for shape in shapes]
     return weights, [_uniform((sizes[-1], n), 1.0, generator) for n in sizes[1:-1]]
-
-
-class AutogradNet:
-    """nn.Linear modules, one autograd function that replaces the hidden gradient, optim.SGD.
-
-    Parameters
-    ----------
-    sizes : layer sizes, inputs to outputs
-    hidden_rate, output_rate : learning rates
-    """
-
-    def __init__(
-        self,
-        sizes: Sequence[int],
-        hidden_rate: float = HIDDEN_RATE,
-        output_rate: float = OUTPUT_RATE,
-        seed: int = 0,
-    ) -> None:
-        torch = _torch()
-
-        class Project(torch.autograd.Function):  # type: ignore[misc, name-defined]
-            """Pass the activation on; send the projected target back in place of the gradient."""
-
-            @staticmethod
-            def forward(ctx: Any, activation: Any, projected: Any) -> Any:
-                ctx.save_for_backward(projected)
-                return activation.view_as(activation)
-
-            @staticmethod
-            def backward(ctx: Any, gradient: Any) -> tuple[Any, None]:
-                return ctx.saved_tensors[0], None
-
-        weights, self._feedback = _initial(sizes, seed)
-        self._project = Project.apply
-        self._layers = torch.nn.ModuleList(torch.nn.Linear(w.shape[1], w.shape[0]) for w in weights)
-        with torch.no_grad():
-            for layer, w in zip(self._layers, weights, strict=True):
-                layer.weight.copy_(w)
-                layer.bias.zero_()
-        groups: list[dict[str, Any]] = [{"params": self._layers[-1].parameters(), "lr": output_rate}]
-        if len(self._layers) > 1:
-            groups.append({"params": self._layers[:-1].parameters()})
-        self._optimiser = torch.optim.SGD(groups, lr=hidden_rate)
-        self._loss = torch.nn.BCELoss(reduction="sum")
-
-    def _output(self, x: Any, target: Any = None) -> Any:
-        torch = _torch()
-        for layer, feedback in zip(self._layers, self._feedback, strict=False):
-            x = torch.tanh(layer(x))
-            if target is not None:
-                x = self._project(x, target @ feedback)
-        return torch.sigmoid(self._layers[-1](x))
-
-    def learn(self, x: Any, targets: Any, labels: Sequence[int]) -> None:
-        """Learn rows of x one after another."""
-        for i in range(len(labels)):
-            target = targets[i]
-            self._optimiser.zero_grad()
-            loss = self._loss(self._output(x[i], target), target)
-            loss.backward()
-            self._optimiser.step()
-
-    def predict(self, x: Any) -> Any:
-        """Return the classes of rows of x, int64[n]."""
-        with _torch().no_grad():
-            return self._output(x).argmax(1)
 
 
 class InPlaceNet:
@@ -143,7 +73,7 @@ class InPlaceNet:
         seed: int = 0,
     ) -> None:
         torch = _torch()
-        self._weights, self._feedback = _initial(sizes, seed)
+        self._weights, self._feedback = initial_tensors(sizes, seed)
         self._biases = [torch.zeros(n) for n in sizes[1:]]
         self._values = [torch.zeros(n) for n in sizes[1:]]
         self._deltas = [torch.zeros(n) for n in sizes[1:]]

@@ -80,7 +80,7 @@ def advance(  # type: ignore[no-untyped-def]
 
     Parameters
     ----------
-    net, layers : int64[8], int64[K+1, len(tables.NAMES)], see `tables`; net[STEP] runs on
+    net, layers : int64[8], int64[K+1, tables.COLUMNS], see `tables`; net[STEP] runs on
     membrane, current, arriving, adaptation, refractory, gate, modulator, trace, count : int32[neurons]
     weights : int16, populations one after another, a row a source
     feedback : int16, a row an output

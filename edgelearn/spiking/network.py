@@ -178,8 +178,8 @@ class SpikingSpec:
         return asdict(self) | {"rule": self.rule.name}
 
     def layers(self) -> np.ndarray:
-        """Return the table that kernels read: int64[K+1, len(tables.NAMES)]."""
-        table = np.zeros((len(self.sizes), len(t.NAMES)), np.int64)
+        """Return the table that kernels read: int64[K+1, tables.COLUMNS]."""
+        table = np.zeros((len(self.sizes), t.COLUMNS), np.int64)
         weights = feedback = 0
         for p, size in enumerate(self.sizes):
             row: dict[int, int] = {t.SIZE: size, t.OFFSET: self.offsets()[p]}

@@ -1,36 +1,13 @@
-"""Columns of the integer tables that the kernel reads: one row a population."""
+"""Columns of the integer tables that the kernel reads: one row per population."""
 
-NAMES = (
-    "SIZE",
-    "OFFSET",  # first neuron among all neurons, inputs included
-    "WEIGHTS_AT",  # first weight of the synapses into the population
-    "FEEDBACK_AT",
-    "LEAK",  # shift; NO_LEAK for integrate-and-fire
-    "CURRENT_LEAK",
-    "CURRENT_GAIN",  # shift of the filtered current that a membrane integrates; TAKES_INPUT for none
-    "THRESHOLD",
-    "RESETS_TO_ZERO",
-    "REFRACTORY",
-    "ADAPTATION_STEP",
-    "ADAPTATION_LEAK",
-    "GATE_ON_MEMBRANE",
-    "GATE_LOW",
-    "GATE_HIGH",
-    "TRACE_LEAK",
-    "TRACE_STEP",
-    "LEARNING_SHIFT",
-    "LEARNS",
-    "DELAY",
-    "EXPONENT",  # a weight word weighs 2^EXPONENT where it arrives
-)
 (
     SIZE,
-    OFFSET,
-    WEIGHTS_AT,
+    OFFSET,  # first neuron among all neurons, inputs included
+    WEIGHTS_AT,  # first weight of the synapses into the population
     FEEDBACK_AT,
-    LEAK,
+    LEAK,  # shift; NO_LEAK for integrate-and-fire
     CURRENT_LEAK,
-    CURRENT_GAIN,
+    CURRENT_GAIN,  # shift of the filtered current that a membrane integrates; TAKES_INPUT for none
     THRESHOLD,
     RESETS_TO_ZERO,
     REFRACTORY,
@@ -44,8 +21,9 @@ NAMES = (
     LEARNING_SHIFT,
     LEARNS,
     DELAY,
-    EXPONENT,
-) = range(len(NAMES))
+    EXPONENT,  # a weight w adds w * 2^EXPONENT where it arrives
+) = range(21)
+COLUMNS = 21
 NO_LEAK = 31
 TAKES_INPUT = -1
 

@@ -37,11 +37,6 @@ class Interval:
     high: float | None
     n: int
 
-    @property
-    def half(self) -> float | None:
-        """Half the width."""
-        return None if self.high is None else self.high - self.mean
-
     def as_dict(self) -> dict[str, Any]:
         return {"mean": self.mean, "low": self.low, "high": self.high, "n": self.n}
 

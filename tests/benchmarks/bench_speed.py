@@ -13,6 +13,7 @@ from pathlib import Path
 from edgelearn.benchmark import SETTINGS, BenchData, Contestant, Row, as_table, choose_data, measure
 from edgelearn.network.spec import NetworkSpec, design
 from tests.benchmarks.c_twin import CTwin, gcc
+from tests.benchmarks.rivals import RIVALS
 
 TWIN = "C twin"
 
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     rows: list[Row] = []
     for sizes, input_bits in SETTINGS:
-        makers = twins(sizes)
+        makers = [*twins(sizes), *RIVALS]
         rows += measure(sizes, input_bits, given.samples, given.repeats, on_progress=show, others=makers)
         if given.json:  # after every setting, so that an interrupted run keeps what it has
             given.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")

@@ -16,18 +16,27 @@ from tests.tools import require_torch
 SIZES = (64, 48, 32, 10)
 
 
-@pytest.mark.parametrize("tuned", [False, True])
-def test_numpy_learns(tuned):
+def rivals():
+    from tests.benchmarks import rivals  # imports torch
+
+    return rivals
+
+
+@pytest.mark.parametrize("gathering", [False, True])
+def test_numpy_learns(gathering):
+    require_torch()
     data = benchmark.synthetic(64, 10, 4, 4000)
-    predictions = benchmark.NumpyNet(SIZES, 15, tuned=tuned).learn(data.levels, data.labels)
+    net = rivals().GatheringNet if gathering else benchmark.NumpyNet
+    predictions = net(SIZES, 15).learn(data.levels, data.labels)
     wrong = predictions != data.labels
     assert wrong[:200].mean() > 0.3
     assert wrong[-1000:].mean() < 0.1
 
 
-@pytest.mark.parametrize("net", [torch_online.AutogradNet, torch_online.InPlaceNet])
-def test_torch_learns(net):
+@pytest.mark.parametrize("autograd", [False, True])
+def test_torch_learns(autograd):
     require_torch()
+    net = rivals().AutogradNet if autograd else torch_online.InPlaceNet
     data = benchmark.synthetic(64, 10, 4, 4000)
     x, targets, labels = torch_online.as_tensors(data.levels, data.labels, 10)
     learner = net(SIZES)
@@ -43,7 +52,7 @@ def test_both_ways_of_torch_compute_the_same():
     torch = require_torch()
     data = benchmark.synthetic(64, 10, 1, 200)
     tensors = torch_online.as_tensors(data.levels, data.labels, 10)
-    autograd, in_place = torch_online.AutogradNet(SIZES), torch_online.InPlaceNet(SIZES)
+    autograd, in_place = rivals().AutogradNet(SIZES), torch_online.InPlaceNet(SIZES)
     autograd.learn(*tensors)
     in_place.learn(*tensors)
     for layer, weights, biases in zip(autograd._layers, in_place._weights, in_place._biases, strict=True):
@@ -64,7 +73,7 @@ def test_bench_has_every_row_and_says_what_is_in_the_ratio(monkeypatch):
     lines = []
     rows = benchmark.measure((40, 20, 20, 5), 4, 50, 1, on_progress=lines.append)
     assert [row.name for row in rows] == [
-        benchmark.LEARN, benchmark.NUMPY, benchmark.NUMPY_TUNED, benchmark.AUTOGRAD, benchmark.IN_PLACE, benchmark.ROOFLINE,
+        benchmark.LEARN, benchmark.NUMPY, benchmark.TORCH, benchmark.ROOFLINE,
     ]  # fmt: skip
     text = "\n".join(benchmark.as_table(rows))
     assert "of the bandwidth roofline" in text
@@ -84,11 +93,10 @@ def test_without_torch_bench_goes_on_and_says_why(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", missing)
     monkeypatch.delitem(sys.modules, "edgelearn.references.pytorch", raising=False)
     data = benchmark.synthetic(20, 3, 1, 10)
-    for net in (torch_online.AutogradNet, torch_online.InPlaceNet):
-        with pytest.raises(UserError, match=r'pip install "edgelearn\[torch\]"'):
-            net((20, 8, 3))
+    with pytest.raises(UserError, match=r'pip install "edgelearn\[torch\]"'):
+        torch_online.InPlaceNet((20, 8, 3))
     rows = {row.name: row for row in benchmark.measure((20, 8, 3), 1, 10, 1, data)}
-    assert rows[benchmark.AUTOGRAD].samples_per_second is None
+    assert rows[benchmark.TORCH].samples_per_second is None
     assert 'skipped: torch is not installed; pip install "edgelearn[torch]"' in "\n".join(
         benchmark.as_table(list(rows.values()))
     )
