@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgelearn.rules import RULES
-from tests.cli.runner import QUICK, edgelearn
+from tests.cli.runner import QUICK, edgelearn, edgelearn_process
 
 CASES = {
     "unknown rule": (["--rule", "drpt"], f"rule 'drpt' is not known; known: {', '.join(sorted(RULES))}. Did you mean 'drtp'?"),
@@ -164,7 +164,7 @@ def test_output_that_cannot_take_everything(tmp_path):
     import subprocess
     import sys
 
-    plain = edgelearn("run", *QUICK, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    plain = edgelearn_process("run", *QUICK, cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert plain.returncode == 0, plain.stderr
     full = subprocess.run(
         f"{sys.executable} -m edgelearn rules > /dev/full", shell=True, cwd=tmp_path, capture_output=True, text=True

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
-from tests.cli.runner import QUICK, edgelearn
+from edgelearn.runs import checkpoint
+from edgelearn.runs.dataset import DatasetWork
+from tests.cli.runner import QUICK, edgelearn, edgelearn_process, start_and_signal
 
 
 def files(folder):
@@ -19,7 +21,7 @@ def files(folder):
 
 
 def test_the_readme_command_learns_digits(tmp_path):
-    result = edgelearn("run", "--bits", "8", "--rule", "drtp", "--json", cwd=tmp_path)
+    result = edgelearn_process("run", "--bits", "8", "--rule", "drtp", "--json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
     assert report["result"]["test_error_percent"] <= 6
@@ -72,49 +74,46 @@ def test_weights_file_is_plain_arrays(tmp_path):
         assert np.abs(words["layer1_weights"]).max() < 1 << 11  # 4-bit view on 8 residual bits
 
 
-LONG = ("--net", "64-300-10", "--epochs", "1000", "--rounding", "stochastic")
+LONG = ("--net", "64-300-10", "--epochs", "150", "--rounding", "stochastic")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Return the files of a run that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert edgelearn("run", *LONG, "--out", "b", cwd=folder).returncode == 0
+    return files(folder / "b")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_interrupted_run_resumes_to_the_same_bytes(tmp_path, how):
-    command = [sys.executable, "-m", "edgelearn", "run", *LONG, "--out", "a"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    if how == signal.SIGKILL:  # wait for a periodic checkpoint, then for work beyond it
-        deadline = time.time() + 60
-        while not (tmp_path / "a/checkpoint.npz").exists() and process.poll() is None and time.time() < deadline:
-            time.sleep(0.02)
-        time.sleep(0.1)
-    else:
-        while not (tmp_path / "a/config.toml").exists():
-            time.sleep(0.02)
-        time.sleep(1.0)
-    process.send_signal(how)
-    _, message = process.communicate(timeout=60)
-    if process.returncode == 0:
-        pytest.fail("the run ended before it could be interrupted: make LONG longer")
+def test_an_interrupted_run_resumes_to_the_same_bytes(tmp_path, how, undisturbed):
+    code, message = start_and_signal(how, "run", *LONG, cwd=tmp_path)
     if how != signal.SIGKILL:
-        assert process.returncode == 130
+        assert code == 130
         assert "edgelearn: interrupted; continue with: edgelearn run --resume --out a" in message
     assert not (tmp_path / "a/report.json").exists()
-    resumed = edgelearn("run", "--resume", "--out", "a", cwd=tmp_path)
+    resumed = edgelearn_process("run", "--resume", "--out", "a", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
-    whole = edgelearn("run", *LONG, "--out", "b", cwd=tmp_path)
-    assert whole.returncode == 0
-    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert files(tmp_path / "a") == undisturbed
 
 
-def test_a_run_without_a_folder_leaves_its_checkpoint_when_it_was_long(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "edgelearn", "run", *LONG, "--epochs", "100000"],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    time.sleep(6)
-    process.send_signal(signal.SIGINT)
-    _, message = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "--resume --out edgelearn-interrupted" in message
+def test_a_run_without_a_folder_leaves_its_checkpoint_when_it_was_long(tmp_path, monkeypatch):
+    advance, chunks = DatasetWork.advance, itertools.count()
+
+    def interrupted(self, chunk):
+        if next(chunks) == 3:
+            signal.raise_signal(signal.SIGINT)
+        advance(self, chunk)
+
+    monkeypatch.setattr(DatasetWork, "advance", interrupted)
+    for seconds in (60.0, 0.0):  # shorter than a checkpoint's time, and longer
+        monkeypatch.setattr(checkpoint, "CHECKPOINT_SECONDS", seconds)
+        result = edgelearn("run", *LONG, cwd=tmp_path)
+        assert result.returncode == 130
+        chunks = itertools.count()
+        if seconds:
+            assert list(tmp_path.iterdir()) == []
+    assert "--resume --out edgelearn-interrupted" in result.stderr
     assert {path.name for path in (tmp_path / "edgelearn-interrupted").iterdir()} == {"checkpoint.npz", "config.toml"}
 
 

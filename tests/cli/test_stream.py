@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.cli.runner import edgelearn
+from tests.cli.runner import edgelearn, edgelearn_process, start_and_signal
 
 SHORT = ("--limit", "3000", "--hidden", "8")
 
@@ -72,32 +72,29 @@ def test_the_same_bytes_twice_and_from_the_written_configuration(tmp_path):
     assert {row["role"] for row in report["buffers"]} >= {"input", "gate"}
 
 
-LONG = ("drift-gradual", "--limit", "2500000", "--hidden", "32", "--rounding", "stochastic", "--label-delay", "7",
+LONG = ("drift-gradual", "--limit", "400000", "--hidden", "32", "--rounding", "stochastic", "--label-delay", "7",
         "--sample-rate", "9 kHz", "--processor", "cortex-m4", "--detector", "page-hinkley", "--energy-budget", "2 mW")  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Return the files of a stream that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert edgelearn("stream", *LONG, "--out", "b", cwd=folder).returncode == 0
+    return files(folder / "b")
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_stream_that_was_stopped_resumes_to_the_same_bytes(tmp_path, how):
-    command = [sys.executable, "-m", "edgelearn", "stream", *LONG, "--out", "a"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    deadline = time.time() + 60
-    while not (tmp_path / "a/checkpoint.npz").exists() and process.poll() is None and time.time() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.2)
-    process.send_signal(how)
-    _, message = process.communicate(timeout=60)
-    if process.returncode == 0:
-        pytest.fail("the stream ended before it could be stopped: make LONG longer")
+def test_a_stream_that_was_stopped_resumes_to_the_same_bytes(tmp_path, how, undisturbed):
+    code, message = start_and_signal(how, "stream", *LONG, cwd=tmp_path)
     if how == signal.SIGINT:
-        assert process.returncode == 130
+        assert code == 130
         assert "edgelearn: interrupted; continue with: edgelearn stream --resume --out a" in message
     assert not (tmp_path / "a/report.json").exists()
     assert_refused(edgelearn("stream", *LONG, "--out", "a", cwd=tmp_path), "continue it with --resume")
-    resumed = edgelearn("stream", "--resume", "--out", "a", cwd=tmp_path)
+    resumed = edgelearn_process("stream", "--resume", "--out", "a", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
-    whole = edgelearn("stream", *LONG, "--out", "b", cwd=tmp_path)
-    assert whole.returncode == 0
-    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert files(tmp_path / "a") == undisturbed
 
 
 def test_a_checkpoint_of_another_stream_is_refused(tmp_path):
