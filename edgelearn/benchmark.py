@@ -1,4 +1,4 @@
-"""How fast this machine learns: edgelearn beside numpy, torch and the memory itself, with one thread.
+"""Speed benchmark: edgelearn, numpy, torch and the memory bandwidth, with one thread.
 
 All contestants learn the same samples in one process, in turns; the best of the turns counts.
 """
@@ -52,7 +52,7 @@ class BenchData:
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to learn. `prepare` is not timed; `run` learns `n_samples` samples."""
+    """A timed implementation. `prepare` is not timed; `run` learns `n_samples` samples."""
 
     name: str
     n_samples: int

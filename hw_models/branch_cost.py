@@ -1,4 +1,4 @@
-"""What a branch predictor costs: two models side by side, for they disagree by far and neither is the truth.
+"""Cost of a branch predictor in two models, which disagree by far; neither is authoritative.
 
 `wide-row` prices one wide SRAM row, trees of carry-save adders and 8 x 8 multipliers in a 5 nm technology; its
 constants are fitted to five datapaths (tables/harcom.csv). `45-nm-words` charges every 64-bit word of a row at the
@@ -58,7 +58,7 @@ class ModelCost:
 
 @dataclass(frozen=True)
 class BranchCost:
-    """What a predictor costs in both models.
+    """Cost of a predictor in both models.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a cost is: items that add, each a base value times the uncertain constants it is proportional to.
+"""Cost as a sum of items, each a base value times the uncertain constants it is proportional to.
 
 So a cost can be evaluated at any point of its band without pricing again.
 """
@@ -59,7 +59,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a number of samples costs on a processor.
+    """Cost of a number of samples on a processor.
 
     Parameters
     ----------

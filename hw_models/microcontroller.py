@@ -1,4 +1,4 @@
-"""The price of processors that are known by their operations: instructions, or synaptic operations (section 9)."""
+"""Cost of microcontrollers (instructions) and neuromorphic cores (synaptic operations), section 9."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hw_models.processor import Band, Core, Microcontroller
 
 
 def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str], np.ndarray]:
-    """Return how often firmware takes each action, by (role, action), one entry a layer.
+    """Return how often firmware takes each action, by (role, action), one entry per layer.
 
     An input is looked at for being zero in the forward pass, and again in the update of a layer that waited.
     """
@@ -85,7 +85,7 @@ def price_on_core(
 
     Parameters
     ----------
-    operations : by (role, operation of the core), one entry a layer
+    operations : by (role, operation of the core), one entry per layer
     held : roles and bits of memory
     """
     items = []

@@ -1,4 +1,4 @@
-"""Processors as small TOML files: copy one, edit it, give its path."""
+"""Processors, described by TOML files."""
 
 from __future__ import annotations
 

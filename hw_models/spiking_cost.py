@@ -1,4 +1,4 @@
-"""Spiking networks on neuromorphic cores: energy of a sample and of a synaptic operation, with bands (section 9).
+"""Cost of spiking networks on neuromorphic cores: energy per sample and synaptic operation (section 9).
 
 A synaptic operation of a core reads its weight, a synaptic update reads and writes one, and a neuron update moves
 membrane, current and traces: those accesses have no price of their own here, since the published figures hold them.

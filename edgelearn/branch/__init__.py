@@ -1,1 +1,1 @@
-"""Online binary learning in the place of a branch predictor: traces in, mispredictions out."""
+"""Branch prediction by online binary learning."""

@@ -16,7 +16,7 @@ COUNTS = ("branches", "misses", "trained", "words_read", "words_written")
 
 
 class DoesNotFit(UserError):
-    """A budget that a predictor has no room in: another budget may do."""
+    """A budget too small for a predictor."""
 
 
 class Specification(Protocol):

@@ -1,7 +1,7 @@
-"""A hashed perceptron with a layer behind its tables: two layers, both learned, the first one by mDFA.
+"""Hashed perceptron with a second layer: both layers are learned, the first one by mDFA.
 
-Each table is a hidden unit: its word w at the place of the branch gives a = clip(2 w + 1, -31, 31). A row of output
-weights v from 1 to 127, found by `pc mod rows`, says how much this branch trusts each table:
+Each table is a hidden unit: its weight w at the index of the branch gives a = clip(2 w + 1, -31, 31). A row of output
+weights v from 1 to 127, found by `pc mod rows`, weights the tables for this branch:
 
     y = (v . a) >> 6      taken where y >= 0
 

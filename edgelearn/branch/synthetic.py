@@ -1,4 +1,4 @@
-"""Streams of branches whose one answer is a function of two or three earlier outcomes, under branches of fair coins.
+"""Delayed-xor streams: one branch is a function of two or three earlier ones, interleaved with random branches.
 
 An iteration is A, B, q noise branches X and C; all but C are fair coins. C is A xor B, or another of `FUNCTIONS`. No
 single layer learns xor, and a table that hashes the context needs about 2**q entries for it.

@@ -1,4 +1,4 @@
-"""Two-layer rows in the place of a branch predictor: int8 nets that a local rule trains online.
+"""Branch predictor of two-layer int8 networks, one per table row, trained online by a local rule.
 
 A row of the table has `hidden` units over the last `length` outcomes x (-1 or 1) and their bias, and one output:
 

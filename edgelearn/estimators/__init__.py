@@ -1,4 +1,4 @@
-"""Classifiers with the faces of scikit-learn and river: `EdgeClassifier`, `RiverEdgeClassifier`."""
+"""Classifiers with the interfaces of scikit-learn and river: `EdgeClassifier`, `RiverEdgeClassifier`."""
 
 from __future__ import annotations
 

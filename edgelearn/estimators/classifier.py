@@ -1,4 +1,4 @@
-"""EdgeClassifier: a network that learns online in integers, with the face of scikit-learn and methods of river."""
+"""EdgeClassifier: integer online network, implementing the scikit-learn and river interfaces."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NOT_SETTINGS = ("epochs", "shuffle", "random_state", "classes", "max_classes", 
 
 
 class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Classify what sensors measure with a network that learns sample by sample in integers.
+    """Classifier of sensor data: an integer network that learns sample by sample.
 
     A front end follows mean and deviation of each feature and turns values into input levels; a network of integer
     weights learns them online. `fit(epochs=1, shuffle=False)`, `partial_fit` in pieces of any length, and `learn_one`

@@ -1,4 +1,4 @@
-"""Named features of one sample and their places among the channels."""
+"""Named features of one sample and their channels."""
 
 from __future__ import annotations
 

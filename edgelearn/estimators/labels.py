@@ -1,4 +1,4 @@
-"""Labels of any kind and the outputs that stand for them."""
+"""Encoding of labels of any type as outputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgelearn.errors import UserError
 
 
 class Labels:
-    """Which output stands for which label.
+    """Mapping of labels to outputs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The same classifier where river asks for a classifier of its own, as pipelines and metrics do."""
+"""`EdgeClassifier` as a subclass of river's classifier, which pipelines and metrics of river require."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ _U = _Q / 32.0
 
 @dataclass(frozen=True)
 class Activation:
-    """A hidden activation.
+    """Hidden activation and its gate.
 
     `value` and `gate` map u = z to 1.0-based floats; entries are `one` * value and 127 * gate, rounded.
     `scale` is the binary scale A of the activation as an input of the next layer. `dense` says that its zeros
-    are rare, so that the next layer keeps a row of weights a neuron.
+    are rare, so that the next layer keeps a row of weights per neuron.
     """
 
     name: str

@@ -45,7 +45,7 @@ class Counters:
         return isinstance(other, Counters) and np.array_equal(self.table, other.table)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Return the counts of one name, one entry a layer."""
+        """Return the counts of one name, one entry per layer."""
         return self.table[:, COUNTERS.index(name)]
 
     @property

@@ -45,7 +45,7 @@ _RANGE_EXPONENTS = {2: (-2, -1), 3: (-1, -1), 4: (-1, 0)}
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """A network without arrays: what the simulator, the cost models and the oracle read.
+    """Specification of a network, without arrays.
 
     Raises (in `design`)
     --------------------

@@ -32,7 +32,7 @@ _UPDATE_GATES = {"always": t.GATE_ALWAYS, "error": t.GATE_ERROR, "margin": t.GAT
 
 @dataclass(frozen=True)
 class State:
-    """The words of a network in kernel layout; made by `quantize`, changed only by kernels.
+    """Weights of a network in kernel layout; made by `quantize`, changed only by kernels.
 
     `weights(k)`, `biases(k)` and `feedback(k)` give plain raw words of layer k (from 0): int16[n_out, n_in],
     int16[n_out] and int16[rows, n_out].

@@ -1,1 +1,1 @@
-"""What edgelearn is measured against: the same learning in other libraries, in floating point."""
+"""Reference implementations in floating point: torch and Brian2."""

@@ -1,4 +1,4 @@
-"""The spiking network in Brian2, in whole numbers, and the first difference from the kernel (docs/spiking.md).
+"""Integer twin of the spiking network in Brian2, and its first difference from the kernel (docs/spiking.md).
 
 Brian2 runs its slots in the order start, groups, thresholds, synapses, resets: the phases of the contract. A word is an
 integer parameter changed by `run_regularly`, a pathway or a reset; there are no differential equations. The same texts
@@ -49,7 +49,7 @@ int64_t edgelearn_rho(int64_t step, int64_t source, int64_t neuron, int64_t word
 
 @dataclass(frozen=True)
 class Difference:
-    """The first word or spike that is not the same; steps and neurons are counted from 0, populations too."""
+    """First word or spike that differs; steps, populations and neurons are counted from 0."""
 
     step: int
     population: int
@@ -115,7 +115,7 @@ def numpy_target() -> None:
 
 
 class BrianTwin:
-    """A Brian2 network built from a specification, with the words that a learner holds now.
+    """Brian2 network with the specification, weights and feedback of a learner.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from edgelearn.rules.rule import Feedback, Signal
 
 @dataclass(frozen=True, eq=False)
 class FloatWeights:
-    """A network's numbers, float64, one array a layer.
+    """A network's numbers, float64, one array per layer.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class FloatWeights:
 
 @dataclass(frozen=True)
 class Units:
-    """What 1.0 of each role counts in an implementation."""
+    """Value of 1.0 of each role in an implementation."""
 
     level: float = 1.0
     activation: float = 1.0
@@ -46,7 +46,7 @@ class Units:
 
 @dataclass(frozen=True, eq=False)
 class Passed:
-    """What n samples gave, one array a layer.
+    """Forward and backward pass of n samples, one array per layer.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Settings of a float reference, validated; and the presets that repeat the original codes."""
+"""Validated settings of a float reference, and presets of the published codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Optimiser = Literal["sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmspr
 
 
 class FloatConfig(BaseModel):
-    """A float network, its rule and how it is trained. Frozen, and checked when made.
+    """Settings of a float network, its rule and its training; frozen and validated.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""The float twin of a spiking network beside the kernel: rates, counts and weights, not spikes (docs/spiking.md).
+"""Float twin of a spiking network compared with the kernel: rates, counts and weights (docs/spiking.md).
 
 With plasticity on, spike trains of the two part within a second and stay alike in their statistics only; so no spike is
 compared.
@@ -18,7 +18,7 @@ from edgelearn.spiking.network import SpikingSpec
 
 @dataclass(frozen=True)
 class FloatPopulation:
-    """A population, and the connection into it, in fixed point and in float.
+    """Statistics of a population and its incoming weights, in fixed point and in float.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class FloatPopulation:
 
 @dataclass(frozen=True)
 class FloatComparison:
-    """What was compared: the populations after the inputs."""
+    """Comparison of all populations but the inputs."""
 
     steps: int
     populations: tuple[FloatPopulation, ...]

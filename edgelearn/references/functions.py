@@ -1,4 +1,4 @@
-"""What a rule changes of backpropagation, as autograd functions: the forward pass stays, the gradient is another.
+"""Autograd functions of the learning rules: same forward pass as torch, other gradients.
 
 Shapes: N samples of a batch, n neurons, C outputs.
 """

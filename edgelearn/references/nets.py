@@ -1,4 +1,4 @@
-"""A float network whose hidden layers are taught by any rule of the table: one torch module for batches of any size.
+"""Float network as a torch module, with hidden layers taught by any rule of the table.
 
 z_k = W_k y_(k-1) + b_k,  y_k = f(z_k);  the rule only changes what autograd sends to hidden layers (functions.py).
 """

@@ -1,4 +1,4 @@
-"""The layers of a float reference, from a text: 784-500-10, FC_500_FC_10 or CONV_32_5_1_2_FC_1000_FC_10."""
+"""Topology of a float reference from a text: 784-500-10, FC_500_FC_10 or CONV_32_5_1_2_FC_1000_FC_10."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train a float reference: torch's optimisers, epochs in an order that seed and epoch fix, resumed after a kill."""
+"""Training of a float reference with torch's optimisers; resumable, order fixed by seed and epoch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEST_BATCH = 1000
 
 
 class Data(Protocol):
-    """Where a training takes its samples from."""
+    """Interface of a data source."""
 
     def batches(self, epoch: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Give inputs float[n, ...] and targets float[n, C] of one epoch."""
@@ -35,7 +35,7 @@ class Data(Protocol):
 
 @dataclass
 class FixedData:
-    """Arrays that stay; each epoch shuffles the training part anew.
+    """Fixed arrays; the training part is shuffled in each epoch.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def evaluate(net: ReferenceNet, batches: Iterator[tuple[Tensor, Tensor]]) -> tup
 
 @dataclass
 class Training:
-    """A net on its way through the epochs.
+    """Training of one network.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Claims of papers, run again: what is measured, how it is judged, and where finished runs are kept."""
+"""Reproduction of claims of papers: measurement, verdict, storage of finished runs."""
 
 from edgelearn.reproduction.claim import Check, Claim, at_least, at_most, between, holds, less, less_paired, near
 

@@ -1,4 +1,4 @@
-"""All claims of the papers by id: which have a file that measures them, and why the others have none."""
+"""Index of claims by id, with the reason where a claim has no script."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WITHOUT_FILE = ("not yet", "not possible offline")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One claim of the index.
+    """Entry of the index.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def select(cost: str) -> list[Row]:
 
 
 def as_rows() -> list[dict[str, str]]:
-    """Return the index as it is listed: one dictionary a claim, with its status and why."""
+    """Return the index as it is listed: one dictionary per claim, with its status and why."""
     listed = []
     for row in rows():
         status, why = row.verdict()

@@ -1,4 +1,4 @@
-"""A claim of a paper: how it is measured, judged and drawn. One file of experiments/claims/ holds one claim."""
+"""A claim of a paper: measurement, verdict and figure. Each file of experiments/claims/ defines one."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def less_paired(
 
     Parameters
     ----------
-    smaller, larger : one number a seed; the seeds are the same
+    smaller, larger : one number per seed; the seeds are the same
     """
     pairs = [(float(a), float(b)) for a, b in zip(smaller, larger, strict=True)]
     n = len(pairs)
@@ -101,7 +101,7 @@ def near(
 
     Parameters
     ----------
-    ours : one number a seed
+    ours : one number per seed
     paper : mean, standard deviation, trials
     allowance : what rate grids, initialisation and another generator may shift
     """
@@ -116,7 +116,7 @@ def near(
 
 @dataclass(frozen=True)
 class Claim:
-    """What one table, figure or theorem says, and how it is checked.
+    """Statement of a table, figure or theorem, and its check.
 
     Parameters
     ----------

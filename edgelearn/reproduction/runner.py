@@ -1,4 +1,4 @@
-"""One claim from its settings to whole files: measured, judged, drawn, written."""
+"""Runner of a claim: measures, judges, draws and writes the result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _STYLE: dict[str, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one claim.
+    """Result of a claim.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The runs of one claim: each is done once, kept on disk, and found again after a kill or by another claim."""
+"""Runs of a claim, cached on disk and shared by claims."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # read
 
 @dataclass
 class Work:
-    """Where one run keeps its checkpoint and says how far it is.
+    """Checkpoint file and progress of one run.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ Run = Callable[[dict[str, Any], Work], dict[str, Any]]
 
 
 class Study:
-    """The settings of a claim, and the runs it asks for.
+    """Settings and runs of a claim.
 
     Parameters
     ----------

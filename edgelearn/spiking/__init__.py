@@ -1,1 +1,1 @@
-"""Spiking layers with three-factor plasticity, in whole numbers (docs/spiking.md)."""
+"""Integer spiking networks with three-factor plasticity (docs/spiking.md)."""

@@ -1,4 +1,4 @@
-"""Values and events to input spikes: rate, latency and delta codes, and address events."""
+"""Spike encoders: rate, latency and delta codes, address events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rate_code(x: np.ndarray, steps: int, generator: np.random.Generator, highest
 
 
 def latency_code(x: np.ndarray, steps: int) -> np.ndarray:
-    """Return one spike an input, the earlier the larger its value; none for zero.
+    """Return one spike per input, the earlier the larger its value; none for zero.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A stretch of time steps of a spiking network, event by event (docs/spiking.md, sections 2 and 3)."""
+"""Event-driven kernel of spiking networks (docs/spiking.md, sections 2 and 3)."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def advance(  # type: ignore[no-untyped-def]
     net, layers : int64[8], int64[K+1, tables.COLUMNS], see `tables`; net[STEP] runs on
     membrane, current, arriving, adaptation, refractory, gate, modulator, trace, count : int32[neurons]
     weights : int16, populations one after another, a row a source
-    feedback : int16, a row an output
+    feedback : int16, a row per output
     queue, queued : int32[slots, neurons], int64[slots, K+1]; who spiked in the last steps, and how many
     scratch : int32[2, neurons]
     starts : bool[steps]; labels : int64[steps], -1 for none

@@ -1,4 +1,4 @@
-"""A spiking network that learns: state, stretches of time steps, samples and classes."""
+"""Spiking learner: weights, state and simulation of time steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VARIABLES = ("membrane", "current", "adaptation", "refractory", "gate", "modulat
 
 @dataclass(frozen=True)
 class Raster:
-    """Input spikes and label events of a stretch of steps.
+    """Input spikes and label events of consecutive steps.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def raster_of(spikes: np.ndarray, labels: np.ndarray, starts: np.ndarray | None 
 
 
 class SpikingLearner:
-    """Words and state of a spiking network.
+    """Weights and state of a spiking network.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class SpikingLearner:
         return {name: self.counters[1:, column] for column, name in enumerate(t.COUNTERS)}
 
     def counters_by_name(self) -> dict[str, list[int]]:
-        """Return all counters as plain data, one entry a population."""
+        """Return all counters as plain data, one entry per population."""
         return {name: self.counters[:, column].tolist() for column, name in enumerate(t.COUNTERS)}
 
     def advance(self, raster: Raster, record: bool = False, learn: bool = True) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The specification of a spiking network: populations, neurons, synapses and a rule (docs/spiking.md)."""
+"""Specification of a spiking network: populations, neurons, synapses and rule (docs/spiking.md)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SIGNALS = {
 
 @dataclass(frozen=True)
 class Neuron:
-    """How the neurons of a population behave; all leaks are shifts, of the time constant in steps.
+    """Neuron model of a population; a leak is the exponent of a time constant of 2^leak steps.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Networks as graphs of NIR, the Neuromorphic Intermediate Representation, and back.
+"""Export to and import from NIR, the Neuromorphic Intermediate Representation.
 
 A graph says what a network infers, not how it learns, and in real numbers. What it cannot say stands in a side file:
 reset by subtraction, refractory steps, saturation and formats, gates, traces, rule and feedback. Without it an export

@@ -1,4 +1,4 @@
-"""Epochs of labelled samples through a spiking network, and its accuracy."""
+"""Training and testing of a spiking network on labelled samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEST_SEED = 999  # of the spikes that all networks are tested on
 
 @dataclass(frozen=True)
 class Presentation:
-    """How a sample is shown.
+    """Presentation of a sample.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Presentation:
 
 
 class Samples(Protocol):
-    """Labelled samples that become spikes."""
+    """Labelled samples with a spike encoding."""
 
     @property
     def labels(self) -> np.ndarray:
@@ -47,7 +47,7 @@ class Samples(Protocol):
 
 @dataclass(frozen=True)
 class ValueSamples:
-    """Values in a code.
+    """Values in rate or latency code.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class ValueSamples:
 
 @dataclass(frozen=True)
 class SeriesSamples:
-    """Windows of a sensor, each channel's changes sent as events.
+    """Windows of a sensor stream in delta code.
 
     Parameters
     ----------

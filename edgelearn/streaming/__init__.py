@@ -1,1 +1,1 @@
-"""Learning on a stream: the integer front end, prequential scores, drift."""
+"""Streaming: integer front end, prequential scores, drift."""

@@ -1,4 +1,4 @@
-"""The front end: what a sensor measures becomes input levels, in integers and one sample at a time."""
+"""Front end: integer normalisation and encoding of sensor samples as input levels."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Rows:
 
 
 class FrontEnd:
-    """A front end at work.
+    """Front end with its state.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""The front end: words of a sensor to rows of input levels (contract, section 10), one sample after another."""
+"""Kernel of the front end: sensor samples to rows of input levels (contract, section 10)."""
 
 from __future__ import annotations
 

@@ -18,14 +18,14 @@ DIGITS = 6  # of every fraction in `as_dict`
 
 
 class Scored(NamedTuple):
-    """Hold the samples of a block that were scored: their numbers int64 [m], and bool [m] where they were wrong."""
+    """Scored samples of a block: indices int64[m], and errors bool[m]."""
 
     positions: Ints
     errors: NDArray[np.bool_]
 
 
 class Curve:
-    """Sum what happens to samples in bins of equal size; pairs of bins merge when there are too many.
+    """Learning curve: sums over bins of equal size; pairs of bins merge when there are too many.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ class Curve:
 
 
 class Prequential:
-    """Score predictions made before learning.
+    """Scores of predictions made before learning.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Studies: grids of runs as a plan, run anywhere, kept as one table, analysed and shown."""
+"""Studies: plans of runs on a grid, their execution, result table, analysis and page."""

@@ -1,4 +1,4 @@
-"""What a study says: means and intervals over seeds, Pareto fronts, the smallest bits that do, what energy buys."""
+"""Analysis of a study: means and intervals over seeds, Pareto fronts, smallest sufficient width, gain per energy."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def goal(text: str, columns: Sequence[str]) -> Goal:
 
 @dataclass(frozen=True)
 class Front:
-    """Groups that no other group beats, by index, from the first goal's worst to its best; `unplaced` miss a value."""
+    """Indices of Pareto-optimal groups, from the worst to the best in the first goal; `unplaced` groups lack a value."""
 
     goals: tuple[Goal, ...]
     members: tuple[int, ...]
@@ -263,7 +263,7 @@ def pareto(groups: Sequence[Group], goals: Sequence[Goal]) -> Front:
 
 @dataclass(frozen=True)
 class Step:
-    """What the next setting of a front buys: accuracy (paired over common seeds) for energy.
+    """Step along a front: gain in accuracy (paired over common seeds) and cost in energy.
 
     Parameters
     ----------
@@ -392,7 +392,7 @@ def smallest_bits(
 
 @dataclass(frozen=True)
 class Difference:
-    """Second less first over the seeds that both have; `only_one` are seeds that one of them lacks.
+    """Paired difference, second - first, over common seeds; `only_one` lists the seeds that one of them lacks.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A cell of a study: one configuration, run anywhere, and the row that it becomes."""
+"""A cell of a study: one configuration, its run, and its row of the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clusters that cells run on, each by its own futures: joblib's backends for them lose a cell whose worker died.
+"""Dask and ray clusters, by their own futures: joblib's backends lose a cell whose worker dies.
 
 joblib's dask backend never calls back for a task that failed, so that the sweep would wait for ever; its ray backend
 gives no result before all are there, so that an interrupt would lose them.
@@ -19,7 +19,7 @@ SLACK = 2  # cells of each worker that are handed out at a time
 
 
 class Cluster(Protocol):
-    """Where cells run by their hundreds."""
+    """Interface of a cluster."""
 
     def records(self, run: RunCell, cells: Iterable[Cell]) -> Iterator[tuple[Cell, Record | None]]:
         """Run cells; give each with its record as it ends, or with None where its worker died once too often."""

@@ -1,4 +1,4 @@
-"""Finished runs side by side: the settings that differ, and the results that differ."""
+"""Comparison of finished runs: settings and results that differ."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgelearn.runs.registry import find_kind, kind_of_report
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What a folder holds: `settings` and `results` by name, absent ones left out."""
+    """Report of a finished run: `settings` and `results` by name; absent ones are left out."""
 
     name: str
     kind: str
@@ -31,7 +31,7 @@ class Comparison:
 
     Parameters
     ----------
-    settings, results : name -> a value a run, None where a run has none
+    settings, results : name -> a value per run, None where a run has none
     notes : why values may not be of one kind
     """
 

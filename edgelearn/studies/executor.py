@@ -1,4 +1,4 @@
-"""Where cells run: processes or threads through joblib, a cluster; a process that dies takes its own cell only."""
+"""Executor of cells: processes or threads through joblib, or a cluster; a process that dies fails one cell."""
 
 from __future__ import annotations
 

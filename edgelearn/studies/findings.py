@@ -1,4 +1,4 @@
-"""Findings of a study: sentences whose numbers come from its table, and what must hold of the table for them.
+"""Findings of a study: sentences with numbers from its table, and conditions that the table is checked for.
 
 `findings.toml` in the folder of a study, written by people:
 
@@ -34,7 +34,7 @@ _PLACE = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Finding:
-    """A sentence, its numbers in their places, and the settings it rests on."""
+    """A sentence with its numbers filled in, and the settings it refers to."""
 
     parts: tuple[Number | str, ...]
     rests_on: tuple[Group, ...]

@@ -1,4 +1,4 @@
-"""What columns are called, and how a value is shown: the unit that suits it and four digits."""
+"""Titles of columns, units and formatted values."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def shown(column: str, value: float, scale: float = 1.0) -> str:
 
 @dataclass(frozen=True)
 class Number:
-    """A number as it is shown, beside its raw value and where that comes from.
+    """A formatted number with its raw value and origin.
 
     Parameters
     ----------

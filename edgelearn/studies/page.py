@@ -1,4 +1,4 @@
-"""The page of a study: one HTML file that needs no network, and the same tables as Markdown."""
+"""Page of a study as one self-contained HTML file, and its tables as Markdown."""
 
 from __future__ import annotations
 

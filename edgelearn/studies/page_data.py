@@ -1,4 +1,4 @@
-"""What the page of a study says, before it is HTML or Markdown: a summary, tables, settings.
+"""Content of a study's page, independent of HTML and Markdown: summary, tables, settings.
 
 Everything is a row of the table or follows from it by `analysis`; raw values stand beside what is shown.
 """
@@ -46,7 +46,7 @@ MOST_PAIRS_SHOWN = 120
 
 @dataclass(frozen=True)
 class Source:
-    """What a page is made of.
+    """Input of a page.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def open_study(folder: Path) -> Source:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table that is shown; without `spread` every seed gave the same, and no interval is shown."""
+    """Column of a table on the page; `spread` is False where all seeds agree, so that no interval is shown."""
 
     key: str
     title: str
@@ -128,7 +128,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A row that is shown: values in the order of the columns, and what tells it from others."""
+    """Row of a table on the page: values in the order of the columns, and its group or cell."""
 
     cells: tuple[Number | str | None, ...]
     group: int | None = None
@@ -137,7 +137,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is shown."""
+    """Table of the page."""
 
     key: str
     columns: tuple[Column, ...]
@@ -146,7 +146,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Contents:
-    """All that a page says, before it is HTML or Markdown; `left_out` says what it has no room for."""
+    """Content of a page; `left_out` names what exceeds its size."""
 
     source: Source
     axes: tuple[str, ...]

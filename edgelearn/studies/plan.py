@@ -1,4 +1,4 @@
-"""What a study asks: settings, axes whose product is a grid, cells beside it, seeds, processors, tuning."""
+"""Plan of a study: settings, axes of the grid, further cells, seeds, processors, tuning."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_SEEDS = 10_000
 
 @dataclass(frozen=True)
 class Tuning:
-    """How learning rates are chosen before the cells run: successive halving of candidates.
+    """Tuning of learning rates before the cells run, by successive halving.
 
     Parameters
     ----------

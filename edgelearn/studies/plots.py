@@ -1,4 +1,4 @@
-"""The plots of a study's page, by Bokeh, as plain data that the page embeds when they are looked at."""
+"""Plots of a study's page, by Bokeh, as plain data that the page embeds on demand."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LARGE_RATIO = 12.0  # from here on an axis is logarithmic
 
 @dataclass(frozen=True)
 class Choice:
-    """A choice above a plot."""
+    """Selection above a plot."""
 
     name: str
     values: tuple[str, ...]
@@ -38,7 +38,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Plots:
-    """One place for plots: the values of its choices, joined by '|', name the one that is seen."""
+    """A plot area; the selected values, joined by '|', are the key of the visible item."""
 
     key: str
     title: str
@@ -69,7 +69,7 @@ def _label(setting: Mapping[str, Any]) -> str:
 
 
 class _Series:
-    """Colour, marker and dash of each value of the axis that is told apart by them."""
+    """Colour, marker and dash of each value of the series axis."""
 
     def __init__(self, groups: Sequence[Group], axes: Sequence[str]) -> None:
         self.axis = series_axis(axes)

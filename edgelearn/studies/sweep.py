@@ -1,4 +1,4 @@
-"""Run the cells of a plan into a folder: what has ended is kept, what failed is told, the rest goes on."""
+"""Sweep: runs the cells of a plan that a folder lacks, reports failures and continues."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TABLE_SHARE = 0.02  # of the time may go into writing the table
 
 @dataclass
 class SweepProgress:
-    """Where a sweep stands.
+    """Progress of a sweep.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class SweepProgress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a sweep ended.
+    """Result of a sweep.
 
     Parameters
     ----------

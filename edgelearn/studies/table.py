@@ -1,4 +1,4 @@
-"""The folder of a study: its plan, a record of each ended cell, and one table in two formats."""
+"""Folder of a study: plan, one record per finished cell, and the table as Parquet and CSV."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def need_studies(module: str) -> None:
 
 @dataclass(frozen=True)
 class Study:
-    """A study on disk: what was asked, and a row a cell.
+    """A study on disk: what was asked, and a row per cell.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Learning rates chosen before the cells run: successive halving on samples that are not tested on.
+"""Tuning of learning rates by successive halving on a validation split.
 
 A group is all cells that differ in nothing but the seed. Its candidates run on a small share of the training samples,
 the best go on to a larger share, and the last ones to all of it. Small shares favour large rates and the ends of a

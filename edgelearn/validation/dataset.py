@@ -1,4 +1,4 @@
-"""A fixed-point run beside its float twin: where precision is lost."""
+"""Validation of a fixed-point run against its float twin: where precision is lost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ GAP_POINTS, ANGLE_DEGREES = 0.3, 5.0  # what a run that follows its twin stays w
 
 
 class _Beside(Learner):
-    """A learner whose twin learns every sample too."""
+    """Learner with a float twin that learns the same samples."""
 
     def __init__(self, spec: NetworkSpec, strict: bool) -> None:
         super().__init__(spec, strict)
@@ -59,7 +59,7 @@ class _Beside(Learner):
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """What kernels made of n samples without learning: raw words, int64[n, n_out], one array a layer.
+    """Raw integers of the kernels for n samples without learning, int64[n, n_out], one array per layer.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A spiking run beside Brian2: every word and spike, and the float version of the same network."""
+"""Validation of a spiking run against Brian2: integer twin (all words and spikes) and float twin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder to drop into a firmware project: sources, numbers, a self-test with the simulator's own results."""
+"""Source package for a firmware project: C core, generated headers, self-test against the simulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes of RAM and flash in closed form: the C core's learner and constants, field by field, before any compiler."""
+"""RAM and flash of the C core in closed form, field by field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers of numbers: what a specification and its initial words are to the C core. The same bytes every time."""
+"""Generated C headers: configuration, initial weights and tables of a network; deterministic."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FEEDBACKS = {
 
 @dataclass(frozen=True)
 class Shape:
-    """How many elements each array of the C core has.
+    """Sizes of the arrays of the C core.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def numbers_header(learner: Learner) -> str:
 
 
 def rows_of_words(learner: Learner, learns: bool) -> np.ndarray:
-    """Return the words of all layers that learn, or of all that do not: a row a neuron, its bias last."""
+    """Return the words of all layers that learn, or of all that do not: a row per neuron, its bias last."""
     state = learner.state
     rows = [
         np.concatenate([state.weights(k), state.biases(k)[:, None]], axis=1).ravel()

@@ -1,4 +1,4 @@
-"""From a learner to sources in a folder, and from there to an image: an ELF file, or a library for this machine."""
+"""Build of an image from a learner: an ELF file, or a shared library for this machine."""
 
 from __future__ import annotations
 

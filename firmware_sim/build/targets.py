@@ -1,4 +1,4 @@
-"""Machines that firmware is built for: compilers' flags, where memory lies, and how an emulator calls a function."""
+"""Build targets: compiler flags and memory addresses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgelearn.errors import unknown
 
 @dataclass(frozen=True)
 class Target:
-    """One machine.
+    """A build target.
 
     Parameters
     ----------

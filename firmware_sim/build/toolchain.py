@@ -1,4 +1,4 @@
-"""Compilers: which there are, their versions, and one line on how to get one that is missing."""
+"""Compilers: detection, versions, and installation hints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the compiled firmware really takes: instructions, loads and stores by memory, flash, RAM and stack."""
+"""Measurements of the compiled firmware: instructions, loads and stores by memory, flash, RAM and stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a configuration to what the commands do: emit, verify, profile, size, budget."""
+"""Firmware commands on a configuration: verify, size, budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Firmware beside the simulator on the same samples: equal, or the first update that is not, down to the word."""
+"""Verification of firmware against the simulator: equality, or the first differing update and word."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHUNK = 500  # samples between comparisons
 
 @dataclass(frozen=True)
 class Difference:
-    """Where firmware and simulator part.
+    """First difference of firmware and simulator.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A microcontroller in time: samples that interrupt it, a ring buffer, work, saves to flash, and losses of power.
+"""Event simulation of a microcontroller: sample interrupts, ring buffer, work, saves to flash, power losses.
 
 Event by event in whole clock cycles, so the same run gives the same result everywhere. Queue and deadline are those of
 `edgelearn.network.device`; saves and losses are added here.
@@ -16,7 +16,7 @@ from edgelearn.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Microcontroller:
-    """What a station is made of; times are rounded to whole clock cycles, as a timer's are.
+    """Settings of a station; times are rounded to whole clock cycles.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Microcontroller:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What became of a stream of samples: each was predicted, learned, dropped or missed.
+    """Statistics of a stream of samples: each is predicted, learned, dropped or missed.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class Operation:
 
 @dataclass(slots=True)
 class _Job:
-    """What the core is at: a sample, or a save where there is none."""
+    """Current work of the core: a sample, or a save if None."""
 
     sample: int | None
     start: int
@@ -120,7 +120,7 @@ class _Job:
 
 
 class _Core:
-    """The state of a run; a method an event."""
+    """State of a simulation, one method per event."""
 
     def __init__(
         self, board: Microcontroller, labelled: Sequence[bool], work: Sequence[int], arrivals: list[int]

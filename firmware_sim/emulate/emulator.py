@@ -1,4 +1,4 @@
-"""Run an image on an emulated core, function by function, and count what it does."""
+"""Emulated core (unicorn): function calls, counts of instructions and memory accesses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Stopped(Exception):
 
 @dataclass
 class Program:
-    """What an ELF file holds.
+    """Symbols and sections of an ELF file.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def read_program(image: Image) -> Program:
 
 @dataclass
 class Counts:
-    """What a stretch of a program did.
+    """Counts of a call.
 
     Parameters
     ----------

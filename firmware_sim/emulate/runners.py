@@ -1,4 +1,4 @@
-"""A compiled network that learns, on this machine or on an emulated core, behind one face."""
+"""Compiled networks on this machine or on an emulated core, with one interface."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_LABEL = 0xFFFF
 
 
 class Runner(Protocol):
-    """What `verify` needs of a firmware."""
+    """Interface of a firmware under verification."""
 
     def start(self) -> None:
         """Put the initial words into the learner."""

@@ -1,1 +1,1 @@
-"""Costs of rules and processors beside each other."""
+"""Comparison of rules and processors."""

@@ -1,4 +1,4 @@
-"""Action counts and energy tables in the YAML of Accelergy: price the same counts with another tool's energies.
+"""Accelergy interface: action counts and energy reference tables (YAML).
 
 Formats: Accelergy-Project/accelergy, examples/hierarchy (ERT 0.3), examples/primitive_type (ERT 0.2). Nothing of
 Accelergy is needed to write or read them.

@@ -1,4 +1,4 @@
-"""Bands: a figure at the corners of the uncertain constants, and what each constant moves."""
+"""Uncertainty bands: corners of the uncertain constants, and sensitivity to each."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _corners(constants: Sequence[Constant]) -> list[tuple[float, ...]]:
 
 @dataclass(frozen=True)
 class Swing:
-    """What one constant does to a figure, the others nominal."""
+    """Sensitivity of a figure to one constant, the others nominal."""
 
     constant: Constant
     at_low: float

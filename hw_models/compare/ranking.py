@@ -1,4 +1,4 @@
-"""The order of the rules in a figure, what decides it, and where it turns."""
+"""Ranking of rules by a figure, its sensitivity, and where the order flips."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _ordered(costs: Sequence[RuleCost], name: str) -> list[RuleCost]:
 
 @dataclass(frozen=True)
 class Gap:
-    """What a rule costs more than the next cheaper one, in percent of that, and the constant that moves this most."""
+    """Difference of a rule to the next cheaper one in percent, and the constant with the largest effect on it."""
 
     cheaper: str
     dearer: str

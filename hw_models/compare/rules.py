@@ -1,4 +1,4 @@
-"""Rules side by side on one processor: costs, overheads over inference only, what locking holds back."""
+"""Comparison of rules on one processor: costs, overheads over inference, locking."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OVERHEADS = ("area", "memory", "power", "energy", "cycles")
 
 @dataclass(frozen=True)
 class LayerLock:
-    """What one layer waits for.
+    """Locking of one layer.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ ROLES = ("arithmetic", "control", "learning arithmetic", "random generator", "fe
 
 @dataclass(frozen=True)
 class Datapath:
-    """What is built beside the memories.
+    """Logic of the engine beside its memories.
 
     Parameters
     ----------

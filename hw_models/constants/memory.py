@@ -1,4 +1,4 @@
-"""What a memory costs: SRAM macros from a CACTI 7 sweep.
+"""SRAM costs from a CACTI 7 sweep of macros.
 
 The table `tables/sram_cacti.csv` holds macros of 8 to 512-bit words; `experiments/cacti_sweep.py` writes it. Figures
 between its rows lie on straight lines in log-log: over the number of words at one width, then over the width at one
@@ -33,7 +33,7 @@ _FIGURES = ("read_pj", "write_pj", "area_um2", "leakage_uw", "access_ns")
 
 @dataclass(frozen=True)
 class MemoryCost:
-    """What a memory costs.
+    """Cost of a memory.
 
     Parameters
     ----------

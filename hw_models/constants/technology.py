@@ -1,4 +1,4 @@
-"""Tables of what one action costs (energy, area, delay), each row with its source, and scaling between nodes.
+"""Technology tables (energy, area, delay per operation), each row with its source, and scaling between nodes.
 
 The CSV files in tables/ hold published or measured figures only; what is computed from them is marked `derived`.
 Sources disagree by 2x to 300x on the same operation, so every figure names its table and a comparison uses one.
@@ -29,7 +29,7 @@ _FIT_SOURCE = "fit of PyPI QKeras 0.9.0, qkeras/qtools/config_public.py, to Horo
 
 @dataclass(frozen=True)
 class Operation:
-    """What one operation costs in one table.
+    """Cost of an operation in one table.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a chip holds: bits by role, with and without learning (docs/cost_model.md, section 6)."""
+"""Memory map of an engine: bits by role, with and without learning (docs/cost_model.md, section 6)."""
 
 from __future__ import annotations
 

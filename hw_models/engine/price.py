@@ -1,4 +1,4 @@
-"""The price of a time-multiplexed engine: memories, logic, leakage (docs/cost_model.md, sections 2 to 7)."""
+"""Cost of a time-multiplexed engine: memories, logic, leakage (docs/cost_model.md, sections 2 to 7)."""
 
 from __future__ import annotations
 

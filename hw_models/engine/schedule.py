@@ -1,4 +1,4 @@
-"""What a time-multiplexed engine does with a network: cycles and memory accesses from the counts of a run.
+"""Schedule of a time-multiplexed engine: cycles and memory accesses from the counts of a run.
 
 The engine has P lanes along the neurons of a layer: one input a cycle is broadcast to a group of P neurons, and one
 memory word holds one weight of each. Derivation and sources: docs/cost_model.md, sections 2 to 4.
@@ -24,7 +24,7 @@ FORWARD_ACTIVITY = ("samples", "input_events")
 
 @dataclass(frozen=True)
 class Schedule:
-    """Cycles and accesses of a number of samples, one entry a layer.
+    """Cycles and accesses of a number of samples, one entry per layer.
 
     Parameters
     ----------

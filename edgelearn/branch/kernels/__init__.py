@@ -1,1 +1,1 @@
-"""Loops over branches, one file a family of predictors."""
+"""Loops over branches, one file per family of predictors."""

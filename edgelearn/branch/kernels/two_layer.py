@@ -59,7 +59,7 @@ RAIL = 127  # largest |activation|
 
 @compiled
 def fill(row, settings, r):  # type: ignore[no-untyped-def]
-    """Give a row its first words, a draw a weight; return the state of the generator."""
+    """Give a row its first words, a draw per weight; return the state of the generator."""
     hidden, length = settings[HIDDEN], settings[LENGTH]
     stride, spread = length + 1, settings[SPREAD]
     turned = settings[V_LOWEST] < 0
@@ -74,7 +74,7 @@ def fill(row, settings, r):  # type: ignore[no-untyped-def]
 
 @compiled
 def fill_all(words, settings, r):  # type: ignore[no-untyped-def]
-    """Give all rows their first words, after one draw a unit that nobody sees; return the state of the generator."""
+    """Give all rows their first words, after one draw per unit that nobody sees; return the state of the generator."""
     for _ in range(settings[HIDDEN]):
         r = drawn(r)
     for n in range(words.shape[0]):

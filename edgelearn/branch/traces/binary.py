@@ -62,7 +62,7 @@ def looks_like_cbp1(head: bytes) -> float:
 
 
 class Cbp2025(Reader):
-    """Read a record an instruction.
+    """Read a record per instruction.
 
     u64 address, u8 class (3 is a conditional branch); loads and stores: u64 address, u8 size, u8 base update, stores
     one byte more; branches: u8 taken and, where taken, u64 target; u8 number of registers read and their names;

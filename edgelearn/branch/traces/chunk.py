@@ -1,4 +1,4 @@
-"""What the reader of a format is, and what it yields."""
+"""Interface of trace readers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Chunk(NamedTuple):
-    """Hold conditional branches that follow one another.
+    """Consecutive conditional branches.
 
     Parameters
     ----------

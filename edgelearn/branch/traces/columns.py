@@ -1,4 +1,4 @@
-"""Columns of numbers in lines of text, all lines at once.
+"""Vectorised parser of columns of numbers.
 
 Each function gives None where the text is not as plain as it expects: a caller then reads the lines one by one,
 which is slow, takes more and finds the line to complain about.
@@ -18,7 +18,7 @@ _GAPS = {
 
 
 class Columns:
-    """Find the cells of a text in which every line has the same number of them.
+    """Cells of a text with the same number of columns in every line.
 
     Parameters
     ----------

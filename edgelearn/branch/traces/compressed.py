@@ -1,4 +1,4 @@
-"""Bytes of a file that may be compressed, read in order and in parts, with errors in one line."""
+"""Sequential reading of plain and compressed files."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Traces as arrays: .npz files, also compressed once more, read without holding them.
+"""Traces as .npz files, also compressed once more, streamed from disk.
 
-Addresses stand in one array, or in a table of distinct ones with an index a branch; the outcomes of the latter are
+Addresses stand in one array, or in a table of distinct ones with an index per branch; the outcomes of the latter are
 packed, eight a byte and the first in the highest bit.
 """
 
@@ -25,7 +25,7 @@ SINGLE = ("n", "instructions", "pc_shift", "scaled")  # arrays of one number
 
 
 class Arrays(Reader):
-    """Read `pc` and `taken` of one entry a branch, or a table, an index, packed outcomes and `n`.
+    """Read `pc` and `taken` of one entry per branch, or a table, an index, packed outcomes and `n`.
 
     One number each may stand beside them: `instructions`, `pc_shift`, and `scaled`, 1 where the instructions were
     scaled from a longer trace.

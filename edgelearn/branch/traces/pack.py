@@ -1,4 +1,4 @@
-"""The packed form: a table of addresses, an index and a bit a branch, as arrays in one compressed file."""
+"""The packed form: a table of addresses, an index and a bit per branch, as arrays in one compressed file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUFFIX = ".npz.xz"
 def pack(source: TraceSource, path: Path, limit: int | None = None) -> None:
     """Write a trace, or its first branches, in the packed form; the file is whole or absent.
 
-    The trace is read twice and never held, but for a bit a branch.
+    The trace is read twice; only one bit per branch is kept in memory.
 
     Parameters
     ----------

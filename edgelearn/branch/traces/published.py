@@ -1,4 +1,4 @@
-"""The published traces: what is known of them, and where their files lie on this machine."""
+"""Published traces: metadata and local files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMS = (".npz", ".csv", ".txt", ".trace", ".bt9")
 
 
 class Published(NamedTuple):
-    """Say of a trace where it is from, which bits of an address are not used, and what the whole of it holds.
+    """Metadata of a published trace: origin, unused address bits, branches and instructions.
 
     Parameters
     ----------

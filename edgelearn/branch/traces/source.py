@@ -1,4 +1,4 @@
-"""A trace that is read block by block, as often as one likes."""
+"""Trace read block by block, any number of times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arrays kernels work on, each of one dtype and shape family, so that any network shares one compilation."""
+"""Arrays of the kernels, of fixed dtypes and dimensions so that all networks share one compilation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BATCH = 16  # rows whose steps are rounded before they are added; also the most 
 
 
 class Arrays(NamedTuple):
-    """Everything that kernels read and change. K layers; `width` is the widest padded vector.
+    """Inputs and outputs of the kernels. K layers; `width` is the widest padded vector.
 
     Stored words are left-aligned in int16, so that a word of any width saturates at the limits of the type. The
     bits below a word are zero, or ones once it has saturated upwards; steps never reach them, so they never matter.
@@ -45,7 +45,7 @@ class Arrays(NamedTuple):
 
 
 class FrontEndState(NamedTuple):
-    """What a front end remembers: the window, and the statistics of each feature with 8 fraction bits."""
+    """State of a front end: the window, and the statistics of each feature with 8 fraction bits."""
 
     ring: np.ndarray  # int64[window, n_channels], words
     features: np.ndarray  # int64[n_features], of the row at hand
@@ -56,7 +56,7 @@ class FrontEndState(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A processor in time: one server with a queue, and a bucket of energy. See `edgelearn.network.device`."""
+    """Real-time model of a processor: one server with a queue and an energy budget. See `edgelearn.network.device`."""
 
     settings: np.ndarray  # int64[DEVICE_SETTINGS]; without PRICED nothing else is looked at
     prices: np.ndarray  # int64[2, 2, K, len(COUNTERS)]: of one count: ticks, energy units; labelled, only predicted
@@ -68,7 +68,7 @@ class Device(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What became of each step."""
+    """Result of each step."""
 
     predictions: np.ndarray  # int64[steps]: class, -1 where dropped; that of a late step is from before it learned
     statuses: np.ndarray  # uint8[steps]: bits of `tables`, DROPPED to WAITED

@@ -1,4 +1,4 @@
-"""Columns of the integer tables that kernels read: one row a layer, one list a network; and of the counters."""
+"""Columns of the integer tables that kernels read: one row per layer, one list per network; and of the counters."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ ENCODER_LEVELS, ENCODER_ON_OFF, ENCODER_THRESHOLD, ENCODER_DELTA, ENCODER_SIGNED
 N_STATISTICS = 6  # mean, mean distance from it, least, largest, mean step, crossings of the mean
 CROSSINGS = 5
 
-# Counters, one row a layer: words by memory and direction, then operations, events and activity.
+# Counters, one row per layer: words by memory and direction, then operations, events and activity.
 COUNTERS = (
     "activation_read",
     "activation_write",
