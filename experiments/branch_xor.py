@@ -1,4 +1,4 @@
-"""Deep xor: fair coins between cause and answer; which predictors find the answer, and what two-layer rows need for it.
+"""Delayed xor: which predictors learn it through random branches, and what two-layer rows need for it.
 
     python experiments/branch_xor.py        two minutes
 

@@ -236,7 +236,7 @@ def goal(text: str, columns: Sequence[str]) -> Goal:
 
 @dataclass(frozen=True)
 class Front:
-    """Indices of Pareto-optimal groups, from the worst to the best in the first goal; `unplaced` groups lack a value."""
+    """Indices of optimal groups, from the worst to the best in the first goal; `unplaced` groups lack a value."""
 
     goals: tuple[Goal, ...]
     members: tuple[int, ...]
