@@ -20,12 +20,11 @@ def bench(
     """Measure the speed of online learning on this machine beside numpy, torch and memory bandwidth."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from edgelearn.benchmark import SETTINGS, as_table, measure
+    from edgelearn.reports.console import make_console
 
     rows = []
-    with Console(stderr=True).status("measuring") as status:
+    with make_console(stderr=True).status("measuring") as status:
         for sizes, input_bits in SETTINGS:
             rows += measure(sizes, input_bits, repeats=repeats, on_progress=status.update)
     if json:

@@ -6,10 +6,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from edgelearn.cli.flags import OUTPUT, Flag, Given, Output, command
-from edgelearn.cli.shared import interruptible, print_table, settings_from, with_progress
+from edgelearn.cli.shared import interruptible, settings_from, with_progress
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,10 +28,9 @@ def branch(
     """Simulate branch predictors that learn online: mispredictions, storage and cost at one budget."""
     typed = given | vars(output) | {"sweep": sweep, "list_all": list_all}
     _check_read([name for name, value in typed.items() if value is not None and value is not False])
-    from rich.console import Console
-
     from edgelearn.config import BranchSettings, validated
     from edgelearn.reports.branch import show, show_sweep
+    from edgelearn.reports.console import make_console, next_steps, written
     from edgelearn.runs.branch import run as run_config
     from edgelearn.runs.branch import sweep as sweep_budgets
 
@@ -66,15 +63,15 @@ def branch(
 
         sys.stdout.write(json_module.dumps(contents if sweep else contents[0], indent=1) + "\n")
         return
-    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 150)
+    console = make_console()
     if sweep:
-        show_sweep(contents, console)
+        show_sweep(contents, console, output.details)
+        written(console, plot)
+        next_steps(console, *(["--plot sweep.svg"] if plot is None else []), details=output.details)
     else:
-        show(contents[0], console)
-    if out is not None:
-        console.print(f"written: {out}/report.json, config.toml, weights.npz", soft_wrap=True)
-    if plot is not None:
-        console.print(f"written: {plot}", soft_wrap=True)
+        show(contents[0], console, output.details)
+        written(console, None if out is None else f"{out}/report.json, config.toml, weights.npz")
+        next_steps(console, "--sweep", "--list", details=output.details)
 
 
 def _check_read(given: Sequence[str]) -> None:
@@ -102,14 +99,18 @@ def _check_read(given: Sequence[str]) -> None:
 def _list_branches() -> None:
     from edgelearn.branch.catalog import KINDS
     from edgelearn.branch.traces.published import trace_names
+    from edgelearn.reports.console import make_console, print_table, say
 
+    console = make_console()
     rows = [
         {"predictor": name, "parameters": kind.parameters, "what": kind.description} for name, kind in KINDS.items()
     ]
-    print_table(rows)
-    typer.echo("\nand tagged side rows of any rule beside perceptron, hashed or tage: tage+mdfa, hashed+dfa, ...\n")
+    print_table(console, rows)
+    side = "and tagged side rows of any rule beside perceptron, hashed or tage: tage+mdfa, hashed+dfa, ..."
+    say(console, "", side, "")
     names = trace_names()
     traces = [{"trace": name, "branches": "" if n is None else f"{n:,}"} for name, n in names.items()]
-    print_table(traces) if traces else typer.echo(
-        "no traces are here; put them into branch_traces/ below EDGELEARN_DATA"
-    )
+    if traces:
+        print_table(console, traces)
+    else:
+        say(console, "no traces are here; put them into branch_traces/ below EDGELEARN_DATA")

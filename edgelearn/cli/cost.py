@@ -84,7 +84,7 @@ def cost(
 
         sys.stdout.write(as_csv(content))
     else:
-        _print_costs(content, [path for path in (plot, action_counts) if path is not None])
+        _print_costs(content, [path for path in (plot, action_counts) if path is not None], details)
 
 
 def _costs(
@@ -109,19 +109,18 @@ def _costs(
     return assumed_costs(make_config(given | {"rule": names[0]}), names, densities), {}
 
 
-def _print_costs(content: dict[str, Any], written: list[Path]) -> None:
-    from rich.console import Console
-
+def _print_costs(content: dict[str, Any], paths: list[Path], details: bool) -> None:
+    from edgelearn.reports.console import make_console, next_steps, written
     from edgelearn.reports.costs import print_costs, print_ert, print_ranking
 
-    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
-    print_costs(console, content)
+    console = make_console()
+    print_costs(console, content, details)
     if "ranking" in content:
         print_ranking(console, content["ranking"])
     if content.get("accelergy"):
         print_ert(console, content["accelergy"])
-    for path in written:
-        console.print(f"\nwritten: {path}", soft_wrap=True)
+    written(console, *paths)
+    next_steps(console, "--tornado", "--plot cost.svg", "--run DIR", details=details)
 
 
 def _accelergy(rule: RuleCost, out: Path | None, ert: Path | None, unit: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgelearn.cli.flags import command, group
-from edgelearn.cli.shared import print_table
 from edgelearn.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ def data_list() -> None:
     from edgelearn.data import datasets
     from edgelearn.data.events import EVENT_SETS, event_set_place
     from edgelearn.data.open_source import stream_info, stream_names
+    from edgelearn.reports.console import make_console, print_table
 
     rows = []
     for name in stream_names():
@@ -36,7 +36,7 @@ def data_list() -> None:
     for name, description in EVENT_SETS.items():
         here = "here" if event_set_place(name) else "not here; see edgelearn/docs/spiking.md, section 6"
         rows.append({"name": name, "for": "run --spiking", "what": description, "classes": 10, "where": here})
-    print_table([{key: "" if value is None else value for key, value in row.items()} for row in rows])
+    print_table(make_console(), rows)
 
 
 @command(example="edgelearn data info mnist")

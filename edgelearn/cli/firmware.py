@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
-from edgelearn.cli.flags import OUTPUT, Config, Flag, Given, Json, command, group
+from edgelearn.cli.flags import OUTPUT, Config, Details, Flag, Given, Json, command, group
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,25 +50,22 @@ def _optimisation(text: str) -> str:
 @contextmanager
 def _progress(text: str, total: int) -> Iterator[Callable[[str, int], None]]:
     """Show a bar on a terminal; the function it gives takes a description and what is done."""
-    from rich.console import Console
-    from rich.progress import Progress
+    from edgelearn.reports.console import progress
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress() as bar:
         task = bar.add_task(text, total=total)
         yield lambda text, done: bar.update(task, description=text, completed=done)
 
 
-def _print_rows(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _print_rows(head: str, rows: list[dict[str, Any]], *steps: str, details: bool = True) -> None:
+    """Print a sentence, a table and what may come next."""
+    from edgelearn.reports.console import make_console, next_steps, print_table, say
 
-    table = Table(box=None, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name, justify="left" if isinstance(rows[0][name], str) else "right")
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
-    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 170).print(table)
+    console = make_console()
+    say(console, head)
+    print_table(console, rows)
+    if steps:
+        next_steps(console, *steps, details=details)
 
 
 def _read(flag: str, text: str, read: Callable[[str], _Number]) -> _Number:
@@ -86,11 +82,10 @@ def _read(flag: str, text: str, read: Callable[[str], _Number]) -> _Number:
         raise UserError(f"--{flag}: {error}") from None
 
 
-def _print_columns(rows: list[dict[str, Any]]) -> None:
-    """Print rows of many numbers turned: a line a number, a column a rule."""
-    first = next(iter(rows[0]))
-    names = [name for name in rows[0] if name != first]
-    _print_rows([{"": name} | {row[first]: row[name] for row in rows} for name in names])
+def _turned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of many numbers turned: a row per number, a column per rule."""
+    first, *names = rows[0]
+    return [{"": name} | {row[first]: row[name] for row in rows} for name in names]
 
 
 def _print_json(content: Any) -> None:
@@ -137,11 +132,9 @@ def verify(
     else:
         spec = source.spec
         word = spec.layers[0].word
-        typer.echo(
-            f"{spec.rule.name} on {source.config.data}, {'-'.join(map(str, spec.sizes))}, {word.bits}-bit view and "
-            f"{word.residual_bits} residual bits, {spec.rounding} rounding"
-        )
         _print_rows(
+            f"{spec.rule.name} on {source.config.data}, {'-'.join(map(str, spec.sizes))}, {word.bits}-bit view and "
+            f"{word.residual_bits} residual bits, {spec.rounding} rounding",
             [
                 {
                     "target": one.target,
@@ -153,7 +146,7 @@ def verify(
                     "saturations": one.stress.events["saturations"],
                 }
                 for one in verified
-            ]
+            ],
         )
         for one in verified:
             for name, part in (("data", one.data), ("stress stream", one.stress)):
@@ -172,6 +165,7 @@ def profile(
     windows: Annotated[int, Flag("Samples to count, after 300 that are learned first [20].", OUTPUT)] = 20,
     compiler: _Compiler = "zig",
     optimise: _Optimise = "Os",
+    details: Details = False,
     json: Json = False,
 ) -> None:
     """Count instructions, loads and stores per sample on an emulated core, per rule."""
@@ -200,8 +194,9 @@ def profile(
     if json:
         _print_json(content)
         return
-    typer.echo(f"a sample on {core.name}, {_optimisation(optimise)}: instructions, loads and stores, mean of {windows}")
-    _print_rows([_profile_row(measured) for measured in content])
+    head = f"per sample on {core.name}, {_optimisation(optimise)}: instructions, loads and stores, mean of {windows}"
+    steps = ("edgelearn firmware size", "edgelearn firmware operate")
+    _print_rows(head, [_profile_row(measured, details) for measured in content], *steps, details=details)
 
 
 def _measured(rule: str, found: Profile, modelled: float, role_of: dict[str, str]) -> dict[str, Any]:
@@ -222,13 +217,16 @@ def _measured(rule: str, found: Profile, modelled: float, role_of: dict[str, str
     return row | {"stack": found.stack, "accesses": _accesses_by_role(found, role_of)}
 
 
-def _profile_row(measured: dict[str, Any]) -> dict[str, Any]:
-    """Return what a table shows of it."""
+def _profile_row(measured: dict[str, Any], details: bool) -> dict[str, Any]:
+    """Return what a table shows of it; all loads and stores, and those of the simulator, in the full one."""
     row = {"rule": measured["rule"]} | {name: round(measured[name]) for name in ("predict", "learn", "modelled")}
     for way in ("loads", "stores"):
         counted, simulated = measured[f"weight_{way}"], measured[f"weight_{way}_simulated"]
-        row[f"weight {way} (simulated)"] = f"{counted:,.1f} ({simulated:,.1f})"
-        row[f"other {way}"] = round(measured[f"other_{way}"])
+        if details:
+            row[f"weight {way} (simulated)"] = f"{counted:,.1f} ({simulated:,.1f})"
+            row[f"other {way}"] = round(measured[f"other_{way}"])
+        else:
+            row[f"weight {way}"] = round(counted)
     return row
 
 
@@ -310,8 +308,7 @@ def size(
     if json:
         _print_json(rows)
         return
-    typer.echo(f"bytes on {core.name}, {_optimisation(optimise)}")
-    _print_columns(rows)
+    _print_rows(f"bytes on {core.name}, {_optimisation(optimise)}", _turned(rows), "edgelearn firmware emit DIR")
 
 
 @command("RunConfig", only=NETWORK, example="edgelearn firmware budget --ram 16K --flash 64K")
@@ -332,11 +329,11 @@ def budget(
     if json:
         _print_json(rows)
         return
-    typer.echo(
+    head = (
         f"{limits[0]:,} bytes of RAM, {STACK_ALLOWANCE} of them for the stack, and {limits[1]:,} of flash, "
         f"{CODE_ALLOWANCE:,} of them for code"
     )
-    _print_rows(rows)
+    _print_rows(head, rows, "edgelearn firmware size --net NET", "edgelearn firmware emit DIR --net NET")
 
 
 @command(
@@ -419,12 +416,12 @@ def operate(
         instructions = {"predict": board.predict, "learn": board.learn, "save": board.save}
         _print_json({"instructions": instructions} | content)
         return
-    typer.echo(
-        f"{source.spec.rule.name} on {core.name} at {clock}, {cycles_per_instruction} cycles an instruction: "
-        f"learning takes {board.learn:,} instructions, a checkpoint {board.save:,}"
+    head = (
+        f"{source.spec.rule.name} on {core.name} at {clock}, {cycles_per_instruction} cycles per instruction: "
+        f"{board.learn:,} instructions to learn, {board.save:,} to save a checkpoint"
     )
-    for name, n in content.items():
-        typer.echo(f"  {name:<12} {n:,}" if isinstance(n, int) else f"  {name:<12} {n:.1%}")
+    shown = {name: n if isinstance(n, int) else f"{100 * n:.1f} %" for name, n in content.items()}
+    _print_rows(head, [{f"of {samples:,} samples": name, "": n} for name, n in shown.items()])
 
 
 commands = group(

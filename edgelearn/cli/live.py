@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.text import Text
 
 from edgelearn.network.kernels import tables as t
-from edgelearn.reports.dataset import sparkline
-from edgelearn.reports.stream import count
+from edgelearn.reports.console import make_console, sparkline
+from edgelearn.units import count
 
 if TYPE_CHECKING:
     from edgelearn.config import StreamConfig
@@ -44,7 +44,7 @@ class View:
 
     def __init__(self, config: StreamConfig, live: bool, console: Console | None = None) -> None:
         self.config = config
-        console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        console = console or make_console(stderr=True)
         shown = console.is_terminal and not (live and sys.stdout.isatty())
         # the predictions of a live stream stay on the standard output: rich would take them to the screen
         screen = Live(console=console, transient=True, refresh_per_second=4, redirect_stdout=not live)

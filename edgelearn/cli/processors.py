@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgelearn.cli.flags import Flag, command, group
-from edgelearn.cli.shared import print_table
 
 if TYPE_CHECKING:
     pass
@@ -17,10 +16,11 @@ if TYPE_CHECKING:
 @command(example="edgelearn processors list")
 def processors_list() -> None:
     """List the processors of edgelearn."""
+    from edgelearn.reports.console import make_console, print_table
     from hw_models.processor import find_processor, names
 
     found = [find_processor(name) for name in names()]
-    print_table([{"name": p.name, "kind": p.kind, "what": p.description} for p in found])
+    print_table(make_console(), [{"name": p.name, "kind": p.kind, "what": p.description} for p in found])
 
 
 @command(example="edgelearn processors show engine-28nm --toml")

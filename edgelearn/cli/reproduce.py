@@ -15,7 +15,7 @@ from edgelearn.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.progress import TaskID
+    from rich.progress import Progress, TaskID
 
     from edgelearn.reproduction.catalog import Row
     from edgelearn.reproduction.runner import Outcome
@@ -23,20 +23,14 @@ if TYPE_CHECKING:
 
 def _print_claims(rows: list[dict[str, Any]]) -> None:
     """Print the list of claims: a table as wide as the terminal, or a line of fields between tabs for programs."""
-    from rich.console import Console
-    from rich.table import Table
+    from edgelearn.reports.console import make_console, print_table
 
     if not sys.stdout.isatty():
         typer.echo("\n".join("\t".join(str(value) for value in row.values()) for row in rows))
         return
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = make_console()
     names = [name for name in rows[0] if console.width >= 140 or name in ("id", "cost", "status")]
-    table = Table(box=None, pad_edge=False)
-    for name in names:
-        table.add_column(name, no_wrap=name in ("id", "cost"))
-    for row in rows:
-        table.add_row(*(str(row[name]) for name in names))
-    console.print(table)
+    print_table(console, [{name: row[name] for name in names} for row in rows])
 
 
 @command(example="edgelearn reproduce drtp-theorem")
@@ -105,24 +99,15 @@ def reproduce(
 
 def _perform(rows: list[Row], out: Path | None, quick: bool, seed: int, jobs: int) -> Iterator[Outcome]:
     """Run claims one by one, once all of them are known to be able to run."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
+    from edgelearn.reports.console import progress
     from edgelearn.reproduction import catalog
     from edgelearn.reproduction.runner import check_ready, default_folder, perform
 
     loaded = [catalog.load(row) for row in rows]
     for claim in loaded:
         check_ready(claim)
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.1f} of {task.total} runs"),
-        TimeElapsedColumn(),
-    )
     for claim in loaded:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        with progress("{task.completed:.1f} of {task.total} runs") as bar:
             task = bar.add_task(claim.id, total=1)
 
             def show(
@@ -135,22 +120,21 @@ def _perform(rows: list[Row], out: Path | None, quick: bool, seed: int, jobs: in
 
 
 def _print_outcome(outcome: Outcome, note: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from edgelearn.reports.console import make_console, print_table, say, verdict, written
 
-    result = outcome.result
-    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 150)
-    console.print(f"{result['id']} ({result['source']})\n{result['statement']}\n")
-    table = Table("check", "ours", "paper", "tolerance", "holds", box=None, pad_edge=False)
+    result, console = outcome.result, make_console()
+    say(console, f"{result['id']} ({result['source']})", result["statement"], "")
     words = {True: "yes", False: "no", None: "full run only"}
+    rows = []
     for check in result["checks"]:
-        numbers = (f"{n:.4g}" if isinstance(n, float) else str(n) for n in (check["ours"], check["paper"]))
-        table.add_row(check["what"], *numbers, check["tolerance"], words[check["passed"]])
-    console.print(table)
-    console.print(f"\nverdict: {result['verdict']}" + (f" ({note})" if note else ""))
+        ours, paper = (f"{n:.4g}" if isinstance(n, float) else str(n) for n in (check["ours"], check["paper"]))
+        row = {"check": check["what"], "ours": ours, "paper": paper, "tolerance": check["tolerance"]}
+        rows.append(row | {"holds": words[check["passed"]]})
+    print_table(console, rows)
+    console.print()
+    verdict(console, outcome.holds, f"verdict: {result['verdict']}" + (f" ({note})" if note else ""))
     kept = f"; {outcome.kept_runs} runs were kept from before" if outcome.kept_runs else ""
-    console.print(f"time: {result['seconds']:.1f} s{kept}")
+    say(console, f"time: {result['seconds']:.1f} s{kept}")
     if outcome.undrawn:
-        console.print('no figure: matplotlib is not installed; pip install "edgelearn[plot]"')
-    for path in outcome.written:
-        console.print(f"written: {path}", soft_wrap=True)
+        say(console, 'no figure: matplotlib is not installed; pip install "edgelearn[plot]"')
+    written(console, *outcome.written)

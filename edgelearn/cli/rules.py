@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from edgelearn.cli.flags import Json, command
-from edgelearn.cli.shared import print_table
 
 if TYPE_CHECKING:
     pass
@@ -39,4 +38,6 @@ def rules(json: Json = False) -> None:
 
         typer.echo(json_module.dumps(rows, indent=1))
     else:
-        print_table(rows)
+        from edgelearn.reports.console import make_console, print_table
+
+        print_table(make_console(), rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -38,13 +39,13 @@ def run(
         )
     if output.json:
         sys.stdout.write(report.to_json())
-    else:
-        _print_report(report, speed, out)
+        return
+    from edgelearn.reports.dataset import show
+
+    _print_report(show, report, speed, output, [], "edgelearn cost --rule all")
 
 
 def _run_spiking(settings: dict[str, Any], output: Output, nir: Path | None) -> None:
-    from rich.console import Console
-
     from edgelearn.config import SpikingConfig, validated
     from edgelearn.files import make_folder
     from edgelearn.runs.spiking import run as run_config
@@ -66,7 +67,7 @@ def _run_spiking(settings: dict[str, Any], output: Output, nir: Path | None) -> 
         found, speed = with_progress(
             lambda on_progress: run_config(resolved, out, output.resume, output.overwrite, on_progress)
         )
-    written = [f"{out}/report.json, config.toml, weights.npz"] if out is not None else []
+    written = []
     if plot is not None:
         found.plot(plot)
         written.append(str(plot))
@@ -78,27 +79,22 @@ def _run_spiking(settings: dict[str, Any], output: Output, nir: Path | None) -> 
     if output.json:
         sys.stdout.write(found.result.to_json())
         return
-    from edgelearn.reports.costs import print_spiking_cost
     from edgelearn.reports.spiking import show
 
-    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110)
-    show(found.result.content, console, speed)
-    print_spiking_cost(console, found.result.content["cost"])
-    for name in written:
-        console.print(f"written: {name}", soft_wrap=True)
+    _print_report(show, found.result, speed, output, written, "edgelearn validate --spiking")
 
 
-def _print_report(report: Result, speed: float | None, out: Path | None) -> None:
-    from rich.console import Console
+def _print_report(
+    show: Callable[..., None], report: Result, speed: float | None, output: Output, others: Sequence[str], step: str
+) -> None:
+    """Print a report, the files that were written and what may come next."""
+    from edgelearn.reports.console import make_console, next_steps, written
 
-    from edgelearn.reports.dataset import show
-
-    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110)
-    show(report.content, console, speed)
-    if "cost" in report.content:
-        from edgelearn.reports.costs import print_costs
-
-        console.print()
-        print_costs(console, report.content["cost"])
-    if out is not None:
-        console.print(f"\nwritten: {out}/report.json, config.toml, weights.npz", soft_wrap=True)
+    console, out = make_console(), output.out
+    show(report.content, console, speed, output.details)
+    if out is None:
+        written(console, *others)
+        next_steps(console, "--out DIR", step, details=output.details)
+        return
+    written(console, f"{out}/report.json, config.toml, weights.npz", *others)
+    next_steps(console, f"edgelearn cost --run {out}", f"edgelearn compare {out} OTHER", details=output.details)

@@ -98,16 +98,6 @@ def _speed(marks: list[tuple[float, int]]) -> float | None:
     return (marks[1][1] - marks[0][1]) / (marks[1][0] - marks[0][0]) or None
 
 
-def print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*rows[0], box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 170).print(table)
-
-
 def usable_processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

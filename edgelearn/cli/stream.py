@@ -53,18 +53,15 @@ def stream(
     if output.json and not live:
         sys.stdout.write(report.to_json())
         return
-    from rich.console import Console
-
+    from edgelearn.reports.console import make_console, next_steps, written
     from edgelearn.reports.stream import show
 
-    # predictions have the standard output of a live stream to themselves
-    console = Console(
-        stderr=live, highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 110
-    )
-    show(report.content, console, speed)
-    written = [f"{out}/report.json, config.toml, weights.npz"] if out is not None else []
-    for name in [*written, *([str(plot)] if plot is not None else [])]:
-        console.print(f"written: {name}", soft_wrap=True)
+    console = make_console(stderr=live)  # predictions have the standard output of a live stream to themselves
+    show(report.content, console, speed, output.details)
+    written(console, None if out is None else f"{out}/report.json, config.toml, weights.npz")
+    written(console, plot)
+    steps = [name for name, given in (("--plot stream.svg", plot), ("--out DIR", out)) if given is None]
+    next_steps(console, *steps, details=output.details)
 
 
 def _stream_with_view(config: StreamConfig, output: Output, live: bool) -> tuple[Result, float | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn.cli.flags import Flag, Json, command, group
+from edgelearn.cli.flags import Details, Flag, Json, command, group
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,12 +21,19 @@ if TYPE_CHECKING:
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study, as `edgelearn sweep --out` writes.")]
 Within = Annotated[float, Flag("Tolerance of the smallest sufficient width, in percentage points [1].")]
 Reference = Annotated[str, Flag("Accuracy that the tolerance refers to: widest, best, or percent [widest].")]
-RUNS_SIDE_BY_SIDE = 5
+MOST_SETTINGS, MOST_FAILED = 6, 3  # settings and failed cells of a study, by default
+MAIN_RESULTS = ("accuracy_percent", "saturations", "stored_bits", "buffered_bits")  # of runs, by default
 _ON_THE_PAGE = ("latency_us", "memory_bits", "buffered_bits", "saturations")  # and in --json, not in the terminal
 
 
 @command(example="edgelearn study show study")
-def show(folder: Folder, within: Within = 1.0, reference: Reference = "widest", json: Json = False) -> None:
+def show(
+    folder: Folder,
+    within: Within = 1.0,
+    reference: Reference = "widest",
+    details: Details = False,
+    json: Json = False,
+) -> None:
     """Summarise a study: means and confidence intervals over seeds, smallest sufficient widths, failures."""
     from edgelearn.studies.analysis import BITS, measures_of, smallest_bits
     from edgelearn.studies.page import heading
@@ -64,17 +71,43 @@ def show(folder: Folder, within: Within = 1.0, reference: Reference = "widest", 
             }
         )
         return
-    console = _console()
-    console.print(source.title, soft_wrap=True)
-    for said in contents.summary:
-        words = "".join(part if isinstance(part, str) else part.shown for part in said)
-        console.print(f"- {words}", soft_wrap=True)
-    for finding in contents.findings:
-        console.print(f"- finding: {finding.text}", soft_wrap=True)
-    for key in ("groups", "bits", "failed"):
-        if key in contents.tables and contents.tables[key].rows:
-            console.print(f"\n{heading(key, within)}")
-            _print_shown(console, contents.tables[key])
+    from edgelearn.reports.console import make_console, next_steps, print_table, say
+
+    console = make_console()
+    say(console, source.title)
+    said = ["".join(part if isinstance(part, str) else part.shown for part in line) for line in contents.summary]
+    found = [f"finding: {finding.text}" for finding in contents.findings]
+    say(console, *(f"- {line}" for line in ([*said, *found] if details else said[:2])), "")
+    if details:
+        for key in ("groups", "bits", "failed"):
+            if key in contents.tables and contents.tables[key].rows:
+                say(console, heading(key, within))
+                print_table(console, _cells(contents.tables[key], _ON_THE_PAGE))
+                console.print()
+    else:
+        _print_best(console, contents)
+        if failed := contents.tables["failed"].rows[:MOST_FAILED] if "failed" in contents.tables else ():
+            print_table(console, _cells(contents.tables["failed"], ())[: len(failed)])
+    next_steps(console, f"edgelearn report {folder}", f"edgelearn study pareto {folder}", details=details)
+
+
+def print_best(console: Console, folder: Path) -> None:
+    """Print the settings of a study with the highest accuracy, means over seeds."""
+    from edgelearn.studies.page_data import contents_of, open_study
+
+    _print_best(console, contents_of(open_study(folder), 1.0, "widest"))
+
+
+def _print_best(console: Console, contents: Any) -> None:
+    from edgelearn.reports.console import print_table, say
+    from edgelearn.studies.analysis import ACCURACY
+
+    rows = _cells(contents.tables["groups"], (*_ON_THE_PAGE, "seeds", "failed", "area_um2"))
+    means = [group.mean(ACCURACY) for group in contents.groups]
+    ranked = sorted(range(len(rows)), key=lambda k: -1.0 if means[k] is None else means[k], reverse=True)
+    print_table(console, [rows[k] for k in sorted(ranked[:MOST_SETTINGS])], leave_out=True)
+    if len(rows) > MOST_SETTINGS:
+        say(console, f"the {MOST_SETTINGS} most accurate of {len(rows)} settings")
 
 
 @command(example="edgelearn study compare study --by rule")
@@ -117,10 +150,10 @@ def compare_settings(
         return
     scale, unit = scale_for(column, [one.difference.mean if one.difference else None for one in differences])
     unit = "points" if column == "accuracy_percent" else unit
-    console = _console()
-    console.print(
-        f"{title_of(column)}, second less first over common seeds{f', {unit}' if unit else ''}", soft_wrap=True
-    )
+    from edgelearn.reports.console import make_console, print_table, say
+
+    console = make_console()
+    say(console, f"{title_of(column)}, second less first over common seeds{f', {unit}' if unit else ''}")
     others = [axis for axis in axes if axis != chosen]
     rows = []
     for one in differences:
@@ -138,7 +171,7 @@ def compare_settings(
         row["seeds"] = str(over.n if over else 0)
         row["left out"] = ", ".join(map(str, one.only_one)) or ("" if ends or over is None else "one seed: no interval")
         rows.append(row)
-    _print_rows(console, rows)
+    print_table(console, rows)
 
 
 @command(example="edgelearn study pareto study --columns accuracy_percent,area_um2")
@@ -170,17 +203,18 @@ def fronts(
     if json:
         _print_json([_front_as_dict(name, front, groups) for name, _, front in found])
         return
-    console = _console()
+    from edgelearn.reports.console import make_console, say
+
+    console = make_console()
     for number, (name, goals, front) in enumerate(found):
         sides = ", ".join(f"{one.column} {'up' if one.up else 'down'}" for one in goals)
         judged = len(groups) - len(front.unplaced)
-        start = f"{chr(10) * (number > 0)}front of {sides}"
-        console.print(f"{start}: {len(front.members)} of {judged} settings", soft_wrap=True)
+        say(console, *[""] * (number > 0), f"front of {sides}: {len(front.members)} of {judged} settings")
         _print_front(console, source, groups, front, name)
         for index in front.unplaced:
             failed = groups[index].failed
             why = f"; {len(failed)} of its cells failed" if failed else ""
-            console.print(f"not judged, a value is missing{why}: {groups[index].name}", soft_wrap=True)
+            say(console, f"not judged, a value is missing{why}: {groups[index].name}")
 
 
 @command(example="edgelearn report study --out study.html")
@@ -210,6 +244,7 @@ def compare(
         list[Path], typer.Argument(metavar="RUN RUN ...", help="Folders of finished runs, or report.json files.")
     ],
     everything: Annotated[bool, Flag("Print equal settings and results, too.", name="--all")] = False,
+    details: Details = False,
     json: Json = False,
 ) -> None:
     """Compare finished runs: the settings and the results that differ."""
@@ -219,26 +254,31 @@ def compare(
     if json:
         _print_json(comparison.as_dict())
         return
-    console = _console()
-    for note in comparison.notes:
-        console.print(f"note: {note}", soft_wrap=True)
-    names = [run.name for run in comparison.runs]
+    from edgelearn.reports.console import make_console, next_steps, print_table, say
+
+    console = make_console()
+    say(console, *(f"note: {note}" for note in comparison.notes))
+    names = [f"{k}: {run.name}" for k, run in enumerate(comparison.runs, 1)]
     for part in ("settings", "results"):
-        rows = getattr(comparison, part)
-        shown = rows if everything else comparison.differing(part)
-        console.print(f"\n{part} that differ" if not everything else f"\n{part}")
-        if not shown:
-            console.print("none")
-        for start in range(0, len(names) if shown else 0, RUNS_SIDE_BY_SIDE):
-            some = range(start, min(start + RUNS_SIDE_BY_SIDE, len(names)))
-            made = []
-            for name, values in shown.items():
-                row = {part[:-1]: name.replace("_", " ")} | {f"{k + 1}: {names[k]}": _number(values[k]) for k in some}
-                made.append(row | ({"change": _change(name, *values)} if part == "results" and len(names) == 2 else {}))
-            _print_rows(console, made)
+        shown = getattr(comparison, part) if everything else comparison.differing(part)
+        left_out = [name for name in shown if part == "results" and not (details or everything) and not _is_main(name)]
+        say(console, *[""] * (part == "results"), part if everything else f"{part} that differ")
+        rows = []
+        for name, values in shown.items():
+            if name not in left_out:
+                row = {part[:-1]: name.replace("_", " ")} | dict(zip(names, map(_number, values), strict=True))
+                rows.append(row | ({"change": _change(name, *values)} if part == "results" and len(names) == 2 else {}))
+        print_table(console, rows)
+        if left_out:
+            say(console, f"and {len(left_out)} more")
         apart = comparison.apart(part)
         if apart and not everything:
-            console.print(f"{len(apart)} {part} that only some kinds of run have are left out; --all shows them")
+            say(console, f"{len(apart)} {part} that only some kinds of run have are left out; --all shows them")
+    next_steps(console, "--all", details=details or everything)
+
+
+def _is_main(result: str) -> bool:
+    return result in MAIN_RESULTS or result.startswith("training_")
 
 
 def _reference(within: float, text: str) -> str | float:
@@ -334,6 +374,7 @@ def _steps(front: Front, groups: Sequence[Group]) -> Any:
 def _print_front(
     console: Console, source: Source, groups: Sequence[Group], front: Front, processor: str | None
 ) -> None:
+    from edgelearn.reports.console import print_table
     from edgelearn.studies.formatting import scale_for, shown, title_of
     from edgelearn.studies.page_data import of_interval
 
@@ -354,12 +395,12 @@ def _print_front(
         row["seeds"] = str(len(group.rows))
         if steps and index in steps:
             step = steps[index]
-            row["points for it"] = f"{step.accuracy:+.2f}"
-            row["points a nJ"] = "-" if step.points_per_nj is None else shown("", step.points_per_nj)
+            row["gain"] = f"{step.accuracy:+.2f}"
+            row["gain per nJ"] = "-" if step.points_per_nj is None else shown("", step.points_per_nj)
         elif steps:
-            row |= {"points for it": "-", "points a nJ": "-"}
+            row |= {"gain": "-", "gain per nJ": "-"}
         rows.append(row)
-    _print_rows(console, rows)
+    print_table(console, rows)
 
 
 def _group_as_dict(group: Group, columns: Sequence[str]) -> dict[str, Any]:
@@ -379,50 +420,19 @@ def _failures(group: Group) -> list[dict[str, Any]]:
     ]
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 190)
-
-
-def _print_shown(console: Console, table: Table) -> None:
-    """Print a table of the page, in the columns that a terminal has room for."""
+def _cells(table: Table, left_out: Sequence[str]) -> list[dict[str, str]]:
+    """Return a table of the page in the columns that a terminal shows."""
     rows = []
     for row in table.rows:
         cells = {}
         for column, value in zip(table.columns, row.cells, strict=True):
-            if column.key.split("@", 1)[0] in _ON_THE_PAGE:
+            if column.key.split("@", 1)[0] in left_out:
                 continue
+            text = value if value is None or isinstance(value, str) else value.text if column.spread else value.shown
             where = f" on {column.processor}" if column.processor else ""
-            text = (
-                "-"
-                if value is None
-                else value
-                if isinstance(value, str)
-                else value.text
-                if column.spread
-                else value.shown
-            )
-            cells[f"{column.title}{where}{f', {column.unit}' if column.unit else ''}"] = text
+            cells[f"{column.title}{where}{f', {column.unit}' if column.unit else ''}"] = text or "-"
         rows.append(cells)
-    _print_rows(console, rows)
-
-
-def _print_rows(console: Console, rows: Sequence[dict[str, str]]) -> None:
-    from rich.table import Table
-
-    if not rows:
-        console.print("none")
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in rows[0]:
-        numeric = all(
-            row[name][:1].isdigit() or row[name][:2].strip("-+")[:1].isdigit() or row[name] == "-" for row in rows
-        )
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row.values())
-    console.print(table)
+    return rows
 
 
 def _plain(value: Any) -> str:

@@ -151,23 +151,12 @@ def _typed(flags: dict[str, Any]) -> list[tuple[str, str, bool]]:
 
 def _sweep_with_bar(plan: Plan, folder: Path, flags: dict[str, Any]) -> Outcome:
     """Show a bar with the time left while cells run."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import MofNCompleteColumn
 
+    from edgelearn.reports.console import progress as progress_bar
     from edgelearn.studies.sweep import sweep as run_sweep
 
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[failed]}"),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal, speed_estimate_period=600
-    )
-    with bar:
+    with progress_bar(MofNCompleteColumn(), "{task.fields[failed]}", speed_estimate_period=600) as bar:
         tasks: dict[str, Any] = {}
 
         def show(progress: SweepProgress) -> None:
@@ -195,13 +184,19 @@ def _sweep_with_bar(plan: Plan, folder: Path, flags: dict[str, Any]) -> Outcome:
 
 
 def _print(outcome: Outcome, plan: Plan) -> None:
+    from edgelearn.cli.study import print_best
+    from edgelearn.reports.console import make_console, next_steps, say, written
+
+    console, folder = make_console(), outcome.folder
     kept = f", {outcome.kept} kept from before" if outcome.kept else ""
     done = outcome.cells - outcome.failed
     cells = "1 cell" if outcome.cells == 1 else f"{outcome.cells} cells"
-    typer.echo(f"{cells}: {done} done, {outcome.failed} failed{kept}; {outcome.seconds:.1f} s")
-    for error, count in outcome.errors.items():
-        typer.echo(f"failed, {count} of {outcome.cells}: {error}")
+    say(console, f"{cells}: {done} done, {outcome.failed} failed{kept}; {outcome.seconds:.1f} s")
+    say(console, *(f"failed, {count} of {outcome.cells}: {error}" for error, count in outcome.errors.items()))
     for name in outcome.unpriced:
-        typer.echo(f"note: some networks do not fit {name}; their prices are left empty")
+        say(console, f"note: some networks do not fit {name}; their prices are left empty")
+    if done:
+        print_best(console, folder)
     names = ["study.toml", "table.parquet", "table.csv"] + (["tuning.json"] if plan.tuning is not None else [])
-    typer.echo(f"written: {outcome.folder}/{', '.join(names)}")
+    written(console, f"{folder}/{', '.join(names)}")
+    next_steps(console, f"edgelearn study show {folder}", f"edgelearn report {folder}", details=True)

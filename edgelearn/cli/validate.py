@@ -45,10 +45,9 @@ def validate(
     if is_spiking:
         if "epochs" in given:
             raise UserError("--epochs is not for --against brian2, which compares one pass over the first samples")
-        _validate_spiking(settings, out, json)
+        _validate_spiking(settings, out, details, json)
         return
-    from rich.console import Console
-
+    from edgelearn.reports.console import make_console, next_steps, written
     from edgelearn.reports.validation import show
     from edgelearn.validation.dataset import validate
 
@@ -57,33 +56,30 @@ def validate(
     if json:
         sys.stdout.write(validation.to_json())
     else:
-        console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
-        show(validation.content, console)
-        if out is not None:
-            console.print(f"\nwritten: {out}/validation.json", soft_wrap=True)
+        console = make_console()
+        show(validation.content, console, details)
+        written(console, None if out is None else f"{out}/validation.json")
+        next_steps(console, *(["--out DIR"] if out is None else []), details=details)
     if not validation.content["verdict"]["follows"]:
         raise typer.Exit(1)
 
 
-def _validate_spiking(settings: dict[str, Any], out: Path | None, json: bool) -> None:
-    from rich.console import Console
-    from rich.progress import Progress
-
+def _validate_spiking(settings: dict[str, Any], out: Path | None, details: bool, json: bool) -> None:
     from edgelearn.config import SpikingConfig, validated
+    from edgelearn.reports.console import make_console, next_steps, progress, written
     from edgelearn.reports.validation import show_spiking
     from edgelearn.validation.spiking import validate_spiking
 
     resolved = validated(SpikingConfig, settings)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress() as bar:
         task = bar.add_task("comparing with Brian2", total=None)
         validation = validate_spiking(resolved, out, lambda done, steps: bar.update(task, completed=done, total=steps))
     if json:
         sys.stdout.write(validation.to_json())
     else:
-        console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
-        show_spiking(validation.content, console)
-        if out is not None:
-            console.print(f"written: {out}/validation.json", soft_wrap=True)
+        console = make_console()
+        show_spiking(validation.content, console, details)
+        written(console, None if out is None else f"{out}/validation.json")
+        next_steps(console, *(["--out DIR"] if out is None else []), details=details)
     if validation.content["difference"] is not None:
         raise typer.Exit(1)

@@ -28,17 +28,20 @@ def make_console(stderr: bool = False, **options: Any) -> Console:
     return console
 
 
-def progress(*columns: str | ProgressColumn) -> Progress:
+def progress(*columns: str | ProgressColumn, speed_estimate_period: float = 30.0) -> Progress:
     """Return a bar on the standard error that vanishes when it is done; nothing where that is no terminal.
 
     Parameters
     ----------
     columns : after the bar; the description comes before it, the time left comes last
+    speed_estimate_period : seconds that the time left is estimated from
     """
     errors = make_console(stderr=True)
+    texts = (TextColumn(column) if isinstance(column, str) else column for column in columns)
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), *columns, TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(), *texts, TimeRemainingColumn(),
         console=errors, transient=True, disable=not errors.is_terminal,
+        speed_estimate_period=speed_estimate_period,
     )  # fmt: skip
 
 
@@ -60,12 +63,18 @@ def verdict(console: Console, good: bool, text: str) -> None:
 
 
 def written(console: Console, *names: object) -> None:
-    """Say which files were written; paths are never wrapped."""
+    """Say which files were written, None for those that were not asked for; paths are never wrapped."""
     for name in names:
-        console.print(f"written: {name}", soft_wrap=True)
+        if name is not None:
+            console.print(f"written: {name}", soft_wrap=True)
 
 
-def print_table(console: Console, rows: Sequence[Mapping[str, object]], dim: int = 0) -> None:
+def next_steps(console: Console, *commands: str, details: bool = False) -> None:
+    """Print what a reader may do next; the flag of the full report comes first where that was not printed."""
+    say(console, f"next: {' | '.join((*(() if details else ('--details',)), *commands))}")
+
+
+def print_table(console: Console, rows: Sequence[Mapping[str, object]], dim: int = 0, leave_out: bool = False) -> None:
     """Print rows of the same columns, numbers to the right, no cell broken inside and no blanks at the ends of lines.
 
     Columns that the width has no room for follow below, under the first column once more. Cells of text with spaces
@@ -75,6 +84,7 @@ def print_table(console: Console, rows: Sequence[Mapping[str, object]], dim: int
     ----------
     rows : title -> cell; whole numbers get commas, None is "-"
     dim : the last so many rows are dimmed
+    leave_out : columns that the width has no room for are not printed at all
     """
     if not rows:
         say(console, "none")
@@ -86,7 +96,7 @@ def print_table(console: Console, rows: Sequence[Mapping[str, object]], dim: int
         while others and (len(block) == 1 or _fits(console, {title: cells[title] for title in (*block, others[0])})):
             block.append(others.pop(0))
         _print_block(console, _table({title: cells[title] for title in block}, dim))
-        if not others:
+        if not others or leave_out:
             return
         console.print()
 

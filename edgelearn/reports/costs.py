@@ -1,54 +1,162 @@
-"""Costs as text for people and as rows of a CSV file, from the plain data of `comparison.as_dict`."""
+"""Costs as text and as rows of a CSV file, from the plain data of `as_dict` of the cost model."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
-from hw_models.compare.rules import OVERHEADS
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from edgelearn.reports.console import print_table, say
+from edgelearn.units import scale_for, three, with_unit
 
-_PREFIXES = {
-    "energy_pj": (("J", 1e12), ("mJ", 1e9), ("uJ", 1e6), ("nJ", 1e3), ("pJ", 1.0)),
-    "power_uw": (("W", 1e6), ("mW", 1e3), ("uW", 1.0), ("nW", 1e-3)),
-    "area_um2": (("mm2", 1e6), ("um2", 1.0)),
-    "latency_us": (("s", 1e6), ("ms", 1e3), ("us", 1.0), ("ns", 1e-3)),
-    "memory_bits": (("MiB", 8192.0 * 1024), ("KiB", 8192.0), ("B", 8.0)),
-    "cycles": (("M", 1e6), ("k", 1e3), ("", 1.0)),
+# figure -> (title, unit of the program)
+FIGURES = {
+    "energy_pj": ("energy", "pJ"),
+    "latency_us": ("time", "us"),
+    "power_uw": ("power at the fixed clock", "uW"),
+    "area_um2": ("area", "um2"),
+    "memory_bits": ("memory", "bits"),
+    "cycles": ("cycles", "cycles"),
 }
-_DENSITIES = ("inputs", "hidden", "hidden_updates", "errors")
-_COLUMNS = ("latency", "energy", "update", "power", "area", "memory")
-_TITLES = {"energy_pj": "energy", "cycles": "cycles", "area_um2": "area", "memory_bits": "memory"}
+OVERHEAD_OF = {"latency_us": "cycles"}  # figure -> overhead, where it is not the title's first word
+DENSITIES = ("inputs", "hidden", "hidden_updates", "errors")
+MOST_ROLES = 4  # by default
 
 
-def with_unit(figure: str, value: float) -> str:
-    """Write a figure with three digits and a fitting unit.
-
-    Example
-    -------
-    >>> with_unit("energy_pj", 12345.0)
-    '12.3 nJ'
-    """
-    prefixes = _PREFIXES[figure]
-    unit, factor = next(((unit, f) for unit, f in prefixes if abs(value) >= 0.9995 * f), prefixes[-1])
-    scaled = value / factor
-    digits = f"{scaled:.3g}" if abs(scaled) < 999.5 else f"{scaled:,.0f}"
-    return f"{digits} {unit}".strip()
-
-
-def _band(figure: str, band: dict[str, float]) -> str:
-    if band["low"] == band["high"]:
-        return with_unit(figure, band["nominal"])
-    return (
-        f"{with_unit(figure, band['nominal'])} ({with_unit(figure, band['low'])} - {with_unit(figure, band['high'])})"
+def print_costs(console: Console, content: dict[str, Any], details: bool = False) -> None:
+    """Print the costs of one or more rules on one processor; `details` adds sources, overheads and roles."""
+    rules = content["rules"]
+    say(console, f"cost on {content['processor']}: {content['description']}")
+    lines = [*(content["tables"] if details else ()), *_networks(rules, details)]
+    say(console, *(f"  {line}" for line in (*lines, *(f"note: {note}" for note in content["notes"]))), "")
+    if len(rules) == 1:
+        print_sample_cost(console, content, details)
+        return
+    print_table(console, _side_by_side(rules))
+    for figure in ("energy_pj", "cycles"):
+        if figure in rules[0]["training"]:
+            say(console, _order(figure, rules))
+            break
+    if not details:
+        return
+    console.print()
+    print_table(console, [_overhead_row(rule) for rule in rules])
+    say(
+        console,
+        "update: energy beyond an inference; overheads: over inference only, power while running at the fixed clock; "
+        "layer 1 may update: after the start of a sample; buffers: held by locking, inputs of the layer included",
     )
+    for figure in ("energy_pj", "cycles", "area_um2" if "area_um2" in rules[0]["training"] else "memory_bits"):
+        if figure in rules[0]["training"]:
+            console.print()
+            _print_roles(console, figure, rules)
 
 
-def _percent(band: dict[str, float] | None, with_range: bool = False) -> str:
+def print_sample_cost(console: Console, content: dict[str, Any], details: bool = False) -> None:
+    """Print what a sample costs with one rule: inference, learning, overhead, band; `details` adds roles and layers."""
+    (rule,) = content["rules"]
+    training, inference, overhead = rule["training"], rule["inference"], rule["overhead_percent"]
+    rows = []
+    for figure, (title, unit) in FIGURES.items():
+        if figure in training and (figure != "cycles" or details or "energy_pj" not in training):
+            of = overhead[OVERHEAD_OF.get(figure, title.split()[0])]
+            over = _overhead(of, with_range=details)
+            rows.append(
+                _sample_row(content["processor"], title, unit, inference.get(figure), training[figure])
+                | {"overhead": over}
+            )
+    print_table(console, _with_bands(rows))
+    if not details:
+        return
+    for figure in ("energy_pj", "cycles", "area_um2"):
+        if figure in training:
+            title, unit = FIGURES[figure]
+            parts = sorted(training[figure]["by_role"].items(), key=lambda part: -part[1])
+            say(console, f"{title} by role: {', '.join(f'{role} {with_unit(pj, unit)}' for role, pj in parts)}")
+    for layer in rule["layers"]:
+        if layer["may_update_after_cycles"] is not None:
+            depth = layer["pipeline_depth"]
+            say(
+                console,
+                f"layer {layer['layer']} may update after {with_unit(layer['may_update_after_cycles'], 'cycles')}, "
+                f"{layer['waiting_bits']:,} bits buffered; in a pipeline {depth} sample{'s' if depth > 1 else ''} "
+                f"({layer['pipeline_bits']:,} bits)",
+            )
+
+
+def energy_by_role(content: dict[str, Any]) -> str:
+    """Say which roles take the energy of learning, or its cycles where no energy is known."""
+    training = content["rules"][0]["training"]
+    figure = "energy_pj" if "energy_pj" in training else "cycles"
+    roles = sorted(training[figure]["by_role"].items(), key=lambda part: -part[1])[:MOST_ROLES]
+    total = training[figure]["nominal"] or 1
+    shares = ", ".join(f"{role} {100 * value / total:.0f} %" for role, value in roles)
+    return f"{FIGURES[figure][0]} of learning: {shares}"
+
+
+def print_spiking_cost(console: Console, content: dict[str, Any], details: bool = False) -> None:
+    """Print what a sample of a spiking network costs: energy with its band, time, memory, synaptic operations."""
+    tested, learned = content["inference"], content["training"]
+    if details:
+        say(console, f"cost on {content['processor']}: {content['description']}")
+        say(console, *(f"  {line}" for line in content["tables"]))
+        for title, priced in (("learned", learned), ("tested", tested)):
+            if priced is not None:
+                roles = (f"{role} {with_unit(pj, 'pJ')}" for role, pj in priced["energy_pj_by_role"].items())
+                say(console, f"  energy per {title} sample: {', '.join(roles)}")
+        console.print()
+    rows = []
+    for figure, title, unit in (
+        ("energy_pj", "energy", "pJ"),
+        ("energy_pj_per_synaptic_operation", "energy per synaptic operation", "pJ"),
+        ("latency_us", "time on one core", "us"),
+        ("memory_bits", "memory", "bits"),
+        ("synaptic_operations", "synaptic operations", ""),
+    ):
+        values = [None if part is None else part[figure] for part in (tested, learned)]
+        values = [sum(value.values()) if figure == "memory_bits" and value else value for value in values]
+        rows.append(_sample_row(content["processor"], title, unit, *values))
+    if learned is None:
+        rows = [{title: cell for title, cell in row.items() if title != "learning"} for row in rows]
+    print_table(console, _with_bands(rows))
+
+
+def _nominal(value: Any) -> float | None:
+    nominal: float | None = value["nominal"] if isinstance(value, dict) else value
+    return nominal
+
+
+def _sample_row(processor: str, title: str, unit: str, inference: Any, training: Any) -> dict[str, Any]:
+    """Return a figure of inference and learning in one unit, and the band of learning, or of inference alone."""
+    size, name = scale_for(unit, [_nominal(training) or _nominal(inference)])
+    row: dict[str, Any] = {f"per sample on {processor}": title}
+    for column, value in (("inference", inference), ("learning", training)):
+        nominal = _nominal(value)
+        if nominal is None:
+            row[column] = "-"
+        else:
+            row[column] = f"{three(nominal / size)} {name}" if unit else f"{nominal:,.0f}"
+    return row | {"band": _band(inference if training is None else training, size, name)}
+
+
+def _with_bands(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put the band last; leave it out where no figure has one."""
+    bands = [row.pop("band") for row in rows]
+    title = "band of learning" if "learning" in rows[0] else "band"
+    return [row | {title: band} for row, band in zip(rows, bands, strict=True)] if any(bands) else rows
+
+
+def _band(value: Any, size: float, unit: str) -> str:
+    if not isinstance(value, dict) or value["low"] == value["high"]:
+        return ""
+    return f"{three(value['low'] / size)} - {three(value['high'] / size)} {unit}"
+
+
+def _overhead(band: dict[str, float] | None, with_range: bool = False) -> str:
     if band is None:
         return "-"
     text = f"{band['nominal']:+.3g} %"
@@ -56,215 +164,135 @@ def _percent(band: dict[str, float] | None, with_range: bool = False) -> str:
     return f"{text} ({band['low']:+.3g} to {band['high']:+.3g})" if with_range else text
 
 
-def print_costs(console: Console, content: dict[str, Any]) -> None:
-    """Print the costs of one or more rules on one processor."""
-    rules = content["rules"]
-    console.print(f"cost on {content['processor']}: {content['description']}", soft_wrap=True)
-    for line in (*content["tables"], *_what(rules)):
-        console.print(f"  {line}", soft_wrap=True)
-    for note in content["notes"]:
-        console.print(f"  note: {note}", soft_wrap=True)
-    if len(rules) == 1:
-        _print_one(console, rules[0])
-        return
-    bases: dict[tuple[str, ...], list[str]] = {}  # runs differ in network and activity, rules alone do not
+def _side_by_side(rules: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return a row per rule, after those of inference alone: runs differ in network and activity, rules do not."""
+    parts: dict[str, dict[str, Any]] = {}
     for rule in rules:
-        bases.setdefault(tuple(_row(rule["inference"], None)), []).append(rule["name"])
-    rows = [
-        ["inference only" if len(bases) == 1 else f"inference of {', '.join(names)}", *base]
-        for base, names in bases.items()
-    ]
-    rows += [[rule["name"], *_row(rule["training"], rule["update_energy_pj"])] for rule in rules]
-    _print_table(console, ("a trained sample", *_COLUMNS), rows)
-    rows = []
-    for rule in rules:
-        waiting = sum(layer["waiting_bits"] for layer in rule["layers"])
-        start = rule["layers"][0]["may_update_after_cycles"]
-        percents = (_percent(rule["overhead_percent"][name]) for name in OVERHEADS)
-        after = "-" if start is None else with_unit("cycles", start)
-        rows.append([rule["name"], *percents, after, with_unit("memory_bits", waiting) if waiting else "nothing"])
-    _print_table(console, ("overhead", *OVERHEADS, "layer 1 after", "waits"), rows)
-    console.print(
-        "update: energy beyond an inference; overhead: over inference only, power while running at the fixed clock; "
-        "layer 1 after: cycles until it may update; waits: held by locking, the inputs of a layer included",
-        soft_wrap=True,
-    )
-    for figure in ("energy_pj", "cycles", "area_um2" if "area_um2" in rules[0]["training"] else "memory_bits"):
-        if figure in rules[0]["training"]:
-            _print_roles(console, figure, rules)
-
-
-def print_spiking_cost(console: Console, content: dict[str, Any]) -> None:
-    """Print what a sample of a spiking network costs: energy with its band, and of a synaptic operation."""
-    console.print(f"\ncost on {content['processor']}: {content['description']}", soft_wrap=True)
-    for line in content["tables"]:
-        console.print(f"  {line}", soft_wrap=True)
-    rows = []
-    for name, title in (("training", "a learned sample"), ("inference", "a tested sample")):
-        priced = content[name]
-        if priced is None:
+        same = next((name for name, figures in parts.items() if figures == rule["inference"]), None)
+        if same is None:
+            parts[rule["name"]] = rule["inference"]
+    alone = ["inference"] if len(parts) == 1 else [f"inference, {name}" for name in parts]
+    named = [*zip(alone, parts.values(), strict=True), *((rule["name"], rule["training"]) for rule in rules)]
+    overheads = [None] * len(alone) + [rule["overhead_percent"] for rule in rules]
+    rows: list[dict[str, str]] = [{"per sample": name} for name, _ in named]
+    for figure in ("energy_pj", "cycles", "latency_us", "power_uw", "area_um2", "memory_bits"):
+        if figure not in rules[0]["training"] or (figure == "cycles" and "energy_pj" in rules[0]["training"]):
             continue
-        operation = priced["energy_pj_per_synaptic_operation"]
-        roles = ", ".join(f"{role} {with_unit('energy_pj', pj)}" for role, pj in priced["energy_pj_by_role"].items())
-        rows.append(
-            [
-                title,
-                f"{priced['synaptic_operations']:,.0f}",
-                _band("energy_pj", priced["energy_pj"]),
-                "-" if operation is None else _band("energy_pj", operation),
-                with_unit("latency_us", priced["latency_us"]),
-                with_unit("memory_bits", sum(priced["memory_bits"].values())),
-            ]
-        )
-        console.print(f"  {title}: {roles}", soft_wrap=True)
-    _print_table(console, ("", "SOPs", "energy", "energy / SOP", "one core takes", "memory"), rows)
+        title, unit = FIGURES[figure]
+        size, shown = scale_for(unit, [_nominal(figures[figure]) for _, figures in named])
+        for row, (_, figures), over in zip(rows, named, overheads, strict=True):
+            row[f"{title.split()[0]}, {shown}"] = three((_nominal(figures[figure]) or 0.0) / size)
+            if figure in ("energy_pj", "cycles"):
+                row["overhead"] = _overhead(over and over[title])
+    return rows
 
 
-def _print_table(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]], dim: int = 0) -> None:
-    """Print a table whose columns after the first are numbers; the last `dim` rows are dimmed."""
-    from rich.table import Table
+def _order(figure: str, rules: Sequence[dict[str, Any]]) -> str:
+    """Say the order of the rules, and how far the first one is from the last."""
+    ranked = sorted(rules, key=lambda rule: rule["training"][figure]["nominal"])
+    text = ranked[0]["name"]
+    for before, rule in pairwise(ranked):
+        values = [one["training"][figure]["nominal"] for one in (before, rule)]
+        text += f" {'=' if values[0] == values[1] else '<'} {rule['name']}"
+    least, most = (rule["training"][figure]["nominal"] for rule in (ranked[0], ranked[-1]))
+    saved = 100 * (1 - least / most) if most else 0.0
+    return f"{FIGURES[figure][0]}: {text} ({ranked[0]['name']} takes {saved:.0f} % less than {ranked[-1]['name']})"
 
-    table = Table(box=None, pad_edge=False)
-    for i, name in enumerate(head):
-        table.add_column(name, justify="right" if i else "left", no_wrap=i > 0)
-    for i, row in enumerate(rows):
-        table.add_row(*row, style="dim" if i >= len(rows) - dim else None)
-    console.print()
-    console.print(table)
+
+def _overhead_row(rule: dict[str, Any]) -> dict[str, str]:
+    waiting = sum(layer["waiting_bits"] for layer in rule["layers"])
+    start = rule["layers"][0]["may_update_after_cycles"]
+    row = {"overhead": rule["name"]} | {name: _overhead(band) for name, band in rule["overhead_percent"].items()}
+    if rule["update_energy_pj"] is not None:
+        row["update"] = with_unit(rule["update_energy_pj"], "pJ")
+    return row | {
+        "layer 1 may update": with_unit(start, "cycles"),
+        "buffers": with_unit(waiting, "bits") if waiting else "none",
+    }
 
 
-def _what(rules: list[dict[str, Any]]) -> list[str]:
+def _networks(rules: Sequence[dict[str, Any]], details: bool) -> list[str]:
     """Say which networks and how much activity were priced; rules of different runs differ in both."""
     lines: dict[str, list[dict[str, Any]]] = {}
     for rule in rules:
         net = rule["network"]
         sizes = "-".join(str(n) for n in net["sizes"])
-        what = f"{sizes}, {net['word']}, rounding {net['rounding']}, {net['input_bits']}-bit inputs"
+        what = f"{sizes}, {net['word']}"
+        what += f", rounding {net['rounding']}, {net['input_bits']}-bit inputs" if details else ""
         lines.setdefault(what, []).append(rule)
-    shown = []
+    texts = []
     for what, priced in lines.items():
         names = "" if len(lines) == 1 else f"{', '.join(rule['name'] for rule in priced)}: "
         learning = [rule for rule in priced if rule["learns_hidden"]]
         parts = []
-        for density in _DENSITIES:
+        for density in DENSITIES:
             of = learning if density == "hidden_updates" else priced
             if of:
                 parts.append(f"{density.replace('_', ' ')} {_range([rule['activity'][density] for rule in of])}")
-        shown.append(f"{names}{what}; not zero: {', '.join(parts)}")
-    return shown
+        worst = not details and all(part.endswith(" 100 %") for part in parts)
+        activity = "worst case, everything active (--run DIR: as measured)" if worst else f"active: {', '.join(parts)}"
+        texts.append(f"{names}{what}; {activity}")
+    return texts
 
 
-def _range(shares: list[float]) -> str:
+def _range(shares: Sequence[float]) -> str:
     low, high = min(shares), max(shares)
     return f"{100 * low:.3g} %" if low == high else f"{100 * low:.3g} to {100 * high:.3g} %"
 
 
-def _row(figures: dict[str, Any], update_pj: float | None) -> list[str]:
-    values = {
-        "latency": ("latency_us", figures["latency_us"]),
-        "energy": ("energy_pj", figures.get("energy_pj")),
-        "update": ("energy_pj", update_pj),
-        "power": ("power_uw", figures.get("power_uw")),
-        "area": ("area_um2", figures.get("area_um2")),
-        "memory": ("memory_bits", figures["memory_bits"]),
-    }
-    cells = []
-    for column in _COLUMNS:
-        figure, value = values[column]
-        nominal = value["nominal"] if isinstance(value, dict) else value
-        cells.append("-" if nominal is None else with_unit(figure, nominal))
-    return cells
+def _print_roles(console: Console, figure: str, rules: Sequence[dict[str, Any]]) -> None:
+    """Print a figure by role, rules side by side."""
+    title, unit = FIGURES[figure]
+    title = f"{title} per sample" if figure in ("energy_pj", "cycles") else title
+    priced = {rule["name"]: rule["training"][figure] for rule in rules}
+    size, name = scale_for(unit, [one["nominal"] for one in priced.values()])
+    banded = any(one["low"] != one["high"] for one in priced.values())
+    roles = dict.fromkeys(role for one in priced.values() for role in one["by_role"])
+    lines = [(role, [one["by_role"].get(role) for one in priced.values()]) for role in roles]
+    lines += [(side, [one[side] for one in priced.values()]) for side in (("low", "high") if banded else ())]
+    rows = [
+        {f"{title}, {name}": what}
+        | {rule: "" if value is None else three(value / size) for rule, value in zip(priced, values, strict=True)}
+        for what, values in lines
+    ]
+    print_table(console, rows, dim=2 * banded)
 
 
-def _print_roles(console: Console, figure: str, rules: list[dict[str, Any]]) -> None:
-    """Print a figure by role, as many rules side by side as the terminal is wide."""
-    roles = list(dict.fromkeys(role for rule in rules for role in rule["training"][figure]["by_role"]))
-    title = f"{_TITLES[figure]} of a trained sample" if figure in ("energy_pj", "cycles") else _TITLES[figure]
-    sides: tuple[str, ...] = ("low", "high")
-    if all(rule["training"][figure]["low"] == rule["training"][figure]["high"] for rule in rules):
-        sides = ()
-    widest = max(11, *(len(rule["name"]) for rule in rules)) + 2
-    beside = max(1, (console.width - len(title)) // widest)
-    for first in range(0, len(rules), beside):
-        part = rules[first : first + beside]
-        rows = []
-        for role in roles:
-            values = [rule["training"][figure]["by_role"].get(role) for rule in part]
-            rows.append([role, *("" if value is None else with_unit(figure, value) for value in values)])
-        for side in sides:
-            rows.append([side, *(with_unit(figure, rule["training"][figure][side]) for rule in part)])
-        _print_table(console, (title, *(rule["name"] for rule in part)), rows, dim=len(sides))
-
-
-def _print_one(console: Console, rule: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    training, inference, overhead = rule["training"], rule["inference"], rule["overhead_percent"]
-    table = Table(rule["name"], "inference only", "trained sample", "overhead", box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for figure, title in _TITLES.items():
-        if figure in training:
-            low_high = _percent(overhead[title], True)
-            table.add_row(
-                title, with_unit(figure, inference[figure]["nominal"]), _band(figure, training[figure]), low_high
-            )
-    if "power_uw" in training:
-        figures = (with_unit("power_uw", part["power_uw"]) for part in (inference, training))
-        table.add_row("power at the fixed clock", *figures, _percent(overhead["power"], True))
-    latencies = (with_unit("latency_us", part["latency_us"]) for part in (inference, training))
-    table.add_row("latency", *latencies, _percent(overhead["cycles"]))
-    console.print()
-    console.print(table)
-    for figure in ("energy_pj", "cycles", "area_um2"):
-        if figure in training:
-            parts = sorted(training[figure]["by_role"].items(), key=lambda part: -part[1])
-            text = ", ".join(f"{role} {with_unit(figure, value)}" for role, value in parts)
-            console.print(f"{_TITLES[figure]} by role: {text}", soft_wrap=True)
-    for layer in rule["layers"]:
-        if layer["may_update_after_cycles"] is not None:
-            after, depth = with_unit("cycles", layer["may_update_after_cycles"]), layer["pipeline_depth"]
-            console.print(
-                f"layer {layer['layer']} may update after {after} cycles, {layer['waiting_bits']:,} bits wait; in a "
-                f"pipeline {depth} sample{'s wait' if depth > 1 else ' waits'} ({layer['pipeline_bits']:,} bits)",
-                soft_wrap=True,
-            )
-
-
-def print_ranking(console: Console, ranked: dict[str, Any]) -> None:
+def print_ranking(console: Console, ranked: Mapping[str, Any]) -> None:
     """Print the order of the rules in each figure, what turns it, and which constants matter most."""
     for figure, of in ranked.items():
-        console.print(f"\n{_TITLES[figure]}, cheapest first: {of['order']}", soft_wrap=True)
+        title, unit = FIGURES[figure]
+        say(console, "", f"{title}, cheapest first: {of['order']}")
         for flip in of["flips"]:
             pair = f"  {flip['cheaper']} and {flip['dearer']} change places"
             if flip["constant"] is None:
-                console.print(f"{pair} when several constants move together", soft_wrap=True)
+                say(console, f"{pair} when several constants move together")
             else:
-                console.print(f"{pair} where {flip['constant']} is {flip['at']:.2f}", soft_wrap=True)
+                say(console, f"{pair} where {flip['constant']} is {flip['at']:.2f}")
         if not of["flips"] and len(of["swings"]) > 1:
-            console.print("  the order holds everywhere in the band: the rules share the constants", soft_wrap=True)
+            say(console, "  the order holds everywhere in the band: the rules share the constants")
         for gap in of["gaps"]:
             if gap["decided_by"]:
-                console.print(
+                say(
+                    console,
                     f"  {gap['dearer']} over {gap['cheaper']}: {gap['percent']:+.3g} %, decided by {gap['decided_by']} "
                     f"({gap['at_low']:+.3g} to {gap['at_high']:+.3g} %)",
-                    soft_wrap=True,
                 )
         for name, swings in of["swings"].items():
             text = "; ".join(
-                f"{swing['constant']} {with_unit(figure, swing['at_low'])} to {with_unit(figure, swing['at_high'])}"
+                f"{swing['constant']} {with_unit(swing['at_low'], unit)} to {with_unit(swing['at_high'], unit)}"
                 for swing in swings
             )
             if text:
-                console.print(f"  {name}: {text}", soft_wrap=True)
+                say(console, f"  {name}: {text}")
 
 
-def print_ert(console: Console, priced: dict[str, Any]) -> None:
+def print_ert(console: Console, priced: Mapping[str, Any]) -> None:
     """Print the energy of a trained sample by component and action, as a foreign energy table has it."""
-    console.print(f"\nenergy of a trained sample with {priced['table']}", soft_wrap=True)
+    say(console, "", f"energy of a trained sample with {priced['table']}")
     for action, energy_pj in priced["energy_pj"].items():
-        console.print(f"  {action}: {with_unit('energy_pj', energy_pj)}", soft_wrap=True)
-    console.print(f"  together: {with_unit('energy_pj', sum(priced['energy_pj'].values()))}")
+        say(console, f"  {action}: {with_unit(energy_pj, 'pJ')}")
+    say(console, f"  together: {with_unit(sum(priced['energy_pj'].values()), 'pJ')}")
 
 
 def as_csv(content: dict[str, Any]) -> str:

@@ -1,102 +1,124 @@
-"""Result of a run of a rate network as text."""
+"""The report of a run over a data set, as text."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edgelearn.network.counters import MEMORIES
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from edgelearn.reports.console import print_table, say, sparkline
+from edgelearn.reports.costs import energy_by_role, print_costs, print_sample_cost
 
-_BARS = "▁▂▃▄▅▆▇█"
-_WIDTH = 50
+SATURATED = 0.001  # share of weight writes from which the default report says so
+MANY = 0.01  # and from which it says what to do
 
 
-def sparkline(values: list[float]) -> str:
-    """Draw values as one line of bars, the largest full, many values shared out over 50 bars.
+def show(content: dict[str, Any], console: Console, speed: float | None = None, details: bool = False) -> None:
+    """Print accuracy, costs and accesses of a run; `details` adds accesses by memory, layers and sources of costs.
 
-    Example
-    -------
-    >>> sparkline([8, 4, 1])
-    '█▅▂'
+    Parameters
+    ----------
+    content : of report.json
+    speed : samples per second on this machine, None where it is not known
     """
-    if len(values) > _WIDTH:  # means of equal shares
-        edges = [round(i * len(values) / _WIDTH) for i in range(_WIDTH + 1)]
-        values = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
-    top = max(values, default=0) or 1
-    return "".join(_BARS[min(len(_BARS) - 1, int(len(_BARS) * value / top))] for value in values)
-
-
-def show(content: dict[str, Any], console: Console, samples_per_second: float | None = None) -> None:
-    """Print the result of a run of a rate network."""
-    from rich.table import Table
-
-    c = content
-    net, result, data = c["network"], c["result"], c["data"]
+    net, result, data, config = content["network"], content["result"], content["data"], content["config"]
     sizes = "-".join(str(n) for n in net["sizes"])
-    console.print(
-        f"{net['rule']} on {data['name']}: {sizes}, {net['word']}, rounding {net['rounding']}, "
-        f"{net['input_bits']}-bit inputs, feedback {net['feedback']}, seed {c['config']['seed']}"
-    )
-    if result["test_error_percent"] is not None:
-        error = result["test_error_percent"]
-        console.print(
-            f"test error {error:.2f} % (accuracy {100 - error:.2f} %) "
-            f"on {data['test_samples']} samples, {result['samples_learned']} learned online"
-            + (f" at {samples_per_second:,.0f} samples/s" if samples_per_second else "")
-        )
-    for note in c["notes"]:
-        console.print(f"note: {note}", soft_wrap=True)
+    head = f"{net['rule']} on {data['name']}, {sizes}: {net['word']}"
+    if details:
+        head += f", rounding {net['rounding']}, {net['input_bits']}-bit inputs, feedback {net['feedback']}"
+    say(console, f"{head}, seed {config['seed']}")
+    epochs = f"{config['epochs']} epochs of {data['train_samples']:,} samples"
+    learned = epochs if config["epochs"] > 1 else f"{result['samples_learned']:,} samples learned"
+    learned += f", {speed:,.0f} samples/s" if speed and details else ""
+    if result["test_error_percent"] is None:
+        say(console, f"no test samples; {learned}")
+    else:
+        accuracy = f"test accuracy {100 - result['test_error_percent']:.2f} %"
+        say(console, f"{accuracy} ({data['test_samples']:,} samples; {learned})")
     curve = result["online_error_percent"]
-    console.print(f"online error  {sparkline(curve)}  {curve[0]:.1f} % -> {curve[-1]:.1f} %")
-
-    table = Table("words per learned sample", "read", "written", title_justify="left", box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for memory in MEMORIES:
-        words = c["per_sample"]["words"][memory]
-        if words["read"] or words["written"]:
-            table.add_row(memory, f"{words['read']:,.1f}", f"{words['written']:,.1f}")
+    if curve:
+        say(console, f"error while learning  {sparkline(curve)}  {curve[0]:.1f} % -> {curve[-1]:.1f} %")
     console.print()
-    console.print(table)
-    operations = c["per_sample"]["operations"]
-    named = ", ".join(f"{name.replace('_', ' ')} {n:,.1f}" for name, n in operations.items() if n)
-    console.print(f"operations per learned sample: {named}", soft_wrap=True)
+    if details:
+        _print_accesses(console, content)
+        _print_layers(console, content)
+        _print_storage(console, content)
+        say(console, *notes_of(content), "")
+        print_costs(console, content["cost"], details)
+        return
+    print_sample_cost(console, content["cost"])
+    words = content["per_sample"]["words"].values()
+    read, wrote = (sum(memory[side] for memory in words) for side in ("read", "written"))
+    say(console, f"words per sample: {read:,.0f} read, {wrote:,.0f} written; {buffers_of(content)}")
+    say(console, energy_by_role(content["cost"]), *notes_of(content))
 
-    table = Table(
-        "layer", "shape", "events/sample", "active", "updates", "skipped neurons", "saturated or cut", box=None,
-        pad_edge=False,
-    )  # fmt: skip
-    for column in table.columns[2:]:
-        column.justify = "right"
-    for row in c["layers"]:
-        table.add_row(
-            str(row["layer"]),
-            row["shape"],
-            f"{row['events_per_sample']:.1f}",
-            f"{row['active_neurons_per_sample']:.1f}" if row["learns"] else "frozen",
-            f"{row['updates_percent']:.1f} %",
-            f"{row['skipped_neurons_percent']:.1f} %" if row["learns"] else "",
-            f"{row['saturations'] + row['step_saturations']:,}",
-        )
-    console.print()
-    console.print(table)
-    if any(row["overflows"] for row in c["layers"]):
-        overflows = ", ".join(f"layer {row['layer']}: {row['overflows']:,}" for row in c["layers"])
-        console.print(f"accumulator overflows: {overflows}")
 
+def buffers_of(content: dict[str, Any]) -> str:
+    """Say what locking buffers."""
+    locking = content["network"]["locking"]
+    bits = sum(held["bits"] for held in content["buffers"])
+    return f"{locking}-locking buffers: {bits:,} bits" if bits else "update-locking buffers: none"
+
+
+def notes_of(content: dict[str, Any]) -> list[str]:
+    """Return the notes of a run or stream, and those on saturated weights and accumulators."""
+    notes = list(content.get("notes", ()))
+    writes = content["counters"]["learning"]["weight_write"]
+    shares = {
+        layer["layer"]: layer["saturations"] / max(written, 1)
+        for layer, written in zip(content["layers"], writes, strict=True)
+    }
+    told = [f"{100 * share:.2g} % in layer {layer}" for layer, share in shares.items() if share >= SATURATED]
+    if told:
+        hint = "; try a larger --range-exponent or smaller rates" if max(shares.values()) >= MANY else ""
+        notes.append(f"weight writes that saturate: {', '.join(told)}{hint}")
+    overflows = {layer["layer"]: layer["overflows"] for layer in content["layers"] if layer["overflows"]}
+    if overflows:
+        notes.append(f"accumulator overflows: {', '.join(f'{n:,} in layer {layer}' for layer, n in overflows.items())}")
+    return [f"note: {note}" for note in notes]
+
+
+def _print_accesses(console: Console, content: dict[str, Any]) -> None:
+    rows = [
+        {"words per learned sample": memory, "read": f"{n['read']:,.1f}", "written": f"{n['written']:,.1f}"}
+        for memory, n in content["per_sample"]["words"].items()
+        if n["read"] or n["written"]
+    ]
+    print_table(console, rows)
+    operations = content["per_sample"]["operations"].items()
+    named = ", ".join(f"{name.replace('_', ' ')} {n:,.1f}" for name, n in operations if n)
+    say(console, f"operations per learned sample: {named}", "")
+
+
+def _print_layers(console: Console, content: dict[str, Any]) -> None:
+    rows = [
+        {
+            "layer": row["layer"],
+            "shape": row["shape"],
+            "events/sample": f"{row['events_per_sample']:.1f}",
+            "active": f"{row['active_neurons_per_sample']:.1f}" if row["learns"] else "frozen",
+            "updates": f"{row['updates_percent']:.1f} %",
+            "skipped neurons": f"{row['skipped_neurons_percent']:.1f} %" if row["learns"] else "",
+            "saturations": row["saturations"] + row["step_saturations"],
+        }
+        for row in content["layers"]
+    ]
+    print_table(console, rows)
     console.print()
-    bits = sum(held["bits"] for held in c["held"])
+
+
+def _print_storage(console: Console, content: dict[str, Any]) -> None:
+    bits = sum(held["bits"] for held in content["held"])
     stored: dict[str, int] = {}
-    for held in c["held"]:
+    for held in content["held"]:
         stored[held["role"]] = stored.get(held["role"], 0) + held["words"]
-    console.print(f"stored: {', '.join(f'{n:,} {role} words' for role, n in stored.items())} = {bits / 8192:.1f} KiB")
-    if not c["buffers"]:
-        console.print(f"buffered because of locking: nothing ({net['rule']} has locking: {net['locking']})")
-    for held in c["buffers"]:
-        console.print(
+    say(console, f"stored: {', '.join(f'{n:,} {role} words' for role, n in stored.items())} = {bits / 8192:.1f} KiB")
+    if not content["buffers"]:
+        net = content["network"]
+        say(console, f"{buffers_of(content)} ({net['rule']} has locking: {net['locking']})")
+    for held in content["buffers"]:
+        say(
+            console,
             f"buffered, layer {held['layer']}: {held['words']:,} {held['role']} words of {held['word_bits']} bits "
-            f"({held['reason']})"
+            f"({held['reason']})",
         )

@@ -29,13 +29,13 @@ from edgelearn.references.closed_form import (
 )
 from edgelearn.references.online_twin import OnlineTwin, autograd_update
 from edgelearn.references.torch_online import one_thread
-from edgelearn.reports.validation import INEXACT
 from edgelearn.runs.dataset import design_for, load_data
 from edgelearn.runs.epochs import Epochs
 from edgelearn.runs.kind import Result
 from edgelearn.runs.rates import network_as_dict
 
 VALIDATION = "validation.json"
+INEXACT = ("overflows", "saturations", "step_saturations")  # counters of what did not fit
 PROBE_SAMPLES = 256  # training samples whose signals are compared before the first epoch and after each
 STEP_SAMPLES = 16  # of these, samples whose whole update is compared
 GAP_POINTS, ANGLE_DEGREES = 0.3, 5.0  # what a run that follows its twin stays within

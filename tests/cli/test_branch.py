@@ -19,7 +19,7 @@ TEXT = "".join(f"0x{64 + 16 * (k % 7):x} {int(k % 3 == 0)}\n" for k in range(400
 def test_the_built_in_stream(tmp_path):
     result = edgelearn("branch", "--predictor", "perceptron,mdfa", "--iterations", "20000", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    for text in ("deep xor, 12 random branches", "perceptron:885:36", "mdfa:156:24:8", "MPKI"):
+    for text in ("deep xor, 12 random branches", "perceptron:885:36", "mdfa:156:24:8", "mispredicted"):
         assert text in result.stdout
     assert list(tmp_path.iterdir()) == []
 
@@ -32,7 +32,16 @@ def test_a_trace_as_json_and_as_a_sweep(tmp_path):
     assert content["branches"] == 4000
     assert content["predictors"][0]["name"] == "gshare:13"
     swept = edgelearn(
-        "branch", "--trace", "t.txt.bz2", "--predictor", "gshare,tage", "--sweep", "--plot", "s.png", cwd=tmp_path
+        "branch",
+        "--trace",
+        "t.txt.bz2",
+        "--predictor",
+        "gshare,tage",
+        "--sweep",
+        "--plot",
+        "s.png",
+        "--details",
+        cwd=tmp_path,
     )
     assert swept.returncode == 0, swept.stderr
     assert (tmp_path / "s.png").stat().st_size > 10_000

@@ -31,15 +31,22 @@ def test_the_readme_command_learns_digits(tmp_path):
 
 
 def test_the_report_for_people_names_what_it_counts(tmp_path):
-    result = edgelearn("run", *QUICK, "--rule", "dfa", cwd=tmp_path)
+    result = edgelearn("run", *QUICK, "--rule", "dfa", "--details", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    for text in ("test error", "online error", "words per learned sample", "feedback", "saturated or cut", "stored:"):
+    for text in (
+        "test accuracy",
+        "error while learning",
+        "words per learned sample",
+        "feedback",
+        "saturations",
+        "stored:",
+    ):
         assert text in result.stdout
     assert (
         "buffered, layer 1: 64 activation words of 4 bits (update locking: waits for the output error)" in result.stdout
     )
     nothing = edgelearn("run", *QUICK, "--rule", "drtp", cwd=tmp_path)
-    assert "buffered because of locking: nothing (drtp has locking: none)" in nothing.stdout
+    assert "update-locking buffers: none" in nothing.stdout
 
 
 def test_flags_win_over_a_toml_file_and_the_report_can_be_rerun(tmp_path):

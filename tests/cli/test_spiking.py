@@ -23,9 +23,15 @@ def test_digits_are_learned_as_spikes(tmp_path):
 def test_what_is_printed_and_written(tmp_path):
     files = ("--out", "out", "--plot", "a.svg", "--nir", "net.nir")
     pytest.importorskip("nir")
-    result = edgelearn(*QUICK, *files, cwd=tmp_path)
+    result = edgelearn(*QUICK, *files, "--details", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    for text in ("test accuracy", "synaptic operations", "weights written", "cost on loihi-like", "energy / SOP"):
+    for text in (
+        "test accuracy",
+        "synaptic operations",
+        "weights written",
+        "cost on loihi-like",
+        "energy per synaptic operation",
+    ):
         assert text in result.stdout
     names = {"report.json", "config.toml", "weights.npz"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names

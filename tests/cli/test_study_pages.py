@@ -42,7 +42,7 @@ def run(folder, *arguments):
 
 
 def test_show_says_means_smallest_bits_and_failures(study, frame):
-    text = run(study.parent, "study", "show", "study")
+    text = run(study.parent, "study", "show", "study", "--details")
     assert "159 of 160 cells are done, 1 failed, listed below" in text
     assert "Smallest bits within 1 point" in text
     assert "Cells that failed" in text

@@ -12,11 +12,11 @@ from tests.tools import require_torch
 
 def test_the_report_for_people_begins_with_the_verdict(tmp_path):
     require_torch()
-    result = edgelearn("validate", *QUICK, "--rule", "dfa", "--out", "a", cwd=tmp_path)
+    result = edgelearn("validate", *QUICK, "--rule", "dfa", "--out", "a", "--details", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     assert "follow" in result.stdout.splitlines()[1]
-    for text in ("points apart", "signals apart", "to backprop", "lost to zero", "saturated", "within", "closed form"):
+    for text in ("points apart", "signals apart", "to bp", "lost to zero", "saturations", "within", "closed form"):
         assert text in result.stdout
     assert "written: a/validation.json" in result.stdout
     assert len(result.stdout.splitlines()) < 25

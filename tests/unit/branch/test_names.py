@@ -6,7 +6,6 @@ import io
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from edgelearn.branch.base import DoesNotFit
 from edgelearn.branch.catalog import KINDS, make_predictor, settings_of
@@ -15,6 +14,7 @@ from edgelearn.branch.traces.source import open_trace
 from edgelearn.config import BranchSettings
 from edgelearn.errors import UserError
 from edgelearn.reports.branch import show, show_sweep
+from edgelearn.reports.console import make_console
 from edgelearn.runs.branch import run as run_branches
 from edgelearn.runs.branch import sweep as sweep_branches
 from hw_models.branch_cost import branch_cost
@@ -182,11 +182,11 @@ def test_arrays_with_a_shift_that_is_none(tmp_path, shift):
 
 def printed(width, *results, sweep=False):
     contents = [result.content for result in results]
-    console = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False)
+    console = make_console(file=io.StringIO(), width=width)
     if sweep:
-        show_sweep(contents, console)
+        show_sweep(contents, console, details=True)
     else:
-        show(contents[0], console)
+        show(contents[0], console, details=True)
     return console.file.getvalue().splitlines()
 
 
@@ -202,8 +202,8 @@ def test_a_narrow_terminal_cuts_no_cell(trace):
     narrow, wide = printed(80, told), printed(150, told)
     for name in (row["name"] for row in told.content["predictors"]):
         assert sum(line.startswith(f"{name} ") for line in wide) == 1
-        assert sum(line.startswith(f"{name} ") for line in narrow) == 2
-    assert all(len(line) <= 80 for line in narrow if line.startswith(("predictor", "perceptron:", "tage:")))
+        assert sum(line.startswith(f"{name} ") for line in narrow) in (1, 2)
+    assert all(len(line) <= 80 for line in narrow)
     assert not any("…" in line for line in (*narrow, *printed(20, told)))
 
 

@@ -7,13 +7,14 @@ import io
 import json
 
 import pytest
-from rich.console import Console
 
 from edgelearn.config import make_config
 from edgelearn.errors import UserError
-from edgelearn.reports.costs import as_csv, print_costs, print_ert, print_ranking, with_unit
+from edgelearn.reports.console import make_console
+from edgelearn.reports.costs import as_csv, print_costs, print_ert, print_ranking
 from edgelearn.runs.dataset import run
 from edgelearn.runs.finished import assumed_costs, costs_of_runs
+from edgelearn.units import scale_for, three, with_unit
 from hw_models.compare.ranking import flips, gaps, ranking_as_dict
 from hw_models.compare.rules import OVERHEADS, as_dict
 from hw_models.cost import Constant
@@ -27,7 +28,7 @@ def costs(processor: str = "engine-28nm", rules=RULES, net: str = "64-32-32-10",
 
 
 def shown(print_it, *content, width: int = 120) -> str:
-    console = Console(file=io.StringIO(), width=width, highlight=False)
+    console = make_console(file=io.StringIO(), width=width)
     print_it(console, *content)
     return console.file.getvalue()
 
@@ -35,35 +36,40 @@ def shown(print_it, *content, width: int = 120) -> str:
 @pytest.mark.parametrize("name", names())
 def test_every_processor_is_printed_with_its_tables(name):
     content = as_dict(costs(name))
-    text = shown(print_costs, content)
+    text = shown(print_costs, content, True)
     assert f"cost on {name}" in text
+    said = " ".join(text.split())
     for line in find_processor(name).tables():
-        assert line in text
+        assert " ".join(line.split()) in said
     for rule in RULES:
         assert text.count(f"\n{rule} ") == 2  # figures, then overheads
-    assert ("energy of a trained sample" in text) == ("energy_pj" in content["rules"][0]["training"])
-    assert ("area  " in text) == (find_processor(name).kind == "engine") or find_processor(name).kind != "engine"
+    assert ("\nenergy per sample, " in text) == ("energy_pj" in content["rules"][0]["training"])
+    assert ("\narea, " in text) == (find_processor(name).kind == "engine")
+    short = shown(print_costs, content, False)
+    assert all(short.count(f"\n{rule} ") == 1 for rule in RULES)
+    assert len(short.splitlines()) <= 14
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_no_number_is_cut_in_a_narrow_terminal(width):
     content = as_dict(costs(rounding="stochastic"))
-    text = shown(print_costs, content, width=width)
-    if width >= 80:
-        assert "…" not in text
-    energies = [
-        with_unit("energy_pj", rule["training"]["energy_pj"]["by_role"]["control"]) for rule in content["rules"]
-    ]
-    assert all(energy in text for energy in energies)
+    text = shown(print_costs, content, True, width=width)
+    assert "…" not in text
+    energies = [rule["training"]["energy_pj"] for rule in content["rules"]]
+    size, _ = scale_for("pJ", [energy["nominal"] for energy in energies])
+    assert all(three(energy["by_role"]["control"] / size) in text.split() for energy in energies)
 
 
 def test_one_rule_is_printed_with_bands_and_locking():
     content = as_dict(costs(rules=["dfa"]))
-    text = shown(print_costs, content)
+    text = shown(print_costs, content, True)
     rule = content["rules"][0]
-    assert with_unit("energy_pj", rule["training"]["energy_pj"]["high"]) in text
+    assert f"- {with_unit(rule['training']['energy_pj']['high'], 'pJ')}\n" in text
     assert "layer 1 may update after" in text
-    assert "in a pipeline 3 samples wait" in text
+    assert "in a pipeline 3 samples (" in text
+    short = shown(print_costs, content)
+    assert f"- {with_unit(rule['training']['energy_pj']['high'], 'pJ')}\n" in short
+    assert "may update" not in short
 
 
 def test_pipeline_depths_and_starts_follow_the_locking():
@@ -138,4 +144,4 @@ def test_foreign_energies_are_summed():
         print_ert,
         {"table": "ERT.yaml (version 0.3, energies read in pJ)", "energy_pj": {"a read": 1000.0, "b cycle": 500.0}},
     )
-    assert "together: 1.5 nJ" in text
+    assert "together: 1.50 nJ" in text

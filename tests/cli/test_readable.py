@@ -1,0 +1,95 @@
+"""Every default report is short, as wide as the terminal at most, and whole; --details keeps the rest."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgelearn.cli import main
+from tests.tools import require_torch
+
+RUN = ("run", "--epochs", "2", "--limit", "400")
+REPORTS = {
+    "run": (RUN, ("test accuracy", "energy", "band of learning", "words per sample", "buffers", "next: ")),
+    "run-bp": ((*RUN, "--rule", "bp", "--processor", "cortex-m4"), ("test accuracy", "backward-locking buffers: ")),
+    "spiking": (("run", "--spiking", "--epochs", "2", "--limit", "40"), ("test accuracy", "energy per synaptic")),
+    "stream": (
+        ("stream", "--processor", "cortex-m4", "--detector", "adwin", "--update-gate", "error"),
+        ("prequential accuracy", "baselines: majority class ", "no-change ", "real-time: yes (0 dropped, 0 late)", "adwin: "),
+    ),
+    "branch": (("branch", "--iterations", "5000", "--predictor", "mdfa,tage,gshare"), ("mispredicted", "rate, %")),
+    "branch-sweep": (("branch", "--iterations", "2000", "--sweep", "--predictor", "tage,gshare"), ("128 KB",)),
+    "cost": (("cost",), ("shallow", "overhead", "energy: ", "next: --details | --tornado")),
+    "cost-core": (("cost", "--processor", "cortex-m0"), ("cycles: shallow < ", "time, ms")),
+    "budget": (("firmware", "budget", "--ram", "32K", "--flash", "256K"), ("limited by", "next: ")),
+}  # fmt: skip
+DETAILS = {
+    "run": ("words per learned sample", "operations per learned sample: ", "skipped neurons", "stored: ", "energy by role"),
+    "run-bp": ("buffered, layer 1: ", "backward locking"),
+    "spiking": ("weights written", "labels from step", "test accuracy by epoch", "energy per learned sample"),
+    "stream": ("recall: ", "drift at sample 6,666", "input events", "held back by the update gate", "not counted"),
+    "branch": ("trained, %", "pJ, 45 nm", "+ update", "note: wide-row prices no update"),
+    "branch-sweep": ("storage, KiB",),
+    "cost": ("layer 1 may update", "logic area: Nangate45", "energy per sample, nJ", "area, um2", "cycles per sample"),
+    "cost-core": ("cycles per sample",),
+}  # fmt: skip
+
+
+def printed(arguments, width, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    capsys.readouterr()
+    assert main(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
+def check_lines(lines, width):
+    for line in lines:
+        assert len(line) <= width, line
+        assert line == line.rstrip()
+        assert "…" not in line
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_default_report_is_read_at_a_glance(name, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    arguments, parts = REPORTS[name]
+    for width in (80, 120):
+        text = printed(arguments, width, capsys, monkeypatch)
+        check_lines(text.splitlines(), width)
+        assert 5 <= len(text.splitlines()) <= 18, text
+        assert text.splitlines()[-1].startswith("next: ")
+        assert all(part in " ".join(text.split()) for part in parts), text
+    if name in DETAILS:
+        text = printed((*arguments, "--details"), 80, capsys, monkeypatch)
+        check_lines(text.splitlines(), 80)
+        assert all(part in " ".join(text.split()) for part in DETAILS[name]), text
+        assert "next: --details" not in text
+
+
+def test_validation_and_studies_too(capsys, monkeypatch, tmp_path):
+    pytest.importorskip("pandas")
+    require_torch()
+    monkeypatch.chdir(tmp_path)
+    quick = ("--net", "64-16-10", "--epochs", "1", "--limit", "200")
+    run = printed(("run", *quick, "--out", "a"), 80, capsys, monkeypatch)
+    assert run.splitlines()[-2:] == [
+        "written: a/report.json, config.toml, weights.npz",
+        "next: --details | edgelearn cost --run a | edgelearn compare a OTHER",
+    ]
+    printed(("run", *quick, "--rule", "bp", "--out", "b"), 80, capsys, monkeypatch)
+    sweep = ("sweep", *quick, "--bits", "2,4,6,8", "--rule", "bp,drtp", "--seeds", "1", "--jobs", "1", "--out", "study")
+    for width in (80, 120):
+        for arguments in (
+            (*sweep, *(("--overwrite",) if width == 120 else ())),
+            ("study", "show", "study"),
+            ("compare", "a", "b"),
+            ("validate", *quick, "--rule", "drtp"),
+        ):
+            text = printed(arguments, width, capsys, monkeypatch)
+            check_lines(text.splitlines(), width)
+            assert len(text.splitlines()) <= 18, text
+            assert "next: " in text
+    full = printed(("study", "show", "study", "--details"), 80, capsys, monkeypatch)
+    assert "Smallest bits within 1 point" in full
+    full = printed(("validate", *quick, "--rule", "drtp", "--details"), 80, capsys, monkeypatch)
+    assert "lost to zero, layer" in full
+    assert "one update, layer 1: within " in full
