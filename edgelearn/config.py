@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.fields import FieldInfo
 
 from edgelearn.errors import UserError, unknown
+from edgelearn.rules import Backend, rules_for
 from edgelearn.units import battery_joules, quantity, size_bytes
 
 # Panels of the help, in order; spiking networks and the results come last.
@@ -225,7 +226,7 @@ class SpikingConfig(DataSettings):
     kind: ClassVar[str] = "spiking"
     spiking: Literal[True] = setting(True, "Use a spiking network", SPIKING)
     epochs: int = setting(10, "Passes over the training samples; 0 only tests", LEARNING, ge=0)
-    rule: str = setting("drtp", "Learning rule: drtp, dfa, sdfa or shallow", LEARNING)
+    rule: str = setting("drtp", f"Learning rule: {', '.join(rules_for(Backend.SPIKING))}", LEARNING)
     net: str | None = setting(None, "Layer sizes, e.g. 64-64-10 [one hidden layer of 64]", NETWORK)
     bits: int = setting(8, "Bits per weight", FORMATS, ge=2, le=16)
     rounding: str | None = setting(

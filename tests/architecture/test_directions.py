@@ -16,7 +16,7 @@ FLOORS = {
     "edgelearn.units": 1,
     "edgelearn.config": 2,
     "edgelearn.fixedpoint": 2,
-    "edgelearn.rules": 2,
+    "edgelearn.rules": 1,
     "edgelearn.data": 3,
     "edgelearn.network": 3,
     "edgelearn.spiking": 4,

@@ -20,7 +20,7 @@ from edgelearn.network.spec import design
 from edgelearn.references.closed_form import binary_units, pass_samples, stored_weights, viewed_weights
 from edgelearn.references.online_twin import OnlineTwin
 from edgelearn.reports.validation import show
-from edgelearn.rules import RULES
+from edgelearn.rules import RULES, Signal
 from edgelearn.runs.dataset import design_for, load_data, run
 from edgelearn.validation.dataset import _angles, _is_silent, kernel_words, validate
 from tests.oracle_pairs import naive_twin
@@ -94,9 +94,10 @@ def test_probing_gives_the_words_of_the_oracle_and_changes_nothing(rule, sizes):
             assert words.gates[k][s].tolist() == naive.gates[k]
     closed = pass_samples(spec, viewed_weights(learner), levels / 15, labels, binary_units(spec))
     for k, layer in enumerate(spec.layers[:-1]):
-        assert (
-            np.abs(words.modulators[k] / 2.0**layer.delta_scale - closed.modulators[k]).max() < 0.05 or rule == "sdfa"
-        )
+        if spec.rule.signal is Signal.SIGN_ERROR:  # an error that rounds to zero has lost its sign
+            continue
+        apart = np.abs(words.modulators[k] / 2.0**layer.delta_scale - closed.modulators[k]).max()
+        assert apart < 0.05 * max(1, np.abs(closed.modulators[k]).max())
 
 
 @pytest.mark.parametrize("rule", RULES)
