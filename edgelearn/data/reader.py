@@ -24,13 +24,13 @@ import contextlib
 import csv
 import json
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from math import isfinite, isnan
-from operator import ne
+from operator import itemgetter, ne
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -170,16 +170,12 @@ def _rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
             yield split_cells(line, separator)
 
 
-def numbers_in(columns: Sequence[Sequence[Any]]) -> NDArray[np.float64]:
-    """Give columns of cells as float64 [n_columns, n]; ValueError where one is no number."""
-    cells = [
-        [BOOLEANS.get(cell.strip(), cell) for cell in column]
-        if isinstance(column[0], str) and column[0].strip() in BOOLEANS
-        else column
-        for column in columns
-    ]
-    n = len(cells[0])
-    return np.fromiter(map(float, chain.from_iterable(cells)), np.float64, n * len(cells)).reshape(-1, n)
+def numbers_in(cells: Sequence[Any]) -> NDArray[np.float64]:
+    """Give cells as numbers; ValueError where one is none."""
+    try:
+        return np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:
+        return np.array([float(BOOLEANS.get(cell.strip(), cell)) for cell in cells])
 
 
 # --- columns -----------------------------------------------------------------------------------------------
@@ -252,13 +248,13 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
 
     def search(names: tuple[str, ...]) -> Any:
         for title, place in zip(titles, places, strict=True):
-            if named and title.lower() in names and place not in features and place not in texts:
+            if named and title.lower() in names and place not in features:
                 return place
         return None
 
     time = find(roles.time) if roles.time is not None else search(TIME_NAMES)
     segment = find(roles.segment) if roles.segment is not None else search(SEGMENT_NAMES)
-    rest = [place for place in places if place not in (time, segment, *texts)]
+    rest = [place for place in places if place not in (time, segment)]
     if roles.label is not None:
         label = find(roles.label)
     else:
@@ -276,7 +272,7 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
             raise UserError(
                 f"{source}: column '{title}' is a feature and also the label, time or segment; name it once"
             )
-    features = features or tuple(place for place in rest if place not in (*labels, time, segment))
+    features = features or tuple(place for place in rest if place not in (*labels, *texts))
     if not features:
         raise Reject("another number of values", shortened(text))
     channels = tuple(map(str, roles.features)) or tuple(dict(zip(places, titles, strict=True))[p] for p in features)
@@ -384,12 +380,7 @@ def _seconds(columns: Columns, row: Any, scale: float) -> float:
 
 
 def _label_cell(columns: Columns, row: Any) -> str:
-    if columns.kind == "csv":
-        return str(row[columns.labels[0]]) if columns.labels else ""
-    if columns.kind == "object":
-        value = next((row[key] for key in columns.labels if key in row), None)
-    else:
-        value = row[columns.labels[0]] if columns.labels else None
+    value = next((row[place] for place in columns.labels if columns.kind != "object" or place in row), None)
     if isinstance(value, list | dict):
         raise Reject("not a label", f"label {shortened(value)}")
     if isinstance(value, bool):
@@ -567,22 +558,26 @@ class TableReader:
         """Read lines in bulk where every one of them is a good row, else give None and change nothing."""
         columns, n = self.columns, len(lines)
         assert columns is not None
-        n_features = len(columns.features)
+        places = columns.features if columns.time is None else (*columns.features, columns.time)
         try:
-            cells_at = self._cells_at_once(columns, lines)
-            places = columns.features if columns.time is None else (*columns.features, columns.time)
-            cells = [cells_at(place) for place in places]
-            if columns.kind != "csv" and not set(map(type, chain.from_iterable(cells))) <= {int, float, bool}:
+            table = self._table(columns, lines)
+            rows = map(itemgetter(*places), table)
+            cells = list(rows) if len(places) == 1 else list(chain.from_iterable(rows))
+            if columns.kind != "csv" and not set(map(type, cells)) <= {int, float, bool}:
                 return None
-            values = numbers_in(cells)
-            names = [] if columns.segment is None else [str(cell).strip() for cell in cells_at(columns.segment)]
-            labels = [""] * n if not columns.labels else cells_at(None)
-            texts = [[str(cell).strip() for cell in cells_at(place)] for place in columns.texts]
-        except (KeyError, ValueError, OverflowError, RecursionError, csv.Error, Reject):
+            values = numbers_in(cells).reshape(n, len(places))
+            names = [] if columns.segment is None else [_text_cell(row, columns.segment) for row in table]
+            if columns.kind == "csv" and columns.labels:
+                labels = list(map(itemgetter(*columns.labels), table))
+            else:
+                labels = [_label_cell(columns, row) for row in table]
+            texts = [[_text_cell(row, place) for row in table] for place in columns.texts]
+        except (KeyError, ValueError, OverflowError, RecursionError, csv.Error):
             return None
+        x, t = values[:, : len(columns.features)], np.full(n, np.nan)
         with np.errstate(over="ignore"):
-            values[:n_features] *= self.roles.scale
-            values[n_features:] *= self.roles.time_scale
+            x *= self.roles.scale
+            values[:, len(columns.features) :] *= self.roles.time_scale
         if not (np.abs(values) < FLOAT32_LIMIT).all():
             return None
         segment, changes = np.full(n, self.segment), np.zeros(n, bool)
@@ -590,19 +585,17 @@ class TableReader:
             before = names[0] if self.segment_cell is None else self.segment_cell
             changes = np.fromiter(map(ne, names, [before, *names[:-1]]), bool, n)
             segment += np.cumsum(changes)
-        t = np.full(n, np.nan)
         if columns.time is not None:
-            t = values[-1].copy()
+            t = values[:, -1].copy()
             if ((t < np.append(self.last_t, t[:-1])) & ~changes).any():
                 return None
             self.last_t = float(t[-1])
         if names:
             self.segment, self.segment_cell = int(segment[-1]), names[-1]
-        x = values[:n_features].T.astype(self.dtype, order="C")
-        return Rows(x, list(labels), t, segment, np.arange(first, first + n), texts)
+        return Rows(x.astype(self.dtype, order="C"), labels, t, segment, np.arange(first, first + n), texts)
 
-    def _cells_at_once(self, columns: Columns, lines: list[bytes]) -> Callable[[Any], Sequence[Any]]:
-        """Give a function from a place to the cells there, and from None to the labels."""
+    def _table(self, columns: Columns, lines: list[bytes]) -> list[Any]:
+        """Split lines into cells; ValueError where one of them is no row, or no row like the others."""
         text = b"\n".join(lines).decode(ENCODING)
         if text.startswith("#") or "\n#" in text or max(map(len, lines)) > MAX_LINE:
             raise ValueError
@@ -610,28 +603,16 @@ class TableReader:
         table: list[Any]
         if columns.kind != "csv":
             table = list(map(_json, texts))
-        elif '"' in text and columns.separator != WHITE_SPACE:
-            table = list(csv.reader(texts, delimiter=columns.separator))
         elif '"' in text:
             table = [split_cells(line, columns.separator) for line in texts]
         else:
             mark = None if columns.separator == WHITE_SPACE else columns.separator
             table = [line.split(mark) for line in texts]
-        # Quotes that do not end join lines.
         if len(table) != len(lines) or set(map(type, table)) != {dict if columns.kind == "object" else list}:
             raise ValueError
         if columns.kind != "object" and set(map(len, table)) != {columns.n_cells}:
             raise ValueError
-        transposed: list[tuple[Any, ...]] = [] if columns.kind == "object" else list(zip(*table, strict=True))
-
-        def cells_at(place: Any) -> Sequence[Any]:
-            if place is None and columns.kind != "csv":
-                return [_label_cell(columns, row) for row in table]
-            place = columns.labels[0] if place is None else place
-            cells: Sequence[Any] = transposed[place] if transposed else [row[place] for row in table]
-            return cells
-
-        return cells_at
+        return table
 
     def _read_one_by_one(self, lines: list[bytes], first: int, cut: bool) -> Rows:
         rows: list[tuple[list[float], str, float, int, list[str], int]] = []
