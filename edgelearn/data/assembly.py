@@ -114,10 +114,10 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
         return _open_parquet(form, paths[0], subjects)
     rejects = Rejects()
     pieces = [_read(form, reader, path, rejects) for path in paths]
-    return _assemble(form, paths, pieces, subjects, rejects)
+    return _join_files(form, paths, pieces, subjects, rejects)
 
 
-class _Piece(NamedTuple):
+class _FileContent(NamedTuple):
     """What a file holds, before the files are joined."""
 
     x: NDArray[np.float32]
@@ -131,10 +131,10 @@ class _Piece(NamedTuple):
     class_names: tuple[str, ...]
 
 
-def _read(form: Description, reader: Reader, path: Path, rejects: Rejects) -> _Piece:
+def _read(form: Description, reader: Reader, path: Path, rejects: Rejects) -> _FileContent:
     try:
         if reader == "text":
-            return _collect(form, path, rejects)
+            return _from_table(form, path, rejects)
         if reader == "beats":
             from edgelearn.data.wfdb_records import read_beats
 
@@ -144,7 +144,7 @@ def _read(form: Description, reader: Reader, path: Path, rejects: Rejects) -> _P
             arrays = _arrays(reader, path)
     except MemoryError:
         raise UserError(f"{path} does not fit into memory; give a part of it, or .parquet, which is streamed") from None
-    return _piece(form, path, arrays)
+    return _from_arrays(form, path, arrays)
 
 
 def _arrays(reader: Reader, path: Path) -> Arrays:
@@ -175,10 +175,10 @@ DEFAULTS = {
     "subject": ("subject",),
     "offsets": ("offset",),
 }
-TABLES = ("parquet", "arff", "numbers")  # one array a column, where x and y may be axes
+TABLES = ("parquet", "arff", "numbers")  # one array per column, where x and y may be axes
 
 
-def _named(form: Description, path: Path, known: Sequence[str]) -> Description:
+def _fill_in_names(form: Description, path: Path, known: Sequence[str]) -> Description:
     """Fill in the names that are not said, by what there is, and check those that are said."""
     for key in (*DEFAULTS, "class_names_from", "channels_from"):
         for name in as_tuple(getattr(form, key)):
@@ -202,8 +202,8 @@ def _named(form: Description, path: Path, known: Sequence[str]) -> Description:
     return replace(form, **said)
 
 
-def _piece(form: Description, path: Path, arrays: Arrays) -> _Piece:
-    form = _named(form, path, list(arrays))
+def _from_arrays(form: Description, path: Path, arrays: Arrays) -> _FileContent:
+    form = _fill_in_names(form, path, list(arrays))
     x, channels = _features(form, path, arrays)
     n = len(x)
     lengths = np.array([n], np.int64)
@@ -211,16 +211,16 @@ def _piece(form: Description, path: Path, arrays: Arrays) -> _Piece:
         lengths = _lengths(path, arrays[form.offsets], n)
 
     def each(key: str, name: str) -> NDArray[Any]:
-        """Give one value a sample of an array with one a sample, or one a recording."""
+        """Give one value per sample of an array with one per sample, or one per recording."""
         values = arrays[name]
         values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else np.atleast_1d(values)
         if values.shape == (n,):
             return values
         if values.shape == lengths.shape:
             return np.repeat(values, lengths)
-        also = f" or [{len(lengths)}], one a recording" if len(lengths) > 1 or n > 1 else ""
+        also = f" or [{len(lengths)}], one per recording" if len(lengths) > 1 or n > 1 else ""
         raise UserError(
-            f"{path}: '{name}' (key '{key}') is {values.dtype} {list(values.shape)}; give [{n}], one a sample{also}"
+            f"{path}: '{name}' (key '{key}') is {values.dtype} {list(values.shape)}; give [{n}], one per sample{also}"
         )
 
     subject = _subject_in_name(form, path, n)
@@ -242,7 +242,7 @@ def _piece(form: Description, path: Path, arrays: Arrays) -> _Piece:
         if given is None and name not in arrays:
             raise UserError(f"{path} has no {unknown('array', name, arrays)} Check the key 'drop'.")
         keep &= ~np.isin(_texts(each("drop", name) if given is None else given), [as_text(value) for value in values])
-    return _Piece(
+    return _FileContent(
         x=x,
         labels=each("label", form.label) if form.label else None,
         t=_seconds(form, path, each("time", form.time)) if form.time else None,
@@ -284,7 +284,7 @@ def _features(form: Description, path: Path, arrays: Arrays) -> tuple[NDArray[np
     elif not channels and not isinstance(names, str) and all(part.shape[1] == 1 for part in flat):
         channels = names
     if channels and len(channels) != values.shape[1]:
-        raise UserError(f"{path} has {values.shape[1]} channels and {len(channels)} names; give one name a channel")
+        raise UserError(f"{path} has {values.shape[1]} channels and {len(channels)} names; give one name per channel")
     return as_float32(values), channels
 
 
@@ -323,7 +323,7 @@ def _texts(values: NDArray[Any]) -> NDArray[Any]:
     return np.array([as_text(value) for value in found.tolist()], dtype=str)[place.reshape(values.shape)]
 
 
-def _collect(form: Description, path: Path, rejects: Rejects) -> _Piece:
+def _from_table(form: Description, path: Path, rejects: Rejects) -> _FileContent:
     """Read a text table as a whole, with its subjects and the columns by which rows are dropped."""
     has_subject = bool(form.subject or form.subject_from)
     dropping = [name for name in form.drop if not (name == "subject" and has_subject)]
@@ -348,7 +348,7 @@ def _collect(form: Description, path: Path, rejects: Rejects) -> _Piece:
     for reason, count in found.counts.items():
         for _ in range(count):
             rejects.add(reason, f"{path.name} {found.first[reason]}")
-    return _Piece(
+    return _FileContent(
         x=rows.x,
         labels=labels,
         t=rows.t if form.time else None,
@@ -466,7 +466,7 @@ def selected(spec: str, subject: NDArray[Any], name: str) -> NDArray[np.bool_]:
     return keep
 
 
-def _subject_of(piece: _Piece, path: Path, n_files: int) -> NDArray[Any] | None:
+def _subject_of(piece: _FileContent, path: Path, n_files: int) -> NDArray[Any] | None:
     """Give what `subjects`, order and drift mean: the subject, else the segment that was said, else the file."""
     if piece.subject is not None:
         return piece.subject
@@ -475,8 +475,8 @@ def _subject_of(piece: _Piece, path: Path, n_files: int) -> NDArray[Any] | None:
     return np.full(len(piece.x), path.stem) if n_files > 1 else None
 
 
-def _assemble(
-    form: Description, paths: Sequence[Path], pieces: Sequence[_Piece], subjects: str | None, rejects: Rejects
+def _join_files(
+    form: Description, paths: Sequence[Path], pieces: Sequence[_FileContent], subjects: str | None, rejects: Rejects
 ) -> Recording:
     first = pieces[0]
     for path, piece in zip(paths, pieces, strict=True):
@@ -491,7 +491,7 @@ def _assemble(
     y = np.full(len(x), UNLABELLED)
     names: tuple[str, ...] = tuple(form.classes)
     if first.labels is not None:
-        labels = _join([piece.labels for piece in pieces if piece.labels is not None])
+        labels = _concat_texts([piece.labels for piece in pieces if piece.labels is not None])
         names, numbering = _class_numbers(form, labels, first.class_names)
         y = numbering(labels)
     t = None if first.t is None else np.concatenate([piece.t for piece in pieces if piece.t is not None])
@@ -502,7 +502,7 @@ def _assemble(
         segment = np.concatenate([run + base for run, base in zip(runs, bases, strict=False)])
     given = [_subject_of(piece, path, len(pieces)) for piece, path in zip(pieces, paths, strict=True)]
     who = [one for one in given if one is not None]
-    subject = _join(who) if len(who) == len(pieces) else None
+    subject = _concat_texts(who) if len(who) == len(pieces) else None
     if subject is None and (subjects or form.order == "subject" or form.drift == "subject"):
         raise UserError(f"stream '{form.name}' has no subjects; name their array or column with the key 'subject'")
 
@@ -546,7 +546,7 @@ def _assemble(
     )
 
 
-def _join(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def _concat_texts(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Join labels or subjects of files; text where one of them is text."""
     if len({part.dtype.kind in "UO" for part in parts}) > 1 or parts[0].dtype.kind == "O":
         parts = [_texts(part) for part in parts]
@@ -567,7 +567,7 @@ def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source
     from edgelearn.data import parquet
 
     kinds = parquet.column_names(path)
-    form = _named(form, path, list(kinds))
+    form = _fill_in_names(form, path, list(kinds))
     if not form.features:
         taken = {form.label, form.time, form.segment, form.subject, *form.drop, *form.ignore}
         numeric = tuple(name for name, is_numeric in kinds.items() if is_numeric and name not in taken)
@@ -583,7 +583,7 @@ def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source
         raise UserError(f"stream '{form.name}' has no subjects; name their column with the key 'subject'")
 
     def rows_of(arrays: Arrays) -> parquet.Rows:
-        piece = _piece(form, path, arrays)
+        piece = _from_arrays(form, path, arrays)
         keep = piece.keep
         if subjects:
             who = piece.subject if piece.subject is not None else arrays[form.segment]

@@ -27,7 +27,7 @@ class Dataset:
         one above the largest value (256), so that every value has its own level. User data: least and
         largest value of each feature in the training part; equal for a constant feature, and a test value
         may lie outside.
-    class_names : one name a class, in the order of the labels.
+    class_names : one name per class, in the order of the labels.
     source : where the values came from, one line.
 
     Raises

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgelearn.data import downloads
 from edgelearn.data.dataset import Dataset
-from edgelearn.data.downloads import Found, Layout, PublishedFile
+from edgelearn.data.downloads import Found, PublishedFile, PublishedLayout
 from edgelearn.data.published import (
     Parts,
     digits_file,
@@ -38,7 +38,7 @@ class Row:
     image_shape : (height, width) or (channels, height, width).
     high : one above the largest level that values are mapped to; they start at 0.
     value_bits : bits that hold every raw value.
-    class_names : one a class.
+    class_names : one per class.
     licence : what the source states.
     layouts : forms in which it is published, the preferred one first; empty for digits.
     system_folders : where packages of the operating system put it.
@@ -55,7 +55,7 @@ class Row:
     value_bits: int
     class_names: tuple[str, ...]
     licence: str
-    layouts: tuple[Layout, ...] = ()
+    layouts: tuple[PublishedLayout, ...] = ()
     system_folders: tuple[Path, ...] = ()
     test_labels_sha256: str | None = None
     hint: str = ""
@@ -107,7 +107,7 @@ _ROWS = (
         class_names=_DIGIT_NAMES,
         licence="copyright Yann LeCun and Corinna Cortes; commonly redistributed as CC BY-SA 3.0",
         layouts=(
-            Layout(
+            PublishedLayout(
                 files=_idx_files(
                     ("https://ossci-datasets.s3.amazonaws.com/mnist/",),
                     (
@@ -145,7 +145,7 @@ _ROWS = (
         ),
         licence="MIT (Zalando SE)",
         layouts=(
-            Layout(
+            PublishedLayout(
                 files=_idx_files(
                     ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
                     # The source publishes md5 only; these are the sha256 of files with those md5.
@@ -186,7 +186,7 @@ _ROWS = (
         ),
         licence="none stated; cite Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
         layouts=(
-            Layout(
+            PublishedLayout(
                 files=_cifar10_files(
                     ".bin",
                     (
@@ -206,7 +206,7 @@ _ROWS = (
                     ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
                 ),
             ),
-            Layout(
+            PublishedLayout(
                 # No checksum: only the archive's is published with certainty, and it covers these files.
                 files=tuple(PublishedFile(name, "") for name in _CIFAR10_BATCHES),
                 folders=("cifar10", "cifar-10-batches-py"),
@@ -296,7 +296,7 @@ def _open_named(row: Row, limit: int | None, allow_download: bool) -> Dataset:
         parts = load_digits([path] if path else [])
         source = str(path or "scikit-learn")
     else:
-        found = _find(row) or _get(row, allow_download, progress=False)
+        found = _find_files(row) or _download_files(row, allow_download, progress=False)
         parts = found.layout.load(found.paths)
         source = str(found.paths[0].parent)
     _check_identity(row, parts, source)
@@ -336,7 +336,7 @@ def _sha256_of_labels(labels: np.ndarray[Any, Any]) -> str:
     return hashlib.sha256(labels.astype(np.uint8).tobytes()).hexdigest()
 
 
-def _find(row: Row) -> Found | None:
+def _find_files(row: Row) -> Found | None:
     return downloads.find(row.name, row.layouts, row.system_folders, _is_same(row))
 
 
@@ -352,7 +352,7 @@ def _is_same(row: Row) -> Callable[[Found], bool]:
     return is_same
 
 
-def _get(row: Row, allow_download: bool, progress: bool) -> Found:
+def _download_files(row: Row, allow_download: bool, progress: bool) -> Found:
     # An archive stands for its files: their list would hide the rest of the message.
     wanted = " or ".join(
         layout.archive.name if layout.archive else ", ".join(layout.file_names) for layout in row.layouts
@@ -394,7 +394,7 @@ def fetch(name: str, progress: bool = False) -> list[Path]:
     if not row.layouts:
         path = digits_file()
         return [path] if path else []
-    return list((_find(row) or _get(row, True, progress)).paths)
+    return list((_find_files(row) or _download_files(row, True, progress)).paths)
 
 
 def info(name: str) -> dict[str, Any]:
@@ -417,7 +417,7 @@ def info(name: str) -> dict[str, Any]:
     found: Found | None = None
     listed: list[dict[str, Any]] = []
     if row.layouts:
-        found = _find(row)
+        found = _find_files(row)
         layout = found.layout if found else row.layouts[0]
         for index, file in enumerate(layout.files):
             listed.append(

@@ -12,7 +12,7 @@
     reader = "npz"                     # npz, npy, parquet, text, arff, svmlight, numbers, beats; default by suffix
 
     features = "X"                     # array [n, channels], or a list of columns; default X, or all columns left
-    label = "y"                        # one a sample, or one a recording; default y, label, class, or the last column
+    label = "y"                        # one per sample or recording; default y, label, class, or the last column
     time = "t"                         # seconds, or dates; times time_scale
     time_scale = 1e-3
     rate = "50 Hz"                     # where no time is stored: Hz, kHz, /s, /min, /h or /day
@@ -22,7 +22,7 @@
 
     offsets = "offset"                 # array of the limits of recordings that are stored one behind the other
     segment = "run"                    # recording of each sample: windows never cross it
-    subject = "who"                    # person or device, one a sample or one a recording; is the segment, too, where
+    subject = "who"                    # person or device, one per sample or recording; is the segment, too, where
     subject_from = 'data_(\\d+)_'       # nothing else is said; or a part of the file's name
 
     classes = ["walk", "run"]          # labels are these names, or their numbers from 0
@@ -139,7 +139,7 @@ class Description:
 
     @property
     def rate_hz(self) -> float | None:
-        """Give samples a second, None where no rate is said."""
+        """Give samples per second, None where no rate is said."""
         return rate_of(self.rate) if isinstance(self.rate, str) else self.rate
 
     def by_label(self) -> dict[str, str]:
@@ -187,7 +187,7 @@ def as_text(value: Any) -> str:
 
 
 def rate_of(text: str) -> float:
-    """Read a rate as users write it, in samples a second.
+    """Read a rate as users write it, in samples per second.
 
     Raises
     ------
@@ -301,7 +301,9 @@ def fetch(form: Description) -> list[Path]:
         "data set '...': ... could not be downloaded ..."
     """
     published = tuple(downloads.PublishedFile(one.name, f"sha256:{one.sha256}", (one.url,)) for one in form.download)
-    found = downloads.download(form.name, (downloads.Layout(published, (form.name,), _no_parts),), progress=False)
+    found = downloads.download(
+        form.name, (downloads.PublishedLayout(published, (form.name,), _no_parts),), progress=False
+    )
     return files_in(found.paths[0].parent, form.pattern) if form.pattern else list(found.paths)
 
 

@@ -38,7 +38,7 @@ class PublishedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class PublishedLayout:
     """Describe one form in which a data set is published.
 
     Parameters
@@ -64,7 +64,7 @@ class Layout:
 class Found:
     """Hold the files of a data set that are present: all of one layout, in its order."""
 
-    layout: Layout
+    layout: PublishedLayout
     paths: tuple[Path, ...]
 
 
@@ -102,7 +102,7 @@ def find_file(folder: Path, name: str) -> Path | None:
 
 def find(
     name: str,
-    layouts: Sequence[Layout],
+    layouts: Sequence[PublishedLayout],
     system_folders: Sequence[Path],
     is_same: Callable[[Found], bool],
 ) -> Found | None:
@@ -140,8 +140,8 @@ def find(
 
 
 def _places(
-    name: str, layouts: Sequence[Layout], system_folders: Sequence[Path]
-) -> Iterator[tuple[Path, Layout, bool]]:
+    name: str, layouts: Sequence[PublishedLayout], system_folders: Sequence[Path]
+) -> Iterator[tuple[Path, PublishedLayout, bool]]:
     for root in data_folders():
         for layout in layouts:
             for sub in layout.folders:
@@ -158,7 +158,7 @@ def _places(
         yield cache, layout, True
 
 
-def nearest_gap(name: str, layouts: Sequence[Layout], system_folders: Sequence[Path]) -> str:
+def nearest_gap(name: str, layouts: Sequence[PublishedLayout], system_folders: Sequence[Path]) -> str:
     """Say which file is missing in the folder that holds the most of them, else name the first file."""
     best, gap = 0, layouts[0].file_names[0]
     for folder, layout, _ in _places(name, layouts, system_folders):
@@ -169,7 +169,7 @@ def nearest_gap(name: str, layouts: Sequence[Layout], system_folders: Sequence[P
     return gap
 
 
-def unpack(archive: Path, layout: Layout, folder: Path) -> Found:
+def unpack(archive: Path, layout: PublishedLayout, folder: Path) -> Found:
     """Copy the files of a layout out of its archive; nothing else in the archive is written.
 
     Raises
@@ -208,7 +208,7 @@ def unpack(archive: Path, layout: Layout, folder: Path) -> Found:
     return Found(layout, tuple(folder / name for name in layout.file_names))
 
 
-def download(name: str, layouts: Sequence[Layout], progress: bool) -> Found:
+def download(name: str, layouts: Sequence[PublishedLayout], progress: bool) -> Found:
     """Download the files of the first layout that can be had, checked against their checksums.
 
     Raises

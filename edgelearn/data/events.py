@@ -67,7 +67,7 @@ class EventSet:
     Parameters
     ----------
     name, source : as typed, and where it came from
-    class_names : one a class
+    class_names : one per class
     n_inputs : addresses times polarities
     t : int64[events], microseconds from the first event of the sample, never falling within a sample
     inputs : int32[events], 0 .. n_inputs - 1
@@ -313,7 +313,7 @@ def _read_npz(path: Path, test_fraction: float, limit: int | None) -> EventSet:
 
 def _whole_array(path: Path, name: str, array: NDArray[Any], low: int, allowed: str) -> NDArray[np.int64]:
     if array.ndim != 1 or array.dtype.kind not in "uif":
-        raise UserError(f"{path}: {name} is {array.dtype} {list(array.shape)}; {allowed}, one an event")
+        raise UserError(f"{path}: {name} is {array.dtype} {list(array.shape)}; {allowed}, one per event")
     if len(array) == 0:
         raise UserError(f"{path}: {name} has no events; give at least 1")
     right = (array >= low) & (array <= MAX_WHOLE)
@@ -361,18 +361,18 @@ def _labels_and_parts(
 ) -> tuple[list[Any], tuple[NDArray[np.int64], NDArray[np.int64]]]:
     label = arrays["label"]
     if label.ndim != 1 or label.dtype.kind not in "buifU":
-        raise UserError(f"{path}: label is {label.dtype} {list(label.shape)}; give one label a sample [samples]")
+        raise UserError(f"{path}: label is {label.dtype} {list(label.shape)}; give one label per sample [samples]")
     if len(label) != n_samples:
         raise UserError(
             f"{path}: label has {len(label)} rows and offset {n_samples + 1}, which is {n_samples} samples; "
-            "give one label a sample"
+            "give one label per sample"
         )
     labels = npz_labels(path, "label", label)
     if "test" not in arrays:
         return labels, draw_parts(n_samples, test_fraction)
     test = arrays["test"]
     if test.shape != (n_samples,) or test.dtype.kind != "b":
-        raise UserError(f"{path}: test is {test.dtype} {list(test.shape)}; give bool [{n_samples}], one a sample")
+        raise UserError(f"{path}: test is {test.dtype} {list(test.shape)}; give bool [{n_samples}], one per sample")
     if test.all():
         raise UserError(f"{path}: test is true for every sample; leave at least 1 for training")
     if test_fraction != 0.2:
@@ -472,7 +472,7 @@ def _read_nmnist(name: str, folder: Path, limit: int | None) -> EventSet:
 
 
 def read_nmnist_file(path: Path) -> tuple[Times, Inputs]:
-    """Read one recording as published: 5 bytes an event, big end first.
+    """Read one recording as published: 5 bytes per event, big end first.
 
     Returns
     -------

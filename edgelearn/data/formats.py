@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.arrays import Arrays, cannot_read
-from edgelearn.data.published import _BatchUnpickler
-from edgelearn.data.reader import is_number
+from edgelearn.data.published import ArrayUnpickler
+from edgelearn.data.reader import MISSING, is_number
 from edgelearn.errors import UserError
 
 
@@ -45,7 +45,7 @@ def read_pickled_arrays(path: Path) -> Arrays:
             shape, _, dtype = read_header[version](file)
             if dtype != np.dtype(object) or shape != ():
                 raise ValueError(f"it holds one array of {dtype}, no named arrays")
-            content = _BatchUnpickler(file, encoding="latin1").load()
+            content = ArrayUnpickler(file, encoding="latin1").load()
         if isinstance(content, np.ndarray) and content.shape == ():
             content = content.item()
         if not isinstance(content, dict):
@@ -103,7 +103,7 @@ def read_svmlight(path: Path) -> Arrays:
         labels.append(label)
         rows.append((places, features))
     if not rows:
-        raise UserError(f"{path} has no samples; give one a line")
+        raise UserError(f"{path} has no samples; give one per line")
     x = np.zeros((len(rows), 1 + max(int(places.max()) for places, _ in rows)))
     for row, (places, features) in enumerate(rows):
         x[row, places] = features
@@ -123,7 +123,7 @@ _NUMERIC = ("numeric", "real", "integer")
 
 
 def read_arff(path: Path) -> Arrays:
-    """Read an ARFF table: one array a column, text where the attribute is not numeric, NaN for `?`.
+    """Read an ARFF table: one array per column, text where the attribute is not numeric, NaN for `?`.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def read_arff(path: Path) -> Arrays:
             raise UserError(f"{path} line {number} has {len(row)} values for {len(names)} attributes; give as many")
         rows.append((number, row))
     if not rows:
-        raise UserError(f"{path} has no samples below @data; give one a line")
+        raise UserError(f"{path} has no samples below @data; give one per line")
     columns: dict[str, NDArray[Any]] = {}
     for index, (name, is_numeric) in enumerate(zip(names, numeric, strict=True)):
         cells = [row[index] for _, row in rows]
@@ -163,9 +163,9 @@ def read_arff(path: Path) -> Arrays:
             columns[name] = np.array(["" if cell == "?" else cell for cell in cells])
             continue
         try:
-            columns[name] = np.array([float("nan") if cell == "?" else float(cell) for cell in cells])
+            columns[name] = np.array([float("nan") if cell in MISSING else float(cell) for cell in cells])
         except ValueError:
-            at = next(i for i, cell in enumerate(cells) if cell != "?" and not is_number(cell))
+            at = next(i for i, cell in enumerate(cells) if cell not in MISSING and not is_number(cell))
             raise UserError(
                 f"{path} line {rows[at][0]} has '{cells[at]}' for '{name}'; give a number, or ? where it is missing"
             ) from None

@@ -54,7 +54,7 @@ class LineSource:
     classes : names of the classes in their order, or a mapping from labels, as they stand in the lines, to names;
         "*" stands for every other label
     n_classes : places for classes; default as many as `classes`, else 10 live, else as many as the file has
-    rate_hz : samples a second, where it is known
+    rate_hz : samples per second, where it is known
     block_size : samples of a block, at most
     live : read once, as the lines come: a block is whatever is there. A new label takes the next free place.
     unlabelled : label of samples without a label
@@ -254,7 +254,7 @@ class LineSource:
         else:
             found = "only blank lines, comments or a header" if self._reader.number else ""
         what = "no samples came" if self._live else "no line can be used" if found else "the file is empty"
-        hint = "give one sample a line, CSV or JSON, features and a label"
+        hint = "give one sample per line, CSV or JSON, features and a label"
         return UserError(f"{self.source}: {what}{f' ({found})' if found else ''}; {hint}")
 
     def _read(self, reader: TableReader) -> Iterator[Rows]:

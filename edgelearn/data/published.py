@@ -6,6 +6,7 @@ fault. Values land in their final array at once: no second copy of a data set is
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import pickle
 import zlib
@@ -46,7 +47,7 @@ def _damaged(path: Path, fault: str) -> UserError:
     return UserError(f"{path} {fault}; download it again")
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open_file(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except OSError as error:
@@ -59,28 +60,17 @@ def _chunks(path: Path) -> Iterator[bytes]:
     The first bytes decide, not the suffix: some browsers unpack a download and keep its name. A gzip file
     that ends early yields what it holds and then an empty chunk, so that the caller can say how much that is.
     """
-    with _open(path) as file:
-        head = file.read(CHUNK_BYTES)
-        if not head.startswith(b"\x1f\x8b"):
-            while head:
-                yield head
-                head = file.read(CHUNK_BYTES)
-            return
-        inflate = zlib.decompressobj(wbits=31)
-        while head:
-            try:
-                data = inflate.decompress(head)
-            except zlib.error as error:
-                raise _damaged(path, f"is damaged (gzip: {error})") from None
-            if data:
-                yield data
-            head = inflate.unused_data or file.read(CHUNK_BYTES)
-            if inflate.eof and head.startswith(b"\x1f\x8b"):
-                inflate = zlib.decompressobj(wbits=31)
-            elif inflate.eof and head:
-                raise _damaged(path, "has other bytes after its gzip content")
-        if not inflate.eof:
+    with _open_file(path) as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        content: Any = gzip.GzipFile(fileobj=file) if packed else file
+        try:
+            while chunk := content.read1(CHUNK_BYTES):
+                yield chunk
+        except EOFError:
             yield b""
+        except (zlib.error, gzip.BadGzipFile) as error:
+            raise _damaged(path, f"is damaged (gzip: {error})") from None
 
 
 def read_idx(path: Path, n_dims: int) -> NDArray[np.uint8]:
@@ -210,7 +200,7 @@ def _cifar10(paths: Sequence[Path], read: Callable[[Path], tuple[Values, Values]
 
 
 def _binary_batch(path: Path) -> tuple[Values, Values]:
-    with _open(path) as file:
+    with _open_file(path) as file:
         raw = file.read()
     n_expected = CIFAR10_BATCH * CIFAR10_RECORD_BYTES
     if not raw:
@@ -233,7 +223,7 @@ def _latin1(text: str, encoding: str | bytes) -> bytes:
     return text.encode("latin-1")
 
 
-class _BatchUnpickler(pickle.Unpickler):
+class ArrayUnpickler(pickle.Unpickler):
     """Rebuild arrays and plain containers, refuse all else: a pickle can name any function to call."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -251,11 +241,11 @@ class _BatchUnpickler(pickle.Unpickler):
 
 
 def _python_batch(path: Path) -> tuple[Values, Values]:
-    with _open(path) as file:
+    with _open_file(path) as file:
         if path.stat().st_size == 0:
             raise _damaged(path, "is empty (0 bytes)")
         try:
-            batch = _BatchUnpickler(file, encoding="bytes").load()
+            batch = ArrayUnpickler(file, encoding="bytes").load()
         except Exception as error:  # damaged bytes raise nearly anything, MemoryError included
             reason = " ".join(str(error).split()) or type(error).__name__
             raise _damaged(
@@ -290,7 +280,7 @@ def read_digits(path: Path | None) -> tuple[NDArray[np.uint8], Labels]:
 
     Parameters
     ----------
-    path : the table, 64 pixels and the label a line; None, or a table of another shape, asks scikit-learn.
+    path : the table, 64 pixels and the label per line; None, or a table of another shape, asks scikit-learn.
 
     Raises
     ------

@@ -126,10 +126,10 @@ class Recording:
     x : numbers [n, n_channels]; kept as float32
     y : whole numbers [n], 0 .. n_classes - 1, -1 where no label is known; None: no labels at all
     t : seconds [n], never falling inside a segment; None: the sample number over `rate_hz`, NaN without a rate
-    rate_hz : samples a second
+    rate_hz : samples per second
     segment : whole numbers [n], recording or subject of each sample; None: one recording
-    class_names : one name a class; default the numbers of the classes
-    channels : one name a channel; default "channel 1", "channel 2", ...
+    class_names : one name per class; default the numbers of the classes
+    channels : one name per channel; default "channel 1", "channel 2", ...
     drift_points : rows of `x` at which the source is known to change; "segment": the first row of each segment
         but the first
     name, source : what reports call it, and where the values come from
@@ -174,7 +174,7 @@ class Recording:
         self.class_names = self._checked_classes(labels, class_names)
         self.channels = tuple(channels) if channels else tuple(f"channel {i + 1}" for i in range(n_channels))
         if len(self.channels) != n_channels:
-            raise self._error(f"has {n_channels} channels and {len(self.channels)} names", "give one name a channel")
+            raise self._error(f"has {n_channels} channels and {len(self.channels)} names", "give one name per channel")
         times = None if t is None else self._checked_times(t, n)
         usable, times = Screen(self.rejects)(values, times, segments)
         if not usable.any():
@@ -195,7 +195,7 @@ class Recording:
 
     def _checked_rate(self, rate_hz: float | None) -> float | None:
         if rate_hz is not None and not (np.isfinite(rate_hz) and rate_hz > 0):
-            raise self._error(f"rate_hz is {rate_hz}", "give samples a second, above 0")
+            raise self._error(f"rate_hz is {rate_hz}", "give samples per second, above 0")
         return None if rate_hz is None else float(rate_hz)
 
     def _checked_values(self, x: ArrayLike) -> NDArray[np.float32]:

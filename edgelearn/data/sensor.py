@@ -38,7 +38,7 @@ class DriftingSensor:
     kind : "none" never changes; "abrupt" has new clusters at 1/3 and at 2/3 of the stream; "gradual" moves in
         straight lines from 1/3 to 2/3; "recurring" goes to new clusters and back at every quarter (A B A B)
     n_samples, n_channels, n_classes : the size
-    rate_hz : samples a second
+    rate_hz : samples per second
     mean_run : 1 draws every label by itself; more: labels stay for so many samples on average
     seed : another seed is another sensor
     name : what reports call it
@@ -73,7 +73,7 @@ class DriftingSensor:
             if value < least:
                 raise UserError(f"{label} {value} is out of range; give {least} or more")
         if not 0 < rate_hz < float("inf"):
-            raise UserError(f"rate_hz {rate_hz} is out of range; give samples a second, above 0")
+            raise UserError(f"rate_hz {rate_hz} is out of range; give samples per second, above 0")
         self.kind, self.n_samples, self.seed = kind, n_samples, seed
         self._rate_hz = float(rate_hz)
         self.rate_hz: float | None = self._rate_hz

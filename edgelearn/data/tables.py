@@ -189,14 +189,14 @@ def _load_npz(path: Path, test_fraction: float) -> tuple[Parts, tuple[str, ...]]
 def _npz_part(
     path: Path, arrays: dict[str, NDArray[Any]], x_key: str, y_key: str
 ) -> tuple[Values, list[Any], tuple[int, ...]]:
-    """Give float32 [n_samples, n_features], one label a sample, and the shape of one sample."""
+    """Give float32 [n_samples, n_features], one label per sample, and the shape of one sample."""
     x, y = arrays[x_key], arrays[y_key]
     if x.ndim < 2 or x.dtype.kind not in "buif":
         raise UserError(f"{path}: {x_key} is {x.dtype} {list(x.shape)}; give numbers [n_samples, n_features]")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1 or y.dtype.kind not in "buifU":
-        raise UserError(f"{path}: {y_key} is {y.dtype} {list(y.shape)}; give one label a sample [n_samples]")
+        raise UserError(f"{path}: {y_key} is {y.dtype} {list(y.shape)}; give one label per sample [n_samples]")
     if len(x) != len(y):
         raise UserError(f"{path}: {x_key} has {len(x)} samples and {y_key} {len(y)} labels; give as many")
     shape = tuple(int(n) for n in x.shape[1:])

@@ -34,13 +34,13 @@ def header(path: Path) -> Path:
 def cut_beats(
     signal: NDArray[Any], sample: NDArray[Any], symbol: NDArray[Any], rate_hz: float, rejects: Rejects, where: str
 ) -> Arrays:
-    """Cut one window a beat, from 178 ms before its annotation to 356 ms after it, averaged to 48 values.
+    """Cut one window per beat, from 178 ms before its annotation to 356 ms after it, averaged to 48 values.
 
     Parameters
     ----------
     signal : float64 [n], one lead
     sample, symbol : place and code of each annotation; those that are no beats are left out
-    rate_hz : samples a second, at least 90
+    rate_hz : samples per second, at least 90
     rejects : where beats are counted whose window leaves the record
     where : name of the record, for `rejects`
 
@@ -49,7 +49,9 @@ def cut_beats(
     X float32 [n_beats, 48], y text [n_beats], t float64 [n_beats] seconds of the annotations
     """
     if rate_hz * (BEFORE_S + AFTER_S) < N_VALUES:
-        raise UserError(f"{where} has {rate_hz:g} samples a second; give at least {N_VALUES / (BEFORE_S + AFTER_S):g}")
+        raise UserError(
+            f"{where} has {rate_hz:g} samples per second; give at least {N_VALUES / (BEFORE_S + AFTER_S):g}"
+        )
     edges = np.rint(np.linspace(-BEFORE_S, AFTER_S, N_VALUES + 1) * rate_hz).astype(np.int64)
     beat = np.array([code in BEATS for code in symbol], bool)
     sample, symbol = np.asarray(sample, np.int64)[beat], np.asarray(symbol)[beat]

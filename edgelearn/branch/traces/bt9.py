@@ -139,7 +139,7 @@ class Bt9(Reader):
         return number
 
     def _read_path(self, graph: Graph, number: int, text: bytes) -> np.ndarray:
-        """Read numbers of edges, one a line; `number` is that of the first line."""
+        """Read numbers of edges, one per line; `number` is that of the first line."""
         if not text:
             return np.empty(0, np.int64)
         columns = Columns(text, 1) if text.endswith(b"\n") else None

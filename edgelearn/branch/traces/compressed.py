@@ -88,6 +88,6 @@ def whole_lines(path: Path, file: IO[bytes], number: int = 1) -> Iterator[tuple[
             yield number, part[:cut]
             number += part.count(b"\n", 0, cut)
         if len(rest) > LONGEST_LINE:
-            raise UserError(f"{path} line {number} is longer than {LONGEST_LINE} bytes; give one branch a line")
+            raise UserError(f"{path} line {number} is longer than {LONGEST_LINE} bytes; give one branch per line")
     if rest:
         yield number, rest + b"\n"

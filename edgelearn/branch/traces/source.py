@@ -84,13 +84,13 @@ class TraceSource:
             n += len(chunk.pc)
             if n < size:
                 continue
-            pc, taken = _joined(kept)
+            pc, taken = concat(kept)
             for start in range(0, n - size + 1, size):
                 yield pc[start : start + size], taken[start : start + size]
             kept = [Chunk(pc[n - n % size :], taken[n - n % size :])]
             n %= size
         if n:
-            yield _joined(kept)
+            yield concat(kept)
 
     def instructions_of(self, n: int) -> tuple[float | None, bool]:
         """Return the instructions up to branch n, the last one that was read, and whether they are scaled.
@@ -157,7 +157,7 @@ def _form_of(name: str) -> type[Reader]:
     return Cbp2025 if name.startswith("C25") else CourseText
 
 
-def _joined(chunks: list[Chunk]) -> tuple[np.ndarray, np.ndarray]:
+def concat(chunks: list[Chunk]) -> tuple[np.ndarray, np.ndarray]:
     if len(chunks) == 1:
         return chunks[0].pc, chunks[0].taken
     return np.concatenate([chunk.pc for chunk in chunks]), np.concatenate([chunk.taken for chunk in chunks])

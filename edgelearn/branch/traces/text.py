@@ -1,4 +1,4 @@
-"""Traces as text: a branch a line, as the CSE240A course at UCSD writes them, or as a table with a header."""
+"""Traces as text: one branch per line, as the CSE240A course at UCSD writes them, or as a table with a header."""
 
 from __future__ import annotations
 

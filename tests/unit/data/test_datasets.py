@@ -328,7 +328,7 @@ def test_idx_faults(tmp_path: Path) -> None:
     packed = gzip.compress(small_raw)
     expect(packed[:-8], "lacks the checksum at its end; download it again")
     expect(packed[:-8] + b"\0\0\0\0" + packed[-4:], "is damaged (gzip: ")
-    expect(packed + b"tail", "has other bytes after its gzip content; download it again")
+    expect(packed + b"tail", "is damaged (gzip: Not a gzipped file")
     expect(packed[:100], " of 216 bytes; download it again")
     path.unlink()
     with fails("cannot be read (No such file or directory); check the path and its permissions"):
@@ -1039,7 +1039,7 @@ OWN = {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y}
         ({"x": X[:5], "y": Y}, "own.npz: x has 5 samples and y 6 labels; give as many"),
         ({"x": X[0], "y": Y}, "own.npz: x is float64 [2]; give numbers [n_samples, n_features]"),
         ({"x": X.astype(complex), "y": Y}, "own.npz: x is complex128 [6, 2]; give numbers"),
-        ({"x": X, "y": np.eye(6)}, "own.npz: y is float64 [6, 6]; give one label a sample [n_samples]"),
+        ({"x": X, "y": np.eye(6)}, "own.npz: y is float64 [6, 6]; give one label per sample [n_samples]"),
         ({"x": X[:0], "y": Y[:0]}, "own.npz: x has no rows or no columns; give [n_samples, n_features]"),
         (
             {"a": X, "b": Y},

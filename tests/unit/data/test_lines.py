@@ -363,7 +363,7 @@ def test_the_end_of_the_last_line() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "test lines: the file is empty; give one sample a line"),
+        ("", "test lines: the file is empty; give one sample per line"),
         ("\n# nothing\n", "test lines: no line can be used (only blank lines, comments or a header)"),
         ("a,b,label\n", "test lines: no line can be used (only blank lines, comments or a header)"),
         (

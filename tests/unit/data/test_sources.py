@@ -163,7 +163,7 @@ def test_drift_points_are_counted_in_usable_samples():
         ({"x": [[1.0]], "y": [2], "class_names": ("a", "b")}, "give 0 to 1, or -1 for no label"),
         ({"x": [[1.0]], "t": ["now"]}, "t is <U3"),
         ({"x": [[1.0]], "segment": [[1]]}, "segment is int64"),
-        ({"x": [[1.0]], "rate_hz": 0}, "rate_hz is 0; give samples a second"),
+        ({"x": [[1.0]], "rate_hz": 0}, "rate_hz is 0; give samples per second"),
         ({"x": [[1.0]], "channels": ("a", "b")}, "has 1 channels and 2 names"),
         ({"x": [[1.0], [2.0]], "drift_points": [1, 1]}, r"drift points \[1, 1\] are not allowed"),
         ({"x": [[1.0]], "drift_points": [4]}, r"drift points \[4\] are not allowed"),
@@ -698,7 +698,7 @@ def test_beats_are_windows_averaged_to_48_values():
 def test_beats_at_another_rate_have_as_many_values():
     arrays = cut_beats(np.ones(5000), np.array([2000]), np.array(["N"]), 1000.0, Rejects(), "r")
     assert arrays["X"].tolist() == [[1.0] * 48]
-    with fails("r has 50 samples a second; give at least 90"):
+    with fails("r has 50 samples per second; give at least 90"):
         cut_beats(np.ones(5000), np.array([2000]), np.array(["N"]), 50.0, Rejects(), "r")
 
 
