@@ -235,7 +235,7 @@ def test_an_empty_input_says_so(tmp_path):
         (("--hidden", "a"), ("hidden 'a' cannot be read",)),
         (("--net", "16-4-4"), ("net '16-4-4' does not fit drift: 8 inputs", "try --net 8-4-4")),
         (("--update-gate", "maybe"), ("update gate 'maybe' is not known",)),
-        (("--sample-rate", "50 m"), ("setting 'sample_rate'", "not a frequency")),
+        (("--sample-rate", "50 m"), ("setting 'sample_rate'", "is not a rate")),
         (("--energy-budget", "5 V"), ("setting 'energy_budget'", "not a power")),
         (("--battery", "AA"), ("'AA' is not a battery",)),
         (("--when-late", "wait"), ("setting 'when_late' = 'wait' is not allowed; give one of drop, skip-update",)),
