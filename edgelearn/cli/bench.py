@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from edgelearn.cli.flags import Flag, command
-
-if TYPE_CHECKING:
-    pass
+from edgelearn.cli.shared import print_json
 
 
 @command(example="edgelearn bench --repeats 3")
@@ -28,8 +26,6 @@ def bench(
         for sizes, input_bits in SETTINGS:
             rows += measure(sizes, input_bits, repeats=repeats, on_progress=status.update)
     if json:
-        import json as json_module
-
-        typer.echo(json_module.dumps([asdict(row) for row in rows], indent=1))
+        print_json([asdict(row) for row in rows])
     else:
         typer.echo("\n".join(as_table(rows)))

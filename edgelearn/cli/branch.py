@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from edgelearn.cli.flags import OUTPUT, Flag, Given, Output, command
-from edgelearn.cli.shared import interruptible, settings_from, with_progress
+from edgelearn.cli.shared import interruptible, print_json, settings_from, with_progress
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -59,9 +58,7 @@ def branch(
 
         plot_sweep(contents, plot)
     if json:
-        import json as json_module
-
-        sys.stdout.write(json_module.dumps(contents if sweep else contents[0], indent=1) + "\n")
+        print_json(contents if sweep else contents[0])
         return
     console = make_console()
     if sweep:

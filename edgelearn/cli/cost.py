@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 from edgelearn.cli.flags import OUTPUT, Details, Flag, Given, Json, Plot, command
+from edgelearn.cli.shared import print_json
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,9 +77,7 @@ def cost(
 
         plot_costs(costs, plot, accuracies)
     if json:
-        import json as json_module
-
-        sys.stdout.write(json_module.dumps(content, indent=1) + "\n")
+        print_json(content)
     elif csv:
         from edgelearn.reports.costs import as_csv
 

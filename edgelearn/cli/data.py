@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from edgelearn.cli.flags import command, group
 from edgelearn.errors import UserError, unknown
-
-if TYPE_CHECKING:
-    pass
 
 
 @command(example="edgelearn data list")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 import typer
 
 from edgelearn.cli.flags import OUTPUT, Config, Details, Flag, Given, Json, command, group
+from edgelearn.cli.shared import print_json
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -88,12 +89,6 @@ def _turned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"": name} | {row[first]: row[name] for row in rows} for name in names]
 
 
-def _print_json(content: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(content, indent=1))
-
-
 @command(
     "RunConfig", only=(*RATES, *NETWORK, *DETAILS), example="edgelearn firmware verify --rule drtp --target cortex-m4"
 )
@@ -128,7 +123,7 @@ def verify(
     if json:
         from dataclasses import asdict
 
-        _print_json([asdict(one) | {"equal": one.equal} for one in verified])
+        print_json([asdict(one) | {"equal": one.equal} for one in verified])
     else:
         spec = source.spec
         word = spec.layers[0].word
@@ -192,7 +187,7 @@ def profile(
             modelled = modelled_instructions(source.spec, found.counters, core)
             content.append(_measured(name, found, modelled, roles(source.spec)))
     if json:
-        _print_json(content)
+        print_json(content)
         return
     head = f"per sample on {core.name}, {_optimisation(optimise)}: instructions, loads and stores, mean of {windows}"
     steps = ("edgelearn firmware size", "edgelearn firmware operate")
@@ -306,7 +301,7 @@ def size(
                 built = (folder, core, *source.first(100), compiler, _optimisation(optimise))
                 rows.append({"rule": name} | measure(Learner(source.spec), *built).as_row())
     if json:
-        _print_json(rows)
+        print_json(rows)
         return
     _print_rows(f"bytes on {core.name}, {_optimisation(optimise)}", _turned(rows), "edgelearn firmware emit DIR")
 
@@ -327,7 +322,7 @@ def budget(
     limits = _read("ram", ram, size_bytes), _read("flash", flash, size_bytes)
     rows = [{"rule": name} | fits(_samples(given, config, name), *limits).as_row() for name in _rules(rule)]
     if json:
-        _print_json(rows)
+        print_json(rows)
         return
     head = (
         f"{limits[0]:,} bytes of RAM, {STACK_ALLOWANCE} of them for the stack, and {limits[1]:,} of flash, "
@@ -414,7 +409,7 @@ def operate(
     content = counts | {"utilisation": round(done.utilisation, 6)}
     if json:
         instructions = {"predict": board.predict, "learn": board.learn, "save": board.save}
-        _print_json({"instructions": instructions} | content)
+        print_json({"instructions": instructions} | content)
         return
     head = (
         f"{source.spec.rule.name} on {core.name} at {clock}, {cycles_per_instruction} cycles per instruction: "

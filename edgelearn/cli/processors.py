@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from edgelearn.cli.flags import Flag, command, group
-
-if TYPE_CHECKING:
-    pass
 
 
 @command(example="edgelearn processors list")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from edgelearn.cli.flags import Flag, command
-from edgelearn.cli.shared import usable_processors
+from edgelearn.cli.shared import print_json, usable_processors
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def reproduce(
         if quick or any(flag is not None for flag in (cost, seed, jobs, out)):
             raise UserError("the list runs nothing; give edgelearn reproduce list with --json or --markdown, or alone")
         if json:
-            typer.echo(json_module.dumps(catalog.as_rows(), indent=1))
+            print_json(catalog.as_rows())
         elif markdown:
             typer.echo(catalog.as_markdown(), nl=False)
         else:

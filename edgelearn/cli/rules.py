@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import typer
-
 from edgelearn.cli.flags import Json, command
-
-if TYPE_CHECKING:
-    pass
+from edgelearn.cli.shared import print_json
 
 
 @command(example="edgelearn rules")
@@ -34,9 +28,7 @@ def rules(json: Json = False) -> None:
         for rule in RULES.values()
     ]
     if json:
-        import json as json_module
-
-        typer.echo(json_module.dumps(rows, indent=1))
+        print_json(rows)
     else:
         from edgelearn.reports.console import make_console, print_table
 

@@ -98,6 +98,12 @@ def _speed(marks: list[tuple[float, int]]) -> float | None:
     return (marks[1][1] - marks[0][1]) / (marks[1][0] - marks[0][0]) or None
 
 
+def print_json(content: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(content, indent=1))
+
+
 def usable_processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

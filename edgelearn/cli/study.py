@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from edgelearn.cli.flags import Details, Flag, Json, command, group
+from edgelearn.cli.shared import print_json
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def show(
     if json:
         measures = [name for name in measures_of(source.frame) if source.frame[name].dtype != object]
         enough = smallest_bits(contents.groups, within, asked) if BITS in contents.axes else []
-        _print_json(
+        print_json(
             {
                 "question": source.question,
                 "kind": source.kind,
@@ -130,7 +130,7 @@ def compare_settings(
     column = _column_of(source, column, measures_of(source.frame))
     differences = paired(groups, chosen, column, baseline)
     if json:
-        _print_json(
+        print_json(
             {
                 "by": chosen,
                 "column": column,
@@ -201,7 +201,7 @@ def fronts(
         goals = _goals(source, columns, name)
         found.append((name, goals, pareto(groups, goals)))
     if json:
-        _print_json([_front_as_dict(name, front, groups) for name, _, front in found])
+        print_json([_front_as_dict(name, front, groups) for name, _, front in found])
         return
     from edgelearn.reports.console import make_console, say
 
@@ -252,7 +252,7 @@ def compare(
 
     comparison = compare_runs(runs)
     if json:
-        _print_json(comparison.as_dict())
+        print_json(comparison.as_dict())
         return
     from edgelearn.reports.console import make_console, next_steps, print_table, say
 
@@ -456,12 +456,6 @@ def _change(name: str, first: Any, second: Any) -> str:
     if name.endswith("_percent"):
         return f"{second - first:+.2f} points"
     return f"{100 * (second - first) / abs(first):+.2f} %" if first else ""
-
-
-def _print_json(content: Any) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(content, indent=1) + "\n")
 
 
 commands = group(

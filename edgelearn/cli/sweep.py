@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from edgelearn.cli.flags import Flag, Given, command
-from edgelearn.cli.shared import usable_processors
+from edgelearn.cli.shared import print_json, usable_processors
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -94,10 +94,8 @@ def sweep(
         print(f"edgelearn: interrupted; what has ended is kept; continue with: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
     if json:
-        import json as json_module
-
         content = {key: value for key, value in vars(outcome).items() if key != "seconds"}
-        typer.echo(json_module.dumps(content | {"folder": str(folder)}, indent=1))
+        print_json(content | {"folder": str(folder)})
     else:
         _print(outcome, plan)
     if outcome.failed:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
 from edgelearn.cli.flags import OUTPUT, Config, Details, Flag, Given, Json, command
 from edgelearn.cli.shared import with_given, with_progress
 from edgelearn.errors import UserError, unknown
-
-if TYPE_CHECKING:
-    pass
 
 
 @command("RunConfig", "SpikingConfig", without=("processor",), example="edgelearn validate --rule drtp --bits 8")

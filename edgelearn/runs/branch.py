@@ -125,10 +125,7 @@ class BranchWork:
         left_out: Mapping[str, str] | None = None,
     ) -> None:
         names, self._notes = predictor_names(config)
-        try:
-            self.budget = size_bytes(config.budget)
-        except ValueError as error:
-            raise UserError(f"setting 'budget': {error}") from None
+        self.budget = size_bytes(config.budget)
         if predictors is None:
             predictors = {name: make_predictor(name, self.budget, config.delay) for name in names}
         self.config, self.predictors, self.left_out = config, predictors, dict(left_out or {})

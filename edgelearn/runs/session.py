@@ -411,15 +411,8 @@ def _timing(config: StreamConfig, source: Source) -> Timing:
 
     def read(key: str, dimension: str) -> float | None:
         text = getattr(config, key)
-        try:
-            return None if text is None else quantity(text, dimension)
-        except ValueError as error:
-            raise UserError(f"setting '{key}': {error}") from None
+        return None if text is None else quantity(text, dimension)
 
-    try:
-        joules = battery_joules(config.battery)
-    except ValueError as error:
-        raise UserError(f"setting 'battery': {error}") from None
     own_rate, deadline_ns = read("sample_rate", "rate"), read("deadline", "time")
     rate, budget = own_rate or source.rate_hz, read("energy_budget", "power")
     clock = rate is not None or source.has_clock
@@ -429,7 +422,7 @@ def _timing(config: StreamConfig, source: Source) -> Timing:
     for key in ("energy_budget", "deadline"):
         if getattr(config, key) is not None and not clock:
             raise UserError(f"setting '{key}' needs time, and {source.name} has none; give --sample-rate")
-    return Timing(rate, clock, deadline, budget, joules)
+    return Timing(rate, clock, deadline, budget, battery_joules(config.battery))
 
 
 def _energy_unit_pj(spec: NetworkSpec, found: UnitCosts) -> float:

@@ -117,10 +117,7 @@ def _events(config: SpikingConfig) -> SpikingData:
     if config.code not in (None, "events"):
         raise UserError(f"code is {config.code}, but '{config.data}' are events already; leave code out")
     events = open_events(config.data, test_fraction=config.test_fraction, limit=config.limit)
-    try:
-        step_us = quantity(config.step_time or STEP_TIME, "time") / 1e3
-    except ValueError as error:
-        raise UserError(f"setting 'step_time': {error}") from None
+    step_us = quantity(config.step_time or STEP_TIME, "time") / 1e3
     shown = _presentation(config, "events", EVENT_STEPS)
     n, late = len(events.labels), float((events.t >= shown.steps * step_us).mean()) if len(events.t) else 0.0
     notes = (f"{100 * late:.2g} % of the events come after the {shown.steps} steps that are shown",) if late else ()
