@@ -133,7 +133,7 @@ def test_a_name_is_printed_as_it_is(tmp_path):
     written(tmp_path, 0)
     arguments = ("branch", "--trace", "t.txt", "--predictor", "perceptron:100:40,tage+mdfa")
     names = [row["name"] for row in json.loads(edgelearn(*arguments, "--json", cwd=tmp_path).stdout)["predictors"]]
-    printed = edgelearn(*arguments, cwd=tmp_path).stdout
+    printed = edgelearn(*arguments, "--details", cwd=tmp_path).stdout
     assert names == ["perceptron:100:40", "tage:13:11:10:300+mdfa:19:45:4"]
     assert all(f"\n{name} " in printed for name in names)
     assert "is a lower bound" in printed  # without tag comparison and choice, figures of TAGE are no latencies
