@@ -23,7 +23,7 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design as rate_network
 from edgelearn.spiking.learner import SpikingLearner
 from edgelearn.spiking.network import design, label_times
-from edgelearn.spiking.training import Presentation, ValueSamples, predict, train
+from edgelearn.spiking.training import Presentation, ValueSamples, predict, training_blocks
 
 RESULTS = Path(__file__).parent / "results" / "spiking_digits.json"
 EPOCHS, SEEDS = 10, 5
@@ -43,7 +43,8 @@ def spiking(rule: str, hidden: int, seed: int) -> dict[str, Any]:
     x, labels, test_x, test_labels = digits()
     shown = Presentation(period=label_times(rule, "rate", 32)[1])
     learner = SpikingLearner(design((64, hidden, 10), rule, seed=seed))
-    train(learner, ValueSamples(x, labels), shown, EPOCHS, seed)
+    for raster in training_blocks(ValueSamples(x, labels), shown, EPOCHS, seed):
+        learner.advance(raster)
     names = ("spikes", "synaptic_operations", "synaptic_updates", "neuron_updates")
     counts = {name: learner.counted(name) / (EPOCHS * len(x)) for name in names}
     predicted = predict(learner, ValueSamples(test_x, test_labels), shown)

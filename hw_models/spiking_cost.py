@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from edgelearn.errors import UserError
-from hw_models.compare.bands import band_as_dict, rounded
+from edgelearn.units import six_digits
+from hw_models.compare.bands import band_as_dict
 from hw_models.cost import Cost
 from hw_models.microcontroller import price_on_core
 from hw_models.processor import Core, find_processor, names
@@ -83,11 +84,11 @@ def spiking_as_dict(
         operations = float(counts["synaptic_operations"].sum()) / samples
         content[name] = {
             "samples": samples,
-            "synaptic_operations": rounded(operations),
+            "synaptic_operations": six_digits(operations),
             "energy_pj": _band(cost, 1.0),
-            "energy_pj_by_role": {role: rounded(value) for role, value in cost.by_role("energy_pj").items()},
+            "energy_pj_by_role": {role: six_digits(value) for role, value in cost.by_role("energy_pj").items()},
             "energy_pj_per_synaptic_operation": _band(cost, operations) if operations else None,
-            "latency_us": rounded(cost.latency_s * 1e6),
+            "latency_us": six_digits(cost.latency_s * 1e6),
             "memory_bits": {role: bits for role, bits in held[name].items() if bits},
         }
     return content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,9 @@ class Specification(Protocol):
 
     @property
     def storage_bits(self) -> int: ...
+
+
+Sized = TypeVar("Sized", bound=Specification)
 
 
 class Predictor(Protocol):
@@ -169,6 +172,15 @@ def check_lengths(lengths: Iterable[int], lowest: int) -> None:
 def too_small(n_bytes: int, name: str, smallest_bits: int) -> DoesNotFit:
     """Return the error for a budget that not even the smallest predictor fits."""
     return DoesNotFit(f"budget {n_bytes} bytes is too small for {name}; give at least {-(-smallest_bits // 8)} bytes")
+
+
+def largest_within(n_bytes: int, name: str, specs: Iterable[Sized]) -> Sized:
+    """Return the last of rising specifications whose tables fit a budget; raises DoesNotFit."""
+    known = list(specs)
+    fits = [spec for spec in known if spec.table_bits <= 8 * n_bytes]
+    if not fits:
+        raise too_small(n_bytes, name, known[0].table_bits)
+    return fits[-1]
 
 
 def delayed(delay: int) -> str:

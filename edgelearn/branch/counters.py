@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.base import MOST_DELAY, BasePredictor, check, delayed, too_small
+from edgelearn.branch.base import MOST_DELAY, BasePredictor, check, delayed, largest_within
 from edgelearn.branch.datapath import Datapath, Memory
 from edgelearn.branch.kernels.counters import run_gshare, run_tournament
 
@@ -47,8 +47,7 @@ class GshareSpec:
     @classmethod
     def for_budget(cls, n_bytes: int, delay: int = 0) -> Self:
         """Return the largest table that fits, with a history as long as the index; raises UserError."""
-        bits = _largest_index(n_bytes, "gshare")
-        return cls(bits, bits, delay=delay)
+        return largest_within(n_bytes, "gshare", (cls(bits, bits, delay=delay) for bits in range(1, MOST_BITS + 1)))
 
     @property
     def name(self) -> str:
@@ -94,7 +93,7 @@ class BimodalSpec:
     @classmethod
     def for_budget(cls, n_bytes: int, delay: int = 0) -> Self:
         """Return the largest table that fits; raises UserError."""
-        return cls(_largest_index(n_bytes, "bimodal"), delay=delay)
+        return largest_within(n_bytes, "bimodal", (cls(bits, delay=delay) for bits in range(1, MOST_BITS + 1)))
 
     @property
     def name(self) -> str:
@@ -174,10 +173,7 @@ class TournamentSpec:
     @classmethod
     def for_budget(cls, n_bytes: int) -> Self:
         """Return the largest that fits of (g, g - 2, g - 2) up to g = 13, (g, g - 3, g - 2) above; raises UserError."""
-        fits = [spec for spec in map(cls._scaled, range(4, 25)) if spec.table_bits <= 8 * n_bytes]
-        if not fits:
-            raise too_small(n_bytes, "tournament", cls._scaled(4).table_bits)
-        return fits[-1]
+        return largest_within(n_bytes, "tournament", map(cls._scaled, range(4, 25)))
 
     @classmethod
     def _scaled(cls, g: int) -> Self:
@@ -225,10 +221,3 @@ class Tournament(BasePredictor):
             Memory(1 << spec.local_bits, 2, stage=1, written=1),
         )
         return Datapath(self.name, tables, (), self.per_branch("trained"), 3, 2)
-
-
-def _largest_index(n_bytes: int, name: str) -> int:
-    fits = [bits for bits in range(1, MOST_BITS + 1) if 2 << bits <= 8 * n_bytes]
-    if not fits:
-        raise too_small(n_bytes, name, 4)
-    return fits[-1]

@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.base import BasePredictor, check, check_lengths, too_small
+from edgelearn.branch.base import BasePredictor, check, check_lengths, largest_within
 from edgelearn.branch.datapath import Datapath, Memory, Sums
 from edgelearn.branch.kernels import layered as kernel
 from edgelearn.branch.kernels.history import new_history
@@ -68,10 +68,9 @@ class LayeredSpec:
     def for_budget(cls, n_bytes: int) -> Self:
         """Return the largest tables that leave room for 16 rows, and as many rows as fit; raises UserError."""
         units = len(LENGTHS)
-        fits = [bits for bits in range(1, 25) if units * ((1 << bits) + SMALLEST_ROWS) <= n_bytes]
-        if not fits:
-            raise too_small(n_bytes, f"{units} tables and their output weights", 8 * units * (2 + SMALLEST_ROWS))
-        return cls(fits[-1], n_bytes // units - (1 << fits[-1]))
+        name = f"{units} tables and their output weights"
+        bits = largest_within(n_bytes, name, (cls(bits, SMALLEST_ROWS) for bits in range(1, 25))).index_bits
+        return cls(bits, n_bytes // units - (1 << bits))
 
     @property
     def name(self) -> str:

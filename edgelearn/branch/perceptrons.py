@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.base import MOST_DELAY, BasePredictor, check, check_lengths, delayed, too_small
+from edgelearn.branch.base import MOST_DELAY, BasePredictor, check, check_lengths, delayed, largest_within, too_small
 from edgelearn.branch.datapath import Datapath, Memory, Sums
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.branch.kernels.perceptrons import DRIFT, THETA, run_hashed, run_perceptron
@@ -148,10 +148,8 @@ class HashedSpec:
     @classmethod
     def for_budget(cls, n_bytes: int, lengths: tuple[int, ...] = LENGTHS["8x128"], delay: int = 0) -> Self:
         """Return the largest tables that fit; raises UserError."""
-        fits = [bits for bits in range(1, 25) if len(lengths) << bits <= n_bytes]
-        if not fits:
-            raise too_small(n_bytes, f"{len(lengths)} hashed tables", 16 * len(lengths))
-        return cls(fits[-1], lengths, delay)
+        name = f"{len(lengths)} hashed tables"
+        return largest_within(n_bytes, name, (cls(bits, lengths, delay) for bits in range(1, 25)))
 
     @property
     def name(self) -> str:

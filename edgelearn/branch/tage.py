@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.base import BasePredictor, check, check_lengths, too_small
+from edgelearn.branch.base import BasePredictor, check, check_lengths, largest_within
 from edgelearn.branch.datapath import Datapath, Memory
 from edgelearn.branch.kernels import tage as kernel
 from edgelearn.branch.kernels.history import new_history
@@ -64,10 +64,7 @@ class TageSpec:
         ------
         UserError : "budget ... is too small ..."
         """
-        fits = [spec for t in range(4, 21) if (spec := cls._scaled(t, lengths)).table_bits <= 8 * n_bytes]
-        if not fits:
-            raise too_small(n_bytes, "tage", cls._scaled(4, lengths).table_bits)
-        return fits[-1]
+        return largest_within(n_bytes, "tage", (cls._scaled(t, lengths) for t in range(4, 21)))
 
     @classmethod
     def _scaled(cls, t: int, lengths: tuple[int, ...] | None) -> Self:

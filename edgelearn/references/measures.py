@@ -1,4 +1,4 @@
-"""Angles, alignment and norms of gradients, signals and weight matrices of networks that learn.
+"""Angles and alignment of gradients, signals and weight matrices of networks that learn.
 
 Three angles go by the same name in the literature; a result says which one it reports:
 
@@ -16,7 +16,7 @@ Three angles go by the same name in the literature; a result says which one it r
 Angles are in degrees, 0 to 180. A vector of zeros, or with an element that is not finite, has no direction: its angle
 and cosine are nan, and means leave nan out. A mean of nothing but nan is nan. Everything is computed in float64,
 whatever the type of the input, and vectors are divided by their largest element first, so that gradients as small as
-1e-200 keep their angles and norms.
+1e-200 keep their angles.
 
 W_k is of shape (n_k, n_(k-1)); its feedback B_k that of W_k^T, (n_(k-1), n_k). Where the shapes below begin with ...,
 axes in front count repeats.
@@ -137,18 +137,6 @@ def trace_alignment(weights: ArrayLike, feedback: ArrayLike) -> Floats:
     """
     w_t, b = _transposed(weights, feedback)
     return np.asarray((w_t * b).sum(axis=(-2, -1)), np.float64)
-
-
-def norm(a: ArrayLike) -> float:
-    """Return the Euclidean norm of an array, flattened, in its own unit, without overflow or underflow.
-
-    Parameters
-    ----------
-    a : any shape; an empty array has norm 0
-    """
-    flat = np.asarray(a, np.float64).ravel()
-    top = float(np.abs(flat).max(initial=0.0))
-    return top * float(np.linalg.norm(flat / top)) if 0 < top < math.inf else top
 
 
 def mean_defined(values: ArrayLike) -> float:

@@ -143,19 +143,6 @@ def training_blocks(
         yield from blocks(samples, order, shown, [seed, epoch], True, done[1] if epoch == done[0] else 0)
 
 
-def train(
-    learner: SpikingLearner,
-    samples: Samples,
-    shown: Presentation,
-    epochs: int,
-    seed: int,
-    done: tuple[int, int] = (0, 0),
-) -> None:
-    """Learn all samples, epoch by epoch; see `training_blocks`."""
-    for raster in training_blocks(samples, shown, epochs, seed, done):
-        learner.advance(raster)
-
-
 def predict(learner: SpikingLearner, samples: Samples, shown: Presentation) -> np.ndarray:
     """Return the classes of samples, shown without labels: int64[n]. All networks see the same spikes."""
     classes = []

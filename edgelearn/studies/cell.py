@@ -15,7 +15,8 @@ from edgelearn.config import Settings, validated
 from edgelearn.errors import UserError
 from edgelearn.runs.kind import drive
 from edgelearn.runs.registry import find_kind, studied_kind
-from hw_models.compare.bands import at_sample, band_as_dict, rounded
+from edgelearn.units import six_digits
+from hw_models.compare.bands import at_sample, band_as_dict
 from hw_models.processor import find_processor
 
 DONE, FAILED = "done", "failed"
@@ -187,14 +188,14 @@ def prices_of(record: Record, processor: str) -> dict[str, float | None]:
         return {}
     prices: dict[str, float | None] = {}
     if inference is not None and "energy_pj" in inference.prices:
-        prices["inference_energy_pj"] = rounded(inference.energy_per_sample_pj)
+        prices["inference_energy_pj"] = six_digits(inference.energy_per_sample_pj)
     if training is not None:
         if "energy_pj" in training.prices:
             band = band_as_dict(training, partial(at_sample, training, "energy_pj"))
             prices |= {"energy_pj": band["nominal"], "energy_low_pj": band["low"], "energy_high_pj": band["high"]}
-        prices["latency_us"] = rounded(training.latency_s * 1e6)
+        prices["latency_us"] = six_digits(training.latency_s * 1e6)
         prices |= {
-            figure: rounded(training.per_sample(figure))
+            figure: six_digits(training.per_sample(figure))
             for figure in ("cycles", "area_um2", "memory_bits")
             if figure in training.prices
         }

@@ -89,12 +89,8 @@ def profile(
     levels : int[n, n_in]; labels : int[n]; n >= warm_up + windows
     """
     spec = learner.spec
-    machine = Machine(compile_image(learner, folder, target, compiler=compiler, optimisation=optimisation))
-    machine.call("replay_init")
-    at, labels_at, predictions_at = machine.place(
-        *as_words(spec, levels[:warm_up], labels[:warm_up]), bytes(2 * warm_up)
-    )
-    machine.call("replay", at, labels_at, predictions_at, warm_up)
+    machine = _started(learner, folder, target, compiler, optimisation)
+    _replay(machine, spec, levels[:warm_up], labels[:warm_up])
     learner.learn(levels[:warm_up], labels[:warm_up])
     before = learner.counters
     predicted, learned, accesses = [], [], Counter[tuple[str, str]]()
@@ -123,6 +119,23 @@ def profile(
         counters,
         machine.stack_used(),
     )
+
+
+def _started(
+    learner: Learner, folder: Path, target: Target, compiler: str, optimisation: str, painted: bool = False
+) -> Machine:
+    """Return an emulated core after the start of a learner's firmware, its stack painted before if asked."""
+    machine = Machine(compile_image(learner, folder, target, compiler=compiler, optimisation=optimisation))
+    if painted:
+        machine.paint_stack()
+    machine.call("replay_init")
+    return machine
+
+
+def _replay(machine: Machine, spec: NetworkSpec, levels: np.ndarray, labels: np.ndarray) -> None:
+    """Learn samples on the emulated core."""
+    n = len(levels)
+    machine.call("replay", *machine.place(*as_words(spec, levels, labels), bytes(2 * n)), n)
 
 
 def modelled_instructions(spec: NetworkSpec, counters: Counters, target: Target) -> float:
@@ -193,12 +206,8 @@ def size(
         name.removeprefix("el_"): _code_bytes(path, constants=name == "el_checkpoint")
         for name, path in compile_objects(learner, folder, target, compiler, optimisation).items()
     }
-    image = compile_image(learner, folder, target, compiler=compiler, optimisation=optimisation)
-    machine = Machine(image)
-    machine.paint_stack()
-    machine.call("replay_init")
-    at, labels_at, predictions_at = machine.place(*as_words(spec, levels, labels), bytes(2 * len(levels)))
-    machine.call("replay", at, labels_at, predictions_at, len(levels))
+    machine = _started(learner, folder, target, compiler, optimisation, painted=True)
+    _replay(machine, spec, levels, labels)
     constants = by_role(constant_fields(spec))
     sections = machine.program.sections
     slots = 2 * -(-checkpoint_bytes(spec) // 8) * 8  # of the application around the core
@@ -239,8 +248,7 @@ def save_instructions(
     learner: Learner, folder: Path, target: Target, compiler: str = "zig", optimisation: str = "-Os"
 ) -> int:
     """Return the instructions of el_save into a slot of RAM, where another holds a checkpoint already."""
-    machine = Machine(compile_image(learner, folder, target, compiler=compiler, optimisation=optimisation))
-    machine.call("replay_init")
+    machine = _started(learner, folder, target, compiler, optimisation)
     machine.call("replay_save")
     with machine.counting() as counts:
         machine.call("replay_save")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from edgelearn.errors import UserError
+from edgelearn.units import six_digits
 from hw_models.cost import Constant, Cost
 
 MOST_CONSTANTS = 14
@@ -36,12 +37,7 @@ def at_sample(cost: Cost, figure: str, at: Mapping[str, float]) -> float:
 
 def band_as_dict(cost: Cost, figure: Figure) -> dict[str, float]:
     """Return `span` as plain data."""
-    return {name: rounded(value) for name, value in zip(("low", "nominal", "high"), span(cost, figure), strict=True)}
-
-
-def rounded(value: float) -> float:
-    """Return six digits: more than any constant has, few enough to read."""
-    return float(f"{value:.6g}")
+    return {name: six_digits(value) for name, value in zip(("low", "nominal", "high"), span(cost, figure), strict=True)}
 
 
 def _corners(constants: Sequence[Constant]) -> list[tuple[float, ...]]:

@@ -8,7 +8,8 @@ from functools import partial
 from itertools import pairwise, product
 from typing import Any
 
-from hw_models.compare.bands import Swing, at_sample, rounded, tornado
+from edgelearn.units import six_digits
+from hw_models.compare.bands import Swing, at_sample, tornado
 from hw_models.compare.rules import RuleCost
 from hw_models.cost import Constant, Cost
 
@@ -115,10 +116,10 @@ def ranking_as_dict(costs: list[RuleCost]) -> dict[str, Any]:
                 {
                     "cheaper": gap.cheaper,
                     "dearer": gap.dearer,
-                    "percent": rounded(gap.percent),
+                    "percent": six_digits(gap.percent),
                     "decided_by": gap.decided_by and gap.decided_by.constant.name,
-                    "at_low": gap.decided_by and rounded(gap.decided_by.at_low),
-                    "at_high": gap.decided_by and rounded(gap.decided_by.at_high),
+                    "at_low": gap.decided_by and six_digits(gap.decided_by.at_low),
+                    "at_high": gap.decided_by and six_digits(gap.decided_by.at_high),
                 }
                 for gap in gaps(costs, figure)
             ],
@@ -135,8 +136,8 @@ def ranking_as_dict(costs: list[RuleCost]) -> dict[str, Any]:
                 cost.name: [
                     {
                         "constant": swing.constant.name,
-                        "at_low": rounded(swing.at_low),
-                        "at_high": rounded(swing.at_high),
+                        "at_low": six_digits(swing.at_low),
+                        "at_high": six_digits(swing.at_high),
                     }
                     for swing in tornado(cost.training, partial(at_sample, cost.training, figure))
                     if swing.width

@@ -13,7 +13,8 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.storage import buffers
 from edgelearn.rules.rule import Locking
-from hw_models.compare.bands import at_sample, band_as_dict, rounded
+from edgelearn.units import six_digits
+from hw_models.compare.bands import at_sample, band_as_dict
 from hw_models.cost import Cost
 from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS
 from hw_models.engine.schedule import schedule
@@ -186,11 +187,11 @@ def _figures(cost: Cost) -> dict[str, Any]:
     """Low, nominal and high of every figure that the processor prices, for one sample."""
     figures: dict[str, Any] = {}
     for figure in cost.prices:
-        by_role = {role: rounded(value) for role, value in cost.by_role(figure).items()}
+        by_role = {role: six_digits(value) for role, value in cost.by_role(figure).items()}
         figures[figure] = band_as_dict(cost, partial(at_sample, cost, figure)) | {"by_role": by_role}
-    figures["latency_us"] = rounded(cost.latency_s * 1e6)
+    figures["latency_us"] = six_digits(cost.latency_s * 1e6)
     if "energy_pj" in cost.prices:
-        figures["power_uw"] = rounded(cost.power_uw)
+        figures["power_uw"] = six_digits(cost.power_uw)
     return figures
 
 
@@ -198,7 +199,7 @@ def _update_energy_pj(cost: RuleCost) -> float | None:
     """Return what a trained sample takes more than an inference."""
     if "energy_pj" not in cost.training.prices:
         return None
-    return rounded(cost.training.energy_per_sample_pj - cost.inference.energy_per_sample_pj)
+    return six_digits(cost.training.energy_per_sample_pj - cost.inference.energy_per_sample_pj)
 
 
 def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
@@ -229,7 +230,7 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
         "layers": [
             {
                 "layer": lock.layer,
-                "may_update_after_cycles": None if lock.start_cycles is None else rounded(lock.start_cycles),
+                "may_update_after_cycles": None if lock.start_cycles is None else six_digits(lock.start_cycles),
                 "waiting_bits": lock.buffer_bits,
                 "pipeline_depth": lock.depth,
                 "pipeline_bits": lock.pipeline_bits,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -53,16 +52,6 @@ class Operation:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Source:
-    """A source of a table, and how many of its rows come from it."""
-
-    table: str
-    source: str
-    status: str
-    n_rows: int
-
-
 @cache
 def _read(name: str) -> tuple[dict[str, str], ...]:
     with (_FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
@@ -92,12 +81,6 @@ def rows(table_file: str) -> list[dict[str, str]]:
     if name not in table_files():
         raise unknown("table", table_file, table_files())
     return [dict(row) for row in _read(name)]
-
-
-def sources() -> list[Source]:
-    """Return every table with the sources of its rows, by table and source."""
-    counts = Counter((name, row["source"], row["status"]) for name in table_files() for row in _read(name))
-    return [Source(*key, n_rows=n) for key, n in sorted(counts.items())]
 
 
 def number(text: str) -> float | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgelearn.branch.traces.chunk import Chunk, Reader
 from edgelearn.branch.traces.columns import Columns
-from edgelearn.branch.traces.compressed import LONGEST_LINE, open_bytes, readable, shown, whole_lines
+from edgelearn.branch.traces.compressed import LONGEST_LINE, open_bytes, quoted, readable, whole_lines
 from edgelearn.errors import UserError
 
 FIRST_LINE = b"BT9_SPA_TRACE_FORMAT"
@@ -121,7 +121,7 @@ class Bt9(Reader):
                     else "EDGE number from to T|N target target instructions"
                 )
                 raise UserError(
-                    f"{self.path} line {number} '{shown(' '.join(cells))}' cannot be read; write {wanted}"
+                    f"{self.path} line {number} '{quoted(' '.join(cells))}' cannot be read; write {wanted}"
                 ) from None
         missing = {"": NODES, NODES: EDGES, EDGES: PATH}[section]
         raise UserError(f"{self.path} has no section {missing}: it is cut off or not whole; copy it again")
@@ -161,7 +161,7 @@ class Bt9(Reader):
         for line, row in enumerate(text.split(b"\n"), number):
             cell = row.split(b"#", 1)[0].strip()
             if cell and not (cell.isdigit() and len(cell) < 19):
-                given = shown(row.decode("latin-1"))
+                given = quoted(row.decode("latin-1"))
                 raise UserError(f"{self.path} line {line} '{given}' is no edge; give the number of one edge a line")
             if cell:
                 path.append(int(cell))

@@ -17,7 +17,7 @@ from edgelearn.errors import UserError
 SUFFIXES = (".gz", ".bz2", ".xz")
 PART = 1 << 21  # bytes of text taken at a time
 LONGEST_LINE = 1 << 16
-SHOWN = 40  # characters of a line that an error repeats
+QUOTED = 40  # characters of a line that an error repeats
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 
 
@@ -56,15 +56,15 @@ def _damaged(path: Path, error: Exception) -> UserError:
     return UserError(f"{path} is damaged ({' '.join(str(error).split())}); copy it again")
 
 
-def shown(text: str) -> str:
-    """Return what an error repeats of a file: few characters, on one line.
+def quoted(text: str) -> str:
+    """Return the start of a text for an error message, on one line.
 
     Example
     -------
-    >>> shown("  a\\nb\\x00 ")
+    >>> quoted("  a\\nb\\x00 ")
     'a b?'
     """
-    line = " ".join(text.split())[:SHOWN]
+    line = " ".join(text.split())[:QUOTED]
     return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 

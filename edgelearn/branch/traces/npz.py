@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from edgelearn.branch.traces.chunk import Chunk, Reader
-from edgelearn.branch.traces.compressed import open_bytes, readable, shown
+from edgelearn.branch.traces.compressed import open_bytes, quoted, readable
 from edgelearn.errors import UserError
 
 BRANCHES = 1 << 18  # read at a time; whole bytes of packed outcomes
@@ -76,7 +76,7 @@ class Arrays(Reader):
         if missing:
             raise UserError(
                 f"{self.path} has no array {' and '.join(sorted(missing))} "
-                f"(it has {shown(', '.join(sorted(names))) or 'none'}); "
+                f"(it has {quoted(', '.join(sorted(names))) or 'none'}); "
                 "give pc and taken, or pcs, idx, taken and n"
             )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgelearn.branch.traces.chunk import Chunk, Reader
 from edgelearn.branch.traces.columns import Columns
-from edgelearn.branch.traces.compressed import LONGEST_LINE, open_bytes, readable, shown, whole_lines
+from edgelearn.branch.traces.compressed import LONGEST_LINE, open_bytes, quoted, readable, whole_lines
 from edgelearn.data.reader import split_cells, titles_in
 from edgelearn.errors import UserError
 
@@ -60,7 +60,7 @@ class CourseText(Reader):
                     raise ValueError
             except ValueError:
                 raise UserError(
-                    f"{self.path} line {line} '{shown(' '.join(cells))}' is no branch; "
+                    f"{self.path} line {line} '{quoted(' '.join(cells))}' is no branch; "
                     "write 0xPC and 0 or 1, as in 0x40d7f9 1"
                 ) from None
             outcome = taken_or_not(self.path, line, taken)
@@ -88,7 +88,7 @@ class Table(Reader):
                 if names.count(name) != 1:
                     raise UserError(
                         f"{self.path} has {names.count(name) or 'no'} column '{name}' in its first line "
-                        f"'{shown(header)}'; begin with the header pc,taken"
+                        f"'{quoted(header)}'; begin with the header pc,taken"
                     )
             places = names.index("pc"), names.index("taken")
             for number, text in whole_lines(self.path, file, 2):
@@ -115,7 +115,7 @@ class Table(Reader):
                 pc = address(cells[pc_at])
             except ValueError:
                 raise UserError(
-                    f"{self.path} line {line} '{shown(row)}' is no branch; give {n_columns} cells, "
+                    f"{self.path} line {line} '{quoted(row)}' is no branch; give {n_columns} cells, "
                     "with pc a whole number from 0 to 2^64-1, decimal or 0x..."
                 ) from None
             branches.append((pc, taken_or_not(self.path, line, cells[taken_at])))
@@ -135,7 +135,7 @@ def address(cell: str) -> int:
 def taken_or_not(path: Path, line: int, cell: str) -> int:
     """Read an outcome; tell the line where it is neither 0 nor 1."""
     if cell not in ("0", "1"):
-        raise UserError(f"{path} line {line}: taken is '{shown(cell)}'; give 0 (not taken) or 1 (taken)")
+        raise UserError(f"{path} line {line}: taken is '{quoted(cell)}'; give 0 (not taken) or 1 (taken)")
     return int(cell)
 
 

@@ -17,7 +17,6 @@ from hw_models.constants.technology import (
     energy_scale,
     operation,
     rows,
-    sources,
     table_files,
 )
 
@@ -351,10 +350,3 @@ def test_recalled_figures_are_flagged():
     ]
     flagged = [row for name in FIGURES for row in rows(name) if "recalled" in row.get("note", "")]
     assert flagged == recalled
-
-
-def test_sources_cover_every_row():
-    listed = sources()
-    for name in table_files():
-        assert sum(source.n_rows for source in listed if source.table == name) == len(rows(name))
-    assert any(source.source.startswith("Horowitz, ISSCC 2014") for source in listed)

@@ -9,7 +9,15 @@ from edgelearn.errors import UserError
 from edgelearn.spiking.coding import address_events, delta_code, latency_code, rate_code, samples_raster
 from edgelearn.spiking.learner import SpikingLearner
 from edgelearn.spiking.network import design
-from edgelearn.spiking.training import EventSamples, Presentation, SeriesSamples, ValueSamples, blocks, predict, train
+from edgelearn.spiking.training import (
+    EventSamples,
+    Presentation,
+    SeriesSamples,
+    ValueSamples,
+    blocks,
+    predict,
+    training_blocks,
+)
 
 
 def test_rates_follow_values():
@@ -44,6 +52,11 @@ def test_labels_come_when_they_are_due():
     raster = samples_raster(np.zeros((2, 7, 3), bool), np.array([1, -1]), 2, 2)
     assert raster.labels.tolist() == [-1, -1, 1, -1, 1, -1, -1] + [-1] * 7  # not at the last step: nothing would learn
     assert np.flatnonzero(raster.starts).tolist() == [0, 7]
+
+
+def train(learner, *settings, **more):
+    for raster in training_blocks(*settings, **more):
+        learner.advance(raster)
 
 
 @pytest.mark.parametrize("code", ["rate", "latency"])
