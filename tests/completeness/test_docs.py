@@ -13,6 +13,7 @@ import pytest
 from edgelearn.cli import root
 from experiments import accuracy_against_energy
 from tests.architecture.test_directions import FLOORS
+from tests.cli.runner import edgelearn
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -170,3 +171,9 @@ def test_the_example_of_the_readme_runs(capsys):
     exec(compile(block, "README.md", "exec"), {})
     printed = capsys.readouterr().out.split("\n")
     assert printed[:-1] == re.findall(r"# prints (.*)$", block, re.M)
+
+
+def test_the_readme_shows_the_output_of_its_first_command(tmp_path):
+    done = edgelearn("run", "--bits", "8", "--rule", "drtp", cwd=tmp_path, COLUMNS="100")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout in fenced(README.read_text(encoding="utf-8"))
