@@ -24,7 +24,7 @@ ACTIVITY, ACCELERGY = "Activity", "Accelergy"
 )
 def cost(
     given: Given,
-    rule: Annotated[str, Flag("Learning rules, separated by commas, or all [all].", "Learning")] = "all",
+    rule: Annotated[str, Flag("Learning rules, separated by commas, or all.", "Learning")] = "all",
     input_density: Annotated[Optional[float], Flag("Fraction of nonzero inputs, 0 to 1 [1].", ACTIVITY)] = None,
     hidden_density: Annotated[
         Optional[float], Flag("Fraction of nonzero hidden activations, 0 to 1 [1].", ACTIVITY)

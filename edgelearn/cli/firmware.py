@@ -25,14 +25,14 @@ RATES = ("rule", "hidden_rate", "output_rate")
 DETAILS = ("range_exponent", "event_threshold", "dead_zone", "accumulator_bits", "update_gate", "margin", "seed")
 
 _Number = TypeVar("_Number", int, float)
-_Target = Annotated[str, Flag("Targets by commas: {firmware_sim.build.targets:TARGETS}, or all [all].", BUILD)]
-_Rules = Annotated[str, Flag("Learning rules, separated by commas, or all [all].", "Learning")]
-_OneTarget = Annotated[str, Flag("Target: {firmware_sim.build.targets:EMULATED} [cortex-m4].", BUILD)]
+_Target = Annotated[str, Flag("Targets by commas: {firmware_sim.build.targets:TARGETS}, or all.", BUILD)]
+_Rules = Annotated[str, Flag("Learning rules, separated by commas, or all.", "Learning")]
+_OneTarget = Annotated[str, Flag("Target: {firmware_sim.build.targets:EMULATED}.", BUILD)]
 _Compiler = Annotated[
     str,
-    Flag("Compiler: {firmware_sim.build.toolchain:COMPILERS}; gcc takes the installed cross compilers [zig].", BUILD),
+    Flag("Compiler: {firmware_sim.build.toolchain:COMPILERS}; gcc takes the installed cross compilers.", BUILD),
 ]  # fmt: skip
-_Optimise = Annotated[str, Flag("Optimisation: {firmware_sim.build.image:OPTIMISATIONS} [-Os].", BUILD)]
+_Optimise = Annotated[str, Flag("Optimisation: {firmware_sim.build.image:OPTIMISATIONS}.", BUILD)]
 
 
 def _samples(given: Given, config: Path | None = None, rule: str | None = None) -> Samples:
@@ -96,7 +96,7 @@ def verify(
     given: Given,
     config: Config = None,
     target: _Target = "all",
-    samples: Annotated[int, Flag("Samples to learn, 1 or more [2000].", OUTPUT)] = 2000,
+    samples: Annotated[int, Flag("Samples to learn, 1 or more.", OUTPUT)] = 2000,
     compiler: _Compiler = "zig",
     optimise: _Optimise = "Os",
     json: Json = False,
@@ -157,7 +157,7 @@ def profile(
     config: Config = None,
     rule: _Rules = "all",
     target: _OneTarget = "cortex-m4",
-    windows: Annotated[int, Flag("Samples to count, after 300 that are learned first [20].", OUTPUT)] = 20,
+    windows: Annotated[int, Flag("Samples to count, after 300 that are learned first.", OUTPUT)] = 20,
     compiler: _Compiler = "zig",
     optimise: _Optimise = "Os",
     details: Details = False,
@@ -340,16 +340,16 @@ def operate(
     given: Given,
     config: Config = None,
     target: _OneTarget = "cortex-m4",
-    clock: Annotated[str, Flag("Core clock [80 MHz].", BOARD)] = "80 MHz",
-    cycles_per_instruction: Annotated[float, Flag("Mean cycles per instruction [1.5].", BOARD)] = 1.5,
-    sample_rate: Annotated[str, Flag("Sample rate of the interrupt [50 Hz].", BOARD)] = "50 Hz",
-    jitter: Annotated[str, Flag("Maximum jitter of the interrupt [0 s].", BOARD)] = "0 s",
-    samples: Annotated[int, Flag("Number of samples, 1 or more [10000].", BOARD)] = 10_000,
-    queue: Annotated[int, Flag("Length of the ring buffer in samples [1].", BOARD)] = 1,
+    clock: Annotated[str, Flag("Core clock.", BOARD)] = "80 MHz",
+    cycles_per_instruction: Annotated[float, Flag("Mean cycles per instruction.", BOARD)] = 1.5,
+    sample_rate: Annotated[str, Flag("Sample rate of the interrupt.", BOARD)] = "50 Hz",
+    jitter: Annotated[str, Flag("Maximum jitter of the interrupt.", BOARD)] = "0 s",
+    samples: Annotated[int, Flag("Number of samples, 1 or more.", BOARD)] = 10_000,
+    queue: Annotated[int, Flag("Length of the ring buffer in samples.", BOARD)] = 1,
     deadline: Annotated[Optional[str], Flag('Deadline per sample, e.g. "20 ms" [none].', BOARD)] = None,
-    save_every: Annotated[int, Flag("Samples between checkpoints, 0 for none [1000].", BOARD)] = 1000,
-    erase: Annotated[str, Flag("Erase time of a flash slot [25 ms].", BOARD)] = "25 ms",
-    program: Annotated[str, Flag("Program time of a flash slot, besides its instructions [10 ms].", BOARD)] = "10 ms",
+    save_every: Annotated[int, Flag("Samples between checkpoints, 0 for none.", BOARD)] = 1000,
+    erase: Annotated[str, Flag("Erase time of a flash slot.", BOARD)] = "25 ms",
+    program: Annotated[str, Flag("Program time of a flash slot, besides its instructions.", BOARD)] = "10 ms",
     power_loss: Annotated[
         Optional[list[str]],
         Flag('Power loss, start and duration, e.g. "60 s:5 s"; repeatable.', BOARD),

@@ -22,7 +22,10 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Flag(NamedTuple):
-    """A flag: its help with the default in brackets, its panel, and its name where it is not that of the parameter."""
+    """A flag: its help, its panel, and its name where it is not that of the parameter.
+
+    The help names in brackets what None means; any other default is added.
+    """
 
     text: str
     panel: str = "Options"
@@ -132,8 +135,11 @@ def _expanded(parameter: inspect.Parameter, spec: _Spec) -> Iterator[inspect.Par
 def _for_typer(parameter: inspect.Parameter) -> inspect.Parameter:
     kind, flag = get_args(parameter.annotation)
     if isinstance(flag, Flag):
-        name = flag.name or "--" + parameter.name.replace("_", "-")
-        flag = typer.Option(name, help=flag.text, show_default=False, rich_help_panel=flag.panel)
+        name, text = flag.name or "--" + parameter.name.replace("_", "-"), flag.text
+        if parameter.default not in (None, False, parameter.empty):
+            default = f"{parameter.default:g}" if kind is float else parameter.default
+            text = f"{text.removesuffix('.')} [{default}]."
+        flag = typer.Option(name, help=text, show_default=False, rich_help_panel=flag.panel)
     return parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=Annotated[kind, flag])
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from edgelearn.studies.page_data import Source, Table
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study, as `edgelearn sweep --out` writes.")]
-Within = Annotated[float, Flag("Tolerance of the smallest sufficient width, in percentage points [1].")]
-Reference = Annotated[str, Flag("Accuracy that the tolerance refers to: widest, best, or percent [widest].")]
+Within = Annotated[float, Flag("Tolerance of the smallest sufficient width, in percentage points.")]
+Reference = Annotated[str, Flag("Accuracy that the tolerance refers to: widest, best, or percent.")]
 MOST_SETTINGS, MOST_FAILED = 6, 3  # settings and failed cells of a study, by default
 MAIN_RESULTS = ("accuracy_percent", "saturations", "stored_bits", "buffered_bits")  # of runs, by default
 _ON_THE_PAGE = ("latency_us", "memory_bits", "buffered_bits", "saturations")  # and in --json, not in the terminal
@@ -114,7 +114,7 @@ def _print_best(console: Console, contents: Any) -> None:
 def compare_settings(
     folder: Folder,
     by: Annotated[Optional[str], Flag("Axis to compare along [rule, or the first axis].")] = None,
-    column: Annotated[str, Flag("Column to compare [accuracy_percent].")] = "accuracy_percent",
+    column: Annotated[str, Flag("Column to compare.")] = "accuracy_percent",
     baseline: Annotated[Optional[str], Flag("Value to compare the others with [every pair].")] = None,
     json: Json = False,
 ) -> None:
@@ -179,7 +179,7 @@ def fronts(
     folder: Folder,
     columns: Annotated[
         str,
-        Flag("Columns; accuracy up, costs down, or NAME:up, NAME:down [accuracy_percent,energy_pj]."),
+        Flag("Columns; accuracy up, costs down, or NAME:up, NAME:down."),
     ] = "accuracy_percent,energy_pj",
     processor: Annotated[Optional[str], Flag("Processor of priced columns [each].")] = None,
     json: Json = False,

@@ -56,7 +56,7 @@ def sweep(
     jobs: Annotated[Optional[int], Flag("Parallel cells on this machine [one per processor].", EXECUTION)] = None,
     backend: Annotated[
         str,
-        Flag("Executor: {edgelearn.studies.executor:BACKENDS} [processes].", EXECUTION),
+        Flag("Executor: {edgelearn.studies.executor:BACKENDS}.", EXECUTION),
     ] = "processes",
     scheduler: Annotated[
         Optional[str],
