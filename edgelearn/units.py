@@ -38,7 +38,7 @@ UNITS: dict[str, dict[str, float]] = {
     "capacity": {"bit": 1.0, "B": 8.0, "KiB": 8.0 * 2**10, "MiB": 8.0 * 2**20} | {"kB": 8e3, "MB": 8e6},
 }
 # unit of the program -> {unit that people read: its size}, from the largest
-_SHOWN: dict[str, dict[str, float]] = {
+UNITS_SHOWN: dict[str, dict[str, float]] = {
     first: dict(sorted(units.items(), key=lambda unit: -unit[1]))
     for first, units in {
         "pJ": _metric("J", "pnum."),
@@ -151,7 +151,7 @@ def scale_for(unit: str, values: Iterable[float | None]) -> tuple[float, str]:
     >>> scale_for("pJ", [3588.0, 910.0, None])
     (1000.0, 'nJ')
     """
-    shown = _SHOWN.get(unit, {unit: 1.0})
+    shown = UNITS_SHOWN.get(unit, {unit: 1.0})
     largest = max((abs(value) for value in values if value is not None), default=0.0)
     name = next((name for name, size in shown.items() if largest >= 0.9995 * size), None)
     if name is None:  # nothing, or less than one of the smallest

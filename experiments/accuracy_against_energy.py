@@ -20,7 +20,7 @@ from scipy.stats import t as student
 from edgelearn import __version__
 from edgelearn.config import make_config
 from edgelearn.files import write_text, write_whole
-from edgelearn.reports.plots.stream import COLOURS, GREY, INK, METADATA, STYLE
+from edgelearn.reports.plots.figure import COLOURS, GREY, INK, METADATA, STYLE
 from edgelearn.rules import RULES
 from edgelearn.runs.dataset import run
 

@@ -38,7 +38,7 @@ def branch(
         return
     out, plot, json = output.out, output.plot, output.json
     if plot is not None:
-        from edgelearn.reports.plots.stream import check_plot
+        from edgelearn.reports.plots.figure import check_plot
 
         if not sweep:
             raise UserError("--plot draws a sweep; give --sweep too")

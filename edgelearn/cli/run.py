@@ -56,7 +56,7 @@ def _run_spiking(settings: dict[str, Any], output: Output, nir: Path | None) -> 
         if path is not None and out is not None and path.parent == out:
             make_folder(out)
     if plot is not None:
-        from edgelearn.reports.plots.stream import check_plot
+        from edgelearn.reports.plots.figure import check_plot
 
         check_plot(plot)
     if nir is not None:

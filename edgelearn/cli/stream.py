@@ -35,7 +35,7 @@ def stream(
         given["data"] = source
     settings = settings_from(output)
     if plot is not None:
-        from edgelearn.reports.plots.stream import check_plot
+        from edgelearn.reports.plots.figure import check_plot
 
         check_plot(plot)
     resolved = validated(StreamConfig, settings | given)

@@ -6,15 +6,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edgelearn import units
 from edgelearn.studies.analysis import ACCURACY
 
 NOTHING = "\N{EN DASH}"
-_PREFIXES = {
-    "pJ": ((1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ")),
-    "us": ((1e6, "s"), (1e3, "ms"), (1.0, "µs")),
-    "um2": ((1e6, "mm²"), (1.0, "µm²")),
-    "bits": ((8 * 2.0**20, "MiB"), (8192.0, "KiB"), (1.0, "bits")),
-}
 _MEASURES = {  # column: what it is called, its unit
     ACCURACY: ("accuracy", "%"),
     "samples_learned": ("samples learned", ""),
@@ -47,13 +42,8 @@ def scale_for(column: str, values: Iterable[float | None]) -> tuple[float, str]:
     >>> scale_for("energy_pj@engine-28nm", [3588.0, 910.0])
     (1000.0, 'nJ')
     """
-    unit = _MEASURES.get(column.split("@", 1)[0], ("", ""))[1]
-    known = [abs(value) for value in values if value is not None]
-    largest = max(known, default=0.0)
-    for size, name in _PREFIXES.get(unit, ((1.0, unit),)):
-        if largest >= size or size == 1.0:
-            return size, name
-    return 1.0, unit
+    size, unit = units.scale_for(_MEASURES.get(column.split("@", 1)[0], ("", ""))[1], values)
+    return size, units.typographic(unit)
 
 
 def rounded(value: float, decimals: int) -> str:

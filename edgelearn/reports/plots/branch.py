@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgelearn.files import write_whole
-from edgelearn.reports.plots.stream import COLOURS, METADATA, STYLE, check_plot
-
-MARKS = "osD^vP*X<>"
+from edgelearn.reports.plots.figure import MARKS, drawn, line_style
 
 
 def plot_sweep(contents: Sequence[dict[str, Any]], path: Path) -> None:
@@ -24,10 +21,6 @@ def plot_sweep(contents: Sequence[dict[str, Any]], path: Path) -> None:
     ------
     UserError : "plot file ...", "matplotlib is not installed ..."
     """
-    check_plot(path)
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
     first = contents[0]
     known = first["instructions"] is not None
     lines: dict[str, list[tuple[float, float]]] = {}
@@ -35,25 +28,18 @@ def plot_sweep(contents: Sequence[dict[str, Any]], path: Path) -> None:
         for row in content["predictors"]:
             value = row["mpki"] if known else row["rate_percent"]
             lines.setdefault(row["given"], []).append((row["storage_bits"] / 8192, value))
-    with style.context(["default", STYLE]):
-        figure = Figure(figsize=(7, 4.5), layout="constrained")
+    with drawn(path, (7, 4.5)) as figure:
         axes = figure.add_subplot()
         for k, (name, points) in enumerate(lines.items()):
             x, y = zip(*points, strict=True)
-            dashed = "-" if k < len(COLOURS) else "--"
-            axes.plot(
-                x, y, color=COLOURS[k % len(COLOURS)], marker=MARKS[k % len(MARKS)], markersize=4, linestyle=dashed,
-                linewidth=1.2, label=name,
-            )  # fmt: skip
+            axes.plot(x, y, marker=MARKS[k % len(MARKS)], markersize=4, label=name, **line_style(k))
         axes.set_xscale("log", base=2)
         ticks = [content["predictors"][0]["storage_bits"] / 8192 for content in contents]
         axes.set_xticks([2.0**k for k in range(1, 8) if min(ticks) / 2 <= 2.0**k <= 2 * max(ticks)])
         axes.xaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
         axes.set_ylim(bottom=0)
-        axes.set_xlabel("storage, KiB")
-        axes.set_ylabel("mispredictions per 1000 instructions" if known else "mispredicted, %")
-        axes.set_title(f"{first['trace']}, {first['branches']:,} branches", loc="left", fontsize=10)
-        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        suffix = path.suffix.lower()
-        write_whole(path, lambda file: figure.savefig(file, format=suffix[1:], metadata=METADATA[suffix]))
+        axes.set_xlabel("storage (KiB)")
+        axes.set_ylabel("mispredictions per 1000 instructions" if known else "mispredicted (%)")
+        axes.set_title(f"{first['trace']}, {first['branches']:,} branches")
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))

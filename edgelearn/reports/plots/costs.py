@@ -11,7 +11,8 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from edgelearn.errors import UserError, unknown
-from edgelearn.files import write_whole
+from edgelearn.reports.plots.figure import INK, drawn
+from edgelearn.units import scale_for, typographic
 from hw_models.compare.bands import span
 from hw_models.compare.rules import RuleCost
 from hw_models.cost import ROLES, Cost
@@ -37,40 +38,13 @@ COLOURS = {
     "control": "#DDDDDD",
     "leakage": "#000000",
 }
-SUFFIXES = (".png", ".svg")
-INK = "#222222"
-
-_STYLE: dict[str, Any] = {
-    "svg.hashsalt": "edgelearn",  # names inside an SVG do not change from run to run
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.axisbelow": True,
-    "axes.titlesize": 10,
-    "figure.dpi": 150,
-    "figure.constrained_layout.w_pad": 0.1,
-    "figure.constrained_layout.h_pad": 0.1,
-}
 _REACHES = (7, 14, 22, 32, 44, 58, 74)  # points between a dot and its name
-_METADATA: dict[str, dict[str, Any]] = {
-    ".png": {"Software": "edgelearn"},
-    ".svg": {"Creator": "edgelearn", "Date": None},
-}
-# figure -> (what a panel shows, whether it is a sum over samples, (unit, size) from the smallest)
-_PANELS: dict[str, tuple[str, bool, tuple[tuple[str, float], ...]]] = {
-    "energy_pj": (
-        "Energy per trained sample",
-        True,
-        (("pJ", 1.0), ("nJ", 1e3), ("uJ", 1e6), ("mJ", 1e9), ("J", 1e12)),
-    ),
-    "cycles": (
-        "Cycles per trained sample",
-        True,
-        (("cycles", 1.0), ("thousand cycles", 1e3), ("million cycles", 1e6), ("billion cycles", 1e9)),
-    ),
-    "area_um2": ("Area", False, (("um2", 1.0), ("mm2", 1e6))),
-    "memory_bits": ("Memory", False, (("bit", 1.0), ("KiB", 8192.0), ("MiB", 8192.0 * 1024))),
+# figure -> (what a panel shows, unit of the program)
+_PANELS = {
+    "energy_pj": ("Energy per trained sample", "pJ"),
+    "cycles": ("Cycles per trained sample", "cycles"),
+    "area_um2": ("Area", "um2"),
+    "memory_bits": ("Memory", "bits"),
 }
 
 
@@ -90,27 +64,12 @@ def plot_costs(costs: Sequence[RuleCost], path: Path, accuracies: Mapping[str, f
     UserError
         "matplotlib is not installed", "plot file ...", "no costs ...", "accuracy of ...", "rule ... is not known"
     """
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UserError(f"plot file {path} must end in {' or '.join(SUFFIXES)}")
     if not costs:
         raise UserError("no costs to plot; give at least one rule")
     points = _points(costs, accuracies or {})
-    try:
-        from matplotlib import style
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError('matplotlib is not installed and plots need it: pip install "edgelearn[plot]"') from None
-
-    with style.context(["default", _STYLE]):
-        figure = Figure((sum(_widths(len(costs), bool(points))) + 2.0, 4.4), layout="constrained")
+    with drawn(path, (sum(_widths(len(costs), bool(points))) + 2.0, 4.4)) as figure:
+        figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
         _draw(figure, costs, points)
-        figure.draw_without_rendering()  # lays the panels out; their last bits differ from run to run
-        figure.set_layout_engine("none")
-        for ax in figure.axes:
-            x, y, width, height = (round(place, 4) for place in ax.get_position().bounds)
-            ax.set_position((x, y, width, height))
-        write_whole(path, lambda file: figure.savefig(file, format=suffix[1:], metadata=_METADATA[suffix]))
 
 
 def _points(costs: Sequence[RuleCost], accuracies: Mapping[str, float]) -> dict[str, float]:
@@ -135,10 +94,10 @@ def _draw(figure: Figure, costs: Sequence[RuleCost], points: Mapping[str, float]
     built = "area_um2" if "area_um2" in prices else "memory_bits"
     widths = _widths(len(costs), bool(points))
     axes = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
-    drawn = [_stack(ax, costs, name) for ax, name in zip(axes[:2], (spent, built), strict=True)]
+    stacks = [_stack(ax, costs, name) for ax, name in zip(axes[:2], (spent, built), strict=True)]
     letters = int(10 * sum(widths))  # about ten an inch, beside the legend
     figure.suptitle(fill(_title(costs), letters, break_on_hyphens=False), x=0.01, ha="left", fontsize=11)
-    _legend(figure, {role for part in drawn for role in part.roles}, any(part.bands for part in drawn))
+    _legend(figure, {role for part in stacks for role in part.roles}, any(part.bands for part in stacks))
     if points:
         _scatter(axes[2], costs, spent, points)
 
@@ -149,12 +108,6 @@ class _Stack:
 
     roles: frozenset[str]
     bands: bool
-
-
-def _scaled(name: str, largest: float) -> tuple[str, float]:
-    """Return the largest unit in which a figure is at least one, and its size."""
-    units = _PANELS[name][2]
-    return next((unit for unit in reversed(units) if largest >= unit[1]), units[0])
 
 
 def _span(cost: Cost, name: str) -> tuple[float, float, float]:
@@ -169,7 +122,7 @@ def _stack(ax: Axes, costs: Sequence[RuleCost], name: str) -> _Stack:
     title = _PANELS[name][0]
     spans = [_span(cost.training, name) for cost in costs]
     alone = [cost.inference.per_sample(name) for cost in costs]
-    unit, size = _scaled(name, max(nominal for _, nominal, _ in spans))
+    size, unit = scale_for(_PANELS[name][1], [nominal for _, nominal, _ in spans])
     top = 1.06 * max(high for _, _, high in spans) / size or 1.0
     seen: set[str] = set()
     bands = False
@@ -197,13 +150,9 @@ def _stack(ax: Axes, costs: Sequence[RuleCost], name: str) -> _Stack:
     ax.set_xticks(range(len(names)), names, rotation=35 if tilted else 0, ha="right" if tilted else "center")
     ax.set_xlim(-0.6, len(names) - 0.4)
     ax.set_ylim(0, top)
-    ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
-    ax.set_title(f"{title} ({_superscript(unit)})")
+    ax.grid(axis="y")
+    ax.set_title(f"{title} ({typographic(unit)})")
     return _Stack(frozenset(seen), bands)
-
-
-def _superscript(unit: str) -> str:
-    return unit.replace("um2", "um\N{SUPERSCRIPT TWO}").replace("mm2", "mm\N{SUPERSCRIPT TWO}")
 
 
 def _title(costs: Sequence[RuleCost]) -> str:
@@ -223,7 +172,7 @@ def _legend(figure: Figure, roles: set[str], bands: bool) -> None:
     if bands:
         handles.append(Line2D([], [], color=INK, marker="|", linestyle="", markersize=11, label="band of the sum"))
     handles.append(Line2D([], [], color=INK, linestyle=(0, (3, 1.5)), linewidth=1.4, label="inference only"))
-    figure.legend(handles=handles, loc="outside right upper", frameon=False, handlelength=1.6)
+    figure.legend(handles=handles, loc="outside right upper")
 
 
 def _scatter(ax: Axes, costs: Sequence[RuleCost], name: str, points: Mapping[str, float]) -> None:
@@ -231,13 +180,13 @@ def _scatter(ax: Axes, costs: Sequence[RuleCost], name: str, points: Mapping[str
     shown = [cost for cost in costs if cost.name in points]
     xs = [cost.training.per_sample(name) for cost in shown]
     ys = [points[cost.name] for cost in shown]
-    unit, size = _scaled(name, max(xs))
+    size, unit = scale_for(_PANELS[name][1], xs)
     xs = [x / size for x in xs]
     ax.plot(xs, ys, "o", color=COLOURS["forward weights"], markersize=6, markeredgecolor="white")
-    ax.set_xlabel(f"{_PANELS[name][0].lower()} ({unit})")
-    ax.set_ylabel("accuracy (percent)")
+    ax.set_xlabel(f"{_PANELS[name][0].lower()} ({typographic(unit)})")
+    ax.set_ylabel("accuracy (%)")
     ax.set_title("Accuracy against cost")
-    ax.grid(color="#DDDDDD", linewidth=0.6)
+    ax.grid()
     ax.set_xlim(0, 1.2 * max(xs) or 1.0)
     room = max(0.25 * (max(ys) - min(ys)), 0.5)
     ax.set_ylim(min(ys) - room, min(max(ys) + room, 102.0))

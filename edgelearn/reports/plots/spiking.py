@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgelearn.files import write_whole
-from edgelearn.reports.plots.stream import COLOURS, GREY, METADATA, STYLE, check_plot
+from edgelearn.reports.plots.figure import COLOURS, GREY, drawn
 from edgelearn.spiking.learner import Raster, SpikingLearner
 from edgelearn.spiking.training import TEST_SEED, Presentation, Samples, blocks
 
@@ -41,23 +40,18 @@ def plot_spiking(
     UserError
         "plot file ...", "matplotlib is not installed"
     """
-    check_plot(path)
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
     raster = next(blocks(samples, np.arange(1), presentation, [TEST_SEED], False))
     first, learner = learners[0], learners[1].copy()
     seen, membranes = _watch(learner, raster)
     says = f"{name}, first test sample: {class_names[samples.labels[0]]}, taken for {class_names[learner.winner()]}"
     spec = learner.spec
-    with style.context(["default", STYLE]):
-        figure = Figure(figsize=(8, 9), layout="constrained")
+    with drawn(path, (8, 9)) as figure:
         watched = sorted({1, spec.last})
         heights = (2.2, *[1.0] * len(watched), 1.1)
         grid = figure.add_gridspec(len(heights), spec.last, height_ratios=heights)
         top = figure.add_subplot(grid[0, :])
         _raster(top, seen, spec.sizes)
-        top.set_title(says, loc="left", fontsize=10)
+        top.set_title(says)
         for row, p in enumerate(watched, 1):
             axes = figure.add_subplot(grid[row, :], sharex=top)
             threshold = spec.neurons[p - 1].threshold
@@ -68,12 +62,10 @@ def plot_spiking(
         for p in range(1, spec.last + 1):
             axes = figure.add_subplot(grid[-1, p - 1])
             _histogram(axes, first.weights_into(p), learner.weights_into(p), spec.word_max)
-            axes.set_title(f"{_name(p - 1, spec.last)} to {_name(p, spec.last)}", loc="left", fontsize=9)
+            axes.set_title(f"{_name(p - 1, spec.last)} to {_name(p, spec.last)}", fontsize=9)
             if p == 1:
-                axes.set_ylabel("share of weights, %")
-                axes.legend(frameon=False, fontsize=7, loc="upper left", handlelength=1)
-        suffix = path.suffix.lower()
-        write_whole(path, lambda file: figure.savefig(file, format=suffix[1:], metadata=METADATA[suffix]))
+                axes.set_ylabel("share of weights (%)")
+                axes.legend(fontsize=7, loc="upper left", handlelength=1)
 
 
 def _watch(learner: SpikingLearner, raster: Raster) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +108,7 @@ def _membranes(axes: Axes, membranes: np.ndarray, seen: np.ndarray, threshold: i
     axes.set_ylabel(f"membranes,\n{what}")
     title = "neuron\n(dashed:\nthreshold)"
     axes.legend(
-        frameon=False, fontsize=7, title=title, title_fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.05),
+        fontsize=7, title=title, title_fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.05),
         handlelength=1,
     )  # fmt: skip
 
@@ -126,4 +118,4 @@ def _histogram(axes: Axes, before: np.ndarray, after: np.ndarray, word_max: int)
     for weights, name, colour in ((before, "before", GREY), (after, "after", COLOURS[0])):
         share = 100 * np.histogram(weights, edges)[0] / weights.size
         axes.stairs(share, edges, color=colour, linewidth=1.2, label=name)
-    axes.set_xlabel("word")
+    axes.set_xlabel("weight (integer)")

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgelearn.errors import UserError
-from edgelearn.files import write_whole
+from edgelearn.reports.plots.figure import COLOURS, GREY, INK, check_plot, drawn, line_style
+from edgelearn.units import UNITS_SHOWN, scale_for, typographic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,29 +22,9 @@ if TYPE_CHECKING:
 Content = dict[str, Any]
 Floats = NDArray[np.float64]
 
-# One colour a run, of the palette of Okabe and Ito; then again, dashed.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MOST_RUNS = 2 * len(COLOURS)
 POINTS, FEWEST_POINTS = 150, 10  # of a curve
 ROWS = 20  # scored in a point, as long as there are enough points
-SUFFIXES = (".png", ".svg")
-INK, GREY = "#222222", "#767676"
-TIME_UNITS = (("days", 86_400.0), ("hours", 3600.0), ("minutes", 60.0), ("s", 1.0))
-ENERGY_UNITS = (("mJ", 1e9), ("uJ", 1e6), ("nJ", 1e3), ("pJ", 1.0))
-
-STYLE: dict[str, Any] = {
-    "svg.hashsalt": "edgelearn",  # names inside an SVG do not change from run to run
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.axisbelow": True,
-    "figure.dpi": 150,
-}
-METADATA: dict[str, dict[str, Any]] = {
-    ".png": {"Software": "edgelearn"},
-    ".svg": {"Creator": "edgelearn", "Date": None},
-}
 
 
 def plot_stream(content: Content, path: Path) -> None:
@@ -71,32 +52,8 @@ def plot_streams(contents: Mapping[str, Content], path: Path) -> None:
     """
     check_plot(path)
     _check(contents)
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
-    suffix = path.suffix.lower()
-    with style.context(["default", STYLE]):
-        figure = Figure(layout="constrained")
+    with drawn(path) as figure:
         _draw(figure, contents)
-        write_whole(path, lambda file: figure.savefig(file, format=suffix[1:], metadata=METADATA[suffix]))
-
-
-def check_plot(path: Path) -> None:
-    """Refuse a picture that could not be written, before anything is learned.
-
-    Raises
-    ------
-    UserError
-        "plot file ...", "cannot write ...", "matplotlib is not installed ..."
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"plot file {path} must end in {' or '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise UserError(f"cannot write {path}: there is no folder {path.parent}; give a folder that can be written")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise UserError('matplotlib is not installed and plots need it: pip install "edgelearn[plot]"') from None
 
 
 def _check(contents: Mapping[str, Content]) -> None:
@@ -148,7 +105,7 @@ def _clock(contents: Mapping[str, Content]) -> _Clock:
             pace = (times[-1] - times[0]) / (samples[-2] - samples[0])
         times = np.append(times, times[-1] + pace * (samples[-1] - samples[-2]))
         if times[-1] > times[0]:
-            unit, size = next((u for u in TIME_UNITS if times[-1] >= 3 * u[1]), TIME_UNITS[-1])
+            unit, size = next(u for u in UNITS_SHOWN["time axis"].items() if times[-1] >= 3 * u[1] or u[1] == 1)
             return _Clock(samples, times / size, f"time ({unit})")
     return _Clock(samples, samples, "sample")
 
@@ -181,9 +138,8 @@ def _run(content: Content, clock: _Clock, number: int) -> _Run:
     sums = {name: np.add.reduceat(np.array(column, np.float64), starts) for name, column in columns.items()}
     sums["right"] = sums["scored"] - sums["errors"]
     sums["done"] = sums["rows"] - sums.get("dropped", np.zeros(len(starts)))
-    again, colour = divmod(number, len(COLOURS))
-    line = {"color": COLOURS[colour], "linestyle": "--" if again else "-", "linewidth": 1.3}
-    return _Run(content, clock([*np.array(curve["begin"])[starts], content["stream"]["samples"]]), sums, line)
+    edges = clock([*np.array(curve["begin"])[starts], content["stream"]["samples"]])
+    return _Run(content, edges, sums, line_style(number))
 
 
 def _draw(figure: Figure, contents: Mapping[str, Content]) -> None:
@@ -215,12 +171,7 @@ def _draw(figure: Figure, contents: Mapping[str, Content]) -> None:
     axes[-1].set_xlim(clock.places[0], clock.places[-1])
     axes[-1].xaxis.set_major_formatter(StrMethodFormatter("{x:,.4g}" if clock.unit != "sample" else "{x:,.0f}"))
     figure.align_ylabels(axes)
-    figure.legend(handles=handles, loc="outside right upper", frameon=False, handlelength=1.8)
-    figure.draw_without_rendering()  # lays the panels out; their last bits differ from run to run
-    figure.set_layout_engine("none")
-    for ax in figure.axes:
-        x, y, width, height = (round(place, 4) for place in ax.get_position().bounds)
-        ax.set_position((x, y, width, height))
+    figure.legend(handles=handles, loc="outside right upper")
 
 
 @dataclass(frozen=True)
@@ -233,14 +184,14 @@ class _Panel:
 def _panels(runs: Sequence[_Run]) -> list[_Panel]:
     """Collect what lies below the accuracy."""
     panels = [
-        _Panel("events\na row", [run.ratio("events", "rows") for run in runs], None),
+        _Panel("events\nper row", [run.ratio("events", "rows") for run in runs], None),
         _Panel("rows learned\n(%)", [100 * run.ratio("updates", "rows") for run in runs], 105.0),
     ]
     if any(run.content["device"]["energy_per_row_pj"] is not None for run in runs):
         energies = [_energy(run) for run in runs]
         largest = max((float(np.nanmax(e)) for e in energies if not np.isnan(e).all()), default=0.0)
-        unit, size = next((u for u in ENERGY_UNITS if largest >= u[1]), ENERGY_UNITS[-1])
-        panels.append(_Panel(f"energy\na row ({unit})", [energy / size for energy in energies], None))
+        size, unit = scale_for("pJ", [largest])
+        panels.append(_Panel(f"energy\nper row ({typographic(unit)})", [energy / size for energy in energies], None))
     if any(run.sums["dropped"].any() for run in runs if "dropped" in run.sums):
         panels.append(_Panel("rows dropped\n(%)", [100 - 100 * run.ratio("done", "rows") for run in runs], 105.0))
     return panels
@@ -266,8 +217,8 @@ def _accuracy(ax: Axes, runs: Mapping[str, _Run], clock: _Clock) -> list[Any]:
         lowest = min([lowest, *accuracy[~np.isnan(accuracy)]])
     first = next(iter(runs.values())).content["result"]
     for key, label, dashes in (
-        ("majority_accuracy", "most frequent class", (0, (1, 1.2))),
-        ("no_change_accuracy", "the label before", (0, (6, 1.5, 1, 1.5))),
+        ("majority_accuracy", "majority class", (0, (1, 1.2))),
+        ("no_change_accuracy", "no-change", (0, (6, 1.5, 1, 1.5))),
     ):
         if first[key] is not None:
             line: dict[str, Any] = {"color": GREY, "linestyle": dashes, "linewidth": 1.1}
@@ -399,7 +350,7 @@ def _name_drifts(ax: Axes, points: Floats, clock: _Clock, content: Content) -> N
 def _label(ax: Axes, label: str, top: float | None, bottom: float = 0.0) -> None:
     ax.set_ylabel(label)
     ax.set_ylim(bottom, max(1.08 * ax.dataLim.ymax, 1e-9) if top is None else top)
-    ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    ax.grid(axis="y")
 
 
 def _title(contents: Mapping[str, Content]) -> str:

@@ -16,7 +16,8 @@ import pytest
 from edgelearn.config import StreamConfig
 from edgelearn.data.sensor import DriftingSensor
 from edgelearn.errors import UserError
-from edgelearn.reports.plots.stream import COLOURS, MOST_RUNS, plot_stream, plot_streams
+from edgelearn.reports.plots.figure import COLOURS
+from edgelearn.reports.plots.stream import MOST_RUNS, plot_stream, plot_streams
 from edgelearn.runs.kind import Result
 from edgelearn.runs.stream import StreamWork
 from tests.tools import missing
@@ -127,7 +128,7 @@ def test_curves_are_the_means_of_their_rows(tmp_path, drawn, n):
         assert ax.get_xlim() == pytest.approx((0, n / 50))
     assert drawn[0].axes[-1].get_xlabel() == "time (s)"
     assert legend(drawn[0])[0] == f"drtp, mean {100 * result['accuracy']:.1f} %"
-    assert f"most frequent class {100 * result['majority_accuracy']:.1f} %" in legend(drawn[0])
+    assert f"majority class {100 * result['majority_accuracy']:.1f} %" in legend(drawn[0])
     baselines = {round(line.get_ydata()[0], 4) for line in panel(drawn[0], "accuracy").lines}
     assert {round(100 * result["majority_accuracy"], 4), round(100 * result["no_change_accuracy"], 4)} == baselines
 
@@ -248,7 +249,7 @@ def test_panels_without_values_are_left_out(tmp_path, drawn):
     content = learned(processor="cortex-m0")
     plot_stream(content, tmp_path / "a.png")
     labels = {ax.get_ylabel().replace("\n", " ") for ax in drawn[0].axes}
-    assert labels == {"", "accuracy (%)", "events a row", "rows learned (%)"}
+    assert labels == {"", "accuracy (%)", "events per row", "rows learned (%)"}
     content["result"]["curve"]["sums"]["dropped"] = [0] * len(content["result"]["curve"]["begin"])
     plot_stream(content, tmp_path / "a.png")
     assert len(drawn[1].axes) == len(drawn[0].axes)

@@ -1,0 +1,96 @@
+"""The style of all figures: colours, marks, fonts, and how they are written. Needs matplotlib, the extra `plot`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgelearn.errors import UserError
+from edgelearn.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # of Okabe and Ito
+MARKS = "osD^vP*X<>"
+INK, GREY = "#222222", "#767676"
+SUFFIXES = (".png", ".svg")
+STYLE: dict[str, Any] = {
+    "svg.hashsalt": "edgelearn",  # names inside an SVG do not change from run to run
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.axisbelow": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.handlelength": 1.7,
+    "figure.dpi": 150,
+}
+METADATA: dict[str, dict[str, Any]] = {
+    ".png": {"Software": "edgelearn"},
+    ".svg": {"Creator": "edgelearn", "Date": None},
+}
+
+
+def check_plot(path: Path) -> None:
+    """Refuse a picture that could not be written, before anything is learned.
+
+    Raises
+    ------
+    UserError
+        "plot file ...", "cannot write ...", "matplotlib is not installed ..."
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"plot file {path} must end in {' or '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise UserError(f"cannot write {path}: there is no folder {path.parent}; give a folder that can be written")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise UserError('matplotlib is not installed and plots need it: pip install "edgelearn[plot]"') from None
+
+
+def line_style(number: int) -> dict[str, Any]:
+    """Return colour and dashes of a line: one colour each, then the same colours dashed."""
+    again, colour = divmod(number, len(COLOURS))
+    return {"color": COLOURS[colour], "linestyle": "--" if again else "-", "linewidth": 1.3}
+
+
+@contextmanager
+def drawn(path: Path, size: tuple[float, float] | None = None) -> Iterator[Figure]:
+    """Give an empty figure, and write it when it was drawn: the same bytes for the same drawing.
+
+    Parameters
+    ----------
+    path : ends in .png or .svg
+    size : width and height in inches; the drawing may set its own
+
+    Raises
+    ------
+    UserError : those of `check_plot`
+    """
+    check_plot(path)
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    suffix = path.suffix.lower()
+    with style.context(["default", STYLE]):
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure
+        settle(figure)
+        write_whole(path, lambda file: figure.savefig(file, format=suffix[1:], metadata=METADATA[suffix]))
+
+
+def settle(figure: Figure) -> None:
+    """Lay the panels out, once: the last bits of their places differ from run to run."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        x, y, width, height = (round(place, 4) for place in ax.get_position().bounds)
+        ax.set_position((x, y, width, height))
