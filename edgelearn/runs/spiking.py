@@ -393,6 +393,5 @@ KIND = Kind(
         price=price_record,
         compared=compared,
         counters=COLUMNS,
-        not_columns=("spiking", "processor"),
     ),
 )

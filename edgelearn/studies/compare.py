@@ -138,7 +138,8 @@ def read_run(folder: Path, name: str) -> FinishedRun:
             results = {"accuracy_percent": accuracy} | studied.compared(content)
             net = "-".join(str(n) for n in content["network"]["sizes"])
             results |= {"net": net, "contract": content["contract"]}
-            settings = {key: value for key, value in content["config"].items() if key != "spiking"}
+            constant = {name for name, one in kind.settings.declared().items() if one.switch}
+            settings = {key: value for key, value in content["config"].items() if key not in constant}
     if kind is None or studied is None:
         raise UserError(f"{path} is of no run, stream or spiking run; only those can be compared")
     return FinishedRun(name, kind.settings.kind, settings, results)
