@@ -42,7 +42,8 @@ def run(
         return
     from edgelearn.reports.dataset import show
 
-    _print_report(show, report, speed, output, [], "edgelearn cost --rule all")
+    steps = ["--out DIR", "edgelearn cost --rule all"] if out is None else [f"edgelearn cost --run {out}"]
+    _print_report(show, report, speed, output, [], steps)
 
 
 def _run_spiking(settings: dict[str, Any], output: Output, nir: Path | None) -> None:
@@ -81,20 +82,25 @@ def _run_spiking(settings: dict[str, Any], output: Output, nir: Path | None) -> 
         return
     from edgelearn.reports.spiking import show
 
-    _print_report(show, found.result, speed, output, written, "edgelearn validate --spiking")
+    steps = ["--out DIR"] if out is None else []
+    _print_report(show, found.result, speed, output, written, [*steps, "edgelearn validate --spiking"])
 
 
 def _print_report(
-    show: Callable[..., None], report: Result, speed: float | None, output: Output, others: Sequence[str], step: str
+    show: Callable[..., None],
+    report: Result,
+    speed: float | None,
+    output: Output,
+    others: Sequence[str],
+    steps: Sequence[str],
 ) -> None:
-    """Print a report, the files that were written and what may come next."""
+    """Print a report, the files that were written and the next commands."""
     from edgelearn.reports.console import make_console, next_steps, written
 
     console, out = make_console(), output.out
     show(report.content, console, speed, output.details)
-    if out is None:
-        written(console, *others)
-        next_steps(console, "--out DIR", step, details=output.details)
-        return
-    written(console, f"{out}/report.json, config.toml, weights.npz", *others)
-    next_steps(console, f"edgelearn cost --run {out}", f"edgelearn compare {out} OTHER", details=output.details)
+    if out is not None:
+        written(console, f"{out}/report.json, config.toml, weights.npz")
+        steps = [*steps, f"edgelearn compare {out} OTHER"]
+    written(console, *others)
+    next_steps(console, *steps, details=output.details)

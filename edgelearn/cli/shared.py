@@ -55,7 +55,7 @@ def settings_from(output: Output) -> dict[str, Any]:
 
 @contextmanager
 def interruptible(command: str) -> Iterator[None]:
-    """Where a run is interrupted, say how it is continued, and exit with 130."""
+    """Exit with 130 after an interrupted run, and print the command that continues it."""
     from edgelearn.runs.checkpoint import Interrupted
 
     try:
@@ -73,7 +73,7 @@ def with_progress(
 
     Parameters
     ----------
-    learn : gets a function that is called after every chunk with something that has `progress()`
+    learn : takes a function to call after every chunk with an object that has `progress()`
     """
     from edgelearn.reports.console import progress as progress_bar
 
@@ -83,6 +83,8 @@ def with_progress(
 
         def on_progress(work: Any) -> None:
             done, total, text = work.progress()
+            if marks and done < marks[-1][1]:  # another run of several
+                marks.clear()
             marks[1:] = [(time.perf_counter(), done)]
             speed = _speed(marks)
             shown = "" if speed is None else f"{speed:,.0f} {unit}/s"

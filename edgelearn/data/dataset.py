@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -106,3 +106,32 @@ class Dataset:
     def n_classes(self) -> int:
         """Count the classes, those that never occur included."""
         return len(self.class_names)
+
+
+def keep_classes(data: Dataset, classes: tuple[str, ...]) -> Dataset:
+    """Keep some classes, by name, and relabel them in the order given."""
+    for name in classes:
+        if name not in data.class_names:
+            raise UserError(f"class '{name}' is not in {data.name}; it has {', '.join(data.class_names)}")
+    table = np.full(data.n_classes, -1)
+    table[[data.class_names.index(name) for name in classes]] = np.arange(len(classes))
+    parts: dict[str, Any] = {"class_names": classes}
+    for part in ("train", "test"):
+        y = table[getattr(data, f"{part}_y")]
+        parts[f"{part}_x"], parts[f"{part}_y"] = getattr(data, f"{part}_x")[y >= 0], y[y >= 0].astype(np.int64)
+    return replace(data, **parts)
+
+
+def hold_out(data: Dataset, fraction: float) -> Dataset:
+    """Replace the test samples by a fraction of the training samples, the same ones for every seed."""
+    n = len(data.train_y)
+    n_held = round(fraction * n)
+    if not 0 < n_held < n:
+        raise UserError(
+            f"setting 'validation_fraction' = {fraction} leaves {n - n_held} of {n} training samples; "
+            "give more data or another fraction"
+        )
+    order = np.random.default_rng([0, 4]).permutation(n)
+    kept, held = np.sort(order[:-n_held]), np.sort(order[-n_held:])
+    x, y = data.train_x, data.train_y
+    return replace(data, train_x=x[kept], train_y=y[kept], test_x=x[held], test_y=y[held])

@@ -34,12 +34,12 @@ Block = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 
 class End(NamedTuple):
-    """What is known of a stream once it was read.
+    """Facts of a stream that are known at its end.
 
     Parameters
     ----------
-    source : one line; instructions : up to the last branch that was read, None where nobody knows
-    note : what a reader has to know, or nothing
+    source : one line; instructions : up to the last branch that was read, None if not known
+    note : for the report, or empty
     """
 
     source: str
@@ -53,7 +53,7 @@ class Branches:
 
     Parameters
     ----------
-    n : branches, None where nobody knows before the end
+    n : number of branches, None if only known at the end
     blocks : gives the branches in blocks of `BLOCK`, from the first one
     end : after the last block, from the number of branches
     """
@@ -152,7 +152,7 @@ class BranchWork:
         self._count(chunk)
 
     def _count(self, block: Block) -> None:
-        """Count the branches of a block, and take them into the digest of the trace."""
+        """Count the branches of a block and add them to the digest of the trace."""
         pc, taken, scored = block
         self.done += len(pc)
         self.scored += len(pc) if scored is None else int(scored.sum())
@@ -173,7 +173,7 @@ class BranchWork:
         return {"branches": self.done, "trace": self._read_so_far.hexdigest(), "misses": self.misses}
 
     def restore(self, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
-        """Continue from `state` and `note`; the branches before are read again, and compared.
+        """Continue from `state` and `note`; the branches before are read again and compared.
 
         Raises
         ------
@@ -236,7 +236,7 @@ class BranchWork:
 
 
 def _cost(predictor: Predictor) -> dict[str, Any]:
-    """Return both models of what a prediction and an update take."""
+    """Return the cost of a prediction and an update in both cost models."""
     cost = branch_cost(predictor.datapath)
     wide, words = cost.wide_row, cost.words
     return {
@@ -250,7 +250,7 @@ def _cost(predictor: Predictor) -> dict[str, Any]:
 
 
 def predictor_names(config: BranchSettings) -> tuple[list[str], list[str]]:
-    """Return the predictors to run, each once, and a note where some of the usual ones have no delay."""
+    """Return the names of the predictors, each once, and a note if default ones without delay are left out."""
     names = list(dict.fromkeys(name.strip() for name in config.predictors.split(",") if name.strip()))
     if not names:
         raise UserError("no predictor is named; give --predictor mdfa,perceptron, for example")
@@ -279,7 +279,7 @@ def run(
 
 
 def sweep(config: BranchSettings, on_progress: Callable[[BranchWork], None] = lambda work: None) -> list[Result]:
-    """Run all predictors at budgets from 2 to 128 KB; those that a budget has no room for are left out of it.
+    """Run all predictors at budgets from 2 to 128 KB; those that do not fit a budget are left out of it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The folder of a run: checkpoints, what may be continued or replaced there, and signals handled between chunks."""
+"""The folder of a run: checkpoints, resuming and replacing; signals handled between chunks."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ INTERRUPTED = Path("edgelearn-interrupted")  # checkpoint of an interrupted run 
 
 
 class Checkpoint(NamedTuple):
-    """Everything an interrupted run needs to continue: arrays, and plain values in `note`."""
+    """State of an interrupted run: arrays, and plain values in `note`."""
 
     arrays: dict[str, np.ndarray]
     note: dict[str, Any]
 
 
 class PendingSignals(list[int]):
-    """Signals that came; while `waiting` for the world outside, a signal raises at once."""
+    """Received signals; while `waiting` for live input, a signal raises KeyboardInterrupt at once."""
 
     waiting = False
 
 
 @contextmanager
 def defer_signals() -> Iterator[PendingSignals]:
-    """Note Ctrl-C and termination instead of raising anywhere, so that a checkpoint is always of one moment.
+    """Collect SIGINT and SIGTERM instead of raising, so that checkpoints are consistent.
 
-    A second signal raises at once. Off the main thread signals stay as they are.
+    A second signal raises at once. Outside the main thread signals are left alone.
     """
     pending = PendingSignals()
 
@@ -65,7 +65,7 @@ def defer_signals() -> Iterator[PendingSignals]:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run; `folder` holds the checkpoint, or is None where too little had been learned."""
+    """A run was interrupted; `folder` holds its checkpoint, None if too little was done to be worth one."""
 
     def __init__(self, folder: Path | None) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def with_checkpoints(work: Work, config: Settings, out: Path | None, signals: PendingSignals) -> Iterator[Any]:
-    """Yield the chunks of a run; between two of them write a checkpoint every two seconds, and when a signal came.
+    """Yield the chunks of a run; write a checkpoint between chunks every two seconds, and after a signal.
 
     Raises
     ------
@@ -82,10 +82,10 @@ def with_checkpoints(work: Work, config: Settings, out: Path | None, signals: Pe
     """
     started_at = saved_at = time.monotonic()
     if work.live:
-        saved_at -= CHECKPOINT_SECONDS  # nobody knows when the next chunk comes: save the first one at once
+        saved_at -= CHECKPOINT_SECONDS  # the next chunk may take any time: save the first one at once
     chunks = work.chunks()
     while True:
-        signals.waiting = work.live  # a live source may never give another chunk
+        signals.waiting = work.live  # live input may never give another chunk
         try:
             chunk = next(chunks)
         except StopIteration:
@@ -111,7 +111,7 @@ def save_checkpoint(work: Work, config: Settings, out: Path) -> None:
 
 
 def save_interrupted(work: Work, config: Settings, out: Path | None, seconds: float) -> Path | None:
-    """Write the checkpoint of an interrupted run; return its folder, or None where repeating is as quick."""
+    """Write the checkpoint of an interrupted run; return its folder, None where repeating the run is as quick."""
     if out is None:
         if seconds < CHECKPOINT_SECONDS:
             return None
@@ -124,7 +124,7 @@ def save_interrupted(work: Work, config: Settings, out: Path | None, seconds: fl
 
 
 def digest(*arrays: np.ndarray) -> str:
-    """Return what tells arrays from others, so that a run is not continued on changed data."""
+    """Return a digest of arrays, so that a run is not continued on changed data."""
     result = hashlib.sha256()
     for array in arrays:
         result.update(np.ascontiguousarray(array).data)
@@ -132,7 +132,7 @@ def digest(*arrays: np.ndarray) -> str:
 
 
 def _digest_of_checkpoint(arrays: dict[str, np.ndarray], note: dict[str, Any]) -> str:
-    """Return what tells a checkpoint as it was written from one that was changed."""
+    """Return a digest of a checkpoint, so that a changed one is refused."""
     text = json.dumps({key: value for key, value in note.items() if key != "digest"}, sort_keys=True)
     parts = [text, *(f"{name} {arrays[name].dtype} {arrays[name].shape}" for name in sorted(arrays))]
     return digest(*(np.frombuffer(part.encode(), np.uint8) for part in parts), *(arrays[n] for n in sorted(arrays)))
@@ -146,12 +146,12 @@ def write_results(out: Path, contract: int, words: dict[str, np.ndarray], note: 
 
 
 def saved_settings(out: Path) -> dict[str, Any]:
-    """Return the settings a folder was started with, empty for a folder without any."""
+    """Return the settings in the config.toml of a folder, empty without one."""
     return read_toml(out / CONFIG) if (out / CONFIG).exists() else {}
 
 
 def finished(out: Path, config: Settings) -> dict[str, Any] | None:
-    """Return the stored report of a run that has ended, if `out` holds one of this configuration."""
+    """Return the report of a finished run of this configuration in `out`, None without one."""
     stored = saved_settings(out)
     if (out / CHECKPOINT).exists() or not (out / REPORT).exists() or not stored or _differences(stored, config):
         return None
@@ -163,7 +163,7 @@ def finished(out: Path, config: Settings) -> dict[str, Any] | None:
 
 
 def check_folder(out: Path, config: Settings, resume: bool, overwrite: bool) -> Checkpoint | None:
-    """Check that a folder takes a run, and change nothing; return the checkpoint that is to be continued.
+    """Check that a run may use a folder, without changing it; return the checkpoint to continue, None to start anew.
 
     Raises
     ------
@@ -214,7 +214,7 @@ def check_identity(out: Path, checkpoint: Checkpoint, identity: Mapping[str, Any
 
 
 def _is_same_kind(stored: Mapping[str, Any], config: Settings) -> bool:
-    """Return whether stored settings are of the class of `config`: other classes have other names."""
+    """Return whether stored settings belong to the class of `config`; every class has names of its own."""
     return set(stored) <= set(type(config).model_fields)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from edgelearn import __version__
 from edgelearn.config import DataSettings, RunConfig, validated
 from edgelearn.data import datasets
-from edgelearn.data.dataset import Dataset
+from edgelearn.data.dataset import Dataset, hold_out, keep_classes
 from edgelearn.errors import UserError
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
@@ -33,51 +33,22 @@ DEFAULT_HIDDEN = 100
 
 
 def load_data(config: DataSettings) -> Dataset:
-    """Open the data set of a configuration, reduced to its `classes`; validation samples take the place of tests."""
+    """Open the data set of a configuration, reduced to its `classes`; validation samples replace the test samples."""
     data = datasets.open_dataset(
         config.data, label_column=config.label_column, test_fraction=config.test_fraction, limit=None
     )
     if config.classes is not None:
-        data = _keep_classes(data, config.classes)
+        data = keep_classes(data, config.classes)
     if config.validation_fraction is not None:
-        data = _hold_out(data, config.validation_fraction)
+        data = hold_out(data, config.validation_fraction)
     if config.limit is not None:
         data = replace(data, train_x=data.train_x[: config.limit], train_y=data.train_y[: config.limit])
     return data
 
 
-def _keep_classes(data: Dataset, classes: tuple[str, ...]) -> Dataset:
-    """Keep some classes, named as in the data, and relabel them in the order given."""
-    for name in classes:
-        if name not in data.class_names:
-            raise UserError(f"class '{name}' is not in {data.name}; it has {', '.join(data.class_names)}")
-    table = np.full(data.n_classes, -1)
-    table[[data.class_names.index(name) for name in classes]] = np.arange(len(classes))
-    parts: dict[str, Any] = {"class_names": classes}
-    for part in ("train", "test"):
-        y = table[getattr(data, f"{part}_y")]
-        parts[f"{part}_x"], parts[f"{part}_y"] = getattr(data, f"{part}_x")[y >= 0], y[y >= 0].astype(np.int64)
-    return replace(data, **parts)
-
-
-def _hold_out(data: Dataset, fraction: float) -> Dataset:
-    """Test on a share of the training samples, the same ones for every seed, and never on the test samples."""
-    n = len(data.train_y)
-    n_held = round(fraction * n)
-    if not 0 < n_held < n:
-        raise UserError(
-            f"setting 'validation_fraction' = {fraction} leaves {n - n_held} of {n} training samples; "
-            "give more data or another fraction"
-        )
-    order = np.random.default_rng([0, 4]).permutation(n)
-    kept, held = np.sort(order[:-n_held]), np.sort(order[-n_held:])
-    x, y = data.train_x, data.train_y
-    return replace(data, train_x=x[kept], train_y=y[kept], test_x=x[held], test_y=y[held])
-
-
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A data set and its levels, which many runs may share.
+    """A data set with its input levels, which runs may share.
 
     Parameters
     ----------
@@ -207,7 +178,7 @@ class DatasetWork:
 
 
 def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
-    """Say what a user would otherwise have to find out."""
+    """Return warnings for the report."""
     notes = []
     if errors:
         guess = 100 - 100 * float(np.bincount(data.test_y).max()) / len(data.test_y)
@@ -226,7 +197,7 @@ def open_work(config: RunConfig, checkpoint: Checkpoint | None = None) -> Datase
 
 
 def open_cell(config: RunConfig, checkpoint: Checkpoint | None = None) -> DatasetWork:
-    """Open a cell of a study; cells that follow one another share encoded data."""
+    """Open a cell of a study; consecutive cells share encoded data."""
     names = {"input_bits", *DataSettings.model_fields} - {"epochs"}
     return DatasetWork(config, _encoded(json.dumps(config.model_dump(mode="json", include=names), sort_keys=True)))
 
@@ -254,7 +225,7 @@ def run(
 
 
 def compared(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the results of a report that runs are compared in."""
+    """Return the results of a report for a comparison of runs."""
     return {"samples_learned": content["result"]["samples_learned"]} | rates.compared(content)
 
 

@@ -19,7 +19,7 @@ SMALLEST_WINDOW = 20  # samples; fewer make a curve of noise
 
 @dataclass
 class Place:
-    """Where a run stands: next sample, and the curve so far.
+    """Position in a run, and the curve so far.
 
     `curve` counts prequential errors (predicted, then learned) in consecutive windows; `test_errors` holds
     the number of wrong test predictions after each epoch.

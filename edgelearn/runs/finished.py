@@ -1,4 +1,4 @@
-"""Finished runs: their reports read again, and priced on any processor."""
+"""Finished runs: reading their reports, pricing them on any processor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hw_models.processor import find_processor
 
 
 def assumed_costs(config: RunConfig, rules: Sequence[str], densities: dict[str, float]) -> list[RuleCost]:
-    """Price rules on a network that nobody ran, from the fractions that are not zero (see `schedule.assume`)."""
+    """Price rules without a run, from assumed densities of activity (see `schedule.assume`)."""
     processor = find_processor(config.processor)
     sizes = parse_net(config.net or "64-100-10")
     costs = []
@@ -38,7 +38,7 @@ def assumed_costs(config: RunConfig, rules: Sequence[str], densities: dict[str, 
 
 @dataclass(frozen=True)
 class PricedRun:
-    """The cost of a finished run and the accuracy it reached, in percent."""
+    """Cost of a finished run, and its accuracy in percent."""
 
     cost: RuleCost
     accuracy: float | None
@@ -70,7 +70,7 @@ def costs_of_runs(folders: Sequence[Path], processor: str) -> list[PricedRun]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Refuse a file that turns out to be no report while it is read.
+    """Refuse a file that is not a report while it is read.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
 
 
 def _check_activity(path: Path, spec: NetworkSpec, counters: Counters) -> None:
-    """Refuse counts that no run of the network can give."""
+    """Refuse counters that no run of the network can have."""
     if counters.table.dtype.kind != "i" or counters.table.shape != (len(spec.layers), len(COUNTERS)):
         raise UserError(f"{path} cannot be priced: its counters are no whole numbers, one a layer; run it again")
     samples = counters["samples"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Progress(NamedTuple):
-    """How far a run is: units done, all units (None where unknown), and a short text such as "accuracy 91.2 %"."""
+    """Units done, all units (None if unknown), and a short text such as "accuracy 91.2 %"."""
 
     done: int
     total: int | None
@@ -55,12 +55,12 @@ class Work(Protocol):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Return what has to be equal where a checkpoint is continued: contract and digests of the data."""
+        """Return what has to be equal to continue a checkpoint: contract and digests of the data."""
         ...
 
     @property
     def live(self) -> bool:
-        """Return whether the next chunk may take any time to come, and cannot be read again."""
+        """Return whether chunks come from live input, which cannot be read again."""
         ...
 
     def chunks(self) -> Iterator[Any]:
@@ -96,21 +96,21 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class Studied:
-    """What studies ask of a kind of run.
+    """Functions and names of a kind of run that studies need.
 
     Parameters
     ----------
     rates : settings that tuning chooses, of hidden layers and of the output layer
-    layer_rates : the rate of each layer of a configuration; designs a network and refuses what no network can be
+    layer_rates : rate of each layer of a configuration; raises UserError where no network can have these settings
     count_samples : number of training samples of a configuration
     data_names : names of data that a configuration may give, beside files
-    find_processor : a processor by name or file, refused where it does not price this kind
-    record : what a study keeps of a report
+    find_processor : processor by name or file; raises UserError where it cannot price this kind
+    record : from a report
     price : cost of a learned sample and of an inference, from a configuration, its record and the name of a processor
-    compared : results of a report by name, to be compared with those of other runs
+    compared : results of a report by name, for a comparison of runs
     counters : column of a table -> counter of a record
-    not_columns : settings that do not tell cells apart, since they are priced afterwards
-    open : as that of `Kind`, where cells share data
+    not_columns : settings that do not affect a cell: it is priced afterwards
+    open : in place of that of `Kind`, to share data between cells
     """
 
     rates: tuple[str, str]
@@ -135,7 +135,7 @@ class Kind:
     settings : their class, whose `kind` is the name
     title : for messages, with its article: "a stream"
     contract : version of its arithmetic
-    open : opens settings as work; gets the checkpoint that is continued, for a source that needs its place first
+    open : from a configuration and the checkpoint to continue, if any, to work
     show : prints a report on a console
     accuracy : where `accuracy_percent` is measured
     studied : None where studies have no cells of this kind

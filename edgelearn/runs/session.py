@@ -31,17 +31,17 @@ LABEL_DRAWS = 4096  # rows whose labels are kept or hidden by one seed
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowsDone:
-    """What became of consecutive rows, for whoever wants to see them one by one.
+    """Predictions and statuses of consecutive rows, one entry per row.
 
     Parameters
     ----------
-    samples : int64[n], number of the sample that ended each row
+    samples : int64[n], number of the last sample of each row
     times : float64[n], seconds, NaN where unknown
     labels, predictions : int64[n], -1 for none
     statuses : uint8[n], see `edgelearn.network.kernels.tables`
     scores : uint8[n, n_outputs], 255 is 1.0; uint8[0, 0] where not asked for
-    lines : int64[n], line of the input that ended each row; int64[0] where the source has no lines
-    late : uint8[n], what became of the row whose label came with each, 0 where none came
+    lines : int64[n], input line of the last sample of each row; int64[0] where the source has no lines
+    late : uint8[n], status of the earlier row whose label arrived with each row, 0 for none
     """
 
     samples: np.ndarray
@@ -56,15 +56,15 @@ class RowsDone:
 
 @dataclass(frozen=True)
 class Timing:
-    """The device in time, in numbers.
+    """Real-time settings of the device, in numbers.
 
     Parameters
     ----------
-    rate_hz : samples a second, None where only time stamps tell, or nobody
+    rate_hz : samples per second, None where only time stamps say when samples arrive, or nothing does
     timed : whether arrivals are known
-    deadline_s : None where nothing is late
-    budget_uw : power that learning may take, None for any
-    joules : of the battery
+    deadline_s : None for no deadline
+    budget_uw : power available for learning, None for no limit
+    joules : energy of the battery
     """
 
     rate_hz: float | None
@@ -75,13 +75,13 @@ class Timing:
 
 
 class StreamSession:
-    """Everything that moves while a stream is learned.
+    """State of a stream being learned: source, front end, device, learner, scores.
 
     Parameters
     ----------
     config : settings
     source : where samples come from
-    scores : whether the outputs of each row are wanted, for `RowsDone`
+    scores : whether `RowsDone` has the outputs of each row
     """
 
     def __init__(self, config: StreamConfig, source: Source, scores: bool = False) -> None:
@@ -100,7 +100,7 @@ class StreamSession:
         self.energy_unit_pj = _energy_unit_pj(self.spec, self.rates)
         self.device = self._device()
         self.learner = Learner(self.spec, config.strict)
-        if source.n_samples is None:  # classes are met on the way
+        if source.n_samples is None:  # classes appear as they arrive
             self.learner.set_live_outputs(1)
         n_classes = self.spec.n_classes
         self.score = Prequential(n_classes, config.fading, config.accuracy_window, config.warm_up)
@@ -110,12 +110,12 @@ class StreamSession:
         self.detector = Detector(config.detector, points, config.seed)
         self.n_samples = self.n_rows = 0
         self.last_time = np.nan
-        self._clock: list[float] | None = None  # first and last time of the source, and how far recordings were moved
+        self._clock: list[float] | None = None  # first and last time of the source, and the shift of the recording
         self.counts = dict.fromkeys(("events", "learned", "late", *_GATES), 0)
         self.labelled = 0
-        self._energy_given = 0.0  # units of the budget handed out so far
+        self._energy_given = 0.0  # units of the energy budget credited so far
         self._delay, n_inputs = config.label_delay, self.front_end.spec.n_inputs
-        self._waiting: dict[str, np.ndarray] = {  # rows whose label has not come yet, oldest first
+        self._waiting: dict[str, np.ndarray] = {  # rows whose label has not arrived, oldest first
             "levels": np.zeros((0, n_inputs), np.int8 if config.encoder == "signed" else np.uint8),
             "labels": np.zeros(0, np.int64),
             "dropped": np.zeros(0, np.uint8),
@@ -140,11 +140,11 @@ class StreamSession:
         return self.rates.clock_hz * TICKS_PER_CYCLE
 
     def _budget_until(self, seconds: Any) -> Any:
-        """Return the energy, in units, that learning may have taken after so many seconds; 1 uW is 1e6 pJ/s."""
+        """Return the energy budget for learning, in units, after some seconds; 1 uW is 1e6 pJ/s."""
         return np.floor((self.timing.budget_uw or 0.0) * 1e6 / self.energy_unit_pj * seconds)
 
     def take(self, block: Block) -> RowsDone:
-        """Learn the samples of a block; blocks may be cut anywhere."""
+        """Learn the samples of a block; the result does not depend on block boundaries."""
         rows = self.front_end.rows(block.x, block.segment)
         ends, n = rows.ends, len(rows.ends)
         samples, labels, times = self.n_samples + ends, block.y[ends], self._times(block)[ends]
@@ -188,7 +188,7 @@ class StreamSession:
         return RowsDone(samples, times, labels, predictions, statuses, scores, lines, with_label)
 
     def _label_available(self, n: int) -> np.ndarray:
-        """Return for the next n rows whether their label is available; row by row a function of the seed."""
+        """Return whether the labels of the next n rows are available: bool[n], a function of the seed and the row."""
         if self.config.label_fraction == 1:
             return np.ones(n, bool)
         first, last = self.n_rows // LABEL_DRAWS, (self.n_rows + n) // LABEL_DRAWS
@@ -198,7 +198,7 @@ class StreamSession:
         return kept
 
     def _steps(self, n: int, n_waiting: int, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the steps of n new rows behind the waiting ones, and the new row with which each comes."""
+        """Return the steps of n new rows after the waiting ones, and the new row of each step."""
         new = n_waiting + np.arange(n)
         predict = np.zeros((n, 3), np.int64)
         predict[:, t.ROW] = new
@@ -213,7 +213,7 @@ class StreamSession:
         return both[comes], np.repeat(np.arange(n), 2)[comes]
 
     def _times(self, block: Block) -> np.ndarray:
-        """Return seconds since the first sample: by the rate where there is one, else by the source's clock."""
+        """Return seconds since the first sample, from the sample rate or else the clock of the source."""
         if self.timing.rate_hz is not None:
             times = (self.n_samples + np.arange(len(block))) / self.timing.rate_hz
         else:
@@ -223,7 +223,7 @@ class StreamSession:
         return np.asarray(times, np.float64)
 
     def _from_clock(self, t: np.ndarray) -> np.ndarray:
-        """Return seconds since the first sample; a recording whose clock starts anew follows the one before at once."""
+        """Return seconds since the first sample; a recording whose clock restarts follows the previous one directly."""
         if not self.timing.timed or not len(t):
             return t
         if not np.isfinite(t).all():
@@ -232,12 +232,12 @@ class StreamSession:
             self._clock = [float(t[0]), float(t[0]), 0.0]
         first, last, behind = self._clock
         back = np.maximum(np.concatenate([[last], t[:-1]]) - t, 0)
-        shifts = np.cumsum(np.concatenate([[behind], back]))[1:]  # added in one order, however blocks are cut
+        shifts = np.cumsum(np.concatenate([[behind], back]))[1:]  # summed in an order that does not depend on blocks
         self._clock = [first, float(t[-1]), float(shifts[-1])]
         return np.asarray(t - first + shifts, np.float64)
 
     def _at(self, times: np.ndarray, row_of_step: np.ndarray, late: np.ndarray) -> Device:
-        """Return the device with the arrival of each step, and what each adds to the budget."""
+        """Return the device with arrival time and budget credit of each step."""
         if not self.timing.timed:
             return self.device
         if len(times) and times[-1] * self._ticks_per_second >= FARTHEST_TICK:
@@ -256,7 +256,7 @@ class StreamSession:
         return self.device._replace(arrivals=arrivals, credits=credits)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return everything that changes, as plain arrays."""
+        """Return all state as plain arrays."""
         parts: dict[str, dict[str, np.ndarray]] = {
             "learner": self.learner.save(),
             "front_end": self.front_end.save(),
@@ -316,7 +316,7 @@ class StreamSession:
         self._energy_given = place["energy_given"]
 
     def _check_last(self, n_samples: int, last: dict[str, Any] | None) -> None:
-        if last is None or self.source.n_samples is None:  # what came live cannot be read again
+        if last is None or self.source.n_samples is None:  # live input cannot be read again
             return
         wanted, x, y = last["samples"], [], []
         for block in self.source.blocks(n_samples - wanted):
@@ -335,20 +335,20 @@ class StreamSession:
 
     @property
     def waiting_labels(self) -> np.ndarray:
-        """Labels of rows that have not come yet, int64[at most label_delay], -1 for none."""
+        """Labels that have not arrived: int64[at most label_delay], -1 for none."""
         labels: np.ndarray = self._waiting["labels"]
         return labels
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds of the stream so far: its samples at their rate, or its clock."""
+        """Duration of the stream so far in seconds."""
         if self.timing.rate_hz is not None:
             return self.n_samples / self.timing.rate_hz
         return 0.0 if np.isnan(self.last_time) else self.last_time
 
     @cached_property
     def period_s(self) -> float | None:
-        """Seconds from row to row, where a rate is known."""
+        """Seconds per row, None where no sample rate is known."""
         rate = self.timing.rate_hz
         return None if rate is None else self.config.stride / rate
 
@@ -407,7 +407,7 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
 
 
 def _timing(config: StreamConfig, source: Source) -> Timing:
-    """Read the settings that have units."""
+    """Convert the settings with units to numbers."""
 
     def read(key: str, dimension: str) -> float | None:
         text = getattr(config, key)
@@ -426,7 +426,7 @@ def _timing(config: StreamConfig, source: Source) -> Timing:
 
 
 def _energy_unit_pj(spec: NetworkSpec, found: UnitCosts) -> float:
-    """Return a unit that makes whole numbers of prices without losing digits."""
+    """Return a unit of energy, in pJ, in which prices are integers of enough digits."""
     if found.energy_pj is None:
         return 1.0
     dense = assume(spec)

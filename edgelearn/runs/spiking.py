@@ -31,7 +31,7 @@ from hw_models.spiking_cost import find_core, price_spikes, spiking_as_dict
 
 DEFAULT_HIDDEN = 64
 DIGITS_ACTIVITY = 16.0  # input spikes of a step for which `design` draws its weights
-OF_THE_GRAPH = ("net", "neuron", "reset", "threshold", "leak", "delay")  # settings that a NIR graph brings
+OF_THE_GRAPH = ("net", "neuron", "reset", "threshold", "leak", "delay")  # settings that a NIR graph defines
 COUNTED = (  # of a population, per sample
     "spikes",
     "synaptic_operations",
@@ -51,7 +51,7 @@ COLUMNS = {  # of a study, and the counter of each
 
 
 def network_of(config: SpikingConfig, data: SpikingData) -> SpikingSpec:
-    """Derive the network of a configuration; initial weights are scaled so that what arrives fits the thresholds.
+    """Derive the network of a configuration; initial weights are scaled to the activity of the inputs.
 
     Raises
     ------
@@ -89,14 +89,14 @@ def _changed(one: Any, given: dict[str, Any]) -> Any:
 
 
 def _shifts(config: SpikingConfig, spec: SpikingSpec) -> list[int]:
-    """Return the learning shifts, those of the rule where none are given."""
+    """Return the learning shifts, by default those of the rule."""
     *hidden, output = (one.shift for one in spec.synapses)
     shifts = hidden if config.hidden_shift is None else [config.hidden_shift] * len(hidden)
     return [*shifts, output if config.output_shift is None else config.output_shift]
 
 
 def _activity(data: SpikingData) -> float:
-    """Return input spikes of a step, of the first samples."""
+    """Return the mean number of input spikes per step, over the first samples."""
     steps = data.presentation.steps
     few = max(1, min(50, BLOCK_BYTES // (steps * data.train.n_inputs)))
     first = np.arange(min(few, len(data.train.labels)))
@@ -104,7 +104,7 @@ def _activity(data: SpikingData) -> float:
 
 
 def start_learner(config: SpikingConfig, data: SpikingData) -> tuple[SpikingLearner, tuple[str, ...]]:
-    """Return the learner that a run starts with, drawn anew or from the NIR graph of `start`, and what that has lost.
+    """Return the initial learner, random or from the NIR graph `start`, and notes on what the import lost.
 
     How a graph learns (rounding, gates, refractory steps, shifts) is as in its side file or as settings say.
     """
@@ -141,7 +141,7 @@ def start_learner(config: SpikingConfig, data: SpikingData) -> tuple[SpikingLear
 
 @dataclass
 class Place:
-    """Where a run stands: epochs done, samples of the next one, and the test accuracy after each epoch, percent."""
+    """Position in a run: epochs, samples of the current epoch, and test accuracy after each epoch in percent."""
 
     epoch: int = 0
     position: int = 0
@@ -177,7 +177,7 @@ class SpikingWork:
         }
 
     def chunks(self) -> Iterator[Raster | None]:
-        """Yield the samples that are left, in blocks; None is a test without learning, of a run without epochs."""
+        """Yield the remaining samples in blocks; None stands for the test of a run without epochs."""
         if self.config.epochs == 0 and not self.place.accuracies:
             yield None
         done = (self.place.epoch, self.place.position)
@@ -264,13 +264,13 @@ class SpikingWork:
 
 
 def _digest(*parts: Samples) -> str:
-    """Return what tells samples from others."""
+    """Return a digest of samples."""
     arrays = [value for part in parts for value in vars(part).values() if isinstance(value, np.ndarray)]
     return digest(*arrays)
 
 
 def by_population(learner: SpikingLearner, steps: int) -> list[dict[str, Any]]:
-    """Return what a sample does in each population, from the counters of the learner."""
+    """Return the activity per sample in each population, from the counters of the learner."""
     samples = max(learner.counted("steps") // steps, 1)
     rows = []
     for p, size in enumerate(learner.spec.sizes):
@@ -286,7 +286,7 @@ def by_population(learner: SpikingLearner, steps: int) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class SpikingOutcome:
-    """The result of a run, with what it was learned from and the learner before and after."""
+    """Result of a run, its data, and the learner before (`first`) and after learning."""
 
     result: Result
     data: SpikingData
@@ -336,7 +336,7 @@ def layer_rates(config: SpikingConfig) -> list[int]:
 
 
 def record_of(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a study keeps of a report."""
+    """Return the record of a report in a study."""
     parts = {name: content["cost"][part] for name, part in (("learning", "training"), ("inference", "inference"))}
     parts = {name: part for name, part in parts.items() if part is not None}
     held = {name: part["memory_bits"] for name, part in parts.items()}
@@ -366,7 +366,7 @@ def price_record(config: SpikingConfig, record: Mapping[str, Any], processor: st
 
 
 def compared(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the results of a report that runs are compared in."""
+    """Return the results of a report for a comparison of runs."""
     rows = content["populations"]
     found = {"samples_learned": content["result"]["samples_learned"]}
     names = ("spikes", "synaptic_operations", "neuron_updates", "weight_read", "weight_write", "feedback_read")

@@ -23,13 +23,13 @@ FEWEST_RECORDINGS, STRETCHES = 5, 20  # recordings that are held out whole, or p
 
 @dataclass(frozen=True)
 class SpikingData:
-    """Samples to learn and to test, and how each is shown.
+    """Training and test samples, and their presentation.
 
     Parameters
     ----------
     code : "rate", "latency", "delta" or "events"
-    step_s : seconds of a step, where anything says so
-    notes : what a user should know
+    step_s : seconds per step
+    notes : warnings for the report
     """
 
     name: str
@@ -44,7 +44,7 @@ class SpikingData:
 
 
 def open_spiking_data(config: SpikingConfig) -> SpikingData:
-    """Open what a configuration names: an event set, windows of a sensor stream, or a data set of values.
+    """Open the data of a configuration: an event set, windows of a sensor stream, or a data set of values.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def _event_samples(events: EventSet, step_us: float, start: int, end: int) -> Ev
 
 
 def _windows(config: SpikingConfig) -> SpikingData:
-    """Cut a stream into windows; whole recordings, or stretches of one, are held out to test."""
+    """Cut a stream into windows; whole recordings, or parts of one, are held out for the test."""
     if config.classes is not None:
         raise UserError("classes is not for windows of a stream; leave it out")
     if config.data in datasets.names():
@@ -141,7 +141,7 @@ def _windows(config: SpikingConfig) -> SpikingData:
     if config.window is None or (config.code == "delta" and config.window < 2):
         raise UserError(f"'{config.data}' is cut into windows of a sensor stream; give --window 32, for example")
     window = config.window
-    train, test, names, source = _cut(config, window, config.stride or window)
+    train, test, names, source = _cut_windows(config, window, config.stride or window)
     if config.code == "delta":
         deviation = np.abs(train[0] - train[0].mean((0, 1))).mean((0, 1))
         threshold = np.where(deviation > 0, deviation, 1.0) * (config.delta or DELTA) / 16
@@ -160,8 +160,8 @@ Windows = tuple[np.ndarray, np.ndarray]
 """Values float[n, window, channels] and classes int64[n]."""
 
 
-def _cut(config: SpikingConfig, window: int, stride: int) -> tuple[Windows, Windows, tuple[str, ...], str]:
-    """Return windows to learn and to test, each of the class of its last sample; none holds two recordings."""
+def _cut_windows(config: SpikingConfig, window: int, stride: int) -> tuple[Windows, Windows, tuple[str, ...], str]:
+    """Return training and test windows, labelled by their last sample; none spans two recordings."""
     source = open_source(config.data, label_column=config.label_column)
     read = list(source.blocks())
     x, y, segment = (np.concatenate([getattr(block, name) for block in read]) for name in ("x", "y", "segment"))
@@ -173,9 +173,9 @@ def _cut(config: SpikingConfig, window: int, stride: int) -> tuple[Windows, Wind
             f"'{config.data}' has {len(starts)} labelled windows of {window} samples; give {STRETCHES} or more: "
             "a shorter window, or more data"
         )
-    learned, tests = _parted(starts, segment, window, config.test_fraction)
+    learned, tests = _split_windows(starts, segment, window, config.test_fraction)
     if config.validation_fraction is not None and len(learned):
-        learned, tests = _parted(learned, segment, window, config.validation_fraction)
+        learned, tests = _split_windows(learned, segment, window, config.validation_fraction)
     n_classes = len(np.unique(y[starts + window - 1]))
     if not len(learned) or n_classes < 2:
         raise UserError(
@@ -191,8 +191,10 @@ def _cut(config: SpikingConfig, window: int, stride: int) -> tuple[Windows, Wind
     return parts[0], parts[1], tuple(source.class_names), source.source
 
 
-def _parted(starts: np.ndarray, segment: np.ndarray, window: int, fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return starts of windows to learn and to test; no sample is in both."""
+def _split_windows(
+    starts: np.ndarray, segment: np.ndarray, window: int, fraction: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return starts of training and test windows; no sample is in both."""
     is_test = _held_out(segment[starts], fraction)
     tested = np.zeros(len(segment), bool)
     for start in starts[is_test]:
@@ -201,7 +203,7 @@ def _parted(starts: np.ndarray, segment: np.ndarray, window: int, fraction: floa
 
 
 def _held_out(segment: np.ndarray, test_fraction: float) -> np.ndarray:
-    """Choose recordings, or stretches where there are few, that make up a fraction of the windows: bool[windows]."""
+    """Choose recordings, or parts where there are few, that hold a fraction of the windows: bool[windows]."""
     groups = segment
     if len(np.unique(segment)) < FEWEST_RECORDINGS:
         groups = np.arange(len(segment)) * STRETCHES // len(segment)

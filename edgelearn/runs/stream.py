@@ -1,4 +1,4 @@
-"""Runs on a stream: learn it sample by sample, and report scores, cost and whether the device keeps up."""
+"""Runs on a stream: prequential scores, cost and real-time behaviour of the device."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class StreamWork(StreamSession):
 
     Parameters
     ----------
-    on_rows : called with what became of the rows of every block
+    on_rows : called with the rows of every block
     """
 
     identity: Mapping[str, Any] = {"contract": CONTRACT}
@@ -54,7 +54,7 @@ class StreamWork(StreamSession):
         return self.source.n_samples is None
 
     def chunks(self) -> Iterator[Block]:
-        """Yield blocks of samples; raise UserError where none of them could be used."""
+        """Yield blocks of samples; raise UserError at the end if no row could be made of them."""
         yield from self.source.blocks(0 if self.live else self.n_samples)
         if self.n_samples == 0:
             reasons = [f": {reason}, {where}" for reason, where in self.source.rejects.first.items()]
@@ -117,7 +117,7 @@ class StreamWork(StreamSession):
 
 
 def _learning(run: StreamSession) -> dict[str, Any]:
-    """Say how many rows were learned, and what the others would have taken."""
+    """Return counts of learned and other rows, and the energy saved by not learning."""
     counts, labelled = run.counts, run.learner.counters
     learned = counts["learned"]
     held_back = counts["gated"] + counts["over_budget"] + counts["waited"]
@@ -144,7 +144,7 @@ def _learning(run: StreamSession) -> dict[str, Any]:
 
 
 def _device(run: StreamSession) -> dict[str, Any]:
-    """Say whether the processor keeps up, and what it draws."""
+    """Return real-time behaviour, power and battery life of the device."""
     clock, hz = run.device.clock, run.rates.clock_hz
     counters = (run.learner.counters, run.learner.inference_counters)
     done = max(run.n_rows - run.score.n_dropped, 1)
@@ -181,7 +181,7 @@ def _device(run: StreamSession) -> dict[str, Any]:
 
 
 def _label_buffers(run: StreamSession) -> list[dict[str, Any]]:
-    """Name the inputs that wait for late labels."""
+    """Return the buffer of inputs that wait for delayed labels."""
     delay, front = run.config.label_delay, run.front_end.spec
     if delay == 0:
         return []
@@ -199,7 +199,7 @@ def _label_buffers(run: StreamSession) -> list[dict[str, Any]]:
 
 
 def open_config_source(config: StreamConfig) -> Source:
-    """Open what a configuration names; "-" is the standard input, read as it comes."""
+    """Open the source of a configuration; "-" is live input from the standard input."""
     if config.data == "-":
         if sys.stdin is None:
             raise UserError("the standard input is closed; pipe lines into it: producer | edgelearn stream -")
@@ -227,9 +227,9 @@ def open_work(
     source: Source | None = None,
     on_rows: OnRows | None = None,
 ) -> StreamWork:
-    """Open the source of a configuration, or take one, with the network behind it."""
+    """Open the source of a configuration, unless one is given, and design the network."""
     source = source or open_config_source(config)
-    if checkpoint is not None:  # before anything looks at the source: its state holds the columns of live input
+    if checkpoint is not None:  # before anything reads the source: its state holds the columns of live input
         source.restore(checkpoint.note["source"])
     return StreamWork(config, source, on_rows)
 
@@ -243,13 +243,12 @@ def run(
     on_rows: OnRows | None = None,
     source: Source | None = None,
 ) -> Result:
-    """Learn a stream sample by sample and report what it gave, what it cost, and whether the device keeps up.
+    """Learn a stream online; see `drive`.
 
     Parameters
     ----------
-    on_rows : called with what became of the rows of every block
-    source : what to learn instead of `config.data`, `config.limit` and what else says where samples come from
-    others : see `drive`
+    on_rows : called with the rows of every block
+    source : stream to learn in place of the one that the settings name
     """
 
     def open(config: StreamConfig, checkpoint: Checkpoint | None) -> StreamWork:
@@ -265,7 +264,7 @@ def layer_rates(config: StreamConfig) -> list[int]:
 
 
 def count_samples(config: StreamConfig) -> int:
-    """Return the samples of a stream; raise UserError where it does not say how long it is."""
+    """Return the length of a stream in samples; raise UserError if it is not known."""
     n = open_config_source(config).n_samples
     if n is None:
         raise UserError(f"'{config.data}' does not say how long it is, so that rates cannot be tuned on its start")
@@ -273,12 +272,12 @@ def count_samples(config: StreamConfig) -> int:
 
 
 def record_of(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a study keeps of a report."""
+    """Return the record of a report in a study."""
     return rates.record_of(content) | {"samples_learned": content["learning"]["learned"]}
 
 
 def compared(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the results of a report that runs are compared in."""
+    """Return the results of a report for a comparison of runs."""
     result, device = content["result"], content["device"]
     return {
         "samples_learned": content["learning"]["learned"],

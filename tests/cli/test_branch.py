@@ -147,3 +147,22 @@ def test_the_usual_predictors_with_a_delay(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "note: left out, for they have no delay: tage, perceptron+mdfa" in result.stdout
     assert "gshare:17:delay=16" in result.stdout
+
+
+def test_a_run_is_kept_and_repeated_from_its_configuration(tmp_path):
+    written(tmp_path, 9000)
+    flags = ("--trace", "t.npz", "--predictor", "gshare:9,mdfa", "--budget", "8KB", "--limit", "2500")
+    assert edgelearn("branch", *flags, "--out", "a", cwd=tmp_path).returncode == 0
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {"config.toml", "report.json", "weights.npz"}
+    again = edgelearn("branch", "--config", "a/config.toml", "--out", "b", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    for name in ("config.toml", "report.json", "weights.npz"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    resumed = edgelearn("branch", "--resume", "--out", "a", "--json", cwd=tmp_path)
+    assert json.loads(resumed.stdout) == json.loads((tmp_path / "a/report.json").read_text())
+    other = edgelearn("branch", *flags, "--pc-shift", "3", "--out", "a", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "another configuration (pc_shift was None, is 3); give another --out, or --overwrite" in other.stderr
+    swept = edgelearn("branch", "--sweep", "--out", "c", cwd=tmp_path)
+    assert (swept.returncode, swept.stdout) == (2, "")
+    assert "--sweep writes no folder; leave --out out" in swept.stderr
