@@ -76,12 +76,12 @@ def test_commands_in_process(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["run", *FLAGS, "--rule", "bp", "--out", "a"]) == 0
     printed = capsys.readouterr().out
-    for text in ("bp on digits: 64-4-10", "test error", "backward locking", "written: a/report.json"):
+    for text in ("bp on digits, 64-4-10", "test accuracy", "next: --details", "written: a/report.json"):
         assert text in printed
     assert main(["run", "--resume", "--out", "a", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "a/report.json").read_text())
     assert main(["run", *FLAGS, "--accumulator-bits", "9"]) == 0
-    assert "accumulator overflows: layer 1:" in capsys.readouterr().out
+    assert "note: accumulator overflows: " in capsys.readouterr().out
     assert main(["rules"]) == 0
     assert "drtp" in capsys.readouterr().out
     assert main(["data", "info", "digits"]) == 0
