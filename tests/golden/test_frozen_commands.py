@@ -21,8 +21,6 @@ import pytest
 
 from edgelearn.cli import main
 
-pytestmark = pytest.mark.kernel
-
 FROZEN = Path(__file__).with_name("frozen_commands.json")
 SMALL = "--epochs 1 --limit 200 --net 64-16-10"
 SPIKING = "--spiking --epochs 1 --limit 40 --net 64-12-10"
