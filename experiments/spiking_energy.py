@@ -40,7 +40,7 @@ def one(data: str, rule: str, seed: int) -> dict[str, Any]:
     }
     steps = content["presentation"]["steps"]
     samples = {name: content["counters"][name]["steps"][0] // steps for name in counted}
-    held = {"training": spec.held_bits(), "inference": spec.held_bits(learning=False)}
+    held = {"training": spec.memory_bits(), "inference": spec.memory_bits(learning=False)}
     costs = {}
     for core in CORES:
         priced = spiking_as_dict(

@@ -74,19 +74,19 @@ def price_operations(spec: NetworkSpec, work: Counters, core: Core, learning: bo
         ("feedback", "synaptic_operation"): counted["signal_macs"] + counted["lfsr_steps"] // 2,
         ("update", "synaptic_update"): counted["update_macs"],
     }
-    held = [(role, bits) for (_, role), bits in contents(spec, learning, True).items()]
-    return price_on_core(operations, held, work.n_samples, core)
+    memory_bits = [(role, bits) for (_, role), bits in contents(spec, learning, True).items()]
+    return price_on_core(operations, memory_bits, work.n_samples, core)
 
 
 def price_on_core(
-    operations: Mapping[tuple[str, str], np.ndarray], held: Iterable[tuple[str, float]], samples: int, core: Core
+    operations: Mapping[tuple[str, str], np.ndarray], memory_bits: Iterable[tuple[str, float]], samples: int, core: Core
 ) -> Cost:
     """Price counts of operations.
 
     Parameters
     ----------
     operations : by (role, operation of the core), one entry per layer
-    held : roles and bits of memory
+    memory_bits : (role, bits)
     """
     items = []
     bands = []
@@ -98,7 +98,7 @@ def price_on_core(
             cycles = float(count) * time.nominal * 1e-9 * core.clock_hz
             items.append(Item("cycles", role, k + 1, cycles, (f"{name} time",)))
             items.append(Item("energy_pj", role, k + 1, float(count) * energy.nominal, (f"{name} energy",)))
-    items += [Item("memory_bits", role, 0, float(bits)) for role, bits in held]
+    items += [Item("memory_bits", role, 0, float(bits)) for role, bits in memory_bits]
     return make_cost(items, samples, core.clock_hz, ("energy_pj", "cycles", "memory_bits"), bands)
 
 

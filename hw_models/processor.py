@@ -201,10 +201,10 @@ class Engine(Processor):
     def _roles_once(self) -> Engine:
         if self.logic not in LOGIC_TABLES:
             raise ValueError(f"key 'logic': {unknown('logic table', self.logic, LOGIC_TABLES)}")
-        held: list[str] = [role for memory in self.memories.values() for role in memory.holds]
+        holders: list[str] = [role for memory in self.memories.values() for role in memory.holds]
         for role in ROLES:
-            if held.count(role) != 1:
-                problem = "no memory" if role not in held else "more than one memory"
+            if holders.count(role) != 1:
+                problem = "no memory" if role not in holders else "more than one memory"
                 raise ValueError(
                     f"key 'memories': {problem} holds '{role}'; each of {', '.join(ROLES)} needs exactly one"
                 )

@@ -40,12 +40,12 @@ def find_core(name: str) -> Core:
     return found
 
 
-def price_spikes(counts: Counts, samples: int, held: Mapping[str, int], core: Core) -> Cost:
+def price_spikes(counts: Counts, samples: int, memory_bits: Mapping[str, int], core: Core) -> Cost:
     """Price samples of a spiking network from what its counters saw.
 
     Parameters
     ----------
-    held : bits of memory by role
+    memory_bits : bits of memory by role
     """
     operations = {
         ("forward pass", "synaptic_operation"): counts["synaptic_operations"],
@@ -53,13 +53,13 @@ def price_spikes(counts: Counts, samples: int, held: Mapping[str, int], core: Co
         ("feedback", "synaptic_operation"): counts["feedback_read"],
         ("update", "synaptic_update"): counts["synaptic_updates"],
     }
-    return price_on_core(operations, held.items(), samples, core)
+    return price_on_core(operations, memory_bits.items(), samples, core)
 
 
 def spiking_as_dict(
     learned: tuple[Counts, int] | None,
     inferred: tuple[Counts, int] | None,
-    held: Mapping[str, Mapping[str, int]],
+    memory_bits: Mapping[str, Mapping[str, int]],
     core: Core,
 ) -> dict[str, Any]:
     """Return what a learned and an inferred sample cost, as plain data.
@@ -67,7 +67,7 @@ def spiking_as_dict(
     Parameters
     ----------
     learned, inferred : counts and samples; None where there were none
-    held : bits of memory by role, of a chip for "training" and of one for "inference" alone
+    memory_bits : bits of memory by role, of a chip for "training" and of one for "inference" alone
     """
     content: dict[str, Any] = {
         "processor": core.name,
@@ -80,7 +80,7 @@ def spiking_as_dict(
             content[name] = None
             continue
         counts, samples = priced
-        cost = price_spikes(counts, samples, held[name], core)
+        cost = price_spikes(counts, samples, memory_bits[name], core)
         operations = float(counts["synaptic_operations"].sum()) / samples
         content[name] = {
             "samples": samples,
@@ -89,7 +89,7 @@ def spiking_as_dict(
             "energy_pj_by_role": {role: six_digits(value) for role, value in cost.by_role("energy_pj").items()},
             "energy_pj_per_synaptic_operation": _band(cost, operations) if operations else None,
             "latency_us": six_digits(cost.latency_s * 1e6),
-            "memory_bits": {role: bits for role, bits in held[name].items() if bits},
+            "memory_bits": {role: bits for role, bits in memory_bits[name].items() if bits},
         }
     return content
 

@@ -256,7 +256,7 @@ class SpikingWork:
             "cost": spiking_as_dict(
                 (learner.counts(), learned) if learned else None,
                 (inferred.counts(), tested) if tested else None,
-                {"training": spec.held_bits(), "inference": spec.held_bits(learning=False)},
+                {"training": spec.memory_bits(), "inference": spec.memory_bits(learning=False)},
                 self.core,
             ),
             "counters": {"learning": learner.counters_by_name(), "inference": inferred.counters_by_name()},

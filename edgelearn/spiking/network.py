@@ -142,7 +142,7 @@ class SpikingSpec:
         """Return whether the synapses into population p change."""
         return p == self.last or self.rule.signal is not Signal.NONE
 
-    def held_bits(self, learning: bool = True) -> dict[str, int]:
+    def memory_bits(self, learning: bool = True) -> dict[str, int]:
         """Return bits of memory by role; a chip that only infers holds no traces, modulators and feedback."""
         neurons = modulators = traces = feedback = 0
         for p in range(1, len(self.sizes)):
@@ -158,8 +158,8 @@ class SpikingSpec:
         neurons += self.sizes[-1] * COUNT_BITS
         waiting = sum(n * (one.delay - 1) for n, one in zip(self.sizes, self.synapses, strict=False))
         weights = sum(n_in * n_out for n_in, n_out in pairwise(self.sizes)) * self.bits
-        held = {"forward weights": weights, "activations": neurons + waiting}  # spikes on their way are bits
-        return held | ({"buffers": modulators + traces, "feedback": feedback} if learning else {})
+        bits = {"forward weights": weights, "activations": neurons + waiting}  # spikes on their way are bits
+        return bits | ({"buffers": modulators + traces, "feedback": feedback} if learning else {})
 
     def _modulator_bits(self, p: int) -> int:
         of_signal = {

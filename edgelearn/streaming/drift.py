@@ -119,9 +119,9 @@ class Recovery:
         self._faded[:] = right[-1], total[-1]
         self._lowest_fading[k] = min(self._lowest_fading[k], (right / total).min())
 
-        held = self._recent.shape[1]
+        n_recent = self._recent.shape[1]
         recent = np.concatenate([self._recent, np.stack([positions, errors])], axis=1)
-        begins = np.arange(max(0, held + 1 - size), recent.shape[1] + 1 - size)  # windows that end in this block
+        begins = np.arange(max(0, n_recent + 1 - size), recent.shape[1] + 1 - size)  # windows that end in this block
         if len(begins):
             sums = np.concatenate([[0], recent[1].cumsum()])
             wrong = sums[begins + size] - sums[begins]
@@ -130,7 +130,7 @@ class Recovery:
                 enough = np.flatnonzero(wrong <= allowed)
                 if len(enough):
                     begin = begins[enough[0]]
-                    self._recovered[k] = seen - held + begin, recent[0, begin]
+                    self._recovered[k] = seen - n_recent + begin, recent[0, begin]
         self._recent = recent[:, -size:]
         self._last_errors[k] = self._recent[1].sum()
 
@@ -365,7 +365,7 @@ def _pack(value: Any) -> Any:
     if isinstance(value, Random):
         return value.getstate()
     if hasattr(value, "__dict__"):
-        return {name: _pack(held) for name, held in vars(value).items() if not isinstance(held, MethodType)}
+        return {name: _pack(part) for name, part in vars(value).items() if not isinstance(part, MethodType)}
     return value.__getstate__().hex()
 
 
@@ -381,7 +381,7 @@ def _fill(blank: Any, packed: Any) -> Any:
         version, words, gauss = packed
         blank.setstate((version, tuple(words), gauss))
     elif hasattr(blank, "__dict__"):
-        names = {name for name, held in vars(blank).items() if not isinstance(held, MethodType)}
+        names = {name for name, part in vars(blank).items() if not isinstance(part, MethodType)}
         if not isinstance(packed, dict) or set(packed) != names:
             raise ValueError(f"other attributes than those of {type(blank).__name__}")
         for name in names:

@@ -182,15 +182,15 @@ def _counterpart(group: Group, change: Mapping[str, Any], groups: Sequence[Group
         raise UserError(f"where, less, over, above and near name settings by their axes, not {change!r}")
     other = _fitting(group.setting | dict(change), groups, one=True)[0]
     if other is group:
-        raise UserError(f"{group.name} is held against itself; change an axis, or leave it out of where")
+        raise UserError(f"{group.name} is compared with itself; change an axis, or leave it out of where")
     return other
 
 
 def _column(given: Mapping[str, Any], groups: Sequence[Group]) -> str:
     """Return the column of a number; its values are numbers."""
     column = given.get("column", ACCURACY)
-    held = (row.get(column) if isinstance(column, str) else column for group in groups for row in group.rows)
-    if any(value is not None and (isinstance(value, bool) or not isinstance(value, int | float)) for value in held):
+    values = (row.get(column) if isinstance(column, str) else column for group in groups for row in group.rows)
+    if any(value is not None and (isinstance(value, bool) or not isinstance(value, int | float)) for value in values):
         raise UserError(f"column {column!r} holds no numbers; see the columns of table.csv")
     return str(column)
 

@@ -208,14 +208,14 @@ def budget(kind: str, settings: Mapping[str, Any], tuning: Tuning, share: float)
     Without a test, as on a stream, the first samples tune, and are learned anew by the cells.
     """
     fields = settings_of(kind).model_fields
-    held = {"validation_fraction": tuning.validation} if "validation_fraction" in fields else {}
-    n = _samples_of(kind, json.dumps(dict(settings) | held, sort_keys=True))
-    if not held:
+    validation = {"validation_fraction": tuning.validation} if "validation_fraction" in fields else {}
+    n = _samples_of(kind, json.dumps(dict(settings) | validation, sort_keys=True))
+    if not validation:
         return {"limit": max(1, math.ceil(share * tuning.validation * n))}
     whole = share * settings.get("epochs", fields["epochs"].default)
     if whole >= 1 or share == 1:
-        return held | {"epochs": round(whole)}
-    return held | {"epochs": 1, "limit": max(1, math.ceil(whole * n))}
+        return validation | {"epochs": round(whole)}
+    return validation | {"epochs": 1, "limit": max(1, math.ceil(whole * n))}
 
 
 @cache

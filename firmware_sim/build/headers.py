@@ -40,7 +40,7 @@ class Shape:
     ----------
     learned, frozen : words of layers that learn, and of those that never do (constants)
     widest_input, widest_hidden, widest : largest number of inputs, hidden neurons, and of either or outputs
-    activations, gates : held bytes; all hidden layers where a rule waits, else what one layer hands to the next
+    activations, gates : bytes; all hidden layers where a rule waits, else what one layer hands to the next
     deltas, delta_buffers : elements of d, in one or two buffers
     lfsr_lanes : shift registers that regenerate feedback
     """
@@ -233,7 +233,7 @@ def _may_cut(layer: DenseLayer, stochastic: bool) -> bool:
 def _layers(spec: NetworkSpec) -> str:
     learned_at = frozen_at = feedback_at = 0
     hidden = [layer.n_out for layer in spec.layers[:-1]]
-    held = [0, *accumulate(hidden)]
+    offsets = [0, *accumulate(hidden)]
     rows = []
     for k, layer in enumerate(spec.layers):
         words_at = learned_at if layer.learns else frozen_at
@@ -241,8 +241,8 @@ def _layers(spec: NetworkSpec) -> str:
         learned_at, frozen_at = learned_at + size * layer.learns, frozen_at + size * (not layer.learns)
         activation_at = gate_at = 0
         if not layer.output:
-            gate_at = held[k] if waits(spec) else 0
-            activation_at = held[k] if waits(spec) else (k % 2) * max(hidden[0::2])
+            gate_at = offsets[k] if waits(spec) else 0
+            activation_at = offsets[k] if waits(spec) else (k % 2) * max(hidden[0::2])
         row_of_feedback = feedback_at
         if teaches_hidden(spec) and spec.regenerates_feedback:
             row_of_feedback = ((k + 1) * 10007 + spec.seed) % 65535

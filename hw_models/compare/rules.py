@@ -31,7 +31,7 @@ class LayerLock:
     ----------
     start_cycles : cycles from the first of a sample until the layer may update, on an engine; None elsewhere
     buffer_bits : bits that wait in the layer, one sample in flight
-    depth : samples for which its input is held when every layer works on a sample of its own
+    depth : samples for which its input is stored when every layer works on a sample of its own
     pipeline_bits : bits of that
     """
 
@@ -132,15 +132,15 @@ def _locks(spec: NetworkSpec, activity: Counters, processor: AnyProcessor) -> tu
     """Return what locking holds back, layer by layer (docs/cost_model.md, section 6)."""
     n_layers, locking = len(spec.layers), spec.locking
     starts = _start_cycles(spec, activity, processor) if isinstance(processor, Engine) else [None] * n_layers
-    waiting = buffers(spec)
+    required = buffers(spec)
     locks = []
     for k, layer in enumerate(spec.layers):
         above = n_layers - 1 - k
         depth = {Locking.NONE: 1, Locking.UPDATE: above + 1, Locking.BACKWARD: 2 * above + 1}[locking]
         bits = layer.n_in * (spec.input_bits if k == 0 else ACTIVATION_BITS)
         gates = layer.n_out * GATE_BITS if locking is not Locking.NONE and above else 0
-        held = sum(buffer.bits for buffer in waiting if buffer.layer == k + 1)
-        locks.append(LayerLock(k + 1, starts[k], held, depth, depth * (bits + gates)))
+        waiting_bits = sum(buffer.bits for buffer in required if buffer.layer == k + 1)
+        locks.append(LayerLock(k + 1, starts[k], waiting_bits, depth, depth * (bits + gates)))
     return tuple(locks)
 
 

@@ -22,7 +22,7 @@ def activation_bits(spec: NetworkSpec, event_driven: bool) -> list[int]:
 
 
 def contents(spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int = 1) -> dict[tuple[str, str], int]:
-    """Return the bits held, by (role in memory, role of the cost).
+    """Return bits by (role in memory, role of the cost).
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def contents(spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int =
     def filled(n: int) -> int:
         return -(-n // lanes) * lanes
 
-    held = [n * bits for n, bits in zip(spec.sizes, activation_bits(spec, event_driven), strict=True)]
-    two_layers = max(a + b for a, b in pairwise(held))
+    activations = [n * bits for n, bits in zip(spec.sizes, activation_bits(spec, event_driven), strict=True)]
+    two_layers = max(a + b for a, b in pairwise(activations))
     weights = [(layer.n_in + 1) * filled(layer.n_out) for layer in spec.layers]
     bits = {("weight", "forward weights"): sum(n * spec.layers[k].word.bits for k, n in enumerate(weights))}
     bits["activation", "activations"] = two_layers
@@ -52,7 +52,7 @@ def contents(spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int =
     feedback = [entry for entry in footprint(spec) if entry.role == "feedback"]
     bits["feedback", "feedback"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in feedback))
     if spec.locking is not Locking.NONE and len(spec.layers) > 1:
-        bits["activation", "buffers"] = sum(held) - two_layers
+        bits["activation", "buffers"] = sum(activations) - two_layers
     for role in ("gate", "delta"):
         waiting = [entry for entry in buffers(spec) if entry.role == role]
         bits[role, "buffers"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in waiting))

@@ -175,12 +175,12 @@ def _memories(
     spec: NetworkSpec, engine: Engine, learning: bool
 ) -> list[tuple[str, dict[tuple[str, str], int], _Priced]]:
     """Return name, contents in bits and price of each memory that is built: one that would hold nothing is not."""
-    held = contents(spec, learning, engine.skips_zero_inputs, engine.lanes)
+    stored = contents(spec, learning, engine.skips_zero_inputs, engine.lanes)
     learned = contents(spec, True, engine.skips_zero_inputs, engine.lanes)
     words = _words(spec, engine)
     found = []
     for name, memory in engine.memories.items():
-        inside = {key: bits for key, bits in held.items() if key[0] in memory.holds and bits}
+        inside = {key: bits for key, bits in stored.items() if key[0] in memory.holds and bits}
         if inside:
             roles = [role for (role, _), bits in learned.items() if role in memory.holds and bits]
             word_bits = max(words[role] for role in roles)

@@ -97,7 +97,7 @@ def test_no_findings_are_no_fault(tmp_path):
         ('text = "{a}"\nnumbers.a = { where = { rule = "dfa", bits = 2 }, column = "energy" }', "has no value of energy"),
         ('text = "{b}"\nnumbers.a = { where = { rule = "dfa", bits = 2 } }', "number 'a' has no place"),
         ('text = "{a} {b}"\nnumbers.a = { where = { rule = "dfa", bits = 2 } }', "number 'b' is not known"),
-        ('text = "x"\nholds = [{ where = { rule = "dfa" }, near = { rule = "dfa" } }]', "is held against itself"),
+        ('text = "x"\nholds = [{ where = { rule = "dfa" }, near = { rule = "dfa" } }]', "is compared with itself"),
         ('text = "x"\nholds = [{ where = {}, above = { rule = "dfa" }, points = 1 }]', "points = 1 cannot be used"),
         ('text = "x"\nholds = [{ where = {}, near = { rule = "dfa" }, points = "1" }]', "points = '1' cannot be used"),
         ('text = "x"\nholds = { near = { rule = "dfa" } }', "holds = .* cannot be used; give a list"),
