@@ -19,8 +19,8 @@ from scipy.stats import t as student
 
 from edgelearn import __version__
 from edgelearn.config import make_config
-from edgelearn.files import write_text, write_whole
-from edgelearn.reports.plots.figure import COLOURS, GREY, INK, METADATA, STYLE
+from edgelearn.files import write_text
+from edgelearn.reports.plots.figure import GREY, INK, MARKS, drawn, line_style
 from edgelearn.rules import RULES
 from edgelearn.runs.dataset import run
 
@@ -31,7 +31,6 @@ RESULTS = Path(__file__).parent / "results" / "accuracy_against_energy.json"
 FIGURE = Path(__file__).parents[1] / "edgelearn" / "docs" / "figures" / "accuracy_against_energy.svg"
 HIDDEN = (20, 40, 100, 200)
 SEEDS = range(5)
-MARKERS = "os^DvPX"
 TICKS = (40, 60, 80, 90, 95, 97, 98, 99)  # percent
 LABEL_DISTANCE = 11.0  # points between the baselines of two labels
 
@@ -73,11 +72,8 @@ def table(rows: Sequence[Row]) -> str:
 
 def plot(rows: Sequence[Row], path: Path) -> None:
     """Draw one labelled line per rule with its interval, on a logarithmic axis of the error, and write the figure."""
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
-    with style.context(["default", STYLE]):
-        figure = Figure((7.2, 4.2))
+    with drawn(path, (7.2, 4.2)) as figure:
+        figure.set_layout_engine("none")  # labels need the place of the axes before the layout
         ax = figure.add_axes((0.09, 0.13, 0.8, 0.76))
         ax.set_xscale("log")
         ax.set_yscale("log")
@@ -86,7 +82,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         ax.set_yticks([100 - tick for tick in TICKS], [str(tick) for tick in TICKS])
         ax.set_xticks([2, 5, 10, 20, 50], ["2", "5", "10", "20", "50"])
         ax.minorticks_off()
-        ax.grid(color="#E5E5E5", linewidth=0.6)
+        ax.grid()
         ax.set_xlabel("energy per learned sample on engine-28nm (nJ)")
         ax.set_ylabel("test accuracy (%)")
         figure.suptitle(
@@ -97,7 +93,6 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         )
         _label(ax, ends)
         _model_band(ax, rows)
-        write_whole(path, lambda file: figure.savefig(file, format="svg", metadata=METADATA[".svg"]))
 
 
 def _line(ax: Axes, rule: str, index: int, rows: Sequence[Row]) -> tuple[str, str, float, float]:
@@ -106,12 +101,12 @@ def _line(ax: Axes, rule: str, index: int, rows: Sequence[Row]) -> tuple[str, st
     energy = [row["energy_nj"]["nominal"] for row in own]
     error = [100 - row["accuracy_percent"] for row in own]
     half = [row["accuracy_half_interval"] for row in own]
-    colour = COLOURS[index % len(COLOURS)]
+    look = line_style(index)
     low = [max(e - h, 0.1) for e, h in zip(error, half, strict=True)]
     high = [e + h for e, h in zip(error, half, strict=True)]
-    ax.fill_between(energy, low, high, color=colour, alpha=0.14, linewidth=0)
-    ax.plot(energy, error, color=colour, linewidth=1.4, marker=MARKERS[index % len(MARKERS)], markersize=4.5)
-    return rule, colour, energy[-1], error[-1]
+    ax.fill_between(energy, low, high, color=look["color"], alpha=0.14, linewidth=0)
+    ax.plot(energy, error, marker=MARKS[index % len(MARKS)], markersize=4.5, **look)
+    return rule, look["color"], energy[-1], error[-1]
 
 
 def _label(ax: Axes, ends: Sequence[tuple[str, str, float, float]]) -> None:
