@@ -28,22 +28,39 @@ def run(
 
     settings = settings_from(output)
     is_spiking = bool(given.get("spiking") or settings.get("spiking"))
-    settings = with_given(settings, given, is_spiking, plot=output.plot, nir=nir)
+    settings = with_given(settings, given, is_spiking, nir=nir)
     if is_spiking:
         _run_spiking(settings, output, nir)
         return
     config, out = make_config(settings), output.out
+    _check_plot(output)
     with interruptible("edgelearn run"):
         report, speed = with_progress(
             lambda on_progress: run_config(config, out, output.resume, output.overwrite, on_progress)
         )
+    if output.plot is not None:
+        from edgelearn.reports.plots.dataset import plot_run
+
+        plot_run(report.content, output.plot)
     if output.json:
         sys.stdout.write(report.to_json())
         return
     from edgelearn.reports.dataset import show
 
     steps = ["--out DIR", "edgelearn cost --rule all"] if out is None else [f"edgelearn cost --run {out}"]
-    _print_report(show, report, speed, output, [], steps)
+    steps = ["--plot run.svg", *steps] if output.plot is None else steps
+    _print_report(show, report, speed, output, [] if output.plot is None else [str(output.plot)], steps)
+
+
+def _check_plot(output: Output) -> None:
+    """Refuse a figure that could not be written; --out makes its own folder."""
+    if output.plot is not None:
+        from edgelearn.files import make_folder
+        from edgelearn.reports.plots.figure import check_plot
+
+        if output.out is not None and output.plot.parent == output.out:
+            make_folder(output.out)
+        check_plot(output.plot)
 
 
 def _run_spiking(settings: dict[str, Any], output: Output, nir: Path | None) -> None:
@@ -53,14 +70,10 @@ def _run_spiking(settings: dict[str, Any], output: Output, nir: Path | None) -> 
 
     resolved = validated(SpikingConfig, settings)
     out, plot = output.out, output.plot
-    for path in (plot, nir):
-        if path is not None and out is not None and path.parent == out:
-            make_folder(out)
-    if plot is not None:
-        from edgelearn.reports.plots.figure import check_plot
-
-        check_plot(plot)
+    _check_plot(output)
     if nir is not None:
+        if out is not None and nir.parent == out:
+            make_folder(out)
         from edgelearn.spiking.nir_graph import check_nir
 
         check_nir(nir, resolved.neuron or "lif", out)

@@ -65,6 +65,18 @@ def test_a_default_report_is_read_at_a_glance(name, capsys, monkeypatch, tmp_pat
         assert "next: --details" not in text
 
 
+def test_a_run_is_drawn_with_the_same_bytes(capsys, monkeypatch, tmp_path):
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.svg", "b.svg"):
+        text = printed((*RUN, "--plot", name), 80, capsys, monkeypatch)
+        assert f"written: {name}\n" in text
+        assert "--plot" not in text
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    printed((*RUN, "--processor", "cortex-m0", "--plot", "c.png"), 80, capsys, monkeypatch)
+    assert (tmp_path / "c.png").stat().st_size > 10_000
+
+
 def test_validation_and_studies_too(capsys, monkeypatch, tmp_path):
     pytest.importorskip("pandas")
     require_torch()

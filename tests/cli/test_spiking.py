@@ -63,7 +63,7 @@ def test_what_is_printed_and_written(tmp_path):
         (("run", "--spiking", "--dead-zone", "0"), "--dead-zone is for rate networks"),
         (("run", "--data", "nmnist"), "is a set of address events, which spiking networks learn; give --spiking"),
         (("validate", "--against", "brian2", "--epochs", "2"), "--epochs is not for --against brian2"),
-        (("run", "--plot", "a.png"), "--plot is for spiking networks; give --spiking too"),
+        (("run", "--plot", "a.pdf"), "plot file a.pdf must end in .png or .svg"),
         (("run", "--spiking", "--plot", "a.pdf"), "must end in .png or .svg"),
         (("run", "--spiking", "--nir", "a.h5"), "a NIR graph ends in .nir"),
         (("run", "--spiking", "--nir", "none/a.nir"), "there is no folder none"),

@@ -132,7 +132,7 @@ def test_lines_that_cannot_be_used_are_counted_and_the_others_answered(tmp_path)
         "no room for label",
     ):
         assert reason in errors
-    assert "4 samples learned online" in errors
+    assert "4 samples, inputs x, y" in errors
 
 
 def test_a_stream_can_be_priced_again(tmp_path):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.cli.runner import QUICK, edgelearn
+from tests.cli.runner import QUICK, edgelearn, edgelearn_process
 from tests.tools import require_torch
 
 
@@ -82,7 +82,7 @@ def test_bad_settings_are_one_line(tmp_path, arguments, text):
 
 def test_without_torch_one_line_says_how_to_get_it(tmp_path):
     (tmp_path / "torch.py").write_text("raise ImportError('torch')\n")
-    result = edgelearn("validate", *QUICK, "--out", "a", cwd=tmp_path)
+    result = edgelearn_process("validate", *QUICK, "--out", "a", cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.startswith("edgelearn: torch is not installed; ")
     assert result.stderr.endswith('pip install "edgelearn[torch]"\n')
