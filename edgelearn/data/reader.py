@@ -56,7 +56,6 @@ SEGMENT_NAMES = ("segment", "subject", "recording")
 MAX_LINE = 1 << 20
 CHUNK = 1 << 18  # bytes read at a time
 BLOCK = 1 << 13  # lines of a file read at once
-FEW_LINES = 32  # from here down, one at a time is as fast as all at once
 HEAD = 64  # lines of a file that may decide what the columns are
 FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a float64 becomes an infinite float32
 
@@ -175,6 +174,8 @@ def numbers_in(cells: Sequence[Any]) -> NDArray[np.float64]:
     try:
         return np.fromiter(map(float, cells), np.float64, len(cells))
     except ValueError:
+        if BOOLEANS.keys().isdisjoint(map(str.strip, cells)):
+            raise
         return np.array([float(BOOLEANS.get(cell.strip(), cell)) for cell in cells])
 
 
@@ -495,7 +496,14 @@ class TableReader:
                     if not self.columns.has_header:
                         break
             at += 1
-        return self._read(lines[at:], first + at, cut)
+        cut = cut and self.live and self.columns is not None and self.columns.kind == "csv"
+        parts = self._read(lines[at:], np.arange(first + at, first + len(lines)), cut)
+        return parts[0] if len(parts) == 1 else joined([self._no_rows(), *parts])
+
+    def _no_rows(self) -> Rows:
+        n_features, n_texts = (len(self.columns.features), len(self.columns.texts)) if self.columns else (0, 0)
+        whole = np.empty(0, np.int64)
+        return Rows(np.empty((0, n_features), self.dtype), [], np.empty(0), whole, whole, [[] for _ in range(n_texts)])
 
     def read_file(self, path: Path) -> Iterator[Rows]:
         """Read a whole file, whose quoted cells may hold the ends of lines.
@@ -545,27 +553,39 @@ class TableReader:
             return None
         return text if text.strip() and text[0] != "#" else None
 
-    def _read(self, lines: list[bytes], first: int, cut: bool) -> Rows:
-        rows = None if cut or not lines else self._read_at_once(lines, first)
+    def _read(self, lines: list[bytes], numbers: NDArray[np.int64], cut: bool) -> list[Rows]:
+        """Read lines at once, or find those that cannot be used by halves."""
+        if not lines:
+            return []
+        rows = None if cut else self._read_at_once(lines, numbers)
         if rows is not None:
-            return rows
-        if len(lines) <= FEW_LINES:
-            return self._read_one_by_one(lines, first, cut)
-        half = len(lines) // 2
-        return joined([self._read(lines[:half], first, False), self._read(lines[half:], first + half, cut)])
+            return [rows]
+        full = [k for k, line in enumerate(lines) if line.strip() and not (line.startswith(b"#") and line.isascii())]
+        if len(full) < len(lines) and max(map(len, lines)) <= MAX_LINE:
+            ends = cut and full[-1:] == [len(lines) - 1]
+            return self._read([lines[k] for k in full], numbers[full], ends)
+        if len(lines) > 1:
+            half = len(lines) // 2
+            first = self._read(lines[:half], numbers[:half], False)
+            return first + self._read(lines[half:], numbers[half:], cut)
+        text = self._text(lines[0], int(numbers[0]))
+        if text is not None:
+            try:
+                self._explain(text)
+            except Reject as reject:
+                self._reject(reject, int(numbers[0]))
+        return []
 
-    def _read_at_once(self, lines: list[bytes], first: int) -> Rows | None:
+    def _read_at_once(self, lines: list[bytes], numbers: NDArray[np.int64]) -> Rows | None:
         """Read lines in bulk where every one of them is a good row, else give None and change nothing."""
         columns, n = self.columns, len(lines)
         assert columns is not None
-        places = columns.features if columns.time is None else (*columns.features, columns.time)
         try:
             table = self._table(columns, lines)
-            rows = map(itemgetter(*places), table)
-            cells = list(rows) if len(places) == 1 else list(chain.from_iterable(rows))
-            if columns.kind != "csv" and not set(map(type, cells)) <= {int, float, bool}:
-                return None
-            values = numbers_in(cells).reshape(n, len(places))
+            found = map(itemgetter(*columns.features), table)
+            cells = list(found) if len(columns.features) == 1 else list(chain.from_iterable(found))
+            values = self._numbers(columns, cells, self.roles.scale).reshape(n, -1)
+            t = np.full(n, np.nan) if columns.time is None else self._times(columns, table)
             names = [] if columns.segment is None else [_text_cell(row, columns.segment) for row in table]
             if columns.kind == "csv" and columns.labels:
                 labels = list(map(itemgetter(*columns.labels), table))
@@ -574,32 +594,43 @@ class TableReader:
             texts = [[_text_cell(row, place) for row in table] for place in columns.texts]
         except (KeyError, ValueError, OverflowError, RecursionError, csv.Error):
             return None
-        x, t = values[:, : len(columns.features)], np.full(n, np.nan)
-        with np.errstate(over="ignore"):
-            x *= self.roles.scale
-            values[:, len(columns.features) :] *= self.roles.time_scale
-        if not (np.abs(values) < FLOAT32_LIMIT).all():
-            return None
         segment, changes = np.full(n, self.segment), np.zeros(n, bool)
         if names:
             before = names[0] if self.segment_cell is None else self.segment_cell
             changes = np.fromiter(map(ne, names, [before, *names[:-1]]), bool, n)
             segment += np.cumsum(changes)
+        if ((t < np.append(self.last_t, t[:-1])) & ~changes).any():
+            return None
         if columns.time is not None:
-            t = values[:, -1].copy()
-            if ((t < np.append(self.last_t, t[:-1])) & ~changes).any():
-                return None
             self.last_t = float(t[-1])
         if names:
             self.segment, self.segment_cell = int(segment[-1]), names[-1]
-        return Rows(x.astype(self.dtype, order="C"), labels, t, segment, np.arange(first, first + n), texts)
+        return Rows(values.astype(self.dtype), labels, t, segment, numbers, texts)
+
+    def _numbers(self, columns: Columns, cells: list[Any], scale: float) -> NDArray[np.float64]:
+        """Give cells as finite numbers; ValueError where one is none."""
+        if columns.kind != "csv" and not set(map(type, cells)) <= {int, float, bool}:
+            raise ValueError
+        with np.errstate(over="ignore"):
+            values = numbers_in(cells) * scale
+        if not (np.abs(values) < FLOAT32_LIMIT).all():
+            raise ValueError
+        return values
+
+    def _times(self, columns: Columns, table: list[Any]) -> NDArray[np.float64]:
+        try:
+            return self._numbers(columns, [row[columns.time] for row in table], self.roles.time_scale)
+        except ValueError:
+            return np.array([_seconds(columns, row, self.roles.time_scale) for row in table])
 
     def _table(self, columns: Columns, lines: list[bytes]) -> list[Any]:
         """Split lines into cells; ValueError where one of them is no row, or no row like the others."""
         text = b"\n".join(lines).decode(ENCODING)
-        if text.startswith("#") or "\n#" in text or max(map(len, lines)) > MAX_LINE:
-            raise ValueError
         texts = text.split("\n")
+        if len(texts) > len(lines):  # a quoted cell holds the end of a line
+            texts = [line.decode(ENCODING) for line in lines]
+        if text.startswith("#") or (len(lines) > 1 and "\n#" in text) or max(map(len, lines)) > MAX_LINE:
+            raise ValueError
         table: list[Any]
         if columns.kind != "csv":
             table = list(map(_json, texts))
@@ -614,27 +645,8 @@ class TableReader:
             raise ValueError
         return table
 
-    def _read_one_by_one(self, lines: list[bytes], first: int, cut: bool) -> Rows:
-        rows: list[tuple[list[float], str, float, int, list[str], int]] = []
-        for number, line in enumerate(lines, first):
-            text = self._text(line, number)
-            if text is not None:
-                try:
-                    rows.append((*self._row(text, cut and number == self.number), number))
-                except Reject as reject:
-                    self._reject(reject, number)
-        values, labels, t, segment, texts, numbers = zip(*rows, strict=True) if rows else ((),) * 6
-        n_channels, n_texts = (len(self.columns.channels), len(self.columns.texts)) if self.columns else (0, 0)
-        return Rows(
-            np.array(values, np.float64).reshape(len(rows), n_channels).astype(self.dtype),
-            list(labels),
-            np.array(t, np.float64),
-            np.array(segment, np.int64),
-            np.array(numbers, np.int64),
-            [[cells[index] for cells in texts] for index in range(n_texts)],
-        )
-
-    def _row(self, text: str, cut: bool) -> tuple[list[float], str, float, int, list[str]]:
+    def _explain(self, text: str) -> None:
+        """Raise what is wrong with a line that is no good row."""
         columns = self.columns
         assert columns is not None
         row = split_cells(text, columns.separator) if columns.kind == "csv" else _json(text)
@@ -642,20 +654,15 @@ class TableReader:
             raise Reject("not JSON", f"not {columns.kind} {shortened(text)}")
         if columns.kind != "object" and len(row) != columns.n_cells:
             raise Reject("another number of values", f"{len(row)}, not {columns.n_cells}: {shortened(text)}")
-        values = [_number(columns, row, place, self.roles.scale) for place in columns.features]
+        for place in columns.features:
+            _number(columns, row, place, self.roles.scale)
         t = np.nan if columns.time is None else _seconds(columns, row, self.roles.time_scale)
-        label = _label_cell(columns, row)
-        texts = [_text_cell(row, place) for place in columns.texts]
-        segment, segment_cell = self.segment, self.segment_cell
-        if columns.segment is not None:
-            segment_cell = _text_cell(row, columns.segment)
-            segment += self.segment_cell not in (None, segment_cell)
-        if segment == self.segment and t < self.last_t:
+        _label_cell(columns, row)
+        cells = [_text_cell(row, place) for place in (columns.segment, *columns.texts) if place is not None]
+        is_new = columns.segment is not None and self.segment_cell not in (None, cells[0])
+        if t < self.last_t and not is_new:
             raise Reject("time goes back", f"from {self.last_t} to {t}")
-        if cut and self.live and columns.kind == "csv":
-            raise Reject("half a line", shortened(text))
-        self.last_t, self.segment, self.segment_cell = t, segment, segment_cell
-        return values, label, t, segment, texts
+        raise Reject("half a line", shortened(text))
 
 
 ANY_ADVICE = "correct the line or remove it"

@@ -20,10 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgelearn.data.lines import LineSource, open_lines
-from edgelearn.data.reader import FEW_LINES, MAX_LINE, Roles
+from edgelearn.data.reader import MAX_LINE, Roles
 from edgelearn.errors import UserError
 
 Write = Callable[..., Path]
+FEW_LINES = 32
 
 
 @pytest.fixture
