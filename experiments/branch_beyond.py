@@ -1,4 +1,4 @@
-"""Rows of branch_beyond.json that the predictors of this repository give: 32 KB, 14 traces, seeds 7, 9 and 11.
+"""Rows of branch_beyond.json with the predictors of this repository: 32 KB, 14 traces, seeds 7, 9 and 11.
 
     python experiments/branch_beyond.py        two minutes
 

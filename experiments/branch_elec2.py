@@ -1,4 +1,4 @@
-"""The learner of a branch predictor on a sensor stream of two classes, beside river, at counted bits.
+"""The learner of a branch predictor on a sensor stream of two classes, beside river, with its state in bits.
 
     python experiments/branch_elec2.py            elec2, labels at once and one day late (minutes)
     python experiments/branch_elec2.py --quick    its first 4,000 samples; nothing is written

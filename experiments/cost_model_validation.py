@@ -1,4 +1,4 @@
-"""How far the cost models are from what they have not seen: SRAM, logic area, logic energy.
+"""Error of the cost models on held-out rows: SRAM, logic area, logic energy.
 
     python experiments/cost_model_validation.py
 

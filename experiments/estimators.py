@@ -1,4 +1,4 @@
-"""One classifier with the faces of scikit-learn and river: cross-validation, a stream, cost, a file.
+"""One classifier with the scikit-learn and river interfaces: cross-validation, a stream, cost, a file.
 
     pip install "edgelearn[streams]"
     python experiments/estimators.py

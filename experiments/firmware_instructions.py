@@ -1,4 +1,4 @@
-"""Instructions of the compiled firmware against a sum over actions, fitted on some shapes and judged on others.
+"""Instructions of the compiled firmware against a sum over actions, fitted on some shapes, judged on others.
 
     python experiments/firmware_instructions.py              all cores; ten minutes on two cores, kept as it goes
     python experiments/firmware_instructions.py cortex-m4    some cores

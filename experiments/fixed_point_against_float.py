@@ -1,4 +1,4 @@
-"""Eight-bit learning beside its float twin on MNIST: accuracy, and the angles of the signals that teach hidden layers.
+"""Eight-bit learning beside its float twin on MNIST: accuracy, and angles of the signals of hidden layers.
 
     python experiments/fixed_point_against_float.py              all rows; about half an hour on one core
     python experiments/fixed_point_against_float.py drtp [...]   some rows

@@ -1,4 +1,4 @@
-"""Test error of every rule on MNIST, learned online in fixed point: mean of three seeds, beside what we expect.
+"""Test error of every rule on MNIST, learned online in fixed point: mean of three seeds, and its expected range.
 
     python experiments/mnist_accuracy.py            all rows, about three minutes on two cores
     python experiments/mnist_accuracy.py ID [ID]    some rows

@@ -1,4 +1,4 @@
-"""What the paper on DRTP says about cost, counted with our counters and priced with our tables, also where it fails.
+"""Claims of the DRTP paper on cost, with our counters and tables, including the claims that fail.
 
     python experiments/paper_claims.py     some seconds
 

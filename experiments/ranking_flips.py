@@ -1,4 +1,4 @@
-"""Where the order of the rules in energy and area turns: what a designer chooses, one choice at a time.
+"""Changes of the order of the rules in energy and area, one design choice at a time.
 
     python experiments/ranking_flips.py
 

@@ -1,4 +1,4 @@
-"""Published figures of chips that learn, beside what the cost model spans over stated ranges: bands, not points.
+"""Published figures of chips with learning beside the ranges of the cost model: bands, not points.
 
     python experiments/silicon_anchors.py                 ten seconds; writes results/silicon_anchors.json
     python experiments/silicon_anchors.py --data mnist    half a minute; only counts the updates of runs on MNIST,

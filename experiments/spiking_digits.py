@@ -1,4 +1,4 @@
-"""Spiking networks that learn the digits: each rule against a frozen hidden population and the rate network.
+"""Spiking networks on the digits: each rule against a frozen hidden population and the rate network.
 
     python experiments/spiking_digits.py        two minutes on two cores
 

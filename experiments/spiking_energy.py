@@ -1,4 +1,4 @@
-"""Digits, and the events of a camera: what each rule learns, and what a sample costs on three cores.
+"""Accuracy of each rule on digits and camera events, and energy per sample on three cores.
 
     python experiments/spiking_energy.py        two minutes on two cores
 

@@ -1,4 +1,4 @@
-"""What update gates save on real streams: updates skipped, accuracy lost, energy, for every rule.
+"""Savings of update gates on real streams: updates skipped, accuracy, energy, for every rule.
 
     python experiments/stream_gating.py                 elec2, gas-drift and watch, a minute on two cores
     python experiments/stream_gating.py drift           the synthetic sensor (no data needed)
