@@ -158,8 +158,8 @@ class Settings(BaseModel):
 class DataSettings(Settings):
     """Settings of a data set that is learned in epochs."""
 
-    data: str = setting("digits", "Data set (see `edgelearn data list`), or a .csv or .npz file", DATA)
-    label_column: str | None = setting(None, "Label column of a .csv file, by name or by number from 1 [last]", DATA)
+    data: str = setting("digits", "Data set (see `edgelearn data list`), or a .csv, .tsv or .npz file", DATA)
+    label_column: str | None = setting(None, "Label column of a text table, by name or by number from 1 [last]", DATA)
     classes: tuple[str, ...] | None = setting(
         None, "Names of the classes to keep, e.g. 3,8; relabelled in this order [all]", DATA
     )

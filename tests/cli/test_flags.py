@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -79,6 +81,15 @@ def test_commands_of_the_main_page_are_in_order(monkeypatch):
     assert " ".join(COMMANDS[""].list_commands(None)) == (
         "run stream branch cost processors sweep study compare report validate reproduce firmware data rules bench"
     )
+
+
+def test_the_main_page_imports_nothing_heavy():
+    code = (
+        "import sys; from edgelearn.cli import main; main(['--help']); "
+        "sys.exit(', '.join({'numpy', 'numba', 'pydantic', 'sklearn', 'rich'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_group_without_a_command_prints_its_help(capsys):
