@@ -17,7 +17,7 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.network.storage import buffers
 from edgelearn.rules import RULES
-from edgelearn.runs.stream import StreamWork
+from edgelearn.runs.session import StreamSession
 from hw_models.engine.schedule import assume
 from tests.oracle_pairs import NaiveRun, assert_in_time, assert_twins, naive_front_end
 
@@ -218,7 +218,7 @@ def config_of(name: str) -> StreamConfig:
     """Settings of a run; LOAD is a share of the time and LEARN samples a second of the energy of a dense sample."""
     given = {"hidden": "5", "rule": "dfa", "time_constant": 4, "output_rate": -3, "accuracy_window": 20, "warm_up": 3}
     given |= RUNS[name]
-    run = StreamWork(StreamConfig(**{key: value for key, value in given.items() if not _in_time(value)}), Stub())
+    run = StreamSession(StreamConfig(**{key: value for key, value in given.items() if not _in_time(value)}), Stub())
     dense = assume(run.spec)
     seconds = float((run.rates.cycles[0] * dense.table).sum()) / dense.n_samples / run.rates.clock_hz
     for key, value in given.items():
@@ -235,7 +235,7 @@ def _in_time(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(("LOAD", "LEARN"))
 
 
-def taken(run: StreamWork, blocks) -> dict[str, list[Any]]:
+def taken(run: StreamSession, blocks) -> dict[str, list[Any]]:
     """What became of all rows."""
     found: dict[str, list[Any]] = {
         name: [] for name in ("samples", "times", "labels", "predictions", "statuses", "scores")
@@ -247,16 +247,16 @@ def taken(run: StreamWork, blocks) -> dict[str, list[Any]]:
     return found
 
 
-def everything(run: StreamWork) -> dict[str, Any]:
+def everything(run: StreamSession) -> dict[str, Any]:
     """All that a run would save, as bytes and plain values; the last block is how it was cut."""
     note = run.note() | {"last": None}
     saved = {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in run.state().items()}
     return saved | {"note": note}
 
 
-def naive_stream(config: StreamConfig, source: Stub) -> tuple[NaiveRun, StreamWork, list[tuple[int, int]]]:
+def naive_stream(config: StreamConfig, source: Stub) -> tuple[NaiveRun, StreamSession, list[tuple[int, int]]]:
     """Learn a whole stream in the oracle; return it, an untouched run of the product, and each row's sample and label."""
-    run = StreamWork(config, source)
+    run = StreamSession(config, source)
     naive, front_end = NaiveRun(run.learner, run.device, config.label_delay), naive_front_end(run.front_end.spec)
     assert naive.network.live == (1 if source.live else 3)  # classes of a live source are met on the way
     second = run.rates.clock_hz * 256
@@ -307,7 +307,7 @@ def test_the_runs_above_meet_all_that_can_happen():
 @pytest.mark.parametrize("name", [name for name in RUNS if name.startswith("poor")])
 def test_learning_stays_within_its_budget(name):
     """By at most one sample: who finds a bucket that is not empty learns. Gated samples take nothing."""
-    run = StreamWork(config_of(name), Stub())
+    run = StreamSession(config_of(name), Stub())
     taken(run, Stub().blocks())
     seconds = run.last_time
     assert 0 < run.counts["learned"] < run.labelled
@@ -328,7 +328,7 @@ def test_bytes_do_not_depend_on_how_blocks_are_cut(name):
     found = {}
     for kind, cuts in CUTS.items():
         source = Stub(cuts=cuts, live=len(name) % 2 == 0)
-        run = StreamWork(config, source, scores=True)
+        run = StreamSession(config, source, scores=True)
         found[kind] = taken(run, source.blocks()), everything(run)
     for kind in CUTS:
         assert found[kind] == found["whole"], kind
@@ -337,10 +337,10 @@ def test_bytes_do_not_depend_on_how_blocks_are_cut(name):
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_continues_from_any_block(name):
     config, source = config_of(name), Stub(cuts=CUTS["some"], live=len(name) % 2 == 0)
-    whole = StreamWork(config, source)
+    whole = StreamSession(config, source)
     rows = taken(whole, source.blocks())
     for stop in CUTS["some"]:
-        first, second = StreamWork(config, source), StreamWork(config, source)
+        first, second = StreamSession(config, source), StreamSession(config, source)
         before = taken(first, itertools.islice(source.blocks(), CUTS["some"].index(stop) + 1))
         second.restore({key: array.copy() for key, array in first.state().items()}, first.note())
         after = taken(second, source.blocks(stop))

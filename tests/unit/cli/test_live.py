@@ -16,7 +16,7 @@ from edgelearn.config import StreamConfig
 from edgelearn.data.sensor import DriftingSensor
 from edgelearn.data.source import Block
 from edgelearn.network.kernels import tables as t
-from edgelearn.runs.stream import StreamWork
+from edgelearn.runs.session import StreamSession
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def terminal(width, shown=True):
 def start(n=200, scores=False, **settings):
     source = DriftingSensor("none", n, n_channels=3, n_classes=3)
     config = StreamConfig(**({"hidden": "4", "encoder": "on-off", "input_bits": 4} | settings))
-    return config, StreamWork(config, source, scores)
+    return config, StreamSession(config, source, scores)
 
 
 def parts(run, size=50):

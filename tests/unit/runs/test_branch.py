@@ -151,7 +151,7 @@ def test_a_sweep_leaves_out_what_does_not_fit(tmp_path):
         plot_sweep([report.content for report in reports], tmp_path / f"{name}.svg")
     drawn = (tmp_path / "a.svg").read_text()
     assert drawn == (tmp_path / "b.svg").read_text()
-    assert "mispredicted, %" in drawn
+    assert "mispredicted (%)" in drawn
     with pytest.raises(UserError, match="no predictor fits"):
         sweep_branches(BranchSettings(trace=str(tmp_path / "t.csv"), predictors="gshare:28"))
 
