@@ -101,8 +101,6 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
     form = form if form.name else replace(form, name=paths[0].stem if len(paths) == 1 else paths[0].parent.name)
     reader = form.reader or reader_of(paths[0])
     form = replace(form, reader=reader)
-    if reader == "text" and form.ignore:
-        raise UserError(f"stream '{form.name}': key 'ignore' is not for text tables; name the columns in features")
     is_plain = len(paths) == 1 and not (subjects or form.drop or form.subject_from) and form.order == "stored"
     if reader == "text" and is_plain and form.drift == "none":
         from edgelearn.data import lines

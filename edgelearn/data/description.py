@@ -155,6 +155,7 @@ class Description:
             label=self.label or None,
             time=self.time or None,
             segment=self.segment or self.subject or None,
+            ignored=self.ignore,
             scale=self.scale,
             time_scale=self.time_scale,
         )

@@ -192,6 +192,7 @@ class Roles:
         object. Default: the column called label, class, target or y (y is no label beside x unless it is the last),
         else the last one that is nothing else, of CSV and arrays; t, time or timestamp; segment, subject or recording
     features : columns in the order of the channels; default all that are nothing else
+    ignored : columns that are nothing
     texts : columns that are handed over as they stand
     is_ordered : the rows come in the order of time; else their times and segments are set aside
     scale, time_scale : features are multiplied by `scale`, times by `time_scale`, which makes them seconds
@@ -201,6 +202,7 @@ class Roles:
     label: str | int | None = None
     time: str | int | None = None
     segment: str | int | None = None
+    ignored: tuple[str | int, ...] = ()
     texts: tuple[str | int, ...] = ()
     is_ordered: bool = True
     scale: float = 1.0
@@ -245,17 +247,17 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
     find = partial(_place, [] if kind == "object" else titles, source)
     named = kind == "object" or has_header
     places = list(titles) if kind == "object" else list(range(len(titles)))
-    features, texts = (tuple(map(find, columns)) for columns in (roles.features, roles.texts))
+    features, texts, ignored = (tuple(map(find, said)) for said in (roles.features, roles.texts, roles.ignored))
 
     def search(names: tuple[str, ...]) -> Any:
         for title, place in zip(titles, places, strict=True):
-            if named and title.lower() in names and place not in features:
+            if named and title.lower() in names and place not in (*features, *ignored):
                 return place
         return None
 
     time = find(roles.time) if roles.time is not None else search(TIME_NAMES)
     segment = find(roles.segment) if roles.segment is not None else search(SEGMENT_NAMES)
-    rest = [place for place in places if place not in (time, segment)]
+    rest = [place for place in places if place not in (time, segment, *ignored)]
     if roles.label is not None:
         label = find(roles.label)
     else:
@@ -306,7 +308,7 @@ def _place(titles: Sequence[str], source: str, column: str | int) -> Any:
 
 def _is_header(cells: list[str], below: Iterable[list[str]], roles: Roles) -> bool:
     """Tell whether the first row has titles: it is asked for by name, no feature is a number, or the label tells."""
-    said = (*roles.features, *roles.texts, roles.label, roles.time, roles.segment)
+    said = (*roles.features, *roles.texts, *roles.ignored, roles.label, roles.time, roles.segment)
     if any(isinstance(column, str) and not is_number(column) for column in said):
         return True
     number = int(roles.label) if roles.label is not None and is_number(str(roles.label)) else -1

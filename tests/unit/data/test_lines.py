@@ -161,6 +161,15 @@ def test_named_columns() -> None:
     assert [sample[1:] for sample in samples(again)] == [sample[1:] for sample in samples(stream)]
 
 
+def test_ignored_columns() -> None:
+    text = "id,time,a,b,kind,note\n7,noon,1,2,u,good\n8,night,3,4,v,bad\n"
+    stream = source(text, ignored=("id", "time", "note"))
+    assert (stream.channels, stream.class_names, stream.has_clock) == (("a", "b"), ("u", "v"), False)
+    assert source('{"id": "k", "a": 1, "label": "u"}', ignored=("id",)).channels == ("a",)
+    with fails("test lines: column 'nix' is not known"):
+        source(text, ignored=("nix",))
+
+
 def test_all_features_and_no_label() -> None:
     stream = source("a,b\n1,2\n", features=("a", "b"))
     assert (values(stream), labels(stream), stream.class_names) == ([[1, 2]], [-1], ())

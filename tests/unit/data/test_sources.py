@@ -572,8 +572,23 @@ def test_text_tables_are_read_by_lines(here):
     assert open_source(str(describe(here, description + 'drift = "subject"'))).drift_points == (3, 6)
     dropped = describe(here, description + 'drop = { label = ["y"] }')
     assert read(open_source(str(dropped))).x[:, 1].tolist() == [0, 2, 4, 6, 8]
-    with fails("key 'ignore' is not for text tables"):
-        open_source(str(describe(here, description + 'ignore = ["a"]')))
+    ignoring = description.replace('features = ["b", "a"]', 'ignore = ["a"]')
+    assert open_source(str(describe(here, ignoring))).channels == ("b",)
+
+
+def test_subjects_classes_and_columns_to_drop_by_of_a_text_table(here):
+    lines = ("who;ok;ax;act", "1;yes;0.5;65", "1;no;9;66", "2;yes;1.5;66", "3;yes;2;65.0", "3;yes;2.5;NA", "3;yes;x;66")
+    (here / "own.csv").write_text("\n".join(lines) + "\n")
+    form = (
+        'file = "own.csv"\nsubject = "who"\nlabel = "act"\ndrop = { ok = ["no"] }\nclasses = { walk = 65, run = 66 }\n'
+    )
+    source = open_source(str(describe(here, form)), subjects="1,3")
+    assert (source.channels, source.class_names) == (("ax",), ("walk", "run"))
+    assert (read(source).x.tolist(), read(source).y.tolist()) == ([[0.5], [2.0], [2.5]], [0, 0, -1])
+    assert source.rejects.first == {"not a number": "own.csv line 7: column ax is 'x'"}
+    source = open_source(str(describe(here, form.replace(", run = 66", ""))), subjects="2-3")
+    assert (source.class_names, read(source).y.tolist()) == (("walk",), [-1, 0, -1])
+    assert source.rejects.counts == {"not a number": 1, "no room for label": 2}
 
 
 def test_a_folder_of_text_is_recordings_with_one_set_of_classes(here):
