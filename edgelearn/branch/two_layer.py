@@ -39,7 +39,7 @@ GENERATOR_BITS = 32
 
 @dataclass(frozen=True)
 class RowRule:
-    """A learning rule as the kernels of rows read it; see `RowRule.of`."""
+    """Kernel codes of a learning rule; derived by `RowRule.of`."""
 
     signal: int
     feedback: int
@@ -48,7 +48,7 @@ class RowRule:
 
     @classmethod
     def of(cls, rule: Rule) -> RowRule:
-        """Return what a rule is in a row: one output, whose error is 0 or the outcome."""
+        """Return the codes of a rule in a row with one output, where the error is 0 or the outcome."""
         feedback = _FEEDBACKS[rule.feedback]
         if rule.broadcasts and rule.non_negative:
             feedback = kernel.POSITIVE
@@ -69,7 +69,7 @@ _FEEDBACKS = {
     Feedback.TRANSPOSE: kernel.TRANSPOSE,
     Feedback.NEAREST: kernel.NEAREST,
 }
-FROZEN = "frozen"  # the name that rule shallow has among predictors
+FROZEN = "frozen"  # name of rule shallow among predictors
 RULES = {FROZEN if name == "shallow" else name: RowRule.of(rule) for name, rule in rules_for(Backend.BRANCH).items()}
 
 _RANGES = {

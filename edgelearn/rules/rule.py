@@ -13,7 +13,7 @@ from edgelearn.errors import UserError
 
 
 class Locking(Enum):
-    """What a hidden layer waits for before it may update."""
+    """Dependency that must be met before a hidden layer updates."""
 
     NONE = "none"
     UPDATE = "update"
@@ -21,11 +21,11 @@ class Locking(Enum):
 
 
 class Feedback(Enum):
-    """How the teaching signal reaches a hidden layer.
+    """Path of the teaching signal to a hidden layer.
 
     Attributes
     ----------
-    stored : whether the operator is a fixed matrix of its own
+    stored : whether the operator is a fixed, stored matrix
     weight_transport : whether it reads forward weights of another layer
     """
 
@@ -52,10 +52,10 @@ class Signal(Enum):
 
     Attributes
     ----------
-    locking : what a layer waits for until the signal is there
+    locking : dependency of the signal
     scale : fraction bits of a signal word; of a delta, those of the modulators of the layer above, or of an error
     modulator_scale : M, the modulator's 1.0 is 2^M; targets and signs have no fraction to keep
-    feedbacks : operators that the signal may be fed back through
+    feedbacks : compatible feedback operators
     """
 
     locking: Locking
@@ -89,7 +89,7 @@ class Signal(Enum):
 
 
 class Constraint(Enum):
-    """What the weights and gates of a network keep."""
+    """Restriction on weights, feedback or gates."""
 
     NONE = "none"
     NON_NEGATIVE_AFTER_FIRST = "non-negative feedback; non-negative weights after the first layer"
@@ -97,7 +97,7 @@ class Constraint(Enum):
 
 
 class Backend(Enum):
-    """Implementations of learning rules. A backend runs each rule whose three operators it has."""
+    """Implementations of learning rules; each runs the rules whose three operators it supports, see `OPERATORS`."""
 
     NETWORK = "integer networks"
     SPIKING = "spiking networks"
@@ -165,7 +165,7 @@ class Rule:
 
     @property
     def runs_on(self) -> frozenset[Backend]:
-        """Backends that have all operators of the rule."""
+        """Backends that support all three operators."""
         needed = {self.signal, self.feedback, self.constraint}
         return frozenset(backend for backend, operators in OPERATORS.items() if needed <= operators)
 
@@ -188,7 +188,7 @@ class Rule:
 
     @property
     def broadcasts(self) -> bool:
-        """Whether hidden layers get their signal from the outputs, not from the layer above."""
+        """Whether the outputs, not the layer above, send the signal to each hidden layer."""
         return self.feedback is Feedback.DIRECT
 
     @property
