@@ -95,7 +95,8 @@ def settings_of(kind: str) -> type[Settings]:
 def setting_names(kind: str) -> list[str]:
     """Return the settings that are columns, and tell cells apart."""
     apart = studied_kind(kind)[1].not_columns
-    return [name for name, one in settings_of(kind).declared().items() if name not in apart and not one.switch]
+    declared = settings_of(kind).declared()
+    return [name for name in settings_of(kind).model_fields if name not in apart and not declared[name].switch]
 
 
 def run_cell(cell: Cell) -> Record:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from edgelearn.config import SpikingConfig, StreamConfig, make_config, validated
+from edgelearn.config import RunConfig, SpikingConfig, StreamConfig, make_config, validated
 from edgelearn.runs.dataset import encode_data, load_data, run
 from edgelearn.runs.spiking import run as run_spiking
 from edgelearn.runs.stream import run as stream
@@ -64,6 +64,7 @@ def test_the_columns_are_as_documented():
     names_of = [column.name for column in columns_of("run", ("cortex-m4",))]
     assert names_of[:5] == ["cell", "status", "error", "kind", "data"]
     start = names_of.index("accuracy_percent")
+    assert names_of[4:start] == [name for name in RunConfig.model_fields if name != "processor"]
     counts = ["samples_learned", "saturations", "step_saturations", "overflows", *PER_SAMPLE]
     prices = [f"{price}@cortex-m4" for price in PRICES]
     assert names_of[start:] == ["accuracy_percent", *counts, "stored_bits", "buffered_bits", *prices]
