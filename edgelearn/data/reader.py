@@ -151,6 +151,8 @@ def separator_of(lines: Sequence[str]) -> str:
         if best and mark == WHITE_SPACE:
             break
         width = len(split_cells(lines[0], mark))
+        if width < 2:
+            continue
         even = [row for row in _rows(lines, mark) if len(row) == width]
         score = len(even), sum(_looks_numeric(cell) for row in even for cell in row), width
         if mark == WHITE_SPACE:  # a line of words is no row
@@ -158,7 +160,7 @@ def separator_of(lines: Sequence[str]) -> str:
             n_numbers = sum(_looks_numeric(cell) for row in body for cell in row)
             if 2 * len(even) <= len(lines) or n_numbers < max(2, len(body) * (width - 1)):
                 continue
-        if width > 1 and score > most:
+        if score > most:
             best, most = mark, score
     return best or ","
 
@@ -192,7 +194,7 @@ class Roles:
         object. Default: the column called label, class, target or y (y is no label beside x unless it is the last),
         else the last one that is nothing else, of CSV and arrays; t, time or timestamp; segment, subject or recording
     features : columns in the order of the channels; default all that are nothing else
-    ignored : columns that are nothing
+    ignored : columns that are left out
     texts : columns that are handed over as they stand
     is_ordered : the rows come in the order of time; else their times and segments are set aside
     scale, time_scale : features are multiplied by `scale`, times by `time_scale`, which makes them seconds
@@ -247,6 +249,7 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
     find = partial(_place, [] if kind == "object" else titles, source)
     named = kind == "object" or has_header
     places = list(titles) if kind == "object" else list(range(len(titles)))
+    title_of = dict(zip(places, titles, strict=True))
     features, texts, ignored = (tuple(map(find, said)) for said in (roles.features, roles.texts, roles.ignored))
 
     def search(names: tuple[str, ...]) -> Any:
@@ -271,14 +274,14 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
     labels = LABEL_NAMES if label is None and kind == "object" else () if label is None else (label,)
     for place in (label, time, segment):
         if place is not None and place in features:
-            title = place if kind == "object" else titles[place]
             raise UserError(
-                f"{source}: column '{title}' is a feature and also the label, time or segment; name it once"
+                f"{source}: column '{title_of.get(place, place)}' is a feature and also the label, time or segment; "
+                "name it once"
             )
     features = features or tuple(place for place in rest if place not in (*labels, *texts))
     if not features:
         raise Reject("another number of values", shortened(text))
-    channels = tuple(map(str, roles.features)) or tuple(dict(zip(places, titles, strict=True))[p] for p in features)
+    channels = tuple(map(str, roles.features)) or tuple(title_of[place] for place in features)
     if not roles.is_ordered:
         time = segment = None
     return Columns(kind, separator, len(titles), has_header, channels, features, labels, time, segment, texts)
@@ -311,15 +314,15 @@ def _is_header(cells: list[str], below: Iterable[list[str]], roles: Roles) -> bo
     said = (*roles.features, *roles.texts, *roles.ignored, roles.label, roles.time, roles.segment)
     if any(isinstance(column, str) and not is_number(column) for column in said):
         return True
-    number = int(roles.label) if roles.label is not None and is_number(str(roles.label)) else -1
+    number = int(roles.label) if re.fullmatch(r"\s*-?\d+\s*", str(roles.label)) else -1  # type: ignore[arg-type]
     label_at = number - 1 if number > 0 else len(cells) + number
     features = [cell for index, cell in enumerate(cells) if index != label_at]
     if not any(map(_looks_numeric, features)):
         return True
     # Titles such as 0, 1, 2, label look like data; only the label's column tells that they are none.
-    for index, cell in enumerate(cells):
-        rest = cells[:index] + cells[index + 1 :]
-        if cell.lower() in (*LABEL_NAMES, "y") and rest in [[str(k + n) for k in range(len(rest))] for n in (0, 1)]:
+    for at in (at for at, cell in enumerate(cells) if cell.lower() in (*LABEL_NAMES, "y")):
+        rest = cells[:at] + cells[at + 1 :]
+        if rest in [[str(k + first) for k in range(len(rest))] for first in (0, 1)]:
             return True
     if not 0 <= label_at < len(cells) or is_number(cells[label_at]):
         return False

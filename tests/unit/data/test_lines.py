@@ -182,6 +182,7 @@ def test_all_features_and_no_label() -> None:
         ({"features": ("a", "q")}, "column 'q' is not known"),
         ({"time": 5}, "test lines: column 5 is out of range; columns count from 1 to 4, -1 is the last"),
         ({"label": 0}, "column 0 is out of range"),
+        ({"label": "1.5"}, "column '1.5' is not known"),
         ({"label": "b"}, "test lines has 2 columns 'b'; rename one, or give the column's number"),
         ({"label": "a", "features": ("a", "class")}, "column 'a' is a feature and also the label"),
         ({"block_size": 0}, "block_size 0 is out of range"),
