@@ -70,7 +70,9 @@ class Source:
 
     @property
     def title(self) -> str:
-        return self.question or f"Study {self.name}"
+        """The question, or what the study varies."""
+        *others, last = [axis.replace("_", " ") for axis in self.axes] or [self.name]
+        return self.question or f"Study of {', '.join(others)}{' and ' if others else ''}{last}"
 
     @property
     def axes(self) -> list[str]:
