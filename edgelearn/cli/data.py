@@ -42,6 +42,7 @@ def data_info(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set
     from edgelearn.data import datasets
     from edgelearn.data.events import EVENT_SETS, event_set_place
     from edgelearn.data.open_source import stream_info, stream_names
+    from edgelearn.reports.console import make_console, say
 
     if name in EVENT_SETS:
         place = event_set_place(name)
@@ -52,14 +53,14 @@ def data_info(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set
         raise unknown("data set or stream", name, [*stream_names(), *EVENT_SETS])
     is_stream = name in stream_names() and name not in datasets.names()
     info = stream_info(name) if is_stream else datasets.info(name)
-    files = info.pop("files", [])
+    files, console = info.pop("files", []), make_console()
     for key, value in info.items():
         if isinstance(value, dict):
             value = ", ".join(f"{count} {part}" for part, count in value.items())
         elif isinstance(value, (list, tuple)):
             value = ", ".join(str(item) for item in value)
         if value not in (None, ""):
-            typer.echo(f"{key.replace('_', ' ')}: {value}")
+            say(console, f"{key.replace('_', ' ')}: {value}")
     for file in files:
         typer.echo(f"file: {file['name']}, {'at ' + str(file['found']) if file['found'] else 'not here'}")
 

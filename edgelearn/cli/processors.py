@@ -26,15 +26,15 @@ def processors_show(
     toml: Annotated[bool, Flag("Print the .toml file, to copy and edit.")] = False,
 ) -> None:
     """Describe a processor and the sources of its figures."""
+    from edgelearn.reports.console import make_console, say
     from hw_models.processor import find_processor, path_of
 
     found = find_processor(name)
     if toml:
         sys.stdout.write(path_of(name).read_text(encoding="utf-8"))
         return
-    typer.echo(f"{found.name}: {found.description}")
-    for line in (f"source: {found.source}", *found.tables(), f"file: {path_of(name)}"):
-        typer.echo(f"  {line}")
+    lines = (f"source: {found.source}", *found.tables(), f"file: {path_of(name)}")
+    say(make_console(), f"{found.name}: {found.description}", *(f"  {line}" for line in lines))
 
 
 commands = group(
