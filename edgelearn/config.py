@@ -128,9 +128,8 @@ class Settings(BaseModel):
 
     @classmethod
     def declared(cls) -> dict[str, Declared]:
-        """Return the settings in the order of their panels."""
-        declared = [Declared(name, field) for name, field in cls.model_fields.items()]
-        return {one.name: one for one in sorted(declared, key=lambda one: PANELS.index(one.panel))}
+        """Return the settings in the order of the class, which is that of files and tables."""
+        return {name: Declared(name, field) for name, field in cls.model_fields.items()}
 
     @field_validator("label_column", "hidden", mode="before", check_fields=False)
     @classmethod

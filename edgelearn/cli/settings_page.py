@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgelearn.cli.flags import declared_in
+
 PAGE = Path(__file__).parents[1] / "docs/settings.md"
 COMMANDS = {
     "RunConfig": ("edgelearn run", "rate networks; `validate`, `cost`, `sweep` and `firmware` take a part of them"),
@@ -30,7 +32,7 @@ def _lines() -> Iterator[str]:
     from edgelearn import config
 
     for kind, (command, about) in COMMANDS.items():
-        settings = getattr(config, kind).declared().values()
+        settings = [declared for ((_, declared),) in declared_in([kind]).values()]
         yield f"## `{command}`: {about}\n"
         for panel in dict.fromkeys(one.panel for one in settings):
             yield f"### {panel}\n\n| key | flag | meaning, allowed values | default |\n|---|---|---|---|"
