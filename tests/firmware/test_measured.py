@@ -19,7 +19,7 @@ from firmware_sim.check.session import CODE_ALLOWANCE, STACK_ALLOWANCE
 from firmware_sim.emulate.emulator import Machine, Stopped, read_program
 from firmware_sim.emulate.runners import as_words
 from hw_models.processor import find_processor
-from tests.firmware.firmware_cases import random_samples, require
+from tests.firmware.firmware_cases import in_turn, random_samples, require
 
 SHAPES = [
     (64, 32, 10),
@@ -79,22 +79,24 @@ def test_an_image_holds_the_learner_and_its_constants(tmp_path, target):
                 assert program.symbols[field.name][1] == field.bytes, field.name
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_weights_are_loaded_and_stored_as_often_as_simulated(tmp_path, rule):
-    builds = (("cortex-m4", "-O2"), ("rv32", "-Os"), ("cortex-m0", "-O0"), ("cortex-m4", "-O3"), ("rv32", "-O1"))
-    for i, (target, optimisation) in enumerate(builds):
-        require("zig", target)
-        spec = design((20, 9, 8, 5), rule, **FORMATS[i], hidden_rate=-4, output_rate=-3)
-        levels, labels = random_samples(spec, 60)
-        labels[labels < 0] = 0
-        options = {"optimisation": optimisation, "warm_up": 40, "windows": 5}
-        found = profile(Learner(spec), tmp_path / str(i), find_target(target), levels, labels, **options)
-        counted = {key: found.accesses.get(key, 0) for key in found.simulated}
-        assert counted == found.simulated
-        assert counted["store", "net.words"] > 0
-        assert 0 < found.least <= found.learn <= found.most
-        assert 0 < found.predict < found.learn
-        assert 0 < found.stack < 1000
+BUILDS = (("cortex-m4", "-O2"), ("rv32", "-Os"), ("cortex-m0", "-O0"), ("cortex-m4", "-O3"), ("rv32", "-O1"))
+
+
+@pytest.mark.parametrize(("rule", "build"), in_turn(RULES, len(BUILDS)))
+def test_weights_are_loaded_and_stored_as_often_as_simulated(tmp_path, rule, build):
+    target, optimisation = BUILDS[build]
+    require("zig", target)
+    spec = design((20, 9, 8, 5), rule, **FORMATS[build], hidden_rate=-4, output_rate=-3)
+    levels, labels = random_samples(spec, 60)
+    labels[labels < 0] = 0
+    options = {"optimisation": optimisation, "warm_up": 40, "windows": 5}
+    found = profile(Learner(spec), tmp_path, find_target(target), levels, labels, **options)
+    counted = {key: found.accesses.get(key, 0) for key in found.simulated}
+    assert counted == found.simulated
+    assert counted["store", "net.words"] > 0
+    assert 0 < found.least <= found.learn <= found.most
+    assert 0 < found.predict < found.learn
+    assert 0 < found.stack < 1000
 
 
 def test_counts_are_the_same_every_time(tmp_path):
