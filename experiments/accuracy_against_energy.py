@@ -22,7 +22,7 @@ from edgelearn.config import make_config
 from edgelearn.files import write_text
 from edgelearn.reports.plots.figure import GREY, INK, MARKS, drawn, line_style
 from edgelearn.rules import RULES
-from edgelearn.runs.dataset import run
+from edgelearn.runs.registry import run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,7 +21,7 @@ from edgelearn import __version__
 from edgelearn.config import make_config
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import write_text
-from edgelearn.runs.dataset import run
+from edgelearn.runs.registry import run
 
 RESULTS = Path(__file__).parent / "results" / "mnist_accuracy.json"
 SEEDS = (0, 1, 2)

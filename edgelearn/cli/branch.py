@@ -30,8 +30,8 @@ def branch(
     from edgelearn.config import BranchSettings, validated
     from edgelearn.reports.branch import show, show_sweep
     from edgelearn.reports.console import make_console, next_steps, written
-    from edgelearn.runs.branch import run as run_config
     from edgelearn.runs.branch import sweep as sweep_budgets
+    from edgelearn.runs.registry import run as run_config
 
     if list_all:
         _list_branches()

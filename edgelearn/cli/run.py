@@ -24,7 +24,7 @@ def run(
 ) -> None:
     """Learn a data set online, in integers, and report accuracy and every access."""
     from edgelearn.config import make_config
-    from edgelearn.runs.dataset import run as run_config
+    from edgelearn.runs.registry import run as run_config
 
     settings = settings_from(output)
     is_spiking = bool(given.get("spiking") or settings.get("spiking"))

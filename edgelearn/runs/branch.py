@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,6 @@ from edgelearn.branch.traces.source import open_trace
 from edgelearn.config import BranchSettings
 from edgelearn.errors import UserError
 from edgelearn.reports.branch import show
-from edgelearn.runs.checkpoint import Checkpoint
 from edgelearn.runs.kind import Kind, Progress, Result, drive
 from edgelearn.units import six_digits, size_bytes
 from hw_models.branch_cost import NOTES, branch_cost
@@ -262,22 +260,6 @@ def predictor_names(config: BranchSettings) -> tuple[list[str], list[str]]:
     return kept, [f"left out, for they have no delay: {', '.join(left_out)}"]
 
 
-def open_work(config: BranchSettings, checkpoint: Checkpoint | None = None) -> BranchWork:
-    """Open the trace of a configuration and make its predictors."""
-    return BranchWork(config)
-
-
-def run(
-    config: BranchSettings,
-    out: Path | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    on_progress: Callable[[BranchWork], None] = lambda work: None,
-) -> Result:
-    """Run all predictors over one trace, side by side; see `drive`."""
-    return drive(KIND, config, out, resume, overwrite, on_progress)
-
-
 def sweep(config: BranchSettings, on_progress: Callable[[BranchWork], None] = lambda work: None) -> list[Result]:
     """Run all predictors at budgets from 2 to 128 KB; those that do not fit a budget are left out of it.
 
@@ -303,4 +285,4 @@ def sweep(config: BranchSettings, on_progress: Callable[[BranchWork], None] = la
     return results
 
 
-KIND = Kind(settings=BranchSettings, title="branch predictors", contract=CONTRACT, open=open_work, show=show)
+KIND = Kind(BranchSettings, "branch predictors", CONTRACT, lambda config, checkpoint: BranchWork(config), show)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from edgelearn import __version__
 from edgelearn.config import DataSettings, RunConfig, validated
 from edgelearn.data import datasets
 from edgelearn.data.dataset import Dataset, hold_out, keep_classes
-from edgelearn.errors import UserError
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import CONTRACT, NetworkSpec, parse_net
@@ -23,7 +21,7 @@ from edgelearn.reports.dataset import show
 from edgelearn.runs import rates
 from edgelearn.runs.checkpoint import Checkpoint, digest
 from edgelearn.runs.epochs import Epochs
-from edgelearn.runs.kind import Kind, Progress, Result, Studied, accuracy_percent, drive
+from edgelearn.runs.kind import Kind, Studied, accuracy_percent
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.engine.schedule import assume
@@ -81,21 +79,12 @@ def design_for(config: RunConfig, data: Dataset) -> NetworkSpec:
     UserError
         "net ... does not fit ..."
     """
-    if config.net is None:
-        sizes: tuple[int, ...] = (data.n_features, DEFAULT_HIDDEN, data.n_classes)
-    else:
-        sizes = parse_net(config.net)
-    outputs = (1, 2) if data.n_classes == 2 else (data.n_classes,)
-    if sizes[0] != data.n_features or sizes[-1] not in outputs:
-        example = "-".join(str(n) for n in (data.n_features, *(sizes[1:-1] or ()), data.n_classes))
-        raise UserError(
-            f"net '{'-'.join(str(n) for n in sizes)}' does not fit {data.name}: {data.n_features} features and "
-            f"{data.n_classes} classes; try --net {example}"
-        )
+    sizes = (data.n_features, DEFAULT_HIDDEN, data.n_classes) if config.net is None else parse_net(config.net)
+    rates.check_sizes(sizes, data.n_features, data.n_classes, data.name)
     return spec_of(config, sizes)
 
 
-class DatasetWork:
+class DatasetWork(Epochs):
     """A rate network that learns a data set in epochs; the `Work` of this kind.
 
     Parameters
@@ -116,39 +105,20 @@ class DatasetWork:
         self.data = self.encoded.data
         self.spec = design_for(config, self.data)
         self.processor.price(self.spec, assume(self.spec))
-        self.learner = Learner(self.spec, config.strict)
         train, test = (self.encoded.levels, self.data.train_y), (self.encoded.test_levels, self.data.test_y)
-        self.epochs = Epochs(self.learner, train, test, config.epochs, config.halve_every, config.seed)
+        learner = Learner(self.spec, config.strict)
+        super().__init__(learner, train, test, config.epochs, config.halve_every, config.seed)
 
     @property
     def identity(self) -> Mapping[str, Any]:
         return {"contract": CONTRACT, "samples": self.encoded.digest}
-
-    def chunks(self) -> Iterator[np.ndarray]:
-        return self.epochs.chunks()
-
-    def advance(self, chunk: np.ndarray) -> None:
-        self.epochs.advance(chunk)
-
-    def progress(self) -> Progress:
-        return self.epochs.progress()
-
-    def state(self) -> dict[str, np.ndarray]:
-        return self.learner.save()
-
-    def note(self) -> dict[str, Any]:
-        return {"progress": self.epochs.note()}
-
-    def restore(self, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
-        self.learner.restore(arrays)
-        self.epochs.restore(note["progress"])
 
     def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         return self.learner.words(), {"net": list(self.spec.sizes), "bits": self.config.bits}
 
     def content(self) -> dict[str, Any]:
         """Return what report.json holds."""
-        spec, data, place, learner = self.spec, self.data, self.epochs.place, self.learner
+        spec, data, place, learner = self.spec, self.data, self.place, self.learner
         n_test = len(data.test_y)
         errors = [round(100 * wrong / n_test, 4) for wrong in place.test_errors]
         result = {
@@ -191,11 +161,6 @@ def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
     return notes
 
 
-def open_work(config: RunConfig, checkpoint: Checkpoint | None = None) -> DatasetWork:
-    """Open the data set of a configuration and design its network."""
-    return DatasetWork(config)
-
-
 def open_cell(config: RunConfig, checkpoint: Checkpoint | None = None) -> DatasetWork:
     """Open a cell of a study; consecutive cells share encoded data."""
     names = {"input_bits", *DataSettings.model_fields} - {"epochs"}
@@ -207,33 +172,11 @@ def _encoded(settings: str) -> Encoded:
     return encode_data(validated(RunConfig, json.loads(settings)))
 
 
-def run(
-    config: RunConfig,
-    out: Path | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    on_progress: Callable[[DatasetWork], None] = lambda work: None,
-    encoded: Encoded | None = None,
-) -> Result:
-    """Learn a data set online and report what it cost; see `drive`.
-
-    Parameters
-    ----------
-    encoded : what `encode_data(config)` gives, where it is there already
-    """
-    return drive(KIND, config, out, resume, overwrite, on_progress, lambda config, _: DatasetWork(config, encoded))
-
-
-def compared(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the results of a report for a comparison of runs."""
-    return {"samples_learned": content["result"]["samples_learned"]} | rates.compared(content)
-
-
 KIND = Kind(
     settings=RunConfig,
     title="a rate network",
     contract=CONTRACT,
-    open=open_work,
+    open=lambda config, checkpoint: DatasetWork(config),
     show=show,
     studied=Studied(
         rates=rates.RATES,
@@ -243,7 +186,7 @@ KIND = Kind(
         find_processor=find_processor,
         record=rates.record_of,
         price=rates.price_record,
-        compared=compared,
+        compared=lambda content: {"samples_learned": content["result"]["samples_learned"]} | rates.compared(content),
         counters=rates.COLUMNS,
         open=open_cell,
     ),

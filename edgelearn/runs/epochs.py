@@ -104,10 +104,16 @@ class Epochs:
         text = f"epoch {epoch}  accuracy {self.recent_accuracy:.1%}"
         return Progress(self.learned, self.epochs * len(self.levels), text)
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays of the learner."""
+        return self.learner.save()
+
     def note(self) -> dict[str, Any]:
         """Return the place as plain values."""
-        return asdict(self.place)
+        return {"progress": asdict(self.place)}
 
-    def restore(self, note: dict[str, Any]) -> None:
-        """Continue from what `note` returned."""
-        self.place = Place(**note | {"curve": [(errors, samples) for errors, samples in note["curve"]]})
+    def restore(self, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
+        """Continue from `state` and `note`."""
+        self.learner.restore(arrays)
+        place = note["progress"]
+        self.place = Place(**place | {"curve": [(errors, samples) for errors, samples in place["curve"]]})

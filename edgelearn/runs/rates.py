@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn.config import RateSettings
+from edgelearn.errors import UserError
 from edgelearn.network.counters import EVENTS, MEMORIES, OPERATIONS, Counters
 from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.network.spec import NetworkSpec, design, parse_net
@@ -30,32 +31,36 @@ COLUMNS = {  # of a study, and the counter of each
     "update_macs": "update_macs",
     "events": "input_events",
 }
+_OF_THE_NETWORK = (
+    "rule", "bits", "rounding", "residual_bits", "input_bits", "activation", "output", "hidden_rate", "output_rate",
+    "range_exponent", "event_threshold", "dead_zone", "accumulator_bits", "seed", "update_gate", "margin",
+)  # fmt: skip
 _FIGURES = ("energy_pj", "latency_us", "cycles", "area_um2", "memory_bits", "power_uw")
 
 
 def spec_of(config: RateSettings, sizes: Sequence[int]) -> NetworkSpec:
     """Derive the network of a configuration for layer sizes, whatever the data."""
-    return design(
-        sizes,
-        config.rule,
-        config.bits,
-        config.rounding,
-        config.residual_bits,
-        config.input_bits,
-        config.activation,
-        config.output,
-        config.feedback,
-        config.hidden_rate,
-        config.output_rate,
-        config.range_exponent,
-        config.event_threshold,
-        config.dead_zone,
-        config.accumulator_bits,
-        config.seed,
-        config.update_gate,
-        config.margin,
-        signed_inputs=getattr(config, "encoder", None) == "signed",
-    )
+    given: dict[str, Any] = {name: getattr(config, name) for name in _OF_THE_NETWORK}
+    signed = getattr(config, "encoder", None) == "signed"
+    return design(sizes, **given, feedback_format=config.feedback, signed_inputs=signed)
+
+
+def check_sizes(
+    sizes: Sequence[int], n_inputs: int, n_classes: int, name: str, inputs: str = "features", hint: str = ""
+) -> None:
+    """Compare layer sizes with data; one output tells two classes apart.
+
+    Raises
+    ------
+    UserError
+        "net ... does not fit ..."
+    """
+    outputs = (1, 2) if n_classes == 2 else (n_classes,)
+    if sizes[0] != n_inputs or sizes[-1] not in outputs:
+        net, example = ("-".join(map(str, one)) for one in (sizes, (n_inputs, *sizes[1:-1], n_classes)))
+        raise UserError(
+            f"net '{net}' does not fit {name}: {n_inputs} {inputs} and {n_classes} classes; try --net {example}{hint}"
+        )
 
 
 def layer_rates(config: RateSettings) -> list[int]:
@@ -162,7 +167,7 @@ def price_record(config: RateSettings, record: Mapping[str, Any], processor: str
 
 
 def compared(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the results of a report that all rate networks have."""
+    """Return the results of a report for a comparison of runs."""
     words, operations = content["per_sample"]["words"], content["per_sample"]["operations"]
     results = {f"{memory}_{side}": n for memory, sides in words.items() for side, n in sides.items()}
     results |= dict(operations)

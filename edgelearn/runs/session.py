@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, parse_net
 from edgelearn.runs.checkpoint import digest
-from edgelearn.runs.rates import spec_of
+from edgelearn.runs.rates import check_sizes, spec_of
 from edgelearn.streaming.drift import Detector, Recovery
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from edgelearn.streaming.prequential import Prequential
@@ -358,19 +358,8 @@ _GATES = {"gated": t.GATED, "over_budget": t.OVER_BUDGET, "waited": t.WAITED}
 
 def front_end_of(config: StreamConfig, n_channels: int) -> FrontEndSpec:
     """Derive the front end of a configuration."""
-    return FrontEndSpec(
-        n_channels,
-        config.window,
-        config.stride,
-        config.features,
-        config.time_constant,
-        config.reach,
-        config.encoder,
-        config.input_bits,
-        config.input_threshold,
-        config.thresholds,
-        config.delta,
-    )
+    names = [field.name for field in fields(FrontEndSpec) if field.name != "n_channels"]
+    return FrontEndSpec(n_channels, **{name: getattr(config, name) for name in names})
 
 
 def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) -> NetworkSpec:
@@ -389,13 +378,8 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
         )
     if config.net is not None:
         sizes = parse_net(config.net)
-        outputs = (1, 2) if n_classes == 2 else (n_classes,)
-        if sizes[0] != front_end.n_inputs or sizes[-1] not in outputs:
-            example = "-".join(str(n) for n in (front_end.n_inputs, *(sizes[1:-1] or ()), n_classes))
-            raise UserError(
-                f"net '{config.net}' does not fit {source.name}: {front_end.n_inputs} inputs behind the encoder and "
-                f"{n_classes} classes; try --net {example}, or give --hidden alone"
-            )
+        hint = ", or give --hidden alone"
+        check_sizes(sizes, front_end.n_inputs, n_classes, source.name, "inputs behind the encoder", hint)
         return spec_of(config, sizes)
     try:
         hidden = tuple(int(part) for part in config.hidden.split("-"))

@@ -18,7 +18,7 @@ from edgelearn.files import read_arrays
 from edgelearn.network.spec import parse_net
 from edgelearn.reports.spiking import show
 from edgelearn.rules.catalog import find_rule
-from edgelearn.runs.checkpoint import WEIGHTS, Checkpoint, digest
+from edgelearn.runs.checkpoint import WEIGHTS, digest
 from edgelearn.runs.kind import Kind, Progress, Result, Studied, accuracy_percent, drive
 from edgelearn.runs.rates import DRY_NET, prices
 from edgelearn.runs.spiking_data import SpikingData, check_code, open_spiking_data
@@ -301,11 +301,6 @@ class SpikingOutcome:
         plot_spiking(data.name, data.class_names, data.test, data.presentation, learners, path)
 
 
-def open_work(config: SpikingConfig, checkpoint: Checkpoint | None = None) -> SpikingWork:
-    """Open the data of a configuration and the network that it starts with."""
-    return SpikingWork(config)
-
-
 def run(
     config: SpikingConfig,
     out: Path | None = None,
@@ -381,7 +376,7 @@ KIND = Kind(
     settings=SpikingConfig,
     title="a spiking network",
     contract=CONTRACT,
-    open=open_work,
+    open=lambda config, checkpoint: SpikingWork(config),
     show=show,
     studied=Studied(
         rates=("hidden_shift", "output_shift"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgelearn.config import make_config
-from edgelearn.runs.dataset import run
+from edgelearn.runs.registry import run
 from experiments.mnist_accuracy import ROWS, SEEDS, measure
 from tests.tools import require_data
 

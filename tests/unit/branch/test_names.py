@@ -15,8 +15,8 @@ from edgelearn.config import BranchSettings
 from edgelearn.errors import UserError
 from edgelearn.reports.branch import show, show_sweep
 from edgelearn.reports.console import make_console
-from edgelearn.runs.branch import run as run_branches
 from edgelearn.runs.branch import sweep as sweep_branches
+from edgelearn.runs.registry import run as run_branches
 from hw_models.branch_cost import branch_cost
 from tests.unit.branch.test_traces import bt9, cbp1, saved
 

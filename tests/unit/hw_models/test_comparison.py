@@ -12,8 +12,8 @@ from edgelearn.config import make_config
 from edgelearn.errors import UserError
 from edgelearn.reports.console import make_console
 from edgelearn.reports.costs import as_csv, print_costs, print_ert, print_ranking
-from edgelearn.runs.dataset import run
 from edgelearn.runs.finished import assumed_costs, costs_of_runs
+from edgelearn.runs.registry import run
 from edgelearn.units import scale_for, three, with_unit
 from hw_models.compare.ranking import flips, gaps, ranking_as_dict
 from hw_models.compare.rules import OVERHEADS, as_dict

@@ -15,9 +15,9 @@ from edgelearn.branch.traces.source import open_trace
 from edgelearn.config import BranchSettings, validated
 from edgelearn.errors import UserError
 from edgelearn.runs.branch import open_branches
-from edgelearn.runs.branch import run as run_branches
 from edgelearn.runs.branch import sweep as sweep_branches
 from edgelearn.runs.checkpoint import Interrupted, saved_settings
+from edgelearn.runs.registry import run as run_branches
 from edgelearn.units import size_bytes
 from hw_models.branch_cost import branch_cost
 from tests.tools import missing, needs_compiled

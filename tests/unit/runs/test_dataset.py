@@ -10,7 +10,7 @@ from edgelearn.cli import main
 from edgelearn.config import RunConfig, make_config, read_toml
 from edgelearn.errors import UserError
 from edgelearn.runs.checkpoint import Interrupted, defer_signals
-from edgelearn.runs.dataset import run
+from edgelearn.runs.registry import run
 
 pytestmark = pytest.mark.kernel
 
@@ -103,7 +103,7 @@ def test_an_interrupt_leaves_a_checkpoint_of_one_moment(tmp_path, monkeypatch, c
     config = make_config(SMALL | {"rounding": "stochastic"})
 
     def strike(work):
-        if work.epochs.place.position == 35:
+        if work.place.position == 35:
             os.kill(os.getpid(), signal.SIGINT)
 
     out = tmp_path / "a"

@@ -301,7 +301,7 @@ def test_a_finished_run_gives_its_learner_back(tmp_path):
 
 def test_a_folder_of_the_other_kind_of_network(tmp_path):
     from edgelearn.config import make_config
-    from edgelearn.runs.dataset import run
+    from edgelearn.runs.registry import run
 
     rate = make_config({"net": "64-4-10", "epochs": 1, "limit": 40})
     run(rate, tmp_path)

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from edgelearn.config import RunConfig, SpikingConfig, StreamConfig, make_config, validated
-from edgelearn.runs.dataset import encode_data, load_data, run
+from edgelearn.runs.dataset import KIND, DatasetWork, encode_data, load_data
+from edgelearn.runs.kind import drive
+from edgelearn.runs.registry import run
 from edgelearn.runs.spiking import run as run_spiking
 from edgelearn.runs.stream import run as stream
 from edgelearn.studies.cell import PER_SAMPLE, PRICES, Cell, columns_of, failure, row_of, run_cell
@@ -105,7 +107,9 @@ def test_an_untrained_spiking_network_has_no_price_of_learning():
 
 def test_levels_that_are_there_already_change_nothing():
     config = make_config(SMALL["run"])
-    assert run(config, encoded=encode_data(config)).content == run(config).content
+    encoded = encode_data(config)
+    shared = drive(KIND, config, open=lambda config, checkpoint: DatasetWork(config, encoded))
+    assert shared == run(config)
 
 
 def test_validation_samples_are_training_samples_that_are_not_learned():

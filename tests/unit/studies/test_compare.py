@@ -10,7 +10,7 @@ import pytest
 
 from edgelearn.config import RunConfig, SpikingConfig, StreamConfig
 from edgelearn.errors import UserError
-from edgelearn.runs.dataset import run
+from edgelearn.runs.registry import run
 from edgelearn.runs.spiking import run as run_spiking
 from edgelearn.runs.stream import run as stream
 from edgelearn.studies.compare import compare_runs

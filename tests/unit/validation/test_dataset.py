@@ -21,7 +21,8 @@ from edgelearn.references.closed_form import binary_units, pass_samples, stored_
 from edgelearn.references.online_twin import OnlineTwin
 from edgelearn.reports.validation import show
 from edgelearn.rules import RULES, Signal
-from edgelearn.runs.dataset import design_for, load_data, run
+from edgelearn.runs.dataset import design_for, load_data
+from edgelearn.runs.registry import run
 from edgelearn.validation.dataset import _angles, _is_silent, kernel_words, validate
 from tests.oracle_pairs import naive_twin
 from tests.tools import require_torch
