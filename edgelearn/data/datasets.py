@@ -402,9 +402,9 @@ def info(name: str) -> dict[str, Any]:
 
     Returns
     -------
-    dict with name, description, samples {train, test}, features, classes, class_names, image_shape,
-    value_bits, licence, and files: a list of {name, checksum, urls, found} (found: path or None), with
-    how_to_get for the whole set (empty where all files are there).
+    dict with name, description, samples {train, test}, features, classes, class_names, and files: a list of
+    {name, checksum, urls, found} (found: path or None); of a named set also image_shape, value_bits, licence and
+    how_to_get (empty where all files are there).
 
     Raises
     ------
@@ -459,9 +459,5 @@ def _info_of_file(path: str) -> dict[str, Any]:
         "features": data.n_features,
         "classes": data.n_classes,
         "class_names": list(data.class_names),
-        "image_shape": None,
-        "value_bits": None,
-        "licence": "",
         "files": [{"name": Path(path).name, "checksum": "", "urls": [], "found": path}],
-        "how_to_get": "",
     }
