@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import lzma
 import os
 import shutil
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,19 @@ from edgelearn.data import Dataset, open_dataset
 from edgelearn.errors import UserError
 
 needs_compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="millions of branches need compiled kernels")
+
+
+def in_turn(*axes: Iterable[Any]) -> list[Any]:
+    """Return a grid in which every combination of the other axes meets one value of the last, the rest under `slow`."""
+    *others, last = ([*enumerate(axis)] for axis in axes)
+    return [
+        pytest.param(
+            *(value for _, value in places),
+            value,
+            marks=() if sum(i for i, _ in places) % len(last) == turn else pytest.mark.slow,
+        )
+        for *places, (turn, value) in itertools.product(*others, last)
+    ]
 
 
 def missing(message: str) -> None:

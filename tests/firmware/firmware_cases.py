@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
 
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
@@ -29,15 +26,6 @@ def require(compiler: str, target: str) -> None:
         lacks = lacks or missing_emulator()
     if lacks:
         missing(lacks)
-
-
-def in_turn(names: Iterable[str], parts: int) -> list[Any]:
-    """Pair every name with each part of a grid: in turn with one of them by default, with the others under `slow`."""
-    return [
-        pytest.param(name, part, marks=() if part == i % parts else pytest.mark.slow)
-        for i, name in enumerate(names)
-        for part in range(parts)
-    ]
 
 
 def random_samples(spec: NetworkSpec, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,8 @@ from firmware_sim.check.session import CODE_ALLOWANCE, STACK_ALLOWANCE
 from firmware_sim.emulate.emulator import Machine, Stopped, read_program
 from firmware_sim.emulate.runners import as_words
 from hw_models.processor import find_processor
-from tests.firmware.firmware_cases import in_turn, random_samples, require
+from tests.firmware.firmware_cases import random_samples, require
+from tests.tools import in_turn
 
 SHAPES = [
     (64, 32, 10),
@@ -82,7 +83,7 @@ def test_an_image_holds_the_learner_and_its_constants(tmp_path, target):
 BUILDS = (("cortex-m4", "-O2"), ("rv32", "-Os"), ("cortex-m0", "-O0"), ("cortex-m4", "-O3"), ("rv32", "-O1"))
 
 
-@pytest.mark.parametrize(("rule", "build"), in_turn(RULES, len(BUILDS)))
+@pytest.mark.parametrize(("rule", "build"), in_turn(RULES, range(len(BUILDS))))
 def test_weights_are_loaded_and_stored_as_often_as_simulated(tmp_path, rule, build):
     target, optimisation = BUILDS[build]
     require("zig", target)

@@ -8,7 +8,8 @@ import pytest
 
 from edgelearn.network.spec import design
 from edgelearn.rules import RULES
-from tests.firmware.firmware_cases import compare, in_turn
+from tests.firmware.firmware_cases import compare
+from tests.tools import in_turn
 
 FORMATS = (
     {"bits": 4, "rounding": "nearest"},
@@ -58,7 +59,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("sizes", [(12, 9, 5), (10, 7, 8, 4)], ids=str)
-@pytest.mark.parametrize(("rule", "half"), in_turn(RULES, 2))
+@pytest.mark.parametrize(("rule", "half"), in_turn(RULES, range(2)))
 def test_every_rule_and_format(tmp_path, rule, half, sizes):
     for i, settings in enumerate(FORMATS[(half + len(sizes)) % 2 :: 2]):
         found = compare(design(sizes, rule, **settings, **RATES), tmp_path / str(i))
@@ -66,7 +67,7 @@ def test_every_rule_and_format(tmp_path, rule, half, sizes):
         assert found.updates > 200
 
 
-@pytest.mark.parametrize(("rule", "half"), in_turn(RULES, 2))
+@pytest.mark.parametrize(("rule", "half"), in_turn(RULES, range(2)))
 def test_words_at_their_limits(tmp_path, rule, half):
     for i, settings in enumerate(FORMATS[half::2]):
         spec = design((12, 9, 5), rule, **settings, hidden_rate=-1, output_rate=0, accumulator_bits=12)
@@ -141,7 +142,7 @@ def test_emulated_cores(tmp_path, rule, target, optimisation, settings):
 CHECKS = ("-fsanitize=undefined", "-fno-sanitize-recover=all", "-fsanitize-undefined-trap-on-error")
 
 
-@pytest.mark.parametrize(("rule", "half"), in_turn(RULES, 2))
+@pytest.mark.parametrize(("rule", "half"), in_turn(RULES, range(2)))
 def test_no_undefined_behaviour(tmp_path, rule, half):
     for i, settings in enumerate(FORMATS[half::2]):
         spec = design((12, 9, 5), rule, **settings, hidden_rate=-1, output_rate=0)

@@ -10,6 +10,7 @@ import pytest
 from edgelearn.network.spec import design
 from edgelearn.rules import RULES
 from tests.oracle_pairs import assert_twins
+from tests.tools import in_turn
 
 pytestmark = pytest.mark.kernel
 
@@ -23,10 +24,10 @@ def samples(seed: int, n: int, n_in: int, input_bits: int, density: float, n_cla
     return levels.astype(np.uint8), rng.integers(0, n_classes, n)
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("bits", [2, 4, 8, 12, 16])
-@pytest.mark.parametrize("rounding", ["residual", "stochastic", "nearest"])
-@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("rule", "bits", "rounding", "depth"),
+    in_turn(RULES, [2, 4, 8, 12, 16], ["residual", "stochastic", "nearest"], [1, 2, 3]),
+)
 def test_every_rule_width_rounding_and_depth(rule, bits, rounding, depth):
     for density, rate in itertools.product((0.2, 1.0), (-2, -7)):
         spec = design(

@@ -20,6 +20,7 @@ from edgelearn.rules import RULES
 from edgelearn.runs.session import StreamSession
 from hw_models.engine.schedule import assume
 from tests.oracle_pairs import NaiveRun, assert_in_time, assert_twins, naive_front_end
+from tests.tools import in_turn
 
 pytestmark = pytest.mark.kernel
 
@@ -47,9 +48,7 @@ def learnable(n_classes: int, n: int, seed: int = 0) -> tuple[np.ndarray, np.nda
     return levels.astype(np.uint8), labels
 
 
-@pytest.mark.parametrize("gate", GATES)
-@pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(("rule", "net", "gate"), in_turn(RULES, NETS, GATES))
 def test_gated_samples_are_predicted_and_counted_as_the_oracle_does(rule, net, gate):
     sizes, changes = NETS[net]
     update_gate, margin = GATES[gate]
