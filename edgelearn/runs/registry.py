@@ -68,7 +68,7 @@ def run(
     Example
     -------
     >>> from edgelearn.config import RunConfig
-    >>> run(RunConfig(net="64-8-10", epochs=1, limit=100)).content["accuracy_percent"] > 20
+    >>> run(RunConfig(rule="dfa", epochs=1)).content["accuracy_percent"] > 70
     True
     """
     return drive(find_kind(config.kind), config, out, resume, overwrite, on_progress)
