@@ -81,7 +81,7 @@ def test_weights_file_is_plain_arrays(tmp_path):
         assert np.abs(words["layer1_weights"]).max() < 1 << 11  # 4-bit view on 8 residual bits
 
 
-LONG = ("--net", "64-300-10", "--epochs", "150", "--rounding", "stochastic")
+LONG = ("--net", "64-300-10", "--epochs", "250", "--rounding", "stochastic")
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def test_the_same_bytes_twice_and_from_the_written_configuration(tmp_path):
     assert {row["role"] for row in report["buffers"]} >= {"input", "gate"}
 
 
-LONG = ("drift-gradual", "--limit", "400000", "--hidden", "32", "--rounding", "stochastic", "--label-delay", "7",
+LONG = ("drift-gradual", "--limit", "700000", "--hidden", "32", "--rounding", "stochastic", "--label-delay", "7",
         "--sample-rate", "9 kHz", "--processor", "cortex-m4", "--detector", "page-hinkley", "--energy-budget", "2 mW")  # fmt: skip
 
 
