@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
@@ -195,6 +196,13 @@ class Group(TyperGroup):
     """Commands under headings; one is imported and built when it is asked for."""
 
     panels: Mapping[str, Mapping[str, Any]] = {}
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # a command that keeps something says so itself
+            print("edgelearn: interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         found = self._found(cmd_name)

@@ -166,3 +166,13 @@ def test_a_run_is_kept_and_repeated_from_its_configuration(tmp_path):
     swept = edgelearn("branch", "--sweep", "--out", "c", cwd=tmp_path)
     assert (swept.returncode, swept.stdout) == (2, "")
     assert "--sweep writes no folder; leave --out out" in swept.stderr
+
+
+def test_an_interrupt_before_anything_is_kept_is_one_line(monkeypatch, tmp_path):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgelearn.runs.branch.synthetic_stream", interrupted)
+    result = edgelearn("branch", "--out", "kept", cwd=tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "edgelearn: interrupted\n")
+    assert not (tmp_path / "kept").exists()

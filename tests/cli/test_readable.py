@@ -83,10 +83,10 @@ def test_validation_and_studies_too(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     quick = ("--net", "64-16-10", "--epochs", "1", "--limit", "200")
     run = printed(("run", *quick, "--out", "a"), 80, capsys, monkeypatch)
-    assert run.splitlines()[-2:] == [
-        "written: a/report.json, config.toml, weights.npz",
-        "next: --details | edgelearn cost --run a | edgelearn compare a OTHER",
-    ]
+    assert " ".join(run.split()).endswith(
+        "written: a/report.json, config.toml, weights.npz "
+        "next: --details | --plot run.svg | edgelearn cost --run a | edgelearn compare a OTHER"
+    )
     printed(("run", *quick, "--rule", "bp", "--out", "b"), 80, capsys, monkeypatch)
     sweep = ("sweep", *quick, "--bits", "2,4,6,8", "--rule", "bp,drtp", "--seeds", "1", "--jobs", "1", "--out", "study")
     for width in (80, 120):
