@@ -1,7 +1,8 @@
 """Machine-readable outputs of commands == the digests in frozen_commands.json.
 
 A difference is a changed word, count, price or format. If it is meant, `python -m tests.golden.test_frozen_commands`
-writes the file anew, and CHANGELOG.md says what changed under **Bits**.
+writes the file anew, and CHANGELOG.md says what changed, a changed word under **Bits**. A new setting is no difference:
+outputs carry all settings, and those that are not in the list of the file are left out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgelearn import config
 from edgelearn.cli import main
 
 FROZEN = Path(__file__).with_name("frozen_commands.json")
@@ -54,6 +56,18 @@ CASES = {
 }  # fmt: skip
 
 
+def settings() -> list[str]:
+    """Return the names of the settings of all kinds of runs."""
+    kinds = [kind for kind in vars(config).values() if isinstance(kind, type) and issubclass(kind, config.Settings)]
+    return sorted({name for kind in kinds for name in kind.model_fields})
+
+
+def new_settings() -> set[str]:
+    """Return the settings that there were none of when the outputs were frozen."""
+    known = json.loads(FROZEN.read_text())["settings"] if FROZEN.exists() else settings()
+    return set(settings()) - set(known)
+
+
 def canonical(value: Any) -> Any:
     """Return a value with floats of nine digits, which do not depend on a machine's order of summation."""
     if isinstance(value, dict):
@@ -72,6 +86,7 @@ def cell(text: str) -> str:
 
 def digest(name: str, data: bytes) -> str:
     """Return the digest of a file or of what was printed, by what it holds."""
+    new = new_settings()
     if name.endswith(".npz"):
         with np.load(io.BytesIO(data)) as arrays:
             text = repr([(key, str(a.dtype), a.shape, a.tolist()) for key, a in sorted(arrays.items())])
@@ -80,11 +95,19 @@ def digest(name: str, data: bytes) -> str:
         if isinstance(content, dict):
             for part in (content, *content.get("predictors", ())):
                 part.pop("accuracy_percent", None)  # follows from counts that are here
+            for part in (content.get("config", {}), content.get("settings", {})):
+                for setting in new & set(part):
+                    del part[setting]
         text = json.dumps(canonical(content), sort_keys=True)
     elif name.endswith(".csv"):
-        text = "\n".join(",".join(map(cell, line.split(","))) for line in data.decode().splitlines())
+        rows = [line.split(",") for line in data.decode().splitlines()]
+        kept = [k for k, title in enumerate(rows[0]) if title not in new]
+        text = "\n".join(
+            ",".join(map(cell, row if len(kept) == len(rows[0]) else [row[k] for k in kept])) for row in rows
+        )
     else:
-        text = data.decode()
+        lines = data.decode().splitlines(keepends=True)
+        text = "".join(line for line in lines if line.split(" = ")[0] not in new)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -125,7 +148,8 @@ def test_outputs_are_what_they_were(name, tmp_path, monkeypatch):
 
 
 def freeze() -> None:
-    frozen = {}
+    FROZEN.unlink(missing_ok=True)
+    frozen: dict[str, Any] = {"settings": settings()}
     for name, command in CASES.items():
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
