@@ -8,6 +8,7 @@ outputs carry all settings, and those that are not in the list of the file are l
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
 import io
 import json
@@ -100,11 +101,11 @@ def digest(name: str, data: bytes) -> str:
                     del part[setting]
         text = json.dumps(canonical(content), sort_keys=True)
     elif name.endswith(".csv"):
-        rows = [line.split(",") for line in data.decode().splitlines()]
+        rows = list(csv.reader(data.decode().splitlines()))
         kept = [k for k, title in enumerate(rows[0]) if title not in new]
-        text = "\n".join(
-            ",".join(map(cell, row if len(kept) == len(rows[0]) else [row[k] for k in kept])) for row in rows
-        )
+        written = io.StringIO()
+        csv.writer(written, lineterminator="\n").writerows([row[k] for k in kept] for row in rows)
+        text = "\n".join(",".join(map(cell, line.split(","))) for line in written.getvalue().splitlines())
     else:
         lines = data.decode().splitlines(keepends=True)
         text = "".join(line for line in lines if line.split(" = ")[0] not in new)
