@@ -357,7 +357,7 @@ def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
-        if first["type"] == "value_error":  # a check of the field says what is wrong
+        if first["type"] == "value_error":  # the message of a validator of the field
             raise UserError(f"setting '{key}': {first['ctx']['error']}") from None
         allowed = kind.declared()[key].allowed
         raise UserError(f"setting '{key}' = {settings[key]!r} is not allowed; give {allowed}") from None

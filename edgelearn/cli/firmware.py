@@ -50,7 +50,7 @@ def _optimisation(text: str) -> str:
 
 @contextmanager
 def _progress(text: str, total: int) -> Iterator[Callable[[str, int], None]]:
-    """Show a bar on a terminal; the function it gives takes a description and what is done."""
+    """Show a bar on a terminal; the function it gives takes a description and the units done."""
     from edgelearn.reports.console import progress
 
     with progress() as bar:

@@ -279,7 +279,7 @@ class LineSource:
         reader: Any = getattr(opened, "buffer", opened)
         try:
             if isinstance(reader, io.RawIOBase) or hasattr(reader, "read1"):
-                # Both give what is there, and wait only while there is nothing.
+                # Both return the bytes available, and wait only while there are none.
                 read = reader.read if isinstance(reader, io.RawIOBase) else reader.read1
                 while chunk := read(CHUNK):
                     yield chunk
@@ -308,7 +308,7 @@ def open_lines(path: Path, name: str | None = None, roles: Roles = NO_ROLES, **o
 
     Raises
     ------
-    UserError : one line with the file, what is wrong and what to do.
+    UserError : one line with the file, its fault and the next step.
     """
     if not path.is_file():
         raise UserError(f"{path} is not a file; check the path")

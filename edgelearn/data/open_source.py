@@ -41,7 +41,7 @@ def open_source(
     ----------
     data : one of `stream_names()`; a file (.csv .tsv .jsonl .npz .npy .parquet .arff .dat .toml); a folder of files
         of one kind, each a recording; a WFDB record, such as `mitdb/100`
-    columns : TOML file that says what is what in a file or folder (see `edgelearn/data/description.py`)
+    columns : TOML file with the layout of a file or folder (see `edgelearn/data/description.py`)
     subjects : which subjects to keep, such as "1600-1624,1630" or "not 1600-1624"
     limit : samples at most; a synthetic sensor has as many as this, and is stretched to them
     label_column : name of the label's column or array, in files that are not described; a number counts from 1

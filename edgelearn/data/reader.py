@@ -15,7 +15,7 @@ are no rows. `TableReader` counts a line that cannot be used in its `rejects`, o
     not text                   bytes that are not UTF-8
     line too long              more than 1 MiB
 
-The last line of a file needs no end, nor does JSON: what is cut cannot be read.
+The last line of a file needs no end, nor does JSON: a cut line cannot be read.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def numbers_in(cells: Sequence[Any]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Roles:
-    """Say what the columns of a table are; what is not said is found by their names.
+    """Roles of the columns of a table; roles that are left out are found by the names of columns.
 
     Parameters
     ----------
