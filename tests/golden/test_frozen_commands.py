@@ -97,6 +97,9 @@ def digest(name: str, data: bytes) -> str:
         if isinstance(content, dict):
             for part in (content, *content.get("predictors", ())):
                 part.pop("accuracy_percent", None)  # follows from counts that are here
+            data = content.get("data", {})
+            if "source" in data:
+                data["source"] = Path(data["source"]).name  # its folder is that of the environment
             for part in (content.get("config", {}), content.get("settings", {})):
                 for setting in new & set(part):
                     del part[setting]
