@@ -16,7 +16,7 @@ from edgelearn.cli import main
 from tests.cli.runner import edgelearn
 
 SMALL = ("--net", "64-8-10", "--epochs", "1", "--limit", "100")
-LONG = ("--net", "64-200-10", "--epochs", "6", "--rule", "drtp,dfa,bp", "--seeds", "4", "--jobs", "2")
+LONG = ("--net", "64-200-10", "--epochs", "15", "--rule", "drtp,dfa,bp", "--seeds", "4", "--jobs", "2")
 on_linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 
@@ -215,7 +215,7 @@ def test_a_killed_worker_costs_nothing_but_time(tmp_path, whole):
 
 def test_an_interrupted_sweep_says_how_to_go_on(tmp_path, whole):
     process = start(tmp_path, "--out", "my study")
-    wait_for(lambda: len(records(tmp_path / "my study")) >= 2, process)
+    wait_for(lambda: len(records(tmp_path / "my study")) >= 1, process)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=100)
     assert process.returncode == 130
@@ -225,7 +225,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(tmp_path, whole):
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my study"]  # and no checkpoint of a cell
     n_rows = len((tmp_path / "my study/table.csv").read_text().splitlines()) - 1
-    assert 2 <= n_rows < 12
+    assert 1 <= n_rows < 12
     result = edgelearn("sweep", "--config", "my study/study.toml", "--out", "my study", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert files(tmp_path / "my study") == whole
