@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgelearn.data import downloads
 from edgelearn.data.arrays import Arrays, NpzArrays
+from edgelearn.data.cells import is_missing, is_number, label_text
 from edgelearn.data.description import (
     READERS,
     Description,
@@ -26,7 +27,7 @@ from edgelearn.data.description import (
     read_description,
 )
 from edgelearn.data.formats import read_arff, read_numbers, read_pickled_arrays, read_svmlight
-from edgelearn.data.reader import TableReader, is_missing, is_number, joined, label_text
+from edgelearn.data.reader import TableReader, joined
 from edgelearn.data.recordings import Recording, as_float32, run_starts
 from edgelearn.data.source import UNLABELLED, Rejects, Source
 from edgelearn.errors import UserError, unknown

@@ -52,8 +52,9 @@ from typing import Any, Literal
 import numpy as np
 
 from edgelearn.data import downloads
+from edgelearn.data.cells import label_text
+from edgelearn.data.columns import Roles
 from edgelearn.data.formats import natural
-from edgelearn.data.reader import Roles, label_text
 from edgelearn.errors import UserError, unknown
 from edgelearn.units import quantity
 

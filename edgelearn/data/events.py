@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from edgelearn.data import downloads, reader
 from edgelearn.data.arrays import NpzArrays, read_npz
+from edgelearn.data.columns import Roles
 from edgelearn.data.dataset import Labels
 from edgelearn.data.tables import (
     OWN_FILES,
@@ -216,7 +217,7 @@ def _user_set(
 def _read_csv(path: Path, test_fraction: float, limit: int | None) -> EventSet:
     names = _number_columns(path)
     table = reader.TableReader(
-        reader.Roles(names, label="label", texts=("sample",), is_ordered=False), str(path), dtype=np.float64
+        Roles(names, label="label", texts=("sample",), is_ordered=False), str(path), dtype=np.float64
     )
     samples: dict[str, int] = {}
     labels: list[tuple[str, int]] = []  # and the line of the first event

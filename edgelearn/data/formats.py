@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.arrays import Arrays, cannot_read
+from edgelearn.data.cells import MISSING, is_number
 from edgelearn.data.published import ArrayUnpickler
-from edgelearn.data.reader import MISSING, is_number
 from edgelearn.errors import UserError
 
 

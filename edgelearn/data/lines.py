@@ -18,19 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.data.reader import (
-    CHUNK,
-    HEAD,
-    Roles,
-    Rows,
-    TableReader,
-    first_keys,
-    grouped,
-    is_missing,
-    label_text,
-    shortened,
-    sorted_classes,
-)
+from edgelearn.data.cells import first_keys, is_missing, label_text, shortened, sorted_classes
+from edgelearn.data.columns import Roles
+from edgelearn.data.reader import CHUNK, HEAD, Rows, TableReader, grouped
 from edgelearn.data.source import UNLABELLED, Block, Rejects
 from edgelearn.errors import UserError, unknown
 

@@ -22,14 +22,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import json
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
 from itertools import chain
-from math import isfinite, isnan
 from operator import itemgetter, ne
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,22 +33,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelearn.data.cells import (
+    BOOLEANS,
+    MISSING,
+    WHITE_SPACE,
+    Reject,
+    json_row,
+    numbers_in,
+    separator_of,
+    shortened,
+    split_cells,
+)
+from edgelearn.data.clock import seconds_of
+from edgelearn.data.columns import Columns, Roles, find_columns
 from edgelearn.data.source import Rejects
-from edgelearn.errors import UserError, unknown
+from edgelearn.errors import UserError
 
 SUFFIXES = (".csv", ".tsv")
-SEPARATORS = "\t;,|"  # the earlier wins a tie: in 1,5;2,5;a the comma is a decimal mark, as the reject then says
-WHITE_SPACE = " "  # any number of spaces and tabs
 ENCODING = "utf-8"
-# NaN is no mark but a number, which is neither a label nor finite.
-MISSING = frozenset(("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None"))
-BOOLEANS = {text: value for yes, no in (("true", "false"), ("True", "False"), ("TRUE", "FALSE"))
-            for text, value in ((yes, 1.0), (no, 0.0))}  # fmt: skip
-
-LABEL_NAMES = ("label", "class", "target")  # and y, where it is no axis
-TIME_NAMES = ("t", "time", "timestamp")
-SEGMENT_NAMES = ("segment", "subject", "recording")
-
 MAX_LINE = 1 << 20
 CHUNK = 1 << 18  # bytes read at a time
 BLOCK = 1 << 13  # lines of a file read at once
@@ -60,292 +58,7 @@ HEAD = 64  # lines of a file that may decide what the columns are
 FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a float64 becomes an infinite float32
 
 
-class Reject(ValueError):
-    """One line that cannot be used: reason, and what it holds."""
-
-
-# --- cells -------------------------------------------------------------------------------------------------
-
-
-def is_number(cell: str) -> bool:
-    """Tell whether a cell is a number, NaN and infinities included."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def label_text(cell: str) -> str:
-    """Return the name of a label as it stands in a cell, the same for 1, 01 and 1.0; empty for NaN."""
-    cell = cell.strip()
-    try:
-        return str(int(cell))  # exact where a float would round
-    except ValueError:
-        pass
-    try:
-        number = float(cell)
-    except ValueError:
-        return cell
-    if isnan(number):
-        return ""
-    return str(int(number)) if number.is_integer() else cell
-
-
-def is_missing(name: str) -> bool:
-    """Tell whether a label is none."""
-    return name in MISSING or (is_number(name) and isnan(float(name)))
-
-
-def by_value(name: str) -> int | float:
-    """Return the number that a name is, exact where a float would round; ValueError where it is none."""
-    try:
-        return int(name)
-    except ValueError:
-        return float(name)
-
-
-def sorted_classes(names: Iterable[str]) -> list[str]:
-    """Sort numbers by value, or text by code point."""
-    names = sorted(names)
-    return sorted(names, key=by_value) if all(map(is_number, names)) else names
-
-
-def shortened(value: Any) -> str:
-    """Return a value as an error repeats it."""
-    text = repr(value.strip() if isinstance(value, str) else value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _looks_numeric(cell: str) -> bool:
-    """Tell whether a cell is no title: a number, also with a decimal comma, or a boolean."""
-    return cell.strip() in BOOLEANS or is_number(cell.replace(",", "."))
-
-
-def split_cells(text: str, separator: str) -> list[str]:
-    """Give the cells of a line.
-
-    Raises
-    ------
-    Reject
-        "not CSV"
-    """
-    if '"' not in text:
-        return text.split(None if separator == WHITE_SPACE else separator)
-    try:
-        return next(csv.reader([text], delimiter=separator, skipinitialspace=separator == WHITE_SPACE))
-    except (csv.Error, StopIteration):
-        raise Reject("not CSV", shortened(text)) from None
-
-
-def separator_of(lines: Sequence[str]) -> str:
-    """Choose the separator under which most of the lines have as many cells as the first, and most cells are numbers.
-
-    Example
-    -------
-    >>> separator_of(["1,5;2,5;a"]), separator_of(["a b", "1 2", "3 4"]), separator_of(["1,2,k;1", "3,4,k;0"])
-    (';', ' ', ',')
-    """
-    best, most = "", (0, 0, 0)
-    for mark in SEPARATORS + WHITE_SPACE:
-        if best and mark == WHITE_SPACE:
-            break
-        width = len(split_cells(lines[0], mark))
-        if width < 2:
-            continue
-        even = [row for row in _rows(lines, mark) if len(row) == width]
-        score = len(even), sum(_looks_numeric(cell) for row in even for cell in row), width
-        if mark == WHITE_SPACE:  # a line of words is no row
-            body = even[1:] or even
-            n_numbers = sum(_looks_numeric(cell) for row in body for cell in row)
-            if 2 * len(even) <= len(lines) or n_numbers < max(2, len(body) * (width - 1)):
-                continue
-        if score > most:
-            best, most = mark, score
-    return best or ","
-
-
-def _rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
-    for line in lines:
-        with contextlib.suppress(Reject):
-            yield split_cells(line, separator)
-
-
-def numbers_in(cells: Sequence[Any]) -> NDArray[np.float64]:
-    """Give cells as numbers; ValueError where one is none."""
-    try:
-        return np.fromiter(map(float, cells), np.float64, len(cells))
-    except ValueError:
-        if BOOLEANS.keys().isdisjoint(map(str.strip, cells)):
-            raise
-        return np.array([float(BOOLEANS.get(cell.strip(), cell)) for cell in cells])
-
-
-# --- columns -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Roles:
-    """Roles of the columns of a table; roles that are left out are found by the names of columns.
-
-    Parameters
-    ----------
-    label, time, segment : column, by its title or by its number counting from 1 (-1 is the last), or key of a JSON
-        object. Default: the column called label, class, target or y (y is no label beside x unless it is the last),
-        else the last one that is nothing else, of CSV and arrays; t, time or timestamp; segment, subject or recording
-    features : columns in the order of the channels; default all that are nothing else
-    ignored : columns that are left out
-    texts : columns that are handed over as they stand
-    is_ordered : the rows come in the order of time; else their times and segments are set aside
-    scale, time_scale : features are multiplied by `scale`, times by `time_scale`, which makes them seconds
-    """
-
-    features: tuple[str | int, ...] = ()
-    label: str | int | None = None
-    time: str | int | None = None
-    segment: str | int | None = None
-    ignored: tuple[str | int, ...] = ()
-    texts: tuple[str | int, ...] = ()
-    is_ordered: bool = True
-    scale: float = 1.0
-    time_scale: float = 1.0
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Where a line has what; places are indices of cells, or keys of a JSON object."""
-
-    kind: str  # csv, array or object
-    separator: str
-    n_cells: int
-    has_header: bool
-    channels: tuple[str, ...]
-    features: tuple[Any, ...]
-    labels: tuple[Any, ...]  # the first of these that a line has
-    time: Any
-    segment: Any
-    texts: tuple[Any, ...]
-
-    def title(self, place: Any) -> str:
-        """Name a column in a message."""
-        return self.channels[self.features.index(place)] if place in self.features else "time"
-
-
-def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
-    """Find out what the columns are from the first line, and from those below it where there are any."""
-    text = lines[0]
-    separator, has_header = "", False
-    if text.lstrip()[:1] in ("{", "["):
-        row = _json(text)
-        kind = "object" if isinstance(row, dict) else "array"
-        titles = list(row) if isinstance(row, dict) else [str(number + 1) for number in range(len(row))]
-    else:
-        kind = "csv"
-        separator = separator_of(lines)
-        titles = [cell.strip() for cell in split_cells(text, separator)]
-        has_header = _is_header(titles, _rows(lines[1:], separator), roles)
-        if not has_header:
-            titles = [str(number + 1) for number in range(len(titles))]
-    find = partial(_place, [] if kind == "object" else titles, source)
-    named = kind == "object" or has_header
-    places = list(titles) if kind == "object" else list(range(len(titles)))
-    title_of = dict(zip(places, titles, strict=True))
-    features, texts, ignored = (tuple(map(find, said)) for said in (roles.features, roles.texts, roles.ignored))
-
-    def search(names: tuple[str, ...]) -> Any:
-        for title, place in zip(titles, places, strict=True):
-            if named and title.lower() in names and place not in (*features, *ignored):
-                return place
-        return None
-
-    time = find(roles.time) if roles.time is not None else search(TIME_NAMES)
-    segment = find(roles.segment) if roles.segment is not None else search(SEGMENT_NAMES)
-    rest = [place for place in places if place not in (time, segment, *ignored)]
-    if roles.label is not None:
-        label = find(roles.label)
-    else:
-        label = search(LABEL_NAMES)
-        lower = [title.lower() for title in titles]
-        if label is None and (lower[-1:] == ["y"] or "x" not in lower):
-            label = search(("y",))
-        if label is None and kind != "object" and rest and rest[-1] not in features:
-            label = rest[-1]
-    # The first object may be a row without label, which has no such key.
-    labels = LABEL_NAMES if label is None and kind == "object" else () if label is None else (label,)
-    for place in (label, time, segment):
-        if place is not None and place in features:
-            raise UserError(
-                f"{source}: column '{title_of.get(place, place)}' is a feature and also the label, time or segment; "
-                "name it once"
-            )
-    features = features or tuple(place for place in rest if place not in (*labels, *texts))
-    if not features:
-        raise Reject("another number of values", shortened(text))
-    channels = tuple(map(str, roles.features)) or tuple(title_of[place] for place in features)
-    if not roles.is_ordered:
-        time = segment = None
-    return Columns(kind, separator, len(titles), has_header, channels, features, labels, time, segment, texts)
-
-
-def _place(titles: Sequence[str], source: str, column: str | int) -> Any:
-    """Find a column by its title or number; without titles it is a key."""
-    if not titles:
-        return str(column)
-    name = column.strip() if isinstance(column, str) else ""
-    if name not in titles:
-        name = next((title for title in titles if title.lower() == name.lower()), name)
-    if titles.count(name) > 1:
-        raise UserError(f"{source} has {titles.count(name)} columns '{name}'; rename one, or give the column's number")
-    if name in titles:
-        return titles.index(name)
-    try:
-        number = int(column)
-    except ValueError:
-        raise unknown(f"{source}: column", str(column), titles) from None
-    if number == 0 or abs(number) > len(titles):
-        raise UserError(
-            f"{source}: column {number} is out of range; columns count from 1 to {len(titles)}, -1 is the last"
-        )
-    return number - 1 if number > 0 else len(titles) + number
-
-
-def _is_header(cells: list[str], below: Iterable[list[str]], roles: Roles) -> bool:
-    """Tell whether the first row has titles: it is asked for by name, no feature is a number, or the label tells."""
-    said = (*roles.features, *roles.texts, *roles.ignored, roles.label, roles.time, roles.segment)
-    if any(isinstance(column, str) and not is_number(column) for column in said):
-        return True
-    number = int(roles.label) if re.fullmatch(r"\s*-?\d+\s*", str(roles.label)) else -1  # type: ignore[arg-type]
-    label_at = number - 1 if number > 0 else len(cells) + number
-    features = [cell for index, cell in enumerate(cells) if index != label_at]
-    if not any(map(_looks_numeric, features)):
-        return True
-    # Titles such as 0, 1, 2, label look like data; only the label's column tells that they are none.
-    for at in (at for at, cell in enumerate(cells) if cell.lower() in (*LABEL_NAMES, "y")):
-        rest = cells[:at] + cells[at + 1 :]
-        if rest in [[str(k + first) for k in range(len(rest))] for first in (0, 1)]:
-            return True
-    if not 0 <= label_at < len(cells) or is_number(cells[label_at]):
-        return False
-    labels = [row[label_at] for row in below if len(row) == len(cells)]
-    return bool(labels) and all(is_number(label) and isfinite(float(label)) for label in labels)
-
-
 # --- one line ----------------------------------------------------------------------------------------------
-
-
-def _json(text: str) -> Any:
-    try:
-        row = json.loads(text)
-    except (ValueError, RecursionError):
-        raise Reject("not JSON", shortened(text)) from None
-    if not isinstance(row, dict | list):
-        raise Reject("not JSON", shortened(text))
-    return row
-
-
-def first_keys(text: str) -> list[str]:
-    """Give the keys of a JSON object."""
-    return list(_json(text))
 
 
 def _number(columns: Columns, row: Any, place: Any, scale: float) -> float:
@@ -379,10 +92,9 @@ def _seconds(columns: Columns, row: Any, scale: float) -> float:
         if reject.args[0] != "not a number" or not isinstance(value, str):
             raise
         try:
-            moment = datetime.fromisoformat(value.strip())
+            return seconds_of(value)
         except ValueError:
             raise reject from None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _label_cell(columns: Columns, row: Any) -> str:
@@ -638,7 +350,7 @@ class TableReader:
             raise ValueError
         table: list[Any]
         if columns.kind != "csv":
-            table = list(map(_json, texts))
+            table = list(map(json_row, texts))
         elif '"' in text:
             table = [split_cells(line, columns.separator) for line in texts]
         else:
@@ -654,7 +366,7 @@ class TableReader:
         """Raise what is wrong with a line that is no good row."""
         columns = self.columns
         assert columns is not None
-        row = split_cells(text, columns.separator) if columns.kind == "csv" else _json(text)
+        row = split_cells(text, columns.separator) if columns.kind == "csv" else json_row(text)
         if isinstance(row, dict) != (columns.kind == "object"):
             raise Reject("not JSON", f"not {columns.kind} {shortened(text)}")
         if columns.kind != "object" and len(row) != columns.n_cells:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from edgelearn.data import reader
 from edgelearn.data.arrays import read_npz
+from edgelearn.data.cells import by_value, is_missing, is_number, label_text
+from edgelearn.data.columns import Roles
 from edgelearn.data.dataset import Dataset, Labels, Values
 from edgelearn.data.published import Parts
 from edgelearn.errors import UserError
@@ -35,7 +37,7 @@ def open_user_file(
         (or subjects) are no features. A line that cannot be used, or that has no label, refuses the file.
         .npz: arrays x and y, or x_train, y_train, x_test and y_test, in either case; x of more than two
         dimensions is flattened, the first counts samples.
-    label_column : .csv and .tsv: title, or number counting from 1 (-1 is the last); default as `reader.Roles`.
+    label_column : .csv and .tsv: title, or number counting from 1 (-1 is the last); default as `Roles`.
     test_fraction : share of the samples that become the test part, 0 <= test_fraction < 1; which ones does
         not depend on the run's seed. Not for a .npz that has its own test part.
     limit : keep the first `limit` samples of each part.
@@ -126,7 +128,7 @@ def read_table(path: Path, label_column: str | int | None = None) -> tuple[Value
     UserError
         those of `reader.TableReader` and `class_labels`; OSError passes.
     """
-    table = reader.TableReader(reader.Roles(label=label_column, is_ordered=False), str(path))
+    table = reader.TableReader(Roles(label=label_column, is_ordered=False), str(path))
     rows = reader.joined(list(table.read_file(path)))
     return rows.x, class_labels(path, rows.labels, rows.numbers)
 
@@ -139,14 +141,14 @@ def class_labels(path: Path, cells: Sequence[str], numbers: Sequence[int] | NDAr
     UserError
         "FILE line N: the label is missing ...", "FILE line N: label ... is no class ..."
     """
-    names = {cell: reader.label_text(cell) for cell in set(cells)}
-    missing = {cell for cell, name in names.items() if reader.is_missing(name)}
+    names = {cell: label_text(cell) for cell in set(cells)}
+    missing = {cell for cell, name in names.items() if is_missing(name)}
     if missing:
         line, cell = next((n, cell) for n, cell in zip(numbers, cells, strict=True) if cell in missing)
         raise UserError(f"{path} line {line}: the label is missing ('{cell.strip()}'); fill it in or remove the line")
-    if not all(map(reader.is_number, names.values())):
+    if not all(map(is_number, names.values())):
         return [names[cell] for cell in cells]
-    fractions = {cell for cell, name in names.items() if not isinstance(reader.by_value(name), int)}
+    fractions = {cell for cell, name in names.items() if not isinstance(by_value(name), int)}
     if fractions:
         line, cell = next((n, cell) for n, cell in zip(numbers, cells, strict=True) if cell in fractions)
         raise UserError(

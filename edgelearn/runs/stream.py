@@ -12,9 +12,9 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.config import StreamConfig
+from edgelearn.data.columns import Roles
 from edgelearn.data.lines import LineSource
 from edgelearn.data.open_source import open_source, stream_names
-from edgelearn.data.reader import Roles
 from edgelearn.data.recordings import Limited
 from edgelearn.data.source import Block, Source
 from edgelearn.errors import UserError

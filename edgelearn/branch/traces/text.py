@@ -10,7 +10,8 @@ import numpy as np
 from edgelearn.branch.traces.chunk import Chunk, Reader
 from edgelearn.branch.traces.columns import Columns
 from edgelearn.branch.traces.compressed import LONGEST_LINE, open_bytes, quoted, readable, whole_lines
-from edgelearn.data.reader import split_cells, titles_in
+from edgelearn.data.cells import split_cells
+from edgelearn.data.reader import titles_in
 from edgelearn.errors import UserError
 
 

@@ -1,0 +1,172 @@
+"""Roles of the columns of a table: label, time, segment, features, ignored, texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import isfinite
+from typing import Any
+
+from edgelearn.data.cells import (
+    Reject,
+    is_number,
+    json_row,
+    looks_numeric,
+    rows_of,
+    separator_of,
+    shortened,
+    split_cells,
+)
+from edgelearn.errors import UserError, unknown
+
+LABEL_NAMES = ("label", "class", "target")  # and y, where it is no axis
+TIME_NAMES = ("t", "time", "timestamp")
+SEGMENT_NAMES = ("segment", "subject", "recording")
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Roles of the columns of a table; roles that are left out are found by the names of columns.
+
+    Parameters
+    ----------
+    label, time, segment : column, by its title or by its number counting from 1 (-1 is the last), or key of a JSON
+        object. Default: the column called label, class, target or y (y is no label beside x unless it is the last),
+        else the last one that is nothing else, of CSV and arrays; t, time or timestamp; segment, subject or recording
+    features : columns in the order of the channels; default all that are nothing else
+    ignored : columns that are left out
+    texts : columns that are handed over as they stand
+    is_ordered : the rows come in the order of time; else their times and segments are set aside
+    scale, time_scale : features are multiplied by `scale`, times by `time_scale`, which makes them seconds
+    """
+
+    features: tuple[str | int, ...] = ()
+    label: str | int | None = None
+    time: str | int | None = None
+    segment: str | int | None = None
+    ignored: tuple[str | int, ...] = ()
+    texts: tuple[str | int, ...] = ()
+    is_ordered: bool = True
+    scale: float = 1.0
+    time_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a line has what; places are indices of cells, or keys of a JSON object."""
+
+    kind: str  # csv, array or object
+    separator: str
+    n_cells: int
+    has_header: bool
+    channels: tuple[str, ...]
+    features: tuple[Any, ...]
+    labels: tuple[Any, ...]  # the first of these that a line has
+    time: Any
+    segment: Any
+    texts: tuple[Any, ...]
+
+    def title(self, place: Any) -> str:
+        """Name a column in a message."""
+        return self.channels[self.features.index(place)] if place in self.features else "time"
+
+
+def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
+    """Find out what the columns are from the first line, and from those below it where there are any."""
+    text = lines[0]
+    separator, has_header = "", False
+    if text.lstrip()[:1] in ("{", "["):
+        row = json_row(text)
+        kind = "object" if isinstance(row, dict) else "array"
+        titles = list(row) if isinstance(row, dict) else [str(number + 1) for number in range(len(row))]
+    else:
+        kind = "csv"
+        separator = separator_of(lines)
+        titles = [cell.strip() for cell in split_cells(text, separator)]
+        has_header = _is_header(titles, rows_of(lines[1:], separator), roles)
+        if not has_header:
+            titles = [str(number + 1) for number in range(len(titles))]
+    find = partial(_place, [] if kind == "object" else titles, source)
+    named = kind == "object" or has_header
+    places = list(titles) if kind == "object" else list(range(len(titles)))
+    title_of = dict(zip(places, titles, strict=True))
+    features, texts, ignored = (tuple(map(find, said)) for said in (roles.features, roles.texts, roles.ignored))
+
+    def search(names: tuple[str, ...]) -> Any:
+        for title, place in zip(titles, places, strict=True):
+            if named and title.lower() in names and place not in (*features, *ignored):
+                return place
+        return None
+
+    time = find(roles.time) if roles.time is not None else search(TIME_NAMES)
+    segment = find(roles.segment) if roles.segment is not None else search(SEGMENT_NAMES)
+    rest = [place for place in places if place not in (time, segment, *ignored)]
+    if roles.label is not None:
+        label = find(roles.label)
+    else:
+        label = search(LABEL_NAMES)
+        lower = [title.lower() for title in titles]
+        if label is None and (lower[-1:] == ["y"] or "x" not in lower):
+            label = search(("y",))
+        if label is None and kind != "object" and rest and rest[-1] not in features:
+            label = rest[-1]
+    # The first object may be a row without label, which has no such key.
+    labels = LABEL_NAMES if label is None and kind == "object" else () if label is None else (label,)
+    for place in (label, time, segment):
+        if place is not None and place in features:
+            raise UserError(
+                f"{source}: column '{title_of.get(place, place)}' is a feature and also the label, time or segment; "
+                "name it once"
+            )
+    features = features or tuple(place for place in rest if place not in (*labels, *texts))
+    if not features:
+        raise Reject("another number of values", shortened(text))
+    channels = tuple(map(str, roles.features)) or tuple(title_of[place] for place in features)
+    if not roles.is_ordered:
+        time = segment = None
+    return Columns(kind, separator, len(titles), has_header, channels, features, labels, time, segment, texts)
+
+
+def _place(titles: Sequence[str], source: str, column: str | int) -> Any:
+    """Find a column by its title or number; without titles it is a key."""
+    if not titles:
+        return str(column)
+    name = column.strip() if isinstance(column, str) else ""
+    if name not in titles:
+        name = next((title for title in titles if title.lower() == name.lower()), name)
+    if titles.count(name) > 1:
+        raise UserError(f"{source} has {titles.count(name)} columns '{name}'; rename one, or give the column's number")
+    if name in titles:
+        return titles.index(name)
+    try:
+        number = int(column)
+    except ValueError:
+        raise unknown(f"{source}: column", str(column), titles) from None
+    if number == 0 or abs(number) > len(titles):
+        raise UserError(
+            f"{source}: column {number} is out of range; columns count from 1 to {len(titles)}, -1 is the last"
+        )
+    return number - 1 if number > 0 else len(titles) + number
+
+
+def _is_header(cells: list[str], below: Iterable[list[str]], roles: Roles) -> bool:
+    """Tell whether the first row has titles: it is asked for by name, no feature is a number, or the label tells."""
+    said = (*roles.features, *roles.texts, *roles.ignored, roles.label, roles.time, roles.segment)
+    if any(isinstance(column, str) and not is_number(column) for column in said):
+        return True
+    number = int(roles.label) if re.fullmatch(r"\s*-?\d+\s*", str(roles.label)) else -1  # type: ignore[arg-type]
+    label_at = number - 1 if number > 0 else len(cells) + number
+    features = [cell for index, cell in enumerate(cells) if index != label_at]
+    if not any(map(looks_numeric, features)):
+        return True
+    # Titles such as 0, 1, 2, label look like data; only the label's column tells that they are none.
+    for at in (at for at, cell in enumerate(cells) if cell.lower() in (*LABEL_NAMES, "y")):
+        rest = cells[:at] + cells[at + 1 :]
+        if rest in [[str(k + first) for k in range(len(rest))] for first in (0, 1)]:
+            return True
+    if not 0 <= label_at < len(cells) or is_number(cells[label_at]):
+        return False
+    labels = [row[label_at] for row in below if len(row) == len(cells)]
+    return bool(labels) and all(is_number(label) and isfinite(float(label)) for label in labels)
