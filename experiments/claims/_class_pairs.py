@@ -114,9 +114,9 @@ def train_classes(settings: dict[str, Any], work: Work) -> dict[str, Any]:
     classes : of CIFAR-10; draw : seed of their images
     and everything of FloatConfig
     """
-    from edgelearn.references.float_config import float_config
-    from edgelearn.references.nets import ReferenceNet
-    from edgelearn.references.training import FixedData, Training, evaluate
+    from experiments.float_nets.float_config import float_config
+    from experiments.float_nets.nets import ReferenceNet
+    from experiments.float_nets.training import FixedData, Training, evaluate
 
     own = {"classes", "draw"}
     config = float_config(**{key: value for key, value in settings.items() if key not in own})

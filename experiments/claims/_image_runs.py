@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.references.measures import angle_signal
 from edgelearn.reproduction.study import Work
+from experiments.float_nets.measures import angle_signal
 
 PROBE_BATCHES, PROBE_SIZE = 100, 60  # hidden activations of 6,000 samples in batches, as in DRTP, Suppl. Fig. 4
 EDGES = np.linspace(-1, 1, 41)
@@ -46,9 +46,9 @@ def train_images(settings: dict[str, Any], work: Work) -> dict[str, Any]:
     angles_every : batches between two angles of the rule's signals to backpropagation's (0: none)
     activations : epochs after which the hidden activations are looked at
     """
-    from edgelearn.references.float_config import float_config
-    from edgelearn.references.nets import ReferenceNet
-    from edgelearn.references.training import FixedData, Training
+    from experiments.float_nets.float_config import float_config
+    from experiments.float_nets.nets import ReferenceNet
+    from experiments.float_nets.training import FixedData, Training
 
     own = {"data", "low", "high", "standard", "train", "held_out", "order", "preset", "angles_every", "activations"}
     config = float_config(settings.get("preset"), **{key: value for key, value in settings.items() if key not in own})

@@ -14,7 +14,7 @@ from itertools import pairwise, repeat
 
 import numpy as np
 
-from edgelearn.references.measures import trace_alignment
+from experiments.float_nets.measures import trace_alignment
 
 Arrays = list[np.ndarray]
 Activation = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # z -> f(z), f'(z)

@@ -28,9 +28,9 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.references.measures import cosine
 from edgelearn.reproduction.study import Study, Work
 from experiments.claims._image_runs import images
+from experiments.float_nets.measures import cosine
 
 PIXELS, HIDDEN = 784, 512
 EVERY = 40  # batches between two looks at the alignment
@@ -149,9 +149,9 @@ def train_parity(settings: dict[str, Any], work: Work) -> dict[str, Any]:
         between the gradients of the first layer's weights under the rule and under backpropagation
     separation : how the hidden images of digits are apart, at the start and at the end (see `separation`)
     """
-    from edgelearn.references.float_config import float_config
-    from edgelearn.references.nets import ReferenceNet
-    from edgelearn.references.training import Training
+    from experiments.float_nets.float_config import float_config
+    from experiments.float_nets.nets import ReferenceNet
+    from experiments.float_nets.training import Training
 
     own = ("k", "train", "test", "feedback_shift")
     config = float_config(**{key: value for key, value in settings.items() if key not in own})

@@ -52,10 +52,10 @@ def train_synthetic(settings: dict[str, Any], work: Work) -> dict[str, Any]:
     angles_every : batches between two angles; look_every : epochs between two looks at training and test part
     and everything of FloatConfig
     """
-    from edgelearn.references.float_config import float_config
-    from edgelearn.references.nets import ReferenceNet
     from edgelearn.references.pytorch import torch
-    from edgelearn.references.training import FixedData, Training, evaluate
+    from experiments.float_nets.float_config import float_config
+    from experiments.float_nets.nets import ReferenceNet
+    from experiments.float_nets.training import FixedData, Training, evaluate
 
     own = {"task", "samples", "test", "flip", "angles_every", "look_every"}
     config = float_config(**{key: value for key, value in settings.items() if key not in own})

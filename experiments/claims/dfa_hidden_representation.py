@@ -33,10 +33,10 @@ RULES = ("bp", "dfa")
 
 def separate_digits(settings: dict[str, Any], work: Work) -> dict[str, Any]:
     """Return the separation of raw pixels, and of the first layer of a trained classifier of single digits."""
-    from edgelearn.references.float_config import float_config
-    from edgelearn.references.nets import ReferenceNet
     from edgelearn.references.pytorch import torch
-    from edgelearn.references.training import FixedData, Training
+    from experiments.float_nets.float_config import float_config
+    from experiments.float_nets.nets import ReferenceNet
+    from experiments.float_nets.training import FixedData, Training
 
     x, y, x_test, y_test = digits()
     train = settings["train"]

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.references.measures import angle_signal
 from edgelearn.reproduction import Check, Claim, at_least, at_most, holds
 from edgelearn.reproduction.study import Study, Work
 from experiments.claims._drtp_linear import OUTPUTS, Scalars, Task, draw_task, learn
+from experiments.float_nets.measures import angle_signal
 
 RULES = ("dfa", "sdfa", "drtp")
 VARIANTS = (*RULES, "drtp, output layer frozen")

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.references.measures import angle, cosine
 from edgelearn.reproduction import Check, Claim, at_least, at_most, holds
 from edgelearn.reproduction.study import Study
 from experiments.claims._drtp_linear import OUTPUTS, Scalars, Task, draw_task, learn
+from experiments.float_nets.measures import angle, cosine
 
 ROUNDINGS = ("nearest", "stochastic", "truncation", "nearest, wrapping")
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.references.measures import angle_weight, trace_alignment
 from edgelearn.reproduction import Check, Claim, at_least, at_most, less
 from edgelearn.reproduction.study import Study
 from experiments.claims._linear_nets import LinearNets, inner, normal_nets, squared
+from experiments.float_nets.measures import angle_weight, trace_alignment
 
 
 def learn(nets: LinearNets, layers: str) -> float:

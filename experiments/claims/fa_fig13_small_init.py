@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.references.measures import angle
 from edgelearn.reproduction import Check, Claim, at_least, holds, less
 from edgelearn.reproduction.study import Study
 from experiments.claims._linear_nets import Array, normal_nets, turned
+from experiments.float_nets.measures import angle
 
 
 def mean_angle(first: Array, second: Array) -> float:

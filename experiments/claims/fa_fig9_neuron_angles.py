@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.references.measures import angle
 from edgelearn.reproduction import Check, Claim, at_least, between, less
 from edgelearn.reproduction.study import Study, Work
 from experiments.claims._teacher import TanhNets, learn_together, quadratic_teacher, tanh_teacher, uniform_nets
+from experiments.float_nets.measures import angle
 
 TASKS = ("tanh teacher", "quadratic")
 

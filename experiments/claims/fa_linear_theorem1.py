@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.references.measures import angle_weight, trace_alignment
 from edgelearn.reproduction import Check, Claim, at_least, at_most, between
 from edgelearn.reproduction.study import Study
 from experiments.claims._linear_nets import LinearNets, halvings, inner, normal_nets, squared, turned
+from experiments.float_nets.measures import angle_weight, trace_alignment
 
 
 def first_derivative(nets: LinearNets) -> Any:

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.references.measures import cosine
 from edgelearn.reproduction import Check, Claim, at_least, at_most, between, holds
 from edgelearn.reproduction.study import Study
+from experiments.float_nets.measures import cosine
 
 X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 TARGET = np.array([0.0, 1.0, 1.0, 0.0])

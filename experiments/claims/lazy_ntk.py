@@ -24,10 +24,10 @@ def measure(study: Study) -> dict[str, Any]:
 
 def _linearity(rule: str, seed: int) -> dict[str, float]:
     """Return how far z is from linear in w, relatively, and how many gates change in 50 steps."""
-    from edgelearn.references.float_config import float_config
-    from edgelearn.references.nets import ReferenceNet
     from edgelearn.references.pytorch import torch
-    from edgelearn.references.training import optimiser
+    from experiments.float_nets.float_config import float_config
+    from experiments.float_nets.nets import ReferenceNet
+    from experiments.float_nets.training import optimiser
 
     config = float_config(topology="20-16-1", rule=rule, hidden="relu", init="torch", rate=0.5, seed=seed)
     net = ReferenceNet(config, torch.float64)

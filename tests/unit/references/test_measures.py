@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from edgelearn.errors import UserError
-from edgelearn.references import measures
-from edgelearn.references.measures import angle, cosine
+from experiments.float_nets import measures
+from experiments.float_nets.measures import angle, cosine
 from tests.naive.float_rules import gradients
 
 NUMBERS = st.floats(-1e3, 1e3).map(lambda v: 0.0 if abs(v) < 1e-3 else v)
@@ -187,7 +187,7 @@ def test_what_does_not_fit_is_refused(call, message):
 
 
 def test_torch_is_not_imported():
-    code = "import sys, edgelearn.references.measures; print('torch' in sys.modules)"
+    code = "import sys, experiments.float_nets.measures; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

@@ -11,10 +11,10 @@ from tests.tools import require_torch
 
 torch = require_torch()
 
-from edgelearn.references.float_config import FloatConfig, float_config  # noqa: E402
-from edgelearn.references.nets import ReferenceNet  # noqa: E402
-from edgelearn.references.topology import parse_topology  # noqa: E402
 from edgelearn.rules import Backend, rules_for  # noqa: E402
+from experiments.float_nets.float_config import FloatConfig, float_config  # noqa: E402
+from experiments.float_nets.nets import ReferenceNet  # noqa: E402
+from experiments.float_nets.topology import parse_topology  # noqa: E402
 
 
 def a_net(**settings):

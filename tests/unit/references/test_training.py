@@ -9,11 +9,11 @@ from tests.tools import require_torch
 
 torch = require_torch()
 
-from edgelearn.references import training  # noqa: E402
-from edgelearn.references.float_config import Optimiser, choices, float_config  # noqa: E402
-from edgelearn.references.nets import ReferenceNet  # noqa: E402
-from edgelearn.references.training import FixedData, Training, optimiser, train, wrong  # noqa: E402
 from edgelearn.rules import Backend, rules_for  # noqa: E402
+from experiments.float_nets import training  # noqa: E402
+from experiments.float_nets.float_config import Optimiser, choices, float_config  # noqa: E402
+from experiments.float_nets.nets import ReferenceNet  # noqa: E402
+from experiments.float_nets.training import FixedData, Training, optimiser, train, wrong  # noqa: E402
 
 
 def three_groups(n=240, seed=0):

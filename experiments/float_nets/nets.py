@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from edgelearn.errors import UserError
-from edgelearn.references.float_config import FloatConfig
-from edgelearn.references.functions import Broadcast, FeedbackConv, FeedbackLinear, FeedbackLocal, Teach, Teacher
-from edgelearn.references.initial import initial
 from edgelearn.references.pytorch import torch
-from edgelearn.references.topology import Conv, Dense, Local, parse_topology
 from edgelearn.rules import Backend, Constraint, Feedback, Rule, Signal, find_rule
+from experiments.float_nets.float_config import FloatConfig
+from experiments.float_nets.functions import Broadcast, FeedbackConv, FeedbackLinear, FeedbackLocal, Teach, Teacher
+from experiments.float_nets.initial import initial
+from experiments.float_nets.topology import Conv, Dense, Local, parse_topology
 
 Tensor = torch.Tensor
 functional: Any = torch.nn.functional

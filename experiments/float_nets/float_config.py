@@ -7,9 +7,9 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edgelearn.errors import UserError, unknown
-from edgelearn.references.initial import kind_and_size
-from edgelearn.references.topology import check_fits, first_size
 from edgelearn.rules import Backend, Feedback, Signal, find_rule
+from experiments.float_nets.initial import kind_and_size
+from experiments.float_nets.topology import check_fits, first_size
 
 Activation = Literal["tanh", "hard-tanh", "relu", "leaky", "sigmoid", "linear"]
 Output = Literal["sigmoid", "softmax", "tanh", "linear"]

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgelearn.files import write_whole
-from edgelearn.references.float_config import FloatConfig
-from edgelearn.references.nets import ReferenceNet
 from edgelearn.references.pytorch import torch
 from edgelearn.references.torch_online import one_thread
+from experiments.float_nets.float_config import FloatConfig
+from experiments.float_nets.nets import ReferenceNet
 
 Tensor = torch.Tensor
 CHECKPOINT_SECONDS = 20.0
