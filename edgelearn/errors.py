@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
 class UserError(ValueError):
     """A mistake in what the user gave; the command line prints it in one line and exits with 2."""
+
+
+MOST_LETTERS = 60  # of a text that the user gave
+MOST_OF_A_LINE = 1200
+_QUOTED = re.compile(rf"(?<!\w)'([^']{{{MOST_LETTERS}}})[^']+'(?!\w)")
+_WORD = re.compile(rf"([^\s/\\]{{{MOST_LETTERS}}})[^\s/\\]+")
+
+
+def one_line(message: str) -> str:
+    """Return a message in one line: control characters escaped, long texts that the user gave cut.
+
+    A quoted text, a number and a name of a file may be given; they keep 60 letters.
+
+    Example
+    -------
+    >>> one_line("rule 'drtp\\n' is not known")
+    "rule 'drtp\\\\n' is not known"
+    >>> one_line(f"setting 'seed' = {'9' * 100}").count("9")
+    60
+    """
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    line = _WORD.sub(r"\1...", _QUOTED.sub(r"'\1...'", line))
+    return line if len(line) <= MOST_OF_A_LINE else f"{line[:MOST_OF_A_LINE]}..."
 
 
 def unknown(kind: str, given: str, known: Iterable[str]) -> UserError:

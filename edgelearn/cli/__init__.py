@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from edgelearn.cli.flags import group
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, one_line
 
 COMMANDS = {
     "Learn": {
@@ -85,8 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _refuse(message: str) -> int:
     """Print one line whatever the user's text holds."""
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
-    print(f"edgelearn: {line}", file=sys.stderr)
+    print(f"edgelearn: {one_line(message)}", file=sys.stderr)
     return 2
 
 

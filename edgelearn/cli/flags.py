@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Optional, TypeVar, get_args, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
     from edgelearn.config import Declared
@@ -133,15 +138,36 @@ def _expanded(parameter: inspect.Parameter, spec: _Spec) -> Iterator[inspect.Par
         yield parameter
 
 
+def _kind_of(parameter: inspect.Parameter) -> Any:
+    """Return the type of a flag's value."""
+    kind = get_args(parameter.annotation)[0]
+    return next((one for one in get_args(kind) if one is not NoneType), kind)
+
+
 def _for_typer(parameter: inspect.Parameter) -> inspect.Parameter:
     kind, flag = get_args(parameter.annotation)
     if isinstance(flag, Flag):
         name, text = flag.name or "--" + parameter.name.replace("_", "-"), flag.text
         if parameter.default not in (None, False, parameter.empty):
-            default = f"{parameter.default:g}" if kind is float else parameter.default
+            default = f"{parameter.default:g}" if isinstance(parameter.default, float) else parameter.default
             text = f"{text.removesuffix('.')} [{default}]."
         flag = typer.Option(name, help=text, show_default=False, rich_help_panel=flag.panel)
     return parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=Annotated[kind, flag])
+
+
+_NUMBERS = {
+    int: (re.compile(r"[+-]?[0-9]{1,4000}"), "a whole number"),
+    float: (re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"), "a number"),
+}
+
+
+def _numbers_of(flags: Iterable[inspect.Parameter], declared: Mapping[str, Any]) -> dict[str, tuple[type, str]]:
+    """Return type and allowed values of each flag of a number."""
+    found = {}
+    for one in flags:
+        if (kind := _kind_of(one)) in _NUMBERS:
+            found[one.name] = kind, declared[one.name][0][1].allowed if one.name in declared else _NUMBERS[kind][1]
+    return found
 
 
 def build(function: Callable[..., Any], name: str) -> Any:
@@ -168,11 +194,36 @@ def build(function: Callable[..., Any], name: str) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     context = {"max_content_width": WIDEST}
     app.command(name, cls=_Command, epilog=f"Example: {spec.example}", context_settings=context)(call)
-    return typer.main.get_command(app)
+    made: Any = typer.main.get_command(app)
+    made.numbers = _numbers_of(
+        (one for part in flags.values() for one in part), declared_in(spec.kinds) if spec.kinds else {}
+    )
+    return made
 
 
 class _Command(TyperCommand):
-    """A command whose help has a line a flag, under the headings of the settings and without types."""
+    """A command whose help has a line per flag, under the headings of the settings and without types."""
+
+    numbers: Mapping[str, tuple[type, str]] = {}
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse what click would take: a number it words on its own, a flag given twice, a flag without effect."""
+        texts, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        given: Any
+        for given, times in Counter(order).items():
+            name = "/".join((*given.opts, *given.secondary_opts))
+            single = given.param_type_name == "option" and not given.multiple
+            if times > 1 and single and (given.secondary_opts or not given.is_flag):
+                raise UserError(f"{name} is given {times} times; give it once")
+            kind, allowed = self.numbers.get(given.name, (str, ""))
+            text = texts.get(given.name)
+            if kind in _NUMBERS and isinstance(text, str) and not _NUMBERS[kind][0].fullmatch(text):
+                raise UserError(f"{name} {text if text.strip() else repr(text)} is not allowed; give {allowed}")
+        names = {one.name for one in order}
+        for machine in ("json", "csv", "toml"):
+            if machine in names and "details" in names:
+                raise UserError(f"--details is of the printed report; leave it out with --{machine}")
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         panels: dict[str, list[tuple[str, str]]] = {"Arguments": []}
