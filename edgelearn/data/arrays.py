@@ -1,7 +1,11 @@
-"""Arrays of .npz files: the one place that opens them, but for branch traces, which are read in parts."""
+"""Arrays of .npz files: the one place that opens them, but for branch traces, which are read in parts.
+
+Also what all readers of arrays share: texts that are numbers, and the check of sizes before memory is taken.
+"""
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelearn.data.cells import BOOLEANS, MISSING
 from edgelearn.errors import UserError
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -19,6 +24,65 @@ def cannot_read(path: Path, error: object, advice: str) -> UserError:
     """Return the error for a file that is not what its name says."""
     reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
     return UserError(f"{path} cannot be read ({reason}); {advice}")
+
+
+def text_of(path: Path, advice: str, notes: list[str]) -> str:
+    """Read a text: UTF-8, or else Windows-1252 for the whole file, with a note.
+
+    Raises
+    ------
+    UserError
+        "... cannot be read ..."
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise cannot_read(path, error, advice) from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if b"\0" in content:
+            raise cannot_read(path, error, advice) from None
+    notes.append(f"{path.name} is not UTF-8; read as Windows-1252")
+    return content.decode("cp1252", errors="replace")
+
+
+def check_size(path: Path, what: str, n_bytes: int) -> None:
+    """Refuse what does not fit into the memory of this machine, before it is allocated.
+
+    Raises
+    ------
+    UserError
+        "... needs ... of memory ..."
+    """
+    try:
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not a POSIX system
+        available = 1 << 36
+    if n_bytes > available:
+        raise UserError(
+            f"{path}: {what} needs {n_bytes / 2**30:,.1f} GiB of memory, and this machine has "
+            f"{available / 2**30:,.1f}; give a part of it, or .parquet or .csv, which are streamed"
+        )
+
+
+def texts_as_numbers(values: NDArray[Any]) -> NDArray[np.float64] | None:
+    """Give numbers kept as text, NaN where one is missing; None where a text is no number, or all are missing.
+
+    Example
+    -------
+    >>> texts_as_numbers(np.array(["0.5", "?", "true"])), texts_as_numbers(np.array(["0.5", "walk"]))
+    (array([0.5, nan, 1. ]), None)
+    """
+    found, place = np.unique(values, return_inverse=True)
+    cells = [str(cell).strip() for cell in found.tolist()]
+    if all(cell in MISSING for cell in cells):
+        return None
+    try:
+        numbers = [np.nan if cell in MISSING else float(BOOLEANS.get(cell, cell)) for cell in cells]
+    except ValueError:
+        return None
+    return np.array(numbers, np.float64)[place.reshape(values.shape)]
 
 
 class NpzArrays(Mapping[str, NDArray[Any]]):
@@ -41,15 +105,45 @@ class NpzArrays(Mapping[str, NDArray[Any]]):
                 self.names = list(archive.files)
         except OSError as error:
             raise cannot_read(path, error, "check its permissions") from None
-        except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+        except zipfile.BadZipFile as error:
+            reason: object = error
+            if str(error) == "File is not a zip file" and zip_begins(path):
+                reason = "it is cut off: the directory at its end is missing"
+            raise cannot_read(path, reason, "copy or write it again") from None
+        except (ValueError, EOFError, AttributeError, TypeError, NotImplementedError) as error:
             raise cannot_read(path, error, self.ADVICE) from None
+
+    def _check_header(self, archive: Any, key: str) -> None:
+        """Compare the shape in the header of an array with its bytes, before memory is taken for it."""
+        member = key if key in archive.zip.namelist() else key + ".npy"
+        with archive.zip.open(member) as file:
+            if file.read(6) != b"\x93NUMPY":
+                raise ValueError("it is no array")
+            version = tuple(file.read(2))
+            # 3.0 differs from 2.0 in the encoding of the names of fields alone
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            if dtype.hasobject:
+                raise ValueError("it holds Python objects; save text with .astype(str), numbers with .astype(float)")
+            n_bytes = dtype.itemsize
+            for length in shape:
+                n_bytes *= int(length)
+            size = archive.zip.getinfo(member).file_size - file.tell()
+        if n_bytes != size:
+            raise ValueError(f"its header says {list(shape)}, {n_bytes:,} bytes, and {size:,} follow")
+        check_size(self.path, f"array '{key}'", n_bytes)
 
     def __getitem__(self, key: str) -> NDArray[Any]:
         if key not in self.names:
             raise KeyError(key)
         try:
             with np.load(self.path, allow_pickle=False) as archive:
+                self._check_header(archive, key)
                 return np.asarray(archive[key])
+        except UserError:
+            raise
+        except MemoryError:
+            raise cannot_read(self.path, f"array '{key}' does not fit into memory", "give a part of it") from None
         except Exception as error:  # damaged bytes raise nearly anything, zlib.error included
             raise cannot_read(self.path, f"array '{key}': {error}", self.ADVICE) from None
 
@@ -58,6 +152,12 @@ class NpzArrays(Mapping[str, NDArray[Any]]):
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def zip_begins(path: Path) -> bool:
+    """Tell whether a file begins as a zip archive does."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
 
 
 def read_npz(path: Path, wanted: Collection[str]) -> dict[str, NDArray[Any]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -14,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data import downloads
-from edgelearn.data.arrays import Arrays, NpzArrays
+from edgelearn.data.arff import read_arff
+from edgelearn.data.arrays import Arrays, NpzArrays, texts_as_numbers
 from edgelearn.data.cells import is_missing, is_number, label_text
+from edgelearn.data.clock import seconds_of
 from edgelearn.data.description import (
     READERS,
     Description,
@@ -26,7 +29,7 @@ from edgelearn.data.description import (
     find,
     read_description,
 )
-from edgelearn.data.formats import read_arff, read_numbers, read_pickled_arrays, read_svmlight
+from edgelearn.data.formats import read_numbers, read_pickled_arrays, read_svmlight
 from edgelearn.data.reader import TableReader, joined
 from edgelearn.data.recordings import Recording, as_float32, run_starts
 from edgelearn.data.source import UNLABELLED, Rejects, Source
@@ -128,9 +131,11 @@ class _FileContent(NamedTuple):
     keep: NDArray[np.bool_]
     channels: tuple[str, ...]
     class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def _read(form: Description, reader: Reader, path: Path, rejects: Rejects) -> _FileContent:
+    notes: list[str] = []
     try:
         if reader == "text":
             return _from_table(form, path, rejects)
@@ -140,23 +145,29 @@ def _read(form: Description, reader: Reader, path: Path, rejects: Rejects) -> _F
             arrays = read_beats(path, rejects)
             form = replace(form, features="X", label="y", time="t")
         else:
-            arrays = _arrays(reader, path)
+            arrays = _arrays(reader, path, notes)
     except MemoryError:
         raise UserError(f"{path} does not fit into memory; give a part of it, or .parquet, which is streamed") from None
-    return _from_arrays(form, path, arrays)
+    piece = _from_arrays(form, path, arrays, notes)
+    return piece._replace(notes=tuple(notes))
 
 
-def _arrays(reader: Reader, path: Path) -> Arrays:
+def _arrays(reader: Reader, path: Path, notes: list[str]) -> Arrays:
     if reader == "parquet":
         from edgelearn.data import parquet
 
-        file, names = parquet.open_file(path), list(parquet.column_names(path))
+        kinds = parquet.column_kinds(path)
+        # The index of a pandas table stands behind its columns: the last column, which may be the label, is none.
+        readable = [name for name, kind in kinds.items() if kind.content != "other"]
+        names = sorted(readable, key=lambda name: not kinds[name].is_index)
+        notes += parquet.notes_of_left_out(kinds, names)
+        file = parquet.open_file(path)
         groups = [parquet.read_group(path, file, group, names) for group in range(file.metadata.num_row_groups)]
         return {name: np.concatenate([group[name] for group in groups]) for name in names}
     readers: dict[str, Callable[[Path], Arrays]] = {
         "npz": NpzArrays,
         "npy": read_pickled_arrays,
-        "arff": read_arff,
+        "arff": partial(read_arff, notes=notes),
         "svmlight": read_svmlight,
         "numbers": read_numbers,
     }
@@ -201,9 +212,11 @@ def _fill_in_names(form: Description, path: Path, known: Sequence[str]) -> Descr
     return replace(form, **said)
 
 
-def _from_arrays(form: Description, path: Path, arrays: Arrays) -> _FileContent:
+def _from_arrays(
+    form: Description, path: Path, arrays: Arrays, notes: list[str], categories: Arrays | None = None
+) -> _FileContent:
     form = _fill_in_names(form, path, list(arrays))
-    x, channels = _features(form, path, arrays)
+    x, channels = _features(form, path, arrays, notes, categories or {})
     n = len(x)
     lengths = np.array([n], np.int64)
     if form.offsets:
@@ -254,7 +267,10 @@ def _from_arrays(form: Description, path: Path, arrays: Arrays) -> _FileContent:
     )
 
 
-def _features(form: Description, path: Path, arrays: Arrays) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def _features(
+    form: Description, path: Path, arrays: Arrays, notes: list[str], categories: Arrays
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Give the features, and the names of the inputs; `categories` are the texts of columns that may occur."""
     names = form.features
     if not names and form.reader not in TABLES:
         raise UserError(
@@ -262,15 +278,10 @@ def _features(form: Description, path: Path, arrays: Arrays) -> tuple[NDArray[np
             "or name them with the key 'features' of a description"
         )
     if not names:
-        taken = {form.label, form.time, form.segment, form.subject, form.offsets, *form.drop, *form.ignore}
-        columns = {name: arrays[name] for name in arrays if name not in taken}
-        names = tuple(name for name, values in columns.items() if values.ndim == 1 and values.dtype.kind in "buif")
-        if not names:
-            raise UserError(f"{path} has no column of numbers for features; name them with the key 'features'")
-    given = [arrays[name] for name in as_tuple(names)]
-    for name, values in zip(as_tuple(names), given, strict=True):
-        if values.dtype.kind not in "buif" or values.ndim == 0:
-            raise UserError(f"{path}: '{name}' (key 'features') is {values.dtype} {list(values.shape)}; give numbers")
+        names, found = _default_features(form, path, arrays, notes)
+    else:
+        found = {name: _as_numbers(path, name, arrays[name], categories) for name in as_tuple(names)}
+    given = list(found.values())
     if len({len(values) for values in given}) > 1:
         raise UserError(f"{path}: features have {sorted({len(values) for values in given})} samples; give as many")
     flat = [values.reshape(len(values), -1) for values in given]
@@ -280,11 +291,91 @@ def _features(form: Description, path: Path, arrays: Arrays) -> tuple[NDArray[np
     channels = form.channels
     if form.channels_from:
         channels = tuple(_texts(arrays[form.channels_from]).tolist())
-    elif not channels and not isinstance(names, str) and all(part.shape[1] == 1 for part in flat):
-        channels = names
+    elif not channels and not isinstance(names, str):
+        channels = tuple(
+            title for name in names for title in _titles(name, categories.get(name, arrays[name]), found[name])
+        )
     if channels and len(channels) != values.shape[1]:
         raise UserError(f"{path} has {values.shape[1]} channels and {len(channels)} names; give one name per channel")
     return as_float32(values), channels
+
+
+def _default_features(
+    form: Description, path: Path, arrays: Arrays, notes: list[str]
+) -> tuple[tuple[str, ...], dict[str, NDArray[Any]]]:
+    """Give the columns of numbers that are nothing else, and say which columns are left out."""
+    taken = {form.label, form.time, form.segment, form.subject, form.offsets, *form.drop, *form.ignore}
+    found: dict[str, NDArray[Any]] = {}
+    left_out: dict[str, str] = {}
+    for name in arrays:
+        if name in taken:
+            continue
+        values = arrays[name]
+        numbers = texts_as_numbers(values) if values.dtype.kind == "U" else values
+        if numbers is not None and numbers.ndim == 1 and numbers.dtype.kind in "buif":
+            found[name] = numbers
+        else:
+            left_out[name] = {"U": "text", "M": "dates"}.get(values.dtype.kind, f"{values.dtype} {list(values.shape)}")
+    if left_out:
+        notes.append(left_out_note(left_out))
+    if not found:
+        raise UserError(f"{path} has no column of numbers for features; name them with the key 'features'")
+    return tuple(found), found
+
+
+def left_out_note(left_out: Mapping[str, str]) -> str:
+    """State which columns are no features, and why.
+
+    Example
+    -------
+    >>> left_out_note({"who": "text"})
+    'columns left out, as they hold no numbers: who (text)'
+    """
+    columns = ", ".join(f"{name} ({kind})" for name, kind in left_out.items())
+    return f"columns left out, as they hold no numbers: {columns}"
+
+
+def _as_numbers(path: Path, name: str, values: NDArray[Any], known: Arrays) -> NDArray[Any]:
+    """Give a named feature as numbers: texts that are none become one column for each of them."""
+    if values.dtype.kind == "U" and values.ndim == 1:
+        numbers = None if name in known else texts_as_numbers(values)
+        if numbers is not None:
+            return numbers
+        texts = _texts(values)
+        categories = _categories(_texts(known.get(name, values)))
+        if 0 < len(categories) <= MOST_CATEGORIES:
+            found = (texts[:, None] == np.array(categories)).astype(np.float64)
+            found[[is_missing(text) for text in texts.tolist()]] = np.nan
+            return np.asarray(found)
+        raise UserError(
+            f"{path}: '{name}' (key 'features') holds {len(categories):,} different texts; give numbers, or at most "
+            f"{MOST_CATEGORIES} categories"
+        )
+    if values.dtype.kind not in "buif" or values.ndim == 0:
+        raise UserError(f"{path}: '{name}' (key 'features') is {values.dtype} {list(values.shape)}; give numbers")
+    return values
+
+
+MOST_CATEGORIES = 64  # of a nominal feature, each an input
+
+
+def _categories(texts: NDArray[Any]) -> list[str]:
+    return [text for text in np.unique(texts).tolist() if not is_missing(text)]
+
+
+def _category_titles(name: str, texts: NDArray[Any] | None) -> list[str]:
+    """Name one input per category of a feature, or the feature itself where it has none."""
+    return [name] if texts is None else [f"{name}={text}" for text in _categories(_texts(texts))]
+
+
+def _titles(name: str, given: NDArray[Any], numbers: NDArray[Any]) -> list[str]:
+    """Name the inputs of a feature: its name, with the category or the number of the column where it has several."""
+    if numbers.ndim == 1:
+        return [name]
+    if given.dtype.kind == "U":
+        return _category_titles(name, given)
+    width = int(np.prod(numbers.shape[1:]))
+    return [name] if width == 1 else [f"{name} {k + 1}" for k in range(width)]
 
 
 def _lengths(path: Path, offset: NDArray[Any], n: int) -> NDArray[np.int64]:
@@ -300,9 +391,32 @@ def _lengths(path: Path, offset: NDArray[Any], n: int) -> NDArray[np.int64]:
 def _seconds(form: Description, path: Path, values: NDArray[Any]) -> NDArray[np.float64]:
     if values.dtype.kind == "M":
         return np.where(np.isnat(values), np.nan, values.astype("datetime64[ns]").astype(np.int64) / 1e9)
+    if values.dtype.kind == "U":
+        values = _seconds_of_texts(form, path, values)
     if values.dtype.kind not in "uif":
         raise UserError(f"{path}: '{form.time}' (key 'time') is {values.dtype}; give seconds or dates")
     return np.asarray(values.astype(np.float64) * form.time_scale)
+
+
+def _seconds_of_texts(form: Description, path: Path, values: NDArray[Any]) -> NDArray[np.float64]:
+    numbers = texts_as_numbers(values)
+    if numbers is not None:
+        return numbers
+    try:
+        return np.array([np.nan if is_missing(cell) else seconds_of(cell) for cell in values.tolist()])
+    except ValueError:
+        wrong = next(cell for cell in values.tolist() if not is_missing(cell) and not _is_time(cell))
+        raise UserError(
+            f"{path}: '{form.time}' (key 'time') has '{wrong[:60]}'; give seconds, or dates such as 2024-01-31 12:00:00"
+        ) from None
+
+
+def _is_time(cell: str) -> bool:
+    try:
+        seconds_of(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _ids(values: NDArray[Any]) -> NDArray[np.int64]:
@@ -400,7 +514,7 @@ def _class_numbers(
         if not any(text in by_text for text in texts):
             by_text = {str(k): k for k in range(len(names))}
     else:
-        if found.dtype.kind == "f" and any(_is_fraction(text) for text in texts):
+        if all(map(is_number, texts)) and any(_is_fraction(text) for text in texts):
             part = next(text for text in texts if _is_fraction(text))
             raise UserError(f"stream '{form.name}': label {part} is no class; labels are whole numbers or text")
         names = tuple(sorted(texts, key=_by_value))
@@ -542,6 +656,7 @@ def _join_files(
         name=form.name,
         source=str(paths[0] if len(paths) == 1 else paths[0].parent),
         rejects=rejects,
+        notes=list(dict.fromkeys(note for piece in pieces for note in piece.notes)),
     )
 
 
@@ -565,11 +680,30 @@ def _order_of(subject: NDArray[Any]) -> NDArray[Any]:
 def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source:
     from edgelearn.data import parquet
 
-    kinds = parquet.column_names(path)
-    form = _fill_in_names(form, path, list(kinds))
+    said = {*as_tuple(form.features), form.label, form.time, form.segment, form.subject, *form.drop, *form.ignore}
+    kinds = parquet.column_kinds(path, undecided=lambda name: not form.features and name not in said)
+    notes: list[str] = []
+    # The index of a pandas table stands behind its columns: the last column, which may be the label, is none.
+    names = sorted(
+        (name for name, kind in kinds.items() if kind.content != "other" or name in said),
+        key=lambda name: not kinds[name].is_index,
+    )
+    if not form.time:
+        times = [name for name in names if kinds[name].type.startswith("timestamp") and name not in said]
+        in_index = [name for name in times if kinds[name].is_index]
+        if len(in_index or times) == 1 and not any(name.lower() in DEFAULTS["time"] for name in names):
+            form = replace(form, time=(in_index or times)[0])
+    form = _fill_in_names(form, path, names)
     if not form.features:
         taken = {form.label, form.time, form.segment, form.subject, *form.drop, *form.ignore}
-        numeric = tuple(name for name, is_numeric in kinds.items() if is_numeric and name not in taken)
+        numeric = tuple(
+            name
+            for name in names
+            if kinds[name].content == "numbers" and name not in taken and not parquet.is_row_number(name, kinds[name])
+        )
+        if not numeric:
+            raise UserError(f"{path} has no column of numbers for features; name them with the key 'features'")
+        notes += parquet.notes_of_left_out(kinds, [*numeric, *taken])
         form = replace(form, features=numeric)
     columns = list(
         dict.fromkeys(
@@ -580,9 +714,22 @@ def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source
     )
     if subjects and not (form.subject or form.segment):
         raise UserError(f"stream '{form.name}' has no subjects; name their column with the key 'subject'")
+    file = parquet.open_file(path)
+    groups = range(file.metadata.num_row_groups)
+
+    def values_in(column: str) -> NDArray[Any]:
+        """Give the different texts of a column, of all row groups."""
+        found = [np.unique(_texts(parquet.read_group(path, file, group, [column])[column])) for group in groups]
+        return np.unique(np.concatenate(found))
+
+    # Texts that are features are categories, the same ones in every row group.
+    categories = {}
+    for name in as_tuple(form.features):
+        if kinds[name].content == "texts" and texts_as_numbers(found := values_in(name)) is None:
+            categories[name] = found
 
     def rows_of(arrays: Arrays) -> parquet.Rows:
-        piece = _from_arrays(form, path, arrays)
+        piece = _from_arrays(form, path, arrays, [], categories)
         keep = piece.keep
         if subjects:
             who = piece.subject if piece.subject is not None else arrays[form.segment]
@@ -592,14 +739,17 @@ def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source
 
     chosen: list[str] = []
     if subjects:
-        column = form.subject or form.segment
-        file = parquet.open_file(path)
-        groups = [
-            np.unique(_texts(parquet.read_group(path, file, group, [column])[column]))
-            for group in range(file.metadata.num_row_groups)
-        ]
-        known = np.unique(np.concatenate(groups))
+        known = values_in(form.subject or form.segment)
         chosen = known[selected(subjects, known, form.name)].tolist()
+    channels = form.channels
+    if not channels:
+        channels = tuple(
+            title
+            for name in as_tuple(form.features)
+            for title in (
+                [f"{name}={text}" for text in _categories(categories[name])] if name in categories else [name]
+            )
+        )
     return parquet.ParquetSource(
         path,
         columns,
@@ -607,7 +757,8 @@ def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source
         lambda labels: _class_numbers(form, labels, ()),
         name=form.name,
         source=str(path),
-        channels=form.channels or tuple(as_tuple(form.features)),
+        channels=channels,
         rate_hz=form.rate_hz,
         drift=form.drift if isinstance(form.drift, tuple) else "segment" if form.drift == "segment" else (),
+        notes=notes,
     )

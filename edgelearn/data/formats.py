@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.arrays import Arrays, cannot_read
-from edgelearn.data.cells import MISSING, is_number
 from edgelearn.data.published import ArrayUnpickler
 from edgelearn.errors import UserError
 
@@ -116,60 +115,6 @@ def _numbers_or_text(cells: list[str]) -> NDArray[Any]:
     except ValueError:
         return np.array(cells)
     return numbers
-
-
-_ATTRIBUTE = re.compile(r"""@attribute\s+("[^"]*"|'[^']*'|\S+)\s+(.+)""", re.IGNORECASE)
-_NUMERIC = ("numeric", "real", "integer")
-
-
-def read_arff(path: Path) -> Arrays:
-    """Read an ARFF table: one array per column, text where the attribute is not numeric, NaN for `?`.
-
-    Raises
-    ------
-    UserError
-        "... line 7 ...", "... has no @data ..."
-    """
-    lines = enumerate(_read_text(path, "give an ARFF file").splitlines(), 1)
-    names: list[str] = []
-    numeric: list[bool] = []
-    for number, raw in lines:
-        line = raw.strip()
-        if line.lower().startswith("@data"):
-            break
-        if line.lower().startswith("@attribute"):
-            match = _ATTRIBUTE.match(line)
-            if match is None:
-                raise UserError(f"{path} line {number} is '{line}'; give `@attribute NAME TYPE`")
-            names.append(match[1].strip("\"'"))
-            numeric.append(match[2].split()[0].lower() in _NUMERIC)
-    else:
-        raise UserError(f"{path} has no @data; give an ARFF file")
-    rows = []
-    for number, raw in lines:
-        line = raw.strip()
-        if not line or line.startswith("%"):
-            continue
-        row = [cell.strip().strip("\"'") for cell in line.split(",")]
-        if len(row) != len(names):
-            raise UserError(f"{path} line {number} has {len(row)} values for {len(names)} attributes; give as many")
-        rows.append((number, row))
-    if not rows:
-        raise UserError(f"{path} has no samples below @data; give one per line")
-    columns: dict[str, NDArray[Any]] = {}
-    for index, (name, is_numeric) in enumerate(zip(names, numeric, strict=True)):
-        cells = [row[index] for _, row in rows]
-        if not is_numeric:
-            columns[name] = np.array(["" if cell == "?" else cell for cell in cells])
-            continue
-        try:
-            columns[name] = np.array([float("nan") if cell in MISSING else float(cell) for cell in cells])
-        except ValueError:
-            at = next(i for i, cell in enumerate(cells) if cell not in MISSING and not is_number(cell))
-            raise UserError(
-                f"{path} line {rows[at][0]} has '{cells[at]}' for '{name}'; give a number, or ? where it is missing"
-            ) from None
-    return columns
 
 
 def read_numbers(path: Path) -> Arrays:

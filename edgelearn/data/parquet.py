@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.data.arrays import Arrays, cannot_read
+from edgelearn.data.arrays import Arrays, cannot_read, texts_as_numbers
+from edgelearn.data.cells import MISSING
 from edgelearn.data.recordings import BLOCK, Screen, check_same, check_start, run_starts, state_of
 from edgelearn.data.source import Block, Rejects
 from edgelearn.errors import UserError
@@ -24,6 +25,9 @@ class Rows(NamedTuple):
     t: NDArray[np.float64] | None
     segment: NDArray[np.int64]
     keep: NDArray[np.bool_]
+
+
+ADVICE = "write it again, for example with pandas.DataFrame.to_parquet"
 
 
 def open_file(path: Path) -> Any:
@@ -40,28 +44,148 @@ def open_file(path: Path) -> Any:
         raise UserError('.parquet files need the package pyarrow; run `pip install "edgelearn[streams]"`') from None
     try:
         return published.ParquetFile(path)
-    except (OSError, ValueError) as error:
-        raise cannot_read(path, error, "write it again, for example with pandas.DataFrame.to_parquet") from None
+    except Exception as error:  # damaged bytes raise nearly anything, pyarrow's own exceptions included
+        raise cannot_read(path, error, ADVICE) from None
 
 
-def column_names(path: Path) -> dict[str, bool]:
-    """Return the columns in their order, and whether each is numeric."""
+class ColumnKind(NamedTuple):
+    """What a column holds: numbers (as such or as text), times, texts or none of these; and its type in words."""
+
+    content: Literal["numbers", "times", "texts", "other"]
+    type: str
+    is_index: bool = False  # the index of a pandas table, which is written behind its columns
+
+
+def column_kinds(path: Path, undecided: Callable[[str], bool] = lambda name: True) -> dict[str, ColumnKind]:
+    """Return the columns in their order and what each holds.
+
+    Columns of text for which `undecided` is true are read, to tell texts from numbers kept as text.
+
+    Raises
+    ------
+    UserError
+        "... has 2 columns 'NAME' ..."; those of `open_file` and `read_group`
+    """
+    file = open_file(path)
+    schema = file.schema_arrow
+    names = list(schema.names)
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise UserError(f"{path} has {names.count(repeated)} columns '{repeated}'; rename one")
+    metadata = schema.pandas_metadata or {}
+    index = {name for name in metadata.get("index_columns", []) if isinstance(name, str)}
+    kinds = {field.name: _kind_of(field.type) for field in schema}
+    texts = [name for name, kind in kinds.items() if kind.content == "texts" and undecided(name)]
+    for group in range(file.metadata.num_row_groups):
+        if not texts:
+            break
+        arrays = read_group(path, file, group, texts)
+        texts = [name for name in texts if texts_as_numbers(arrays[name]) is not None or is_empty(arrays[name])]
+    for name in texts:
+        if not _all_missing(path, file, name):
+            kinds[name] = ColumnKind("numbers", "numbers as text")
+    return {name: kind._replace(is_index=name in index) for name, kind in kinds.items()}
+
+
+def is_row_number(name: str, kind: ColumnKind) -> bool:
+    """Tell whether a column is the index of a pandas table without a name."""
+    return kind.is_index and name.startswith("__index_level_") and kind.content == "numbers"
+
+
+def notes_of_left_out(kinds: Mapping[str, ColumnKind], used: Sequence[str]) -> list[str]:
+    """State which columns are not used, and why."""
+    left = {name: kind for name, kind in kinds.items() if name not in used}
+    rows = [name for name, kind in left.items() if is_row_number(name, kind)]
+    others = [f"{name} ({kind.type})" for name, kind in left.items() if name not in rows]
+    notes = [f"columns left out, as they hold no numbers: {', '.join(others)}"] if others else []
+    return notes + (["the index of the pandas table is left out"] if rows else [])
+
+
+def is_empty(values: NDArray[Any]) -> bool:
+    """Tell whether every text is a mark of a missing value."""
+    return all(cell.strip() in MISSING for cell in np.unique(values).tolist())
+
+
+def _all_missing(path: Path, file: Any, name: str) -> bool:
+    groups = range(file.metadata.num_row_groups)
+    return all(is_empty(read_group(path, file, group, [name])[name]) for group in groups)
+
+
+def _kind_of(kind: Any) -> ColumnKind:
     import pyarrow.types as kinds  # type: ignore[import-untyped,unused-ignore]
 
-    schema = open_file(path).schema_arrow
-    return {
-        field.name: kinds.is_integer(field.type) or kinds.is_floating(field.type) or kinds.is_boolean(field.type)
-        for field in schema
-    }
+    name = str(kind)
+    if kinds.is_dictionary(kind):
+        return _kind_of(kind.value_type)._replace(type="categories")
+    if kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_boolean(kind) or kinds.is_decimal(kind):
+        return ColumnKind("numbers", name)
+    if kinds.is_temporal(kind) and not kinds.is_interval(kind):
+        return ColumnKind("times", name)
+    if _is_text(kind) or _is_bytes(kind):
+        return ColumnKind("texts", "text")
+    return ColumnKind("other", name)
+
+
+def _is_text(kind: Any) -> bool:
+    return str(kind) in ("string", "large_string", "string_view")
+
+
+def _is_bytes(kind: Any) -> bool:
+    return str(kind) in ("binary", "large_binary", "binary_view")
 
 
 def read_group(path: Path, file: Any, group: int, columns: Sequence[str]) -> Arrays:
-    """Read columns of one row group as arrays; what is missing in a column of numbers is NaN."""
+    """Read columns of one row group as arrays: what is missing is NaN, NaT or the empty text.
+
+    Categories are read as what they stand for, decimals as float64, times of day and durations as seconds.
+
+    Raises
+    ------
+    UserError
+        "... cannot be read ...", "... is no column of numbers, text or times"
+    """
     try:
         table = file.read_row_group(group, columns=list(columns))
-        return {name: np.asarray(table.column(name).to_numpy()) for name in columns}
-    except (OSError, ValueError) as error:
-        raise cannot_read(path, error, "write it again") from None
+        # In the order of the list: the file's own is that of the schema.
+        return {name: _as_array(path, name, table.column(name)) for name in columns}
+    except UserError:
+        raise
+    except MemoryError:
+        rows = file.metadata.row_group(group).num_rows
+        raise UserError(
+            f"{path}: {rows:,} rows in a row group do not fit into memory; write smaller ones (row_group_size)"
+        ) from None
+    except Exception as error:  # damaged bytes raise nearly anything, pyarrow's own exceptions included
+        raise cannot_read(path, error, ADVICE) from None
+
+
+def _as_array(path: Path, name: str, column: Any) -> NDArray[Any]:
+    """Give a column of one row group as an array."""
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+    import pyarrow.types as kinds  # type: ignore[import-untyped,unused-ignore]
+
+    if kinds.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind = column.type
+    if kinds.is_null(kind):
+        return np.full(len(column), np.nan)
+    if kinds.is_boolean(kind) and column.null_count:
+        return np.asarray(column.cast(pa.int8()).to_numpy(), np.float64)
+    if kinds.is_decimal(kind):
+        return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
+    if _is_text(kind) or _is_bytes(kind):
+        cells = column.to_pylist()
+        texts = ["" if cell is None else cell if isinstance(cell, str) else cell.decode("utf-8") for cell in cells]
+        return np.array(texts, str)
+    if kinds.is_time(kind) or kinds.is_duration(kind):
+        units = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}
+        whole = pa.int32() if kinds.is_time32(kind) else pa.int64()
+        return np.asarray(column.cast(whole).to_numpy(), np.float64) / units[kind.unit]
+    if kinds.is_date(kind):
+        return np.asarray(column.cast(pa.timestamp("s")).to_numpy())
+    if kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_boolean(kind) or kinds.is_timestamp(kind):
+        return np.asarray(column.to_numpy())
+    raise UserError(f"{path}: column '{name}' is {kind}; give numbers, text or times")
 
 
 class ParquetSource:
@@ -76,7 +200,7 @@ class ParquetSource:
     rows_of : makes `Rows` of the arrays of a row group; it is given the groups in order
     classes_of : makes the class names, and a function from labels to class numbers, of all labels that occur
     drift : rows of the file at which it is known to change, or "segment": the first row of each segment
-    name, source, channels, rate_hz : as of every source
+    name, source, channels, rate_hz, notes : as of every source
     """
 
     def __init__(
@@ -91,7 +215,9 @@ class ParquetSource:
         channels: tuple[str, ...],
         rate_hz: float | None,
         drift: Sequence[int] | Literal["segment"] = (),
+        notes: Sequence[str] = (),
     ) -> None:
+        self.notes = list(notes)
         self.name, self.source, self.channels, self.rate_hz = name, source, channels, rate_hz
         self.rejects = Rejects()
         self.has_clock = rate_hz is not None

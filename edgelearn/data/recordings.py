@@ -134,6 +134,7 @@ class Recording:
         but the first
     name, source : what reports call it, and where the values come from
     rejects : what was rejected before, while the arrays were read
+    notes : losses, conversions and assumptions made on reading, one line each
 
     Raises
     ------
@@ -163,8 +164,10 @@ class Recording:
         name: str = "arrays",
         source: str = "memory",
         rejects: Rejects | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.name, self.source = name, source
+        self.notes = list(notes)
         self.rejects = rejects or Rejects()
         self.rate_hz = self._checked_rate(rate_hz)
         values = self._checked_values(x)

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgelearn.data import downloads, parquet
+from edgelearn.data.arff import read_arff
 from edgelearn.data.description import Description, as_text, rate_of, read_description
-from edgelearn.data.formats import read_arff, read_numbers, read_pickled_arrays, read_svmlight
+from edgelearn.data.formats import read_numbers, read_pickled_arrays, read_svmlight
 from edgelearn.data.open_source import DESCRIBED, open_source, stream_info, stream_names
 from edgelearn.data.recordings import BLOCK, Limited, Recording
 from edgelearn.data.source import Block, Rejects, Source

@@ -1,0 +1,170 @@
+"""Named arrays of other programs: .mat of MATLAB (scipy, and h5py for version 7.3), HDF5 (h5py), .npy of NumPy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelearn.data.arrays import Arrays, cannot_read, check_size
+from edgelearn.errors import UserError
+
+HDF5_BEGINS = b"\x89HDF\r\n\x1a\n"
+
+
+def read_mat(path: Path, notes: list[str]) -> Arrays:
+    """Read the variables of a .mat file; fields of structures are named `variable.field`.
+
+    A cell array of recordings is joined, and its limits are the array `offset`; a cell array of texts is text.
+
+    Raises
+    ------
+    UserError
+        "... cannot be read ..."; those of `read_hdf5`
+    """
+    with path.open("rb") as file:
+        head = file.read(1024)
+    if head[512:520] == HDF5_BEGINS or head[:8] == HDF5_BEGINS:
+        return read_hdf5(path, notes)
+    from scipy.io import loadmat
+
+    try:
+        content = loadmat(path, simplify_cells=True)
+    except MemoryError:
+        raise cannot_read(path, "it does not fit into memory", "give a part of it") from None
+    except Exception as error:  # damaged bytes raise nearly anything
+        raise cannot_read(path, error, "save it again, for example with save('file.mat', 'X', 'y')") from None
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, value in content.items():
+        if not name.startswith("__"):
+            _put(arrays, name, value, notes)
+    if not arrays:
+        raise UserError(f"{path} holds no arrays; save numbers and text")
+    return arrays
+
+
+def _put(arrays: dict[str, NDArray[Any]], name: str, value: Any, notes: list[str]) -> None:
+    """Store one variable under its name, or its fields under theirs."""
+    if isinstance(value, dict):
+        for field, inner in value.items():
+            _put(arrays, f"{name}.{field}", inner, notes)
+        return
+    if isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype == object):
+        parts = list(np.asarray(value, object).ravel()) if isinstance(value, np.ndarray) else value
+        if parts and all(isinstance(part, str) for part in parts):
+            arrays[name] = np.array([part.strip() for part in parts])
+            return
+        joined = _joined(parts)
+        if joined is None:
+            notes.append(f"variable {name} is left out: it holds neither numbers nor text")
+            return
+        arrays[name], limits = joined
+        arrays.setdefault("offset", limits)
+        return
+    array = np.asarray(value)
+    if array.dtype.kind == "U" and array.ndim == 1:
+        array = np.char.strip(array)
+    if array.dtype.kind in "buifUM":
+        arrays[name] = array
+    else:
+        notes.append(f"variable {name} is left out: it is {array.dtype}")
+
+
+def _joined(parts: list[Any]) -> tuple[NDArray[Any], NDArray[np.int64]] | None:
+    """Join recordings [n, n_channels], which may be arrays or numbers; None where they do not fit together."""
+    arrays = [np.asarray(part) for part in parts]
+    if not arrays or any(part.dtype.kind not in "buif" for part in arrays):
+        return None
+    arrays = [part if part.ndim else part[None] for part in arrays]
+    if len({part.shape[1:] for part in arrays}) > 1:
+        return None
+    return np.concatenate(arrays), np.concatenate(([0], np.cumsum([len(part) for part in arrays])))
+
+
+def read_hdf5(path: Path, notes: list[str]) -> Arrays:
+    """Read the data sets of an HDF5 file; those in groups are named `group/name`, columns of a table `name/column`.
+
+    Raises
+    ------
+    UserError
+        "... files need the package h5py ...", "... cannot be read ..."
+    """
+    try:
+        import h5py
+    except ImportError:
+        version = " of version 7.3" if path.suffix.lower() == ".mat" else ""
+        raise UserError(
+            f'{path.suffix} files{version} need the package h5py; run `pip install "edgelearn[recordings]"`'
+        ) from None
+    arrays: dict[str, NDArray[Any]] = {}
+    is_mat = path.suffix.lower() == ".mat"
+    try:
+        with h5py.File(path, "r") as file:
+            found: list[tuple[str, Any]] = []
+
+            def visit(name: str, item: Any) -> None:
+                if isinstance(item, h5py.Dataset) and not name.startswith("#"):
+                    found.append((name, item))
+
+            file.visititems(visit)
+            for name, item in found:
+                check_size(path, f"array '{name}'", int(item.size or 0) * item.dtype.itemsize)
+                value = _hdf5_values(item, is_mat)
+                if value is None:
+                    notes.append(f"array {name} is left out: it is {item.dtype}")
+                elif value.dtype.names:
+                    arrays |= {f"{name}/{field}": np.asarray(value[field]) for field in value.dtype.names}
+                else:
+                    arrays[name] = value
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # damaged bytes raise nearly anything
+        reason = "it is cut off" if "truncated" in str(error) else error
+        raise cannot_read(path, reason, "write it again, for example with h5py or pandas") from None
+    if not arrays:
+        raise UserError(f"{path} holds no arrays; save numbers and text")
+    return arrays
+
+
+def _hdf5_values(item: Any, is_mat: bool) -> NDArray[Any] | None:
+    import h5py
+
+    if item.shape is None:
+        return None
+    if h5py.check_string_dtype(item.dtype) is not None:
+        return np.asarray(np.asarray(item.asstr()[()]), str)
+    if is_mat and item.attrs.get("MATLAB_class") == b"char":
+        # One column per text, as MATLAB stores it.
+        return np.array(["".join(map(chr, row)).strip() for row in np.atleast_2d(np.asarray(item[()]).T)])
+    if item.dtype.kind not in "buif" and not item.dtype.names:
+        return None
+    value = np.asarray(item[()])
+    if is_mat and value.ndim > 1:  # MATLAB counts dimensions from the last
+        value = value.T
+    return value.squeeze() if is_mat else value
+
+
+def read_npy(path: Path) -> Arrays:
+    """Read a .npy file of one array: its fields, its columns (the last is the label), or `X` of more dimensions.
+
+    Raises
+    ------
+    UserError
+        "... cannot be read ..."
+    """
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        check_size(path, "the array", mapped.nbytes)
+        array = np.array(mapped)
+    except UserError:
+        raise
+    except Exception as error:  # damaged bytes raise nearly anything
+        reason = "it is cut off" if "mmap length is greater" in str(error) else error
+        raise cannot_read(path, reason, "save it again with numpy.save") from None
+    if array.dtype.names:
+        return {name: np.asarray(array[name]) for name in array.dtype.names}
+    if array.ndim == 2:
+        return {str(k + 1): array[:, k] for k in range(array.shape[1])}
+    return {"X": array}

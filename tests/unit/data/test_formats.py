@@ -1,0 +1,295 @@
+"""Readers of Parquet, ARFF and arrays: missing values of every type, texts that are numbers, grammar, damaged files."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgelearn.data.arff import read_arff
+from edgelearn.data.arrays import NpzArrays, read_npz, texts_as_numbers
+from edgelearn.data.datasets import open_dataset
+from edgelearn.data.open_source import open_source
+from edgelearn.data.source import UNLABELLED, Source
+from tests.unit.data.test_sources import fails, needs, read, same_from, save
+
+
+def table(path: Path, rows_a_group: int = 4, **columns: Any) -> str:
+    """Write a Parquet file of a few row groups."""
+    needs("pyarrow")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table(columns), path, row_group_size=rows_a_group)
+    return str(path)
+
+
+def labels(source: Source) -> list[str]:
+    return [source.class_names[k] if k != UNLABELLED else "" for k in read(source).y.tolist()]
+
+
+# --- parquet -----------------------------------------------------------------------------------------------
+
+WORDS = ["up", None, "down", "up", None, "down", "down", "up", None, None]
+
+
+def test_null_labels_of_every_type_are_no_label(tmp_path):
+    needs("pyarrow")
+    import pyarrow as pa
+
+    text = pa.array(WORDS)
+    flags = [None if word is None else word == "up" for word in WORDS]
+    whole = [None if word is None else len(word) for word in WORDS]
+    days = [None if word is None else datetime.date(2024, 1, len(word)) for word in WORDS]
+    for name, column, up in (
+        ("text", text, "up"),
+        ("large", text.cast(pa.large_string()), "up"),
+        ("bytes", text.cast(pa.binary()), "up"),
+        ("category", text.dictionary_encode(), "up"),
+        ("number_category", pa.array(whole).dictionary_encode(), "2"),
+        ("bool", pa.array(flags), "1"),
+        ("int", pa.array(whole), "2"),
+        ("decimal", pa.array(whole).cast(pa.decimal128(21, 2)), "2"),
+        ("text_number", pa.array([None if n is None else f"{n}.0" for n in whole]), "2"),
+        ("date", pa.array(days), "2024-01-02"),
+    ):
+        source = open_source(table(tmp_path / f"{name}.parquet", x1=np.arange(10.0), label=column))
+        found = labels(source)
+        assert [label == up for label in found] == [word == "up" for word in WORDS], name
+        assert [label == "" for label in found] == [word is None for word in WORDS], name
+        assert source.n_classes == 2
+        same_from(source, 5)
+
+
+def test_null_subjects_are_a_recording_of_their_own(tmp_path):
+    needs("pyarrow")
+    import pyarrow as pa
+
+    who = pa.array(["ann", "ann", None, None, "bob", "bob"]).dictionary_encode()
+    path = table(tmp_path / "a.parquet", ax=np.arange(6.0), subject=who, label=["a", "b"] * 3)
+    segment = read(open_source(path)).segment
+    assert [segment[k] == segment[0] for k in range(6)] == [True, True, False, False, False, False]
+    assert segment[2] == segment[3] != segment[4]
+    assert read(open_source(path, subjects="bob")).x[:, 0].tolist() == [4, 5]
+
+
+def test_numbers_in_text_and_decimals_are_inputs_and_other_columns_are_named(tmp_path):
+    path = table(
+        tmp_path / "a.parquet",
+        price=[decimal.Decimal("1.25"), decimal.Decimal("-3.50")] * 5,
+        kept=[f"{k / 4}" for k in range(10)],
+        late=["1", "2", "3", "4", "5", "6", "7", "8", "9", "nine"],  # the last row group tells that it is text
+        empty=[None] * 10,
+        flag=[True, False] * 5,
+        day=[datetime.date(2024, 1, 1)] * 10,
+        place=[{"a": 1}] * 10,
+        label=["u", "v"] * 5,
+    )
+    source = open_source(path)
+    assert source.channels == ("price", "kept", "flag")
+    assert read(source).x[1].tolist() == [-3.5, 0.25, 0.0]
+    assert any("late (text)" in note and "day (date32" in note and "place (struct" in note for note in source.notes)
+    assert any("empty (null)" in note for note in source.notes)
+
+
+def test_the_index_of_a_pandas_table_is_neither_label_nor_input(tmp_path):
+    needs("pyarrow")
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"ax": np.arange(10.0), "kind": ["a", "b"] * 5})
+    frame[frame.ax != 3].to_parquet(tmp_path / "gap.parquet")
+    source = open_source(str(tmp_path / "gap.parquet"))
+    assert (source.channels, source.class_names) == (("ax",), ("a", "b"))
+    assert "the index of the pandas table is left out" in source.notes
+    frame.index = pandas.date_range("2024-01-01", periods=10, freq="20ms", name="when")
+    frame.to_parquet(tmp_path / "times.parquet")
+    source = open_source(str(tmp_path / "times.parquet"))
+    assert (source.channels, source.has_clock) == (("ax",), True)
+    assert np.allclose(np.diff(read(source).t), 0.02, atol=1e-6)
+
+
+def test_times_of_every_type_are_seconds(tmp_path):
+    needs("pyarrow")
+    import pyarrow as pa
+
+    start = 1_700_000_000
+    ns = (start + np.arange(8) * 0.5) * 1e9
+    for name, column, first in (
+        ("ns", pa.array(ns.astype(np.int64)).cast(pa.timestamp("ns")), start),
+        ("zone", pa.array((ns / 1e6).astype(np.int64)).cast(pa.timestamp("ms", tz="Europe/Berlin")), start),
+        ("clock", pa.array((np.arange(8) * 500).astype(np.int32)).cast(pa.time32("ms")), 0),
+        ("text", [f"2023-11-14T22:13:{20 + k / 2:04.1f}00+00:00" for k in range(8)], start),
+        ("numbers", [str(start + k / 2) for k in range(8)], start),
+    ):
+        source = open_source(table(tmp_path / f"{name}.parquet", time=column, ax=np.arange(8.0), label=["a", "b"] * 4))
+        t = read(source).t
+        assert source.channels == ("ax",), name
+        assert (t[0], t[-1] - t[0]) == (first, 3.5), name
+
+
+def test_named_categories_are_one_input_each_in_all_row_groups(tmp_path):
+    kinds = ["x", "x", "x", "x", "y", "y", "z", "z"]
+    table(tmp_path / "a.parquet", kind=kinds, ax=np.arange(8.0), label=["a", "b"] * 4)
+    form = tmp_path / "a.toml"
+    form.write_text('file = "a.parquet"\nfeatures = ["ax", "kind"]\nlabel = "label"\n')
+    source = open_source(str(form))
+    assert source.channels == ("ax", "kind=x", "kind=y", "kind=z")
+    assert read(source).x[:, 1:].tolist() == [[kind == one for one in "xyz"] for kind in kinds]
+
+
+def test_two_columns_of_one_name_and_fractions_as_labels_are_refused(tmp_path):
+    needs("pyarrow")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    twice = pa.table([pa.array([1.0, 2.0]), pa.array([3.0, 4.0]), pa.array(["a", "b"])], names=["a", "a", "label"])
+    pq.write_table(twice, tmp_path / "a.parquet")
+    with fails("a.parquet has 2 columns 'a'"):
+        open_source(str(tmp_path / "a.parquet"))
+    with fails("label 0.5 is no class"):
+        open_source(table(tmp_path / "b.parquet", ax=np.arange(4.0), label=["0.5", "1.25", "2", "3"]))
+
+
+# --- ARFF --------------------------------------------------------------------------------------------------
+
+HEAD = "% about\n@RELATION r\n@attribute 'a b' numeric\n@attribute kind {'x, y','it\\'s',\"q\"}\n@attribute note string\n@data\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "cells"),
+    [
+        ("1.5,'x, y',plain", [1.5, "x, y", "plain"]),
+        ("1.5 , \"it's\" , 'a \\'quote\\''", [1.5, "it's", "a 'quote'"]),
+        ("1.5\t'x, y'\tp", [1.5, "x, y", "p"]),
+        ("1.5 'x, y' p", [1.5, "x, y", "p"]),
+        ("-2e3,q,'50 %, more'", [-2000, "q", "50 %, more"]),
+        ("?,?,?", [np.nan, "", ""]),
+        ("1,q,word,{2.5}", [1, "q", "word"]),
+        ("{0 3, 1 'it\\'s', 2 'a, b'}", [3, "it's", "a, b"]),
+        ("{2 p}", [0, "x, y", "p"]),
+        ("{1 ?}, {3}", [0, "", ""]),
+        ('1,q,"tab\\there"', [1, "q", "tab\there"]),
+    ],
+)
+def test_rows_of_arff(tmp_path, row, cells):
+    (tmp_path / "a.arff").write_text(HEAD + row + "\n")
+    notes: list[str] = []
+    columns = read_arff(tmp_path / "a.arff", notes)
+    assert list(columns) == ["a b", "kind", "note"]
+    found = [values[0] for values in columns.values()]
+    assert found[1:] == cells[1:]
+    assert np.array_equal(found[0], cells[0], equal_nan=True)
+    assert bool(notes) == row.endswith(("{2.5}", "{3}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEAD.replace("note", "kind") + "1,q,q\n", "has 2 attributes called 'kind'; rename one"),
+        (HEAD + "1,r,p\n", "line 7 has 'r' for 'kind'; give one of its values"),
+        (HEAD + "1,q\n", "line 7 has 2 values for 3 attributes"),
+        (HEAD + "{3 1}\n", "line 7 has '3 1' in a sparse row; give INDEX VALUE"),
+        (HEAD + "{1 q, 0 2}\n", "line 7 has ' 0 2' in a sparse row|line 7 has '0 2' in a sparse row"),
+        (HEAD.replace("string", "relational") + "1,q,p\n", "attribute 'note' is 'relational'; give numeric"),
+        (HEAD.replace("string", "date 'QQ yyyy'") + "1,q,p\n", "'QQ' of date format 'QQ yyyy' is not known"),
+        (HEAD.replace("string", "date") + "1,q,now\n", "line 7 has 'now' for 'note'; give a date"),
+    ],
+)
+def test_faults_of_arff(tmp_path, text, message):
+    (tmp_path / "a.arff").write_text(text)
+    with fails(message):
+        read_arff(tmp_path / "a.arff")
+
+
+def test_dates_of_arff_are_a_clock(tmp_path):
+    for kind, cells in (
+        ("date 'dd/MM/yyyy HH:mm:ss.SSS'", ["31/01/2024 10:00:00.000", "31/01/2024 10:00:00.250"]),
+        ("date \"yyyy-MM-dd'T'HH:mm:ss\"", ["2024-01-31T10:00:00", "2024-01-31T10:00:00.25"]),
+        ("date", ["2024-01-31 10:00:00", "2024-01-31T10:00:00.250"]),
+        ("string", ["2024-01-31 10:00:00", "2024-01-31T10:00:00.250"]),
+    ):
+        rows = "".join(f"'{cell}',{k},{'ab'[k]}\n" for k, cell in enumerate(cells))
+        head = f"@attribute time {kind}\n@attribute ax real\n@attribute class {{a,b}}\n@data\n"
+        (tmp_path / "a.arff").write_text(head + rows)
+        t = read(open_source(str(tmp_path / "a.arff"))).t
+        assert t[0] == 1_706_695_200
+        assert np.isclose(t[1] - t[0], 0.25, atol=1e-6), kind
+
+
+def test_texts_of_arff_are_left_out_with_a_note_and_numbers_among_them_are_not(tmp_path):
+    head = "@attribute day {1,2,3}\n@attribute who {ann,bob}\n@attribute s string\n@attribute class {a,b}\n@data\n"
+    (tmp_path / "a.arff").write_text(head + "1,ann,'0.5',a\n3,bob,'1.5',b\n")
+    source = open_source(str(tmp_path / "a.arff"))
+    assert source.channels == ("day", "s")
+    assert read(source).x.tolist() == [[1, 0.5], [3, 1.5]]
+    assert any("who (text)" in note for note in source.notes)
+    (tmp_path / "a.toml").write_text('file = "a.arff"\nfeatures = ["who", "s"]\n')
+    source = open_source(str(tmp_path / "a.toml"))
+    assert source.channels == ("who=ann", "who=bob", "s")
+    assert read(source).x.tolist() == [[1, 0, 0.5], [0, 1, 1.5]]
+
+
+def test_arff_in_latin_1_is_read_as_such(tmp_path):
+    text = "@attribute temp real\n@attribute class {kühl,'heiß'}\n@data\n1,kühl\n2,'heiß'\n"
+    (tmp_path / "a.arff").write_bytes(text.encode("latin-1"))
+    source = open_source(str(tmp_path / "a.arff"))
+    assert set(source.class_names) == {"kühl", "heiß"}
+    assert any("not UTF-8" in note for note in source.notes)
+
+
+# --- arrays ------------------------------------------------------------------------------------------------
+
+
+def npz_with(path: Path, shape: tuple[int, ...], n_bytes: int, name: str = "x.npy") -> None:
+    """Write an array whose header says a shape, and as many bytes behind it as are asked for."""
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, head.getvalue() + bytes(n_bytes))
+        archive.writestr("y.npy", npy(np.array([0, 1])))
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("open_file", [open_source, open_dataset])
+def test_a_header_that_says_more_than_follows_is_refused_before_memory_is_taken(tmp_path, open_file):
+    for shape, n_bytes in (((10**6, 10**6), 80), ((2**40, 2**20), 16), ((2, 8), 127), ((2, 4), 80)):
+        npz_with(tmp_path / "a.npz", shape, n_bytes)
+        with fails(rf"a.npz cannot be read \(array 'x': its header says .*{n_bytes} follow"):
+            open_file(str(tmp_path / "a.npz"))
+
+
+def test_a_cut_npz_says_that_it_is_cut(tmp_path):
+    path = save(tmp_path, "a.npz", x=np.arange(200.0).reshape(100, 2), y=np.arange(100) % 2)
+    whole = path.read_bytes()
+    for n in (10, len(whole) // 2, len(whole) - 5):
+        path.write_bytes(whole[:n])
+        for open_file in (open_source, open_dataset):
+            with fails(r"a.npz cannot be read \(it is cut off"):
+                open_file(str(path))
+
+
+def test_objects_in_npz_are_refused(tmp_path):
+    mixed = np.array(["a", 1, None], object)
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.zeros((3, 2)), y=mixed)
+    for open_file in (open_source, open_dataset):
+        with fails("array 'y': it holds Python objects; save text with .astype"):
+            open_file(str(path))
+    assert list(NpzArrays(path)) == ["x", "y"]
+    assert read_npz(path, ["x"])["x"].shape == (3, 2)
+
+
+def test_texts_that_are_numbers():
+    assert texts_as_numbers(np.array(["1", " 2.5", "NA", "true"])).tolist()[:2] == [1, 2.5]
+    for texts in (["a", "1"], ["", "?"], ["1,5", "2"]):
+        assert texts_as_numbers(np.array(texts)) is None
