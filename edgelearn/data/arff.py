@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.arrays import Arrays, text_of
-from edgelearn.data.cells import MISSING, is_number, shortened
+from edgelearn.data.cells import MISSING, is_missing, is_number, shortened
 from edgelearn.errors import UserError
 
 NUMERIC = ("numeric", "real", "integer")
@@ -219,9 +219,10 @@ def _array(path: Path, attribute: Attribute, cells: list[str], numbers: list[int
         wanted = f"a date as '{attribute.date_format or 'yyyy-MM-dd HH:mm:ss'}'"
     else:
         known = set(attribute.values)
-        strange = set(cells) - known - MISSING if attribute.kind == "nominal" else set()
+        found = set(cells) - known
+        strange = {cell for cell in found if not is_missing(cell)} if attribute.kind == "nominal" else set()
         if not strange:
-            return np.array(["" if cell in MISSING and cell not in known else cell for cell in cells], str)
+            return np.array(["" if cell in found and is_missing(cell) else cell for cell in cells], str)
         at = next(i for i, cell in enumerate(cells) if cell in strange)
         names = ", ".join(attribute.values[:8]) + (", ..." if len(attribute.values) > 8 else "")
         wanted = f"one of its values ({names})"

@@ -428,8 +428,6 @@ def _ids(values: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _texts(values: NDArray[Any]) -> NDArray[Any]:
-    if values.dtype.kind == "U":
-        return np.asarray(np.char.strip(values))
     if values.dtype.kind == "O":
         return np.array([as_text(value) for value in values.tolist()], dtype=str)
     found, place = np.unique(values, return_inverse=True)
