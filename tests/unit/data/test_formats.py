@@ -57,7 +57,7 @@ def test_null_labels_of_every_type_are_no_label(tmp_path):
         ("int", pa.array(whole), "2"),
         ("decimal", pa.array(whole).cast(pa.decimal128(21, 2)), "2"),
         ("text_number", pa.array([None if n is None else f"{n}.0" for n in whole]), "2"),
-        ("date", pa.array(days), "2024-01-02"),
+        ("date", pa.array(days), "2024-01-02 00:00:00"),
     ):
         source = open_source(table(tmp_path / f"{name}.parquet", x1=np.arange(10.0), label=column))
         found = labels(source)
