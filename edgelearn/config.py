@@ -16,7 +16,16 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from edgelearn.errors import UserError, unknown
@@ -131,7 +140,7 @@ class Settings(BaseModel):
         """Return the settings in the order of the class, which is that of files and tables."""
         return {name: Declared(name, field) for name, field in cls.model_fields.items()}
 
-    @field_validator("label_column", "hidden", mode="before", check_fields=False)
+    @field_validator("label_column", "time_column", "subject_column", "hidden", mode="before", check_fields=False)
     @classmethod
     def _index_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -154,11 +163,67 @@ class Settings(BaseModel):
         return "\n".join(lines) + "\n"
 
 
-class DataSettings(Settings):
+class ColumnSettings(Settings):
+    """Settings that say which column of the data is what, and how it is written."""
+
+    data: str = setting("", "Data", DATA)
+    features: tuple[str, ...] | None = setting(
+        None, "Feature columns, by name or number, e.g. ax,ay,az [all columns of numbers that are nothing else]", DATA
+    )
+    ignore: tuple[str, ...] | None = setting(None, "Columns to leave out, e.g. id,date [none]", DATA)
+    label_column: str | None = setting(None, "Label column, by name or by number from 1 [by name, else the last]", DATA)
+    label_from: str | None = setting(
+        None, r'Label in names of files or folders: pattern with one group, e.g. "(\w+)\.csv" [none]', DATA
+    )
+    labels: str | None = setting(None, "Second file, with the label of each row [none]", DATA)
+    time_column: str | None = setting(None, "Time column, by name or number [by name]", DATA)
+    time_format: str | None = setting(None, 'Format of times, e.g. "%d/%m/%Y %H:%M:%S" [by the cells]', DATA)
+    time_unit: Literal["s", "ms", "us", "ns"] | None = setting(
+        None, "Unit of times that are numbers [by name and size]", DATA
+    )
+    subject_column: str | None = setting(None, "Subject or recording column, by name or number [by name]", DATA)
+    missing: tuple[str, ...] | None = setting(
+        None, "Codes of missing values besides empty cells, NA and ?, e.g. -200 [none]", DATA
+    )
+    encoding: str | None = setting(None, "Encoding of text, e.g. cp1252 [UTF-8, else cp1252]", DATA)
+    decimal: Literal[".", ","] | None = setting(None, "Decimal mark [by the cells]", DATA)
+
+    @field_validator("features", "ignore", "missing", "classes", mode="before", check_fields=False)
+    @classmethod
+    def _as_names(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take "3,8" as from the command line, and lists of names or numbers as from TOML and JSON."""
+        if info.field_name == "classes" and isinstance(value, int):  # how many, of a stream
+            return value
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",")]
+        if isinstance(value, list | tuple):
+            return tuple(str(item) if type(item) in (int, float) else item for item in value)
+        return str(value) if type(value) in (int, float) else value
+
+    @field_validator("features", "ignore", "missing")
+    @classmethod
+    def _no_empty_names(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and (not value or not all(value) or len(set(value)) != len(value)):
+            raise ValueError(f"'{','.join(value)}' has an empty or a repeated name; give names divided by commas")
+        return value
+
+    @field_validator("label_from")
+    @classmethod
+    def _one_group(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                n_groups = re.compile(value).groups
+            except re.error as error:
+                raise ValueError(f"'{value}' is no pattern ({error})") from None
+            if n_groups != 1:
+                raise ValueError(rf"'{value}' needs one group in parentheses, such as '(\w+)\.csv'")
+        return value
+
+
+class DataSettings(ColumnSettings):
     """Settings of a data set that is learned in epochs."""
 
     data: str = setting("digits", "Data set (see `edgelearn data list`), or a .csv, .tsv or .npz file", DATA)
-    label_column: str | None = setting(None, "Label column of a text table, by name or by number from 1 [last]", DATA)
     classes: tuple[str, ...] | None = setting(
         None, "Names of the classes to keep, e.g. 3,8; relabelled in this order [all]", DATA
     )
@@ -168,16 +233,6 @@ class DataSettings(Settings):
         None, "Fraction of the training samples held out and tested on, to choose settings [none]", DATA, gt=0, lt=1
     )
     epochs: int = setting(10, "Passes over the training samples", LEARNING, ge=1)
-
-    @field_validator("classes", mode="before")
-    @classmethod
-    def _as_names(cls, value: Any) -> Any:
-        """Take "3,8" as from the command line, and lists of names or numbers as from TOML and JSON."""
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",")]
-        if isinstance(value, list | tuple):
-            return tuple(str(item) if type(item) is int else item for item in value)
-        return value
 
     @field_validator("classes")
     @classmethod
@@ -257,7 +312,7 @@ class SpikingConfig(DataSettings):
     seed: int = setting(0, "Seed of weights, feedback, spikes and rounding", RUN, ge=0, le=2**31 - 1)
 
 
-class StreamConfig(RateSettings):
+class StreamConfig(RateSettings, ColumnSettings):
     """Settings of learning on a stream."""
 
     kind: ClassVar[str] = "stream"
@@ -265,7 +320,6 @@ class StreamConfig(RateSettings):
         "drift", "Stream (see `edgelearn data list`), file, folder of recordings, or - for standard input", DATA
     )
     columns: str | None = setting(None, "TOML file that names feature, label, time and subject columns [none]", DATA)
-    label_column: str | None = setting(None, "Label column of a text table, by name or by number from 1 [last]", DATA)
     subjects: str | None = setting(None, "Subjects or recordings to keep, e.g. 1600-1624,1630 [all]", DATA)
     limit: int | None = setting(None, "Stop after N samples [none]", DATA, ge=1)
     classes: int | None = setting(None, "Maximum number of classes for live input [10]", DATA, ge=2)
@@ -277,7 +331,9 @@ class StreamConfig(RateSettings):
     input_bits: int = setting(5, "Bits per input level, sign included", FORMATS, ge=1, le=8)
     window: int = setting(1, "Window length (samples)", FEATURES, ge=1, le=100_000)
     stride: int = setting(1, "Stride of windows (samples)", FEATURES, ge=1, le=1_000_000)
-    features: str = setting("samples", "Features of a window: {edgelearn.streaming.front_end:FEATURES}", FEATURES)
+    window_features: str = setting(
+        "samples", "Features of a window: {edgelearn.streaming.front_end:FEATURES}", FEATURES
+    )
     time_constant: int = setting(8, "Time constant of the normalisation: exponent N of 2^N rows", FEATURES, ge=0, le=24)
     reach: int = setting(3, "Value of the highest level (mean absolute deviations)", FEATURES, ge=1, le=64)
     encoder: str = setting("signed", "Input encoder: {edgelearn.streaming.front_end:ENCODERS}", FEATURES)
@@ -296,6 +352,13 @@ class StreamConfig(RateSettings):
     deadline: Time | None = setting(None, 'Deadline per row, e.g. "20 ms" [one sampling period]', DEVICE)
     when_late: Literal["drop", "skip-update"] = setting("drop", "Overload policy", DEVICE)
     battery: Battery = setting("225 mAh at 3 V", 'Battery, by charge and voltage or by energy, e.g. "2430 J"', DEVICE)
+
+    @field_validator("features")
+    @classmethod
+    def _no_kind_of_features(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value in (("samples",), ("statistics",)):
+            raise ValueError(f"'{value[0]}' is no column: features of a window are --window-features {value[0]}")
+        return value
 
     @model_validator(mode="before")
     @classmethod

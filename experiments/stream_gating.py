@@ -28,7 +28,7 @@ RESULTS = Path(__file__).parent / "results" / "stream_gating.json"
 STREAMS: dict[str, dict[str, Any]] = {
     "elec2": {},
     "gas-drift": {},
-    "watch": {"window": 100, "stride": 50, "features": "statistics"},
+    "watch": {"window": 100, "stride": 50, "window_features": "statistics"},
     "drift": {},
 }
 GATES: dict[str, dict[str, Any]] = {

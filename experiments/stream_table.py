@@ -117,7 +117,7 @@ class Task:
     note: str = ""
 
 
-WATCH = {"window": 100, "stride": 50, "features": "statistics"}
+WATCH = {"window": 100, "stride": 50, "window_features": "statistics"}
 TASKS = {
     "gas-drift": Task({}, "gas-drift", rate="1 Hz", note="chronological; one row per second taken for the clock"),
     "wisdm": Task({}, "wisdm", "1600-1624", note="learned on subjects 1600-1624, scored on the others"),

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from firmware_sim.check.session import Samples
 
 BUILD, BOARD = "Build", "Board"
+COLUMNS = (
+    "features", "ignore", "label_column", "label_from", "labels", "time_column", "time_format", "time_unit",
+    "subject_column", "missing", "encoding", "decimal",
+)  # fmt: skip
 NETWORK = (
-    "data", "net", "bits", "residual_bits", "rounding", "input_bits", "activation", "output", "feedback",
+    "data", *COLUMNS, "net", "bits", "residual_bits", "rounding", "input_bits", "activation", "output", "feedback",
 )  # fmt: skip
 RATES = ("rule", "hidden_rate", "output_rate")
 DETAILS = ("range_exponent", "event_threshold", "dead_zone", "accumulator_bits", "update_gate", "margin", "seed")
@@ -273,6 +277,9 @@ def emit(
         learner = Learner(source.spec)
     written = write(learner, folder, *source.first(SELFTEST_SAMPLES), (source.low, source.high), overwrite)
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
+    typer.echo(str(source.columns))
+    for note in source.notes:
+        typer.echo(f"note: {note}")
     typer.echo(f"try: make -C {folder} && {folder}/selftest")
 
 

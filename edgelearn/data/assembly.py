@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgelearn.data import downloads
 from edgelearn.data.arff import read_arff
 from edgelearn.data.arrays import Arrays, NpzArrays, texts_as_numbers
-from edgelearn.data.cells import is_missing, is_number, label_text
+from edgelearn.data.cells import is_missing, is_number, label_text, rows_of, separator_of
 from edgelearn.data.clock import seconds_of
 from edgelearn.data.description import (
     READERS,
@@ -32,7 +32,7 @@ from edgelearn.data.description import (
 from edgelearn.data.formats import read_numbers, read_pickled_arrays, read_svmlight
 from edgelearn.data.reader import TableReader, joined
 from edgelearn.data.recordings import Recording, as_float32, run_starts
-from edgelearn.data.source import UNLABELLED, Rejects, Source
+from edgelearn.data.source import UNLABELLED, ColumnsUsed, Rejects, Source
 from edgelearn.errors import UserError, unknown
 
 OTHERS = "*"
@@ -90,7 +90,7 @@ def reader_of(path: Path) -> Reader:
     if suffix == ".dat" and path.with_suffix(".hea").is_file():
         return "beats"
     if suffix not in READERS:
-        raise UserError(f"{path} has the extension '{path.suffix}'; streams end in {', '.join(READERS)}")
+        raise UserError(f"{path} has the extension '{path.suffix}'; data files end in {', '.join(READERS)}")
     return READERS[suffix]
 
 
@@ -105,17 +105,24 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
     form = form if form.name else replace(form, name=paths[0].stem if len(paths) == 1 else paths[0].parent.name)
     reader = form.reader or reader_of(paths[0])
     form = replace(form, reader=reader)
-    is_plain = len(paths) == 1 and not (subjects or form.drop or form.subject_from) and form.order == "stored"
+    is_plain = len(paths) == 1 and not (subjects or form.drop or form.subject_from or form.label_from or form.labels)
+    is_plain = is_plain and form.order == "stored"
     if reader == "text" and is_plain and form.drift == "none":
         from edgelearn.data import lines
 
         unlabelled = None if form.unlabelled is None else as_text(form.unlabelled)
         options = {"classes": form.by_label(), "unlabelled": unlabelled, "rate_hz": form.rate_hz}
         return cast(Source, lines.open_lines(paths[0], form.name, form.roles(), **options))
-    if reader == "parquet" and len(paths) == 1 and form.order == "stored" and form.drift != "subject":
+    is_alone = len(paths) == 1 and form.order == "stored" and not (form.label_from or form.labels)
+    if reader == "parquet" and is_alone and form.drift != "subject":
         return _open_parquet(form, paths[0], subjects)
     rejects = Rejects()
-    pieces = [_read(form, reader, path, rejects) for path in paths]
+    plain = replace(form, label="") if form.labels else form  # whose label is a column of the second file
+    pieces = [_read(plain, reader, path, rejects) for path in paths]
+    if form.label_from:
+        pieces = [_with_label_in_name(form, path, piece) for path, piece in zip(paths, pieces, strict=True)]
+    if form.labels:
+        pieces = _with_labels_in_file(form, paths, pieces)
     return _join_files(form, paths, pieces, subjects, rejects)
 
 
@@ -131,6 +138,8 @@ class _FileContent(NamedTuple):
     keep: NDArray[np.bool_]
     channels: tuple[str, ...]
     class_names: tuple[str, ...]
+    used: ColumnsUsed
+    n_rows: int  # of the file, those that cannot be used too
     notes: tuple[str, ...] = ()
 
 
@@ -205,9 +214,12 @@ def _fill_in_names(form: Description, path: Path, known: Sequence[str]) -> Descr
     for key, names in DEFAULTS.items():
         said[key] = getattr(form, key) or next((lower[name] for name in names if name in lower), "")
     taken = {*as_tuple(said["features"]), said["time"], said["segment"], said["subject"]}
+    elsewhere = bool(form.label_from or form.labels)
+    if elsewhere:
+        said["label"] = ""
     if not form.label and said["label"] in taken:
         said["label"] = ""
-    if not said["label"] and is_table and known[-1] not in taken:
+    if not said["label"] and is_table and known[-1] not in taken and not elsewhere:
         said["label"] = known[-1]
     return replace(form, **said)
 
@@ -264,6 +276,8 @@ def _from_arrays(
         keep=keep,
         channels=channels,
         class_names=tuple(_texts(arrays[form.class_names_from]).tolist()) if form.class_names_from else (),
+        used=_used(form, list(arrays), channels or tuple(f"channel {k + 1}" for k in range(x.shape[1]))),
+        n_rows=n,
     )
 
 
@@ -378,6 +392,15 @@ def _titles(name: str, given: NDArray[Any], numbers: NDArray[Any]) -> list[str]:
     return [name] if width == 1 else [f"{name} {k + 1}" for k in range(width)]
 
 
+def _used(form: Description, names: Sequence[str], channels: tuple[str, ...]) -> ColumnsUsed:
+    """State what the arrays or columns of a file were taken for."""
+    taken = {*as_tuple(form.features), *channels, form.label, form.time, form.segment, form.subject, form.offsets}
+    others = {form.class_names_from, form.channels_from}
+    left_out = tuple(name for name in names if name not in taken | others) if form.reader in TABLES else ()
+    who = form.subject or form.segment or None
+    return ColumnsUsed(channels, form.label or None, form.time or None, who, left_out=left_out)
+
+
 def _lengths(path: Path, offset: NDArray[Any], n: int) -> NDArray[np.int64]:
     whole = offset.ndim == 1 and offset.dtype.kind in "ui" and len(offset) >= 2
     limits = offset.astype(np.int64) if whole else np.empty(0, np.int64)
@@ -469,7 +492,87 @@ def _from_table(form: Description, path: Path, rejects: Rejects) -> _FileContent
         keep=keep,
         channels=form.channels or table.columns.channels,
         class_names=(),
+        used=replace(table.columns.used, inputs=form.channels or table.columns.channels),
+        n_rows=n + sum(found.counts.values()),
     )
+
+
+def _with_label_in_name(form: Description, path: Path, piece: _FileContent) -> _FileContent:
+    """Give each sample the label that the name of its file, or else of a folder that holds it, has."""
+    parts = path.absolute().parts
+    for n_parts in range(1, len(parts)):
+        match = re.search(form.label_from, "/".join(parts[-n_parts:]))
+        if match is not None:
+            labels = np.full(len(piece.x), match[1])
+            return piece._replace(labels=labels, used=replace(piece.used, label=f"name ({form.label_from})"))
+    raise UserError(f"{path} has no label: its name does not match '{form.label_from}'; correct --label-from")
+
+
+def _with_labels_in_file(
+    form: Description, paths: Sequence[Path], pieces: Sequence[_FileContent]
+) -> list[_FileContent]:
+    """Give the samples of all files the labels of a second file, row by row."""
+    path = Path(form.labels).expanduser()
+    path = path if path.is_file() else paths[0].parent / path
+    if not path.is_file():
+        raise UserError(f"{form.labels} is not a file; give --labels the file that has the label of each row")
+    column, cells = label_cells(path, form.label or None)
+    n_rows = sum(piece.n_rows for piece in pieces)
+    n_samples = sum(len(piece.x) for piece in pieces)
+    if len(cells) != n_rows:
+        raise UserError(
+            f"{path} has {len(cells):,} labels and {paths[0] if len(paths) == 1 else paths[0].parent} "
+            f"{n_rows:,} rows; give one label per row"
+        )
+    if n_samples != n_rows:
+        raise UserError(
+            f"{paths[0]} has {n_rows - n_samples:,} rows that cannot be used, so that labels of {path} cannot be told "
+            "apart; correct the rows"
+        )
+    ends = np.cumsum([0, *(len(piece.x) for piece in pieces)])
+    used = f"{path.name}{f', {column}' if column else ''}"
+    return [
+        piece._replace(labels=np.array(cells[a:b]), used=replace(piece.used, label=used))
+        for piece, a, b in zip(pieces, ends, ends[1:], strict=False)
+    ]
+
+
+def label_cells(path: Path, column: str | None) -> tuple[str, list[str]]:
+    """Read the labels of a second file: a line each, or a column of a table, by default its last one.
+
+    Returns
+    -------
+    title of the column, empty without titles, and the labels as they stand
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not lines:
+        raise UserError(f"{path} has no labels; give one per line")
+    separator = separator_of(lines[:64])
+    rows = list(rows_of(lines, separator))
+    width = len(rows[0])
+    wrong = next((k for k, row in enumerate(rows) if len(row) != width), None)
+    if wrong is not None:
+        raise UserError(f"{path} row {wrong + 1} has {len(rows[wrong])} values, not {width}; give as many per line")
+    titles = [cell.strip() for cell in rows[0]]
+    known = (*DEFAULTS["label"], "labels", "activity")
+    place = next((k for k in reversed(range(width)) if titles[k].lower() in known), width - 1)
+    has_titles = titles[place].lower() in known
+    if column is not None:
+        if column in titles:
+            place, has_titles = titles.index(column), True
+        elif column.lstrip("-").isdecimal() and 0 < abs(int(column)) <= width:
+            place = int(column) - 1 if int(column) > 0 else width + int(column)
+            has_titles = titles[place].lower() in known
+        else:
+            raise unknown(f"{path}: column", column, titles)
+    numbers = [is_number(row[place]) for row in rows]
+    has_titles = has_titles or (not numbers[0] and len(rows) > 1 and all(numbers[1:]))
+    cells = [label_text(row[place]) for row in (rows[1:] if has_titles else rows)]
+    return titles[place] if has_titles else "", cells
 
 
 def _subject_in_name(form: Description, path: Path, n: int) -> NDArray[Any] | None:
@@ -654,6 +757,7 @@ def _join_files(
         name=form.name,
         source=str(paths[0] if len(paths) == 1 else paths[0].parent),
         rejects=rejects,
+        columns=first.used,
         notes=list(dict.fromkeys(note for piece in pieces for note in piece.notes)),
     )
 
@@ -759,4 +863,5 @@ def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source
         rate_hz=form.rate_hz,
         drift=form.drift if isinstance(form.drift, tuple) else "segment" if form.drift == "segment" else (),
         notes=notes,
+        columns_used=_used(form, list(kinds), channels),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgelearn.data.cells import (
     Reject,
@@ -19,7 +19,11 @@ from edgelearn.data.cells import (
     shortened,
     split_cells,
 )
+from edgelearn.data.source import ColumnsUsed
 from edgelearn.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from edgelearn.config import ColumnSettings
 
 LABEL_NAMES = ("label", "class", "target")  # and y, where it is no axis
 TIME_NAMES = ("t", "time", "timestamp")
@@ -40,6 +44,10 @@ class Roles:
     texts : columns that are handed over as they stand
     is_ordered : the rows come in the order of time; else their times and segments are set aside
     scale, time_scale : features are multiplied by `scale`, times by `time_scale`, which makes them seconds
+    missing : codes of missing values besides `edgelearn.data.cells.MISSING`
+    time_format, time_unit : of `edgelearn.data.clock`; None finds out
+    encoding, decimal : of the text; None finds out
+    has_label : a column is the label; else labels come from elsewhere, and only a column that is named is one
     """
 
     features: tuple[str | int, ...] = ()
@@ -51,6 +59,50 @@ class Roles:
     is_ordered: bool = True
     scale: float = 1.0
     time_scale: float = 1.0
+    missing: tuple[str, ...] = ()
+    time_format: str | None = None
+    time_unit: str | None = None
+    encoding: str | None = None
+    decimal: str | None = None
+    has_label: bool = True
+
+
+NO_ROLES = Roles()
+
+
+def roles_of(settings: ColumnSettings) -> Roles:
+    """Return the roles that settings name."""
+    return Roles(
+        features=settings.features or (),
+        label=settings.label_column,
+        time=settings.time_column,
+        segment=settings.subject_column,
+        ignored=settings.ignore or (),
+        missing=settings.missing or (),
+        time_format=settings.time_format,
+        time_unit=settings.time_unit,
+        encoding=settings.encoding,
+        decimal=settings.decimal,
+        has_label=settings.label_from is None and settings.labels is None,
+    )
+
+
+_FLAGS = {"label": "label_column", "time": "time_column", "segment": "subject_column", "ignored": "ignore"}
+
+
+def refuse_roles(what: str, roles: Roles, **others: object) -> None:
+    """Refuse roles, and other settings that are not None, for data whose columns are known.
+
+    Raises
+    ------
+    UserError
+        "WHAT has its own labels ..." or "... its own columns ..."
+    """
+    given = [key for key, value in vars(roles).items() if key != "has_label" and value != getattr(NO_ROLES, key)]
+    given += [key for key, value in others.items() if value is not None]
+    if given:
+        name = _FLAGS.get(given[0], given[0])
+        raise UserError(f"{what} has its own {'labels' if 'label' in name else 'columns'}; leave {name} out")
 
 
 @dataclass(frozen=True)
@@ -67,6 +119,7 @@ class Columns:
     time: Any
     segment: Any
     texts: tuple[Any, ...]
+    used: ColumnsUsed
 
     def title(self, place: Any) -> str:
         """Name a column in a message."""
@@ -89,14 +142,14 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
         if not has_header:
             titles = [str(number + 1) for number in range(len(titles))]
     find = partial(_place, [] if kind == "object" else titles, source)
-    named = kind == "object" or has_header
+    has_names = kind == "object" or has_header
     places = list(titles) if kind == "object" else list(range(len(titles)))
     title_of = dict(zip(places, titles, strict=True))
     features, texts, ignored = (tuple(map(find, said)) for said in (roles.features, roles.texts, roles.ignored))
 
     def search(names: tuple[str, ...]) -> Any:
         for title, place in zip(titles, places, strict=True):
-            if named and title.lower() in names and place not in (*features, *ignored):
+            if has_names and title.lower() in names and place not in (*features, *ignored):
                 return place
         return None
 
@@ -105,6 +158,10 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
     rest = [place for place in places if place not in (time, segment, *ignored)]
     if roles.label is not None:
         label = find(roles.label)
+    elif not roles.has_label:  # a column of that name would tell the answer
+        label = None
+        ignored = (*ignored, *(place for names in (*LABEL_NAMES, "y") if (place := search((names,))) is not None))
+        rest = [place for place in rest if place not in ignored]
     else:
         label = search(LABEL_NAMES)
         lower = [title.lower() for title in titles]
@@ -113,7 +170,8 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
         if label is None and kind != "object" and rest and rest[-1] not in features:
             label = rest[-1]
     # The first object may be a row without label, which has no such key.
-    labels = LABEL_NAMES if label is None and kind == "object" else () if label is None else (label,)
+    found = () if label is None else (label,)
+    labels = LABEL_NAMES if label is None and kind == "object" and roles.has_label else found
     for place in (label, time, segment):
         if place is not None and place in features:
             raise UserError(
@@ -126,7 +184,16 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
     channels = tuple(map(str, roles.features)) or tuple(title_of[place] for place in features)
     if not roles.is_ordered:
         time = segment = None
-    return Columns(kind, separator, len(titles), has_header, channels, features, labels, time, segment, texts)
+
+    def named(place: Any) -> str | None:
+        if place is None:
+            return None
+        return title_of.get(place, str(place)) if has_names else f"column {title_of[place]}"
+
+    taken = {*features, *labels, time, segment}
+    left_out = tuple(str(named(place)) for place in places if place not in taken)
+    used = ColumnsUsed(channels, named(next(iter(labels), None)), named(time), named(segment), left_out=left_out)
+    return Columns(kind, separator, len(titles), has_header, channels, features, labels, time, segment, texts, used)
 
 
 def _place(titles: Sequence[str], source: str, column: str | int) -> Any:

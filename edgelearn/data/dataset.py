@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelearn.data.source import ColumnsUsed
 from edgelearn.errors import UserError
 
 Values = NDArray[Any]  # uint8 or float32, [n_samples, n_features]
@@ -29,6 +30,8 @@ class Dataset:
         may lie outside.
     class_names : one name per class, in the order of the labels.
     source : where the values came from, one line.
+    notes : losses, conversions and assumptions made on reading, one line each.
+    columns : what the columns were taken for; default features by their number.
 
     Raises
     ------
@@ -51,6 +54,8 @@ class Dataset:
     high: float | NDArray[np.float32]
     class_names: tuple[str, ...]
     source: str
+    notes: list[str] = field(default_factory=list)
+    columns: ColumnsUsed | None = None
 
     def __post_init__(self) -> None:
         if self.n_classes < 2:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgelearn.data import downloads
+from edgelearn.data.columns import NO_ROLES, Roles, refuse_roles
 from edgelearn.data.dataset import Dataset
 from edgelearn.data.downloads import Found, PublishedFile, PublishedLayout
 from edgelearn.data.published import (
@@ -23,8 +24,14 @@ from edgelearn.data.published import (
     load_idx,
     read_idx,
 )
-from edgelearn.data.tables import OWN_FILES, SUFFIXES, open_user_file
+from edgelearn.data.source import ColumnsUsed
+from edgelearn.data.tables import OWN_FILES, SUFFIXES, check_fraction, draw_parts, open_user_file
 from edgelearn.errors import UserError, unknown
+
+NAME_LABELS = (
+    "a classifier needs labels of 2 classes or more: name their column with --label-column, take them from file or "
+    r"folder names with --label-from '(\w+)\.csv', or from a second file with --labels"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,14 +242,18 @@ def open_dataset(
     label_column: str | int | None = None,
     test_fraction: float = 0.2,
     limit: int | None = None,
+    roles: Roles = NO_ROLES,
+    label_from: str | None = None,
+    labels: str | None = None,
     allow_download: bool = True,
 ) -> Dataset:
-    """Open a named data set or a user's .csv, .tsv or .npz file.
+    """Open a named data set, a user's file, or a folder of files.
 
     Parameters
     ----------
     name_or_path : one of `names()`, or a path.
-    label_column : text tables only: title, or number counting from 1 (-1 is the last).
+    label_column : user files only: title, or number counting from 1 (-1 is the last).
+    roles, label_from, labels : user files only: as of `open_source`.
     test_fraction : user files only: share of the samples that become the test part.
     limit : keep the first `limit` training samples and the first `limit` test samples; None keeps all.
     allow_download : whether missing files of a named data set may be downloaded.
@@ -269,9 +280,14 @@ def open_dataset(
     if row is None:
         _check_is_path(given)
         path = Path(given).expanduser()
-        return open_user_file(path, label_column=label_column, test_fraction=test_fraction, limit=limit)
-    if label_column is not None:
-        raise UserError(f"data set '{row.name}' has its own labels; leave label_column out")
+        if label_column is not None:
+            roles = replace(roles, label=label_column)
+        roles = replace(roles, has_label=label_from is None and labels is None)
+        if path.suffix.lower() in SUFFIXES and not path.is_dir() and roles.has_label:
+            return open_user_file(path, roles=roles, test_fraction=test_fraction, limit=limit)
+        return _from_source(given, roles, label_from, labels, test_fraction, limit)
+    roles = roles if label_column is None else replace(roles, label=label_column)
+    refuse_roles(f"data set '{row.name}'", roles, label_from=label_from, labels=labels)
     if test_fraction != 0.2:
         raise UserError(f"data set '{row.name}' has its own test part; leave test_fraction out")
     return _open_named(row, limit, allow_download)
@@ -280,8 +296,50 @@ def open_dataset(
 def _check_is_path(given: str) -> None:
     if given.startswith("nmnist"):
         raise UserError(f"'{given}' is a set of address events, which spiking networks learn; give --spiking")
-    if Path(given).suffix.lower() not in SUFFIXES and not Path(given).expanduser().is_file():
+    from edgelearn.data.open_source import stream_names
+
+    if given in stream_names():
+        raise UserError(f"'{given}' is a stream, which is learned row by row; run `edgelearn stream {given}`")
+    if Path(given).suffix.lower() not in SUFFIXES and not Path(given).expanduser().exists():
         raise UserError(f"{unknown('data set', given, names())} Own files end in {OWN_FILES}.")
+
+
+def _from_source(
+    given: str, roles: Roles, label_from: str | None, labels: str | None, test_fraction: float, limit: int | None
+) -> Dataset:
+    """Read a file or folder of any format of streams as a data set; samples without a label are left out."""
+    from edgelearn.data.open_source import open_source
+
+    check_fraction(test_fraction)
+    source = open_source(given, roles=roles, label_from=label_from, labels=labels, allow_download=False)
+    blocks = list(source.blocks())
+    x, y = np.concatenate([block.x for block in blocks]), np.concatenate([block.y for block in blocks])
+    notes = list(source.notes)
+    for reason, n in source.rejects.counts.items():
+        notes.append(f"rejected: {n:,} {reason} (first: {source.rejects.first[reason]})")
+    if not (y >= 0).any():
+        raise UserError(f"{given} has no labels; {NAME_LABELS}")
+    if (y < 0).any():
+        notes.append(f"left out: {int((y < 0).sum()):,} of {len(y):,} rows, which have no label")
+        x, y = x[y >= 0], y[y >= 0]
+    if source.n_classes < 2:
+        raise UserError(f"{given} has 1 class (every label is '{source.class_names[0]}'); {NAME_LABELS}")
+    train, test = draw_parts(len(y), test_fraction)
+    parts = Parts(x[train], y[train], x[test], y[test])
+    parts = parts if limit is None else Parts(*(array[:limit].copy() for array in parts))
+    return Dataset(
+        name=source.name,
+        train_x=parts.train_x,
+        train_y=parts.train_y,
+        test_x=parts.test_x,
+        test_y=parts.test_y,
+        low=parts.train_x.min(axis=0),
+        high=parts.train_x.max(axis=0),
+        class_names=source.class_names,
+        source=source.source,
+        notes=notes,
+        columns=source.columns_used,
+    )
 
 
 def _row(name: str) -> Row:
@@ -313,6 +371,7 @@ def _open_named(row: Row, limit: int | None, allow_download: bool) -> Dataset:
         high=row.high,
         class_names=row.class_names,
         source=source,
+        columns=ColumnsUsed(tuple(f"feature {number + 1}" for number in range(parts.train_x.shape[1])), label="class"),
     )
 
 

@@ -18,6 +18,11 @@
     rate = "50 Hz"                     # where no time is stored: Hz, kHz, /s, /min, /h or /day
     scale = 1e-6                       # features are multiplied by this
     ignore = ["class"]                 # columns that are no features, where no features are named
+    label_from = '(\\w+)\\.csv'         # label in the name of a file or folder, in place of a column
+    labels = "labels.csv"              # label of each row, in a second file beside the first
+    missing = ["-200"]                 # codes of missing values besides empty cells, NA and ?
+    time_format = "%d/%m/%Y %H:%M:%S"  # of times as text; time_unit = "ms" of times as numbers
+    encoding = "cp1252"                # of text, and its decimal mark: decimal = ","
     channels = ["ax", "ay"]            # or channels_from = "x_label", an array of names
 
     offsets = "offset"                 # array of the limits of recordings that are stored one behind the other
@@ -44,7 +49,7 @@ import importlib.util
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -103,6 +108,13 @@ class Description:
     features: str | tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     label: str = ""
+    label_from: str = ""
+    labels: str = ""
+    missing: tuple[Label, ...] = ()
+    time_format: str = ""
+    time_unit: Literal["", "s", "ms", "us", "ns"] = ""
+    encoding: str = ""
+    decimal: Literal["", ".", ","] = ""
     time: str = ""
     time_scale: float = 1.0
     rate: float | str | None = None
@@ -130,13 +142,14 @@ class Description:
                 raise ValueError(f"key '{key}': {value:g} is out of range; give a number above 0")
         if isinstance(self.classes, tuple) and len(set(self.classes)) != len(self.classes):
             raise ValueError("key 'classes': a name occurs twice; give different names")
-        if self.subject_from:
+        for key, example in (("subject_from", "data_(\\d+)_"), ("label_from", "(\\w+)\\.csv")):
+            pattern = getattr(self, key)
             try:
-                n_groups = re.compile(self.subject_from).groups
+                n_groups = re.compile(pattern).groups
             except re.error as error:
-                raise ValueError(f"key 'subject_from': '{self.subject_from}' is no pattern ({error})") from None
-            if n_groups != 1:
-                raise ValueError(f"key 'subject_from': '{self.subject_from}' needs one group, such as 'data_(\\d+)_'")
+                raise ValueError(f"key '{key}': '{pattern}' is no pattern ({error})") from None
+            if pattern and n_groups != 1:
+                raise ValueError(f"key '{key}': '{pattern}' needs one group, such as '{example}'")
 
     @property
     def rate_hz(self) -> float | None:
@@ -159,7 +172,27 @@ class Description:
             ignored=self.ignore,
             scale=self.scale,
             time_scale=self.time_scale,
+            missing=tuple(as_text(code) for code in self.missing),
+            time_format=self.time_format or None,
+            time_unit=self.time_unit or None,
+            encoding=self.encoding or None,
+            decimal=self.decimal or None,
+            has_label=not (self.label_from or self.labels),
         )
+
+    def with_roles(self, roles: Roles, label_from: str | None = None, labels: str | None = None) -> Description:
+        """Return the description with the roles that settings name in place of its own."""
+        given: dict[str, Any] = {
+            "features": tuple(map(str, roles.features)),
+            "label": "" if roles.label is None else str(roles.label),
+            "time": "" if roles.time is None else str(roles.time),
+            "subject": "" if roles.segment is None else str(roles.segment),
+            "ignore": tuple(map(str, roles.ignored)),
+            "label_from": label_from,
+            "labels": labels,
+        }
+        given |= {key: getattr(roles, key) for key in ("missing", "time_format", "time_unit", "encoding", "decimal")}
+        return replace(self, **{key: value for key, value in given.items() if value})
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:

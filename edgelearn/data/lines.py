@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from math import isfinite
@@ -19,15 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.cells import first_keys, is_missing, label_text, shortened, sorted_classes
-from edgelearn.data.columns import Roles
+from edgelearn.data.columns import NO_ROLES, Roles
 from edgelearn.data.reader import CHUNK, HEAD, Rows, TableReader, grouped
-from edgelearn.data.source import UNLABELLED, Block, Rejects
+from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects
 from edgelearn.errors import UserError, unknown
 
 LIVE_CLASSES = 10
 MAX_CLASSES = 1000
 ANY_LABEL = "*"
-NO_ROLES = Roles()
 
 Text = Iterable[str] | Iterable[bytes]
 
@@ -94,6 +94,7 @@ class LineSource:
         self._places: dict[str, int] = {}  # of label cells; what it forgets is worked out again
         self._roles = roles
         self.rejects = Rejects()
+        self.notes: list[str] = []
         self._n_read = 0
         self._n_samples: int | None = None
         if live:
@@ -117,6 +118,13 @@ class LineSource:
                 raise self._nothing()
             self._waiting.append(rows)
         return self._reader.columns.channels
+
+    @property
+    def columns_used(self) -> ColumnsUsed:
+        """State what the columns were taken for; a live source waits for its first line."""
+        channels = self.channels
+        assert self._reader.columns is not None
+        return replace(self._reader.columns.used, inputs=channels, rate_hz=self.rate_hz)
 
     @property
     def has_clock(self) -> bool:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from edgelearn.data import datasets, sensor, wfdb_records
+from edgelearn.data.columns import NO_ROLES, Roles, refuse_roles
 from edgelearn.data.recordings import Limited, Recording
-from edgelearn.data.source import Source
+from edgelearn.data.source import ColumnsUsed, Source
 from edgelearn.errors import UserError, unknown
 
 DESCRIBED = Path(__file__).parent / "described"
@@ -33,6 +34,9 @@ def open_source(
     subjects: str | None = None,
     limit: int | None = None,
     label_column: str | int | None = None,
+    roles: Roles = NO_ROLES,
+    label_from: str | None = None,
+    labels: str | None = None,
     allow_download: bool = True,
 ) -> Source:
     """Open a stream.
@@ -45,6 +49,9 @@ def open_source(
     subjects : which subjects to keep, such as "1600-1624,1630" or "not 1600-1624"
     limit : samples at most; a synthetic sensor has as many as this, and is stretched to them
     label_column : name of the label's column or array, in files that are not described; a number counts from 1
+    roles : what the columns of files are that are not described
+    label_from : pattern with one group that finds the label in the names of files or folders
+    labels : second file, with the label of each row
     allow_download : whether files of a named stream may be downloaded
 
     Raises
@@ -63,10 +70,11 @@ def open_source(
         raise UserError(f"limit {limit} is out of range; give 1 sample or more")
     described = DESCRIBED / f"{data}.toml"
     is_named = data in stream_names()
+    if label_column is not None:
+        roles = replace(roles, label=label_column)
+    roles = replace(roles, has_label=label_from is None and labels is None)
     if is_named or Path(data).suffix.lower() == ".toml":
-        for given, what in ((columns, "columns"), (label_column, "label_column")):
-            if given is not None:
-                raise UserError(f"stream '{data}' has its own labels; leave {what} out")
+        refuse_roles(f"stream '{data}'", roles, label_from=label_from, labels=labels, columns=columns)
     if is_named and data not in SYNTHETIC and not described.is_file():
         return _open_dataset(data, subjects, limit, allow_download)
     if data in SYNTHETIC:
@@ -79,7 +87,7 @@ def open_source(
         path = described if is_named else Path(data).expanduser()
         source = open_description(path, subjects=subjects, allow_download=allow_download)
     else:
-        source = _open_path(data, columns, subjects, label_column)
+        source = _open_path(data, columns, subjects, roles, label_from, labels)
     return source if limit is None else Limited(source, limit)
 
 
@@ -91,10 +99,19 @@ def _no_subjects(name: str, subjects: str | None) -> None:
 def _open_dataset(name: str, subjects: str | None, limit: int | None, allow_download: bool) -> Source:
     _no_subjects(name, subjects)
     data = datasets.open_dataset(name, limit=limit, allow_download=allow_download)
-    return Recording(data.train_x, data.train_y, class_names=data.class_names, name=name, source=data.source)
+    return Recording(
+        data.train_x,
+        data.train_y,
+        class_names=data.class_names,
+        name=name,
+        source=data.source,
+        columns=ColumnsUsed(tuple(f"feature {number + 1}" for number in range(data.n_features)), label="class"),
+    )
 
 
-def _open_path(data: str, columns: Path | None, subjects: str | None, label_column: str | int | None) -> Source:
+def _open_path(
+    data: str, columns: Path | None, subjects: str | None, roles: Roles, label_from: str | None, labels: str | None
+) -> Source:
     from edgelearn.data import assembly, description
 
     path = Path(data).expanduser()
@@ -108,11 +125,12 @@ def _open_path(data: str, columns: Path | None, subjects: str | None, label_colu
         forms = description.read_description(columns)
         # The file that a description names gives way to the one that is given with it.
         form = replace(forms[0], name=path.stem if forms[0].name == columns.stem else forms[0].name)
-    if label_column is not None:
-        form = replace(form, label=str(label_column))
+    form = form.with_roles(roles, label_from, labels)
     paths = [path]
     if path.is_dir():
         paths = description.files_in(path, form.pattern or _pattern_for(path))
+        if labels is not None:  # which may lie beside the files
+            paths = [one for one in paths if not Path(labels).exists() or not one.samefile(labels)]
         if not paths:
             raise UserError(f"{path} has no file that matches '{form.pattern}'; correct the key 'pattern'")
     if form.reader is None and (is_record or paths[0].suffix == ".hea"):
@@ -126,11 +144,14 @@ def _pattern_for(folder: Path) -> str:
     """Find out which files of a folder are the recordings."""
     from edgelearn.data.description import READERS
 
-    found = {path.suffix.lower() for path in folder.iterdir() if path.suffix.lower() in READERS}
-    if ".hea" in found:  # .dat and .npz beside it are the same records
-        return "*.hea"
-    if len(found) == 1:
-        return f"*{found.pop()}"
+    for inside in ("", "**/"):  # files of the folder itself, else those of the folders in it
+        found = {path.suffix.lower() for path in folder.glob(f"{inside}*") if path.suffix.lower() in READERS}
+        if ".hea" in found:  # .dat and .npz beside it are the same records
+            return f"{inside}*.hea"
+        if len(found) == 1:
+            return f"{inside}*{found.pop()}"
+        if found:
+            break
     fault = f"has files of several kinds ({', '.join(sorted(found))})" if found else "has no recordings"
     raise UserError(f"{folder} {fault}; say which with the key 'pattern' of a description, for example \"*.csv\"")
 

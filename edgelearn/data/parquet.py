@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgelearn.data.arrays import Arrays, cannot_read, texts_as_numbers
 from edgelearn.data.cells import MISSING
 from edgelearn.data.recordings import BLOCK, Screen, check_same, check_start, run_starts, state_of
-from edgelearn.data.source import Block, Rejects
+from edgelearn.data.source import Block, ColumnsUsed, Rejects
 from edgelearn.errors import UserError
 
 
@@ -200,7 +200,7 @@ class ParquetSource:
     rows_of : makes `Rows` of the arrays of a row group; it is given the groups in order
     classes_of : makes the class names, and a function from labels to class numbers, of all labels that occur
     drift : rows of the file at which it is known to change, or "segment": the first row of each segment
-    name, source, channels, rate_hz, notes : as of every source
+    name, source, channels, rate_hz, columns_used, notes : as of every source
     """
 
     def __init__(
@@ -215,6 +215,7 @@ class ParquetSource:
         channels: tuple[str, ...],
         rate_hz: float | None,
         drift: Sequence[int] | Literal["segment"] = (),
+        columns_used: ColumnsUsed | None = None,
         notes: Sequence[str] = (),
     ) -> None:
         self.notes = list(notes)
@@ -252,6 +253,7 @@ class ParquetSource:
             worst = max(self.rejects.counts, key=self.rejects.counts.__getitem__, default="no row is left")
             raise UserError(f"{path} has no usable sample ({worst}); correct the values")
         self.n_samples = n_samples
+        self.columns_used = columns_used or ColumnsUsed(channels, rate_hz=rate_hz)
         self.drift_points = tuple(sorted(set(points) - {0, n_samples}))
         self.class_names, self._numbers_of = classes_of(np.concatenate(labels))
 

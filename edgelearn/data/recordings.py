@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgelearn.data.source import UNLABELLED, Block, Rejects, Source
+from edgelearn.data.clock import rate_of_times
+from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects, Source
 from edgelearn.errors import UserError
 
 BLOCK = 4096
@@ -134,7 +136,7 @@ class Recording:
         but the first
     name, source : what reports call it, and where the values come from
     rejects : what was rejected before, while the arrays were read
-    notes : losses, conversions and assumptions made on reading, one line each
+    columns, notes : what columns the arrays were, and what was noted before, while they were read
 
     Raises
     ------
@@ -164,6 +166,7 @@ class Recording:
         name: str = "arrays",
         source: str = "memory",
         rejects: Rejects | None = None,
+        columns: ColumnsUsed | None = None,
         notes: Sequence[str] = (),
     ) -> None:
         self.name, self.source = name, source
@@ -190,8 +193,15 @@ class Recording:
         if not usable.all():
             values, labels, times, segments = values[usable], labels[usable], times[usable], segments[usable]
         self._x, self._y, self._t, self._segment = values, labels, times, segments
+        label = None if y is None else "y"
+        self.columns_used = replace(columns or ColumnsUsed(self.channels, label), rate_hz=self._rate_by_clock())
         for array in (values, labels, times, segments):
             array.flags.writeable = False
+
+    def _rate_by_clock(self) -> float | None:
+        if self.rate_hz is not None or not self.has_clock:
+            return self.rate_hz
+        return rate_of_times(self._t, self._segment)
 
     def _error(self, fault: str, allowed: str) -> UserError:
         return UserError(f"stream '{self.name}': {fault}; {allowed}")
@@ -316,6 +326,20 @@ class Limited:
         self.channels, self.rate_hz = whole.channels, whole.rate_hz
         self.drift_points = tuple(point for point in whole.drift_points if point < limit)
         self._n_given = 0
+
+    @property
+    def notes(self) -> list[str]:
+        """Return the notes of the whole source."""
+        return self.whole.notes
+
+    @notes.setter
+    def notes(self, notes: list[str]) -> None:
+        self.whole.notes = notes
+
+    @property
+    def columns_used(self) -> ColumnsUsed:
+        """State what the columns were taken for."""
+        return self.whole.columns_used
 
     @property
     def rejects(self) -> Rejects:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.recordings import BLOCK, check_same, check_start, state_of
-from edgelearn.data.source import Block, Rejects
+from edgelearn.data.source import Block, ColumnsUsed, Rejects
 from edgelearn.errors import UserError, unknown
 
 Kind = Literal["none", "abrupt", "gradual", "recurring"]
@@ -82,6 +82,8 @@ class DriftingSensor:
         self.channels = tuple(f"channel {number + 1}" for number in range(n_channels))
         self.class_names = tuple(f"class {number + 1}" for number in range(n_classes))
         self.rejects = Rejects()
+        self.notes: list[str] = []
+        self.columns_used = ColumnsUsed(self.channels, label="class", rate_hz=self._rate_hz)
         self.has_clock = True
         self._mean_run = mean_run
         parts = {"none": 1, "abrupt": 3, "gradual": 3, "recurring": 4}[kind]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelearn.units import six_digits
+
 UNLABELLED = -1
+MOST_NAMES = 12  # of columns in a line
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +57,77 @@ class Rejects:
         self.first.setdefault(reason, where)
 
 
+@dataclass(frozen=True)
+class ColumnsUsed:
+    """State what the columns of the data were taken for.
+
+    Parameters
+    ----------
+    inputs : channels in their order
+    label, time, subject : columns, None where there is none
+    time_unit : s, ms, us, ns, or "dates"
+    rate_hz : samples per second by the clock, None where unknown
+    left_out : columns that are used for nothing
+
+    Example
+    -------
+    >>> print(ColumnsUsed(("ax", "ay"), "activity", "t_ms", time_unit="ms", rate_hz=50, left_out=("id",)))
+    inputs: ax, ay (2); time: t_ms (ms, 50 Hz); label: activity; left out: id
+    """
+
+    inputs: tuple[str, ...]
+    label: str | None = None
+    time: str | None = None
+    subject: str | None = None
+    time_unit: str | None = None
+    rate_hz: float | None = None
+    left_out: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            key: list(value) if isinstance(value, tuple) else six_digits(value) if key == "rate_hz" else value
+            for key, value in vars(self).items()
+        }
+
+    def __str__(self) -> str:
+        return columns_line(self.as_dict())
+
+
+def columns_line(columns: Mapping[str, Any]) -> str:
+    """Write what `ColumnsUsed.as_dict` returns as one line."""
+    parts = [f"inputs: {_few(columns['inputs'])} ({len(columns['inputs']):,})"]
+    rate = columns["rate_hz"]
+    about = [columns["time_unit"], None if rate is None else f"{rate:.4g} Hz"]
+    if columns["time"] is not None or rate is not None:
+        told = ", ".join(text for text in about if text)
+        name = columns["time"]
+        parts.append(f"time: {told}" if name is None else f"time: {printable(name)}{f' ({told})' if told else ''}")
+    if columns["subject"] is not None:
+        parts.append(f"subject: {printable(columns['subject'])}")
+    parts.append(f"label: {'none' if columns['label'] is None else printable(columns['label'])}")
+    if columns["left_out"]:
+        parts.append(f"left out: {_few(columns['left_out'])}")
+    return "; ".join(parts)
+
+
+def _few(names: Sequence[str]) -> str:
+    """Name columns, the first and last ones of many, or of several that are numbered."""
+    numbered = [re.fullmatch(r"(\D+)(\d+)", name) for name in names]
+    if len(names) > 3 and all(match and match[1] == names[0][: -len("1")] for match in numbered):
+        if [int(match[2]) for match in numbered if match] == list(range(1, len(names) + 1)):
+            return f"{printable(names[0])} to {len(names)}"
+    shown = [printable(name) for name in names]
+    if len(shown) > MOST_NAMES:
+        shown = [*shown[: MOST_NAMES - 2], "...", shown[-1]]
+    return ", ".join(shown)
+
+
+def printable(text: str) -> str:
+    """Return text that a terminal only shows, whatever bytes it had, of 60 letters at most."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
 class Source(Protocol):
     """Describe a stream that can be read from any sample on.
 
@@ -63,6 +138,12 @@ class Source(Protocol):
     source: str  # where the values come from, one line
     drift_points: tuple[int, ...]  # samples at which the source is known to change
     rejects: Rejects
+    notes: list[str]  # losses, conversions and assumptions, one line each
+
+    @property
+    def columns_used(self) -> ColumnsUsed:
+        """State what the columns were taken for."""
+        ...
 
     @property
     def rate_hz(self) -> float | None:

@@ -6,6 +6,7 @@ Lines, rows and columns count from 1 in messages, as in a spreadsheet.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from edgelearn.data import reader
 from edgelearn.data.arrays import read_npz
 from edgelearn.data.cells import by_value, is_missing, is_number, label_text
-from edgelearn.data.columns import Roles
+from edgelearn.data.columns import NO_ROLES, Roles
 from edgelearn.data.dataset import Dataset, Labels, Values
 from edgelearn.data.published import Parts
+from edgelearn.data.source import ColumnsUsed
 from edgelearn.errors import UserError
 
 SUFFIXES = (*reader.SUFFIXES, ".npz")
@@ -27,7 +29,7 @@ WANTED = ("x", "y", "x_train", "y_train", "x_test", "y_test")
 
 
 def open_user_file(
-    path: Path, *, label_column: str | int | None = None, test_fraction: float = 0.2, limit: int | None = None
+    path: Path, *, roles: Roles = NO_ROLES, test_fraction: float = 0.2, limit: int | None = None
 ) -> Dataset:
     """Read a .csv, .tsv or .npz file as a data set of float32 values.
 
@@ -37,7 +39,7 @@ def open_user_file(
         (or subjects) are no features. A line that cannot be used, or that has no label, refuses the file.
         .npz: arrays x and y, or x_train, y_train, x_test and y_test, in either case; x of more than two
         dimensions is flattened, the first counts samples.
-    label_column : .csv and .tsv: title, or number counting from 1 (-1 is the last); default as `Roles`.
+    roles : .csv and .tsv: what the columns are.
     test_fraction : share of the samples that become the test part, 0 <= test_fraction < 1; which ones does
         not depend on the run's seed. Not for a .npz that has its own test part.
     limit : keep the first `limit` samples of each part.
@@ -57,12 +59,16 @@ def open_user_file(
     if not path.is_file():
         raise UserError(f"{path} is not a file; check the path")
     try:
+        notes: list[str] = []
         if suffix in reader.SUFFIXES:
-            parts, names = _split(path, *read_table(path, label_column), test_fraction)
-        elif label_column is not None:
-            raise UserError(f"{path}: label_column is for text tables; a .npz file has its labels in array y")
+            x, labels, columns = read_table(path, roles)
+            parts, names = _split(path, x, labels, test_fraction)
         else:
+            if roles.label is not None:
+                raise UserError(f"{path}: label_column is for text tables; a .npz file has its labels in array y")
             parts, names = _load_npz(path, test_fraction)
+            n_features = parts.train_x.shape[1]
+            columns = ColumnsUsed(tuple(f"feature {number + 1}" for number in range(n_features)), label="y")
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
     train_x, train_y, test_x, test_y = parts if limit is None else Parts(*(array[:limit].copy() for array in parts))
@@ -77,6 +83,8 @@ def open_user_file(
         high=train_x.max(axis=0),
         class_names=names,
         source=str(path),
+        notes=notes,
+        columns=columns,
     )
 
 
@@ -116,21 +124,22 @@ def class_indices(path: Path | str, labels: Sequence[Any]) -> tuple[Labels, tupl
 # --- text --------------------------------------------------------------------------------------------------
 
 
-def read_table(path: Path, label_column: str | int | None = None) -> tuple[Values, list[Any]]:
+def read_table(path: Path, roles: Roles = NO_ROLES) -> tuple[Values, list[Any], ColumnsUsed]:
     """Read a text table of numbers and labels.
 
     Returns
     -------
-    float32 [n_samples, n_features], and the labels: all int, or all str
+    float32 [n_samples, n_features]; the labels: all int, or all str; what the columns are
 
     Raises
     ------
     UserError
         those of `reader.TableReader` and `class_labels`; OSError passes.
     """
-    table = reader.TableReader(Roles(label=label_column, is_ordered=False), str(path))
+    table = reader.TableReader(replace(roles, is_ordered=False), str(path))
     rows = reader.joined(list(table.read_file(path)))
-    return rows.x, class_labels(path, rows.labels, rows.numbers)
+    assert table.columns is not None
+    return rows.x, class_labels(path, rows.labels, rows.numbers), table.columns.used
 
 
 def class_labels(path: Path, cells: Sequence[str], numbers: Sequence[int] | NDArray[np.int64]) -> list[Any]:

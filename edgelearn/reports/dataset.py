@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from edgelearn.data.source import columns_line
 from edgelearn.reports.console import print_table, say, sparkline
 from edgelearn.reports.costs import energy_by_role, print_costs, print_sample_cost
 
@@ -26,7 +27,7 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     head = f"{net['rule']} on {data['name']}, {sizes}: {net['word']}"
     if details:
         head += f", rounding {net['rounding']}, {net['input_bits']}-bit inputs, feedback {net['feedback']}"
-    say(console, f"{head}, seed {config['seed']}")
+    say(console, f"{head}, seed {config['seed']}", columns_line(content["columns"]))
     epochs = f"{config['epochs']} epochs of {data['train_samples']:,} samples"
     learned = epochs if config["epochs"] > 1 else f"{result['samples_learned']:,} samples learned"
     learned += f", {speed:,.0f} samples/s" if speed and details else ""
@@ -34,7 +35,11 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
         say(console, f"no test samples; {learned}")
     else:
         accuracy = f"test accuracy {100 - result['test_error_percent']:.2f} %"
-        say(console, f"{accuracy} ({data['test_samples']:,} samples; {learned})")
+        say(
+            console,
+            f"{accuracy} ({data['test_samples']:,} samples; {learned}); most frequent class "
+            f"{content['baseline_accuracy_percent']:.2f} %",
+        )
     curve = result["online_error_percent"]
     if curve:
         say(console, f"error while learning  {sparkline(curve)}  {curve[0]:.1f} % -> {curve[-1]:.1f} %")

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from edgelearn.data.source import columns_line, printable
 from edgelearn.reports.console import say, sparkline, verdict
 from edgelearn.reports.dataset import notes_of
 from edgelearn.units import count, percent, three, with_unit
@@ -27,12 +28,12 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     stream, net, front = content["stream"], content["network"], content["front_end"]
     sizes = "-".join(str(n) for n in net["sizes"])
     say(console, f"{net['rule']} on {stream['name']}, {sizes}: {net['word']}, seed {content['config']['seed']}")
+    say(console, columns_line(content["columns"]))
     rows = "" if stream["rows"] == stream["samples"] else f" in {count(stream['rows'], 'row')} of {front['window']:,}"
     on = f", {speed:,.0f} samples/s on this computer" if speed and details else ""
     say(
         console,
-        f"{count(stream['samples'], 'sample')}{rows}, {_channels(stream['channels'])}; {front['encoder']} encoder, "
-        f"{front['input_bits']}-bit inputs{on}",
+        f"{count(stream['samples'], 'sample')}{rows}; {front['encoder']} encoder, {front['input_bits']}-bit inputs{on}",
     )
     for reason, n in stream["rejected"].items():
         say(console, f"rejected: {n:,} {reason} (first: {stream['first_rejected'][reason]})")
@@ -47,11 +48,6 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     _print_learning(console, content, details)
     _print_device(console, content, details)
     say(console, *notes_of(content))
-
-
-def _channels(channels: list[str]) -> str:
-    named = ", ".join(_printable(name) for name in channels)
-    return f"inputs {named}" if len(named) <= 40 else f"{len(channels)} channels"
 
 
 def _print_scores(console: Console, content: dict[str, Any], details: bool) -> None:
@@ -85,7 +81,7 @@ def _print_scores(console: Console, content: dict[str, Any], details: bool) -> N
 
 
 def _recall(content: dict[str, Any]) -> str:
-    names = [_printable(name) for name in content["stream"]["classes"]]
+    names = [printable(name) for name in content["stream"]["classes"]]
     recall = {
         names[k] if k < len(names) else str(k): value
         for k, value in enumerate(content["result"]["recall"])
@@ -246,8 +242,3 @@ def _print_device(console: Console, content: dict[str, Any], details: bool) -> N
         f"average power {with_unit(d['average_power_uw'], 'uW')}, {idle}; a battery of {d['battery_j']:,.5g} J lasts "
         f"{lasts}{counted}",
     )
-
-
-def _printable(text: str) -> str:
-    """Return text that a terminal only shows, whatever bytes a label had."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -13,7 +13,9 @@ import numpy as np
 from edgelearn import __version__
 from edgelearn.config import DataSettings, RunConfig, validated
 from edgelearn.data import datasets
+from edgelearn.data.columns import roles_of
 from edgelearn.data.dataset import Dataset, hold_out, keep_classes
+from edgelearn.data.source import ColumnsUsed
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import CONTRACT, NetworkSpec, parse_net
@@ -33,7 +35,11 @@ DEFAULT_HIDDEN = 100
 def load_data(config: DataSettings) -> Dataset:
     """Open the data set of a configuration, reduced to its `classes`; validation samples replace the test samples."""
     data = datasets.open_dataset(
-        config.data, label_column=config.label_column, test_fraction=config.test_fraction, limit=None
+        config.data,
+        roles=roles_of(config),
+        label_from=config.label_from,
+        labels=config.labels,
+        test_fraction=config.test_fraction,
     )
     if config.classes is not None:
         data = keep_classes(data, config.classes)
@@ -142,9 +148,22 @@ class DatasetWork(Epochs):
             "network": network_as_dict(spec),
             "result": result,
             "accuracy_percent": accuracy_percent(result),
-            "notes": _notes(spec, data, errors),
+            "columns": columns_of(data).as_dict(),
+            "baseline_accuracy_percent": baseline_percent(data.test_y),
+            "notes": [*data.notes, *_notes(spec, data, errors)],
             "cost": as_dict([cost_of_rule(spec, learner.counters, self.processor)]),
         } | activity_as_dict(spec, learner.counters, learner.inference_counters)
+
+
+def columns_of(data: Dataset) -> ColumnsUsed:
+    """State what the columns of a data set were taken for."""
+    names = tuple(f"feature {number + 1}" for number in range(data.n_features))
+    return data.columns or ColumnsUsed(names, label="class")
+
+
+def baseline_percent(labels: np.ndarray) -> float | None:
+    """Return the accuracy of always giving the most frequent class; None without samples."""
+    return round(100 * float(np.bincount(labels).max()) / len(labels), 4) if len(labels) else None
 
 
 def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:

@@ -359,7 +359,8 @@ _GATES = {"gated": t.GATED, "over_budget": t.OVER_BUDGET, "waited": t.WAITED}
 def front_end_of(config: StreamConfig, n_channels: int) -> FrontEndSpec:
     """Derive the front end of a configuration."""
     names = [field.name for field in fields(FrontEndSpec) if field.name != "n_channels"]
-    return FrontEndSpec(n_channels, **{name: getattr(config, name) for name in names})
+    settings = {name: getattr(config, "window_features" if name == "features" else name) for name in names}
+    return FrontEndSpec(n_channels, **settings)
 
 
 def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) -> NetworkSpec:

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgelearn.config import SpikingConfig
 from edgelearn.data import datasets
+from edgelearn.data.columns import roles_of
 from edgelearn.data.events import EventSet, is_event_data, open_events
 from edgelearn.data.open_source import open_source, stream_names
 from edgelearn.errors import UserError, unknown
@@ -162,7 +163,7 @@ Windows = tuple[np.ndarray, np.ndarray]
 
 def _cut_windows(config: SpikingConfig, window: int, stride: int) -> tuple[Windows, Windows, tuple[str, ...], str]:
     """Return training and test windows, labelled by their last sample; none spans two recordings."""
-    source = open_source(config.data, label_column=config.label_column)
+    source = open_source(config.data, roles=roles_of(config), label_from=config.label_from, labels=config.labels)
     read = list(source.blocks())
     x, y, segment = (np.concatenate([getattr(block, name) for block in read]) for name in ("x", "y", "segment"))
     starts = np.arange(0, len(y) - window + 1, stride)

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.config import StreamConfig
-from edgelearn.data.columns import Roles
+from edgelearn.data.columns import roles_of
 from edgelearn.data.lines import LineSource
 from edgelearn.data.open_source import open_source, stream_names
 from edgelearn.data.recordings import Limited
@@ -100,6 +100,8 @@ class StreamWork(StreamSession):
                 "rejected": dict(source.rejects.counts),
                 "first_rejected": dict(source.rejects.first),
             },
+            "columns": source.columns_used.as_dict(),
+            "notes": list(source.notes),
             "front_end": asdict(front_end)
             | {
                 "inputs": front_end.n_inputs,
@@ -203,11 +205,14 @@ def open_config_source(config: StreamConfig) -> Source:
     if config.data == "-":
         if sys.stdin is None:
             raise UserError("the standard input is closed; pipe lines into it: producer | edgelearn stream -")
+        for flag in ("columns", "label_from", "labels"):
+            if getattr(config, flag) is not None:
+                raise UserError(f"live input has no {flag}; leave --{flag.replace('_', '-')} out")
         lines = LineSource(
             sys.stdin.buffer,
             name="-",
             source="standard input",
-            roles=Roles(label=config.label_column),
+            roles=roles_of(config),
             n_classes=config.classes,
             live=True,
         )
@@ -217,7 +222,9 @@ def open_config_source(config: StreamConfig) -> Source:
         columns=None if config.columns is None else Path(config.columns),
         subjects=config.subjects,
         limit=config.limit,
-        label_column=config.label_column,
+        roles=roles_of(config),
+        label_from=config.label_from,
+        labels=config.labels,
     )
 
 

@@ -17,7 +17,7 @@ from edgelearn.runs.registry import STUDIED, studied_kind
 from edgelearn.studies.cell import Cell, setting_names, settings_of, type_of
 from hw_models.processor import find_processor
 
-COMMAS_INSIDE = ("classes", "subjects")  # settings whose values may hold commas
+COMMAS_INSIDE = ("classes", "features", "ignore", "missing", "subjects")  # settings whose values may hold commas
 MOST_SEEDS = 10_000
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from edgelearn.config import RunConfig, make_config
+from edgelearn.data.source import ColumnsUsed
 from edgelearn.errors import UserError
 from edgelearn.files import read_arrays
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import CONTRACT, MAX_NEURONS, NetworkSpec
 from edgelearn.runs.checkpoint import CONFIG, WEIGHTS, saved_settings
-from edgelearn.runs.dataset import design_for, load_data
+from edgelearn.runs.dataset import columns_of, design_for, load_data
 from edgelearn.runs.rates import spec_of
 from firmware_sim.build.estimate import constant_fields, ram_bytes
 from firmware_sim.build.image import compile_image
@@ -41,6 +42,7 @@ class Samples:
     ----------
     levels : int[n, n_in]; labels : int64[n]
     low, high : of each input in the data
+    columns, notes : what the columns of the data were taken for, and what was noted on reading
     """
 
     config: RunConfig
@@ -49,6 +51,8 @@ class Samples:
     labels: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    columns: ColumnsUsed
+    notes: list[str]
 
     def first(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Return n samples in their order, from the start again where there are fewer."""
@@ -61,7 +65,8 @@ def samples_of(config: RunConfig) -> Samples:
     data = load_data(config)
     spec = design_for(config, data)
     levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
-    return Samples(config, spec, levels, np.asarray(data.train_y), np.asarray(data.low), np.asarray(data.high))
+    low, high = np.asarray(data.low), np.asarray(data.high)
+    return Samples(config, spec, levels, np.asarray(data.train_y), low, high, columns_of(data), data.notes)
 
 
 def chosen_targets(text: str) -> list[Target]:

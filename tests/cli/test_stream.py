@@ -38,7 +38,8 @@ def test_the_demonstration_needs_nothing(tmp_path):
     result = edgelearn("stream", "--processor", "cortex-m4", "--update-gate", "error", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     for text in (
-        "20,000 samples, 8 channels",
+        "20,000 samples; ",
+        "channel 8 (8); time: 50 Hz; label: class",
         "2 known drifts: ",
         "held back by the update gate",
         "real-time: yes (0 dropped, 0 late)",
@@ -132,7 +133,7 @@ def test_lines_that_cannot_be_used_are_counted_and_the_others_answered(tmp_path)
         "no room for label",
     ):
         assert reason in errors
-    assert "4 samples, inputs x, y" in errors
+    assert "inputs: x, y (2); time: time; label: label\n4 samples; " in errors
 
 
 def test_a_stream_can_be_priced_again(tmp_path):
@@ -230,7 +231,7 @@ def test_an_empty_input_says_so(tmp_path):
         (("drift", "--data", "elec2"), ("given twice",)),
         (("no.csv",), ("no.csv", "check the path")),
         (("--encoder", "onoff"), ("encoder 'onoff' is not known", "Did you mean 'on-off'?")),
-        (("--features", "statistics"), ("give --window 2 or more",)),
+        (("--window-features", "statistics"), ("give --window 2 or more",)),
         (("--window", "0"), ("setting 'window' = 0 is not allowed",)),
         (("--hidden", "a"), ("hidden 'a' cannot be read",)),
         (("--net", "16-4-4"), ("net '16-4-4' does not fit drift: 8 inputs", "try --net 8-4-4")),

@@ -196,7 +196,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "gate": {"update_gate": "error"},
     "margin of drtp": {"rule": "drtp", "update_gate": "margin", "margin": 4, "hidden": "5-4", "label_delay": 2},
     "two rails": {"encoder": "on-off", "input_bits": 4, "input_threshold": 2},
-    "windows": {"window": 4, "stride": 2, "features": "statistics", "encoder": "threshold"},
+    "windows": {"window": 4, "stride": 2, "window_features": "statistics", "encoder": "threshold"},
     "late": {"label_delay": 1, "label_fraction": 0.7},
     "later": {"label_delay": 7, "window": 3, "encoder": "delta"},
     "too late": {"label_delay": 200},

@@ -946,8 +946,8 @@ def test_csv_faults(write: Write, text: str, column: str | int | None, message: 
 def test_user_file_faults(tmp_path: Path, write: Write) -> None:
     with fails("none.csv is not a file; check the path"):
         open_dataset(tmp_path / "none.csv")
-    with fails("own.txt has the extension '.txt'; data files end in .csv, .tsv or .npz"):
-        open_dataset(write("own.txt", "1,2,3\n"))
+    with fails("own.doc has the extension '.doc'; data files end in .npz, "):
+        open_dataset(write("own.doc", "1,2,3\n"))
     for fraction in (-0.1, 1.0, float("nan")):
         with fails(f"test_fraction {fraction} is out of range; give 0 <= test_fraction < 1"):
             open_dataset(write("own.csv", IRIS), test_fraction=fraction)

@@ -54,7 +54,8 @@ def test_a_plain_run_says_what_it_learned_and_whether_the_processor_keeps_up(pla
     text = printed(report, speed=1234.5)
     for part in (
         "dfa on sensor-none, 6-6-3: 8-bit view",
-        "500 samples, inputs channel 1, channel 2, channel 3; on-off encoder, 4-bit inputs",
+        "inputs: channel 1, channel 2, channel 3 (3); time: 50 Hz; label: class",
+        "500 samples; on-off encoder, 4-bit inputs",
         "prequential accuracy ",
         "last 500 rows",
         "baselines: majority class ",
@@ -178,7 +179,8 @@ def test_no_labels_at_all():
 def test_no_row_at_all():
     _, report = learn(60, window=100)
     assert printed(report).splitlines()[1:] == [
-        "60 samples in 0 rows of 100, inputs channel 1, channel 2, channel 3; on-off encoder, 4-bit inputs",
+        "inputs: channel 1, channel 2, channel 3 (3); time: 50 Hz; label: class",
+        "60 samples in 0 rows of 100; on-off encoder, 4-bit inputs",
         "no row could be made: windows of 100 samples are longer than the stream",
     ]
 
@@ -186,7 +188,7 @@ def test_no_row_at_all():
 def test_windows_warm_up_and_missing_labels_are_told():
     _, report = learn(400, window=4, stride=2, warm_up=20, label_delay=3)
     text = printed(report)
-    assert "400 samples in 199 rows of 4, " in text
+    assert "400 samples in 199 rows of 4; " in text
     assert "scored: 179 rows; not scored: 20 as warm-up" in text
     assert "3 whose label was still to come at the end" in text
     _, report = learn(300, label_fraction=0.5)
