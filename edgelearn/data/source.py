@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -112,10 +111,9 @@ def columns_line(columns: Mapping[str, Any]) -> str:
 
 def _few(names: Sequence[str]) -> str:
     """Name columns, the first and last ones of many, or of several that are numbered."""
-    numbered = [re.fullmatch(r"(\D+)(\d+)", name) for name in names]
-    if len(names) > 3 and all(match and match[1] == names[0][: -len("1")] for match in numbered):
-        if [int(match[2]) for match in numbered if match] == list(range(1, len(names) + 1)):
-            return f"{printable(names[0])} to {len(names)}"
+    prefix = names[0].removesuffix("1")
+    if len(names) > 3 and list(names) == [f"{prefix}{number + 1}" for number in range(len(names))]:
+        return f"{printable(names[0])} to {len(names)}"
     shown = [printable(name) for name in names]
     if len(shown) > MOST_NAMES:
         shown = [*shown[: MOST_NAMES - 2], "...", shown[-1]]

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from edgelearn.data.source import columns_line
 from edgelearn.reports.console import print_table, say, sparkline
 from edgelearn.reports.costs import print_spiking_cost
 
@@ -39,6 +40,8 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     if details:
         head += f", rounding {net['rounding']}, labels from step {shown['first_label']} every {shown['period']}"
     say(console, f"{head}, seed {content['config']['seed']}")
+    if content["columns"] is not None:
+        say(console, columns_line(content["columns"]))
     on = f"{result['samples_learned']:,} learned" + (f", {speed:,.0f} samples/s" if speed and details else "")
     if result["accuracy"] is not None:
         say(console, f"test accuracy {100 * result['accuracy']:.2f} % ({data['test_samples']:,} samples; {on})")

@@ -251,6 +251,7 @@ class SpikingWork:
             "presentation": asdict(data.presentation),
             "result": result,
             "accuracy_percent": accuracy_percent(result),
+            "columns": None if data.columns is None else data.columns.as_dict(),
             "notes": [*data.notes, *self._losses],
             "populations": by_population(learner if learned else inferred, steps),
             "cost": spiking_as_dict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +12,9 @@ from edgelearn.data import datasets
 from edgelearn.data.columns import roles_of
 from edgelearn.data.events import EventSet, is_event_data, open_events
 from edgelearn.data.open_source import open_source, stream_names
+from edgelearn.data.source import ColumnsUsed, Source
 from edgelearn.errors import UserError, unknown
-from edgelearn.runs.dataset import load_data
+from edgelearn.runs.dataset import columns_of, load_data
 from edgelearn.spiking.network import CODES, label_times
 from edgelearn.spiking.training import EventSamples, Presentation, Samples, SeriesSamples, ValueSamples
 from edgelearn.units import quantity
@@ -31,6 +33,7 @@ class SpikingData:
     code : "rate", "latency", "delta" or "events"
     step_s : seconds per step
     notes : warnings for the report
+    columns : what the columns of the data were taken for, None for address events
     """
 
     name: str
@@ -42,6 +45,7 @@ class SpikingData:
     presentation: Presentation
     step_s: float = 1e-3
     notes: tuple[str, ...] = ()
+    columns: ColumnsUsed | None = None
 
 
 def open_spiking_data(config: SpikingConfig) -> SpikingData:
@@ -92,7 +96,9 @@ def _opened(config: SpikingConfig) -> SpikingData:
     train, test = (np.clip((x - low) / scale, 0.0, 1.0) for x in (data.train_x, data.test_x))
     code = config.code or "rate"
     samples = ValueSamples(train, data.train_y, code), ValueSamples(test, data.test_y, code)
-    return SpikingData(data.name, data.source, code, data.class_names, *samples, _presentation(config, code, STEPS))
+    shown = _presentation(config, code, STEPS)
+    said: dict[str, Any] = {"notes": tuple(data.notes), "columns": columns_of(data)}
+    return SpikingData(data.name, data.source, code, data.class_names, *samples, shown, **said)
 
 
 def _presentation(config: SpikingConfig, code: str, steps: int) -> Presentation:
@@ -142,27 +148,30 @@ def _windows(config: SpikingConfig) -> SpikingData:
     if config.window is None or (config.code == "delta" and config.window < 2):
         raise UserError(f"'{config.data}' is cut into windows of a sensor stream; give --window 32, for example")
     window = config.window
-    train, test, names, source = _cut_windows(config, window, config.stride or window)
+    train, test, source = _cut_windows(config, window, config.stride or window)
+    said: dict[str, Any] = {"notes": tuple(source.notes), "columns": source.columns_used}
     if config.code == "delta":
         deviation = np.abs(train[0] - train[0].mean((0, 1))).mean((0, 1))
         threshold = np.where(deviation > 0, deviation, 1.0) * (config.delta or DELTA) / 16
         series = SeriesSamples(*train, threshold), SeriesSamples(*test, threshold)
         if config.steps is not None and config.steps > window:
             raise UserError(f"steps is {config.steps}; a window has {window} samples, each of them a step")
-        return SpikingData(config.data, source, "delta", names, *series, _presentation(config, "delta", window))
+        shown = _presentation(config, "delta", window)
+        return SpikingData(config.data, source.source, "delta", tuple(source.class_names), *series, shown, **said)
     low, high = train[0].min((0, 1)), train[0].max((0, 1))
     scale = np.where(high > low, high - low, 1.0)
     code = config.code or "rate"
     values = [ValueSamples(np.clip((x - low) / scale, 0.0, 1.0).reshape(len(x), -1), y, code) for x, y in (train, test)]
-    return SpikingData(config.data, source, code, names, values[0], values[1], _presentation(config, code, STEPS))
+    shown, names = _presentation(config, code, STEPS), tuple(source.class_names)
+    return SpikingData(config.data, source.source, code, names, values[0], values[1], shown, **said)
 
 
 Windows = tuple[np.ndarray, np.ndarray]
 """Values float[n, window, channels] and classes int64[n]."""
 
 
-def _cut_windows(config: SpikingConfig, window: int, stride: int) -> tuple[Windows, Windows, tuple[str, ...], str]:
-    """Return training and test windows, labelled by their last sample; none spans two recordings."""
+def _cut_windows(config: SpikingConfig, window: int, stride: int) -> tuple[Windows, Windows, Source]:
+    """Return training and test windows, labelled by their last sample, and their source; none spans two recordings."""
     source = open_source(config.data, roles=roles_of(config), label_from=config.label_from, labels=config.labels)
     read = list(source.blocks())
     x, y, segment = (np.concatenate([getattr(block, name) for block in read]) for name in ("x", "y", "segment"))
@@ -189,7 +198,7 @@ def _cut_windows(config: SpikingConfig, window: int, stride: int) -> tuple[Windo
     for chosen in (learned, tests):
         values = np.ascontiguousarray(view[chosen].transpose(0, 2, 1), float)
         parts.append((values, y[chosen + window - 1].astype(np.int64)))
-    return parts[0], parts[1], tuple(source.class_names), source.source
+    return parts[0], parts[1], source
 
 
 def _split_windows(

@@ -39,7 +39,7 @@ def test_the_demonstration_needs_nothing(tmp_path):
     assert result.returncode == 0, result.stderr
     for text in (
         "20,000 samples; ",
-        "channel 8 (8); time: 50 Hz; label: class",
+        "inputs: channel 1 to 8 (8); time: 50 Hz; label: class",
         "2 known drifts: ",
         "held back by the update gate",
         "real-time: yes (0 dropped, 0 late)",

@@ -783,7 +783,7 @@ def test_unknown_names():
 
 def test_a_file_of_another_kind(here):
     (here / "own.xls").write_bytes(b"")
-    with fails("own.xls has the extension '.xls'; streams end in .npz"):
+    with fails("own.xls has the extension '.xls'; data files end in .npz"):
         open_source(str(here / "own.xls"))
 
 
