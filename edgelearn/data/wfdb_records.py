@@ -19,7 +19,7 @@ BEFORE_S, AFTER_S = 64 / 360, 128 / 360  # at the 360 samples/s of the MIT-BIH r
 N_VALUES = 48
 OUTSIDE = "window leaves the record"
 OTHER_FILES = frozenset(("hea", "dat", "npz", "mat", "edf", "csv", "txt", "html", "xws", "toml", "json", "md5", "pdf",
-                         "tsv", "jsonl", "parquet", "arff", "npy", "h5", "hdf5", "wav", "gz", "zst", "log"))  # fmt: skip
+                         "tsv", "jsonl", "parquet", "arff", "npy", "h5", "hdf5", "wav", "gz", "zst"))  # fmt: skip
 # Of the MIT-BIH Arrhythmia Database, where a .npz file does not say otherwise.
 RATE_HZ, GAIN, ZERO = 360.0, 200.0, 1024.0
 
