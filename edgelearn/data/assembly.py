@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import zlib
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,9 +15,9 @@ from typing import Any, Literal, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.data import downloads
+from edgelearn.data import downloads, named_arrays, signals
 from edgelearn.data.arff import read_arff
-from edgelearn.data.arrays import Arrays, NpzArrays, texts_as_numbers
+from edgelearn.data.arrays import Arrays, NpzArrays, cannot_read, texts_as_numbers
 from edgelearn.data.cells import is_missing, is_number, label_text, rows_of, separator_of
 from edgelearn.data.clock import seconds_of
 from edgelearn.data.description import (
@@ -29,7 +30,7 @@ from edgelearn.data.description import (
     find,
     read_description,
 )
-from edgelearn.data.formats import read_numbers, read_pickled_arrays, read_svmlight
+from edgelearn.data.formats import is_svmlight, read_npy, read_numbers, read_svmlight
 from edgelearn.data.reader import TableReader, joined
 from edgelearn.data.recordings import Recording, as_float32, run_starts
 from edgelearn.data.source import UNLABELLED, ColumnsUsed, Rejects, Source
@@ -87,8 +88,8 @@ def reader_of(path: Path) -> Reader:
         "... has the extension ..."
     """
     suffix = path.suffix.lower()
-    if suffix == ".dat" and path.with_suffix(".hea").is_file():
-        return "beats"
+    if suffix == ".dat":
+        return "beats" if path.with_suffix(".hea").is_file() else "svmlight" if is_svmlight(path) else "text"
     if suffix not in READERS:
         raise UserError(f"{path} has the extension '{path.suffix}'; data files end in {', '.join(READERS)}")
     return READERS[suffix]
@@ -105,7 +106,9 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
     form = form if form.name else replace(form, name=paths[0].stem if len(paths) == 1 else paths[0].parent.name)
     reader = form.reader or reader_of(paths[0])
     form = replace(form, reader=reader)
-    is_plain = len(paths) == 1 and not (subjects or form.drop or form.subject_from or form.label_from or form.labels)
+    is_plain = len(paths) == 1 and not (
+        subjects or form.drop or form.subject_from or form.subject_file or form.label_from or form.labels
+    )
     is_plain = is_plain and form.order == "stored"
     if reader == "text" and is_plain and form.drift == "none":
         from edgelearn.data import lines
@@ -121,7 +124,9 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
     pieces = [_read(plain, reader, path, rejects) for path in paths]
     if form.label_from:
         pieces = [_with_label_in_name(form, path, piece) for path, piece in zip(paths, pieces, strict=True)]
-    if form.labels:
+    if form.subject_file:
+        pieces = [_with_subjects_in_file(form, path, piece) for path, piece in zip(paths, pieces, strict=True)]
+    if form.labels and not _is_edf(form.labels):
         pieces = _with_labels_in_file(form, paths, pieces)
     return _join_files(form, paths, pieces, subjects, rejects)
 
@@ -151,17 +156,23 @@ def _read(form: Description, reader: Reader, path: Path, rejects: Rejects) -> _F
         if reader == "beats":
             from edgelearn.data.wfdb_records import read_beats
 
-            arrays = read_beats(path, rejects)
+            arrays = read_beats(path, rejects, annotator=form.annotator, notes=notes)
             form = replace(form, features="X", label="y", time="t")
         else:
-            arrays = _arrays(reader, path, notes)
+            arrays = _arrays(form, reader, path, notes)
     except MemoryError:
         raise UserError(f"{path} does not fit into memory; give a part of it, or .parquet, which is streamed") from None
+    except OSError as error:
+        raise cannot_read(path, error, "check its permissions") from None
+    form, arrays = _as_columns(form, arrays, notes)
     piece = _from_arrays(form, path, arrays, notes)
     return piece._replace(notes=tuple(notes))
 
 
-def _arrays(reader: Reader, path: Path, notes: list[str]) -> Arrays:
+def _arrays(form: Description, reader: Reader, path: Path, notes: list[str]) -> Arrays:
+    """Read the arrays of a file, one per column or by their names."""
+    if reader in SIGNALS:
+        return _signals(form, reader, path, notes)
     if reader == "parquet":
         from edgelearn.data import parquet
 
@@ -175,12 +186,91 @@ def _arrays(reader: Reader, path: Path, notes: list[str]) -> Arrays:
         return {name: np.concatenate([group[name] for group in groups]) for name in names}
     readers: dict[str, Callable[[Path], Arrays]] = {
         "npz": NpzArrays,
-        "npy": read_pickled_arrays,
+        "npy": read_npy,
+        "mat": partial(named_arrays.read_mat, notes=notes),
+        "hdf5": partial(named_arrays.read_hdf5, notes=notes),
         "arff": partial(read_arff, notes=notes),
         "svmlight": read_svmlight,
         "numbers": read_numbers,
     }
     return readers[reader](path)
+
+
+def _signals(form: Description, reader: Reader, path: Path, notes: list[str]) -> Arrays:
+    """Read signals with their labels, unless these come from elsewhere."""
+    elsewhere = bool(form.label_from or (form.labels and not _is_edf(form.labels)))
+    if reader == "edf":
+        beside = None
+        if _is_edf(form.labels):
+            beside = _companion(form, path, form.labels) if "*" in form.labels else _file_beside(path, form.labels)
+        arrays = signals.read_edf(path, as_tuple(form.features), beside, notes)
+    elif reader == "wfdb":
+        from edgelearn.data.wfdb_records import read_signals
+
+        arrays = read_signals(path, form.annotator, notes)
+    else:
+        arrays = signals.read_wav(path, notes) if reader == "wav" else signals.read_json(path, notes)
+    return {name: values for name, values in arrays.items() if name != signals.LABEL} if elsewhere else arrays
+
+
+def _is_edf(name: str) -> bool:
+    """Tell whether labels are the annotations of an EDF file."""
+    return name.lower().endswith((".edf", ".bdf"))
+
+
+def is_numeric(values: NDArray[Any]) -> bool:
+    """Tell whether an array holds numbers or booleans."""
+    return values.dtype.kind in "buif"
+
+
+def _as_columns(form: Description, arrays: Arrays, notes: list[str]) -> tuple[Description, Arrays]:
+    """Find the features among named arrays of which none is a matrix X: the only matrix, or else one array per column."""
+    if form.reader == "npy" and list(arrays) == [str(k + 1) for k in range(len(arrays))]:
+        return replace(form, reader="numbers"), arrays
+    known = {*(name for key in DEFAULTS for name in DEFAULTS[key]), form.label, form.time, form.subject, form.segment}
+    others = [name for name in arrays if name not in known and name.lower() not in known]
+    if form.reader not in NAMED or form.features:
+        return form, arrays
+    matrix = next((name for name in arrays if name.lower() in DEFAULTS["features"]), None)
+    if matrix is not None and others:
+        arrays = ChainMap({matrix: arrays[matrix]}, cast(dict[str, NDArray[Any]], arrays))
+    if matrix is not None and not (others and arrays[matrix].ndim == 1):
+        return form, arrays
+    loaded = {name: arrays[name] for name in arrays}
+    matrices = [name for name in others if loaded[name].ndim >= 2 and min(loaded[name].shape) > 1]
+    matrices = [name for name in matrices if is_numeric(loaded[name])]
+    if matrix is None and len(matrices) == 1:
+        notes.append(f"features are the array {matrices[0]}, the only one of several columns")
+        return replace(form, features=matrices[0]), loaded
+    # x and y are axes where they are columns among others
+    axes = [name for name in loaded if matrix is not None and name.lower() in ("x", "y")]
+    columns = {name: one.reshape(-1) for name, one in loaded.items() if one.size == max(one.shape, default=0) > 1}
+    sizes = [columns[name].size for name in (*others, *axes) if name in columns]
+    if matrices or not sizes:
+        return form, arrays
+    n = max(sizes, key=lambda size: (sizes.count(size), size))
+    if matrix is not None and (columns[matrix].size != n or sizes.count(n) < 2):
+        return form, arrays
+    kept = {name: one for name, one in columns.items() if one.size == n}
+    other = [name for name in others if name not in kept]
+    if other:
+        notes.append(f"arrays left out, as they are no columns of {n:,} values: {', '.join(other)}")
+    return replace(form, reader=cast(Reader, "columns")), {
+        name: kept.get(name, one) for name, one in loaded.items() if name not in other
+    }
+
+
+def _upright(form: Description, arrays: Arrays, notes: list[str]) -> Arrays:
+    """Turn features of [n_channels, n_samples], as the number of labels tells."""
+    name, label = form.features, form.label
+    if form.reader not in NAMED or not (isinstance(name, str) and name and label) or form.offsets:
+        return arrays
+    x, n_labels = arrays[name], arrays[label].size
+    arrays = ChainMap({name: x}, cast(dict[str, NDArray[Any]], arrays))
+    if x.ndim == 2 and n_labels > 1 and x.shape[0] != n_labels == x.shape[1]:
+        notes.append(f"array {name} is [channels, samples]; turned")
+        arrays[name] = x.T
+    return arrays
 
 
 # --- arrays to pieces --------------------------------------------------------------------------------------
@@ -194,15 +284,20 @@ DEFAULTS = {
     "subject": ("subject",),
     "offsets": ("offset",),
 }
-TABLES = ("parquet", "arff", "numbers")  # one array per column, where x and y may be axes
+SIGNALS = ("edf", "wav", "wfdb", "json")  # one array per column, with the names `time` and `label`
+NAMED = ("npz", "npy", "mat", "hdf5")
+TABLES = ("parquet", "arff", "numbers", "columns", *SIGNALS)  # one array per column, where x and y may be axes
+LAST_IS_LABEL = ("parquet", "arff", "numbers", "json")
 
 
 def _fill_in_names(form: Description, path: Path, known: Sequence[str]) -> Description:
     """Fill in the names that are not said, by what there is, and check those that are said."""
-    for key in (*DEFAULTS, "class_names_from", "channels_from"):
-        for name in as_tuple(getattr(form, key)):
-            if name and name not in known:
-                raise UserError(f"{path} has no {unknown('array', name, known)} Check the key '{key}'.")
+    said: dict[str, Any] = {}
+    for key in (*DEFAULTS, "class_names_from", "channels_from", "ignore"):
+        given = getattr(form, key)
+        found = [_name_in(form, path, key, name, known) for name in as_tuple(given) if name]
+        said[key] = found[0] if isinstance(given, str) and found else given if isinstance(given, str) else tuple(found)
+    form = replace(form, **said)
     lower = {name.lower(): name for name in reversed(known)}
     is_table = form.reader in TABLES
     if is_table:
@@ -210,24 +305,36 @@ def _fill_in_names(form: Description, path: Path, known: Sequence[str]) -> Descr
         if "x" in lower and known[-1].lower() != "y":
             lower.pop("y", None)
         lower.pop("x", None)
-    said: dict[str, Any] = {}
     for key, names in DEFAULTS.items():
         said[key] = getattr(form, key) or next((lower[name] for name in names if name in lower), "")
     taken = {*as_tuple(said["features"]), said["time"], said["segment"], said["subject"]}
-    elsewhere = bool(form.label_from or form.labels)
+    elsewhere = bool(form.label_from or (form.labels and not _is_edf(form.labels)))
     if elsewhere:
         said["label"] = ""
     if not form.label and said["label"] in taken:
         said["label"] = ""
-    if not said["label"] and is_table and known[-1] not in taken and not elsewhere:
+    if not said["label"] and form.reader in LAST_IS_LABEL and known[-1] not in taken and not elsewhere:
         said["label"] = known[-1]
     return replace(form, **said)
+
+
+def _name_in(form: Description, path: Path, key: str, name: str, known: Sequence[str]) -> str:
+    """Give the array that a name means: as it stands, in another case, or, of a table, by its number from 1."""
+    if name in known:
+        return name
+    alike = [one for one in known if one.lower() == name.lower()]
+    if form.reader in TABLES and len(alike) == 1:
+        return alike[0]
+    if form.reader in TABLES and re.fullmatch(r"-?\d+", name) and 0 < abs(int(name)) <= len(known):
+        return known[int(name) - (int(name) > 0)]
+    raise UserError(f"{path} has no {unknown('array', name, known)} Check the key '{key}'.")
 
 
 def _from_arrays(
     form: Description, path: Path, arrays: Arrays, notes: list[str], categories: Arrays | None = None
 ) -> _FileContent:
     form = _fill_in_names(form, path, list(arrays))
+    arrays = _upright(form, arrays, notes)
     x, channels = _features(form, path, arrays, notes, categories or {})
     n = len(x)
     lengths = np.array([n], np.int64)
@@ -511,30 +618,74 @@ def _with_label_in_name(form: Description, path: Path, piece: _FileContent) -> _
 def _with_labels_in_file(
     form: Description, paths: Sequence[Path], pieces: Sequence[_FileContent]
 ) -> list[_FileContent]:
-    """Give the samples of all files the labels of a second file, row by row."""
-    path = Path(form.labels).expanduser()
-    path = path if path.is_file() else paths[0].parent / path
-    if not path.is_file():
-        raise UserError(f"{form.labels} is not a file; give --labels the file that has the label of each row")
+    """Give the samples the labels of a second file, row by row: one file for all, or one beside each."""
+    if "*" in form.labels:
+        return [
+            found
+            for path, piece in zip(paths, pieces, strict=True)
+            for found in _with_labels_of(form, _companion(form, path, form.labels), [path], [piece])
+        ]
+    return _with_labels_of(form, _file_beside(paths[0], form.labels), paths, pieces)
+
+
+def _file_beside(path: Path, name: str) -> Path:
+    """Find a second file, as it is named or in the folder of the first."""
+    found = Path(name).expanduser()
+    found = found if found.is_file() else path.parent / name
+    if not found.is_file():
+        raise UserError(f"{name} is not a file; give --labels the file that has the label of each row")
+    return found
+
+
+def _companion(form: Description, path: Path, name: str) -> Path:
+    """Find the file beside another one whose name has the same part in place of `*`."""
+    pattern = Path(form.pattern).name
+    match = re.fullmatch(re.escape(pattern).replace(r"\*", "(.*)", 1).replace(r"\*", ".*"), path.name)
+    if match is None or "*" not in pattern:
+        raise UserError(f"'{name}' has a *, which stands for the * of the key 'pattern'; '{pattern}' has none")
+    found = path.parent / name.replace("*", match[1])
+    if not found.is_file():
+        raise UserError(f"{path} has no {found.name} beside it; correct '{name}'")
+    return found
+
+
+def _with_labels_of(
+    form: Description, path: Path, paths: Sequence[Path], pieces: Sequence[_FileContent]
+) -> list[_FileContent]:
     column, cells = label_cells(path, form.label or None)
-    n_rows = sum(piece.n_rows for piece in pieces)
-    n_samples = sum(len(piece.x) for piece in pieces)
-    if len(cells) != n_rows:
-        raise UserError(
-            f"{path} has {len(cells):,} labels and {paths[0] if len(paths) == 1 else paths[0].parent} "
-            f"{n_rows:,} rows; give one label per row"
-        )
-    if n_samples != n_rows:
-        raise UserError(
-            f"{paths[0]} has {n_rows - n_samples:,} rows that cannot be used, so that labels of {path} cannot be told "
-            "apart; correct the rows"
-        )
+    _check_rows(path, "label", len(cells), paths, pieces)
     ends = np.cumsum([0, *(len(piece.x) for piece in pieces)])
     used = f"{path.name}{f', {column}' if column else ''}"
     return [
         piece._replace(labels=np.array(cells[a:b]), used=replace(piece.used, label=used))
         for piece, a, b in zip(pieces, ends, ends[1:], strict=False)
     ]
+
+
+def _check_rows(path: Path, what: str, n: int, paths: Sequence[Path], pieces: Sequence[_FileContent]) -> None:
+    """Refuse a second file that has another number of rows than the first, or the first where a row is unusable."""
+    n_rows = sum(piece.n_rows for piece in pieces)
+    n_samples = sum(len(piece.x) for piece in pieces)
+    if n != n_rows:
+        raise UserError(
+            f"{path} has {n:,} {what}s and {paths[0] if len(paths) == 1 else paths[0].parent} "
+            f"{n_rows:,} rows; give one {what} per row"
+        )
+    if n_samples != n_rows:
+        raise UserError(
+            f"{paths[0]} has {n_rows - n_samples:,} rows that cannot be used, so that {what}s of {path} cannot be told "
+            "apart; correct the rows"
+        )
+
+
+def _with_subjects_in_file(form: Description, path: Path, piece: _FileContent) -> _FileContent:
+    """Give the samples of a file the subjects of the file beside it; each is a recording."""
+    beside = _companion(form, path, form.subject_file) if "*" in form.subject_file else path.parent / form.subject_file
+    _, cells = label_cells(beside, None)
+    _check_rows(beside, "subject", len(cells), [path], [piece])
+    subject = np.array(cells)
+    used = replace(piece.used, subject=beside.name)
+    return piece._replace(subject=subject, segment=_ids(subject), has_own_segments=True, used=used)
 
 
 def label_cells(path: Path, column: str | None) -> tuple[str, list[str]]:
@@ -693,6 +844,7 @@ def _join_files(
     form: Description, paths: Sequence[Path], pieces: Sequence[_FileContent], subjects: str | None, rejects: Rejects
 ) -> Recording:
     first = pieces[0]
+    pieces = [_in_order_of(first, path, piece, paths[0]) for path, piece in zip(paths, pieces, strict=True)]
     for path, piece in zip(paths, pieces, strict=True):
         for what, has, had in (
             ("channels", piece.x.shape[1], first.x.shape[1]),
@@ -760,6 +912,20 @@ def _join_files(
         columns=first.used,
         notes=list(dict.fromkeys(note for piece in pieces for note in piece.notes)),
     )
+
+
+def _in_order_of(first: _FileContent, path: Path, piece: _FileContent, first_path: Path) -> _FileContent:
+    """Put the channels of a file into the order of those of the first file, by their names."""
+    if piece.channels == first.channels or not (piece.channels and first.channels):
+        return piece
+    if len(piece.channels) == len(first.channels) and sorted(piece.channels) == sorted(first.channels):
+        order = [piece.channels.index(name) for name in first.channels]
+        note = f"columns of {path.name} are in another order than those of {first_path.name}; taken by their names"
+        return piece._replace(x=piece.x[:, order], channels=first.channels, notes=(*piece.notes, note))
+    if len(piece.channels) == len(first.channels):
+        strange = next(name for name in piece.channels if name not in first.channels)
+        raise UserError(f"{path} has a column '{strange}', which {first_path} has not; give like files, or --features")
+    return piece
 
 
 def _concat_texts(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

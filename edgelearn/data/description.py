@@ -9,7 +9,9 @@
     file = "wrist.npz"                 # beside this TOML file, or in a folder named in EDGELEARN_DATA
     pattern = "*.csv"                  # file is a folder: these files in it, each a recording, batch2 before batch10
     package = "seglearn"               # file is inside this installed package
-    reader = "npz"                     # npz, npy, parquet, text, arff, svmlight, numbers, beats; default by suffix
+    reader = "npz"                     # npz, npy, mat, hdf5, parquet, text, json, arff, svmlight, numbers, edf, wav,
+                                       # wfdb (signals), beats (windows of them); default by suffix
+    annotator = "qrs"                  # extension of the annotations of a WFDB record; default atr, or the only one
 
     features = "X"                     # array [n, channels], or a list of columns; default X, or all columns left
     label = "y"                        # one per sample or recording; default y, label, class, or the last column
@@ -19,7 +21,8 @@
     scale = 1e-6                       # features are multiplied by this
     ignore = ["class"]                 # columns that are no features, where no features are named
     label_from = '(\\w+)\\.csv'         # label in the name of a file or folder, in place of a column
-    labels = "labels.csv"              # label of each row, in a second file beside the first
+    labels = "labels.csv"              # label of each row, in a second file beside the first; with *, one file beside
+    subject_file = "subject_*.txt"     # each, * as in pattern: X_*.txt, y_*.txt; subjects likewise
     missing = ["-200"]                 # codes of missing values besides empty cells, NA and ?
     time_format = "%d/%m/%Y %H:%M:%S"  # of times as text; time_unit = "ms" of times as numbers
     encoding = "cp1252"                # of text, and its decimal mark: decimal = ","
@@ -63,7 +66,9 @@ from edgelearn.data.formats import natural
 from edgelearn.errors import UserError, unknown
 from edgelearn.units import quantity
 
-Reader = Literal["npz", "npy", "parquet", "text", "arff", "svmlight", "numbers", "beats"]
+Reader = Literal[
+    "npz", "npy", "mat", "hdf5", "parquet", "text", "json", "arff", "svmlight", "numbers", "edf", "wav", "wfdb", "beats"
+]  # fmt: skip
 READERS: dict[str, Reader] = {
     ".npz": "npz",
     ".npy": "npy",
@@ -72,8 +77,18 @@ READERS: dict[str, Reader] = {
     ".tsv": "text",
     ".jsonl": "text",
     ".arff": "arff",
-    ".dat": "svmlight",
+    ".dat": "svmlight",  # or text: the first line tells
     ".hea": "beats",
+    ".mat": "mat",
+    ".h5": "hdf5",
+    ".hdf5": "hdf5",
+    ".edf": "edf",
+    ".bdf": "edf",
+    ".wav": "wav",
+    ".json": "json",
+    ".txt": "text",
+    ".log": "text",
+    ".data": "text",
 }
 
 
@@ -105,11 +120,13 @@ class Description:
     pattern: str = ""
     package: str = ""
     reader: Reader | None = None
+    annotator: str = ""
     features: str | tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     label: str = ""
     label_from: str = ""
     labels: str = ""
+    subject_file: str = ""
     missing: tuple[Label, ...] = ()
     time_format: str = ""
     time_unit: Literal["", "s", "ms", "us", "ns"] = ""
@@ -324,7 +341,8 @@ def _places(form: Description, folder: Path) -> Iterator[Path]:
 
 def files_in(folder: Path, pattern: str) -> list[Path]:
     """List the files of a folder that match, in natural order: batch2 before batch10."""
-    return sorted((path for path in folder.glob(pattern) if path.is_file()), key=natural)
+    found = [path for path in folder.glob(pattern) if path.is_file() and not path.name.startswith(".")]
+    return sorted(found, key=lambda path: [natural(Path(part)) for part in path.relative_to(folder).parts])
 
 
 def fetch(form: Description) -> list[Path]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.arrays import Arrays, cannot_read
+from edgelearn.data.named_arrays import read_npy as read_array
 from edgelearn.data.published import ArrayUnpickler
 from edgelearn.errors import UserError
 
@@ -59,6 +60,28 @@ def read_pickled_arrays(path: Path) -> Arrays:
     except Exception as error:  # damaged bytes raise nearly anything, MemoryError included
         raise cannot_read(path, error, advice) from None
     return arrays
+
+
+def read_npy(path: Path) -> Arrays:
+    """Read a .npy file: named arrays in a dict (`read_pickled_arrays`), or one array (`named_arrays.read_npy`)."""
+    try:
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            file.seek(8)
+            head = file.read(400)
+    except ValueError as error:
+        raise cannot_read(path, error, "save it again with numpy.save") from None
+    return read_pickled_arrays(path) if b"'|O'" in head.partition(b"\n")[0] else read_array(path)
+
+
+def is_svmlight(path: Path) -> bool:
+    """Tell whether the first line with content is one of `read_svmlight`: OSError passes."""
+    with path.open("rb") as file:
+        for _ in range(100):
+            cells = file.readline(1 << 16).split(b"#")[0].split()
+            if cells:
+                return all(b":" in cell for cell in cells[1:])
+    return True
 
 
 def _read_text(path: Path, advice: str) -> str:

@@ -18,7 +18,8 @@ SYNTHETIC = {
     "drift-gradual": "synthetic sensor whose classes move from 1/3 to 2/3 of the stream",
     "drift-recurring": "synthetic sensor whose classes go to new places and back at every quarter",
 }
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".npz", ".npy", ".parquet", ".arff", ".dat", ".hea", ".toml")
+SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".npz", ".npy", ".mat", ".h5", ".hdf5", ".parquet", ".arff",
+            ".dat", ".edf", ".bdf", ".wav", ".hea", ".toml")  # fmt: skip
 
 
 def stream_names() -> list[str]:
@@ -43,8 +44,8 @@ def open_source(
 
     Parameters
     ----------
-    data : one of `stream_names()`; a file (.csv .tsv .jsonl .npz .npy .parquet .arff .dat .toml); a folder of files
-        of one kind, each a recording; a WFDB record, such as `mitdb/100`
+    data : one of `stream_names()`; a file, by its suffix (see `SUFFIXES`); a folder of files of one kind, each a
+        recording; a WFDB record, such as `mitdb/100`
     columns : TOML file with the layout of a file or folder (see `edgelearn/data/description.py`)
     subjects : which subjects to keep, such as "1600-1624,1630" or "not 1600-1624"
     limit : samples at most; a synthetic sensor has as many as this, and is stretched to them
@@ -144,8 +145,10 @@ def _pattern_for(folder: Path) -> str:
     """Find out which files of a folder are the recordings."""
     from edgelearn.data.description import READERS
 
+    notes_on_data = {".txt", ".log", ".json"}  # where there are other files
     for inside in ("", "**/"):  # files of the folder itself, else those of the folders in it
         found = {path.suffix.lower() for path in folder.glob(f"{inside}*") if path.suffix.lower() in READERS}
+        found = found - notes_on_data or found
         if ".hea" in found:  # .dat and .npz beside it are the same records
             return f"{inside}*.hea"
         if len(found) == 1:

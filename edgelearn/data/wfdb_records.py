@@ -1,4 +1,4 @@
-"""WFDB records: their heart beats (or the same as arrays of a .npz file), or their signals with annotations as labels."""
+"""WFDB records: heart beats (also of arrays of a .npz file), or signals with annotations as labels."""
 
 from __future__ import annotations
 

@@ -434,8 +434,8 @@ def test_objects_are_refused(here):
 
 
 def test_arrays_without_features_are_listed(here):
-    path = save(here, signal=np.zeros((5, 2)), y=[0, 1, 0, 1, 0])
-    with fails("own.npz holds the arrays signal, y; say which are the features"):
+    path = save(here, signal=np.zeros((5, 2)), other=np.zeros((5, 3)), y=[0, 1, 0, 1, 0])
+    with fails("own.npz holds the arrays signal, other, y; say which are the features"):
         open_source(str(path))
 
 
