@@ -224,7 +224,7 @@ def is_numeric(values: NDArray[Any]) -> bool:
 
 
 def _as_columns(form: Description, arrays: Arrays, notes: list[str]) -> tuple[Description, Arrays]:
-    """Find the features among named arrays of which none is a matrix X: the only matrix, or else one array per column."""
+    """Find the features among named arrays without a matrix X: the only matrix, or else one array per column."""
     if form.reader == "npy" and list(arrays) == [str(k + 1) for k in range(len(arrays))]:
         return replace(form, reader="numbers"), arrays
     known = {*(name for key in DEFAULTS for name in DEFAULTS[key]), form.label, form.time, form.subject, form.segment}
