@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -28,6 +27,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from edgelearn import files
 from edgelearn.errors import UserError, unknown
 from edgelearn.rules import Backend, rules_for
 from edgelearn.units import battery_joules, quantity, size_bytes
@@ -341,11 +341,11 @@ class StreamConfig(RateSettings, ColumnSettings):
     thresholds: int = setting(2, "Thresholds on each side of the mean, of threshold", FEATURES, ge=1, le=63)
     delta: int = setting(8, "Delta threshold (1/16 of the mean absolute deviation)", FEATURES, ge=1, le=1024)
     energy_budget: Power | None = setting(None, 'Maximum power of learning, e.g. "10 uW" [unlimited]', DEVICE)
-    label_delay: int = setting(0, "Delay of labels (rows)", EVALUATION, ge=0)
+    label_delay: int = setting(0, "Delay of labels (rows)", EVALUATION, ge=0, le=1_000_000)
     label_fraction: float = setting(1.0, "Fraction of rows that are labelled", EVALUATION, ge=0, le=1)
     warm_up: int = setting(0, "Rows at the start that are not scored", EVALUATION, ge=0)
     fading: float = setting(0.999, "Fading factor of the prequential accuracy, per row", EVALUATION, gt=0, lt=1)
-    accuracy_window: int = setting(1000, "Sliding window of the accuracy (rows)", EVALUATION, ge=1)
+    accuracy_window: int = setting(1000, "Sliding window of the accuracy (rows)", EVALUATION, ge=1, le=1_000_000)
     detector: str = setting("none", "Drift detector on the errors: {edgelearn.streaming.drift:DETECTORS}", EVALUATION)
     sample_rate: Rate | None = setting(None, 'Sample rate, e.g. "50 Hz" [that of the source]', DEVICE)
     queue: int = setting(1, "Queue length (rows)", DEVICE, ge=0, le=100_000)
@@ -404,6 +404,17 @@ def make_config(settings: dict[str, Any]) -> RunConfig:
     return validated(RunConfig, settings)
 
 
+MOST = 10**12  # of any whole number: more rows, epochs or samples than a life can learn
+
+
+def shown(value: Any) -> str:
+    """Return a given value for a message."""
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):
+        return "a number of thousands of digits"
+
+
 def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:
     """Validate settings.
 
@@ -412,9 +423,10 @@ def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:
     UserError
         "setting '...' is not known; known: ...", "setting '...': ..." or "setting '...' = ... is not allowed; give ..."
     """
-    for key in settings:
+    for key, value in settings.items():
         if key not in kind.model_fields:
             raise unknown("setting", key, kind.model_fields)
+        _check_plain(key, value)
     try:
         return kind(**settings)
     except ValidationError as error:
@@ -423,7 +435,23 @@ def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:
         if first["type"] == "value_error":  # the message of a validator of the field
             raise UserError(f"setting '{key}': {first['ctx']['error']}") from None
         allowed = kind.declared()[key].allowed
-        raise UserError(f"setting '{key}' = {settings[key]!r} is not allowed; give {allowed}") from None
+        raise UserError(f"setting '{key}' = {shown(settings[key])} is not allowed; give {allowed}") from None
+
+
+def _check_plain(key: str, value: Any) -> None:
+    """Refuse what no setting can be: an empty text, one that no file can hold, a number beyond all reason."""
+    if isinstance(value, str):
+        if not value.strip():
+            raise UserError(f"setting '{key}' is empty; leave it out, or give a value")
+        if "\0" in value:
+            raise UserError(f"setting '{key}' = {shown(value)} holds a zero byte; give a text without")
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise UserError(f"setting '{key}' = {shown(value)} is not UTF-8; rename what it names")
+    elif isinstance(value, int) and abs(value) > MOST:
+        raise UserError(f"setting '{key}' = {shown(value)} is too large; give {-MOST if value < 0 else MOST:,} at most")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check_plain(key, item)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -435,7 +463,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         "config file ... cannot be read"
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        return files.read_toml(path)
+    except (OSError, ValueError) as error:
+        reason = files.reason_of(error)
         raise UserError(f"config file {path} cannot be read: {reason}; give a TOML file of settings") from None

@@ -34,6 +34,17 @@ def one_line(message: str) -> str:
     return line if len(line) <= MOST_OF_A_LINE else f"{line[:MOST_OF_A_LINE]}..."
 
 
+class Terminated(KeyboardInterrupt):
+    """Termination (SIGTERM), handled like Ctrl-C."""
+
+    terminated = True
+
+
+def ended_by(interrupt: KeyboardInterrupt) -> tuple[str, int]:
+    """Return what ended a command in a word, and its exit code: 128 and the number of the signal, as shells have it."""
+    return ("terminated", 143) if getattr(interrupt, "terminated", False) else ("interrupted", 130)
+
+
 def unknown(kind: str, given: str, known: Iterable[str]) -> UserError:
     """Return the error for a name that is not in a table, with the nearest known name.
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
 from edgelearn.cli.flags import group
-from edgelearn.errors import UserError, one_line
+from edgelearn.errors import Terminated, UserError, ended_by, one_line
 
 COMMANDS = {
     "Learn": {
@@ -60,27 +65,85 @@ def root() -> Any:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code.
 
-    0, 1 where a claim differs, a run does not follow its twin or a cell fails, 2 for a mistake, 130 for Ctrl-C.
+    0, 1 where a claim differs, a run does not follow its twin or a cell fails, 2 for a mistake, 130 for Ctrl-C, 141 for
+    a reader that has gone, 143 for termination.
     """
     if sys.stdout is None:  # closed by whoever called
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     for output in (sys.stdout, sys.stderr):
         if hasattr(output, "reconfigure"):
             output.reconfigure(errors="replace")  # a terminal without the characters of a curve shows '?'
+    with _termination_raises():
+        return _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         result = root().main(arguments, prog_name="edgelearn", standalone_mode=False)
         sys.stdout.flush()
         return int(result or 0)
+    except KeyboardInterrupt as interrupt:
+        return _interrupted(interrupt)
     except UserError as error:
         return _refuse(str(error))
-    except BrokenPipeError:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # 128 + SIGPIPE, as shells have it; 1 would say that a claim differs
+    except BrokenPipeError:
+        return _unread()
+    except SystemExit as error:  # of typer and rich, where the reader of our output has gone
+        if isinstance(error.__context__, BrokenPipeError):
+            return _unread()
+        raise
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.EMFILE:
+            return _refuse(f"too many open files: {_open_files()} are allowed; raise it with ulimit -n 1024")
         return _refuse(f"{error.filename or 'the output'} cannot be used: {error.strerror}; choose another place")
+    except MemoryError:
+        return _refuse("out of memory; give a smaller file or network, --limit, or fewer --jobs")
     except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:  # imports and typer make other errors of an interrupt
+            if isinstance(cause, KeyboardInterrupt):
+                return _interrupted(cause)
+            cause = cause.__context__
         return _usage_error(error)
+
+
+@contextmanager
+def _termination_raises() -> Iterator[None]:
+    """Raise at SIGTERM as at Ctrl-C, so that a command keeps what it has and says so."""
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _interrupted(interrupt: KeyboardInterrupt) -> int:
+    what, code = ended_by(interrupt)
+    print(f"edgelearn: {what}", file=sys.stderr)
+    return code
+
+
+def _unread() -> int:
+    """End quietly where the reader of our output has gone; 1 would say that a claim differs."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141  # 128 + SIGPIPE, as shells have it
+
+
+def _open_files() -> str:
+    try:
+        import resource
+    except ImportError:
+        return "no more"
+    return str(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def _refuse(message: str) -> int:

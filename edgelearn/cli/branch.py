@@ -42,7 +42,7 @@ def branch(
 
         if not sweep:
             raise UserError("--plot draws a sweep; give --sweep too")
-        check_plot(plot)
+        check_plot(plot, out)
     config = validated(BranchSettings, settings_from(output) | given)
 
     def learn(on_progress: Callable[[Any], None]) -> list[Result]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Optional, TypeVar,
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, ended_by
 
 if TYPE_CHECKING:
     from edgelearn.config import Declared
@@ -251,9 +251,10 @@ class Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # a command that keeps something says so itself
-            print("edgelearn: interrupted", file=sys.stderr)
-            raise typer.Exit(130) from None
+        except KeyboardInterrupt as interrupt:  # a command that keeps something says so itself
+            what, code = ended_by(interrupt)
+            print(f"edgelearn: {what}", file=sys.stderr)
+            raise typer.Exit(code) from None
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         found = self._found(cmd_name)

@@ -10,7 +10,7 @@ import typer
 
 from edgelearn.cli.flags import Flag, command
 from edgelearn.cli.shared import print_json, usable_processors
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, ended_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,9 +86,10 @@ def reproduce(
                 typer.echo(json_module.dumps(outcome.result))
             else:
                 _print_outcome(outcome, row.note)
-    except KeyboardInterrupt:
-        print("edgelearn: interrupted; what is finished is kept, the same command continues", file=sys.stderr)
-        raise typer.Exit(130) from None
+    except KeyboardInterrupt as interrupt:
+        what, code = ended_by(interrupt)
+        print(f"edgelearn: {what}; what is finished is kept, the same command continues", file=sys.stderr)
+        raise typer.Exit(code) from None
     differ = [outcome.result["id"] for outcome in outcomes if not outcome.holds]
     if len(outcomes) > 1 and not json:
         holds = f"{len(outcomes) - len(differ)} of {len(outcomes)} hold"

@@ -55,25 +55,19 @@ def run(
 def _check_plot(output: Output) -> None:
     """Refuse a figure that could not be written; --out makes its own folder."""
     if output.plot is not None:
-        from edgelearn.files import make_folder
         from edgelearn.reports.plots.figure import check_plot
 
-        if output.out is not None and output.plot.parent == output.out:
-            make_folder(output.out)
-        check_plot(output.plot)
+        check_plot(output.plot, output.out)
 
 
 def _run_spiking(settings: dict[str, Any], output: Output, nir: Path | None) -> None:
     from edgelearn.config import SpikingConfig, validated
-    from edgelearn.files import make_folder
     from edgelearn.runs.spiking import run as run_config
 
     resolved = validated(SpikingConfig, settings)
     out, plot = output.out, output.plot
     _check_plot(output)
     if nir is not None:
-        if out is not None and nir.parent == out:
-            make_folder(out)
         from edgelearn.spiking.nir_graph import check_nir
 
         check_nir(nir, resolved.neuron or "lif", out)

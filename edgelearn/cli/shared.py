@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, ended_by
 
 if TYPE_CHECKING:
     from edgelearn.cli.flags import Output
@@ -55,15 +55,16 @@ def settings_from(output: Output) -> dict[str, Any]:
 
 @contextmanager
 def interruptible(command: str) -> Iterator[None]:
-    """Exit with 130 after an interrupted run, and print the command that continues it."""
+    """Exit with 130 after an interrupted run, 143 after a terminated one, and print the command that continues it."""
     from edgelearn.runs.checkpoint import Interrupted
 
     try:
         yield
     except Interrupted as interrupt:
         hint = f"; continue with: {command} --resume --out {interrupt.folder}" if interrupt.folder else ""
-        print(f"edgelearn: interrupted{hint}", file=sys.stderr)
-        raise typer.Exit(130) from None
+        what, code = ended_by(interrupt)
+        print(f"edgelearn: {what}{hint}", file=sys.stderr)
+        raise typer.Exit(code) from None
 
 
 def with_progress(

@@ -37,7 +37,7 @@ def stream(
     if plot is not None:
         from edgelearn.reports.plots.figure import check_plot
 
-        check_plot(plot)
+        check_plot(plot, out)
     resolved = validated(StreamConfig, settings | given)
     live = resolved.data == "-"
     if live and output.json:

@@ -11,7 +11,7 @@ import typer
 
 from edgelearn.cli.flags import Flag, Given, command
 from edgelearn.cli.shared import print_json, usable_processors
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, ended_by
 
 if TYPE_CHECKING:
     from edgelearn.studies.plan import Plan
@@ -86,13 +86,14 @@ def sweep(
     folder = out or DEFAULT_FOLDER
     try:
         outcome = _sweep_with_bar(plan, folder, flags)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         where = [] if backend == "processes" else ["--backend", backend]
         where += [] if scheduler is None else ["--scheduler", scheduler]
         where += [] if jobs is None else ["--jobs", str(jobs)]
         again = shlex.join(["edgelearn", "sweep", "--config", str(folder / "study.toml"), "--out", str(folder), *where])
-        print(f"edgelearn: interrupted; what has ended is kept; continue with: {again}", file=sys.stderr)
-        raise typer.Exit(130) from None
+        what, code = ended_by(interrupt)
+        print(f"edgelearn: {what}; what has ended is kept; continue with: {again}", file=sys.stderr)
+        raise typer.Exit(code) from None
     if json:
         content = {key: value for key, value in vars(outcome).items() if key != "seconds"}
         print_json(content | {"folder": str(folder)})

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn import __version__
-from edgelearn.errors import UserError
+from edgelearn.errors import Terminated, UserError
 from edgelearn.files import make_folder, write_text, write_whole
 from edgelearn.reproduction.catalog import CLAIMS, RESULTS
 from edgelearn.reproduction.claim import Check, Claim
@@ -191,7 +191,11 @@ def _termination_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:

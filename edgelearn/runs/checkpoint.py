@@ -16,13 +16,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from edgelearn.config import Settings, read_toml, validated
-from edgelearn.errors import UserError
-from edgelearn.files import make_folder, read_arrays, write_arrays, write_text
+from edgelearn.errors import Terminated, UserError
+from edgelearn.files import make_folder, parse_json, read_arrays, read_text, write_arrays, write_text
 
 if TYPE_CHECKING:
     from edgelearn.runs.kind import Work
 
 CHECKPOINT, CONFIG, REPORT, WEIGHTS = "checkpoint.npz", "config.toml", "report.json", "weights.npz"
+FILES = (CHECKPOINT, CONFIG, REPORT, WEIGHTS)
+OTHERS = {  # a file that other commands write -> what its folder holds
+    "study.toml": "a study",
+    "include/el_learner.h": "emitted firmware",
+}
 CHECKPOINT_SECONDS = 2.0
 INTERRUPTED = Path("edgelearn-interrupted")  # checkpoint of an interrupted run without a folder
 
@@ -49,9 +54,9 @@ def defer_signals() -> Iterator[PendingSignals]:
     pending = PendingSignals()
 
     def note(number: int, frame: object) -> None:
-        if pending or pending.waiting:
-            raise KeyboardInterrupt
         pending.append(number)
+        if len(pending) > 1 or pending.waiting:
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield pending
@@ -67,9 +72,9 @@ def defer_signals() -> Iterator[PendingSignals]:
 class Interrupted(KeyboardInterrupt):
     """A run was interrupted; `folder` holds its checkpoint, None if too little was done to be worth one."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, terminated: bool = False) -> None:
         super().__init__()
-        self.folder = folder
+        self.folder, self.terminated = folder, terminated
 
 
 def with_checkpoints(work: Work, config: Settings, out: Path | None, signals: PendingSignals) -> Iterator[Any]:
@@ -90,14 +95,15 @@ def with_checkpoints(work: Work, config: Settings, out: Path | None, signals: Pe
             chunk = next(chunks)
         except StopIteration:
             return
-        except KeyboardInterrupt:
-            raise Interrupted(save_interrupted(work, config, out, time.monotonic() - started_at)) from None
+        except KeyboardInterrupt as interrupt:
+            folder = save_interrupted(work, config, out, time.monotonic() - started_at)
+            raise Interrupted(folder, isinstance(interrupt, Terminated)) from None
         finally:
             signals.waiting = False
         yield chunk
         now = time.monotonic()
         if signals:
-            raise Interrupted(save_interrupted(work, config, out, now - started_at))
+            raise Interrupted(save_interrupted(work, config, out, now - started_at), signals[0] == signal.SIGTERM)
         if out is not None and now - saved_at >= CHECKPOINT_SECONDS:
             save_checkpoint(work, config, out)
             saved_at = now
@@ -116,11 +122,21 @@ def save_interrupted(work: Work, config: Settings, out: Path | None, seconds: fl
         if seconds < CHECKPOINT_SECONDS:
             return None
         numbered = (INTERRUPTED.with_name(f"{INTERRUPTED.name}-{number}") for number in itertools.count(2))
-        out = next(folder for folder in itertools.chain([INTERRUPTED], numbered) if not folder.exists())
-        make_folder(out)
+        out = next(folder for folder in itertools.chain([INTERRUPTED], numbered) if _made(folder))
         write_text(out / CONFIG, config.to_toml())
     save_checkpoint(work, config, out)
     return out
+
+
+def _made(folder: Path) -> bool:
+    """Make a folder; return whether it is new."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    except OSError:
+        make_folder(folder)  # says why
+    return True
 
 
 def digest(*arrays: np.ndarray) -> str:
@@ -139,8 +155,12 @@ def _digest_of_checkpoint(arrays: dict[str, np.ndarray], note: dict[str, Any]) -
 
 
 def write_results(out: Path, contract: int, words: dict[str, np.ndarray], note: dict[str, Any], report: str) -> None:
-    """Write weights and report of a run that has ended, and remove its checkpoint."""
-    write_arrays(out / WEIGHTS, words, {"contract": contract} | note)
+    """Write weights and report of a run that has ended, and remove its checkpoint.
+
+    The weights name the digest of the report, so that a report that was changed or is of another run is found out.
+    """
+    digest_of_report = hashlib.sha256(report.encode()).hexdigest()
+    write_arrays(out / WEIGHTS, words, {"contract": contract, "report": digest_of_report} | note)
     write_text(out / REPORT, report)
     (out / CHECKPOINT).unlink(missing_ok=True)
 
@@ -156,10 +176,30 @@ def finished(out: Path, config: Settings) -> dict[str, Any] | None:
     if (out / CHECKPOINT).exists() or not (out / REPORT).exists() or not stored or _differences(stored, config):
         return None
     try:
-        content: dict[str, Any] = json.loads((out / REPORT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content: dict[str, Any] = parse_json(text_of_report(out))
+    except (OSError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise UserError(f"{error}; start again with --overwrite") from None
         raise UserError(f"{out / REPORT} cannot be read; start again with --overwrite") from None
     return content
+
+
+def text_of_report(out: Path) -> str:
+    """Return the text of the report in a folder.
+
+    Raises
+    ------
+    OSError, ValueError
+        where it cannot be read
+    UserError
+        "... was changed after the run ..."
+    """
+    text = read_text(out / REPORT)
+    if (out / WEIGHTS).exists():
+        written = read_arrays(out / WEIGHTS)[1].get("report")  # weights of an earlier version have none
+        if written is not None and written != hashlib.sha256(text.encode()).hexdigest():
+            raise UserError(f"{out / REPORT} was changed after the run, or is not of the {WEIGHTS} beside it")
+    return text
 
 
 def check_folder(out: Path, config: Settings, resume: bool, overwrite: bool) -> Checkpoint | None:
@@ -170,6 +210,9 @@ def check_folder(out: Path, config: Settings, resume: bool, overwrite: bool) -> 
     UserError
         "... holds ...", "... is damaged ...", "... is of another configuration ..."
     """
+    for name, what in OTHERS.items():
+        if (out / name).exists():
+            raise UserError(f"{out} holds {what}, which a run would mix with its own files; give another --out")
     before = saved_settings(out)
     if not before and not overwrite and any((out / name).exists() for name in (REPORT, WEIGHTS, CHECKPOINT)):
         raise UserError(f"{out} holds results without their config.toml; give another --out, or --overwrite")
@@ -185,12 +228,17 @@ def check_folder(out: Path, config: Settings, resume: bool, overwrite: bool) -> 
 
 
 def claim_folder(out: Path, config: Settings, resume: bool) -> None:
-    """Make the folder of a run; results of other settings must not stand beside the new ones."""
-    make_folder(out)
-    stale = [REPORT, WEIGHTS] if _differences(saved_settings(out), config) else []
-    for name in stale if resume else [*stale, CHECKPOINT]:
+    """Prepare the folder of a run; results of before must not stand beside the new ones."""
+    stale = [] if resume else [REPORT, WEIGHTS, CHECKPOINT]
+    for name in stale:
         (out / name).unlink(missing_ok=True)
     write_text(out / CONFIG, config.to_toml())
+
+
+def leave_folder(out: Path) -> None:
+    """Leave nothing of a run that is refused after `claim_folder`; one with a checkpoint can be continued."""
+    if not (out / CHECKPOINT).exists():
+        (out / CONFIG).unlink(missing_ok=True)
 
 
 def _load(out: Path, config: Settings) -> Checkpoint:

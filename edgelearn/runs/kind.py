@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from edgelearn.config import Settings
+from edgelearn.errors import UserError
+from edgelearn.files import only_writer, remove_temporaries
 from edgelearn.runs.checkpoint import (
+    FILES,
     Checkpoint,
     check_folder,
     check_identity,
     claim_folder,
     defer_signals,
     finished,
+    leave_folder,
     with_checkpoints,
     write_results,
 )
@@ -172,26 +176,46 @@ def drive(
     Raises
     ------
     UserError
-        For anything the user can mend.
+        For anything the user can mend, also where another command has `out` in use.
     Interrupted
         After Ctrl-C or SIGTERM, when the checkpoint is written.
     """
-    if out is not None and resume:
-        content = finished(out, config)
+    if out is None:
+        return _driven(kind, config, on_progress, open or kind.open)
+    with only_writer(out):
+        remove_temporaries(out, FILES)
+        content = finished(out, config) if resume else None
         if content is not None:
             return Result(content)
+        return _driven(kind, config, on_progress, open or kind.open, out, resume, overwrite)
+
+
+def _driven(
+    kind: Kind,
+    config: Settings,
+    on_progress: Callable[[Any], None],
+    open: Callable[[Any, Checkpoint | None], Work],
+    out: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Result:
     checkpoint = check_folder(out, config, resume, overwrite) if out is not None else None
-    work = (open or kind.open)(config, checkpoint)
+    work = open(config, checkpoint)
     if out is not None and checkpoint is not None:
         check_identity(out, checkpoint, work.identity)
         work.restore(*checkpoint)
     with defer_signals() as signals:
         if out is not None:
             claim_folder(out, config, resume)
-        for chunk in with_checkpoints(work, config, out, signals):
-            work.advance(chunk)
-            on_progress(work)
-        result = Result(work.content())
+        try:
+            for chunk in with_checkpoints(work, config, out, signals):
+                work.advance(chunk)
+                on_progress(work)
+            result = Result(work.content())
+        except UserError:
+            if out is not None:
+                leave_folder(out)
+            raise
         if out is not None:
             write_results(out, kind.contract, *work.words(), result.to_json())
     return result

@@ -115,7 +115,7 @@ def check_nir(path: Path, model: str, out: Path | None = None) -> None:
     _check_suffix(path)
     if out is not None and path.with_suffix(".json") == out / "report.json":
         raise UserError(f"{path.name} would put its side file in the place of {out / 'report.json'}; give another name")
-    if not path.parent.is_dir():
+    if not path.parent.is_dir() and path.parent != out:
         raise UserError(f"cannot write {path}: there is no folder {path.parent}; give a folder that can be written")
     if model not in EXPORTED:
         raise UserError(f"neurons are {model}, which NIR does not know; export {', '.join(EXPORTED)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgelearn.errors import UserError, unknown
-from edgelearn.files import make_folder, write_text
+from edgelearn.files import only_writer, remove_temporaries, write_text
 from edgelearn.runs.registry import studied_kind
 from edgelearn.studies.cell import DONE, FAILED, Cell, Record, run_cell
 from edgelearn.studies.cluster import RunCell
@@ -91,8 +90,9 @@ def sweep(
     started = time.monotonic()
     if backend not in CLUSTERS:
         _check_data(plan)
-    make_folder(folder)
-    with _in_use(folder), quiet(), _engine(jobs, backend, scheduler, run) as engine:
+    with only_writer(folder), quiet(), _engine(jobs, backend, scheduler, run) as engine:
+        for part in (folder, folder / CELLS, folder / TRIALS):
+            remove_temporaries(part, ("*.json", *WRITTEN))
         _prepare(plan, folder, overwrite, extend)
         if plan.tuning is None:
             cells = plan.cells()
@@ -196,27 +196,6 @@ def _engine(jobs: int, backend: str, scheduler: str | None, run: RunCell) -> Ite
         engine.close(kill=True)
         raise
     engine.close()
-
-
-@contextmanager
-def _in_use(folder: Path) -> Iterator[None]:
-    """Keep a second sweep out of the folder; however this one ends, the system lets go of it."""
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{folder} is in use by another sweep; wait for its end, or give another --out") from None
-        except OSError:
-            pass  # a file system without locks
-        yield
-    finally:
-        os.close(handle)
 
 
 def _prepare(plan: Plan, folder: Path, overwrite: bool, extend: bool) -> None:

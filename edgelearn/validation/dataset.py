@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.config import RunConfig
-from edgelearn.files import make_folder, write_text
+from edgelearn.files import only_writer, write_text
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
@@ -106,9 +107,7 @@ def validate(
             point |= _accuracies(learner.predict(tests), learner.twin.predict(tests), data.test_y)
         points.append(point | _compare(learner, levels[chosen], data.train_y[chosen]))
 
-    with one_thread():
-        if out is not None:
-            make_folder(out)
+    with one_thread(), only_writer(out) if out is not None else nullcontext():
         learner = _Beside(spec, config.strict)
         note(learner, 0)
 

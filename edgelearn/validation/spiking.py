@@ -10,7 +10,7 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.config import SpikingConfig
-from edgelearn.files import make_folder, write_text
+from edgelearn.files import only_writer, write_text
 from edgelearn.runs.kind import Result
 from edgelearn.runs.spiking import start_learner
 from edgelearn.runs.spiking_data import open_spiking_data
@@ -78,6 +78,6 @@ def validate_spiking(
     }
     validation = Result(content)
     if out is not None:
-        make_folder(out)
-        write_text(out / "validation.json", validation.to_json())
+        with only_writer(out):
+            write_text(out / "validation.json", validation.to_json())
     return validation

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.errors import UserError
-from edgelearn.files import write_text
+from edgelearn.files import only_writer, write_text
 from edgelearn.network.learner import Learner
 from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
 from firmware_sim.build.headers import CONTRACT, array, checkpoint_bytes, rows_of_words
@@ -37,10 +37,20 @@ def emit(
     Raises
     ------
     UserError
-        "folder ... is not empty"
+        "folder ... is not empty", "folder ... holds a run", "... is in use by another command"
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
         raise UserError(f"folder {folder} is not empty; give a new one, or --overwrite to replace its files")
+    for name, what in (("config.toml", "a run"), ("study.toml", "a study")):
+        if (folder / name).exists():
+            raise UserError(f"folder {folder} holds {what}; give another one")
+    with only_writer(folder):
+        return _written(learner, folder, levels, labels, ranges)
+
+
+def _written(
+    learner: Learner, folder: Path, levels: np.ndarray, labels: np.ndarray, ranges: tuple[np.ndarray, np.ndarray] | None
+) -> list[Path]:
     identity = write_sources(learner, folder)
     (folder / "test").mkdir(exist_ok=True)
     texts = {f"test/{name}": (CSRC / "package" / name).read_text() for name in _TEST}

@@ -38,8 +38,12 @@ METADATA: dict[str, dict[str, Any]] = {
 }
 
 
-def check_plot(path: Path) -> None:
+def check_plot(path: Path, out: Path | None = None) -> None:
     """Refuse a picture that could not be written, before anything is learned.
+
+    Parameters
+    ----------
+    out : folder that the command makes itself
 
     Raises
     ------
@@ -48,7 +52,7 @@ def check_plot(path: Path) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"plot file {path} must end in {' or '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
+    if not path.parent.is_dir() and path.parent != out:
         raise UserError(f"cannot write {path}: there is no folder {path.parent}; give a folder that can be written")
     try:
         import matplotlib  # noqa: F401

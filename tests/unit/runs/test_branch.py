@@ -92,7 +92,7 @@ def test_budgets(text, n_bytes):
 
 @pytest.mark.parametrize("text", ["", "x", "-3KB", "0", "0.3KB", "9999MB", "²KB", "1025MB", "3.KB"])
 def test_budgets_that_are_none(text):
-    with pytest.raises(UserError, match=r"setting 'budget': '.*' is not a size"):
+    with pytest.raises(UserError, match=r"setting 'budget'(: '.*' is not a size| is empty)"):
         validated(BranchSettings, {"budget": text})
 
 

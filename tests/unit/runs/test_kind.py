@@ -122,7 +122,7 @@ def test_a_finished_run_is_not_run_again(tmp_path):
     again = run(CONFIG, tmp_path, resume=True, on_progress=lambda work: pytest.fail("run again"))
     assert again == first
     (tmp_path / "report.json").write_text("{")
-    with pytest.raises(UserError, match=r"report\.json cannot be read; start again with --overwrite"):
+    with pytest.raises(UserError, match=r"report\.json was changed after the run, .*; start again with --overwrite"):
         run(CONFIG, tmp_path, resume=True)
 
 

@@ -161,7 +161,7 @@ def test_two_sweeps_do_not_share_a_folder(tmp_path, log):
     plan = Plan.of({"seeds": 2})
 
     def second(progress):
-        with pytest.raises(UserError, match="is in use by another sweep; wait for its end, or give another --out"):
+        with pytest.raises(UserError, match="is in use by another command; wait for its end, or give another --out"):
             threads(plan, tmp_path / "study")
 
     assert threads(plan, tmp_path / "study", on_progress=second).cells == 2
