@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from edgelearn.data import downloads, named_arrays, signals
 from edgelearn.data.arff import read_arff
 from edgelearn.data.arrays import Arrays, NpzArrays, cannot_read, texts_as_numbers
-from edgelearn.data.cells import is_missing, is_number, label_text, rows_of, separator_of
+from edgelearn.data.cells import (
+    check_classes,
+    is_missing,
+    is_number,
+    label_text,
+    offset_note,
+    offsets,
+    rows_of,
+    separator_of,
+)
 from edgelearn.data.clock import seconds_of
 from edgelearn.data.description import (
     READERS,
@@ -134,7 +143,7 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
 class _FileContent(NamedTuple):
     """What a file holds, before the files are joined."""
 
-    x: NDArray[np.float32]
+    x: NDArray[Any]  # before the cast to float32
     labels: NDArray[Any] | None
     t: NDArray[np.float64] | None
     subject: NDArray[Any] | None
@@ -390,7 +399,7 @@ def _from_arrays(
 
 def _features(
     form: Description, path: Path, arrays: Arrays, notes: list[str], categories: Arrays
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Give the features, and the names of the inputs; `categories` are the texts of columns that may occur."""
     names = form.features
     if not names and form.reader not in TABLES:
@@ -418,7 +427,7 @@ def _features(
         )
     if channels and len(channels) != values.shape[1]:
         raise UserError(f"{path} has {values.shape[1]} channels and {len(channels)} names; give one name per channel")
-    return as_float32(values), channels
+    return values, channels
 
 
 def _default_features(
@@ -570,7 +579,7 @@ def _from_table(form: Description, path: Path, rejects: Rejects) -> _FileContent
     dropping = [name for name in form.drop if not (name == "subject" and has_subject)]
     names = tuple(dict.fromkeys([*as_tuple(form.subject or ()), *dropping]))
     found = Rejects()
-    table = TableReader(replace(form.roles(), texts=names), str(path), found)
+    table = TableReader(replace(form.roles(), texts=names), str(path), found, dtype=np.float64)
     rows = joined(list(table.read_file(path)))
     assert table.columns is not None
     n = len(rows.labels)
@@ -753,7 +762,7 @@ def _class_numbers(
             return text in ("", said)
         return text == said or (text not in known and is_missing(text))
 
-    found = np.unique(labels)
+    found, n_of_each = np.unique(labels, return_counts=True)
     texts = [text for text in dict.fromkeys(_texts(found).tolist()) if not is_unlabelled(text)]
     by_text: dict[str, int] = {}
     names: tuple[str, ...]
@@ -766,9 +775,8 @@ def _class_numbers(
         if not any(text in by_text for text in texts):
             by_text = {str(k): k for k in range(len(names))}
     else:
-        if all(map(is_number, texts)) and any(_is_fraction(text) for text in texts):
-            part = next(text for text in texts if _is_fraction(text))
-            raise UserError(f"stream '{form.name}': label {part} is no class; labels are whole numbers or text")
+        counts = dict(zip(_texts(found).tolist(), n_of_each.tolist(), strict=True))
+        check_classes((text for text in texts for _ in range(counts[text])), f"stream '{form.name}'")
         names = tuple(sorted(texts, key=_by_value))
         by_text = {name: k for k, name in enumerate(names)}
     rest = by_text.pop(OTHERS, None)
@@ -784,10 +792,6 @@ def _class_numbers(
         return np.array(numbers, np.int64)[place]
 
     return names, numbering
-
-
-def _is_fraction(text: str) -> bool:
-    return is_number(text) and not float(text).is_integer()
 
 
 def _by_value(text: str) -> tuple[bool, float, str]:
@@ -854,6 +858,12 @@ def _join_files(
             if has != had:
                 raise UserError(f"{path} has another '{what}' than {paths[0]} ({has}, not {had}); give like files")
     x = np.concatenate([piece.x for piece in pieces])
+    notes = list(dict.fromkeys(note for piece in pieces for note in piece.notes))
+    subtracted = offsets(x)
+    if subtracted.any():
+        notes.append(offset_note(first.used.inputs, subtracted))
+        x = x - subtracted
+    x = as_float32(x)
     y = np.full(len(x), UNLABELLED)
     names: tuple[str, ...] = tuple(form.classes)
     if first.labels is not None:
@@ -910,7 +920,7 @@ def _join_files(
         source=str(paths[0] if len(paths) == 1 else paths[0].parent),
         rejects=rejects,
         columns=first.used,
-        notes=list(dict.fromkeys(note for piece in pieces for note in piece.notes)),
+        notes=notes,
     )
 
 

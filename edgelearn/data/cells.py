@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgelearn.errors import UserError
 
 SEPARATORS = "\t;,|"  # the earlier wins a tie: in 1,5;2,5;a the comma is a decimal mark, as the reject then says
 WHITE_SPACE = " "  # any number of spaces and tabs
@@ -52,6 +55,86 @@ def label_text(cell: str) -> str:
 def is_missing(name: str) -> bool:
     """Tell whether a label is none."""
     return name in MISSING or (is_number(name) and isnan(float(name)))
+
+
+MOST_CLASSES = 1000
+FEW_CLASSES = 20  # as many may be as different as the rows
+
+
+def check_classes(labels: Iterable[str], source: str) -> None:
+    """Refuse labels that are no classes: fractions, or nearly as many different ones as there are rows.
+
+    Parameters
+    ----------
+    labels : names of the labels, one per row
+
+    Raises
+    ------
+    UserError
+        "SOURCE: label 0.5 is no class ...", "SOURCE has ... different labels ..."
+    """
+    counts = Counter(label for label in labels if not is_missing(label))
+    advice = "labels are whole numbers or text: check which column holds them, and name it with --label-column"
+    if all(map(is_number, counts)):
+        fraction = next((name for name in counts if not float(name).is_integer()), None)
+        if fraction is not None:
+            raise UserError(f"{source}: label {fraction} is no class; {advice}")
+    n_rows = sum(counts.values())
+    if len(counts) > MOST_CLASSES or (len(counts) > FEW_CLASSES and len(counts) > n_rows // 2):
+        raise UserError(
+            f"{source} has {len(counts):,} different labels in {n_rows:,} rows, which are no classes; "
+            "name the label column with --label-column"
+        )
+
+
+def is_coarse(low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which ranges have fewer than `STEPS` steps of float32."""
+    largest = np.minimum(np.maximum(np.abs(high), np.abs(low)), np.finfo(np.float32).max)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray((low < high) & (largest * 2.0**-24 * STEPS > high - low))
+
+
+STEPS = 4096  # of float32 over the range of a channel: fewer are too few
+
+
+def offsets(x: NDArray[Any]) -> NDArray[np.float64]:
+    """Give what is subtracted from each channel before a cast to float32 that would merge different values.
+
+    That is the first finite value, where float32 has fewer than `STEPS` steps over the range of the channel and two
+    values become one; else 0.
+
+    Parameters
+    ----------
+    x : numbers [n, n_channels]
+
+    Returns
+    -------
+    float64 [n_channels]
+
+    Example
+    -------
+    >>> offsets(np.array([[2**31 + 1, 0.1], [2**31, 0.2]])).tolist()
+    [2147483649.0, 0.0]
+    """
+    found = np.zeros(x.shape[1])
+    if x.dtype in (np.float32, np.float16, np.uint8, np.int8, np.uint16, np.int16, np.bool_) or len(x) == 0:
+        return found
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(x)
+        high = np.max(x, axis=0, where=finite, initial=-np.inf).astype(np.float64)
+        low = np.min(x, axis=0, where=finite, initial=np.inf).astype(np.float64)
+    for channel in np.flatnonzero(is_coarse(low, high)):
+        values = x[finite[:, channel], channel]
+        if len(np.unique(values.astype(np.float32))) < len(np.unique(values)):
+            found[channel] = values[0]
+    return found
+
+
+def offset_note(channels: Sequence[str], subtracted: NDArray[np.float64]) -> str:
+    """State which values are taken off channels; empty for none."""
+    parts = [f"{subtracted[k]:.12g} from {channels[k]}" for k in np.flatnonzero(subtracted).tolist()]
+    more = f" and {len(parts) - 4} more" if len(parts) > 4 else ""
+    return f"subtracted, as float32 would merge values: {', '.join(parts[:4])}{more}" if parts else ""
 
 
 def by_value(name: str) -> int | float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.arrays import Arrays, cannot_read, texts_as_numbers
-from edgelearn.data.cells import MISSING
-from edgelearn.data.recordings import BLOCK, Screen, check_same, check_start, run_starts, state_of
+from edgelearn.data.cells import MISSING, is_coarse, offset_note, offsets
+from edgelearn.data.recordings import BLOCK, Screen, as_float32, check_same, check_start, run_starts, state_of
 from edgelearn.data.source import Block, ColumnsUsed, Rejects
 from edgelearn.errors import UserError
 
@@ -20,7 +21,7 @@ from edgelearn.errors import UserError
 class Rows(NamedTuple):
     """What a description makes of the arrays of one row group, in their order."""
 
-    x: NDArray[np.float32]
+    x: NDArray[Any]  # before the cast to float32
     labels: NDArray[Any]
     t: NDArray[np.float64] | None
     segment: NDArray[np.int64]
@@ -231,13 +232,19 @@ class ParquetSource:
         points: list[int] = []
         n_samples = n_rows = 0
         segment: int | None = None
+        subtracted, low, high = np.zeros(len(channels)), np.full(len(channels), np.inf), np.full(len(channels), -np.inf)
         for group in range(file.metadata.num_row_groups):
             self._starts.append(n_samples)
             self._screens.append(copy.copy(screen))
             rows = rows_of(read_group(path, file, group, columns))
-            labels.append(np.unique(rows.labels.astype(str) if rows.labels.dtype == object else rows.labels))
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a channel without any value
+                low, high = np.fmin(low, np.nanmin(rows.x, 0)), np.fmax(high, np.nanmax(rows.x, 0))
+            subtracted = np.where(subtracted == 0, offsets(rows.x), subtracted)
+            found, counts = np.unique(rows.labels, return_counts=True)
+            labels.append(np.repeat(found, np.minimum(counts, 3)))  # enough to tell classes from numbers to predict
             kept = rows.segment[rows.keep]
-            usable, _ = screen(rows.x[rows.keep], None if rows.t is None else rows.t[rows.keep], kept)
+            usable, _ = screen(as_float32(rows.x[rows.keep]), None if rows.t is None else rows.t[rows.keep], kept)
             n_before = np.concatenate(([0], np.cumsum(usable)))
             if isinstance(drift, str):
                 changes = [row for row in run_starts(kept) if row or kept[0] != segment]
@@ -252,6 +259,9 @@ class ParquetSource:
         if n_samples == 0:
             worst = max(self.rejects.counts, key=self.rejects.counts.__getitem__, default="no row is left")
             raise UserError(f"{path} has no usable sample ({worst}); correct the values")
+        self._subtracted = np.where(is_coarse(low, high), subtracted, 0)
+        if self._subtracted.any():
+            self.notes.append(offset_note(channels, self._subtracted))
         self.n_samples = n_samples
         self.columns_used = columns_used or ColumnsUsed(channels, rate_hz=rate_hz)
         self.drift_points = tuple(sorted(set(points) - {0, n_samples}))
@@ -272,7 +282,8 @@ class ParquetSource:
             screen = copy.copy(self._screens[group])
             screen.rejects = Rejects()  # counted on opening
             n_before = screen.n_rows
-            x, segment, labels = rows.x[rows.keep], rows.segment[rows.keep], rows.labels[rows.keep]
+            x = as_float32(rows.x - self._subtracted if self._subtracted.any() else rows.x)
+            x, segment, labels = x[rows.keep], rows.segment[rows.keep], rows.labels[rows.keep]
             usable, t = screen(x, None if rows.t is None else rows.t[rows.keep], segment)
             if t is None:
                 numbers = np.arange(n_before, n_before + len(x))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgelearn.data import reader
 from edgelearn.data.arrays import read_npz
-from edgelearn.data.cells import by_value, is_missing, is_number, label_text
+from edgelearn.data.cells import by_value, is_missing, is_number, label_text, offset_note, offsets
 from edgelearn.data.columns import NO_ROLES, Roles
 from edgelearn.data.dataset import Dataset, Labels, Values
 from edgelearn.data.published import Parts
@@ -66,7 +66,7 @@ def open_user_file(
         else:
             if roles.label is not None:
                 raise UserError(f"{path}: label_column is for text tables; a .npz file has its labels in array y")
-            parts, names = _load_npz(path, test_fraction)
+            parts, names = _load_npz(path, test_fraction, notes)
             n_features = parts.train_x.shape[1]
             columns = ColumnsUsed(tuple(f"feature {number + 1}" for number in range(n_features)), label="y")
     except OSError as error:
@@ -171,14 +171,15 @@ def class_labels(path: Path, cells: Sequence[str], numbers: Sequence[int] | NDAr
 # --- npz ---------------------------------------------------------------------------------------------------
 
 
-def _load_npz(path: Path, test_fraction: float) -> tuple[Parts, tuple[str, ...]]:
+def _load_npz(path: Path, test_fraction: float, notes: list[str]) -> tuple[Parts, tuple[str, ...]]:
     arrays = read_npz(path, WANTED)
     own_parts = ("x_train", "y_train", "x_test", "y_test")
     if all(key in arrays for key in own_parts):
         if test_fraction != 0.2:
             raise UserError(f"{path} has its own test part; leave test_fraction out")
-        train_x, train_labels, shape = _npz_part(path, arrays, "x_train", "y_train")
-        test_x, test_labels, test_shape = _npz_part(path, arrays, "x_test", "y_test")
+        subtracted = _offsets_of(arrays["x_train"], notes)
+        train_x, train_labels, shape = _npz_part(path, arrays, "x_train", "y_train", subtracted)
+        test_x, test_labels, test_shape = _npz_part(path, arrays, "x_test", "y_test", subtracted)
         if shape != test_shape:
             raise UserError(
                 f"{path}: a sample is {list(shape)} in x_train and {list(test_shape)} in x_test; give one shape"
@@ -189,7 +190,7 @@ def _load_npz(path: Path, test_fraction: float) -> tuple[Parts, tuple[str, ...]]
         n_train = len(train_labels)
         return Parts(train_x, y[:n_train], test_x, y[n_train:]), names
     if "x" in arrays and "y" in arrays:
-        x, labels, _ = _npz_part(path, arrays, "x", "y")
+        x, labels, _ = _npz_part(path, arrays, "x", "y", _offsets_of(arrays["x"], notes))
         return _split(path, x, labels, test_fraction)
     raise UserError(
         f"{path} holds the arrays {', '.join(sorted(arrays)) or '(none)'}; "
@@ -197,8 +198,18 @@ def _load_npz(path: Path, test_fraction: float) -> tuple[Parts, tuple[str, ...]]
     )
 
 
+def _offsets_of(x: NDArray[Any], notes: list[str]) -> NDArray[np.float64]:
+    """Give what is subtracted from each feature, 0 where that is nothing, and note it."""
+    if x.ndim < 2 or x.dtype.kind not in "uif" or x.size == 0:
+        return np.zeros(1)
+    subtracted = offsets(x.reshape(len(x), -1))
+    if subtracted.any():
+        notes.append(offset_note([f"feature {k + 1}" for k in range(len(subtracted))], subtracted))
+    return subtracted
+
+
 def _npz_part(
-    path: Path, arrays: dict[str, NDArray[Any]], x_key: str, y_key: str
+    path: Path, arrays: dict[str, NDArray[Any]], x_key: str, y_key: str, subtracted: NDArray[np.float64]
 ) -> tuple[Values, list[Any], tuple[int, ...]]:
     """Give float32 [n_samples, n_features], one label per sample, and the shape of one sample."""
     x, y = arrays[x_key], arrays[y_key]
@@ -214,7 +225,10 @@ def _npz_part(
     if x.size == 0:
         raise UserError(f"{path}: {x_key} has no rows or no columns; give [n_samples, n_features]")
     with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(x.reshape(len(x), prod(shape)), np.float32)
+        flat = x.reshape(len(x), prod(shape))
+        if subtracted.any() and len(subtracted) == flat.shape[1]:
+            flat = flat - subtracted
+        values = np.ascontiguousarray(flat, np.float32)
     finite = np.isfinite(values)
     if not finite.all():
         row, column = np.argwhere(~finite)[0]

@@ -14,6 +14,7 @@ import pytest
 
 from edgelearn.data.arff import read_arff
 from edgelearn.data.arrays import NpzArrays, read_npz, texts_as_numbers
+from edgelearn.data.cells import check_classes, offsets
 from edgelearn.data.datasets import open_dataset
 from edgelearn.data.open_source import open_source
 from edgelearn.data.source import UNLABELLED, Source
@@ -293,3 +294,49 @@ def test_texts_that_are_numbers():
     assert texts_as_numbers(np.array(["1", " 2.5", "NA", "true"])).tolist()[:2] == [1, 2.5]
     for texts in (["a", "1"], ["", "?"], ["1,5", "2"]):
         assert texts_as_numbers(np.array(texts)) is None
+
+
+# --- large offsets, labels that are no classes --------------------------------------------------------------
+
+
+def test_values_that_float32_would_merge_are_taken_off_their_offset(tmp_path):
+    small = np.column_stack([np.arange(12) % 5, np.linspace(0, 1, 12)])
+    large = small + np.array([2.0**31, 0])
+    y = np.arange(12) % 2
+    np.savez(tmp_path / "a.npz", x=large, y=y)
+    save(tmp_path, "parts.npz", x_train=large, y_train=y, x_test=large[:4], y_test=y[:4])
+    table(tmp_path / "a.parquet", ax=large[:, 0].astype(np.int64), ay=large[:, 1], label=y)
+    rows = "".join(f"{a:.17g},{b:.17g},{label}\n" for (a, b), label in zip(large, y, strict=True))
+    (tmp_path / "a.arff").write_text("@attribute ax real\n@attribute ay real\n@attribute class {0,1}\n@data\n" + rows)
+    for name in ("a.npz", "a.parquet", "a.arff"):
+        source = open_source(str(tmp_path / name))
+        x = read(source).x
+        assert np.array_equal(x - x[0], (small - small[0]).astype(np.float32)), name
+        assert any("2147483648 from" in note for note in source.notes), name
+        same_from(source, 5)
+    for name in ("a.npz", "parts.npz"):
+        data = open_dataset(tmp_path / name)
+        assert set(data.train_x[:, 0]) == {0, 1, 2, 3, 4}
+        assert set(data.test_x[:, 0]) <= {0, 1, 2, 3, 4}
+        assert any("subtracted" in note for note in data.notes)
+    assert offsets(small).tolist() == offsets(np.random.default_rng(0).normal(1e3, 1, (100_000, 2))).tolist() == [0, 0]
+
+
+def test_files_of_a_folder_share_one_offset(tmp_path):
+    for k in range(2):
+        save(tmp_path, f"{k}.npz", X=2.0**40 + k * 10 + np.arange(4.0)[:, None], y=["a", "b"] * 2)
+    assert read(open_source(str(tmp_path))).x[:, 0].tolist() == [0, 1, 2, 3, 10, 11, 12, 13]
+
+
+def test_numbers_to_predict_are_no_classes(tmp_path):
+    numbers = np.arange(40.0)
+    path = table(tmp_path / "a.parquet", rows_a_group=50, ax=numbers, price=numbers)
+    with fails("has 40 different labels in 40 rows, which are no classes; name the label column"):
+        open_source(path)
+    assert (
+        open_source(
+            table(tmp_path / "b.parquet", rows_a_group=200, ax=np.arange(120.0), k=np.arange(120) % 30)
+        ).n_classes
+        == 30
+    )
+    check_classes([str(k) for k in range(20)], "few")
