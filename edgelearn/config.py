@@ -384,7 +384,18 @@ class BranchSettings(Settings):
     )
     budget: Size = setting("32KB", "Table size per predictor, e.g. 32KB", PREDICTORS)
     pc_shift: int | None = setting(None, "Address shift (bits) [by format]", TRACE, ge=0, le=31)
+    address_base: Literal["10", "16"] | None = setting(
+        None, "Base of addresses in text without 0x [by their digits]", TRACE
+    )
     limit: int | None = setting(None, "Use the first N branches only [all]", TRACE, ge=1)
+    warmup: int = setting(0, "Branches that are learned and not scored at first", TRACE, ge=0, le=10**12)
+    warmup_instructions: int | None = setting(
+        None, "Instructions that are learned and not scored at first [none]", TRACE, ge=1, le=10**15
+    )
+    simulation_instructions: int | None = setting(
+        None, "Instructions to score, after those of --warmup-instructions [all]", TRACE, ge=1, le=10**15
+    )
+    top: int = setting(0, "Branches with the most mispredictions to list", TRACE, ge=0, le=10_000)
     delay: int = setting(0, "Training delay (branches)", PREDICTORS, ge=0, le=4096)
     function: str = setting("xor", "Function to predict: {edgelearn.branch.synthetic:FUNCTIONS}", BUILT_IN)
     noise: int = setting(12, "Random branches between cause and effect", BUILT_IN, ge=0, le=60)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from edgelearn.branch.base import DoesNotFit, Predictor
 from edgelearn.branch.counters import Bimodal, BimodalSpec, Gshare, GshareSpec, Tournament, TournamentSpec
+from edgelearn.branch.fixed import Fixed, FixedSpec
 from edgelearn.branch.hybrid import SIDE, Hybrid, perceptron_for_budget, side_for_budget
 from edgelearn.branch.layered import Layered, LayeredSpec
 from edgelearn.branch.perceptrons import LENGTHS, HashedPerceptron, HashedSpec, Perceptron, PerceptronSpec, find_lengths
@@ -110,6 +111,8 @@ def _two_layer(rule: str) -> Callable[[list[Any], int, int], Predictor]:
 
 
 KINDS: dict[str, Kind] = {
+    "always-taken": Kind("every branch taken; learns nothing", "none", 0, lambda *_: Fixed(FixedSpec())),
+    "static": Kind("backward taken, forward not; learns nothing", "none", 0, lambda *_: Fixed(FixedSpec(True))),
     "bimodal": Kind("2-bit counters by address", "index bits", 1, _bimodal),
     "gshare": Kind("2-bit counters by address xor history", "index bits:history:initial", 3, _gshare),
     "tournament": Kind(

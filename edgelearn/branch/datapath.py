@@ -107,8 +107,8 @@ class Datapath:
     waits: bool = False
 
     def __post_init__(self) -> None:
-        if not self.memories:
-            raise UserError(f"a datapath without memories predicts nothing; give '{self.name}' at least one")
+        if not self.memories and (self.sums or self.updates):
+            raise UserError(f"a datapath without memories adds nothing; give '{self.name}' at least one")
         _check("updates", self.updates, 0)
         _check("words changed", self.adds, 0)
         _check("bits of a word", self.add_bits, 1)

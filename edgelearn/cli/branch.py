@@ -89,6 +89,8 @@ def _check_read(given: Sequence[str]) -> None:
         raise UserError(f"{told(BUILT_IN)} is of the built-in stream; leave it out, or --trace")
     if "sweep" in given and "budget" in given:
         raise UserError("--sweep has budgets of its own, 2 to 128 KB; leave --budget out, or --sweep")
+    if "sweep" in given and "top" in given:
+        raise UserError("--sweep lists no branches; leave --top out, or --sweep")
     if "sweep" in given and told(FOLDER):
         raise UserError(f"--sweep writes no folder; leave {told(FOLDER)} out, or --sweep")
 

@@ -18,6 +18,7 @@ def show(content: dict[str, Any], console: Console, details: bool = False) -> No
     print_table(console, [_row(row, details) for row in content["predictors"]])
     if not details:
         say(console, "pJ, ps: a prediction in the wide-row model of a 5 nm technology")
+        _print_branches(console, content)
         return
     hybrid = any("+" in row["name"] for row in content["predictors"])
     say(
@@ -27,6 +28,29 @@ def show(content: dict[str, Any], console: Console, details: bool = False) -> No
         + (" trained: of a hybrid, what its main predictor learned." if hybrid else ""),
         *(f"note: {note}" for note in content["cost_notes"]),
     )
+    _print_branches(console, content)
+
+
+def _print_branches(console: Console, content: dict[str, Any]) -> None:
+    """Print the branches that each predictor mispredicts most, where they were counted."""
+    for row in content["predictors"]:
+        if "branches" in row:
+            console.print()
+            say(console, f"{row['name']}: branches with the most mispredictions")
+            lines = [
+                {
+                    "address": one["address"],
+                    "executions": f"{one['executions']:,}",
+                    "taken, %": f"{one['taken_percent']:.2f}",
+                    "mispredicted": one["misses"],
+                    "share, %": f"{one['share_percent']:.2f}",
+                }
+                for one in row["branches"]
+            ]
+            if lines:
+                print_table(console, lines)
+            else:
+                say(console, "none")
 
 
 def _row(row: dict[str, Any], details: bool) -> dict[str, Any]:
@@ -79,9 +103,11 @@ def show_sweep(contents: Sequence[dict[str, Any]], console: Console, details: bo
 
 def _print_head(console: Console, content: dict[str, Any]) -> None:
     instructions = "" if content["instructions"] is None else f", {content['instructions']:,.0f} instructions"
+    branches = f"{content['branches']:,} branches"
+    if "warmup_branches" in content:
+        branches = f"{content['scored_branches']:,} scored of {branches}"
     say(
         console,
-        f"{content['trace']} ({content['source']}): {content['branches']:,} branches{instructions}, address >> "
-        f"{content['pc_shift']}",
+        f"{content['trace']} ({content['source']}): {branches}{instructions}, address >> {content['pc_shift']}",
         *(f"note: {note}" for note in content["notes"]),
     )

@@ -13,8 +13,10 @@ import numpy as np
 from edgelearn import __version__
 from edgelearn.branch.base import DoesNotFit, Predictor
 from edgelearn.branch.catalog import make_predictor, settings_of, takes_delay
+from edgelearn.branch.fixed import Fixed
 from edgelearn.branch.synthetic import synthetic_stream
-from edgelearn.branch.traces.source import open_trace
+from edgelearn.branch.top import TopBranches
+from edgelearn.branch.traces.source import TraceSource, open_trace, part_of
 from edgelearn.config import BranchSettings
 from edgelearn.errors import UserError
 from edgelearn.reports.branch import show
@@ -27,8 +29,22 @@ BLOCK = 1 << 18  # branches that all predictors take in turn
 SWEEP = tuple(1 << k for k in range(11, 18))  # bytes: 2 KB to 128 KB
 
 
-Block = tuple[np.ndarray, np.ndarray, np.ndarray | None]
-"""pc uint32[n] (shifted), taken uint8[n], scored bool[n] or None where all branches count."""
+class Block(NamedTuple):
+    """Consecutive branches.
+
+    Parameters
+    ----------
+    pc : uint32[n], shifted; taken : uint8[n]
+    scored : bool[n], None where all branches count
+    address : uint64[n], as in the trace; None for the built-in stream, where it is pc
+    backward : uint8[n], whether the target is not above the address; None where that is not known
+    """
+
+    pc: np.ndarray
+    taken: np.ndarray
+    scored: np.ndarray | None = None
+    address: np.ndarray | None = None
+    backward: np.ndarray | None = None
 
 
 class End(NamedTuple):
@@ -36,13 +52,15 @@ class End(NamedTuple):
 
     Parameters
     ----------
-    source : one line; instructions : up to the last branch that was read, None if not known
-    note : for the report, or empty
+    source : one line; instructions : of the scored part, up to the last branch that was read; None if not known
+    notes : for the report
+    warmup : branches before the scored ones
     """
 
     source: str
     instructions: float | None
-    note: str = ""
+    notes: tuple[str, ...] = ()
+    warmup: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,7 @@ class Branches:
     name: str
     n: int | None
     pc_shift: int
+    has_targets: bool
     blocks: Callable[[], Iterator[Block]]
     end: Callable[[int], End]
 
@@ -67,19 +86,92 @@ def open_branches(settings: BranchSettings) -> Branches:
     """Open the trace of settings, or the built-in stream."""
     if settings.trace is None:
         return _built_in(settings)
-    trace = open_trace(settings.trace, settings.pc_shift)
-
-    def blocks() -> Iterator[Block]:
-        for pc, taken in trace.blocks(BLOCK, settings.limit):
-            yield pc >> np.uint32(trace.pc_shift), taken, None
-
-    def end(n: int) -> End:
-        instructions, scaled = trace.instructions_of(n)
-        note = "instructions of the whole trace are scaled by the number of branches" if scaled else ""
-        return End(trace.source, instructions, note)
-
+    trace = open_trace(settings.trace, settings.pc_shift, settings.address_base and int(settings.address_base))
+    window = Window(trace, settings)
     n = trace.n if settings.limit is None or trace.n is None else min(trace.n, settings.limit)
-    return Branches(trace.name, n, trace.pc_shift, blocks, end)
+    if settings.simulation_instructions is not None:
+        n = None
+    return Branches(trace.name, n, trace.pc_shift, trace.has_targets, window.blocks, window.end)
+
+
+class Window:
+    """The scored part of a trace, behind a warm-up of branches or instructions.
+
+    Raises
+    ------
+    UserError : "--warmup and --warmup-instructions ..."
+    """
+
+    def __init__(self, trace: TraceSource, settings: BranchSettings) -> None:
+        self._trace, self._limit, self._warmup = trace, settings.limit, settings.warmup
+        self._first, self._length = settings.warmup_instructions, settings.simulation_instructions
+        if self._warmup and (self._first is not None or self._length is not None):
+            raise UserError(
+                "--warmup counts branches and --warmup-instructions and --simulation-instructions instructions; "
+                "give one of both"
+            )
+        self._by_instructions = self._first is not None or self._length is not None
+        self._before = 0.0  # instructions of the warm-up
+        self._ended = False  # whether the window ends before the trace
+
+    def blocks(self) -> Iterator[Block]:
+        first, n = self._first or 0, 0
+        last = None if self._length is None else first + self._length
+        if self._by_instructions:
+            self._warmup, self._before = 0, float(first)
+        for chunk in self._trace.full_blocks(BLOCK, self._limit):
+            if self._by_instructions:
+                if chunk.counts is None:
+                    raise UserError(
+                        f"{self._trace.path} has no instructions per branch; give --warmup N in branches, and --limit"
+                    )
+                self._warmup += int((chunk.counts <= first).sum())
+                if last is not None and chunk.counts[-1] > last:
+                    chunk = part_of(chunk, 0, int(np.searchsorted(chunk.counts, last, "right")))
+                    self._ended = True
+                scored = None if chunk.counts is None or not first else chunk.counts > first
+            else:
+                scored = np.arange(n, n + len(chunk.pc)) >= self._warmup if n < self._warmup else None
+                if n < self._warmup <= n + len(chunk.pc) and chunk.counts is not None:
+                    self._before = float(chunk.counts[self._warmup - n - 1])
+            n += len(chunk.pc)
+            if len(chunk.pc):
+                pc = chunk.pc.astype(np.uint32) >> np.uint32(self._trace.pc_shift)
+                yield Block(pc, chunk.taken, scored, chunk.pc, chunk.backward)
+            if self._ended:
+                return
+
+    def end(self, n: int) -> End:
+        """Return the facts of the window after n branches.
+
+        Raises
+        ------
+        UserError : "... leaves no branch to score ..."
+        """
+        trace = self._trace
+        if n <= self._warmup:
+            unit = "instructions" if self._by_instructions else "branches"
+            raise UserError(
+                f"the warm-up of {(self._first or 0) if self._by_instructions else self._warmup:,} {unit} leaves no "
+                f"branch of {trace.name} to score ({n:,} were read); give a smaller one"
+            )
+        total, scaled = (None, False) if self._ended else trace.instructions_of(n)
+        if self._ended:
+            assert self._length is not None
+            instructions: float | None = float(self._length)
+        elif total is None:
+            instructions = None
+        elif self._warmup and not self._before:
+            instructions, scaled = total * (n - self._warmup) / n, True
+        else:
+            instructions = total - self._before if self._before else total
+        notes = ["instructions of the whole trace are scaled by the number of branches"] if scaled else []
+        if self._warmup:
+            more = f" ({self._before:,.0f} instructions)" if self._before else ""
+            notes.append(f"warm-up: the first {self._warmup:,} branches{more} are learned and not scored")
+        if self._length is not None and not self._ended:
+            notes.append("the trace ends before the instructions to score do")
+        return End(trace.source, instructions, (*notes, *trace.notes), self._warmup)
 
 
 def _built_in(settings: BranchSettings) -> Branches:
@@ -87,17 +179,20 @@ def _built_in(settings: BranchSettings) -> Branches:
         raise UserError(
             "--limit and --pc-shift are for traces; give --trace FILE too, or --iterations for the built-in stream"
         )
+    for name in ("address_base", "warmup", "warmup_instructions", "simulation_instructions"):
+        if getattr(settings, name):
+            raise UserError(f"--{name.replace('_', '-')} is for traces; give --trace FILE too, or leave it out")
     stream = synthetic_stream(settings.function, settings.noise, settings.iterations, settings.seed)
 
     def blocks() -> Iterator[Block]:
         for start in range(0, len(stream.pc), BLOCK):
             part = slice(start, start + BLOCK)
-            yield stream.pc[part], stream.taken[part], stream.scored[part]
+            yield Block(stream.pc[part], stream.taken[part], stream.scored[part])
 
     name = f"deep {settings.function}, {settings.noise} random branches in between"
     source = f"built-in stream, {settings.iterations:,} iterations, seed {settings.seed}"
     note = "scored: the answers of the second half; all other branches are fair coins"
-    return Branches(name, len(stream.pc), 0, blocks, lambda n: End(source, None, note))
+    return Branches(name, len(stream.pc), 0, False, blocks, lambda n: End(source, None, (note,)))
 
 
 class BranchWork:
@@ -128,6 +223,13 @@ class BranchWork:
             predictors = {name: make_predictor(name, self.budget, config.delay) for name in names}
         self.config, self.predictors, self.left_out = config, predictors, dict(left_out or {})
         self.branches = open_branches(config)
+        fixed = [name for name, one in predictors.items() if isinstance(one, Fixed) and one.needs_targets]
+        if fixed and not self.branches.has_targets:
+            raise UserError(
+                f"{fixed[0]} predicts by the target of a branch, and {self.branches.name} has none; "
+                "give always-taken, or a trace with targets"
+            )
+        self._top = TopBranches(len(predictors)) if config.top else None
         self.done = self.scored = 0
         self.misses = [0] * len(predictors)
         self._blocks = self.branches.blocks()
@@ -138,20 +240,30 @@ class BranchWork:
         return self._blocks
 
     def advance(self, chunk: Block) -> None:
-        pc, taken, scored = np.ascontiguousarray(chunk[0]), np.ascontiguousarray(chunk[1]), chunk[2]
+        pc, taken, scored = np.ascontiguousarray(chunk.pc), np.ascontiguousarray(chunk.taken), chunk.scored
+        every = scored is None and self._top is None
 
-        def learn(predictor: Predictor) -> int:
-            predicted = np.empty(0 if scored is None else len(pc), np.uint8)
-            wrong = predictor.run(pc, taken, predicted)
-            return wrong if scored is None else int(((predicted != taken) & scored).sum())
+        def learn(predictor: Predictor) -> tuple[int, np.ndarray | None]:
+            predicted = np.empty(0 if every else len(pc), np.uint8)
+            if isinstance(predictor, Fixed):
+                predictor.backward = chunk.backward
+            count = predictor.run(pc, taken, predicted)
+            if every:
+                return count, None
+            wrong = predicted != taken if scored is None else (predicted != taken) & scored
+            return int(wrong.sum()), wrong
 
-        for k, wrong in enumerate(self._pool.map(learn, self.predictors.values())):
-            self.misses[k] += wrong
+        wrongs = []
+        for k, (count, wrong) in enumerate(self._pool.map(learn, self.predictors.values())):
+            self.misses[k] += count
+            wrongs.append(wrong)
+        if self._top is not None:
+            self._top.add(pc if chunk.address is None else chunk.address, taken, scored, wrongs)
         self._count(chunk)
 
     def _count(self, block: Block) -> None:
         """Count the branches of a block and add them to the digest of the trace."""
-        pc, taken, scored = block
+        pc, taken, scored = block.pc, block.taken, block.scored
         self.done += len(pc)
         self.scored += len(pc) if scored is None else int(scored.sum())
         for array in (pc, taken):
@@ -161,6 +273,9 @@ class BranchWork:
         return Progress(self.done, self.branches.n)
 
     def state(self) -> dict[str, np.ndarray]:
+        return self._words() | ({} if self._top is None else self._top.state())
+
+    def _words(self) -> dict[str, np.ndarray]:
         return {
             f"{given}.{name}": array
             for given, predictor in self.predictors.items()
@@ -187,16 +302,19 @@ class BranchWork:
         for given, predictor in self.predictors.items():
             own = {name.removeprefix(f"{given}."): a for name, a in arrays.items() if name.startswith(f"{given}.")}
             predictor.restore(own)
+        if self._top is not None:
+            self._top.restore(arrays)
 
     def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        return self.state(), {"predictors": {given: one.name for given, one in self.predictors.items()}}
+        return self._words(), {"predictors": {given: one.name for given, one in self.predictors.items()}}
 
     def content(self) -> dict[str, Any]:
         """Return what report.json holds; `accuracy_percent` is that of the best predictor."""
         end = self.branches.end(self.done)
         rows = [
             self._row(given, predictor, misses, end.instructions)
-            for (given, predictor), misses in zip(self.predictors.items(), self.misses, strict=True)
+            | ({} if self._top is None else {"branches": self._top.rows(k, self.config.top)})
+            for k, ((given, predictor), misses) in enumerate(zip(self.predictors.items(), self.misses, strict=True))
         ]
         return {
             "edgelearn": __version__,
@@ -205,10 +323,11 @@ class BranchWork:
             "source": end.source,
             "branches": self.done,
             "scored_branches": self.scored,
+            **({"warmup_branches": end.warmup} if end.warmup else {}),
             "instructions": end.instructions or None,
             "pc_shift": self.branches.pc_shift,
             "budget_bytes": self.budget,
-            "notes": [*([end.note] if end.note else []), *self._notes],
+            "notes": [*end.notes, *self._notes],
             "cost_notes": list(NOTES),
             "left_out": self.left_out,
             "accuracy_percent": max(row["accuracy_percent"] for row in rows),

@@ -45,7 +45,7 @@ class Cbp1(Reader):
                         f"{len(data) % RECORD} of {RECORD} bytes; copy it again"
                     )
                 records = np.frombuffer(data, _RECORD)
-                pc, taken = records["pc"].astype(np.uint32), records["taken"].copy()
+                pc, taken = records["pc"].astype(np.uint64), records["taken"].copy()
                 if (taken > 1).any():
                     at = int(np.argmax(taken > 1))
                     raise UserError(
@@ -102,7 +102,7 @@ class Cbp2025(Reader):
                         "copy the file again"
                     )
                 n = int(state[records.BRANCHES])
-                pc = data[places[:n, None] + np.arange(4)].view("<u4")[:, 0].astype(np.uint32)
+                pc = data[places[:n, None] + np.arange(8)].view("<u8")[:, 0].astype(np.uint64)
                 yield Chunk(pc, taken[:n], counts[:n], number - 1)
                 rest = data[int(state[records.PLACE]) :].tobytes()
             if rest:

@@ -6,8 +6,8 @@ a long list of numbers of edges, and is read many lines at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Container, Iterator
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,16 @@ NODES, EDGES, PATH = "BT9_NODES", "BT9_EDGES", "BT9_EDGE_SEQUENCE"
 LARGEST_ID = 1 << 24
 
 
+class Edge(NamedTuple):
+    """Way from a branch to the next: source, outcome, target address, instructions in between, passes of the path."""
+
+    node: int
+    taken: int
+    target: int | None
+    instructions: int
+    steps: int | None
+
+
 class Graph:
     """Hold what an edge of each number is: arrays[largest number + 1].
 
@@ -28,20 +38,24 @@ class Graph:
     ----------
     is_edge : whether there is an edge of the number; is_branch : whether it leaves a conditional branch
     pc, taken : of that branch; cost : int64, instructions of the edge, the branch included
+    backward : whether the branch, where taken, goes back; 0 where no edge tells
     n_steps : length of the path after the counts of the edges, None where one has none
     """
 
-    def __init__(self, nodes: dict[int, tuple[int, bool]], edges: dict[int, tuple[int, int, int, int | None]]) -> None:
+    def __init__(self, nodes: dict[int, tuple[int, bool]], edges: dict[int, Edge]) -> None:
         size = max(edges) + 1
         self.is_edge = np.zeros(size, np.bool_)
         self.is_branch = np.zeros(size, np.bool_)
-        self.pc, self.taken = np.zeros(size, np.uint32), np.zeros(size, np.uint8)
+        self.pc, self.taken = np.zeros(size, np.uint64), np.zeros(size, np.uint8)
+        self.backward = np.zeros(size, np.uint8)
         self.cost = np.zeros(size, np.int64)
-        for number, (node, taken, instructions, _) in edges.items():
-            pc, self.is_branch[number] = nodes[node]
+        targets = {edge.node: edge.target for edge in edges.values() if edge.taken and edge.target is not None}
+        for number, edge in edges.items():
+            pc, self.is_branch[number] = nodes[edge.node]
             self.is_edge[number] = True
-            self.pc[number], self.taken[number], self.cost[number] = pc, taken, instructions + 1
-        steps = [steps for *_, steps in edges.values() if steps is not None]
+            self.pc[number], self.taken[number], self.cost[number] = pc, edge.taken, edge.instructions + 1
+            self.backward[number] = targets.get(edge.node, pc + 1) <= pc
+        steps = [edge.steps for edge in edges.values() if edge.steps is not None]
         self.n_steps = sum(steps) if len(steps) == len(edges) else None
 
 
@@ -50,6 +64,7 @@ class Bt9(Reader):
 
     form = "CBP-2016 BT9 text, AArch64"
     pc_shift = 2
+    has_targets = True
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the conditional branches of the path.
@@ -71,20 +86,24 @@ class Bt9(Reader):
                 count = int(counts[-1]) if len(counts) else count
                 branch = graph.is_branch[path]
                 path = path[branch]
-                yield Chunk(graph.pc[path], graph.taken[path], counts[branch], count)
+                yield Chunk(graph.pc[path], graph.taken[path], counts[branch], count, graph.backward[path])
                 if at_end:
                     while file.read(LONGEST_LINE):  # compressed data are checked when they are read to their end
                         pass
-                    return
-            if graph.n_steps is not None and n_steps < graph.n_steps:
+                    break
+            else:
+                told = "" if graph.n_steps is None else f" after {n_steps:,} of {graph.n_steps:,} edges"
+                raise UserError(f"{self.path} is cut off: its path ends{told}, without EOF; copy it again")
+            if graph.n_steps is not None and abs(n_steps - graph.n_steps) > 1:  # published ones count the end too
                 raise UserError(
-                    f"{self.path} is cut off: its path ends after {n_steps:,} of {graph.n_steps:,} edges; copy it again"
+                    f"{self.path} is damaged: its path has {n_steps:,} edges and traverse_cnt {graph.n_steps:,}; "
+                    "copy it again"
                 )
 
     def _read_graph(self, file: IO[bytes]) -> tuple[Graph, int]:
         """Read nodes and edges; return them and the number of the line on which the path is announced."""
         nodes: dict[int, tuple[int, bool]] = {}
-        edges: dict[int, tuple[int, int, int, int | None]] = {}
+        edges: dict[int, Edge] = {}
         section, number = "", 0
         while line := file.readline(LONGEST_LINE):
             number += 1
@@ -102,16 +121,25 @@ class Bt9(Reader):
             try:
                 if section == NODES:
                     is_branch = "class:" in cells and "+CND" in cells[cells.index("class:") + 1]
-                    nodes[self._id(cells, "NODE")] = (int(cells[2], 16) & 0xFFFFFFFF, is_branch)
+                    if not 0 <= int(cells[2], 16) < 1 << 64:
+                        raise ValueError
+                    nodes[self._new_id(cells, "NODE", nodes, number)] = (int(cells[2], 16), is_branch)
                 elif section == EDGES:
                     steps = int(cells[cells.index("traverse_cnt:") + 1]) if "traverse_cnt:" in cells else None
-                    edge = int(cells[2]), {"N": 0, "T": 1}[cells[4]], int(cells[7]), steps
-                    if edge[0] not in nodes:
+                    target = int(cells[5], 16) if cells[5].lower().startswith("0x") else None
+                    edge = Edge(int(cells[2]), {"N": 0, "T": 1}[cells[4]], target, int(cells[7]), steps)
+                    if not 0 <= edge.instructions < 1 << 40 or not 0 <= (steps or 0) < 1 << 60:
                         raise UserError(
-                            f"{self.path} line {number}: the edge leaves node {edge[0]}, which is not below {NODES}; "
+                            f"{self.path} line {number}: edge {quoted(cells[1])} has {edge.instructions:,} instructions"
+                            f"{'' if steps is None else f' and traverse_cnt {steps:,}'}; counts are whole numbers "
+                            "from 0: copy the file again"
+                        )
+                    if edge.node not in nodes:
+                        raise UserError(
+                            f"{self.path} line {number}: the edge leaves node {edge.node}, which is not below {NODES}; "
                             "copy the file again"
                         )
-                    edges[self._id(cells, "EDGE")] = edge
+                    edges[self._new_id(cells, "EDGE", edges, number)] = edge
             except UserError:
                 raise
             except (ValueError, IndexError, KeyError):
@@ -131,11 +159,12 @@ class Bt9(Reader):
         if found != wanted:
             raise UserError(f"{self.path} has no section {wanted} before {found}; copy it again")
 
-    @staticmethod
-    def _id(cells: list[str], kind: str) -> int:
+    def _new_id(self, cells: list[str], kind: str, known: Container[int], line: int) -> int:
         number = int(cells[1])
         if cells[0] != kind or not 0 <= number < LARGEST_ID:
             raise ValueError
+        if number in known:
+            raise UserError(f"{self.path} line {line}: {kind} {number} stands there twice; copy the file again")
         return number
 
     def _read_path(self, graph: Graph, number: int, text: bytes) -> np.ndarray:

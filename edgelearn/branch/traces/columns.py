@@ -6,7 +6,12 @@ which is slow, takes more and finds the line to complain about.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+
+LONGEST_WORD, MOST_WORDS = 32, 256
+UNKNOWN = 255
 
 _HEX = np.full(256, 255, np.uint8)
 for _digits in (b"0123456789abcdef", b"0123456789ABCDEF"):
@@ -50,17 +55,45 @@ class Columns:
         values: np.ndarray = self.bytes[starts] - np.uint8(48)
         return values if (self.ends[:, column] - starts == 1).all() and (values <= 1).all() else None
 
-    def addresses(self, column: int) -> np.ndarray | None:
-        """Read a column of numbers, all decimal or all 0x..., as the low 32 bits: uint32[n_lines]."""
-        starts = self.starts[:, column]
-        second = self.bytes[starts + 1] | 32  # a cell is followed by at least the end of its line
-        if (second != ord("x")).all():
-            numbers = self.decimals(column)
-            return None if numbers is None else numbers.astype(np.uint32)
-        if not ((second == ord("x")) & (self.bytes[starts] == ord("0"))).all():
+    def marks(self, column: int, meaning: Callable[[str], int | None]) -> np.ndarray | None:
+        """Read a column of few different words as uint8[n_lines], by the meaning of each."""
+        starts, ends = self.starts[:, column], self.ends[:, column]
+        lengths = ends - starts
+        longest = int(lengths.max())
+        if longest > LONGEST_WORD:
             return None
-        numbers = self._digits(starts + 2, self.ends[:, column], 16, 16)
-        return None if numbers is None else numbers.astype(np.uint32)
+        if longest == 1:
+            letters = self.bytes[starts]
+            values = np.full(256, UNKNOWN, np.uint8)
+            for letter in np.flatnonzero(np.bincount(letters, minlength=256)):
+                known = meaning(chr(letter))
+                values[letter] = UNKNOWN if known is None else known
+            result: np.ndarray = values[letters]
+        else:
+            places = np.arange(longest)
+            cells = np.where(
+                places < lengths[:, None], self.bytes[np.minimum(starts[:, None] + places, len(self.bytes) - 1)], 0
+            )
+            words, inverse = np.unique(cells.astype(np.uint8).view(f"S{longest}")[:, 0], return_inverse=True)
+            if len(words) > MOST_WORDS:
+                return None
+            known_words = [meaning(word.decode("latin-1")) for word in words]
+            values = np.array([UNKNOWN if known is None else known for known in known_words], np.uint8)
+            result = values[inverse.reshape(-1)]
+        return None if (result == UNKNOWN).any() else result
+
+    def addresses(self, column: int, base: int = 10) -> np.ndarray | None:
+        """Read a column of numbers, all or none of them 0x..., as uint64[n_lines]; `base` is of those without 0x."""
+        starts, ends = self.starts[:, column], self.ends[:, column]
+        # A cell is followed by at least the end of its line.
+        prefixed = (self.bytes[starts + 1] | 32 == ord("x")) & (self.bytes[starts] == ord("0"))
+        if prefixed.all():
+            numbers = self._digits(starts + 2, ends, 16, 16)
+        elif prefixed.any():
+            return None
+        else:
+            numbers = self._digits(starts, ends, base, 16 if base == 16 else 19)
+        return None if numbers is None else numbers.astype(np.uint64)
 
     def decimals(self, column: int) -> np.ndarray | None:
         """Read a column of whole numbers below 10**19 as uint64[n_lines]."""
@@ -82,5 +115,5 @@ class Columns:
                 return None
             if k >= shortest:
                 digit[lengths <= k] = 0
-            value += digit * kind(base**k)
+            value += digit.astype(kind) * kind(base**k)  # cast first: before numpy 2 a product stays narrow
         return value

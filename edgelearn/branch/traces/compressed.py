@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import zipfile
 import zlib
@@ -14,22 +15,75 @@ from typing import IO, Any
 
 from edgelearn.errors import UserError
 
-SUFFIXES = (".gz", ".bz2", ".xz")
+SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 PART = 1 << 21  # bytes of text taken at a time
 LONGEST_LINE = 1 << 16
 QUOTED = 40  # characters of a line that an error repeats
+ZSTD = b"\x28\xb5\x2f\xfd"
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file to be read, unpacked while it is read where its first bytes say .gz, .bz2 or .xz."""
+    """Open a file to be read, unpacked while it is read where its first bytes say .gz, .bz2, .xz or .zst.
+
+    Raises
+    ------
+    UserError : "FILE is compressed with zstd ...", where the library is missing
+    """
     with path.open("rb") as file:
         first = file.read(6)
+    if first.startswith(ZSTD):
+        return io.BufferedReader(_Unpacked(path), 1 << 16)
     for mark, opener in _OPENERS.items():
         if first.startswith(mark):
             unpacked: IO[bytes] = opener(path, "rb")
             return unpacked
     return path.open("rb")
+
+
+class _Unpacked(io.RawIOBase):
+    """The content of a .zst file; unlike the reader of the library, it tells where the file is cut off."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import zstandard
+        except ImportError:
+            raise UserError(
+                f"{path} is compressed with zstd, which needs a package; pip install 'edgelearn[zstd]', or unpack it"
+            ) from None
+        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._error = zstandard.ZstdError
+        self._frame: Any = None
+        self._file = path.open("rb")
+        self._packed = self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            if not self._packed:
+                self._packed = self._file.read(1 << 14)
+                if not self._packed:
+                    if self._frame is not None:
+                        raise EOFError
+                    return 0
+            if self._frame is None:
+                self._frame = self._new()
+            try:
+                self._rest = self._frame.decompress(self._packed)
+            except self._error as error:
+                raise zlib.error(str(error)) from None
+            self._packed = b""
+            if self._frame.eof:
+                self._packed, self._frame = self._frame.unused_data, None
+        n = min(len(buffer), len(self._rest))
+        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
 
 
 @contextmanager

@@ -34,7 +34,8 @@ def pack(source: TraceSource, path: Path, limit: int | None = None) -> None:
 
     Notes
     -----
-    Arrays: pcs uint32[distinct], sorted; idx uint16[n], uint32 for more than 65,536 addresses; taken uint8[(n+7)//8],
+    Arrays: pcs uint32[distinct], sorted, low 32 bits of addresses;
+    idx uint16[n], uint32 for more than 65,536 addresses; taken uint8[(n+7)//8],
     the first branch in the highest bit; n, instructions (absent where not known), pc_shift, scaled int64. The same
     trace gives the same bytes.
     """
@@ -59,7 +60,7 @@ def _survey(source: TraceSource, limit: int | None) -> tuple[np.ndarray, int, in
     for chunk in source.chunks():
         keep = len(chunk.pc) if limit is None else min(len(chunk.pc), limit - n)
         if keep:
-            pcs = np.union1d(pcs, chunk.pc[:keep])
+            pcs = np.union1d(pcs, chunk.pc[:keep].astype(np.uint32))
             n += keep
             count = None if chunk.counts is None else int(chunk.counts[keep - 1])
         if n == limit and (count is not None or source.n is not None):  # else to its end: instructions are scaled by it
@@ -80,7 +81,7 @@ def _write(file: IO[bytes], source: TraceSource, pcs: np.ndarray, numbers: dict[
             left = n
             for chunk in source.chunks():
                 keep = min(left, len(chunk.pc))
-                member.write(np.searchsorted(pcs, chunk.pc[:keep]).astype(kind).tobytes())
+                member.write(np.searchsorted(pcs, chunk.pc[:keep].astype(np.uint32)).astype(kind).tobytes())
                 carried = np.concatenate((carried, chunk.taken[:keep]))
                 whole = len(carried) // 8 * 8
                 bits.append(np.packbits(carried[:whole]))

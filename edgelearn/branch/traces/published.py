@@ -11,7 +11,7 @@ from edgelearn.data.downloads import DATA_VARIABLE, data_folders
 from edgelearn.errors import UserError, unknown
 
 FOLDER = "branch_traces"
-FORMS = (".npz", ".csv", ".txt", ".trace", ".bt9")
+FORMS = (".npz", ".csv", ".tsv", ".txt", ".trace", ".bt9", ".champsimtrace", ".champsim")
 
 
 class Published(NamedTuple):

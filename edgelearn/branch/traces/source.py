@@ -10,11 +10,12 @@ import numpy as np
 
 from edgelearn.branch.traces.binary import Cbp1, Cbp2025, looks_like_cbp1, looks_like_cbp2025
 from edgelearn.branch.traces.bt9 import FIRST_LINE, Bt9
+from edgelearn.branch.traces.champsim import reader_for
 from edgelearn.branch.traces.chunk import Chunk, Reader
 from edgelearn.branch.traces.compressed import SUFFIXES, open_bytes, readable
 from edgelearn.branch.traces.npz import Arrays
 from edgelearn.branch.traces.published import COUNTED_TWICE, FOLDER, FORMS, PUBLISHED, find_trace, name_of
-from edgelearn.branch.traces.text import CourseText, Table
+from edgelearn.branch.traces.text import MARK, Text
 from edgelearn.errors import UserError
 
 HEAD = 1 << 16  # bytes by which a format is told
@@ -44,6 +45,7 @@ class TraceSource:
         self.pc_shift = default if pc_shift is None else pc_shift
         self.n, self.instructions = reader.n, reader.instructions
         self.instructions_are_scaled = reader.scaled
+        self._high: tuple[int, int] | None = None  # least and largest upper halves of addresses so far
         self._cut: tuple[int, int] | None = None  # branches of the last reading that a limit ended, and instructions
         if known and name in COUNTED_TWICE and self.instructions == COUNTED_TWICE[name][0]:
             self.instructions = COUNTED_TWICE[name][1]
@@ -77,6 +79,11 @@ class TraceSource:
         ------
         UserError : one line with the file, where possible the line or record, and what to do.
         """
+        for block in self.full_blocks(size, limit):
+            yield block.pc.astype(np.uint32), block.taken
+
+    def full_blocks(self, size: int = 1 << 20, limit: int | None = None) -> Iterator[Chunk]:
+        """Yield the same blocks with all that the format tells of them; addresses uint64[n]."""
         kept: list[Chunk] = []
         n = 0
         for chunk in self.chunks(limit):
@@ -84,10 +91,10 @@ class TraceSource:
             n += len(chunk.pc)
             if n < size:
                 continue
-            pc, taken = concat(kept)
+            block = concat(kept)
             for start in range(0, n - size + 1, size):
-                yield pc[start : start + size], taken[start : start + size]
-            kept = [Chunk(pc[n - n % size :], taken[n - n % size :])]
+                yield part_of(block, start, start + size)
+            kept = [part_of(block, n - n % size, n)]
             n %= size
         if n:
             yield concat(kept)
@@ -116,16 +123,37 @@ class TraceSource:
                 counted = int(chunk.counts[keep - 1]) if keep and chunk.counts is not None else last
                 self._cut = None if counted is None else (limit, counted)
                 if keep:
-                    yield Chunk(chunk.pc[:keep], chunk.taken[:keep])
+                    yield self._seen(part_of(chunk, 0, keep))
                 return
             n += len(chunk.pc)
             total = chunk.total
             last = int(chunk.counts[-1]) if chunk.counts is not None and len(chunk.pc) else last
             if len(chunk.pc):
-                yield chunk
+                yield self._seen(chunk)
         if total is not None:
             self.instructions = total
         self._learn_count(n)
+
+    def _seen(self, chunk: Chunk) -> Chunk:
+        """Widen the addresses of a chunk; remember whether their upper halves differ."""
+        pc = chunk.pc.astype(np.uint64)
+        high = pc >> np.uint64(32)
+        span = int(high.min()), int(high.max())
+        self._high = span if self._high is None else (min(span[0], self._high[0]), max(span[1], self._high[1]))
+        return chunk._replace(pc=pc)
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether the format tells which branches go back."""
+        return self._reader.has_targets
+
+    @property
+    def notes(self) -> list[str]:
+        """Assumptions of the reading, what it passes over, and what it loses; complete after the last block."""
+        notes = list(self._reader.notes)
+        if self._high is not None and self._high[0] != self._high[1]:
+            notes.append("addresses differ above bit 31; predictors index by their low 32 bits")
+        return notes
 
 
 def _is_kept(path: Path) -> bool:
@@ -154,23 +182,39 @@ def _form_of(name: str) -> type[Reader]:
         return Cbp1
     if name.startswith("S"):
         return Bt9
-    return Cbp2025 if name.startswith("C25") else CourseText
+    return Cbp2025 if name.startswith("C25") else Text
 
 
-def concat(chunks: list[Chunk]) -> tuple[np.ndarray, np.ndarray]:
-    if len(chunks) == 1:
-        return chunks[0].pc, chunks[0].taken
-    return np.concatenate([chunk.pc for chunk in chunks]), np.concatenate([chunk.taken for chunk in chunks])
+def part_of(chunk: Chunk, start: int, stop: int) -> Chunk:
+    """Return branches of a chunk; without its total."""
+    part = slice(start, stop)
+    counts = None if chunk.counts is None else chunk.counts[part]
+    backward = None if chunk.backward is None else chunk.backward[part]
+    return Chunk(chunk.pc[part], chunk.taken[part], counts, None, backward)
 
 
-def open_trace(path_or_name: str | Path, pc_shift: int | None = None) -> TraceSource:
+def concat(chunks: list[Chunk]) -> Chunk:
+    """Join chunks of one reader; without their totals."""
+
+    def join(name: str) -> np.ndarray | None:
+        arrays = [getattr(chunk, name) for chunk in chunks]
+        return None if any(array is None for array in arrays) else np.concatenate(arrays)
+
+    pc, taken = join("pc"), join("taken")
+    assert pc is not None
+    assert taken is not None
+    return Chunk(pc, taken, join("counts"), None, join("backward"))
+
+
+def open_trace(path_or_name: str | Path, pc_shift: int | None = None, address_base: int | None = None) -> TraceSource:
     """Open a file of branches, or a trace below `branch_traces/` in the folders of EDGELEARN_DATA.
 
     Parameters
     ----------
-    path_or_name : a file in any of the formats of this folder, plain, .gz, .bz2 or .xz, which its content tells;
-        or a name that `trace_names` lists
+    path_or_name : a file in any of the formats of this folder, plain, .gz, .bz2, .xz or .zst, which its content
+        tells; or a name that `trace_names` lists
     pc_shift : bits, 0 to 31; default that of the format: 0 for x86 and a user's own, 2 for AArch64
+    address_base : 10 or 16, of addresses in text without 0x; default by their digits
 
     Raises
     ------
@@ -186,10 +230,17 @@ def open_trace(path_or_name: str | Path, pc_shift: int | None = None) -> TraceSo
         if looks_like_path or path.is_dir():
             raise UserError(f"{path} is not a file; check the path")
         path = find_trace(given)
-    return TraceSource(path, name_of(path), _reader(path), pc_shift)
+    return TraceSource(path, name_of(path), _reader(path, address_base), pc_shift)
 
 
-def _reader(path: Path) -> Reader:
+def _reader(path: Path, address_base: int | None) -> Reader:
+    reader = _form(path, address_base)
+    if address_base is not None and not isinstance(reader, Text):
+        raise UserError(f"{path} ({reader.form}) has its addresses in binary; leave --address-base out")
+    return reader
+
+
+def _form(path: Path, address_base: int | None) -> Reader:
     """Tell the format of a file by its first bytes, and where they leave it open by its name."""
     with readable(path), open_bytes(path) as file:
         head = file.read(HEAD)
@@ -199,15 +250,15 @@ def _reader(path: Path) -> Reader:
         return Arrays(path)
     if head.lstrip().startswith(FIRST_LINE) or (".bt9" in path.suffixes and not head[:4096].strip(_TEXT)):
         return Bt9(path)
-    if ".csv" in path.suffixes:
-        return Table(path)
-    text = head.removeprefix(b"\xef\xbb\xbf")
-    if not text[:4096].strip(_TEXT):
-        return Table(path) if b"," in text.lstrip().split(b"\n", 1)[0] else CourseText(path)
+    if ".csv" in path.suffixes or not head.removeprefix(MARK)[:4096].strip(_TEXT):
+        return Text(path, head, address_base)
     return _binary(path, head)
 
 
 def _binary(path: Path, head: bytes) -> Reader:
+    champsim = reader_for(head, path)
+    if champsim is not None:
+        return champsim(path)
     share = looks_like_cbp1(head)
     if share == 1 and (len(head) == HEAD or len(head) % 5 == 4):
         return Cbp1(path)
@@ -217,5 +268,5 @@ def _binary(path: Path, head: bytes) -> Reader:
         return Cbp1(path)
     raise UserError(
         f"{path} is no trace of a known format; known: text of 0xPC 0|1, CBP-1 records, BT9, CBP2025 records, "
-        ".csv with pc,taken, .npz"
+        "ChampSim records, .csv with pc,taken, .npz"
     )

@@ -1,4 +1,4 @@
-"""Traces as text: one branch per line, as the CSE240A course at UCSD writes them, or as a table with a header."""
+"""Traces as text: a branch per line, with or without a header that names the columns."""
 
 from __future__ import annotations
 
@@ -9,19 +9,47 @@ import numpy as np
 
 from edgelearn.branch.traces.chunk import Chunk, Reader
 from edgelearn.branch.traces.columns import Columns
-from edgelearn.branch.traces.compressed import LONGEST_LINE, open_bytes, quoted, readable, whole_lines
-from edgelearn.data.cells import split_cells
-from edgelearn.data.reader import titles_in
+from edgelearn.branch.traces.compressed import open_bytes, quoted, readable, whole_lines
+from edgelearn.branch.traces.layout import (
+    AS_WRITTEN,
+    WHITE_SPACE,
+    cells_of,
+    find_layout,
+    is_comment,
+)
+from edgelearn.branch.traces.marks import outcome
 from edgelearn.errors import UserError
 
+MARK = b"\xef\xbb\xbf"  # of UTF-8
+HIGHEST_COUNT = 1 << 53
 
-class CourseText(Reader):
-    """Read lines of `0xPC 0|1`, or of the seven fields that later years of the course write.
 
-    The seven are address, target, taken, and whether the branch is conditional, a call, a return, direct.
+class Text(Reader):
+    """Read lines of an address and an outcome.
+
+    Lines without a header are `0xPC 0|1`, `PC t|n`, `b PC 0|1`, or the seven fields of a course: address, target,
+    taken, and whether the branch is conditional, a call, a return, direct. A header names more columns, see
+    `marks.ROLES`.
+
+    Parameters
+    ----------
+    head : the first bytes of the text; base : of addresses without 0x, None where the text tells
     """
 
-    form = "UCSD CSE240A text, x86"
+    def __init__(self, path: Path, head: bytes, base: int | None = None) -> None:
+        super().__init__(path)
+        whole = head[: head.rfind(b"\n") + 1] or head
+        self.layout = find_layout(path, whole.removeprefix(MARK).decode("utf-8", "replace").splitlines(), base)
+        self.form = self._form()
+        self.has_targets = self.layout.target is not None
+        self.notes = list(self.layout.notes)
+
+    def _form(self) -> str:
+        layout = self.layout
+        if layout.has_header or layout.separator != WHITE_SPACE:
+            return ".csv table" if layout.separator != WHITE_SPACE else "table of text"
+        usual = layout.must_prefix and layout.n_columns in (2, 7)
+        return "UCSD CSE240A text, x86" if usual else "text of addresses and outcomes"
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the conditional branches.
@@ -30,117 +58,168 @@ class CourseText(Reader):
         ------
         UserError : "FILE line N '...' is no branch ...", "FILE line N: taken is '...' ..."
         """
+        count = 0
         with readable(self.path), open_bytes(self.path) as file:
             for number, text in whole_lines(self.path, file):
-                fields = len(text.split(b"\n", 1)[0].split())
-                yield self._at_once(text, fields) or self._one_by_one(number, text)
+                skip = self.layout.first_line - number if number < self.layout.first_line else 0
+                if skip:
+                    text = text.split(b"\n", skip)[skip] if text.count(b"\n") >= skip else b""
+                if not text.strip():
+                    continue
+                chunk = self._at_once(text, count) or self._one_by_one(number + skip, text, count)
+                count = count if chunk.total is None else chunk.total
+                yield chunk
 
-    def _at_once(self, text: bytes, fields: int) -> Chunk | None:
-        if fields not in (2, 7):
-            return None
-        columns = Columns(text, fields)
+    def _at_once(self, text: bytes, count: int) -> Chunk | None:
+        """Read regular lines; None where one is not."""
+        layout = self.layout
+        mark = layout.separator.encode()
+        if layout.separator != WHITE_SPACE:
+            text = text.replace(mark + b" ", mark)
+        columns = Columns(text, layout.n_columns, mark)
         if not columns.is_plain:
             return None
-        pc, taken = columns.addresses(0), columns.bits(1 if fields == 2 else 2)
-        if pc is None or taken is None or columns.bytes[columns.starts[0, 0] + 1] != ord("x"):
+        pc, taken = columns.addresses(layout.pc, layout.base or 10), columns.marks(layout.taken, outcome)
+        if pc is None or taken is None:
             return None
-        if fields == 2:
-            return Chunk(pc, taken)
-        conditional = columns.bits(3)
-        return None if conditional is None else Chunk(pc[conditional == 1], taken[conditional == 1])
+        if layout.must_prefix and columns.bytes[columns.starts[0, layout.pc] + 1] | 32 != ord("x"):
+            return None
+        keep = np.ones(len(pc), np.bool_)
+        for one in layout.filters:
+            told = columns.marks(one.column, one.meaning)
+            if told is None:
+                return None
+            keep &= told == one.keep
+        targets = counts = None
+        if layout.target is not None:
+            targets = columns.addresses(layout.target, layout.base or 10)
+            if targets is None:
+                return None
+        if layout.instructions is not None:
+            counts = columns.decimals(layout.instructions)
+            if counts is None or (counts > HIGHEST_COUNT).any():
+                return None
+            counts = counts.astype(np.int64)
+            if not layout.rises and not layout.offset and (counts < 1).any():
+                return None
+        return self._chunk(pc, taken, keep, targets, counts, count)
 
-    def _one_by_one(self, number: int, text: bytes) -> Chunk:
-        branches = []
-        for line, cells in enumerate((line.split() for line in text.decode("latin-1").split("\n")), number):
-            if not cells:
+    def _one_by_one(self, number: int, text: bytes, count: int) -> Chunk:
+        layout = self.layout
+        rows: list[tuple[int, int, int, int, int]] = []
+        for line, row in enumerate(text.decode("utf-8", "replace").split("\n"), number):
+            if is_comment(row):
                 continue
             try:
-                pc = address(cells[0])
-                taken, conditional = (cells[1], "1") if len(cells) == 2 else cells[2:4]
-                if len(cells) not in (2, 7) or cells[0][:2].lower() != "0x" or conditional not in ("0", "1"):
+                cells = cells_of(row, layout.separator)
+                while len(cells) > layout.n_columns and not cells[-1]:
+                    cells.pop()
+                if len(cells) != layout.n_columns:
                     raise ValueError
+                pc = self._address(line, cells[layout.pc])
+            except UserError:
+                raise
             except ValueError:
+                raise UserError(f"{self.path} line {line} '{quoted(row)}' is no branch; {layout.wanted}") from None
+            keep = self._kept(line, row, cells)
+            taken = outcome(cells[layout.taken])
+            if taken is None:
                 raise UserError(
-                    f"{self.path} line {line} '{quoted(' '.join(cells))}' is no branch; "
-                    "write 0xPC and 0 or 1, as in 0x40d7f9 1"
-                ) from None
-            outcome = taken_or_not(self.path, line, taken)
-            if conditional == "1":
-                branches.append((pc, outcome))
-        return chunk_of(branches)
-
-
-class Table(Reader):
-    """Read a .csv file whose header names the columns `pc` and `taken`; other columns are passed over."""
-
-    form = ".csv table"
-
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows; addresses are decimal or 0x...
-
-        Raises
-        ------
-        UserError : "FILE line N ...", "FILE has no column ..."
-        """
-        with readable(self.path), open_bytes(self.path) as file:
-            header = file.readline(LONGEST_LINE).decode("utf-8-sig", "replace").strip()
-            mark, names = titles_in(header)
-            for name in ("pc", "taken"):
-                if names.count(name) != 1:
-                    raise UserError(
-                        f"{self.path} has {names.count(name) or 'no'} column '{name}' in its first line "
-                        f"'{quoted(header)}'; begin with the header pc,taken"
-                    )
-            places = names.index("pc"), names.index("taken")
-            for number, text in whole_lines(self.path, file, 2):
-                yield self._at_once(text, len(names), mark, *places) or self._one_by_one(
-                    number, text, len(names), mark, *places
+                    f"{self.path} line {line}: taken is '{quoted(cells[layout.taken])}'; "
+                    "give 0 (not taken) or 1 (taken)"
                 )
+            target = pc + 1
+            if layout.target is not None:
+                try:
+                    target = self._address(line, cells[layout.target])
+                except ValueError:  # unknown
+                    target = (1 << 64) - 1
+            rows.append((pc, taken, keep, target, self._count(line, cells)))
+        pcs, outcomes, kept, targets, counts = zip(*rows, strict=True) if rows else ((),) * 5
+        return self._chunk(
+            np.array(pcs, np.uint64), np.array(outcomes, np.uint8), np.array(kept, np.bool_),
+            None if layout.target is None else np.array(targets, np.uint64),
+            None if layout.instructions is None else np.array(counts, np.int64), count,
+        )  # fmt: skip
 
-    def _at_once(self, text: bytes, n_columns: int, mark: str, pc_at: int, taken_at: int) -> Chunk | None:
-        columns = Columns(text, n_columns, mark.encode())
-        if not columns.is_plain:
-            return None
-        pc, taken = columns.addresses(pc_at), columns.bits(taken_at)
-        return None if pc is None or taken is None else Chunk(pc, taken)
-
-    def _one_by_one(self, number: int, text: bytes, n_columns: int, mark: str, pc_at: int, taken_at: int) -> Chunk:
-        branches = []
-        for line, row in enumerate(text.decode("latin-1").split("\n"), number):
-            if not row.strip():
-                continue
-            try:
-                cells = [cell.strip() for cell in split_cells(row, mark)]
-                if len(cells) != n_columns:
-                    raise ValueError
-                pc = address(cells[pc_at])
-            except ValueError:
+    def _kept(self, line: int, row: str, cells: list[str]) -> bool:
+        for one in self.layout.filters:
+            told = one.meaning(cells[one.column])
+            if told is None and not self.layout.has_header:
+                raise UserError(f"{self.path} line {line} '{quoted(row)}' is no branch; {self.layout.wanted}")
+            if told is None:
                 raise UserError(
-                    f"{self.path} line {line} '{quoted(row)}' is no branch; give {n_columns} cells, "
-                    "with pc a whole number from 0 to 2^64-1, decimal or 0x..."
-                ) from None
-            branches.append((pc, taken_or_not(self.path, line, cells[taken_at])))
-        return chunk_of(branches)
+                    f"{self.path} line {line}: {quoted(one.name)} is '{quoted(cells[one.column])}'; give {one.allowed}"
+                )
+            if told != one.keep:
+                return False
+        return True
+
+    def _address(self, line: int, cell: str) -> int:
+        layout = self.layout
+        if layout.must_prefix and cell[:2].lower() != "0x":
+            raise ValueError(cell)
+        try:
+            return address(cell, layout.base)
+        except ValueError:
+            if layout.base == AS_WRITTEN or not cell.isalnum() or not cell.isascii():
+                raise
+            try:
+                address(cell, 16)
+            except ValueError:
+                raise ValueError(cell) from None
+            raise UserError(
+                f"{self.path} line {line}: address '{quoted(cell)}' has hexadecimal digits and those before it have "
+                "none; give --address-base 16"
+            ) from None
+
+    def _count(self, line: int, cells: list[str]) -> int:
+        layout = self.layout
+        if layout.instructions is None:
+            return 0
+        cell = cells[layout.instructions]
+        least = 0 if layout.rises or layout.offset else 1
+        if not (cell.isascii() and cell.isdigit() and len(cell) < 17 and int(cell) >= least):
+            advice = "; name the column gap if it leaves the branch itself out" if cell == "0" else ""
+            raise UserError(
+                f"{self.path} line {line}: instructions is '{quoted(cell)}'; give a whole number from {least}{advice}"
+            )
+        return int(cell)
+
+    def _chunk(
+        self,
+        pc: np.ndarray,
+        taken: np.ndarray,
+        keep: np.ndarray,
+        targets: np.ndarray | None,
+        counts: np.ndarray | None,
+        count: int,
+    ) -> Chunk:
+        """Keep the conditional branches of a part; `count` instructions came before it."""
+        backward = None if targets is None else (targets <= pc).astype(np.uint8)[keep]
+        total = None
+        if counts is not None:
+            if not self.layout.rises:
+                counts = count + np.cumsum(counts + self.layout.offset)
+            else:
+                counts = counts - self.layout.offset
+                if len(counts) and ((np.diff(counts) < 0).any() or counts[0] < count):
+                    raise UserError(
+                        f"{self.path}: its instructions rise at first and fall later; "
+                        "give instructions up to each branch, or per row"
+                    )
+            total = int(counts[-1]) if len(counts) else count
+            counts = counts[keep]
+        if keep.all():
+            return Chunk(pc, taken, counts, total, backward)
+        return Chunk(pc[keep], taken[keep], counts, total, backward)
 
 
-def address(cell: str) -> int:
-    """Read an address, decimal or 0x..., and keep its low 32 bits; ValueError where it is none."""
+def address(cell: str, base: int = AS_WRITTEN) -> int:
+    """Read an address of 64 bits, with 0x or in a base; ValueError where it is none."""
     if not cell.isascii() or not cell.isalnum():
         raise ValueError(cell)
-    value = int(cell, 16 if cell[:2].lower() == "0x" else 10)
+    value = int(cell, 16 if cell[:2].lower() == "0x" else base or 10)
     if value >= 1 << 64:
         raise ValueError(cell)
-    return value & 0xFFFFFFFF
-
-
-def taken_or_not(path: Path, line: int, cell: str) -> int:
-    """Read an outcome; tell the line where it is neither 0 nor 1."""
-    if cell not in ("0", "1"):
-        raise UserError(f"{path} line {line}: taken is '{quoted(cell)}'; give 0 (not taken) or 1 (taken)")
-    return int(cell)
-
-
-def chunk_of(branches: list[tuple[int, int]]) -> Chunk:
-    """Lay pairs of address and outcome side by side."""
-    pairs = np.array(branches, np.int64).reshape(-1, 2)
-    return Chunk(pairs[:, 0].astype(np.uint32), pairs[:, 1].astype(np.uint8))
+    return value

@@ -209,7 +209,7 @@ def test_plain_data():
         (lambda: Sums(2, trees=0), "trees must be 1 or more, given 0"),
         (lambda: Sums(2, sum_bits=0), "bits of a sum must be 1 or more, given 0"),
         (lambda: Sums(2, products=-1), "products must be 0 or more, given -1"),
-        (lambda: Datapath("x", ()), "a datapath without memories predicts nothing; give 'x' at least one"),
+        (lambda: Datapath("x", (), (Sums(3),)), "a datapath without memories adds nothing; give 'x' at least one"),
         (lambda: replace(PERCEPTRON, updates=-0.1), "updates must be 0 or more, given -0.1"),
         (lambda: replace(PERCEPTRON, adds=-1), "words changed must be 0 or more, given -1"),
         (lambda: replace(PERCEPTRON, add_bits=0), "bits of a word must be 1 or more, given 0"),

@@ -24,6 +24,7 @@ from tests.tools import missing, needs_compiled
 
 KB = 1 << 10
 HYBRIDS = ("perceptron+mdfa", "hashed+dfa")
+LEARN = tuple(name for name in KINDS if name not in ("always-taken", "static"))
 
 
 def stream(n=3000, seed=0):
@@ -38,7 +39,7 @@ def write_csv(path, n=3000, seed=0):
     return pc, taken
 
 
-@pytest.mark.parametrize("name", [*KINDS, *HYBRIDS])
+@pytest.mark.parametrize("name", [*LEARN, *HYBRIDS])
 @pytest.mark.parametrize("budget", [2 * KB, 8 * KB, 32 * KB, 64 * KB])
 def test_every_predictor_fits_its_budget_and_is_priced(name, budget):
     predictor = make_predictor(name, budget)
@@ -171,7 +172,7 @@ def test_whole_championship_traces(name):
     assert run_branches(settings).content["predictors"][0]["misses"] == WHOLE[name]
 
 
-EVERY = (*KINDS, "perceptron+mdfa", "hashed+dfa", "tage+bp")
+EVERY = (*LEARN, "always-taken", "perceptron+mdfa", "hashed+dfa", "tage+bp")
 
 
 @pytest.mark.parametrize("name", EVERY)
