@@ -28,7 +28,8 @@ from edgelearn.data.cells import (
     rows_of,
     separator_of,
 )
-from edgelearn.data.clock import seconds_of
+from edgelearn.data.clock import DATES, UNITS, Clock, find_clock, is_clock_name
+from edgelearn.data.clock import cannot_read as unreadable
 from edgelearn.data.description import (
     READERS,
     Description,
@@ -40,7 +41,7 @@ from edgelearn.data.description import (
     read_description,
 )
 from edgelearn.data.formats import is_svmlight, read_npy, read_numbers, read_svmlight
-from edgelearn.data.reader import TableReader, joined
+from edgelearn.data.reader import HEAD, TableReader, joined
 from edgelearn.data.recordings import Recording, as_float32, run_starts
 from edgelearn.data.source import UNLABELLED, ColumnsUsed, Rejects, Source
 from edgelearn.errors import UserError, unknown
@@ -315,7 +316,11 @@ def _fill_in_names(form: Description, path: Path, known: Sequence[str]) -> Descr
             lower.pop("y", None)
         lower.pop("x", None)
     for key, names in DEFAULTS.items():
-        said[key] = getattr(form, key) or next((lower[name] for name in names if name in lower), "")
+        free = [lower[name] for name in names if name in lower and lower[name] not in form.ignore]
+        said[key] = getattr(form, key) or next(iter(free), "")
+    if not said["time"]:
+        taken = {*as_tuple(said["features"]), said["label"], said["segment"], said["subject"], *form.ignore}
+        said["time"] = next((name for name in known if is_clock_name(name) and name not in taken), "")
     taken = {*as_tuple(said["features"]), said["time"], said["segment"], said["subject"]}
     elsewhere = bool(form.label_from or (form.labels and not _is_edf(form.labels)))
     if elsewhere:
@@ -376,6 +381,7 @@ def _from_arrays(
         segment = _ids(subject)
     else:
         segment, own = np.zeros(n, np.int64), False
+    t, unit = _seconds(form, path, each("time", form.time), notes) if form.time else (None, None)
     keep = np.ones(n, bool)
     for name, values in form.drop.items():
         given = subject if name == "subject" and subject is not None else None
@@ -385,14 +391,16 @@ def _from_arrays(
     return _FileContent(
         x=x,
         labels=each("label", form.label) if form.label else None,
-        t=_seconds(form, path, each("time", form.time)) if form.time else None,
+        t=t,
         subject=subject,
         segment=segment,
         has_own_segments=own,
         keep=keep,
         channels=channels,
         class_names=tuple(_texts(arrays[form.class_names_from]).tolist()) if form.class_names_from else (),
-        used=_used(form, list(arrays), channels or tuple(f"channel {k + 1}" for k in range(x.shape[1]))),
+        used=replace(
+            _used(form, list(arrays), channels or tuple(f"channel {k + 1}" for k in range(x.shape[1]))), time_unit=unit
+        ),
         n_rows=n,
     )
 
@@ -527,35 +535,38 @@ def _lengths(path: Path, offset: NDArray[Any], n: int) -> NDArray[np.int64]:
     return np.diff(limits)
 
 
-def _seconds(form: Description, path: Path, values: NDArray[Any]) -> NDArray[np.float64]:
+def _seconds(form: Description, path: Path, values: NDArray[Any], notes: list[str]) -> tuple[NDArray[np.float64], str]:
+    """Give times in seconds, and their unit."""
     if values.dtype.kind == "M":
-        return np.where(np.isnat(values), np.nan, values.astype("datetime64[ns]").astype(np.int64) / 1e9)
-    if values.dtype.kind == "U":
-        values = _seconds_of_texts(form, path, values)
-    if values.dtype.kind not in "uif":
+        return np.where(np.isnat(values), np.nan, values.astype("datetime64[ns]").astype(np.int64) / 1e9), DATES
+    if values.dtype.kind not in "uifU":
         raise UserError(f"{path}: '{form.time}' (key 'time') is {values.dtype}; give seconds or dates")
-    return np.asarray(values.astype(np.float64) * form.time_scale)
-
-
-def _seconds_of_texts(form: Description, path: Path, values: NDArray[Any]) -> NDArray[np.float64]:
-    numbers = texts_as_numbers(values)
-    if numbers is not None:
-        return numbers
+    if values.dtype.kind == "U" and not form.time_format:
+        numbers = texts_as_numbers(values)
+        values = values if numbers is None else numbers
+    if values.dtype.kind != "U" and form.time_format:
+        values = _texts(values)
+    found: list[str] = []
     try:
-        return np.array([np.nan if is_missing(cell) else seconds_of(cell) for cell in values.tolist()])
-    except ValueError:
-        wrong = next(cell for cell in values.tolist() if not is_missing(cell) and not _is_time(cell))
-        raise UserError(
-            f"{path}: '{form.time}' (key 'time') has '{wrong[:60]}'; give seconds, or dates such as 2024-01-31 12:00:00"
-        ) from None
+        clock = _clock_of(form, values, found)
+        if values.dtype.kind != "U":
+            t = np.asarray(values.astype(np.float64) * (clock.scale * form.time_scale))
+        else:
+            t = clock.seconds(values.tolist())
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except ValueError as error:
+        raise unreadable(str(path), form.time, error) from None
+    notes += [note for note in found if note not in notes]
+    return t, clock.unit
 
 
-def _is_time(cell: str) -> bool:
-    try:
-        seconds_of(cell)
-    except ValueError:
-        return False
-    return True
+def _clock_of(form: Description, values: NDArray[Any], notes: list[str]) -> Clock:
+    """Find out how times are written, from the first ones."""
+    if form.time_scale != 1:
+        return Clock(form.time, "s")
+    head = values[:HEAD].tolist() if values.dtype.kind != "U" else values.tolist()
+    return find_clock(head, form.time, form.time_format or None, form.time_unit or None, notes)
 
 
 def _ids(values: NDArray[Any]) -> NDArray[np.int64]:
@@ -601,7 +612,7 @@ def _from_table(form: Description, path: Path, rejects: Rejects) -> _FileContent
     return _FileContent(
         x=rows.x,
         labels=labels,
-        t=rows.t if form.time else None,
+        t=rows.t if table.columns.time is not None else None,
         subject=subject,
         segment=rows.segment,
         has_own_segments=False,
@@ -610,6 +621,7 @@ def _from_table(form: Description, path: Path, rejects: Rejects) -> _FileContent
         class_names=(),
         used=replace(table.columns.used, inputs=form.channels or table.columns.channels),
         n_rows=n + sum(found.counts.values()),
+        notes=tuple(table.notes),
     )
 
 
@@ -1007,7 +1019,7 @@ def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source
             categories[name] = found
 
     def rows_of(arrays: Arrays) -> parquet.Rows:
-        piece = _from_arrays(form, path, arrays, [], categories)
+        piece = _from_arrays(form, path, arrays, notes, categories)
         keep = piece.keep
         if subjects:
             who = piece.subject if piece.subject is not None else arrays[form.segment]
@@ -1015,6 +1027,11 @@ def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source
         labels = piece.labels if piece.labels is not None else np.full(len(piece.x), "")
         return parquet.Rows(piece.x, labels, piece.t, piece.segment, keep)
 
+    unit = None
+    if form.time and len(groups):
+        _, unit = _seconds(form, path, parquet.read_group(path, file, 0, [form.time])[form.time], notes)
+        if form.time_scale == 1 and unit in UNITS:  # of all groups
+            form = replace(form, time_unit=cast(Any, unit))
     chosen: list[str] = []
     if subjects:
         known = values_in(form.subject or form.segment)
@@ -1039,5 +1056,5 @@ def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source
         rate_hz=form.rate_hz,
         drift=form.drift if isinstance(form.drift, tuple) else "segment" if form.drift == "segment" else (),
         notes=notes,
-        columns_used=_used(form, list(kinds), channels),
+        columns_used=replace(_used(form, list(kinds), channels), time_unit=unit),
     )

@@ -19,6 +19,7 @@ from edgelearn.data.cells import (
     shortened,
     split_cells,
 )
+from edgelearn.data.clock import is_clock_name
 from edgelearn.data.source import ColumnsUsed
 from edgelearn.errors import UserError, unknown
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from edgelearn.config import ColumnSettings
 
 LABEL_NAMES = ("label", "class", "target")  # and y, where it is no axis
-TIME_NAMES = ("t", "time", "timestamp")
+TIME_NAMES = ("t", "time", "timestamp")  # the first that there is, else another name of a clock
 SEGMENT_NAMES = ("segment", "subject", "recording")
 
 
@@ -154,6 +155,9 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
         return None
 
     time = find(roles.time) if roles.time is not None else search(TIME_NAMES)
+    if time is None and roles.time is None and has_names:
+        free = [place for place in places if place not in (*features, *ignored, *texts)]
+        time = next((place for place in free if is_clock_name(title_of[place])), None)
     segment = find(roles.segment) if roles.segment is not None else search(SEGMENT_NAMES)
     rest = [place for place in places if place not in (time, segment, *ignored)]
     if roles.label is not None:

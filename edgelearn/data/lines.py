@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.cells import first_keys, is_missing, label_text, shortened, sorted_classes
+from edgelearn.data.clock import Clock, Stamps
 from edgelearn.data.columns import NO_ROLES, Roles
 from edgelearn.data.reader import CHUNK, HEAD, Rows, TableReader, grouped
 from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects
@@ -95,12 +96,13 @@ class LineSource:
         self._roles = roles
         self.rejects = Rejects()
         self.notes: list[str] = []
+        self._stamps = Stamps()
         self._n_read = 0
         self._n_samples: int | None = None
         if live:
             self._n_classes = n_classes or len(self._classes) or LIVE_CLASSES
             self._waiting: list[Rows] = []  # read while looking for the columns
-            self._reader = TableReader(roles, source, self.rejects, live=True)
+            self._reader = TableReader(roles, source, self.rejects, live=True, notes=self.notes)
             self._feed = self._read(self._reader)
         else:
             if not callable(lines) and iter(lines) is lines:
@@ -124,7 +126,7 @@ class LineSource:
         """State what the columns were taken for; a live source waits for its first line."""
         channels = self.channels
         assert self._reader.columns is not None
-        return replace(self._reader.columns.used, inputs=channels, rate_hz=self.rate_hz)
+        return replace(self._reader.columns.used, inputs=channels, rate_hz=self.rate_hz or self._stamps.rate_hz)
 
     @property
     def has_clock(self) -> bool:
@@ -154,15 +156,18 @@ class LineSource:
             self.rejects.first.clear()
             self._reader = self._new_reader()
             feed = self._read(self._reader)
+        n_before = 0
         while True:
             rows = self._waiting.pop(0) if self._live and self._waiting else next(feed, None)
             if rows is None:
                 break
+            t = self._stamps.spread(n_before, len(rows.t)) if self._stamps.is_coarse else rows.t
+            n_before += len(rows.t)
             y = np.array([self._place(cell, n) for cell, n in zip(rows.labels, rows.numbers, strict=True)], np.int64)
             self._n_read += len(y)
             if skip < len(y):
                 self.numbers = rows.numbers[skip:]
-                yield Block(rows.x[skip:], y[skip:], rows.t[skip:], rows.segment[skip:])
+                yield Block(rows.x[skip:], y[skip:], t[skip:], rows.segment[skip:])
             skip = max(0, skip - len(y))
         if self._live and not self._n_read:
             raise self._nothing()
@@ -176,6 +181,7 @@ class LineSource:
             "classes": list(self._classes),
             "n_read": self._n_read,
             "first_line": reader.first_line,
+            "clock": None if reader.clock is None else reader.clock.state(),
             "last_t": reader.last_t if isfinite(reader.last_t) else None,
             "segment": reader.segment,
             "segment_cell": reader.segment_cell,
@@ -189,6 +195,7 @@ class LineSource:
         reader = self._reader
         if state["first_line"]:
             reader.begin(state["first_line"])
+        reader.clock = None if state.get("clock") is None else Clock.of_state(state["clock"])
         reader.last_t = -np.inf if state["last_t"] is None else state["last_t"]
         reader.segment, reader.segment_cell = state["segment"], state["segment_cell"]
         self.rejects.counts.update(state["rejects"]["counts"])
@@ -227,6 +234,8 @@ class LineSource:
         names: set[str] = set()
         for rows in self._read(reader):
             self._n_samples += len(rows.labels)
+            if reader.columns is not None and reader.columns.time is not None:
+                self._stamps.add(rows.t, rows.segment)
             names.update(name for cell in set(rows.labels) if (name := self._name(label_text(cell))) is not None)
             if len(names) > MAX_CLASSES:
                 raise UserError(
@@ -235,6 +244,8 @@ class LineSource:
                 )
         if not self._n_samples:
             raise self._nothing()
+        if self._stamps.is_coarse and reader.columns is not None:
+            self.notes.append(self._stamps.note(str(reader.columns.used.time)))
         said = self._roles.label
         if said is not None and not names and reader.columns is not None and reader.columns.kind == "object":
             keys = first_keys(reader.first_line)
@@ -270,7 +281,7 @@ class LineSource:
             if len(head) >= HEAD:
                 break
         groups.close()
-        return TableReader(self._roles, self.source, self.rejects, head=head[:HEAD])
+        return TableReader(self._roles, self.source, self.rejects, head=head[:HEAD], notes=self.notes)
 
     def _chunks(self) -> Iterator[bytes]:
         opened = self._lines() if callable(self._lines) else self._lines

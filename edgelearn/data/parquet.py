@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgelearn.data.arrays import Arrays, cannot_read, texts_as_numbers
 from edgelearn.data.cells import MISSING, is_coarse, offset_note, offsets
+from edgelearn.data.clock import Stamps
 from edgelearn.data.recordings import BLOCK, Screen, as_float32, check_same, check_start, run_starts, state_of
 from edgelearn.data.source import Block, ColumnsUsed, Rejects
 from edgelearn.errors import UserError
@@ -217,15 +219,16 @@ class ParquetSource:
         rate_hz: float | None,
         drift: Sequence[int] | Literal["segment"] = (),
         columns_used: ColumnsUsed | None = None,
-        notes: Sequence[str] = (),
+        notes: list[str] | None = None,
     ) -> None:
-        self.notes = list(notes)
+        self.notes = [] if notes is None else notes  # which the reading of rows adds to
         self.name, self.source, self.channels, self.rate_hz = name, source, channels, rate_hz
         self.rejects = Rejects()
         self.has_clock = rate_hz is not None
         self._path, self._columns, self._rows_of = path, columns, rows_of
         file = open_file(path)
         screen = Screen(self.rejects)
+        self._stamps = Stamps()
         self._starts: list[int] = []  # number of the first sample of each row group
         self._screens: list[Screen] = []  # what the screen knows before each row group
         labels: list[NDArray[Any]] = []
@@ -244,7 +247,9 @@ class ParquetSource:
             found, counts = np.unique(rows.labels, return_counts=True)
             labels.append(np.repeat(found, np.minimum(counts, 3)))  # enough to tell classes from numbers to predict
             kept = rows.segment[rows.keep]
-            usable, _ = screen(as_float32(rows.x[rows.keep]), None if rows.t is None else rows.t[rows.keep], kept)
+            usable, t = screen(as_float32(rows.x[rows.keep]), None if rows.t is None else rows.t[rows.keep], kept)
+            if t is not None and rate_hz is None:
+                self._stamps.add(t[usable], kept[usable])
             n_before = np.concatenate(([0], np.cumsum(usable)))
             if isinstance(drift, str):
                 changes = [row for row in run_starts(kept) if row or kept[0] != segment]
@@ -263,7 +268,10 @@ class ParquetSource:
         if self._subtracted.any():
             self.notes.append(offset_note(channels, self._subtracted))
         self.n_samples = n_samples
-        self.columns_used = columns_used or ColumnsUsed(channels, rate_hz=rate_hz)
+        used = columns_used or ColumnsUsed(channels)
+        self.columns_used = replace(used, rate_hz=rate_hz or self._stamps.rate_hz)
+        if self._stamps.is_coarse:
+            self.notes.append(self._stamps.note(used.time or "t"))
         self.drift_points = tuple(sorted(set(points) - {0, n_samples}))
         self.class_names, self._numbers_of = classes_of(np.concatenate(labels))
 
@@ -290,6 +298,8 @@ class ParquetSource:
                 t = numbers / self.rate_hz if self.rate_hz else np.full(len(x), np.nan)
             y = self._numbers_of(labels)
             x, y, t, segment = x[usable], y[usable], t[usable], segment[usable]
+            if self._stamps.is_coarse:
+                t = self._stamps.spread(self._starts[group], len(t))
             for first in range(max(start - self._starts[group], 0), len(y), BLOCK):
                 part = slice(first, first + BLOCK)
                 yield Block(x[part], y[part], t[part], segment[part])

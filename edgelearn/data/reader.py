@@ -8,6 +8,7 @@ are no rows. `TableReader` counts a line that cannot be used in its `rejects`, o
     a value is missing         one of `MISSING` (JSON: null, or a key that is not there) as a feature or time
     not a number               a feature or time that is something else; true and false are 1 and 0
     not a finite number        NaN, or beyond float32
+    not a time                 a time that is not written like the first ones, see `edgelearn.data.clock`
     not JSON, not CSV          a JSON line that is not what the first line is; quotes that make no cells
     not a label                a JSON label that is an object or an array
     time goes back             less than the time of the row before, in the same segment
@@ -21,10 +22,11 @@ The last line of a file needs no end, nor does JSON: a cut line cannot be read.
 from __future__ import annotations
 
 import contextlib
+import copy
 import csv
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import itemgetter, ne
 from pathlib import Path
@@ -44,7 +46,7 @@ from edgelearn.data.cells import (
     shortened,
     split_cells,
 )
-from edgelearn.data.clock import seconds_of
+from edgelearn.data.clock import UNITS, Ambiguous, Clock, cannot_read, find_clock
 from edgelearn.data.columns import Columns, Roles, find_columns
 from edgelearn.data.source import Rejects
 from edgelearn.errors import UserError
@@ -81,20 +83,6 @@ def _number(columns: Columns, row: Any, place: Any, scale: float) -> float:
     if not abs(number) < FLOAT32_LIMIT:  # NaN compares as False
         raise Reject("not a finite number", what)
     return number
-
-
-def _seconds(columns: Columns, row: Any, scale: float) -> float:
-    """Read the time of a row: a number, or a date and time of ISO 8601 (UTC where it names no zone)."""
-    try:
-        return _number(columns, row, columns.time, scale)
-    except Reject as reject:
-        value = row.get(columns.time) if isinstance(row, dict) else row[columns.time]
-        if reject.args[0] != "not a number" or not isinstance(value, str):
-            raise
-        try:
-            return seconds_of(value)
-        except ValueError:
-            raise reject from None
 
 
 def _label_cell(columns: Columns, row: Any) -> str:
@@ -162,6 +150,7 @@ class TableReader:
     live : lines come as they are made
     head : first lines of the table, which help the first one to say what the columns are
     dtype : of the features
+    notes : where assumptions and what is left out are noted, each once
 
     Raises
     ------
@@ -182,11 +171,49 @@ class TableReader:
     segment: int = 0
     segment_cell: str | None = None
     has_begun: bool = False
+    notes: list[str] = field(default_factory=list)
+    clock: Clock | None = None
 
     def begin(self, text: str, below: Iterable[str] = ()) -> None:
         """Find out what the columns are."""
-        self.columns = find_columns([text, *below], self.roles, self.source)
+        lines = [text, *below]
+        self.columns = find_columns(lines, self.roles, self.source)
         self.first_line = text
+        if not self.live:
+            self._find_clock(lines[1:] if self.columns.has_header else lines)
+
+    def _find_clock(self, lines: Iterable[str]) -> None:
+        """Find out how times are written, from the first lines, or from the first one of a live input."""
+        columns = self.columns
+        if columns is None or columns.time is None or self.clock is not None:
+            return
+        cells = []
+        for text in lines:
+            with contextlib.suppress(Reject, KeyError, IndexError):
+                row = split_cells(text, columns.separator) if columns.kind == "csv" else json_row(text)
+                if isinstance(row, dict) == (columns.kind == "object"):
+                    cells.append(row[columns.time])
+        title = columns.used.time or "time"
+        notes: list[str] = []
+        try:
+            if self.roles.time_scale != 1:
+                self.clock = Clock(title, "s")
+            elif cells or not self.live:
+                self.clock = find_clock(cells, title, self.roles.time_format, self.roles.time_unit, notes)
+        except ValueError as error:
+            may_go = self.roles.time is None and bool(self.roles.features)
+            if isinstance(error, UserError) and not (may_go and isinstance(error, Ambiguous)):
+                raise UserError(f"{self.source}: {error}") from None
+            if may_go:
+                error = ValueError(cells[0]) if isinstance(error, UserError) else error
+                notes = [f"column {title} was set aside: its cells, such as {shortened(str(error))}, are no times"]
+                used = replace(columns.used, time=None, left_out=(*columns.used.left_out, title))
+                self.columns = replace(columns, time=None, used=used)
+            elif not self.live:
+                raise cannot_read(self.source, title, error) from None
+        if self.clock is not None and self.columns is not None:
+            self.columns = replace(self.columns, used=replace(columns.used, time_unit=self.clock.unit))
+        self.notes += [note for note in notes if note not in self.notes]
 
     def feed(self, lines: list[bytes], cut: bool = False) -> Rows:
         """Read the next lines; `cut` says that the last one has no end."""
@@ -295,8 +322,11 @@ class TableReader:
 
     def _read_at_once(self, lines: list[bytes], numbers: NDArray[np.int64]) -> Rows | None:
         """Read lines in bulk where every one of them is a good row, else give None and change nothing."""
+        if self.clock is None and self.live:
+            self._find_clock([lines[0].decode(ENCODING, errors="replace")])
         columns, n = self.columns, len(lines)
         assert columns is not None
+        clock = copy.copy(self.clock)
         try:
             table = self._table(columns, lines)
             found = map(itemgetter(*columns.features), table)
@@ -309,7 +339,10 @@ class TableReader:
             else:
                 labels = [_label_cell(columns, row) for row in table]
             texts = [[_text_cell(row, place) for row in table] for place in columns.texts]
+        except UserError:  # of a clock that cannot be told
+            raise
         except (KeyError, ValueError, OverflowError, RecursionError, csv.Error):
+            self.clock = clock
             return None
         segment, changes = np.full(n, self.segment), np.zeros(n, bool)
         if names:
@@ -317,6 +350,7 @@ class TableReader:
             changes = np.fromiter(map(ne, names, [before, *names[:-1]]), bool, n)
             segment += np.cumsum(changes)
         if ((t < np.append(self.last_t, t[:-1])) & ~changes).any():
+            self.clock = clock
             return None
         if columns.time is not None:
             self.last_t = float(t[-1])
@@ -335,10 +369,31 @@ class TableReader:
         return values
 
     def _times(self, columns: Columns, table: list[Any]) -> NDArray[np.float64]:
+        """Give the times of rows in seconds; ValueError where one is none."""
+        cells, clock = [row[columns.time] for row in table], self.clock
+        if clock is None or clock.unit in UNITS:
+            return self._numbers(columns, cells, self.roles.time_scale * (clock.scale if clock else 1.0))
+        if not all(isinstance(cell, str) for cell in cells):
+            raise ValueError
+        times = clock.seconds(cells)
+        if not np.isfinite(times).all():
+            raise ValueError
+        return times
+
+    def _time_of(self, columns: Columns, row: Any) -> float:
+        """Read the time of a row, and say what is wrong with it."""
+        clock = copy.copy(self.clock)
         try:
-            return self._numbers(columns, [row[columns.time] for row in table], self.roles.time_scale)
-        except ValueError:
-            return np.array([_seconds(columns, row, self.roles.time_scale) for row in table])
+            return float(self._times(columns, [row])[0])
+        except (KeyError, ValueError, OverflowError) as error:
+            if isinstance(error, UserError):
+                raise
+            _number(columns, row, columns.time, self.roles.time_scale)
+            raise Reject(
+                "not a time", f"column {columns.title(columns.time)} is {shortened(row[columns.time])}"
+            ) from None
+        finally:
+            self.clock = clock
 
     def _table(self, columns: Columns, lines: list[bytes]) -> list[Any]:
         """Split lines into cells; ValueError where one of them is no row, or no row like the others."""
@@ -373,7 +428,7 @@ class TableReader:
             raise Reject("another number of values", f"{len(row)}, not {columns.n_cells}: {shortened(text)}")
         for place in columns.features:
             _number(columns, row, place, self.roles.scale)
-        t = np.nan if columns.time is None else _seconds(columns, row, self.roles.time_scale)
+        t = np.nan if columns.time is None else self._time_of(columns, row)
         _label_cell(columns, row)
         cells = [_text_cell(row, place) for place in (columns.segment, *columns.texts) if place is not None]
         is_new = columns.segment is not None and self.segment_cell not in (None, cells[0])

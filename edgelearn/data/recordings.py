@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgelearn.data.clock import rate_of_times
+from edgelearn.data.clock import Stamps
 from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects, Source
 from edgelearn.errors import UserError
 
@@ -23,7 +23,7 @@ class Screen:
     """Find the samples that can be used, batch after batch, and lay recordings behind one another in time.
 
     A sample is rejected where a value or its time is not finite, or where its time lies before that of a usable
-    sample of the same segment. A segment whose clock starts again begins where the one before it ended.
+    sample of the same segment. A segment whose clock starts again begins a period after the one before it ended.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ class Screen:
         self._segment: int | None = None
         self._is_fresh = True  # no usable sample of the segment yet
         self._latest = -np.inf  # the segment's own clock
+        self._period = 0.0  # mean of the segment, or of the one before
+        self._first, self._n_good = 0.0, 0
         self._end, self._shift = -np.inf, 0.0  # the clock of the stream
 
     def __call__(
@@ -70,9 +72,14 @@ class Screen:
             if not good.any():
                 continue
             if self._is_fresh:
-                self._shift = max(0.0, self._end - float(run[np.argmax(good)]))
+                self._first, self._n_good = float(run[np.argmax(good)]), 0
+                restarts = self._first <= self._end
+                self._shift = self._end + self._period - self._first if restarts else 0.0
                 self._is_fresh = False
             self._latest = float(latest[-1])
+            self._n_good += int(good.sum())
+            if self._n_good > 1 and self._latest > self._first:
+                self._period = (self._latest - self._first) / (self._n_good - 1)
             laid[start:stop] += self._shift
             self._end = self._latest + self._shift
         self._count(TIME_BACK, back)
@@ -192,16 +199,16 @@ class Recording:
         self.drift_points = self._checked_drift(drift_points, segments, usable)
         if not usable.all():
             values, labels, times, segments = values[usable], labels[usable], times[usable], segments[usable]
+        used, stamps = columns or ColumnsUsed(self.channels, None if y is None else "y"), Stamps()
+        if self.has_clock and self.rate_hz is None:
+            stamps.add(times, segments)
+            if stamps.is_coarse:
+                times = stamps.spread(0, len(times))
+                self.notes.append(stamps.note(used.time or "t"))
+        self.columns_used = replace(used, rate_hz=self.rate_hz or stamps.rate_hz)
         self._x, self._y, self._t, self._segment = values, labels, times, segments
-        label = None if y is None else "y"
-        self.columns_used = replace(columns or ColumnsUsed(self.channels, label), rate_hz=self._rate_by_clock())
         for array in (values, labels, times, segments):
             array.flags.writeable = False
-
-    def _rate_by_clock(self) -> float | None:
-        if self.rate_hz is not None or not self.has_clock:
-            return self.rate_hz
-        return rate_of_times(self._t, self._segment)
 
     def _error(self, fault: str, allowed: str) -> UserError:
         return UserError(f"stream '{self.name}': {fault}; {allowed}")

@@ -110,7 +110,7 @@ class StreamSession:
         self.detector = Detector(config.detector, points, config.seed)
         self.n_samples = self.n_rows = 0
         self.last_time = np.nan
-        self._clock: list[float] | None = None  # first and last time of the source, and the shift of the recording
+        self._clock: list[float] | None = None  # first and last time of the source, shift of the recording, last period
         self.counts = dict.fromkeys(("events", "learned", "late", *_GATES), 0)
         self.labelled = 0
         self._energy_given = 0.0  # units of the energy budget credited so far
@@ -223,17 +223,21 @@ class StreamSession:
         return np.asarray(times, np.float64)
 
     def _from_clock(self, t: np.ndarray) -> np.ndarray:
-        """Return seconds since the first sample; a recording whose clock restarts follows the previous one directly."""
+        """Return seconds since the first sample; a recording whose clock restarts follows a period later."""
         if not self.timing.timed or not len(t):
             return t
         if not np.isfinite(t).all():
             raise UserError(f"{self.source.name} has samples without a time; give --sample-rate, or a time to each")
         if self._clock is None:
-            self._clock = [float(t[0]), float(t[0]), 0.0]
-        first, last, behind = self._clock
-        back = np.maximum(np.concatenate([[last], t[:-1]]) - t, 0)
+            self._clock = [float(t[0]), float(t[0]), 0.0, 0.0]
+        first, last, behind, period = self._clock
+        steps = np.diff(t, prepend=last)
+        # The period before a restart is the last step forwards, of this block or the one before.
+        forwards = np.concatenate([[period], np.where(steps > 0, steps, 0.0)])
+        latest = np.maximum.accumulate(np.where(forwards > 0, np.arange(len(forwards)), 0))
+        back = np.where(steps < 0, forwards[latest][:-1] - steps, 0.0)
         shifts = np.cumsum(np.concatenate([[behind], back]))[1:]  # summed in an order that does not depend on blocks
-        self._clock = [first, float(t[-1]), float(shifts[-1])]
+        self._clock = [first, float(t[-1]), float(shifts[-1]), float(forwards[latest[-1]])]
         return np.asarray(t - first + shifts, np.float64)
 
     def _at(self, times: np.ndarray, row_of_step: np.ndarray, late: np.ndarray) -> Device:
@@ -341,10 +345,10 @@ class StreamSession:
 
     @property
     def elapsed_s(self) -> float:
-        """Duration of the stream so far in seconds."""
+        """Duration of the stream so far in seconds, a period per sample: the clock tells one less than the samples."""
         if self.timing.rate_hz is not None:
             return self.n_samples / self.timing.rate_hz
-        return 0.0 if np.isnan(self.last_time) else self.last_time
+        return 0.0 if np.isnan(self.last_time) else self.last_time * self.n_samples / max(self.n_samples - 1, 1)
 
     @cached_property
     def period_s(self) -> float | None:

@@ -133,7 +133,7 @@ def test_lines_that_cannot_be_used_are_counted_and_the_others_answered(tmp_path)
         "no room for label",
     ):
         assert reason in errors
-    assert "inputs: x, y (2); time: time; label: label\n4 samples; " in errors
+    assert "inputs: x, y (2); time: time (s); label: label\n4 samples; " in errors
 
 
 def test_a_stream_can_be_priced_again(tmp_path):
