@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +29,7 @@ from pydantic.fields import FieldInfo
 
 from edgelearn import files
 from edgelearn.errors import UserError, unknown
-from edgelearn.rules import Backend, rules_for
+from edgelearn.rules import RULES, Backend, rules_for
 from edgelearn.units import battery_joules, quantity, size_bytes
 
 # Panels of the help, in order; spiking networks and the results come last.
@@ -42,7 +42,9 @@ DATA, TRACE, PREDICTORS, BUILT_IN, NETWORK, LEARNING, FORMATS, SPARSITY = PANELS
 FEATURES, EVALUATION, DEVICE, SPIKING, CODING, PLASTICITY, RUN = PANELS[8:]
 
 
-def setting(default: Any, help: str, panel: str, flag: str = "", **limits: float) -> Any:
+def setting(
+    default: Any, help: str, panel: str, flag: str = "", needs: tuple[str | None, ...] = (), **limits: float
+) -> Any:
     """Declare a setting.
 
     Parameters
@@ -52,9 +54,10 @@ def setting(default: Any, help: str, panel: str, flag: str = "", **limits: float
         brackets at the end, e.g. [by rule]
     panel : heading of the help under which the flag stands
     flag : name of the flag where it is not that of the field
+    needs : another setting and its values with which this one has an effect, e.g. ("encoder", "delta")
     limits : ge, gt, le, lt
     """
-    extra = {"panel": panel, "flag": flag}
+    extra: Any = {"panel": panel, "flag": flag, "needs": list(needs)}
     field: Any = Field(default, description=help, json_schema_extra=extra, **limits)  # type: ignore[call-overload]
     return field
 
@@ -93,6 +96,7 @@ class Declared:
         self.name, self.default, self.panel = name, field.default, str(extra.get("panel", RUN))
         self.help, _, unset = (field.description or "").removesuffix("]").partition(" [")
         self.flag = str(extra.get("flag") or "--" + name.replace("_", "-"))
+        self.needs: tuple[Any, ...] = tuple(extra.get("needs") or ())
         kinds = get_args(field.annotation) if get_origin(field.annotation) in (Union, UnionType) else [field.annotation]
         kind = next(one for one in kinds if one is not NoneType)
         if get_origin(kind) is Annotated:
@@ -126,6 +130,10 @@ class Declared:
         kinds = {int: "a whole number", float: "a number", bool: "true" if self.switch else "true or false"}
         kind = kinds.get(self.type, "a text" if self.type is str else "a list of names")
         return f"{kind}, {self.range}" if self.range else kind
+
+
+LEARN_HIDDEN = tuple(rule.name for rule in RULES.values() if rule.learns_hidden)
+STORE_FEEDBACK = tuple(rule.name for rule in RULES.values() if rule.stores_feedback)
 
 
 class Settings(BaseModel):
@@ -253,8 +261,15 @@ class RateSettings(Settings):
     input_bits: int = setting(4, "Bits per input level", FORMATS, ge=1, le=8)
     activation: str = setting("tanh", "Hidden activation: {edgelearn.network.activations:ACTIVATIONS}", NETWORK)
     output: str = setting("sigmoid", "Output activation: {edgelearn.network.activations:OUTPUTS}", NETWORK)
-    feedback: str = setting("int8", "Feedback weights: {edgelearn.network.spec:FEEDBACK_FORMATS}", NETWORK)
-    hidden_rate: int | None = setting(None, "Hidden learning rate, exponent of two [by rule]", LEARNING, ge=-20, le=0)
+    feedback: str = setting(
+        "int8",
+        "Feedback weights: {edgelearn.network.spec:FEEDBACK_FORMATS}",
+        NETWORK,
+        needs=("rule", *STORE_FEEDBACK),
+    )
+    hidden_rate: int | None = setting(
+        None, "Hidden learning rate, exponent of two [by rule]", LEARNING, needs=("rule", *LEARN_HIDDEN), ge=-20, le=0
+    )
     output_rate: int | None = setting(None, "Output learning rate, exponent of two [by rule]", LEARNING, ge=-20, le=0)
     range_exponent: int | None = setting(None, "Exponent E of the weight range +-2^E [by bits]", FORMATS, ge=-8, le=8)
     event_threshold: int = setting(0, "Largest activation treated as zero (1/127)", SPARSITY, ge=0, le=126)
@@ -263,7 +278,14 @@ class RateSettings(Settings):
     strict: bool = setting(False, "Stop at the first accumulator overflow or weight saturation", FORMATS)
     processor: str = setting("engine-28nm", "Processor to price on, by name or .toml file", DEVICE)
     update_gate: str = setting("always", "Samples that are learned: {edgelearn.network.spec:UPDATE_GATES}", SPARSITY)
-    margin: int = setting(32, "Lead of the true output that --update-gate margin skips (1/16)", SPARSITY, ge=0, le=255)
+    margin: int = setting(
+        32,
+        "Lead of the true output that --update-gate margin skips (1/16)",
+        SPARSITY,
+        needs=("update_gate", "margin"),
+        ge=0,
+        le=255,
+    )
     seed: int = setting(0, "Seed of weights, feedback, order and rounding", RUN, ge=0, le=2**31 - 1)
 
 
@@ -293,7 +315,14 @@ class SpikingConfig(DataSettings):
     refractory: int | None = setting(None, "Refractory period of hidden neurons (steps) [1]", SPIKING, ge=0, le=1000)
     gate_on: str | None = setting(None, "Gating variable: {edgelearn.spiking.network:GATES} [current]", PLASTICITY)
     delay: int | None = setting(None, "Axonal delay (steps) [1]", SPIKING, ge=1, le=64)
-    hidden_shift: int | None = setting(None, "Hidden learning rate, 2^-N [by rule and bits]", PLASTICITY, ge=0, le=30)
+    hidden_shift: int | None = setting(
+        None,
+        "Hidden learning rate, 2^-N [by rule and bits]",
+        PLASTICITY,
+        needs=("rule", *(name for name in rules_for(Backend.SPIKING) if RULES[name].learns_hidden)),
+        ge=0,
+        le=30,
+    )
     output_shift: int | None = setting(None, "Output learning rate, 2^-N [by rule and bits]", PLASTICITY, ge=0, le=30)
     code: str | None = setting(
         None, "Spike code: {edgelearn.spiking.network:CODES} [rate; address events as they are]", CODING
@@ -322,11 +351,15 @@ class StreamConfig(RateSettings, ColumnSettings):
     columns: str | None = setting(None, "TOML file that names feature, label, time and subject columns [none]", DATA)
     subjects: str | None = setting(None, "Subjects or recordings to keep, e.g. 1600-1624,1630 [all]", DATA)
     limit: int | None = setting(None, "Stop after N samples [none]", DATA, ge=1)
-    classes: int | None = setting(None, "Maximum number of classes for live input [10]", DATA, ge=2)
-    hidden: str = setting("64", "Hidden layer sizes, e.g. 64 or 64-32; 0 for none", NETWORK)
+    classes: int | None = setting(
+        None, "Maximum number of classes for live input [10]", DATA, needs=("data", "-"), ge=2
+    )
+    hidden: str = setting("64", "Hidden layer sizes, e.g. 64 or 64-32; 0 for none", NETWORK, needs=("net", None))
     net: str | None = setting(None, "All layer sizes, in place of --hidden [by --hidden]", NETWORK)
     output: str = setting("softmax", "Output activation: {edgelearn.network.activations:OUTPUTS}", NETWORK)
-    hidden_rate: int | None = setting(-4, "Hidden learning rate, exponent of two", LEARNING, ge=-20, le=0)
+    hidden_rate: int | None = setting(
+        -4, "Hidden learning rate, exponent of two", LEARNING, needs=("rule", *LEARN_HIDDEN), ge=-20, le=0
+    )
     output_rate: int | None = setting(-3, "Output learning rate, exponent of two", LEARNING, ge=-20, le=0)
     input_bits: int = setting(5, "Bits per input level, sign included", FORMATS, ge=1, le=8)
     window: int = setting(1, "Window length (samples)", FEATURES, ge=1, le=100_000)
@@ -335,11 +368,34 @@ class StreamConfig(RateSettings, ColumnSettings):
         "samples", "Features of a window: {edgelearn.streaming.front_end:FEATURES}", FEATURES
     )
     time_constant: int = setting(8, "Time constant of the normalisation: exponent N of 2^N rows", FEATURES, ge=0, le=24)
-    reach: int = setting(3, "Value of the highest level (mean absolute deviations)", FEATURES, ge=1, le=64)
+    reach: int = setting(
+        3,
+        "Value of the highest level (mean absolute deviations), not of delta",
+        FEATURES,
+        needs=("encoder", "signed", "levels", "on-off", "threshold"),
+        ge=1,
+        le=64,
+    )
     encoder: str = setting("signed", "Input encoder: {edgelearn.streaming.front_end:ENCODERS}", FEATURES)
-    input_threshold: int = setting(0, "Largest level treated as zero, of signed and on-off", FEATURES, ge=0, le=254)
-    thresholds: int = setting(2, "Thresholds on each side of the mean, of threshold", FEATURES, ge=1, le=63)
-    delta: int = setting(8, "Delta threshold (1/16 of the mean absolute deviation)", FEATURES, ge=1, le=1024)
+    input_threshold: int = setting(
+        0,
+        "Largest level treated as zero, of signed and on-off",
+        FEATURES,
+        needs=("encoder", "signed", "on-off"),
+        ge=0,
+        le=254,
+    )
+    thresholds: int = setting(
+        2, "Thresholds on each side of the mean, of threshold", FEATURES, needs=("encoder", "threshold"), ge=1, le=63
+    )
+    delta: int = setting(
+        8,
+        "Delta threshold (1/16 of the mean absolute deviation), of delta",
+        FEATURES,
+        needs=("encoder", "delta"),
+        ge=1,
+        le=1024,
+    )
     energy_budget: Power | None = setting(None, 'Maximum power of learning, e.g. "10 uW" [unlimited]', DEVICE)
     label_delay: int = setting(0, "Delay of labels (rows)", EVALUATION, ge=0, le=1_000_000)
     label_fraction: float = setting(1.0, "Fraction of rows that are labelled", EVALUATION, ge=0, le=1)
@@ -397,10 +453,12 @@ class BranchSettings(Settings):
     )
     top: int = setting(0, "Branches with the most mispredictions to list", TRACE, ge=0, le=10_000)
     delay: int = setting(0, "Training delay (branches)", PREDICTORS, ge=0, le=4096)
-    function: str = setting("xor", "Function to predict: {edgelearn.branch.synthetic:FUNCTIONS}", BUILT_IN)
-    noise: int = setting(12, "Random branches between cause and effect", BUILT_IN, ge=0, le=60)
-    iterations: int = setting(60_000, "Iterations", BUILT_IN, ge=1, le=10_000_000)
-    seed: int = setting(3, "Seed", BUILT_IN, ge=0)
+    function: str = setting(
+        "xor", "Function to predict: {edgelearn.branch.synthetic:FUNCTIONS}", BUILT_IN, needs=("trace", None)
+    )
+    noise: int = setting(12, "Random branches between cause and effect", BUILT_IN, needs=("trace", None), ge=0, le=60)
+    iterations: int = setting(60_000, "Iterations", BUILT_IN, needs=("trace", None), ge=1, le=10_000_000)
+    seed: int = setting(3, "Seed", BUILT_IN, needs=("trace", None), ge=0)
 
 
 def _toml_text(text: str) -> str:
@@ -443,10 +501,12 @@ def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
+        declared = kind.declared()[key]
         if first["type"] == "value_error":  # the message of a validator of the field
-            raise UserError(f"setting '{key}': {first['ctx']['error']}") from None
-        allowed = kind.declared()[key].allowed
-        raise UserError(f"setting '{key}' = {shown(settings[key])} is not allowed; give {allowed}") from None
+            raise UserError(f"setting '{key}': {first['ctx']['error']} ({declared.flag})") from None
+        raise UserError(
+            f"setting '{key}' = {shown(settings[key])} is not allowed; give {declared.allowed} ({declared.flag})"
+        ) from None
 
 
 def _check_plain(key: str, value: Any) -> None:
@@ -463,6 +523,54 @@ def _check_plain(key: str, value: Any) -> None:
     elif isinstance(value, list | tuple):
         for item in value:
             _check_plain(key, item)
+
+
+def as_fields(kinds: Iterable[type[Settings]], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of a file by the names of their fields; it may have the names of flags, e.g. hidden-rate.
+
+    Raises
+    ------
+    UserError
+        "setting '...' is given twice ..."
+    """
+    flags = {one.flag[2:]: name for kind in kinds for name, one in kind.declared().items() if one.flag[2:] != name}
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = flags.get(key, key)
+        if name in found:
+            raise UserError(f"setting '{name}' is given twice, once by the name of its flag; give it once")
+        found[name] = value
+    return found
+
+
+def check_effect(config: Settings, typed: Iterable[str], written: Mapping[str, Any]) -> None:
+    """Refuse settings that have no effect beside others, e.g. a margin without its gate.
+
+    Parameters
+    ----------
+    typed : settings of the command line
+    written : settings of a file with their values; the default is no mistake, as files of finished runs have all, and
+        flags take precedence over the file
+
+    Raises
+    ------
+    UserError
+        "setting '...' has no effect with ..."
+    """
+    declared, typed = config.declared(), list(typed)
+    for key in [*typed, *written]:
+        name, *values = declared[key].needs if key in declared and declared[key].needs else ("", None)
+        if not name or getattr(config, name) in values:
+            continue
+        if key not in typed and (name in typed or written[key] == declared[key].default):
+            continue
+        other, given = declared[name].flag, getattr(config, name)
+        if values == [None]:
+            remedy = "leave out one of the two"
+        else:
+            names = " or ".join(filter(None, (", ".join(values[:-1]), values[-1])))
+            remedy = f"leave it out, or give {other} {names}"
+        raise UserError(f"setting '{key}' ({declared[key].flag}) has no effect with {other} {given}; {remedy}")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

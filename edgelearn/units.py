@@ -54,6 +54,7 @@ UNITS_SHOWN: dict[str, dict[str, float]] = {
     }.items()
 }
 _EXAMPLES = {"frequency": "200 MHz", "rate": "50 Hz", "capacity": "32 KiB", "length": "28 nm", "voltage": "0.9 V"}
+_EXAMPLES |= {"time": "20 ms", "power": "10 uW"}
 _NUMBER = re.compile(r"\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(\S*)\s*")
 _SIZE = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,12})?)\s*([KMG]?)(?:I?B)?\s*", re.IGNORECASE)
 

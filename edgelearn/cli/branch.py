@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from edgelearn.runs.kind import Result
 
 LISTED = "list_all"
-BUILT_IN = ("function", "noise", "iterations", "seed")
 FOLDER = ("out", "resume", "overwrite")
 
 
@@ -27,7 +26,7 @@ def branch(
     """Simulate branch predictors that learn online: mispredictions, storage and cost at one budget."""
     typed = given | vars(output) | {"sweep": sweep, "list_all": list_all}
     _check_read([name for name, value in typed.items() if value is not None and value is not False])
-    from edgelearn.config import BranchSettings, validated
+    from edgelearn.config import BranchSettings, check_effect, validated
     from edgelearn.reports.branch import show, show_sweep
     from edgelearn.reports.console import make_console, next_steps, written
     from edgelearn.runs.branch import sweep as sweep_budgets
@@ -43,7 +42,9 @@ def branch(
         if not sweep:
             raise UserError("--plot draws a sweep; give --sweep too")
         check_plot(plot, out)
-    config = validated(BranchSettings, settings_from(output) | given)
+    settings = settings_from(output, BranchSettings)
+    config = validated(BranchSettings, settings | given)
+    check_effect(config, given, settings.written)
 
     def learn(on_progress: Callable[[Any], None]) -> list[Result]:
         if sweep:
@@ -85,8 +86,6 @@ def _check_read(given: Sequence[str]) -> None:
 
     if LISTED in given and len(given) > 1:
         raise UserError(f"--list reads no other flag; leave {told(name for name in given if name != LISTED)} out")
-    if "trace" in given and told(BUILT_IN):
-        raise UserError(f"{told(BUILT_IN)} is of the built-in stream; leave it out, or --trace")
     if "sweep" in given and "budget" in given:
         raise UserError("--sweep has budgets of its own, 2 to 128 KB; leave --budget out, or --sweep")
     if "sweep" in given and "top" in given:

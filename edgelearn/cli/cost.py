@@ -90,7 +90,7 @@ def _costs(
     rule: str, runs: list[Path] | None, given: dict[str, Any], densities: dict[str, float]
 ) -> tuple[list[RuleCost], dict[str, float]]:
     """Price finished runs, or rules on a network that nobody ran; return the costs, and the accuracies of runs."""
-    from edgelearn.config import RunConfig, make_config
+    from edgelearn.config import RunConfig, check_effect, make_config
     from edgelearn.rules import RULES
     from edgelearn.runs.finished import assumed_costs, costs_of_runs
 
@@ -105,7 +105,10 @@ def _costs(
     for name in names:
         if names.count(name) > 1 or name == "all":
             raise UserError(f"--rule {rule} cannot be read; give each rule once, divided by commas, or all alone")
-    return assumed_costs(make_config(given | {"rule": names[0]}), names, densities), {}
+    configs = [make_config(given | {"rule": name}) for name in names]
+    if len(configs) == 1:  # of several rules, some may read what others do not
+        check_effect(configs[0], given, {})
+    return assumed_costs(configs[0], names, densities), {}
 
 
 def _print_costs(content: dict[str, Any], paths: list[Path], details: bool) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 from edgelearn.cli.flags import OUTPUT, Flag, Given, Output, command
 from edgelearn.cli.shared import interruptible, settings_from, with_given, with_progress
 
 if TYPE_CHECKING:
+    from edgelearn.config import SpikingConfig
     from edgelearn.runs.kind import Result
 
 
@@ -23,16 +24,19 @@ def run(
     ] = None,
 ) -> None:
     """Learn a data set online, in integers, and report accuracy and every access."""
-    from edgelearn.config import make_config
+    from edgelearn.config import RunConfig, SpikingConfig, check_effect, make_config, validated
     from edgelearn.runs.registry import run as run_config
 
-    settings = settings_from(output)
-    is_spiking = bool(given.get("spiking") or settings.get("spiking"))
-    settings = with_given(settings, given, is_spiking, nir=nir)
+    found = settings_from(output, RunConfig, SpikingConfig)
+    is_spiking = bool(given.get("spiking") or found.get("spiking"))
+    settings = with_given(found, given, is_spiking, nir=nir)
     if is_spiking:
-        _run_spiking(settings, output, nir)
+        spiking = validated(SpikingConfig, settings)
+        check_effect(spiking, given, found.written)
+        _run_spiking(spiking, output, nir)
         return
     config, out = make_config(settings), output.out
+    check_effect(config, given, found.written)
     _check_plot(output)
     with interruptible("edgelearn run"):
         report, speed = with_progress(
@@ -60,11 +64,9 @@ def _check_plot(output: Output) -> None:
         check_plot(output.plot, output.out)
 
 
-def _run_spiking(settings: dict[str, Any], output: Output, nir: Path | None) -> None:
-    from edgelearn.config import SpikingConfig, validated
+def _run_spiking(resolved: SpikingConfig, output: Output, nir: Path | None) -> None:
     from edgelearn.runs.spiking import run as run_config
 
-    resolved = validated(SpikingConfig, settings)
     out, plot = output.out, output.plot
     _check_plot(output)
     if nir is not None:

@@ -15,6 +15,7 @@ from edgelearn.errors import UserError, ended_by
 
 if TYPE_CHECKING:
     from edgelearn.cli.flags import Output
+    from edgelearn.config import Settings
 
 
 _Result = TypeVar("_Result")
@@ -42,15 +43,28 @@ def with_given(settings: dict[str, Any], given: dict[str, Any], spiking: bool, *
     return settings | given | ({"spiking": True} if spiking else {})
 
 
-def settings_from(output: Output) -> dict[str, Any]:
-    """Return the settings of the interrupted run in --out, and those of --config over them."""
-    from edgelearn.config import read_toml
+class Found(dict[str, Any]):
+    """Settings of the interrupted run in --out, and those of --config over them, which are also kept in `written`."""
+
+    written: dict[str, Any]
+
+
+def settings_from(output: Output, *kinds: type[Settings]) -> Found:
+    """Return the settings that the flags of an output name, for settings of some kinds."""
+    from edgelearn.config import as_fields, read_toml
     from edgelearn.runs.checkpoint import saved_settings
 
     if output.resume and output.out is None:
         raise UserError("--resume needs the folder of the interrupted run; give --out DIR")
-    settings = saved_settings(output.out) if output.resume and output.out is not None else {}
-    return settings if output.config is None else settings | read_toml(output.config)
+    if output.overwrite and output.out is None:
+        raise UserError("--overwrite replaces the run in a folder; give --out DIR, or leave it out")
+    if output.overwrite and output.resume:
+        raise UserError("--resume continues a run and --overwrite replaces it; give one of the two")
+    written = {} if output.config is None else as_fields(kinds, read_toml(output.config))
+    saved = saved_settings(output.out) if output.resume and output.out is not None else {}
+    settings = Found(saved | written)
+    settings.written = written
+    return settings
 
 
 @contextmanager

@@ -26,19 +26,20 @@ def stream(
 
     Live input: producer | edgelearn stream -
     """
-    from edgelearn.config import StreamConfig, validated
+    from edgelearn.config import StreamConfig, check_effect, validated
 
     out, plot = output.out, output.plot
     if source is not None:
         if "data" in given:
             raise UserError(f"the stream is given twice, {source} and --data {given['data']}; give one of them")
         given["data"] = source
-    settings = settings_from(output)
+    settings = settings_from(output, StreamConfig)
     if plot is not None:
         from edgelearn.reports.plots.figure import check_plot
 
         check_plot(plot, out)
     resolved = validated(StreamConfig, settings | given)
+    check_effect(resolved, given, settings.written)
     live = resolved.data == "-"
     if live and output.json:
         raise UserError(

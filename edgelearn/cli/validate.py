@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from edgelearn.cli.flags import OUTPUT, Config, Details, Flag, Given, Json, command
 from edgelearn.cli.shared import with_given, with_progress
 from edgelearn.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from edgelearn.config import SpikingConfig
 
 
 @command("RunConfig", "SpikingConfig", without=("processor",), example="edgelearn validate --rule drtp --bits 8")
@@ -30,25 +33,28 @@ def validate(
     --limit) is compared spike by spike and word by word. Exit code: 0 the run follows its reference, 1 it does not,
     2 it cannot be run.
     """
-    from edgelearn.config import make_config, read_toml
+    from edgelearn.config import RunConfig, SpikingConfig, as_fields, check_effect, make_config, read_toml, validated
 
     if against not in (None, "torch", "brian2"):
         raise unknown("reference", against, ("torch", "brian2"))
-    settings = read_toml(config) if config is not None else {}
-    is_spiking = bool(given.get("spiking") or settings.get("spiking") or against == "brian2")
+    of_file = as_fields((RunConfig, SpikingConfig), read_toml(config)) if config is not None else {}
+    is_spiking = bool(given.get("spiking") or of_file.get("spiking") or against == "brian2")
     if is_spiking and against == "torch":
         raise UserError("a spiking network is compared with Brian2; give --against brian2")
-    settings = with_given(settings, given, is_spiking)
+    settings = with_given(of_file, given, is_spiking)
     if is_spiking:
         if "epochs" in given:
             raise UserError("--epochs is not for --against brian2, which compares one pass over the first samples")
-        _validate_spiking(settings, out, details, json)
+        spiking = validated(SpikingConfig, settings)
+        check_effect(spiking, given, of_file)
+        _validate_spiking(spiking, out, details, json)
         return
     from edgelearn.reports.console import make_console, next_steps, written
     from edgelearn.reports.validation import show
     from edgelearn.validation.dataset import validate
 
     resolved = make_config(settings)
+    check_effect(resolved, given, of_file)
     validation, _ = with_progress(lambda on_progress: validate(resolved, out, on_progress))
     if json:
         sys.stdout.write(validation.to_json())
@@ -61,13 +67,11 @@ def validate(
         raise typer.Exit(1)
 
 
-def _validate_spiking(settings: dict[str, Any], out: Path | None, details: bool, json: bool) -> None:
-    from edgelearn.config import SpikingConfig, validated
+def _validate_spiking(resolved: SpikingConfig, out: Path | None, details: bool, json: bool) -> None:
     from edgelearn.reports.console import make_console, next_steps, progress, written
     from edgelearn.reports.validation import show_spiking
     from edgelearn.validation.spiking import validate_spiking
 
-    resolved = validated(SpikingConfig, settings)
     with progress() as bar:
         task = bar.add_task("comparing with Brian2", total=None)
         validation = validate_spiking(resolved, out, lambda done, steps: bar.update(task, completed=done, total=steps))

@@ -408,8 +408,8 @@ def _timing(config: StreamConfig, source: Source) -> Timing:
     deadline = None if deadline_ns is None else deadline_ns * 1e-9
     if deadline is None and rate is not None:
         deadline = config.stride / rate
-    for key in ("energy_budget", "deadline"):
-        if getattr(config, key) is not None and not clock:
+    for key in ("energy_budget", "deadline", "queue", "when_late", "battery"):
+        if getattr(config, key) != StreamConfig.model_fields[key].default and not clock:
             raise UserError(f"setting '{key}' needs time, and {source.name} has none; give --sample-rate")
     return Timing(rate, clock, deadline, budget, battery_joules(config.battery))
 

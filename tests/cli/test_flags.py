@@ -143,9 +143,9 @@ def test_a_new_setting_is_a_flag_a_key_a_help_and_an_error(monkeypatch, tmp_path
     assert "Learning:\n  --wait  Wait before the answer (seconds), 1 to 9 [3]." in text
     assert "  --mood  Mood: calm, sour [by wait]." in text
     for given, reason in (
-        ({"wait": 0}, "setting 'wait' = 0 is not allowed; give a whole number, 1 to 9"),
-        ({"wait": "4"}, "setting 'wait' = '4' is not allowed; give a whole number, 1 to 9"),
-        ({"mood": "shy"}, "setting 'mood' = 'shy' is not allowed; give one of calm, sour"),
+        ({"wait": 0}, "setting 'wait' = 0 is not allowed; give a whole number, 1 to 9 (--wait)"),
+        ({"wait": "4"}, "setting 'wait' = '4' is not allowed; give a whole number, 1 to 9 (--wait)"),
+        ({"mood": "shy"}, "setting 'mood' = 'shy' is not allowed; give one of calm, sour (--mood)"),
         ({"wiat": 1}, "setting 'wiat' is not known; known: mood, wait. Did you mean 'wait'?"),
     ):
         with pytest.raises(UserError) as error:

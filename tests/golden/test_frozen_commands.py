@@ -53,7 +53,7 @@ CASES = {
     "sweep": "sweep --bits 2,8 --rule drtp,bp --seeds 2 --processors engine-28nm,cortex-m4 --backend threads --jobs 1 "
     "--net 64-8-10 --epochs 1 --limit 100 --out a",
     "sweep-stream": "sweep --kind stream --limit 300 --axis encoder=signed,threshold --backend threads --jobs 1 --out a",
-    "firmware": "firmware emit a --rule bp --bits 4 --net 64-8-10 --rounding stochastic --feedback lfsr",
+    "firmware": "firmware emit a --rule bp --bits 4 --net 64-8-10 --rounding stochastic",
 }  # fmt: skip
 
 # Parts of reports that follow from counts that are here, or that came after the outputs were frozen.
