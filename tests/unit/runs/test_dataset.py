@@ -88,7 +88,10 @@ def test_commands_in_process(tmp_path, capsys, monkeypatch):
     assert "1437 train" in capsys.readouterr().out
     assert main(["data", "fetch", "digits"]) == 0
     assert main(["run", "--bits", "1"]) == 2
-    assert capsys.readouterr().err == "edgelearn: setting 'bits' = 1 is not allowed; give a whole number, 2 to 16 (--bits)\n"
+    assert (
+        capsys.readouterr().err
+        == "edgelearn: setting 'bits' = 1 is not allowed; give a whole number, 2 to 16 (--bits)\n"
+    )
     assert main(["run", "--nonsense"]) == 2
     assert main(["run", *FLAGS, "--out", "a"]) == 2
     assert "another configuration" in capsys.readouterr().err
