@@ -49,6 +49,14 @@ def cost(
         Optional[str],
         Flag("Energy unit of the table: {hw_models.compare.accelergy:UNIT_NAMES} [pJ].", ACCELERGY),
     ] = None,
+    ert_map: Annotated[
+        Optional[list[str]],
+        Flag("Name in the tables, as in weights=system.weights_sram or mac=system.mac:compute; repeatable.", ACCELERGY),
+    ] = None,
+    art: Annotated[Optional[Path], Flag("Area reference table to take areas from.", ACCELERGY)] = None,
+    architecture: Annotated[
+        Optional[Path], Flag("File for an architecture of the same components, architecture.yaml.", ACCELERGY)
+    ] = None,
 ) -> None:
     """Price learning rules on a processor without running them: energy, latency, power and area."""
     flags = dict(locals())
@@ -60,7 +68,9 @@ def cost(
             raise UserError(f"--{first} and --{second} exclude each other; give one of them")
     if ert_unit is not None and ert is None:
         raise UserError("--ert-unit says how --ert is read; give --ert FILE too")
-    for path in (plot, action_counts):
+    if ert_map and ert is None and art is None:
+        raise UserError("--ert-map names components of --ert or --art; give one of them too")
+    for path in (plot, action_counts, architecture):
         if path is not None and not path.parent.is_dir():
             raise UserError(f"cannot write {path}: there is no folder {path.parent}; give a folder that can be written")
     densities = {key: value for key, value in flags.items() if key.endswith("_density") and value is not None}
@@ -68,10 +78,14 @@ def cost(
     content = as_dict(costs)
     if tornado:
         content["ranking"] = ranking_as_dict(costs)
-    if action_counts is not None or ert is not None:
+    if any(path is not None for path in (action_counts, ert, art, architecture)):
         if len(costs) != 1:
-            raise UserError("--action-counts and --ert take one rule; give --rule drtp, for example")
-        content["accelergy"] = _accelergy(costs[0], action_counts, ert, ert_unit or "pJ")
+            raise UserError(
+                "--action-counts and --ert take one rule, as --art and --architecture do; give --rule drtp, for example"
+            )
+        content["accelergy"] = _accelergy(
+            costs[0], action_counts, ert, ert_unit or "pJ", ert_map or [], art, architecture
+        )
     if plot is not None:
         from edgelearn.reports.plots.costs import plot_costs
 
@@ -83,7 +97,7 @@ def cost(
 
         sys.stdout.write(as_csv(content))
     else:
-        _print_costs(content, [path for path in (plot, action_counts) if path is not None], details)
+        _print_costs(content, [path for path in (plot, action_counts, architecture) if path is not None], details)
 
 
 def _costs(
@@ -125,19 +139,44 @@ def _print_costs(content: dict[str, Any], paths: list[Path], details: bool) -> N
     next_steps(console, "--tornado", "--plot cost.svg", "--run DIR", details=details)
 
 
-def _accelergy(rule: RuleCost, out: Path | None, ert: Path | None, unit: str) -> dict[str, Any]:
-    """Write a rule's accesses, price them with an energy table, or both; return what there is to show."""
-    from hw_models.compare.accelergy import actions, price_with, read_ert, write_action_counts
+def _accelergy(
+    rule: RuleCost,
+    out: Path | None,
+    ert: Path | None,
+    unit: str,
+    named: list[str],
+    art: Path | None,
+    architecture: Path | None,
+) -> dict[str, Any]:
+    """Write a rule's accesses and components, price them with tables of Accelergy; return the figures to show."""
+    from hw_models.compare.accelergy import (
+        actions,
+        area_with,
+        price_with,
+        read_art,
+        read_ert,
+        read_names,
+        write_action_counts,
+        write_architecture,
+    )
+
+    names = read_names(named, rule.processor)
 
     counts = actions(rule.spec, rule.activity, rule.processor)
     shown: dict[str, Any] = {}
     if ert is not None:
         table, samples = read_ert(ert, unit), max(rule.activity.n_samples, 1)
-        energies = price_with(table, counts)
+        notes: list[str] = []
+        energies = price_with(table, counts, names, notes)
         shown = {
             "table": str(table),
+            **({"notes": notes} if notes else {}),
             "energy_pj": {f"{component} {action}": pj / samples for (component, action), pj in energies.items()},
         }
+    if art is not None:
+        shown["area_table"], shown["area_um2"] = art.name, area_with(read_art(art), rule.processor, names)
     if out is not None:
         write_action_counts(out, rule.spec, rule.activity, rule.processor)
+    if architecture is not None:
+        write_architecture(architecture, rule.spec, rule.processor)
     return shown

@@ -289,10 +289,18 @@ def print_ranking(console: Console, ranked: Mapping[str, Any]) -> None:
 
 def print_ert(console: Console, priced: Mapping[str, Any]) -> None:
     """Print the energy of a trained sample by component and action, as a foreign energy table has it."""
-    say(console, "", f"energy of a trained sample with {priced['table']}")
-    for action, energy_pj in priced["energy_pj"].items():
-        say(console, f"  {action}: {with_unit(energy_pj, 'pJ')}")
-    say(console, f"  together: {with_unit(sum(priced['energy_pj'].values()), 'pJ')}")
+    if "table" in priced:
+        say(console, "", f"energy of a trained sample with {priced['table']}")
+        for action, energy_pj in priced["energy_pj"].items():
+            say(console, f"  {action}: {with_unit(energy_pj, 'pJ')}")
+        say(console, f"  together: {with_unit(sum(priced['energy_pj'].values()), 'pJ')}")
+        for note in priced.get("notes", ()):
+            say(console, f"note: {note}")
+    if "area_table" in priced:
+        say(console, "", f"area with {priced['area_table']}")
+        for component, area_um2 in priced["area_um2"].items():
+            say(console, f"  {component}: {with_unit(area_um2, 'um2')}")
+        say(console, f"  together: {with_unit(sum(priced['area_um2'].values()), 'um2')}")
 
 
 def as_csv(content: dict[str, Any]) -> str:

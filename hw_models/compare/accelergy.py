@@ -1,4 +1,4 @@
-"""Accelergy interface: action counts and energy reference tables (YAML).
+"""Accelergy interface: action counts, energy and area reference tables, an architecture to start from (YAML).
 
 Formats: Accelergy-Project/accelergy, examples/hierarchy (ERT 0.3), examples/primitive_type (ERT 0.2). Nothing of
 Accelergy is needed to write or read them.
@@ -165,16 +165,7 @@ def read_ert(path: Path, unit: str = "pJ") -> EnergyTable:
     """
     if unit not in UNIT_NAMES:
         raise unknown("energy unit", unit, UNIT_NAMES)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise _unreadable(path, error.strerror or "no file") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f", line {mark.line + 1}" if mark else ""
-        raise _unreadable(path, f"no YAML{place}: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise _unreadable(path, "no YAML") from None
+    content = _loaded(path, "energy table", "ERT.yaml")
     try:
         version, energies = _energies(content, UNITS["energy"][unit])
     except _Mistake as mistake:
@@ -186,8 +177,21 @@ class _Mistake(Exception):
     """What is wrong with a file's content, without the file's name."""
 
 
-def _unreadable(path: Path, reason: str) -> UserError:
-    return UserError(f"energy table {path} cannot be read: {reason}; give the ERT.yaml that Accelergy writes")
+def _loaded(path: Path, what: str, file: str) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise _unreadable(what, path, file, error.strerror or "no file") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f", line {mark.line + 1}" if mark else ""
+        raise _unreadable(what, path, file, f"no YAML{place}: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise _unreadable(what, path, file, "no YAML") from None
+
+
+def _unreadable(what: str, path: Path, file: str, reason: str) -> UserError:
+    return UserError(f"{what} {path} cannot be read: {reason}; give the {file} that Accelergy writes")
 
 
 def _energies(content: Any, factor: float) -> tuple[str, dict[str, dict[str, float]]]:
@@ -291,38 +295,243 @@ def _shown(content: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def price_with(table: EnergyTable, counts: Mapping[Action, int | float]) -> dict[Action, float]:
+Names = Mapping[str, "tuple[str, str | None] | None"]
+"""Component, or component.action, of `actions` without its root -> those of a table; None where it costs nothing."""
+
+# Actions of other tools that do what ours do, the more exact one first.
+_SYNONYMS = {
+    "mac_random": ("mac_random", "mac", "compute", "multiply_add", "mac_reused"),
+    "read": ("read", "read_random", "access"),
+    "write": ("write", "update", "write_random", "access"),
+    "draw": ("draw", "generate", "compute"),
+    "step": ("step", "generate", "compute"),
+    "cycle": ("cycle", "transfer_random"),
+}
+_OPTIONAL = (f"{ROOT}.engine",)
+
+
+def read_names(entries: Iterable[str], engine: AnyProcessor | None = None) -> Names:
+    """Read a map of names: "weights=system.weights_sram", "mac=system.mac:compute", "random_generator=none".
+
+    Parameters
+    ----------
+    engine : has the components that may be named; None for any
+
+    Raises
+    ------
+    UserError
+        "name map '...' ...", "name map: component ... is not known"
+
+    Example
+    -------
+    >>> read_names(["weights.read=sys.sram:read_random", "mac=sys.mac"])
+    {'weights.read': ('sys.sram', 'read_random'), 'mac': ('sys.mac', None)}
+    """
+    names: dict[str, tuple[str, str | None] | None] = {}
+    for entry in entries:
+        own, equals, other = (part.strip() for part in entry.partition("="))
+        own = own.removeprefix(f"{ROOT}.")
+        if not own or not equals or not other.strip(":"):
+            raise UserError(
+                f"name map '{entry[:60]}' cannot be read; write OURS=THEIRS, as in weights=system.weights_sram or "
+                "mac=system.mac:compute"
+            )
+        if own in names:
+            raise UserError(f"name map '{entry[:60]}': {own} stands there twice; keep one")
+        if isinstance(engine, Engine) and own.partition(".")[0] not in (*engine.memories, *_PARTS):
+            raise UserError(f"name map: {unknown('component', own, [*engine.memories, *_PARTS])}")
+        component, _, action = other.partition(":")
+        names[own] = None if other.lower() == "none" else (component, action or None)
+    return names
+
+
+def price_with(
+    table: EnergyTable, counts: Mapping[Action, int | float], names: Names | None = None, notes: list[str] | None = None
+) -> dict[Action, float]:
     """Return the energy in pJ by component and action.
 
     Parameters
     ----------
     counts : from `actions`. An instance is covered by a range of them (`lane[0..3]`), and a name without an index
         by a name with one: all instances of a component are alike
+    names : names of the table for ours; without one, a component takes the only one whose last name is its own, and
+        an action one that means the same
+    notes : gets a line for each name that was replaced or left out. Cycles of the engine may be missing
 
     Raises
     ------
     UserError
         "energy table ...: component ... is not known" or "... action ... is not known"
     """
+    names, notes = names or {}, [] if notes is None else notes
     priced = {}
     for (component, action), count in counts.items():
-        energies = table.energies_pj[_find(table, component)]
-        if action not in energies:
-            raise UserError(f"energy table {table.path}: {unknown(f'{component} action', action, energies)}")
-        priced[component, action] = count * energies[action]
+        named = next((names[own] for own in reversed(_own_names(component, action)) if own in names), (component, None))
+        if named is None:
+            notes.append(f"{component} {action}: no energy")
+            continue
+        listed = _find(table, named[0], component in _OPTIONAL and named[0] == component)
+        if listed is None:
+            notes.append(f"{component} {action}: not in the table, no energy")
+            continue
+        energies = table.energies_pj[listed]
+        chosen = named[1] or next((name for name in _SYNONYMS.get(action, (action,)) if name in energies), action)
+        if chosen not in energies:
+            if component in _OPTIONAL and named[1] is None:
+                notes.append(f"{component} {action}: not in the table, no energy")
+                continue
+            raise UserError(
+                f"energy table {table.path}: {unknown(f'{component} action', chosen, energies)} "
+                f"Or give --ert-map {component.removeprefix(f'{ROOT}.')}={named[0]}:ACTION"
+            )
+        given = any(own in names for own in _own_names(component, action))
+        if not given and (_INDEX.sub("", listed) != component or chosen != action):
+            notes.append(f"{component} {action}: {listed} {chosen}")
+        priced[component, action] = count * energies[chosen]
     return priced
 
 
-def _find(table: EnergyTable, component: str) -> str:
-    """Return the name under which a table lists a component."""
-    if component in table.energies_pj:
+def _own_names(component: str, action: str) -> tuple[str, str]:
+    name = component.removeprefix(f"{ROOT}.")
+    return name, f"{name}.{action}"
+
+
+@dataclass(frozen=True)
+class AreaTable:
+    """Areas by component, of one instance each, in um2."""
+
+    path: Path
+    version: str
+    areas_um2: Mapping[str, float]
+
+
+def read_art(path: Path) -> AreaTable:
+    """Read an area table, `ART.yaml`; its areas are in um2.
+
+    Raises
+    ------
+    UserError
+        "area table ...", naming the key
+    """
+    content = _loaded(path, "area table", "ART.yaml")
+    try:
+        top = _get(content, "ART", "")
+        version = str(_get(top, "version", "ART"))
+        if version not in VERSIONS:
+            raise _Mistake(f"version {version} is not known; known: {', '.join(VERSIONS)}")
+        tables, areas = _get(top, "tables", "ART"), {}
+        listed = (
+            [(f"ART.tables.{name}", name, area) for name, area in _mapping(tables, "ART.tables").items()]
+            if version == "0.2"
+            else [
+                (f"ART.tables[{i}]", _get(entry, "name", f"ART.tables[{i}]"), _get(entry, "area", f"ART.tables[{i}]"))
+                for i, entry in enumerate(_list(tables, "ART.tables"))
+            ]
+        )
+        for key, name, area in listed:
+            if _name(name, key) in areas:
+                raise _Mistake(f"key '{key}': component '{name}' stands there twice; keep one")
+            areas[name] = _number(area, f"{key}.area")
+        if not areas:
+            raise _Mistake("key 'ART.tables' is empty; it must name components")
+    except _Mistake as mistake:
+        raise UserError(f"area table {path}: {mistake}") from None
+    return AreaTable(path, version, areas)
+
+
+def area_with(table: AreaTable, engine: AnyProcessor, names: Names | None = None) -> dict[str, float]:
+    """Return the area in um2 of the memories and multipliers of an engine, all instances of a component together.
+
+    Raises
+    ------
+    UserError
+        "area table ...: component ... is not known", "processor ... is no engine"
+    """
+    if not isinstance(engine, Engine):
+        raise UserError(f"processor {engine.name} is no engine but a {engine.kind}; give one, such as engine-28nm")
+    names = names or {}
+    areas = {}
+    for own in (*engine.memories, "mac"):
+        component = f"{ROOT}.{own}"
+        named = names.get(
+            own, next((name for key, name in names.items() if key.startswith(f"{own}.")), (component, None))
+        )
+        if named is None:
+            continue
+        listed = _find_name(f"area table {table.path}", table.areas_um2, named[0])
+        instances = math.prod(high - low + 1 for low, high in _ranges(listed))
+        areas[component] = table.areas_um2[listed] * instances
+    return areas
+
+
+def write_architecture(path: Path, spec: NetworkSpec, engine: AnyProcessor) -> None:
+    """Write an architecture of Accelergy, version 0.3, with the components whose actions `actions` counts.
+
+    Raises
+    ------
+    UserError
+        "processor ... is no engine ...", "cannot write ..."
+    """
+    if not isinstance(engine, Engine):
+        raise UserError(f"processor {engine.name} is no engine but a {engine.kind}; give one, such as engine-28nm")
+    word = spec.layers[0].word
+    local: list[dict[str, Any]] = []
+    for name, memory in engine.memories.items():
+        weights = {"weight": word.bits, "residual": word.residual_bits}
+        per_word = sum(weights.get(role, 0) for role in memory.holds) or 8
+        if any(role in weights for role in memory.holds):
+            n_words = sum((layer.n_in + 1) * layer.n_out for layer in spec.layers)
+        elif "feedback" in memory.holds:
+            n_words = sum(spec.feedback_rows(k) * layer.n_out for k, layer in enumerate(spec.layers[:-1]))
+        else:
+            n_words = sum(spec.sizes)
+        width = per_word * engine.lanes
+        bits = memory.capacity or n_words * per_word
+        local.append(
+            {
+                "name": name,
+                "class": "regfile" if memory.kind == "registers" else "DRAM" if memory.kind == "dram" else "SRAM",
+                "attributes": {"width": int(width), "depth": max(math.ceil(bits / width), 1)},
+            }
+        )
+    local += [
+        {"name": f"mac[0..{engine.lanes - 1}]", "class": "intmac", "attributes": {"datawidth": word.bits}},
+        {"name": "random_generator", "class": "lfsr", "attributes": {"width": 32}},
+        {"name": "feedback_generator", "class": "lfsr", "attributes": {"width": 16}},
+        {"name": "engine", "class": "controller", "attributes": {}},
+    ]
+    attributes = {"technology": f"{engine.node:g}nm", "voltage": engine.voltage, "clock_hz": engine.clock}
+    tree = [{"name": ROOT, "attributes": attributes, "local": local}]
+    head = f"# edgelearn: components of {' '.join(engine.name.split())}; classes and depths are a start, change them\n"
+    content = {"architecture": {"version": 0.3, "subtree": tree}}
+    write_text(path, head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+def _find(table: EnergyTable, component: str, optional: bool) -> str | None:
+    """Return the name under which a table lists a component; None where it may be missing and is."""
+    try:
+        return _find_name(f"energy table {table.path}", table.energies_pj, component)
+    except UserError:
+        if optional:
+            return None
+        raise
+
+
+def _find_name(what: str, listed: Mapping[str, Any], component: str) -> str:
+    if component in listed:
         return component
-    found = [name for name in table.energies_pj if _covers(name, component)]
+    found = [name for name in listed if _covers(name, component)]
     if not found:
-        raise UserError(f"energy table {table.path}: {unknown('component', component, table.energies_pj)}")
+        last = component.rpartition(".")[2]
+        found = [
+            name for name in listed if component == f"{ROOT}.{last}" and _INDEX.sub("", name).rpartition(".")[2] == last
+        ]
+    if not found:
+        own = component.removeprefix(f"{ROOT}.")
+        raise UserError(f"{what}: {unknown('component', component, listed)} Or give --ert-map {own}=NAME")
     if len(found) > 1:
         raise UserError(
-            f"energy table {table.path}: several components stand for '{component}': {', '.join(found)}; keep one"
+            f"{what}: several components stand for '{component}': {', '.join(found)}; keep one, or --ert-map"
         )
     return found[0]
 

@@ -10,7 +10,16 @@ from edgelearn.errors import UserError
 from edgelearn.network.spec import design
 from edgelearn.network.traffic import traffic
 from edgelearn.rules import RULES
-from hw_models.compare.accelergy import actions, price_with, read_ert, write_action_counts
+from hw_models.compare.accelergy import (
+    actions,
+    area_with,
+    price_with,
+    read_art,
+    read_ert,
+    read_names,
+    write_action_counts,
+    write_architecture,
+)
 from hw_models.engine.schedule import assume, schedule, worked
 from hw_models.processor import Memory, find_processor
 
@@ -341,3 +350,86 @@ def test_files_and_units_that_are_not_there(tmp_path):
         read_ert(tmp_path)
     with pytest.raises(UserError, match=r"energy unit 'pj' is not known; known: fJ, nJ, pJ"):
         read_ert(tmp_path / "ERT.yaml", "pj")
+
+
+# --- tables with names of their own ------------------------------------------------------------------------
+
+OWN = """
+ERT:
+  version: '0.4'
+  tables:
+  - name: system.weights_sram[1..1]
+    actions:
+    - {name: read, arguments: {}, energy: 2.0}
+    - {name: update, arguments: {}, energy: 3.0}
+  - name: system.pe[0..3].mac
+    actions:
+    - {name: compute, arguments: {}, energy: 0.2}
+  - name: system.pe[0..3].scratch
+    actions:
+    - {name: read_random, energy: 0.5}
+    - {name: write_random, energy: 0.25}
+"""
+COUNTS = {
+    ("edgelearn.weights", "read"): 10, ("edgelearn.weights", "write"): 4, ("edgelearn.scratch", "read"): 3,
+    ("edgelearn.mac", "mac_random"): 100, ("edgelearn.engine", "cycle"): 50, ("edgelearn.random_generator", "draw"): 7,
+}  # fmt: skip
+
+
+def test_names_of_another_table_are_mapped(tmp_path):
+    table, notes = read_ert(ert(tmp_path, OWN)), []
+    names = read_names(["weights=system.weights_sram", "edgelearn.random_generator=none"])
+    assert price_with(table, COUNTS, names, notes) == {
+        ("edgelearn.weights", "read"): 20.0, ("edgelearn.weights", "write"): 12.0,
+        ("edgelearn.scratch", "read"): 1.5, ("edgelearn.mac", "mac_random"): 20.0,
+    }  # fmt: skip
+    assert "edgelearn.engine cycle: not in the table, no energy" in notes
+    assert "edgelearn.random_generator draw: no energy" in notes
+    assert "edgelearn.mac mac_random: system.pe[0..3].mac compute" in notes
+    more = read_names(
+        ["weights=system.weights_sram", "random_generator=none", "scratch.read=system.pe.scratch:write_random"]
+    )
+    assert price_with(table, COUNTS, more)["edgelearn.scratch", "read"] == 0.75
+    for entries, message in (
+        ([], "component 'edgelearn.weights' is not known; .* Or give --ert-map weights=NAME"),
+        (["weights=system.weights"], "component 'system.weights' is not known"),
+        (["weights=system.pe.mac:write"], "edgelearn.weights action 'write' is not known"),
+    ):
+        with pytest.raises(UserError, match=message):
+            price_with(table, COUNTS, read_names(entries))
+
+
+@pytest.mark.parametrize("entry", ["weights", "=x", "weights=", "weights=:"])
+def test_a_map_that_is_none(entry):
+    with pytest.raises(UserError, match=r"write OURS=THEIRS, as in weights=system.weights_sram"):
+        read_names([entry])
+
+
+def test_a_map_of_components_that_are_none():
+    engine = find_processor("engine-28nm")
+    with pytest.raises(UserError, match="name map: component 'wieghts' is not known"):
+        read_names(["wieghts=a"], engine)
+    with pytest.raises(UserError, match="stands there twice"):
+        read_names(["weights=a", "edgelearn.weights=b"], engine)
+
+
+def test_areas_of_all_instances(tmp_path):
+    path = tmp_path / "ART.yaml"
+    lines = "".join(f"  - {{name: chip.{name}, area: 10.5}}\n" for name in find_processor("engine-28nm").memories)
+    path.write_text(f"ART:\n  version: 0.4\n  tables:\n{lines}  - {{name: 'chip.pe[0..3].mac', area: 2}}\n")
+    areas = area_with(read_art(path), find_processor("engine-28nm"))
+    assert areas["edgelearn.mac"] == 8
+    assert areas["edgelearn.weights"] == 10.5
+    path.write_text("ART:\n  version: 0.4\n  tables:\n  - {name: chip.mac, area: -2}\n")
+    with pytest.raises(UserError, match=r"area table .*: key 'ART.tables\[0\].area': -2 must be zero or more"):
+        read_art(path)
+
+
+def test_an_architecture_names_the_components_of_the_counts(tmp_path):
+    spec = design((12, 9, 5), rule="bp", rounding="stochastic")
+    engine = find_processor("engine-28nm-32-lanes")
+    write_architecture(tmp_path / "a.yaml", spec, engine)
+    (top,) = yaml.safe_load((tmp_path / "a.yaml").read_text())["architecture"]["subtree"]
+    names = {f"{top['name']}.{part['name']}".replace("[0..31]", "") for part in top["local"]}
+    assert {*(f"edgelearn.{name}" for name in engine.memories), "edgelearn.mac", "edgelearn.engine"} <= names
+    assert top["attributes"]["technology"] == "28nm"
