@@ -390,7 +390,7 @@ def _from_arrays(
         keep &= ~np.isin(_texts(each("drop", name) if given is None else given), [as_text(value) for value in values])
     return _FileContent(
         x=x,
-        labels=each("label", form.label) if form.label else None,
+        labels=_without_codes(form, each("label", form.label)) if form.label else None,
         t=t,
         subject=subject,
         segment=segment,
@@ -403,6 +403,14 @@ def _from_arrays(
         ),
         n_rows=n,
     )
+
+
+def _without_codes(form: Description, labels: NDArray[Any]) -> NDArray[Any]:
+    """Replace labels that are codes of missing values by empty texts."""
+    if not form.missing:
+        return labels
+    texts = _texts(labels)
+    return np.where(np.isin(texts, [as_text(code) for code in form.missing]), "", texts)
 
 
 def _features(
@@ -424,6 +432,9 @@ def _features(
         raise UserError(f"{path}: features have {sorted({len(values) for values in given})} samples; give as many")
     flat = [values.reshape(len(values), -1) for values in given]
     values = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
+    codes = [float(as_text(code)) for code in form.missing if is_number(as_text(code))]
+    if codes and (is_code := np.isin(values, codes)).any():
+        values = np.where(is_code, np.nan, values.astype(np.float64))
     if form.scale != 1.0:
         values = values.astype(np.float64) * form.scale
     channels = form.channels

@@ -15,6 +15,7 @@ import pytest
 from edgelearn.data.arff import read_arff
 from edgelearn.data.arrays import NpzArrays, read_npz, texts_as_numbers
 from edgelearn.data.cells import check_classes, offsets
+from edgelearn.data.columns import Roles
 from edgelearn.data.datasets import open_dataset
 from edgelearn.data.open_source import open_source
 from edgelearn.data.source import UNLABELLED, Source
@@ -340,3 +341,17 @@ def test_numbers_to_predict_are_no_classes(tmp_path):
         == 30
     )
     check_classes([str(k) for k in range(20)], "few")
+
+
+def test_codes_of_missing_values_in_every_format(tmp_path):
+    x, y = np.array([[1.0, -200], [2, 3], [-200, 4], [5, 6], [7, 8]]), ["a", "b", "a", "b", "-200"]
+    save(tmp_path, "a.npz", X=x, y=y)
+    table(tmp_path / "a.parquet", a=x[:, 0], b=x[:, 1], label=y)
+    rows = "".join(f"{a},{b},{label}\n" for (a, b), label in zip(x.tolist(), y, strict=True))
+    (tmp_path / "a.arff").write_text("@attribute a real\n@attribute b real\n@attribute class string\n@data\n" + rows)
+    for name in ("a.npz", "a.parquet", "a.arff"):
+        source = open_source(str(tmp_path / name), roles=Roles(missing=("-200",)))
+        block = read(source)
+        assert -200 not in block.x, name
+        assert block.x[~np.isnan(block.x).any(axis=1)].tolist() == [[2, 3], [5, 6], [7, 8]], name
+        assert (source.class_names, block.y[-1]) == (("a", "b"), UNLABELLED), name
