@@ -331,11 +331,17 @@ class SpikingConfig(DataSettings):
         None, "Time steps per sample [32; events: 30; delta code: a window]", CODING, ge=1, le=100_000
     )
     step_time: Time | None = setting(None, 'Duration of a step of address events, e.g. "10 ms" [10 ms]', CODING)
-    first_label: int | None = setting(None, "Step of the first label event [by rule and code]", PLASTICITY, ge=0)
-    label_period: int | None = setting(None, "Period of label events (steps) [by rule and code]", PLASTICITY, ge=1)
-    window: int | None = setting(None, "Window of a sensor stream (samples) [none]", CODING, ge=1)
-    stride: int | None = setting(None, "Stride of windows (samples) [a window]", CODING, ge=1)
-    delta: int | None = setting(None, "Delta threshold (1/16 of the mean absolute deviation) [8]", CODING, ge=1)
+    first_label: int | None = setting(
+        None, "Step of the first label event [by rule and code]", PLASTICITY, ge=0, le=100_000
+    )
+    label_period: int | None = setting(
+        None, "Period of label events (steps) [by rule and code]", PLASTICITY, ge=1, le=100_000
+    )
+    window: int | None = setting(None, "Window of a sensor stream (samples) [none]", CODING, ge=1, le=100_000)
+    stride: int | None = setting(None, "Stride of windows (samples) [a window]", CODING, ge=1, le=1_000_000)
+    delta: int | None = setting(
+        None, "Delta threshold (1/16 of the mean absolute deviation) [8]", CODING, ge=1, le=1024
+    )
     start: str | None = setting(None, "NIR graph to start from, a .nir file [none]", CODING)
     processor: str = setting("loihi-like", "Neuromorphic core to price on", DEVICE)
     seed: int = setting(0, "Seed of weights, feedback, spikes and rounding", RUN, ge=0, le=2**31 - 1)
@@ -497,7 +503,7 @@ def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:
             raise unknown("setting", key, kind.model_fields)
         _check_plain(key, value)
     try:
-        return kind(**settings)
+        result = kind(**settings)
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
@@ -507,10 +513,14 @@ def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:
         raise UserError(
             f"setting '{key}' = {shown(settings[key])} is not allowed; give {declared.allowed} ({declared.flag})"
         ) from None
+    for key, value in settings.items():
+        if isinstance(value, int) and value > MOST:
+            raise UserError(f"setting '{key}' = {shown(value)} is too large; give {MOST:,} at most")
+    return result
 
 
 def _check_plain(key: str, value: Any) -> None:
-    """Refuse what no setting can be: an empty text, one that no file can hold, a number beyond all reason."""
+    """Refuse what no setting can be: an empty text, and one that no file can hold."""
     if isinstance(value, str):
         if not value.strip():
             raise UserError(f"setting '{key}' is empty; leave it out, or give a value")
@@ -518,8 +528,6 @@ def _check_plain(key: str, value: Any) -> None:
             raise UserError(f"setting '{key}' = {shown(value)} holds a zero byte; give a text without")
         if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise UserError(f"setting '{key}' = {shown(value)} is not UTF-8; rename what it names")
-    elif isinstance(value, int) and abs(value) > MOST:
-        raise UserError(f"setting '{key}' = {shown(value)} is too large; give {-MOST if value < 0 else MOST:,} at most")
     elif isinstance(value, list | tuple):
         for item in value:
             _check_plain(key, item)

@@ -206,6 +206,23 @@ UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError,
 """What damaged archives of arrays raise, beside OSError and ValueError."""
 
 
+def place_of(path: Path) -> str:
+    """Return a path for a report: the same for every user and environment, where that can be.
+
+    Example
+    -------
+    >>> place_of(Path("/opt/venv/lib/python3.12/site-packages/sklearn/datasets/data/digits.csv.gz"))
+    'sklearn/datasets/data/digits.csv.gz'
+    """
+    parts = path.parts
+    for folder in ("site-packages", "dist-packages"):
+        if folder in parts:
+            return "/".join(parts[parts.index(folder) + 1 :])
+    with suppress(RuntimeError, ValueError):  # no home, or not in it
+        return f"~/{path.relative_to(Path.home()).as_posix()}"
+    return str(path)
+
+
 def check_regular(path: Path) -> None:
     """Refuse what is no regular file: a pipe would be waited for, a device has no end.
 

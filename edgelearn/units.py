@@ -37,6 +37,20 @@ UNITS: dict[str, dict[str, float]] = {
     "power": _metric("W", "unm."),
     "capacity": {"bit": 1.0, "B": 8.0, "KiB": 8.0 * 2**10, "MiB": 8.0 * 2**20} | {"kB": 8e3, "MB": 8e6},
 }
+# dimension -> smallest and largest value above zero, in the program's unit: beyond any device, within all arithmetic
+RANGES: dict[str, tuple[float, float]] = {
+    "length": (1e-3, 1e9),
+    "voltage": (1e-3, 1e4),
+    "frequency": (1e-3, 1e13),
+    "rate": (1e-9, 1e12),
+    "time": (1e-6, 1e19),
+    "energy": (1e-12, 1e24),
+    "energy per bit": (1e-12, 1e12),
+    "area per bit": (1e-12, 1e12),
+    "power per bit": (1e-15, 1e9),
+    "power": (1e-9, 1e12),
+    "capacity": (1.0, 8.0 * 2**40),
+}
 # unit of the program -> {unit that people read: its size}, from the largest
 UNITS_SHOWN: dict[str, dict[str, float]] = {
     first: dict(sorted(units.items(), key=lambda unit: -unit[1]))
@@ -67,7 +81,7 @@ def quantity(value: object, dimension: str, positive: bool = True) -> float:
     Raises
     ------
     ValueError
-        "... is not an energy; write a number and one of ..." or "... must be ..."
+        "... is not an energy; write a number and one of ...", "... must be ..." or "... is too large; give ..."
 
     Example
     -------
@@ -91,8 +105,12 @@ def quantity(value: object, dimension: str, positive: bool = True) -> float:
         raise ValueError(
             f"{given} is not {article} {dimension}; write a number and one of {names}, for example '{example}'"
         ) from None
-    if not math.isfinite(result) or result < 0 or (positive and result == 0):
+    if result < 0 or (result == 0 and (positive or float(match[1]))):
         raise ValueError(f"'{value}' must be {'above zero' if positive else 'zero or more'}")
+    low, high = RANGES[dimension]
+    if result and not low <= result <= high:
+        side = "large" if result > high else "small"
+        raise ValueError(f"'{value}' is too {side}; give {low:g} to {high:g} {next(iter(units))}")
     return result
 
 
@@ -115,10 +133,15 @@ def battery_joules(text: str) -> float:
             return quantity(text, "energy") * 1e-12
         hours = float(charge[1]) * (1e-3 if charge[2] == "mAh" else 1.0)
         joules = hours * 3600 * quantity(charge[3], "voltage")
-        if not 0 < joules < math.inf:
+        if joules <= 0:
             raise ValueError
+        low, high = (1e-12 * side for side in RANGES["energy"])
+        if not low <= joules <= high:
+            raise ValueError(f"'{text}' is too {'large' if joules > high else 'small'}; give {low:g} to {high:g} J")
         return joules
-    except ValueError:
+    except ValueError as error:
+        if "is too" in str(error):
+            raise
         raise ValueError(f"'{text}' is not a battery; write '225 mAh at 3 V' or '2430 J'") from None
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from edgelearn import files
 from edgelearn.errors import UserError, unknown
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
@@ -386,9 +386,9 @@ def read(path: Path) -> AnyProcessor:
         "processor file ...", naming the key
     """
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        settings = files.read_toml(path)
+    except (OSError, ValueError) as error:
+        reason = files.reason_of(error)
         raise UserError(
             f"processor file {path} cannot be read: {reason}; "
             "start from one that `edgelearn processors show NAME --toml` prints"

@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -195,6 +195,7 @@ def build(function: Callable[..., Any], name: str) -> Any:
     context = {"max_content_width": WIDEST}
     app.command(name, cls=_Command, epilog=f"Example: {spec.example}", context_settings=context)(call)
     made: Any = typer.main.get_command(app)
+    made.paths = {one.name for part in flags.values() for one in part if "Path" in str(one.annotation)}
     made.numbers = _numbers_of(
         (one for part in flags.values() for one in part), declared_in(spec.kinds) if spec.kinds else {}
     )
@@ -205,6 +206,7 @@ class _Command(TyperCommand):
     """A command whose help has a line per flag, under the headings of the settings and without types."""
 
     numbers: Mapping[str, tuple[type, str]] = {}
+    paths: Set[str] = frozenset()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse what click would take: a number it words on its own, a flag given twice, a flag without effect."""
@@ -217,6 +219,9 @@ class _Command(TyperCommand):
                 raise UserError(f"{name} is given {times} times; give it once")
             kind, allowed = self.numbers.get(given.name, (str, ""))
             text = texts.get(given.name)
+            parts = text if isinstance(text, list | tuple) else [text]
+            if given.name in self.paths and "" in parts:
+                raise UserError(f"{name} is empty; leave it out, or name a file or folder")  # a variable that is unset
             if kind in _NUMBERS and isinstance(text, str) and not _NUMBERS[kind][0].fullmatch(text):
                 raise UserError(f"{name} {text if text.strip() else repr(text)} is not allowed; give {allowed}")
         names = {one.name for one in order}

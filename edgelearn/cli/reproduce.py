@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from edgelearn.cli.flags import Flag, command
-from edgelearn.cli.shared import print_json, usable_processors
+from edgelearn.cli.shared import check_jobs, print_json, usable_processors
 from edgelearn.errors import UserError, ended_by
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def reproduce(
         raise UserError("give the ids of claims, or --cost seconds; `edgelearn reproduce list` shows them all")
     if seed is not None and seed < 0:
         raise UserError(f"--seed {seed} cannot be used; give 0 or more")
-    if jobs is not None and jobs < 1:
-        raise UserError(f"--jobs {jobs} cannot be used; give 1 or more")
+    check_jobs(jobs)
     rows = catalog.select(cost) if cost is not None else [catalog.row_of(id) for id in claims or []]
     outcomes = []
     try:

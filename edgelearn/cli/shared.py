@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _Result = TypeVar("_Result")
+MOST_JOBS = 1024
 
 
 def with_given(settings: dict[str, Any], given: dict[str, Any], spiking: bool, **own: Any) -> dict[str, Any]:
@@ -119,6 +120,12 @@ def print_json(content: Any) -> None:
     import json
 
     typer.echo(json.dumps(content, indent=1))
+
+
+def check_jobs(jobs: int | None) -> None:
+    """Refuse a number of processes that no machine starts."""
+    if jobs is not None and not 1 <= jobs <= MOST_JOBS:
+        raise UserError(f"--jobs {jobs} cannot be used; give 1 to {MOST_JOBS}")
 
 
 def usable_processors() -> int:

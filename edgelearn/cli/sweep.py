@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from edgelearn.cli.flags import Flag, Given, command
-from edgelearn.cli.shared import print_json, usable_processors
+from edgelearn.cli.shared import check_jobs, print_json, usable_processors
 from edgelearn.errors import UserError, ended_by
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ def sweep(
         raise UserError("give --seeds, how many, or --seed, which, not both")
     if extend and overwrite:
         raise UserError("--extend keeps cells and --overwrite removes them; give one of the two")
-    if jobs is not None and jobs < 1:
-        raise UserError(f"--jobs {jobs} cannot be used; give 1 or more")
+    check_jobs(jobs)
     plan = Plan.of(_given(flags))
     folder = out or DEFAULT_FOLDER
     try:

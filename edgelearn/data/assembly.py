@@ -45,6 +45,7 @@ from edgelearn.data.reader import HEAD, TableReader, joined
 from edgelearn.data.recordings import Recording, as_float32, run_starts
 from edgelearn.data.source import UNLABELLED, ColumnsUsed, Rejects, Source
 from edgelearn.errors import UserError, unknown
+from edgelearn.files import place_of
 
 OTHERS = "*"
 
@@ -940,7 +941,7 @@ def _join_files(
         channels=first.channels,
         drift_points=drift,
         name=form.name,
-        source=str(paths[0] if len(paths) == 1 else paths[0].parent),
+        source=place_of(paths[0] if len(paths) == 1 else paths[0].parent),
         rejects=rejects,
         columns=first.used,
         notes=notes,
@@ -1062,7 +1063,7 @@ def _open_parquet(form: Description, path: Path, subjects: str | None) -> Source
         rows_of,
         lambda labels: _class_numbers(form, labels, ()),
         name=form.name,
-        source=str(path),
+        source=place_of(path),
         channels=channels,
         rate_hz=form.rate_hz,
         drift=form.drift if isinstance(form.drift, tuple) else "segment" if form.drift == "segment" else (),

@@ -27,6 +27,7 @@ from edgelearn.data.published import (
 from edgelearn.data.source import ColumnsUsed
 from edgelearn.data.tables import OWN_FILES, SUFFIXES, check_fraction, draw_parts, open_user_file
 from edgelearn.errors import UserError, unknown
+from edgelearn.files import place_of
 
 NAME_LABELS = (
     "a classifier needs labels of 2 classes or more: name their column with --label-column, take them from file or "
@@ -352,11 +353,11 @@ def _open_named(row: Row, limit: int | None, allow_download: bool) -> Dataset:
     if not row.layouts:
         path = digits_file()
         parts = load_digits([path] if path else [])
-        source = str(path or "scikit-learn")
+        source = place_of(path) if path else "scikit-learn"
     else:
         found = _find_files(row) or _download_files(row, allow_download, progress=False)
         parts = found.layout.load(found.paths)
-        source = str(found.paths[0].parent)
+        source = place_of(found.paths[0].parent)
     _check_identity(row, parts, source)
     if limit is not None:
         # Copies, so that the full arrays can go; where nothing is cut off there is nothing to free.

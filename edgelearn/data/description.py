@@ -50,7 +50,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -59,6 +58,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from edgelearn import files
 from edgelearn.data import downloads
 from edgelearn.data.cells import label_text
 from edgelearn.data.columns import Roles
@@ -277,9 +277,9 @@ def read_description(path: Path) -> list[Description]:
         "description ... cannot be read ...", "description ...: key '...' ..."
     """
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        settings = files.read_toml(path)
+    except (OSError, ValueError) as error:
+        reason = files.reason_of(error)
         raise UserError(f"description {path} cannot be read: {reason}; give a TOML file") from None
     forms = settings.pop("form", [{}])
     if not isinstance(forms, list) or not forms or not all(isinstance(form, dict) for form in forms):

@@ -38,6 +38,7 @@ from edgelearn.data.tables import (
     npz_labels,
 )
 from edgelearn.errors import UserError, unknown
+from edgelearn.files import place_of
 
 Times = NDArray[np.int64]
 Inputs = NDArray[np.int32]
@@ -455,7 +456,8 @@ def _read_nmnist(name: str, folder: Path, limit: int | None) -> EventSet:
         parts.append(sorted(found))
     counts = tuple(len(part) for part in parts)
     # A part of the set is of use too, but its results are its own.
-    source = str(folder) if counts == NMNIST_COUNTS else f"{folder}, {counts[0]} training and {counts[1]} test samples"
+    name_of = place_of(folder)
+    source = name_of if counts == NMNIST_COUNTS else f"{name_of}, {counts[0]} training and {counts[1]} test samples"
     train, test = parts[0][:limit], parts[1]
     chosen = train + test
     try:

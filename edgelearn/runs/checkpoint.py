@@ -39,6 +39,10 @@ class Checkpoint(NamedTuple):
     note: dict[str, Any]
 
 
+class ReportChanged(UserError):
+    """The report in a folder is not the one that the run wrote."""
+
+
 class PendingSignals(list[int]):
     """Received signals; while `waiting` for live input, a signal raises KeyboardInterrupt at once."""
 
@@ -191,14 +195,13 @@ def text_of_report(out: Path) -> str:
     ------
     OSError, ValueError
         where it cannot be read
-    UserError
-        "... was changed after the run ..."
+    ReportChanged
     """
     text = read_text(out / REPORT)
     if (out / WEIGHTS).exists():
         written = read_arrays(out / WEIGHTS)[1].get("report")  # weights of an earlier version have none
         if written is not None and written != hashlib.sha256(text.encode()).hexdigest():
-            raise UserError(f"{out / REPORT} was changed after the run, or is not of the {WEIGHTS} beside it")
+            raise ReportChanged(f"{out / REPORT} was changed after the run, or is not of the {WEIGHTS} beside it")
     return text
 
 

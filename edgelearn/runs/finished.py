@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ import numpy as np
 
 from edgelearn.config import RateSettings, RunConfig, validated
 from edgelearn.errors import UserError
+from edgelearn.files import parse_json, read_text
 from edgelearn.network.counters import ACTIVITY, Counters
 from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.network.spec import NetworkSpec, parse_net
-from edgelearn.runs.checkpoint import REPORT
+from edgelearn.runs.checkpoint import REPORT, ReportChanged, text_of_report
 from edgelearn.runs.kind import accuracy_percent
 from edgelearn.runs.rates import learning_counters, spec_of
 from edgelearn.runs.registry import kind_of_report
@@ -79,17 +79,24 @@ def reading(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except ReportChanged:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         raise UserError(
             f"{path} holds no report of a finished run; give the folder that `edgelearn run --out` wrote"
         ) from None
 
 
+def read_report(path: Path) -> Any:
+    """Return the content of a report; one in the folder of its run must be as the run wrote it."""
+    return parse_json(text_of_report(path.parent) if path.name == REPORT else read_text(path))
+
+
 def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
     """Return network, learning counters and accuracy of a finished run."""
     path = folder / REPORT if folder.is_dir() else folder
     with reading(path):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_report(path)
         kind = kind_of_report(content)
         if kind is None:
             raise ValueError

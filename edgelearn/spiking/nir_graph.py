@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn.errors import UserError
-from edgelearn.files import write_text, write_whole
+from edgelearn.files import read_json, write_text, write_whole
 from edgelearn.spiking import tables as t
 from edgelearn.spiking.learner import SpikingLearner
 from edgelearn.spiking.network import Neuron, SpikingSpec, Synapses, design
@@ -266,7 +266,7 @@ def _read_chain(path: Path) -> _Chain:
 
 def _is_side(path: Path) -> bool:
     try:
-        note = json.loads(path.read_text())
+        note = read_json(path)
     except (OSError, ValueError):
         return False
     return isinstance(note, dict) and note.get("format") == FORMAT
@@ -277,7 +277,7 @@ def _from_side(chain: _Chain, path: Path) -> SpikingLearner:
     alone = f"delete {path} to import the graph by itself"
     if not _is_side(path):
         raise UserError(f"{path} cannot be read as the side file of a NIR graph; {alone}")
-    note = json.loads(path.read_text())
+    note = read_json(path)
     if note.get("version") != VERSION:
         raise UserError(f"{path} is of version {note.get('version')}, and {VERSION} is known; {alone}")
     if note.get("sha256") != _sha256(chain):

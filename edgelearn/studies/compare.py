@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from edgelearn.errors import UserError
 from edgelearn.runs.checkpoint import REPORT
-from edgelearn.runs.finished import reading
+from edgelearn.runs.finished import read_report, reading
 from edgelearn.runs.kind import accuracy_percent
 from edgelearn.runs.registry import find_kind, kind_of_report
 
@@ -130,7 +129,7 @@ def read_run(folder: Path, name: str) -> FinishedRun:
     if folder.is_dir() and not path.is_file() and (folder / "study.toml").is_file():
         raise UserError(f"{folder} is a study of many runs; look at it with `edgelearn study show {folder}`")
     with reading(path):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_report(path)
         kind = kind_of_report(content)
         studied = kind.studied if kind is not None else None
         if kind is not None and studied is not None:

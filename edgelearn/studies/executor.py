@@ -26,6 +26,20 @@ DIED = "the process that ran it died twice, the second time alone; it may have b
 WATCH_SECONDS = 0.1
 
 
+def check_backend(backend: str, scheduler: str | None) -> None:
+    """Refuse a backend that there is not, and an address that it does not take.
+
+    Raises
+    ------
+    UserError
+        "backend '...' is not known ...", "the backend ... has no scheduler ..."
+    """
+    if backend not in BACKENDS:
+        raise unknown("backend", backend, BACKENDS)
+    if scheduler is not None and backend not in CLUSTERS:
+        raise UserError(f"the backend {backend} has no scheduler; give --backend dask, or leave the address out")
+
+
 class Engine:
     """Run cells in parallel and give their records as they end.
 
@@ -45,10 +59,7 @@ class Engine:
     def __init__(
         self, jobs: int = 1, backend: str = "processes", scheduler: str | None = None, run: RunCell = run_cell
     ) -> None:
-        if backend not in BACKENDS:
-            raise unknown("backend", backend, BACKENDS)
-        if scheduler is not None and backend not in CLUSTERS:
-            raise UserError(f"the backend {backend} has no scheduler; give --backend dask, or leave the address out")
+        check_backend(backend, scheduler)
         self._jobs, self._backend, self._run = jobs, backend, run
         self._cluster: Cluster | None = open_cluster(backend, jobs, scheduler) if backend in CLUSTERS else None
         self._single: Any = None  # a process for cells that run alone
@@ -98,7 +109,7 @@ class Engine:
             left = {cell.id: cell for cell in waiting}
             in_flight.clear()
             try:
-                for record in self._parallel(dispatched(waiting)):
+                for record in self._parallel(dispatched(waiting), min(self._jobs, len(waiting))):
                     del left[record["cell"]], in_flight[record["cell"]]
                     yield record
                 return
@@ -128,14 +139,14 @@ class Engine:
     def _task(self) -> Callable[[RunCell, Cell, Records], Record]:
         return _in_own_process if self._backend == "processes" else _kept_in_place
 
-    def _parallel(self, tasks: Iterator[Any]) -> Iterable[Record]:
+    def _parallel(self, tasks: Iterator[Any], jobs: int) -> Iterable[Record]:
         """Start tasks, one at a time for each worker, so that few are lost when one dies."""
         from joblib import Parallel, parallel_config
 
         names = {"processes": "loky", "threads": "threading"}
         self._has_pool = self._backend == "processes"
         with parallel_config(backend=names[self._backend]), _deaf_to_interrupts():
-            parallel = Parallel(n_jobs=self._jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
+            parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
             results: Iterable[Record] = parallel(tasks)
         return results
 

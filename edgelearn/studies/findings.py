@@ -17,12 +17,12 @@ interval of the paired difference is above 0, or all of it within `points` of 0.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edgelearn import files
 from edgelearn.errors import UserError, unknown
 from edgelearn.studies.analysis import ACCURACY, Group, Interval, interval
 from edgelearn.studies.formatting import Number, scale_for, shown
@@ -71,9 +71,11 @@ def read_findings(folder: Path, groups: Sequence[Group]) -> list[Finding]:
     if not path.is_file():
         return []
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}; give [[findings]] with text, numbers and holds") from None
+        given = files.read_toml(path)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read: {files.reason_of(error)}; give [[findings]] with text, numbers and holds"
+        ) from None
     _check_keys(given, ("findings",), str(path))
     found = []
     for k, one in enumerate(_checked(given, "findings", list, "tables [[findings]]"), 1):

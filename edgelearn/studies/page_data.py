@@ -5,7 +5,6 @@ Everything is a row of the table or follows from it by `analysis`; raw values st
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgelearn.errors import UserError
+from edgelearn.files import read_json
 from edgelearn.runs.registry import find_kind
 from edgelearn.studies.analysis import (
     ACCURACY,
@@ -97,7 +97,7 @@ def open_study(folder: Path) -> Source:
     tuning = None
     if (folder / TUNING).is_file():
         try:
-            tuning = json.loads((folder / TUNING).read_text(encoding="utf-8"))
+            tuning = read_json(folder / TUNING)
             _tuning_table(tuning)
             _ = tuning["seed"], tuning["validation"] + tuning["fraction"]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -19,6 +21,7 @@ from hw_models.processor import find_processor
 
 COMMAS_INSIDE = ("classes", "features", "ignore", "missing", "subjects")  # settings whose values may hold commas
 MOST_SEEDS = 10_000
+MOST_CELLS = 100_000
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class Tuning:
                 rates[key] = tuple(value)
             else:
                 raise UserError(f"setting '{key}' of tuning = {value!r} is not allowed; give a list of whole numbers")
+        n_candidates = math.prod(len(values) for values in rates.values())
+        if n_candidates > MOST_CELLS:
+            raise UserError(
+                f"tuning has {n_candidates:,} candidates, and may have {MOST_CELLS:,} at most; give fewer rates"
+            )
         tuning = cls(rates, **plain)
         for key, low, high in (("validation", 0.0, 1.0), ("fraction", 0.0, 1.0), ("rungs", 0, 11)):
             value = getattr(tuning, key)
@@ -135,8 +143,24 @@ class Plan:
             _processors(kind, given.get("processors", ())),
             _tuning(kind, given.get("tuning")),
         )
+        if plan.n_cells > MOST_CELLS:
+            raise UserError(
+                f"the grid has {plan.n_cells:,} cells, and a study at most {MOST_CELLS:,}; give fewer values or seeds"
+            )
         plan.check()
         return plan
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells, those counted again that are there twice: known without making any."""
+        listed = sum(1 if "seed" in one else len(self.seeds) for one in self.listed)
+        grid = math.prod(len(values) for values in self.axes.values()) * len(self.seeds)
+        return listed + (grid if self.axes or not self.listed else 0)
+
+    @property
+    def digest(self) -> str:
+        """Digest of all that makes cells and prices, without the question."""
+        return hashlib.sha256(replace(self, question="").to_toml().encode()).hexdigest()
 
     def cells(self) -> list[Cell]:
         """Return the cells in grid order, seeds fastest, then those beside the grid; none is there twice.

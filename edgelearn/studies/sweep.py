@@ -13,7 +13,7 @@ from edgelearn.files import only_writer, remove_temporaries, write_text
 from edgelearn.runs.registry import studied_kind
 from edgelearn.studies.cell import DONE, FAILED, Cell, Record, run_cell
 from edgelearn.studies.cluster import RunCell
-from edgelearn.studies.executor import CLUSTERS, Engine, quiet
+from edgelearn.studies.executor import CLUSTERS, Engine, check_backend, quiet
 from edgelearn.studies.plan import Plan
 from edgelearn.studies.table import CELLS, PLAN, TRIALS, WRITTEN, Records, Table, need_studies
 
@@ -87,6 +87,9 @@ def sweep(
         "... holds another study ...", "... is in use ..." and those of `Engine`
     """
     need_studies("pyarrow")
+    check_backend(backend, scheduler)
+    if plan.tuning is None:
+        jobs = min(jobs, plan.n_cells)
     started = time.monotonic()
     if backend not in CLUSTERS:
         _check_data(plan)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgelearn.errors import UserError
-from edgelearn.files import make_folder, write_text, write_whole
-from edgelearn.studies.cell import DONE, FAILED, Column, Record, columns_of, row_of
+from edgelearn.files import check_regular, make_folder, read_json, write_text, write_whole
+from edgelearn.studies.cell import DONE, FAILED, Cell, Column, Record, columns_of, row_of
 from edgelearn.studies.plan import Plan, read_plan
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PLAN, CELLS, TRIALS, TUNING = "study.toml", "cells", "trials", "tuning.json"
+DIGEST = "digest"  # of the rest of a record
+MOST_COUNTED = 2**63  # what a column of the table holds
+OF_PLAN = b"edgelearn.plan"  # metadata of the table: digest of its plan
 PARQUET, CSV = "table.parquet", "table.csv"
 _OF_FAILED = {"kind", "config", "error"}
 _OF_RECORDS = _OF_FAILED | {"accuracy_percent", "samples_learned", "sizes", "stored_bits", "samples", "counters"}
@@ -60,7 +65,7 @@ def read_study(folder: Path) -> Study:
     Raises
     ------
     UserError
-        "... holds no study ...", "... is damaged ..."
+        "... holds no study ...", "... is damaged ...", "the table in ... is of another plan ..."
     """
     if not (folder / PLAN).is_file() or not (folder / PARQUET).is_file():
         raise UserError(f"{folder} holds no study; give the folder that `edgelearn sweep --out` wrote")
@@ -73,9 +78,16 @@ def read_study(folder: Path) -> Study:
     plan = read_plan(folder / PLAN)
     dtypes = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     try:
-        frame = pq.read_table(folder / PARQUET).to_pandas(types_mapper=dtypes.get)
-    except (OSError, pa.ArrowException):
+        check_regular(folder / PARQUET)
+        table = pq.read_table(folder / PARQUET)
+        frame = table.to_pandas(types_mapper=dtypes.get)
+    except (OSError, ValueError, pa.ArrowException):
         raise UserError(f"{folder / PARQUET} is damaged; the same sweep again writes it anew") from None
+    of_plan = (table.schema.metadata or {}).get(OF_PLAN, plan.digest.encode())  # earlier versions wrote none
+    if of_plan != plan.digest.encode() or len(frame) > plan.n_cells or "cell" not in frame.columns:
+        raise UserError(
+            f"the table in {folder} is of another plan than {folder / PLAN}; give that back its text, or sweep again"
+        )
     return Study(folder, plan, frame)
 
 
@@ -92,18 +104,41 @@ class Records:
         make_folder(folder)
 
     def read(self, ids: Iterable[str]) -> dict[str, Record]:
-        """Return the records that are there and whole."""
+        """Return the records that are there, whole, and as they were written: cells of others run again."""
         found = {}
         for id in ids:
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                record = json.loads((self.folder / f"{id}.json").read_text(encoding="utf-8"))
-                needed = _OF_RECORDS if record["status"] == DONE else _OF_FAILED
-                if record["cell"] == id and record["status"] in (DONE, FAILED) and needed <= record.keys():
+            with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+                record = read_json(self.folder / f"{id}.json")
+                written = record.pop(DIGEST, None)
+                if _is_whole(record, id) and (written is None or written == _digest(record)):
                     found[id] = record
         return found
 
     def write(self, record: Record) -> None:
-        write_text(self.folder / f"{record['cell']}.json", json.dumps(record, sort_keys=True) + "\n")
+        content = record | {DIGEST: _digest(record)}
+        write_text(self.folder / f"{record['cell']}.json", json.dumps(content, sort_keys=True) + "\n")
+
+
+def _digest(record: Record) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _is_whole(record: Record, id: str) -> bool:
+    """Return whether a record can be of a cell: earlier versions wrote no digest."""
+    needed = _OF_RECORDS if record["status"] == DONE else _OF_FAILED
+    if record["status"] not in (DONE, FAILED) or not needed <= record.keys():
+        return False
+    if Cell(record["kind"], record["config"]).id != id or record["cell"] != id or not isinstance(record["error"], str):
+        return False
+    if record["status"] == FAILED:
+        return True
+    accuracy = record["accuracy_percent"]
+    if accuracy is not None and not 0 <= accuracy <= 100:
+        return False
+    counters = [counts for part in record["counters"].values() for counts in part.values()]
+    numbers = [record["samples_learned"], record["stored_bits"], *record["samples"].values(), *chain(*counters)]
+    is_even = all(len({len(counts) for counts in part.values()}) == 1 for part in record["counters"].values())
+    return is_even and all(type(number) is int and 0 <= number < MOST_COUNTED for number in numbers)
 
 
 class Table:
@@ -137,7 +172,8 @@ class Table:
     def write(self) -> None:
         """Write both files; a reader sees the old ones or the new ones."""
         rows = self.rows
-        write_whole(self.folder / PARQUET, lambda file: _write_parquet(self.columns, rows, file))
+        digest = self._plan.digest
+        write_whole(self.folder / PARQUET, lambda file: _write_parquet(self.columns, rows, digest, file))
         write_text(self.folder / CSV, as_csv(self.columns, rows))
 
 
@@ -152,10 +188,11 @@ def as_csv(columns: list[Column], rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _write_parquet(columns: list[Column], rows: list[dict[str, Any]], file: Any) -> None:
+def _write_parquet(columns: list[Column], rows: list[dict[str, Any]], digest: str, file: Any) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types = {"text": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
     arrays = [pa.array([row[column.name] for row in rows], types[column.type]) for column in columns]
-    pq.write_table(pa.Table.from_arrays(arrays, [column.name for column in columns]), file)
+    table = pa.Table.from_arrays(arrays, [column.name for column in columns])
+    pq.write_table(table.replace_schema_metadata({OF_PLAN: digest.encode()}), file)

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from edgelearn.errors import UserError, unknown
-from edgelearn.files import write_text
+from edgelearn.files import read_text, write_text
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.traffic import traffic
@@ -179,7 +179,7 @@ class _Mistake(Exception):
 
 def _loaded(path: Path, what: str, file: str) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        return yaml.safe_load(read_text(path))
     except OSError as error:
         raise _unreadable(what, path, file, error.strerror or "no file") from None
     except yaml.MarkedYAMLError as error:

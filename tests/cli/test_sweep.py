@@ -137,11 +137,27 @@ def test_a_cell_that_cannot_be_is_told_and_the_rest_goes_on(tmp_path):
     [
         (["--rule", "drpt"], "rule 'drpt' is not known"),
         (["--seeds", "2", "--seed", "3"], "give --seeds, how many, or --seed, which, not both"),
-        (["--jobs", "0"], "--jobs 0 cannot be used; give 1 or more"),
+        (["--jobs", "0"], "--jobs 0 cannot be used; give 1 to 1024"),
         (["--extend", "--overwrite"], "give one of the two"),
         (["--axis", "bits"], "--axis 'bits' cannot be read; write --axis KEY=VALUE"),
         (["--set", "bitz=3"], "setting 'bitz' is not known"),
         (["--backend", "slurm"], "backend 'slurm' is not known"),
+        (
+            [
+                "--axis",
+                "margin=" + ",".join(map(str, range(256))),
+                "--axis",
+                "dead_zone=" + ",".join(map(str, range(255))),
+                "--bits",
+                "2,4,8",
+                "--seeds",
+                "5000",
+            ],
+            "the grid has 979,200,000 cells, and a study at most 100,000; give fewer values or seeds",
+        ),
+        (["--jobs", "10000"], "--jobs 10000 cannot be used; give 1 to 1024"),
+        (["--backend", "zzz", "--out", "new"], "backend 'zzz' is not known"),
+        (["--scheduler", "tcp://x:1", "--out", "new"], "the backend processes has no scheduler"),
         (["--config", "gone.toml"], "config file gone.toml cannot be read"),
         (["--kind", "stream", "--epochs", "3"], "setting 'epochs' is not known"),
         (["--kind", "stream", "--axis", "encoder=signde"], "encoder 'signde' is not known"),
@@ -155,6 +171,7 @@ def test_mistakes_are_told_in_a_line(tmp_path, monkeypatch, capsys, flags, text)
     error = capsys.readouterr().err
     assert text in error
     assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgelearn.units import UNITS, count, percent, quantity, scale_for, size_bytes, three, typographic, with_unit
+from edgelearn.units import (
+    UNITS,
+    battery_joules,
+    count,
+    percent,
+    quantity,
+    scale_for,
+    size_bytes,
+    three,
+    typographic,
+    with_unit,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +57,7 @@ def test_a_number_without_its_unit_is_refused(given):
         quantity(given, "frequency")
 
 
-@pytest.mark.parametrize("text", ["-1 pJ", "0 pJ", "1e999 pJ"])
+@pytest.mark.parametrize("text", ["-1 pJ", "0 pJ", "1e-999 pJ"])
 def test_values_that_cannot_be_are_refused(text):
     with pytest.raises(ValueError, match="must be above zero"):
         quantity(text, "energy")
@@ -52,7 +65,30 @@ def test_values_that_cannot_be_are_refused(text):
         assert quantity(text, "energy", positive=False) == 0
 
 
-@given(st.sampled_from([(d, u) for d, units in UNITS.items() for u in units]), st.floats(1e-6, 1e6))
+@pytest.mark.parametrize(
+    ("text", "dimension", "message"),
+    [
+        ("1e300 Hz", "rate", "'1e300 Hz' is too large; give 1e-09 to 1e+12 Hz"),
+        ("1e-300 uW", "power", "'1e-300 uW' is too small; give 1e-09 to 1e+12 uW"),
+        ("1e308 s", "time", "'1e308 s' is too large; give 1e-06 to 1e+19 ns"),
+        ("1e999 MHz", "frequency", "'1e999 MHz' is too large"),
+        ("9e9 V", "voltage", "'9e9 V' is too large"),
+    ],
+)
+def test_values_beyond_any_device_are_refused(text, dimension, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        quantity(text, dimension)
+
+
+@pytest.mark.parametrize(
+    ("text", "side"), [("1e30 Ah at 3 V", "large"), ("1e-40 J", "small"), ("1 mAh at 1e9 V", "large")]
+)
+def test_batteries_beyond_any_device_are_refused(text, side):
+    with pytest.raises(ValueError, match=f"' is too {side}; give "):
+        battery_joules(text)
+
+
+@given(st.sampled_from([(d, u) for d, units in UNITS.items() for u in units]), st.floats(1, 1e3))
 def test_units_of_one_dimension_agree(pair, number):
     dimension, unit = pair
     factor = UNITS[dimension][unit]

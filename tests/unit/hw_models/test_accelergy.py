@@ -346,7 +346,7 @@ def test_every_truncated_file_is_refused_or_a_whole_smaller_table(tmp_path):
 def test_files_and_units_that_are_not_there(tmp_path):
     with pytest.raises(UserError, match="cannot be read: No such file"):
         read_ert(tmp_path / "ERT.yaml")
-    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+    with pytest.raises(UserError, match="cannot be read: it is a folder"):
         read_ert(tmp_path)
     with pytest.raises(UserError, match=r"energy unit 'pj' is not known; known: fJ, nJ, pJ"):
         read_ert(tmp_path / "ERT.yaml", "pj")

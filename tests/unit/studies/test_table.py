@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from dataclasses import replace
 
 import pytest
 
@@ -81,6 +83,67 @@ def test_records_that_are_no_records_are_not_read(tmp_path):
     assert set(records.read([first["cell"], second["cell"]])) == {first["cell"]}
     (tmp_path / f"cells/{second['cell']}.json").write_text(f'{{"cell": "{second["cell"]}", "status": "done"}}')
     assert list(records.read([second["cell"]])) == []
+
+
+def _done(cell):
+    counters = {"learning": {"weight_write": [3, 4], "step_saturations": [0, 1]}, "inference": {}}
+    found = {"status": "done", "error": "", "accuracy_percent": 97.5, "sizes": [64, 10], "samples_learned": 9}
+    return record_of(cell, found | {"stored_bits": 5, "samples": {"learning": 9}, "counters": counters})
+
+
+@pytest.mark.parametrize("has_digest", [True, False])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.update(accuracy_percent=9999),
+        lambda record: record["config"].update(epochs=-1),
+        lambda record: record["config"].update(seed=1),
+        lambda record: record["config"].update(update_gate={}),
+        lambda record: record["counters"]["learning"]["weight_write"].__setitem__(0, -(10**9)),
+        lambda record: record["counters"]["learning"]["weight_write"].__setitem__(0, "x"),
+        lambda record: record["counters"]["learning"].update(step_saturations=[]),
+        lambda record: record["counters"]["learning"]["step_saturations"].__setitem__(1, 2**70),
+        lambda record: record.update(counters=[]),
+        lambda record: record.update(stored_bits=True),
+        lambda record: record.update(kind="branch"),
+    ],
+)
+def test_records_that_were_changed_are_not_read(tmp_path, change, has_digest):
+    records = Records(tmp_path / "cells")
+    record = _done(Plan.of(PLAN_GIVEN).cells()[0])
+    path = tmp_path / f"cells/{record['cell']}.json"
+    records.write(record)
+    assert records.read([record["cell"]]) == {record["cell"]: record}
+    content = json.loads(path.read_text())
+    change(content)
+    if not has_digest:  # as earlier versions wrote them
+        del content["digest"]
+    path.write_text(json.dumps(content))
+    assert records.read([record["cell"]]) == {}
+
+
+def test_any_changed_digit_of_a_record_is_found(tmp_path):
+    records = Records(tmp_path / "cells")
+    record = _done(Plan.of(PLAN_GIVEN).cells()[0])
+    path = tmp_path / f"cells/{record['cell']}.json"
+    records.write(record)
+    path.write_text(path.read_text().replace("97.5", "97.6"))
+    assert records.read([record["cell"]]) == {}
+    path.write_text('{"a":' * 100_000)
+    assert records.read([record["cell"]]) == {}
+
+
+def test_the_table_of_another_plan_is_refused(tmp_path):
+    plan = Plan.of(PLAN_GIVEN)
+    table = Table(tmp_path, plan, [cell.id for cell in plan.cells()])
+    table.write()
+    question = replace(plan, question="a question that was worded later")
+    (tmp_path / PLAN).write_text(question.to_toml())
+    assert read_study(tmp_path).plan.question == question.question
+    for other in ("", replace(plan, seeds=(7,)).to_toml()):
+        (tmp_path / PLAN).write_text(other)
+        with pytest.raises(UserError, match=r"the table in .* is of another plan than .*; give that back its text"):
+            read_study(tmp_path)
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path, study):
