@@ -6,7 +6,7 @@ import contextlib
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isnan
 from typing import Any
 
@@ -17,6 +17,8 @@ from edgelearn.errors import UserError
 
 SEPARATORS = "\t;,|"  # the earlier wins a tie: in 1,5;2,5;a the comma is a decimal mark, as the reject then says
 WHITE_SPACE = " "  # any number of spaces and tabs
+MAX_LINE = 1 << 20  # bytes
+csv.field_size_limit(MAX_LINE)  # under a separator that it does not have, a wide line is one cell
 # NaN is no mark but a number, which is neither a label nor finite.
 MISSING = frozenset(("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None"))
 BOOLEANS = {text: value for yes, no in (("true", "false"), ("True", "False"), ("TRUE", "FALSE"))
@@ -28,17 +30,19 @@ class Reject(ValueError):
 
 
 def is_number(cell: str) -> bool:
-    """Tell whether a cell is a number, NaN and infinities included."""
+    """Tell whether a cell is a number, NaN and infinities included; 1_000 is none, which Python would read."""
     try:
         float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell
 
 
 def label_text(cell: str) -> str:
     """Return the name of a label as it stands in a cell, the same for 1, 01 and 1.0; empty for NaN."""
     cell = cell.strip()
+    if "_" in cell:
+        return cell
     try:
         return str(int(cell))  # exact where a float would round
     except ValueError:
@@ -57,26 +61,31 @@ def is_missing(name: str) -> bool:
     return name in MISSING or (is_number(name) and isnan(float(name)))
 
 
+def is_fraction(name: str) -> bool:
+    """Tell whether a label is a number but no whole one."""
+    return is_number(name) and not isnan(float(name)) and not float(name).is_integer()
+
+
 MOST_CLASSES = 1000
 FEW_CLASSES = 20  # as many may be as different as the rows
 
 
-def check_classes(labels: Iterable[str], source: str) -> None:
+def check_classes(labels: Iterable[str] | Mapping[str, int], source: str) -> None:
     """Refuse labels that are no classes: fractions, or nearly as many different ones as there are rows.
 
     Parameters
     ----------
-    labels : names of the labels, one per row
+    labels : names of the labels, one per row, or how many rows have each
 
     Raises
     ------
     UserError
         "SOURCE: label 0.5 is no class ...", "SOURCE has ... different labels ..."
     """
-    counts = Counter(label for label in labels if not is_missing(label))
+    counts = {name: n for name, n in Counter(labels).items() if not is_missing(name)}
     advice = "labels are whole numbers or text: check which column holds them, and name it with --label-column"
     if all(map(is_number, counts)):
-        fraction = next((name for name in counts if not float(name).is_integer()), None)
+        fraction = next(filter(is_fraction, counts), None)
         if fraction is not None:
             raise UserError(f"{source}: label {fraction} is no class; {advice}")
     n_rows = sum(counts.values())
@@ -128,6 +137,42 @@ def offsets(x: NDArray[Any]) -> NDArray[np.float64]:
         if len(np.unique(values.astype(np.float32))) < len(np.unique(values)):
             found[channel] = values[0]
     return found
+
+
+class Span:
+    """Find the offsets of values that come in blocks, from one block after another in constant memory.
+
+    Two values that follow one another and become one in float32 tell what `offsets` looks for among all.
+    """
+
+    def __init__(self) -> None:
+        self._first: NDArray[np.float64] | None = None
+        self._last = self._low = self._high = np.empty(0)
+        self._merges = np.empty(0, np.bool_)
+
+    def add(self, x: NDArray[np.float64]) -> None:
+        """Take the next values [n, n_channels]; NaN counts for nothing."""
+        if len(x) == 0:
+            return
+        if self._first is None:
+            n_channels = x.shape[1]
+            self._first, self._last, self._merges = x[0].copy(), x[0], np.zeros(n_channels, np.bool_)
+            self._low, self._high = np.full(n_channels, np.inf), np.full(n_channels, -np.inf)
+        self._first = np.where(np.isnan(self._first), x[0], self._first)
+        low, high = np.fmin.reduce(x, axis=0), np.fmax.reduce(x, axis=0)
+        self._low, self._high = np.fmin(self._low, low), np.fmax(self._high, high)
+        for channel in np.flatnonzero(is_coarse(np.fmin(low, self._last), np.fmax(high, self._last))):
+            values = np.append(self._last[channel], x[:, channel])
+            words = values.astype(np.float32)
+            self._merges[channel] |= bool(((values[1:] != values[:-1]) & (words[1:] == words[:-1])).any())
+        self._last = x[-1]
+
+    def offsets(self) -> NDArray[np.float64]:
+        """Give what is subtracted from each channel, float64 [n_channels]."""
+        if self._first is None:
+            return np.zeros(1)
+        found = np.where(self._merges & is_coarse(self._low, self._high), self._first, 0.0)
+        return np.asarray(np.nan_to_num(found))
 
 
 def offset_note(channels: Sequence[str], subtracted: NDArray[np.float64]) -> str:

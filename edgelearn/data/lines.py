@@ -8,6 +8,7 @@ NA, null, NaN, or absent) makes a sample without label.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -19,7 +20,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.data.cells import first_keys, is_missing, label_text, shortened, sorted_classes
+from edgelearn.data.cells import (
+    Span,
+    check_classes,
+    first_keys,
+    is_fraction,
+    is_missing,
+    label_text,
+    offset_note,
+    shortened,
+    sorted_classes,
+)
 from edgelearn.data.clock import Clock, Stamps
 from edgelearn.data.columns import NO_ROLES, Roles
 from edgelearn.data.reader import CHUNK, HEAD, Rows, TableReader, grouped
@@ -97,12 +108,13 @@ class LineSource:
         self.rejects = Rejects()
         self.notes: list[str] = []
         self._stamps = Stamps()
+        self._offsets = np.zeros(1)  # float64 [n_channels]
         self._n_read = 0
         self._n_samples: int | None = None
         if live:
             self._n_classes = n_classes or len(self._classes) or LIVE_CLASSES
             self._waiting: list[Rows] = []  # read while looking for the columns
-            self._reader = TableReader(roles, source, self.rejects, live=True, notes=self.notes)
+            self._reader = TableReader(roles, source, self.rejects, live=True, dtype=np.float64, notes=self.notes)
             self._feed = self._read(self._reader)
         else:
             if not callable(lines) and iter(lines) is lines:
@@ -167,7 +179,8 @@ class LineSource:
             self._n_read += len(y)
             if skip < len(y):
                 self.numbers = rows.numbers[skip:]
-                yield Block(rows.x[skip:], y[skip:], t[skip:], rows.segment[skip:])
+                x = (rows.x[skip:] - self._offsets if self._offsets.any() else rows.x[skip:]).astype(np.float32)
+                yield Block(x, y[skip:], t[skip:], rows.segment[skip:])
             skip = max(0, skip - len(y))
         if self._live and not self._n_read:
             raise self._nothing()
@@ -214,6 +227,11 @@ class LineSource:
             place = UNLABELLED
         else:
             place = self._classes.get(name, UNLABELLED)
+            if place == UNLABELLED and self._live and not self._renamed and is_fraction(name):
+                if not self._classes:
+                    check_classes([name], f"{self.source} line {number}")
+                self.rejects.add("not a class", f"line {number}: label {shortened(label)}")
+                return UNLABELLED
             if place == UNLABELLED and self._live and len(self._classes) < self._n_classes:
                 place = self._classes[name] = len(self._classes)
             if place == UNLABELLED:
@@ -231,17 +249,18 @@ class LineSource:
     def _survey(self, n_places: int) -> None:
         """Find the classes of a file and count its samples."""
         reader, self._n_samples = self._reader, 0
-        names: set[str] = set()
+        names: Counter[str] = Counter()
+        span = Span()
         for rows in self._read(reader):
             self._n_samples += len(rows.labels)
             if reader.columns is not None and reader.columns.time is not None:
                 self._stamps.add(rows.t, rows.segment)
-            names.update(name for cell in set(rows.labels) if (name := self._name(label_text(cell))) is not None)
+            span.add(rows.x)
+            for cell, n in Counter(rows.labels).items():
+                if (name := self._name(label_text(cell))) is not None:
+                    names[name] += n
             if len(names) > MAX_CLASSES:
-                raise UserError(
-                    f"{self.source} has more than {MAX_CLASSES} classes, such as {shortened(min(names))}; "
-                    "name the column that holds the label"
-                )
+                check_classes(names, self.source)
         if not self._n_samples:
             raise self._nothing()
         if self._stamps.is_coarse and reader.columns is not None:
@@ -251,9 +270,14 @@ class LineSource:
             keys = first_keys(reader.first_line)
             if str(said) not in keys:
                 raise unknown(f"{self.source}: column", str(said), keys)
+        if not self._renamed:
+            check_classes(names, self.source)
+        self._offsets = span.offsets()
+        if self._offsets.any():
+            self.notes.append(offset_note(self.channels, self._offsets))
         self.rejects.counts.clear()
         self.rejects.first.clear()
-        for name in sorted_classes(names - set(self._classes))[: n_places - len(self._classes)]:
+        for name in sorted_classes(set(names) - set(self._classes))[: n_places - len(self._classes)]:
             self._classes[name] = len(self._classes)
 
     def _nothing(self) -> UserError:
@@ -281,7 +305,7 @@ class LineSource:
             if len(head) >= HEAD:
                 break
         groups.close()
-        return TableReader(self._roles, self.source, self.rejects, head=head[:HEAD], notes=self.notes)
+        return TableReader(self._roles, self.source, self.rejects, head=head[:HEAD], dtype=np.float64, notes=self.notes)
 
     def _chunks(self) -> Iterator[bytes]:
         opened = self._lines() if callable(self._lines) else self._lines

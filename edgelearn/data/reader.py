@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 from edgelearn.data.cells import (
     BOOLEANS,
+    MAX_LINE,
     MISSING,
     WHITE_SPACE,
     Reject,
@@ -53,7 +54,6 @@ from edgelearn.errors import UserError
 
 SUFFIXES = (".csv", ".tsv")
 ENCODING = "utf-8"
-MAX_LINE = 1 << 20
 CHUNK = 1 << 18  # bytes read at a time
 BLOCK = 1 << 13  # lines of a file read at once
 HEAD = 64  # lines of a file that may decide what the columns are

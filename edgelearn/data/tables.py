@@ -5,6 +5,7 @@ Lines, rows and columns count from 1 in messages, as in a spreadsheet.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
@@ -16,7 +17,15 @@ from numpy.typing import NDArray
 
 from edgelearn.data import reader
 from edgelearn.data.arrays import read_npz
-from edgelearn.data.cells import by_value, is_missing, is_number, label_text, offset_note, offsets
+from edgelearn.data.cells import (
+    by_value,
+    check_classes,
+    is_missing,
+    is_number,
+    label_text,
+    offset_note,
+    offsets,
+)
 from edgelearn.data.columns import NO_ROLES, Roles
 from edgelearn.data.dataset import Dataset, Labels, Values
 from edgelearn.data.published import Parts
@@ -61,7 +70,7 @@ def open_user_file(
     try:
         notes: list[str] = []
         if suffix in reader.SUFFIXES:
-            x, labels, columns = read_table(path, roles)
+            x, labels, columns, notes = read_table(path, roles)
             parts, names = _split(path, x, labels, test_fraction)
         else:
             if roles.label is not None:
@@ -124,22 +133,27 @@ def class_indices(path: Path | str, labels: Sequence[Any]) -> tuple[Labels, tupl
 # --- text --------------------------------------------------------------------------------------------------
 
 
-def read_table(path: Path, roles: Roles = NO_ROLES) -> tuple[Values, list[Any], ColumnsUsed]:
+def read_table(path: Path, roles: Roles = NO_ROLES) -> tuple[Values, list[Any], ColumnsUsed, list[str]]:
     """Read a text table of numbers and labels.
 
     Returns
     -------
-    float32 [n_samples, n_features]; the labels: all int, or all str; what the columns are
+    float32 [n_samples, n_features]; the labels: all int, or all str; what the columns are; notes
 
     Raises
     ------
     UserError
         those of `reader.TableReader` and `class_labels`; OSError passes.
     """
-    table = reader.TableReader(replace(roles, is_ordered=False), str(path))
+    table = reader.TableReader(replace(roles, is_ordered=False), str(path), dtype=np.float64)
     rows = reader.joined(list(table.read_file(path)))
     assert table.columns is not None
-    return rows.x, class_labels(path, rows.labels, rows.numbers), table.columns.used
+    x, notes = rows.x, []
+    subtracted = offsets(x)
+    if subtracted.any():
+        x = x - subtracted
+        notes.append(offset_note(table.columns.channels, subtracted))
+    return x.astype(np.float32), class_labels(path, rows.labels, rows.numbers), table.columns.used, notes
 
 
 def class_labels(path: Path, cells: Sequence[str], numbers: Sequence[int] | NDArray[np.int64]) -> list[Any]:
@@ -155,15 +169,20 @@ def class_labels(path: Path, cells: Sequence[str], numbers: Sequence[int] | NDAr
     if missing:
         line, cell = next((n, cell) for n, cell in zip(numbers, cells, strict=True) if cell in missing)
         raise UserError(f"{path} line {line}: the label is missing ('{cell.strip()}'); fill it in or remove the line")
-    if not all(map(is_number, names.values())):
+    counts: Counter[str] = Counter()
+    for cell, n in Counter(cells).items():
+        counts[names[cell]] += n
+    if all(map(is_number, counts)):
+        fractions = {cell for cell, name in names.items() if not isinstance(by_value(name), int)}
+        if fractions:
+            line, cell = next((n, cell) for n, cell in zip(numbers, cells, strict=True) if cell in fractions)
+            raise UserError(
+                f"{path} line {line}: label {cell.strip()} is no class; labels are whole numbers or text: "
+                "check which column holds them, and name it with --label-column"
+            )
+    check_classes(counts, str(path))
+    if not all(map(is_number, counts)):
         return [names[cell] for cell in cells]
-    fractions = {cell for cell, name in names.items() if not isinstance(by_value(name), int)}
-    if fractions:
-        line, cell = next((n, cell) for n, cell in zip(numbers, cells, strict=True) if cell in fractions)
-        raise UserError(
-            f"{path} line {line}: label {cell.strip()} is no class; labels are whole numbers or text: "
-            "check which column holds them"
-        )
     whole = {cell: int(name) for cell, name in names.items()}
     return [whole[cell] for cell in cells]
 

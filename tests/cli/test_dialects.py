@@ -199,3 +199,27 @@ def test_a_quoted_cell_may_hold_the_end_of_a_line(tmp_path):
 def test_lines_that_end_with_a_carriage_return_alone(tmp_path):
     path, _ = table(PLAIN.replace("\n", "\r"), tmp_path)
     assert in_run(path) == EXPECTED
+
+
+def test_large_offsets_are_taken_off_before_the_cast(tmp_path):
+    rows = [[1_500_000_000 + n % 4, n / 8] for n in range(8)]
+    path, _ = table("a,b,y\n" + "".join(f"{a},{b},{'uv'[n % 2]}\n" for n, (a, b) in enumerate(rows)), tmp_path)
+    expected = [([float(n % 4), n / 8], "uv"[n % 2]) for n in range(8)]
+    assert in_run(path) == in_stream(open_source(str(path))) == expected
+    note = "subtracted, as float32 would merge values: 1500000000 from a"
+    assert open_dataset(path).notes == open_source(str(path)).notes == [note]
+
+
+def test_numbers_to_predict_are_refused_in_both(tmp_path):
+    path, _ = table("a,b,power\n" + "".join(f"{n},{n},{n}.5\n" for n in range(9)), tmp_path)
+    for read in (open_dataset, lambda path: open_source(str(path))):
+        with pytest.raises(UserError, match=r"label 0\.5 is no class; labels are whole numbers or text"):
+            read(path)
+
+
+def test_a_wide_table(tmp_path):
+    width = 10_000
+    titles = [f"f{n}" for n in range(width)]
+    rows = "".join(",".join(str(n + k) for n in range(width)) + f",{k % 2}\n" for k in range(3))
+    path, _ = table(",".join([*titles, "label"]) + "\n" + rows, tmp_path)
+    assert open_dataset(path).n_features == len(open_source(str(path)).channels) == width

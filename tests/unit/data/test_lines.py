@@ -212,7 +212,7 @@ def test_times_of_iso_8601() -> None:
 
 
 def test_classes_of_a_file_are_sorted() -> None:
-    assert source("1,10\n1,9\n1,-1\n1,9.0\n1,009\n1,2.5\n").class_names == ("-1", "2.5", "9", "10")
+    assert source("1,10\n1,9\n1,-1\n1,9.0\n1,009\n1,2e0\n").class_names == ("-1", "2", "9", "10")
     assert source("1,10\n1,9\n1,b\n1,B\n").class_names == ("10", "9", "B", "b")
 
 
@@ -252,8 +252,37 @@ def test_live_classes_come_in_order() -> None:
 
 
 def test_too_many_classes_are_no_classes() -> None:
-    with fails("test lines has more than 1000 classes, such as '0.001'; name the column that holds the label"):
-        source("".join(f"1,{n / 1000}\n" for n in range(1, 2000, 2)) + "".join(f"1,{n}.5\n" for n in range(9)))
+    with fails("test lines has 1,001 different labels in 1,001 rows, which are no classes; name the label column"):
+        source("".join(f"1,{n}\n" for n in range(1001)))
+    with fails("test lines has 21 different labels in 41 rows"):
+        source("".join(f"1,u{n % 21}\n" for n in range(41)))
+    assert source("".join(f"1,u{n % 21}\n" for n in range(42))).n_classes == 21
+
+
+def test_numbers_to_predict_are_no_classes() -> None:
+    for text in ("1,0.5\n2,1\n", "[1, 0.5]\n[2, 1]\n", "a;label\n1;?\n2;-0.5\n"):
+        with fails("is no class; labels are whole numbers or text"):
+            source(text)
+        with fails("is no class; labels are whole numbers or text"):
+            samples(live(text))
+    assert source("1,0.5\n2,x\n").class_names == ("0.5", "x")
+    assert source("1,0.5\n2,1.5\n", classes={"0.5": "low", "1.5": "high"}).class_names == ("low", "high")
+    stream = live("1,7\n2,7.5\n3,8\n")
+    assert (labels(stream), stream.rejects.counts) == ([0, -1, 1], {"not a class": 1})
+
+
+@pytest.mark.parametrize("block_size", [1, 2, 1024])
+def test_offsets_are_taken_off_before_the_cast(block_size: int) -> None:
+    text = "".join(f"{2_000_000_000 + n % 3},{n / 7},{1e9 * n},{'uv'[n % 2]}\n" for n in range(6))
+    stream = source(text, block_size=block_size)
+    assert [row[0] for row in values(stream)] == [0, 1, 2, 0, 1, 2]
+    assert [row[1] for row in values(stream)] == [float(np.float32(n / 7)) for n in range(6)]
+    assert [row[2] for row in values(stream)] == [1e9 * n for n in range(6)]
+    assert stream.notes == ["subtracted, as float32 would merge values: 2000000000 from 1"]
+
+
+def test_python_numbers_that_no_table_writes() -> None:
+    assert source("a,label\n1,1_0\n2,10\n").class_names == ("10", "1_0")
 
 
 # --- rejects -----------------------------------------------------------------------------------------------
@@ -463,7 +492,7 @@ def test_blocks_are_at_most_block_size() -> None:
 
 
 def test_start() -> None:
-    text = "a,label\n" + "".join(f"{n},{'?' if n % 3 else n}\n" if n % 5 else f"{n}\n" for n in range(100))
+    text = "a,label\n" + "".join(f"{n},{'?' if n % 3 else n % 9}\n" if n % 5 else f"{n}\n" for n in range(100))
     stream = source(text, block_size=8)
     everything, rejects = samples(stream), dict(stream.rejects.counts)
     assert rejects == {"another number of values": 20}
