@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgelearn.data import downloads, named_arrays, signals
 from edgelearn.data.arff import read_arff
-from edgelearn.data.arrays import Arrays, NpzArrays, cannot_read, texts_as_numbers
+from edgelearn.data.arrays import Arrays, NpzArrays, cannot_read, text_of, texts_as_numbers
 from edgelearn.data.cells import (
     check_classes,
     is_missing,
@@ -728,10 +728,7 @@ def label_cells(path: Path, column: str | None) -> tuple[str, list[str]]:
     -------
     title of the column, empty without titles, and the labels as they stand
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    text = text_of(path, "give a text file with one label per line", [])
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if not lines:
         raise UserError(f"{path} has no labels; give one per line")

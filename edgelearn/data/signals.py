@@ -137,11 +137,29 @@ def _open_edf(path: Path) -> Any:
         raise UserError(
             f'{path.suffix} files need the package pyedflib; run `pip install "edgelearn[recordings]"`'
         ) from None
+    _check_edf_size(path)
     try:
         return pyedflib.EdfReader(str(path))
     except Exception as error:  # OSError without errno, with the path in its text
         reason = str(error).replace(f"{path}: ", "")
         raise cannot_read(path, reason, "give an EDF, EDF+ or BDF file, whole and unchanged") from None
+
+
+def _check_edf_size(path: Path) -> None:
+    """Compare the size of a file with its header: the library prints a difference to the standard output."""
+    with path.open("rb") as file:
+        head = file.read(256)
+        try:
+            n_header, n_records, n_signals = (int(head[a:b]) for a, b in ((184, 192), (236, 244), (252, 256)))
+            file.seek(256 + 216 * n_signals)
+            samples = [int(file.read(8)) for _ in range(min(n_signals, 4096))]
+        except (ValueError, OSError):
+            raise cannot_read(path, "its header is damaged", "give an EDF, EDF+ or BDF file") from None
+        size = file.seek(0, 2)
+    wanted = n_header + n_records * sum(samples) * (3 if head[:1] == b"\xff" else 2)
+    if size != wanted:
+        reason = f"its header says {wanted:,} bytes, and it has {size:,}" if n_records >= 0 else "it was never closed"
+        raise cannot_read(path, reason, "copy it again, whole")
 
 
 # --- WAV ---------------------------------------------------------------------------------------------------

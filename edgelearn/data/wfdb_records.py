@@ -125,7 +125,10 @@ def read_signals(path: Path, annotator: str, notes: list[str]) -> Arrays:
     """
     record, marks = _read_record(path, annotator, notes)
     signal, rate_hz = np.asarray(record.p_signal), float(record.fs)
-    arrays = {name: signal[:, k] for k, name in enumerate(unique_names(record.sig_name))}
+    arrays = {
+        name: signal[:, k]
+        for k, name in enumerate(unique_names([name or f"signal {k + 1}" for k, name in enumerate(record.sig_name)]))
+    }
     arrays[TIME] = np.arange(len(signal)) / rate_hz
     if marks is not None:
         texts = [note.strip("\0 ").removeprefix("(") for note in (marks.aux_note or [""] * len(marks.sample))]

@@ -14,7 +14,7 @@ from edgelearn.data.columns import Roles
 from edgelearn.data.datasets import open_dataset
 from edgelearn.data.open_source import open_source
 from edgelearn.data.source import UNLABELLED
-from tests.unit.data.test_sources import needs, read
+from tests.unit.data.test_sources import fails, needs, read
 
 Wanted = tuple[list[list[float]], list[str]]  # features and labels, row by row
 Layout = tuple[Path, dict[str, Any], Wanted]  # what is opened, with which roles, and what is read
@@ -258,3 +258,101 @@ def test_layouts(tmp_path, layout):
     rows = as_rows(data.train_x, data.train_y, data.class_names) + as_rows(data.test_x, data.test_y, data.class_names)
     assert sorted(rows) == sorted(wanted)
     assert sorted(data.class_names) == sorted(source.class_names)
+
+
+# --- faults -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "layout", [sleep_edf, wfdb_apnea, matlab, hdf5_columns, speech_commands, two_arrays, pandas_parquet]
+)
+def test_files_that_are_cut_off_are_refused(tmp_path, layout):
+    path, options, _ = layout(tmp_path)
+    for file in sorted(tmp_path.rglob("*")):
+        if file.is_file() and file.suffix not in (".toml", ".md", ".hea", ".apn", ".txt"):
+            whole = file.read_bytes()
+            for n in (len(whole) // 2, 7, 0):
+                file.write_bytes(whole[:n])
+                for open_file in (open_source, open_dataset):
+                    with fails(f"{file.name.partition('.')[0]}.* (cannot be read|has no samples)"):
+                        open_file(str(path), **options)
+            file.write_bytes(whole)
+
+
+def test_labels_of_edge_impulse_are_those_of_its_list(tmp_path):
+    folder, _, _ = edge_impulse(tmp_path)
+    files = [{"path": "training/idle.28p3j.json", "label": {"type": "label", "label": "still"}}]
+    (tmp_path / "info.labels").write_text(json.dumps({"version": 1, "files": files}))
+    assert open_source(str(folder)).class_names == ("still", "wave")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"values": [[1.0, 2.0], [3.0]]}, "row 2 has 1 values for 2 sensors"),
+        ({"values": []}, "its payload has no 'sensors' or no 'values'"),
+        ({"values": [[[1], 2.0]]}, "'accX' holds lists or objects"),
+        ({"values": [[10**400, 2.0]]}, "'accX' has a number that is too large"),
+    ],
+)
+def test_faults_of_edge_impulse(tmp_path, change, message):
+    folder, _, _ = edge_impulse(tmp_path)
+    path = folder / "idle.28p3j.json"
+    content = json.loads(path.read_text())
+    content["payload"] |= change
+    path.write_text(json.dumps(content))
+    with fails(message):
+        open_source(str(folder))
+
+
+def test_tables_in_json(tmp_path):
+    rows = [{"ax": 1, "ay": 0.5, "label": "a"}, {"ay": 1.5, "ax": 2, "label": None}, {"ax": 3, "ay": 2.5, "label": "b"}]
+    columns = {name: [row[name] for row in rows] for name in ("ax", "ay", "label")}
+    by_index = {name: {str(k): cell for k, cell in enumerate(cells)} for name, cells in columns.items()}
+    for content in (rows, columns, by_index):
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        block = read(open_source(str(tmp_path / "a.json")))
+        assert (block.x.tolist(), block.y.tolist()) == ([[1, 0.5], [2, 1.5], [3, 2.5]], [0, UNLABELLED, 1])
+
+
+def test_matlab_recordings_in_cells_and_channels_by_samples(tmp_path):
+    from scipy.io import savemat
+
+    cells = np.empty(2, object)
+    cells[:] = [np.arange(4.0).reshape(2, 2), np.arange(6.0).reshape(3, 2)]
+    savemat(tmp_path / "a.mat", {"X": cells, "y": np.array([1, 2])})
+    block = read(open_source(str(tmp_path / "a.mat")))
+    assert (block.y.tolist(), block.segment.tolist()) == ([0, 0, 1, 1, 1], [0, 0, 1, 1, 1])
+    savemat(tmp_path / "b.mat", {"data": {"acc": np.arange(10.0).reshape(2, 5)}, "label": [1, 2, 1, 2, 1]})
+    source = open_source(str(tmp_path / "b.mat"))
+    assert read(source).x.tolist() == [[k, k + 5] for k in range(5)]
+    assert len(source.notes) == 2
+
+
+def test_axes_called_x_y_and_z_are_columns_of_arrays(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.arange(4.0), y=np.arange(4.0) + 1, z=np.arange(4.0) + 2, label=["a", "b"] * 2)
+    source = open_source(str(tmp_path / "a.npz"))
+    assert (source.channels, source.class_names) == (("x", "y", "z"), ("a", "b"))
+
+
+def test_annotations_of_a_record_are_chosen_by_their_extension(tmp_path):
+    needs("wfdb")
+    import wfdb
+
+    wfdb_apnea(tmp_path)
+    description = tmp_path / "layout.toml"
+    description.write_text('file = "a01.hea"\nreader = "wfdb"\n')
+    assert "annotations of a01 are those of .apn" in open_source(str(description)).notes
+    wfdb.wrann("a01", "qrs", np.array([1, 3]), symbol=["N", "N"], write_dir=str(tmp_path))
+    with fails("a01 has annotations apn, qrs; say which with the key 'annotator'"):
+        open_source(str(description))
+    description.write_text('file = "a01.hea"\nreader = "wfdb"\nannotator = "ari"\n')
+    with fails("a01 has no annotations '.ari'; there are: apn, qrs"):
+        open_source(str(description))
+
+
+def test_files_of_other_columns_are_refused(tmp_path):
+    (tmp_path / "1.csv").write_text("ax,ay,label\n1,2,a\n3,4,b\n")
+    (tmp_path / "2.csv").write_text("ax,gz,label\n1,2,a\n3,4,b\n")
+    with fails("2.csv has a column 'gz', which .*1.csv has not"):
+        open_source(str(tmp_path))
