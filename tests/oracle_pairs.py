@@ -194,12 +194,14 @@ def assert_front_end(spec: FrontEndSpec, x: np.ndarray, segment: np.ndarray) -> 
     state = front_end.state
     assert state.mean.tolist() == naive.means
     assert state.deviation.tolist() == naive.deviations
-    if spec.encoder == "delta" and naive.sent is not None:
+    assert state.seen.tolist() == naive.rows
+    if spec.encoder == "delta":
         assert state.sent.tolist() == naive.sent
     assert [None if e < -1000 else e for e in front_end.exponents.tolist()] == naive.exponents
     kept = min(int(state.place[t.IN_SEGMENT]), spec.window)
     oldest_first = (int(state.place[t.RING_AT]) - kept + 1 + np.arange(kept)) % spec.window
-    assert state.ring[oldest_first].T.tolist() == naive.window
+    words = [[None if word == t.MISSING_WORD else word for word in row] for row in state.ring[oldest_first].T.tolist()]
+    assert words == naive.window
     return levels
 
 

@@ -22,7 +22,8 @@ class Dataset:
     Parameters
     ----------
     name : what reports call it.
-    train_x, test_x : [n_samples, n_features], uint8 for images, float32 otherwise; test may be empty.
+    train_x, test_x : [n_samples, n_features], uint8 for images, float32 otherwise, NaN where a value is missing; test
+        may be empty.
     train_y, test_y : int64 [n_samples], 0 .. n_classes - 1.
     low, high : range that is mapped to input levels, a scalar or float32 [n_features]. `high` of images is
         one above the largest value (256), so that every value has its own level. User data: least and
@@ -98,9 +99,9 @@ class Dataset:
                 f"{part}_y has labels out of range ({y.min()} to {y.max()})",
                 f"give 0 to {self.n_classes - 1}",
             )
-        if x.dtype == np.float32 and not np.isfinite(x).all():
-            row, column = np.argwhere(~np.isfinite(x))[0]
-            raise self._error(f"{part}_x[{row}, {column}] is {x[row, column]}", "give finite values only")
+        if x.dtype == np.float32 and np.isinf(x).any():
+            row, column = np.argwhere(np.isinf(x))[0]
+            raise self._error(f"{part}_x[{row}, {column}] is {x[row, column]}", "give finite values, or NaN for none")
 
     @property
     def n_features(self) -> int:
@@ -111,6 +112,22 @@ class Dataset:
     def n_classes(self) -> int:
         """Count the classes, those that never occur included."""
         return len(self.class_names)
+
+
+def range_of(x: Values) -> tuple[Values, Values]:
+    """Return the least and the largest value of each feature, [n_features]; 0 and 0 where all values are missing.
+
+    Example
+    -------
+    >>> range_of(np.array([[1.0, np.nan], [3.0, np.nan]], np.float32))
+    (array([1., 0.], dtype=float32), array([3., 0.], dtype=float32))
+    """
+    missing = np.isnan(x)
+    if not missing.any():
+        return x.min(axis=0), x.max(axis=0)
+    low, high = np.where(missing, np.inf, x).min(axis=0), np.where(missing, -np.inf, x).max(axis=0)
+    known = ~missing.all(axis=0)
+    return np.where(known, low, 0).astype(x.dtype), np.where(known, high, 0).astype(x.dtype)
 
 
 def keep_classes(data: Dataset, classes: tuple[str, ...]) -> Dataset:

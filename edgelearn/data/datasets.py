@@ -13,7 +13,7 @@ import numpy as np
 
 from edgelearn.data import downloads
 from edgelearn.data.columns import NO_ROLES, Roles, refuse_roles
-from edgelearn.data.dataset import Dataset
+from edgelearn.data.dataset import Dataset, range_of
 from edgelearn.data.downloads import Found, PublishedFile, PublishedLayout
 from edgelearn.data.published import (
     Parts,
@@ -328,14 +328,15 @@ def _from_source(
     train, test = draw_parts(len(y), test_fraction)
     parts = Parts(x[train], y[train], x[test], y[test])
     parts = parts if limit is None else Parts(*(array[:limit].copy() for array in parts))
+    low, high = range_of(parts.train_x)
     return Dataset(
         name=source.name,
         train_x=parts.train_x,
         train_y=parts.train_y,
         test_x=parts.test_x,
         test_y=parts.test_y,
-        low=parts.train_x.min(axis=0),
-        high=parts.train_x.max(axis=0),
+        low=low,
+        high=high,
         class_names=source.class_names,
         source=source.source,
         notes=notes,

@@ -21,7 +21,7 @@ class Block:
 
     Parameters
     ----------
-    x : float32 [n, n_channels], finite
+    x : float32 [n, n_channels], finite, or NaN where a value is missing
     y : int64 [n], class, or -1 where no label is known
     t : float64 [n], seconds, never falling; NaN where the source has no clock
     segment : int64 [n], number of the recording or subject; a window never crosses from one to the next

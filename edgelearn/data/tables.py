@@ -27,7 +27,7 @@ from edgelearn.data.cells import (
     offsets,
 )
 from edgelearn.data.columns import NO_ROLES, Roles
-from edgelearn.data.dataset import Dataset, Labels, Values
+from edgelearn.data.dataset import Dataset, Labels, Values, range_of
 from edgelearn.data.published import Parts
 from edgelearn.data.source import ColumnsUsed
 from edgelearn.errors import UserError
@@ -81,15 +81,15 @@ def open_user_file(
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
     train_x, train_y, test_x, test_y = parts if limit is None else Parts(*(array[:limit].copy() for array in parts))
+    low, high = range_of(train_x)  # the test part is not known when a device is built
     return Dataset(
         name=path.stem,
         train_x=train_x,
         train_y=train_y,
         test_x=test_x,
         test_y=test_y,
-        # The training part alone sets the range: the test part is not known when a device is built.
-        low=train_x.min(axis=0),
-        high=train_x.max(axis=0),
+        low=low,
+        high=high,
         class_names=names,
         source=str(path),
         notes=notes,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
+from numbers import Real
 from operator import index
 from os import PathLike
 from pathlib import Path
@@ -12,15 +14,18 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from edgelearn import __version__
 from edgelearn.config import StreamConfig, validated
 from edgelearn.errors import UserError
-from edgelearn.estimators.features import in_order, values_of
+from edgelearn.estimators.features import FLOAT32_LIMIT, in_order, values_of
 from edgelearn.estimators.labels import Labels
+from edgelearn.estimators.stored_runs import RangeFrontEnd, parts_of, read_run
+from edgelearn.estimators.weights import class_weights, presentations
 from edgelearn.files import read_arrays, write_arrays
 from edgelearn.network.counters import Counters
+from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.rates import spec_of
@@ -29,8 +34,11 @@ from hw_models.compare.rules import RuleCost, cost_of_rule
 from hw_models.processor import find_processor
 
 KIND = "EdgeClassifier"  # what a saved file says it holds
+_NUMBERED = re.compile(r"(channel|feature|column) \d+")  # names of columns without titles
 CHUNK = 4096  # rows whose input levels are held at a time
-_NOT_SETTINGS = ("epochs", "shuffle", "random_state", "classes", "max_classes", "one_output", "hidden", "input_bits")
+_NOT_SETTINGS = ("epochs", "shuffle", "random_state", "classes", "max_classes", "one_output", "hidden", "input_bits",
+                 "class_weight")  # fmt: skip
+FAR = 2.0**24  # a feature whose first value is farther from zero is learned relative to it
 
 
 class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -93,6 +101,16 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         `learn_one` gives each new label the next output.
     max_classes : int, default=16
         Outputs for labels that `learn_one` meets on the way.
+    class_weight : dict, "balanced" or None, default=None
+        Weights by label, multiplied with those of samples. A sample of weight k is presented k times in a row (`fit`
+        shuffles presentations), one of weight 0 is left out: results are those of data in which it stands k times.
+        Fractions are rounded with a warning. "balanced", for `fit` only: samples of the most frequent class over
+        samples of the class, rounded.
+
+    Notes
+    -----
+    A feature that is NaN, None or not there makes no event and leaves its statistics as they are. Differences far from
+    zero are kept: a feature whose first value is beyond +-2^24 is learned relative to that value.
 
     Attributes
     ----------
@@ -109,7 +127,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     cost_ : RuleCost
         Energy, cycles, memory and area of learning these samples on `processor`.
     n_missing_, n_ignored_ : int
-        Values that samples learned by `learn_one` lacked, and values of features without a place.
+        Values that learned samples lacked, and values of features without a place.
 
     Example
     -------
@@ -147,6 +165,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         random_state: Any = 0,
         classes: Any = None,
         max_classes: int = 16,
+        class_weight: Any = None,
     ) -> None:
         self.rule = rule
         self.bits = bits
@@ -174,18 +193,23 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.classes = classes
         self.max_classes = max_classes
+        self.class_weight = class_weight
 
     _names: tuple[Any, ...] | None  # features of dictionaries, where one was learned
+    _run: dict[str, Any] | None  # what `from_run` read
+    _front_end: FrontEnd | RangeFrontEnd
+    spec_: NetworkSpec
 
     # scikit-learn
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Start anew and learn samples, `epochs` times.
 
         Parameters
         ----------
-        X : array-like [n, n_features], finite
+        X : array-like [n, n_features], NaN where a value is missing
         y : array-like [n], labels
+        sample_weight : array-like [n] of whole numbers, presentations of each sample; see `class_weight`
 
         Raises
         ------
@@ -194,24 +218,27 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         _check_whole("epochs", self.epochs, 1)
         x, y = self._checked(X, y, reset=True)
-        self._start(x.shape[1], np.unique(y) if self.classes is None else np.unique(self.classes))
-        outputs = self._labels.outputs(y)
+        known = np.unique(y) if self.classes is None else np.unique(self.classes)
+        shown = self._shown(x, y, sample_weight, known.tolist(), balance=True)
+        self._start(x.shape[1], known)
+        x, outputs = self._taken(x, shown), self._labels.outputs(y)
         for epoch in range(self.epochs):
             if self.shuffle:
-                order = np.random.default_rng([self.spec_.seed, 2, epoch]).permutation(len(x))
-                self._learn(x[order], outputs[order])
+                order = np.random.default_rng([self.spec_.seed, 2, epoch]).permutation(len(shown))
+                self._learn(x, outputs, shown[order])
             else:
-                self._learn(x, outputs)
+                self._learn(x, outputs, shown)
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Learn samples once, in their order.
 
         Parameters
         ----------
-        X : array-like [n, n_features], finite
+        X : array-like [n, n_features], NaN where a value is missing
         y : array-like [n], labels
         classes : all labels there will be, at the first call where `EdgeClassifier(classes=...)` does not name them
+        sample_weight : array-like [n] of whole numbers, presentations of each sample; see `class_weight`
 
         Raises
         ------
@@ -226,12 +253,16 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         x, y = self._checked(X, y, reset=first)
         if first:
-            self._start(x.shape[1], np.unique(self.classes if classes is None else classes))
+            known = np.unique(self.classes if classes is None else classes)
+            shown = self._shown(x, y, sample_weight, known.tolist())
+            self._start(x.shape[1], known)
         elif classes is not None and not np.array_equal(np.unique(classes), np.sort(self.classes_)):
             raise UserError(
                 f"classes {np.unique(classes).tolist()} are not those of the start, {self.classes_.tolist()}; leave "
                 "classes out after the first call, or fit anew"
             )
+        else:
+            shown = self._shown(x, y, sample_weight, self._labels.known)
         try:
             outputs = self._labels.outputs(y)
         except UserError:
@@ -239,13 +270,14 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 del self._learner  # nothing was learned: not fitted
             raise
         self._note_classes()
-        self._learn(x, outputs)
+        self._learn(self._taken(x, shown), outputs, shown)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the labels of samples, [n], without learning."""
         self._check_fitted()
-        labels: np.ndarray = self.classes_[self._predict(self._checked(X, reset=False), scores=False)[0]]
+        x = self._relative(self._checked(X, reset=False))
+        labels: np.ndarray = self.classes_[self._predict(x, scores=False)[0]]
         return labels
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -254,21 +286,22 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Outputs have 8 bits. The prediction gets a quarter of a step more, so that it is the largest of equal ones.
         """
         self._check_fitted()
-        return self._shares(*self._predict(self._checked(X, reset=False), scores=True))
+        return self._shares(*self._predict(self._relative(self._checked(X, reset=False)), scores=True))
 
     # river
 
-    def learn_one(self, x: Mapping[Hashable, Any], y: Hashable) -> None:
+    def learn_one(self, x: Mapping[Hashable, Any], y: Hashable, w: float = 1) -> None:
         """Learn one sample.
 
         The first sample fixes the features, in an order that does not hang on the order of the dictionary (x2 before
-        x10), unless `fit` did. Later a feature that is missing or None makes no event, and one without a place is
+        x10), unless `fit` did. A feature that is missing, None or NaN makes no event, and one without a place is
         ignored; `n_missing_` and `n_ignored_` count them.
 
         Parameters
         ----------
         x : features by name
         y : label
+        w : weight: how often the sample is presented, see `class_weight`; 0 leaves it out
 
         Raises
         ------
@@ -277,7 +310,10 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         first = not self.__sklearn_is_fitted__()
         names = in_order(x) if first else self._names_for(x)
-        values, missing = values_of(x, names)
+        values = values_of(x, names)
+        n_shown = self._times_shown(y, w)
+        if n_shown == 0:
+            return
         if first:
             self._start(len(names), None if self.classes is None else np.unique(self.classes))
             self.n_features_in_ = len(names)
@@ -293,13 +329,9 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if label >= n_known:
             self._note_classes()
         self._names = names
-        n_placed = len(names)
-        if missing is not None:
-            n_placed = sum(name in x for name in names)
-            self.n_missing_ += int(np.count_nonzero(missing))
-            values = np.where(missing, self._front_end.quiet(), values)
-        self.n_ignored_ += len(x) - n_placed
-        self._learn(values[None], np.array([label]))
+        self.n_ignored_ += len(x) - sum(name in x for name in names)
+        shown = np.zeros(n_shown, np.int64)
+        self._learn(self._taken(values[None], shown), np.array([label]), shown)
 
     def predict_one(self, x: Mapping[Hashable, Any]) -> Any:
         """Return the label of one sample, None before anything was learned."""
@@ -337,22 +369,28 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "cannot write ...", "label ... cannot be saved", "feature name ... cannot be saved"
         """
         self._check_fitted()
-        for kind, names in (("label", self._labels.known), ("feature name", self._names or ())):
+        weight = self.class_weight
+        weighted = list(weight) if isinstance(weight, Mapping) else []
+        for kind, names in (("label", [*self._labels.known, *weighted]), ("feature name", self._names or ())):
             for name in names:
-                if not isinstance(name, str | int | float):
+                if not isinstance(name, str | int | float | np.integer | np.floating | np.bool_):
                     raise UserError(f"{kind} {name!r} cannot be saved; use text or numbers")
-        params = self.get_params(deep=False) | {"classes": None, "random_state": self.spec_.seed}
+        params = _plain_params(self)
+        if not isinstance(params["random_state"], int):
+            params["random_state"] = self.spec_.seed
+        named = getattr(self, "feature_names_in_", None)
         note = {
             "kind": KIND,
             "version": __version__,
-            "params": {name: _plain(value) for name, value in params.items()},
-            "classes": None if self.classes is None else np.unique(self.classes).tolist(),
+            "params": params,
+            "fitted": self._fitted,
+            "run": self._run,
             "labels": self._labels.known,
             "label_type": self.classes_.dtype.str,
             "room": self._labels.room,
             "features": self.n_features_in_,
-            "names": self._names,
-            "named": hasattr(self, "feature_names_in_"),
+            "names": None if self._names is None else [_plain(name) for name in self._names],
+            "feature_names": None if named is None else named.tolist(),
             "missing": self.n_missing_,
             "ignored": self.n_ignored_,
         }
@@ -370,44 +408,110 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not Path(path).is_file():
             raise UserError(f"{path} cannot be loaded: there is no such file; give one that save() wrote")
         try:
-            arrays, note = read_arrays(Path(path))
-            if note["kind"] != KIND:
-                raise ValueError
-            params = note["params"] | {"classes": note["classes"], "hidden": _as_tuple(note["params"]["hidden"])}
-            model = cls(**params)
+            arrays, note = _of_this_version(*read_arrays(Path(path)))
+            params = _given_params(note["params"])
+            model = cls(**(params | _given_params(note["fitted"])))
             model._restore(arrays, note)
+            model.set_params(**params)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError):
             raise UserError(
                 f"{path} cannot be loaded: it is no whole file of {KIND}.save(), or of another version; save it again"
             ) from None
         return model
 
+    @classmethod
+    def from_run(cls, path: str | PathLike[str]) -> Self:
+        """Return the network of a finished run or stream with its front end, as it was at the end.
+
+        It predicts the samples of the run as the run did, and learns on from there. A row of X is a sample with the
+        columns of the run; of a stream with a window the samples of a window one after another, oldest first.
+
+        Parameters
+        ----------
+        path : folder given as --out to `edgelearn run` or `edgelearn stream`, or the weights.npz in it
+
+        Raises
+        ------
+        UserError
+            "... cannot be loaded"
+        """
+        arrays, note = read_run(path)
+        config, names = note["config"], tuple(note["inputs"])
+        taken = cls().get_params(deep=False).keys() - {"random_state", *_NOT_SETTINGS}
+        params = {name: config[name] for name in taken if name in config}
+        labels = _numbers_of(note["classes"])
+        one_output = note["net"][-1] == 1
+        model = cls(
+            **params,
+            hidden=tuple(note["net"][1:-1]),
+            input_bits=config["input_bits"],
+            one_output=one_output,
+            random_state=config["seed"],
+        )
+        room = note["net"][-1] if note["net"][-1] > len(labels) else None
+        try:
+            model._start(0, labels, room, {name: note[name] for name in ("kind", "config", "net", "inputs")})
+            model._offsets[:] = 0
+            own = {name if "." in name else f"learner.{name}": array for name, array in arrays.items()}
+            model._put(own | {"offsets": model._offsets})
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            said = str(error) if isinstance(error, UserError) else "it is damaged, or of another version"
+            raise UserError(f"{path} cannot be loaded: {said}; run again with --overwrite") from None
+        model.n_features_in_ = len(model._offsets)
+        if len(names) == model.n_features_in_ and len(set(names)) == len(names):
+            model._names = names
+            if not all(map(_NUMBERED.fullmatch, names)):
+                model.feature_names_in_ = np.array(names, object)
+        return model
+
     def _restore(self, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
         """Put what was learned into a model with its settings."""
-        self._start(note["features"], note["labels"], note["room"])
+        self._start(note["features"], note["labels"], note["room"], note["run"])
         self.n_features_in_, self.n_missing_, self.n_ignored_ = note["features"], note["missing"], note["ignored"]
         self.classes_ = np.array(note["labels"], np.dtype(note["label_type"]))
         if note["names"] is not None:
             self._names = tuple(note["names"])
-        if note["named"]:
-            self.feature_names_in_ = np.array(note["names"], object)
+        if note["feature_names"] is not None:
+            self.feature_names_in_ = np.array(note["feature_names"], object)
+        self._put(arrays)
+
+    def _put(self, arrays: dict[str, np.ndarray]) -> None:
         if _shapes(arrays) != _shapes(self._arrays()):
             raise ValueError
+        self._offsets = arrays["offsets"].copy()
         for prefix, part in (("learner.", self._learner), ("front_end.", self._front_end)):
             part.restore({name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)})
 
     def _arrays(self) -> dict[str, np.ndarray]:
         parts = {"learner": self._learner.save(), "front_end": self._front_end.save()}
-        return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+        named = {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+        return named | {"offsets": self._offsets.copy()}
 
     # inside
 
-    def _start(self, n_features: int, known: Any, room: int | None = None) -> None:
+    def _start(self, n_features: int, known: Any, room: int | None = None, run: dict[str, Any] | None = None) -> None:
         """Make front end, network and labels; `known` labels, or None where they are met on the way."""
         if known is None:
             _check_whole("max_classes", self.max_classes, 2)
             known, room = [], int(self.max_classes)
         known = known.tolist() if isinstance(known, np.ndarray) else known
+        if run is not None:
+            self.spec_, self._front_end = parts_of(run)
+            spec = self._front_end.spec if isinstance(self._front_end, FrontEnd) else None
+            n_features = len(run["inputs"]) * (1 if spec is None else spec.window)
+        else:
+            self._design(n_features, known, room)
+        self._run, self._fitted = run, _plain_params(self) | {"random_state": self.spec_.seed}
+        self._offsets = np.full(n_features, np.nan)  # unknown until a value comes
+        self._learner = Learner(self.spec_)
+        self._labels = Labels(known, room)
+        self._names = None
+        self.n_missing_ = self.n_ignored_ = 0
+        if self.spec_.n_outputs > 1:
+            self._learner.set_live_outputs(len(known))
+        self._note_classes()
+
+    def _design(self, n_features: int, known: list[Any], room: int | None) -> None:
         config = self._config()
         n_outputs = max(2, len(known) if room is None else room)
         if self.one_output:
@@ -428,14 +532,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             delta=config.delta,
         )
         sizes = (front_end.n_inputs, *self._hidden(), n_outputs)
-        self.spec_: NetworkSpec = spec_of(config, sizes)
-        self._front_end, self._learner = FrontEnd(front_end), Learner(self.spec_)
-        self._labels = Labels(known, room)
-        self._names = None
-        self.n_missing_ = self.n_ignored_ = 0
-        if n_outputs > 1:
-            self._learner.set_live_outputs(len(known))
-        self._note_classes()
+        self.spec_ = spec_of(config, sizes)
+        self._front_end = FrontEnd(front_end)
 
     def _hidden(self) -> tuple[int, ...]:
         try:
@@ -460,25 +558,80 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = np.array(known) if len(kinds) == 1 else np.array([*known, None], object)[:-1]
 
     def _checked(self, X: Any, y: Any = None, reset: bool = False) -> Any:
-        """Return X as float32[n, n_features], and y where given, as scikit-learn validates them."""
+        """Return X as float64[n, n_features], and y where given, as scikit-learn validates them."""
         given = {"X": X} if y is None and not reset else {"X": X, "y": y}
         try:
             from sklearn.utils.validation import validate_data
         except ImportError:  # before scikit-learn 1.6
-            return self._after(self._validate_data(**given, reset=reset, dtype=np.float32))
-        return self._after(validate_data(self, **given, reset=reset, dtype=np.float32))
-
-    @staticmethod
-    def _after(checked: Any) -> Any:
+            checked = self._validate_data(**given, reset=reset, dtype=np.float64, force_all_finite="allow-nan")
+        else:
+            checked = validate_data(self, **given, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")
+        x = checked[0] if isinstance(checked, tuple) else checked
+        if (np.abs(x) >= FLOAT32_LIMIT).any():
+            raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
         if isinstance(checked, tuple):
             check_classification_targets(checked[1])
         return checked
 
-    def _learn(self, x: np.ndarray, outputs: np.ndarray) -> None:
-        for first in range(0, len(x), CHUNK):
-            part = slice(first, first + CHUNK)
-            levels = self._front_end.rows(x[part], np.zeros(len(x[part]), np.int64)).levels
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _more_tags(self) -> dict[str, Any]:  # before scikit-learn 1.6
+        return {"allow_nan": True}
+
+    def _shown(
+        self, x: np.ndarray, y: np.ndarray, sample_weight: Any, classes: list[Any], balance: bool = False
+    ) -> np.ndarray:
+        """Return the indices of samples as they are presented, int64[sum of weights]."""
+        if sample_weight is None and self.class_weight is None:
+            return np.arange(len(x))
+        weights = class_weights(self.class_weight, np.asarray(y).tolist(), classes, balance)
+        if sample_weight is not None:
+            weights = weights * _check_sample_weight(sample_weight, x, dtype=np.float64)
+        return np.repeat(np.arange(len(x)), presentations(weights))
+
+    def _times_shown(self, y: Any, w: Any) -> int:
+        """Return how often one sample is presented."""
+        if self.class_weight is None and isinstance(w, int) and w in (0, 1):
+            return w
+        if not isinstance(w, Real) or isinstance(w, bool):
+            raise UserError(f"weight {w!r:.60} is no number; give 0, 1, 2, ...")
+        known = self._labels.known if self.__sklearn_is_fitted__() else []
+        labels = [*known, y, *(self.class_weight if isinstance(self.class_weight, Mapping) else ())]
+        return int(presentations(float(w) * class_weights(self.class_weight, [y], labels))[0])
+
+    def _taken(self, x: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        """Return samples that are learned as float32, see `_relative`; the first values settle the offsets."""
+        presented = np.isin(np.arange(len(x)), shown)
+        self.n_missing_ += int(np.count_nonzero(np.isnan(x[presented])))
+        for f in np.flatnonzero(np.isnan(self._offsets)):
+            present = x[presented, f][~np.isnan(x[presented, f])]
+            if len(present):
+                self._offsets[f] = present[0] if abs(present[0]) > FAR else 0.0
+        return self._relative(x)
+
+    def _relative(self, x: np.ndarray) -> np.ndarray:
+        """Return samples, float64[n, n_features], less what lies far from zero: float32."""
+        relative: np.ndarray = (x - np.nan_to_num(self._offsets)).astype(np.float32)
+        return relative
+
+    def _learn(self, x: np.ndarray, outputs: np.ndarray, shown: np.ndarray) -> None:
+        for first in range(0, len(shown), CHUNK):
+            part = shown[first : first + CHUNK]
+            levels = self._rows(x[part])
             self._learner.run_steps(levels, steps_of(outputs[part]))
+
+    def _rows(self, x: np.ndarray) -> np.ndarray:
+        """Return the levels of rows, and let the front end follow them."""
+        front_end = self._front_end
+        if isinstance(front_end, FrontEnd) and front_end.spec.window > 1:  # each row is a recording of one window
+            window = front_end.spec.window
+            begin = int(front_end.state.place[t.SEGMENT]) + 1
+            segment = np.repeat(np.arange(begin, begin + len(x)), window)
+            return front_end.rows(x.reshape(len(x) * window, -1), segment).levels
+        return front_end.rows(x, np.zeros(len(x), np.int64)).levels
 
     def _predict(self, x: np.ndarray, scores: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return the outputs that lead, int64[n], and p of all, uint8[n, n_outputs] or uint8[0, 0]."""
@@ -515,8 +668,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return names
 
     def _sample(self, x: Mapping[Hashable, Any]) -> np.ndarray:
-        values, missing = values_of(x, self._names_for(x))
-        return (values if missing is None else np.where(missing, self._front_end.quiet(), values))[None]
+        return self._relative(values_of(x, self._names_for(x))[None])
 
     def _check_fitted(self) -> None:
         check_is_fitted(self)
@@ -540,8 +692,48 @@ def _shapes(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     return {name: (array.shape, array.dtype) for name, array in arrays.items()}
 
 
+def _plain_params(model: EdgeClassifier) -> dict[str, Any]:
+    """Return the settings of a model as JSON can hold them."""
+    return {name: _plain(value) for name, value in model.get_params(deep=False).items()}
+
+
+def _of_this_version(
+    arrays: dict[str, np.ndarray], note: dict[str, Any]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return arrays and note of `save` with what earlier versions did not know: no value was missing then."""
+    if note["kind"] != KIND:
+        raise ValueError
+    if "fitted" not in note:
+        params = note["params"] | {"classes": note["classes"], "class_weight": None}
+        names = note["names"] if note["named"] else None
+        note = note | {"params": params, "fitted": params, "run": None, "feature_names": names}
+        mean, place = arrays["front_end.mean"], arrays["front_end.place"]
+        seen = np.full_like(mean, place[t.ROWS_SEEN])
+        arrays = arrays | {"front_end.seen": seen, "offsets": np.zeros(note["features"])}
+    return arrays, note
+
+
+def _given_params(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings from what `_plain_params` gave."""
+    params = {name: tuple(value) if name == "hidden" and isinstance(value, list) else value
+              for name, value in stored.items()}  # fmt: skip
+    weight = params.get("class_weight")
+    return params | {"class_weight": dict(weight) if isinstance(weight, list) else weight}
+
+
+def _numbers_of(names: list[str]) -> list[Any]:
+    """Return the names of classes as whole numbers where all of them are."""
+    try:
+        numbers = [int(name) for name in names]
+    except ValueError:
+        return names
+    return numbers if [str(number) for number in numbers] == names else names
+
+
 def _plain(value: Any) -> Any:
     """Return a setting without numpy in it."""
+    if isinstance(value, Mapping):  # JSON would make text of its keys
+        return [[_plain(label), _plain(weight)] for label, weight in value.items()]
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     return list(value) if isinstance(value, tuple) else value

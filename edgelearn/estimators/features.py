@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from numbers import Real
@@ -42,10 +43,11 @@ def in_order(x: Mapping[Any, Any]) -> tuple[Any, ...]:
 
 
 _PARTS = re.compile(r"\d+|\D+")
+FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a float64 becomes an infinite float32
 
 
-def values_of(x: Mapping[Any, Any], names: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the values of named features, float32[n], and which of them are missing: bool[n], None where none is.
+def values_of(x: Mapping[Any, Any], names: tuple[Any, ...]) -> np.ndarray:
+    """Return the values of named features, float64[n], NaN where one is missing, None or NaN.
 
     Raises
     ------
@@ -57,25 +59,22 @@ def values_of(x: Mapping[Any, Any], names: tuple[Any, ...]) -> tuple[np.ndarray,
         plain = exact.dtype.kind in "fiub" and exact.ndim == 1
     except (KeyError, ValueError, TypeError):
         plain = False
-    missing = None
     if not plain:
         given = [x.get(name) for name in names]
-        missing = np.array([value is None for value in given])
         exact = np.array([_number(name, value) for name, value in zip(names, given, strict=True)])
-    with np.errstate(over="ignore"):
-        values = exact.astype(np.float32)
-    if not np.isfinite(values).all():
-        at = int(np.flatnonzero(~np.isfinite(values))[0])
+    values = exact.astype(np.float64)
+    if (np.abs(values) >= FLOAT32_LIMIT).any():
+        at = int(np.flatnonzero(np.abs(values) >= FLOAT32_LIMIT)[0])
         raise UserError(
             f"feature {names[at]!r} is {exact[at]}, which no sensor word can hold; leave it out of the sample, or give "
             "a finite number below 3.4e38"
         )
-    return values, missing
+    return values
 
 
 def _number(name: Any, value: Any) -> float:
     if value is None:
-        return 0.0
+        return math.nan
     if not isinstance(value, Real | np.bool_):
         raise UserError(
             f"feature {name!r} is {value!r}, and only numbers can be learned; turn it into numbers first, for example "

@@ -13,7 +13,7 @@ def encode_levels(x: np.ndarray, low: ArrayLike, high: ArrayLike, bits: int) -> 
 
     Parameters
     ----------
-    x : uint8 or float[n, n_features]
+    x : uint8 or float[n, n_features]; NaN is a missing value: level 0, no event
     low, high : float, broadcast over features; a feature with high <= low is always level 0
     bits : 1..8
 
@@ -36,4 +36,4 @@ def encode_levels(x: np.ndarray, low: ArrayLike, high: ArrayLike, bits: int) -> 
     width = high - low
     scale = np.divide(2.0**bits, width, out=np.zeros_like(width), where=width > 0)
     levels = np.floor((np.asarray(x, np.float64) - low) * scale)
-    return np.asarray(np.clip(levels, 0, 2**bits - 1), np.uint8)
+    return np.asarray(np.clip(np.where(np.isnan(levels), 0, levels), 0, 2**bits - 1), np.uint8)

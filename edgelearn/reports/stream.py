@@ -35,6 +35,8 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
         console,
         f"{count(stream['samples'], 'sample')}{rows}; {front['encoder']} encoder, {front['input_bits']}-bit inputs{on}",
     )
+    if stream["missing_values"]:
+        say(console, f"missing: {count(stream['missing_values'], 'value')}, which made no events")
     for reason, n in stream["rejected"].items():
         say(console, f"rejected: {n:,} {reason} (first: {stream['first_rejected'][reason]})")
     if not stream["rows"]:

@@ -120,7 +120,13 @@ class DatasetWork(Epochs):
         return {"contract": CONTRACT, "samples": self.encoded.digest}
 
     def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        return self.learner.words(), {"net": list(self.spec.sizes), "bits": self.config.bits}
+        n = self.data.n_features
+        ranges = {
+            name: np.broadcast_to(np.asarray(getattr(self.data, name), np.float64), n) for name in ("low", "high")
+        }
+        inputs = {f"front_end.{name}": value for name, value in ranges.items()}
+        note = rates.note_of(self.config, self.spec, columns_of(self.data).inputs, self.data.class_names)
+        return self.learner.save() | inputs, note
 
     def content(self) -> dict[str, Any]:
         """Return what report.json holds."""

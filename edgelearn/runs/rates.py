@@ -63,6 +63,18 @@ def check_sizes(
         )
 
 
+def note_of(config: RateSettings, spec: NetworkSpec, inputs: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
+    """Return the note of weights.npz, from which network and front end can be built again."""
+    return {
+        "net": list(spec.sizes),
+        "bits": config.bits,
+        "kind": config.kind,
+        "config": config.model_dump(mode="json"),
+        "inputs": list(inputs),
+        "classes": list(classes),
+    }
+
+
 def layer_rates(config: RateSettings) -> list[int]:
     """Return the rate exponent of each layer, of some network where the settings name none."""
     spec = spec_of(config, DRY_NET if config.net is None else parse_net(config.net))

@@ -111,7 +111,7 @@ class StreamSession:
         self.n_samples = self.n_rows = 0
         self.last_time = np.nan
         self._clock: list[float] | None = None  # first and last time of the source, shift of the recording, last period
-        self.counts = dict.fromkeys(("events", "learned", "late", *_GATES), 0)
+        self.counts = dict.fromkeys(("events", "learned", "late", "missing", *_GATES), 0)
         self.labelled = 0
         self._energy_given = 0.0  # units of the energy budget credited so far
         self._delay, n_inputs = config.label_delay, self.front_end.spec.n_inputs
@@ -176,6 +176,7 @@ class StreamSession:
         self.counts["learned"] += int(learned.sum())
         for name, bit in {"late": t.LATE, **_GATES}.items():
             self.counts[name] += int(np.count_nonzero(outcome.statuses & bit))
+        self.counts["missing"] += int(np.count_nonzero(np.isnan(block.x)))
         self.labelled += int(np.count_nonzero(labelled >= 0))
         self.n_samples += len(block)
         self.n_rows += n
@@ -313,7 +314,7 @@ class StreamSession:
         self.detector.restore(part("detector"))
         self._waiting = part("waiting")
         self.device.clock[:], self.device.finishes[:] = part("device")["clock"], part("device")["finishes"]
-        self.counts = dict(note["counts"])
+        self.counts |= note["counts"]
         self.n_samples, self.n_rows, self.labelled = place["n_samples"], place["n_rows"], place["told"]
         self._clock = place["clock"]
         self.last_time = np.nan if place["last_time"] is None else place["last_time"]

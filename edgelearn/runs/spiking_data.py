@@ -93,7 +93,7 @@ def _opened(config: SpikingConfig) -> SpikingData:
     data = load_data(config)
     low, span = np.asarray(data.low, float), np.asarray(data.high, float) - np.asarray(data.low, float)
     scale = np.where(span > 0, span, 1.0)
-    train, test = (np.clip((x - low) / scale, 0.0, 1.0) for x in (data.train_x, data.test_x))
+    train, test = (np.nan_to_num(np.clip((x - low) / scale, 0.0, 1.0)) for x in (data.train_x, data.test_x))
     code = config.code or "rate"
     samples = ValueSamples(train, data.train_y, code), ValueSamples(test, data.test_y, code)
     shown = _presentation(config, code, STEPS)

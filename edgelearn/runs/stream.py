@@ -75,7 +75,9 @@ class StreamWork(StreamSession):
         return Progress(self.n_samples, min(known, default=None))
 
     def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        return self.learner.words(), {"net": list(self.spec.sizes), "bits": self.config.bits}
+        front_end = {f"front_end.{name}": array for name, array in self.front_end.save().items()}
+        note = rates.note_of(self.config, self.spec, self.source.channels, self.source.class_names)
+        return self.learner.save() | front_end, note
 
     def content(self) -> dict[str, Any]:
         """Return what report.json holds, of the samples so far."""
@@ -96,6 +98,7 @@ class StreamWork(StreamSession):
                 "samples": self.n_samples,
                 "rows": self.n_rows,
                 "rate_hz": self.timing.rate_hz,
+                "missing_values": self.counts["missing"],
                 "drift_points": list(source.drift_points),
                 "rejected": dict(source.rejects.counts),
                 "first_rejected": dict(source.rejects.first),

@@ -130,6 +130,7 @@ class FrontEnd:
             mean=np.zeros(n_features, np.int64),
             deviation=np.zeros(n_features, np.int64),
             sent=np.zeros(n_features, np.int64),
+            seen=np.zeros(n_features, np.int64),
             place=np.zeros(t.FRONT_END_PLACE, np.int64),
         )
         self.exponents = np.full(spec.n_channels, _UNSEEN, np.int64)
@@ -142,7 +143,11 @@ class FrontEnd:
         self._settings[t.DELTA] = spec.delta
 
     def rows(self, x: np.ndarray, segment: np.ndarray) -> Rows:
-        """Take samples, float32[n, n_channels] and int64[n], and return the rows that end with one of them."""
+        """Take samples, float32[n, n_channels] and int64[n], and return the rows that end with one of them.
+
+        NaN is no value: it makes no event, and leaves the statistics of its feature as they are. Statistics of a window
+        are those of the values present; a window without any makes no event.
+        """
         from edgelearn.streaming.kernel import run_front_end  # numba is imported when a simulation starts
 
         words, shifts = self._words(x)
@@ -160,6 +165,11 @@ class FrontEnd:
     def _words(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return words and how much each channel's exponent grew before each; exponents never fall."""
         exact = np.asarray(x, np.float64)
+        missing = np.isnan(exact)
+        if missing.any():
+            words, growth = self._words(np.where(missing, 0, exact))
+            words[missing] = t.MISSING_WORD
+            return words, growth
         if ((np.abs(exact) < np.ldexp(1.0, self.exponents)) | (exact == 0)).all():  # none grows: quick for one sample
             words = np.rint(np.ldexp(exact, WORD_BITS - self.exponents)).astype(np.int64)
             return words, np.zeros(words.shape, np.uint8)
@@ -171,29 +181,22 @@ class FrontEnd:
         return _as_words(exact, grown[1:]), np.minimum(growth, 255).astype(np.uint8)
 
     def encode(self, x: np.ndarray) -> np.ndarray:
-        """Return the levels of samples, uint8[n, n_inputs], and leave all statistics as they are.
+        """Return the levels of windows, uint8[n, n_inputs], and leave all statistics as they are.
 
-        Raises
-        ------
-        UserError
-            "windows of ... cannot be encoded one by one"
+        Parameters
+        ----------
+        x : float[n, window * n_channels], the samples of each window one after another, oldest first; NaN is no value
         """
         from edgelearn.streaming.kernel import encode_only
 
-        if self.spec.window > 1:
-            raise UserError(f"windows of {self.spec.window} cannot be encoded one by one; use a window of 1")
-        words = _as_words(np.asarray(x, np.float64), np.broadcast_to(self.exponents, x.shape))
+        exact = np.asarray(x, np.float64).reshape(len(x), self.spec.window, self.spec.n_channels)
+        missing = np.isnan(exact)
+        words = _as_words(np.where(missing, 0, exact), np.broadcast_to(self.exponents, exact.shape))
+        words[missing] = t.MISSING_WORD
         levels = np.zeros((len(x), self.spec.n_inputs), np.uint8)
-        encode_only(words, self._settings, self.state, levels)
+        copied = FrontEndState(*(array.copy() for array in self.state))
+        encode_only(words, self._settings, copied, levels)
         return self._as_levels(levels)
-
-    def quiet(self) -> np.ndarray:
-        """Return values that make no event, float64[n_channels]: each mean, or what the delta encoder sent last.
-
-        They stand in for what is missing from a sample, with a window of 1.
-        """
-        still = self.state.sent if self.spec.encoder == "delta" else self.state.mean
-        return np.where(self.exponents == _UNSEEN, 0, np.ldexp(np.rint(still / 256), self.exponents - WORD_BITS))
 
     def save(self) -> dict[str, np.ndarray]:
         """Return everything that changes, as plain arrays."""
@@ -203,7 +206,8 @@ class FrontEnd:
         """Continue from what `save` returned."""
         self.exponents = saved["exponents"].copy()
         for name, array in self.state._asdict().items():
-            array[...] = saved[name]
+            # Before version 2 of the state no value was missing: every feature had one in each row.
+            array[...] = saved["place"][t.ROWS_SEEN] if name == "seen" and name not in saved else saved[name]
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle what `save` gives: pickled arrays may come back as parts of a file that cannot be written."""

@@ -26,7 +26,8 @@ def shift_channel(c, by, settings, state):  # type: ignore[no-untyped-def]
     by = min(np.int64(by), np.int64(31))
     n_channels, window = state.ring.shape[1], state.ring.shape[0]
     for i in range(window):
-        state.ring[i, c] = rounded(state.ring[i, c], by)
+        if state.ring[i, c] != t.MISSING_WORD:
+            state.ring[i, c] = rounded(state.ring[i, c], by)
     for f in range(state.mean.shape[0]):
         if settings[t.STATISTICS]:
             own = f // t.N_STATISTICS == c and f % t.N_STATISTICS != t.CROSSINGS
@@ -40,7 +41,7 @@ def shift_channel(c, by, settings, state):  # type: ignore[no-untyped-def]
 
 @compiled
 def take_features(settings, state):  # type: ignore[no-untyped-def]
-    """Write the features of the window that ends here, oldest word first."""
+    """Write the features of the window that ends here, oldest word first; statistics are those of the words present."""
     window, n_channels = state.ring.shape
     newest = state.place[t.RING_AT]
     if not settings[t.STATISTICS]:
@@ -50,38 +51,59 @@ def take_features(settings, state):  # type: ignore[no-untyped-def]
                 state.features[i * n_channels + c] = state.ring[at, c]
         return
     for c in range(n_channels):
-        total, low, high = np.int64(0), state.ring[0, c], state.ring[0, c]
+        total, n, low, high = np.int64(0), np.int64(0), np.int64(1 << 62), np.int64(t.MISSING_WORD)
         for i in range(window):
             word = state.ring[i, c]
+            if word == t.MISSING_WORD:
+                continue
             total += word
+            n += 1
             low, high = min(low, word), max(high, word)
-        mean = total // window
+        first = c * t.N_STATISTICS
+        if n == 0:
+            for k in range(t.N_STATISTICS):
+                state.features[first + k] = t.MISSING_WORD
+            continue
+        mean = total // n
         spread, rough, crossings = np.int64(0), np.int64(0), np.int64(0)
-        before = state.ring[(newest + 1) % window, c]
+        before = np.int64(t.MISSING_WORD)
         for i in range(window):
             word = state.ring[(newest + 1 + i) % window, c]
+            if word == t.MISSING_WORD:
+                continue
+            if before == t.MISSING_WORD:
+                before = word
             spread += abs(word - mean)
             rough += abs(word - before)
             crossings += (word >= mean) != (before >= mean)
             before = word
-        first = c * t.N_STATISTICS
         state.features[first] = mean
-        state.features[first + 1] = spread // window
+        state.features[first + 1] = spread // n
         state.features[first + 2] = low
         state.features[first + 3] = high
-        state.features[first + 4] = rough // (window - 1)
+        state.features[first + 4] = rough // max(n - 1, np.int64(1))
         state.features[first + t.CROSSINGS] = crossings << 12  # so that its mean has digits enough
+
+
+@inlined
+def pace(n, settings):  # type: ignore[no-untyped-def]
+    """Return the exponent of the weight of a row after n others."""
+    k = np.int64(0)
+    while n >> k:
+        k += 1
+    return min(k, settings[t.TIME_CONSTANT])
 
 
 @compiled
 def adapt(settings, state):  # type: ignore[no-untyped-def]
     """Move mean and deviation of each feature towards the row at hand."""
-    n = state.place[t.ROWS_SEEN]
-    k = np.int64(0)
-    while n >> k:
-        k += 1
-    k = min(k, settings[t.TIME_CONSTANT])
+    n, k = np.int64(0), np.int64(0)
     for f in range(state.features.shape[0]):
+        if state.features[f] == t.MISSING_WORD:
+            continue
+        if state.seen[f] != n:  # features that never lacked a value share n
+            n = state.seen[f]
+            k = pace(n, settings)
         distance = 256 * state.features[f] - state.mean[f]
         if n > 0:
             state.deviation[f] += rounded(abs(distance) - state.deviation[f], k)
@@ -90,13 +112,15 @@ def adapt(settings, state):  # type: ignore[no-untyped-def]
 
 @compiled
 def encode(settings, state, levels, row, adapting):  # type: ignore[no-untyped-def]
-    """Write the input levels of the row at hand."""
+    """Write the input levels of the row at hand, zeros before; a feature without a value makes no event."""
     encoder, top, reach = settings[t.ENCODER], settings[t.TOP], settings[t.REACH]
     n_thresholds = settings[t.THRESHOLDS]
     for f in range(state.features.shape[0]):
+        if state.features[f] == t.MISSING_WORD:
+            continue
         value, deviation = 256 * state.features[f], state.deviation[f]
         if encoder == t.ENCODER_DELTA:
-            if state.place[t.ROWS_SEEN] == 0:
+            if state.seen[f] == 0:
                 state.sent[f] = value
             step = divided(deviation * settings[t.DELTA], np.int64(16))
             difference = value - state.sent[f]
@@ -134,11 +158,11 @@ def run_front_end(words, shifts, segment, settings, state, levels, ends):  # typ
 
     Parameters
     ----------
-    words : int64[n, n_channels]
+    words : int64[n, n_channels], MISSING_WORD where there is no value
     shifts : uint8[n, n_channels], growth of a channel's exponent before a sample
     segment : int64[n], a window does not go from one to the next
     settings : int64[FRONT_END_SETTINGS]; state : FrontEndState, changed
-    levels : uint8[rows, n_in], written; ends : int64[rows], written: the sample that ends each row
+    levels : uint8[rows, n_in], zeros, written; ends : int64[rows], written: the sample that ends each row
     """
     n_rows = np.int64(0)
     place = state.place
@@ -159,6 +183,8 @@ def run_front_end(words, shifts, segment, settings, state, levels, ends):  # typ
         take_features(settings, state)
         adapt(settings, state)
         encode(settings, state, levels, n_rows, True)
+        for f in range(state.features.shape[0]):
+            state.seen[f] += state.features[f] != t.MISSING_WORD
         place[t.ROWS_SEEN] += 1
         ends[n_rows] = i
         n_rows += 1
@@ -167,14 +193,17 @@ def run_front_end(words, shifts, segment, settings, state, levels, ends):  # typ
 
 @compiled
 def encode_only(words, settings, state, levels):  # type: ignore[no-untyped-def]
-    """Encode samples with the statistics at hand and change nothing that lasts; every sample is a row.
+    """Encode windows with the statistics at hand; of `state` only the window and the features change.
 
     Parameters
     ----------
-    words : int64[n, n_features], in the exponents of `state`
-    levels : uint8[n, n_in], written
+    words : int64[n, window, n_channels], in the exponents of `state`; MISSING_WORD where there is no value
+    levels : uint8[n, n_in], zeros, written
     """
+    state.place[t.RING_AT] = words.shape[1] - 1
     for i in range(words.shape[0]):
-        for f in range(words.shape[1]):
-            state.features[f] = words[i, f]
+        for k in range(words.shape[1]):
+            for c in range(words.shape[2]):
+                state.ring[k, c] = words[i, k, c]
+        take_features(settings, state)
         encode(settings, state, levels, i, False)

@@ -70,7 +70,8 @@ FRONT_END_MUTANTS = {
     "shifts crossings like words": ("streaming/kernel.py", " and f % t.N_STATISTICS != t.CROSSINGS", ""),
     "shifts without an end": ("streaming/kernel.py", "min(np.int64(by), np.int64(31))", "np.int64(by)"),
     "leaves behind what was sent": ("streaming/kernel.py", "            state.sent[f] = rounded(state.sent[f], by)\n", ""),
-    "follows for ever": ("streaming/kernel.py", "    k = min(k, settings[t.TIME_CONSTANT])\n", ""),
+    "follows for ever": ("streaming/kernel.py", "return min(k, settings[t.TIME_CONSTANT])", "return k"),
+    "learns from what is missing": ("streaming/kernel.py", "            state.seen[f] += state.features[f] != t.MISSING_WORD", "            state.seen[f] += 1"),
     "encodes before it adapts": (
         "streaming/kernel.py", "        adapt(settings, state)\n        encode(settings, state, levels, n_rows, True)",
         "        encode(settings, state, levels, n_rows, True)\n        adapt(settings, state)"),
@@ -136,6 +137,8 @@ FRONT_END_CHECK = """
 x = (rng.normal(0, 1, (90, 2)) * 2.0 ** (np.arange(90) // 20)[:, None]).astype(np.float32)
 x[50:, 1] = np.round(x[50:, 1])
 x[85:, 0] *= np.float32(2.0**100)
+x[30:40:3, 1] = np.nan
+x[60:70, 0] = np.nan
 for encoder in ENCODERS:
     settings = dict(encoder=encoder, input_bits=1 if encoder == "threshold" else 4, time_constant=3, reach=4, input_threshold=3)
     for window, stride, features in ((1, 1, "samples"), (3, 2, "samples"), (4, 3, "statistics")):

@@ -8,16 +8,19 @@ FRACTION = 256  # mean, deviation and the value last sent keep 8 fraction bits
 CROSSINGS = 5  # the one statistic that is no word of the sensor
 
 
-def statistics(words: list[int]) -> list[int]:
-    """The six features of one channel's window, oldest word first."""
+def statistics(window: list[int | None]) -> list[int | None]:
+    """The six features of one channel's window, oldest word first; None is a value that is missing."""
+    words = [word for word in window if word is not None]
     n = len(words)
+    if n == 0:
+        return [None] * 6
     mean = sum(words) // n
     return [
         mean,
         sum(abs(v - mean) for v in words) // n,
         min(words),
         max(words),
-        sum(abs(words[i] - words[i - 1]) for i in range(1, n)) // (n - 1),
+        sum(abs(words[i] - words[i - 1]) for i in range(1, n)) // max(n - 1, 1),
         4096 * sum((words[i] >= mean) != (words[i - 1] >= mean) for i in range(1, n)),
     ]
 
@@ -62,13 +65,13 @@ class NaiveFrontEnd:
         self.n_features = (window if features == "samples" else 6) * n_channels
 
         self.exponents: list[int | None] = [None] * n_channels  # E; None until a value is not zero
-        self.window: list[list[int]] = [[] for _ in range(n_channels)]
+        self.window: list[list[int | None]] = [[] for _ in range(n_channels)]
         self.segment: int | None = None
         self.samples = 0  # of this segment
-        self.rows = 0  # that were learned
+        self.rows = [0] * self.n_features  # that were learned and had a value
         self.means = [0] * self.n_features  # M
         self.deviations = [0] * self.n_features  # A
-        self.sent: list[int] | None = None  # R; None until a row was learned
+        self.sent = [0] * self.n_features  # R; that of a feature counts from the first row with a value
         self.label: int | None = None  # of the last row
 
     def row(self, x: list[float], label: int, segment: int, learn: bool = True) -> list[int] | None:
@@ -95,7 +98,7 @@ class NaiveFrontEnd:
 
     def _grow(self, channel: int, x: float) -> None:
         """A larger exponent makes the unit larger: what is kept in the old unit is shifted, rounded once."""
-        if x == 0:
+        if x == 0 or math.isnan(x):
             return
         exponent = math.frexp(x)[1]  # |x| < 2^exponent, and not below half of it
         old = self.exponents[channel]
@@ -106,11 +109,10 @@ class NaiveFrontEnd:
             self._shift(channel, min(exponent - old, 31))
 
     def _shift(self, channel: int, s: int) -> None:
-        self.window[channel] = [rn(v, s) for v in self.window[channel]]
+        self.window[channel] = [None if v is None else rn(v, s) for v in self.window[channel]]
         for kept in (self.means, self.deviations, self.sent):
-            if kept is not None:
-                for f in self._features_of(channel):
-                    kept[f] = rn(kept[f], s)
+            for f in self._features_of(channel):
+                kept[f] = rn(kept[f], s)
 
     def _features_of(self, channel: int) -> list[int]:
         """The features of a channel that are in units of its words."""
@@ -118,26 +120,30 @@ class NaiveFrontEnd:
             return list(range(channel, self.n_features, self.n_channels))
         return [6 * channel + i for i in range(6) if i != CROSSINGS]
 
-    def _word(self, channel: int, x: float) -> int:
-        """Times a power of two is exact, and round() takes ties to even."""
+    def _word(self, channel: int, x: float) -> int | None:
+        """None where the value is missing (NaN). Times a power of two is exact, and round() takes ties to even."""
+        if math.isnan(x):
+            return None
         exponent = self.exponents[channel]
         return 0 if exponent is None else round(math.ldexp(x, 22 - exponent))
 
-    def _values(self) -> list[int]:
+    def _values(self) -> list[int | None]:
         if self.features == "statistics":
             return [value for words in self.window for value in statistics(words)]
         return [words[position] for position in range(self.window_length) for words in self.window]
 
     # --- normaliser -----------------------------------------------------------------------------------------
 
-    def _normalise(self, values: list[int]) -> None:
-        k = min(self.tau, self.rows.bit_length())
+    def _normalise(self, values: list[int | None]) -> None:
         for f, v in enumerate(values):
+            if v is None:
+                continue
+            k = min(self.tau, self.rows[f].bit_length())
             distance = FRACTION * v - self.means[f]
-            if self.rows > 0:
+            if self.rows[f] > 0:
                 self.deviations[f] += rn(abs(distance) - self.deviations[f], k)
             self.means[f] += rn(distance, k)
-        self.rows += 1
+            self.rows[f] += 1
 
     def _normalised(self, f: int, v: int) -> int:
         """u: `reach` deviations from the mean are the top."""
@@ -148,9 +154,12 @@ class NaiveFrontEnd:
 
     # --- encoders -------------------------------------------------------------------------------------------
 
-    def _levels(self, values: list[int]) -> list[int]:
+    def _levels(self, values: list[int | None]) -> list[int]:
         row = []
         for f, v in enumerate(values):
+            if v is None:
+                row += [0] * {"levels": 1, "signed": 1, "on-off": 2}.get(self.encoder, 2 * self.thresholds)
+                continue
             u = self._normalised(f, v)
             if self.encoder == "levels":
                 row += [shr(u + self.top + 1, 1)]
@@ -163,11 +172,16 @@ class NaiveFrontEnd:
                 row += [int(u >= mark) for mark in marks] + [int(u <= -mark) for mark in marks]
         return row
 
-    def _delta_levels(self, values: list[int], learn: bool) -> list[int]:
+    def _delta_levels(self, values: list[int | None], learn: bool) -> list[int]:
         """How many steps the value went up or down since it was last sent."""
-        sent = [FRACTION * v for v in values] if self.sent is None else list(self.sent)
+        sent = list(self.sent)
         row = []
         for f, v in enumerate(values):
+            if v is None:
+                row += [0, 0]
+                continue
+            if self.rows[f] == (1 if learn else 0):  # this is the first one
+                sent[f] = FRACTION * v
             way = FRACTION * v - sent[f]
             step = rdiv(self.deviations[f] * self.delta, 16)
             c = min(abs(way) // step, self.top) if step > 0 else 0

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgelearn.errors import UserError
 from edgelearn.streaming.front_end import ENCODERS, FrontEnd, FrontEndSpec
 from tests.oracle_pairs import assert_front_end, naive_front_end
 
@@ -65,6 +64,7 @@ def recordings(draw, n_channels: int, longest: int = 24) -> tuple[np.ndarray, np
         x = rng.integers(-3, 4, (n, n_channels)) * 2.0 ** draw(st.integers(-130, 100))
     else:
         x = rng.normal(0, 1, (n, n_channels)) * (kind == "noise")
+    x[rng.random(x.shape) < draw(st.sampled_from([0.0, 0.0, 0.3, 0.9]))] = np.nan
     segment = np.cumsum(rng.random(n) < draw(st.sampled_from([0.0, 0.2]))) * draw(st.sampled_from([1, -7]))
     return x.astype(np.float32), segment.astype(np.int64)
 
@@ -118,7 +118,7 @@ def test_encoding_alone_equals_the_oracle_while_no_exponent_grows(case, data):
     before = as_lists(front_end) | {"features": None}  # of the row at hand
     probes = x[n:]
     limit = np.ldexp(1.0, np.maximum(front_end.exponents, -1000))  # below any value where none was seen
-    probes = probes[((np.abs(probes.astype(np.float64)) < limit) | (probes == 0)).all(axis=1)]
+    probes = probes[((np.abs(probes.astype(np.float64)) < limit) | (probes == 0) | np.isnan(probes)).all(axis=1)]
     found = front_end.encode(probes).tolist()
     naive.stride, naive.samples = 1, 0  # every sample is a row
     assert found == [naive.row(sample, 0, 0, learn=False) for sample in probes.tolist()]
@@ -144,8 +144,64 @@ def test_encoding_a_value_beyond_the_range_takes_the_largest_word():
 def test_channels_never_seen_encode_to_the_middle():
     front_end = FrontEnd(FrontEndSpec(2, encoder="levels", input_bits=4))
     assert front_end.encode(np.array([[5.0, -1e30]], np.float32)).tolist() == [[8, 8]]
-    with pytest.raises(UserError, match="windows of 2 cannot be encoded one by one"):
-        FrontEnd(FrontEndSpec(2, window=2)).encode(np.zeros((1, 2), np.float32))
+
+
+@pytest.mark.parametrize("features", ["samples", "statistics"])
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_a_missing_value_is_no_event_and_no_part_of_the_statistics(encoder, features):
+    bits = 1 if encoder == "threshold" else 5
+    spec = FrontEndSpec(2, window=2, features=features, encoder=encoder, input_bits=bits)
+    x = np.random.default_rng(3).normal(0, 1, (40, 2)).astype(np.float32)
+    x[20:, 1] = np.nan
+    front_end, segment = FrontEnd(spec), np.zeros(40, np.int64)
+    front_end.rows(x[:21], segment[:21])
+    before = as_lists(front_end)
+    levels = front_end.rows(x[21:], segment[21:]).levels.reshape(19, spec.n_features, -1)
+    after = as_lists(front_end)
+    lacking = np.arange(spec.n_features) // 6 == 1 if features == "statistics" else np.arange(spec.n_features) % 2 == 1
+    assert not levels[:, lacking].any()
+    assert levels[:, ~lacking].any()
+    for name in ("mean", "deviation", "sent", "seen"):
+        assert np.array(before[name])[lacking].tolist() == np.array(after[name])[lacking].tolist()
+    assert before["seen"] != after["seen"]
+    assert before["exponents"][1] == after["exponents"][1]
+
+
+def test_a_channel_that_comes_late_is_followed_from_its_first_value():
+    """As fast as one that was there from the start: means are not drawn from zero with the weight of a late row."""
+    x = np.random.default_rng(4).normal(100, 1, (60, 2)).astype(np.float32)
+    late, alone = FrontEnd(FrontEndSpec(2)), FrontEnd(FrontEndSpec(1))
+    x[:30, 1] = np.nan
+    late.rows(x, np.zeros(60, np.int64))
+    alone.rows(x[30:, 1:], np.zeros(30, np.int64))
+    assert (late.state.mean[1], late.state.deviation[1]) == (alone.state.mean[0], alone.state.deviation[0])
+    assert late.state.seen.tolist() == [60, 30]
+
+
+def test_windows_are_encoded_with_the_statistics_at_hand():
+    spec = FrontEndSpec(2, window=3, stride=1, features="statistics", time_constant=0)
+    front_end, still = FrontEnd(spec), FrontEnd(spec)
+    x = np.random.default_rng(5).normal(0, 1, (12, 2)).astype(np.float32)
+    for one in (front_end, still):
+        one.rows(x, np.zeros(12, np.int64))
+    window = np.float32([[0.1, 0.2, np.nan, 0.4, 0.5, np.nan]])
+    before = as_lists(front_end)
+    found = front_end.encode(window)
+    assert as_lists(front_end) == before
+    expected = naive_front_end(spec)
+    for sample in x.tolist():
+        expected.row(sample, 0, 0)
+    for sample in window.reshape(3, 2).tolist():
+        row = expected.row(sample, 0, 0, learn=False)
+    assert found.tolist() == [row]
+
+
+def test_a_state_without_counts_of_values_is_one_without_missing_values():
+    whole, old = FrontEnd(FrontEndSpec(1)), FrontEnd(FrontEndSpec(1))
+    x = np.float32([[1], [2], [4], [3]])
+    whole.rows(x, np.zeros(4, np.int64))
+    old.restore({name: array for name, array in whole.save().items() if name != "seen"})
+    assert as_lists(old) == as_lists(whole)
 
 
 def test_a_long_recording_with_jumps_equals_the_oracle():

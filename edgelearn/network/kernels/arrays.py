@@ -47,11 +47,12 @@ class Arrays(NamedTuple):
 class FrontEndState(NamedTuple):
     """State of a front end: the window, and the statistics of each feature with 8 fraction bits."""
 
-    ring: np.ndarray  # int64[window, n_channels], words
+    ring: np.ndarray  # int64[window, n_channels], words; MISSING_WORD where there was no value
     features: np.ndarray  # int64[n_features], of the row at hand
     mean: np.ndarray  # int64[n_features]
     deviation: np.ndarray  # int64[n_features], mean absolute deviation
     sent: np.ndarray  # int64[n_features], what the delta encoder has sent so far
+    seen: np.ndarray  # int64[n_features], rows that had a value
     place: np.ndarray  # int64[FRONT_END_PLACE]
 
 

@@ -73,6 +73,7 @@ ROWS_SEEN, SEGMENT, IN_SEGMENT, RING_AT, FRONT_END_PLACE = range(5)
 ENCODER_LEVELS, ENCODER_ON_OFF, ENCODER_THRESHOLD, ENCODER_DELTA, ENCODER_SIGNED = range(5)
 N_STATISTICS = 6  # mean, mean distance from it, least, largest, mean step, crossings of the mean
 CROSSINGS = 5
+MISSING_WORD = -(1 << 62)  # in place of a word: no value
 
 # Counters, one row per layer: words by memory and direction, then operations, events and activity.
 COUNTERS = (

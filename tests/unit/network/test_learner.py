@@ -122,3 +122,9 @@ def test_sparkline_shares_long_curves_out():
     assert sparkline([]) == ""
     assert len(sparkline([1.0] * 500)) == 40
     assert sparkline([0.0, 0.0]) == "▁▁"
+
+
+def test_a_missing_value_is_level_zero():
+    x = np.array([[0.9, np.nan], [np.nan, -4.0]], np.float32)
+    assert encode_levels(x, np.array([-1.0, -5.0]), np.array([1.0, 5.0]), 3).tolist() == [[7, 0], [0, 0]]
+    assert encode_levels(x, np.array([-1.0, -5.0]), np.array([-1.0, 5.0]), 3).tolist() == [[0, 0], [0, 0]]

@@ -105,7 +105,7 @@ def test_a_window_does_not_cross_segments_but_words_and_mean_go_on():
     front = front_end(window=2, stride=1)
     assert [row is None for row in feed(front, [0.5, 0.25], 0) + feed(front, [0.125, 0.75], 1)] == [1, 0, 1, 0]
     assert front.window == [[UNIT // 2, 3 * UNIT]]
-    assert (front.exponents, front.rows) == ([0], 2)
+    assert (front.exponents, front.rows) == ([0], [2] * len(front.rows))
 
 
 def test_samples_are_oldest_first_with_channels_together():
@@ -159,7 +159,7 @@ def test_mean_deviation_and_level_by_hand():
     assert (front.means, front.deviations) == ([544 * UNIT], [192 * UNIT])
     # not learned: u = rdiv(224 * 15, 384) = 8.75 -> 9; shr(25, 1)
     assert front.row([0.75], 0, 0, learn=False) == [12]
-    assert (front.means, front.deviations, front.rows) == ([544 * UNIT], [192 * UNIT], 3)
+    assert (front.means, front.deviations, front.rows) == ([544 * UNIT], [192 * UNIT], [3])
     # n = 3, k = 2: D = -1568, A = 192 + 1376 / 4, M = 544 - 392; u = rdiv(-1176 * 15, 2 * 536) = -16.5, cut to -15
     assert front.row([-1.0 + 2.0**-22], 0, 0)[0] == 0
 
@@ -235,7 +235,7 @@ def test_send_on_delta_by_hand():
     assert (front.deviations, front.sent) == ([768], [1024])
     # not learned: 5120 - 1024 = 4096 is five steps and a third
     assert front.row([20], 0, 0, learn=False) == [5, 0]
-    assert (front.deviations, front.sent, front.rows) == ([768], [1024], 3)
+    assert (front.deviations, front.sent, front.rows) == ([768], [1024], [3])
     # the unit doubles: M = 1152 / 2, A = 384, R = 512; the value is as large as 2^21 words
     front.row([2.0**22], 0, 0, learn=False)
     assert (front.means, front.deviations, front.sent) == ([576], [384], [512])

@@ -234,3 +234,32 @@ def test_nothing_usable_is_told_with_its_first_reject():
 def test_a_net_of_all_sizes_is_taken():
     content = stream(config(net="8-6-5-4"), source=DriftingSensor(n_samples=50)).content
     assert content["network"]["sizes"] == [8, 6, 5, 4]
+
+
+class Gaps(DriftingSensor):
+    """The built-in stream without every seventh sample of one channel."""
+
+    size = 256
+
+    def blocks(self, start=0):
+        for block in super().blocks(start):
+            x = block.x.copy()
+            x[np.rint(block.t * self.rate_hz) % 7 == 0, 2] = np.nan
+            for at in range(0, len(x), self.size):
+                part = slice(at, at + self.size)
+                yield Block(x[part], block.y[part], block.t[part], block.segment[part])
+
+
+@pytest.mark.parametrize("settings", [{"encoder": "levels"}, {"window": 4, "window_features": "statistics"}])
+def test_missing_values_are_counted_and_do_not_depend_on_blocks(settings):
+    found = []
+    for size in (256, 33):
+        source = Gaps(n_samples=1000)
+        source.size = size
+        work = StreamWork(config(**settings), source)
+        for block in work.chunks():
+            work.advance(block)
+        content = work.content()
+        assert content["stream"]["missing_values"] == 143
+        found.append((content, {name: array.tolist() for name, array in work.words()[0].items()}))
+    assert found[0] == found[1]
