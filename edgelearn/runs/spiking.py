@@ -31,7 +31,7 @@ from hw_models.spiking_cost import find_core, price_spikes, spiking_as_dict
 
 DEFAULT_HIDDEN = 64
 DIGITS_ACTIVITY = 16.0  # input spikes of a step for which `design` draws its weights
-OF_THE_GRAPH = ("net", "neuron", "reset", "threshold", "leak", "delay")  # settings that a NIR graph defines
+OF_THE_GRAPH = ("net", "neuron", "threshold", "leak", "delay")  # settings that a NIR graph defines
 COUNTED = (  # of a population, per sample
     "spikes",
     "synaptic_operations",
@@ -41,6 +41,7 @@ COUNTED = (  # of a population, per sample
     "weight_write",
     "feedback_read",
 )
+BIAS_BITS, HIGHEST_THRESHOLD = 16, 32767
 CUT = ("saturations", "membrane_saturations", "trace_saturations")
 COLUMNS = {  # of a study, and the counter of each
     "weight_reads": "weight_read",
@@ -115,8 +116,11 @@ def start_learner(config: SpikingConfig, data: SpikingData) -> tuple[SpikingLear
     for name in OF_THE_GRAPH:
         if getattr(config, name) is not None:
             raise UserError(f"{name} is in the graph {config.start}; leave it out")
-    found = import_nir(Path(config.start), True, config.bits, data.step_s, config.rule, config.seed)
+    stated = None if config.step_time is None else data.step_s
+    found = import_nir(Path(config.start), True, config.bits, stated, config.rule, config.seed, data.step_s)
     learner, spec = found.learner, found.learner.spec
+    if found.is_exact and config.reset is not None:
+        raise UserError(f"reset is in the side file of {config.start}; leave it out")
     ends = (data.train.n_inputs, len(data.class_names))
     if (spec.sizes[0], spec.sizes[-1]) != ends:
         raise UserError(
@@ -130,13 +134,26 @@ def start_learner(config: SpikingConfig, data: SpikingData) -> tuple[SpikingLear
         if given != own:
             raise UserError(f"{config.start} is of {name} {own}; give --{name} {own}")
     *hidden, output = (_changed(one, {"gate_on": config.gate_on}) for one in spec.neurons)
-    hidden = [_changed(one, {"refractory": config.refractory}) for one in hidden]
+    hidden = [_changed(one, {"refractory": config.refractory, "reset": config.reset}) for one in hidden]
+    output = _changed(output, {"reset": config.reset})
     synapses = tuple(replace(one, shift=s) for one, s in zip(spec.synapses, _shifts(config, spec), strict=True))
     rounding = config.rounding or spec.rounding
     changed = SpikingLearner(replace(spec, neurons=(*hidden, output), synapses=synapses, rounding=rounding))
     changed.weights[:], changed.feedback[:] = learner.weights, learner.feedback
     changed.net[STEP] = learner.net[STEP]
-    return changed, found.losses
+    changed.bias = learner.bias
+    return changed, (*found.losses, *_unlike_steps(data, found.step_s))
+
+
+def _unlike_steps(data: SpikingData, step_s: float | None) -> tuple[str, ...]:
+    """Return a note where address events come in other steps than those of a graph."""
+    if data.code != "events" or step_s is None or abs(step_s - data.step_s) <= 1e-3 * step_s:
+        return ()
+    graph, events = f"{1e3 * step_s:.4g} ms", f"{1e3 * data.step_s:.4g} ms"
+    return (
+        f"a step of the graph is {graph} and one of the events {events}: decays are kept per step; "
+        f'--step-time "{graph}" gives events the steps of the graph',
+    )
 
 
 @dataclass
@@ -173,7 +190,7 @@ class SpikingWork:
         return {
             "contract": CONTRACT,
             "samples": _digest(self.data.train, self.data.test),
-            "network": digest(first.table, first.net, first.weights, first.feedback),
+            "network": digest(first.table, first.net, first.weights, first.feedback, *([first.bias] * first.has_bias)),
         }
 
     def chunks(self) -> Iterator[Raster | None]:
@@ -221,7 +238,9 @@ class SpikingWork:
 
     def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         learner, spec = self.learner, self.learner.spec
-        words = {"weights": learner.weights, "feedback": learner.feedback}
+        words: dict[str, np.ndarray] = {"weights": learner.weights, "feedback": learner.feedback}
+        if learner.has_bias:
+            words["bias"] = learner.bias
         return words, {"net": list(spec.sizes), "bits": spec.bits, "step": int(learner.net[STEP])}
 
     def content(self) -> dict[str, Any]:
@@ -252,16 +271,42 @@ class SpikingWork:
             "result": result,
             "accuracy_percent": accuracy_percent(result),
             "columns": None if data.columns is None else data.columns.as_dict(),
-            "notes": [*data.notes, *self._losses],
+            "notes": [*_silent(learner, inferred), *data.notes, *self._losses],
             "populations": by_population(learner if learned else inferred, steps),
             "cost": spiking_as_dict(
                 (learner.counts(), learned) if learned else None,
                 (inferred.counts(), tested) if tested else None,
-                {"training": spec.memory_bits(), "inference": spec.memory_bits(learning=False)},
+                {"training": _memory(learner, True), "inference": _memory(learner, False)},
                 self.core,
             ),
             "counters": {"learning": learner.counters_by_name(), "inference": inferred.counters_by_name()},
         }
+
+
+def _silent(*learners: SpikingLearner) -> list[str]:
+    """Return a note for the first population that never spiked, where one did not."""
+    spec = learners[0].spec
+    if not any(one.counted("steps") for one in learners):
+        return []
+    for p in range(len(spec.sizes)):
+        if not any(one.counted("spikes", p) for one in learners):
+            if p == 0:
+                return ["NO SPIKE: no input spiked in any sample; check the data, and its step or delta"]
+            if p == spec.last and spec.neurons[p - 1].threshold == HIGHEST_THRESHOLD:
+                return []  # outputs that are read out
+            what = "output" if p == spec.last else f"neuron of hidden population {p}"
+            return [
+                f"NO SPIKE: no {what} spiked in any sample (threshold {spec.neurons[p - 1].threshold}); check the "
+                "scale of weights, inputs and threshold"
+            ]
+    return []
+
+
+def _memory(learner: SpikingLearner, learning: bool) -> dict[str, int]:
+    """Return bits of memory by role, those of biases with the weights."""
+    bits = learner.spec.memory_bits(learning)
+    bits["forward weights"] += BIAS_BITS * int(np.count_nonzero(learner.bias))
+    return bits
 
 
 def _digest(*parts: Samples) -> str:

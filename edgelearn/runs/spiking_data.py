@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,8 @@ def open_spiking_data(config: SpikingConfig) -> SpikingData:
     """
     check_code(config)
     shown = _opened(config)
+    if config.step_time is not None:
+        shown = replace(shown, step_s=quantity(config.step_time, "time") / 1e9)
     for part, samples in (("training", shown.train), ("test", shown.test)):
         if not len(samples.labels):
             raise UserError(f"'{config.data}' has no {part} samples; give data with some of each part")
@@ -81,8 +83,8 @@ def _opened(config: SpikingConfig) -> SpikingData:
         return _events(config)
     if config.code == "events":
         raise UserError(f"data '{config.data}' are no events; take the code rate, latency or delta")
-    if config.step_time is not None:
-        raise UserError(f"step_time is for address events, which '{config.data}' are not; leave it out")
+    if config.step_time is not None and config.start is None:
+        raise UserError(f"step_time is for address events, which '{config.data}' are not, and graphs; leave it out")
     if config.delta is not None and config.code != "delta":
         raise UserError("delta is for the code delta; give --code delta, or leave it out")
     is_stream = config.data in stream_names() and config.data not in datasets.names()

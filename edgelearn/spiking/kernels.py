@@ -58,6 +58,7 @@ def advance(  # type: ignore[no-untyped-def]
     membrane,
     current,
     arriving,
+    bias,
     adaptation,
     refractory,
     gate,
@@ -82,6 +83,7 @@ def advance(  # type: ignore[no-untyped-def]
     ----------
     net, layers : int64[8], int64[K+1, tables.COLUMNS], see `tables`; net[STEP] runs on
     membrane, current, arriving, adaptation, refractory, gate, modulator, trace, count : int32[neurons]
+    bias : int32[neurons], words that arrive in every step, or of no neurons where there are none
     weights : int16, populations one after another, a row a source
     feedback : int16, a row per output
     queue, queued : int32[slots, neurons], int64[slots, K+1]; who spiked in the last steps, and how many
@@ -144,6 +146,9 @@ def advance(  # type: ignore[no-untyped-def]
             first = layers[p, t.OFFSET]
             spikes = queue[sent, first : first + queued[sent, p]]
             _add_rows(weights[layers[p + 1, t.WEIGHTS_AT] :], spikes, arriving[at : at + n])
+            if bias.shape[0]:
+                for i in range(at, at + n):
+                    arriving[i] = add32(arriving[i], bias[i])
             counters[p + 1, t.SYNAPTIC_OPERATIONS] += n * queued[sent, p]
             counters[p + 1, t.WEIGHT_READ] += n * queued[sent, p]
         # 3b: learning

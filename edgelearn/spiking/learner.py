@@ -55,6 +55,11 @@ class SpikingLearner:
     Parameters
     ----------
     spec : the network; its seed gives initial weights, feedback and draws
+
+    Attributes
+    ----------
+    bias : int32[neurons], a constant current of each neuron, in words that arrive in every step; of no neurons where
+        there is none. It does not learn, and is no part of `state`
     """
 
     def __init__(self, spec: SpikingSpec) -> None:
@@ -79,11 +84,17 @@ class SpikingLearner:
         )
         self._arriving, self._scratch = np.zeros(n, np.int32), np.zeros((2, n), np.int32)
         self.counters = np.zeros((len(spec.sizes), len(t.COUNTERS)), np.int64)
+        self.bias = np.zeros(0, np.int32)
+
+    @property
+    def has_bias(self) -> bool:
+        return len(self.bias) > 0
 
     def copy(self) -> SpikingLearner:
         """Return a learner with the same words and state, and counters that start at zero."""
         other = SpikingLearner(self.spec)
         other.restore(self.state())
+        other.bias = self.bias.copy()
         other.counters[:] = 0
         return other
 
@@ -148,6 +159,7 @@ class SpikingLearner:
             self.table,
             *(getattr(self, name) for name in ("membrane", "current")),
             self._arriving,
+            self.bias,
             *(getattr(self, name) for name in VARIABLES[2:]),
             self.weights,
             self.feedback,

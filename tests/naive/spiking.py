@@ -39,12 +39,17 @@ class NaiveSpiking:
     ----------
     neurons, connections : dicts of plain settings for each population after the inputs
     weights : by population 1..K, [source][neuron]; feedback : by hidden population, [output][neuron]
+
+    Attributes
+    ----------
+    bias : by population, what arrives in every step
     """
 
     def __init__(self, sizes, rule, neurons, connections, weights, feedback, **settings) -> None:
         self.sizes, self.signal, self.neurons, self.connections = sizes, RULES[rule].signal, neurons, connections
         self.weights = [None, *([list(row) for row in matrix] for matrix in weights)]
         self.feedback = feedback
+        self.bias = [[0] * n for n in sizes]
         self.s = settings
         self.t = 0
         self.populations = [Population(n) for n in sizes]
@@ -115,6 +120,7 @@ class NaiveSpiking:
 
     def _forward(self, p, sources) -> None:
         population = self.populations[p]
+        population.arriving = [total + b for total, b in zip(population.arriving, self.bias[p], strict=True)]
         for j in sources:
             for i in range(population.n):
                 population.arriving[i] += self.weights[p][j][i]

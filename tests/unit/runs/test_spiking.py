@@ -349,3 +349,35 @@ def test_fewer_bits_are_coarser_words_of_one_scale():
         learner = SpikingLearner(design((64, 64, 10), bits=bits))
         spreads.append(learner.weights_into(1).std() * 2.0 ** learner.spec.synapses[0].exponent)
     assert spreads == pytest.approx([20, 20, 20], rel=0.15)
+
+
+def test_a_population_that_never_spikes_is_named():
+    content = run_spiking(config(threshold=32767, epochs=0)).result.content
+    assert content["notes"][0].startswith("NO SPIKE: no neuron of hidden population 1 spiked in any sample")
+    assert not any("NO SPIKE" in note for note in run_spiking(config()).result.content["notes"])
+
+
+def test_the_step_of_a_graph_may_be_given(tmp_path):
+    try:
+        import nir
+    except ImportError:
+        missing('nir is not installed: pip install "edgelearn[nir]"')
+    weight = np.random.default_rng(0).normal(0, 0.3, (10, 64)).astype(np.float32)
+    for name, r in (("said", 8.0), ("unsaid", 1.0)):
+        neurons = nir.LIF(np.full(10, 4e-3), np.full(10, r), np.zeros(10), np.full(10, 0.5))
+        ends = nir.Input(input_type={"input": np.array([64])}), nir.Output(output_type={"output": np.array([10])})
+        nodes = {"in": ends[0], "w": nir.Affine(weight, np.full(10, 0.05)), "n": neurons, "out": ends[1]}
+        nir.write(tmp_path / f"{name}.nir", nir.NIRGraph(nodes, [("in", "w"), ("w", "n"), ("n", "out")]))
+    said = run_spiking(config(net=None, start=str(tmp_path / "said.nir"), epochs=0))
+    assert said.learner.spec.neurons[0].leak == 3
+    assert any("a step is 0.5 ms, tau / r" in note for note in said.result.content["notes"])
+    stated = run_spiking(config(net=None, start=str(tmp_path / "unsaid.nir"), step_time="1 ms", epochs=0))
+    assert stated.learner.spec.neurons[0].leak == 2
+    assert not any("assumed" in note for note in stated.result.content["notes"])
+    subtracts = run_spiking(config(net=None, start=str(tmp_path / "said.nir"), reset="subtract", epochs=0))
+    assert subtracts.learner.spec.neurons[0].reset == "subtract"
+    memory = [found.result.content["cost"]["inference"]["memory_bits"] for found in (said, subtracts)]
+    assert memory[0]["forward weights"] == 640 * 8 + 10 * 16
+    write_events(tmp_path / "e.csv")
+    with pytest.raises(UserError, match="are not, and graphs"):
+        open_spiking_data(config(step_time="1 ms"))

@@ -36,6 +36,8 @@ def both(spec, change=lambda learner: None):
             for name in ("bits", "rounding", "seed", "trace_leak", "trace_step", "target", "spike_cost")
         },
     )
+    if learner.has_bias:
+        oracle.bias = [learner.of("bias", p).tolist() for p in range(last + 1)]
     return learner, oracle
 
 
@@ -160,3 +162,13 @@ def test_a_network_that_cannot_be_is_refused(changes, message):
 def test_a_neuron_that_cannot_be_is_refused(changes, message):
     with pytest.raises(UserError, match=message):
         Neuron(**changes)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_bias_arrives_in_every_step(model):
+    def biased(learner):
+        learner.bias = np.random.default_rng(3).integers(-40, 90, sum(learner.spec.sizes)).astype(np.int32)
+
+    neuron = Neuron(model=model, threshold=200, **OPEN)
+    spec = design((6, 5, 4, 3), neurons=(neuron,) * 3, delays=[1, 2, 1])
+    assert run(spec, change=biased).counted("spikes", 2) != run(spec).counted("spikes", 2)

@@ -341,8 +341,9 @@ def test_what_is_lost_is_said(tmp_path):
         neurons("Delay", 2, delay=5e-3),
     )
     losses = import_nir(path).losses
-    assert len(losses) == 5
+    assert len(losses) == 6
     for start in (
+        "a step of 1 ms is assumed, the graph tells none; --step-time gives another",
         "output: a delay of 5 ms",
         "delay into population 1: 1.4 ms became 1 ms",
         "node_2: tau 9.5 ms became 8 ms (shift 3)",
@@ -391,24 +392,23 @@ def test_settings_of_a_graph_alone(tmp_path):
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        (lambda: [nir.Linear(np.eye(2)), nir.LI(*[np.ones(2)] * 3)], "node 'node_1' of .* is a LI; a graph may have Affine, CubaLIF"),
         (lambda: [nir.Linear(np.eye(2)), nir.Scale(np.ones(2)), neurons("LIF", 2, **LIF)], "is a Scale"),
         (lambda: [nir.Conv1d(4, np.ones((2, 2, 1)), 1, 0, 1, 1, np.zeros(2)), nir.Flatten({"input": np.array([2, 4])}, 0, -1)], "is a (Conv1d|Flatten)"),
-        (lambda: [nir.Affine(np.eye(2), np.array([0, 0.1])), neurons("LIF", 2, **LIF)], "node 'node_0' has a bias"),
         (lambda: [nir.Linear(np.array([[1, np.nan]])), neurons("LIF", 1, **LIF)], "weights that are no numbers"),
-        (lambda: [nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF | {"v_leak": 0.1})], "node 'node_1' has v_leak 0.1; neurons here have 0"),
-        (lambda: [nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF | {"v_reset": -1})], "has v_reset -1"),
         (lambda: [nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF | {"tau": 0})], "has tau 0; give more than 0"),
         (lambda: [nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF | {"tau": np.inf})], "has tau that are no numbers"),
         (lambda: [nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF | {"v_threshold": -1})], "has v_threshold -1; give more than 0"),
         (lambda: [nir.Linear(np.eye(2)), neurons("IF", 2, r=-1, v_threshold=1)], "has r -1; give more than 0"),
-        (lambda: [nir.Linear(np.eye(2)), nir.IF(np.array([1.0, 3.0]), np.ones(2))], "node 'node_1' has r from 1 to 3; give its neurons one value"),
         (lambda: [neurons("Delay", 2, delay=0.064), nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF)], "the delay into population 1 is 64 ms; give less than 64 steps of 1 ms"),
         (lambda: [neurons("Delay", 2, delay=-1.0), nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF)], "has delay -1; give 0 or more"),
-        (lambda: [nir.Linear(np.eye(2)), nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF)], "node 'node_1' is a Linear; a graph has LIF or IF or CubaLIF in its place"),
+        (lambda: [nir.Linear(np.eye(2)), nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF)], "node 'node_1' is a Linear; a graph has LIF or IF or CubaLIF or LI in its place"),
         (lambda: [nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF), neurons("LIF", 2, **LIF)], "node 'node_2' is a LIF; a graph has Linear or Affine in its place"),
-        (lambda: [nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF), nir.Linear(np.eye(2))], "node 'output' is a Output"),
         (lambda: [neurons("Delay", 2, delay=1e-3)], "the graph has no neurons"),
+        (lambda: [nir.Linear(np.eye(2)), nir.LI(*[np.ones(2)] * 3)], "the graph has no neurons that spike; a population is one of LIF, IF, CubaLIF"),
+        (lambda: [nir.Linear(np.eye(2)), nir.LI(*[np.ones(2)] * 3), nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF)], "node 'node_1' is a LI before 'node_2'"),
+        (lambda: [nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF | {"v_reset": 2.0})], "has v_threshold above v_reset -1; give more than 0"),
+        (lambda: [nir.Affine(np.eye(2), np.array([0, np.inf])), neurons("LIF", 2, **LIF)], "node 'node_0' has biases that are no numbers"),
+        (lambda: [nir.Linear(np.eye(2)), nir.LIF(tau=np.array([2e-3, 9e-3]), r=np.ones(2), v_leak=np.zeros(2), v_threshold=np.ones(2))], "has tau from 0.002 to 0.009; give its neurons one value, or"),
         (lambda: [nir.Linear(np.ones((1, 16001))), neurons("LIF", 1, **LIF)], "make no network"),
     ],
 )  # fmt: skip
@@ -548,3 +548,161 @@ def test_nir_is_asked_for_where_it_is_missing(tmp_path, monkeypatch):
     for call in (lambda: export_nir(learner, path), lambda: import_nir(path)):
         with pytest.raises(UserError, match=r'nir is not installed.*pip install "edgelearn\[nir\]"'):
             call()
+
+
+# Graphs as other tools write them.
+
+
+def words(weight, **neuron):
+    """Return weights [neurons, sources] as nodes with neurons of a kind."""
+    return nir.Linear(weight), neurons(neuron.pop("kind"), len(weight), **neuron)
+
+
+def raw(tmp_path, order, shape=(3,), outputs=2):
+    """Write nodes as given, without a check of their types."""
+    nodes = {"input": nir.Input(input_type={"input": np.array(shape)}), **order}
+    nodes["output"] = nir.Output(output_type={"output": np.array([outputs])})
+    path = tmp_path / "raw.nir"
+    nir.write(path, nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), type_check=False))
+    return path
+
+
+WEIGHT = np.array([[0.5, -0.25, 1.0], [0.75, 0.125, -1.0]])
+
+
+@pytest.mark.parametrize("dt", [1e-4, 2.5e-3])
+def test_the_step_follows_from_tau_and_r(tmp_path, dt):
+    tau = dt / (1 - 0.9375)  # a decay of 15/16 per step
+    leaky = {"tau": tau, "r": tau / dt, "v_leak": 0.0, "v_threshold": 1.0}
+    found = import_nir(written(tmp_path, *words(WEIGHT, kind="LIF", **leaky)))
+    assert found.step_s == pytest.approx(dt)
+    assert found.learner.spec.neurons[0].leak == 4
+    assert found.losses[0].startswith(f"a step is {'0.1 ms' if dt == 1e-4 else '2.5 ms'}, tau / r of the graph")
+    whole = import_nir(written(tmp_path, *words(WEIGHT, kind="LIF", **leaky | {"tau": 0.016, "r": 16.0})))
+    assert (found.learner.weights == whole.learner.weights).all()
+    assert whole.learner.spec == found.learner.spec
+    assert whole.losses == found.losses[1:]  # 1 ms is what is assumed anyway
+    given = import_nir(tmp_path / "other.nir", step_s=16e-3)
+    assert given.learner.spec.neurons[0].leak == 0
+    assert given.losses[0].startswith("a step of 16 ms was given; tau / r of the graph is 1 ms")
+    assert "node_1: tau 16 ms is about one step of 16 ms: no memory from step to step" in given.losses
+
+
+def test_currents_of_snntorch_say_the_step_as_well(tmp_path):
+    dt, alpha, beta = 1e-4, 0.5, 0.75
+    syn, mem = dt / (1 - alpha), dt / (1 - beta)
+    numbers = {"tau_syn": syn, "tau_mem": mem, "r": mem / dt, "w_in": syn / dt, "v_leak": 0.0, "v_threshold": 1.0}
+    found = import_nir(written(tmp_path, *words(WEIGHT, kind="CubaLIF", **numbers)))
+    neuron = found.learner.spec.neurons[0]
+    assert (found.step_s, neuron.current_leak, neuron.leak, neuron.current_gain) == (1e-4, 1, 2, 0)
+
+
+def test_a_resistance_of_one(tmp_path):
+    unit = import_nir(written(tmp_path, *words(WEIGHT, kind="IF", r=1.0, v_threshold=1.0)))
+    assert any(loss.startswith("node_1: r is 1: a spike adds its weight") for loss in unit.losses)
+    full = import_nir(written(tmp_path, *words(WEIGHT, kind="IF", r=1000.0, v_threshold=1.0)))
+    assert (unit.learner.weights == full.learner.weights).all()
+    assert unit.learner.spec == full.learner.spec
+    steps = import_nir(written(tmp_path, *words(WEIGHT, kind="LIF", **LIF | {"tau": 8.0})))  # Sinabs: tau of 8 steps
+    assert (steps.step_s, steps.learner.spec.neurons[0].leak) == (None, 3)
+    assert any("tau counts steps" in loss for loss in steps.losses)
+    norse = import_nir(written(tmp_path, *words(WEIGHT, kind="LIF", **LIF | {"tau": 8e-3})))
+    assert norse.learner.spec == steps.learner.spec
+    none = nir.LIF(tau=np.full(2, np.inf), r=np.full(2, np.inf), v_leak=np.zeros(2), v_threshold=np.ones(2))
+    endless = import_nir(written(tmp_path, nir.Linear(WEIGHT), none))  # snnTorch: a decay of 1
+    assert endless.learner.spec == full.learner.spec
+
+
+def test_scalars_batches_and_shapes_without_types(tmp_path):
+    def leaky(shape):
+        numbers = {"tau": 8e-3, "r": 8.0, "v_leak": 0.0, "v_threshold": 1.0, "v_reset": 0.0}
+        return nir.LIF(**{name: np.full(shape, value) for name, value in numbers.items()})
+
+    expected = import_nir(raw(tmp_path, {"w": nir.Linear(WEIGHT), "n": leaky(2)}))
+    for shape in ((1,), (1, 2), (2, 1, 1)):
+        found = import_nir(raw(tmp_path, {"w": nir.Linear(WEIGHT), "n": leaky(shape)}))
+        assert (found.learner.weights == expected.learner.weights).all(), shape
+        assert found.learner.spec == expected.learner.spec, shape
+    flat = nir.Flatten(input_type={"input": np.array([1, 3, 1])}, start_dim=0, end_dim=-1)
+    found = import_nir(raw(tmp_path, {"flat": flat, "w": nir.Linear(WEIGHT), "n": leaky(2)}, (1, 3, 1)))
+    assert (found.losses, found.learner.spec) == (expected.losses, expected.learner.spec)
+    with pytest.raises(UserError, match="node 'w' takes 3 sources, and 4 come before it"):
+        import_nir(raw(tmp_path, {"w": nir.Linear(WEIGHT), "n": leaky(2)}, (2, 2)))
+    with pytest.raises(UserError, match="node 'n' has 3 values of r for 2 neurons"):
+        import_nir(raw(tmp_path, {"w": nir.Linear(WEIGHT), "n": leaky(3)}))
+    with pytest.raises(UserError, match="node 'again' takes 3 sources, and 2 come before it"):
+        import_nir(raw(tmp_path, {"w": nir.Linear(WEIGHT), "n": leaky(2), "again": nir.Linear(WEIGHT), "m": leaky(2)}))
+
+
+def test_a_bias_is_a_constant_current(tmp_path):
+    numbers = {"tau": 16e-3, "r": 16.0, "v_leak": 0.0, "v_threshold": 1.0, "v_reset": 0.0}
+    rng = np.random.default_rng(4)
+    weight, bias = rng.normal(0, 0.4, (12, 20)), rng.uniform(0.0, 0.1, 12)
+    path = written(tmp_path, nir.Affine(weight, bias), neurons("LIF", 12, **numbers))
+    found = import_nir(path, bits=12)
+    assert any(loss.startswith("node_0: the bias became a constant current") for loss in found.losses)
+    spikes = rng.random((2000, 20)) < 0.1
+    seen = found.learner.advance(raster_of(spikes, np.full(2000, -1)), record=True)[:, 20:]
+    v, wanted = np.zeros(12), np.zeros(12)
+    for step in spikes:
+        v += -v / 16 + weight @ step + bias
+        wanted += v > 1
+        v[v > 1] = 0
+    assert wanted.sum() > 1000
+    assert np.abs(seen.sum(0) - wanted).max() <= 0.05 * wanted.max()
+    plain = import_nir(written(tmp_path, nir.Linear(weight), neurons("LIF", 12, **numbers)), bits=12).learner
+    unbiased = plain.advance(raster_of(spikes, np.full(2000, -1)), record=True)[:, 20:]
+    assert unbiased.sum() < 0.8 * seen.sum()
+    export_nir(found.learner, tmp_path / "again.nir")
+    exact = import_nir(tmp_path / "again.nir")
+    assert exact.losses == ()
+    assert (exact.learner.bias == found.learner.bias).all()
+    alone = import_nir(tmp_path / "again.nir", side=False, bits=12)
+    assert (alone.learner.bias == found.learner.bias).all()
+    assert (found.learner.copy().bias == found.learner.bias).all()
+
+
+def test_potentials_may_rest_and_reset_elsewhere(tmp_path):
+    shifted = {"tau": 16e-3, "r": 16.0, "v_leak": -60.0, "v_threshold": -59.0, "v_reset": -60.0}
+    found = import_nir(written(tmp_path, *words(WEIGHT, kind="LIF", **shifted)))
+    plain = import_nir(written(tmp_path, *words(WEIGHT, kind="LIF", **LIF | {"tau": 16e-3, "r": 16.0})))
+    assert found.learner.spec == plain.learner.spec
+    assert not found.learner.has_bias
+    assert any("potentials are counted from v_reset, -60" in loss for loss in found.losses)
+    pulled = import_nir(written(tmp_path, *words(WEIGHT, kind="LIF", **LIF | {"tau": 16e-3, "r": 16.0, "v_leak": 0.5})))
+    assert pulled.learner.bias.tolist() == [0, 0, 0, 4, 4]  # 0.5 / 16 of a potential where 1 is 127 words
+    assert any("the pull to v_leak became a constant current" in loss for loss in pulled.losses)
+
+
+def test_thresholds_and_resistances_of_single_neurons_are_in_the_weights(tmp_path):
+    node = nir.LIF(np.full(2, 16e-3), np.full(2, 16.0), np.zeros(2), np.array([1.0, 2.0]))
+    found = import_nir(written(tmp_path, nir.Linear(WEIGHT), node), bits=12)
+    same = import_nir(
+        written(
+            tmp_path,
+            nir.Linear(WEIGHT * [[2.0], [1.0]]),
+            neurons("LIF", 2, **LIF | {"tau": 16e-3, "r": 16.0, "v_threshold": 2.0}),
+        ),
+        bits=12,
+    )
+    assert (found.learner.weights == same.learner.weights).all()
+    assert found.learner.spec == same.learner.spec
+    assert any("thresholds, 1 to 2, became one" in loss for loss in found.losses)
+
+
+@pytest.mark.parametrize("readout", ["LI", ""])
+def test_a_readout_is_the_highest_membrane(tmp_path, readout):
+    hidden = words(np.eye(3) * 4, kind="LIF", **LIF | {"tau": 16e-3, "r": 16.0})
+    out = [nir.Linear(WEIGHT)]
+    if readout:
+        out.append(nir.LI(np.full(2, 16e-3), np.full(2, 16.0), np.zeros(2)))
+    found = import_nir(written(tmp_path, *hidden, *out))
+    assert any("the class is that of the highest membrane" in loss for loss in found.losses)
+    assert found.learner.spec.neurons[1].model == ("lif" if readout else "if")
+    for source, winner in ((0, 1), (2, 0)):
+        learner = found.learner.copy()
+        spikes = np.zeros((12, 3), bool)
+        spikes[:, source] = True
+        learner.advance(raster_of(spikes, np.full(12, -1), np.arange(12) == 0))
+        assert learner.counted("spikes", 2) == 0
+        assert learner.winner() == winner
