@@ -263,6 +263,7 @@ def emit(
         Flag("Finished `edgelearn run --out DIR` to take settings, weights and rates from.", OUTPUT),
     ] = None,
     overwrite: Annotated[bool, Flag("Replace the files in DIR.", OUTPUT)] = False,
+    prefix: Annotated[str, Flag("Beginning of names and files, for several networks in one firmware.", OUTPUT)] = "el",
 ) -> None:
     """Write the network as C99 sources with a self-test for your board."""
     from edgelearn.network.learner import Learner
@@ -278,7 +279,7 @@ def emit(
     else:
         source = _samples(given, config)
         learner = Learner(source.spec)
-    written = write(learner, folder, *source.first(SELFTEST_SAMPLES), (source.low, source.high), overwrite)
+    written = write(learner, folder, *source.first(SELFTEST_SAMPLES), (source.low, source.high), overwrite, prefix)
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
     typer.echo(str(source.columns))
     for note in source.notes:

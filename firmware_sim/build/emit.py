@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from edgelearn.files import only_writer, write_text
 from edgelearn.network.learner import Learner
 from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
 from firmware_sim.build.headers import CONTRACT, array, checkpoint_bytes, rows_of_words
-from firmware_sim.build.image import CORE, CSRC, GENERATED, write_sources
+from firmware_sim.build.image import CORE, CSRC, GENERATED, PREFIX, renamed, write_sources
 
 SELFTEST_SAMPLES = 40
+_PREFIX = re.compile("[a-z][a-z0-9_]{0,23}")
 _TEST = ("el_selftest.c", "el_selftest.h", "main.c")
 
 
@@ -25,6 +27,7 @@ def emit(
     labels: np.ndarray,
     ranges: tuple[np.ndarray, np.ndarray] | None = None,
     overwrite: bool = False,
+    prefix: str = PREFIX,
 ) -> list[Path]:
     """Write the package of a network, starting from the learner's present words; return the files.
 
@@ -33,25 +36,36 @@ def emit(
     folder : new or empty, unless `overwrite`
     levels : int[n, n_in]; labels : int[n]: samples of the self-test; the learner learns them
     ranges : low and high of each input, of which levels are parts, if known
+    prefix : of names, guards and files, in place of el; two networks in one firmware need two
 
     Raises
     ------
     UserError
+        "prefix '...' ...",
         "folder ... is not empty", "folder ... holds a run", "... is in use by another command"
     """
+    if not _PREFIX.fullmatch(prefix):
+        raise UserError(
+            f"prefix '{prefix[:60]}' begins no name in C; give a letter and up to 23 letters, digits and _, lower case"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
         raise UserError(f"folder {folder} is not empty; give a new one, or --overwrite to replace its files")
     for name, what in (("config.toml", "a run"), ("study.toml", "a study")):
         if (folder / name).exists():
             raise UserError(f"folder {folder} holds {what}; give another one")
     with only_writer(folder):
-        return _written(learner, folder, levels, labels, ranges)
+        return _written(learner, folder, levels, labels, ranges, prefix)
 
 
 def _written(
-    learner: Learner, folder: Path, levels: np.ndarray, labels: np.ndarray, ranges: tuple[np.ndarray, np.ndarray] | None
+    learner: Learner,
+    folder: Path,
+    levels: np.ndarray,
+    labels: np.ndarray,
+    ranges: tuple[np.ndarray, np.ndarray] | None,
+    prefix: str,
 ) -> list[Path]:
-    identity = write_sources(learner, folder)
+    identity = write_sources(learner, folder, prefix)
     (folder / "test").mkdir(exist_ok=True)
     texts = {f"test/{name}": (CSRC / "package" / name).read_text() for name in _TEST}
     texts["Makefile"] = (CSRC / "package" / "Makefile").read_text()
@@ -65,14 +79,14 @@ def _written(
         "/* Included by el_selftest.c alone. */",
         f"#define EL_SELFTEST_SAMPLES {len(levels)}U",
         f"#define EL_SELFTEST_HASH 0x{_hash(rows_of_words(learner, learns=True)):08X}UL",
-        array("el_level", "EL_SELFTEST_LEVELS", levels.ravel()),
-        array("uint16_t", "EL_SELFTEST_LABELS", labels),
-        array("uint16_t", "EL_SELFTEST_PREDICTIONS", predictions),
+        array("el_level", "EL_SELFTEST_LEVELS", levels.ravel(), place=""),
+        array("uint16_t", "EL_SELFTEST_LABELS", labels, place=""),
+        array("uint16_t", "EL_SELFTEST_PREDICTIONS", predictions, place=""),
     ]
     texts["test/el_selftest_numbers.h"] = "\n".join(numbers)
     for name, text in texts.items():
-        write_text(folder / name, text)
-    return sorted(folder / name for name in (*CORE, *GENERATED, *texts))
+        write_text(folder / renamed(name, prefix), renamed(text, prefix))
+    return sorted(folder / renamed(name, prefix) for name in (*CORE, *GENERATED, *texts))
 
 
 def _hash(words: np.ndarray) -> int:

@@ -218,7 +218,8 @@ def headers(learner: Learner) -> tuple[int, dict[str, str]]:
     They start from the words and rates that the learner has now, with an untouched generator.
     """
     numbers, halvings = numbers_header(learner), int(learner.save()["halvings"][0])
-    identity = zlib.crc32((config_header(learner.spec, 0, halvings) + numbers).encode())
+    same = numbers.replace(IN_FLASH, "")  # where constants lie is no part of the identity that checkpoints carry
+    identity = zlib.crc32((config_header(learner.spec, 0, halvings) + same).encode())
     return identity, {"el_config.h": config_header(learner.spec, identity, halvings), "el_numbers.h": numbers}
 
 
@@ -286,11 +287,14 @@ def _packed(codes: np.ndarray, bits: int) -> np.ndarray:
     return packed
 
 
-def array(kind: str, name: str, values: Sequence[int] | np.ndarray) -> str:
-    """Return the definition of a constant array."""
+IN_FLASH = " EL_FLASH"
+
+
+def array(kind: str, name: str, values: Sequence[int] | np.ndarray, place: str = IN_FLASH) -> str:
+    """Return the definition of a constant array; `place` follows its name."""
     words = [str(int(value)) for value in values]
     lines = (", ".join(words[i : i + 24]) for i in range(0, len(words), 24))
-    return f"static const {kind} {name}[{len(words)}] = {{\n    " + ",\n    ".join(lines) + "\n};\n"
+    return f"static const {kind} {name}[{len(words)}]{place} = {{\n    " + ",\n    ".join(lines) + "\n};\n"
 
 
 def checkpoint_bytes(spec: NetworkSpec) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ CORE = (
     "src/el_learner.c",
     "src/el_checkpoint.c",
 )
+PREFIX = "el"  # of every name and file of the core
 GENERATED = ("include/el_config.h", "include/el_numbers.h")
 OPTIMISATIONS = ("-O0", "-O1", "-Os", "-O2", "-O3")
 # Entry points are kept; everything that nothing calls goes.
@@ -57,14 +59,26 @@ def core_digest() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()[:16]
 
 
-def write_sources(learner: Learner, folder: Path) -> int:
+def renamed(text: str, prefix: str) -> str:
+    """Return a text in which el_ and EL_ begin no name any more, but a prefix of the user's.
+
+    Example
+    -------
+    >>> renamed('#include "el_learner.h" EL_WORDS, level_', "gait")
+    '#include "gait_learner.h" GAIT_WORDS, level_'
+    """
+    text = re.sub(rf"(?<![A-Za-z0-9_]){PREFIX}_", f"{prefix}_", text)
+    return re.sub(rf"(?<![A-Za-z0-9_]){PREFIX.upper()}_", f"{prefix.upper()}_", text)
+
+
+def write_sources(learner: Learner, folder: Path, prefix: str = PREFIX) -> int:
     """Write core and generated headers into include/ and src/ of a folder; return the identity of the network."""
     for name in CORE:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_text(folder / name, (CSRC / name).read_text())
+        write_text(folder / renamed(name, prefix), renamed((CSRC / name).read_text(), prefix))
     identity, generated = headers(learner)
     for name, text in generated.items():
-        write_text(folder / "include" / name, text)
+        write_text(folder / "include" / renamed(name, prefix), renamed(text, prefix))
     return identity
 
 

@@ -12,6 +12,7 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.rules import RULES
 from firmware_sim.build.emit import emit
+from firmware_sim.build.estimate import ram_bytes
 from firmware_sim.build.image import CSRC
 from tests.firmware.firmware_cases import random_samples, require
 from tests.tools import missing
@@ -113,3 +114,91 @@ def test_a_folder_with_files_is_left_alone(tmp_path):
     with pytest.raises(UserError, match="is not empty"):
         package(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.c"]
+
+
+def test_the_example_of_the_readme_compiles_as_c_and_as_cpp(tmp_path):
+    """Names of the example are no keywords of C++."""
+    require("gcc", "host")
+    if shutil.which("g++") is None:
+        missing("g++ is not installed: apt-get install g++")
+    package(tmp_path, rule="drtp")
+    example = (tmp_path / "README.md").read_text().split("```c\n")[1].split("```")[0]
+    head, calls = example.split("el_init", 1)
+    source = f"{head}static el_level levels[EL_INPUTS];\nint main(void) {{ const uint16_t label = 1; el_init{calls} return predicted; }}\n"
+    header = (tmp_path / "include/el_learner.h").read_text()
+    assert "predicted = el_learn(&net, levels, label);" in header
+    for name, compiler, standard in (("main.cpp", "g++", "c++17"), ("main.c", "gcc", "c99")):
+        (tmp_path / name).write_text(source)
+        subprocess.run([compiler, f"-std={standard}", "-Iinclude", "-c", name], cwd=tmp_path, check=True)
+
+
+def test_two_networks_share_one_firmware(tmp_path):
+    require("gcc", "host")
+    for prefix, rule in (("gait", "drtp"), ("key_word", "shallow")):
+        spec = design((12, 9, 5), rule, hidden_rate=-4, output_rate=-3)
+        levels, labels = random_samples(spec, 60)
+        labels[labels < 0] = 0
+        files = emit(Learner(spec), tmp_path / prefix, levels, labels, prefix=prefix)
+        assert f"{prefix}_learner.c" in {path.name for path in files}
+        text = "".join(path.read_text() for path in files)
+        assert " el_" not in text
+        assert "EL_" not in text.replace(f"{prefix.upper()}_", "")
+        assert selftest(tmp_path / prefix) == (0, "equal to the simulator")
+    (tmp_path / "main.c").write_text(
+        '#include "gait_selftest.h"\n#include "key_word_selftest.h"\n'
+        "static gait_learner a;\nstatic key_word_learner b;\n"
+        "int main(void) { return (gait_selftest(&a) && key_word_selftest(&b)) ? 0 : 1; }\n"
+    )
+    sources = [
+        f"{p}/{part}/{p}_{name}.c"
+        for p in ("gait", "key_word")
+        for part, name in (("src", "learner"), ("test", "selftest"))
+    ]
+    includes = [f"-I{p}/{part}" for p in ("gait", "key_word") for part in ("include", "test")]
+    subprocess.run(["gcc", "-std=c99", *includes, *sources, "main.c", "-o", "two"], cwd=tmp_path, check=True)
+    assert subprocess.run([tmp_path / "two"]).returncode == 0
+    with pytest.raises(UserError, match="prefix '2nd' begins no name in C"):
+        emit(Learner(spec), tmp_path / "x", levels, labels, prefix="2nd")
+    assert not (tmp_path / "x").exists()
+
+
+MAIN_OF_AVR = """
+#include "el_learner.h"
+static el_learner net;
+volatile uint16_t result;
+static el_level levels[EL_INPUTS];
+int main(void) { el_init(&net); for (;;) { result = el_learn(&net, levels, 1U); } }
+"""
+
+
+@pytest.mark.parametrize("rule", ["drtp", "dfa", "shallow"])
+def test_constants_stay_in_flash_on_avr(tmp_path, rule):
+    """RAM is that of the budget, the layers' sizes excepted."""
+    if shutil.which("avr-gcc") is None:
+        pytest.skip("avr-gcc is not installed: apt-get install gcc-avr avr-libc")
+    spec = design((64, 9, 10), rule, output="softmax" if rule == "dfa" else "sigmoid")
+    levels, labels = random_samples(spec, 60)
+    labels[labels < 0] = 0
+    emit(Learner(spec), tmp_path, levels, labels)
+    (tmp_path / "main.c").write_text(MAIN_OF_AVR)
+    options = ["-mmcu=atmega328p", "-std=c99", "-Wall", "-Werror", "-Os", "-Iinclude"]
+    subprocess.run(["avr-gcc", *options, "src/el_learner.c", "main.c", "-o", "avr.elf"], cwd=tmp_path, check=True)
+    sizes = subprocess.run(
+        ["avr-size", "-A", "avr.elf"], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout
+    found = {line.split()[0]: int(line.split()[1]) for line in sizes.splitlines() if line.startswith(".")}
+    assert found[".data"] <= 24 * len(spec.layers)
+    assert found[".bss"] <= ram_bytes(spec) + 64 + 2
+
+
+def test_a_compiler_that_cannot_return_structures_says_so(tmp_path):
+    require("gcc", "host")
+    package(tmp_path, rule="drtp")
+    done = subprocess.run(
+        ["gcc", "-std=c99", "-D__SDCC", "-Iinclude", "-c", "src/el_learner.c"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "which SDCC cannot" in done.stderr

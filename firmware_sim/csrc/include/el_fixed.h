@@ -8,6 +8,22 @@
 
 #include <stdint.h>
 
+#if defined(__SDCC) || defined(SDCC)
+#error "functions here return structures, which SDCC cannot; use gcc, clang, IAR or armclang"
+#endif
+
+/* Constants of cores that do not read flash as memory: AVR copies a constant to RAM unless it is told otherwise. */
+#if defined(__AVR__) && !defined(__AVR_XMEGA__)
+#include <avr/pgmspace.h>
+#define EL_FLASH PROGMEM
+#define EL_READ8(constant) pgm_read_byte(&(constant))
+#define EL_READ16(constant) pgm_read_word(&(constant))
+#else
+#define EL_FLASH
+#define EL_READ8(constant) (constant)
+#define EL_READ16(constant) (constant)
+#endif
+
 /* floor(x / 2^s), 0 <= s <= 31 */
 static inline int32_t el_shr(int32_t x, uint32_t s)
 {

@@ -2,8 +2,8 @@
  *
  *     static el_learner net;
  *     el_init(&net);
- *     class = el_predict(&net, levels);          no learning
- *     class = el_learn(&net, levels, label);     the class predicted before learning
+ *     predicted = el_predict(&net, levels);          no learning
+ *     predicted = el_learn(&net, levels, label);     the class predicted before learning
  *
  * No heap, no floating point, no recursion, no library. All state is in the learner, so there may be several. A learner is
  * not shared between threads: call it from one task, never from an interrupt that may interrupt another call.

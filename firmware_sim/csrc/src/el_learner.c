@@ -34,6 +34,12 @@ typedef struct {
     int16_t *value;
 } el_sparse;
 
+#if EL_WORD_BITS <= 8
+#define EL_READ_WORD(constant) ((el_word)EL_READ8(constant))
+#else
+#define EL_READ_WORD(constant) ((el_word)EL_READ16(constant))
+#endif
+
 static inline int32_t view(el_word word)
 {
     return el_shr((int32_t)word, EL_VIEW_SHIFT);
@@ -70,6 +76,18 @@ static inline const el_word *row_of(const el_learner *net, uint16_t k, uint32_t 
     return &net->words[at];
 }
 
+/* The view of an entry of such a row, which is in flash for layers that never learn. */
+static inline int32_t view_of(const el_word *row, uint16_t k, uint32_t i)
+{
+#if EL_FROZEN_WORDS > 0
+    if (k < EL_LAST) {
+        return view(EL_READ_WORD(row[i]));
+    }
+#endif
+    (void)k;
+    return view(row[i]);
+}
+
 static uint16_t list_events(el_learner *net, const int8_t *x, uint16_t n_in)
 {
     uint16_t n = 0U;
@@ -88,9 +106,9 @@ static int32_t pre_activation(const el_learner *net, const int8_t *x, uint16_t n
 {
     const el_layer *layer = &EL_LAYER[k];
     const el_word *row = row_of(net, k, j);
-    int32_t z = (int32_t)layer->one * view(row[layer->n_in]);
+    int32_t z = (int32_t)layer->one * view_of(row, k, layer->n_in);
     for (const el_index *event = net->event; event < &net->event[n_events]; event++) {
-        z += input(x, *event, k) * view(row[*event]);
+        z += input(x, *event, k) * view_of(row, k, *event);
     }
 #if EL_ACCUMULATOR_BITS < 32
     z = el_wrap(z, EL_ACCUMULATOR_BITS);
@@ -140,14 +158,14 @@ static el_shares shares_of(const el_learner *net)
         shares.top = (net->output[c] > shares.top) ? net->output[c] : shares.top;
     }
     for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
-        shares.total += EL_EXPONENTIAL[shares.top - net->output[c]];
+        shares.total += EL_READ16(EL_EXPONENTIAL[shares.top - net->output[c]]);
     }
     return shares;
 }
 
 static uint8_t score_of(const el_learner *net, uint16_t output, el_shares shares)
 {
-    uint32_t rest = ((uint32_t)255 * EL_EXPONENTIAL[shares.top - net->output[output]]) + (shares.total / 2U);
+    uint32_t rest = ((uint32_t)255 * EL_READ16(EL_EXPONENTIAL[shares.top - net->output[output]])) + (shares.total / 2U);
     uint8_t p = 0U;
     for (uint32_t bit = 8U; bit > 0U; bit--) { /* the quotient has 8 bits, and small cores no divider */
         if ((rest >> (bit - 1U)) >= shares.total) {
@@ -169,7 +187,7 @@ static el_shares shares_of(const el_learner *net)
 static uint8_t score_of(const el_learner *net, uint16_t output, el_shares shares)
 {
     (void)shares;
-    return EL_SIGMOID[net->output[output] + 128];
+    return EL_READ8(EL_SIGMOID[net->output[output] + 128]);
 }
 #endif
 
@@ -211,12 +229,12 @@ static inline void append_gated(el_sparse *deltas, uint16_t j, int32_t modulator
 static inline int32_t feedback_word(uint32_t at)
 {
 #if EL_FEEDBACK_BITS == 8
-    return (int32_t)EL_FEEDBACK_WORDS[at];
+    return (int32_t)(int8_t)EL_READ8(EL_FEEDBACK_WORDS[at]);
 #elif EL_FEEDBACK_BITS == 2
-    const uint32_t code = ((uint32_t)EL_FEEDBACK_WORDS[at >> 2U] >> (2U * (at & 3U))) & 3U;
+    const uint32_t code = ((uint32_t)EL_READ8(EL_FEEDBACK_WORDS[at >> 2U]) >> (2U * (at & 3U))) & 3U;
     return (code == 0U) ? 0 : ((code == 1U) ? 127 : -127);
 #else
-    const uint32_t code = ((uint32_t)EL_FEEDBACK_WORDS[at >> 3U] >> (at & 7U)) & 1U;
+    const uint32_t code = ((uint32_t)EL_READ8(EL_FEEDBACK_WORDS[at >> 3U]) >> (at & 7U)) & 1U;
     return (code != 0U) ? EL_FEEDBACK_SET : EL_FEEDBACK_CLEAR;
 #endif
 }
@@ -419,16 +437,16 @@ static void forward_hidden(el_learner *net, const el_level *levels, uint16_t lab
 #endif
         for (uint16_t j = 0U; j < layer->n_out; j++) {
             const int32_t q = table_index(pre_activation(net, x, n_events, k, j), layer);
-            const int8_t y = EL_ACTIVATION[q + 128];
+            const int8_t y = (int8_t)EL_READ8(EL_ACTIVATION[q + 128]);
             net->activation[layer->activation_at + j] =
                 (int8_t)(((y > EL_EVENT_THRESHOLD) || (y < -EL_EVENT_THRESHOLD)) ? y : 0);
 #if EL_LEARNS_ON_THE_WAY
             if (taught) {
-                const int32_t gate = (int32_t)EL_GATE_OF[q + 128];
+                const int32_t gate = (int32_t)EL_READ8(EL_GATE_OF[q + 128]);
                 append_gated(&deltas, j, next_of_row(net, at + j, gate), gate);
             }
 #elif EL_GATES > 0
-            net->gate[layer->gate_at + j] = EL_GATE_OF[q + 128];
+            net->gate[layer->gate_at + j] = EL_READ8(EL_GATE_OF[q + 128]);
 #endif
         }
 #if EL_LEARNS_ON_THE_WAY
@@ -541,6 +559,6 @@ void el_init(el_learner *net)
     net->live = EL_OUTPUTS;
     net->halvings = EL_HALVINGS;
     for (uint32_t i = 0U; i < EL_WORDS; i++) {
-        net->words[i] = EL_INITIAL[i];
+        net->words[i] = EL_READ_WORD(EL_INITIAL[i]);
     }
 }
