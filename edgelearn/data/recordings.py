@@ -22,8 +22,9 @@ TIME_BACK = "time goes back"
 class Screen:
     """Find the samples that can be used, batch after batch, and lay recordings behind one another in time.
 
-    A sample is rejected where a value or its time is not finite, or where its time lies before that of a usable
-    sample of the same segment. A segment whose clock starts again begins a period after the one before it ended.
+    A sample is rejected where a value is infinite, all values are missing (NaN), or its time is not finite, or where
+    its time lies before that of a usable sample of the same segment. A segment whose clock starts again begins a period
+    after the one before it ended.
 
     Parameters
     ----------
@@ -45,6 +46,10 @@ class Screen:
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
         """Return which rows are usable, and the times on the stream's clock (None where there is none)."""
         usable: NDArray[np.bool_] = np.all(np.isfinite(x), axis=1)
+        doubtful = np.flatnonzero(~usable)
+        if len(doubtful):  # NaN is a missing value, which makes no event; a row without any value is none
+            part = x[doubtful]
+            usable[doubtful] = ~np.isinf(part).any(axis=1) & ~np.isnan(part).all(axis=1)
         if t is not None:
             usable = usable & np.isfinite(t)
         self._count(NOT_FINITE, ~usable)

@@ -248,12 +248,12 @@ def _npz_part(
         if subtracted.any() and len(subtracted) == flat.shape[1]:
             flat = flat - subtracted
         values = np.ascontiguousarray(flat, np.float32)
-    finite = np.isfinite(values)
-    if not finite.all():
-        row, column = np.argwhere(~finite)[0]
+    infinite = np.isinf(values)  # NaN is a missing value
+    if infinite.any():
+        row, column = np.argwhere(infinite)[0]
         raise UserError(
             f"{path}: {x_key} row {row + 1} column {column + 1} is {x.reshape(len(x), -1)[row, column]}; "
-            "give a finite number: correct it or remove the row"
+            "give a finite number, or NaN where it is missing"
         )
     return values, npz_labels(path, y_key, y), shape
 

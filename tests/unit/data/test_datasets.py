@@ -1017,14 +1017,14 @@ def test_npz_with_its_own_test_part_and_images(tmp_path: Path) -> None:
 
 
 BAD_X = X.copy()
-BAD_X[3, 1] = np.nan
+BAD_X[3, 1] = np.inf
 OWN = {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y}
 
 
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": BAD_X, "y": Y}, "own.npz: x row 4 column 2 is nan; give a finite number"),
+        ({"x": BAD_X, "y": Y}, "own.npz: x row 4 column 2 is inf; give a finite number"),
         ({"x": X * 1e300, "y": Y}, "own.npz: x row 1 column 2 is 1e+300; give a finite number"),
         (
             {"x": X, "y": Y - 1},

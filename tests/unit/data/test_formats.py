@@ -353,5 +353,12 @@ def test_codes_of_missing_values_in_every_format(tmp_path):
         source = open_source(str(tmp_path / name), roles=Roles(missing=("-200",)))
         block = read(source)
         assert -200 not in block.x, name
-        assert block.x[~np.isnan(block.x).any(axis=1)].tolist() == [[2, 3], [5, 6], [7, 8]], name
+        wanted = [[1, np.nan], [2, 3], [np.nan, 4], [5, 6], [7, 8]]
+        assert np.array_equal(block.x, np.array(wanted), equal_nan=True), name
         assert (source.class_names, block.y[-1]) == (("a", "b"), UNLABELLED), name
+
+
+def test_nan_in_arrays_is_a_missing_value_for_run_as_well(tmp_path):
+    path = save(tmp_path, "a.npz", x=[[1, np.nan], [2, 3], [3, 4], [4, 5]], y=[0, 1, 0, 1])
+    data = open_dataset(path)
+    assert np.isnan(np.concatenate([data.train_x, data.test_x])).sum() == 1
