@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.cells import BOOLEANS, MISSING
+from edgelearn.data.text_files import encoding_note, open_text
 from edgelearn.errors import UserError
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -27,24 +28,24 @@ def cannot_read(path: Path, error: object, advice: str) -> UserError:
 
 
 def text_of(path: Path, advice: str, notes: list[str]) -> str:
-    """Read a text: UTF-8, or else Windows-1252 for the whole file, with a note.
+    """Read a whole text of any encoding, compressed or not; an encoding that was found is a note.
 
     Raises
     ------
     UserError
-        "... cannot be read ..."
+        "... cannot be read ...", and those of `open_text`
     """
     try:
-        content = path.read_bytes()
+        with open_text(path) as file:
+            content = file.read()
     except OSError as error:
         raise cannot_read(path, error, advice) from None
+    if note := encoding_note(path, None):
+        notes.append(note)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if b"\0" in content:
-            raise cannot_read(path, error, advice) from None
-    notes.append(f"{path.name} is not UTF-8; read as Windows-1252")
-    return content.decode("cp1252", errors="replace")
+        raise cannot_read(path, error, advice) from None
 
 
 def check_size(path: Path, what: str, n_bytes: int) -> None:

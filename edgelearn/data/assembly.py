@@ -30,6 +30,7 @@ from edgelearn.data.cells import (
 )
 from edgelearn.data.clock import DATES, UNITS, Clock, find_clock, is_clock_name
 from edgelearn.data.clock import cannot_read as unreadable
+from edgelearn.data.compressed import suffix_of
 from edgelearn.data.description import (
     READERS,
     Description,
@@ -98,7 +99,7 @@ def reader_of(path: Path) -> Reader:
     UserError
         "... has the extension ..."
     """
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     if suffix == ".dat":
         return "beats" if path.with_suffix(".hea").is_file() else "svmlight" if is_svmlight(path) else "text"
     if suffix not in READERS:

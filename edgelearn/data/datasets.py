@@ -13,6 +13,7 @@ import numpy as np
 
 from edgelearn.data import downloads
 from edgelearn.data.columns import NO_ROLES, Roles, refuse_roles
+from edgelearn.data.compressed import suffix_of
 from edgelearn.data.dataset import Dataset, range_of
 from edgelearn.data.downloads import Found, PublishedFile, PublishedLayout
 from edgelearn.data.published import (
@@ -284,7 +285,7 @@ def open_dataset(
         if label_column is not None:
             roles = replace(roles, label=label_column)
         roles = replace(roles, has_label=label_from is None and labels is None)
-        if path.suffix.lower() in SUFFIXES and not path.is_dir() and roles.has_label:
+        if suffix_of(path) in SUFFIXES and not path.is_dir() and roles.has_label:
             return open_user_file(path, roles=roles, test_fraction=test_fraction, limit=limit)
         return _from_source(given, roles, label_from, labels, test_fraction, limit)
     roles = roles if label_column is None else replace(roles, label=label_column)
@@ -301,7 +302,7 @@ def _check_is_path(given: str) -> None:
 
     if given in stream_names():
         raise UserError(f"'{given}' is a stream, which is learned row by row; run `edgelearn stream {given}`")
-    if Path(given).suffix.lower() not in SUFFIXES and not Path(given).expanduser().exists():
+    if suffix_of(Path(given)) not in SUFFIXES and not Path(given).expanduser().exists():
         raise UserError(f"{unknown('data set', given, names())} Own files end in {OWN_FILES}.")
 
 

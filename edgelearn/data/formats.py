@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.data.arrays import Arrays, cannot_read
+from edgelearn.data.arrays import Arrays, cannot_read, text_of
 from edgelearn.data.named_arrays import read_npy as read_array
 from edgelearn.data.published import ArrayUnpickler
 from edgelearn.errors import UserError
@@ -84,13 +84,6 @@ def is_svmlight(path: Path) -> bool:
     return True
 
 
-def _read_text(path: Path, advice: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise cannot_read(path, error, advice) from None
-
-
 def read_svmlight(path: Path) -> Arrays:
     """Read lines of `class;value 1:number 2:number ...`, with or without `;value`; what is left out is 0.
 
@@ -103,7 +96,7 @@ def read_svmlight(path: Path) -> Arrays:
     UserError
         "... line 3 ...", "... has no samples ..."
     """
-    text = _read_text(path, "give text lines of `class 1:number 2:number ...`")
+    text = text_of(path, "give text lines of `class 1:number 2:number ...`", [])
     labels: list[str] = []
     values: list[float] = []
     rows: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
@@ -149,7 +142,7 @@ def read_numbers(path: Path) -> Arrays:
         "... cannot be read ..."
     """
     advice = "give a line of titles and lines of as many numbers"
-    text = re.sub(r"[;#\t]", ",", _read_text(path, advice))
+    text = re.sub(r"[;#\t]", ",", text_of(path, advice, []))
     titles, _, body = text.partition("\n")
     names = [title.strip() for title in titles.split(",")]
     try:

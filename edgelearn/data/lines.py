@@ -35,6 +35,7 @@ from edgelearn.data.clock import Clock, Stamps
 from edgelearn.data.columns import NO_ROLES, Roles
 from edgelearn.data.reader import CHUNK, HEAD, Rows, TableReader, grouped
 from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects
+from edgelearn.data.text_files import encoding_note, open_text
 from edgelearn.errors import UserError, unknown
 
 LIVE_CLASSES = 10
@@ -346,6 +347,11 @@ def open_lines(path: Path, name: str | None = None, roles: Roles = NO_ROLES, **o
     if not path.is_file():
         raise UserError(f"{path} is not a file; check the path")
     try:
-        return LineSource(lambda: path.open("rb"), name=name or path.stem, source=str(path), roles=roles, **options)
+        source = LineSource(
+            lambda: open_text(path, roles.encoding), name=name or path.stem, source=str(path), roles=roles, **options
+        )
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    if note := encoding_note(path, roles.encoding):
+        source.notes.insert(0, note)
+    return source

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgelearn.data import datasets, sensor, wfdb_records
 from edgelearn.data.columns import NO_ROLES, Roles, refuse_roles
+from edgelearn.data.compressed import suffix_of
 from edgelearn.data.recordings import Limited, Recording
 from edgelearn.data.source import ColumnsUsed, Source
 from edgelearn.errors import UserError, unknown
@@ -118,7 +119,7 @@ def _open_path(
     path = Path(data).expanduser()
     is_record = wfdb_records.is_record(path)
     if not (path.is_dir() or path.is_file() or is_record):
-        if path.suffix.lower() in SUFFIXES or len(path.parts) > 1:
+        if suffix_of(path) in SUFFIXES or len(path.parts) > 1:
             raise UserError(f"{path} is not a file, a folder or a WFDB record; check the path")
         raise UserError(f"{unknown('stream', data, stream_names())} Own files end in {', '.join(SUFFIXES)}.")
     form = description.Description()
@@ -147,7 +148,7 @@ def _pattern_for(folder: Path) -> str:
 
     notes_on_data = {".txt", ".log", ".json"}  # where there are other files
     for inside in ("", "**/"):  # files of the folder itself, else those of the folders in it
-        found = {path.suffix.lower() for path in folder.glob(f"{inside}*") if path.suffix.lower() in READERS}
+        found = {suffix_of(path) for path in folder.glob(f"{inside}*") if suffix_of(path) in READERS}
         found = found - notes_on_data or found
         if ".hea" in found:  # .dat and .npz beside it are the same records
             return f"{inside}*.hea"

@@ -50,6 +50,7 @@ from edgelearn.data.cells import (
 from edgelearn.data.clock import UNITS, Ambiguous, Clock, cannot_read, find_clock
 from edgelearn.data.columns import Columns, Roles, find_columns
 from edgelearn.data.source import Rejects
+from edgelearn.data.text_files import encoding_note, open_text
 from edgelearn.errors import UserError
 
 SUFFIXES = (".csv", ".tsv")
@@ -258,13 +259,15 @@ class TableReader:
             "FILE has no rows ..."; those of `feed`; OSError passes.
         """
         n = 0
-        with path.open("rb") as file:
+        with open_text(path, self.roles.encoding) as file:
             groups = grouped(line_chunks(file), BLOCK)
             for lines in whole_rows(groups) if self.rejects is None else (lines for lines, _ in groups):
                 self.head = self.head or lines[:HEAD]
                 rows = self.feed(lines)
                 n += len(rows.labels)
                 yield rows
+        if note := encoding_note(path, self.roles.encoding):
+            self.notes.append(note)
         if not n:
             below = " below its header" if self.columns else ""
             raise UserError(f"{path} has no rows{below}; give one row per line")
@@ -459,7 +462,7 @@ def line_chunks(file: Any) -> Iterator[bytes]:
 
 def titles_of(path: Path) -> list[str]:
     """Give the cells of the first row of a file, in lower case; OSError passes."""
-    with path.open("rb") as file:
+    with open_text(path) as file:
         for lines, _ in grouped(line_chunks(file), HEAD):
             for line in lines:
                 text = line[:MAX_LINE].decode("utf-8-sig", errors="replace")

@@ -27,9 +27,11 @@ from edgelearn.data.cells import (
     offsets,
 )
 from edgelearn.data.columns import NO_ROLES, Roles
+from edgelearn.data.compressed import suffix_of
 from edgelearn.data.dataset import Dataset, Labels, Values, range_of
 from edgelearn.data.published import Parts
 from edgelearn.data.source import ColumnsUsed
+from edgelearn.data.text_files import encoding_note
 from edgelearn.errors import UserError
 
 SUFFIXES = (*reader.SUFFIXES, ".npz")
@@ -62,7 +64,7 @@ def open_user_file(
     UserError : one line with the file, the row and the column, what is allowed and what to do.
     """
     check_fraction(test_fraction)
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     if suffix not in SUFFIXES:
         raise UserError(f"{path} has the extension '{path.suffix}'; data files end in {OWN_FILES}")
     if not path.is_file():
@@ -78,6 +80,8 @@ def open_user_file(
             parts, names = _load_npz(path, test_fraction, notes)
             n_features = parts.train_x.shape[1]
             columns = ColumnsUsed(tuple(f"feature {number + 1}" for number in range(n_features)), label="y")
+        if suffix in reader.SUFFIXES and (note := encoding_note(path, roles.encoding)):
+            notes.append(note)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
     train_x, train_y, test_x, test_y = parts if limit is None else Parts(*(array[:limit].copy() for array in parts))

@@ -114,7 +114,7 @@ BAD_LINES = {
     "3,nan,run": "not a finite number (column ay is 'nan')",
     "3,x,run": "not a number (column ay is 'x')",
     "3,1e39,run": "not a finite number (column ay is '1e39')",
-    "3,4,\udcff": "not text ('3,4,\ufffd')",
+    "3,4,\udc81": "not text ('3,4,\ufffd')",
 }
 
 

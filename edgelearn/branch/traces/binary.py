@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgelearn.branch.traces.chunk import Chunk, Reader
-from edgelearn.branch.traces.compressed import PART, open_bytes, readable
+from edgelearn.data.compressed import PART, open_bytes, readable
 from edgelearn.errors import UserError
 
 HEADER, RECORD = 4, 5  # bytes

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgelearn.branch.traces.chunk import Chunk, Reader
 from edgelearn.branch.traces.columns import Columns
-from edgelearn.branch.traces.compressed import LONGEST_LINE, open_bytes, quoted, readable, whole_lines
+from edgelearn.data.compressed import LONGEST_LINE, open_bytes, quoted, readable, whole_lines
 from edgelearn.errors import UserError
 
 FIRST_LINE = b"BT9_SPA_TRACE_FORMAT"

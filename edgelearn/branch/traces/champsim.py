@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgelearn.branch.traces.chunk import Chunk, Reader
-from edgelearn.branch.traces.compressed import open_bytes, readable
+from edgelearn.data.compressed import open_bytes, readable
 from edgelearn.errors import UserError
 
 STACK_POINTER, FLAGS, INSTRUCTION_POINTER = 6, 25, 26  # registers by which the simulator knows its branches

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from edgelearn.branch.traces import marks
-from edgelearn.branch.traces.compressed import quoted
+from edgelearn.data.compressed import quoted
 from edgelearn.errors import UserError
 
 SEPARATORS = ",;\t|"

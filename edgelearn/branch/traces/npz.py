@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 
 from edgelearn.branch.traces import marks
 from edgelearn.branch.traces.chunk import Chunk, Reader
-from edgelearn.branch.traces.compressed import open_bytes, quoted, readable
+from edgelearn.data.compressed import open_bytes, quoted, readable
 from edgelearn.errors import UserError
 
 BRANCHES = 1 << 18  # read at a time; whole bytes of packed outcomes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from edgelearn.branch.traces.compressed import SUFFIXES
 from edgelearn.branch.traces.npz import Arrays
+from edgelearn.data.compressed import SUFFIXES
 from edgelearn.data.downloads import DATA_VARIABLE, data_folders
 from edgelearn.errors import UserError, unknown
 

@@ -12,10 +12,10 @@ from edgelearn.branch.traces.binary import Cbp1, Cbp2025, looks_like_cbp1, looks
 from edgelearn.branch.traces.bt9 import FIRST_LINE, Bt9
 from edgelearn.branch.traces.champsim import reader_for
 from edgelearn.branch.traces.chunk import Chunk, Reader
-from edgelearn.branch.traces.compressed import SUFFIXES, open_bytes, readable
 from edgelearn.branch.traces.npz import Arrays
 from edgelearn.branch.traces.published import COUNTED_TWICE, FOLDER, FORMS, PUBLISHED, find_trace, name_of
 from edgelearn.branch.traces.text import MARK, Text
+from edgelearn.data.compressed import SUFFIXES, open_bytes, readable
 from edgelearn.errors import UserError
 
 HEAD = 1 << 16  # bytes by which a format is told

@@ -9,7 +9,6 @@ import numpy as np
 
 from edgelearn.branch.traces.chunk import Chunk, Reader
 from edgelearn.branch.traces.columns import Columns
-from edgelearn.branch.traces.compressed import open_bytes, quoted, readable, whole_lines
 from edgelearn.branch.traces.layout import (
     AS_WRITTEN,
     WHITE_SPACE,
@@ -18,6 +17,7 @@ from edgelearn.branch.traces.layout import (
     is_comment,
 )
 from edgelearn.branch.traces.marks import outcome
+from edgelearn.data.compressed import open_bytes, quoted, readable, whole_lines
 from edgelearn.errors import UserError
 
 MARK = b"\xef\xbb\xbf"  # of UTF-8

@@ -12,11 +12,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from edgelearn.branch.traces import columns, compressed
+from edgelearn.branch.traces import columns
 from edgelearn.branch.traces import npz as arrays
 from edgelearn.branch.traces.pack import pack
 from edgelearn.branch.traces.published import trace_names
 from edgelearn.branch.traces.source import open_trace
+from edgelearn.data import compressed
 from edgelearn.data.downloads import data_folders
 from edgelearn.errors import UserError
 from tests.tools import missing, needs_compiled

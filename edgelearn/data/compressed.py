@@ -145,3 +145,15 @@ def whole_lines(path: Path, file: IO[bytes], number: int = 1) -> Iterator[tuple[
             raise UserError(f"{path} line {number} is longer than {LONGEST_LINE} bytes; give one branch per line")
     if rest:
         yield number, rest + b"\n"
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix of a file in lower case, that of a compression left out.
+
+    Example
+    -------
+    >>> suffix_of(Path("a.CSV")), suffix_of(Path("a.csv.gz")), suffix_of(Path("a.gz"))
+    ('.csv', '.csv', '.gz')
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    return next((suffix for suffix in reversed(suffixes) if suffix not in SUFFIXES), path.suffix.lower())

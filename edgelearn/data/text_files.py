@@ -1,0 +1,138 @@
+"""Text files of any encoding, plain or compressed, read as UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+from edgelearn.data.compressed import open_bytes, readable
+from edgelearn.errors import UserError
+
+PART = 1 << 20  # bytes
+UTF8 = "utf-8"
+# Bytes that stand for no character of cp1252, or for control characters that no table holds.
+_NO_TEXT = frozenset((0x81, 0x8D, 0x8F, 0x90, 0x9D, 0x7F, *range(0x20))) - frozenset(b"\t\n\v\f\r")
+
+
+def check_encoding(name: str) -> str:
+    """Return the name of an encoding of text.
+
+    Raises
+    ------
+    UserError
+        "encoding ... is not known ..."
+    """
+    try:
+        "".encode(name)
+    except LookupError:
+        raise UserError(f"encoding '{name}' is not known; give utf-8, cp1252, latin-1, utf-16 or another") from None
+    return codecs.lookup(name).name
+
+
+def encoding_of(path: Path) -> str:
+    """Find the encoding of a whole file: UTF-8, else UTF-16 by its mark, else cp1252.
+
+    A file with valid UTF-8 beside damaged bytes, or with bytes that are no text, counts as UTF-8.
+
+    Raises
+    ------
+    UserError : those of `open_bytes` and `readable`
+    """
+    with readable(path):
+        status = path.stat()
+        return _encoding_of(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)
+def _encoding_of(path: Path, changed_ns: int, size: int) -> str:
+    decoder = codecs.getincrementaldecoder(UTF8)()
+    with readable(path), open_bytes(path) as file:
+        part = file.read(PART)
+        if part.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        try:
+            while part:
+                if not decoder.decode(part).isascii():
+                    return UTF8
+                part = file.read(PART)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            if not error.object[: error.start].isascii():
+                return UTF8
+        else:
+            return UTF8
+        found = set(part)
+        while part := file.read(PART):
+            found |= set(part)
+    return UTF8 if found & _NO_TEXT else "cp1252"
+
+
+def encoding_note(path: Path, encoding: str | None) -> str:
+    """State the encoding that was found, where it is not UTF-8; empty otherwise."""
+    found = UTF8 if encoding else encoding_of(path)
+    return "" if found == UTF8 else f"{path.name} is not UTF-8: read as {found} (--encoding says another)"
+
+
+def open_text(path: Path, encoding: str | None = None) -> IO[bytes]:
+    """Open a text file, compressed or not, as bytes of UTF-8.
+
+    Parameters
+    ----------
+    encoding : of the file; None finds out
+
+    Raises
+    ------
+    UserError
+        "encoding ... is not known ..."; while it is read: "FILE is not text in ENCODING ...", and those of `readable`;
+        OSError passes.
+    """
+    found = check_encoding(encoding) if encoding else encoding_of(path)
+    file = open_bytes(path)
+    if found == UTF8 and isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO):
+        return file
+    return io.BufferedReader(_AsUtf8(path, file, found), PART)
+
+
+class _AsUtf8(io.RawIOBase):
+    """The text of a file in another encoding; a compressed file that is damaged is refused in one line."""
+
+    def __init__(self, path: Path, file: IO[bytes], encoding: str) -> None:
+        self._path, self._file, self._encoding = path, file, encoding
+        self._parts = self._recoded()
+        self._rest = b""
+
+    def _recoded(self) -> Iterator[bytes]:
+        decoder = codecs.getincrementaldecoder(self._encoding)()
+        as_it_is = self._encoding == UTF8
+        while True:
+            with readable(self._path):
+                part = self._file.read(PART)
+            try:
+                yield part if as_it_is else decoder.decode(part, final=not part).encode()
+            except UnicodeError:
+                raise UserError(
+                    f"{self._path} is not text in {self._encoding}; give another --encoding, or save it as UTF-8"
+                ) from None
+            if not part:
+                return
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            part = next(self._parts, None)
+            if part is None:
+                return 0
+            self._rest = part
+        n = min(len(buffer), len(self._rest))
+        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
