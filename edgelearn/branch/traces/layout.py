@@ -166,6 +166,8 @@ def _with_header(path: Path, header: tuple[int, str], rows: list[tuple[int, str]
             used.update(roles.get(role, ()))
             continue
         for at in roles.get(role, ()):
+            if marks.plain(titles[at]) in marks.CODES and not any(marks.conditional(cells[at]) for cells in table):
+                continue  # noted as passed over: opcodes that nothing here knows
             one = _filter(role, at, titles[at], table)
             used.add(at)
             filters.append(one)
@@ -217,6 +219,8 @@ def _counting(
     if marks.INSTRUCTIONS not in roles:
         return layout, []
     at = roles[marks.INSTRUCTIONS][0]
+    if table and not any(cells[at].lstrip("-").isdigit() for cells in table):
+        return layout, []  # text of the instruction
     values = [int(cells[at]) for cells in table if cells[at].isascii() and cells[at].isdigit()]
     rises = len(values) > 1 and all(one < other for one, other in pairwise(values))
     name = f"column '{quoted(titles[at])}'"

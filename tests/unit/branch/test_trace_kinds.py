@@ -104,6 +104,13 @@ def test_a_column_of_instructions_is_counted(tmp_path, column, values, whole, no
     assert content["instructions"] == whole
 
 
+def test_columns_that_only_describe_an_instruction_are_passed_over(tmp_path):
+    (tmp_path / "x.csv").write_text("pc,instr,opcode,taken\n0x40,je 0x80,0x74,1\n0x44,ja 0x90,0x77,0\n")
+    source, pc, _ = read(tmp_path / "x.csv")
+    assert (pc, source.instructions) == ([0x40, 0x44], None)
+    assert source.notes == ["columns passed over: instr, opcode"]
+
+
 def test_the_base_of_addresses_is_told_or_asked_for(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("401020 1\n401030 0\n")
