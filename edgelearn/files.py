@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import stat
+import tokenize
 import tomllib
 import zipfile
 import zlib
@@ -202,7 +203,10 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, note
 
 
-UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, MemoryError, OverflowError)
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, MemoryError, OverflowError, SyntaxError,
+    tokenize.TokenError,
+)  # fmt: skip
 """What damaged archives of arrays raise, beside OSError and ValueError."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 import zlib
 from collections import ChainMap
@@ -329,7 +330,7 @@ def _fill_in_names(form: Description, path: Path, known: Sequence[str]) -> Descr
         said["label"] = ""
     if not form.label and said["label"] in taken:
         said["label"] = ""
-    if not said["label"] and form.reader in LAST_IS_LABEL and known[-1] not in taken and not elsewhere:
+    if not said["label"] and form.reader in LAST_IS_LABEL and known and known[-1] not in taken and not elsewhere:
         said["label"] = known[-1]
     return replace(form, **said)
 
@@ -432,7 +433,7 @@ def _features(
     given = list(found.values())
     if len({len(values) for values in given}) > 1:
         raise UserError(f"{path}: features have {sorted({len(values) for values in given})} samples; give as many")
-    flat = [values.reshape(len(values), -1) for values in given]
+    flat = [values.reshape(len(values), math.prod(values.shape[1:])) for values in given]
     values = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
     codes = [float(as_text(code)) for code in form.missing if is_number(as_text(code))]
     if codes and (is_code := np.isin(values, codes)).any():

@@ -126,12 +126,15 @@ def offsets(x: NDArray[Any]) -> NDArray[np.float64]:
     [2147483649.0, 0.0]
     """
     found = np.zeros(x.shape[1])
+    if x.dtype.kind not in "biuf":  # refused by its reader
+        return found
     if x.dtype in (np.float32, np.float16, np.uint8, np.int8, np.uint16, np.int16, np.bool_) or len(x) == 0:
         return found
     with np.errstate(over="ignore", invalid="ignore"):
         finite = np.isfinite(x)
-        high = np.max(x, axis=0, where=finite, initial=-np.inf).astype(np.float64)
-        low = np.min(x, axis=0, where=finite, initial=np.inf).astype(np.float64)
+        wide = x if x.dtype.kind == "f" else x.astype(np.float64)
+        high = np.max(wide, axis=0, where=finite, initial=-np.inf).astype(np.float64)
+        low = np.min(wide, axis=0, where=finite, initial=np.inf).astype(np.float64)
     for channel in np.flatnonzero(is_coarse(low, high)):
         values = x[finite[:, channel], channel]
         if len(np.unique(values.astype(np.float32))) < len(np.unique(values)):

@@ -26,6 +26,7 @@ DATES, TIME_OF_DAY = "dates", "time of day"
 DAY_S = 86_400.0
 FEWEST_STEPS = 8  # of which a unit is guessed
 LONG_STEP = 60.0  # seconds from which a step of whole numbers is in doubt
+MOST_SECONDS = 1e30  # beyond any time in any unit
 ADVICE = 'give its format, for example --time-format "%d/%m/%Y %H:%M:%S"'
 
 # --- names -------------------------------------------------------------------------------------------------
@@ -284,7 +285,7 @@ def find_clock(
     if format is not None:
         date = any(f"%{letter}" in format for letter in "dDjcxFUW")
         return _checked(Clock(title, DATES if date else TIME_OF_DAY, format), known)
-    numbers = [float(cell) for cell in known if not isinstance(cell, str) or is_number(cell)]
+    numbers = [_as_float(cell) for cell in known if not isinstance(cell, str) or is_number(cell)]
     if len(numbers) * 2 > len(known) or not known:
         return Clock(title, unit or unit_in_name(title) or _unit_by_size(np.array(numbers), title, notes))
     dates = []
@@ -334,9 +335,16 @@ def _checked(clock: Clock, cells: Sequence[Any]) -> Clock:
     return clock
 
 
+def _as_float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # of hundreds of digits
+        return np.inf
+
+
 def _unit_by_size(times: NDArray[np.float64], title: str, notes: list[str]) -> str:
     """Guess the unit of numbers: seconds since 1970 have 9 or 10 digits, milliseconds 12 or 13, and so on."""
-    times = times[np.isfinite(times)]
+    times = times[np.abs(times) < MOST_SECONDS]  # NaN is not
     if not len(times):
         return "s"
     size = float(np.median(np.abs(times)))

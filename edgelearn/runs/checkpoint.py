@@ -179,6 +179,8 @@ def finished(out: Path, config: Settings) -> dict[str, Any] | None:
     stored = saved_settings(out)
     if (out / CHECKPOINT).exists() or not (out / REPORT).exists() or not stored or _differences(stored, config):
         return None
+    if not (out / WEIGHTS).exists():
+        raise UserError(f"{out} holds a report without its {WEIGHTS}; start again with --overwrite")
     try:
         content: dict[str, Any] = parse_json(text_of_report(out))
     except (OSError, ValueError) as error:

@@ -360,8 +360,11 @@ def run(
     learner = work.learner
     if out is not None:  # a finished run was not run again
         words, note = read_arrays(out / WEIGHTS)
-        learner.weights[:], learner.feedback[:] = words["weights"], words["feedback"]
-        learner.net[STEP] = note["step"]
+        try:
+            learner.weights[:], learner.feedback[:] = words["weights"], words["feedback"]
+            learner.net[STEP] = note["step"]
+        except (KeyError, ValueError, TypeError, OverflowError):
+            raise UserError(f"{out / WEIGHTS} is not of these settings; start again with --overwrite") from None
     return SpikingOutcome(result, work.data, work.first, learner)
 
 

@@ -334,7 +334,7 @@ STREAM_TOML: Tree = {
     "battery": "225 mAh at 3 V", "deadline": "20 ms", "label_fraction": 0.5, "fading": 0.99, "detector": "ddm",
 }  # fmt: skip
 SPIKING_TOML: Tree = {
-    "spiking": True, "epochs": 1, "net": "64-6-10", "neuron": "lif", "threshold": 60, "leak": 3, "steps": 6,
+    "spiking": True, "epochs": 1, "net": "4-6-3", "neuron": "lif", "threshold": 60, "leak": 3, "steps": 6,
     "code": "rate", "bits": 6, "rule": "drtp",
 }  # fmt: skip
 BRANCH_TOML: Tree = {

@@ -164,8 +164,8 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "spiking nir": Scenario(("run", "--spiking", "--start", "g.nir", *SPIKING), {"g.nir": Document(d.graph, d.hdf5)}),
     "spiking config": Scenario(
-        ("run", "--config", "a.toml", "--limit", "5", "--out", OUT),
-        {"a.toml": Document(lambda: d.SPIKING_TOML, d.as_toml)},
+        ("run", "--config", "a.toml", "--data", "data.npz", "--out", OUT),
+        {"a.toml": Document(lambda: d.SPIKING_TOML, d.as_toml), "data.npz": Document(d.digits_of, d.npz)},
     ),
     "spiking flags": Scenario(SHORT_SPIKING, flags=_flags("run")),
     "spiking resume": Scenario(

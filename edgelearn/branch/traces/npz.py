@@ -6,6 +6,7 @@ packed, eight a byte and the first in the highest bit.
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -54,10 +55,11 @@ class Arrays(Reader):
                     elif name in SINGLE:
                         numbers[name] = self._one_number(name, shape, self._read(name, member, dtype, 1))
                     elif name == self.table:
+                        self._check_whole(name, shape, dtype)
                         self.addresses = self._read(name, member, dtype, shape[0] if shape else 0).astype(np.uint64)
         for name, (shape, dtype) in headers.items():
-            if (name not in SINGLE or name == self.counts) and (len(shape) != 1 or dtype.kind not in "bui"):
-                raise UserError(f"{path}: {name} is {dtype} {list(shape)}; give whole numbers in one dimension")
+            if name not in SINGLE or name == self.counts:
+                self._check_whole(name, shape, dtype)
         if self.table and headers[self.taken][1] != np.uint8:
             raise UserError(
                 f"{path}: {self.taken} is {headers[self.taken][1]}; give uint8, eight outcomes a byte, beside a table"
@@ -76,6 +78,10 @@ class Arrays(Reader):
         if self.pc_shift > 31:
             raise UserError(f"{path}: pc_shift is {self.pc_shift}; give 0 to 31")
         self.scaled = bool(numbers.get("scaled", 0))
+
+    def _check_whole(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        if len(shape) != 1 or dtype.kind not in "bui":
+            raise UserError(f"{self.path}: {name} is {dtype} {list(shape)}; give whole numbers in one dimension")
 
     def _find_roles(self, names: Mapping[str, zipfile.ZipInfo]) -> None:
         """Find the arrays of addresses, outcomes and instructions, and those that select conditional branches."""
@@ -130,7 +136,7 @@ class Arrays(Reader):
         try:
             read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(member)]
             shape, _, dtype = read(member)
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, SyntaxError, TypeError, OverflowError, tokenize.TokenError) as error:
             raise UserError(f"{self.path}: {name} is no array ({' '.join(str(error).split())})") from None
         if dtype.hasobject:
             raise UserError(f"{self.path}: {name} holds objects; save numbers with numpy.savez")
