@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isnan
@@ -227,7 +228,7 @@ def split_cells(text: str, separator: str) -> list[str]:
 
 
 def separator_of(lines: Sequence[str]) -> str:
-    """Choose the separator under which most of the lines have as many cells as the first, and most cells are numbers.
+    """Choose the separator under which most lines have as many cells as one another, and most cells are numbers.
 
     Example
     -------
@@ -236,21 +237,25 @@ def separator_of(lines: Sequence[str]) -> str:
     """
     best, most = "", (0, 0, 0)
     for mark in SEPARATORS + WHITE_SPACE:
-        if best and mark == WHITE_SPACE:
-            break
-        width = len(split_cells(lines[0], mark))
+        rows = list(rows_of(lines, mark))
+        width = width_of(rows) if rows else 0
         if width < 2:
             continue
-        even = [row for row in rows_of(lines, mark) if len(row) == width]
+        even = [row for row in rows if len(row) == width]
         score = len(even), sum(looks_numeric(cell) for row in even for cell in row), width
         if mark == WHITE_SPACE:  # a line of words is no row
             body = even[1:] or even
             n_numbers = sum(looks_numeric(cell) for row in body for cell in row)
-            if 2 * len(even) <= len(lines) or n_numbers < max(2, len(body) * (width - 1)):
+            if 2 * len(even) <= len(lines) or n_numbers < max(2, len(body) * (width - 1)) or (best and most[1]):
                 continue
         if score > most:
             best, most = mark, score
     return best or ","
+
+
+def width_of(rows: Sequence[Sequence[Any]]) -> int:
+    """Give the number of cells that most of the rows have, the first of those that are as frequent."""
+    return Counter(map(len, rows)).most_common(1)[0][0]
 
 
 def rows_of(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
@@ -270,6 +275,22 @@ def numbers_in(cells: Sequence[Any]) -> NDArray[np.float64]:
         return np.array([float(BOOLEANS.get(cell.strip(), cell)) for cell in cells])
 
 
+_THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*")
+
+
+def with_point(cell: str) -> str:
+    """Give a number with a decimal comma with a point; a cell with a point that parts no thousands is no number.
+
+    Example
+    -------
+    >>> with_point("-1,5"), with_point("1.234,5"), with_point("1.5")
+    ('-1.5', '1234.5', '1.5,')
+    """
+    if "." not in cell:
+        return cell.replace(",", ".")
+    return cell.replace(".", "").replace(",", ".") if _THOUSANDS.fullmatch(cell) else f"{cell},"
+
+
 def json_row(text: str) -> Any:
     """Give the object or array of a line of JSON; Reject where it is none."""
     try:
@@ -278,7 +299,22 @@ def json_row(text: str) -> Any:
         raise Reject("not JSON", shortened(text)) from None
     if not isinstance(row, dict | list):
         raise Reject("not JSON", shortened(text))
+    if isinstance(row, dict) and any(isinstance(value, dict | list) for value in row.values()):
+        try:
+            row |= dict(_nested(row, ""))
+        except RecursionError:
+            raise Reject("not JSON", shortened(text)) from None
     return row
+
+
+def _nested(value: Any, title: str) -> Iterator[tuple[str, Any]]:
+    """Give the values inside objects and arrays: `a.b` of an object, `a.1` for the first one of an array."""
+    if isinstance(value, dict | list):
+        inner = value.items() if isinstance(value, dict) else enumerate(value, 1)
+        for key, one in inner:
+            yield from _nested(one, f"{title}.{key}" if title else str(key))
+    elif "." in title:
+        yield title, value
 
 
 def first_keys(text: str) -> list[str]:

@@ -14,13 +14,12 @@ from edgelearn.data.cells import (
     is_number,
     json_row,
     looks_numeric,
-    rows_of,
-    separator_of,
     shortened,
     split_cells,
 )
 from edgelearn.data.clock import is_clock_name
-from edgelearn.data.source import ColumnsUsed
+from edgelearn.data.layout import Layout, find_layout, never_numbers
+from edgelearn.data.source import ColumnsUsed, printable
 from edgelearn.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 LABEL_NAMES = ("label", "class", "target")  # and y, where it is no axis
 TIME_NAMES = ("t", "time", "timestamp")  # the first that there is, else another name of a clock
+MAX_NEURONS = 16_000  # of a layer, as `edgelearn.network.spec` limits them
 SEGMENT_NAMES = ("segment", "subject", "recording")
 
 
@@ -121,6 +121,17 @@ class Columns:
     segment: Any
     texts: tuple[Any, ...]
     used: ColumnsUsed
+    end: str = ""  # of every line, besides its end
+    decimal: str = "."
+    n_before: int = 0  # lines before the table
+    is_cut: bool = False  # they are parts of rows
+    notes: tuple[str, ...] = ()
+
+    def cells(self, text: str) -> Any:
+        """Give the cells of a line, or its JSON object or array."""
+        if self.kind != "csv":
+            return json_row(text)
+        return split_cells(text.rstrip().removesuffix(self.end) if self.end else text, self.separator)
 
     def title(self, place: Any) -> str:
         """Name a column in a message."""
@@ -129,17 +140,10 @@ class Columns:
 
 def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
     """Find out what the columns are from the first line, and from those below it where there are any."""
-    text = lines[0]
-    separator, has_header = "", False
-    if text.lstrip()[:1] in ("{", "["):
-        row = json_row(text)
-        kind = "object" if isinstance(row, dict) else "array"
-        titles = list(row) if isinstance(row, dict) else [str(number + 1) for number in range(len(row))]
-    else:
-        kind = "csv"
-        separator = separator_of(lines)
-        titles = [cell.strip() for cell in split_cells(text, separator)]
-        has_header = _is_header(titles, rows_of(lines[1:], separator), roles)
+    layout = find_layout(lines, roles.decimal)
+    kind, titles, has_header = layout.kind, list(layout.titles), False
+    if kind == "csv":
+        has_header = layout.has_row_names or _is_header(titles, layout.body, roles)
         if not has_header:
             titles = [str(number + 1) for number in range(len(titles))]
     find = partial(_place, [] if kind == "object" else titles, source)
@@ -147,6 +151,8 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
     places = list(titles) if kind == "object" else list(range(len(titles)))
     title_of = dict(zip(places, titles, strict=True))
     features, texts, ignored = (tuple(map(find, said)) for said in (roles.features, roles.texts, roles.ignored))
+    if layout.has_row_names and 0 not in (*features, *texts):
+        ignored = (*ignored, 0)
 
     def search(names: tuple[str, ...]) -> Any:
         for title, place in zip(titles, places, strict=True):
@@ -156,7 +162,8 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
 
     time = find(roles.time) if roles.time is not None else search(TIME_NAMES)
     if time is None and roles.time is None and has_names:
-        free = [place for place in places if place not in (*features, *ignored, *texts)]
+        said = {*features, *ignored, *texts}
+        free = [place for place in places if place not in said]
         time = next((place for place in free if is_clock_name(title_of[place])), None)
     segment = find(roles.segment) if roles.segment is not None else search(SEGMENT_NAMES)
     rest = [place for place in places if place not in (time, segment, *ignored)]
@@ -182,9 +189,18 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
                 f"{source}: column '{title_of.get(place, place)}' is a feature and also the label, time or segment; "
                 "name it once"
             )
-    features = features or tuple(place for place in rest if place not in (*labels, *texts))
+    notes = list(layout.notes)
     if not features:
-        raise Reject("another number of values", shortened(text))
+        features = tuple(place for place in rest if place not in {*labels, *texts})
+        features, note = _without_texts(features, layout, title_of, has_names)
+        notes += [note] if note else []
+    if not features:
+        raise Reject("another number of values", shortened(lines[0]))
+    if len(features) > MAX_NEURONS:
+        raise UserError(
+            f"{source} has {len(features):,} columns for features; a network takes {MAX_NEURONS:,} inputs at most: "
+            "name fewer with --features"
+        )
     channels = tuple(map(str, roles.features)) or tuple(title_of[place] for place in features)
     if not roles.is_ordered:
         time = segment = None
@@ -197,7 +213,38 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
     taken = {*features, *labels, time, segment}
     left_out = tuple(str(named(place)) for place in places if place not in taken)
     used = ColumnsUsed(channels, named(next(iter(labels), None)), named(time), named(segment), left_out=left_out)
-    return Columns(kind, separator, len(titles), has_header, channels, features, labels, time, segment, texts, used)
+    return Columns(
+        kind,
+        layout.separator,
+        layout.n_cells,
+        has_header,
+        channels,
+        features,
+        labels,
+        time,
+        segment,
+        texts,
+        used,
+        layout.end,
+        layout.decimal,
+        layout.n_before,
+        layout.is_cut,
+        tuple(notes),
+    )
+
+
+def _without_texts(
+    features: tuple[Any, ...], layout: Layout, title_of: dict[Any, str], has_names: bool
+) -> tuple[tuple[Any, ...], str]:
+    """Leave out columns that are never numbers, unless all are; and the note that names them."""
+    texts = {place for place in features if never_numbers(layout, place)}
+    if not texts or len(texts) == len(features):
+        return features, ""
+    names = [title_of[place] if has_names else f"column {title_of[place]}" for place in features if place in texts]
+    shown = [printable(name) for name in names]
+    few = ", ".join(shown if len(shown) <= 12 else [*shown[:11], "...", shown[-1]])
+    note = f"columns left out, as they hold no numbers: {few}"
+    return tuple(place for place in features if place not in texts), note
 
 
 def _place(titles: Sequence[str], source: str, column: str | int) -> Any:

@@ -33,7 +33,7 @@ from edgelearn.data.cells import (
 )
 from edgelearn.data.clock import Clock, Stamps
 from edgelearn.data.columns import NO_ROLES, Roles
-from edgelearn.data.reader import CHUNK, HEAD, Rows, TableReader, grouped
+from edgelearn.data.reader import CHUNK, HEAD, Rows, TableReader, grouped, line_chunks
 from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects
 from edgelearn.data.text_files import encoding_note, open_text
 from edgelearn.errors import UserError, unknown
@@ -315,8 +315,11 @@ class LineSource:
             if isinstance(reader, io.RawIOBase) or hasattr(reader, "read1"):
                 # Both return the bytes available, and wait only while there are none.
                 read = reader.read if isinstance(reader, io.RawIOBase) else reader.read1
-                while chunk := read(CHUNK):
-                    yield chunk
+                if self._live:
+                    while chunk := read(CHUNK):
+                        yield chunk
+                else:
+                    yield from line_chunks(read)
                 return
             lines = iter(reader)
             n_at_once = 1 if self._live else self._block_size

@@ -25,7 +25,7 @@ import contextlib
 import copy
 import csv
 import re
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import itemgetter, ne
@@ -41,11 +41,13 @@ from edgelearn.data.cells import (
     MISSING,
     WHITE_SPACE,
     Reject,
+    is_number,
     json_row,
     numbers_in,
     separator_of,
     shortened,
     split_cells,
+    with_point,
 )
 from edgelearn.data.clock import UNITS, Ambiguous, Clock, cannot_read, find_clock
 from edgelearn.data.columns import Columns, Roles, find_columns
@@ -75,7 +77,11 @@ def _number(columns: Columns, row: Any, place: Any, scale: float) -> float:
         raise Reject("a value is missing", what)
     if isinstance(value, list | dict) or (isinstance(value, str) and columns.kind != "csv"):
         raise Reject("not a number", what)
+    if isinstance(value, str) and columns.decimal == ",":
+        value = with_point(value)
     try:
+        if isinstance(value, str) and "_" in value:
+            raise ValueError
         number = float(BOOLEANS.get(value.strip(), value) if isinstance(value, str) else value) * scale
     except OverflowError:
         raise Reject("not a finite number", what) from None
@@ -174,14 +180,16 @@ class TableReader:
     has_begun: bool = False
     notes: list[str] = field(default_factory=list)
     clock: Clock | None = None
+    _n_before: int = 0  # lines that are still to come before the table
 
     def begin(self, text: str, below: Iterable[str] = ()) -> None:
         """Find out what the columns are."""
         lines = [text, *below]
-        self.columns = find_columns(lines, self.roles, self.source)
-        self.first_line = text
+        self.columns = columns = find_columns(lines, self.roles, self.source)
+        self.first_line = lines[columns.n_before]
+        self.notes += [note for note in columns.notes if note not in self.notes]
         if not self.live:
-            self._find_clock(lines[1:] if self.columns.has_header else lines)
+            self._find_clock(lines[columns.n_before + columns.has_header :])
 
     def _find_clock(self, lines: Iterable[str]) -> None:
         """Find out how times are written, from the first lines, or from the first one of a live input."""
@@ -191,9 +199,14 @@ class TableReader:
         cells = []
         for text in lines:
             with contextlib.suppress(Reject, KeyError, IndexError):
-                row = split_cells(text, columns.separator) if columns.kind == "csv" else json_row(text)
-                if isinstance(row, dict) == (columns.kind == "object"):
-                    cells.append(row[columns.time])
+                row = columns.cells(text)
+                if isinstance(row, dict) != (columns.kind == "object"):
+                    continue
+                if columns.kind != "object" and len(row) != columns.n_cells:
+                    continue
+                cell = row[columns.time]
+                has_comma = columns.decimal == "," and is_number(with_point(cell))
+                cells.append(with_point(cell) if has_comma else cell)
         title = columns.used.time or "time"
         notes: list[str] = []
         try:
@@ -225,21 +238,27 @@ class TableReader:
         at = 0
         while at < len(lines) and not self.has_begun:
             text = self._text(lines[at], first + at)
-            if text is not None and self.columns is not None:
-                # A continued stream, whose columns are known, may send its header again, or not.
-                self.has_begun = True
-                if not self.columns.has_header or text.strip() != self.first_line.strip():
-                    break
-            elif text is not None:
+            if text is not None and self.columns is None:
                 try:
                     self.begin(text, self._below(first + at))
                 except Reject as reject:
                     self._reject(reject, first + at)
                 else:
                     assert self.columns is not None
-                    self.has_begun = True
-                    if not self.columns.has_header:
-                        break
+                    self._n_before = self.columns.n_before
+            if text is not None and self.columns is not None:
+                if self._n_before:
+                    if self.columns.is_cut:
+                        n_values = len(self.columns.cells(text)) if self.columns.kind == "csv" else "no"
+                        what = f"{n_values}, not {self.columns.n_cells}: {shortened(text)}"
+                        self._reject(Reject("another number of values", what), first + at)
+                    self._n_before -= 1
+                    at += 1
+                    continue
+                # A continued stream, whose columns are known, may send its header again, or not.
+                self.has_begun = True
+                if not self.columns.has_header or text.strip() != self.first_line.strip():
+                    break
             at += 1
         cut = cut and self.live and self.columns is not None and self.columns.kind == "csv"
         parts = self._read(lines[at:], np.arange(first + at, first + len(lines)), cut)
@@ -260,7 +279,7 @@ class TableReader:
         """
         n = 0
         with open_text(path, self.roles.encoding) as file:
-            groups = grouped(line_chunks(file), BLOCK)
+            groups = grouped(line_chunks(file.read), BLOCK)
             for lines in whole_rows(groups) if self.rejects is None else (lines for lines, _ in groups):
                 self.head = self.head or lines[:HEAD]
                 rows = self.feed(lines)
@@ -339,6 +358,8 @@ class TableReader:
             names = [] if columns.segment is None else [_text_cell(row, columns.segment) for row in table]
             if columns.kind == "csv" and columns.labels:
                 labels = list(map(itemgetter(*columns.labels), table))
+                if columns.decimal == ",":
+                    labels = [with_point(cell) if is_number(with_point(cell)) else cell for cell in labels]
             else:
                 labels = [_label_cell(columns, row) for row in table]
             texts = [[_text_cell(row, place) for row in table] for place in columns.texts]
@@ -365,6 +386,8 @@ class TableReader:
         """Give cells as finite numbers; ValueError where one is none."""
         if columns.kind != "csv" and not set(map(type, cells)) <= {int, float, bool}:
             raise ValueError
+        if columns.decimal == ",":
+            cells = list(map(with_point, cells))
         with np.errstate(over="ignore"):
             values = numbers_in(cells) * scale
         if not (np.abs(values) < FLOAT32_LIMIT).all():
@@ -410,10 +433,16 @@ class TableReader:
         if columns.kind != "csv":
             table = list(map(json_row, texts))
         elif '"' in text:
-            table = [split_cells(line, columns.separator) for line in texts]
+            table = list(map(columns.cells, texts))
         else:
             mark = None if columns.separator == WHITE_SPACE else columns.separator
+            if columns.end:
+                texts = [line.rstrip().removesuffix(columns.end) for line in texts]
             table = [line.split(mark) for line in texts]
+        if columns.kind == "csv" and "_" in text:  # which Python reads in numbers
+            last = max(columns.features)
+            if any("_" in row[k] for row in table if last < len(row) for k in columns.features):
+                raise ValueError
         if len(table) != len(lines) or set(map(type, table)) != {dict if columns.kind == "object" else list}:
             raise ValueError
         if columns.kind != "object" and set(map(len, table)) != {columns.n_cells}:
@@ -424,7 +453,7 @@ class TableReader:
         """Raise what is wrong with a line that is no good row."""
         columns = self.columns
         assert columns is not None
-        row = split_cells(text, columns.separator) if columns.kind == "csv" else json_row(text)
+        row = columns.cells(text)
         if isinstance(row, dict) != (columns.kind == "object"):
             raise Reject("not JSON", f"not {columns.kind} {shortened(text)}")
         if columns.kind != "object" and len(row) != columns.n_cells:
@@ -451,19 +480,19 @@ ADVICE = {
 # --- files to lines ----------------------------------------------------------------------------------------
 
 
-def line_chunks(file: Any) -> Iterator[bytes]:
+def line_chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
     """Give the bytes of a file, lines ended by a line feed."""
-    chunk = file.read(CHUNK)
+    chunk = read(CHUNK)
     ends = b"\r" if b"\r" in chunk and b"\n" not in chunk else b"\n"  # of old spreadsheets
     while chunk:
         yield chunk if ends == b"\n" else chunk.replace(b"\r", b"\n")
-        chunk = file.read(CHUNK)
+        chunk = read(CHUNK)
 
 
 def titles_of(path: Path) -> list[str]:
     """Give the cells of the first row of a file, in lower case; OSError passes."""
     with open_text(path) as file:
-        for lines, _ in grouped(line_chunks(file), HEAD):
+        for lines, _ in grouped(line_chunks(file.read), HEAD):
             for line in lines:
                 text = line[:MAX_LINE].decode("utf-8-sig", errors="replace")
                 if text.strip() and text[0] != "#":
@@ -491,7 +520,7 @@ def grouped(chunks: Iterable[bytes], n_lines: int) -> Generator[tuple[list[bytes
         yield [rest], True
 
 
-_QUOTED = re.compile(rb'(^|[\t;,|])\s*"(?:[^"]|"")*"')
+_QUOTED = re.compile(rb'(^|[\t;,|]|(?<=") )\s*"(?:[^"]|"")*"')
 _OPEN = re.compile(rb'(^|[\t;,|])\s*"')
 
 

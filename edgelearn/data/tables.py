@@ -31,7 +31,6 @@ from edgelearn.data.compressed import suffix_of
 from edgelearn.data.dataset import Dataset, Labels, Values, range_of
 from edgelearn.data.published import Parts
 from edgelearn.data.source import ColumnsUsed
-from edgelearn.data.text_files import encoding_note
 from edgelearn.errors import UserError
 
 SUFFIXES = (*reader.SUFFIXES, ".npz")
@@ -80,8 +79,6 @@ def open_user_file(
             parts, names = _load_npz(path, test_fraction, notes)
             n_features = parts.train_x.shape[1]
             columns = ColumnsUsed(tuple(f"feature {number + 1}" for number in range(n_features)), label="y")
-        if suffix in reader.SUFFIXES and (note := encoding_note(path, roles.encoding)):
-            notes.append(note)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
     train_x, train_y, test_x, test_y = parts if limit is None else Parts(*(array[:limit].copy() for array in parts))
@@ -152,7 +149,7 @@ def read_table(path: Path, roles: Roles = NO_ROLES) -> tuple[Values, list[Any], 
     table = reader.TableReader(replace(roles, is_ordered=False), str(path), dtype=np.float64)
     rows = reader.joined(list(table.read_file(path)))
     assert table.columns is not None
-    x, notes = rows.x, []
+    x, notes = rows.x, table.notes
     subtracted = offsets(x)
     if subtracted.any():
         x = x - subtracted

@@ -15,7 +15,8 @@ from edgelearn.errors import UserError
 PART = 1 << 20  # bytes
 UTF8 = "utf-8"
 # Bytes that stand for no character of cp1252, or for control characters that no table holds.
-_NO_TEXT = frozenset((0x81, 0x8D, 0x8F, 0x90, 0x9D, 0x7F, *range(0x20))) - frozenset(b"\t\n\v\f\r")
+# 0xFF is what an idle serial line or an erased memory gives.
+_NO_TEXT = frozenset((0x81, 0x8D, 0x8F, 0x90, 0x9D, 0x7F, 0xFF, *range(0x20))) - frozenset(b"\t\n\v\f\r")
 
 
 def check_encoding(name: str) -> str:

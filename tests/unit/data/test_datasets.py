@@ -894,7 +894,7 @@ def test_label_column_by_name_and_number(write: Write, column: str | int) -> Non
     ("text", "column", "message"),
     [
         (
-            "1,5;a\n2,5;b\n",
+            "1,5;a\n2.5;b\n",
             None,
             "own.csv line 1: not a number (column 1 is '1,5'); give a number, with a point as decimal mark",
         ),
@@ -908,7 +908,7 @@ def test_label_column_by_name_and_number(write: Write, column: str | int) -> Non
         ("a,b,y\n\n1,2,0\n3,,1\n", None, "own.csv line 4: a value is missing (column b is '')"),
         ("y,a,b\n1,2,3\n0,4,x\n", "y", "own.csv line 3: not a number (column b is 'x')"),
         (
-            "1;2,5;0\n1;2;1\n",
+            "1;2,5;0\n1;2.5;1\n",
             None,
             "own.csv line 1: not a number (column 2 is '2,5')",
         ),
