@@ -168,7 +168,7 @@ class Window:
         notes = ["instructions of the whole trace are scaled by the number of branches"] if scaled else []
         if self._warmup:
             more = f" ({self._before:,.0f} instructions)" if self._before else ""
-            notes.append(f"warm-up: the first {self._warmup:,} branches{more} are learned and not scored")
+            notes.append(f"warm-up, learned and not scored: {self._warmup:,} branches{more}")
         if self._length is not None and not self._ended:
             notes.append("the trace ends before the instructions to score do")
         return End(trace.source, instructions, (*notes, *trace.notes), self._warmup)

@@ -87,6 +87,8 @@ def test_a_column_that_selects_branches_or_is_passed_over_is_noted(tmp_path):
     [
         ("instructions", [5, 1, 7, 2], 15, "instructions per row, the branch included"),
         ("icount", [5, 6, 13, 15], 15, "instructions up to the row"),
+        ("instructions", [3] * 9 + [4], 31, "instructions per row, the branch included"),
+        ("instructions", [5, 5, 6, 8, 8, 9, 10, 11, 12, 15, 31], 31, "instructions up to the row"),
         ("gap", [4, 0, 6, 1], 15, "instructions between branches, the branches not included"),
         ("inst_count", [9_000_000, 9_000_006, 9_000_009, 9_000_014], 15, "up to the row, from 9,000,000 on"),
     ],
@@ -98,7 +100,7 @@ def test_a_column_of_instructions_is_counted(tmp_path, column, values, whole, no
     ]
     (tmp_path / "x.csv").write_text(f"pc,taken,conditional,{column}\n" + "\n".join(lines))
     source, pc, _ = read(tmp_path / "x.csv")
-    assert (pc, source.instructions) == ([64, 72], whole)
+    assert (pc, source.instructions) == (list(range(64, 64 + 4 * len(values), 8)), whole)
     assert any(note in one for one in source.notes)
     content = run_branches(BranchSettings(trace=str(tmp_path / "x.csv"), predictors="always-taken,bimodal")).content
     assert content["instructions"] == whole
