@@ -158,7 +158,7 @@ def test_a_data_set_is_frozen() -> None:
         ({"test_y": np.zeros((1, 1), np.int64)}, "test_y is int64 [1, 1]; give int64 [n_samples]"),
         ({"train_y": np.array([0, 1, 2, 0])}, "train_y has labels out of range (0 to 2); give 0 to 1"),
         ({"test_y": np.array([-1])}, "test_y has labels out of range (-1 to -1); give 0 to 1"),
-        ({"train_x": np.float32([[0, 1], [np.inf, 1]])}, "train_x[1, 0] is inf; give finite values, or NaN for none"),
+        ({"train_x": np.float32([[0, 1], [np.inf, 1], [0, 1], [1, 0]])}, "train_x[1, 0] is inf; give finite values, or NaN for none"),
         (
             {"train_x": np.zeros((0, 2), np.uint8), "train_y": np.zeros(0, np.int64)},
             "has no training samples; give at least 1",
