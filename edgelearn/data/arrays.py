@@ -112,7 +112,8 @@ class NpzArrays(Mapping[str, NDArray[Any]]):
                 reason = "it is cut off: the directory at its end is missing"
             raise cannot_read(path, reason, "copy or write it again") from None
         except (ValueError, EOFError, AttributeError, TypeError, NotImplementedError) as error:
-            raise cannot_read(path, error, self.ADVICE) from None
+            reason = "it is no .npz archive" if "pickle" in str(error) else error
+            raise cannot_read(path, reason, self.ADVICE) from None
 
     def _check_header(self, archive: Any, key: str) -> None:
         """Compare the shape in the header of an array with its bytes, before memory is taken for it."""

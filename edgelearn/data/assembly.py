@@ -291,7 +291,7 @@ def _upright(form: Description, arrays: Arrays, notes: list[str]) -> Arrays:
 # Names, in lower case, that are taken for what they say where nothing is said.
 DEFAULTS = {
     "features": ("x",),
-    "label": ("y", "label", "class", "target"),
+    "label": ("y", "label", "class", "target", "labels", "targets"),
     "time": ("t", "time", "timestamp"),
     "segment": ("segment", "recording"),
     "subject": ("subject",),

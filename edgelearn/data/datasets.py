@@ -26,7 +26,7 @@ from edgelearn.data.published import (
     read_idx,
 )
 from edgelearn.data.source import ColumnsUsed
-from edgelearn.data.tables import OWN_FILES, SUFFIXES, check_fraction, draw_parts, open_user_file
+from edgelearn.data.tables import OWN_FILES, SUFFIXES, check_fraction, draw_parts, has_usual_names, open_user_file
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import place_of
 
@@ -285,7 +285,7 @@ def open_dataset(
         if label_column is not None:
             roles = replace(roles, label=label_column)
         roles = replace(roles, has_label=label_from is None and labels is None)
-        if suffix_of(path) in SUFFIXES and not path.is_dir() and roles.has_label:
+        if suffix_of(path) in SUFFIXES and not path.is_dir() and roles.has_label and has_usual_names(path):
             return open_user_file(path, roles=roles, test_fraction=test_fraction, limit=limit)
         return _from_source(given, roles, label_from, labels, test_fraction, limit)
     roles = roles if label_column is None else replace(roles, label=label_column)

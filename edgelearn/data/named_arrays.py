@@ -84,7 +84,9 @@ def _joined(parts: list[Any]) -> tuple[NDArray[Any], NDArray[np.int64]] | None:
 
 
 def read_hdf5(path: Path, notes: list[str]) -> Arrays:
-    """Read the data sets of an HDF5 file; those in groups are named `group/name`, columns of a table `name/column`.
+    """Read the data sets of an HDF5 file, and the columns of its tables, by their last names.
+
+    Where two have the same one, all are named with their groups: `group/name`, `table/column`.
 
     Raises
     ------
@@ -125,7 +127,8 @@ def read_hdf5(path: Path, notes: list[str]) -> Arrays:
         raise cannot_read(path, reason, "write it again, for example with h5py or pandas") from None
     if not arrays:
         raise UserError(f"{path} holds no arrays; save numbers and text")
-    return arrays
+    last = [name.rpartition("/")[2] for name in arrays]
+    return dict(zip(last, arrays.values(), strict=True)) if len(set(last)) == len(last) else arrays
 
 
 def _hdf5_values(item: Any, is_mat: bool) -> NDArray[Any] | None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data import reader
-from edgelearn.data.arrays import read_npz
+from edgelearn.data.arrays import NpzArrays, read_npz
 from edgelearn.data.cells import (
     by_value,
     check_classes,
@@ -189,6 +189,14 @@ def class_labels(path: Path, cells: Sequence[str], numbers: Sequence[int] | NDAr
 
 
 # --- npz ---------------------------------------------------------------------------------------------------
+
+
+def has_usual_names(path: Path) -> bool:
+    """Tell whether a file is a text table, or a .npz file with arrays x and y, or with training and test parts."""
+    if path.suffix.lower() != ".npz" or not path.is_file():
+        return True
+    names = {name.lower() for name in NpzArrays(path)}
+    return {"x", "y"} <= names or {"x_train", "y_train", "x_test", "y_test"} <= names
 
 
 def _load_npz(path: Path, test_fraction: float, notes: list[str]) -> tuple[Parts, tuple[str, ...]]:

@@ -158,7 +158,10 @@ def test_a_data_set_is_frozen() -> None:
         ({"test_y": np.zeros((1, 1), np.int64)}, "test_y is int64 [1, 1]; give int64 [n_samples]"),
         ({"train_y": np.array([0, 1, 2, 0])}, "train_y has labels out of range (0 to 2); give 0 to 1"),
         ({"test_y": np.array([-1])}, "test_y has labels out of range (-1 to -1); give 0 to 1"),
-        ({"train_x": np.float32([[0, 1], [np.inf, 1], [0, 1], [1, 0]])}, "train_x[1, 0] is inf; give finite values, or NaN for none"),
+        (
+            {"train_x": np.float32([[0, 1], [np.inf, 1], [0, 1], [1, 0]])},
+            "train_x[1, 0] is inf; give finite values, or NaN for none",
+        ),
         (
             {"train_x": np.zeros((0, 2), np.uint8), "train_y": np.zeros(0, np.int64)},
             "has no training samples; give at least 1",
@@ -1041,7 +1044,7 @@ OWN = {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y}
         ({"x": X[:0], "y": Y[:0]}, "own.npz: x has no rows or no columns; give [n_samples, n_features]"),
         (
             {"a": X, "b": Y},
-            "own.npz holds the arrays a, b; give x and y, or x_train, y_train, x_test and y_test",
+            "own.npz has no labels; a classifier needs labels of 2 classes or more: name their column",
         ),
         ({"x": X, "X": X, "y": Y}, "own.npz holds 'X' in both cases; keep one of them"),
         ({"x": X, "y": np.array(["a", 1] * 3, object)}, "save numbers and text with numpy.savez, no objects"),

@@ -356,3 +356,31 @@ def test_files_of_other_columns_are_refused(tmp_path):
     (tmp_path / "2.csv").write_text("ax,gz,label\n1,2,a\n3,4,b\n")
     with fails("2.csv has a column 'gz', which .*1.csv has not"):
         open_source(str(tmp_path))
+
+
+def test_run_reads_arrays_by_other_names_as_stream_does(tmp_path):
+    x, y = np.arange(12.0).reshape(6, 2), ["a", "b"] * 3
+    np.savez(tmp_path / "a.npz", ax=x[:, 0], ay=x[:, 1], label=y)
+    np.savez(tmp_path / "b.npz", data=x, labels=y)
+    for name in ("a.npz", "b.npz"):
+        data = open_dataset(tmp_path / name)
+        assert sorted(np.concatenate([data.train_x, data.test_x]).tolist()) == x.tolist()
+        assert read(open_source(str(tmp_path / name))).x.tolist() == x.tolist()
+    (tmp_path / "c.npz").write_text("a,b\n1,2\n")
+    with fails("c.npz cannot be read .it is no .npz archive"):
+        open_dataset(tmp_path / "c.npz")
+
+
+def test_tables_of_hdf5_have_columns_of_their_names(tmp_path):
+    needs("h5py")
+    import h5py
+
+    rows = np.array([(0.5, 1), (1.5, 2), (2.5, 1)], [("ax", "f8"), ("label", "i4")])
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["group/table"] = rows
+    source = open_source(str(tmp_path / "a.h5"))
+    assert (source.channels, source.class_names) == (("ax",), ("1", "2"))
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file.create_dataset("X", shape=(10**7, 10**6), dtype="f8", chunks=(1000, 1000))
+    with fails("b.h5: array 'X' needs .* GiB of memory"):
+        open_source(str(tmp_path / "b.h5"))
