@@ -74,7 +74,12 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(output, "reconfigure"):
             output.reconfigure(errors="replace")  # a terminal without the characters of a curve shows '?'
     with _termination_raises():
-        return _run(arguments)
+        try:
+            code = _run(arguments)
+            sys.stdout.flush()
+            return code
+        except BrokenPipeError:  # also where the usage of a group is not read
+            return _unread()
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -87,7 +92,7 @@ def _run(arguments: list[str] | None) -> int:
     except UserError as error:
         return _refuse(str(error))
     except BrokenPipeError:
-        return _unread()
+        raise
     except SystemExit as error:  # of typer and rich, where the reader of our output has gone
         if isinstance(error.__context__, BrokenPipeError):
             return _unread()
