@@ -16,6 +16,7 @@ from edgelearn.data.columns import NO_ROLES, Roles, refuse_roles
 from edgelearn.data.compressed import suffix_of
 from edgelearn.data.dataset import Dataset, range_of
 from edgelearn.data.downloads import Found, PublishedFile, PublishedLayout
+from edgelearn.data.event_columns import refuse_events
 from edgelearn.data.published import (
     Parts,
     digits_file,
@@ -284,6 +285,8 @@ def open_dataset(
         path = Path(given).expanduser()
         if label_column is not None:
             roles = replace(roles, label=label_column)
+        if not roles.features:
+            refuse_events(path)
         roles = replace(roles, has_label=label_from is None and labels is None)
         if suffix_of(path) in SUFFIXES and not path.is_dir() and roles.has_label and has_usual_names(path):
             return open_user_file(path, roles=roles, test_fraction=test_fraction, limit=limit)

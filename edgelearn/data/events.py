@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import inspect
 import sys
 from collections.abc import Sequence
@@ -26,8 +27,18 @@ from numpy.typing import NDArray
 
 from edgelearn.data import downloads, reader
 from edgelearn.data.arrays import NpzArrays, read_npz
+from edgelearn.data.clock import unit_in_name
 from edgelearn.data.columns import Roles
 from edgelearn.data.dataset import Labels
+from edgelearn.data.event_columns import (
+    MICROSECONDS,
+    event_columns,
+    is_structured,
+    npy_has_events,
+    npz_has_events,
+    table_has_events,
+)
+from edgelearn.data.source import ColumnsUsed
 from edgelearn.data.tables import (
     OWN_FILES,
     SUFFIXES,
@@ -58,7 +69,7 @@ SMALL_FILES = ("nmnist_small/nmnist_small.npz", "nmnist_small.npz")
 SMALL_SHA256 = "78afa7c5a69d8465f0e20b90916080d9bf08cc19fce7fd3d163902763dc833aa"
 OVERFLOW_Y, OVERFLOW_US = 240, 1 << 13  # an event that only says that the camera's clock went on
 
-COLUMNS = ("sample", "t", "address", "label")
+WHOLE_TIMES = "whole microseconds, or the unit with --time-unit s, ms or ns"
 ARRAYS = ("t", "address", "x", "y", "value", "p", "offset", "label", "test", "n_addresses", "width", "height")
 
 
@@ -76,6 +87,8 @@ class EventSet:
     offset : int64[samples + 1], the events of sample k are offset[k] up to offset[k + 1]
     labels : int64[samples]
     n_train : the first n_train samples are the training part, the others the test part
+    notes : what was converted or assumed
+    columns : what the columns of a table were taken for
     """
 
     name: str
@@ -87,6 +100,8 @@ class EventSet:
     offset: NDArray[np.int64]
     labels: Labels
     n_train: int
+    notes: tuple[str, ...] = ()
+    columns: ColumnsUsed | None = None
 
     def sample(self, k: int) -> tuple[Times, Inputs]:
         """Return times and inputs of one sample, counted from 0."""
@@ -95,33 +110,45 @@ class EventSet:
 
 
 def is_event_data(name_or_path: str) -> bool:
-    """Tell whether a name or file is one for `open_events`; a file by its arrays' names or its header alone.
+    """Tell whether a name or file is one for `open_events`; a file by its arrays' names, or header and first rows.
 
-    A .npz file has the arrays t and address, or t, x, y and offset; a text table the columns sample, t and address.
+    A .npz file has the arrays t and address, or t, x, y and offset or p, or structured arrays with such fields; a .npy
+    file is a structured array; a text table has the columns t, and sample and address, or x and y and p or sample; a
+    folder has folders of recordings, one for each class. Other names of columns: `event_columns.NAMES`.
     """
     if name_or_path in EVENT_SETS or name_or_path.startswith(TONIC):
         return True
     path = Path(name_or_path).expanduser()
+    suffix = path.suffix.lower()
     with contextlib.suppress(OSError, UserError):
-        if path.suffix.lower() == ".npz":
-            held = {name.lower() for name in NpzArrays(path)}
-            return {"t", "address"} <= held or {"t", "x", "y", "offset"} <= held
-        if path.suffix.lower() in reader.SUFFIXES:
-            return {"sample", "t", "address"} <= set(reader.titles_of(path))
+        if suffix in (".aedat", ".aedat4") or path.is_dir():
+            return suffix in (".aedat", ".aedat4") or is_recording_folder(path)
+        if suffix == ".npz":
+            return npz_has_events(path)
+        if suffix == ".npy":
+            return npy_has_events(path)
+        if suffix in reader.SUFFIXES:
+            return table_has_events(path)
     return False
 
 
-def open_events(name_or_path: str, *, test_fraction: float = 0.2, limit: int | None = None) -> EventSet:
-    """Open a named event data set, one of the library tonic, or a user's .npz, .csv or .tsv file.
+def open_events(
+    name_or_path: str, *, test_fraction: float = 0.2, limit: int | None = None, time_unit: str | None = None
+) -> EventSet:
+    """Open a named event data set, one of the library tonic, or a user's .npz, .npy, .csv or .tsv file or folder.
 
     Parameters
     ----------
     name_or_path : one of `EVENT_SETS`; "tonic:NAME"; or a path.
-        .csv, .tsv: a header with the columns sample, t, address, label and, for polarity, value, in any order, and one
-        event per line; the lines of a sample may be anywhere in the file, samples count by their first line.
+        .csv, .tsv: a header with the columns sample, t, address (or x and y), label and, for polarity, value (or p),
+        in any order, and one event per line; the lines of a sample may be anywhere in the file, samples count by their
+        first line. Without sample, one begins where the label changes or the time starts again.
         .npz: arrays t and address (or x and y), and value (or p) for polarity, [events]; offset [samples + 1], label
         [samples] and, for a test part of one's own, test bool [samples]; n_addresses (or width and height) where the
-        largest address that occurs is not the last.
+        largest address that occurs is not the last; or structured arrays with the fields t, x, y and p.
+        .npy: one structured array, with fields for sample and label as well.
+        folder: a folder of recordings for each class, .bin of N-MNIST, .npy, .npz, .csv or .aedat4.
+    time_unit : s, ms, us or ns; default the unit in the name of the column, else microseconds
     test_fraction : user files without test part: share of the samples that become one, 0 <= test_fraction < 1; which
         ones does not depend on the run's seed
     limit : keep the first `limit` training samples, and the whole test part
@@ -141,14 +168,19 @@ def open_events(name_or_path: str, *, test_fraction: float = 0.2, limit: int | N
             return _open_tonic(name_or_path, limit)
         return _open_nmnist(name_or_path, limit)
     path = Path(name_or_path).expanduser()
-    if path.suffix.lower() not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix in (".aedat", ".aedat4") and not path.is_dir():
+        raise UserError(f"{path} is one recording without a label; put recordings into a folder for each class")
+    if path.is_dir():
+        return _read_folder(path, test_fraction, limit, time_unit)
+    if suffix not in (*SUFFIXES, ".npy"):
         known = unknown("event data set", name_or_path, EVENT_SETS)
         raise UserError(f"{known} Own files end in {OWN_FILES}; tonic:NAME is a data set of tonic.")
     if not path.is_file():
         raise UserError(f"{path} is not a file; check the path")
     try:
-        read = _read_npz if path.suffix.lower() == ".npz" else _read_csv
-        return read(path, test_fraction, limit)
+        read = _read_npz if suffix in (".npz", ".npy") else _read_csv
+        return read(path, test_fraction, limit, time_unit)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
 
@@ -202,31 +234,70 @@ def _user_set(
     n_addresses: int,
     parts: tuple[NDArray[np.int64], NDArray[np.int64]],
     limit: int | None,
+    notes: Sequence[str] = (),
+    columns: ColumnsUsed | None = None,
 ) -> EventSet:
     n_inputs = _check_size(path, n_addresses, 1 if value is None else 2)
     y, names = class_indices(path, labels)
+    notes = list(notes)
+    if value is not None and len(value) and np.min(value) > 0 and np.min(value) < np.max(value):
+        notes.append(f"polarities are {np.min(value):g} to {np.max(value):g}, all ON; give 0 or -1 for OFF")
     inputs = (address if value is None else address + n_addresses * (value > 0)).astype(np.int32)
     train, test = parts[0][:limit], parts[1]
     samples = np.concatenate((train, test))
     t, inputs, offset = take_events(t, inputs, offset, samples)
-    return EventSet(path.stem, str(path), names, n_inputs, t, inputs, offset, y[samples], len(train))
+    of_user = (tuple(notes), columns)
+    return EventSet(path.stem, str(path), names, n_inputs, t, inputs, offset, y[samples], len(train), *of_user)
+
+
+def _pixels(
+    path: Path, x: NDArray[np.int64], y: NDArray[np.int64], width: int, height: int
+) -> tuple[NDArray[np.int64], int]:
+    """Return addresses and their number."""
+    if len(x) != len(y):
+        raise UserError(f"{path}: x has {len(x)} events and y {len(y)}; give as many")
+    _check_size(path, width * height, 1)  # before y * width, which could pass 2^63
+    return y * width + x, width * height
+
+
+def _unit(title: str, time_unit: str | None, notes: list[str]) -> str:
+    """Return the unit of times: the one that was given, or that of the column's name, else microseconds."""
+    named = unit_in_name(title)
+    unit = time_unit or named or "us"
+    if time_unit is not None and named not in (None, time_unit):
+        raise UserError(
+            f"time_unit is {time_unit}, and column '{title}' says {named}; rename it, or leave time_unit out"
+        )
+    if unit != "us":
+        notes.append(f"times of '{title}' are in {unit}, read as whole microseconds")
+    return unit
 
 
 # --- text --------------------------------------------------------------------------------------------------
 
 
-def _read_csv(path: Path, test_fraction: float, limit: int | None) -> EventSet:
-    names = _number_columns(path)
-    table = reader.TableReader(
-        Roles(names, label="label", texts=("sample",), is_ordered=False), str(path), dtype=np.float64
-    )
+def _read_csv(path: Path, test_fraction: float, limit: int | None, time_unit: str | None = None) -> EventSet:
+    columns = _text_columns(path)
+    notes: list[str] = []
+    unit = _unit(columns["t"], time_unit, notes)
+    places = ["address"] if "address" in columns else ["x", "y"]
+    numbers = [role for role in ("t", *places, "value") if role in columns]
+    titles = tuple(columns[role] for role in numbers)
+    texts = (columns["sample"],) if "sample" in columns else ()
+    roles = Roles(titles, label=columns["label"], texts=texts, is_ordered=False)
+    table = reader.TableReader(roles, str(path), dtype=np.float64)
     samples: dict[str, int] = {}
     labels: list[tuple[str, int]] = []  # and the line of the first event
-    pieces, of_event = [], []
+    pieces, of_event, stretches = [], [], _Stretches()
     for rows in table.read_file(path):
-        for column, low, allowed in ((0, -MAX_WHOLE, "whole microseconds"), (1, 0, "a whole number from 0")):
-            _check_whole(path, names[column], rows.x[:, column], rows.numbers, low, allowed)
-        for line, sample, cell in zip(rows.numbers.tolist(), rows.texts[0], rows.labels, strict=True):
+        if unit != "us":
+            rows.x[:, 0] = np.rint(rows.x[:, 0] * MICROSECONDS[unit])
+        for column, role in enumerate(numbers):
+            low, allowed = (-MAX_WHOLE, WHOLE_TIMES) if role == "t" else (0, "a whole number from 0")
+            if role != "value":
+                _check_whole(path, titles[column], rows.x[:, column], rows.numbers, low, allowed)
+        names = rows.texts[0] if texts else stretches.names(rows.x[:, 0].tolist(), rows.labels)
+        for line, sample, cell in zip(rows.numbers.tolist(), names, rows.labels, strict=True):
             index, label = samples.setdefault(sample, len(samples)), cell.strip()
             if index == len(labels):
                 if not sample:
@@ -239,32 +310,63 @@ def _read_csv(path: Path, test_fraction: float, limit: int | None) -> EventSet:
                 )
             of_event.append(index)
         pieces.append(rows.x)
-    numbers, sample_of = np.concatenate(pieces), np.array(of_event, np.int64)
-    order = np.argsort(sample_of, kind="stable")
-    t, address, *value = numbers[order].T
+    if not texts:
+        notes.append(f"no column sample: {len(samples)} samples, by labels that change and times that start again")
+    read, sample_of = np.concatenate(pieces), np.array(of_event, np.int64)
+    by_role = dict(zip(numbers, read[np.argsort(sample_of, kind="stable")].T, strict=True))
+    whole = {role: by_role[role].astype(np.int64) for role in ("t", *places)}
+    if "address" in whole:
+        address, n_addresses = whole["address"], int(whole["address"].max()) + 1
+    else:
+        x, y = whole["x"], whole["y"]
+        address, n_addresses = _pixels(path, x, y, int(x.max()) + 1, int(y.max()) + 1)
+    left_out = tuple(title for title in reader.titles_of(path) if title not in map(str.lower, columns.values()))
     return _user_set(
         path,
-        t.astype(np.int64),
-        address.astype(np.int64),
-        value[0] if value else None,
+        whole["t"],
+        address,
+        by_role.get("value"),
         np.concatenate(([0], np.cumsum(np.bincount(sample_of)))),
         class_labels(path, *zip(*labels, strict=True)),
-        int(address.max()) + 1,
+        n_addresses,
         draw_parts(len(samples), test_fraction),
         limit,
+        notes,
+        ColumnsUsed(titles[1:], columns["label"], columns["t"], columns.get("sample"), unit, left_out=left_out),
     )
 
 
-def _number_columns(path: Path) -> tuple[str, ...]:
-    """Name the columns of numbers that there are."""
-    wanted = "sample, t, address and label, and value where events have a polarity"
+class _Stretches:
+    """Names of samples where no column has them: one ends where the label changes or the time starts again."""
+
+    def __init__(self) -> None:
+        self.number, self.first, self.last = 0, 0.0, 0.0
+        self.label: str | None = None
+
+    def names(self, t: Sequence[float], labels: Sequence[str]) -> list[str]:
+        found = []
+        for now, label in zip(t, labels, strict=True):
+            # Sensors write what they saw in no strict order: only a time in the first half is another start.
+            if label != self.label or now < (self.first + self.last) / 2:
+                self.number, self.label, self.first, self.last = self.number + 1, label, now, now
+            self.last = max(self.last, now)
+            found.append(str(self.number))
+        return found
+
+
+def _text_columns(path: Path) -> dict[str, str]:
+    """Return the titles of the columns of events by their roles, as they stand in the file in lower case."""
+    wanted = "sample, t, address (or x and y) and label, and value (or p) where events have a polarity"
     titles = reader.titles_of(path)
     if not titles:
         raise UserError(f"{path} is empty; give a header with the columns {wanted}, and one event per line")
-    for name in COLUMNS:
-        if name not in titles:
-            raise UserError(f"{path} has no column '{name}' in its header ({', '.join(titles)}); name {wanted}")
-    return ("t", "address", *(("value",) if "value" in titles else ()))
+    columns = event_columns(titles)
+    if not {"x", "y"} <= columns.keys() and "address" not in columns:
+        columns.pop("x", None)
+    for role in ("t", "address", "label"):
+        if role not in columns and not (role == "address" and {"x", "y"} <= columns.keys()):
+            raise UserError(f"{path} has no column '{role}' in its header ({', '.join(titles)}); name {wanted}")
+    return columns
 
 
 def _check_whole(path: Path, name: str, values: NDArray[Any], lines: NDArray[np.int64], low: int, allowed: str) -> None:
@@ -277,8 +379,11 @@ def _check_whole(path: Path, name: str, values: NDArray[Any], lines: NDArray[np.
 # --- npz ---------------------------------------------------------------------------------------------------
 
 
-def _read_npz(path: Path, test_fraction: float, limit: int | None) -> EventSet:
-    arrays = read_npz(path, ARRAYS)
+def _read_npz(path: Path, test_fraction: float, limit: int | None, time_unit: str | None = None) -> EventSet:
+    notes: list[str] = []
+    arrays, clock = _named_arrays(path)
+    if "t" in arrays and (unit := _unit(clock, time_unit, notes)) != "us":
+        arrays["t"] = np.rint(arrays["t"] * MICROSECONDS[unit])
     missing = [name for name in ("t", "offset", "label") if name not in arrays]
     if "address" not in arrays and not {"x", "y"} <= set(arrays):
         missing.insert(0, "address (or x and y)")
@@ -287,17 +392,14 @@ def _read_npz(path: Path, test_fraction: float, limit: int | None) -> EventSet:
             f"{path} lacks {', '.join(missing)} and holds the arrays {', '.join(sorted(arrays)) or '(none)'}; "
             "give t, address (or x and y), offset and label"
         )
-    t = _whole_array(path, "t", arrays["t"], -MAX_WHOLE, "give whole microseconds")
+    t = _whole_array(path, "t", arrays["t"], -MAX_WHOLE, f"give {WHOLE_TIMES}")
     if "address" in arrays:
         address = _whole_array(path, "address", arrays["address"], 0, "give whole numbers from 0")
         n_addresses = _count(path, arrays, "n_addresses", "address", address)
     else:
         x, y = (_whole_array(path, name, arrays[name], 0, "give whole numbers from 0") for name in ("x", "y"))
         width, height = _count(path, arrays, "width", "x", x), _count(path, arrays, "height", "y", y)
-        if len(x) != len(y):
-            raise UserError(f"{path}: x has {len(x)} events and y {len(y)}; give as many")
-        _check_size(path, width * height, 1)  # before y * width, which could pass 2^63
-        address, n_addresses = y * width + x, width * height
+        address, n_addresses = _pixels(path, x, y, width, height)
     value_key = "value" if "value" in arrays else "p"
     value = arrays.get(value_key)
     if value is not None and (value.ndim != 1 or value.dtype.kind not in "buif"):
@@ -310,7 +412,194 @@ def _read_npz(path: Path, test_fraction: float, limit: int | None) -> EventSet:
         raise UserError(f"{path}: {value_key} row {row + 1} is {value[row]}; give finite numbers")
     offset = _offset(path, arrays["offset"], len(t))
     labels, parts = _labels_and_parts(path, arrays, len(offset) - 1, test_fraction)
-    return _user_set(path, t, address, value, offset, labels, n_addresses, parts, limit)
+    return _user_set(path, t, address, value, offset, labels, n_addresses, parts, limit, notes)
+
+
+def _named_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
+    """Return the arrays of events by their names here, and the name of the clock in the file."""
+    if path.suffix.lower() == ".npy":
+        return _of_fields(path, [load_npy(path)], {})
+    archive = NpzArrays(path)
+    columns = event_columns(archive)
+    if "t" not in columns and not {"x", "y", "address"} & columns.keys():
+        structured = [array for array in (archive[name] for name in archive) if is_structured(array)]
+        if structured:
+            named = {role: archive[columns[role]] for role in ("offset", "label") if role in columns}
+            return _of_fields(path, structured, named | {name: archive[name] for name in archive if name == "test"})
+    arrays = read_npz(path, (*ARRAYS, *(title.lower() for title in columns.values())))
+    for role, title in columns.items():
+        if role not in arrays and not (role == "value" and "p" in arrays):
+            arrays[role] = arrays.pop(title.lower())
+    return arrays, columns.get("t", "t")
+
+
+def _of_fields(
+    path: Path, structured: list[NDArray[Any]], named: dict[str, NDArray[Any]]
+) -> tuple[dict[str, NDArray[Any]], str]:
+    """Return arrays of events from structured ones: one with all events, or one for each sample."""
+    columns = event_columns(structured[0].dtype.names or ())
+    if any(one.dtype.names != structured[0].dtype.names or one.ndim != 1 for one in structured):
+        raise UserError(f"{path} holds structured arrays of different fields or shapes; give all samples the same")
+    events = np.concatenate(structured)
+    arrays = {role: np.asarray(events[title]) for role, title in columns.items()} | named
+    if "x" in arrays and "y" not in arrays and "address" not in arrays:
+        arrays["address"] = arrays.pop("x")
+    if len(structured) > 1:
+        arrays["offset"] = np.concatenate(([0], np.cumsum([len(one) for one in structured])))
+    elif "sample" in columns and "label" in columns and "offset" not in arrays:
+        sample = arrays["sample"]
+        first = np.flatnonzero(np.concatenate(([True], sample[1:] != sample[:-1])))
+        if len(first) != len(np.unique(sample)):
+            raise UserError(f"{path}: events of a sample lie apart; sort them by sample")
+        arrays["offset"], arrays["label"] = np.append(first, len(sample)), arrays["label"][first]
+    return arrays, columns["t"]
+
+
+def load_npy(path: Path) -> NDArray[Any]:
+    """Read a .npy file that holds one structured array of events."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{path} cannot be read ({' '.join(str(error).split())}); save it with numpy.save") from None
+    if not isinstance(array, np.ndarray) or not is_structured(array):
+        raise UserError(f"{path} has no fields of events; give a structured array with t, x, y and p")
+    return array
+
+
+# --- folders -----------------------------------------------------------------------------------------------
+
+
+RECORDINGS = (".bin", ".npy", ".npz", ".csv", ".tsv", ".aedat4", ".aedat")
+
+
+def _recordings(folder: Path) -> list[tuple[str, Path]]:
+    """Return class and file of the recordings of a folder, in order."""
+    found = []
+    for inside in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        found += [(inside.name, path) for path in sorted(inside.iterdir()) if path.suffix.lower() in RECORDINGS]
+    return found
+
+
+def _parts_of(folder: Path) -> list[Path]:
+    """Return the folders of training and test part where there are such, else the folder itself."""
+    inside = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    return [inside["train"], inside["test"]] if {"train", "test"} <= inside.keys() else [folder]
+
+
+def is_recording_folder(folder: Path) -> bool:
+    """Tell whether a folder holds a folder of event recordings for each class; OSError passes."""
+    found = _recordings(_parts_of(folder)[0])
+    if not found:
+        return False
+    path, suffix = found[0][1], found[0][1].suffix.lower()
+    if suffix == ".npy":
+        return npy_has_events(path)
+    if suffix == ".npz":
+        return npz_has_events(path)
+    return table_has_events(path) if suffix in reader.SUFFIXES else True
+
+
+def _read_folder(folder: Path, test_fraction: float, limit: int | None, time_unit: str | None) -> EventSet:
+    """Read a folder of recordings for each class, named by the folder."""
+    try:
+        parts = [_recordings(part) for part in _parts_of(folder)]
+        if not all(parts):
+            raise UserError(
+                f"{folder} has no folder of recordings for each class; name CLASS/NAME.bin, .npy or .aedat4"
+            )
+        notes: list[str] = []
+        read = [(label, _read_recording(path, time_unit, notes)) for part in parts for label, path in part]
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read ({error.strerror}); check its permissions") from None
+    names = [name for _, columns in read for name in columns]
+    fields = [name for name in ("t", "address", "x", "y", "value") if name in names]
+    if any(set(fields) != set(columns) for _, columns in read):
+        raise UserError(f"{folder}: recordings have different columns ({', '.join(fields)}); give all the same")
+    arrays = {name: np.concatenate([columns[name] for _, columns in read]) for name in fields}
+    for name in fields[:-1] if "value" in fields else fields:
+        arrays[name] = _whole_array(folder, name, arrays[name], -MAX_WHOLE if name == "t" else 0, f"give {WHOLE_TIMES}")
+    if "address" in arrays:
+        address, n_addresses = arrays["address"], int(arrays["address"].max()) + 1
+    else:
+        sizes = [int(arrays[name].max()) + 1 for name in ("x", "y")]
+        if all(path.suffix.lower() == ".bin" for part in parts for _, path in part):
+            sizes = [NMNIST_SIDE, NMNIST_SIDE]
+        address, n_addresses = _pixels(folder, arrays["x"], arrays["y"], *sizes)
+    offset = np.concatenate(([0], np.cumsum([len(columns["t"]) for _, columns in read])))
+    if len(parts) == 2:
+        if test_fraction != 0.2:
+            raise UserError(f"{folder} has its own test part; leave test_fraction out")
+        n = len(parts[0])
+        drawn = (draw_parts(n, 0.0)[0], np.arange(n, len(read)))
+    else:
+        drawn = draw_parts(len(read), test_fraction)
+    labels = [label for label, _ in read]
+    whole = [int(label) for label in labels] if all(label.isdecimal() for label in labels) else labels
+    value, unique = arrays.get("value"), list(dict.fromkeys(notes))
+    used = ColumnsUsed(tuple(fields[1:]), "name of the folder", "t", "file", "us")
+    return _user_set(folder, arrays["t"], address, value, offset, whole, n_addresses, drawn, limit, unique, used)
+
+
+def _read_recording(path: Path, time_unit: str | None, notes: list[str]) -> dict[str, NDArray[Any]]:
+    """Read the events of one file: t in microseconds, address or x and y, and value where there is one."""
+    suffix = path.suffix.lower()
+    if suffix == ".bin":
+        t, inputs = read_nmnist_file(path)
+        pixel = inputs.astype(np.int64) % NMNIST_SIDE**2
+        return {"t": t, "x": pixel % NMNIST_SIDE, "y": pixel // NMNIST_SIDE, "value": inputs // NMNIST_SIDE**2}
+    if suffix in (".aedat", ".aedat4"):
+        return read_aedat(path)
+    if suffix in reader.SUFFIXES:
+        columns = event_columns(reader.titles_of(path))
+        table = reader.TableReader(
+            Roles(
+                tuple(columns[role] for role in ("t", "address", "x", "y", "value") if role in columns),
+                is_ordered=False,
+            ),
+            str(path),
+            dtype=np.float64,
+        )
+        x = reader.joined(list(table.read_file(path))).x
+        arrays = dict(zip([role for role in ("t", "address", "x", "y", "value") if role in columns], x.T, strict=True))
+        clock = columns.get("t", "t")
+    else:
+        arrays, clock = _named_arrays(path)
+        if "p" in arrays:
+            arrays["value"] = arrays.pop("p")
+    if "t" not in arrays or ("address" not in arrays and not {"x", "y"} <= arrays.keys()):
+        raise UserError(f"{path} has {', '.join(arrays) or 'no columns'}; a recording has t, and x and y or address")
+    if (unit := _unit(clock, time_unit, notes)) != "us":
+        arrays["t"] = np.rint(arrays["t"] * MICROSECONDS[unit])
+    places = ("address",) if "address" in arrays else ("x", "y")
+    return {name: arrays[name] for name in ("t", *places, "value") if name in arrays}
+
+
+def read_aedat(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the events of an AEDAT 4 file by the library aedat.
+
+    Raises
+    ------
+    UserError
+        "... is AEDAT 2 or 3 ...", "aedat is not installed ...", "... cannot be read ..."; OSError passes
+    """
+    with path.open("rb") as file:
+        if not file.read(14).startswith(b"#!AER-DAT4"):
+            raise UserError(f"{path} is no AEDAT 4; convert AEDAT 2 and 3 to .aedat4 or .csv")
+    try:
+        aedat = importlib.import_module("aedat")
+    except ImportError:
+        raise UserError("aedat is not installed, which reads .aedat4; pip install aedat") from None
+    try:
+        packets = [packet["events"] for packet in aedat.Decoder(str(path)) if "events" in packet]
+        events = np.concatenate(packets)
+    except Exception as error:  # whatever the decoder or an empty file raises
+        raise UserError(f"{path} cannot be read ({' '.join(str(error).split())}); record it again") from None
+    return {
+        "t": events["t"].astype(np.int64),
+        "x": events["x"].astype(np.int64),
+        "y": events["y"].astype(np.int64),
+        "value": events["on"].astype(np.int64),
+    }
 
 
 def _whole_array(path: Path, name: str, array: NDArray[Any], low: int, allowed: str) -> NDArray[np.int64]:

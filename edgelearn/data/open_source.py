@@ -9,6 +9,7 @@ from typing import Any
 from edgelearn.data import datasets, sensor, wfdb_records
 from edgelearn.data.columns import NO_ROLES, Roles, refuse_roles
 from edgelearn.data.compressed import suffix_of
+from edgelearn.data.event_columns import refuse_events
 from edgelearn.data.recordings import Limited, Recording
 from edgelearn.data.source import ColumnsUsed, Source
 from edgelearn.errors import UserError, unknown
@@ -123,6 +124,8 @@ def _open_path(
             raise UserError(f"{path} is not a file, a folder or a WFDB record; check the path")
         raise UserError(f"{unknown('stream', data, stream_names())} Own files end in {', '.join(SUFFIXES)}.")
     form = description.Description()
+    if columns is None and not roles.features:
+        refuse_events(path)
     if columns is not None:
         forms = description.read_description(columns)
         # The file that a description names gives way to the one that is given with it.

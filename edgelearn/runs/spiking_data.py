@@ -79,7 +79,7 @@ def check_code(config: SpikingConfig) -> None:
 
 
 def _opened(config: SpikingConfig) -> SpikingData:
-    if is_event_data(config.data):
+    if config.features is None and is_event_data(config.data):
         return _events(config)
     if config.code == "events":
         raise UserError(f"data '{config.data}' are no events; take the code rate, latency or delta")
@@ -125,15 +125,48 @@ def _events(config: SpikingConfig) -> SpikingData:
             raise UserError(f"{name} is not for address events; leave it out")
     if config.code not in (None, "events"):
         raise UserError(f"code is {config.code}, but '{config.data}' are events already; leave code out")
-    events = open_events(config.data, test_fraction=config.test_fraction, limit=config.limit)
+    events = open_events(
+        config.data, test_fraction=config.test_fraction, limit=config.limit, time_unit=config.time_unit
+    )
     step_us = quantity(config.step_time or STEP_TIME, "time") / 1e3
     shown = _presentation(config, "events", EVENT_STEPS)
     n, late = len(events.labels), float((events.t >= shown.steps * step_us).mean()) if len(events.t) else 0.0
-    notes = (f"{100 * late:.2g} % of the events come after the {shown.steps} steps that are shown",) if late else ()
+    notes = [*events.notes, *_step_notes(config, events, step_us, shown.steps)]
+    if late:
+        notes.append(f"{100 * late:.2g} % of the events come after the {shown.steps} steps that are shown")
     train, test = (_event_samples(events, step_us, *ends) for ends in ((0, events.n_train), (events.n_train, n)))
+    said: dict[str, Any] = {"notes": tuple(notes), "columns": events.columns}
     return SpikingData(
-        events.name, events.source, "events", events.class_names, train, test, shown, step_us / 1e6, notes
+        events.name, events.source, "events", events.class_names, train, test, shown, step_us / 1e6, **said
     )
+
+
+def _step_notes(config: SpikingConfig, events: EventSet, step_us: float, steps: int) -> list[str]:
+    """Check the step against the time that samples last: neither all events in one step nor most of them too late.
+
+    Raises
+    ------
+    UserError
+        "... samples last ..., less than a step ..."
+    """
+    counts = np.diff(events.offset)
+    if not counts.any():
+        raise UserError(f"'{config.data}' has no events; give data with some")
+    last = events.t[events.offset[1:][counts > 1] - 1]
+    if not len(last):
+        return ["no sample has more than one event"]
+    lasts, unit = float(np.median(last)), "" if config.time_unit else ", or the unit of its times with --time-unit"
+    if lasts < step_us:
+        said = f"half of the samples last {lasts:,.6g} us or less, which is within one step of {step_us:,.6g} us"
+        if config.step_time is None:
+            raise UserError(f"'{config.data}': {said}; give a shorter --step-time{unit}")
+        return [f"{said}: their events have no order"]
+    if lasts > 10 * steps * step_us:
+        return [
+            f"half of the samples last {lasts / 1e6:,.4g} s or more, and {steps * step_us / 1e6:,.4g} s are shown; "
+            f"give --steps or --step-time{unit}"
+        ]
+    return []
 
 
 def _event_samples(events: EventSet, step_us: float, start: int, end: int) -> EventSamples:

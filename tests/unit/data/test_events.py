@@ -130,7 +130,10 @@ def test_falling_times_are_sorted_and_equal_ones_keep_their_order(npz_file):
         ({"t": None}, "lacks t and holds the arrays address, label, offset, test, value; give t, address (or x and y)"),
         ({"address": None, "x": [0] * 5}, "lacks address (or x and y) and holds"),
         ({"label": None, "offset": None}, "lacks offset, label and holds"),
-        ({"t": [[5, 7, 1, 1, 4]]}, "t is int64 [1, 5]; give whole microseconds, one per event"),
+        (
+            {"t": [[5, 7, 1, 1, 4]]},
+            "t is int64 [1, 5]; give whole microseconds, or the unit with --time-unit s, ms or ns, one per event",
+        ),
         ({"t": [5, 7, np.nan, 1, 4]}, "t row 3 is nan; give whole microseconds"),
         ({"t": [5, 7, 0.5, 1, 4]}, "t row 3 is 0.5; give whole microseconds"),
         ({"t": [5, 7, np.inf, 1, 4]}, "t row 3 is inf; give whole microseconds"),
@@ -244,18 +247,21 @@ def test_csv_in_chunks(csv_file, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is empty; give a header with the columns sample, t, address and label"),
+        ("", "is empty; give a header with the columns sample, t, address (or x and y) and label"),
         (" \n\n", "is empty; give a header"),
         ("sample,t,address,label\n", "has no rows below its header; give one row per line"),
-        (CSV.replace("label", "class"), "has no column 'label' in its header (sample, t, address, value, class); name"),
-        (CSV.replace("sample", "k"), "has no column 'sample'"),
+        (CSV.replace("label", "kind"), "has no column 'label' in its header (sample, t, address, value, kind); name"),
+        (CSV.replace("address", "where"), "has no column 'address'"),
         (CSV.replace("value", "t"), "has 2 columns 't'; rename one"),
         (CSV[:-5], "line 6: another number of values (4, not 5: 'c,4,2,'); give every line as many"),
         (CSV.replace("b,1,1,", "b,1,1,2,"), "line 4: another number of values (6, not 5: "),
         (CSV.replace("a,7", "a,soon"), "line 3: not a number (column t is 'soon'); give a number"),
         (CSV.replace("a,7", "a,"), "line 3: a value is missing (column t is ''); correct the line or remove it"),
         (CSV.replace("a,7", "a,nan"), "line 3: not a finite number (column t is 'nan')"),
-        (CSV.replace("a,7", "a,0.25"), "line 3: t is 0.25; give whole microseconds, at most 2^53"),
+        (
+            CSV.replace("a,7", "a,0.25"),
+            "line 3: t is 0.25; give whole microseconds, or the unit with --time-unit s, ms or ns, at most 2^53",
+        ),
         (CSV.replace("a,7", "a,1e300"), "line 3: not a finite number (column t is '1e300')"),
         (CSV.replace("a,7", "a," + "9" * 30), "line 3: t is 1e+30; give whole microseconds"),
         (CSV.replace("a,7,2", "a,7,-2"), "line 3: address is -2; give a whole number from 0"),
@@ -636,3 +642,134 @@ def test_tonic_that_cannot_be_had(fake_tonic, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tonic", None)
     with fails('tonic is not installed; pip install "edgelearn[tonic]"'):
         open_events("tonic:Fake")
+
+
+# --- other names and forms ---------------------------------------------------------------------------------
+
+
+def pixels(header, rows, tmp_path, name="e.csv"):
+    (tmp_path / name).write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return str(tmp_path / name)
+
+
+ROWS = [(k // 4, 1000 * (k % 4), k % 3, k % 2, k % 2, k // 4 % 2) for k in range(24)]  # sample, t, x, y, p, label
+
+
+@pytest.mark.parametrize(
+    ("header", "order", "scale"),
+    [
+        ("sample,t,x,y,p,label", (0, 1, 2, 3, 4, 5), 1),
+        ("y,x,Timestamp,polarity,class,trial", (3, 2, 1, 4, 5, 0), 1),
+        ("ts_ms,pol,xs,ys,target,recording", (1, 4, 2, 3, 5, 0), 1e-3),
+        ("time (s),x,y,p,label", (1, 2, 3, 4, 5), 1e-6),
+    ],
+)
+def test_names_of_columns_in_any_order(tmp_path, header, order, scale):
+    rows = [[row[k] if k != 1 else row[1] * scale for k in order] for row in ROWS]
+    path = pixels(header, rows, tmp_path)
+    assert is_event_data(path)
+    data = open_events(path, test_fraction=0)
+    expected = open_events(pixels("sample,t,x,y,value,label", ROWS, tmp_path, "plain.csv"), test_fraction=0)
+    assert as_lists(data) == as_lists(expected)
+    assert (data.n_inputs, len(data.labels)) == (12, 6)
+    assert any("whole microseconds" in note for note in data.notes) == (scale != 1)
+    assert any("no column sample: 6 samples" in note for note in data.notes) == (0 not in order)
+
+
+def test_the_unit_of_times_may_be_given(tmp_path):
+    path = pixels("sample,t,x,y,p,label", [(row[0], row[1] / 1e6, *row[2:]) for row in ROWS], tmp_path)
+    with fails("t is 0.001; give whole microseconds, or the unit with --time-unit s, ms or ns, at most 2^53"):
+        open_events(path)
+    assert open_events(path, time_unit="s").t.max() == 3000
+    named = pixels("sample,t_ms,x,y,p,label", ROWS, tmp_path)
+    with fails("time_unit is s, and column 't_ms' says ms"):
+        open_events(named, time_unit="s")
+
+
+def test_values_are_no_events(tmp_path):
+    for header, rows in (
+        ("t,x,y,p,label", [(k, 0.5 * k, 1.5, 1013.2, k % 2) for k in range(9)]),
+        ("t,x,y,p,label", [(k, k, 2, 1013, k % 2) for k in range(9)]),
+        ("t,x,y,z,label", [(k, k, 2, 3, k % 2) for k in range(9)]),
+    ):
+        assert not is_event_data(pixels(header, rows, tmp_path)), header
+
+
+def test_events_are_refused_where_values_are_read(tmp_path):
+    from edgelearn.data.datasets import open_dataset
+    from edgelearn.data.open_source import open_source
+
+    path = pixels("sample,t,x,y,p,label", ROWS, tmp_path)
+    for read in (open_dataset, open_source):
+        with fails("looks like address events (sample, x, y, p, label, t); run --spiking reads address events"):
+            read(path)
+
+
+def test_polarities_without_off_are_noted(tmp_path):
+    data = open_events(pixels("sample,t,x,y,p,label", [(*row[:4], 1 + row[4], row[5]) for row in ROWS], tmp_path))
+    assert "polarities are 1 to 2, all ON; give 0 or -1 for OFF" in data.notes
+
+
+FIELDS = np.dtype([("x", "i2"), ("y", "i2"), ("t", "i8"), ("p", bool)])
+
+
+def structured(rows):
+    return np.array([(row[2], row[3], row[1], row[4]) for row in rows], FIELDS)
+
+
+def test_structured_arrays(tmp_path):
+    expected = as_lists(open_events(pixels("sample,t,x,y,p,label", ROWS, tmp_path), test_fraction=0))
+    whole = np.dtype([*FIELDS.descr, ("sample", "i4"), ("label", "i4")])
+    np.save(tmp_path / "own.npy", np.array([(*one.tolist(), row[0], row[5]) for one, row in zip(structured(ROWS), ROWS, strict=True)], whole))  # fmt: skip
+    label, offset = np.arange(6) % 2, np.arange(0, 25, 4)
+    np.savez(tmp_path / "flat.npz", events=structured(ROWS), labels=label, offsets=offset)
+    np.savez(tmp_path / "each.npz", *[structured(ROWS[a : a + 4]) for a in offset[:-1]], label=label)
+    flat = {"ts": [row[1] for row in ROWS], "xs": [row[2] for row in ROWS], "ys": [row[3] for row in ROWS], "pol": [row[4] for row in ROWS]}  # fmt: skip
+    np.savez(tmp_path / "names.npz", **flat, offset=offset, label=label)
+    for name in ("own.npy", "flat.npz", "each.npz", "names.npz"):
+        assert is_event_data(str(tmp_path / name)), name
+        assert as_lists(open_events(str(tmp_path / name), test_fraction=0)) == expected, name
+    np.save(tmp_path / "alone.npy", structured(ROWS))
+    with fails("lacks offset, label"):
+        open_events(str(tmp_path / "alone.npy"))
+    np.save(tmp_path / "plain.npy", np.zeros((4, 4)))
+    assert not is_event_data(str(tmp_path / "plain.npy"))
+
+
+@pytest.mark.parametrize("has_parts", [False, True])
+@pytest.mark.parametrize("kind", ["bin", "npy", "csv"])
+def test_a_folder_of_recordings_for_each_class(tmp_path, kind, has_parts):
+    for part in ("train", "test") if has_parts else ("",):
+        for k in range(4):
+            folder = tmp_path / "set" / part / ("left" if k % 2 else "right")
+            folder.mkdir(parents=True, exist_ok=True)
+            rows = [(0, t, t % 3, t % 2, t % 2) for t in range(5 + k)]
+            if kind == "bin":
+                content = [[x, y, p << 7 | t >> 16, t >> 8 & 255, t & 255] for _, t, x, y, p in rows]
+                (folder / f"{k}.bin").write_bytes(b"".join(map(bytes, content)))
+            elif kind == "npy":
+                np.save(folder / f"{k}.npy", structured([(*row, 0) for row in rows]))
+            else:
+                pixels("t,x,y,p", [row[1:] for row in rows], folder, f"{k}.csv")
+    path = str(tmp_path / "set")
+    assert is_event_data(path)
+    data = open_events(path)
+    assert data.class_names == ("left", "right")
+    assert (len(data.labels), data.n_train) == ((8, 4) if has_parts else (4, 3))
+    assert data.n_inputs == (2 * 34 * 34 if kind == "bin" else 12)
+    width, height = (34, 34) if kind == "bin" else (3, 2)
+    for t, inputs, _ in as_lists(data):
+        assert inputs == [now % 2 * width * height + now % 2 * width + now % 3 for now in t]
+
+
+def test_aedat_needs_its_library_and_a_class(tmp_path, monkeypatch):
+    (tmp_path / "up").mkdir()
+    (tmp_path / "up" / "a.aedat4").write_bytes(b"#!AER-DAT4.0\r\n" + b"0" * 40)
+    with fails("is one recording without a label; put recordings into a folder for each class"):
+        open_events(str(tmp_path / "up" / "a.aedat4"))
+    monkeypatch.setitem(sys.modules, "aedat", None)
+    with fails("aedat is not installed, which reads .aedat4; pip install aedat"):
+        open_events(str(tmp_path))
+    (tmp_path / "up" / "a.aedat4").write_bytes(b"#!AER-DAT2.0\r\n")
+    with fails("is no AEDAT 4; convert AEDAT 2 and 3"):
+        open_events(str(tmp_path))

@@ -381,3 +381,17 @@ def test_the_step_of_a_graph_may_be_given(tmp_path):
     write_events(tmp_path / "e.csv")
     with pytest.raises(UserError, match="are not, and graphs"):
         open_spiking_data(config(step_time="1 ms"))
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"), [(1e-3, "last 45 us or less, which is within one step of 10,000 us"), (1e-6, "samples")]
+)
+def test_times_in_other_units_are_no_step(tmp_path, scale, message):
+    rows = [f"{k // 10},{round(5000 * scale * (k % 10))},{k % 3},{k % 2},{k // 10 % 2}" for k in range(200)]
+    (tmp_path / "e.csv").write_text("sample,t,x,y,label\n" + "\n".join(rows))
+    with pytest.raises(UserError, match=message):
+        open_spiking_data(config(data=str(tmp_path / "e.csv"), net=None, limit=None))
+    if scale == 1e-3:
+        data = open_spiking_data(config(data=str(tmp_path / "e.csv"), net=None, limit=None, time_unit="ms"))
+        assert data.train.t.max() == 45_000
+        assert data.columns.time_unit == "ms"
