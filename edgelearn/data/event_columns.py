@@ -12,6 +12,8 @@ from edgelearn.data import reader
 from edgelearn.data.arrays import NpzArrays
 from edgelearn.data.cells import Reject, is_number, split_cells
 from edgelearn.data.clock import is_clock_name
+from edgelearn.data.compressed import suffix_of
+from edgelearn.data.text_files import open_text
 from edgelearn.errors import UserError
 
 NAMES = {  # the first is the name in messages
@@ -60,8 +62,8 @@ def table_has_events(path: Path) -> bool:
 
     Pixels are whole numbers and polarities take two values; else x, y and p may be anything that was measured.
     """
-    with path.open("rb") as file:
-        lines = next(reader.grouped(reader.line_chunks(file), reader.HEAD), ([], True))[0]
+    with open_text(path) as file:
+        lines = next(reader.grouped(reader.line_chunks(file.read), reader.HEAD), ([], True))[0]
     texts = [line.decode("utf-8-sig", errors="replace").strip() for line in lines]
     texts = [text for text in texts if text and text[0] != "#"]
     if not texts:
@@ -119,7 +121,7 @@ def refuse_events(path: Path) -> None:
         "... looks like address events ..."
     """
     with contextlib.suppress(OSError):
-        if path.is_file() and path.suffix.lower() in reader.SUFFIXES and table_has_events(path):
+        if path.is_file() and suffix_of(path) in reader.SUFFIXES and table_has_events(path):
             found = ", ".join(event_columns(reader.titles_of(path)).values())
             raise UserError(
                 f"{path} looks like address events ({found}); {USED}; to read the columns as values, name them with "

@@ -29,6 +29,7 @@ from edgelearn.data import downloads, reader
 from edgelearn.data.arrays import NpzArrays, read_npz
 from edgelearn.data.clock import unit_in_name
 from edgelearn.data.columns import Roles
+from edgelearn.data.compressed import suffix_of
 from edgelearn.data.dataset import Labels
 from edgelearn.data.event_columns import (
     MICROSECONDS,
@@ -119,7 +120,7 @@ def is_event_data(name_or_path: str) -> bool:
     if name_or_path in EVENT_SETS or name_or_path.startswith(TONIC):
         return True
     path = Path(name_or_path).expanduser()
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     with contextlib.suppress(OSError, UserError):
         if suffix in (".aedat", ".aedat4") or path.is_dir():
             return suffix in (".aedat", ".aedat4") or is_recording_folder(path)
@@ -168,7 +169,7 @@ def open_events(
             return _open_tonic(name_or_path, limit)
         return _open_nmnist(name_or_path, limit)
     path = Path(name_or_path).expanduser()
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     if suffix in (".aedat", ".aedat4") and not path.is_dir():
         raise UserError(f"{path} is one recording without a label; put recordings into a folder for each class")
     if path.is_dir():
