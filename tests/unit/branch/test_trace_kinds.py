@@ -95,9 +95,7 @@ def test_a_column_that_selects_branches_or_is_passed_over_is_noted(tmp_path):
 )
 def test_a_column_of_instructions_is_counted(tmp_path, column, values, whole, note):
     """Those of unconditional branches too."""
-    lines = [
-        f"{pc:#x},1,{cond},{value}" for pc, cond, value in zip((64, 68, 72, 76), (1, 0, 1, 0), values, strict=True)
-    ]
+    lines = [f"{64 + 4 * k:#x},1,{(k + 1) % 2},{value}" for k, value in enumerate(values)]
     (tmp_path / "x.csv").write_text(f"pc,taken,conditional,{column}\n" + "\n".join(lines))
     source, pc, _ = read(tmp_path / "x.csv")
     assert (pc, source.instructions) == (list(range(64, 64 + 4 * len(values), 8)), whole)
