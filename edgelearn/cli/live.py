@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 import sys
+import tempfile
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from edgelearn.errors import UserError
+from edgelearn.files import write_whole
 from edgelearn.network.kernels import tables as t
 from edgelearn.reports.console import make_console, sparkline
 from edgelearn.units import count
@@ -118,6 +124,8 @@ class View:
         lines = []
         for i in range(len(rows.samples)):
             prediction = int(rows.predictions[i])
+            if prediction >= rows.known[i]:  # a place for a class that has not come yet
+                prediction = -1
             status, late = (
                 [word for bit, word in STATUS_NAMES.items() if bits & bit] for bits in (rows.statuses[i], rows.late[i])
             )
@@ -134,6 +142,83 @@ class View:
         if lines:
             sys.stdout.write("\n".join(lines) + "\n")
             sys.stdout.flush()
+
+
+class PredictionsFile:
+    """Write what became of every row to a file, .csv or .jsonl, that is whole or absent.
+
+    Columns are row (from 1), line of the input (where there is one), time (s), prediction, probability, label, correct
+    and learned. Empty (null): no such value; a row that was dropped has no prediction.
+
+    Raises
+    ------
+    UserError
+        "predictions ..." for other extensions, "cannot write ..."; where a resumed run lacks its first rows.
+    """
+
+    COLUMNS = ("row", "line", "time", "prediction", "probability", "label", "correct", "learned")
+
+    def __init__(self, path: Path, delay: int = 0) -> None:
+        if path.suffix.lower() not in (".csv", ".jsonl"):
+            raise UserError(f"predictions '{path}' have the extension '{path.suffix}'; give .csv or .jsonl")
+        if path.is_dir() or not path.parent.is_dir():
+            raise UserError(f"cannot write {path}: no such folder, or a folder itself; give a file in a folder")
+        self.path, self._delay, self._n_rows = path, delay, 0
+        self._as_json = path.suffix.lower() == ".jsonl"
+        self._waiting: deque[dict[str, Any]] = deque()  # rows whose label may come
+        self._lines: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115
+        self._table = csv.writer(self._lines, lineterminator="\n")
+        if not self._as_json:
+            self._table.writerow(self.COLUMNS)
+
+    def add(self, run: StreamSession, rows: RowsDone) -> None:
+        """Take the next rows."""
+        n = len(rows.samples)
+        self.check(run.n_rows - n)
+        names = run.source.class_names
+        for i in range(n):
+            self._n_rows += 1
+            prediction, label = int(rows.predictions[i]), int(rows.labels[i])
+            told = 0 <= prediction < min(int(rows.known[i]), len(names))
+            if self._delay and len(self._waiting) == self._delay:
+                self._write(self._waiting.popleft() | {"learned": bool(rows.late[i] & t.LEARNED)})
+            values = (
+                self._n_rows,
+                int(rows.lines[i]) if len(rows.lines) else None,
+                round(float(rows.times[i]), 6) if rows.times[i] == rows.times[i] else None,
+                names[prediction] if told else None,
+                _probability(rows.scores[i], prediction) if told else None,
+                names[label] if 0 <= label < len(names) else None,
+                prediction == label if told and label >= 0 else None,
+                bool(rows.statuses[i] & t.LEARNED),
+            )
+            row = dict(zip(self.COLUMNS, values, strict=True))
+            if self._delay:
+                self._waiting.append(row)
+            else:
+                self._write(row)
+
+    def check(self, n_rows: int) -> None:
+        """Refuse to continue, or to end, with other rows than those written."""
+        if n_rows != self._n_rows:
+            raise UserError(
+                f"predictions {self.path} would lack rows of before the run was resumed; leave --predictions out, or "
+                "start again with --overwrite in place of --resume"
+            )
+
+    def close(self, n_rows: int) -> None:
+        """Write the file."""
+        self.check(n_rows)
+        for row in self._waiting:
+            self._write(row)
+        self._lines.seek(0)
+        write_whole(self.path, lambda file: shutil.copyfileobj(self._lines.buffer, file))  # type: ignore[attr-defined]
+
+    def _write(self, row: dict[str, Any]) -> None:
+        if self._as_json:
+            self._lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+        else:
+            self._table.writerow([int(value) if isinstance(value, bool) else value for value in row.values()])
 
 
 def _probability(scores: Any, prediction: int) -> float:

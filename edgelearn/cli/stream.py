@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from edgelearn.cli.flags import Given, Output, command
+from edgelearn.cli.flags import OUTPUT, Flag, Given, Output, command
 from edgelearn.cli.shared import interruptible, settings_from
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
     from edgelearn.config import StreamConfig
     from edgelearn.runs.kind import Result
+    from edgelearn.runs.session import RowsDone, StreamSession
 
 
 @command("StreamConfig", example='edgelearn stream mine.csv --sample-rate "50 Hz" --out results')
@@ -21,6 +23,7 @@ def stream(
     given: Given,
     output: Output,
     source: Annotated[Optional[str], typer.Argument(metavar="SOURCE", help="Stream to learn, as --data.")] = None,
+    predictions: Annotated[Optional[Path], Flag("Write the prediction of each row, .csv or .jsonl.", OUTPUT)] = None,
 ) -> None:
     """Learn a stream of sensor data online: accuracy, drift, energy and real-time behaviour.
 
@@ -46,7 +49,7 @@ def stream(
             "- answers with JSON lines, and --json would mix the report into them; give --out for the report"
         )
     with interruptible("producer | edgelearn stream -" if live else "edgelearn stream"):
-        report, speed = _stream_with_view(resolved, output, live)
+        report, speed = _stream_with_view(resolved, output, live, predictions)
     if plot is not None:
         from edgelearn.reports.plots.stream import plot_stream
 
@@ -60,15 +63,27 @@ def stream(
     console = make_console(stderr=live)  # predictions have the standard output of a live stream to themselves
     show(report.content, console, speed, output.details)
     written(console, None if out is None else f"{out}/report.json, config.toml, weights.npz")
+    written(console, None if predictions is None else str(predictions))
     written(console, plot)
     steps = [name for name, given in (("--plot stream.svg", plot), ("--out DIR", out)) if given is None]
     next_steps(console, *steps, details=output.details)
 
 
-def _stream_with_view(config: StreamConfig, output: Output, live: bool) -> tuple[Result, float | None]:
-    from edgelearn.cli.live import View
+def _stream_with_view(
+    config: StreamConfig, output: Output, live: bool, predictions: Path | None
+) -> tuple[Result, float | None]:
+    from edgelearn.cli.live import PredictionsFile, View
     from edgelearn.runs.stream import run
 
+    file = None if predictions is None else PredictionsFile(predictions, config.label_delay)
     with View(config, live) as view:
-        report = run(config, output.out, output.resume, output.overwrite, view.show, view.write_rows if live else None)
+        takers = ([view.write_rows] if live else []) + ([file.add] if file is not None else [])
+
+        def on_rows(work: StreamSession, rows: RowsDone) -> None:
+            for take in takers:
+                take(work, rows)
+
+        report = run(config, output.out, output.resume, output.overwrite, view.show, on_rows if takers else None)
+    if file is not None:
+        file.close(report.content["stream"]["rows"])
     return report, view.samples_per_second

@@ -292,8 +292,21 @@ class LineSource:
         return UserError(f"{self.source}: {what}{f' ({found})' if found else ''}; {hint}")
 
     def _read(self, reader: TableReader) -> Iterator[Rows]:
+        is_settled = not self._live or reader.columns is not None
+        held: list[bytes] = []  # lines of live input before its layout is known
+        cut = False
         for lines, cut in self._groups():
-            yield reader.feed(lines, cut)
+            while not is_settled and lines and not cut:
+                held.append(lines.pop(0))
+                is_settled = reader.settle(held)
+            if not is_settled:
+                held += lines
+                continue
+            if held or lines:
+                yield reader.feed(held + lines, cut)
+            held = []
+        if held:  # too few lines to confirm one another
+            yield reader.feed(held, cut)
 
     def _groups(self) -> Generator[tuple[list[bytes], bool], None, None]:
         return grouped(self._chunks(), self._block_size)

@@ -41,6 +41,7 @@ from edgelearn.data.cells import (
     MISSING,
     WHITE_SPACE,
     Reject,
+    is_missing,
     is_number,
     json_row,
     numbers_in,
@@ -190,6 +191,55 @@ class TableReader:
         self.notes += [note for note in columns.notes if note not in self.notes]
         if not self.live:
             self._find_clock(lines[columns.n_before + columns.has_header :])
+
+    def settle(self, lines: list[bytes]) -> bool:
+        """Find the columns of live input from the earliest line that the last one fits; return whether one was found.
+
+        A header is emptied. What is cut, as the first line of a port that was opened in the middle, fits no other line.
+
+        Raises
+        ------
+        UserError : where the columns named by the roles are in none of three lines.
+        """
+        if len(lines) == 1:
+            lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+        first = max(0, len(lines) - HEAD)
+        recent = lines[first:]
+        texts = [line[:MAX_LINE].decode(ENCODING, errors="replace") for line in recent]
+        rows = [k for k, text in enumerate(texts) if text.strip() and text[0] != "#" and len(recent[k]) <= MAX_LINE]
+        if not rows or rows[-1] != len(texts) - 1:
+            return False
+        refusals: list[UserError] = []
+        for k in rows[:-1]:
+            below = [texts[other] for other in rows if other > k]
+            try:
+                columns = find_columns([texts[k], *below], self.roles, self.source)
+            except (Reject, UserError) as refusal:
+                refusals += [refusal] if isinstance(refusal, UserError) else []
+                continue
+            if columns.n_before == 0 and self._fits(columns, texts[-1]):
+                self.begin(texts[k], below)
+                self.has_begun = True
+                if columns.has_header:
+                    lines[first + k] = b""
+                return True
+        if len(refusals) == len(rows) - 1 >= 2:
+            raise refusals[0]
+        return False
+
+    def _fits(self, columns: Columns, text: str) -> bool:
+        try:
+            row = split_cells(text, columns.separator) if columns.kind == "csv" else json_row(text)
+            if isinstance(row, dict) != (columns.kind == "object"):
+                return False
+            if columns.kind != "object" and len(row) != columns.n_cells:
+                return False
+            for place in columns.features:
+                if columns.kind == "object" or not is_missing(str(row[place])):
+                    _number(columns, row, place, self.roles.scale)
+        except Reject:
+            return False
+        return True
 
     def _find_clock(self, lines: Iterable[str]) -> None:
         """Find out how times are written, from the first lines, or from the first one of a live input."""

@@ -42,6 +42,7 @@ class RowsDone:
     scores : uint8[n, n_outputs], 255 is 1.0; uint8[0, 0] where not asked for
     lines : int64[n], input line of the last sample of each row; int64[0] where the source has no lines
     late : uint8[n], status of the earlier row whose label arrived with each row, 0 for none
+    known : int64[n], number of classes that had come before each row; all from the start where they are known
     """
 
     samples: np.ndarray
@@ -52,6 +53,7 @@ class RowsDone:
     scores: np.ndarray
     lines: np.ndarray
     late: np.ndarray
+    known: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class StreamSession:
             "dropped": np.zeros(0, np.uint8),
         }
         self._last: Block | None = None
+        self._n_known = len(source.class_names)
 
     def _device(self) -> Device:
         timing, n_layers = self.timing, len(self.spec.layers)
@@ -186,7 +189,9 @@ class StreamSession:
         lines = numbers[ends] if len(numbers) == len(block) else numbers[:0]
         with_label = np.zeros(n, np.uint8)
         with_label[row_of_step[late]] = outcome.statuses[late]
-        return RowsDone(samples, times, labels, predictions, statuses, scores, lines, with_label)
+        known = np.maximum.accumulate(np.concatenate([[self._n_known], block.y + 1]))
+        self._n_known = int(known[-1])
+        return RowsDone(samples, times, labels, predictions, statuses, scores, lines, with_label, known[ends])
 
     def _label_available(self, n: int) -> np.ndarray:
         """Return whether the labels of the next n rows are available: bool[n], a function of the seed and the row."""

@@ -124,7 +124,7 @@ def test_lines_that_cannot_be_used_are_counted_and_the_others_answered(tmp_path)
     assert [row["line"] for row in rows] == [2, 3, 7, 9]
     assert [row["label"] for row in rows] == ["a", "b", None, None]
     assert [row["status"] for row in rows] == [["learned"], ["learned"], [], []]
-    assert rows[0]["prediction"] == "a"
+    assert [row["prediction"] for row in rows] == [None, "a", "a", "b"]  # no class has come before the first row
     for reason in (
         "not a number",
         "not a finite number",
@@ -154,6 +154,7 @@ def test_an_answer_comes_before_the_next_line_is_asked_for(tmp_path):
     assert process.stdin
     assert process.stdout
     assert process.stderr
+    process.stdin.write(b"p,q,label\n")
     for i in range(5):
         process.stdin.write(f"{i % 2},{i},{'ab'[i % 2]}\n".encode())
         process.stdin.flush()
@@ -170,7 +171,8 @@ def test_an_answer_does_not_depend_on_the_lines_after_it(tmp_path):
     _, together, _ = piped("".join(lines), "--hidden", "4", cwd=tmp_path)
     _, shorter, _ = piped("".join(lines[:5]), "--hidden", "4", cwd=tmp_path)
     assert together[:5] == shorter
-    assert shorter[0]["probability"] == 1.0  # one class is met
+    assert (shorter[0]["prediction"], "probability" in shorter[0]) == (None, False)  # no class has come
+    assert shorter[1]["probability"] == 1.0  # one class is met
     _, late, _ = piped("".join(lines), "--hidden", "4", "--label-delay", "2", cwd=tmp_path)
     assert [row["status_of_late"] for row in late] == [[]] * 2 + [["learned"]] * 28
     assert all(row["status"] == [] for row in late)
@@ -274,3 +276,44 @@ def test_an_unwritable_folder(tmp_path):
     else:
         (tmp_path / "a").mkdir(mode=0o500)
     assert_refused(edgelearn("stream", *SHORT, "--out", "a/b", cwd=tmp_path), "cannot write a/b")
+
+
+def own(path, n=60):
+    path.write_text("ax,ay,label\n" + "".join(f"{k % 5},{(k * 3) % 7},{['sit', 'run', ''][k % 3]}\n" for k in range(n)))
+    return path
+
+
+def test_predictions_of_a_file(tmp_path):
+    own(tmp_path / "own.csv")
+    report = json.loads(
+        edgelearn("stream", "own.csv", "--hidden", "4", "--json", "--predictions", "p.csv", cwd=tmp_path).stdout
+    )
+    header, *rows = [line.split(",") for line in (tmp_path / "p.csv").read_text().splitlines()]
+    assert header == ["row", "line", "time", "prediction", "probability", "label", "correct", "learned"]
+    assert [int(row[0]) for row in rows] == list(range(1, 61))
+    assert [int(row[1]) for row in rows] == list(range(2, 62))
+    assert {row[3] for row in rows} <= {"sit", "run"}
+    assert [row[5] for row in rows[:3]] == ["sit", "run", ""]
+    assert [row[6] == "" for row in rows] == [k % 3 == 2 for k in range(60)]
+    right = sum(row[6] == "1" for row in rows)
+    assert report["accuracy_percent"] == 100 * right / 40
+    assert sum(row[7] == "1" for row in rows) == report["learning"]["learned"] == 40
+    late = edgelearn(
+        "stream", "own.csv", "--hidden", "4", "--label-delay", "4", "--predictions", "p.jsonl", cwd=tmp_path
+    )
+    assert "written: p.jsonl" in late.stdout
+    rows = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    assert [row["row"] for row in rows] == list(range(1, 61))
+    assert [row["learned"] for row in rows] == [k % 3 < 2 and k < 56 for k in range(60)]
+    assert rows[2]["label"] is None is rows[2]["correct"]
+
+
+def test_predictions_that_cannot_be_written(tmp_path):
+    own(tmp_path / "own.csv")
+    for name, text in (("p.txt", "extension '.txt'; give .csv or .jsonl"), ("no/p.csv", "cannot write")):
+        result = edgelearn("stream", "own.csv", "--predictions", name, cwd=tmp_path)
+        assert_refused(result, text)
+    assert edgelearn("stream", "own.csv", "--hidden", "4", "--out", "a", cwd=tmp_path).returncode == 0
+    flags = ("--hidden", "4", "--out", "a", "--resume", "--predictions", "p.csv")
+    assert_refused(edgelearn("stream", "own.csv", *flags, cwd=tmp_path), "would lack rows", "--overwrite")
+    assert {path.name for path in tmp_path.iterdir()} == {"own.csv", "a"}

@@ -526,7 +526,6 @@ def test_a_slow_pipe_gives_each_sample_at_once(how: str) -> None:
     with pipe:
         stream = LineSource(pipe, name="pipe", source="a pipe", live=True)
         os.write(writing, b"a,b,label\n")
-        assert stream.channels == ("a", "b")
         blocks = stream.blocks()
         # The next line is written only when the sample before has come: waiting for more would wait for ever.
         guard = threading.Timer(20, os.close, [writing])
@@ -537,6 +536,7 @@ def test_a_slow_pipe_gives_each_sample_at_once(how: str) -> None:
             block = next(blocks)
             assert guard.is_alive()
             assert (block.x.tolist(), block.y.tolist(), stream.numbers.tolist()) == ([[n, 1]], [n], [n + 2])
+        assert stream.channels == ("a", "b")
         os.write(writing, b"5,1,k0\n6,1,k0\n")
         assert next(blocks).y.tolist() == [0, 0]
         guard.cancel()
@@ -630,3 +630,41 @@ def test_a_line_without_end_does_not_fill_the_memory() -> None:
     assert [sample[:2] for sample in found] == [(1, [1]), (3, [2])]
     assert stream.rejects.counts == {"line too long": 1}
     assert most < 8 * MAX_LINE
+
+
+ROWS = [f"{k / 4},{k % 3},{'ab'[k % 2]}" for k in range(8)]
+AS_JSON = [f'{{"u": {k / 4}, "v": {k % 3}, "label": "{"ab"[k % 2]}"}}' for k in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("before", "rows", "rejected"),
+    [
+        (["1.5,a"], ROWS, 1),  # the port was opened within a line
+        (["b"], ROWS, 1),
+        (["Booting v1.2, sensor ok", "ready"], ROWS, 2),
+        (["u,v,label"], ROWS, 0),
+        (["rst:0x1 (POWERON)", "u,v,label"], ROWS, 1),
+        (['"v": 1, "label": "a"}'], AS_JSON, 1),
+        (['{"device": "left", "version": 3}'], AS_JSON, 1),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_live_layout_is_that_of_the_first_lines_that_agree(
+    before: list[str], rows: list[str], rejected: int, size: int
+) -> None:
+    data = ("\n".join([*before, *rows]) + "\n").encode()
+    stream = LineSource(Chopped(data, [size]), name="a", source="b", live=True)  # type: ignore[arg-type]
+    found = samples(stream)
+    assert [sample[1] for sample in found] == [[k / 4, k % 3] for k in range(8)]
+    assert sum(stream.rejects.counts.values()) == rejected
+    assert stream.class_names == ("a", "b")
+
+
+def test_columns_that_are_in_no_live_line_are_refused_before_the_end() -> None:
+    def lines() -> Iterator[bytes]:
+        yield from [b"u,v,label\n", b"1,2,a\n", b"2,2,b\n"]
+        raise AssertionError("a live input may go on for ever")
+
+    stream = LineSource(lines(), name="a", source="b", live=True, roles=Roles(label="activity"))
+    with fails("b: column 'activity' is not known"):
+        stream.channels  # noqa: B018

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 
 import numpy as np
@@ -263,3 +264,54 @@ def test_missing_values_are_counted_and_do_not_depend_on_blocks(settings):
         assert content["stream"]["missing_values"] == 143
         found.append((content, {name: array.tolist() for name, array in work.words()[0].items()}))
     assert found[0] == found[1]
+
+
+class Pieces(io.RawIOBase):
+    """Bytes that come a few at a time."""
+
+    def __init__(self, data, size):
+        self.data, self.size = data, size
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        piece, self.data = self.data[: min(self.size, len(buffer))], self.data[min(self.size, len(buffer)) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+@pytest.mark.parametrize("settings", [{}, {"window": 3, "label_delay": 2, "encoder": "delta"}])
+def test_live_input_does_not_depend_on_how_much_is_read_at_once(settings):
+    rng = np.random.default_rng(6)
+    lines = ["4,walk"]  # half a line
+    for k in range(300):
+        label = ("", "sit", "run", "walk")[rng.integers(0, 1 + min(3, k // 60 + 1))]
+        lines.append("what" if k % 50 == 20 else f"{rng.normal():.3f},{rng.normal():.3f},{label}")
+    data = ("\n".join(lines) + "\n").encode()
+    found = []
+    for size in (1, 7, 1000, 1 << 20):
+        rows = []
+
+        def take(work, done, rows=rows):
+            names = work.source.class_names
+            for i in range(len(done.samples)):
+                p = int(done.predictions[i])
+                told = names[p] if 0 <= p < done.known[i] else None
+                rows.append(
+                    (int(done.samples[i]), told, int(done.labels[i]), int(done.statuses[i]), int(done.lines[i]))
+                )
+
+        source = LineSource(Pieces(data, size), name="-", source="pieces", n_classes=5, live=True)
+        work = StreamWork(config(data="-", **settings), source, take)
+        for block in work.chunks():
+            work.advance(block)
+        words = {name: array.tolist() for name, array in work.words()[0].items()}
+        found.append((rows, words, work.content()))
+    assert found[0] == found[1] == found[2] == found[3]
+    come = set()
+    for _, told, label, *_ in found[0][0]:
+        assert told is None or told in come or settings
+        come |= {work.source.class_names[label]} if label >= 0 else set()
+    assert found[0][0][0][1] is None or settings
+    assert "walk" in come
