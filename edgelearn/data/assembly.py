@@ -7,7 +7,7 @@ import math
 import re
 import zlib
 from collections import ChainMap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from edgelearn.data.cells import (
 )
 from edgelearn.data.clock import DATES, UNITS, Clock, find_clock, is_clock_name
 from edgelearn.data.clock import cannot_read as unreadable
+from edgelearn.data.columns import is_rising, left_out_note, rising
 from edgelearn.data.compressed import suffix_of
 from edgelearn.data.description import (
     READERS,
@@ -465,6 +466,8 @@ def _default_features(
         values = arrays[name]
         numbers = texts_as_numbers(values) if values.dtype.kind == "U" else values
         if numbers is not None and numbers.ndim == 1 and numbers.dtype.kind in "buif":
+            if form.reader not in SIGNALS and is_rising(head := numbers[:HEAD].tolist()):
+                raise rising(str(path), name, head)
             found[name] = numbers
         else:
             left_out[name] = {"U": "text", "M": "dates"}.get(values.dtype.kind, f"{values.dtype} {list(values.shape)}")
@@ -473,18 +476,6 @@ def _default_features(
     if not found:
         raise UserError(f"{path} has no column of numbers for features; name them with the key 'features'")
     return tuple(found), found
-
-
-def left_out_note(left_out: Mapping[str, str]) -> str:
-    """State which columns are no features, and why.
-
-    Example
-    -------
-    >>> left_out_note({"who": "text"})
-    'columns left out, as they hold no numbers: who (text)'
-    """
-    columns = ", ".join(f"{name} ({kind})" for name, kind in left_out.items())
-    return f"columns left out, as they hold no numbers: {columns}"
 
 
 def _as_numbers(path: Path, name: str, values: NDArray[Any], known: Arrays) -> NDArray[Any]:

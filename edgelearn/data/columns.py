@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +195,8 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
         features = tuple(place for place in rest if place not in {*labels, *texts})
         features, note = _without_texts(features, layout, title_of, has_names)
         notes += [note] if note else []
+        features, note = _without_counters(features, layout, title_of, has_names, source)
+        notes += [note] if note else []
     if not features:
         raise Reject("another number of values", shortened(lines[0]))
     if len(features) > MAX_NEURONS:
@@ -202,8 +205,6 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
             "name fewer with --features"
         )
     channels = tuple(map(str, roles.features)) or tuple(title_of[place] for place in features)
-    if not roles.is_ordered:
-        time = segment = None
 
     def named(place: Any) -> str | None:
         if place is None:
@@ -213,6 +214,8 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
     taken = {*features, *labels, time, segment}
     left_out = tuple(str(named(place)) for place in places if place not in taken)
     used = ColumnsUsed(channels, named(next(iter(labels), None)), named(time), named(segment), left_out=left_out)
+    if not roles.is_ordered:
+        time = segment = None
     return Columns(
         kind,
         layout.separator,
@@ -245,6 +248,77 @@ def _without_texts(
     few = ", ".join(shown if len(shown) <= 12 else [*shown[:11], "...", shown[-1]])
     note = f"columns left out, as they hold no numbers: {few}"
     return tuple(place for place in features if place not in texts), note
+
+
+RISING_ROWS = 20  # in which a column rises that is a clock or an index
+INDEX_NAMES = ("", "index", "idx", "id", "row", "no", "nr", "num", "number", "counter", "count", "seq", "sequence", "#")
+
+
+def _without_counters(
+    features: tuple[Any, ...], layout: Layout, title_of: dict[Any, str], has_names: bool, source: str
+) -> tuple[tuple[Any, ...], str]:
+    """Leave out row numbers, and the note that names them; refuse another column that rises steadily.
+
+    Raises
+    ------
+    UserError
+        "SOURCE: column ... rises in every row ..."
+    """
+    counters = []
+    for place in features:
+        cells = [row.get(place) if isinstance(row, dict) else row[place] for row in layout.body]
+        if layout.decimal == ",":
+            cells = [cell.replace(",", ".") if isinstance(cell, str) else cell for cell in cells]
+        if is_rising(cells):
+            words = re.split(r"[\W_]+", title_of[place].lower())
+            if not has_names or {"unnamed", *INDEX_NAMES}.isdisjoint(words):
+                raise rising(source, title_of[place], cells)
+            counters.append(place)
+    if not counters or len(counters) == len(features):
+        return features, ""
+    names = ", ".join(printable(title_of[place]) for place in counters)
+    return tuple(place for place in features if place not in counters), (
+        f"columns left out, as they count the rows: {names}"
+    )
+
+
+def is_rising(cells: Sequence[Any]) -> bool:
+    """Tell whether values rise in every row, by nearly equal steps.
+
+    Example
+    -------
+    >>> is_rising([0.02 * k for k in range(30)]), is_rising([k % 25 for k in range(30)]), is_rising(range(5))
+    (True, False, False)
+    """
+    if len(cells) < RISING_ROWS:
+        return False
+    try:
+        values = [float(cell) for cell in cells]
+    except (TypeError, ValueError):
+        return False
+    steps = [after - before for before, after in pairwise(values)]
+    return min(steps) > 0 and max(steps) - min(steps) <= 0.25 * sum(steps) / len(steps)
+
+
+def rising(source: str, title: str, cells: Sequence[Any]) -> UserError:
+    """Return the error for a column that rises steadily and is no named clock."""
+    step = (float(cells[-1]) - float(cells[0])) / (len(cells) - 1)
+    return UserError(
+        f"{source}: column '{title}' rises in every row, by {step:.4g}, as a clock or a counter does; give "
+        f"--time-column {title} or --ignore {title}, or name the columns to learn from with --features"
+    )
+
+
+def left_out_note(left_out: Mapping[str, str]) -> str:
+    """State which columns are no features, and why.
+
+    Example
+    -------
+    >>> left_out_note({"who": "text"})
+    'columns left out, as they hold no numbers: who (text)'
+    """
+    columns = ", ".join(f"{name} ({kind})" for name, kind in left_out.items())
+    return f"columns left out, as they hold no numbers: {columns}"
 
 
 def _place(titles: Sequence[str], source: str, column: str | int) -> Any:

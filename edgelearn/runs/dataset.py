@@ -156,7 +156,7 @@ class DatasetWork(Epochs):
             "accuracy_percent": accuracy_percent(result),
             "columns": columns_of(data).as_dict(),
             "baseline_accuracy_percent": baseline_percent(data.test_y),
-            "notes": [*data.notes, *_notes(spec, data, errors)],
+            "notes": [*data.notes, *_notes_of_data(data, baseline_percent(data.test_y)), *_notes(spec, data, errors)],
             "cost": as_dict([cost_of_rule(spec, learner.counters, self.processor)]),
         } | activity_as_dict(spec, learner.counters, learner.inference_counters)
 
@@ -170,6 +170,37 @@ def columns_of(data: Dataset) -> ColumnsUsed:
 def baseline_percent(labels: np.ndarray) -> float | None:
     """Return the accuracy of always giving the most frequent class; None without samples."""
     return round(100 * float(np.bincount(labels).max()) / len(labels), 4) if len(labels) else None
+
+
+WIDE = 20.0  # times the range of all but the 0.1 % at each end, from which few values set the range of an input
+
+
+def _notes_of_data(data: Dataset, baseline: float | None) -> list[str]:
+    """Return warnings on order and range of the samples."""
+    notes = []
+    if data.columns is not None and data.columns.time is not None and baseline is not None:
+        notes.append(
+            f"rows in the order of {data.columns.time} were shuffled before they were learned and tested, so that "
+            "neighbours are in both parts; edgelearn stream learns them in order"
+        )
+    n = len(data.train_x)
+    if data.train_x.dtype == np.float32 and n >= FEWEST_FOR_RANGE:
+        few = max(n // 1000, 1)
+        ordered = np.partition(data.train_x, (few, n - 1 - few), axis=0)
+        low, high = ordered[few].astype(float), ordered[n - 1 - few].astype(float)
+        wide = np.flatnonzero((np.ptp(data.train_x, axis=0) > WIDE * (high - low)) & (high > low))
+        if len(wide):
+            name, column = columns_of(data).inputs[wide[0]], data.train_x[:, wide[0]]
+            more = f" and {len(wide) - 1} more" if len(wide) > 1 else ""
+            notes.append(
+                f"few values set the input range of {name}{more}: all others lie between {low[wide[0]]:.4g} and "
+                f"{high[wide[0]]:.4g}, these reach from {column.min():.4g} to {column.max():.4g}; "
+                "correct them or remove the rows"
+            )
+    return notes
+
+
+FEWEST_FOR_RANGE = 50  # rows
 
 
 def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
