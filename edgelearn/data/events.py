@@ -608,6 +608,8 @@ def _whole_array(path: Path, name: str, array: NDArray[Any], low: int, allowed: 
         raise UserError(f"{path}: {name} is {array.dtype} {list(array.shape)}; {allowed}, one per event")
     if len(array) == 0:
         raise UserError(f"{path}: {name} has no events; give at least 1")
+    if array.dtype == np.float16:  # whose range ends below the limit
+        array = array.astype(np.float64)
     right = (array >= low) & (array <= MAX_WHOLE)
     if array.dtype.kind == "f":
         right &= array == np.floor(array)

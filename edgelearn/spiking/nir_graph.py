@@ -248,6 +248,8 @@ def _read_chain(path: Path) -> Chain:
         if len(after) != 1 or sum(b == after[0] for _, b in edges) != 1:
             raise UserError(f"node '{at}' of {path} is at a branch or a loop; a graph is a chain from Input to Output")
         at = after[0]
+        if at not in nodes:
+            raise UserError(f"{path} has an edge to '{at}', which is none of its nodes; write it again")
         chain.append((at, nodes[at]))
     if len(chain) != len(nodes):
         left = sorted(set(nodes) - {name for name, _ in chain})

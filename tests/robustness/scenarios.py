@@ -33,7 +33,7 @@ def _finished(arguments: tuple[str, ...], files: tuple[tuple[str, Document], ...
     folder = Path(tempfile.mkdtemp(prefix="edgelearn-robust-"))
     for name, document in files:
         (folder / name).write_bytes(document.write(document.make()))
-    ended = run(list(arguments), folder)
+    ended = run(list(arguments), folder, limited=False)
     assert ended.code == 0, ended.err
     return folder
 
@@ -252,7 +252,7 @@ SCENARIOS: dict[str, Scenario] = {
         ("study", "show", "study"), prepare=_copy_of(STUDY), damages=_damage_in("study/*.toml", "study/table.*")
     ),
     "study report": Scenario(
-        ("report", "study"), prepare=_copy_of(STUDY), damages=_damage_in("study/*.toml", "study/table.*")
+        ("report", "study", "--markdown"), prepare=_copy_of(STUDY), damages=_damage_in("study/*.toml", "study/table.*")
     ),
     "study pareto": Scenario(("study", "pareto", "study"), prepare=_copy_of(STUDY), flags=_flags("study", "pareto")),
     "compare": Scenario(

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from tests.robustness.harness import example
+from tests.robustness.harness import example, undamaged
 from tests.robustness.scenarios import SCENARIOS
 
 FIRST = int(os.environ.get("EDGELEARN_ROBUST_SEED", "0"))
@@ -17,6 +17,7 @@ EXAMPLES, MANY = 10, 120  # per scenario
 
 
 def _check(name: str, seeds: range, tmp_path) -> None:
+    assert not undamaged(SCENARIOS[name], tmp_path / "undamaged")
     wrong = [found for seed in seeds if (found := example(SCENARIOS[name], seed, tmp_path / str(seed)))]
     assert not wrong, f"{len(wrong)} of {len(seeds)} examples of '{name}':\n" + "\n\n".join(wrong[:8])
 
