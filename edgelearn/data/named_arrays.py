@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ def read_mat(path: Path, notes: list[str]) -> Arrays:
     from scipy.io import loadmat
 
     try:
+        _check_elements(path)
         content = loadmat(path, simplify_cells=True)
     except MemoryError:
         raise cannot_read(path, "it does not fit into memory", "give a part of it") from None
@@ -43,6 +45,58 @@ def read_mat(path: Path, notes: list[str]) -> Arrays:
     if not arrays:
         raise UserError(f"{path} holds no arrays; save numbers and text")
     return arrays
+
+
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 17: 2, 18: 4}  # bytes per number
+_MATRIX, _COMPRESSED = 14, 15
+_NUMERIC = range(6, 16)  # classes of arrays of numbers
+
+
+def _check_elements(path: Path) -> None:
+    """Compare types and sizes of the elements of a .mat file of version 5 to 7: scipy trusts them, and may crash.
+
+    Source: MAT-File Format, The MathWorks. ValueError where they do not fit; other versions pass.
+    """
+    content = path.read_bytes()
+    if len(content) < 128 or 0 in content[:4] or content[126:128] not in (b"IM", b"MI"):
+        return
+    order: Literal["little", "big"] = "little" if content[126:128] == b"IM" else "big"
+    stack: list[tuple[bytes, bool]] = [(content[128:], False)]
+    while stack:
+        part, is_matrix = stack.pop()
+        kinds: list[tuple[int, bytes]] = []
+        at = 0
+        while at < len(part):
+            tag = int.from_bytes(part[at : at + 4], order)
+            small = tag >> 16
+            kind, n = (tag & 0xFFFF, small) if small else (tag, int.from_bytes(part[at + 4 : at + 8], order))
+            begin = at + (4 if small else 8)
+            if begin + n > len(part) or (small and n > 4) or kind not in (*_SIZES, _MATRIX, _COMPRESSED):
+                raise ValueError(f"an element of type {kind} and {n:,} bytes does not fit: it is damaged or cut off")
+            body = part[begin : begin + n]
+            kinds.append((kind, body))
+            if kind == _COMPRESSED:
+                stack.append((zlib.decompress(body), False))
+            elif kind == _MATRIX:
+                stack.append((body, True))
+            at = begin + n if kind == _COMPRESSED else at + 8 if small else begin + -(-n // 8) * 8
+        if is_matrix and kinds:
+            _check_matrix(kinds, order)
+
+
+def _check_matrix(kinds: list[tuple[int, bytes]], order: Literal["little", "big"]) -> None:
+    """Compare flags, dimensions and data of an array of numbers."""
+    flags = int.from_bytes(kinds[0][1][:4], order)
+    if kinds[0][0] != 6 or len(kinds[0][1]) != 8 or not 1 <= flags & 0xFF <= 17:
+        raise ValueError("an array has no flags: it is damaged")
+    if flags & 0xFF in _NUMERIC and len(kinds) >= 4:
+        dimensions = kinds[1][1]
+        n = 1
+        for at in range(0, len(dimensions), 4):
+            n *= int.from_bytes(dimensions[at : at + 4], order)
+        for kind, body in kinds[3 : 5 if flags & 0x800 else 4]:
+            if kind not in _SIZES or len(body) != n * _SIZES[kind] or kinds[1][0] != 5 or len(dimensions) % 4:
+                raise ValueError("an array has another size than its dimensions say: it is damaged")
 
 
 def _put(arrays: dict[str, NDArray[Any]], name: str, value: Any, notes: list[str]) -> None:

@@ -384,3 +384,15 @@ def test_tables_of_hdf5_have_columns_of_their_names(tmp_path):
         file.create_dataset("X", shape=(10**7, 10**6), dtype="f8", chunks=(1000, 1000))
     with fails("b.h5: array 'X' needs .* GiB of memory"):
         open_source(str(tmp_path / "b.h5"))
+
+
+def test_damaged_sizes_in_matlab_files_are_refused(tmp_path):
+    """The library trusts them: some of these end the process."""
+    path, _, _ = matlab(tmp_path)
+    whole = path.read_bytes()
+    for at, byte in ((177, 68), (188, 101), (132, 255)):
+        damaged = bytearray(whole)
+        damaged[at] = byte
+        path.write_bytes(damaged)
+        with fails("own.mat cannot be read .*damaged"):
+            open_source(str(path))
