@@ -57,15 +57,40 @@ def are_events(columns: dict[str, str]) -> bool:
     return "t" in has and ({"address", "sample"} <= has or ({"x", "y"} <= has and bool({"value", "sample"} & has)))
 
 
+def _head(path: Path) -> list[str]:
+    """Return the first rows of a text table; OSError passes."""
+    with open_text(path) as file:
+        lines = next(reader.grouped(reader.line_chunks(file.read), reader.HEAD), ([], True))[0]
+    texts = [line.decode("utf-8-sig", errors="replace").strip() for line in lines]
+    return [text for text in texts if text and text[0] != "#"]
+
+
+def looks_headless(path: Path) -> bool:
+    """Tell whether a table without a header has the four columns of events: time, two of pixels and polarity.
+
+    The time falls at new samples only and has steps of many lengths, pixels are small whole numbers, polarity has two values.
+    """
+    texts = _head(path)
+    with contextlib.suppress(Reject, ValueError):
+        separator, titles = reader.titles_in(texts[0]) if texts else ("", [])
+        if len(titles) != 4 or not all(map(is_number, titles)) or len(texts) < 16:
+            return False
+        columns = np.array([[float(cell) for cell in split_cells(text, separator)] for text in texts]).T
+        steps = [np.diff(column) for column in columns]
+        clocks = [k for k in range(4) if (steps[k] < 0).mean() < 0.05 and len(np.unique(steps[k])) > 4]
+        signs = [k for k in range(4) if len(np.unique(columns[k])) == 2 and set(columns[k]) <= {-1.0, 0.0, 1.0}]
+        others = [column for k, column in enumerate(columns) if k not in (*clocks, *signs[-1:])]
+        whole = all((column >= 0).all() and (column < 4096).all() and (column % 1 == 0).all() for column in others)
+        return len(clocks) == 1 and bool(signs) and len(others) == 2 and whole
+    return False
+
+
 def table_has_events(path: Path) -> bool:
     """Tell whether a text table holds events, by its header and the first rows; OSError passes.
 
     Pixels are whole numbers and polarities take two values; else x, y and p may be anything that was measured.
     """
-    with open_text(path) as file:
-        lines = next(reader.grouped(reader.line_chunks(file.read), reader.HEAD), ([], True))[0]
-    texts = [line.decode("utf-8-sig", errors="replace").strip() for line in lines]
-    texts = [text for text in texts if text and text[0] != "#"]
+    texts = _head(path)
     if not texts:
         return False
     separator, titles = reader.titles_in(texts[0])
@@ -121,7 +146,13 @@ def refuse_events(path: Path) -> None:
         "... looks like address events ..."
     """
     with contextlib.suppress(OSError):
-        if path.is_file() and suffix_of(path) in reader.SUFFIXES and table_has_events(path):
+        is_text = path.is_file() and suffix_of(path) in reader.SUFFIXES
+        if is_text and looks_headless(path):
+            raise UserError(
+                f"{path} looks like address events without a header; give one, such as t,x,y,p,sample,label, or name "
+                "the columns to read as values with --features"
+            )
+        if is_text and table_has_events(path):
             found = ", ".join(event_columns(reader.titles_of(path)).values())
             raise UserError(
                 f"{path} looks like address events ({found}); {USED}; to read the columns as values, name them with "

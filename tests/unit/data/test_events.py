@@ -773,3 +773,16 @@ def test_aedat_needs_its_library_and_a_class(tmp_path, monkeypatch):
     (tmp_path / "up" / "a.aedat4").write_bytes(b"#!AER-DAT2.0\r\n")
     with fails("is no AEDAT 4; convert AEDAT 2 and 3"):
         open_events(str(tmp_path))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (1, 2, 3, 0)])
+def test_events_without_a_header_are_no_values(tmp_path, order):
+    from edgelearn.data.datasets import open_dataset
+
+    rng = np.random.default_rng(0)
+    t = np.cumsum(rng.integers(1, 900, 40))
+    rows = [[(now, x, y, p)[k] for k in order] for now, x, y, p in zip(t, *rng.integers(0, 34, (2, 40)), rng.integers(0, 2, 40), strict=True)]  # fmt: skip
+    with fails("looks like address events without a header; give one, such as t,x,y,p,sample,label"):
+        open_dataset(pixels(",".join(map(str, rows[0])), rows[1:], tmp_path))
+    values = [(k, *rng.integers(0, 34, 2), k % 2) for k in range(40)]  # a number of the row is no clock of events
+    assert open_dataset(pixels("0,1,2,0", values, tmp_path, "values.csv")).n_features == 3
