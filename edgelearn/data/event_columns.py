@@ -68,7 +68,8 @@ def _head(path: Path) -> list[str]:
 def looks_headless(path: Path) -> bool:
     """Tell whether a table without a header has the four columns of events: time, two of pixels and polarity.
 
-    The time falls at new samples only and has steps of many lengths, pixels are small whole numbers, polarity has two values.
+    The time falls at new samples only and has steps of many lengths, pixels are small whole numbers, polarity has two
+    values.
     """
     texts = _head(path)
     with contextlib.suppress(Reject, ValueError):
