@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from edgelearn.cli.flags import command, group
+from edgelearn.cli.flags import Json, command, group
+from edgelearn.cli.shared import print_json
 from edgelearn.errors import UserError, unknown
 
 
 @command(example="edgelearn data list")
-def data_list() -> None:
+def data_list(json: Json = False) -> None:
     """List data sets, streams and event sets."""
     from edgelearn.data import datasets
     from edgelearn.data.events import EVENT_SETS, event_set_place
@@ -33,7 +34,10 @@ def data_list() -> None:
     for name, description in EVENT_SETS.items():
         here = "here" if event_set_place(name) else "not here; see edgelearn/docs/spiking.md, section 6"
         rows.append({"name": name, "for": "run --spiking", "what": description, "classes": 10, "where": here})
-    print_table(make_console(), rows)
+    if json:
+        print_json(rows)
+    else:
+        print_table(make_console(), rows)
 
 
 @command(example="edgelearn data info mnist")

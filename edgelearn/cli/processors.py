@@ -7,17 +7,22 @@ from typing import Annotated
 
 import typer
 
-from edgelearn.cli.flags import Flag, command, group
+from edgelearn.cli.flags import Flag, Json, command, group
+from edgelearn.cli.shared import print_json
 
 
 @command(example="edgelearn processors list")
-def processors_list() -> None:
+def processors_list(json: Json = False) -> None:
     """List the processors of edgelearn."""
     from edgelearn.reports.console import make_console, print_table
     from hw_models.processor import find_processor, names
 
     found = [find_processor(name) for name in names()]
-    print_table(make_console(), [{"name": p.name, "kind": p.kind, "what": p.description} for p in found])
+    rows = [{"name": p.name, "kind": p.kind, "what": p.description} for p in found]
+    if json:
+        print_json(rows)
+    else:
+        print_table(make_console(), rows)
 
 
 @command(example="edgelearn processors show engine-28nm --toml")
@@ -33,7 +38,8 @@ def processors_show(
     if toml:
         sys.stdout.write(path_of(name).read_text(encoding="utf-8"))
         return
-    lines = (f"source: {found.source}", *found.tables(), f"file: {path_of(name)}")
+    tables = (line for line in found.tables() if line != found.source)  # a core has its figures from there
+    lines = (f"source: {found.source}", *tables, f"file: {path_of(name)}")
     say(make_console(), f"{found.name}: {found.description}", *(f"  {line}" for line in lines))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from edgelearn import config
@@ -95,3 +97,11 @@ def test_long_texts_are_cut(tmp_path):
         assert "Q" * 61 not in refused.stderr
         assert "9" * 61 not in refused.stderr
         assert len(refused.stderr) < 400
+
+
+def test_lists_for_programs(tmp_path):
+    for arguments, name in ((("data", "list"), "digits"), (("processors", "list"), "cortex-m0")):
+        listed = edgelearn(*arguments, "--json", cwd=tmp_path)
+        assert name in {row["name"] for row in json.loads(listed.stdout)}, listed.stderr
+    shown = edgelearn("processors", "show", "cortex-m0", cwd=tmp_path)
+    assert shown.stdout.count("firmware_instructions.json") == 1
