@@ -141,3 +141,34 @@ def test_a_reader_that_has_gone_is_no_difference():
         message = process.stderr.read()
         process.stderr.close()
         assert (process.wait(timeout=60), message) == (141, b""), arguments
+
+
+SIGNALLED = """
+import os, sys
+module, number = sys.argv[1:]
+class Signal:
+    def find_spec(self, name, *_):
+        if name == module:
+            os.kill(os.getpid(), int(number))
+sys.meta_path.insert(0, Signal())
+from edgelearn.__main__ import main
+sys.argv[1:] = ["run", "--epochs", "1", "--out", "a"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "number", "code", "message"),
+    [
+        ("edgelearn.cli", 2, 130, ""),
+        ("typer", 2, 130, ""),
+        ("numpy", 2, 130, "edgelearn: interrupted\n"),
+        ("edgelearn.runs.dataset", 15, 143, "edgelearn: terminated\n"),
+    ],
+)
+def test_a_signal_during_imports_shows_no_trace(tmp_path, module, number, code, message):
+    command = [sys.executable, "-c", SIGNALLED, module, str(number)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (code, message)
+    assert list(tmp_path.iterdir()) == []
