@@ -134,7 +134,7 @@ def _print_drifts(console: Console, content: dict[str, Any]) -> None:
         say(
             console,
             "",
-            f"{count(len(reached), 'known drift')}; recovered is where {count(recovery['window'], 'row')} begin "
+            f"{count(len(reached), 'known drift')}; recovered is where {count(recovery['window'], 'row')} end "
             f"with {100 * recovery['back']:g} % of the accuracy before (--accuracy-window)",
         )
     for row in reached[:MOST_DRIFTS]:

@@ -55,9 +55,9 @@ class Recovery:
     - before: accuracy of the last W scored samples of the segment before (of all, if it has fewer).
     - lowest: the lowest accuracy of W consecutive scored samples after the drift (of all, if there are fewer);
       lowest_fading: of the fading accuracy, which does not begin anew at a drift. drop = before - lowest.
-    - recovery: how long after the drift the first W scored samples begin whose accuracy is at least back * before; 0 if
-      the drift cost nothing, None if there are none before the next drift point or the end. In scored samples, and in
-      samples of the stream.
+    - recovery: how long after the drift the first W scored samples end whose accuracy is at least back * before; 0 if
+      these are the first of all, and the drift cost nothing; None if there are none before the next drift point or
+      the end. In scored samples, and in samples of the stream.
     - forgetting of a concept that returns: accuracy of the last W scored samples of its last segment before, minus that
       of the first W after its return.
     """
@@ -129,8 +129,10 @@ class Recovery:
             if self._recovered[k, 0] < 0 and (allowed := self._allowed_errors(k)) is not None:
                 enough = np.flatnonzero(wrong <= allowed)
                 if len(enough):
-                    begin = begins[enough[0]]
-                    self._recovered[k] = seen - n_recent + begin, recent[0, begin]
+                    first, end = seen - n_recent + begins[enough[0]], begins[enough[0]] + size
+                    # Only at its end is the accuracy of a window known; the first one says that nothing was lost.
+                    here = (0, self.drift_points[k - 1]) if first == 0 else (first + size, recent[0, end - 1] + 1)
+                    self._recovered[k] = here
         self._recent = recent[:, -size:]
         self._last_errors[k] = self._recent[1].sum()
 

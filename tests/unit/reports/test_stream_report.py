@@ -215,9 +215,7 @@ def test_many_classes_name_the_worst():
 def test_drifts_and_detections():
     _, report = learn(900, kind="abrupt", accuracy_window=50, detector="none")
     text = printed(report)
-    assert (
-        "2 known drifts; recovered is where 50 rows begin with 95 % of the accuracy before (--accuracy-window)" in text
-    )
+    assert "2 known drifts; recovered is where 50 rows end with 95 % of the accuracy before (--accuracy-window)" in text
     assert "drift at sample 300: " in text
     assert "drift at sample 600: " in text
     drift = report.content["drift"]["recovery"]["drifts"][0]

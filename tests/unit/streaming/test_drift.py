@@ -85,8 +85,8 @@ def slow_recovery(points, positions, errors):
                 "lowest": rounded(lowest),
                 "drop": None if before is None or lowest is None else rounded(before - lowest),
                 "lowest_fading": rounded(min(faded[i] for i in segments[k])) if here else None,
-                "recovery_scored": back[0] if back else None,
-                "recovery_samples": here[back[0]][0] - point if back else None,
+                "recovery_scored": (back[0] + W if back[0] else 0) if back else None,
+                "recovery_samples": (here[back[0] + W - 1][0] + 1 - point if back[0] else 0) if back else None,
             }
         )
     return rows, [[samples[i] for i in segment] for segment in segments]
@@ -162,7 +162,7 @@ def test_a_drift_by_hand():
     report = recovery.as_dict()
     first, second = report["drifts"]
     assert (first["before"], first["lowest"], first["drop"]) == (1.0, 0.0, 1.0)
-    assert (first["recovery_scored"], first["recovery_samples"]) == (6, 12)
+    assert (first["recovery_scored"], first["recovery_samples"]) == (10, 19)
     assert (second["before"], second["recovery_scored"], second["recovery_samples"]) == (1.0, None, None)
     assert report["returns"] == [{"at": 52, "concept": 0, "before": 1.0, "after": 0.0, "forgetting": 1.0}]
 
