@@ -286,7 +286,7 @@ def _read_csv(path: Path, test_fraction: float, limit: int | None, time_unit: st
     titles = tuple(columns[role] for role in numbers)
     texts = (columns["sample"],) if "sample" in columns else ()
     roles = Roles(titles, label=columns["label"], texts=texts, is_ordered=False)
-    table = reader.TableReader(roles, str(path), dtype=np.float64)
+    table = reader.TableReader(roles, str(path), dtype=np.float64, may_lack=False)
     samples: dict[str, int] = {}
     labels: list[tuple[str, int]] = []  # and the line of the first event
     pieces, of_event, stretches = [], [], _Stretches()

@@ -5,9 +5,10 @@ object, or an array). The first lines decide which, and what the columns are. Bl
 are no rows. `TableReader` counts a line that cannot be used in its `rejects`, or refuses the table:
 
     another number of values   a line of CSV, or a JSON array, that is longer or shorter than the first; fewer than two
-    a value is missing         one of `MISSING` (JSON: null, or a key that is not there) as a feature or time
+    a value is missing         one of `MISSING`, NaN or a code of the roles (JSON: null, or a key that is not there) as
+                               a time, or as every feature of a row; a feature missing beside others is NaN
     not a number               a feature or time that is something else; true and false are 1 and 0
-    not a finite number        NaN, or beyond float32
+    not a finite number        an infinity, or beyond float32
     not a time                 a time that is not written like the first ones, see `edgelearn.data.clock`
     not JSON, not CSV          a JSON line that is not what the first line is; quotes that make no cells
     not a label                a JSON label that is an object or an array
@@ -44,6 +45,7 @@ from edgelearn.data.cells import (
     is_missing,
     is_number,
     json_row,
+    label_text,
     numbers_in,
     separator_of,
     shortened,
@@ -68,7 +70,7 @@ FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a float64 becomes an inf
 
 
 def _number(columns: Columns, row: Any, place: Any, scale: float) -> float:
-    """Read one finite number of a row, slowly, and say what is wrong with it."""
+    """Read one finite number of a row, slowly, and say what is wrong with it; a NaN is a missing value."""
     try:
         value = row[place]
     except KeyError:
@@ -88,7 +90,9 @@ def _number(columns: Columns, row: Any, place: Any, scale: float) -> float:
         raise Reject("not a finite number", what) from None
     except ValueError:
         raise Reject("not a number", what) from None
-    if not abs(number) < FLOAT32_LIMIT:  # NaN compares as False
+    if np.isnan(number):
+        raise Reject("a value is missing", what)
+    if not abs(number) < FLOAT32_LIMIT:
         raise Reject("not a finite number", what)
     return number
 
@@ -159,6 +163,7 @@ class TableReader:
     head : first lines of the table, which help the first one to say what the columns are
     dtype : of the features
     notes : where assumptions and what is left out are noted, each once
+    may_lack : a feature may be missing, and is NaN then
 
     Raises
     ------
@@ -181,6 +186,7 @@ class TableReader:
     has_begun: bool = False
     notes: list[str] = field(default_factory=list)
     clock: Clock | None = None
+    may_lack: bool = True  # a feature that is missing is NaN, unless the row has none
     _n_before: int = 0  # lines that are still to come before the table
 
     def begin(self, text: str, below: Iterable[str] = ()) -> None:
@@ -229,7 +235,7 @@ class TableReader:
 
     def _fits(self, columns: Columns, text: str) -> bool:
         try:
-            row = split_cells(text, columns.separator) if columns.kind == "csv" else json_row(text)
+            row = columns.cells(text)
             if isinstance(row, dict) != (columns.kind == "object"):
                 return False
             if columns.kind != "object" and len(row) != columns.n_cells:
@@ -401,9 +407,10 @@ class TableReader:
         clock = copy.copy(self.clock)
         try:
             table = self._table(columns, lines)
-            found = map(itemgetter(*columns.features), table)
-            cells = list(found) if len(columns.features) == 1 else list(chain.from_iterable(found))
-            values = self._numbers(columns, cells, self.roles.scale).reshape(n, -1)
+            cells = self._feature_cells(columns, table)
+            values = self._numbers(columns, cells, self.roles.scale, self.may_lack).reshape(n, -1)
+            if np.isnan(values).all(axis=1).any():
+                raise ValueError
             t = np.full(n, np.nan) if columns.time is None else self._times(columns, table)
             names = [] if columns.segment is None else [_text_cell(row, columns.segment) for row in table]
             if columns.kind == "csv" and columns.labels:
@@ -412,6 +419,9 @@ class TableReader:
                     labels = [with_point(cell) if is_number(with_point(cell)) else cell for cell in labels]
             else:
                 labels = [_label_cell(columns, row) for row in table]
+            if self.roles.missing:
+                codes = set(map(label_text, self.roles.missing))
+                labels = ["" if label_text(cell) in codes else cell for cell in labels]
             texts = [[_text_cell(row, place) for row in table] for place in columns.texts]
         except UserError:  # of a clock that cannot be told
             raise
@@ -432,15 +442,39 @@ class TableReader:
             self.segment, self.segment_cell = int(segment[-1]), names[-1]
         return Rows(values.astype(self.dtype), labels, t, segment, numbers, texts)
 
-    def _numbers(self, columns: Columns, cells: list[Any], scale: float) -> NDArray[np.float64]:
-        """Give cells as finite numbers; ValueError where one is none."""
-        if columns.kind != "csv" and not set(map(type, cells)) <= {int, float, bool}:
-            raise ValueError
+    def _feature_cells(self, columns: Columns, table: list[Any]) -> list[Any]:
+        """Give the cells of the features, row by row; None for a key that an object lacks."""
+        try:
+            found = map(itemgetter(*columns.features), table)
+            return list(found) if len(columns.features) == 1 else list(chain.from_iterable(found))
+        except KeyError:
+            if not self.may_lack:
+                raise
+            return [row.get(place) for row in table for place in columns.features]
+
+    def _numbers(self, columns: Columns, cells: list[Any], scale: float, may_lack: bool = False) -> NDArray[np.float64]:
+        """Give cells as finite numbers, NaN where one is missing and may be; ValueError where one is none."""
+        if columns.kind != "csv":
+            if may_lack:
+                cells = [np.nan if cell is None else cell for cell in cells]
+            if not set(map(type, cells)) <= {int, float, bool}:
+                raise ValueError
         if columns.decimal == ",":
             cells = list(map(with_point, cells))
         with np.errstate(over="ignore"):
-            values = numbers_in(cells) * scale
-        if not (np.abs(values) < FLOAT32_LIMIT).all():
+            try:
+                values = numbers_in(cells)
+            except ValueError:
+                if not may_lack or columns.kind != "csv":
+                    raise
+                marks = MISSING.union(self.roles.missing)
+                values = numbers_in(["nan" if cell.strip() in marks else cell for cell in cells])
+            if self.roles.missing:
+                codes = [float(code) for code in self.roles.missing if is_number(code)]
+                values = np.where(np.isin(values, codes), np.nan, values)
+            values = values * scale
+        is_finite = np.abs(values) < FLOAT32_LIMIT
+        if not is_finite.all() and not (may_lack and (is_finite | np.isnan(values)).all()):
             raise ValueError
         return values
 
@@ -508,8 +542,15 @@ class TableReader:
             raise Reject("not JSON", f"not {columns.kind} {shortened(text)}")
         if columns.kind != "object" and len(row) != columns.n_cells:
             raise Reject("another number of values", f"{len(row)}, not {columns.n_cells}: {shortened(text)}")
+        n_missing = 0
         for place in columns.features:
-            _number(columns, row, place, self.roles.scale)
+            try:
+                _number(columns, row, place, self.roles.scale)
+            except Reject as reject:
+                n_missing += 1
+                is_missing = reject.args[0] == "a value is missing"
+                if not (self.may_lack and is_missing) or n_missing == len(columns.features):
+                    raise
         t = np.nan if columns.time is None else self._time_of(columns, row)
         _label_cell(columns, row)
         cells = [_text_cell(row, place) for place in (columns.segment, *columns.texts) if place is not None]

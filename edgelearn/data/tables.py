@@ -150,6 +150,9 @@ def read_table(path: Path, roles: Roles = NO_ROLES) -> tuple[Values, list[Any], 
     rows = reader.joined(list(table.read_file(path)))
     assert table.columns is not None
     x, notes = rows.x, table.notes
+    n_missing = int(np.isnan(x).sum())
+    if n_missing:
+        notes.append(f"missing: {n_missing:,} of {x.size:,} values, which make no event")
     subtracted = offsets(x)
     if subtracted.any():
         x = x - subtracted

@@ -12,6 +12,7 @@ import pytest
 
 from edgelearn.config import StreamConfig, validated
 from edgelearn.data import open_dataset
+from edgelearn.data.columns import Roles
 from edgelearn.data.events import is_event_data, open_events
 from edgelearn.data.open_source import open_source
 from edgelearn.errors import UserError
@@ -108,10 +109,8 @@ def test_booleans_are_numbers_of_features(tmp_path, monkeypatch):
 
 BAD_LINES = {
     "3,4,5,run": "another number of values (4, not 3: '3,4,5,run')",
-    "3,,run": "a value is missing (column ay is '')",
-    "?,4,run": "a value is missing (column ax is '?')",
-    "3,NA,run": "a value is missing (column ay is 'NA')",
-    "3,nan,run": "not a finite number (column ay is 'nan')",
+    ",NA,run": "a value is missing (column ay is 'NA')",
+    "3,inf,run": "not a finite number (column ay is 'inf')",
     "3,x,run": "not a number (column ay is 'x')",
     "3,1e39,run": "not a finite number (column ay is '1e39')",
     "3,4,\udc81": "not text ('3,4,\ufffd')",
@@ -223,3 +222,26 @@ def test_a_wide_table(tmp_path):
     rows = "".join(",".join(str(n + k) for n in range(width)) + f",{k % 2}\n" for k in range(3))
     path, _ = table(",".join([*titles, "label"]) + "\n" + rows, tmp_path)
     assert open_dataset(path).n_features == len(open_source(str(path)).channels) == width
+
+
+@pytest.mark.parametrize("mark", ["", " ", "?", "NA", "nan", "NaN", "null", "None", "-200", "-200.0"])
+def test_a_missing_feature_is_nan(mark, tmp_path, monkeypatch):
+    path, content = table(PLAIN.replace("-5,6,walk", f"-5,{mark},walk"), tmp_path)
+    roles = Roles(missing=("-200",))
+    for found in (
+        in_run(path, roles=roles),
+        in_stream(open_source(str(path), roles=roles)),
+        in_stream(piped(content, monkeypatch, missing=("-200",))),
+    ):
+        assert [np.isnan(x).tolist() for x, _ in found] == [[False, n == 2] for n in range(5)]
+        assert [name for _, name in found] == LABELS
+    assert "missing: 1 of 10 values, which make no event" in open_dataset(path, roles=roles).notes
+
+
+def test_a_missing_value_of_json_is_nan(monkeypatch):
+    lines = (
+        b'{"a": 1, "b": 2, "label": "u"}\n{"a": null, "b": 3, "label": "v"}\n{"a": 1, "label": "u"}\n{"label": "u"}\n'
+    )
+    source = piped(lines, monkeypatch)
+    assert [np.isnan(x).tolist() for x, _ in in_stream(source)] == [[False, False], [True, False], [False, True]]
+    assert source.rejects.counts == {"a value is missing": 1}

@@ -257,7 +257,7 @@ def test_csv_in_chunks(csv_file, monkeypatch):
         (CSV.replace("b,1,1,", "b,1,1,2,"), "line 4: another number of values (6, not 5: "),
         (CSV.replace("a,7", "a,soon"), "line 3: not a number (column t is 'soon'); give a number"),
         (CSV.replace("a,7", "a,"), "line 3: a value is missing (column t is ''); correct the line or remove it"),
-        (CSV.replace("a,7", "a,nan"), "line 3: not a finite number (column t is 'nan')"),
+        (CSV.replace("a,7", "a,nan"), "line 3: a value is missing (column t is 'nan')"),
         (
             CSV.replace("a,7", "a,0.25"),
             "line 3: t is 0.25; give whole microseconds, or the unit with --time-unit s, ms or ns, at most 2^53",

@@ -290,12 +290,11 @@ def test_python_numbers_that_no_table_writes() -> None:
 CSV_REJECTS = [
     (b"1,2", "another number of values", "2, not 3: '1,2'"),
     (b"1,2,3,u", "another number of values", "4, not 3: '1,2,3,u'"),
-    (b"1,,u", "a value is missing", "column b is ''"),
-    (b"1,?,u", "a value is missing", "column b is '?'"),
-    (b"1, NA ,u", "a value is missing", "column b is 'NA'"),
+    (b"?,,u", "a value is missing", "column b is ''"),
+    (b",?,u", "a value is missing", "column b is '?'"),
+    (b"nan, NA ,u", "a value is missing", "column b is 'NA'"),
     (b"1,x,u", "not a number", "column b is 'x'"),
     (b'"1;5",2,u', "not a number", "column a is '1;5'"),
-    (b"1,nan,u", "not a finite number", "column b is 'nan'"),
     (b"-inf,2,u", "not a finite number", "column a is '-inf'"),
     (b"1,3.5e38,u", "not a finite number", "column b is '3.5e38'"),
     (b"1,2,\xff", "not text", "'1,2,\ufffd'"),
@@ -309,11 +308,11 @@ JSON_REJECTS = [
     (b"{" * 100_000, "not JSON", "'" + "{" * 56 + "..."),
     (b"7", "not JSON", "'7'"),
     (b"[1, 2, 3]", "not JSON", "not object '[1, 2, 3]'"),
-    (b'{"a": 1, "label": "u"}', "a value is missing", "no 'b'"),
-    (b'{"a": 1, "b": null}', "a value is missing", "column b is None"),
+    (b'{"a": null, "label": "u"}', "a value is missing", "no 'b'"),
+    (b'{"b": null}', "a value is missing", "column b is None"),
     (b'{"a": 1, "b": "2"}', "not a number", "column b is '2'"),
     (b'{"a": 1, "b": [2]}', "not a number", "column b is [2]"),
-    (b'{"a": 1, "b": NaN}', "not a finite number", "column b is nan"),
+    (b'{"b": NaN}', "a value is missing", "column b is nan"),
     (b'{"a": 1, "b": 1e999}', "not a finite number", "column b is inf"),
     (b'{"a": 1, "b": 1' + b"0" * 400 + b"}", "not a finite number", "column b is 1" + "0" * 56 + "..."),
     (b'{"a": 1, "b": 2, "label": ["u"]}', "not a label", "label ['u']"),
@@ -359,8 +358,8 @@ def test_time_goes_back_only_within_a_segment(n_around: int) -> None:
     stream = source("t,a,label,subject\n" + "\n".join(rows))
     found = samples(stream)[n_around:]
     assert [(t, segment) for _, _, _, t, segment in found] == [(-2, 1), (-2, 1), (-1.5, 1), (9, 2)]
-    names = ["time goes back", "not a finite number", "a value is missing", "another number of values"]
-    assert stream.rejects.counts == dict.fromkeys(names, 1)
+    names = ["time goes back", "a value is missing", "another number of values"]
+    assert stream.rejects.counts == dict.fromkeys(names, 1) | {"a value is missing": 2}
     assert stream.rejects.first["time goes back"] == f"line {n_around + 2}: from {0.5 * (n_around - 1)} to -1.0"
 
 
@@ -384,7 +383,7 @@ def test_a_line_without_segment() -> None:
 def test_the_first_line_that_can_be_read_tells_the_columns() -> None:
     stream = live(b"Booting\n\xff\n{\na,b,label\n1,2,u\n")
     assert values(stream) == [[1, 2]]
-    assert stream.rejects.counts == {"another number of values": 1, "not text": 1, "not JSON": 1}
+    assert stream.rejects.counts == {"another number of values": 2, "not text": 1}
 
 
 def test_the_end_of_the_last_line() -> None:
@@ -408,7 +407,7 @@ def test_the_end_of_the_last_line() -> None:
         ("\n# nothing\n", "test lines: no line can be used (only blank lines, comments or a header)"),
         ("a,b,label\n", "test lines: no line can be used (only blank lines, comments or a header)"),
         (
-            "a,b,label\n1,u\n1,?,u\n",
+            "a,b,label\n1,u\n?,?,u\n",
             "test lines: no line can be used (2 lines were rejected, the first for 'another number of values': "
             "line 2: 2, not 3: '1,u')",
         ),
@@ -508,7 +507,7 @@ def test_iterables_of_lines() -> None:
     stream = LineSource(["1,2,u\n", "3,4,v"], name="a", source="b")
     assert values(stream) == values(stream) == [[1, 2], [3, 4]]
     fresh = LineSource(iter(["1,2,u", b"3,4,v\n", "5,6,\udcff"]), name="a", source="b", live=True)  # type: ignore[list-item]
-    assert [len(block) for block in fresh.blocks()] == [1, 1]
+    assert sum(len(block) for block in fresh.blocks()) == 2
     assert fresh.rejects.counts == {"not text": 1}
     text = LineSource(io.TextIOWrapper(io.BytesIO(b"1,2,u\n3,4,v\n")), name="a", source="b", live=True)
     assert values(text) == [[1, 2], [3, 4]]
