@@ -179,11 +179,14 @@ class Span:
         return np.asarray(np.nan_to_num(found))
 
 
+SUBTRACTED = "subtracted, as float32 would merge values"
+
+
 def offset_note(channels: Sequence[str], subtracted: NDArray[np.float64]) -> str:
     """State which values are taken off channels; empty for none."""
     parts = [f"{subtracted[k]:.12g} from {channels[k]}" for k in np.flatnonzero(subtracted).tolist()]
     more = f" and {len(parts) - 4} more" if len(parts) > 4 else ""
-    return f"subtracted, as float32 would merge values: {', '.join(parts[:4])}{more}" if parts else ""
+    return f"{SUBTRACTED}: {', '.join(parts[:4])}{more}" if parts else ""
 
 
 def by_value(name: str) -> int | float:

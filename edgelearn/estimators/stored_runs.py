@@ -81,4 +81,9 @@ def read_run(path: str | PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str
             f"{file} cannot be loaded: it holds no network of edgelearn run or stream, or is of an earlier version; "
             "run again with --overwrite"
         )
+    if note.get("relative"):
+        raise UserError(
+            f"{file} cannot be loaded: values were taken off its columns on reading (notes of the report), which the "
+            "network does not know; fit EdgeClassifier to the columns"
+        )
     return arrays, note

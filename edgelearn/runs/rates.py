@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn.config import RateSettings
+from edgelearn.data.cells import SUBTRACTED
 from edgelearn.errors import UserError
 from edgelearn.network.counters import EVENTS, MEMORIES, OPERATIONS, Counters
 from edgelearn.network.kernels.tables import COUNTERS
@@ -63,7 +64,9 @@ def check_sizes(
         )
 
 
-def note_of(config: RateSettings, spec: NetworkSpec, inputs: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
+def note_of(
+    config: RateSettings, spec: NetworkSpec, inputs: Sequence[str], classes: Sequence[str], notes: Sequence[str]
+) -> dict[str, Any]:
     """Return the note of weights.npz, from which network and front end can be built again."""
     return {
         "net": list(spec.sizes),
@@ -72,6 +75,7 @@ def note_of(config: RateSettings, spec: NetworkSpec, inputs: Sequence[str], clas
         "config": config.model_dump(mode="json"),
         "inputs": list(inputs),
         "classes": list(classes),
+        "relative": any(note.startswith(SUBTRACTED) for note in notes),
     }
 
 

@@ -76,7 +76,7 @@ class StreamWork(StreamSession):
 
     def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         front_end = {f"front_end.{name}": array for name, array in self.front_end.save().items()}
-        note = rates.note_of(self.config, self.spec, self.source.channels, self.source.class_names)
+        note = rates.note_of(self.config, self.spec, self.source.channels, self.source.class_names, self.source.notes)
         return self.learner.save() | front_end, note
 
     def content(self) -> dict[str, Any]:

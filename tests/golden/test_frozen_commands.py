@@ -81,6 +81,10 @@ def canonical(value: Any) -> Any:
     return f"{value:.9g}" if isinstance(value, float) else value
 
 
+REST = {"generator", "halvings", "live_outputs", "counts"}
+NEW_NOTES = {"report", "kind", "config", "inputs", "classes", "relative"}
+
+
 def cell(text: str) -> str:
     try:
         return f"{float(text):.9g}"
@@ -94,13 +98,21 @@ def digest(name: str, data: bytes) -> str:
     dropped = new | {"cell"}  # cells are named after a digest of all settings
     if name.endswith(".npz"):
         with np.load(io.BytesIO(data)) as arrays:
-            text = repr([(key, str(a.dtype), a.shape, a.tolist()) for key, a in sorted(arrays.items())])
+            kept = dict(arrays)
+        if "note" in kept:
+            note = json.loads(str(kept["note"]))
+            if "inputs" in note:  # what a network is continued from was added to its words
+                kept = {key: a for key, a in kept.items() if key not in REST and not key.startswith("front_end.")}
+            note = {key: value for key, value in note.items() if key not in NEW_NOTES}
+            kept["note"] = np.array(json.dumps(note, sort_keys=True))
+        text = repr([(key, str(a.dtype), a.shape, a.tolist()) for key, a in sorted(kept.items())])
     elif name.endswith(".json"):
         content = json.loads(data)
         if isinstance(content, dict):
             for part in (content, *content.get("predictors", ())):
                 for key in ADDED if "stream" in part else ADDED - {"notes"}:
                     part.pop(key, None)
+            content.get("stream", {}).pop("missing_values", None)
             data = content.get("data", {})
             if "source" in data:
                 data["source"] = Path(data["source"]).name  # its folder is that of the environment

@@ -139,3 +139,12 @@ def test_what_is_no_run_is_refused(tmp_path):
         write_arrays(tmp_path / "weights.npz", *parts)
         with pytest.raises(UserError, match=message):
             EdgeClassifier.from_run(tmp_path)
+
+
+def test_a_run_on_values_far_from_zero_says_why_it_is_not_loaded(tmp_path):
+    rows = [f"{2**31 + k % 7},{k % 3},{'ab'[k % 7 > 3]}" for k in range(80)]
+    (tmp_path / "own.csv").write_text("\n".join(["u,v,label", *rows]) + "\n")
+    config = validated(RunConfig, {"data": str(tmp_path / "own.csv"), "net": "2-4-2", "epochs": 1})
+    drive(dataset.KIND, config, tmp_path / "out")
+    with pytest.raises(UserError, match="values were taken off its columns on reading"):
+        EdgeClassifier.from_run(tmp_path / "out")
