@@ -21,7 +21,7 @@ sys.exit(main(sys.argv[1:]))
 TRACE = "pc,taken\n" + "\n".join(f"{65536 + 28580 * (n % 7)},{n * n % 3 % 2}" for n in range(1_500_000))
 COMMANDS = {
     "run": ("run", "--epochs", "12"),
-    "stream": ("stream", "drift", "--limit", "60000"),
+    "stream": ("stream", "drift", "--limit", "20000"),
     "spiking": ("run", "--spiking", "--epochs", "2", "--limit", "400"),
     "branch": ("branch", "--trace", "trace.csv", "--predictor", "bimodal,gshare,tage"),
     "sweep": ("sweep", "--bits", "4,8", "--rule", "drtp,dfa", "--epochs", "2", "--limit", "500", "--jobs", "1"),
@@ -70,7 +70,8 @@ def killed_at_random(tmp_path: Path, name: str, times: int) -> int:
             time.sleep(moments.uniform(0.1, 0.9) * seconds)
             process.kill()
             _, message = process.communicate(timeout=60)
-            if process.returncode == 0:
+            if process.returncode == 0:  # the first run also compiled, or another one had more of the machine
+                seconds *= 0.7
                 break
             assert process.returncode == -9, message
             hits += 1
