@@ -157,6 +157,18 @@ def npy(arrays: Arrays) -> bytes:
     return file.getvalue()
 
 
+def mat(arrays: Arrays) -> bytes:
+    from scipy.io import savemat
+
+    file = io.BytesIO()
+    kept = {name: array for name, array in arrays.items() if name.isidentifier() and array.dtype.kind in "biufSU"}
+    try:
+        savemat(file, kept)
+    except (TypeError, ValueError, NotImplementedError):  # what MATLAB itself cannot hold
+        return b"MATLAB 5.0 MAT-file"
+    return file.getvalue()
+
+
 def hdf5(tree: Tree) -> bytes:
     """A NIR graph: groups and data sets of arrays, numbers and texts."""
     import h5py

@@ -284,7 +284,7 @@ def change_shape(arrays: Arrays, rng: random.Random) -> None:
     arrays[name] = rng.choice(
         (
             lambda: array[:0], lambda: array[:1], lambda: array[:-1], lambda: array[None], lambda: array[..., None],
-            lambda: array.T, lambda: array.ravel()[:1].reshape(()), lambda: np.concatenate([array, array]),
+            lambda: array.T, lambda: np.array(array.ravel()[0] if array.size else 0), lambda: np.concatenate([array, array]),
             lambda: np.zeros((0, 0)), lambda: np.broadcast_to(array, (2, *array.shape)).copy(), lambda: array[::-1].copy(),
             lambda: array.reshape(-1), lambda: np.zeros((3,) * 9),
         )

@@ -184,6 +184,12 @@ SCENARIOS: dict[str, Scenario] = {
     "stream npz": Scenario(
         ("stream", "data.npz", *STREAM), {"data.npz": Document(d.stream_arrays, d.npz)}, suffixes=TEXTS
     ),
+    "stream mat": Scenario(
+        ("stream", "data.mat", *STREAM), {"data.mat": Document(d.stream_arrays, d.mat)}, suffixes=TEXTS
+    ),
+    "stream hdf5": Scenario(
+        ("stream", "data.h5", *STREAM), {"data.h5": Document(d.stream_arrays, d.hdf5)}, suffixes=TEXTS
+    ),
     "stream description": Scenario(
         ("stream", "d.toml", *STREAM),
         {"d.toml": Document(lambda: d.RECORDINGS_TOML, d.as_toml), "data.npz": Document(d.recordings, d.npz)},
