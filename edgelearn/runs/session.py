@@ -250,7 +250,7 @@ class StreamSession:
         """Return the device with arrival time and budget credit of each step."""
         if not self.timing.timed:
             return self.device
-        if len(times) and times[-1] * self._ticks_per_second >= FARTHEST_TICK:
+        if len(times) and float(times[-1]) * self._ticks_per_second >= FARTHEST_TICK:
             years = FARTHEST_TICK / self._ticks_per_second / 86_400 / 365.25
             raise UserError(
                 f"{self.source.name} lasts longer than the {years:.2g} years that can be timed at "
