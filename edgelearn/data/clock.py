@@ -502,7 +502,14 @@ class Stamps:
             and self.resolution_s > 0
         )
 
+    @property
+    def is_constant(self) -> bool:
+        """Say whether all samples have one stamp, which gives no time."""
+        return self.n_samples > 1 and self.total_s == 0 and not self._is_fine and len(set(self.values)) == 1
+
     def note(self, title: str) -> str:
+        if self.is_constant:
+            return f"stamps of {title} are all equal and give no time; give --sample-rate"
         return (
             f"stamps of {title} are {self.resolution_s:g} s apart, with {self.n_samples / len(self.values):.3g} rows "
             "each: rows were spread evenly over these intervals"

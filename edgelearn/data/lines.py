@@ -144,6 +144,8 @@ class LineSource:
     @property
     def has_clock(self) -> bool:
         """Say whether a column gives the time; a live source waits for its first line."""
+        if self._stamps.is_constant:
+            return False
         return bool(self.channels) and self._reader.columns is not None and self._reader.columns.time is not None
 
     @property
@@ -264,7 +266,7 @@ class LineSource:
                 check_classes(names, self.source)
         if not self._n_samples:
             raise self._nothing()
-        if self._stamps.is_coarse and reader.columns is not None:
+        if (self._stamps.is_coarse or self._stamps.is_constant) and reader.columns is not None:
             self.notes.append(self._stamps.note(str(reader.columns.used.time)))
         said = self._roles.label
         if said is not None and not names and reader.columns is not None and reader.columns.kind == "object":

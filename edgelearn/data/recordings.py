@@ -207,8 +207,9 @@ class Recording:
         used, stamps = columns or ColumnsUsed(self.channels, None if y is None else "y"), Stamps()
         if self.has_clock and self.rate_hz is None:
             stamps.add(times, segments)
-            if stamps.is_coarse:
-                times = stamps.spread(0, len(times))
+            if stamps.is_coarse or stamps.is_constant:
+                self.has_clock = not stamps.is_constant
+                times = stamps.spread(0, len(times)) if stamps.is_coarse else times
                 self.notes.append(stamps.note(used.time or "t"))
         self.columns_used = replace(used, rate_hz=self.rate_hz or stamps.rate_hz)
         self._x, self._y, self._t, self._segment = values, labels, times, segments

@@ -106,3 +106,10 @@ def test_one_value_that_sets_the_range_is_noted(tmp_path):
     found = edgelearn("run", "--data", path, "--epochs", "1", "--test-fraction", "0.02", cwd=tmp_path)
     assert "few values set the input range of ax: all others lie between" in " ".join(found.stdout.split())
     assert "range of ay" not in found.stdout
+
+
+def test_one_stamp_for_all_rows_gives_no_time(tmp_path):
+    path = table(tmp_path / "own.csv", ("date", "ax", "label"), ["2024-03-01"] * 60, VALUES[:, 0], LABELS)
+    source = open_source(path)
+    assert not source.has_clock
+    assert source.notes == ["stamps of date are all equal and give no time; give --sample-rate"]
