@@ -110,7 +110,7 @@ def read_svmlight(path: Path) -> Arrays:
             places = np.array([int(place) for place, _ in pairs], np.int64) - 1
             features = np.array([float(feature) for _, feature in pairs])
             values.append(float(value) if value else np.nan)
-        except ValueError:
+        except (ValueError, OverflowError):
             shown = line if len(line) <= 60 else line[:57] + "..."
             raise UserError(f"{path} line {number} is '{shown}'; give `class 1:number 2:number ...`") from None
         if not label or len(places) == 0 or places.min() < 0:

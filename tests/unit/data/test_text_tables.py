@@ -169,3 +169,10 @@ def test_more_inputs_than_can_be_built_are_refused_at_once(tmp_path: Path) -> No
 def test_one_line_is_a_layout() -> None:
     layout = find_layout(["1,2,u"])
     assert (layout.kind, layout.separator, layout.n_cells, layout.n_before) == ("csv", ",", 3, 0)
+
+
+def test_an_index_of_svmlight_that_no_array_has(tmp_path: Path) -> None:
+    path = tmp_path / "own.dat"
+    path.write_text("1 1:2\n2 99999999999999999999999:3\n")
+    with pytest.raises(UserError, match="line 2 is '2 99999999999999999999999:3'"):
+        open_source(str(path))
