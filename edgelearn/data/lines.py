@@ -35,7 +35,7 @@ from edgelearn.data.clock import Clock, Stamps
 from edgelearn.data.columns import NO_ROLES, Roles
 from edgelearn.data.reader import CHUNK, HEAD, Rows, TableReader, grouped, line_chunks
 from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects
-from edgelearn.data.text_files import encoding_note, open_text
+from edgelearn.data.text_files import LiveEncoding, encoding_note, open_text
 from edgelearn.errors import UserError, unknown
 
 LIVE_CLASSES = 10
@@ -115,6 +115,7 @@ class LineSource:
         if live:
             self._n_classes = n_classes or len(self._classes) or LIVE_CLASSES
             self._waiting: list[Rows] = []  # read while looking for the columns
+            self._encoding = LiveEncoding(roles.encoding, source, self.notes)
             self._reader = TableReader(roles, source, self.rejects, live=True, dtype=np.float64, notes=self.notes)
             self._feed = self._read(self._reader)
         else:
@@ -196,6 +197,7 @@ class LineSource:
         return {
             "classes": list(self._classes),
             "n_read": self._n_read,
+            "encoding": self._encoding.name,
             "first_line": reader.first_line,
             "clock": None if reader.clock is None else reader.clock.state(),
             "last_t": reader.last_t if isfinite(reader.last_t) else None,
@@ -218,6 +220,7 @@ class LineSource:
         self.rejects.first.update(state["rejects"]["first"])
         self._classes = {name: place for place, name in enumerate(state["classes"])}
         self._n_read = state["n_read"]
+        self._encoding.name = state.get("encoding", self._encoding.name)
 
     def _place(self, cell: str, number: int) -> int:
         """Give the class of a label."""
@@ -311,7 +314,8 @@ class LineSource:
             yield reader.feed(held, cut)
 
     def _groups(self) -> Generator[tuple[list[bytes], bool], None, None]:
-        return grouped(self._chunks(), self._block_size)
+        for lines, cut in grouped(self._chunks(), self._block_size):
+            yield (list(map(self._encoding.utf8, lines)) if self._live else lines), cut
 
     def _new_reader(self) -> TableReader:
         """Give a reader for the first line, and let it look at the lines below it."""

@@ -137,3 +137,42 @@ class _AsUtf8(io.RawIOBase):
         n = min(len(buffer), len(self._rest))
         buffer[:n], self._rest = self._rest[:n], self._rest[n:]
         return n
+
+
+class LiveEncoding:
+    """Encoding of lines that come one by one: the one given, else that of the first line that is not ASCII.
+
+    Parameters
+    ----------
+    encoding : of the lines, an extension of ASCII; None finds out
+    source : name of the input in messages
+    notes : where it is written what was found
+
+    Raises
+    ------
+    UserError
+        "encoding ... is not known ...", "SOURCE: encoding ... cannot be read line by line ..."
+    """
+
+    def __init__(self, encoding: str | None, source: str, notes: list[str]) -> None:
+        self.name = check_encoding(encoding) if encoding else None
+        self._source, self._notes = source, notes
+        if self.name and "\n".encode(self.name) != b"\n":
+            raise UserError(f"{source}: encoding {self.name} cannot be read line by line; send UTF-8")
+
+    def utf8(self, line: bytes) -> bytes:
+        """Return a line in UTF-8, or as it is where it is no text of the encoding."""
+        if line.isascii() or self.name == UTF8:
+            return line
+        try:
+            if self.name is None:
+                line.decode()
+                self.name = UTF8
+        except UnicodeDecodeError:
+            if _NO_TEXT.isdisjoint(line):
+                self.name = "cp1252"
+                self._notes.append(f"{self._source} is not UTF-8: read as cp1252 (--encoding says another)")
+        try:
+            return line if self.name in (None, UTF8) else line.decode(self.name).encode()
+        except UnicodeDecodeError:
+            return line

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edgelearn.data.columns import Roles
 from edgelearn.data.compressed import suffix_of
+from edgelearn.data.lines import LineSource
 from edgelearn.data.open_source import open_source
 from edgelearn.data.text_files import PART, encoding_of, open_text
 from edgelearn.errors import UserError
 
-ROWS = "label,ax (m/s²),temp (°C)\n" + "".join(f"{'ab'[k % 2]},{k},{k % 7}.5\n" for k in range(40))
+ROWS = "label,ax (m/s²),temp (°C)\n" + "".join(f"{'ab'[k % 2]},{k * 7 % 13},{k % 7}.5\n" for k in range(40))
 
 
 @pytest.mark.parametrize(
@@ -89,3 +93,38 @@ def test_the_suffix_inside_a_compressed_name() -> None:
         ".xz",
         "",
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp1251"])
+@pytest.mark.parametrize("size", [1, 9, 1 << 20])
+def test_the_encoding_of_live_input(encoding: str, size: int) -> None:
+    content = ROWS.encode(encoding, errors="replace")
+    roles = Roles(encoding="cp1251" if encoding == "cp1251" else None)
+
+    class Pieces(io.RawIOBase):
+        """Bytes that come `size` at a time."""
+
+        def __init__(self) -> None:
+            self.at = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            part = content[self.at : self.at + min(size, len(buffer))]
+            buffer[: len(part)] = part
+            self.at += len(part)
+            return len(part)
+
+    source = LineSource(Pieces(), name="-", source="standard input", roles=roles, live=True)
+    n = sum(len(block) for block in source.blocks())
+    assert (n, source.rejects.counts) == (40, {})
+    assert source.channels[1] == content.decode(encoding).split("\n")[0].split(",")[2]
+    assert source.class_names == ("a", "b")
+    note = "standard input is not UTF-8: read as cp1252 (--encoding says another)"
+    assert source.notes == ([note] if encoding == "latin-1" else [])
+
+
+def test_live_input_that_is_no_line_of_ascii() -> None:
+    with pytest.raises(UserError, match="standard input: encoding utf-16 cannot be read line by line; send UTF-8"):
+        LineSource(io.BytesIO(), name="-", source="standard input", roles=Roles(encoding="utf-16"), live=True)
