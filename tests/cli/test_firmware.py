@@ -145,7 +145,7 @@ def test_emit_takes_finished_runs_of_this_program_alone(tmp_path):
         (("profile", "--target", "host"), "instructions are counted on an emulated core"),
         (("profile", "--windows", "0"), "--windows 0 counts nothing"),
         (("size", "--net", "64-x"), "net '64-x' cannot be read"),
-        (("operate", "--cycles-per-instruction", "inf"), "cycles_per_instruction is inf"),
+        (("operate", "--cycles-per-instruction", "inf"), "--cycles-per-instruction inf is not allowed; give a number"),
         (("operate", "--queue", "-1"), "queue is -1; give 0 or more"),
         (
             ("budget", "--ram", "²", "--flash", "64K"),

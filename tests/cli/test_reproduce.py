@@ -60,7 +60,7 @@ CASES = {
     "two ways": (["drtp-theorem", "--cost", "seconds"], "give the ids of claims or --cost, not both"),
     "cost": (["--cost", "second"], "cost class 'second' is not known; known: hours, minutes, seconds. Did you mean 'seconds'?"),
     "markdown": (["drtp-theorem", "--markdown"], "--markdown is for the list"),
-    "jobs": (["drtp-theorem", "--jobs", "0"], "--jobs 0 cannot be used; give 1 or more"),
+    "jobs": (["drtp-theorem", "--jobs", "0"], "--jobs 0 cannot be used; give 1 to 1024"),
     "seed": (["drtp-theorem", "--seed", "-1"], "--seed -1 cannot be used; give 0 or more"),
     "list, quick": (["list", "--quick"], "the list runs nothing"),
     "list, seed": (["list", "--seed", "0"], "the list runs nothing"),

@@ -128,7 +128,7 @@ def test_the_energy_of_a_battery(text, joules):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "225 mAh", "225 at 3 V", "225 mAh at 3", "0 mAh at 3 V", "-1 mAh at 3 V", "1e400 Ah at 3 V", "3 V at 225 mAh",
+    ["", "225 mAh", "225 at 3 V", "225 mAh at 3", "0 mAh at 3 V", "-1 mAh at 3 V", "3 V at 225 mAh",
      "e mAh at 3 V", "225 mAh at 0 V", "-2430 J", "0 J", "2430", "nan mAh at 3 V", "inf J"],
 )  # fmt: skip
 def test_what_is_no_battery(text):

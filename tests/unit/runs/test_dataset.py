@@ -148,7 +148,7 @@ def test_a_run_is_not_continued_on_changed_data(tmp_path, monkeypatch):
 
 def test_classes_are_named_as_in_the_data(tmp_path):
     data = tmp_path / "mine.csv"
-    data.write_text("".join(f"{i},{i % 5},{i % 3 + 1}\n" for i in range(60)))
+    data.write_text("".join(f"{i % 7},{i % 5},{i % 3 + 1}\n" for i in range(60)))
     settings = {"data": str(data), "net": "2-4-2", "epochs": 1}
     assert run(make_config(settings | {"classes": "1,2"})).content["data"]["classes"] == ["1", "2"]
     with pytest.raises(UserError, match=r"class '0' is not in .*; it has 1, 2, 3"):
