@@ -146,7 +146,10 @@ class Engine:
         names = {"processes": "loky", "threads": "threading"}
         self._has_pool = self._backend == "processes"
         with parallel_config(backend=names[self._backend]), _deaf_to_interrupts():
-            parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
+            watched = {"initializer": _watch_parent, "initargs": (os.getpid(),)} if self._has_pool else {}
+            parallel = Parallel(
+                n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs", **watched
+            )
             results: Iterable[Record] = parallel(tasks)
         return results
 
@@ -174,7 +177,7 @@ class Engine:
         from joblib.externals.loky import ProcessPoolExecutor
 
         with _deaf_to_interrupts():
-            self._single = self._single or ProcessPoolExecutor(1)
+            self._single = self._single or ProcessPoolExecutor(1, initializer=_watch_parent, initargs=(os.getpid(),))
             future: Future[Record] = self._single.submit(_in_own_process, self._run, cell, kept)
         return future.result()
 
@@ -186,16 +189,16 @@ def _kept_in_place(run: RunCell, cell: Cell, kept: Records) -> Record:
 
 
 def _in_own_process(run: RunCell, cell: Cell, kept: Records) -> Record:
-    """Run a cell in a process that Ctrl-C does not reach and that ends with the one that started it."""
-    if _WATCH not in {thread.name for thread in threading.enumerate()}:
-        if hasattr(os, "setpgid"):
-            with suppress(OSError):
-                os.setpgid(0, 0)
-        threading.Thread(target=_end_with_parent, args=(os.getppid(),), name=_WATCH, daemon=True).start()
+    """Run a cell in a process of its own, which `_watch_parent` has prepared."""
     return _kept_in_place(run, cell, kept)
 
 
-_WATCH = "end with parent"
+def _watch_parent(parent: int) -> None:
+    """Keep Ctrl-C from this process, and end it with the one that started it, also before its first cell."""
+    if hasattr(os, "setpgid"):
+        with suppress(OSError):
+            os.setpgid(0, 0)
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
 
 
 def _end_with_parent(parent: int) -> None:
