@@ -84,7 +84,8 @@ def killed_at_random(tmp_path: Path, name: str, times: int) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_killed_command_goes_on_to_the_same_bytes(tmp_path, name):
-    assert killed_at_random(tmp_path, name, int(os.environ.get("EDGELEARN_KILLS", "20"))) >= 20
+    n_kills = int(os.environ.get("EDGELEARN_KILLS", "20"))
+    assert killed_at_random(tmp_path, name, n_kills) >= n_kills
 
 
 @pytest.mark.parametrize("flags", [(), ("--overwrite",), ("--resume",), ("--rule", "dfa", "--overwrite")])
