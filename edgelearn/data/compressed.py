@@ -41,7 +41,26 @@ def open_bytes(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-class _Unpacked(io.RawIOBase):
+class Pieces(io.RawIOBase):
+    """A file whose bytes come in pieces."""
+
+    _rest = b""
+
+    def piece(self) -> bytes:
+        """Return the next bytes, none at the end."""
+        raise NotImplementedError
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._rest = self._rest or self.piece()
+        n = min(len(buffer), len(self._rest))
+        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
+
+
+class _Unpacked(Pieces):
     """The content of a .zst file; unlike the reader of the library, it tells where the file is cut off."""
 
     def __init__(self, path: Path) -> None:
@@ -55,35 +74,31 @@ class _Unpacked(io.RawIOBase):
         self._error = zstandard.ZstdError
         self._frame: Any = None
         self._file = path.open("rb")
-        self._packed = self._rest = b""
-
-    def readable(self) -> bool:
-        return True
+        self._packed = b""
 
     def close(self) -> None:
         self._file.close()
         super().close()
 
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
+    def piece(self) -> bytes:
+        unpacked = b""
+        while not unpacked:
             if not self._packed:
                 self._packed = self._file.read(1 << 14)
                 if not self._packed:
                     if self._frame is not None:
                         raise EOFError
-                    return 0
+                    break
             if self._frame is None:
                 self._frame = self._new()
             try:
-                self._rest = self._frame.decompress(self._packed)
+                unpacked = self._frame.decompress(self._packed)
             except self._error as error:
                 raise zlib.error(str(error)) from None
             self._packed = b""
             if self._frame.eof:
                 self._packed, self._frame = self._frame.unused_data, None
-        n = min(len(buffer), len(self._rest))
-        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
-        return n
+        return unpacked
 
 
 @contextmanager

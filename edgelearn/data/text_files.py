@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from edgelearn.data.compressed import open_bytes, readable
+from edgelearn.data.compressed import Pieces, open_bytes, readable
 from edgelearn.errors import UserError
 
 PART = 1 << 20  # bytes
@@ -98,45 +97,30 @@ def open_text(path: Path, encoding: str | None = None) -> IO[bytes]:
     return io.BufferedReader(_AsUtf8(path, file, found), PART)
 
 
-class _AsUtf8(io.RawIOBase):
+class _AsUtf8(Pieces):
     """The text of a file in another encoding; a compressed file that is damaged is refused in one line."""
 
     def __init__(self, path: Path, file: IO[bytes], encoding: str) -> None:
         self._path, self._file, self._encoding = path, file, encoding
-        self._parts = self._recoded()
-        self._rest = b""
+        self._decoder = None if encoding == UTF8 else codecs.getincrementaldecoder(encoding)()
 
-    def _recoded(self) -> Iterator[bytes]:
-        decoder = codecs.getincrementaldecoder(self._encoding)()
-        as_it_is = self._encoding == UTF8
-        while True:
+    def piece(self) -> bytes:
+        text = b""
+        part = b"\0"
+        while part and not text:
             with readable(self._path):
                 part = self._file.read(PART)
             try:
-                yield part if as_it_is else decoder.decode(part, final=not part).encode()
+                text = part if self._decoder is None else self._decoder.decode(part, final=not part).encode()
             except UnicodeError:
                 raise UserError(
                     f"{self._path} is not text in {self._encoding}; give another --encoding, or save it as UTF-8"
                 ) from None
-            if not part:
-                return
-
-    def readable(self) -> bool:
-        return True
+        return text
 
     def close(self) -> None:
         self._file.close()
         super().close()
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            part = next(self._parts, None)
-            if part is None:
-                return 0
-            self._rest = part
-        n = min(len(buffer), len(self._rest))
-        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
-        return n
 
 
 class LiveEncoding:

@@ -175,7 +175,7 @@ int main(void) { el_init(&net); for (;;) { result = el_learn(&net, levels, 1U); 
 def test_constants_stay_in_flash_on_avr(tmp_path, rule):
     """RAM is that of the budget, the layers' sizes excepted."""
     if shutil.which("avr-gcc") is None:
-        pytest.skip("avr-gcc is not installed: apt-get install gcc-avr avr-libc")
+        missing("avr-gcc is not installed: apt-get install gcc-avr avr-libc")
     spec = design((64, 9, 10), rule, output="softmax" if rule == "dfa" else "sigmoid")
     levels, labels = random_samples(spec, 60)
     labels[labels < 0] = 0
