@@ -525,7 +525,7 @@ def _check_plain(key: str, value: Any) -> None:
         if not value.strip():
             raise UserError(f"setting '{key}' is empty; leave it out, or give a value")
         if "\0" in value:
-            raise UserError(f"setting '{key}' = {shown(value)} holds a zero byte; give a text without")
+            raise UserError(f"setting '{key}' = {shown(value)} holds a zero byte; remove it")
         if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise UserError(f"setting '{key}' = {shown(value)} is not UTF-8; rename what it names")
     elif isinstance(value, list | tuple):

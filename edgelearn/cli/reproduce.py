@@ -87,7 +87,7 @@ def reproduce(
                 _print_outcome(outcome, row.note)
     except KeyboardInterrupt as interrupt:
         what, code = ended_by(interrupt)
-        print(f"edgelearn: {what}; what is finished is kept, the same command continues", file=sys.stderr)
+        print(f"edgelearn: {what}; finished claims are kept, the same command continues", file=sys.stderr)
         raise typer.Exit(code) from None
     differ = [outcome.result["id"] for outcome in outcomes if not outcome.holds]
     if len(outcomes) > 1 and not json:

@@ -51,7 +51,7 @@ def read_arff(path: Path, notes: list[str] | None = None) -> Arrays:
 
     Parameters
     ----------
-    notes : where it is written what is not used
+    notes : receives a note per ignored part
 
     Returns
     -------

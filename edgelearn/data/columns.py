@@ -34,7 +34,7 @@ SEGMENT_NAMES = ("segment", "subject", "recording")
 
 @dataclass(frozen=True)
 class Roles:
-    """Roles of the columns of a table; roles that are left out are found by the names of columns.
+    """Roles of the columns of a table; by default the names of columns tell.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Roles:
         object. Default: the column called label, class, target or y (y is no label beside x unless it is the last),
         else the last one that is nothing else, of CSV and arrays; t, time or timestamp; segment, subject or recording
     features : columns in the order of the channels; default all that are nothing else
-    ignored : columns that are left out
+    ignored : columns without a role
     texts : columns that are handed over as they stand
     is_ordered : the rows come in the order of time; else their times and segments are set aside
     scale, time_scale : features are multiplied by `scale`, times by `time_scale`, which makes them seconds

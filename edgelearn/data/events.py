@@ -88,7 +88,7 @@ class EventSet:
     offset : int64[samples + 1], the events of sample k are offset[k] up to offset[k + 1]
     labels : int64[samples]
     n_train : the first n_train samples are the training part, the others the test part
-    notes : what was converted or assumed
+    notes : conversions and assumptions
     columns : what the columns of a table were taken for
     """
 

@@ -260,7 +260,7 @@ def test_ctrl_c_and_the_same_command_again(tmp_path):
     os.killpg(first.pid, signal.SIGINT)
     printed, told = first.communicate(timeout=60)
     assert (first.returncode, printed) == (130, "")
-    assert told == "edgelearn: interrupted; what is finished is kept, the same command continues\n"
+    assert told == "edgelearn: interrupted; finished claims are kept, the same command continues\n"
     before = len(kept())
     assert 1 <= before < 5
     again = begin()

@@ -108,7 +108,7 @@ def roles_of(titles: Iterable[str]) -> dict[str, list[int]]:
 
 
 def outcome(cell: str) -> int | None:
-    """Return 1 for taken, 0 for not taken, None for what is no outcome.
+    """Return 1 for taken, 0 for not taken, None for other cells.
 
     Example
     -------
