@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import struct
 import tracemalloc
 
@@ -105,7 +106,7 @@ def indexed(names=("pcs", "idx"), branches=BRANCHES, save=np.savez, **more) -> b
 
 def encrypted(data: bytes) -> bytes:
     """Set the mark of encryption in every entry of a .zip file's list."""
-    return data.replace(b"PK\1\2-\x03-\0\0\0", b"PK\1\2-\x03-\0\1\0")
+    return re.sub(rb"(PK\x01\x02.{4}).", lambda found: found[1] + b"\1", data, flags=re.DOTALL)
 
 
 FORMS = {  # name: bytes, instructions, shift

@@ -900,7 +900,8 @@ def test_the_watch_is_the_same_from_both_packagings(here, monkeypatch):
 def test_beats_are_the_same_from_both_packagings(monkeypatch):
     needs("wfdb")
     source = named("ecg")
-    if not list(Path(source.source).glob("*.npz")) or not list(Path(source.source).glob("*.hea")):
+    folder = Path(source.source).expanduser()
+    if not list(folder.glob("*.npz")) or not list(folder.glob("*.hea")):
         missing("mitbih_ecg lacks .hea or .npz; name a folder with both in the variable EDGELEARN_DATA")
     through_wfdb = read(source)
     find_spec = importlib.util.find_spec
