@@ -108,7 +108,7 @@ STEPS = 4096  # of float32 over the range of a channel: fewer are too few
 
 
 def offsets(x: NDArray[Any]) -> NDArray[np.float64]:
-    """Give what is subtracted from each channel before a cast to float32 that would merge different values.
+    """Return offsets per channel, for a cast to float32 that would merge different values.
 
     That is the first finite value, where float32 has fewer than `STEPS` steps over the range of the channel and two
     values become one; else 0.
@@ -172,7 +172,7 @@ class Span:
         self._last = x[-1]
 
     def offsets(self) -> NDArray[np.float64]:
-        """Give what is subtracted from each channel, float64 [n_channels]."""
+        """Return the offsets, float64 [n_channels]."""
         if self._first is None:
             return np.zeros(1)
         found = np.where(self._merges & is_coarse(self._low, self._high), self._first, 0.0)

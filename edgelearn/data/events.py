@@ -859,7 +859,7 @@ def events_from_tonic(train: Any, test: Any, name: str, *, source: str = "tonic"
 
     Raises
     ------
-    UserError : "'NAME' ..." with the sample and what is wrong with it
+    UserError : "'NAME' ..." with the sample and the fault
     """
     width, height, polarities = _sensor(name, getattr(train, "sensor_size", None))
     n_addresses = width * height

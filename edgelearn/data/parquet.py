@@ -138,7 +138,7 @@ def _is_bytes(kind: Any) -> bool:
 
 
 def read_group(path: Path, file: Any, group: int, columns: Sequence[str]) -> Arrays:
-    """Read columns of one row group as arrays: what is missing is NaN, NaT or the empty text.
+    """Read columns of one row group as arrays: missing values are NaN, NaT or empty text.
 
     Categories are read as what they stand for, decimals as float64, times of day and durations as seconds.
 

@@ -70,7 +70,7 @@ FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a float64 becomes an inf
 
 
 def _number(columns: Columns, row: Any, place: Any, scale: float) -> float:
-    """Read one finite number of a row, slowly, and say what is wrong with it; a NaN is a missing value."""
+    """Read one finite number of a row, slowly, or reject it with the reason; NaN is a missing value."""
     try:
         value = row[place]
     except KeyError:
@@ -162,7 +162,7 @@ class TableReader:
     live : lines come as they are made
     head : first lines of the table, which help the first one to say what the columns are
     dtype : of the features
-    notes : where assumptions and what is left out are noted, each once
+    notes : receives assumptions and omissions, each once
     may_lack : a feature may be missing, and is NaN then
 
     Raises
@@ -491,7 +491,7 @@ class TableReader:
         return times
 
     def _time_of(self, columns: Columns, row: Any) -> float:
-        """Read the time of a row, and say what is wrong with it."""
+        """Read the time of a row, or reject it with the reason."""
         clock = copy.copy(self.clock)
         try:
             return float(self._times(columns, [row])[0])
@@ -534,7 +534,7 @@ class TableReader:
         return table
 
     def _explain(self, text: str) -> None:
-        """Raise what is wrong with a line that is no good row."""
+        """Reject an unusable line with the reason."""
         columns = self.columns
         assert columns is not None
         row = columns.cells(text)

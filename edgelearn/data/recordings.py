@@ -148,7 +148,7 @@ class Recording:
         but the first
     name, source : what reports call it, and where the values come from
     rejects : what was rejected before, while the arrays were read
-    columns, notes : what columns the arrays were, and what was noted before, while they were read
+    columns, notes : roles of the columns, and notes of the reader
 
     Raises
     ------

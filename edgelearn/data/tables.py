@@ -230,7 +230,7 @@ def _load_npz(path: Path, test_fraction: float, notes: list[str]) -> tuple[Parts
 
 
 def _offsets_of(x: NDArray[Any], notes: list[str]) -> NDArray[np.float64]:
-    """Give what is subtracted from each feature, 0 where that is nothing, and note it."""
+    """Return the offsets per feature, 0 for none, and note them."""
     if x.ndim < 2 or x.dtype.kind not in "uif" or x.size == 0:
         return np.zeros(1)
     subtracted = offsets(x.reshape(len(x), -1))
