@@ -17,7 +17,8 @@ from edgelearn.errors import UserError, unknown
 def data_list(json: Json = False) -> None:
     """List data sets, streams and event sets."""
     from edgelearn.data import datasets
-    from edgelearn.data.events import EVENT_SETS, event_set_place
+    from edgelearn.data.events import EVENT_SETS
+    from edgelearn.data.nmnist import event_set_place
     from edgelearn.data.open_source import stream_info, stream_names
     from edgelearn.reports.console import make_console, print_table
 
@@ -44,7 +45,8 @@ def data_list(json: Json = False) -> None:
 def data_info(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set, stream or file.")]) -> None:
     """Describe a data set and where its files are."""
     from edgelearn.data import datasets
-    from edgelearn.data.events import EVENT_SETS, event_set_place
+    from edgelearn.data.events import EVENT_SETS
+    from edgelearn.data.nmnist import event_set_place
     from edgelearn.data.open_source import stream_info, stream_names
     from edgelearn.reports.console import make_console, say
 
@@ -73,7 +75,8 @@ def data_info(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set
 def data_fetch(name: Annotated[str, typer.Argument(metavar="NAME", help="Data set.")]) -> None:
     """Download a data set and verify its files."""
     from edgelearn.data import datasets
-    from edgelearn.data.events import EVENT_SETS, event_set_place
+    from edgelearn.data.events import EVENT_SETS
+    from edgelearn.data.nmnist import event_set_place
     from edgelearn.data.open_source import stream_info, stream_names
 
     if name in EVENT_SETS:

@@ -44,7 +44,8 @@ from edgelearn.data.description import (
     read_description,
 )
 from edgelearn.data.formats import is_svmlight, read_npy, read_numbers, read_svmlight
-from edgelearn.data.reader import HEAD, TableReader, joined
+from edgelearn.data.line_groups import HEAD
+from edgelearn.data.reader import TableReader, joined
 from edgelearn.data.recordings import Recording, as_float32, run_starts
 from edgelearn.data.source import UNLABELLED, ColumnsUsed, Rejects, Source
 from edgelearn.errors import UserError, unknown

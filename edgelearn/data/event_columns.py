@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgelearn.data import reader
+from edgelearn.data import line_groups
 from edgelearn.data.arrays import NpzArrays
 from edgelearn.data.cells import Reject, is_number, split_cells
 from edgelearn.data.clock import is_clock_name
@@ -60,7 +60,7 @@ def are_events(columns: dict[str, str]) -> bool:
 def _head(path: Path) -> list[str]:
     """Return the first rows of a text table; OSError passes."""
     with open_text(path) as file:
-        lines = next(reader.grouped(reader.line_chunks(file.read), reader.HEAD), ([], True))[0]
+        lines = next(line_groups.grouped(line_groups.line_chunks(file.read), line_groups.HEAD), ([], True))[0]
     texts = [line.decode("utf-8-sig", errors="replace").strip() for line in lines]
     return [text for text in texts if text and text[0] != "#"]
 
@@ -73,7 +73,7 @@ def looks_headless(path: Path) -> bool:
     """
     texts = _head(path)
     with contextlib.suppress(Reject, ValueError):
-        separator, titles = reader.titles_in(texts[0]) if texts else ("", [])
+        separator, titles = line_groups.titles_in(texts[0]) if texts else ("", [])
         if len(titles) != 4 or not all(map(is_number, titles)) or len(texts) < 16:
             return False
         columns = np.array([[float(cell) for cell in split_cells(text, separator)] for text in texts]).T
@@ -94,7 +94,7 @@ def table_has_events(path: Path) -> bool:
     texts = _head(path)
     if not texts:
         return False
-    separator, titles = reader.titles_in(texts[0])
+    separator, titles = line_groups.titles_in(texts[0])
     columns = event_columns(titles)
     if not are_events(columns):
         return False
@@ -147,14 +147,14 @@ def refuse_events(path: Path) -> None:
         "... looks like address events ..."
     """
     with contextlib.suppress(OSError):
-        is_text = path.is_file() and suffix_of(path) in reader.SUFFIXES
+        is_text = path.is_file() and suffix_of(path) in line_groups.SUFFIXES
         if is_text and looks_headless(path):
             raise UserError(
                 f"{path} looks like address events without a header; give one, such as t,x,y,p,sample,label, or name "
                 "the columns to read as values with --features"
             )
         if is_text and table_has_events(path):
-            found = ", ".join(event_columns(reader.titles_of(path)).values())
+            found = ", ".join(event_columns(line_groups.titles_of(path)).values())
             raise UserError(
                 f"{path} looks like address events ({found}); {USED}; to read the columns as values, name them with "
                 "--features"

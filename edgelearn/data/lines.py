@@ -33,7 +33,8 @@ from edgelearn.data.cells import (
 )
 from edgelearn.data.clock import Clock, Stamps
 from edgelearn.data.columns import NO_ROLES, Roles
-from edgelearn.data.reader import CHUNK, HEAD, Rows, TableReader, grouped, line_chunks
+from edgelearn.data.line_groups import CHUNK, HEAD, grouped, line_chunks
+from edgelearn.data.reader import Rows, TableReader
 from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects
 from edgelearn.data.text_files import LiveEncoding, encoding_note, open_text
 from edgelearn.errors import UserError, unknown

@@ -25,8 +25,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import csv
-import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import itemgetter, ne
@@ -37,82 +36,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.cells import (
-    BOOLEANS,
     MAX_LINE,
-    MISSING,
-    WHITE_SPACE,
     Reject,
     is_missing,
     is_number,
-    json_row,
     label_text,
-    numbers_in,
-    separator_of,
     shortened,
-    split_cells,
     with_point,
 )
 from edgelearn.data.clock import UNITS, Ambiguous, Clock, cannot_read, find_clock
 from edgelearn.data.columns import Columns, Roles, find_columns
+from edgelearn.data.line_groups import HEAD, grouped, line_chunks, whole_rows
+from edgelearn.data.row_cells import (
+    ENCODING,
+    feature_cells,
+    finite_numbers,
+    label_cell,
+    number_in,
+    split_lines,
+    text_cell,
+)
 from edgelearn.data.source import Rejects
 from edgelearn.data.text_files import encoding_note, open_text
 from edgelearn.errors import UserError
 
-SUFFIXES = (".csv", ".tsv")
-ENCODING = "utf-8"
-CHUNK = 1 << 18  # bytes read at a time
 BLOCK = 1 << 13  # lines of a file read at once
-HEAD = 64  # lines of a file that may decide what the columns are
-FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a float64 becomes an infinite float32
-
-
-# --- one line ----------------------------------------------------------------------------------------------
-
-
-def _number(columns: Columns, row: Any, place: Any, scale: float) -> float:
-    """Read one finite number of a row, slowly, or reject it with the reason; NaN is a missing value."""
-    try:
-        value = row[place]
-    except KeyError:
-        raise Reject("a value is missing", f"no '{place}'") from None
-    what = f"column {columns.title(place)} is {shortened(value)}"
-    if value is None or (isinstance(value, str) and value.strip() in MISSING):
-        raise Reject("a value is missing", what)
-    if isinstance(value, list | dict) or (isinstance(value, str) and columns.kind != "csv"):
-        raise Reject("not a number", what)
-    if isinstance(value, str) and columns.decimal == ",":
-        value = with_point(value)
-    try:
-        if isinstance(value, str) and "_" in value:
-            raise ValueError
-        number = float(BOOLEANS.get(value.strip(), value) if isinstance(value, str) else value) * scale
-    except OverflowError:
-        raise Reject("not a finite number", what) from None
-    except ValueError:
-        raise Reject("not a number", what) from None
-    if np.isnan(number):
-        raise Reject("a value is missing", what)
-    if not abs(number) < FLOAT32_LIMIT:
-        raise Reject("not a finite number", what)
-    return number
-
-
-def _label_cell(columns: Columns, row: Any) -> str:
-    value = next((row[place] for place in columns.labels if columns.kind != "object" or place in row), None)
-    if isinstance(value, list | dict):
-        raise Reject("not a label", f"label {shortened(value)}")
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else str(value)
-
-
-def _text_cell(row: Any, place: Any) -> str:
-    if isinstance(row, dict) and place not in row:
-        raise Reject("a value is missing", f"no '{place}'")
-    return str(row[place]).strip()
-
-
-# --- all lines ---------------------------------------------------------------------------------------------
 
 
 class Rows(NamedTuple):
@@ -242,7 +190,7 @@ class TableReader:
                 return False
             for place in columns.features:
                 if columns.kind == "object" or not is_missing(str(row[place])):
-                    _number(columns, row, place, self.roles.scale)
+                    number_in(columns, row, place, self.roles.scale)
         except Reject:
             return False
         return True
@@ -406,23 +354,23 @@ class TableReader:
         assert columns is not None
         clock = copy.copy(self.clock)
         try:
-            table = self._table(columns, lines)
-            cells = self._feature_cells(columns, table)
-            values = self._numbers(columns, cells, self.roles.scale, self.may_lack).reshape(n, -1)
+            table = split_lines(columns, lines)
+            cells = feature_cells(columns, table, self.may_lack)
+            values = finite_numbers(columns, cells, self.roles.scale, self.roles.missing, self.may_lack).reshape(n, -1)
             if np.isnan(values).all(axis=1).any():
                 raise ValueError
             t = np.full(n, np.nan) if columns.time is None else self._times(columns, table)
-            names = [] if columns.segment is None else [_text_cell(row, columns.segment) for row in table]
+            names = [] if columns.segment is None else [text_cell(row, columns.segment) for row in table]
             if columns.kind == "csv" and columns.labels:
                 labels = list(map(itemgetter(*columns.labels), table))
                 if columns.decimal == ",":
                     labels = [with_point(cell) if is_number(with_point(cell)) else cell for cell in labels]
             else:
-                labels = [_label_cell(columns, row) for row in table]
+                labels = [label_cell(columns, row) for row in table]
             if self.roles.missing:
                 codes = set(map(label_text, self.roles.missing))
                 labels = ["" if label_text(cell) in codes else cell for cell in labels]
-            texts = [[_text_cell(row, place) for row in table] for place in columns.texts]
+            texts = [[text_cell(row, place) for row in table] for place in columns.texts]
         except UserError:  # of a clock that cannot be told
             raise
         except (KeyError, ValueError, OverflowError, RecursionError, csv.Error):
@@ -442,47 +390,12 @@ class TableReader:
             self.segment, self.segment_cell = int(segment[-1]), names[-1]
         return Rows(values.astype(self.dtype), labels, t, segment, numbers, texts)
 
-    def _feature_cells(self, columns: Columns, table: list[Any]) -> list[Any]:
-        """Give the cells of the features, row by row; None for a key that an object lacks."""
-        try:
-            found = map(itemgetter(*columns.features), table)
-            return list(found) if len(columns.features) == 1 else list(chain.from_iterable(found))
-        except KeyError:
-            if not self.may_lack:
-                raise
-            return [row.get(place) for row in table for place in columns.features]
-
-    def _numbers(self, columns: Columns, cells: list[Any], scale: float, may_lack: bool = False) -> NDArray[np.float64]:
-        """Give cells as finite numbers, NaN where one is missing and may be; ValueError where one is none."""
-        if columns.kind != "csv":
-            if may_lack:
-                cells = [np.nan if cell is None else cell for cell in cells]
-            if not set(map(type, cells)) <= {int, float, bool}:
-                raise ValueError
-        if columns.decimal == ",":
-            cells = list(map(with_point, cells))
-        with np.errstate(over="ignore"):
-            try:
-                values = numbers_in(cells)
-            except ValueError:
-                if not may_lack or columns.kind != "csv":
-                    raise
-                marks = MISSING.union(self.roles.missing)
-                values = numbers_in(["nan" if cell.strip() in marks else cell for cell in cells])
-            if self.roles.missing:
-                codes = [float(code) for code in self.roles.missing if is_number(code)]
-                values = np.where(np.isin(values, codes), np.nan, values)
-            values = values * scale
-        is_finite = np.abs(values) < FLOAT32_LIMIT
-        if not is_finite.all() and not (may_lack and (is_finite | np.isnan(values)).all()):
-            raise ValueError
-        return values
-
     def _times(self, columns: Columns, table: list[Any]) -> NDArray[np.float64]:
         """Give the times of rows in seconds; ValueError where one is none."""
         cells, clock = [row[columns.time] for row in table], self.clock
         if clock is None or clock.unit in UNITS:
-            return self._numbers(columns, cells, self.roles.time_scale * (clock.scale if clock else 1.0))
+            scale = self.roles.time_scale * (clock.scale if clock else 1.0)
+            return finite_numbers(columns, cells, scale, self.roles.missing)
         if not all(isinstance(cell, str) for cell in cells):
             raise ValueError
         times = clock.seconds(cells)
@@ -498,40 +411,12 @@ class TableReader:
         except (KeyError, ValueError, OverflowError) as error:
             if isinstance(error, UserError):
                 raise
-            _number(columns, row, columns.time, self.roles.time_scale)
+            number_in(columns, row, columns.time, self.roles.time_scale)
             raise Reject(
                 "not a time", f"column {columns.title(columns.time)} is {shortened(row[columns.time])}"
             ) from None
         finally:
             self.clock = clock
-
-    def _table(self, columns: Columns, lines: list[bytes]) -> list[Any]:
-        """Split lines into cells; ValueError where one of them is no row, or no row like the others."""
-        text = b"\n".join(lines).decode(ENCODING)
-        texts = text.split("\n")
-        if len(texts) > len(lines):  # a quoted cell holds the end of a line
-            texts = [line.decode(ENCODING) for line in lines]
-        if text.startswith("#") or (len(lines) > 1 and "\n#" in text) or max(map(len, lines)) > MAX_LINE:
-            raise ValueError
-        table: list[Any]
-        if columns.kind != "csv":
-            table = list(map(json_row, texts))
-        elif '"' in text:
-            table = list(map(columns.cells, texts))
-        else:
-            mark = None if columns.separator == WHITE_SPACE else columns.separator
-            if columns.end:
-                texts = [line.rstrip().removesuffix(columns.end) for line in texts]
-            table = [line.split(mark) for line in texts]
-        if columns.kind == "csv" and "_" in text:  # which Python reads in numbers
-            last = max(columns.features)
-            if any("_" in row[k] for row in table if last < len(row) for k in columns.features):
-                raise ValueError
-        if len(table) != len(lines) or set(map(type, table)) != {dict if columns.kind == "object" else list}:
-            raise ValueError
-        if columns.kind != "object" and set(map(len, table)) != {columns.n_cells}:
-            raise ValueError
-        return table
 
     def _explain(self, text: str) -> None:
         """Reject an unusable line with the reason."""
@@ -545,15 +430,15 @@ class TableReader:
         n_missing = 0
         for place in columns.features:
             try:
-                _number(columns, row, place, self.roles.scale)
+                number_in(columns, row, place, self.roles.scale)
             except Reject as reject:
                 n_missing += 1
                 is_missing = reject.args[0] == "a value is missing"
                 if not (self.may_lack and is_missing) or n_missing == len(columns.features):
                     raise
         t = np.nan if columns.time is None else self._time_of(columns, row)
-        _label_cell(columns, row)
-        cells = [_text_cell(row, place) for place in (columns.segment, *columns.texts) if place is not None]
+        label_cell(columns, row)
+        cells = [text_cell(row, place) for place in (columns.segment, *columns.texts) if place is not None]
         is_new = columns.segment is not None and self.segment_cell not in (None, cells[0])
         if t < self.last_t and not is_new:
             raise Reject("time goes back", f"from {self.last_t} to {t}")
@@ -566,70 +451,3 @@ ADVICE = {
     "not a number": "give a number, with a point as decimal mark, or remove the line",
     "not text": "save the table as UTF-8",
 }
-
-
-# --- files to lines ----------------------------------------------------------------------------------------
-
-
-def line_chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    """Give the bytes of a file, lines ended by a line feed."""
-    chunk = read(CHUNK)
-    ends = b"\r" if b"\r" in chunk and b"\n" not in chunk else b"\n"  # of old spreadsheets
-    while chunk:
-        yield chunk if ends == b"\n" else chunk.replace(b"\r", b"\n")
-        chunk = read(CHUNK)
-
-
-def titles_of(path: Path) -> list[str]:
-    """Give the cells of the first row of a file, in lower case; OSError passes."""
-    with open_text(path) as file:
-        for lines, _ in grouped(line_chunks(file.read), HEAD):
-            for line in lines:
-                text = line[:MAX_LINE].decode("utf-8-sig", errors="replace")
-                if text.strip() and text[0] != "#":
-                    return titles_in(text)[1]
-    return []
-
-
-def titles_in(text: str) -> tuple[str, list[str]]:
-    """Give the separator of a header and its titles, in lower case; none where its quotes make no cells."""
-    with contextlib.suppress(Reject):
-        separator = separator_of([text])
-        return separator, [cell.strip().lower() for cell in split_cells(text, separator)]
-    return "", []
-
-
-def grouped(chunks: Iterable[bytes], n_lines: int) -> Generator[tuple[list[bytes], bool], None, None]:
-    """Give lines as they come, `n_lines` at most, and whether the last one has no end."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for first in range(0, len(lines), n_lines):
-            yield lines[first : first + n_lines], False
-        rest = rest[: MAX_LINE + 1]  # enough to see that it is too long
-    if rest:
-        yield [rest], True
-
-
-_QUOTED = re.compile(rb'(^|[\t;,|]|(?<=") )\s*"(?:[^"]|"")*"')
-_OPEN = re.compile(rb'(^|[\t;,|])\s*"')
-
-
-def whole_rows(groups: Iterable[tuple[list[bytes], bool]]) -> Iterator[list[bytes]]:
-    """Join the lines of a quoted cell; as many blank lines behind it keep the numbers of the lines below."""
-    held: list[bytes] = []
-    for lines, _ in groups:
-        rows: list[bytes] = []
-        for line in lines:
-            if held or (b'"' in line and line[:1] not in (b"#", b"{", b"[")):
-                held.append(line)
-                if b'"' not in line or _OPEN.search(_QUOTED.sub(rb"\1", b"\n".join(held))):
-                    continue
-                rows += [b"\n".join(held), *[b""] * (len(held) - 1)]
-                held = []
-            else:
-                rows.append(line)
-        if rows:
-            yield rows
-    if held:
-        yield [b"\n".join(held), *[b""] * (len(held) - 1)]

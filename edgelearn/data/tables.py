@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.data import reader
+from edgelearn.data import line_groups, reader
 from edgelearn.data.arrays import NpzArrays, read_npz
 from edgelearn.data.cells import (
     by_value,
@@ -33,7 +33,7 @@ from edgelearn.data.published import Parts
 from edgelearn.data.source import ColumnsUsed
 from edgelearn.errors import UserError
 
-SUFFIXES = (*reader.SUFFIXES, ".npz")
+SUFFIXES = (*line_groups.SUFFIXES, ".npz")
 OWN_FILES = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 WANTED = ("x", "y", "x_train", "y_train", "x_test", "y_test")
 
@@ -70,7 +70,7 @@ def open_user_file(
         raise UserError(f"{path} is not a file; check the path")
     try:
         notes: list[str] = []
-        if suffix in reader.SUFFIXES:
+        if suffix in line_groups.SUFFIXES:
             x, labels, columns, notes = read_table(path, roles)
             parts, names = _split(path, x, labels, test_fraction)
         else:

@@ -10,7 +10,8 @@ import numpy as np
 from edgelearn.config import SpikingConfig
 from edgelearn.data import datasets
 from edgelearn.data.columns import roles_of
-from edgelearn.data.events import EventSet, is_event_data, open_events
+from edgelearn.data.event_set import EventSet
+from edgelearn.data.events import is_event_data, open_events
 from edgelearn.data.open_source import open_source, stream_names
 from edgelearn.data.source import ColumnsUsed, Source
 from edgelearn.errors import UserError, unknown

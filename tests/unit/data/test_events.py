@@ -15,8 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgelearn.data import downloads, events, reader
-from edgelearn.data.events import EventSet, events_from_tonic, is_event_data, open_events, read_nmnist_file
+from edgelearn.data import downloads, nmnist, reader
+from edgelearn.data.event_set import EventSet
+from edgelearn.data.events import is_event_data, open_events
+from edgelearn.data.nmnist import read_nmnist_file
+from edgelearn.data.tonic_events import events_from_tonic
 from edgelearn.errors import UserError
 from tests.tools import missing
 
@@ -379,7 +382,7 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", events.NMNIST_FOLDERS)
+@pytest.mark.parametrize("name", nmnist.NMNIST_FOLDERS)
 def test_published_folders(data_folder, name):
     folder = nmnist_folder(data_folder, name)
     data = open_events("nmnist")
@@ -452,12 +455,12 @@ def small_arrays() -> dict[str, np.ndarray]:
     return arrays
 
 
-@pytest.mark.parametrize("place", events.SMALL_FILES)
+@pytest.mark.parametrize("place", nmnist.SMALL_FILES)
 def test_small_file(data_folder, monkeypatch, place):
     path = data_folder / place
     path.parent.mkdir(exist_ok=True)
     np.savez(path, **small_arrays())
-    monkeypatch.setattr(events, "SMALL_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(nmnist, "SMALL_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     data = open_events("nmnist")
     assert (data.n_inputs, data.n_train, data.source) == (2312, 2, str(path))
     assert as_lists(data) == [

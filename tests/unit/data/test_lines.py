@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgelearn.data.cells import MAX_LINE
 from edgelearn.data.columns import Roles
 from edgelearn.data.lines import LineSource, open_lines
-from edgelearn.data.reader import MAX_LINE
 from edgelearn.errors import UserError
 
 Write = Callable[..., Path]

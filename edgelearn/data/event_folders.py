@@ -1,0 +1,134 @@
+"""Folders of event recordings, one folder for each class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgelearn.data import line_groups, reader
+from edgelearn.data.aedat import read_aedat
+from edgelearn.data.columns import Roles
+from edgelearn.data.event_arrays import named_event_arrays
+from edgelearn.data.event_columns import MICROSECONDS, event_columns, npy_has_events, npz_has_events, table_has_events
+from edgelearn.data.event_set import (
+    MAX_WHOLE,
+    WHOLE_TIMES,
+    EventSet,
+    pixel_addresses,
+    unit_of_times,
+    user_set,
+    whole_numbers,
+)
+from edgelearn.data.nmnist import NMNIST_SIDE, read_nmnist_file
+from edgelearn.data.source import ColumnsUsed
+from edgelearn.data.tables import draw_parts
+from edgelearn.errors import UserError
+
+RECORDINGS = (".bin", ".npy", ".npz", ".csv", ".tsv", ".aedat4", ".aedat")
+
+
+def _recordings(folder: Path) -> list[tuple[str, Path]]:
+    """Return class and file of the recordings of a folder, in order."""
+    found = []
+    for inside in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        found += [(inside.name, path) for path in sorted(inside.iterdir()) if path.suffix.lower() in RECORDINGS]
+    return found
+
+
+def _parts_of(folder: Path) -> list[Path]:
+    """Return the folders of training and test part where there are such, else the folder itself."""
+    inside = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    return [inside["train"], inside["test"]] if {"train", "test"} <= inside.keys() else [folder]
+
+
+def is_recording_folder(folder: Path) -> bool:
+    """Tell whether a folder holds a folder of event recordings for each class; OSError passes."""
+    found = _recordings(_parts_of(folder)[0])
+    if not found:
+        return False
+    path, suffix = found[0][1], found[0][1].suffix.lower()
+    if suffix == ".npy":
+        return npy_has_events(path)
+    if suffix == ".npz":
+        return npz_has_events(path)
+    return table_has_events(path) if suffix in line_groups.SUFFIXES else True
+
+
+def read_recording_folder(folder: Path, test_fraction: float, limit: int | None, time_unit: str | None) -> EventSet:
+    """Read a folder of recordings for each class, named by the folder."""
+    try:
+        parts = [_recordings(part) for part in _parts_of(folder)]
+        if not all(parts):
+            raise UserError(
+                f"{folder} has no folder of recordings for each class; name CLASS/NAME.bin, .npy or .aedat4"
+            )
+        notes: list[str] = []
+        read = [(label, _read_recording(path, time_unit, notes)) for part in parts for label, path in part]
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read ({error.strerror}); check its permissions") from None
+    names = [name for _, columns in read for name in columns]
+    fields = [name for name in ("t", "address", "x", "y", "value") if name in names]
+    if any(set(fields) != set(columns) for _, columns in read):
+        raise UserError(f"{folder}: recordings have different columns ({', '.join(fields)}); give all the same")
+    arrays = {name: np.concatenate([columns[name] for _, columns in read]) for name in fields}
+    for name in fields[:-1] if "value" in fields else fields:
+        arrays[name] = whole_numbers(
+            folder, name, arrays[name], -MAX_WHOLE if name == "t" else 0, f"give {WHOLE_TIMES}"
+        )
+    if "address" in arrays:
+        address, n_addresses = arrays["address"], int(arrays["address"].max()) + 1
+    else:
+        sizes = [int(arrays[name].max()) + 1 for name in ("x", "y")]
+        if all(path.suffix.lower() == ".bin" for part in parts for _, path in part):
+            sizes = [NMNIST_SIDE, NMNIST_SIDE]
+        address, n_addresses = pixel_addresses(folder, arrays["x"], arrays["y"], *sizes)
+    offset = np.concatenate(([0], np.cumsum([len(columns["t"]) for _, columns in read])))
+    if len(parts) == 2:
+        if test_fraction != 0.2:
+            raise UserError(f"{folder} has its own test part; leave test_fraction out")
+        n = len(parts[0])
+        drawn = (draw_parts(n, 0.0)[0], np.arange(n, len(read)))
+    else:
+        drawn = draw_parts(len(read), test_fraction)
+    labels = [label for label, _ in read]
+    whole = [int(label) for label in labels] if all(label.isdecimal() for label in labels) else labels
+    value, unique = arrays.get("value"), list(dict.fromkeys(notes))
+    used = ColumnsUsed(tuple(fields[1:]), "name of the folder", "t", "file", "us")
+    return user_set(folder, arrays["t"], address, value, offset, whole, n_addresses, drawn, limit, unique, used)
+
+
+def _read_recording(path: Path, time_unit: str | None, notes: list[str]) -> dict[str, NDArray[Any]]:
+    """Read the events of one file: t in microseconds, address or x and y, and value where there is one."""
+    suffix = path.suffix.lower()
+    if suffix == ".bin":
+        t, inputs = read_nmnist_file(path)
+        pixel = inputs.astype(np.int64) % NMNIST_SIDE**2
+        return {"t": t, "x": pixel % NMNIST_SIDE, "y": pixel // NMNIST_SIDE, "value": inputs // NMNIST_SIDE**2}
+    if suffix in (".aedat", ".aedat4"):
+        return read_aedat(path)
+    if suffix in line_groups.SUFFIXES:
+        columns = event_columns(line_groups.titles_of(path))
+        table = reader.TableReader(
+            Roles(
+                tuple(columns[role] for role in ("t", "address", "x", "y", "value") if role in columns),
+                is_ordered=False,
+            ),
+            str(path),
+            dtype=np.float64,
+        )
+        x = reader.joined(list(table.read_file(path))).x
+        arrays = dict(zip([role for role in ("t", "address", "x", "y", "value") if role in columns], x.T, strict=True))
+        clock = columns.get("t", "t")
+    else:
+        arrays, clock = named_event_arrays(path)
+        if "p" in arrays:
+            arrays["value"] = arrays.pop("p")
+    if "t" not in arrays or ("address" not in arrays and not {"x", "y"} <= arrays.keys()):
+        raise UserError(f"{path} has {', '.join(arrays) or 'no columns'}; a recording has t, and x and y or address")
+    if (unit := unit_of_times(clock, time_unit, notes)) != "us":
+        arrays["t"] = np.rint(arrays["t"] * MICROSECONDS[unit])
+    places = ("address",) if "address" in arrays else ("x", "y")
+    return {name: arrays[name] for name in ("t", *places, "value") if name in arrays}
