@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import overload
 
 PREFIXES = {"f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9}  # powers of ten
@@ -195,6 +195,18 @@ def with_unit(value: float | None, unit: str) -> str:
         return "-"
     size, name = scale_for(unit, [value])
     return f"{three(value / size)} {name}"
+
+
+def in_one_unit(values: Sequence[float | None], unit: str) -> list[str]:
+    """Write values in the program's unit with three digits and the one unit that fits the largest of them.
+
+    Example
+    -------
+    >>> in_one_unit([12345.0, 60.0, None], "pJ")
+    ['12.3 nJ', '0.0600 nJ', '-']
+    """
+    size, name = scale_for(unit, values)
+    return ["-" if value is None else f"{three(value / size)} {name}" for value in values]
 
 
 def three(value: float | None) -> str:

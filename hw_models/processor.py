@@ -12,7 +12,7 @@ from edgelearn import files
 from edgelearn.errors import UserError, unknown
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.units import quantity
+from edgelearn.units import count, quantity, scale_for, with_unit
 from hw_models.constants import logic, technology
 from hw_models.constants.memory import sram
 from hw_models.engine.schedule import FORWARD_ACTIVITY, TransposedRead, UpdateSkip, worked
@@ -127,11 +127,12 @@ class Processor(_Frozen):
 
     Parameters
     ----------
+    description : what the other fields do not say
     idle_power : between samples, state kept; None where no source gives it (an engine idles at its leakage)
     """
 
     name: str = Field(min_length=1)
-    description: str
+    description: str = ""
     source: str = Field(min_length=1)
     clock: Annotated[float, _quantity("frequency")]
     idle_power: Power | None = None
@@ -139,6 +140,14 @@ class Processor(_Frozen):
     @property
     def clock_hz(self) -> float:
         return self.clock
+
+    @property
+    def summary(self) -> str:
+        """What the fields of the file say in one line, then the file's own description."""
+        return "; ".join((*self._summary(), *([self.description] if self.description else ())))
+
+    def _summary(self) -> list[str]:
+        raise NotImplementedError
 
     def price(self, spec: NetworkSpec, activity: Counters, learning: bool = True) -> Cost:
         """Price samples.
@@ -227,6 +236,15 @@ class Engine(Processor):
 
         return price_engine(spec, work, self, learning)
 
+    def _summary(self) -> list[str]:
+        kinds = dict.fromkeys(f"{m.kind} {m.cell or m.table or ''}".strip() for m in self.memories.values())
+        parts = [
+            f"{count(self.lanes, 'lane')} at {self.node:g} nm, {self.voltage:g} V, {_clock(self.clock)}",
+            _skipped(self.skips_zero_inputs, self.update_skip),
+            f"{len(self.memories)} memor{'y' if len(self.memories) == 1 else 'ies'} ({', '.join(kinds)})",
+        ]
+        return [*parts, "clock gating"] if self.clock_gating else parts
+
     def tables(self) -> list[str]:
         scaled = "45 nm, 1.1 V"
         if (self.node, self.voltage) != (logic.NODE_NM, logic.VOLTAGE_V):
@@ -295,6 +313,16 @@ class Microcontroller(Processor):
 
         return price_instructions(spec, work, self, learning)
 
+    def _summary(self) -> list[str]:
+        energy = "no energy (energy_per_cycle is not given)"
+        if self.energy_per_cycle is not None:
+            energy = f"{with_unit(self.energy_per_cycle.nominal, 'pJ')} per cycle"
+        return [
+            f"microcontroller at {_clock(self.clock)}, {self.cycles_per_instruction.nominal:g} cycles per instruction, "
+            f"{energy}",
+            _skipped(self.skips_zero_inputs, self.update_skip),
+        ]
+
     def tables(self) -> list[str]:
         energy = "energy of a cycle as given" if self.energy_per_cycle else "no energy of a cycle given"
         return [self.source, f"{energy}; {_skips(self.skips_zero_inputs)}, updates skipped by {self.update_skip}"]
@@ -327,12 +355,32 @@ class Core(Processor):
 
         return price_operations(spec, work, self, learning)
 
+    def _summary(self) -> list[str]:
+        energy, nanoseconds = (one["synaptic_operation"].nominal for one in (self.energy, self.time))
+        steps = [f"{self.time_steps} time steps per sample"] if self.time_steps > 1 else []
+        return [
+            f"core at {_clock(self.clock)}, {with_unit(energy, 'pJ')} and {with_unit(nanoseconds / 1e3, 'us')} per "
+            "synaptic operation",
+            *steps,
+        ]
+
     def tables(self) -> list[str]:
-        return [self.source, f"time steps a sample: {self.time_steps}"]
+        return [self.source, f"time steps per sample: {self.time_steps}"]
 
 
 def _skips(zero_inputs: bool) -> str:
     return f"zero inputs {'skipped' if zero_inputs else 'worked through'}"
+
+
+def _skipped(zero_inputs: bool, update_skip: UpdateSkip) -> str:
+    updates = {"none": "", "sample": "layers without error", "neuron": "neurons without error"}[update_skip]
+    skipped = [part for part in ("zero inputs" if zero_inputs else "", updates) if part]
+    return f"skips {' and '.join(skipped) or 'nothing'}"
+
+
+def _clock(hertz: float) -> str:
+    size, name = scale_for("Hz", [hertz])
+    return f"{hertz / size:g} {name}"
 
 
 def _need(key: str, given: dict[Any, Band], names: tuple[str, ...]) -> None:

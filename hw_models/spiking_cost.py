@@ -71,7 +71,7 @@ def spiking_as_dict(
     """
     content: dict[str, Any] = {
         "processor": core.name,
-        "description": core.description,
+        "description": core.summary,
         "tables": core.tables()[:1],
         "clock_hz": core.clock_hz,
     }

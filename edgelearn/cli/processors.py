@@ -18,7 +18,7 @@ def processors_list(json: Json = False) -> None:
     from hw_models.processor import find_processor, names
 
     found = [find_processor(name) for name in names()]
-    rows = [{"name": p.name, "kind": p.kind, "what": p.description} for p in found]
+    rows = [{"name": p.name, "kind": p.kind, "what": p.summary} for p in found]
     if json:
         print_json(rows)
     else:
@@ -40,7 +40,7 @@ def processors_show(
         return
     tables = (line for line in found.tables() if line != found.source)  # a core has its figures from there
     lines = (f"source: {found.source}", *tables, f"file: {path_of(name)}")
-    say(make_console(), f"{found.name}: {found.description}", *(f"  {line}" for line in lines))
+    say(make_console(), f"{found.name}: {found.summary}", *(f"  {line}" for line in lines))
 
 
 commands = group(

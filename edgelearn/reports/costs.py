@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from edgelearn.reports.console import print_table, say
-from edgelearn.units import scale_for, three, with_unit
+from edgelearn.units import in_one_unit, scale_for, three
 
 # figure -> (title, unit of the program)
 FIGURES = {
@@ -44,7 +44,7 @@ def print_costs(console: Console, content: dict[str, Any], details: bool = False
     if not details:
         return
     console.print()
-    print_table(console, [_overhead_row(rule) for rule in rules])
+    print_table(console, _overhead_rows(rules))
     say(
         console,
         "update: energy beyond an inference; overheads: over inference only, power while running at the fixed clock; "
@@ -75,17 +75,24 @@ def print_sample_cost(console: Console, content: dict[str, Any], details: bool =
     for figure in ("energy_pj", "cycles", "area_um2"):
         if figure in training:
             title, unit = FIGURES[figure]
-            parts = sorted(training[figure]["by_role"].items(), key=lambda part: -part[1])
-            say(console, f"{title} by role: {', '.join(f'{role} {with_unit(pj, unit)}' for role, pj in parts)}")
-    for layer in rule["layers"]:
+            say(console, f"{title} by role: {_by_role(training[figure]['by_role'], unit)}")
+    starts = in_one_unit([layer["may_update_after_cycles"] for layer in rule["layers"]], "cycles")
+    for layer, start in zip(rule["layers"], starts, strict=True):
         if layer["may_update_after_cycles"] is not None:
             depth = layer["pipeline_depth"]
             say(
                 console,
-                f"layer {layer['layer']} may update after {with_unit(layer['may_update_after_cycles'], 'cycles')}, "
+                f"layer {layer['layer']} may update after {start}, "
                 f"{layer['waiting_bits']:,} bits buffered; in a pipeline {depth} sample{'s' if depth > 1 else ''} "
                 f"({layer['pipeline_bits']:,} bits)",
             )
+
+
+def _by_role(roles: Mapping[str, float], unit: str) -> str:
+    """Write a figure by role in one unit, the largest first."""
+    ordered = sorted(roles.items(), key=lambda part: -part[1])
+    texts = in_one_unit([value for _, value in ordered], unit)
+    return ", ".join(f"{role} {text}" for (role, _), text in zip(ordered, texts, strict=True))
 
 
 def energy_by_role(content: dict[str, Any]) -> str:
@@ -106,8 +113,7 @@ def print_spiking_cost(console: Console, content: dict[str, Any], details: bool 
         say(console, *(f"  {line}" for line in content["tables"]))
         for title, priced in (("learned", learned), ("tested", tested)):
             if priced is not None:
-                roles = (f"{role} {with_unit(pj, 'pJ')}" for role, pj in priced["energy_pj_by_role"].items())
-                say(console, f"  energy per {title} sample: {', '.join(roles)}")
+                say(console, f"  energy per {title} sample: {_by_role(priced['energy_pj_by_role'], 'pJ')}")
         console.print()
     rows = []
     for figure, title, unit in (
@@ -199,16 +205,23 @@ def _order(figure: str, rules: Sequence[dict[str, Any]]) -> str:
     return f"{FIGURES[figure][0]}: {text} ({ranked[0]['name']} takes {saved:.0f} % less than {ranked[-1]['name']})"
 
 
-def _overhead_row(rule: dict[str, Any]) -> dict[str, str]:
-    waiting = sum(layer["waiting_bits"] for layer in rule["layers"])
-    start = rule["layers"][0]["may_update_after_cycles"]
-    row = {"overhead": rule["name"]} | {name: _overhead(band) for name, band in rule["overhead_percent"].items()}
-    if rule["update_energy_pj"] is not None:
-        row["update"] = with_unit(rule["update_energy_pj"], "pJ")
-    return row | {
-        "layer 1 may update": with_unit(start, "cycles"),
-        "buffers": with_unit(waiting, "bits") if waiting else "none",
+def _overhead_rows(rules: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return overheads, update energy and locking by rule, one unit per column."""
+    rows = [
+        {"overhead": rule["name"]} | {name: _overhead(band) for name, band in rule["overhead_percent"].items()}
+        for rule in rules
+    ]
+    columns = {
+        "update": ("pJ", [rule["update_energy_pj"] for rule in rules]),
+        "layer 1 may update": ("cycles", [rule["layers"][0]["may_update_after_cycles"] for rule in rules]),
+        "buffers": ("bits", [sum(layer["waiting_bits"] for layer in rule["layers"]) for rule in rules]),
     }
+    for title, (unit, values) in columns.items():
+        if title == "update" and None in values:
+            continue
+        for row, text, value in zip(rows, in_one_unit(values, unit), values, strict=True):
+            row[title] = "none" if title == "buffers" and not value else text
+    return rows
 
 
 def _networks(rules: Sequence[dict[str, Any]], details: bool) -> list[str]:
@@ -278,29 +291,32 @@ def print_ranking(console: Console, ranked: Mapping[str, Any]) -> None:
                     f"  {gap['dearer']} over {gap['cheaper']}: {gap['percent']:+.3g} %, decided by {gap['decided_by']} "
                     f"({gap['at_low']:+.3g} to {gap['at_high']:+.3g} %)",
                 )
+        ends = [swing[side] for swings in of["swings"].values() for swing in swings for side in ("at_low", "at_high")]
+        size, shown = scale_for(unit, ends)
         for name, swings in of["swings"].items():
             text = "; ".join(
-                f"{swing['constant']} {with_unit(swing['at_low'], unit)} to {with_unit(swing['at_high'], unit)}"
+                f"{swing['constant']} {three(swing['at_low'] / size)} to {three(swing['at_high'] / size)}"
                 for swing in swings
             )
             if text:
-                say(console, f"  {name}: {text}")
+                say(console, f"  {name}, {shown}: {text}")
 
 
 def print_ert(console: Console, priced: Mapping[str, Any]) -> None:
     """Print the energy of a trained sample by component and action, as a foreign energy table has it."""
     if "table" in priced:
         say(console, "", f"energy of a trained sample with {priced['table']}")
-        for action, energy_pj in priced["energy_pj"].items():
-            say(console, f"  {action}: {with_unit(energy_pj, 'pJ')}")
-        say(console, f"  together: {with_unit(sum(priced['energy_pj'].values()), 'pJ')}")
+        _print_sum(console, priced["energy_pj"], "pJ")
         for note in priced.get("notes", ()):
             say(console, f"note: {note}")
     if "area_table" in priced:
         say(console, "", f"area with {priced['area_table']}")
-        for component, area_um2 in priced["area_um2"].items():
-            say(console, f"  {component}: {with_unit(area_um2, 'um2')}")
-        say(console, f"  together: {with_unit(sum(priced['area_um2'].values()), 'um2')}")
+        _print_sum(console, priced["area_um2"], "um2")
+
+
+def _print_sum(console: Console, parts: Mapping[str, float], unit: str) -> None:
+    texts = in_one_unit([*parts.values(), sum(parts.values())], unit)
+    say(console, *(f"  {name}: {text}" for name, text in zip((*parts, "together"), texts, strict=True)))
 
 
 def as_csv(content: dict[str, Any]) -> str:

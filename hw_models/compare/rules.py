@@ -169,7 +169,7 @@ def as_dict(costs: list[RuleCost]) -> dict[str, Any]:
     return {
         "processor": processor.name,
         "kind": processor.kind,
-        "description": processor.description,
+        "description": processor.summary,
         "tables": processor.tables(),
         "source": processor.source,
         "clock_hz": processor.clock_hz,

@@ -112,6 +112,9 @@ def digest(name: str, data: bytes) -> str:
             for part in (content, *content.get("predictors", ())):
                 for key in ADDED if "stream" in part else ADDED - {"notes"}:
                     part.pop(key, None)
+                priced = part.get("cost", part)
+                if isinstance(priced, dict) and "processor" in priced:
+                    priced.pop("description", None)  # a sentence made from the processor's fields
             content.get("stream", {}).pop("missing_values", None)
             data = content.get("data", {})
             if "source" in data:

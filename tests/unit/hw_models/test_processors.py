@@ -15,8 +15,30 @@ from hw_models.processor import FOLDER, Core, Engine, Microcontroller, find_proc
 def test_packaged_processors_are_read(name):
     processor = find_processor(name)
     assert processor.name == name
-    assert processor.description
     assert processor.source
+
+
+def test_summaries_follow_the_fields(tmp_path):
+    assert find_processor("engine-28nm").summary == (
+        "1 lane at 28 nm, 0.9 V, 200 MHz; skips zero inputs and neurons without error; 5 memories (sram itrs-lstp)"
+    )
+    text = (FOLDER / "engine-45nm-dense.toml").read_text()
+    for old, new in (
+        ("lanes = 1", 'description = "my chip"\nlanes = 12'),
+        ('update_skip = "none"', 'update_skip = "sample"'),
+        ('"200 MHz"', '"1.5 GHz"'),
+        ('cell = "itrs-hp"  ', 'cell = "itrs-lstp"  '),
+        ("clock_gating = false", "clock_gating = true"),
+    ):
+        text = text.replace(old, new, 1)
+    (tmp_path / "mine.toml").write_text(text)
+    assert read(tmp_path / "mine.toml").summary == (
+        "12 lanes at 45 nm, 1.1 V, 1.5 GHz; skips layers without error; 5 memories (sram itrs-lstp, sram itrs-hp); "
+        "clock gating; my chip"
+    )
+    assert "skips nothing" in find_processor("engine-45nm-dense").summary
+    assert "no energy (energy_per_cycle is not given)" in find_processor("rv32-ibex").summary
+    assert find_processor("loihi-like").summary.startswith("core at 100 MHz, 23.6 pJ and 3.50 ns per synaptic")
 
 
 def test_the_issue_of_a_user_is_covered():
