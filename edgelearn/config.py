@@ -132,6 +132,8 @@ class Declared:
         return f"{kind}, {self.range}" if self.range else kind
 
 
+MOST_VIEW_BITS = 8  # of a weight whose stored bits alone are given
+FEWEST_TO_NEAREST = 12  # stored bits from which rounding to nearest on residual bits learns as well as stochastic
 LEARN_HIDDEN = tuple(rule.name for rule in RULES.values() if rule.learns_hidden)
 STORE_FEEDBACK = tuple(rule.name for rule in RULES.values() if rule.stores_feedback)
 
@@ -257,6 +259,14 @@ class RateSettings(Settings):
     net: str | None = setting(None, "Layer sizes, e.g. 784-500-10 [one hidden layer of 100]", NETWORK)
     bits: int = setting(8, "View bits per weight", FORMATS, ge=2, le=16)
     residual_bits: int | None = setting(None, "Residual bits per weight [by rounding]", FORMATS, ge=0, le=8)
+    weight_bits: int | None = setting(
+        None,
+        "Stored bits per weight (view + residual; rounding is stochastic below 12) [by view and residual bits]",
+        FORMATS,
+        flag="--stored-bits",
+        ge=2,
+        le=16,
+    )
     rounding: str = setting("residual", "Rounding of weight updates: {edgelearn.network.spec:ROUNDINGS}", FORMATS)
     input_bits: int = setting(4, "Bits per input level", FORMATS, ge=1, le=8)
     activation: str = setting("tanh", "Hidden activation: {edgelearn.network.activations:ACTIVATIONS}", NETWORK)
@@ -287,6 +297,28 @@ class RateSettings(Settings):
         le=255,
     )
     seed: int = setting(0, "Seed of weights, feedback, order and rounding", RUN, ge=0, le=2**31 - 1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_stored_bits(cls, given: Any) -> Any:
+        """Derive view bits, residual bits and rounding from the stored bits; all given, they must add up."""
+        stored = given.get("weight_bits") if isinstance(given, dict) else None
+        if type(stored) is not int or not 2 <= stored <= 16:  # refused by its field, if it is there
+            return given
+        bits, residual = given.get("bits"), given.get("residual_bits")
+        if type(bits) is not int:
+            whole = given.get("rounding") == "nearest"
+            bits = stored - residual if type(residual) is int else stored if whole else min(stored, MOST_VIEW_BITS)
+        if type(residual) is not int:
+            residual = stored - bits
+        if bits + residual != stored or not 2 <= bits <= 16 or not 0 <= residual <= 8:
+            raise UserError(
+                f"a weight of {stored} stored bits (--stored-bits) cannot be {bits} view bits + {residual} residual "
+                f"bits; give 2 to 16 view bits (--bits) and 0 to 8 residual bits (--residual-bits) that make {stored}, "
+                "or one of them"
+            )
+        rounding = "residual" if residual and stored >= FEWEST_TO_NEAREST else "stochastic"
+        return {"rounding": rounding} | given | {"bits": bits, "residual_bits": residual}
 
 
 class RunConfig(RateSettings, DataSettings):
@@ -506,6 +538,8 @@ def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:
         result = kind(**settings)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # the message of a validator of all fields
+            raise UserError(str(first["ctx"]["error"])) from None
         key = str(first["loc"][0])
         declared = kind.declared()[key]
         if first["type"] == "value_error":  # the message of a validator of the field
@@ -541,7 +575,10 @@ def as_fields(kinds: Iterable[type[Settings]], settings: Mapping[str, Any]) -> d
     UserError
         "setting '...' is given twice ..."
     """
-    flags = {one.flag[2:]: name for kind in kinds for name, one in kind.declared().items() if one.flag[2:] != name}
+    names = {name: one.flag[2:] for kind in kinds for name, one in kind.declared().items()}
+    flags = {flag: name for name, flag in names.items()} | {
+        flag.replace("-", "_"): name for name, flag in names.items() if flag.replace("-", "_") not in names
+    }
     found: dict[str, Any] = {}
     for key, value in settings.items():
         name = flags.get(key, key)

@@ -23,7 +23,8 @@ COLUMNS = (
     "subject_column", "missing", "encoding", "decimal",
 )  # fmt: skip
 NETWORK = (
-    "data", *COLUMNS, "net", "bits", "residual_bits", "rounding", "input_bits", "activation", "output", "feedback",
+    "data", *COLUMNS, "net", "bits", "residual_bits", "weight_bits", "rounding", "input_bits", "activation", "output",
+    "feedback",
 )  # fmt: skip
 RATES = ("rule", "hidden_rate", "output_rate")
 DETAILS = ("range_exponent", "event_threshold", "dead_zone", "accumulator_bits", "update_gate", "margin", "seed")

@@ -21,8 +21,8 @@ DEFAULT_FOLDER = Path("study")
 
 
 SETTINGS = (
-    "data", "net", "epochs", "limit", "bits", "rule", "rounding", "residual_bits", "feedback", "hidden_rate",
-    "output_rate",
+    "data", "net", "epochs", "limit", "bits", "rule", "rounding", "residual_bits", "weight_bits", "feedback",
+    "hidden_rate", "output_rate",
 )  # fmt: skip
 STUDY, CELLS, EXECUTION = "Study", "Seeds, prices and rates", "Execution"
 
@@ -124,7 +124,7 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(given.get(key, {}), dict):
             raise UserError(f"key '{key}' of a plan is {given[key]!r}; write a table [{key}]")
     settings, axes = (dict(given.get(key, {})) for key in ("settings", "axes"))
-    for name, text, single in _typed(flags):
+    for name, text, single in _typed(flags, kind):
         values = values_of(kind, name, text, single)
         settings.pop(name, None)
         if len(values) == 1:
@@ -135,15 +135,19 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
     return given | {"settings": settings, "axes": axes}
 
 
-def _typed(flags: dict[str, Any]) -> list[tuple[str, str, bool]]:
+def _typed(flags: dict[str, Any], kind: str) -> list[tuple[str, str, bool]]:
     """Return settings, the text of their values and whether that is one value, in the order of the help."""
+    from edgelearn.config import as_fields
+    from edgelearn.studies.cell import settings_of
+
     typed = [(key, text, False) for key in SETTINGS if (text := flags["given"].get(key)) is not None]
     for option, key in (("--axis", "axis"), ("--set", "fixed")):
         for text in flags[key] or ():
             name, equals, values = text.partition("=")
             if not equals:
                 raise UserError(f"{option} '{text}' cannot be read; write {option} KEY=VALUE")
-            typed.append((name.strip().replace("-", "_"), values, option == "--set"))
+            (field,) = as_fields((settings_of(kind),), {name.strip().replace("-", "_"): values})
+            typed.append((field, values, option == "--set"))
     return typed
 
 

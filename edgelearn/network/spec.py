@@ -268,7 +268,9 @@ def _check_residual_bits(residual_bits: int, bits: int, rounding: str) -> None:
             f"rounding 'nearest' keeps no residual bits, but {residual_bits} were given; use --rounding residual"
         )
     if rounding == "residual" and residual_bits == 0 and bits < 16:
-        raise UserError("rounding 'residual' needs residual bits; use --rounding nearest, or leave out --residual-bits")
+        raise UserError(
+            "rounding 'residual' needs residual bits; use --rounding stochastic, or leave out --residual-bits"
+        )
 
 
 def _rows_are_inputs(n_in: int, n_out: int) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
-from edgelearn.config import read_toml, validated
+from edgelearn.config import as_fields, read_toml, validated
 from edgelearn.errors import UserError, unknown
 from edgelearn.runs.registry import STUDIED, studied_kind
 from edgelearn.studies.cell import Cell, setting_names, settings_of, type_of
@@ -137,7 +137,7 @@ class Plan:
             given.get("question", ""),
             kind,
             _settings(kind, given.get("settings", {})),
-            {key: _axis(kind, key, values) for key, values in given.get("axes", {}).items()},
+            {key: _axis(kind, key, values) for key, values in _by_field(kind, given.get("axes", {})).items()},
             tuple(_settings(kind, cell, seed_too=True) for cell in given.get("cells", ())),
             _seeds(given.get("seeds", 1)),
             _processors(kind, given.get("processors", ())),
@@ -288,7 +288,12 @@ def _value(key: str, part: str, type: str) -> Any:
 def _settings(kind: str, given: Mapping[str, Any], seed_too: bool = False) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise UserError(f"a cell of a plan is {given!r}; write its settings as a table under [[cells]]")
-    return {key: _plain(kind, key, value) for key, value in given.items()}
+    return {key: _plain(kind, key, value) for key, value in _by_field(kind, given).items()}
+
+
+def _by_field(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by the names of fields; a plan may have the names of flags, e.g. stored_bits."""
+    return as_fields((settings_of(kind),), given)
 
 
 def _axis(kind: str, key: str, values: Any) -> tuple[Any, ...]:
