@@ -198,6 +198,8 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         note = parse_json(str(arrays.pop("note"))) if "note" in arrays else {}
+        if not isinstance(note, dict):
+            raise ValueError
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, *UNREADABLE):
         raise UserError(f"{path} cannot be read: it is no whole .npz file; start again with --overwrite") from None
     return arrays, note

@@ -294,7 +294,7 @@ def is_rising(cells: Sequence[Any]) -> bool:
         return False
     try:
         values = [float(cell) for cell in cells]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     steps = [after - before for before, after in pairwise(values)]
     return min(steps) > 0 and max(steps) - min(steps) <= 0.25 * sum(steps) / len(steps)

@@ -33,7 +33,7 @@ def is_record(path: Path) -> bool:
 
 def header(path: Path) -> Path:
     """Give the header file of a record named without suffix."""
-    return path.with_name(path.name + ".hea")
+    return path.parent / (path.name + ".hea")  # a path such as "." has no name
 
 
 def cut_beats(

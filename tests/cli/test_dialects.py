@@ -107,6 +107,21 @@ def test_booleans_are_numbers_of_features(tmp_path, monkeypatch):
     assert in_stream(piped(lines, monkeypatch)) == expected[:2]
 
 
+def test_counters_beyond_floats_are_no_clock(tmp_path):
+    path, _ = table("".join(f'{{"a": {10**400 + k}, "b": 1, "y": "u"}}\n' for k in range(30)), tmp_path, "own.jsonl")
+    for read in (in_run, lambda path: in_stream(open_source(str(path)))):
+        with pytest.raises(UserError, match="not a finite number"):
+            read(path)
+
+
+@pytest.mark.parametrize("folder", [".", "/", ".."])
+def test_folders_without_a_name_are_no_records(folder, tmp_path, monkeypatch):
+    from edgelearn.data.wfdb_records import is_record
+
+    monkeypatch.chdir(tmp_path)
+    assert not is_record(Path(folder))
+
+
 BAD_LINES = {
     "3,4,5,run": "another number of values (4, not 3: '3,4,5,run')",
     ",NA,run": "a value is missing (column ay is 'NA')",

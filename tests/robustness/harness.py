@@ -31,6 +31,7 @@ from tests.robustness.mutations import LONG, damaged
 
 SECONDS = 60  # an example that takes longer hangs
 MEMORY = 3 << 30  # bytes beyond what the process holds
+CELLS = 200  # of a study: a grid of thousands is no fault, and takes minutes
 OUT = "out"
 
 
@@ -99,6 +100,7 @@ def run(arguments: list[str], folder: Path, stdin: bytes = b"", limited: bool = 
         stack.enter_context(contextlib.redirect_stderr(err))
         stack.enter_context(mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8")))
         warned = stack.enter_context(warnings.catch_warnings(record=True))
+        stack.enter_context(mock.patch("edgelearn.studies.plan.MOST_CELLS", CELLS))
         warnings.simplefilter("default")
         os.chdir(folder)
         try:

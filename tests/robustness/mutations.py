@@ -414,7 +414,7 @@ def huge_header(data: bytes, rng: random.Random) -> bytes:
             chosen = rng.choice(old.namelist() or ["x.npy"])
             for name in old.namelist():
                 new.writestr(name, array if name == chosen else old.read(name))
-    except zipfile.BadZipFile:  # by another fault before
+    except (zipfile.BadZipFile, ValueError):  # by another fault before
         return data
     return file.getvalue()
 

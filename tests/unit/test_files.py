@@ -184,3 +184,11 @@ def test_arrays_that_cannot_be_held_are_refused(tmp_path):
         archive.writestr("x.npy", header.ljust(127) + b"\n" + b"\0" * 80)
     with pytest.raises(UserError, match=r"a\.npz cannot be read: it is no whole \.npz file"):
         read_arrays(tmp_path / "a.npz")
+
+
+def test_notes_of_arrays_are_tables(tmp_path):
+    import numpy as np
+
+    np.savez(tmp_path / "a.npz", x=np.zeros(3), note=np.array("0.5"))
+    with pytest.raises(UserError, match=r"a\.npz cannot be read: it is no whole \.npz file"):
+        read_arrays(tmp_path / "a.npz")
