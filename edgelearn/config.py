@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -20,17 +21,19 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError, core_schema
 
 from edgelearn import files
 from edgelearn.errors import UserError, unknown
 from edgelearn.rules import RULES, Backend, rules_for
-from edgelearn.units import battery_joules, quantity, size_bytes
+from edgelearn.units import battery_joules, quantity, size_bytes, span
 
 # Panels of the help, in order; spiking networks and the results come last.
 PANELS = (
@@ -79,6 +82,27 @@ Battery = Annotated[str, _read_by(battery_joules)]
 Size = Annotated[str, _read_by(size_bytes)]
 
 
+@dataclass(frozen=True)
+class SpanLimits:
+    """Read a number of samples between limits, or a duration, whose samples are counted once the rate is known."""
+
+    ge: int
+    le: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self._read, handler(source))
+
+    def _read(self, value: Any) -> int | str:
+        found = span(value)
+        if isinstance(found, int) and not self.ge <= found <= self.le:
+            raise PydanticCustomError("span", "out of range")
+        return found
+
+
+Window = Annotated[int | str, SpanLimits(1, 100_000)]
+Stride = Annotated[int | str, SpanLimits(1, 1_000_000)]
+
+
 def expand(text: str) -> str:
     """Put the names of a table where a text says {module:NAME}; the module is imported only then."""
 
@@ -98,9 +122,12 @@ class Declared:
         self.flag = str(extra.get("flag") or "--" + name.replace("_", "-"))
         self.needs: tuple[Any, ...] = tuple(extra.get("needs") or ())
         kinds = get_args(field.annotation) if get_origin(field.annotation) in (Union, UnionType) else [field.annotation]
-        kind = next(one for one in kinds if one is not NoneType)
+        kind, limited = next(one for one in kinds if one is not NoneType), list(field.metadata)
         if get_origin(kind) is Annotated:
-            kind = get_args(kind)[0]
+            kind, *more = get_args(kind)
+            limited += more
+        self.is_span = {int, str} <= {kind, *kinds, *get_args(kind)}
+        kind = str if self.is_span else kind
         names = get_args(kind) if get_origin(kind) is Literal else ()
         self.type: Any = type(names[0]) if names else kind
         self.switch = names == (True,)  # given or not, without a value
@@ -108,14 +135,14 @@ class Declared:
             self.help += f": {', '.join(names)}"
         default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
         self.default_text = unset if field.default is None or self.type is bool else default
-        limits = {
-            key: getattr(one, key) for one in field.metadata for key in ("ge", "gt", "le", "lt") if hasattr(one, key)
-        }
+        limits = {key: getattr(one, key) for one in limited for key in ("ge", "gt", "le", "lt") if hasattr(one, key)}
         self.range = ""
         if "gt" in limits:
             self.range = f"between {limits['gt']} and {limits['lt']}"
         elif "ge" in limits:
             self.range = f"{limits['ge']} to {limits['le']}" if "le" in limits else f"{limits['ge']} or more"
+        if self.is_span:
+            self.range += ' samples, or a duration, e.g. "2 s"'
 
     @property
     def text(self) -> str:
@@ -129,6 +156,7 @@ class Declared:
             return f"one of {expand(self.help).partition(': ')[2]}"
         kinds = {int: "a whole number", float: "a number", bool: "true" if self.switch else "true or false"}
         kind = kinds.get(self.type, "a text" if self.type is str else "a list of names")
+        kind = "a whole number" if self.is_span else kind
         return f"{kind}, {self.range}" if self.range else kind
 
 
@@ -362,15 +390,19 @@ class SpikingConfig(DataSettings):
     steps: int | None = setting(
         None, "Time steps per sample [32; events: 30; delta code: a window]", CODING, ge=1, le=100_000
     )
-    step_time: Time | None = setting(None, 'Duration of a step of address events, e.g. "10 ms" [10 ms]', CODING)
+    step_time: Time | None = setting(
+        None,
+        'Duration of a step of address events or of the graph of --start, e.g. "10 ms" [10 ms; by the graph]',
+        CODING,
+    )
     first_label: int | None = setting(
         None, "Step of the first label event [by rule and code]", PLASTICITY, ge=0, le=100_000
     )
     label_period: int | None = setting(
         None, "Period of label events (steps) [by rule and code]", PLASTICITY, ge=1, le=100_000
     )
-    window: int | None = setting(None, "Window of a sensor stream (samples) [none]", CODING, ge=1, le=100_000)
-    stride: int | None = setting(None, "Stride of windows (samples) [a window]", CODING, ge=1, le=1_000_000)
+    window: Window | None = setting(None, "Window of a sensor stream [none]", CODING)
+    stride: Stride | None = setting(None, "Stride of windows [a window]", CODING)
     delta: int | None = setting(
         None, "Delta threshold (1/16 of the mean absolute deviation) [8]", CODING, ge=1, le=1024
     )
@@ -400,8 +432,8 @@ class StreamConfig(RateSettings, ColumnSettings):
     )
     output_rate: int | None = setting(-3, "Output learning rate, exponent of two", LEARNING, ge=-20, le=0)
     input_bits: int = setting(5, "Bits per input level, sign included", FORMATS, ge=1, le=8)
-    window: int = setting(1, "Window length (samples)", FEATURES, ge=1, le=100_000)
-    stride: int = setting(1, "Stride of windows (samples)", FEATURES, ge=1, le=1_000_000)
+    window: Window = setting(1, "Window length", FEATURES)
+    stride: Stride = setting(1, "Stride of windows", FEATURES)
     window_features: str = setting(
         "samples", "Features of a window: {edgelearn.streaming.front_end:FEATURES}", FEATURES
     )

@@ -167,6 +167,67 @@ def size_bytes(text: str) -> int:
     raise ValueError(f"'{text}' is not a size; write whole bytes, for example 4096, 16K, 16KB or 3.5KiB, at most 1G")
 
 
+def span(value: object) -> int | str:
+    """Read a number of samples, or a duration, which is kept as text.
+
+    Raises
+    ------
+    ValueError
+        "... is not a time; ..." and others of `quantity`
+
+    Example
+    -------
+    >>> span("100"), span("2 s")
+    (100, '2 s')
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,15}\s*", value):
+        return int(value)
+    try:
+        quantity(value, "time")
+    except ValueError as error:
+        raise ValueError(
+            str(error).replace("write a number and", "write a number of samples, or a number and")
+        ) from None
+    return str(value)
+
+
+def samples_in(given: int | str, rate_hz: float) -> int:
+    """Return the number of samples, at least one, of what `span` returns, at a rate.
+
+    Raises
+    ------
+    ValueError
+        "... is less than half a sample ..."
+
+    Example
+    -------
+    >>> samples_in(100, 50.0), samples_in("2 s", 49.999)
+    (100, 100)
+    """
+    if isinstance(given, int):
+        return given
+    n = math.floor(quantity(given, "time") * 1e-9 * rate_hz + 0.5)
+    if n < 1:
+        raise ValueError(
+            f"'{given}' is less than half a sample at {rate_hz:.4g} Hz; give {three(1 / rate_hz)} s or more"
+        )
+    return n
+
+
+def spans_line(spans: Iterable[tuple[str, int | str, int]], rate_hz: float) -> str:
+    """State the samples of durations, each with its name; empty where none is a duration.
+
+    Example
+    -------
+    >>> spans_line([("window", "2 s", 100), ("stride", 25, 25)], 50.0)
+    'window: 2 s = 100 samples at 50 Hz'
+    """
+    found = [f"{name}: {given} = {count(n, 'sample')}" for name, given, n in spans if isinstance(given, str)]
+    return "; ".join([f"{found[0]} at {rate_hz:.4g} Hz", *found[1:]]) if found else ""
+
+
 def scale_for(unit: str, values: Iterable[float | None]) -> tuple[float, str]:
     """Return the size and the name of the unit in which the largest value is at least one.
 

@@ -64,9 +64,9 @@ class LineSource:
     unlabelled : label of samples without a label
 
     Without `live` the lines are read once before all, in constant memory, for the classes (numbers by value, text by
-    code point) and the number of samples. `rejects` starts from nothing with every call of `blocks` and counts the
-    lines read since, those before `start` included. `segment` counts the changes of its column. `numbers` are the
-    lines, from 1, of the samples of the last block that `blocks` gave.
+    code point) and the number of samples; `rejects` are those of the whole file then. It starts from nothing with
+    every call of `blocks` and counts the lines read since, those before `start` included. `segment` counts the changes
+    of its column. `numbers` are the lines, from 1, of the samples of the last block that `blocks` gave.
 
     Raises
     ------
@@ -282,8 +282,6 @@ class LineSource:
         self._offsets = span.offsets()
         if self._offsets.any():
             self.notes.append(offset_note(self.channels, self._offsets))
-        self.rejects.counts.clear()
-        self.rejects.first.clear()
         for name in sorted_classes(set(names) - set(self._classes))[: n_places - len(self._classes)]:
             self._classes[name] = len(self._classes)
 

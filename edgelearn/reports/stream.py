@@ -10,7 +10,7 @@ from rich.console import Console
 from edgelearn.data.source import columns_line, printable
 from edgelearn.reports.console import say, sparkline, verdict
 from edgelearn.reports.dataset import notes_of
-from edgelearn.units import count, percent, three, with_unit
+from edgelearn.units import count, percent, spans_line, three, with_unit
 
 MOST_CLASSES, WORST, MOST_DRIFTS, MOST_ALARMS = 12, 5, 8, 5  # printed with details; report.json has all
 BARS = 40  # of the line of errors
@@ -35,6 +35,10 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
         console,
         f"{count(stream['samples'], 'sample')}{rows}; {front['encoder']} encoder, {front['input_bits']}-bit inputs{on}",
     )
+    config, rate = content["config"], stream["rate_hz"] or content["columns"]["rate_hz"]
+    spans = [(name, config[name], front[name]) for name in ("window", "stride")]
+    if rate and (durations := spans_line(spans, rate)):
+        say(console, durations)
     if stream["missing_values"]:
         say(console, f"missing: {count(stream['missing_values'], 'value')}, which made no events")
     for reason, n in stream["rejected"].items():

@@ -20,7 +20,7 @@ from edgelearn.runs.rates import check_sizes, spec_of
 from edgelearn.streaming.drift import Detector, Recovery
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from edgelearn.streaming.prequential import Prequential
-from edgelearn.units import battery_joules, quantity
+from edgelearn.units import battery_joules, count, quantity, samples_in
 from hw_models.engine.schedule import assume
 from hw_models.processor import AnyProcessor, find_processor
 from hw_models.unit_costs import UnitCosts, unit_costs
@@ -88,12 +88,12 @@ class StreamSession:
 
     def __init__(self, config: StreamConfig, source: Source, scores: bool = False) -> None:
         self.config, self.source, self._scores = config, source, scores
-        self.front_end = FrontEnd(front_end_of(config, len(source.channels)))
+        self.front_end = FrontEnd(front_end_of(in_samples(config, source), len(source.channels)))
         self.spec = network_of(config, self.front_end.spec, source)
         self.processor: AnyProcessor = find_processor(config.processor)
         self.processor.price(self.spec, assume(self.spec))  # a network that does not fit is refused before it learns
         self.rates: UnitCosts = unit_costs(self.spec, self.processor)
-        self.timing = _timing(config, source)
+        self.timing = _timing(config, source, self.front_end.spec.stride)
         if config.energy_budget is not None and self.rates.energy_pj is None:
             raise UserError(
                 f"setting 'energy_budget' needs the energy of a cycle, and {self.processor.name} has no sourced one; "
@@ -360,14 +360,42 @@ class StreamSession:
     def period_s(self) -> float | None:
         """Seconds per row, None where no sample rate is known."""
         rate = self.timing.rate_hz
-        return None if rate is None else self.config.stride / rate
+        return None if rate is None else self.front_end.spec.stride / rate
 
 
 _GATES = {"gated": t.GATED, "over_budget": t.OVER_BUDGET, "waited": t.WAITED}
 
 
+def in_samples(config: StreamConfig, source: Source) -> StreamConfig:
+    """Return a configuration whose window and stride are samples, by the sample rate of the settings or the source.
+
+    Raises
+    ------
+    UserError
+        "setting 'window' = '2 s' needs a sample rate ...", "setting 'window': '1 us' is less than half a sample ..."
+    """
+    found: dict[str, int] = {}
+    for name in ("window", "stride"):
+        given = getattr(config, name)
+        if isinstance(given, int):
+            continue
+        rate = source.rate_hz or source.columns_used.rate_hz
+        if config.sample_rate is not None:
+            rate = quantity(config.sample_rate, "rate")
+        if rate is None:
+            raise UserError(
+                f"setting '{name}' = '{given}' needs a sample rate, and {source.name} has none; give --sample-rate "
+                f'"50 Hz", or samples, for example --{name} 100'
+            )
+        try:
+            found[name] = samples_in(given, rate)
+        except ValueError as error:
+            raise UserError(f"setting '{name}': {error}") from None
+    return config.model_copy(update=found)
+
+
 def front_end_of(config: StreamConfig, n_channels: int) -> FrontEndSpec:
-    """Derive the front end of a configuration."""
+    """Derive the front end of a configuration, whose window and stride are samples."""
     names = [field.name for field in fields(FrontEndSpec) if field.name != "n_channels"]
     settings = {name: getattr(config, "window_features" if name == "features" else name) for name in names}
     return FrontEndSpec(n_channels, **settings)
@@ -383,8 +411,11 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
     """
     n_classes = source.n_classes
     if n_classes < 2:
+        n_rejected = sum(source.rejects.counts.values())
+        reason, where = next(iter(source.rejects.first.items()), ("", ""))
+        rejected = f" ({count(n_rejected, 'line')} rejected, the first for '{reason}': {where})" if n_rejected else ""
         raise UserError(
-            f"{source.name} has labels of {n_classes} class(es) and a classifier needs 2; "
+            f"{source.name} has labels of {n_classes} class(es) and a classifier needs 2{rejected}; "
             "name the labels with --label-column, or with the key 'label' of a description"
         )
     if config.net is not None:
@@ -401,7 +432,7 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
     return spec_of(config, (front_end.n_inputs, *(n for n in hidden if n), n_classes))
 
 
-def _timing(config: StreamConfig, source: Source) -> Timing:
+def _timing(config: StreamConfig, source: Source, stride: int) -> Timing:
     """Convert the settings with units to numbers."""
 
     def read(key: str, dimension: str) -> float | None:
@@ -413,7 +444,7 @@ def _timing(config: StreamConfig, source: Source) -> Timing:
     clock = rate is not None or source.has_clock
     deadline = None if deadline_ns is None else deadline_ns * 1e-9
     if deadline is None and rate is not None:
-        deadline = config.stride / rate
+        deadline = stride / rate
     for key in ("energy_budget", "deadline", "queue", "when_late", "battery"):
         if getattr(config, key) != StreamConfig.model_fields[key].default and not clock:
             raise UserError(f"setting '{key}' needs time, and {source.name} has none; give --sample-rate")

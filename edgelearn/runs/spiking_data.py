@@ -18,7 +18,7 @@ from edgelearn.errors import UserError, unknown
 from edgelearn.runs.dataset import columns_of, load_data
 from edgelearn.spiking.network import CODES, label_times
 from edgelearn.spiking.training import EventSamples, Presentation, Samples, SeriesSamples, ValueSamples
-from edgelearn.units import quantity
+from edgelearn.units import quantity, samples_in, spans_line
 
 STEPS, EVENT_STEPS = 32, 30
 STEP_TIME, DELTA = "10 ms", 8
@@ -121,7 +121,9 @@ def _presentation(config: SpikingConfig, code: str, steps: int) -> Presentation:
 
 
 def _events(config: SpikingConfig) -> SpikingData:
-    for name in ("window", "stride", "delta", "classes", "label_column", "validation_fraction"):
+    for name in (
+        "window", "stride", "delta", "classes", "label_column", "label_from", "labels", "validation_fraction"
+    ):  # fmt: skip
         if getattr(config, name) is not None:
             raise UserError(f"{name} is not for address events; leave it out")
     if config.code not in (None, "events"):
@@ -181,11 +183,12 @@ def _windows(config: SpikingConfig) -> SpikingData:
         raise UserError("classes is not for windows of a stream; leave it out")
     if config.data in datasets.names():
         raise UserError(f"'{config.data}' is no sensor stream to cut into windows; take the code rate or latency")
-    if config.window is None or (config.code == "delta" and config.window < 2):
+    if config.window is None or config.window == 1 == (config.code == "delta"):
         raise UserError(f"'{config.data}' is cut into windows of a sensor stream; give --window 32, for example")
-    window = config.window
-    train, test, source = _cut_windows(config, window, config.stride or window)
-    said: dict[str, Any] = {"notes": tuple(source.notes), "columns": source.columns_used}
+    source = open_source(config.data, roles=roles_of(config), label_from=config.label_from, labels=config.labels)
+    window, stride, durations = _in_samples(config, source)
+    train, test = _cut_windows(config, source, window, stride)
+    said: dict[str, Any] = {"notes": (*source.notes, *durations), "columns": source.columns_used}
     if config.code == "delta":
         deviation = np.abs(train[0] - train[0].mean((0, 1))).mean((0, 1))
         threshold = np.where(deviation > 0, deviation, 1.0) * (config.delta or DELTA) / 16
@@ -206,9 +209,35 @@ Windows = tuple[np.ndarray, np.ndarray]
 """Values float[n, window, channels] and classes int64[n]."""
 
 
-def _cut_windows(config: SpikingConfig, window: int, stride: int) -> tuple[Windows, Windows, Source]:
-    """Return training and test windows, labelled by their last sample, and their source; none spans two recordings."""
-    source = open_source(config.data, roles=roles_of(config), label_from=config.label_from, labels=config.labels)
+def _in_samples(config: SpikingConfig, source: Source) -> tuple[int, int, list[str]]:
+    """Return window and stride in samples, by the rate of the source, and a note where one of them is a duration.
+
+    Raises
+    ------
+    UserError
+        "setting 'window' = '2 s' needs a sample rate ...", "setting 'window': '2 s' is ..."
+    """
+    rate, found = source.rate_hz or source.columns_used.rate_hz, {}
+    given = {"window": config.window or 1, "stride": config.stride or config.window or 1}
+    for name, one in given.items():
+        if isinstance(one, str) and rate is None:
+            raise UserError(
+                f"setting '{name}' = '{one}' needs a sample rate, and '{config.data}' has none; give samples, for "
+                f"example --{name} 100, or the column of its times with --time-column"
+            )
+        try:
+            found[name] = samples_in(one, rate or 1.0)
+        except ValueError as error:
+            raise UserError(f"setting '{name}': {error}") from None
+    if found["window"] < 1 + (config.code == "delta"):
+        raise UserError(f"setting 'window' = '{config.window}' is one sample; the code delta needs 2 or more")
+    said = [(name, one, found[name]) for name, one in given.items() if getattr(config, name) is not None]
+    line = spans_line(said, rate) if rate else ""
+    return found["window"], found["stride"], [line] if line else []
+
+
+def _cut_windows(config: SpikingConfig, source: Source, window: int, stride: int) -> tuple[Windows, Windows]:
+    """Return training and test windows, labelled by their last sample; none spans two recordings."""
     read = list(source.blocks())
     x, y, segment = (np.concatenate([getattr(block, name) for block in read]) for name in ("x", "y", "segment"))
     starts = np.arange(0, len(y) - window + 1, stride)
@@ -234,7 +263,7 @@ def _cut_windows(config: SpikingConfig, window: int, stride: int) -> tuple[Windo
     for chosen in (learned, tests):
         values = np.ascontiguousarray(view[chosen].transpose(0, 2, 1), float)
         parts.append((values, y[chosen + window - 1].astype(np.int64)))
-    return parts[0], parts[1], source
+    return parts[0], parts[1]
 
 
 def _split_windows(

@@ -61,7 +61,7 @@ class StreamWork(StreamSession):
             raise UserError(f"{self.source.name} has no samples that can be used{''.join(reasons[:1])}")
         if self.n_rows == 0:
             raise UserError(
-                f"no recording of {self.source.name} is as long as a window of {self.config.window} samples "
+                f"no recording of {self.source.name} is as long as a window of {self.front_end.spec.window} samples "
                 f"({self.n_samples:,} samples in all); give a smaller --window"
             )
 
@@ -76,7 +76,9 @@ class StreamWork(StreamSession):
 
     def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         front_end = {f"front_end.{name}": array for name, array in self.front_end.save().items()}
-        note = rates.note_of(self.config, self.spec, self.source.channels, self.source.class_names, self.source.notes)
+        front = self.front_end.spec
+        config = self.config.model_copy(update={"window": front.window, "stride": front.stride})
+        note = rates.note_of(config, self.spec, self.source.channels, self.source.class_names, self.source.notes)
         return self.learner.save() | front_end, note
 
     def content(self) -> dict[str, Any]:
@@ -269,7 +271,8 @@ def run(
 
 def layer_rates(config: StreamConfig) -> list[int]:
     """Return the rate exponent of each layer, and check the front end."""
-    front_end_of(config, 1)
+    durations = {name: 2 for name in ("window", "stride") if isinstance(getattr(config, name), str)}
+    front_end_of(config.model_copy(update=durations), 1)
     return rates.layer_rates(config)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, get_args
@@ -128,7 +128,7 @@ def _run(cell: Cell) -> Record:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table; `type` is "text", "int", "float" or "bool"."""
+    """A column of the table; `type` is "text", "int", "float", "bool", or "span", which is samples or a duration."""
 
     name: str
     type: str
@@ -148,11 +148,19 @@ def columns_of(kind: str, processors: tuple[str, ...]) -> list[Column]:
 
 def type_of(annotation: Any) -> str:
     """Return the type of a column for the annotation of a setting; several values of a setting are one text."""
-    types = {annotation, *get_args(annotation)}
+    types = set(_types(annotation))
+    if {int, str} <= types:
+        return "span"
     for one, name in ((bool, "bool"), (int, "int"), (float, "float")):
         if one in types:
             return name
     return "text"
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for one in get_args(annotation):
+        yield from _types(one)
 
 
 def row_of(record: Record, processors: tuple[str, ...]) -> dict[str, Any]:

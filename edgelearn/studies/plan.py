@@ -17,6 +17,7 @@ from edgelearn.config import as_fields, read_toml, validated
 from edgelearn.errors import UserError, unknown
 from edgelearn.runs.registry import STUDIED, studied_kind
 from edgelearn.studies.cell import Cell, setting_names, settings_of, type_of
+from edgelearn.units import span
 from hw_models.processor import find_processor
 
 COMMAS_INSIDE = ("classes", "features", "ignore", "missing", "subjects")  # settings whose values may hold commas
@@ -270,12 +271,19 @@ def values_of(kind: str, key: str, text: str, single: bool = False) -> list[Any]
 
 
 def _value(key: str, part: str, type: str) -> Any:
-    wanted = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+    wanted = {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "span": "a number of samples, or a duration with its unit",
+    }
     try:
         if part == "none" or type == "text":
             if not part:
                 raise ValueError
             return part
+        if type == "span":
+            return span(part)
         if type == "bool":
             return {"true": True, "false": False}[part.lower()]
         return int(part) if type == "int" else float(part)

@@ -193,6 +193,12 @@ def _write_parquet(columns: list[Column], rows: list[dict[str, Any]], digest: st
     import pyarrow.parquet as pq
 
     types = {"text": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-    arrays = [pa.array([row[column.name] for row in rows], types[column.type]) for column in columns]
+    arrays = []
+    for column in columns:
+        values, type = [row[column.name] for row in rows], column.type
+        if type == "span":  # samples, unless one is a duration
+            type = "text" if any(isinstance(value, str) for value in values) else "int"
+            values = [str(value) if type == "text" and value is not None else value for value in values]
+        arrays.append(pa.array(values, types[type]))
     table = pa.Table.from_arrays(arrays, [column.name for column in columns])
     pq.write_table(table.replace_schema_metadata({OF_PLAN: digest.encode()}), file)

@@ -11,6 +11,7 @@ from edgelearn.data import open_dataset
 from edgelearn.data.columns import Roles
 from edgelearn.data.open_source import open_source
 from edgelearn.errors import UserError
+from edgelearn.files import read_arrays
 from tests.cli.runner import edgelearn
 
 VALUES = np.random.default_rng(3).normal(size=(60, 2)).round(3)
@@ -113,3 +114,43 @@ def test_one_stamp_for_all_rows_gives_no_time(tmp_path):
     source = open_source(path)
     assert not source.has_clock
     assert source.notes == ["stamps of date are all equal and give no time; give --sample-rate"]
+
+
+def test_windows_in_seconds(clocked, tmp_path):
+    flags = ("--hidden", "4", "--window", "200 ms", "--stride", "0.1 s")
+    streamed = edgelearn("stream", clocked, *flags, "--out", "a", cwd=tmp_path)
+    assert "window: 200 ms = 10 samples at 50 Hz; stride: 0.1 s = 5 samples" in streamed.stdout
+    edgelearn("stream", clocked, "--hidden", "4", "--window", "10", "--stride", "5", "--out", "b", cwd=tmp_path)
+    ours, theirs = (json.loads((tmp_path / name / "report.json").read_text()) for name in "ab")
+    assert (ours.pop("config")["window"], theirs.pop("config")["window"]) == ("200 ms", 10)
+    assert ours == theirs
+    (words, note), (theirs, same) = (read_arrays(tmp_path / name / "weights.npz") for name in "ab")
+    assert note["config"] == same["config"]
+    assert all((words[name] == theirs[name]).all() for name in theirs)
+    again = edgelearn("stream", "--config", "a/config.toml", "--out", "c", cwd=tmp_path)
+    assert again.returncode == 0
+    assert (tmp_path / "c/report.json").read_bytes() == (tmp_path / "a/report.json").read_bytes()
+    spiking = edgelearn("run", "--spiking", "--data", clocked, "--window", "40 ms", "--epochs", "1", cwd=tmp_path)
+    assert "note: window: 40 ms = 2 samples at 50 Hz" in spiking.stdout
+
+
+def test_windows_in_seconds_need_a_rate(tmp_path):
+    path = table(tmp_path / "own.csv", ("ax", "ay", "label"), *VALUES.T, LABELS)
+    for command in (("stream", path), ("run", "--spiking", "--data", path)):
+        found = edgelearn(*command, "--window", "2 s", cwd=tmp_path)
+        assert found.returncode == 2
+        assert "setting 'window' = '2 s' needs a sample rate" in found.stderr
+    given = edgelearn("stream", path, "--window", "0.1 s", "--sample-rate", "100 Hz", cwd=tmp_path)
+    assert "window: 0.1 s = 10 samples at 100 Hz" in given.stdout
+    for text, fault in (("1 us", "is less than half a sample at 100 Hz"), ("2", ""), ("0", "1 to 100000 samples, or")):
+        found = edgelearn("stream", path, "--window", text, "--sample-rate", "100 Hz", cwd=tmp_path)
+        assert (found.returncode, fault in found.stderr) == (2 if fault else 0, True)
+
+
+def test_a_single_class_names_what_was_rejected(tmp_path):
+    rows = [(x, y, "walk" if k < 30 else "rest") for k, (x, y) in enumerate(VALUES)]
+    text = "\n".join(f"{x},{y},{label}" if label == "walk" else f"{x};{y},{label}" for x, y, label in rows)
+    (tmp_path / "own.csv").write_text(f"ax,ay,label\n{text}\n")
+    found = edgelearn("stream", "own.csv", cwd=tmp_path)
+    assert "labels of 1 class(es)" in found.stderr
+    assert "(30 lines rejected, the first for 'another number of values': line 32: 2, not 3:" in found.stderr

@@ -224,6 +224,8 @@ def test_events_take_no_settings_of_values(tmp_path):
     for changes, text in (
         ({"code": "rate"}, "are events already"),
         ({"window": 4}, "window is not for address events"),
+        ({"label_from": r"(\w+)\.csv"}, "label_from is not for address events"),
+        ({"labels": "y.csv"}, "labels is not for address events"),
         ({"step_time": "5"}, "setting 'step_time': '5' is not a time"),
     ):
         with pytest.raises(UserError, match=text):

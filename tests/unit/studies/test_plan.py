@@ -140,6 +140,14 @@ def test_values_are_read_by_the_type_of_their_setting(key, text, values):
     assert len(values_of("run", "rule", text, single=True)) == 1
 
 
+def test_windows_in_samples_and_in_seconds_make_an_axis():
+    assert values_of("stream", "window", "10, 2 s,1.5 s") == [10, "2 s", "1.5 s"]
+    plan = Plan.of({"kind": "stream", "settings": {"stride": "500 ms"}, "axes": {"window": [10, "2 s"]}})
+    assert [cell.config["window"] for cell in plan.cells()] == [10, "2 s"]
+    with pytest.raises(UserError, match="value '2 q' of 'window' cannot be read; give a number of samples, or a dura"):
+        values_of("stream", "window", "2 q")
+
+
 @pytest.mark.parametrize(
     ("key", "text", "error"),
     [
