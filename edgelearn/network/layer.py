@@ -26,8 +26,8 @@ class DenseLayer:
     rate : the learning rate is 2^rate
     learns : whether the rule updates the layer
     delta_scale : D, binary scale of d
-    delta_bits : width of d
-    delta_reach : largest |d| the rule can give, at most what delta_bits hold
+    delta_bits : width of the word that d saturates at
+    delta_reach : largest |d| the rule can give, at most what delta_bits hold; 0 in a layer that never learns
     feedback_exponent : f of the layer's feedback matrix
     signal_shift : s_m; 0 where the rule does not shift
     non_negative : whether weights stop at zero
@@ -75,6 +75,11 @@ class DenseLayer:
     @property
     def delta_max(self) -> int:
         return (1 << (self.delta_bits - 1)) - 1
+
+    @property
+    def delta_width(self) -> int:
+        """Bits of a signed word that holds every d the rule can give; 0 in a layer that never learns."""
+        return self.delta_reach.bit_length() + 1 if self.delta_reach else 0
 
     @property
     def min_weight(self) -> int:

@@ -15,8 +15,9 @@ from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import OUTPUTS, find_activation
 from edgelearn.network.kernels.arrays import padded
 from edgelearn.network.layer import ERROR_SCALE, DenseLayer
+from edgelearn.network.widths import ERROR_MAX, hidden_reach, hidden_word
 from edgelearn.rules.catalog import find_rule
-from edgelearn.rules.rule import Feedback, Locking, Rule, Signal
+from edgelearn.rules.rule import Feedback, Locking, Rule
 
 CONTRACT = 1  # version of docs/arithmetic.md
 ROUNDINGS = ("residual", "stochastic", "nearest")
@@ -76,6 +77,11 @@ class NetworkSpec:
         """Lowest and highest level of an input."""
         top = self.layers[0].input_one
         return (-top if self.signed_inputs else 0, top)
+
+    @property
+    def delta_width(self) -> int:
+        """Bits of the widest d of the layers that learn: what a multiplier of the updates takes."""
+        return max(layer.delta_width for layer in self.layers if layer.learns)
 
     @property
     def n_outputs(self) -> int:
@@ -206,13 +212,20 @@ def design(
         row.output_rate if output_rate is None else output_rate,
     )
     exponents = _RANGE_EXPONENTS.get(bits, (0, 0)) if range_exponent is None else (range_exponent, range_exponent)
-    delta_bits = _delta_bits(row, sizes, bits, exponents[0])
+    delta_bits = hidden_word(row, sizes, bits, exponents[0])
+    gate_max = int(hidden.table()[1].max())
     level_bits = input_bits - 1 if signed_inputs else input_bits  # a sign takes one
     top = (1 << level_bits) - 1
     layers: list[DenseLayer] = []
     for k in reversed(range(len(sizes) - 1)):  # from the last, whose d the layer below needs
         first, last, n_in, n_out = k == 0, not layers, sizes[k], sizes[k + 1]
         feedback_exponent, signal_shift = _signal_shift(row, layers[0]) if layers and row.learns_hidden else (0, 0)
+        reach = ERROR_MAX
+        if layers:
+            word_max = (1 << (delta_bits - 1)) - 1
+            reach = hidden_reach(
+                row, layers[0], layers[-1], feedback_format, signal_shift, gate_max, accumulator_bits, word_max
+            )
         by_event = _rows_are_inputs(n_in, n_out) if first else not hidden.dense and n_out >= 64
         layer = DenseLayer(
             n_in=n_in,
@@ -227,7 +240,7 @@ def design(
             learns=last or row.learns_hidden,
             delta_scale=ERROR_SCALE if last else row.modulator_scale,
             delta_bits=9 if last else delta_bits,
-            delta_reach=_delta_reach(row, last, delta_bits),
+            delta_reach=reach,
             feedback_exponent=feedback_exponent,
             signal_shift=signal_shift,
             non_negative=row.non_negative and not first,
@@ -287,31 +300,6 @@ def _signal_shift(rule: Rule, above: DenseLayer) -> tuple[int, int]:
     if rule.feedback is Feedback.LAYERWISE and not above.output:
         exponent = round(math.log2(math.sqrt(6 / above.n_out)))
     return exponent, signal_scale + 7 - exponent - rule.modulator_scale
-
-
-def _delta_bits(rule: Rule, sizes: Sequence[int], bits: int, exponent: int) -> int:
-    """Return the width of d in hidden layers: 16, or the widest whose sums in the layer below stay under 2^31.
-
-    The constant covers the rounding of those sums to modulators, shifted by bits - 1 - exponent under bp.
-    """
-    senders = sizes[2:-1]  # hidden layers with a hidden layer below
-    if rule.signal is not Signal.DELTA or not senders:
-        return 16
-    word_max = 1 << (bits - 1) if rule.weight_transport else 127
-    constant = 1 << max(20, bits - 1 - exponent)
-    width = 16
-    while max(senders) * ((1 << (width - 1)) - 1) * word_max + constant >= 1 << 31:
-        width -= 1
-    return width
-
-
-def _delta_reach(rule: Rule, last: bool, delta_bits: int) -> int:
-    """Return the largest |d|: an error of 8 bits, a gated feedback word, or whatever the word of d holds."""
-    if last:
-        return 255
-    if rule.selects_row:
-        return 126  # rn(127 * 127, 7)
-    return (1 << (delta_bits - 1)) - 1
 
 
 def _check_sums(spec: NetworkSpec) -> None:

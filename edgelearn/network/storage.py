@@ -83,7 +83,6 @@ def buffers(spec: NetworkSpec) -> list[Buffer]:
         sizes = [layer.n_out for layer in spec.layers[:-1]]
         # the layer in progress and the one above it are alive; the output layer's d is the error
         words = max((a + b for a, b in pairwise(sizes)), default=sizes[0])
-        required.append(
-            Buffer(n_hidden, "delta", words, spec.layers[0].delta_bits, "the layer in progress and the one above")
-        )
+        width = max(layer.delta_width for layer in spec.layers[:-1])
+        required.append(Buffer(n_hidden, "delta", words, width, "the layer in progress and the one above"))
     return required
