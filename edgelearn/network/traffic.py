@@ -46,10 +46,11 @@ def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
     column["error_read"][last] += active[last]
     if spec.stochastic:
         column["random_draws"] += activity["update_events"] + activity["updates"]
-    if rule.selects_row:
+    if rule.from_label:
         column["label_read"] += np.where(hidden, activity["samples"] - activity["gated_samples"], 0)
-    else:
+    if not rule.selects_row:
         column["signal_macs"] += gated
+    if not rule.from_label:
         from_error = hidden if direct else np.arange(last + 1) == last - 1
         column["error_read"][last] += int(lanes[from_error].sum())
     if spec.holds_gates:

@@ -143,7 +143,12 @@ def pass_samples(
     error = scores - targets
     error[np.abs(error) <= spec.dead_zone / 255] = 0
     error *= units.error
-    signals = {Signal.TARGET: targets, Signal.ERROR: error, Signal.SIGN_ERROR: np.sign(error)}
+    signals = {
+        Signal.TARGET: targets,
+        Signal.SIGNED_TARGET: 1 - 2 * targets,
+        Signal.ERROR: error,
+        Signal.SIGN_ERROR: np.sign(error),
+    }
     modulators: list[np.ndarray] = []
     deltas = [error]
     for k in range(last - 1, -1, -1):

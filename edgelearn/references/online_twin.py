@@ -72,6 +72,7 @@ class OnlineTwin:
                 Signal.TARGET: self._target,
                 Signal.ERROR: self._layers[-1].delta,
                 Signal.SIGN_ERROR: self._sign,
+                Signal.SIGNED_TARGET: self._sign,
             }
             hidden.signal = signals.get(spec.rule.signal, above.delta)
 
@@ -110,7 +111,9 @@ class OnlineTwin:
         """Compute the deltas of hidden layers from the last to the first, before any weight changes."""
         torch = _torch()
         self._target.copy_(target)
-        if self.spec.rule.signal is Signal.SIGN_ERROR:
+        if self.spec.rule.signal is Signal.SIGNED_TARGET:
+            torch.sub(1, self._target, alpha=2, out=self._sign)
+        elif self.spec.rule.signal is Signal.SIGN_ERROR:
             torch.sign(self._layers[-1].delta, out=self._sign)
         for layer in reversed(self._layers[:-1]):
             torch.mv(layer.feedback, layer.signal, out=layer.modulator)

@@ -6,12 +6,14 @@ from edgelearn.errors import UserError, unknown
 from edgelearn.rules.rule import Backend, Constraint, Feedback, Rule, Signal
 
 _FREE, _POSITIVE = Constraint.NONE, Constraint.NON_NEGATIVE_AFTER_FIRST
+_SIGNED_TARGET = "Frenkel et al. 2021, section 2.2: sign of y - y* where 0 < y < 1"
 
 CATALOG = (
     Rule("bp", Signal.DELTA, Feedback.TRANSPOSE, _FREE, "Rumelhart, Hinton, Williams 1986", -6, -8),
     Rule("fa", Signal.DELTA, Feedback.LAYERWISE, _FREE, "Lillicrap et al. 2016, eq. dW = -B e x^T", -7, -8),
     Rule("dfa", Signal.ERROR, Feedback.DIRECT, _FREE, "Nokland 2016; Frenkel et al. 2021, fig. 1c", -7, -8),
     Rule("sdfa", Signal.SIGN_ERROR, Feedback.DIRECT, _FREE, "Frenkel et al. 2021, section 2.2", -8, -8),
+    Rule("signed-target", Signal.SIGNED_TARGET, Feedback.DIRECT, _FREE, _SIGNED_TARGET, -8, -8),
     Rule("drtp", Signal.TARGET, Feedback.DIRECT, _FREE, "Frenkel et al. 2021, algorithm 1", -7, -8),
     Rule("mdfa", Signal.ERROR, Feedback.DIRECT, _POSITIVE, "Lechner 2020, section 3", -7, -8),
     Rule("shallow", Signal.NONE, Feedback.NONE, _FREE, "Frenkel et al. 2021, section 2 (frozen hidden layers)", -7, -7),

@@ -73,6 +73,7 @@ class Signal(Enum):
     NONE = "none", Locking.NONE, 0, 7, Feedback.NONE
     TARGET = "target", Locking.NONE, 0, 7, Feedback.DIRECT
     GATED_TARGET = "target, where there is an error", Locking.UPDATE, 0, 7, Feedback.DIRECT
+    SIGNED_TARGET = "signed target: -1 for the label, +1 for other outputs", Locking.NONE, 0, 7, Feedback.DIRECT
     ERROR = "error", Locking.UPDATE, 8, 12, Feedback.DIRECT, Feedback.NEAREST
     SIGN_ERROR = "sign of the error", Locking.UPDATE, 0, 7, Feedback.DIRECT
     LOSS_CHANGE = "change of the loss under noise", Locking.UPDATE, 8, 12, Feedback.NONE
@@ -117,11 +118,12 @@ _COMMON: _Operators = {
 }
 _RATE: _Operators = _COMMON | {Signal.DELTA, Feedback.TRANSPOSE, Constraint.NON_NEGATIVE_AFTER_FIRST}
 OPERATORS: dict[Backend, _Operators] = {
-    Backend.NETWORK: _RATE | {Feedback.LAYERWISE},
+    Backend.NETWORK: _RATE | {Signal.SIGNED_TARGET, Feedback.LAYERWISE},
     Backend.SPIKING: _COMMON,
     Backend.BRANCH: _RATE | {Signal.GATED_TARGET, Feedback.NEAREST},
     Backend.FLOAT: _RATE
-    | {Signal.LOSS_CHANGE, Feedback.LAYERWISE, Feedback.SIGN, Feedback.PSEUDO_INVERSE, Constraint.FIXED_GATES},
+    | {Signal.SIGNED_TARGET, Signal.LOSS_CHANGE}
+    | {Feedback.LAYERWISE, Feedback.SIGN, Feedback.PSEUDO_INVERSE, Constraint.FIXED_GATES},
 }
 
 
@@ -195,6 +197,16 @@ class Rule:
     def selects_row(self) -> bool:
         """Whether the signal is one-hot: a row of the feedback is looked up, nothing is summed."""
         return self.signal is Signal.TARGET
+
+    @property
+    def from_label(self) -> bool:
+        """Whether the signal is formed from the label alone: hidden layers read it and wait for no output."""
+        return self.signal in (Signal.TARGET, Signal.SIGNED_TARGET)
+
+    @property
+    def sends_signs(self) -> bool:
+        """Whether signal words are -1, 0 or 1: feedback is added or subtracted, not multiplied."""
+        return self.signal in (Signal.SIGN_ERROR, Signal.SIGNED_TARGET)
 
     @property
     def non_negative(self) -> bool:

@@ -246,8 +246,8 @@ def _has_signal(learner: Learner, k: int, label: int) -> bool:
     spec, n_active = learner.spec, learner.state.arrays.n_active
     if not spec.rule.learns_hidden:
         return False
-    if spec.rule.selects_row:
-        return spec.n_outputs > 1 or label > 0
+    if spec.rule.from_label:
+        return not spec.rule.selects_row or spec.n_outputs > 1 or label > 0
     return bool(n_active[-1 if spec.rule.broadcasts else k + 1])
 
 

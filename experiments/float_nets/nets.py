@@ -234,7 +234,12 @@ class ReferenceNet(torch.nn.Module):
     def _signal(self, rule: Rule, y: Tensor, target: Tensor) -> Tensor:
         """Return the teaching signal of a batch, float[N, C], in the descent convention."""
         error = y - target
-        signal = {Signal.ERROR: error, Signal.SIGN_ERROR: torch.sign(error), Signal.TARGET: target}[rule.signal]
+        signal = {
+            Signal.ERROR: error,
+            Signal.SIGN_ERROR: torch.sign(error),
+            Signal.TARGET: target,
+            Signal.SIGNED_TARGET: 1 - 2 * target,
+        }[rule.signal]
         if self.config.scale == "official" and not rule.non_negative:  # the code of mdfa takes the mean loss
             return signal
         return signal / (len(y) if self.config.loss == "ce" else target.numel())

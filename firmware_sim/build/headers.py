@@ -23,6 +23,7 @@ _SIGNALS = {
     Signal.ERROR: "ERROR",
     Signal.SIGN_ERROR: "SIGN",
     Signal.DELTA: "DELTA",
+    Signal.SIGNED_TARGET: "SIGNED_TARGET",
 }
 _FEEDBACKS = {
     Feedback.NONE: "NONE",

@@ -12,7 +12,7 @@ from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.storage import footprint
 from edgelearn.network.traffic import traffic
 from edgelearn.rules import find_rule
-from edgelearn.rules.rule import Feedback, Signal
+from edgelearn.rules.rule import Feedback
 from hw_models.constants import logic, technology
 from hw_models.constants.memory import MemoryCost, sram
 from hw_models.cost import FIGURES, ROLE_OF_PHASE, Constant, Cost, Item, make_cost
@@ -300,7 +300,7 @@ def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled:
         delta_bits = ACTIVATION_BITS if rule.selects_row and not layer.output else layer.delta_bits
         accumulate = operation_pj("add", layer.word.bits + input_bits + 8)
         signal = operation_pj("add", 24)
-        if rule.signal is not Signal.SIGN_ERROR and rule.feedback is not Feedback.NONE:
+        if not rule.sends_signs and rule.feedback is not Feedback.NONE:
             sender_bits = spec.layers[k + 1].delta_bits if rule.holds_deltas and not layer.output else ERROR_BITS
             operand = layer.word.bits if rule.weight_transport else max(feedback_bits, 1)
             signal += operation_pj("multiply", (operand, sender_bits))

@@ -83,7 +83,7 @@ def assume(
     def put(name: str, k: int, mean: float) -> None:
         activity[name][k] = round(ASSUMED_SAMPLES * mean)
 
-    taught = error_density > 0 or rule.selects_row
+    taught = error_density > 0 or rule.from_label
     for k, layer in enumerate(spec.layers):
         events = layer.n_in * (input_density if k == 0 else hidden_density)
         put("samples", k, 1)
@@ -97,9 +97,9 @@ def assume(
         put("update_pairs", k, events * layer.n_out * density)
         if k == last:
             continue
-        lanes = _rows(spec, k) * (error_density if k == last - 1 or rule.broadcasts else density)
-        if rule.selects_row:
-            lanes = 1.0
+        lanes = float(_rows(spec, k))
+        if not rule.from_label:  # a label has no zeros to skip
+            lanes *= error_density if k == last - 1 or rule.broadcasts else density
         put("open_gates", k, layer.n_out * update_density)
         put("live_gates", k, layer.n_out * density * (lanes > 0))
         put("signal_lanes", k, lanes)
@@ -127,8 +127,8 @@ def worked(spec: NetworkSpec, activity: Counters, skips_zero_inputs: bool, updat
         learned = samples - activity["gated_samples"]
         result["updates"][:] = np.where(learns, learned, 0)
         result["update_events"][:] = np.where(learns, activity["input_events"] - activity["gated_events"], 0)
-        if spec.rule.selects_row:
-            result["signal_lanes"][:] = np.where(hidden, learned, 0)
+        if spec.rule.from_label:
+            result["signal_lanes"][:] = np.where(hidden, learned * _label_rows(spec), 0)
     if not skips_zero_inputs:
         result["input_events"][:] = n_in * samples
         result["update_events"][:] = n_in * result["updates"]
@@ -153,11 +153,16 @@ def _rows(spec: NetworkSpec, k: int) -> int:
     return spec.n_outputs if spec.rule.broadcasts else spec.layers[k + 1].n_out
 
 
+def _label_rows(spec: NetworkSpec) -> int:
+    """Signal lanes of a label: one row is selected, or all are added."""
+    return 1 if spec.rule.selects_row else spec.n_outputs
+
+
 def _signalled(spec: NetworkSpec, activity: Counters) -> np.ndarray:
     """Samples in which a hidden layer receives any signal: those in which its sender has one."""
     updates = activity["updates"]
-    if spec.rule.selects_row:
-        return activity["signal_lanes"]  # one a sample; none of a single output whose target is zero
+    if spec.rule.from_label:  # all rows of a sample; none of a one-hot target that is zero, with a single output
+        return activity["signal_lanes"] // _label_rows(spec)
     if spec.rule.broadcasts:
         return np.full_like(updates, updates[-1])
     return np.append(updates[1:], 0)

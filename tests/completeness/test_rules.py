@@ -32,6 +32,7 @@ FACTS = {
     "fa": (Locking.BACKWARD, False, "n_k n_(k+1)", True, True),
     "dfa": (Locking.UPDATE, False, "n_k C", True, False),
     "sdfa": (Locking.UPDATE, False, "n_k C", True, False),
+    "signed-target": (Locking.NONE, False, "n_k C", False, False),
     "drtp": (Locking.NONE, False, "n_k C (one row read)", False, False),
     "mdfa": (Locking.UPDATE, False, "n_k C", True, False),
     "shallow": (Locking.NONE, False, "0", False, False),
@@ -122,6 +123,7 @@ def test_extras_run_on_one_backend_and_cannot_be_chosen_elsewhere():
 SIGNALS = {
     Signal.NONE: "none",
     Signal.TARGET: "target",
+    Signal.SIGNED_TARGET: "signed target",
     Signal.GATED_TARGET: "gated",
     Signal.ERROR: "error",
     Signal.SIGN_ERROR: "sign",

@@ -30,6 +30,7 @@ NETS = [(7, 5, 3), (7, 5, 6, 3), (4, 9, 6, 5, 2)]
 DENSE = {
     ("none", "none"): lambda W, Wo, Wb, H, C: (W + Wo, W + Wo, Wo, 0, 0),
     ("target", "direct"): lambda W, Wo, Wb, H, C: (W + W, 2 * W, W, H, C * H),
+    ("signed target", "direct"): lambda W, Wo, Wb, H, C: (W + W, 2 * W, W, C * H, C * H),  # and C H additions
     ("error", "direct"): lambda W, Wo, Wb, H, C: (W + C * H + W, 2 * W, W, C * H, C * H),
     ("sign", "direct"): lambda W, Wo, Wb, H, C: (W + W, 2 * W, W, C * H, C * H),  # and C H additions
     ("delta", "layerwise"): lambda W, Wo, Wb, H, C: (W + Wb + W, 2 * W, W, Wb, Wb),
@@ -60,9 +61,10 @@ def test_words_and_operations_of_a_dense_sample(rule, net):
     signal, feedback = PAPER[rule].signal, PAPER[rule].feedback
     macs, reads, writes, feedback_reads, stored = DENSE[signal, feedback](*sums(net))
     _W, _Wo, _Wb, H, C = sums(net)
-    additions = one.total("signal_macs") if signal == "sign" else 0
+    adds = signal in ("sign", "signed target")
+    additions = one.total("signal_macs") if adds else 0
     bias_steps = one.total("bias_write")
-    assert additions == (C * H if signal == "sign" else 0)
+    assert additions == (C * H if adds else 0)
     total = one.total("forward_macs") + one.total("signal_macs") + one.total("update_macs")
     assert total - bias_steps - additions == macs
     assert one.total("weight_read") == reads
@@ -193,7 +195,7 @@ def network_cycles(
         return forward + output
     if signal == "target":
         return forward + output + sum(2 * i * g(o) for i, o in hidden)
-    if signal in ("error", "sign"):
+    if signal in ("error", "sign", "signed target"):
         return forward + output + sum(g(o) * (n_e + 1 + 2 * i) for i, o in hidden)
     if feedback == "layerwise" or read == "transposable":
         back = sum(g(n) * (above + 2) for n, above in pairwise(net[1:]))
@@ -249,7 +251,7 @@ def test_buffers_are_the_forms_less_what_inference_holds_too(rule, input_bits, n
     last_pair = net[-2] * b_x[-2] + net[-1] * b_x[-1]
     gates = sum(net[1:-1]) * b_f
     ours = sum(held.bits for held in buffers(design(net, rule, input_bits=input_bits)))
-    if signal in ("none", "target"):
+    if signal in ("none", "target", "signed target"):
         assert ours == 0
     elif signal in ("error", "sign"):
         form = activations + gates + C * b_e
@@ -271,7 +273,7 @@ def test_densities_multiply(rule):
     activity = assume(spec, 0.5, 0.25, 0.75, 0.5)
     events = [20 * 0.5, 12 * 0.25, 8 * 0.25]
     neurons = [12 * 0.75, 8 * 0.75, 4 * 0.5]
-    lanes = {"delta": [8 * 0.75, 2], "target": [1, 1]}.get(PAPER[rule].signal, [2, 2])
+    lanes = {"delta": [8 * 0.75, 2], "target": [1, 1], "signed target": [4, 4]}.get(PAPER[rule].signal, [2, 2])
     pairs = [x * d for x, d in zip(events, neurons, strict=True)]
     expected = {
         "samples": [1] * 3,
@@ -343,6 +345,8 @@ def activities(draw) -> tuple[NetworkSpec, Counters]:
                 signal = PAPER[rule].signal
                 if signal == "target":
                     lanes = 1 if spec.n_outputs > 1 else draw(st.integers(0, 1))
+                elif signal == "signed target":
+                    lanes = spec.n_outputs
                 elif signal != "none":
                     lanes = above if signal == "delta" else n_errors
                 n_active = draw(st.integers(0, n_gates)) if lanes else 0

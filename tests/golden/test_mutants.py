@@ -40,6 +40,8 @@ MUTANTS = {
     "opens the dead zone at its edge": ("network/kernels/forward.py", "0 if -dead_zone <= e <= dead_zone else e", "0 if -dead_zone < e < dead_zone else e"),
     "keeps events at the threshold": ("network/kernels/forward.py", "if -threshold <= inputs[k, j] <= threshold:", "if -threshold < inputs[k, j] < threshold:"),
     "gates with the wrong shift": ("network/kernels/feedback.py", "half, seven = np.int32(64), np.int32(7)", "half, seven = np.int32(64), np.int32(8)"),
+    "adds the row of the label": ("network/kernels/feedback.py", "np.int32(-1 if c == target else 1)", "np.int32(1)"),
+    "takes label 0 of one output for its target": ("network/kernels/sample.py", "n_rows > 1 else np.int64(label) - 1", "n_rows > 1 else -np.int64(label)"),
     "saturates modulators one too low": ("network/kernels/feedback.py", "np.int32(-32767), np.int32(32767)", "np.int32(-32767), np.int32(32766)"),
     "counts a word twice": ("network/kernels/sample.py", "        counters[k, t.WEIGHT_WRITE] += pairs", "        counters[k, t.WEIGHT_WRITE] += pairs + 1"),
     "forgets to halve": ("network/kernels/sample.py", "min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)", "min(layers[k, t.STEP_SHIFT], 30)"),
@@ -113,6 +115,7 @@ assert_twins(design((7, 6, 3), "dfa", 8, event_threshold=8, **common), levels, l
 # forty errors of one sign through positive feedback: the modulators reach their rail
 assert_twins(design((7, 6, 40), "mdfa", 8, hidden_rate=-1, feedback_format="sign"), levels & 1, labels)
 assert_twins(design((2, 1), "drtp", 8), levels[:2, :2] * 0, labels[:2] % 2)  # z is exactly zero
+assert_twins(design((7, 6, 1), "signed-target", **common), levels, labels % 2)
 assert_twins(design((7, 6, 1), "bp", 2, "nearest", input_bits=1, **common), levels & 1, labels % 2)
 """
 

@@ -35,6 +35,8 @@ def work_of(network: NaiveNetwork, label: int) -> list[Work]:
             gates = network.gates[k - 1]
             if network.rule.signal == "target":  # the row of the label, or with one output the only row or none
                 signals = [label if network.sizes[-1] == 1 else 1]
+            elif network.rule.signal == "signed target":
+                signals = [1] * network.sizes[-1]  # or -1: none is zero
             elif network.rule.signal == "delta":
                 signals = network.deltas[k]
             elif network.rule.signal != "none":
@@ -139,7 +141,8 @@ class Engine:
                     self._tick("signal", k)
                     self._fetch_signal(k)
                     self._read("feedback", k)
-            self._read("gate", k)
+            if self.rule.waits:  # else the gate is still in the lane
+                self._read("gate", k)
             self._tick("signal", k)  # times the gate; used at once, or drained
             if self.rule.signal == "delta":
                 self._tick("signal", k)  # stored

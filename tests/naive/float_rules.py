@@ -157,7 +157,12 @@ def teaching_signal(rule: str, z_K: Array, y: Array, output: str, loss: str, sca
     """
     _check_pair(output, loss)
     p = softmax(z_K) if loss == "ce" else output_of(output, z_K)
-    signal = {"error": p - y, "sign": np.sign(p - y), "target": np.array(y, float)}[RULES[rule].signal]
+    signal = {
+        "error": p - y,
+        "sign": np.sign(p - y),
+        "target": np.array(y, float),
+        "signed target": 1 - 2 * np.array(y, float),
+    }[RULES[rule].signal]
     if scale not in SCALES:
         raise ValueError(f"scale {scale!r}; known: {SCALES}")
     return signal if scale == "official" and not RULES[rule].non_negative else signal / divisor(loss, *y.shape)

@@ -36,7 +36,7 @@ class PaperRule(NamedTuple):
     Parameters
     ----------
     equation : the modulator dy_k of hidden layer k; y* - y of the papers is -e here, so that weights move against dz_k
-    signal : "target" y*, "error" e, "sign" of e, "delta" dz_(k+1) of the layer above, or "none"
+    signal : "target" y*, "signed target" 1 - 2 y* (the sign of e where 0 < y < 1), "error" e, "sign" of e, "delta" dz_(k+1) of the layer above, or "none"
     feedback : "direct" B_k from the outputs, "layerwise" B_(k+1) in the shape of W_(k+1), "transpose" of W_(k+1), "none"
     non_negative : feedback and the weights of layers 2..K stay at or above zero; biases are free
     """
@@ -48,7 +48,7 @@ class PaperRule(NamedTuple):
 
     @property
     def waits(self) -> bool:
-        """A target is known before the sample is; errors and deltas come from above, and the gate waits in memory."""
+        """A target is known with the sample; errors and deltas come from above, and the gate waits in memory."""
         return self.signal in ("error", "sign", "delta")
 
     @property
@@ -68,6 +68,7 @@ RULES = {
     "sdfa": PaperRule("dy_k = B_k^T sign(e): Frenkel et al. 2021, section 2", "sign", "direct"),
     # Algorithm 1 prints W_k + eta (B_k^T y* (.) f_k'(z_k)) y_(k-1)^T. The authors' code takes +B_k^T y* for a gradient,
     # which moves the weights the other way; the contract follows the code.
+    "signed-target": PaperRule("dy_k = B_k^T (1 - 2 y*): Frenkel et al. 2021, section 2.2", "signed target", "direct"),
     "drtp": PaperRule("dy_k = B_k^T y*: Frenkel et al. 2021, Algorithm 1", "target", "direct"),
     # g = dLoss/dh_L is e here. With W_l >= 0 for l >= 2 and one output, the sign is that of the gradient.
     "mdfa": PaperRule("sum_c g_c B_(c,i), all B >= 0: Lechner 2020, section 3", "error", "direct", non_negative=True),
@@ -309,7 +310,7 @@ class NaiveNetwork:
 
     def _holds_gates(self) -> bool:
         """A rule that locks waits for its signal; under an update gate one with targets waits for the prediction."""
-        return self.rule.waits or (self.rule.signal == "target" and self.update_gate != "always")
+        return self.rule.waits or ("target" in self.rule.signal and self.update_gate != "always")
 
     # --- section 4: the three factors -----------------------------------------------------------------------
 
@@ -358,6 +359,10 @@ class NaiveNetwork:
             if self.sizes[-1] == 1:
                 return [(0, 1)] if label == 1 else []
             return [(label, 1)]
+        if self.rule.signal == "signed target":  # every output has a sign: -1 where its target is 1
+            label = self._label[k - 1].read(0)
+            one_hot = [label] if self.sizes[-1] == 1 else [int(c == label) for c in range(self.sizes[-1])]
+            return [(c, 1 - 2 * y) for c, y in enumerate(one_hot)]
         if self.rule.signal == "delta" and k + 1 < self.layers:
             source, words = self._delta[k], self.deltas[k]
         else:
@@ -387,7 +392,7 @@ class NaiveNetwork:
             word = self._next_view(k, row, j) if self.rule.feedback == "transpose" else self._feedback_word(k, row, j)
             total += (sign(s) if self.rule.signal == "sign" else s) * word
             self._operate(k, "signal_macs")
-        scale = {"error": 8, "sign": 0, "delta": self._delta_scale(k + 1)}[self.rule.signal]
+        scale = {"error": 8, "sign": 0, "signed target": 0, "delta": self._delta_scale(k + 1)}[self.rule.signal]
         if self.rule.feedback == "transpose":
             scale += (self.bits - 1) - self.range_exponents[k]
         else:

@@ -23,6 +23,23 @@ def broadcast(errors, k, n, sign, signals):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def sum_signed_rows(matrix, target, n_rows, sums, k):  # type: ignore[no-untyped-def]
+    """Subtract the row of the target from the sum of all others; without a target (-1) add all rows.
+
+    sums[k, j] = sum_c s_c matrix[c, j], s = -1 at the target, else 1
+
+    Traffic: n_rows * columns words of the matrix.
+    """
+    columns = matrix.shape[1]
+    for j in range(columns):
+        sums[k, j] = 0
+    for c in range(n_rows):
+        sign = np.int32(-1 if c == target else 1)
+        for j in range(columns):
+            sums[k, j] = add32(sums[k, j], mul32(sign, widen32(matrix[c, j])))
+
+
+@compiled
 def scale_sums(sums, k, n, shift):  # type: ignore[no-untyped-def]
     """Turn exact sums into modulators, in place: m = sat(rn(sum, shift), -32767, 32767)."""
     low, high = np.int32(-32767), np.int32(32767)

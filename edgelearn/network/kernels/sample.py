@@ -11,7 +11,7 @@ import numpy as np
 from edgelearn.fixedpoint.lanes import compiled, inlined
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import BATCH
-from edgelearn.network.kernels.feedback import broadcast, copy_row, count_nonzero, gate, scale_sums
+from edgelearn.network.kernels.feedback import broadcast, copy_row, count_nonzero, gate, scale_sums, sum_signed_rows
 from edgelearn.network.kernels.forward import (
     activate,
     dot_rows,
@@ -86,6 +86,9 @@ def signal_lanes(k, label, net, layers, arrays, counters):  # type: ignore[no-un
     if net[t.SIGNAL] == t.SIGNAL_TARGET:
         counters[k, t.LABEL_READ] += 1
         n_lanes = np.int64(1) if layers[last, t.N_OUT] > 1 else np.int64(label)
+    elif net[t.SIGNAL] == t.SIGNAL_SIGNED_TARGET:
+        counters[k, t.LABEL_READ] += 1
+        n_lanes = np.int64(layers[last, t.N_OUT])
     elif net[t.FEEDBACK] == t.FEEDBACK_DIRECT or k + 1 == last:
         n_lanes = arrays.n_active[last]
         counters[last, t.ERROR_READ] += n_lanes
@@ -125,7 +128,10 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
             copy_row(matrix, label if n_rows > 1 else 0, n_out, arrays.sums, k)
         else:
             factors = arrays.signals if feedback == t.FEEDBACK_DIRECT else arrays.deltas
-            if feedback == t.FEEDBACK_TRANSPOSE and layers[source, t.EVENT_MAJOR]:
+            if net[t.SIGNAL] == t.SIGNAL_SIGNED_TARGET:
+                target = label if n_rows > 1 else np.int64(label) - 1  # one output: its row is the target of label 1
+                sum_signed_rows(matrix, target, n_rows, arrays.sums, k)
+            elif feedback == t.FEEDBACK_TRANSPOSE and layers[source, t.EVENT_MAJOR]:
                 dot_rows(matrix, factors, source, shift, arrays.sums, k)
             else:
                 sum_rows(matrix, arrays.active, factors, source, n_lanes, shift, arrays.sums, k)

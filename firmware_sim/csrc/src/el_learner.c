@@ -24,6 +24,7 @@ typedef struct {
 #include "el_numbers.h"
 
 #define EL_LAST (EL_LAYERS - 1)
+#define EL_SIGNAL_OF_LABEL ((EL_SIGNAL == EL_SIGNAL_TARGET) || (EL_SIGNAL == EL_SIGNAL_SIGNED_TARGET))
 #define EL_WORD_MAX ((int32_t)((1UL << (EL_WORD_BITS - 1)) - 1UL))
 #define EL_WORD_MIN (-EL_WORD_MAX - 1)
 
@@ -268,8 +269,9 @@ static inline int32_t lfsr_word(uint16_t *state)
 }
 #endif
 
-#if EL_SIGNAL == EL_SIGNAL_TARGET
+#if EL_SIGNAL_OF_LABEL
 
+#if EL_SIGNAL == EL_SIGNAL_TARGET
 /* Start the row of the feedback matrix that a label selects; return whether there is one. */
 static bool select_row(el_learner *net, const el_layer *layer, uint16_t label, uint32_t *at)
 {
@@ -284,9 +286,11 @@ static bool select_row(el_learner *net, const el_layer *layer, uint16_t label, u
     return (EL_OUTPUTS > 1) || (label == 1U);
 }
 
-/* The next word of the selected row; one behind a closed gate is not read. */
-static inline int32_t next_of_row(el_learner *net, uint32_t at, int32_t gate)
+/* m_j: the next word of the selected row; one behind a closed gate is not read. */
+static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uint16_t label, uint32_t at, int32_t gate)
 {
+    (void)layer;
+    (void)label;
 #if EL_LFSR_LANES > 0
     (void)at;
     (void)gate;
@@ -301,6 +305,53 @@ static inline int32_t next_of_row(el_learner *net, uint32_t at, int32_t gate)
     return EL_FEEDBACK_SET;
 #endif
 }
+#else
+/* Start all rows of the feedback matrix. */
+static bool select_row(el_learner *net, const el_layer *layer, uint16_t label, uint32_t *at)
+{
+    (void)label;
+#if EL_LFSR_LANES > 0
+    for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
+        net->lfsr[c] = lfsr_start(c, layer->feedback_at);
+    }
+    *at = 0U;
+#else
+    (void)net;
+    *at = layer->feedback_at;
+#endif
+    return true;
+}
+
+/* m_j: the sum of a column of feedback, in which the row of the label is subtracted; registers step behind a closed gate
+ * as well. */
+static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uint16_t label, uint32_t at, int32_t gate)
+{
+    int32_t sum = 0;
+    (void)net;
+    (void)at;
+    if ((gate == 0) && (EL_LFSR_LANES == 0)) {
+        return 0;
+    }
+    for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
+        const bool is_target = (EL_OUTPUTS == 1) ? (label == 1U) : (c == label);
+#if EL_LFSR_LANES > 0
+        const int32_t b = lfsr_word(&net->lfsr[c]);
+#elif EL_FEEDBACK_BITS > 0
+        const int32_t b = feedback_word(at + ((uint32_t)c * layer->n_out));
+#else
+        const int32_t b = EL_FEEDBACK_SET;
+#endif
+        sum += is_target ? -b : b;
+    }
+    if (gate == 0) {
+        return 0;
+    }
+#if EL_ACCUMULATOR_BITS < 32
+    sum = el_wrap(sum, EL_ACCUMULATOR_BITS);
+#endif
+    return el_round_clamp(sum, layer->signal_shift, -32767, 32767);
+}
+#endif
 
 #if !EL_LEARNS_ON_THE_WAY
 /* d of hidden layer k, from the label, where gates have waited for the decision to learn. */
@@ -312,7 +363,7 @@ static el_sparse gate_target(el_learner *net, uint16_t k, uint16_t label)
     if (select_row(net, layer, label, &at)) {
         for (uint16_t j = 0U; j < layer->n_out; j++) {
             const int32_t gate = (int32_t)net->gate[layer->gate_at + j];
-            append_gated(&deltas, j, next_of_row(net, at + j, gate), gate);
+            append_gated(&deltas, j, next_modulator(net, layer, label, at + j, gate), gate);
         }
     }
     return deltas;
@@ -443,7 +494,7 @@ static void forward_hidden(el_learner *net, const el_level *levels, uint16_t lab
 #if EL_LEARNS_ON_THE_WAY
             if (taught) {
                 const int32_t gate = (int32_t)EL_READ8(EL_GATE_OF[q + 128]);
-                append_gated(&deltas, j, next_of_row(net, at + j, gate), gate);
+                append_gated(&deltas, j, next_modulator(net, layer, label, at + j, gate), gate);
             }
 #elif EL_GATES > 0
             net->gate[layer->gate_at + j] = EL_READ8(EL_GATE_OF[q + 128]);
@@ -511,7 +562,7 @@ static void learn_from_error(el_learner *net, const el_level *levels, uint16_t l
 #else
 #if (EL_SIGNAL != EL_SIGNAL_NONE) && !EL_LEARNS_ON_THE_WAY
     for (uint16_t k = 0U; k < EL_LAST; k++) {
-#if EL_SIGNAL == EL_SIGNAL_TARGET
+#if EL_SIGNAL_OF_LABEL
         const el_sparse deltas = gate_target(net, k, label);
 #else
         const el_sparse deltas = modulate(net, k, &errors);

@@ -19,6 +19,7 @@ LOCKED = [
 ]  # fmt: skip
 EXPECTED = {
     "drtp": [],
+    "signed-target": [],
     "shallow": [],
     "dfa": [*LOCKED, (3, "error", 4, 9)],
     "mdfa": [*LOCKED, (3, "error", 4, 9)],

@@ -453,6 +453,39 @@ def test_sdfa_uses_the_sign_of_the_error_only():
     assert seen == {-1, 0, 1}
 
 
+@pytest.mark.parametrize("sizes", [[5, 7, 4, 3], [5, 7, 4, 1]])
+def test_signed_target_subtracts_the_row_of_the_label_from_the_others(sizes):
+    network = build("signed-target", sizes, dead_zone=90)
+    for levels, label in samples(sizes, 12):
+        before = dict(network.counts)
+        network.learn_one(levels, label)
+        signs = [1 - 2 * label] if sizes[-1] == 1 else [-1 if c == label else 1 for c in range(3)]
+        # the dead zone removes errors, and never a sign; what is left of sdfa's signs is the same
+        assert all(e == 0 or (e > 0) == (s > 0) for e, s in zip(network.errors, signs, strict=True))
+        for k in (0, 1):
+            for j, d in enumerate(network.deltas[k]):
+                m = sum(s * row[j] for s, row in zip(signs, network.feedback[k], strict=True))
+                assert d == math.floor(m * network.gates[k][j] / 128 + 0.5)
+            assert network.counts[k + 1, "gate", "write"] == 0
+            open_gates = sum(g != 0 for g in network.gates[k])
+            read = network.counts[k + 1, "feedback", "read"] - before[k + 1, "feedback", "read"]
+            assert read == sizes[-1] * open_gates
+
+
+@pytest.mark.parametrize("dead_zone", [0, 90])
+def test_signed_target_is_sdfa_where_no_error_is_zero(dead_zone):
+    sizes = [5, 7, 4, 3]
+    ours, theirs = (build(rule, sizes, dead_zone=dead_zone) for rule in ("signed-target", "sdfa"))
+    start = [[list(row) for row in matrix] for matrix in ours.weights]
+    zeros = 0
+    for levels, label in samples(sizes, 20):
+        ours.learn_one(levels, label)
+        theirs.learn_one(levels, label)
+        zeros += 0 in theirs.errors
+    assert start != ours.weights
+    assert (zeros > 0) == (dead_zone > 0) == (ours.weights != theirs.weights)
+
+
 def test_drtp_reads_exactly_one_row():
     sizes = [5, 7, 4, 3]
     network = build("drtp", sizes, lfsr=False)
@@ -821,7 +854,8 @@ def test_accesses_add_up_to_the_formulas_of_the_contract(rule, sizes, lfsr, upda
         update_gate=update_gate,
     )
     signal, feedback = RULES[rule].signal, RULES[rule].feedback
-    holds = signal not in ("target", "none") or (signal == "target" and update_gate != "always")
+    known = signal in ("target", "signed target")
+    holds = update_gate != "always" if known else signal != "none"
     gated = 0
     last = len(sizes) - 1
     count = dict.fromkeys(network.counts, 0)
@@ -862,6 +896,9 @@ def test_accesses_add_up_to_the_formulas_of_the_contract(rule, sizes, lfsr, upda
             n_g = sum(g != 0 for g in network.gates[k - 1])
             if signal == "target":
                 n_s = 0 if sizes[-1] == 1 and label == 0 else 1
+                count[k, "label", "read"] += 1
+            elif signal == "signed target":
+                n_s = sizes[-1]
                 count[k, "label", "read"] += 1
             elif signal == "delta":
                 n_s = sum(d != 0 for d in network.deltas[k])
@@ -945,7 +982,7 @@ def test_the_prediction_is_the_first_maximum_of_the_live_outputs():
 
 
 # Gates of layer 1 (reads, writes); the output layer holds none.
-GATED_TINY = {"bp": (0, 2), "fa": (0, 2), "dfa": (0, 2), "sdfa": (0, 2), "drtp": (0, 2), "shallow": (0, 0)}
+GATED_TINY = dict.fromkeys(("bp", "fa", "dfa", "sdfa", "signed-target", "drtp"), (0, 2)) | {"shallow": (0, 0)}
 
 
 @pytest.mark.parametrize("rounding", ["nearest", "stochastic"])

@@ -138,7 +138,7 @@ def test_every_rule_by_hand():
     W, b = [np.array([[3.0]]), np.array([[2.0]])], [np.array([1.0]), np.array([0.0])]
     x, y, B = np.array([[2.0]]), np.array([[15.0]]), [np.array([[5.0]])]
     delta = {"transpose": -4, "layerwise": -10, "signs": -10, "pseudo-inverse": -1}
-    broadcast = {"error": -5, "sign": -5, "target": 75, "none": 0}
+    broadcast = {"error": -5, "sign": -5, "target": 75, "signed target": -145, "none": 0}
     for rule, row in RULES.items():
         dz = delta[row.feedback] if row.signal == "delta" else broadcast[row.signal]
         grads = gradients(rule, W, b, B, x, y, "linear", "linear", "mse")
@@ -228,6 +228,7 @@ def test_the_sign_of_the_error_is_the_target(output, loss, scale):
     drtp = gradients("drtp", W, b, [-2 * B], x, y, "linear", output, loss, scale)
     part = B.sum(axis=0) / (1 if scale == "official" else oracle.divisor(loss, *y.shape))
     close([sdfa.dz[0]], [drtp.dz[0] + part])
+    same(sdfa, gradients("signed-target", W, b, [B], x, y, "linear", output, loss, scale))
 
 
 @pytest.mark.parametrize("scale", oracle.SCALES)
