@@ -25,16 +25,24 @@ ACTIVITY, ACCELERGY = "Activity", "Accelergy"
 def cost(
     given: Given,
     rule: Annotated[str, Flag("Learning rules, separated by commas, or all.", "Learning")] = "all",
-    input_density: Annotated[Optional[float], Flag("Fraction of nonzero inputs, 0 to 1 [1].", ACTIVITY)] = None,
+    dense: Annotated[bool, Flag("Everything active, in place of a measured profile.", ACTIVITY)] = False,
+    input_density: Annotated[
+        Optional[float], Flag("Fraction of nonzero inputs, 0 to 1 [as measured].", ACTIVITY)
+    ] = None,
     hidden_density: Annotated[
-        Optional[float], Flag("Fraction of nonzero hidden activations, 0 to 1 [1].", ACTIVITY)
+        Optional[float], Flag("Fraction of nonzero hidden activations, 0 to 1 [as measured].", ACTIVITY)
     ] = None,
     update_density: Annotated[
-        Optional[float], Flag("Fraction of hidden neurons that update, 0 to 1 [1].", ACTIVITY)
+        Optional[float], Flag("Fraction of hidden neurons that update, 0 to 1 [as measured].", ACTIVITY)
     ] = None,
-    error_density: Annotated[Optional[float], Flag("Fraction of nonzero output errors, 0 to 1 [1].", ACTIVITY)] = None,
+    error_density: Annotated[
+        Optional[float], Flag("Fraction of nonzero output errors, 0 to 1 [as measured].", ACTIVITY)
+    ] = None,
     runs: Annotated[
         Optional[list[Path]], Flag("Finished run whose activity is priced; repeatable.", ACTIVITY, "--run")
+    ] = None,
+    against: Annotated[
+        Optional[str], Flag("Rule, or name of a run, that the others are compared with, e.g. bp.", OUTPUT)
     ] = None,
     tornado: Annotated[bool, Flag("Rank the constants that decide the order of the rules.", OUTPUT)] = False,
     csv: Annotated[bool, Flag("Print as CSV.", OUTPUT)] = False,
@@ -60,7 +68,8 @@ def cost(
 ) -> None:
     """Price learning rules on a processor without running them: energy, latency, power and area."""
     flags = dict(locals())
-    from hw_models.compare.ranking import ranking_as_dict
+    from hw_models.compare.ranking import ranking_as_dict, verdict_as_dict
+    from hw_models.compare.relative import relative_as_dict
     from hw_models.compare.rules import as_dict
 
     for first, second in (("json", "csv"), ("csv", "tornado"), ("csv", "ert")):
@@ -74,8 +83,13 @@ def cost(
         if path is not None and not path.parent.is_dir():
             raise UserError(f"cannot write {path}: there is no folder {path.parent}; give a folder that can be written")
     densities = {key: value for key, value in flags.items() if key.endswith("_density") and value is not None}
-    costs, accuracies = _costs(rule, runs, given, densities)
+    costs, accuracies, assumed = _costs(rule, runs, given, densities, dense, against)
     content = as_dict(costs)
+    if assumed is not None:
+        content["activity"] = assumed
+    content["verdict"] = verdict_as_dict(costs, "energy_pj" if "energy_pj" in costs[0].training.prices else "cycles")
+    if against is not None:
+        content["against"] = relative_as_dict(costs, against)
     if tornado:
         content["ranking"] = ranking_as_dict(costs)
     if any(path is not None for path in (action_counts, ert, art, architecture)):
@@ -101,28 +115,42 @@ def cost(
 
 
 def _costs(
-    rule: str, runs: list[Path] | None, given: dict[str, Any], densities: dict[str, float]
-) -> tuple[list[RuleCost], dict[str, float]]:
-    """Price finished runs, or rules on a network that nobody ran; return the costs, and the accuracies of runs."""
+    rule: str,
+    runs: list[Path] | None,
+    given: dict[str, Any],
+    densities: dict[str, float],
+    dense: bool,
+    against: str | None,
+) -> tuple[list[RuleCost], dict[str, float], dict[str, Any] | None]:
+    """Price finished runs, or rules on a network that nobody ran.
+
+    Returns
+    -------
+    the costs, the accuracies of runs, and what is assumed of the activity of networks that nobody ran
+    """
     from edgelearn.config import RunConfig, check_effect, make_config
     from edgelearn.rules import RULES
+    from edgelearn.runs.activity import assumed_activity
     from edgelearn.runs.finished import assumed_costs, costs_of_runs
 
     if runs:
-        fixed = sorted(set(given) - {"processor"}) + sorted(densities) + ["rule"] * (rule != "all")
+        fixed = sorted(set(given) - {"processor"}) + sorted(densities) + ["dense"] * dense + ["rule"] * (rule != "all")
         if fixed:
             raise UserError(f"--run brings its own settings; leave out --{fixed[0].replace('_', '-')}")
         priced = costs_of_runs(runs, given.get("processor", RunConfig().processor))
         accuracies = {run.cost.name: run.accuracy for run in priced if run.accuracy is not None}
-        return [run.cost for run in priced], accuracies
+        return [run.cost for run in priced], accuracies, None
     names = list(RULES) if rule == "all" else [name.strip().lower() for name in rule.split(",")]
     for name in names:
         if names.count(name) > 1 or name == "all":
             raise UserError(f"--rule {rule} cannot be read; give each rule once, divided by commas, or all alone")
+    if against is not None and against not in names:
+        names.append(against)
     configs = [make_config(given | {"rule": name}) for name in names]
     if len(configs) == 1:  # of several rules, some may read what others do not
         check_effect(configs[0], given, {})
-    return assumed_costs(configs[0], names, densities), {}
+    activity = assumed_activity(configs[0], densities, dense)
+    return assumed_costs(configs[0], names, activity), {}, activity.as_dict(names)
 
 
 def _print_costs(content: dict[str, Any], paths: list[Path], details: bool) -> None:
@@ -136,7 +164,14 @@ def _print_costs(content: dict[str, Any], paths: list[Path], details: bool) -> N
     if content.get("accelergy"):
         print_ert(console, content["accelergy"])
     written(console, *paths)
-    next_steps(console, "--tornado", "--plot cost.svg", "--run DIR", details=details)
+    next_steps(
+        console,
+        *([] if "against" in content else ["--against bp"]),
+        "--tornado",
+        "--plot cost.svg",
+        "--run DIR",
+        details=details,
+    )
 
 
 def _accelergy(

@@ -25,14 +25,17 @@ FIGURES = {
 OVERHEAD_OF = {"latency_us": "cycles"}  # figure -> overhead, where it is not the title's first word
 DENSITIES = ("inputs", "hidden", "hidden_updates", "errors")
 MOST_ROLES = 4  # by default
+ALIKE = 0.02  # share by which inferences in one row of a table may differ
 
 
 def print_costs(console: Console, content: dict[str, Any], details: bool = False) -> None:
     """Print the costs of one or more rules on one processor; `details` adds sources, overheads and roles."""
     rules = content["rules"]
     say(console, f"cost on {content['processor']}: {content['description']}")
-    lines = [*(content["tables"] if details else ()), *_networks(rules, details)]
-    say(console, *(f"  {line}" for line in (*lines, *(f"note: {note}" for note in content["notes"]))), "")
+    assumed = content.get("activity", {})
+    lines = [*(content["tables"] if details else ()), *_networks(rules, details), *filter(None, [assumed.get("text")])]
+    notes = (f"note: {note}" for note in (*content["notes"], *assumed.get("notes", ())))
+    say(console, *(f"  {line}" for line in (*lines, *notes)), "")
     if len(rules) == 1:
         print_sample_cost(console, content, details)
         return
@@ -41,6 +44,10 @@ def print_costs(console: Console, content: dict[str, Any], details: bool = False
         if figure in rules[0]["training"]:
             say(console, _order(figure, rules))
             break
+    if content.get("verdict") and "ranking" not in content:
+        say(console, verdict_text(content["verdict"]))
+    if "against" in content:
+        print_relative(console, content["against"])
     if not details:
         return
     console.print()
@@ -172,25 +179,34 @@ def _overhead(band: dict[str, float] | None, with_range: bool = False) -> str:
 
 def _side_by_side(rules: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     """Return a row per rule, after those of inference alone: runs differ in network and activity, rules do not."""
-    parts: dict[str, dict[str, Any]] = {}
+    parts: dict[str, list[dict[str, Any]]] = {}
     for rule in rules:
-        same = next((name for name, figures in parts.items() if figures == rule["inference"]), None)
-        if same is None:
-            parts[rule["name"]] = rule["inference"]
+        like = next((name for name, figures in parts.items() if _close(figures[0], rule["inference"])), None)
+        parts.setdefault(rule["name"] if like is None else like, []).append(rule["inference"])
     alone = ["inference"] if len(parts) == 1 else [f"inference, {name}" for name in parts]
-    named = [*zip(alone, parts.values(), strict=True), *((rule["name"], rule["training"]) for rule in rules)]
+    learned = ((rule["name"], [rule["training"]]) for rule in rules)
+    named = [*zip(alone, parts.values(), strict=True), *learned]
     overheads = [None] * len(alone) + [rule["overhead_percent"] for rule in rules]
     rows: list[dict[str, str]] = [{"per sample": name} for name, _ in named]
     for figure in ("energy_pj", "cycles", "latency_us", "power_uw", "area_um2", "memory_bits"):
         if figure not in rules[0]["training"] or (figure == "cycles" and "energy_pj" in rules[0]["training"]):
             continue
         title, unit = FIGURES[figure]
-        size, shown = scale_for(unit, [_nominal(figures[figure]) for _, figures in named])
-        for row, (_, figures), over in zip(rows, named, overheads, strict=True):
-            row[f"{title.split()[0]}, {shown}"] = three((_nominal(figures[figure]) or 0.0) / size)
+        values = [[_nominal(one[figure]) or 0.0 for one in figures] for _, figures in named]
+        size, shown = scale_for(unit, [value for together in values for value in together])
+        for row, together, over in zip(rows, values, overheads, strict=True):
+            ends = dict.fromkeys(three(value / size) for value in (min(together), max(together)))
+            row[f"{title.split()[0]}, {shown}"] = " - ".join(ends)
             if figure in ("energy_pj", "cycles"):
                 row["overhead"] = _overhead(over and over[title])
     return rows
+
+
+def _close(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether inferences differ by little: of one network, whose activity a rule changes by a few percent."""
+    sizes = [figures.get("area_um2", figures["memory_bits"])["nominal"] for figures in (one, other)]
+    cycles = [figures["cycles"]["nominal"] for figures in (one, other)]
+    return sizes[0] == sizes[1] and abs(cycles[0] - cycles[1]) <= ALIKE * cycles[0]
 
 
 def _order(figure: str, rules: Sequence[dict[str, Any]]) -> str:
@@ -240,11 +256,10 @@ def _networks(rules: Sequence[dict[str, Any]], details: bool) -> list[str]:
         parts = []
         for density in DENSITIES:
             of = learning if density == "hidden_updates" else priced
+            of = [rule for rule in of if "hidden" not in density or len(rule["network"]["sizes"]) > 2]
             if of:
                 parts.append(f"{density.replace('_', ' ')} {_range([rule['activity'][density] for rule in of])}")
-        worst = not details and all(part.endswith(" 100 %") for part in parts)
-        activity = "worst case, everything active (--run DIR: as measured)" if worst else f"active: {', '.join(parts)}"
-        texts.append(f"{names}{what}; {activity}")
+        texts.append(f"{names}{what}; active: {', '.join(parts)}")
     return texts
 
 
@@ -271,19 +286,57 @@ def _print_roles(console: Console, figure: str, rules: Sequence[dict[str, Any]])
     print_table(console, rows, dim=2 * banded)
 
 
+def verdict_text(verdict: Mapping[str, Any]) -> str:
+    """Say in one sentence which rule is the cheapest, how certain that is, and which constant decides most."""
+    noun, gap = FIGURES[verdict["figure"]][0], verdict["next_over_cheapest_percent"]
+    among = " of the rules that learn hidden layers" if verdict["left_out"] else ""
+    if gap["low"] == gap["high"] == 0:
+        lead = f"{verdict['cheapest']} and {verdict['next']} have the least {noun}{among}, both the same"
+    else:
+        band = f" ({gap['low']:.3g} to {gap['high']:.3g} within the bands)" if gap["low"] != gap["high"] else ""
+        decided = f", decided most by {verdict['decided_by']}" if verdict["decided_by"] else ""
+        lead = (
+            f"{verdict['cheapest']} has the least {noun}{among}; "
+            f"{verdict['next']}, the next, takes {gap['nominal']:.3g} % more{band}{decided}"
+        )
+    flips = verdict["flips"]
+    if not flips:
+        return f"{lead}; no constant within its band changes the order"
+    pairs = dict.fromkeys((flip["cheaper"], flip["dearer"]) for flip in flips)
+    first, more = flips[0], len(pairs) - 1
+    where = "several constants move together"
+    if first["constant"] is not None:
+        where = f"{first['constant']} is {first['at']:.2f} of nominal"
+    rest = f", and {more} other pair{'s' if more > 1 else ''} within the bands" if more else ""
+    return f"{lead}; {first['cheaper']} and {first['dearer']} change places where {where}{rest}"
+
+
+def print_relative(console: Console, content: Mapping[str, Any]) -> None:
+    """Print rules relative to one of them, each difference with its own band."""
+    base = content["base"]
+    rows = [
+        {f"against {base}": name}
+        | {figure: _overhead(band, with_range=True) for figure, band in figures.items() if band is not None}
+        for name, figures in content["rules"].items()
+    ]
+    console.print()
+    print_table(console, rows)
+    say(console, f"in brackets: the difference to {base} over the bands of the constants, which both rules share")
+
+
 def print_ranking(console: Console, ranked: Mapping[str, Any]) -> None:
     """Print the order of the rules in each figure, what turns it, and which constants matter most."""
     for figure, of in ranked.items():
         title, unit = FIGURES[figure]
         say(console, "", f"{title}, cheapest first: {of['order']}")
+        if of["verdict"]:
+            say(console, f"  {verdict_text(of['verdict'])}")
         for flip in of["flips"]:
             pair = f"  {flip['cheaper']} and {flip['dearer']} change places"
             if flip["constant"] is None:
                 say(console, f"{pair} when several constants move together")
             else:
                 say(console, f"{pair} where {flip['constant']} is {flip['at']:.2f}")
-        if not of["flips"] and len(of["swings"]) > 1:
-            say(console, "  the order holds everywhere in the band: the rules share the constants")
         for gap in of["gaps"]:
             if gap["decided_by"]:
                 say(
@@ -337,6 +390,13 @@ def as_csv(content: dict[str, Any]) -> str:
                     writer.writerow((*head, part, figure, role, value, "", ""))
         if rule["update_energy_pj"] is not None:
             writer.writerow((*head, "update", "energy_pj", "all", rule["update_energy_pj"], "", ""))
+        for density, share in rule["activity"].items():
+            writer.writerow((*head, "activity", density, "all", share, "", ""))
+        against = content.get("against", {"base": "", "rules": {}})
+        for name, band in against["rules"].get(rule["name"], {}).items():
+            if band is not None:
+                of = f"against {against['base']}"
+                writer.writerow((*head, of, f"{name}_percent", "all", band["nominal"], band["low"], band["high"]))
         for name, band in rule["overhead_percent"].items():
             if band is not None:
                 figures = (band["nominal"], band["low"], band["high"])

@@ -16,24 +16,21 @@ from edgelearn.files import parse_json, read_text
 from edgelearn.network.counters import ACTIVITY, Counters
 from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.network.spec import NetworkSpec, parse_net
+from edgelearn.runs.activity import Assumption
 from edgelearn.runs.checkpoint import REPORT, ReportChanged, text_of_report
 from edgelearn.runs.kind import accuracy_percent
 from edgelearn.runs.rates import learning_counters, spec_of
 from edgelearn.runs.registry import kind_of_report
 from hw_models.compare.rules import RuleCost, cost_of_rule
-from hw_models.engine.schedule import assume
 from hw_models.processor import find_processor
 
 
-def assumed_costs(config: RunConfig, rules: Sequence[str], densities: dict[str, float]) -> list[RuleCost]:
-    """Price rules without a run, from assumed densities of activity (see `schedule.assume`)."""
+def assumed_costs(config: RunConfig, rules: Sequence[str], activity: Assumption) -> list[RuleCost]:
+    """Price rules without a run, for activity that is assumed."""
     processor = find_processor(config.processor)
-    sizes = parse_net(config.net or "64-100-10")
-    costs = []
-    for rule in rules:
-        spec = spec_of(config.model_copy(update={"rule": rule}), sizes)
-        costs.append(cost_of_rule(spec, assume(spec, **densities), processor))
-    return costs
+    sizes = parse_net(activity.net)
+    specs = [spec_of(config.model_copy(update={"rule": rule}), sizes) for rule in rules]
+    return [cost_of_rule(spec, activity.counters(spec), processor) for spec in specs]
 
 
 @dataclass(frozen=True)

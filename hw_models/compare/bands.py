@@ -20,14 +20,30 @@ def span(cost: Cost, figure: Figure) -> tuple[float, float, float]:
 
     A figure, and a ratio of two, is monotone in each constant, so that its extremes lie at corners.
     """
-    if len(cost.constants) > MOST_CONSTANTS:
+    return span_over(cost.constants, figure)
+
+
+def span_over(constants: Sequence[Constant], figure: Figure) -> tuple[float, float, float]:
+    """Return low, nominal and high of a figure over the bands of constants, as `span` does.
+
+    Raises
+    ------
+    UserError
+        "... constants have a band ..."
+    """
+    if len(constants) > MOST_CONSTANTS:
         raise UserError(
-            f"{len(cost.constants)} constants have a band, of which at most {MOST_CONSTANTS} can be followed together; "
+            f"{len(constants)} constants have a band, of which at most {MOST_CONSTANTS} can be followed together; "
             "give the others of your processor a single value"
         )
-    corners = [dict(zip((c.name for c in cost.constants), at, strict=True)) for at in _corners(cost.constants)]
+    corners = [dict(zip((c.name for c in constants), at, strict=True)) for at in _corners(constants)]
     values = [figure(at) for at in corners]
     return min(values), figure({}), max(values)
+
+
+def shared_constants(*costs: Cost) -> list[Constant]:
+    """Return the constants of several costs on one processor, each once: they move together."""
+    return list({constant.name: constant for cost in costs for constant in cost.constants}.values())
 
 
 def at_sample(cost: Cost, figure: str, at: Mapping[str, float]) -> float:

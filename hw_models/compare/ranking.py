@@ -10,6 +10,7 @@ from typing import Any
 
 from edgelearn.units import six_digits
 from hw_models.compare.bands import Swing, at_sample, tornado
+from hw_models.compare.relative import percent_over
 from hw_models.compare.rules import RuleCost
 from hw_models.cost import Constant, Cost
 
@@ -98,6 +99,40 @@ def flips(costs: Sequence[RuleCost], name: str) -> list[Flip]:
     return found
 
 
+def verdict_as_dict(costs: Sequence[RuleCost], figure: str) -> dict[str, Any] | None:
+    """Return the cheapest rule in a figure, the next one, what decides their gap, and what changes the order.
+
+    Rules that do not learn hidden layers are left out where two others are priced: they buy less. None for a single
+    rule.
+    """
+    hidden = [cost for cost in costs if cost.spec.rule.learns_hidden and len(cost.spec.layers) > 1]
+    compared = hidden if len(hidden) > 1 else list(costs)
+    if len(compared) < 2:
+        return None
+    first, second = _ordered(compared, figure)[:2]
+    over = percent_over(second.training, first.training, figure) or (0.0, 0.0, 0.0)
+    sides = ("low", "nominal", "high")
+    gap = gaps([first, second], figure)[0]
+    return {
+        "figure": figure,
+        "left_out": [cost.name for cost in costs if cost not in compared],
+        "cheapest": first.name,
+        "next": second.name,
+        "next_over_cheapest_percent": {side: six_digits(value) for side, value in zip(sides, over, strict=True)},
+        "decided_by": gap.decided_by and gap.decided_by.constant.name,
+        "flips": [_flip_as_dict(flip) for flip in flips(compared, figure)],
+    }
+
+
+def _flip_as_dict(flip: Flip) -> dict[str, Any]:
+    return {
+        "cheaper": flip.cheaper,
+        "dearer": flip.dearer,
+        "constant": flip.constant.name if flip.constant else None,
+        "at": flip.at,
+    }
+
+
 def ranking_as_dict(costs: list[RuleCost]) -> dict[str, Any]:
     """Return the order of the rules by figure, where it turns, and what each constant moves, as plain data."""
     ranked: dict[str, Any] = {}
@@ -123,15 +158,8 @@ def ranking_as_dict(costs: list[RuleCost]) -> dict[str, Any]:
                 }
                 for gap in gaps(costs, figure)
             ],
-            "flips": [
-                {
-                    "cheaper": flip.cheaper,
-                    "dearer": flip.dearer,
-                    "constant": flip.constant.name if flip.constant else None,
-                    "at": flip.at,
-                }
-                for flip in flips(costs, figure)
-            ],
+            "verdict": verdict_as_dict(costs, figure),
+            "flips": [_flip_as_dict(flip) for flip in flips(costs, figure)],
             "swings": {
                 cost.name: [
                     {

@@ -65,7 +65,7 @@ class RuleCost:
     @property
     def densities(self) -> dict[str, float]:
         """Fractions that are active in the samples priced, whatever the processor can skip."""
-        return _densities(self.spec, self.activity)
+        return densities_of(self.spec, self.activity)
 
     @property
     def rule(self) -> str:
@@ -114,7 +114,9 @@ def _notes(costs: list[RuleCost]) -> list[str]:
     return list(dict.fromkeys((*training, *apart)))
 
 
-def _densities(spec: NetworkSpec, activity: Counters) -> dict[str, float]:
+def densities_of(spec: NetworkSpec, activity: Counters) -> dict[str, float]:
+    """Return the fractions of inputs, hidden activations, hidden updates and errors that are not zero."""
+
     def share(name: str, per: list[int], first: int = 0) -> float:
         whole = sum(per) * activity.n_samples
         return round(float(activity[name][first : first + len(per)].sum()) / whole, 4) if whole else 0.0

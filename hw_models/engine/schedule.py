@@ -51,6 +51,7 @@ def assume(
     hidden_density: float = 1.0,
     update_density: float = 1.0,
     error_density: float = 1.0,
+    update_input_density: float | None = None,
 ) -> Counters:
     """Return the activity of samples nobody ran, from densities between 0 and 1; counts are rounded to whole ones.
 
@@ -59,6 +60,8 @@ def assume(
     input_density, hidden_density : fraction of inputs and hidden activations that are not zero
     update_density : fraction of hidden neurons with a non-zero d, and of gates that are open
     error_density : fraction of output errors that are not zero
+    update_input_density : fraction of inputs that are not zero where a neuron of hidden layer 1 updates; the input
+        density where left out
 
     Notes
     -----
@@ -94,7 +97,8 @@ def assume(
         put("active_neurons", k, layer.n_out * density)
         put("updates", k, density > 0)
         put("update_events", k, events * (density > 0))
-        put("update_pairs", k, events * layer.n_out * density)
+        updated = layer.n_in * update_input_density if k == 0 < last and update_input_density is not None else events
+        put("update_pairs", k, updated * layer.n_out * density)
         if k == last:
             continue
         lanes = float(_rows(spec, k))

@@ -70,6 +70,43 @@ def test_json_has_every_figure_with_its_band_and_role(tmp_path):
     assert bp["layers"][0]["may_update_after_cycles"] > drtp["layers"][0]["may_update_after_cycles"]
 
 
+def test_activity_is_measured_unless_told_otherwise(tmp_path):
+    def priced(*arguments: str) -> dict:
+        return json.loads(edgelearn("cost", *arguments, "--rule", "drtp", "--json", cwd=tmp_path).stdout)
+
+    ran = json.loads(edgelearn("run", "--json", cwd=tmp_path).stdout)["cost"]["rules"][0]
+    content = priced()
+    assert content["activity"]["command"] == "edgelearn run --rule RULE"
+    for part in ("inference", "training"):
+        energies = [rule[part]["energy_pj"]["nominal"] for rule in (ran, content["rules"][0])]
+        assert energies[0] == pytest.approx(energies[1], rel=0.002)
+    sparse = priced("--input-density", "0.25")["rules"][0]
+    assert sparse["activity"] == content["rules"][0]["activity"] | {"inputs": 0.25}
+    assert set(priced("--dense")["rules"][0]["activity"].values()) == {1.0}
+    assert priced("--dense", "--error-density", "0.5")["rules"][0]["activity"]["errors"] == 0.5
+    text = " ".join(edgelearn("cost", "--net", "784-500-10", "--update-density", "0.5", cwd=tmp_path).stdout.split())
+    assert "activity: --update-density 0.5; the rest measured in `edgelearn run --rule RULE --data mnist --net" in text
+    assert "the profile of mnist (nearest number of inputs, as a ratio)" in text
+    assert "measured without --bits" in " ".join(edgelearn("cost", "--bits", "4", cwd=tmp_path).stdout.split())
+
+
+def test_rules_are_compared_with_one(tmp_path):
+    result = edgelearn("cost", "--rule", "drtp", "--against", "bp", cwd=tmp_path)  # bp is priced too
+    assert result.returncode == 0
+    assert "\nagainst bp " in result.stdout
+    assert "no constant within its band changes the order" in " ".join(result.stdout.split())
+    content = json.loads(edgelearn("cost", "--rule", "drtp,dfa", "--against", "bp", "--json", cwd=tmp_path).stdout)
+    assert list(content["against"]["rules"]) == ["drtp", "dfa"]
+    assert content["verdict"]["cheapest"] == "drtp"
+    energy = content["against"]["rules"]["drtp"]["energy"]
+    figures = {rule["name"]: rule["training"]["energy_pj"]["nominal"] for rule in content["rules"]}
+    assert energy["nominal"] == pytest.approx(100 * (figures["drtp"] / figures["bp"] - 1), rel=1e-3)
+    assert energy["low"] < energy["nominal"] < energy["high"] < 0
+    table = edgelearn("cost", "--rule", "drtp,dfa", "--against", "bp", "--csv", cwd=tmp_path).stdout
+    row = next(row for row in csv.DictReader(io.StringIO(table)) if row["of"] == "against bp")
+    assert {side: float(row[side]) for side in ("low", "nominal", "high")} == energy
+
+
 def test_csv_has_one_row_a_figure(tmp_path):
     result = edgelearn("cost", "--rule", "drtp", "--csv", cwd=tmp_path)
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
@@ -95,7 +132,9 @@ def test_a_run_is_priced_with_its_own_activity(tmp_path):
     content = json.loads(result.stdout)
     assert content["rules"][0] == report["cost"]["rules"][0]
     assert [rule["rule"] for rule in content["rules"]] == ["dfa", "drtp"]
-    dense = json.loads(edgelearn("cost", "--rule", "dfa", "--net", "64-16-10", "--json", cwd=tmp_path).stdout)
+    dense = json.loads(
+        edgelearn("cost", "--rule", "dfa", "--net", "64-16-10", "--dense", "--json", cwd=tmp_path).stdout
+    )
     assert (
         dense["rules"][0]["training"]["energy_pj"]["nominal"] > content["rules"][0]["training"]["energy_pj"]["nominal"]
     )
@@ -139,6 +178,9 @@ def test_processors_are_listed(tmp_path):
         (("cost", "--run", "nowhere"), "nowhere holds no report of a finished run"),
         (("cost", "--run", "nowhere", "--bits", "4"), "--run brings its own settings; leave out --bits"),
         (("cost", "--run", "nowhere", "--input-density", "0.5"), "--run brings its own settings; leave out --input-density"),
+        (("cost", "--run", "nowhere", "--dense"), "--run brings its own settings; leave out --dense"),
+        (("cost", "--against", "bq"), "rule 'bq' is not known; known: "),
+        (("cost", "--rule", "bp", "--against", "bp"), "--against bp needs another rule beside it; give --rule all"),
         (("cost", "--rule", "dfa,dfa"), "--rule dfa,dfa cannot be read; give each rule once"),
         (("cost", "--rule", "all,dfa"), "--rule all,dfa cannot be read; give each rule once, divided by commas, or all alone"),
         (("cost", "--csv", "--tornado"), "--csv and --tornado exclude each other"),
@@ -276,7 +318,7 @@ def test_an_edited_report_is_refused(tmp_path):
 
 def test_the_ranking_is_data_too(tmp_path):
     result = edgelearn(
-        "cost", "--rule", "drtp,bp,dfa,mdfa", "--tornado", "--json", "--rounding", "stochastic", cwd=tmp_path
+        "cost", "--rule", "drtp,bp,dfa,mdfa", "--dense", "--tornado", "--json", "--rounding", "stochastic", cwd=tmp_path
     )
     ranked = json.loads(result.stdout)["ranking"]
     assert ranked["cycles"]["order"] == "drtp < dfa = mdfa < bp"

@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+from itertools import product
 
 import pytest
 
 from edgelearn.config import make_config
 from edgelearn.errors import UserError
 from edgelearn.reports.console import make_console
-from edgelearn.reports.costs import as_csv, print_costs, print_ert, print_ranking
+from edgelearn.reports.costs import as_csv, print_costs, print_ert, print_ranking, verdict_text
+from edgelearn.runs.activity import assumed_activity
 from edgelearn.runs.finished import assumed_costs, costs_of_runs
 from edgelearn.runs.registry import run
 from edgelearn.units import scale_for, three, with_unit
-from hw_models.compare.ranking import flips, gaps, ranking_as_dict
+from hw_models.compare.bands import span
+from hw_models.compare.ranking import flips, gaps, ranking_as_dict, verdict_as_dict
+from hw_models.compare.relative import relative_as_dict
 from hw_models.compare.rules import OVERHEADS, as_dict
 from hw_models.cost import Constant
 from hw_models.processor import find_processor, names
@@ -24,7 +28,8 @@ RULES = ["bp", "dfa", "drtp", "shallow"]
 
 
 def costs(processor: str = "engine-28nm", rules=RULES, net: str = "64-32-32-10", **settings):
-    return assumed_costs(make_config({"net": net, "processor": processor} | settings), rules, {})
+    config = make_config({"net": net, "processor": processor} | settings)
+    return assumed_costs(config, rules, assumed_activity(config, {}, dense=True))
 
 
 def shown(print_it, *content, width: int = 120) -> str:
@@ -145,3 +150,44 @@ def test_foreign_energies_are_summed():
         {"table": "ERT.yaml (version 0.3, energies read in pJ)", "energy_pj": {"a read": 1000.0, "b cycle": 500.0}},
     )
     assert "together: 1.50 nJ" in text
+
+
+def test_differences_hold_over_every_corner_of_the_constants():
+    """Constants are shared: the band of a difference is narrower than that of two bands apart."""
+    priced = costs(rounding="stochastic")
+    content = relative_as_dict(priced, "dfa")
+    by_name = {cost.name: cost.training for cost in priced}
+    assert list(content["rules"]) == ["bp", "drtp", "shallow"]
+    constants = {c.name: c for c in (*by_name["bp"].constants, *by_name["dfa"].constants)}.values()
+    for figure, name in (("energy_pj", "energy"), ("area_um2", "area"), ("cycles", "cycles")):
+        ratios = []
+        for ends in product(*((c.low, c.nominal, c.high) for c in constants)):
+            at = dict(zip((c.name for c in constants), ends, strict=True))
+            ratios.append(by_name["bp"].per_sample(figure, at=at) / by_name["dfa"].per_sample(figure, at=at))
+        band = content["rules"]["bp"][name]
+        assert band["low"] == pytest.approx(100 * (min(ratios) - 1), rel=1e-5)
+        assert band["high"] == pytest.approx(100 * (max(ratios) - 1), rel=1e-5)
+    low, _, high = span(by_name["drtp"], lambda at: by_name["drtp"].per_sample("energy_pj", at=at))
+    apart = 100 * (high - low) / by_name["dfa"].per_sample("energy_pj")
+    energy = content["rules"]["drtp"]["energy"]
+    assert energy["high"] - energy["low"] < 0.3 * apart
+    with pytest.raises(UserError, match="--against fa is not priced here; give one of bp, dfa, drtp, shallow"):
+        relative_as_dict(priced, "fa")
+
+
+def test_the_verdict_names_the_cheapest_the_next_and_what_decides():
+    found = verdict_as_dict(costs(), "energy_pj")
+    assert found["left_out"] == ["shallow"]  # it learns no hidden layer
+    assert [found["cheapest"], found["next"]] == ["drtp", "dfa"]
+    text = verdict_text(found)
+    assert text.startswith("drtp has the least energy of the rules that learn hidden layers; dfa, the next, takes ")
+    assert f"decided most by {found['decided_by']}" in text
+    assert text.endswith("no constant within its band changes the order") == (not found["flips"])
+    equal = verdict_as_dict(costs(rules=["dfa", "sdfa"]), "cycles")
+    assert verdict_text(equal).startswith("dfa and sdfa have the least cycles, both the same; no constant")
+    assert verdict_as_dict(costs(rules=["dfa"]), "energy_pj") is None
+    flip = {"cheaper": "dfa", "dearer": "bp", "constant": "SRAM energy", "at": 1.416}
+    turned = verdict_text(found | {"flips": [flip, flip | {"at": 0.8}, flip | {"dearer": "fa", "constant": None}]})
+    assert "dfa and bp change places where SRAM energy is 1.42 of nominal, and 1 other pair within the" in turned
+    joint = verdict_text(found | {"flips": [flip | {"constant": None, "at": None}]})
+    assert joint.endswith("dfa and bp change places where several constants move together")

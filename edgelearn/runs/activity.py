@@ -1,0 +1,187 @@
+"""Activity of networks that nobody ran: profiles measured in bundled runs, scaled to any network."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from edgelearn.config import RunConfig, validated
+from edgelearn.network.counters import Counters
+from edgelearn.network.spec import NetworkSpec, parse_net
+from edgelearn.runs.kind import Result
+from edgelearn.runs.rates import learning_counters, spec_of
+from hw_models.compare.rules import densities_of
+from hw_models.engine.schedule import assume
+
+TABLE = Path(__file__).with_name("activity.csv")  # written by experiments/activity_profiles.py
+# data -> settings of the runs that are measured, beside the rule; what is left out is the default of `edgelearn run`
+RUNS: dict[str, dict[str, Any]] = {
+    "digits": {},
+    "mnist": {"data": "mnist", "net": "784-500-10", "epochs": 1},
+}
+FORMATS = ("bits", "residual_bits", "rounding", "input_bits", "feedback")  # that activity depends on
+DEFAULT_NET = "64-100-10"  # of `edgelearn run` on the digits
+CHOICE = "nearest number of inputs, as a ratio"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Fractions that are active in the learned samples of one run.
+
+    Parameters
+    ----------
+    data, net, rule : the run
+    inputs, hidden : inputs and hidden activations that are not zero
+    hidden_updates, errors : hidden and output neurons that change weights
+    inputs_of_updates : inputs that are not zero where a hidden neuron of layer 1 changes weights; samples with fewer
+        inputs may teach less often
+    """
+
+    data: str
+    net: str
+    rule: str
+    inputs: float
+    hidden: float
+    hidden_updates: float
+    errors: float
+    inputs_of_updates: float
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """Activity of samples that nobody ran.
+
+    Parameters
+    ----------
+    data : runs whose profiles are used; None where everything not given is active
+    net : sizes of the network priced
+    given : densities of the user by parameter of `assume`, which replace those of the profile
+    profiles : by rule; a rule without one is taken as fully active
+    changed : settings of number formats that are not those of the measured runs
+    """
+
+    data: str | None
+    net: str
+    given: Mapping[str, float]
+    profiles: Mapping[str, Profile]
+    changed: tuple[str, ...] = ()
+
+    def counters(self, spec: NetworkSpec) -> Counters:
+        """Return the activity of a network under its rule."""
+        profile = self.profiles.get(spec.rule.name)
+        if profile is None:
+            return assume(spec, **self.given)
+        measured = {
+            "input_density": profile.inputs,
+            "hidden_density": profile.hidden,
+            "update_density": profile.hidden_updates,
+            "error_density": profile.errors,
+        }
+        densities = measured | dict(self.given)
+        ratio = profile.inputs_of_updates / profile.inputs
+        return assume(spec, **densities, update_input_density=min(ratio * densities["input_density"], 1.0))
+
+    def as_dict(self, rules: Sequence[str]) -> dict[str, Any]:
+        """Return what is assumed for rules as plain data; `text` and `notes` are for a reader."""
+        given = {name.replace("_", "-"): value for name, value in self.given.items()}
+        return {
+            "profile": self.data,
+            "command": None if self.data is None else command(self.data),
+            "choice": None if self.data is None else CHOICE,
+            "given": given,
+            "text": self._text(given),
+            "notes": self._notes(rules),
+        }
+
+    def _text(self, given: Mapping[str, float]) -> str:
+        typed = ", ".join(f"--{name} {value:g}" for name, value in given.items())
+        if self.data is None:
+            return f"activity: {typed}, the rest fully active" if typed else "activity: everything active (--dense)"
+        measured = f"measured in `{command(self.data)}`, the profile of {self.data} ({CHOICE})"
+        return f"activity: {typed}; the rest {measured}" if typed else f"activity: {measured}"
+
+    def _notes(self, rules: Sequence[str]) -> list[str]:
+        if self.data is None:
+            return []
+        notes = []
+        if self.changed:
+            flags = " ".join(f"--{name.replace('_', '-')}" for name in self.changed)
+            notes.append(f"the profile was measured without {flags}; --run DIR prices a run with these settings")
+        missing = [rule for rule in rules if rule not in self.profiles]
+        if missing:
+            notes.append(f"no profile of {', '.join(missing)}: everything active")
+        return notes
+
+
+def command(data: str) -> str:
+    """Return the command that a profile is measured with, RULE in place of the rule.
+
+    Example
+    -------
+    >>> command("mnist")
+    'edgelearn run --rule RULE --data mnist --net 784-500-10 --epochs 1'
+    """
+    return "edgelearn run --rule RULE" + "".join(f" --{name} {value}" for name, value in RUNS[data].items())
+
+
+def assumed_activity(config: RunConfig, given: Mapping[str, float], dense: bool = False) -> Assumption:
+    """Return the activity of a network that nobody ran, for all rules: a measured profile, or everything active.
+
+    Parameters
+    ----------
+    given : densities that replace those of the profile, by parameter of `assume`
+    """
+    net = config.net or DEFAULT_NET
+    if dense or len(given) == len(fields(Profile)) - 4:  # all four are given
+        return Assumption(None, net, given, {})
+    data = nearest(parse_net(net)[0])
+    profiles = {row.rule: row for row in profile_table() if row.data == data}
+    default = RunConfig()
+    changed = tuple(name for name in FORMATS if getattr(config, name) != getattr(default, name))
+    return Assumption(data, net, given, profiles, changed)
+
+
+def nearest(n_inputs: int) -> str:
+    """Return the data of the profile whose network has the nearest number of inputs, as a ratio.
+
+    Example
+    -------
+    >>> nearest(64), nearest(200), nearest(300)
+    ('digits', 'digits', 'mnist')
+    """
+    inputs = {row.data: parse_net(row.net)[0] for row in profile_table()}
+    return min(inputs, key=lambda data: abs(math.log(n_inputs / inputs[data])))
+
+
+def measured(result: Result) -> Profile:
+    """Return the profile of a finished run."""
+    content = result.content
+    config = content["config"]
+    spec = spec_of(validated(RunConfig, config), content["network"]["sizes"])
+    counters = learning_counters(content["counters"]["learning"])
+    updates = int(counters["active_neurons"][0])
+    densities = densities_of(spec, counters)
+    of_updates = float(counters["update_pairs"][0]) / (spec.sizes[0] * updates) if updates else densities["inputs"]
+    net = "-".join(map(str, spec.sizes))
+    return Profile(config["data"], net, config["rule"], **densities, inputs_of_updates=round(of_updates, 4))
+
+
+@cache
+def profile_table() -> tuple[Profile, ...]:
+    """Return the measured profiles."""
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        return tuple(_profile(row) for row in csv.DictReader(file))
+
+
+def _profile(row: Mapping[str, str]) -> Profile:
+    return Profile(**{f.name: row[f.name] if f.type == "str" else float(row[f.name]) for f in fields(Profile)})  # type: ignore[arg-type]
+
+
+def table_of(profiles: Sequence[Profile]) -> list[dict[str, Any]]:
+    """Return the rows of the table of profiles, each with the command that measured it."""
+    return [asdict(profile) | {"command": command(profile.data).replace("RULE", profile.rule)} for profile in profiles]

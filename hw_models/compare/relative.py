@@ -1,0 +1,64 @@
+"""Rules relative to one of them: differences in percent, with the band of the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgelearn.errors import UserError
+from edgelearn.units import six_digits
+from hw_models.compare.bands import shared_constants, span_over
+from hw_models.compare.rules import RuleCost
+from hw_models.cost import Cost
+
+RELATIVE = {"energy": "energy_pj", "cycles": "cycles", "area": "area_um2", "memory": "memory_bits"}
+
+
+def percent_over(cost: Cost, base: Cost, figure: str) -> tuple[float, float, float] | None:
+    """Return low, nominal and high of a figure over that of another cost, in percent of the other.
+
+    Constants are shared by both: where memory energy is high, it is so for both. The ratio of two sums is monotone in
+    each constant, so that its extremes lie at corners. None where the processor does not price the figure.
+    """
+    if figure not in base.prices:
+        return None
+
+    def percent(at: Mapping[str, float]) -> float:
+        of_base = base.per_sample(figure, at=at)
+        change = 100 * (cost.per_sample(figure, at=at) / of_base - 1) if of_base else 0.0
+        return change if abs(change) > 1e-9 else 0.0  # what rounding leaves of nothing
+
+    return span_over(shared_constants(cost, base), percent)
+
+
+def relative_as_dict(costs: Sequence[RuleCost], base: str) -> dict[str, Any]:
+    """Return energy, cycles, area and memory of a learned sample of every rule, relative to one rule.
+
+    Parameters
+    ----------
+    base : name of one of the costs
+
+    Returns
+    -------
+    base, and by rule and figure the difference in percent: low, nominal, high
+
+    Raises
+    ------
+    UserError
+        "--against ... is not priced ..."
+    """
+    reference = next((cost for cost in costs if cost.name == base), None)
+    if reference is None:
+        raise UserError(f"--against {base[:60]} is not priced here; give one of {', '.join(c.name for c in costs)}")
+    if len(costs) == 1:
+        raise UserError(f"--against {base} needs another rule beside it; give --rule all, for example")
+    rules: dict[str, dict[str, dict[str, float] | None]] = {}
+    for cost in costs:
+        if cost is reference:
+            continue
+        rules[cost.name] = {}
+        for name, figure in RELATIVE.items():
+            found = percent_over(cost.training, reference.training, figure)
+            sides = ("low", "nominal", "high")
+            rules[cost.name][name] = found and {s: six_digits(v) for s, v in zip(sides, found, strict=True)}
+    return {"base": base, "rules": rules}
