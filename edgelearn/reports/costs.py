@@ -206,7 +206,7 @@ def _close(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether inferences differ by little: of one network, whose activity a rule changes by a few percent."""
     sizes = [figures.get("area_um2", figures["memory_bits"])["nominal"] for figures in (one, other)]
     cycles = [figures["cycles"]["nominal"] for figures in (one, other)]
-    return sizes[0] == sizes[1] and abs(cycles[0] - cycles[1]) <= ALIKE * cycles[0]
+    return bool(sizes[0] == sizes[1] and abs(cycles[0] - cycles[1]) <= ALIKE * cycles[0])
 
 
 def _order(figure: str, rules: Sequence[dict[str, Any]]) -> str:
