@@ -74,7 +74,7 @@ def run(case: dict[str, Any]) -> dict[str, Any]:
         input_bits=8,
         accumulator_bits=14,
         range_exponent=-4,
-        hidden_rate=-4 if case["rule"] == "sdfa" else 0,  # a sign has no size: more leaves 32 bits
+        hidden_rate=-4 if RULES[case["rule"]].sends_signs else 0,  # a sign has no size: more leaves 32 bits
         output_rate=0,
     )
     limits = verify_stress(rails, target, optimisation=optimisation)

@@ -13,7 +13,7 @@ CATALOG = (
     Rule("fa", Signal.DELTA, Feedback.LAYERWISE, _FREE, "Lillicrap et al. 2016, eq. dW = -B e x^T", -7, -8),
     Rule("dfa", Signal.ERROR, Feedback.DIRECT, _FREE, "Nokland 2016; Frenkel et al. 2021, fig. 1c", -7, -8),
     Rule("sdfa", Signal.SIGN_ERROR, Feedback.DIRECT, _FREE, "Frenkel et al. 2021, section 2.2", -8, -8),
-    Rule("signed-target", Signal.SIGNED_TARGET, Feedback.DIRECT, _FREE, _SIGNED_TARGET, -8, -8),
+    Rule("signed-target", Signal.SIGNED_TARGET, Feedback.DIRECT, _FREE, _SIGNED_TARGET, -6, -7),
     Rule("drtp", Signal.TARGET, Feedback.DIRECT, _FREE, "Frenkel et al. 2021, algorithm 1", -7, -8),
     Rule("mdfa", Signal.ERROR, Feedback.DIRECT, _POSITIVE, "Lechner 2020, section 3", -7, -8),
     Rule("shallow", Signal.NONE, Feedback.NONE, _FREE, "Frenkel et al. 2021, section 2 (frozen hidden layers)", -7, -7),

@@ -75,7 +75,13 @@ class Signal(Enum):
     GATED_TARGET = "target, where there is an error", Locking.UPDATE, 0, 7, Feedback.DIRECT
     SIGNED_TARGET = "signed target: -1 for the label, +1 for other outputs", Locking.NONE, 0, 7, Feedback.DIRECT
     ERROR = "error", Locking.UPDATE, 8, 12, Feedback.DIRECT, Feedback.NEAREST
-    SIGN_ERROR = "sign of the error", Locking.UPDATE, 0, 7, Feedback.DIRECT
+    SIGN_ERROR = (
+        "sign of the error: signed target, 0 where an output has reached it",
+        Locking.UPDATE,
+        0,
+        7,
+        Feedback.DIRECT,
+    )
     LOSS_CHANGE = "change of the loss under noise", Locking.UPDATE, 8, 12, Feedback.NONE
     DELTA = (
         "delta of the layer above",
