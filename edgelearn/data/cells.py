@@ -104,6 +104,16 @@ def is_coarse(low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.bool_]:
         return np.asarray((low < high) & (largest * 2.0**-24 * STEPS > high - low))
 
 
+def is_never_coarse(low: NDArray[Any], high: NDArray[Any]) -> bool:
+    """Tell whether all ranges are so wide that further values, which widen them, cannot make one of them coarse.
+
+    A value beyond twice the largest makes the range at least half as large as itself; others need a range of twice the
+    limit.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool((np.maximum(np.abs(high), np.abs(low)) * 2.0**-23 * STEPS < high - low).all())
+
+
 STEPS = 4096  # of float32 over the range of a channel: fewer are too few
 
 
@@ -153,10 +163,11 @@ class Span:
         self._first: NDArray[np.float64] | None = None
         self._last = self._low = self._high = np.empty(0)
         self._merges = np.empty(0, np.bool_)
+        self.is_settled = False  # no value to come makes an offset
 
     def add(self, x: NDArray[np.float64]) -> None:
         """Take the next values [n, n_channels]; NaN counts for nothing."""
-        if len(x) == 0:
+        if len(x) == 0 or self.is_settled:
             return
         if self._first is None:
             n_channels = x.shape[1]
@@ -165,6 +176,7 @@ class Span:
         self._first = np.where(np.isnan(self._first), x[0], self._first)
         low, high = np.fmin.reduce(x, axis=0), np.fmax.reduce(x, axis=0)
         self._low, self._high = np.fmin(self._low, low), np.fmax(self._high, high)
+        self.is_settled = is_never_coarse(self._low, self._high)
         for channel in np.flatnonzero(is_coarse(np.fmin(low, self._last), np.fmax(high, self._last))):
             values = np.append(self._last[channel], x[:, channel])
             words = values.astype(np.float32)
@@ -173,8 +185,8 @@ class Span:
 
     def offsets(self) -> NDArray[np.float64]:
         """Return the offsets, float64 [n_channels]."""
-        if self._first is None:
-            return np.zeros(1)
+        if self._first is None or self.is_settled:
+            return np.zeros(1 if self._first is None else len(self._first))
         found = np.where(self._merges & is_coarse(self._low, self._high), self._first, 0.0)
         return np.asarray(np.nan_to_num(found))
 

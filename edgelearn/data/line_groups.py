@@ -63,6 +63,9 @@ def whole_rows(groups: Iterable[tuple[list[bytes], bool]]) -> Iterator[list[byte
     """Join the lines of a quoted cell; as many blank lines behind it keep the numbers of the lines below."""
     held: list[bytes] = []
     for lines, _ in groups:
+        if not held and b'"' not in b"".join(lines):
+            yield lines
+            continue
         rows: list[bytes] = []
         for line in lines:
             if held or (b'"' in line and line[:1] not in (b"#", b"{", b"[")):

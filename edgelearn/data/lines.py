@@ -42,6 +42,7 @@ from edgelearn.errors import UserError, unknown
 LIVE_CLASSES = 10
 MAX_CLASSES = 1000
 ANY_LABEL = "*"
+SURVEYED = 8192  # lines of a file read at once, before its samples are given in blocks
 
 Text = Iterable[str] | Iterable[bytes]
 
@@ -171,7 +172,7 @@ class LineSource:
             skip = start
             self.rejects.counts.clear()
             self.rejects.first.clear()
-            self._reader = self._new_reader()
+            self._reader = self._new_reader(np.float64 if self._offsets.any() else np.float32)
             feed = self._read(self._reader)
         n_before = 0
         while True:
@@ -180,12 +181,15 @@ class LineSource:
                 break
             t = self._stamps.spread(n_before, len(rows.t)) if self._stamps.is_coarse else rows.t
             n_before += len(rows.t)
-            y = np.array([self._place(cell, n) for cell, n in zip(rows.labels, rows.numbers, strict=True)], np.int64)
+            places = list(map(self._places.get, rows.labels))
+            if None in places:
+                places = [self._place(cell, n) for cell, n in zip(rows.labels, rows.numbers, strict=True)]
+            y = np.array(places, np.int64)
             self._n_read += len(y)
             if skip < len(y):
                 self.numbers = rows.numbers[skip:]
-                x = (rows.x[skip:] - self._offsets if self._offsets.any() else rows.x[skip:]).astype(np.float32)
-                yield Block(x, y[skip:], t[skip:], rows.segment[skip:])
+                x = rows.x[skip:] - self._offsets if self._offsets.any() else rows.x[skip:]
+                yield Block(x.astype(np.float32, copy=False), y[skip:], t[skip:], rows.segment[skip:])
             skip = max(0, skip - len(y))
         if self._live and not self._n_read:
             raise self._nothing()
@@ -258,7 +262,7 @@ class LineSource:
         reader, self._n_samples = self._reader, 0
         names: Counter[str] = Counter()
         span = Span()
-        for rows in self._read(reader):
+        for rows in self._read(reader, SURVEYED):
             self._n_samples += len(rows.labels)
             if reader.columns is not None and reader.columns.time is not None:
                 self._stamps.add(rows.t, rows.segment)
@@ -295,11 +299,11 @@ class LineSource:
         hint = "give one sample per line, CSV or JSON, features and a label"
         return UserError(f"{self.source}: {what}{f' ({found})' if found else ''}; {hint}")
 
-    def _read(self, reader: TableReader) -> Iterator[Rows]:
+    def _read(self, reader: TableReader, n_lines: int | None = None) -> Iterator[Rows]:
         is_settled = not self._live or reader.columns is not None
         held: list[bytes] = []  # lines of live input before its layout is known
         cut = False
-        for lines, cut in self._groups():
+        for lines, cut in self._groups(n_lines):
             while not is_settled and lines and not cut:
                 held.append(lines.pop(0))
                 is_settled = reader.settle(held)
@@ -312,11 +316,11 @@ class LineSource:
         if held:  # too few lines to confirm one another
             yield reader.feed(held, cut)
 
-    def _groups(self) -> Generator[tuple[list[bytes], bool], None, None]:
-        for lines, cut in grouped(self._chunks(), self._block_size):
+    def _groups(self, n_lines: int | None = None) -> Generator[tuple[list[bytes], bool], None, None]:
+        for lines, cut in grouped(self._chunks(), n_lines or self._block_size):
             yield (list(map(self._encoding.utf8, lines)) if self._live else lines), cut
 
-    def _new_reader(self) -> TableReader:
+    def _new_reader(self, dtype: Any = np.float64) -> TableReader:
         """Give a reader for the first line, and let it look at the lines below it."""
         head: list[bytes] = []
         for lines, _ in (groups := self._groups()):
@@ -324,7 +328,7 @@ class LineSource:
             if len(head) >= HEAD:
                 break
         groups.close()
-        return TableReader(self._roles, self.source, self.rejects, head=head[:HEAD], dtype=np.float64, notes=self.notes)
+        return TableReader(self._roles, self.source, self.rejects, head=head[:HEAD], dtype=dtype, notes=self.notes)
 
     def _chunks(self) -> Iterator[bytes]:
         opened = self._lines() if callable(self._lines) else self._lines

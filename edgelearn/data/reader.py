@@ -28,7 +28,7 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from operator import itemgetter, ne
+from operator import ne
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,7 +49,7 @@ from edgelearn.data.columns import Columns, Roles, find_columns
 from edgelearn.data.line_groups import HEAD, grouped, line_chunks, whole_rows
 from edgelearn.data.row_cells import (
     ENCODING,
-    feature_cells,
+    features_in,
     finite_numbers,
     label_cell,
     number_in,
@@ -355,22 +355,14 @@ class TableReader:
         clock = copy.copy(self.clock)
         try:
             table = split_lines(columns, lines)
-            cells = feature_cells(columns, table, self.may_lack)
-            values = finite_numbers(columns, cells, self.roles.scale, self.roles.missing, self.may_lack).reshape(n, -1)
-            if np.isnan(values).all(axis=1).any():
-                raise ValueError
-            t = np.full(n, np.nan) if columns.time is None else self._times(columns, table)
-            names = [] if columns.segment is None else [text_cell(row, columns.segment) for row in table]
-            if columns.kind == "csv" and columns.labels:
-                labels = list(map(itemgetter(*columns.labels), table))
-                if columns.decimal == ",":
-                    labels = [with_point(cell) if is_number(with_point(cell)) else cell for cell in labels]
-            else:
-                labels = [label_cell(columns, row) for row in table]
+            values = features_in(columns, table, self.roles.scale, self.roles.missing, self.may_lack)
+            t = np.full(n, np.nan) if columns.time is None else self._times(columns, table.column(columns.time))
+            names = [] if columns.segment is None else table.texts(columns.segment)
+            labels = table.labels(columns)
             if self.roles.missing:
                 codes = set(map(label_text, self.roles.missing))
                 labels = ["" if label_text(cell) in codes else cell for cell in labels]
-            texts = [[text_cell(row, place) for row in table] for place in columns.texts]
+            texts = list(map(table.texts, columns.texts))
         except UserError:  # of a clock that cannot be told
             raise
         except (KeyError, ValueError, OverflowError, RecursionError, csv.Error):
@@ -390,9 +382,9 @@ class TableReader:
             self.segment, self.segment_cell = int(segment[-1]), names[-1]
         return Rows(values.astype(self.dtype), labels, t, segment, numbers, texts)
 
-    def _times(self, columns: Columns, table: list[Any]) -> NDArray[np.float64]:
+    def _times(self, columns: Columns, cells: list[Any]) -> NDArray[np.float64]:
         """Give the times of rows in seconds; ValueError where one is none."""
-        cells, clock = [row[columns.time] for row in table], self.clock
+        clock = self.clock
         if clock is None or clock.unit in UNITS:
             scale = self.roles.time_scale * (clock.scale if clock else 1.0)
             return finite_numbers(columns, cells, scale, self.roles.missing)
@@ -407,7 +399,7 @@ class TableReader:
         """Read the time of a row, or reject it with the reason."""
         clock = copy.copy(self.clock)
         try:
-            return float(self._times(columns, [row])[0])
+            return float(self._times(columns, [row[columns.time]])[0])
         except (KeyError, ValueError, OverflowError) as error:
             if isinstance(error, UserError):
                 raise

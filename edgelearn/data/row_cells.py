@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -71,44 +72,126 @@ def text_cell(row: Any, place: Any) -> str:
     return str(row[place]).strip()
 
 
-def split_lines(columns: Columns, lines: list[bytes]) -> list[Any]:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells of lines that are rows alike.
+
+    Parameters
+    ----------
+    rows : cells, values or objects, one entry per line; empty where `flat` holds the cells
+    flat : cells of all rows, one row after another, each of `width` cells, the last of which is no cell
+    """
+
+    n: int
+    rows: list[Any]
+    flat: list[str]
+    width: int = 0
+
+    def column(self, place: Any) -> list[Any]:
+        """Give the cells of a column; KeyError where an object lacks it."""
+        return self.flat[place :: self.width] if self.flat else [row[place] for row in self.rows]
+
+    def texts(self, place: Any) -> list[str]:
+        """Give the cells of a column as text."""
+        return list(map(str.strip, self.column(place))) if self.flat else [text_cell(row, place) for row in self.rows]
+
+    def labels(self, columns: Columns) -> list[str]:
+        """Give the cells of the labels."""
+        if columns.kind == "csv" and columns.labels:
+            found = self.column(columns.labels[0])
+            if columns.decimal == ",":
+                found = [with_point(cell) if is_number(with_point(cell)) else cell for cell in found]
+            return found
+        return [""] * self.n if self.flat else [label_cell(columns, row) for row in self.rows]
+
+
+END = "\0"
+
+
+def split_lines(columns: Columns, lines: list[bytes]) -> Table:
     """Split lines into cells; ValueError where one of them is no row, or no row like the others."""
     text = b"\n".join(lines).decode(ENCODING)
+    if text.startswith("#") or (len(lines) > 1 and "\n#" in text):
+        raise ValueError
+    if len(text) > MAX_LINE // 4 and max(map(len, lines)) > MAX_LINE:
+        raise ValueError
+    is_plain = columns.kind == "csv" and columns.separator != WHITE_SPACE and not columns.end
+    if is_plain and not any(mark in text for mark in ('"', "_", END)):
+        # One split for all lines; where each has as many cells, the ends of lines are evenly apart.
+        flat, width = text.replace("\n", f"{columns.separator}{END}{columns.separator}"), columns.n_cells + 1
+        cells = flat.split(columns.separator)
+        if len(cells) != len(lines) * width - 1 or cells[width - 1 :: width] != [END] * (len(lines) - 1):
+            raise ValueError
+        return Table(len(lines), [], cells, width)
     texts = text.split("\n")
     if len(texts) > len(lines):  # a quoted cell holds the end of a line
         texts = [line.decode(ENCODING) for line in lines]
-    if text.startswith("#") or (len(lines) > 1 and "\n#" in text) or max(map(len, lines)) > MAX_LINE:
-        raise ValueError
-    table: list[Any]
+    rows: list[Any]
     if columns.kind != "csv":
-        table = list(map(json_row, texts))
+        rows = list(map(json_row, texts))
     elif '"' in text:
-        table = list(map(columns.cells, texts))
+        rows = list(map(columns.cells, texts))
     else:
         mark = None if columns.separator == WHITE_SPACE else columns.separator
         if columns.end:
             texts = [line.rstrip().removesuffix(columns.end) for line in texts]
-        table = [line.split(mark) for line in texts]
+        rows = [line.split(mark) for line in texts]
     if columns.kind == "csv" and "_" in text:  # which Python reads in numbers
         last = max(columns.features)
-        if any("_" in row[k] for row in table if last < len(row) for k in columns.features):
+        if any("_" in row[k] for row in rows if last < len(row) for k in columns.features):
             raise ValueError
-    if len(table) != len(lines) or set(map(type, table)) != {dict if columns.kind == "object" else list}:
+    if len(rows) != len(lines) or set(map(type, rows)) != {dict if columns.kind == "object" else list}:
         raise ValueError
-    if columns.kind != "object" and set(map(len, table)) != {columns.n_cells}:
+    if columns.kind != "object" and set(map(len, rows)) != {columns.n_cells}:
         raise ValueError
-    return table
+    return Table(len(lines), rows, [])
 
 
-def feature_cells(columns: Columns, table: list[Any], may_lack: bool) -> list[Any]:
-    """Give the cells of the features, row by row; None for a key that an object lacks."""
+def features_in(
+    columns: Columns, table: Table, scale: float, missing: Sequence[str], may_lack: bool
+) -> NDArray[np.float64]:
+    """Give the features as finite numbers [n, n_features], NaN where one is missing and may be.
+
+    Raises
+    ------
+    ValueError, KeyError : one is no number, or all of a row are missing
+    """
+    places = columns.features
+    if table.flat and columns.decimal == "." and not missing:
+        values = np.empty((table.n, len(places)))
+        try:
+            for k, place in enumerate(places):
+                values[:, k] = np.fromiter(map(float, table.column(place)), np.float64, table.n)
+        except ValueError:
+            pass  # a boolean, or a mark of a missing value
+        else:
+            return _complete(_finite(values * scale if scale != 1 else values, may_lack))
     try:
-        found = map(itemgetter(*columns.features), table)
-        return list(found) if len(columns.features) == 1 else list(chain.from_iterable(found))
+        if table.flat:
+            cells = list(chain.from_iterable(zip(*map(table.column, places), strict=True)))
+        else:
+            found = map(itemgetter(*places), table.rows)
+            cells = list(found) if len(places) == 1 else list(chain.from_iterable(found))
     except KeyError:
         if not may_lack:
             raise
-        return [row.get(place) for row in table for place in columns.features]
+        cells = [row.get(place) for row in table.rows for place in places]
+    return _complete(finite_numbers(columns, cells, scale, missing, may_lack).reshape(table.n, -1))
+
+
+def _complete(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Refuse rows without any value."""
+    missing = np.isnan(values)
+    if missing.any() and missing.all(axis=1).any():
+        raise ValueError
+    return values
+
+
+def _finite(values: NDArray[np.float64], may_lack: bool) -> NDArray[np.float64]:
+    is_finite = np.abs(values) < FLOAT32_LIMIT
+    if not is_finite.all() and not (may_lack and (is_finite | np.isnan(values)).all()):
+        raise ValueError
+    return values
 
 
 def finite_numbers(
@@ -133,8 +216,4 @@ def finite_numbers(
         if missing:
             codes = [float(code) for code in missing if is_number(code)]
             values = np.where(np.isin(values, codes), np.nan, values)
-        values = values * scale
-    is_finite = np.abs(values) < FLOAT32_LIMIT
-    if not is_finite.all() and not (may_lack and (is_finite | np.isnan(values)).all()):
-        raise ValueError
-    return values
+        return _finite(values * scale, may_lack)

@@ -6,7 +6,7 @@ Lines, rows and columns count from 1 in messages, as in a spreadsheet.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edgelearn.data import line_groups, reader
 from edgelearn.data.arrays import NpzArrays, read_npz
 from edgelearn.data.cells import (
+    Span,
     by_value,
     check_classes,
     is_missing,
@@ -147,7 +148,7 @@ def read_table(path: Path, roles: Roles = NO_ROLES) -> tuple[Values, list[Any], 
         those of `reader.TableReader` and `class_labels`; OSError passes.
     """
     table = reader.TableReader(replace(roles, is_ordered=False), str(path), dtype=np.float64)
-    rows = reader.joined(list(table.read_file(path)))
+    rows = reader.joined(_as_float32(table.read_file(path)))
     assert table.columns is not None
     x, notes = rows.x, table.notes
     n_missing = int(np.isnan(x).sum())
@@ -157,7 +158,20 @@ def read_table(path: Path, roles: Roles = NO_ROLES) -> tuple[Values, list[Any], 
     if subtracted.any():
         x = x - subtracted
         notes.append(offset_note(table.columns.channels, subtracted))
-    return x.astype(np.float32), class_labels(path, rows.labels, rows.numbers), table.columns.used, notes
+    return x.astype(np.float32, copy=False), class_labels(path, rows.labels, rows.numbers), table.columns.used, notes
+
+
+def _as_float32(parts: Iterable[reader.Rows]) -> list[reader.Rows]:
+    """Cast features to float32 as they come, once it is sure that the cast merges none; float64 where it is not."""
+    found: list[reader.Rows] = []
+    span = Span()
+    for rows in parts:
+        was_settled = span.is_settled
+        span.add(rows.x)
+        if span.is_settled and not was_settled:
+            found = [one._replace(x=one.x.astype(np.float32)) for one in found]
+        found.append(rows._replace(x=rows.x.astype(np.float32)) if span.is_settled else rows)
+    return found
 
 
 def class_labels(path: Path, cells: Sequence[str], numbers: Sequence[int] | NDArray[np.int64]) -> list[Any]:
