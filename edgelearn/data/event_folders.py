@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.data import line_groups, reader
-from edgelearn.data.aedat import read_aedat
+from edgelearn.data import aedat, line_groups, reader
 from edgelearn.data.columns import Roles
 from edgelearn.data.event_arrays import named_event_arrays
 from edgelearn.data.event_columns import MICROSECONDS, event_columns, npy_has_events, npz_has_events, table_has_events
@@ -27,7 +26,7 @@ from edgelearn.data.source import ColumnsUsed
 from edgelearn.data.tables import draw_parts
 from edgelearn.errors import UserError
 
-RECORDINGS = (".bin", ".npy", ".npz", ".csv", ".tsv", ".aedat4", ".aedat")
+RECORDINGS = (".bin", ".npy", ".npz", ".csv", ".tsv", *aedat.SUFFIXES)
 
 
 def _recordings(folder: Path) -> list[tuple[str, Path]]:
@@ -66,7 +65,10 @@ def read_recording_folder(folder: Path, test_fraction: float, limit: int | None,
                 f"{folder} has no folder of recordings for each class; name CLASS/NAME.bin, .npy or .aedat4"
             )
         notes: list[str] = []
-        read = [(label, _read_recording(path, time_unit, notes)) for part in parts for label, path in part]
+        named = [one for part in parts for one in part]
+        from_cameras = [path for _, path in named if path.suffix.lower() in aedat.SUFFIXES]
+        cameras = dict(zip(from_cameras, aedat.read_aedat(from_cameras, notes), strict=True))
+        read = [(label, cameras.get(path) or _read_recording(path, time_unit, notes)) for label, path in named]
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read ({error.strerror}); check its permissions") from None
     names = [name for _, columns in read for name in columns]
@@ -107,8 +109,6 @@ def _read_recording(path: Path, time_unit: str | None, notes: list[str]) -> dict
         t, inputs = read_nmnist_file(path)
         pixel = inputs.astype(np.int64) % NMNIST_SIDE**2
         return {"t": t, "x": pixel % NMNIST_SIDE, "y": pixel // NMNIST_SIDE, "value": inputs // NMNIST_SIDE**2}
-    if suffix in (".aedat", ".aedat4"):
-        return read_aedat(path)
     if suffix in line_groups.SUFFIXES:
         columns = event_columns(line_groups.titles_of(path))
         table = reader.TableReader(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from edgelearn.data import line_groups
+from edgelearn.data import aedat, line_groups
 from edgelearn.data.compressed import suffix_of
 from edgelearn.data.event_arrays import read_event_arrays
 from edgelearn.data.event_columns import npy_has_events, npz_has_events, table_has_events
@@ -44,8 +44,8 @@ def is_event_data(name_or_path: str) -> bool:
     path = Path(name_or_path).expanduser()
     suffix = suffix_of(path)
     with contextlib.suppress(OSError, UserError):
-        if suffix in (".aedat", ".aedat4") or path.is_dir():
-            return suffix in (".aedat", ".aedat4") or is_recording_folder(path)
+        if suffix in aedat.SUFFIXES or path.is_dir():
+            return suffix in aedat.SUFFIXES or is_recording_folder(path)
         if suffix == ".npz":
             return npz_has_events(path)
         if suffix == ".npy":
@@ -92,7 +92,7 @@ def open_events(
         return open_nmnist(name_or_path, limit)
     path = Path(name_or_path).expanduser()
     suffix = suffix_of(path)
-    if suffix in (".aedat", ".aedat4") and not path.is_dir():
+    if suffix in aedat.SUFFIXES and not path.is_dir():
         raise UserError(f"{path} is one recording without a label; put recordings into a folder for each class")
     if path.is_dir():
         return read_recording_folder(path, test_fraction, limit, time_unit)

@@ -765,19 +765,6 @@ def test_a_folder_of_recordings_for_each_class(tmp_path, kind, has_parts):
         assert inputs == [now % 2 * width * height + now % 2 * width + now % 3 for now in t]
 
 
-def test_aedat_needs_its_library_and_a_class(tmp_path, monkeypatch):
-    (tmp_path / "up").mkdir()
-    (tmp_path / "up" / "a.aedat4").write_bytes(b"#!AER-DAT4.0\r\n" + b"0" * 40)
-    with fails("is one recording without a label; put recordings into a folder for each class"):
-        open_events(str(tmp_path / "up" / "a.aedat4"))
-    monkeypatch.setitem(sys.modules, "aedat", None)
-    with fails("aedat is not installed, which reads .aedat4; pip install aedat"):
-        open_events(str(tmp_path))
-    (tmp_path / "up" / "a.aedat4").write_bytes(b"#!AER-DAT2.0\r\n")
-    with fails("is no AEDAT 4; convert AEDAT 2 and 3"):
-        open_events(str(tmp_path))
-
-
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (1, 2, 3, 0)])
 def test_events_without_a_header_are_no_values(tmp_path, order):
     from edgelearn.data.datasets import open_dataset
