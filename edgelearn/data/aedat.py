@@ -81,7 +81,8 @@ def _decoded(paths: Sequence[Path]) -> list[Events]:
         raise UserError(f'aedat is not installed, which reads {paths[0].name}; pip install "edgelearn[aedat]"')
     names = "\0".join(map(str, paths)).encode("utf-8", "surrogateescape")
     done = subprocess.run([sys.executable, "-P", "-c", DECODER], input=names, capture_output=True)
-    found, stream = [], io.BytesIO(done.stdout)
+    found: list[Events] = []
+    stream = io.BytesIO(done.stdout)
     while len(found) < len(paths) and stream.tell() < len(done.stdout):
         found.append(_as_events(*np.load(stream, allow_pickle=False)))
     if len(found) < len(paths):

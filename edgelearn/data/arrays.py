@@ -115,7 +115,17 @@ class NpzArrays(Mapping[str, NDArray[Any]]):
             reason = "it is no .npz archive" if "pickle" in str(error) else error
             raise cannot_read(path, reason, self.ADVICE) from None
 
-    def _check_header(self, archive: Any, key: str) -> None:
+    def header(self, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return shape and type of an array without reading it."""
+        try:
+            with np.load(self.path, allow_pickle=False) as archive:
+                return self._check_header(archive, key)
+        except UserError:
+            raise
+        except Exception as error:  # damaged bytes raise nearly anything
+            raise cannot_read(self.path, f"array '{key}': {error}", self.ADVICE) from None
+
+    def _check_header(self, archive: Any, key: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         """Compare the shape in the header of an array with its bytes, before memory is taken for it."""
         member = key if key in archive.zip.namelist() else key + ".npy"
         with archive.zip.open(member) as file:
@@ -134,6 +144,7 @@ class NpzArrays(Mapping[str, NDArray[Any]]):
         if n_bytes != size:
             raise ValueError(f"its header says {list(shape)}, {n_bytes:,} bytes, and {size:,} follow")
         check_size(self.path, f"array '{key}'", n_bytes)
+        return shape, dtype
 
     def __getitem__(self, key: str) -> NDArray[Any]:
         if key not in self.names:

@@ -16,7 +16,7 @@ from edgelearn.data.columns import NO_ROLES, Roles, refuse_roles
 from edgelearn.data.compressed import suffix_of
 from edgelearn.data.dataset import Dataset, range_of
 from edgelearn.data.downloads import Found, PublishedFile, PublishedLayout
-from edgelearn.data.event_columns import refuse_events
+from edgelearn.data.event_refusals import refuse_events
 from edgelearn.data.published import (
     Parts,
     digits_file,

@@ -1,15 +1,21 @@
-"""Address events in arrays of NumPy: .npz with one array per role, or structured arrays."""
+"""Address events in arrays of NumPy, MATLAB and HDF5: one array per role, or structured arrays."""
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelearn.data import named_arrays
 from edgelearn.data.arrays import NpzArrays, read_npz
-from edgelearn.data.event_columns import MICROSECONDS, event_columns, is_structured
+from edgelearn.data.description import as_text
+from edgelearn.data.event_columns import MICROSECONDS, event_columns, hold_events, is_structured, polarities
+from edgelearn.data.event_rows import EventRows
 from edgelearn.data.event_set import (
     MAX_WHOLE,
     WHOLE_TIMES,
@@ -22,15 +28,18 @@ from edgelearn.data.event_set import (
 from edgelearn.data.tables import draw_parts, npz_labels
 from edgelearn.errors import UserError
 
+ARRAY_SUFFIXES = (".npz", ".npy", ".mat", ".h5", ".hdf5")
 ARRAYS = ("t", "address", "x", "y", "value", "p", "offset", "label", "test", "n_addresses", "width", "height")
 
 
 def read_event_arrays(path: Path, test_fraction: float, limit: int | None, time_unit: str | None = None) -> EventSet:
+    """Read arrays with the limits of samples in offset, or with sample and label beside each event."""
     notes: list[str] = []
-    arrays, clock = named_event_arrays(path)
-    if "t" in arrays and (unit := unit_of_times(clock, time_unit, notes)) != "us":
-        arrays["t"] = np.rint(arrays["t"] * MICROSECONDS[unit])
-    missing = [name for name in ("t", "offset", "label") if name not in arrays]
+    arrays, titles = named_event_arrays(path)
+    unit = unit_of_times(titles.get("t", "t"), time_unit, notes) if "t" in arrays else "us"
+    beside = "t" in arrays and "label" in arrays and arrays["label"].shape == arrays["t"].shape
+    per_event = beside and "offset" not in arrays
+    missing = [name for name in ("t", "offset", "label") if name not in arrays and not (per_event and name == "offset")]
     if "address" not in arrays and not {"x", "y"} <= set(arrays):
         missing.insert(0, "address (or x and y)")
     if missing:
@@ -38,6 +47,14 @@ def read_event_arrays(path: Path, test_fraction: float, limit: int | None, time_
             f"{path} lacks {', '.join(missing)} and holds the arrays {', '.join(sorted(arrays)) or '(none)'}; "
             "give t, address (or x and y), offset and label"
         )
+    value_key = "value" if "value" in arrays else "p"
+    value = arrays.get(value_key)
+    if value is not None and (value.ndim != 1 or value.dtype.kind not in "buifUS"):
+        raise UserError(f"{path}: {value_key} is {value.dtype} {list(value.shape)}; give numbers [events]")
+    if per_event:
+        return _of_rows(path, arrays, titles, unit, test_fraction, limit, notes)
+    if unit != "us":
+        arrays["t"] = np.rint(arrays["t"] * MICROSECONDS[unit])
     t = whole_numbers(path, "t", arrays["t"], -MAX_WHOLE, f"give {WHOLE_TIMES}")
     if "address" in arrays:
         address = whole_numbers(path, "address", arrays["address"], 0, "give whole numbers from 0")
@@ -46,25 +63,59 @@ def read_event_arrays(path: Path, test_fraction: float, limit: int | None, time_
         x, y = (whole_numbers(path, name, arrays[name], 0, "give whole numbers from 0") for name in ("x", "y"))
         width, height = _count(path, arrays, "width", "x", x), _count(path, arrays, "height", "y", y)
         address, n_addresses = pixel_addresses(path, x, y, width, height)
-    value_key = "value" if "value" in arrays else "p"
-    value = arrays.get(value_key)
-    if value is not None and (value.ndim != 1 or value.dtype.kind not in "buif"):
-        raise UserError(f"{path}: {value_key} is {value.dtype} {list(value.shape)}; give numbers [events]")
     for name, array in (("address", address), (value_key, value)):
         if array is not None and len(array) != len(t):
             raise UserError(f"{path}: t has {len(t)} events and {name} {len(array)}; give as many")
-    if value is not None and not np.isfinite(value).all():
-        row = int(np.argmin(np.isfinite(value)))
-        raise UserError(f"{path}: {value_key} row {row + 1} is {value[row]}; give finite numbers")
+    signs = None if value is None else polarities(value)
+    if signs is not None and value is not None and not np.isfinite(signs).all():
+        row = int(np.argmin(np.isfinite(signs)))
+        raise UserError(f"{path}: {value_key} row {row + 1} is {value[row]}; give finite numbers, or ON and OFF")
     offset = _offset(path, arrays["offset"], len(t))
     labels, parts = _labels_and_parts(path, arrays, len(offset) - 1, test_fraction)
-    return user_set(path, t, address, value, offset, labels, n_addresses, parts, limit, notes)
+    return user_set(path, t, address, signs, offset, labels, n_addresses, parts, limit, notes)
 
 
-def named_event_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
-    """Return the arrays of events by their names here, and the name of the clock in the file."""
+def _of_rows(
+    path: Path,
+    arrays: dict[str, NDArray[Any]],
+    titles: dict[str, str],
+    unit: str,
+    test_fraction: float,
+    limit: int | None,
+    notes: list[str],
+) -> EventSet:
+    """Read arrays with a sample, or at least a label, beside each event."""
+    if "p" in arrays and "value" not in arrays:
+        arrays["value"] = arrays.pop("p")
+    places = ("address",) if "address" in arrays else ("x", "y")
+    roles = [role for role in ("t", *places, "value", "sample", "label") if role in arrays]
+    n = len(arrays["t"])
+    for role in roles:
+        array = arrays[role]
+        if array.shape != (n,):
+            raise UserError(f"{path}: t has {n} events and {role} is {list(array.shape)}; give as many")
+        if role in ("t", *places) and array.dtype.kind not in "uif":
+            raise UserError(f"{path}: {role} is {array.dtype} {list(array.shape)}; give numbers, one per event")
+    if not n:
+        raise UserError(f"{path}: t has no events; give at least 1")
+    columns = {role: titles.get(role, role) for role in roles}
+    events = EventRows(path, columns, unit, "row")
+    values = {role: arrays[role].astype(np.float64) for role in ("t", *places)}
+    if "value" in arrays:
+        values["value"] = arrays["value"]
+    samples = [as_text(cell) for cell in arrays["sample"].tolist()] if "sample" in arrays else None
+    events.add(values, samples, [as_text(cell) for cell in arrays["label"].tolist()], np.arange(1, n + 1))
+    return events.finish(test_fraction, limit, notes)
+
+
+def named_event_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Return the arrays of events by their roles, and their names in the file."""
     if path.suffix.lower() == ".npy":
         return _of_fields(path, [load_npy(path)], {})
+    if path.suffix.lower() != ".npz":
+        read = arrays_by_name(path, lambda names: True)
+        columns = event_columns(read)
+        return {role: read[title] for role, title in columns.items()}, columns
     archive = NpzArrays(path)
     columns = event_columns(archive)
     if "t" not in columns and not {"x", "y", "address"} & columns.keys():
@@ -76,12 +127,12 @@ def named_event_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
     for role, title in columns.items():
         if role not in arrays and not (role == "value" and "p" in arrays):
             arrays[role] = arrays.pop(title.lower())
-    return arrays, columns.get("t", "t")
+    return arrays, columns
 
 
 def _of_fields(
     path: Path, structured: list[NDArray[Any]], named: dict[str, NDArray[Any]]
-) -> tuple[dict[str, NDArray[Any]], str]:
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """Return arrays of events from structured ones: one with all events, or one for each sample."""
     columns = event_columns(structured[0].dtype.names or ())
     if any(one.dtype.names != structured[0].dtype.names or one.ndim != 1 for one in structured):
@@ -92,13 +143,59 @@ def _of_fields(
         arrays["address"] = arrays.pop("x")
     if len(structured) > 1:
         arrays["offset"] = np.concatenate(([0], np.cumsum([len(one) for one in structured])))
-    elif "sample" in columns and "label" in columns and "offset" not in arrays:
-        sample = arrays["sample"]
-        first = np.flatnonzero(np.concatenate(([True], sample[1:] != sample[:-1])))
-        if len(first) != len(np.unique(sample)):
-            raise UserError(f"{path}: events of a sample lie apart; sort them by sample")
-        arrays["offset"], arrays["label"] = np.append(first, len(sample)), arrays["label"][first]
-    return arrays, columns["t"]
+    return arrays, columns
+
+
+def arrays_have_events(path: Path) -> bool:
+    """Tell whether a file of arrays holds events; UserError where it cannot be read."""
+    arrays = arrays_by_name(path, lambda names: "t" in event_columns(names))
+    return hold_events(event_columns(arrays), arrays)
+
+
+def arrays_by_name(path: Path, wanted: Callable[[Collection[str]], bool]) -> dict[str, NDArray[Any]]:
+    """Read the arrays of a file under their last names, columns of one value per row as [n]; none if unwanted.
+
+    Arrays that are structured, or have four columns, may be events without further names: these are always read.
+
+    Raises
+    ------
+    UserError
+        those of the readers; OSError passes
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        with contextlib.suppress(ValueError, EOFError):
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+            return {"array": mapped} if isinstance(mapped, np.ndarray) else {}
+        return {}
+    if suffix == ".npz":
+        archive = NpzArrays(path)
+        headers = {name: archive.header(name) for name in archive}
+        alone = [name for name, (shape, kind) in headers.items() if kind.names or shape[1:] == (4,)]
+        names = list(archive) if wanted(archive.keys()) else alone
+        return {name: archive[name] for name in names if len(headers[name][0]) == 1 or name in alone}
+    notes: list[str] = []
+    if suffix == ".mat":
+        if not wanted(known := _names_in_mat(path)) and known:
+            return {}
+        arrays = named_arrays.read_mat(path, notes)
+    else:
+        arrays = named_arrays.read_hdf5(path, notes)
+    last = [re.split(r"[./]", name)[-1] for name in arrays]
+    if len(set(last)) == len(last):
+        arrays = dict(zip(last, arrays.values(), strict=True))
+    return {name: one.reshape(-1) if one.size == max(one.shape, default=0) else one for name, one in arrays.items()}
+
+
+def _names_in_mat(path: Path) -> list[str]:
+    """Return the variables of a .mat file, none where they cannot be told without reading it."""
+    from scipy.io import whosmat
+
+    try:
+        found = whosmat(path)
+    except Exception:  # damaged bytes raise nearly anything; version 7.3 is HDF5
+        return []
+    return [] if any(kind == "struct" for _, _, kind in found) else [str(name) for name, _, _ in found]
 
 
 def load_npy(path: Path) -> NDArray[Any]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgelearn.data import line_groups
 from edgelearn.data.arrays import NpzArrays
 from edgelearn.data.cells import Reject, is_number, split_cells
 from edgelearn.data.clock import is_clock_name
-from edgelearn.data.compressed import suffix_of
 from edgelearn.data.text_files import open_text
-from edgelearn.errors import UserError
 
 NAMES = {  # the first is the name in messages
     "sample": ("sample", "sample_id", "sample_index", "recording", "recording_id", "trial", "segment"),
@@ -25,9 +25,31 @@ NAMES = {  # the first is the name in messages
     "label": ("label", "labels", "class", "target"),
     "offset": ("offset", "offsets"),
 }
-BINARY = {"0", "1", "-1", "2", "+1", "true", "false", "t", "f", "on", "off", "+", "-"}
+POLARITIES = {
+    **dict.fromkeys(("on", "true", "t", "+", "pos", "positive", "up", "inc"), 1.0),
+    **dict.fromkeys(("off", "false", "f", "-", "neg", "negative", "down", "dec"), 0.0),
+}
+POLARITY_ADVICE = "give 1 or 0, 1 or -1, ON or OFF, true or false"
+BINARY = {-1.0, 0.0, 1.0, 2.0}
 MICROSECONDS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
-USED = "run --spiking reads address events"
+
+
+def polarities(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Give polarities as numbers: ON, true and + are 1, OFF, false and - are 0; NaN where there is none.
+
+    Example
+    -------
+    >>> polarities(np.array(["ON", "off", "-1", "?"])).tolist()
+    [1.0, 0.0, -1.0, nan]
+    """
+    if values.dtype.kind in "buif":
+        return values.astype(np.float64)
+    found, place = np.unique(values.astype(str), return_inverse=True)
+    numbers = []
+    for cell in found.tolist():
+        text = cell.strip().lower()
+        numbers.append(POLARITIES.get(text, float(text) if is_number(text) else np.nan))
+    return np.array(numbers, np.float64)[place.reshape(values.shape)]
 
 
 def event_columns(titles: Iterable[str]) -> dict[str, str]:
@@ -65,50 +87,75 @@ def _head(path: Path) -> list[str]:
     return [text for text in texts if text and text[0] != "#"]
 
 
-def looks_headless(path: Path) -> bool:
-    """Tell whether a table without a header has the four columns of events: time, two of pixels and polarity.
+def look_like_events(columns: Sequence[NDArray[np.float64]]) -> bool:
+    """Tell whether four columns without names are those of events: time, two of pixels and polarity, in any order.
 
     The time falls at new samples only and has steps of many lengths, pixels are small whole numbers, polarity has two
     values.
     """
+    steps = [np.diff(column) for column in columns]
+    if len(columns) != 4 or len(steps[0]) < 15:
+        return False
+    clocks = [k for k in range(4) if (steps[k] < 0).mean() < 0.05 and len(np.unique(steps[k])) > 4]
+    signs = [k for k in range(4) if len(np.unique(columns[k])) == 2 and set(columns[k]) <= {-1.0, 0.0, 1.0}]
+    others = [column for k, column in enumerate(columns) if k not in (*clocks, *signs[-1:])]
+    whole = all((column >= 0).all() and (column < 4096).all() and (column % 1 == 0).all() for column in others)
+    return len(clocks) == 1 and bool(signs) and len(others) == 2 and whole
+
+
+def looks_headless(path: Path) -> bool:
+    """Tell whether a text table without a header has the four columns of events; OSError passes."""
     texts = _head(path)
     with contextlib.suppress(Reject, ValueError):
         separator, titles = line_groups.titles_in(texts[0]) if texts else ("", [])
-        if len(titles) != 4 or not all(map(is_number, titles)) or len(texts) < 16:
-            return False
-        columns = np.array([[float(cell) for cell in split_cells(text, separator)] for text in texts]).T
-        steps = [np.diff(column) for column in columns]
-        clocks = [k for k in range(4) if (steps[k] < 0).mean() < 0.05 and len(np.unique(steps[k])) > 4]
-        signs = [k for k in range(4) if len(np.unique(columns[k])) == 2 and set(columns[k]) <= {-1.0, 0.0, 1.0}]
-        others = [column for k, column in enumerate(columns) if k not in (*clocks, *signs[-1:])]
-        whole = all((column >= 0).all() and (column < 4096).all() and (column % 1 == 0).all() for column in others)
-        return len(clocks) == 1 and bool(signs) and len(others) == 2 and whole
+        if len(titles) == 4 and all(map(is_number, titles)):
+            rows = [split_cells(text, separator) for text in texts]
+            return look_like_events([*np.array([[float(cell) for cell in row] for row in rows]).T])
     return False
 
 
-def table_has_events(path: Path) -> bool:
-    """Tell whether a text table holds events, by its header and the first rows; OSError passes.
+def hold_events(columns: dict[str, str], arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Tell whether columns with the names of events hold what events have.
 
     Pixels are whole numbers and polarities take two values; else x, y and p may be anything that was measured.
     """
-    texts = _head(path)
-    if not texts:
-        return False
-    separator, titles = line_groups.titles_in(texts[0])
-    columns = event_columns(titles)
     if not are_events(columns):
         return False
     if {"address", "sample"} <= columns.keys():
         return True
-    with contextlib.suppress(Reject, ValueError):
-        rows = [split_cells(text, separator) for text in texts[1:]]
-        rows = [[cell.strip() for cell in row] for row in rows if len(row) == len(titles)]
-        cells = {role: [row[titles.index(title)] for row in rows] for role, title in columns.items()}
-        pixels = [cell for role in ("x", "y") for cell in cells[role]]
-        polarity = {cell.lower().removesuffix(".0") for cell in cells.get("value", ())}
-        are_pixels = all(is_number(cell) and float(cell) >= 0 and float(cell).is_integer() for cell in pixels)
-        return are_pixels and len(polarity) <= 2 and polarity <= BINARY
+    with contextlib.suppress(ValueError):
+        given = {role: np.asarray(arrays[columns[role]]) for role in ("x", "y", "value") if role in columns}
+        if any(one.ndim != 1 or not len(one) for one in given.values()):
+            return False
+        pixels = np.concatenate([given[role].astype(np.float64) for role in ("x", "y")])
+        signs = np.unique(polarities(given["value"])) if "value" in given else np.empty(0)
+        return bool((pixels >= 0).all() and (pixels % 1 == 0).all() and len(signs) <= 2 and set(signs) <= BINARY)
     return False
+
+
+def table_has_events(path: Path) -> bool:
+    """Tell whether a text table holds events, by its header and the first rows; OSError passes."""
+    texts = _head(path)
+    if not texts:
+        return False
+    separator, titles = line_groups.titles_in(texts[0])
+    with contextlib.suppress(Reject):
+        rows = [split_cells(text, separator) for text in texts[1:]]
+        cells = np.array([row for row in rows if len(row) == len(titles)], str).reshape(-1, len(titles))
+        return hold_events(event_columns(titles), dict(zip(titles, np.char.strip(cells).T, strict=True)))
+    return False
+
+
+def parquet_has_events(path: Path) -> bool:
+    """Tell whether a Parquet file holds events, by its columns and their first rows; UserError passes."""
+    from edgelearn.data import parquet
+
+    file = parquet.open_file(path)
+    columns = event_columns(file.schema_arrow.names)
+    if not are_events(columns) or not file.metadata.num_row_groups:
+        return False
+    wanted = [columns[role] for role in ("x", "y", "value") if role in columns]
+    return hold_events(columns, parquet.read_group(path, file, 0, wanted))
 
 
 def is_structured(array: np.ndarray) -> bool:
@@ -136,26 +183,3 @@ def npz_has_events(path: Path) -> bool:
     if {"x", "y"} <= lower or {"x_train", "y_train"} <= lower:
         return False
     return any(is_structured(archive[name]) for name in list(archive)[:2])
-
-
-def refuse_events(path: Path) -> None:
-    """Refuse a file of address events where values are read.
-
-    Raises
-    ------
-    UserError
-        "... looks like address events ..."
-    """
-    with contextlib.suppress(OSError):
-        is_text = path.is_file() and suffix_of(path) in line_groups.SUFFIXES
-        if is_text and looks_headless(path):
-            raise UserError(
-                f"{path} looks like address events without a header; give one, such as t,x,y,p,sample,label, or name "
-                "the columns to read as values with --features"
-            )
-        if is_text and table_has_events(path):
-            found = ", ".join(event_columns(line_groups.titles_of(path)).values())
-            raise UserError(
-                f"{path} looks like address events ({found}); {USED}; to read the columns as values, name them with "
-                "--features"
-            )

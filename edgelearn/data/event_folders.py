@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data import aedat, line_groups, reader
+from edgelearn.data.cells import shortened
 from edgelearn.data.columns import Roles
-from edgelearn.data.event_arrays import named_event_arrays
-from edgelearn.data.event_columns import MICROSECONDS, event_columns, npy_has_events, npz_has_events, table_has_events
+from edgelearn.data.event_arrays import arrays_have_events, named_event_arrays
+from edgelearn.data.event_columns import (
+    MICROSECONDS,
+    POLARITY_ADVICE,
+    event_columns,
+    npy_has_events,
+    npz_has_events,
+    parquet_has_events,
+    polarities,
+    table_has_events,
+)
 from edgelearn.data.event_set import (
     MAX_WHOLE,
     WHOLE_TIMES,
@@ -21,12 +32,26 @@ from edgelearn.data.event_set import (
     user_set,
     whole_numbers,
 )
-from edgelearn.data.nmnist import NMNIST_SIDE, read_nmnist_file
+from edgelearn.data.event_tables import TEXTS
+from edgelearn.data.nmnist import BYTES_PER_EVENT, NMNIST_SIDE, read_nmnist_file
 from edgelearn.data.source import ColumnsUsed
 from edgelearn.data.tables import draw_parts
 from edgelearn.errors import UserError
 
-RECORDINGS = (".bin", ".npy", ".npz", ".csv", ".tsv", *aedat.SUFFIXES)
+HAVE_EVENTS: dict[str, Callable[[Path], bool]] = {
+    ".csv": table_has_events,
+    ".tsv": table_has_events,
+    ".txt": table_has_events,
+    ".parquet": parquet_has_events,
+    ".npy": npy_has_events,
+    ".npz": npz_has_events,
+    ".mat": arrays_have_events,
+    ".h5": arrays_have_events,
+    ".hdf5": arrays_have_events,
+}
+"""What tells events from values, by the suffix of a file; OSError and UserError pass."""
+
+RECORDINGS = (".bin", *HAVE_EVENTS, *aedat.SUFFIXES)
 
 
 def _recordings(folder: Path) -> list[tuple[str, Path]]:
@@ -49,11 +74,10 @@ def is_recording_folder(folder: Path) -> bool:
     if not found:
         return False
     path, suffix = found[0][1], found[0][1].suffix.lower()
-    if suffix == ".npy":
-        return npy_has_events(path)
-    if suffix == ".npz":
-        return npz_has_events(path)
-    return table_has_events(path) if suffix in line_groups.SUFFIXES else True
+    if suffix == ".bin":
+        size = path.stat().st_size
+        return size > 0 and size % BYTES_PER_EVENT == 0
+    return HAVE_EVENTS[suffix](path) if suffix in HAVE_EVENTS else True
 
 
 def read_recording_folder(folder: Path, test_fraction: float, limit: int | None, time_unit: str | None) -> EventSet:
@@ -62,7 +86,7 @@ def read_recording_folder(folder: Path, test_fraction: float, limit: int | None,
         parts = [_recordings(part) for part in _parts_of(folder)]
         if not all(parts):
             raise UserError(
-                f"{folder} has no folder of recordings for each class; name CLASS/NAME.bin, .npy or .aedat4"
+                f"{folder} has no folder of recordings for each class; name CLASS/NAME.bin, .npy, .csv or .aedat4"
             )
         notes: list[str] = []
         named = [one for part in parts for one in part]
@@ -109,26 +133,52 @@ def _read_recording(path: Path, time_unit: str | None, notes: list[str]) -> dict
         t, inputs = read_nmnist_file(path)
         pixel = inputs.astype(np.int64) % NMNIST_SIDE**2
         return {"t": t, "x": pixel % NMNIST_SIDE, "y": pixel // NMNIST_SIDE, "value": inputs // NMNIST_SIDE**2}
-    if suffix in line_groups.SUFFIXES:
-        columns = event_columns(line_groups.titles_of(path))
-        table = reader.TableReader(
-            Roles(
-                tuple(columns[role] for role in ("t", "address", "x", "y", "value") if role in columns),
-                is_ordered=False,
-            ),
-            str(path),
-            dtype=np.float64,
-        )
-        x = reader.joined(list(table.read_file(path))).x
-        arrays = dict(zip([role for role in ("t", "address", "x", "y", "value") if role in columns], x.T, strict=True))
-        clock = columns.get("t", "t")
+    if suffix in TEXTS:
+        arrays, titles = _from_text(path)
+    elif suffix == ".parquet":
+        arrays, titles = _from_parquet(path)
     else:
-        arrays, clock = named_event_arrays(path)
+        arrays, titles = named_event_arrays(path)
         if "p" in arrays:
             arrays["value"] = arrays.pop("p")
     if "t" not in arrays or ("address" not in arrays and not {"x", "y"} <= arrays.keys()):
         raise UserError(f"{path} has {', '.join(arrays) or 'no columns'}; a recording has t, and x and y or address")
-    if (unit := unit_of_times(clock, time_unit, notes)) != "us":
+    if (unit := unit_of_times(titles.get("t", "t"), time_unit, notes)) != "us":
         arrays["t"] = np.rint(arrays["t"] * MICROSECONDS[unit])
+    if "value" in arrays:
+        signs = polarities(arrays["value"])
+        if not np.isfinite(signs).all():
+            cell = arrays["value"][int(np.argmin(np.isfinite(signs)))]
+            raise UserError(f"{path}: no polarity ({shortened(str(cell))}); {POLARITY_ADVICE}")
+        arrays["value"] = signs
     places = ("address",) if "address" in arrays else ("x", "y")
     return {name: arrays[name] for name in ("t", *places, "value") if name in arrays}
+
+
+def _from_text(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Read a text table with a header."""
+    columns = event_columns(line_groups.titles_of(path))
+    numbers = [role for role in ("t", "address", "x", "y") if role in columns]
+    texts = (columns["value"],) if "value" in columns else ()
+    roles = Roles(tuple(columns[role] for role in numbers), texts=texts, is_ordered=False)
+    table = reader.TableReader(roles, str(path), dtype=np.float64, may_lack=False)
+    rows = reader.joined(list(table.read_file(path)))
+    arrays: dict[str, NDArray[Any]] = dict(zip(numbers, rows.x.T, strict=True))
+    if texts:
+        arrays["value"] = np.array(rows.texts[0], str)
+    return arrays, columns
+
+
+def _from_parquet(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Read a Parquet file."""
+    from edgelearn.data import parquet
+
+    file = parquet.open_file(path)
+    columns = event_columns(file.schema_arrow.names)
+    titles = {role: title for role, title in columns.items() if role in ("t", "address", "x", "y", "value")}
+    groups = [
+        parquet.read_group(path, file, group, list(titles.values())) for group in range(file.metadata.num_row_groups)
+    ]
+    if not groups:
+        raise UserError(f"{path} has no rows; give one event per row")
+    return {role: np.concatenate([group[title] for group in groups]) for role, title in titles.items()}, columns

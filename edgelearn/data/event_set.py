@@ -114,7 +114,10 @@ def user_set(
     n_inputs = check_size(path, n_addresses, 1 if value is None else 2)
     y, names = class_indices(path, labels)
     notes = list(notes)
-    if value is not None and len(value) and np.min(value) > 0 and np.min(value) < np.max(value):
+    if value is not None and len(value) and set(np.unique(value)) == {1, 2}:
+        value = value > 1
+        notes.append("polarities 1 and 2 are read as OFF and ON")
+    elif value is not None and len(value) and np.min(value) > 0 and np.min(value) < np.max(value):
         notes.append(f"polarities are {np.min(value):g} to {np.max(value):g}, all ON; give 0 or -1 for OFF")
     inputs = (address if value is None else address + n_addresses * (value > 0)).astype(np.int32)
     train, test = parts[0][:limit], parts[1]

@@ -1,118 +1,88 @@
-"""Address events in text tables: a header, and one event per line."""
+"""Address events in tables, one event per row: text with a header, and Parquet."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgelearn.data import line_groups, reader
 from edgelearn.data.columns import Roles
-from edgelearn.data.event_columns import MICROSECONDS, event_columns
-from edgelearn.data.event_set import MAX_WHOLE, WHOLE_TIMES, EventSet, pixel_addresses, unit_of_times, user_set
-from edgelearn.data.source import ColumnsUsed
-from edgelearn.data.tables import class_labels, draw_parts
+from edgelearn.data.description import as_text
+from edgelearn.data.event_columns import event_columns
+from edgelearn.data.event_rows import EventRows
+from edgelearn.data.event_set import EventSet, unit_of_times
 from edgelearn.errors import UserError
+
+TEXTS = (*line_groups.SUFFIXES, ".txt")
+WANTED = "sample, t, address (or x and y) and label, and value (or p) where events have a polarity"
 
 
 def read_event_table(path: Path, test_fraction: float, limit: int | None, time_unit: str | None = None) -> EventSet:
-    columns = _text_columns(path)
-    notes: list[str] = []
-    unit = unit_of_times(columns["t"], time_unit, notes)
-    places = ["address"] if "address" in columns else ["x", "y"]
-    numbers = [role for role in ("t", *places, "value") if role in columns]
-    titles = tuple(columns[role] for role in numbers)
-    texts = (columns["sample"],) if "sample" in columns else ()
-    roles = Roles(titles, label=columns["label"], texts=texts, is_ordered=False)
-    table = reader.TableReader(roles, str(path), dtype=np.float64, may_lack=False)
-    samples: dict[str, int] = {}
-    labels: list[tuple[str, int]] = []  # and the line of the first event
-    pieces, of_event, stretches = [], [], _Stretches()
-    for rows in table.read_file(path):
-        if unit != "us":
-            rows.x[:, 0] = np.rint(rows.x[:, 0] * MICROSECONDS[unit])
-        for column, role in enumerate(numbers):
-            low, allowed = (-MAX_WHOLE, WHOLE_TIMES) if role == "t" else (0, "a whole number from 0")
-            if role != "value":
-                _check_whole(path, titles[column], rows.x[:, column], rows.numbers, low, allowed)
-        names = rows.texts[0] if texts else stretches.names(rows.x[:, 0].tolist(), rows.labels)
-        for line, sample, cell in zip(rows.numbers.tolist(), names, rows.labels, strict=True):
-            index, label = samples.setdefault(sample, len(samples)), cell.strip()
-            if index == len(labels):
-                if not sample:
-                    raise UserError(f"{path} line {line}: sample is empty; give the number or name of the sample")
-                labels.append((label, line))
-            elif labels[index][0] != label:
-                raise UserError(
-                    f"{path} line {line}: label is '{label}' and sample '{sample}' has label '{labels[index][0]}' in "
-                    f"line {labels[index][1]}; give a sample one label"
-                )
-            of_event.append(index)
-        pieces.append(rows.x)
-    if not texts:
-        notes.append(f"no column sample: {len(samples)} samples, by labels that change and times that start again")
-    read, sample_of = np.concatenate(pieces), np.array(of_event, np.int64)
-    by_role = dict(zip(numbers, read[np.argsort(sample_of, kind="stable")].T, strict=True))
-    whole = {role: by_role[role].astype(np.int64) for role in ("t", *places)}
-    if "address" in whole:
-        address, n_addresses = whole["address"], int(whole["address"].max()) + 1
-    else:
-        x, y = whole["x"], whole["y"]
-        address, n_addresses = pixel_addresses(path, x, y, int(x.max()) + 1, int(y.max()) + 1)
-    left_out = tuple(title for title in line_groups.titles_of(path) if title not in map(str.lower, columns.values()))
-    return user_set(
-        path,
-        whole["t"],
-        address,
-        by_role.get("value"),
-        np.concatenate(([0], np.cumsum(np.bincount(sample_of)))),
-        class_labels(path, *zip(*labels, strict=True)),
-        n_addresses,
-        draw_parts(len(samples), test_fraction),
-        limit,
-        notes,
-        ColumnsUsed(titles[1:], columns["label"], columns["t"], columns.get("sample"), unit, left_out=left_out),
-    )
-
-
-class _Stretches:
-    """Names of samples where no column has them: one ends where the label changes or the time starts again."""
-
-    def __init__(self) -> None:
-        self.number, self.first, self.last = 0, 0.0, 0.0
-        self.label: str | None = None
-
-    def names(self, t: Sequence[float], labels: Sequence[str]) -> list[str]:
-        found = []
-        for now, label in zip(t, labels, strict=True):
-            # Sensors write what they saw in no strict order: only a time in the first half is another start.
-            if label != self.label or now < (self.first + self.last) / 2:
-                self.number, self.label, self.first, self.last = self.number + 1, label, now, now
-            self.last = max(self.last, now)
-            found.append(str(self.number))
-        return found
-
-
-def _text_columns(path: Path) -> dict[str, str]:
-    """Return the titles of the columns of events by their roles, as they stand in the file in lower case."""
-    wanted = "sample, t, address (or x and y) and label, and value (or p) where events have a polarity"
+    """Read a text table."""
     titles = line_groups.titles_of(path)
     if not titles:
-        raise UserError(f"{path} is empty; give a header with the columns {wanted}, and one event per line")
+        raise UserError(f"{path} is empty; give a header with the columns {WANTED}, and one event per line")
+    columns = _columns(path, titles, "header")
+    notes: list[str] = []
+    events = EventRows(path, columns, unit_of_times(columns["t"], time_unit, notes))
+    numbers = ("t", *events.places)
+    in_texts = [role for role in ("sample", "value") if role in columns]
+    texts = tuple(columns[role] for role in in_texts)
+    roles = Roles(tuple(columns[role] for role in numbers), label=columns["label"], texts=texts, is_ordered=False)
+    table = reader.TableReader(roles, str(path), dtype=np.float64, may_lack=False)
+    for rows in table.read_file(path):
+        cells = dict(zip(in_texts, rows.texts, strict=True))
+        values = dict(zip(numbers, rows.x.T, strict=True))
+        if "value" in cells:
+            values["value"] = np.array(cells["value"], str)
+        events.add(values, cells.get("sample"), rows.labels, rows.numbers)
+    left_out = tuple(title for title in titles if title not in map(str.lower, columns.values()))
+    return events.finish(test_fraction, limit, notes, left_out)
+
+
+def read_event_parquet(path: Path, test_fraction: float, limit: int | None, time_unit: str | None = None) -> EventSet:
+    """Read a Parquet file, one row group after the other."""
+    from edgelearn.data import parquet
+
+    file = parquet.open_file(path)
+    titles = list(file.schema_arrow.names)
+    columns = _columns(path, titles, "columns")
+    notes: list[str] = []
+    kind = str(file.schema_arrow.field(columns["t"]).type)
+    is_date, is_duration = kind.startswith(("timestamp", "date")), kind.startswith(("duration", "time["))
+    if time_unit is not None and (is_date or is_duration):
+        raise UserError(f"time_unit is {time_unit}, and column '{columns['t']}' is {kind}; leave time_unit out")
+    unit = "s" if is_duration else "us" if is_date else unit_of_times(columns["t"], time_unit, notes)
+    events = EventRows(path, columns, unit, "row")
+    done = 0
+    for group in range(file.metadata.num_row_groups):
+        arrays = parquet.read_group(path, file, group, list(dict.fromkeys(columns.values())))
+        values = {role: arrays[columns[role]] for role in ("t", *events.places, "value") if role in columns}
+        if values["t"].dtype.kind == "M":
+            values["t"] = values["t"].astype("datetime64[us]").astype(np.int64)
+        for role in ("t", *events.places):
+            if values[role].dtype.kind not in "buif":
+                raise UserError(f"{path}: column '{columns[role]}' holds no numbers; give one whole number per event")
+        n = len(values["t"])
+        samples = [as_text(cell) for cell in arrays[columns["sample"]].tolist()] if "sample" in columns else None
+        labels = [as_text(cell) for cell in arrays[columns["label"]].tolist()]
+        values = {role: one if role == "value" else one.astype(np.float64) for role, one in values.items()}
+        events.add(values, samples, labels, np.arange(done + 1, done + n + 1))
+        done += n
+    if not done:
+        raise UserError(f"{path} has no rows; give one event per row")
+    return events.finish(test_fraction, limit, notes, tuple(one for one in titles if one not in columns.values()))
+
+
+def _columns(path: Path, titles: Sequence[str], where: str) -> dict[str, str]:
+    """Return the titles of the columns of events by their roles."""
     columns = event_columns(titles)
     if not {"x", "y"} <= columns.keys() and "address" not in columns:
         columns.pop("x", None)
     for role in ("t", "address", "label"):
         if role not in columns and not (role == "address" and {"x", "y"} <= columns.keys()):
-            raise UserError(f"{path} has no column '{role}' in its header ({', '.join(titles)}); name {wanted}")
+            of = "in its header" if where == "header" else "among its columns"
+            raise UserError(f"{path} has no column '{role}' {of} ({', '.join(titles)}); name {WANTED}")
     return columns
-
-
-def _check_whole(path: Path, name: str, values: NDArray[Any], lines: NDArray[np.int64], low: int, allowed: str) -> None:
-    right = (values >= low) & (values <= MAX_WHOLE) & (values == np.floor(values))
-    if not right.all():
-        at = int(np.argmin(right))
-        raise UserError(f"{path} line {lines[at]}: {name} is {values[at]:.17g}; give {allowed}, at most 2^53")

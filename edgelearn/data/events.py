@@ -12,23 +12,28 @@ Three rules hold for every source:
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
-from edgelearn.data import aedat, line_groups
+from edgelearn.data import aedat
 from edgelearn.data.compressed import suffix_of
-from edgelearn.data.event_arrays import read_event_arrays
-from edgelearn.data.event_columns import npy_has_events, npz_has_events, table_has_events
-from edgelearn.data.event_folders import is_recording_folder, read_recording_folder
+from edgelearn.data.event_arrays import ARRAY_SUFFIXES, read_event_arrays
+from edgelearn.data.event_folders import HAVE_EVENTS, is_recording_folder, read_recording_folder
 from edgelearn.data.event_set import EventSet
-from edgelearn.data.event_tables import read_event_table
+from edgelearn.data.event_tables import TEXTS, read_event_parquet, read_event_table
 from edgelearn.data.nmnist import open_nmnist
-from edgelearn.data.tables import OWN_FILES, SUFFIXES, check_fraction
+from edgelearn.data.tables import check_fraction
 from edgelearn.data.tonic_events import TONIC, open_tonic
 from edgelearn.errors import UserError, unknown
 
 EVENT_SETS: dict[str, str] = {
     "nmnist": "N-MNIST, digits before an event camera, 34 x 34 pixels, 2 polarities; the whole set or nmnist-small",
     "nmnist-small": "the first 1,000 training and 100 test samples of N-MNIST, from nmnist_small.npz",
+}
+READERS: dict[str, Callable[[Path, float, int | None, str | None], EventSet]] = {
+    **dict.fromkeys(TEXTS, read_event_table),
+    ".parquet": read_event_parquet,
+    **dict.fromkeys(ARRAY_SUFFIXES, read_event_arrays),
 }
 
 
@@ -46,12 +51,8 @@ def is_event_data(name_or_path: str) -> bool:
     with contextlib.suppress(OSError, UserError):
         if suffix in aedat.SUFFIXES or path.is_dir():
             return suffix in aedat.SUFFIXES or is_recording_folder(path)
-        if suffix == ".npz":
-            return npz_has_events(path)
-        if suffix == ".npy":
-            return npy_has_events(path)
-        if suffix in line_groups.SUFFIXES:
-            return table_has_events(path)
+        if suffix in HAVE_EVENTS:
+            return HAVE_EVENTS[suffix](path)
     return False
 
 
@@ -96,13 +97,12 @@ def open_events(
         raise UserError(f"{path} is one recording without a label; put recordings into a folder for each class")
     if path.is_dir():
         return read_recording_folder(path, test_fraction, limit, time_unit)
-    if suffix not in (*SUFFIXES, ".npy"):
+    if suffix not in READERS:
         known = unknown("event data set", name_or_path, EVENT_SETS)
-        raise UserError(f"{known} Own files end in {OWN_FILES}; tonic:NAME is a data set of tonic.")
+        raise UserError(f"{known} Own files end in {', '.join(READERS)}; tonic:NAME is a data set of tonic.")
     if not path.is_file():
         raise UserError(f"{path} is not a file; check the path")
     try:
-        read = read_event_arrays if suffix in (".npz", ".npy") else read_event_table
-        return read(path, test_fraction, limit, time_unit)
+        return READERS[suffix](path, test_fraction, limit, time_unit)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None

@@ -17,6 +17,7 @@ from edgelearn.files import place_of
 
 NMNIST_FOLDERS = ("N-MNIST", "NMNIST", "nmnist")
 NMNIST_SIDE = 34
+BYTES_PER_EVENT = 5
 NMNIST_COUNTS = (60_000, 10_000)
 SMALL_FILES = ("nmnist_small/nmnist_small.npz", "nmnist_small.npz")
 SMALL_SHA256 = "78afa7c5a69d8465f0e20b90916080d9bf08cc19fce7fd3d163902763dc833aa"

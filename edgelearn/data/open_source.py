@@ -9,7 +9,7 @@ from typing import Any
 from edgelearn.data import datasets, sensor, wfdb_records
 from edgelearn.data.columns import NO_ROLES, Roles, refuse_roles
 from edgelearn.data.compressed import suffix_of
-from edgelearn.data.event_columns import refuse_events
+from edgelearn.data.event_refusals import refuse_events
 from edgelearn.data.recordings import Limited, Recording
 from edgelearn.data.source import ColumnsUsed, Source
 from edgelearn.errors import UserError, unknown

@@ -155,7 +155,8 @@ def test_falling_times_are_sorted_and_equal_ones_keep_their_order(npz_file):
         ({"n_addresses": 2.5}, "n_addresses is float64 []; give one whole number"),
         ({"value": [1, 0, 0, 1]}, "t has 5 events and value 4; give as many"),
         ({"value": [1, 0, np.nan, 1, 1]}, "value row 3 is nan; give finite numbers"),
-        ({"value": ["+"] * 5}, "value is <U1 [5]; give numbers [events]"),
+        ({"value": ["?"] * 5}, "value row 1 is ?; give finite numbers, or ON and OFF"),
+        ({"value": [[1]] * 5}, "value is int64 [5, 1]; give numbers [events]"),
         ({"offset": [0, 4, 2, 5]}, "offset row 3 is 2 after 4; give numbers that never fall"),
         ({"offset": [0, 2, 4, 6]}, "offset goes from 0 to 6 and t has 5 events; give 0 to 5"),
         ({"offset": [1, 2, 4, 5]}, "offset goes from 1 to 5"),
@@ -271,8 +272,11 @@ def test_csv_in_chunks(csv_file, monkeypatch):
         (CSV.replace("a,7,2", "a,7,2.5"), "line 3: address is 2.5; give a whole number from 0"),
         (CSV.replace("a,7,2", "a,7,8000"), "8001 addresses of 2 polarities; a network takes 16000 inputs at most"),
         (CSV.replace("a,7,2", "a,7,9000000"), "has 9000001 addresses of 2"),
-        (CSV.replace("a,7,2,0", "a,7,2,on"), "line 3: not a number (column value is 'on')"),
-        (CSV.replace("a,7,2,0", "a,7,2,inf"), "line 3: not a finite number (column value is 'inf')"),
+        (
+            CSV.replace("a,7,2,0", "a,7,2,high"),
+            "line 3: no polarity (column value is 'high'); give 1 or 0, 1 or -1, ON or OFF",
+        ),
+        (CSV.replace("a,7,2,0", "a,7,2,inf"), "line 3: no polarity (column value is 'inf')"),
         (
             CSV.replace("7,2,0,up", "7,2,0,down"),
             "line 3: label is 'down' and sample 'a' has label 'up' in line 2; give a sample one label",
@@ -709,8 +713,184 @@ def test_events_are_refused_where_values_are_read(tmp_path):
 
 
 def test_polarities_without_off_are_noted(tmp_path):
+    data = open_events(pixels("sample,t,x,y,p,label", [(*row[:4], 3 + row[4], row[5]) for row in ROWS], tmp_path))
+    assert "polarities are 3 to 4, all ON; give 0 or -1 for OFF" in data.notes
     data = open_events(pixels("sample,t,x,y,p,label", [(*row[:4], 1 + row[4], row[5]) for row in ROWS], tmp_path))
-    assert "polarities are 1 to 2, all ON; give 0 or -1 for OFF" in data.notes
+    assert "polarities 1 and 2 are read as OFF and ON" in data.notes
+    assert as_lists(data) == as_lists(open_events(pixels("sample,t,x,y,p,label", ROWS, tmp_path)))
+
+
+SIGNS = [
+    ("1", "0"),
+    ("1", "-1"),
+    ("ON", "OFF"),
+    ("true", "False"),
+    ("+", "-"),
+    ("T", "F"),
+    ("pos", "neg"),
+    ("1.0", "0.0"),
+    ("2", "1"),
+]
+FORMATS = ("csv", "npz", "npy", "parquet", "mat", "h5", "txt")
+
+
+def write_events(kind: str, signs: tuple[str, str], folder: Path) -> Path:
+    """Write ROWS with polarities as texts, or as numbers where they are some."""
+    columns = {
+        name: np.array(values)
+        for name, values in zip(("sample", "t", "x", "y", "p", "label"), zip(*ROWS, strict=True), strict=True)
+    }
+    columns["p"] = np.where(columns["p"] > 0, *signs)
+    if signs[0][0].isdigit() and kind not in ("csv", "txt"):
+        columns["p"] = columns["p"].astype(float)
+    path = folder / f"e.{kind}"
+    if kind in ("csv", "txt"):
+        mark = "," if kind == "csv" else "\t"
+        path.write_text(
+            "\n".join(mark.join(map(str, row)) for row in (columns, *zip(*columns.values(), strict=True))) + "\n"
+        )
+    elif kind == "npz":
+        np.savez(path, **columns)
+    elif kind == "npy":
+        table = np.empty(len(ROWS), [(name, one.dtype) for name, one in columns.items()])
+        for name, one in columns.items():
+            table[name] = one
+        np.save(path, table)
+    elif kind == "parquet":
+        pa = pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow.parquet").write_table(pa.table(columns), path, row_group_size=4)
+    elif kind == "mat":
+        columns["p"] = columns["p"].astype(object) if columns["p"].dtype.kind == "U" else columns["p"]
+        pytest.importorskip("scipy.io").savemat(path, {"TD": columns})
+    else:
+        with pytest.importorskip("h5py").File(path, "w") as file:
+            for name, one in columns.items():
+                file[f"events/{name}"] = one.astype("S") if one.dtype.kind == "U" else one
+    return path
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_polarities_as_people_write_them(tmp_path, kind):
+    expected = open_events(pixels("sample,t,x,y,p,label", ROWS, tmp_path))
+    for signs in SIGNS:
+        path = write_events(kind, signs, tmp_path)
+        assert is_event_data(str(path)), signs
+        data = open_events(str(path))
+        assert (as_lists(data), data.n_inputs) == (as_lists(expected), expected.n_inputs), signs
+        assert data.class_names == expected.class_names
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_events_of_every_format_are_no_values(tmp_path, kind):
+    from edgelearn.data.datasets import open_dataset
+    from edgelearn.data.open_source import open_source
+
+    path = write_events(kind, ("ON", "OFF"), tmp_path)
+    for read in (open_dataset, open_source):
+        with pytest.raises(UserError, match=r"looks like address events \(.*\); run --spiking reads address events; "):
+            read(str(path))
+
+
+@pytest.mark.parametrize("kind", ["bin", "npy", "npz", "csv", "parquet", "aedat"])
+def test_folders_of_events_are_no_values(tmp_path, kind):
+    from edgelearn.data.datasets import open_dataset
+    from edgelearn.data.open_source import open_source
+
+    for place in ("a/left", "a/right", "flat"):
+        folder = tmp_path / place
+        folder.mkdir(parents=True)
+        if kind == "bin":
+            (folder / "0.bin").write_bytes(bytes((3, 4, 128, 0, 9)) * 8)
+        elif kind == "aedat":
+            (folder / "0.aedat").write_bytes(b"#!AER-DAT2.0\r\n")
+        else:
+            write_events(kind, ("1", "0"), folder)
+    for read in (open_dataset, open_source):
+        with fails("holds a folder of event recordings for each class; run --spiking reads address events"):
+            read(str(tmp_path / "a"))
+        if kind == "aedat":
+            with fails("is a recording of an event camera; run --spiking reads address events"):
+                read(str(tmp_path / "flat" / "0.aedat"))
+        elif kind != "bin":
+            with pytest.raises(UserError, match="looks like address events"):
+                read(str(tmp_path / "flat"))
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "h5", "txt"])
+def test_columns_of_events_without_names(tmp_path, kind):
+    from edgelearn.data.datasets import open_dataset
+    from edgelearn.data.open_source import open_source
+
+    rng = np.random.default_rng(0)
+    table = np.stack(
+        [np.cumsum(rng.integers(1, 900, 60)), *rng.integers(0, 34, (2, 60)), rng.integers(0, 2, 60)], axis=1
+    )
+    path = tmp_path / f"events.{kind}"
+    if kind == "npy":
+        np.save(path, table.astype(np.float64))
+    elif kind == "npz":
+        np.savez(path, events=table)
+    elif kind == "txt":
+        np.savetxt(path, table, fmt="%d")
+    else:
+        with pytest.importorskip("h5py").File(path, "w") as file:
+            file["left/events"] = table
+    for read in (open_dataset, open_source):
+        with pytest.raises(UserError, match=r"looks like address events without (names|a header)"):
+            read(str(path))
+
+
+def test_values_with_names_of_events_stay_values(tmp_path):
+    from edgelearn.data.datasets import open_dataset
+
+    rng = np.random.default_rng(0)
+    n = 60
+    np.savez(
+        tmp_path / "a.npz", X=rng.random((n, 4)), y=rng.integers(0, 2, n), t=np.arange(n) / 50, value=rng.random(n)
+    )
+    assert open_dataset(str(tmp_path / "a.npz")).n_features == 4
+    measured = {"t": np.arange(n) / 50, "x": rng.normal(size=n), "y": rng.normal(size=n), "p": rng.integers(0, 2, n)}
+    pa = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet").write_table(pa.table(measured), tmp_path / "b.parquet")
+    assert open_dataset(str(tmp_path / "b.parquet")).n_features == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"), [("timestamp[us]", 1), ("timestamp[ns]", 1), ("duration[us]", 1), ("int32", 1), ("double", 1)]
+)
+def test_times_of_parquet(tmp_path, kind, step):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    expected = open_events(pixels("sample,t,x,y,p,label", ROWS, tmp_path))
+    columns = dict(zip(("sample", "t", "x", "y", "p", "label"), map(list, zip(*ROWS, strict=True)), strict=True))
+    t = pa.array([1000 * one for one in columns["t"]] if kind == "timestamp[ns]" else columns["t"])
+    columns["t"] = t.cast("float64") if kind == "double" else t.cast(kind)
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "e.parquet")
+    assert as_lists(open_events(str(tmp_path / "e.parquet"))) == as_lists(expected)
+
+
+@pytest.mark.parametrize(
+    ("columns", "fault"),
+    [
+        ({"label": ["u", "v"]}, "row 2: label is 'v' and sample '0' has label 'u' in row 1; give a sample one label"),
+        ({"x": [0.5, 1.0]}, "row 1: x is 0.5; give a whole number from 0"),
+        ({"x": ["a", "b"]}, "column 'x' holds no numbers; give one whole number per event"),
+        ({"p": ["?", "1"]}, "row 1: a value is missing (column p is '?'); correct the line or remove it"),
+        ({"p": [None, 1]}, "row 1: a value is missing (column p is 'nan')"),
+        ({"label": None}, "has no column 'label' among its columns (t, x, y, p, sample); name sample, t, address"),
+        ({"t": [], "x": [], "y": [], "p": [], "sample": [], "label": []}, "has no rows; give one event per row"),
+    ],
+)
+def test_faults_of_parquet(tmp_path, columns, fault):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    good = {"t": [1, 2], "x": [1, 2], "y": [3, 4], "p": [0, 1], "sample": [0, 0], "label": ["u", "u"]}
+    table = pa.table({name: value for name, value in {**good, **columns}.items() if value is not None})
+    pyarrow.parquet.write_table(table, tmp_path / "e.parquet")
+    with fails(fault):
+        open_events(str(tmp_path / "e.parquet"))
 
 
 FIELDS = np.dtype([("x", "i2"), ("y", "i2"), ("t", "i8"), ("p", bool)])
