@@ -80,20 +80,20 @@ class Cost:
         """Return a figure, of one role or all, with constants at multiples of nominal given in `at`."""
         scales = {constant.name: constant.nominal for constant in self.constants} | dict(at or {})
         total = 0.0
-        for (of_figure, of_role, names), value in self._grouped.items():
-            if of_figure == figure and role in (None, of_role):
-                for name in names:
-                    value *= scales.get(name, 1.0)
-                total += value
+        for names, value in self._grouped.get((figure, role), {}).items():
+            for name in names:
+                value *= scales.get(name, 1.0)
+            total += value
         return total
 
     @cached_property
-    def _grouped(self) -> dict[tuple[str, str, tuple[str, ...]], float]:
-        """Items without their layers, so that many points of a band are evaluated quickly."""
-        grouped: dict[tuple[str, str, tuple[str, ...]], float] = {}
+    def _grouped(self) -> dict[tuple[str, str | None], dict[tuple[str, ...], float]]:
+        """Sums of items by figure and role, and by figure alone, so that points of a band are evaluated quickly."""
+        grouped: dict[tuple[str, str | None], dict[tuple[str, ...], float]] = {}
         for item in self.items:
-            key = (item.figure, item.role, item.constants)
-            grouped[key] = grouped.get(key, 0.0) + item.value
+            for role in (item.role, None):
+                sums = grouped.setdefault((item.figure, role), {})
+                sums[item.constants] = sums.get(item.constants, 0.0) + item.value
         return grouped
 
     def per_sample(self, figure: str, role: str | None = None, at: Mapping[str, float] | None = None) -> float:

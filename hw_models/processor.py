@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,8 +15,18 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.units import count, quantity, scale_for, with_unit
 from hw_models.constants import logic, technology
+from hw_models.constants.logic import Control
 from hw_models.constants.memory import sram
-from hw_models.engine.schedule import FORWARD_ACTIVITY, TransposedRead, UpdateSkip, worked
+from hw_models.engine.schedule import (
+    FORWARD_ACTIVITY,
+    Schedule,
+    TransposedRead,
+    UpdateSkip,
+    latency,
+    schedule,
+    worked,
+)
+from hw_models.engine.widths import gate_passes
 
 if TYPE_CHECKING:
     from hw_models.cost import Cost
@@ -187,10 +198,13 @@ class Engine(Processor):
     lanes : multipliers side by side
     logic : table of logic energy: "nangate45" counts all gates cycle by cycle, the others arithmetic alone
     skips_zero_inputs, update_skip, transposed_read : see `schedule.worked` and `schedule.schedule`
-    delta_bits : bits of d that the multiplier takes at least; as many as a weight has where left out, which is what
-        was synthesised
-    clock_gating : whether learning logic rests during the forward pass
-    shared_random_generator : one for all lanes, or one a lane
+    delta_bits : bits of d, errors and modulators that the multiplier takes; where left out what the words of the rule
+        need, see `widths.multiplier_bits`
+    clock_gating : whether learning logic, and the bits by which learning widens the multiplier, rest during the forward
+        pass, and registers but for the one that is written
+    shared_random_generator : one for all lanes, or one per lane; comparator and key are in each lane
+    control : "complete": several layers, event lists, argmax and output table; "one-layer": the synthesised engine
+        that the logic model is fitted to, with a 16-bit random generator
     """
 
     kind: Literal["engine"]
@@ -202,8 +216,9 @@ class Engine(Processor):
     update_skip: UpdateSkip
     transposed_read: TransposedRead
     delta_bits: int | None = Field(None, ge=2, le=32)
-    clock_gating: bool
-    shared_random_generator: bool
+    clock_gating: bool = True
+    shared_random_generator: bool = True
+    control: Control = "complete"
     memories: dict[str, Memory]
 
     @model_validator(mode="after")
@@ -230,6 +245,14 @@ class Engine(Processor):
 
     def worked(self, spec: NetworkSpec, activity: Counters) -> Counters:
         return worked(spec, activity, self.skips_zero_inputs, self.update_skip)
+
+    def schedule(
+        self, spec: NetworkSpec, work: Counters, learning: bool = True, lanes_left_empty: bool = False
+    ) -> Schedule:
+        """Return cycles and accesses of work, see `schedule.schedule`."""
+        waits = latency(self.control)
+        waits = replace(waits, gate=waits.gate + gate_passes(spec, self.delta_bits) - 1)
+        return schedule(spec, work, self.lanes, self.transposed_read, learning, lanes_left_empty, waits)
 
     def _price(self, spec: NetworkSpec, work: Counters, learning: bool) -> Cost:
         from hw_models.engine.price import price_engine
@@ -260,7 +283,7 @@ class Engine(Processor):
             elif kind == "dram":
                 kind = f"DRAM {memory.table}"
             kinds.setdefault(kind, []).append(name)
-        delta = "as wide as a weight" if self.delta_bits is None else f"{self.delta_bits} bits at least"
+        delta = "as wide as the rule needs" if self.delta_bits is None else f"{self.delta_bits} bits"
         return [
             f"logic area: Nangate45 synthesis, {scaled}",
             f"logic energy: {energy}",
@@ -268,7 +291,8 @@ class Engine(Processor):
             f"{self.lanes} lane{'s' if self.lanes > 1 else ''} at {self.clock_hz / 1e6:g} MHz; "
             f"{_skips(self.skips_zero_inputs)}; updates skipped: {self.update_skip}; d at the multiplier: {delta}; "
             f"transposed read: {self.transposed_read}; clock gating: {'yes' if self.clock_gating else 'no'}; "
-            f"one random generator {'for all lanes' if self.shared_random_generator else 'a lane'}",
+            f"one random generator {'for all lanes' if self.shared_random_generator else 'per lane'}; "
+            f"control: {self.control}",
         ]
 
 

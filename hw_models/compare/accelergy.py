@@ -21,7 +21,7 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.traffic import traffic
 from edgelearn.units import UNITS
-from hw_models.engine.schedule import FORWARD_ACTIVITY, schedule
+from hw_models.engine.schedule import FORWARD_ACTIVITY
 from hw_models.processor import AnyProcessor, Engine
 
 ROOT = "edgelearn"
@@ -70,7 +70,7 @@ def actions(
     work = engine.worked(spec, activity)
     if not learning:
         work = work.only(FORWARD_ACTIVITY)
-    plan = schedule(spec, work, engine.lanes, engine.transposed_read, learning)
+    plan = engine.schedule(spec, work, learning)
     counted = traffic(spec, work)
 
     counts: dict[Action, float] = {}

@@ -17,7 +17,6 @@ from edgelearn.units import six_digits
 from hw_models.compare.bands import at_sample, band_as_dict
 from hw_models.cost import Cost
 from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS
-from hw_models.engine.schedule import schedule
 from hw_models.processor import AnyProcessor, Engine
 
 OVERHEADS = ("area", "memory", "power", "energy", "cycles")
@@ -148,7 +147,7 @@ def _locks(spec: NetworkSpec, activity: Counters, processor: AnyProcessor) -> tu
 
 def _start_cycles(spec: NetworkSpec, activity: Counters, engine: Engine) -> list[float | None]:
     work = engine.worked(spec, activity)
-    cycles = schedule(spec, work, engine.lanes, engine.transposed_read).cycles
+    cycles = engine.schedule(spec, work).cycles
     samples = max(work.n_samples, 1)
     forward, signal, update = (cycles[phase] / samples for phase in ("forward", "signal", "update"))
     locking = spec.locking
@@ -157,7 +156,7 @@ def _start_cycles(spec: NetworkSpec, activity: Counters, engine: Engine) -> list
         if not layer.learns:
             starts.append(None)
         elif locking is Locking.NONE:  # each layer updates before the next one runs
-            starts.append(float(np.sum(forward[: k + 1]) + np.sum(update[:k])))
+            starts.append(float(np.sum(forward[: k + 1]) + np.sum(signal[: k + 1]) + np.sum(update[:k])))
         elif locking is Locking.UPDATE:
             starts.append(float(np.sum(forward)))
         else:

@@ -1,7 +1,8 @@
 """Area and energy per cycle of the engine's datapath, fitted to gate-level synthesis and toggle counts.
 
 The fits read the rows marked `fit` of tables/synthesis.csv and tables/toggles.csv; the rows marked `test` judge them
-(tests/unit/hw_models/test_logic.py). Derivation: docs/cost_model.md, section 5.
+(tests/unit/hw_models/test_logic.py). What a complete engine has beyond the one-layer engine of the fit is in
+tables/engine_terms.csv, a row each. Derivation: docs/cost_model.md, section 5.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +20,21 @@ from hw_models.constants.technology import operation, rows
 LIBRARY, NODE_NM, VOLTAGE_V = "Nangate45", 45, 1.1
 N_ERRORS = 10  # classes of the synthesised engine
 FEEDBACK_REGISTER_BITS = 16  # its generator of feedback words
-ROLES = ("arithmetic", "control", "learning arithmetic", "random generator", "feedback", "error")
+ROLES = (
+    "arithmetic",
+    "control",
+    "engine control",
+    "learning arithmetic",
+    "learning control",
+    "random generator",
+    "random comparator",
+    "feedback",
+    "error",
+)
+INFERENCE_ROLES = ROLES[:3]  # of an engine that cannot learn; they work in every cycle
+TERMS_LIBRARY = "sg13g2"  # of the areas in tables/engine_terms.csv
+
+Control = Literal["complete", "one-layer"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,9 @@ class Datapath:
     stochastic : whether updates are rounded with random bits
     generates_feedback : whether feedback words come from a generator, else from a memory
     error_bits : bits of the error registers, all outputs together
+    control : "one-layer": the synthesised engine of the fit, with a 16-bit random generator; "complete": with the
+        terms of tables/engine_terms.csv, among them the contract's random generator
+    event_lists : whether inputs are lists of events, which a complete engine keeps
     """
 
     weight_bits: int
@@ -42,6 +61,8 @@ class Datapath:
     stochastic: bool = False
     generates_feedback: bool = False
     error_bits: int = 0
+    control: Control = "one-layer"
+    event_lists: bool = True
 
     @property
     def accumulator_bits(self) -> int:
@@ -56,6 +77,9 @@ class Datapath:
         """Return the area of one lane with its control, by role, in Nangate45."""
         area = {"arithmetic": mac_area_um2(self.weight_bits, self.input_bits)}
         area["control"] = _line(_control(), (self.weight_bits + self.input_bits) / 2)
+        complete = self.control == "complete"
+        if complete:
+            area["engine control"] = terms_um2("always") + (terms_um2("events") if self.event_lists else 0.0)
         if self.rule is None:
             return area
         learning = max(_line(_learning()[_family(self.rule)], math.log2(self.update_bits)), 0.0)
@@ -67,6 +91,10 @@ class Datapath:
         if _family(self.rule) != "bp":  # synthesised with a generator of its feedback words
             generator = within = min(generator, learning - random)
         area["learning arithmetic"] = learning - random - within
+        if complete:
+            area["learning control"] = terms_um2("learning")
+            random = terms_um2("stochastic", "engine")
+            area["random comparator"] = terms_um2("stochastic", "lane") if self.stochastic else 0.0
         area["random generator"] = random if self.stochastic else 0.0
         area["feedback"] = generator if self.generates_feedback else 0.0
         area["error"] = self.error_bits * register_um2()
@@ -75,8 +103,8 @@ class Datapath:
     def energy_pj(self) -> dict[str, float]:
         """Return the energy of one cycle of one lane with its control, by role, in Nangate45 at 1.1 V.
 
-        The share of inference grows with its area, that of learning logic with its own; error registers cost their
-        clock.
+        The share of inference grows with its area, that of learning logic and of the terms of a complete engine with
+        their own; error registers cost their clock.
         """
         base, learned = _energy_per_um2()
         energy = {}
@@ -85,6 +113,21 @@ class Datapath:
         if "error" in energy:
             energy["error"] = self.error_bits * register_pj()
         return energy
+
+
+@cache
+def terms_um2(use: str, per: str = "engine") -> float:
+    """Area in Nangate45 of the terms of a complete engine with one use, from tables/engine_terms.csv."""
+    found = [r for r in rows("engine_terms") if (r["unit"], r["use"], r["per"]) == ("um2", use, per)]
+    return sum(float(row["value"]) for row in found) / library_factor()
+
+
+@cache
+def library_factor() -> float:
+    """Area in the library of the terms over area in Nangate45, from the 8-bit inference engine in both."""
+    wanted = (TERMS_LIBRARY, "inference", "8")
+    measured = next(r for r in rows("synthesis") if (r["library"], r["engine"], r["bits"]) == wanted)
+    return float(measured["area_um2"]) / sum(Datapath(8, 8).area_um2().values())
 
 
 def adder_tree_um2(lanes: int, bits: int) -> float:

@@ -16,8 +16,9 @@ from edgelearn.rules.rule import Feedback
 from hw_models.constants import logic, technology
 from hw_models.constants.memory import MemoryCost, sram
 from hw_models.cost import FIGURES, ROLE_OF_PHASE, Constant, Cost, Item, make_cost
+from hw_models.engine import widths
 from hw_models.engine.memory_map import ACTIVATION_BITS, ERROR_BITS, GATE_BITS, activation_bits, contents, error_bits
-from hw_models.engine.schedule import Schedule, schedule
+from hw_models.engine.schedule import Schedule
 from hw_models.processor import Engine, Memory
 
 _ROLE_OF_MEMORY = {
@@ -118,10 +119,10 @@ def _own_constants(engine: Engine) -> list[Constant]:
 
 
 def price_engine(spec: NetworkSpec, work: Counters, engine: Engine, learning: bool) -> Cost:
-    plan = schedule(spec, work, engine.lanes, engine.transposed_read, learning)
+    plan = engine.schedule(spec, work, learning)
     items = _engine_items(spec, work, engine, plan, learning)
     if engine.lanes > 1 and engine.update_skip == "neuron" and learning:
-        most = schedule(spec, work, engine.lanes, engine.transposed_read, learning, lanes_left_empty=True)
+        most = engine.schedule(spec, work, learning, lanes_left_empty=True)
         items += _more(_engine_items(spec, work, engine, most, learning), items)
     constants = (EMPTY_LANES, *_bands(), *_own_constants(engine))
     cost = make_cost(items, work.n_samples, engine.clock_hz, FIGURES, constants)
@@ -213,6 +214,12 @@ def _notes(spec: NetworkSpec, engine: Engine, plan: Schedule, cost: Cost, learni
                 f"memory '{name}' has {accesses / plan.total_cycles:.3g} accesses a cycle: it needs more ports, or its "
                 "roles more memories; else cycles are too few"
             )
+    needed = max(widths.delta_bits(layer) for layer in spec.layers)
+    if learning and engine.delta_bits is not None and engine.delta_bits < needed:
+        notes.append(
+            f"the multiplier takes {engine.delta_bits} bits of d, and {spec.rule.name} has {needed}: only a run with "
+            f"--delta-bits {engine.delta_bits} learns the words of this engine"
+        )
     leakage, energy = cost.total("energy_pj", "leakage"), cost.total("energy_pj")
     if leakage > energy / 2:
         notes.append("leakage is more than half of the energy and has no band: it is that of the cell at 300 K")
@@ -231,19 +238,30 @@ def _bands() -> list[Constant]:
 
 def datapath(spec: NetworkSpec, engine: Engine, learning: bool) -> logic.Datapath:
     """Return the logic of one lane of an engine for a network and its rule."""
-    input_bits = spec.input_bits if len(spec.layers) == 1 else max(spec.input_bits, ACTIVATION_BITS)
-    word = spec.layers[-1].word
+    operands = widths.multiplier_bits(spec, learning, engine.delta_bits)
+    inference = logic.Datapath(*operands, control=engine.control, event_lists=engine.skips_zero_inputs)
     if not learning:
-        return logic.Datapath(word.bits, input_bits)
-    return logic.Datapath(
-        max(word.bits, engine.delta_bits or 0),
-        input_bits,
-        spec.rule if len(spec.layers) > 1 else find_rule("shallow"),  # one layer learns alike under every rule
-        word.stored_bits,
-        spec.stochastic,
-        spec.regenerates_feedback,
-        error_bits(spec),
+        return inference
+    return replace(
+        inference,
+        rule=spec.rule if len(spec.layers) > 1 else find_rule("shallow"),  # one layer learns alike under every rule
+        update_bits=spec.layers[-1].word.stored_bits,
+        stochastic=spec.stochastic,
+        generates_feedback=spec.regenerates_feedback,
+        error_bits=error_bits(spec),
     )
+
+
+# Role of the cost for each role of the logic, and the bands it depends on beside those of all logic. A role that is
+# not here is its own.
+_COST_ROLES = {
+    "engine control": "control",
+    "learning control": "control",
+    "learning arithmetic": "arithmetic",
+    "random comparator": "random generator",
+}
+_TERMS = ("engine control", "learning control")
+_PER_LANE = ("arithmetic", "learning arithmetic", "random comparator", "feedback")
 
 
 def _logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedule, learning: bool) -> list[Item]:
@@ -252,34 +270,48 @@ def _logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedu
     scaled = () if engine.node == logic.NODE_NM else ("node scaling",)
     energy_scale = technology.energy_scale(logic.NODE_NM, logic.VOLTAGE_V, engine.node, engine.voltage)
     area_scale = technology.area_scale(logic.NODE_NM, engine.node)
-    copies = dict.fromkeys(logic.ROLES, engine.lanes) | {"control": 1, "error": 1}
-    if engine.shared_random_generator:
-        copies["random generator"] = 1
+    copies = dict.fromkeys(logic.ROLES, 1) | dict.fromkeys(_PER_LANE, engine.lanes)
+    if not engine.shared_random_generator:
+        copies["random generator"] = engine.lanes
     all_cycles = plan.cycles_by_layer
     learning_cycles = plan.cycles["signal"] + plan.cycles["update"] if engine.clock_gating else all_cycles
     items: list[Item] = []
     energy_pj, area_um2 = path.energy_pj(), path.area_um2()
+    inference_pj = datapath(spec, engine, False).energy_pj()  # what works in the forward pass
     if learning and spec.rule.weight_transport and engine.transposed_read == "adder-tree" and len(spec.layers) > 1:
         tree_um2 = logic.adder_tree_um2(engine.lanes, path.accumulator_bits) / engine.lanes  # of each lane
         area_um2["learning arithmetic"] += tree_um2
         energy_pj["learning arithmetic"] += path.learning_pj(tree_um2)
     for role, area in area_um2.items():
-        inference = role in ("arithmetic", "control")
-        area_constants = ["logic area"]
-        energy_constants = ["register clock" if role == "error" else "logic energy", *scaled]
-        if not inference and role != "error":
-            area_constants.append("learning logic area")
-        if role == "random generator":
-            area_constants.append("random generator")
-            energy_constants.append("random generator")
-        name = "arithmetic" if role == "learning arithmetic" else role
-        items.append(Item("area_um2", name, 0, area * copies[role] * area_scale, tuple(area_constants)))
-        if engine.logic == "nangate45":
-            ran = all_cycles if inference else learning_cycles
-            items += _energy(name, ran * energy_pj[role] * copies[role] * energy_scale, tuple(energy_constants))
+        name = _COST_ROLES.get(role, role)
+        area_constants, energy_constants = _logic_constants(role)
+        items.append(Item("area_um2", name, 0, area * copies[role] * area_scale, area_constants))
+        if engine.logic != "nangate45":
+            continue
+        if role == "error" and engine.clock_gating:  # a register is clocked when its error is written
+            pj = work["active_neurons"] * np.append(np.zeros(len(spec.layers) - 1), ERROR_BITS * logic.register_pj())
+        else:
+            forward_pj = inference_pj.get(role, 0.0)
+            pj = (all_cycles * forward_pj + learning_cycles * (energy_pj[role] - forward_pj)) * copies[role]
+        items += _energy(name, pj * energy_scale, (*energy_constants, *scaled))
     if engine.logic != "nangate45":
         items += _arithmetic_items(spec, work, engine, scaled)
     return items
+
+
+def _logic_constants(role: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the bands that the area and the energy of a role of the logic depend on."""
+    if role == "error":
+        return ("logic area",), ("register clock",)
+    if role in _TERMS:
+        return ("logic area", "engine control"), ("logic energy", "control energy")
+    area, energy = ["logic area"], ["logic energy"]
+    if role not in logic.INFERENCE_ROLES:
+        area.append("learning logic area")
+    if role in ("random generator", "random comparator"):
+        area.append("random generator")
+        energy.append("random generator")
+    return tuple(area), tuple(energy)
 
 
 def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled: tuple[str, ...]) -> list[Item]:
@@ -294,22 +326,24 @@ def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled:
         return found.energy_pj * technology.energy_scale(found.node_nm, volts, engine.node, engine.voltage)
 
     by_layer = np.zeros(len(spec.layers))
+    delta_bits = [widths.delta_bits(layer, engine.delta_bits) for layer in spec.layers]
+    modulator_bits = [widths.modulator_bits(layer, engine.delta_bits) for layer in spec.layers]
     feedback_bits = next((entry.word_bits for entry in footprint(spec) if entry.role == "feedback"), ACTIVATION_BITS)
     for k, layer in enumerate(spec.layers):
         input_bits = spec.input_bits if k == 0 else ACTIVATION_BITS
-        delta_bits = ACTIVATION_BITS if rule.selects_row and not layer.output else layer.delta_bits
         accumulate = operation_pj("add", layer.word.bits + input_bits + 8)
         signal = operation_pj("add", 24)
         if not rule.sends_signs and rule.feedback is not Feedback.NONE:
-            sender_bits = spec.layers[k + 1].delta_bits if rule.holds_deltas and not layer.output else ERROR_BITS
+            sender_bits = delta_bits[k + 1] if rule.holds_deltas and not layer.output else ERROR_BITS
             operand = layer.word.bits if rule.weight_transport else max(feedback_bits, 1)
             signal += operation_pj("multiply", (operand, sender_bits))
         by_layer[k] = (
             counted["forward_macs"][k] * (operation_pj("multiply", (layer.word.bits, input_bits)) + accumulate)
             + (counted["bias_read"][k] - counted["bias_write"][k]) * accumulate
             + counted["signal_macs"][k] * signal
-            + counted["gate_products"][k] * operation_pj("multiply", (16, 8))
+            + counted["gate_products"][k]
+            * (operation_pj("multiply", (modulator_bits[k], GATE_BITS)) if modulator_bits[k] else 0.0)
             + counted["update_macs"][k]
-            * (operation_pj("multiply", (delta_bits, input_bits)) + operation_pj("add", layer.word.stored_bits))
+            * (operation_pj("multiply", (delta_bits[k] or 1, input_bits)) + operation_pj("add", layer.word.stored_bits))
         )
     return _energy("arithmetic", by_layer, ("logic energy", *scaled))

@@ -7,6 +7,7 @@ memory word holds one weight of each. Derivation and sources: docs/cost_model.md
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -14,12 +15,38 @@ import numpy as np
 from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
+from hw_models.constants.technology import rows
 
 UpdateSkip = Literal["none", "sample", "neuron"]
 TransposedRead = Literal["adder-tree", "single", "transposable"]
 PHASES = ("forward", "signal", "update")
 ASSUMED_SAMPLES = 10_000  # enough for fractions of a count
 FORWARD_ACTIVITY = ("samples", "input_events")
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Cycles of pipeline latency that an engine does not hide.
+
+    Parameters
+    ----------
+    start : of the forward pass of a layer
+    gate : of an open gate, or group of gates, where a modulator is summed
+    row : of a hidden neuron, or group of neurons, where the modulator is a selected row of feedback
+    """
+
+    start: float = 1.0
+    gate: float = 0.0
+    row: float = 0.0
+
+
+@cache
+def latency(control: str) -> Latency:
+    """Return the latencies of a complete or a one-layer engine, from tables/engine_terms.csv."""
+    cycles = {
+        r["use"]: float(r["value"]) for r in rows("engine_terms") if (r["unit"], r["control"]) == ("cycles", control)
+    }
+    return Latency(cycles["forward"], cycles.get("signal", 0.0), cycles.get("target", 0.0))
 
 
 @dataclass(frozen=True)
@@ -179,6 +206,7 @@ def schedule(
     transposed_read: TransposedRead = "adder-tree",
     learning: bool = True,
     lanes_left_empty: bool = False,
+    latency: Latency = Latency(),
 ) -> Schedule:
     """Return cycles and accesses of an engine with `lanes` lanes.
 
@@ -189,6 +217,7 @@ def schedule(
         "single": one weight of each word is used; "transposable": the array also reads along the other side
     learning : whether samples are learned; else only the forward pass counts
     lanes_left_empty : let each active neuron take a step of its own, up to all groups of the layer: an upper bound
+    latency : pipeline latencies; of the one-layer engine if left out
 
     Notes
     -----
@@ -197,7 +226,7 @@ def schedule(
     neurons are skipped it means lanes with addresses of their own, which take neurons from a queue, and differs from
     them by less than one group for each queue. Where a word holds fixed neighbours, a group of which one neuron is
     active takes its step: at most the lesser of n and all groups, which is what `lanes_left_empty` counts.
-    Source of the terms: cycle counters of a one-lane prototype, docs/cost_model.md, section 3.
+    Source of the terms: cycle counters of two engines in RTL, docs/cost_model.md, section 3.
     """
     if not learning:
         activity = activity.only(FORWARD_ACTIVITY)
@@ -218,7 +247,8 @@ def schedule(
         return np.asarray(n * n_groups / n_out)
 
     forward_steps = (events + samples) * n_groups  # the bias is one more input
-    cycles = {"forward": forward_steps + 2.0 * n_groups * samples + samples, "signal": zeros, "update": zeros}
+    forward_cycles = forward_steps + 2.0 * n_groups * samples + latency.start * samples
+    cycles = {"forward": forward_cycles, "signal": zeros, "update": zeros}
     reads = {"weight": forward_steps.astype(float), "activation": (events * n_groups).astype(float)}
     writes = {"activation": events.astype(float)}
     if not learning:
@@ -245,11 +275,13 @@ def schedule(
             signal_steps = np.minimum(gated, live * groups_above)
     elif rule.weight_transport and transposed_read == "single":
         signal_steps = gated.astype(float)
-    if rule.broadcasts and not rule.selects_row:
-        cycles["signal"] = signal_steps + gate_steps
+    if rule.selects_row:
+        cycles["signal"] = latency.row * n_groups * np.where(hidden, signals, 0)
+    elif rule.broadcasts:
+        cycles["signal"] = signal_steps + (1.0 + latency.gate) * gate_steps
     elif rule.holds_deltas:  # two cycles to drain and store a delta, lane by lane where the lanes are summed
         summed = rule.weight_transport and transposed_read != "transposable"
-        cycles["signal"] = signal_steps + 2.0 * (live if summed else gate_steps)
+        cycles["signal"] = signal_steps + (2.0 + latency.gate) * (live if summed else gate_steps)
     if rule.stores_feedback or rule.weight_transport:
         reads["feedback"] = zeros if spec.regenerates_feedback else np.where(hidden, signal_steps, 0)
     if spec.holds_gates:

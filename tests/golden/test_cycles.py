@@ -12,7 +12,7 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, design
 from edgelearn.rules import RULES
-from hw_models.engine.schedule import PHASES, schedule, worked
+from hw_models.engine.schedule import PHASES, Latency, latency, schedule, worked
 from tests.naive.engine import Engine, Work, work_of
 from tests.oracle_pairs import naive_twin
 
@@ -28,6 +28,11 @@ ACTIVITIES = {
 }
 MODES = list(itertools.product([False, True], ["none", "sample", "neuron"]))
 READS = ("adder-tree", "single", "transposable")
+LATENCIES = {  # of the engine whose cycles are checked, by its number of lanes
+    1: {"start": 3, "gate": 4, "row": 2},
+    3: {"start": 1, "gate": 0, "row": 0},
+    8: {"start": 2, "gate": 3, "row": 5},
+}
 
 
 @cache
@@ -54,7 +59,8 @@ def a_run(sizes, rule, activity, feedback_format="int8") -> tuple[NetworkSpec, C
 
 
 def walked(spec: NetworkSpec, work: list[list[Work]], **options) -> Counts:
-    engine = Engine(spec.rule.name, list(spec.sizes), lfsr=spec.regenerates_feedback, **options)
+    latency = LATENCIES[options["lanes"]]
+    engine = Engine(spec.rule.name, list(spec.sizes), lfsr=spec.regenerates_feedback, **latency, **options)
     for sample in work:
         engine.learn(sample)
     return {
@@ -67,7 +73,7 @@ def walked(spec: NetworkSpec, work: list[list[Work]], **options) -> Counts:
 def scheduled(spec: NetworkSpec, counters: Counters, skips_zero_inputs: bool, update_skip: str, **options) -> Counts:
     """What schedule() says, zeros left out."""
     activity = worked(spec, counters, skips_zero_inputs, update_skip)
-    result = schedule(spec, activity, **options)
+    result = schedule(spec, activity, latency=Latency(**LATENCIES[options["lanes"]]), **options)
     assert set(result.cycles) == set(PHASES)
     counts = {
         (kind, name, k): float(count)
@@ -165,3 +171,18 @@ def test_the_samples_leave_nothing_out():
             (True, False, False),
             (False, True, False),
         }
+
+
+def test_cycles_of_a_complete_engine_are_those_measured():
+    """64-32-10, each sample's mean in RTL less what this schedule has; drain per sample is not a term."""
+    spec, complete = design((64, 32, 10), "dfa"), latency("complete")
+    activity = Counters.zeros(2)
+    activity["samples"][:] = activity["updates"][:] = 1
+    activity["input_events"][:] = activity["update_events"][:] = 32
+    activity["live_gates"][0] = activity["active_neurons"][0] = 32
+    more = schedule(spec, activity, latency=complete).total_cycles - schedule(spec, activity).total_cycles
+    assert more == pytest.approx(4752.0 - 4615.1, abs=6)
+    drtp = design((64, 32, 10), "drtp")
+    activity["signal_lanes"][0] = 1
+    more = schedule(drtp, activity, latency=complete).total_cycles - schedule(drtp, activity).total_cycles
+    assert more == pytest.approx(4306.5 - 4235.0, abs=6)

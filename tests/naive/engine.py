@@ -49,7 +49,8 @@ class Engine:
     """Counts cycles by (phase, layer), reads and writes by (role, layer).
 
     `update_skip` is none, sample or neuron. `spare_groups` lets every queue of what was not skipped take some groups
-    more than it fills: how far a count may be off that knows only the sum of all queues.
+    more than it fills: how far a count may be off that knows only the sum of all queues. `start`, `gate` and `row` are
+    cycles of a pipeline: before a layer's first product, after a modulator's sum, for a row that is selected.
     """
 
     def __init__(
@@ -62,6 +63,9 @@ class Engine:
         transposed_read: str = "adder-tree",
         lfsr: bool = False,
         spare_groups: int = 0,
+        start: int = 1,
+        gate: int = 0,
+        row: int = 0,
     ) -> None:
         self.rule = RULES[rule]
         self.sizes = sizes
@@ -72,6 +76,7 @@ class Engine:
         self.transposed_read = transposed_read
         self.lfsr = lfsr
         self.spare_groups = spare_groups
+        self.latency = {"start": start, "gate": gate, "row": row}
         self.cycles: dict[Place, int] = {}
         self.reads: dict[Place, int] = {}
         self.writes: dict[Place, int] = {}
@@ -97,7 +102,7 @@ class Engine:
         inputs = self._inputs(values)
         for _i in inputs:
             self._write("activation", k)  # by the layer below, or from outside
-        self._tick("forward", k)  # start
+        self._wait("start", "forward", k)
         for _group in self._groups(list(range(self.sizes[k]))):
             for _i in inputs:
                 self._tick("forward", k)
@@ -117,6 +122,8 @@ class Engine:
         if (
             self.rule.signal == "target"
         ):  # a row of the feedback takes the place of a modulator, in the cycle that needs it
+            for _group in self._groups(list(range(self.sizes[k]))):
+                self._wait("row", "signal", k)  # table and gate product of every neuron
             for _group in self._queue(neurons):
                 if not self.lfsr:
                     self._read("feedback", k)
@@ -144,6 +151,7 @@ class Engine:
             if self.rule.waits:  # else the gate is still in the lane
                 self._read("gate", k)
             self._tick("signal", k)  # times the gate; used at once, or drained
+            self._wait("gate", "signal", k)
             if self.rule.signal == "delta":
                 self._tick("signal", k)  # stored
 
@@ -157,6 +165,7 @@ class Engine:
                 self._read("feedback", k)
             self._tick("signal", k)  # drain
             self._tick("signal", k)  # store
+            self._wait("gate", "signal", k)
         for _group in self._queue(neurons):
             self._read("gate", k)  # a word of gates serves its group
 
@@ -221,6 +230,10 @@ class Engine:
         return groups
 
     # --- counts ---------------------------------------------------------------------------------------------
+
+    def _wait(self, what: str, phase: str, k: int) -> None:
+        for _cycle in range(self.latency[what]):
+            self._tick(phase, k)
 
     def _tick(self, phase: str, k: int) -> None:
         self.cycles[phase, k] = self.cycles.get((phase, k), 0) + 1

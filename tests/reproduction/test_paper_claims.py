@@ -68,7 +68,7 @@ def test_dfa_projects_its_error_and_drtp_does_not():
         assert row["macs_per_sample"] == row["classes_times_hidden"] == row["feedback_reads"]
         assert row["drtp_macs"] == 0
         assert 0.5 < row["percent_of_macs"] < 1
-        assert 0 < row["percent_of_energy_more_than_drtp"] < 5
+        assert 0.5 < row["percent_of_energy_more_than_drtp"] < 20  # d of 16 bits at the multiplier
     digits = claim["digits"]
     assert digits["drtp_macs_per_sample"] == 0
     assert 0 < digits["dfa_macs_per_sample"] <= digits["classes_times_hidden"]

@@ -20,7 +20,7 @@ from hw_models.compare.accelergy import (
     write_action_counts,
     write_architecture,
 )
-from hw_models.engine.schedule import assume, schedule, worked
+from hw_models.engine.schedule import assume, worked
 from hw_models.processor import Memory, find_processor
 
 ENGINE = find_processor("engine-28nm")
@@ -53,7 +53,7 @@ def test_counts_are_those_of_schedule_and_traffic(rule, engine):
     spec, activity = network(rule)
     counts = actions(spec, activity, engine)
     work = worked(spec, activity, engine.skips_zero_inputs, engine.update_skip)
-    plan, counted = schedule(spec, work, engine.lanes, engine.transposed_read), traffic(spec, work)
+    plan, counted = engine.schedule(spec, work), traffic(spec, work)
 
     assert counts["edgelearn.engine", "cycle"] == plan.total_cycles
     reads = {

@@ -84,12 +84,13 @@ def test_pipeline_depths_and_starts_follow_the_locking():
     assert [layer["pipeline_depth"] for layer in by_rule["dfa"]] == [3, 2, 1]
     assert [layer["pipeline_depth"] for layer in by_rule["drtp"]] == [1, 1, 1]
     assert [layer["may_update_after_cycles"] is None for layer in by_rule["shallow"]] == [True, True, False]
-    forward = [32 * 67 + 1, 32 * 35 + 1, 10 * 35 + 1]
+    forward = [32 * 67 + 3, 32 * 35 + 3, 10 * 35 + 3]
     update = [2 * 65 * 32, 2 * 33 * 32, 10 * (2 * 33 + 2)]
     assert [layer["may_update_after_cycles"] for layer in by_rule["dfa"]] == [sum(forward)] * 3
-    starts = [forward[0], forward[0] + update[0] + forward[1], sum(forward) + update[0] + update[1]]
+    row = 2 * 32  # table and gate product of a selected row
+    starts = [forward[0] + row, sum(forward[:2]) + 2 * row + update[0], sum(forward) + 2 * row + sum(update[:2])]
     assert [layer["may_update_after_cycles"] for layer in by_rule["drtp"]] == starts
-    signal = [32 * 34, 32 * 12, 0]
+    signal = [32 * (32 + 6), 32 * (10 + 6), 0]
     stored = [update[0] + 64, update[1] + 64, update[2]]
     starts = [sum(forward) + signal[1] + stored[1] + stored[2], sum(forward) + stored[2], sum(forward)]
     assert [layer["may_update_after_cycles"] for layer in by_rule["bp"]] == starts

@@ -76,7 +76,7 @@ def test_what_is_only_predicted_pays_for_its_forward_pass(rule, name):
 
 
 def test_the_cycles_of_a_prediction_by_hand():
-    """A group of neurons takes one cycle for each input that is not zero and the bias, two more, and a layer one."""
+    """A group of neurons takes one cycle for each input that is not zero and the bias, two more, and a layer three."""
     spec = design((6, 5, 3), "bp")
     engine = find_processor("engine-28nm")
     assert isinstance(engine, Engine)
@@ -84,7 +84,7 @@ def test_the_cycles_of_a_prediction_by_hand():
     groups = -(-np.array([5, 3]) // engine.lanes)
     found = unit_costs(spec, engine).cycles[1]
     np.testing.assert_allclose(found[:, COUNTERS.index("input_events")], groups)
-    np.testing.assert_allclose(found[:, COUNTERS.index("samples")], 3 * groups + 1)
+    np.testing.assert_allclose(found[:, COUNTERS.index("samples")], 3 * groups + 3)
 
 
 def test_gates_that_drtp_holds_under_an_update_gate_are_paid_by_who_learns_them():

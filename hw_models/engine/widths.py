@@ -1,0 +1,63 @@
+"""Operand widths of an engine's multiplier (docs/cost_model.md, section 5)."""
+
+from __future__ import annotations
+
+from edgelearn.network.layer import DenseLayer
+from edgelearn.network.spec import NetworkSpec
+from hw_models.engine.memory_map import ACTIVATION_BITS, ERROR_BITS
+
+MODULATOR_BITS = 16  # sat16 of the contract
+LEAST_BITS = 8  # of both operands of an engine that learns: activations, gates and feedback words
+
+
+def input_width(spec: NetworkSpec) -> int:
+    """Width of the widest value a layer receives: input levels, and activations where there is a hidden layer."""
+    return spec.input_bits if len(spec.layers) == 1 else max(spec.input_bits, ACTIVATION_BITS)
+
+
+def delta_bits(layer: DenseLayer, given: int | None = None) -> int:
+    """Return the width of d in a layer, no more than the `given` bits that an engine takes; errors are never cut."""
+    if layer.output:
+        return ERROR_BITS
+    needed = layer.delta_reach.bit_length() + 1 if layer.learns else 0
+    return min(needed, given or needed)
+
+
+def modulator_bits(layer: DenseLayer, given: int | None = None) -> int:
+    """Return the width of the modulators of a hidden layer: that of d unless d is cut to fewer bits."""
+    if layer.output or not layer.learns:
+        return 0
+    needed = delta_bits(layer)
+    cut = layer.delta_reach == layer.delta_max or delta_bits(layer, given) < needed
+    return max(needed, MODULATOR_BITS) if cut else needed
+
+
+def multiplier_bits(spec: NetworkSpec, learning: bool, given: int | None = None) -> tuple[int, int]:
+    """Return the widths of the two operands of a lane's multiplier.
+
+    Parameters
+    ----------
+    given : bits of d that the engine takes; what the words of the rule need if left out
+
+    Notes
+    -----
+    One multiplier takes all products: weight x input, signal x feedback word (or weight of the layer above),
+    modulator x gate, d x input. The first factor of each is the first operand. A modulator more than one bit wider
+    than d takes more than one pass, see `gate_passes`.
+    """
+    bits = spec.layers[-1].word.bits
+    if not learning:
+        return bits, input_width(spec)
+    learned = [layer for layer in spec.layers if layer.learns]
+    first = max(LEAST_BITS, bits, *(delta_bits(layer, given) for layer in learned))
+    if any(modulator_bits(layer, given) == first + 1 for layer in learned):
+        first += 1
+    transported = bits if spec.rule.weight_transport and len(spec.layers) > 1 else 0
+    return first, max(LEAST_BITS, input_width(spec), transported)
+
+
+def gate_passes(spec: NetworkSpec, given: int | None = None) -> int:
+    """Return how often a modulator passes through the multiplier to be gated: once, or in parts if it is wider."""
+    width, _ = multiplier_bits(spec, True, given)
+    widest = max((modulator_bits(layer, given) for layer in spec.layers), default=0)
+    return max(1, -(-widest // width))
