@@ -19,8 +19,7 @@ def delta_bits(layer: DenseLayer, given: int | None = None) -> int:
     """Return the width of d in a layer, no more than the `given` bits that an engine takes; errors are never cut."""
     if layer.output:
         return ERROR_BITS
-    needed = layer.delta_reach.bit_length() + 1 if layer.learns else 0
-    return min(needed, given or needed)
+    return min(layer.delta_width, given or layer.delta_width)
 
 
 def modulator_bits(layer: DenseLayer, given: int | None = None) -> int:
