@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edgelearn.studies.analysis import Front, Group
-    from edgelearn.studies.page_data import Source, Table
+    from edgelearn.studies.page_data import Source
+    from edgelearn.studies.page_tables import Table
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study, as `edgelearn sweep --out` writes.")]
 Within = Annotated[float, Flag("Tolerance of the smallest sufficient width, in percentage points.")]
@@ -79,7 +80,7 @@ def show(
     found = [f"finding: {finding.text}" for finding in contents.findings]
     say(console, *(f"- {line}" for line in ([*said, *found] if details else said[:2])), "")
     if details:
-        for key in ("groups", "bits", "failed"):
+        for key in ("equal", "groups", "bits", "failed"):
             if key in contents.tables and contents.tables[key].rows:
                 say(console, heading(key, within))
                 print_table(console, _cells(contents.tables[key], _ON_THE_PAGE))
@@ -376,7 +377,7 @@ def _print_front(
 ) -> None:
     from edgelearn.reports.console import print_table
     from edgelearn.studies.formatting import scale_for, shown, title_of
-    from edgelearn.studies.page_data import of_interval
+    from edgelearn.studies.page_tables import of_interval
 
     steps = {step.second: step for step in _steps(front, groups)}
     scales = {
@@ -459,5 +460,9 @@ def _change(name: str, first: Any, second: Any) -> str:
 
 
 commands = group(
-    "Analyse the results of a sweep.", {"Commands": {"show": show, "compare": compare_settings, "pareto": fronts}}
+    "Analyse the results of a sweep, or compare rules at equal accuracy.",
+    {
+        "Results of a sweep": {"show": show, "compare": compare_settings, "pareto": fronts},
+        "Studies": {"equal-accuracy": "edgelearn.cli.equal_accuracy:equal_accuracy"},
+    },
 )

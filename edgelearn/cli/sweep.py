@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -83,16 +85,20 @@ def sweep(
     check_jobs(jobs)
     plan = Plan.of(_given(flags))
     folder = out or DEFAULT_FOLDER
-    try:
-        outcome = _sweep_with_bar(plan, folder, flags)
-    except KeyboardInterrupt as interrupt:
-        where = [] if backend == "processes" else ["--backend", backend]
-        where += [] if scheduler is None else ["--scheduler", scheduler]
-        where += [] if jobs is None else ["--jobs", str(jobs)]
-        again = shlex.join(["edgelearn", "sweep", "--config", str(folder / "study.toml"), "--out", str(folder), *where])
-        what, code = ended_by(interrupt)
-        print(f"edgelearn: {what}; what has ended is kept; continue with: {again}", file=sys.stderr)
-        raise typer.Exit(code) from None
+    where = [] if backend == "processes" else ["--backend", backend]
+    where += [] if scheduler is None else ["--scheduler", scheduler]
+    where += [] if jobs is None else ["--jobs", str(jobs)]
+    with continued_by("edgelearn", "sweep", "--config", str(folder / "study.toml"), "--out", str(folder), *where):
+        outcome = sweep_with_bar(
+            plan,
+            folder,
+            jobs=jobs or usable_processors(),
+            backend=backend,
+            scheduler=scheduler,
+            overwrite=overwrite,
+            extend=extend,
+            retry=retry,
+        )
     if json:
         content = {key: value for key, value in vars(outcome).items() if key != "seconds"}
         print_json(content | {"folder": str(folder)})
@@ -151,8 +157,19 @@ def _typed(flags: dict[str, Any], kind: str) -> list[tuple[str, str, bool]]:
     return typed
 
 
-def _sweep_with_bar(plan: Plan, folder: Path, flags: dict[str, Any]) -> Outcome:
-    """Show a bar with the time left while cells run."""
+@contextmanager
+def continued_by(*command: str) -> Iterator[None]:
+    """Exit after an interrupted sweep, and print the command that continues it."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        what, code = ended_by(interrupt)
+        print(f"edgelearn: {what}; what has ended is kept; continue with: {shlex.join(command)}", file=sys.stderr)
+        raise typer.Exit(code) from None
+
+
+def sweep_with_bar(plan: Plan, folder: Path, **how: Any) -> Outcome:
+    """Sweep with a bar that has the time left; `how` is that of `edgelearn.studies.sweep.sweep`."""
     from rich.progress import MofNCompleteColumn
 
     from edgelearn.reports.console import progress as progress_bar
@@ -172,17 +189,7 @@ def _sweep_with_bar(plan: Plan, folder: Path, flags: dict[str, Any]) -> Outcome:
                 )
             bar.update(tasks[progress.stage], completed=progress.done, failed=failed)
 
-        return run_sweep(
-            plan,
-            folder,
-            flags["jobs"] or usable_processors(),
-            flags["backend"],
-            flags["scheduler"],
-            flags["overwrite"],
-            flags["extend"],
-            flags["retry"],
-            show,
-        )
+        return run_sweep(plan, folder, on_progress=show, **how)
 
 
 def _print(outcome: Outcome, plan: Plan) -> None:

@@ -221,8 +221,13 @@ def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
 
 def open_cell(config: RunConfig, checkpoint: Checkpoint | None = None) -> DatasetWork:
     """Open a cell of a study; consecutive cells share encoded data."""
+    return DatasetWork(config, encoded_for(config))
+
+
+def encoded_for(config: RunConfig) -> Encoded:
+    """Return the encoded data of a configuration; those of the last two are kept."""
     names = {"input_bits", *DataSettings.model_fields} - {"epochs"}
-    return DatasetWork(config, _encoded(json.dumps(config.model_dump(mode="json", include=names), sort_keys=True)))
+    return _encoded(json.dumps(config.model_dump(mode="json", include=names), sort_keys=True))
 
 
 @lru_cache(maxsize=2)

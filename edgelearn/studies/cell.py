@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, get_args
@@ -101,9 +101,14 @@ def setting_names(kind: str) -> list[str]:
 
 def run_cell(cell: Cell) -> Record:
     """Run a cell and return its record; what goes wrong is in the record, never raised."""
+    return recorded(cell, _run)
+
+
+def recorded(cell: Cell, run: Callable[[Cell], Record]) -> Record:
+    """Return the record of a cell: what a function finds, or how it failed."""
     started = time.perf_counter()
     try:
-        found: Record = {"status": DONE, "error": "", **_run(cell)}
+        found: Record = {"status": DONE, "error": "", **run(cell)}
     except (Exception, SystemExit) as error:
         found = failure(error)
     return record_of(cell, found, time.perf_counter() - started)

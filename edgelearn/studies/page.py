@@ -7,7 +7,8 @@ from typing import Any
 
 from edgelearn.errors import UserError
 from edgelearn.studies.formatting import NOTHING, Number
-from edgelearn.studies.page_data import Column, Contents, Table, measured_where, without_cells
+from edgelearn.studies.page_data import Contents, measured_where, without_cells
+from edgelearn.studies.page_tables import Column, Table
 
 MOST_BYTES = 2_900_000  # of a page that can be sent; above, all cells are left to table.csv
 
@@ -98,6 +99,7 @@ def heading(key: str, within: float) -> str:
     """Return the heading of a table."""
     name, _, processor = key.partition("@")
     return {
+        "equal": "At equal accuracy",
         "groups": "Settings: means over seeds",
         "front": f"What energy buys on {processor}",
         "bits": f"Smallest bits within {within:g} point{'s' * (within != 1)}",

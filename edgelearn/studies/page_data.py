@@ -36,9 +36,11 @@ from edgelearn.studies.analysis import (
     smallest_bits,
     worth,
 )
+from edgelearn.studies.equal_accuracy_page import equal_accuracy_said, equal_accuracy_table
 from edgelearn.studies.findings import Finding, read_findings
 from edgelearn.studies.formatting import NOTHING, Number, scale_for, shown, title_of
-from edgelearn.studies.table import PARQUET, TUNING, read_study
+from edgelearn.studies.page_tables import Column, Row, Table, of_interval
+from edgelearn.studies.table import EQUAL_ACCURACY, PARQUET, TUNING, read_study
 
 MOST_CELLS_SHOWN = 15_000  # table cells; above, the page would be too large to send
 MOST_PAIRS_SHOWN = 120
@@ -56,6 +58,7 @@ class Source:
     toml : study.toml as text
     tuning : tuning.json as plain data; None where no rates were tuned
     folder : where findings.toml may be
+    equal_accuracy : equal_accuracy.json as plain data; None where rules were not compared so
     """
 
     name: str
@@ -67,6 +70,7 @@ class Source:
     toml: str = ""
     tuning: Any = None
     folder: Path | None = None
+    equal_accuracy: Any = None
 
     @property
     def title(self) -> str:
@@ -102,6 +106,15 @@ def open_study(folder: Path) -> Source:
             _ = tuning["seed"], tuning["validation"] + tuning["fraction"]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise UserError(f"{folder / TUNING} is damaged; the same sweep again writes it anew") from None
+    equal = None
+    if (folder / EQUAL_ACCURACY).is_file():
+        try:
+            equal = read_json(folder / EQUAL_ACCURACY)
+            equal_accuracy_table(equal)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise UserError(
+                f"{folder / EQUAL_ACCURACY} is damaged; `edgelearn study equal-accuracy` writes it anew"
+            ) from None
     return Source(
         folder.resolve().name,
         study.plan.question,
@@ -112,38 +125,8 @@ def open_study(folder: Path) -> Source:
         study.plan.to_toml(),
         tuning,
         folder,
+        equal,
     )
-
-
-@dataclass(frozen=True)
-class Column:
-    """Column of a table on the page; `spread` is False where all seeds agree, so that no interval is shown."""
-
-    key: str
-    title: str
-    unit: str = ""
-    scale: float = 1.0
-    processor: str | None = None
-    numeric: bool = True
-    spread: bool = True
-
-
-@dataclass(frozen=True)
-class Row:
-    """Row of a table on the page: values in the order of the columns, and its group or cell."""
-
-    cells: tuple[Number | str | None, ...]
-    group: int | None = None
-    cell: str | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """Table of the page."""
-
-    key: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -162,13 +145,6 @@ class Contents:
     within: float
     left_out: str
     findings: tuple[Finding, ...] = ()
-
-
-def of_interval(column: str, over: Interval | None, scale: float, about: str = "") -> Number | None:
-    """Return a mean as it is shown, with its interval."""
-    if over is None:
-        return None
-    return Number(over.mean, shown(column, over.mean, scale), over.low, over.high, over.n, scale, about)
 
 
 def _text(value: Any) -> str:
@@ -203,6 +179,8 @@ def contents_of(source: Source, within: float = 1.0, reference: str | float = "w
     processors = processors_of(frame)
     enough = smallest_bits(groups, within, reference) if BITS in axes else []
     tables = {"groups": _groups_table(frame, axes, groups)}
+    if source.equal_accuracy is not None:
+        tables = {"equal": equal_accuracy_table(source.equal_accuracy), **tables}
     for processor in processors:
         if table := _front_table(axes, groups, processor):
             tables[f"front@{processor}"] = table
@@ -229,7 +207,10 @@ def contents_of(source: Source, within: float = 1.0, reference: str | float = "w
         tuple(axes),
         tuple(groups),
         tuple(processors),
-        tuple(_summary(source, groups, processors, enough, within)),
+        (
+            *(equal_accuracy_said(source.equal_accuracy) if source.equal_accuracy is not None else ()),
+            *_summary(source, groups, processors, enough, within),
+        ),
         tables,
         tuple((name, _text(value)) for name, value in constant if value is not None),
         tuple(

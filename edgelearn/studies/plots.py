@@ -8,7 +8,8 @@ from typing import Any
 
 from edgelearn.studies.analysis import ACCURACY, ENERGY, WIDTHS, Goal, Group, measures_of, named, pareto, series_axis
 from edgelearn.studies.formatting import NOTHING, Number, scale_for, shown, title_of
-from edgelearn.studies.page_data import Contents, of_interval
+from edgelearn.studies.page_data import Contents
+from edgelearn.studies.page_tables import of_interval
 
 # Okabe and Ito's colours, which colour-blind people tell apart, without the yellow that white swallows
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#7F7F7F")
@@ -52,7 +53,7 @@ def plots_of(contents: Contents) -> list[Plots]:
     groups = contents.groups
     if not groups:
         return []
-    made = [_against_cost(contents), _by_width(contents), _accesses(contents)]
+    made = [_until(contents), _against_cost(contents), _by_width(contents), _accesses(contents)]
     return [plots for plots in made if plots is not None and plots.items]
 
 
@@ -166,6 +167,47 @@ def _text(group: Group, column: str, scale: float, unit: str) -> str:
 def _bounds(group: Group, column: str) -> tuple[float | None, float | None]:
     over = group.over(column)
     return (None, None) if over is None else (over.low, over.high)
+
+
+def _until(contents: Contents) -> Plots | None:
+    """Draw accuracy against the energy, or the samples, that each rule has taken so far."""
+    content = contents.source.equal_accuracy
+    if content is None:
+        return None
+    items: dict[str, Any] = {}
+    for quantity, column in (("energy", "energy_pj"), ("samples", "samples_learned")):
+        items[quantity] = _item(_until_figure(content, quantity, column), f"until{len(items)}")
+    note = "Means over seeds at equal numbers of samples. The grey line is the accuracy that rules are compared at."
+    return Plots("until", "Accuracy while learning", note, (Choice("against", tuple(items)),), items)
+
+
+def _until_figure(content: Mapping[str, Any], quantity: str, column: str) -> Any:
+    from bokeh.models import ColumnDataSource
+
+    curves = content["curves"]
+    key = "energy_pj" if quantity == "energy" else "samples"
+    scale, unit = scale_for(column, [value for curve in curves.values() for value in curve[key]])
+    made = _figure(f"{quantity} so far{f', {unit}' if unit else ''}", "accuracy, %", log_x=True)
+    made.hspan(y=[content["accuracy_percent"]], line_color="#8a8a8a")
+    renderers = []
+    for k, (rule, curve) in enumerate(curves.items()):
+        data = {
+            "x": [value / scale for value in curve[key]],
+            "y": curve["accuracy_percent"],
+            "rule": [no_tex(rule)] * len(curve[key]),
+            "samples": curve["samples"],
+        }
+        source = ColumnDataSource(data)
+        colour = COLOURS[k % len(COLOURS)]
+        made.line("x", "y", source=source, color=colour, line_width=2, legend_label=no_tex(rule))
+        marker = MARKERS[k % len(MARKERS)]
+        renderers.append(
+            made.scatter("x", "y", source=source, marker=marker, size=6, color=colour, legend_label=no_tex(rule))
+        )
+    _hover(made, renderers, [("rule", "@rule"), ("accuracy", "@y{0.00} %"), ("samples", "@samples{0,0}")])
+    _legend(made)
+    made.legend.location = "top_left"
+    return made
 
 
 def _against_cost(contents: Contents) -> Plots | None:

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PLAN, CELLS, TRIALS, TUNING = "study.toml", "cells", "trials", "tuning.json"
+EQUAL_ACCURACY = "equal_accuracy.json"
 DIGEST = "digest"  # of the rest of a record
 MOST_COUNTED = 2**63  # what a column of the table holds
 OF_PLAN = b"edgelearn.plan"  # metadata of the table: digest of its plan
 PARQUET, CSV = "table.parquet", "table.csv"
 _OF_FAILED = {"kind", "config", "error"}
 _OF_RECORDS = _OF_FAILED | {"accuracy_percent", "samples_learned", "sizes", "stored_bits", "samples", "counters"}
-WRITTEN = (PLAN, TUNING, PARQUET, CSV, "report.html", "report.md")
+WRITTEN = (PLAN, TUNING, EQUAL_ACCURACY, PARQUET, CSV, "report.html", "report.md")
 
 
 def need_studies(module: str) -> None:

@@ -1,8 +1,8 @@
 """Tuning of learning rates by successive halving on a validation split.
 
-A group is all cells that differ in nothing but the seed. Its candidates run on a small share of the training samples,
-the best go on to a larger share, and the last ones to all of it. Small shares favour large rates and the ends of a
-list, so that a winner at an end is followed further out, at the full share.
+A group is all cells that differ in nothing but the seed. Its candidates learn with a seed that no cell has: all of them
+on a small share of the training samples, the best on a larger share, and the last ones on all of it. Small shares
+favour large rates and the ends of a list, so that a winner at an end is followed further out, at the full share.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from edgelearn.files import write_text
 from edgelearn.rules.catalog import find_rule
 from edgelearn.runs.registry import studied_kind
 from edgelearn.studies.cell import DONE, Cell, Record, settings_of
-from edgelearn.studies.plan import Plan, Tuning, check_design
+from edgelearn.studies.plan import MOST_SEEDS, Plan, Tuning, check_design
 from edgelearn.studies.table import TUNING
 
 OFFSETS = (0, -2, 2, -4, 4)  # exponents around the rule's own rate, the nearest first
@@ -97,7 +97,7 @@ def tune(plan: Plan, folder: Path, run_trials: RunTrials) -> list[Cell]:
     content = {
         "validation": tuning.validation,
         "fraction": tuning.fraction,
-        "seed": plan.seeds[0],
+        "seed": tuning_seed(plan),
         "groups": [
             {
                 "settings": {name: group.settings.get(name) for name in plan.varied},
@@ -114,6 +114,12 @@ def tune(plan: Plan, folder: Path, run_trials: RunTrials) -> list[Cell]:
     return list({cell.id: cell for cell in cells}.values())
 
 
+def tuning_seed(plan: Plan) -> int:
+    """Return the seed that candidates learn with: none of those that cells are reported with."""
+    reported = {settings["seed"] for settings in plan.settings_of_cells()}
+    return next(seed for seed in count(MOST_SEEDS) if seed not in reported)
+
+
 def _raced(
     plan: Plan, racing: list[tuple[_Group, list[Rates]]], share: float, stage: str, run_trials: RunTrials
 ) -> list[list[tuple[Rates, float | None]]]:
@@ -121,7 +127,7 @@ def _raced(
 
     Of equal candidates the one given first stays first; one that failed is left out.
     """
-    tuning, seed = plan.tuning or Tuning(), {"seed": plan.seeds[0]}
+    tuning, seed = plan.tuning or Tuning(), {"seed": tuning_seed(plan)}
     budgets = [budget(plan.kind, group.settings, tuning, share) for group, _ in racing]
     trials = [
         [Cell.of(plan.kind, group.settings | rates | spent | seed) for rates in candidates]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from edgelearn.config import SpikingConfig, StreamConfig, make_config, validated
-from edgelearn.studies.plan import Plan
+from edgelearn.studies.plan import MOST_SEEDS, Plan
 from edgelearn.studies.sweep import sweep
 from edgelearn.studies.table import read_study
 from edgelearn.studies.tuning import MOST_BEYOND, at_edge, budget, candidates, own_rates, tune
@@ -88,7 +88,7 @@ def test_the_best_rates_win_and_all_seeds_learn_with_them(tmp_path):
     assert all(cell.config["validation_fraction"] is None and cell.config["epochs"] == 4 for cell in cells)
     first = seen["tuning, rung 1 of 3"]
     assert len(first) == 25 + 5
-    assert all(trial.config["validation_fraction"] == 0.2 and trial.config["seed"] == 3 for trial in first)
+    assert all(trial.config["validation_fraction"] == 0.2 and trial.config["seed"] == MOST_SEEDS for trial in first)
     assert len(seen["tuning, rung 2 of 3"]) == 8 + 2
     assert len(seen["tuning, rung 3 of 3"]) == 3 + 1
     note = json.loads((tmp_path / "tuning.json").read_text())
@@ -173,3 +173,15 @@ def test_a_tuned_sweep_of_each_kind_is_repeated_to_the_same_bytes(tmp_path, kind
     seen = []
     again = sweep(plan, tmp_path / "a", backend="threads", on_progress=lambda p: seen.append(p.total - p.kept))
     assert (again.kept, set(seen)) == (2, {0})  # neither cells nor trials run again
+
+
+def test_rates_are_never_tuned_with_a_seed_that_is_reported(tmp_path):
+    run_trials, seen = scored(near(-7, -8))
+    plan = Plan.of(
+        {"seeds": [0, MOST_SEEDS], "cells": [{"seed": MOST_SEEDS + 1}], "axes": {"bits": [8]}, "tuning": True}
+    )
+    cells = tune(plan, tmp_path, run_trials)
+    tried = {trial.config["seed"] for trials in seen.values() for trial in trials}
+    assert tried == {MOST_SEEDS + 2}
+    assert tried.isdisjoint(cell.config["seed"] for cell in cells)
+    assert json.loads((tmp_path / "tuning.json").read_text())["seed"] == MOST_SEEDS + 2
