@@ -44,7 +44,9 @@ def cost(
     against: Annotated[
         Optional[str], Flag("Rule, or name of a run, that the others are compared with, e.g. bp.", OUTPUT)
     ] = None,
-    tornado: Annotated[bool, Flag("Rank the constants that decide the order of the rules.", OUTPUT)] = False,
+    tornado: Annotated[
+        bool, Flag("Rank the constants that decide the order of the rules; with --plot, draw them.", OUTPUT)
+    ] = False,
     csv: Annotated[bool, Flag("Print as CSV.", OUTPUT)] = False,
     plot: Plot = None,
     details: Details = False,
@@ -100,7 +102,12 @@ def cost(
         content["accelergy"] = _accelergy(
             costs[0], action_counts, ert, ert_unit or "pJ", ert_map or [], art, architecture
         )
-    if plot is not None:
+    if plot is not None and tornado:
+        from edgelearn.reports.plots.tornado import plot_tornado
+
+        cheapest = content["verdict"]["cheapest"] if content["verdict"] else costs[0].name
+        plot_tornado(costs, plot, against or cheapest)
+    elif plot is not None:
         from edgelearn.reports.plots.costs import plot_costs
 
         plot_costs(costs, plot, accuracies)

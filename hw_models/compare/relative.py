@@ -7,11 +7,29 @@ from typing import Any
 
 from edgelearn.errors import UserError
 from edgelearn.units import six_digits
-from hw_models.compare.bands import shared_constants, span_over
+from hw_models.compare.bands import Figure, Swing, shared_constants, span_over
 from hw_models.compare.rules import RuleCost
 from hw_models.cost import Cost
 
 RELATIVE = {"energy": "energy_pj", "cycles": "cycles", "area": "area_um2", "memory": "memory_bits"}
+
+
+def _percent(cost: Cost, base: Cost, figure: str) -> Figure:
+    """Return a figure over that of another cost, in percent of the other, as a function of the constants."""
+
+    def percent(at: Mapping[str, float]) -> float:
+        of_base = base.per_sample(figure, at=at)
+        change = 100 * (cost.per_sample(figure, at=at) / of_base - 1) if of_base else 0.0
+        return change if abs(change) > 1e-9 else 0.0  # what rounding leaves of nothing
+
+    return percent
+
+
+def swings_over(cost: Cost, base: Cost, figure: str) -> tuple[float, list[Swing]]:
+    """Return the difference to another cost in percent, and how far each constant alone moves it."""
+    percent = _percent(cost, base, figure)
+    swings = [Swing(c, percent({c.name: c.low}), percent({c.name: c.high})) for c in shared_constants(cost, base)]
+    return percent({}), swings
 
 
 def percent_over(cost: Cost, base: Cost, figure: str) -> tuple[float, float, float] | None:
@@ -22,13 +40,7 @@ def percent_over(cost: Cost, base: Cost, figure: str) -> tuple[float, float, flo
     """
     if figure not in base.prices:
         return None
-
-    def percent(at: Mapping[str, float]) -> float:
-        of_base = base.per_sample(figure, at=at)
-        change = 100 * (cost.per_sample(figure, at=at) / of_base - 1) if of_base else 0.0
-        return change if abs(change) > 1e-9 else 0.0  # what rounding leaves of nothing
-
-    return span_over(shared_constants(cost, base), percent)
+    return span_over(shared_constants(cost, base), _percent(cost, base, figure))
 
 
 def relative_as_dict(costs: Sequence[RuleCost], base: str) -> dict[str, Any]:

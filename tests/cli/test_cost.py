@@ -261,6 +261,11 @@ def test_plots_are_written_whole(tmp_path):
     result = edgelearn("cost", "--rule", "drtp,bp", "--plot", "costs.svg", cwd=tmp_path)
     assert result.returncode == 0
     assert (tmp_path / "costs.svg").read_text().rstrip().endswith("</svg>")
+    result = edgelearn("cost", "--rule", "drtp,bp", "--tornado", "--plot", "tornado.svg", cwd=tmp_path)
+    assert result.returncode == 0
+    text = (tmp_path / "tornado.svg").read_text()
+    assert "against drtp" in text
+    assert "at its high end" in text
     result = edgelearn("cost", "--rule", "drtp", "--plot", "costs.bmp", cwd=tmp_path)
     assert result.returncode == 2
     assert ".svg" in result.stderr

@@ -6,6 +6,7 @@ import struct
 import sys
 import xml.etree.ElementTree as ET
 import zlib
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from edgelearn.errors import UserError
 from edgelearn.network.spec import design
 from edgelearn.reports.plots.costs import COLOURS, plot_costs
+from edgelearn.reports.plots.tornado import plot_tornado
+from hw_models.compare.relative import swings_over
 from hw_models.compare.rules import cost_of_rule
 from hw_models.cost import ROLES
 from hw_models.engine.schedule import assume
@@ -190,3 +193,51 @@ def test_without_matplotlib_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(UserError, match=r'matplotlib is not installed .* pip install "edgelearn\[plot\]"'):
         plot_costs(costs(["bp"]), tmp_path / "a.png")
+
+
+def bars_of(ax, labelled=None):
+    """Ends of the bars of a panel by name of its row; panels of one row have their names at the first."""
+    names = [label.get_text() for label in (labelled or ax).get_yticklabels()]
+    found = {}
+    for bar in ax.patches:
+        row = names[round(bar.get_y() + bar.get_height() / 2)]
+        found.setdefault(row, set()).add(round(bar.get_x() + bar.get_width(), 6))
+    return found
+
+
+def test_a_tornado_shows_the_swing_of_every_constant(tmp_path, drawn):
+    priced = costs(("bp", "drtp", "dfa"))
+    plot_tornado(priced, tmp_path / "a.png", "bp")
+    check_png((tmp_path / "a.png").read_bytes())
+    axes = [ax for ax in drawn[-1].axes if ax.axison]
+    assert [ax.get_title(loc="left").split(" ")[0] for ax in axes] == ["drtp", "dfa"]
+    for ax, cost in zip(axes, priced[1:], strict=True):
+        nominal, swings = swings_over(cost.training, priced[0].training, "energy_pj")
+        bars = bars_of(ax, axes[0])
+        assert len(bars) >= 3
+        for swing in swings:
+            if swing.constant.name in bars:
+                assert bars[swing.constant.name] == {round(swing.at_low, 6), round(swing.at_high, 6)}
+        low, high = ax.get_xlim()
+        assert low < nominal < high
+    plot_tornado(priced, tmp_path / "b.png", "bp")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_tornado_of_one_rule_has_its_energy_and_area(tmp_path, drawn):
+    (cost,) = costs(("drtp",))
+    plot_tornado([cost], tmp_path / "a.svg", "drtp")
+    titles = [ax.get_title(loc="left") for ax in drawn[-1].axes]
+    assert [title.split()[0] for title in titles] == ["Energy", "Area"]
+    assert "SRAM area" in bars_of(drawn[-1].axes[1])
+    assert "SRAM area" not in bars_of(drawn[-1].axes[0])
+    plot_tornado(costs(("drtp", "bp"), "rv32-ibex"), tmp_path / "b.svg", "drtp")
+    assert "cycles per learned sample against drtp" in drawn[-1].get_suptitle().replace("\n", " ")
+
+
+def test_a_tornado_without_bands_is_refused(tmp_path):
+    (cost,) = costs(("drtp",), "loihi-like")
+    flat = replace(cost, training=replace(cost.training, constants=()))
+    with pytest.raises(UserError, match="no constant of loihi-like has a band"):
+        plot_tornado([flat], tmp_path / "a.svg", "drtp")
+    assert not list(tmp_path.iterdir())
