@@ -35,7 +35,7 @@ UNITS: dict[str, dict[str, float]] = {
     "area per bit": _metric("m2/bit", "um", power=2),
     "power per bit": _metric("W/bit", "unp"),
     "power": _metric("W", "unm."),
-    "capacity": {"bit": 1.0, "B": 8.0, "KiB": 8.0 * 2**10, "MiB": 8.0 * 2**20} | {"kB": 8e3, "MB": 8e6},
+    "capacity": {"bit": 1.0} | {f"{prefix}iB" if prefix else "B": 8.0 * size for prefix, size in BINARY.items()},
 }
 # dimension -> smallest and largest value above zero, in the program's unit: beyond any device, within all arithmetic
 RANGES: dict[str, tuple[float, float]] = {
@@ -94,6 +94,8 @@ def quantity(value: object, dimension: str, positive: bool = True) -> float:
         if match is None:
             raise ValueError
         unit = match[2] or ("Hz" if dimension == "rate" else "")
+        if dimension == "capacity" and unit not in ("", "b") and (size := _SIZE.fullmatch(f"1{unit}")):
+            unit = f"{size[2].upper()}iB" if size[2] else "B"  # K, KB and KiB, as in `size_bytes`
         if unit not in units:
             raise ValueError
         result = float(match[1]) * units[unit]

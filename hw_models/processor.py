@@ -85,6 +85,16 @@ def _quantity(dimension: str) -> BeforeValidator:
     return BeforeValidator(lambda value: value if isinstance(value, float) else quantity(value, dimension))
 
 
+def _dotted(value: object) -> object:
+    """Read `weights.read = "sram"` of TOML, a table in a table, as the name "weights.read"."""
+    if not isinstance(value, dict):
+        return value
+    flat: dict[str, object] = {}
+    for name, given in value.items():
+        flat |= {f"{name}.{action}": one for action, one in given.items()} if isinstance(given, dict) else {name: given}
+    return flat
+
+
 Energy = Annotated[Band, _band("energy")]
 Duration = Annotated[Band, _band("time")]
 Power = Annotated[Band, _band("power")]
@@ -205,6 +215,7 @@ class Engine(Processor):
     shared_random_generator : one for all lanes, or one per lane; comparator and key are in each lane
     control : "complete": several layers, event lists, argmax and output table; "one-layer": the synthesised engine
         that the logic model is fitted to, with a 16-bit random generator
+    accelergy : names of energy and area tables for components, as `--ert-map` takes them
     """
 
     kind: Literal["engine"]
@@ -220,6 +231,7 @@ class Engine(Processor):
     shared_random_generator: bool = True
     control: Control = "complete"
     memories: dict[str, Memory]
+    accelergy: Annotated[dict[str, str], BeforeValidator(_dotted)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _roles_once(self) -> Engine:

@@ -315,7 +315,8 @@ def read_names(entries: Iterable[str], engine: AnyProcessor | None = None) -> Na
 
     Parameters
     ----------
-    engine : has the components that may be named; None for any
+    entries : go before those of the engine's file
+    engine : has the components that may be named, and names of its own for them; None for any
 
     Raises
     ------
@@ -328,6 +329,11 @@ def read_names(entries: Iterable[str], engine: AnyProcessor | None = None) -> Na
     {'weights.read': ('sys.sram', 'read_random'), 'mac': ('sys.mac', None)}
     """
     names: dict[str, tuple[str, str | None] | None] = {}
+    entries = list(entries)
+    if isinstance(engine, Engine) and engine.accelergy:
+        given = {entry.partition("=")[0].strip().removeprefix(f"{ROOT}.") for entry in entries}
+        of_file = {own.strip().removeprefix(f"{ROOT}."): other for own, other in engine.accelergy.items()}
+        entries += [f"{own}={other}" for own, other in of_file.items() if own not in given]
     for entry in entries:
         own, equals, other = (part.strip() for part in entry.partition("="))
         own = own.removeprefix(f"{ROOT}.")

@@ -433,3 +433,41 @@ def test_an_architecture_names_the_components_of_the_counts(tmp_path):
     names = {f"{top['name']}.{part['name']}".replace("[0..31]", "") for part in top["local"]}
     assert {*(f"edgelearn.{name}" for name in engine.memories), "edgelearn.mac", "edgelearn.engine"} <= names
     assert top["attributes"]["technology"] == "28nm"
+
+
+def test_names_in_the_file_of_a_processor(tmp_path, capsys, monkeypatch):
+    from edgelearn.cli import main
+    from hw_models.processor import FOLDER
+
+    own = (FOLDER / "engine-28nm.toml").read_text()
+    own += '\n[accelergy]\nweights = "system.weights_sram"\nmac.mac_random = "system.pe[0..3].mac:compute"\nrandom_generator = "none"\n'
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.toml").write_text(own)
+    engine = find_processor("own.toml")
+    names = {
+        "weights": ("system.weights_sram", None),
+        "mac.mac_random": ("system.pe[0..3].mac", "compute"),
+        "random_generator": None,
+    }
+    assert read_names([], engine) == names
+    assert read_names(["edgelearn.weights=a", "engine=none"], engine) == names | {
+        "weights": ("a", None),
+        "engine": None,
+    }
+    table = "\n".join(f"- {{name: '{name}', actions: [{{name: {action}, energy: 2}}, {{name: write, energy: 1}}]}}" for name, action in (
+        ("system.weights_sram", "read"), ("system.pe[0..3].mac", "compute"), *((f"x.{memory}", "read") for memory in engine.memories if memory != "weights"),
+        ("feedback_generator", "step")))  # fmt: skip
+    ert(tmp_path, f"ERT:\n  version: 0.4\n  tables:\n{table}".replace("\n- ", "\n  - "))
+    command = ["cost", "--rule", "drtp", "--net", "20-12-4", "--ert", "ERT.yaml", "--processor"]
+    assert main([*command, "engine-28nm"]) == 2
+    assert "component 'edgelearn.weights' is not known" in capsys.readouterr().err
+    assert main([*command, "own.toml"]) == 0
+    assert "edgelearn.weights read: system.weights_sram read" not in (out := " ".join(capsys.readouterr().out.split()))
+    assert "edgelearn.activations read: x.activations read" in out
+    for line, message in (
+        ('wieghts = "a"', "name map: component 'wieghts' is not known"),
+        ("weights = 3", "accelergy.weights"),
+    ):
+        (tmp_path / "own.toml").write_text(f"{own.partition('[accelergy]')[0]}[accelergy]\n{line}\n")
+        assert main([*command, "own.toml"]) == 2
+        assert message in capsys.readouterr().err
