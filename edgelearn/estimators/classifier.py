@@ -28,7 +28,7 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.runs.rates import spec_of
+from edgelearn.runs.rates import n_outputs_for, spec_of
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from hw_models.compare.rules import RuleCost, cost_of_rule
 from hw_models.processor import find_processor
@@ -62,8 +62,9 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         "tanh", "hard-tanh", "quadratic-tanh", "relu" or "leaky".
     output : str, default="sigmoid"
         "sigmoid" or "softmax".
-    one_output : bool, default=False
-        One output instead of two, where there are exactly two classes, named or fitted.
+    one_output : bool or None, default=None
+        One output instead of two, where there are exactly two classes, named or fitted; None for one under "mdfa" (with
+        a sigmoid), as in its paper, and two under other rules.
     feedback : str, default="int8"
         Feedback weights: "int8", "ternary", "sign" or "lfsr".
     hidden_rate, output_rate : int or None, default=-6, -5
@@ -145,7 +146,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rounding: str = "residual",
         activation: str = "tanh",
         output: str = "sigmoid",
-        one_output: bool = False,
+        one_output: bool | None = None,
         feedback: str = "int8",
         hidden_rate: int | None = -6,
         output_rate: int | None = -5,
@@ -514,7 +515,9 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _design(self, n_features: int, known: list[Any], room: int | None) -> None:
         config = self._config()
         n_outputs = max(2, len(known) if room is None else room)
-        if self.one_output:
+        if self.one_output is None and room is None and len(known) == 2:
+            n_outputs = n_outputs_for(config, n_outputs)
+        elif self.one_output:
             if room is not None or len(known) != 2:
                 raise UserError(
                     f"one_output stands for two classes, not for {len(known) or 'those met on the way'}; name two in "

@@ -28,6 +28,7 @@ def show(content: dict[str, Any], console: Console, details: bool = False) -> No
         console,
         f"{net['rule']} on {c['data']['name']}, {sizes}: {net['word']}, rounding {net['rounding']}, "
         f"seed {c['config']['seed']}, beside its float twin (torch)",
+        *(f"note: {note}" for note in c["notes"]),
     )
     _print_verdict(console, c["verdict"], end, details)
     if len(points) > 2:

@@ -85,7 +85,8 @@ def design_for(config: RunConfig, data: Dataset) -> NetworkSpec:
     UserError
         "net ... does not fit ..."
     """
-    sizes = (data.n_features, DEFAULT_HIDDEN, data.n_classes) if config.net is None else parse_net(config.net)
+    derived = (data.n_features, DEFAULT_HIDDEN, rates.n_outputs_for(config, data.n_classes))
+    sizes = derived if config.net is None else parse_net(config.net)
     rates.check_sizes(sizes, data.n_features, data.n_classes, data.name)
     return spec_of(config, sizes)
 
@@ -158,7 +159,12 @@ class DatasetWork(Epochs):
             "accuracy_percent": accuracy_percent(result),
             "columns": columns_of(data).as_dict(),
             "baseline_accuracy_percent": baseline_percent(data.test_y),
-            "notes": [*data.notes, *_notes_of_data(data, baseline_percent(data.test_y)), *_notes(spec, data, errors)],
+            "notes": [
+                *data.notes,
+                *_notes_of_data(data, baseline_percent(data.test_y)),
+                *rates.notes_on_outputs(self.config, spec),
+                *_notes(spec, data, errors),
+            ],
             "cost": as_dict([cost_of_rule(spec, learner.counters, self.processor)]),
         } | activity_as_dict(spec, learner.counters, learner.inference_counters)
 

@@ -15,6 +15,7 @@ from edgelearn.network.counters import EVENTS, MEMORIES, OPERATIONS, Counters
 from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.network.spec import NetworkSpec, design, parse_net
 from edgelearn.network.storage import buffers, footprint
+from edgelearn.rules import find_rule
 from hw_models.compare.rules import cost_of_rule
 from hw_models.cost import Cost
 from hw_models.processor import find_processor
@@ -62,6 +63,24 @@ def check_sizes(
         raise UserError(
             f"net '{net}' does not fit {name}: {n_inputs} {inputs} and {n_classes} classes; try --net {example}{hint}"
         )
+
+
+def n_outputs_for(config: RateSettings, n_classes: int) -> int:
+    """Return the outputs of a network whose shape follows from the data: one per class.
+
+    Two classes take one output under a non-negative rule, whose modulators have the sign of the gradient with one
+    output only (Lechner 2020, section 3). A softmax needs two.
+    """
+    single = n_classes == 2 and find_rule(config.rule).non_negative and config.output != "softmax"
+    return 1 if single else n_classes
+
+
+def notes_on_outputs(config: RateSettings, spec: NetworkSpec) -> list[str]:
+    """Return a note where one output was chosen for two classes."""
+    if config.net is not None or spec.n_outputs > 1:
+        return []
+    net = "-".join(map(str, (*spec.sizes[:-1], 2)))
+    return [f"{spec.rule.name} takes one output for two classes, as in its paper; --net {net} gives two"]
 
 
 def note_of(

@@ -16,7 +16,7 @@ from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, parse_net
 from edgelearn.runs.checkpoint import digest
-from edgelearn.runs.rates import check_sizes, spec_of
+from edgelearn.runs.rates import check_sizes, n_outputs_for, spec_of
 from edgelearn.streaming.drift import Detector, Recovery
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from edgelearn.streaming.prequential import Prequential
@@ -429,7 +429,7 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
         hidden = (-1,)
     if min(hidden) < 0 or (len(hidden) > 1 and min(hidden) < 1):
         raise UserError(f"hidden '{config.hidden}' cannot be read; write 64, or 64-32, or 0 for no hidden layer")
-    return spec_of(config, (front_end.n_inputs, *(n for n in hidden if n), n_classes))
+    return spec_of(config, (front_end.n_inputs, *(n for n in hidden if n), n_outputs_for(config, n_classes)))
 
 
 def _timing(config: StreamConfig, source: Source, stride: int) -> Timing:

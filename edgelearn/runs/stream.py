@@ -106,7 +106,7 @@ class StreamWork(StreamSession):
                 "first_rejected": dict(source.rejects.first),
             },
             "columns": source.columns_used.as_dict(),
-            "notes": list(source.notes),
+            "notes": [*source.notes, *rates.notes_on_outputs(self.config, spec)],
             "front_end": asdict(front_end)
             | {
                 "inputs": front_end.n_inputs,

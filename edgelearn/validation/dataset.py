@@ -33,7 +33,7 @@ from edgelearn.references.torch_online import one_thread
 from edgelearn.runs.dataset import design_for, load_data
 from edgelearn.runs.epochs import Epochs
 from edgelearn.runs.kind import Result
-from edgelearn.runs.rates import network_as_dict
+from edgelearn.runs.rates import network_as_dict, notes_on_outputs
 
 VALIDATION = "validation.json"
 INEXACT = ("overflows", "saturations", "step_saturations")  # counters of what did not fit
@@ -131,6 +131,7 @@ def validate(
             "step_samples": min(STEP_SAMPLES, len(chosen)),
         },
         "network": network_as_dict(spec),
+        "notes": notes_on_outputs(config, spec),
         "verdict": _verdict(points),
         "points": points,
     }

@@ -20,7 +20,7 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import CONTRACT, MAX_NEURONS, NetworkSpec
 from edgelearn.runs.checkpoint import CONFIG, WEIGHTS, saved_settings
 from edgelearn.runs.dataset import columns_of, design_for, load_data
-from edgelearn.runs.rates import spec_of
+from edgelearn.runs.rates import notes_on_outputs, spec_of
 from firmware_sim.build.estimate import constant_fields, ram_bytes
 from firmware_sim.build.image import compile_image
 from firmware_sim.build.targets import EMULATED, TARGETS, Target, find_target
@@ -66,7 +66,8 @@ def samples_of(config: RunConfig) -> Samples:
     spec = design_for(config, data)
     levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
     low, high = np.asarray(data.low), np.asarray(data.high)
-    return Samples(config, spec, levels, np.asarray(data.train_y), low, high, columns_of(data), data.notes)
+    notes = [*data.notes, *notes_on_outputs(config, spec)]
+    return Samples(config, spec, levels, np.asarray(data.train_y), low, high, columns_of(data), notes)
 
 
 def chosen_targets(text: str) -> list[Target]:

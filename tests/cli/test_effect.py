@@ -12,6 +12,7 @@ from edgelearn.errors import UserError
 from tests.cli.runner import QUICK, edgelearn
 from tests.cli.test_errors import assert_refused
 
+STORING = " or ".join((", ".join(config.STORE_FEEDBACK[:-1]), config.STORE_FEEDBACK[-1]))
 KINDS = (config.RunConfig, config.StreamConfig, config.SpikingConfig, config.BranchSettings)
 CONDITIONAL = [(kind, one) for kind in KINDS for one in kind.declared().values() if one.needs]
 
@@ -67,7 +68,7 @@ def test_the_file_of_a_finished_run_is_taken(tmp_path):
         (["validate", "--rule", "shallow", "--hidden-rate", "-3"], "(--hidden-rate) has no effect with --rule shallow"),
         (["stream", "--hidden", "3", "--net", "4-5-2"], "(--hidden) has no effect with --net 4-5-2; leave out one of"),
         (["stream", "--deadline", "20"], "setting 'deadline': '20' is not a time; write a number and one of ns, us, ms, s, for example '20 ms' (--deadline)"),
-        (["firmware", "verify", "--rule", "bp", "--feedback", "sign"], "leave it out, or give --rule fa, dfa, sdfa, drtp or mdfa"),
+        (["firmware", "verify", "--rule", "bp", "--feedback", "sign"], f"leave it out, or give --rule {STORING}"),
         (["run", "--overwrite"], "--overwrite replaces the run in a folder; give --out DIR"),
         (["run", "--overwrite", "--resume", "--out", "a"], "give one of the two"),
     ],

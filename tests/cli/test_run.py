@@ -135,6 +135,25 @@ def test_two_classes_with_one_output(tmp_path):
     assert report["result"]["test_error_percent"] < 15
 
 
+TWO_OUTPUTS = "mdfa takes one output for two classes, as in its paper; --net 64-100-2 gives two"
+
+
+@pytest.mark.parametrize(
+    ("flags", "outputs"),
+    [
+        (("--rule", "mdfa"), 1),
+        (("--rule", "mdfa", "--net", "64-100-2"), 2),
+        (("--rule", "mdfa", "--output", "softmax"), 2),
+        (("--rule", "dfa"), 2),
+    ],
+)
+def test_mdfa_takes_one_output_for_two_classes_unless_asked(tmp_path, flags, outputs):
+    result = edgelearn("run", "--classes", "3,8", *flags, "--epochs", "1", "--json", cwd=tmp_path)
+    report = json.loads(result.stdout)
+    assert report["network"]["sizes"] == [64, 100, outputs]
+    assert (TWO_OUTPUTS in report["notes"]) == (outputs == 1)
+
+
 def test_a_csv_file_of_the_user(tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 3))

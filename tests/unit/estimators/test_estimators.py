@@ -133,6 +133,19 @@ def test_epochs_repeat_in_an_order_of_the_seed():
     assert state(EdgeClassifier(**SMALL, epochs=3, random_state=5).fit(X, Y)) != state(model)
 
 
+@pytest.mark.parametrize(
+    ("params", "outputs"),
+    [({}, 1), ({"one_output": False}, 2), ({"output": "softmax"}, 2), ({"max_classes": 2, "classes": None}, 2)],
+)
+def test_mdfa_takes_one_output_for_two_classes_unless_asked(params, outputs):
+    two = np.where(Y == "run", "run", "other")
+    model = EdgeClassifier(**SMALL | {"rule": "mdfa"} | params)
+    for x, label in zip(X[:40], two[:40], strict=True) if "max_classes" in params else ():
+        model.learn_one(dict(enumerate(x)), label)
+    model = model if "max_classes" in params else model.fit(X, two)
+    assert model.spec_.n_outputs == outputs
+
+
 @pytest.mark.parametrize("params", [{}, {"output": "softmax"}, {"one_output": True}])
 def test_shares_sum_to_one_and_the_prediction_has_the_largest(params):
     two = np.where(Y == "run", "run", "other")
