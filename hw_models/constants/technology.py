@@ -101,6 +101,7 @@ def _exact() -> dict[tuple[str, str, int], Operation]:
     return table
 
 
+@cache
 def operation(table: str, name: str, bits: int | tuple[int, int]) -> Operation:
     """Return what an operation costs: the row of the table if it has one, else what its rule for widths gives.
 
@@ -202,6 +203,7 @@ def _energy(node_nm: float, voltage_v: float) -> float:
     return a * voltage_v**2 + b * voltage_v + c
 
 
+@cache
 def energy_scale(from_nm: float, from_v: float, to_nm: float, to_v: float) -> float:
     """Return the factor on switching energy from one node and supply to another.
 

@@ -214,7 +214,7 @@ def _notes(spec: NetworkSpec, engine: Engine, plan: Schedule, cost: Cost, learni
                 f"memory '{name}' has {accesses / plan.total_cycles:.3g} accesses a cycle: it needs more ports, or its "
                 "roles more memories; else cycles are too few"
             )
-    needed = max(widths.delta_bits(layer) for layer in spec.layers)
+    needed = spec.delta_width
     if learning and engine.delta_bits is not None and engine.delta_bits < needed:
         notes.append(
             f"the multiplier takes {engine.delta_bits} bits of d, and {spec.rule.name} has {needed}: only a run with "

@@ -16,19 +16,18 @@ def input_width(spec: NetworkSpec) -> int:
 
 
 def delta_bits(layer: DenseLayer, given: int | None = None) -> int:
-    """Return the width of d in a layer, no more than the `given` bits that an engine takes; errors are never cut."""
+    """Return the width of d in a layer: that of its words, or the `given` one of an engine; errors are never cut."""
     if layer.output:
-        return ERROR_BITS
-    return min(layer.delta_width, given or layer.delta_width)
+        return max(ERROR_BITS, given or 0)
+    return (given or layer.delta_width) if layer.learns else 0
 
 
 def modulator_bits(layer: DenseLayer, given: int | None = None) -> int:
     """Return the width of the modulators of a hidden layer: that of d unless d is cut to fewer bits."""
     if layer.output or not layer.learns:
         return 0
-    needed = delta_bits(layer)
-    cut = layer.delta_reach == layer.delta_max or delta_bits(layer, given) < needed
-    return max(needed, MODULATOR_BITS) if cut else needed
+    cut = layer.delta_reach == layer.delta_max or delta_bits(layer, given) < layer.delta_width
+    return max(layer.delta_width, MODULATOR_BITS) if cut else layer.delta_width
 
 
 def multiplier_bits(spec: NetworkSpec, learning: bool, given: int | None = None) -> tuple[int, int]:
