@@ -26,15 +26,18 @@ from edgelearn.data.published import (
     load_idx,
     read_idx,
 )
-from edgelearn.data.source import ColumnsUsed
-from edgelearn.data.tables import OWN_FILES, SUFFIXES, check_fraction, draw_parts, has_usual_names, open_user_file
+from edgelearn.data.source import ColumnsUsed, without_label
+from edgelearn.data.tables import (
+    NAME_LABELS,
+    OWN_FILES,
+    SUFFIXES,
+    check_fraction,
+    draw_parts,
+    has_usual_names,
+    open_user_file,
+)
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import place_of
-
-NAME_LABELS = (
-    "a classifier needs labels of 2 classes or more: name their column with --label-column, take them from file or "
-    r"folder names with --label-from '(\w+)\.csv', or from a second file with --labels"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,13 +322,11 @@ def _from_source(
     source = open_source(given, roles=roles, label_from=label_from, labels=labels, allow_download=False)
     blocks = list(source.blocks())
     x, y = np.concatenate([block.x for block in blocks]), np.concatenate([block.y for block in blocks])
-    notes = list(source.notes)
-    for reason, n in source.rejects.counts.items():
-        notes.append(f"rejected: {n:,} {reason} (first: {source.rejects.first[reason]})")
+    notes = [*source.notes, *source.rejects.notes()]
     if not (y >= 0).any():
         raise UserError(f"{given} has no labels; {NAME_LABELS}")
     if (y < 0).any():
-        notes.append(f"left out: {int((y < 0).sum()):,} of {len(y):,} rows, which have no label")
+        notes.append(without_label(int((y < 0).sum()), len(y)))
         x, y = x[y >= 0], y[y >= 0]
     if source.n_classes < 2:
         raise UserError(f"{given} has 1 class (every label is '{source.class_names[0]}'); {NAME_LABELS}")

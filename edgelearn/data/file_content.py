@@ -47,7 +47,7 @@ def from_table(form: Description, path: Path, rejects: Rejects) -> FileContent:
     names = tuple(dict.fromkeys([*as_tuple(form.subject or ()), *dropping]))
     found = Rejects()
     table = TableReader(replace(form.roles(), texts=names), str(path), found, dtype=np.float64)
-    rows = joined(list(table.read_file(path)))
+    rows = joined(list(table.read_file(path, has_long_cells=False)))
     assert table.columns is not None
     n = len(rows.labels)
     texts = {name: np.array([label_text(cell) for cell in rows.texts[k]]) for k, name in enumerate(names)}

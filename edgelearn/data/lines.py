@@ -291,8 +291,7 @@ class LineSource:
 
     def _nothing(self) -> UserError:
         if self.rejects.first:
-            (reason, where), n = next(iter(self.rejects.first.items())), sum(self.rejects.counts.values())
-            found = f"{n} {'line was' if n == 1 else 'lines were'} rejected, the first for '{reason}': {where}"
+            found = self.rejects.summary
         else:
             found = "only blank lines, comments or a header" if self._reader.number else ""
         what = "no samples came" if self._live else "no line can be used" if found else "the file is empty"

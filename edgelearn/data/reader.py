@@ -273,8 +273,8 @@ class TableReader:
         whole = np.empty(0, np.int64)
         return Rows(np.empty((0, n_features), self.dtype), [], np.empty(0), whole, whole, [[] for _ in range(n_texts)])
 
-    def read_file(self, path: Path) -> Iterator[Rows]:
-        """Read a whole file, whose quoted cells may hold the ends of lines.
+    def read_file(self, path: Path, has_long_cells: bool = True) -> Iterator[Rows]:
+        """Read a whole file, whose quoted cells may hold the ends of lines where `has_long_cells`.
 
         Raises
         ------
@@ -284,13 +284,16 @@ class TableReader:
         n = 0
         with open_text(path, self.roles.encoding) as file:
             groups = grouped(line_chunks(file.read), BLOCK)
-            for lines in whole_rows(groups) if self.rejects is None else (lines for lines, _ in groups):
+            for lines in whole_rows(groups) if has_long_cells else (lines for lines, _ in groups):
                 self.head = self.head or lines[:HEAD]
                 rows = self.feed(lines)
                 n += len(rows.labels)
                 yield rows
         if note := encoding_note(path, self.roles.encoding):
             self.notes.append(note)
+        if not n and self.rejects is not None and self.rejects.first:
+            advice = ADVICE.get(next(iter(self.rejects.first)), ANY_ADVICE)
+            raise UserError(f"{path}: no line can be used ({self.rejects.summary}); {advice}")
         if not n:
             below = " below its header" if self.columns else ""
             raise UserError(f"{path} has no rows{below}; give one row per line")

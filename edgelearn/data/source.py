@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.units import six_digits
+from edgelearn.units import count, six_digits
 
 UNLABELLED = -1
 MOST_NAMES = 12  # of columns in a line
@@ -54,6 +54,26 @@ class Rejects:
     def add(self, reason: str, where: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
         self.first.setdefault(reason, where)
+
+    @property
+    def summary(self) -> str:
+        """State how many there are and the first case; empty for none."""
+        if not self.first:
+            return ""
+        (reason, where), n = next(iter(self.first.items())), sum(self.counts.values())
+        return f"{count(n, 'line')} {'was' if n == 1 else 'were'} rejected, the first for '{reason}': {where}"
+
+    def notes(self) -> list[str]:
+        """State the counts, a line for each reason."""
+        return [f"rejected: {n:,} {reason} (first: {self.first[reason]})" for reason, n in self.counts.items()]
+
+
+LEFT_OUT = "left out"
+
+
+def without_label(n: int, n_rows: int) -> str:
+    """State how many rows are left out as they have no label."""
+    return f"{LEFT_OUT}: {n:,} of {n_rows:,} rows, which have no label"
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,15 @@ from edgelearn.data.columns import NO_ROLES, Roles
 from edgelearn.data.compressed import suffix_of
 from edgelearn.data.dataset import Dataset, Labels, Values, range_of
 from edgelearn.data.published import Parts
-from edgelearn.data.source import ColumnsUsed
+from edgelearn.data.source import LEFT_OUT, ColumnsUsed, Rejects, without_label
 from edgelearn.errors import UserError
 
 SUFFIXES = (*line_groups.SUFFIXES, ".npz")
 OWN_FILES = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+NAME_LABELS = (
+    "a classifier needs labels of 2 classes or more: name their column with --label-column, take them from file or "
+    r"folder names with --label-from '(\w+)\.csv', or from a second file with --labels"
+)
 WANTED = ("x", "y", "x_train", "y_train", "x_test", "y_test")
 
 
@@ -72,8 +76,10 @@ def open_user_file(
     try:
         notes: list[str] = []
         if suffix in line_groups.SUFFIXES:
-            x, labels, columns, notes = read_table(path, roles)
-            parts, names = _split(path, x, labels, test_fraction)
+            rejects = Rejects()
+            x, labels, columns, notes = read_table(path, roles, rejects)
+            unlabelled = next((note for note in notes if note.startswith(LEFT_OUT)), "")
+            parts, names = _split(path, x, labels, test_fraction, rejects.summary or unlabelled)
         else:
             if roles.label is not None:
                 raise UserError(f"{path}: label_column is for text tables; a .npz file has its labels in array y")
@@ -105,8 +111,10 @@ def check_fraction(test_fraction: float) -> None:
         raise UserError(f"test_fraction {test_fraction} is out of range; give 0 <= test_fraction < 1")
 
 
-def _split(path: Path, x: Values, labels: Sequence[Any], test_fraction: float) -> tuple[Parts, tuple[str, ...]]:
-    y, names = class_indices(path, labels)
+def _split(
+    path: Path, x: Values, labels: Sequence[Any], test_fraction: float, left_out: str = ""
+) -> tuple[Parts, tuple[str, ...]]:
+    y, names = class_indices(path, labels, left_out)
     train, test = draw_parts(len(y), test_fraction)
     return Parts(x[train], y[train], x[test], y[test]), names
 
@@ -120,12 +128,18 @@ def draw_parts(n_samples: int, test_fraction: float) -> tuple[NDArray[np.int64],
     return order[: n_samples - n_test], order[n_samples - n_test :]
 
 
-def class_indices(path: Path | str, labels: Sequence[Any]) -> tuple[Labels, tuple[str, ...]]:
-    """Map labels, all whole numbers or all text, to 0 .. n_classes - 1 in sorted order."""
+def class_indices(path: Path | str, labels: Sequence[Any], left_out: str = "") -> tuple[Labels, tuple[str, ...]]:
+    """Map labels, all whole numbers or all text, to 0 .. n_classes - 1 in sorted order.
+
+    Parameters
+    ----------
+    left_out : what the table had besides them
+    """
     values = sorted(set(labels))
     if len(values) < 2:
+        besides = f"; {left_out}" if left_out else ""
         raise UserError(
-            f"{path} has {len(values)} class (every label is '{values[0]}'); a classifier needs at least 2: "
+            f"{path} has {len(values)} class (every label is '{values[0]}'{besides}); a classifier needs at least 2: "
             "check which column or array holds the labels"
         )
     place = {value: index for index, value in enumerate(values)}
@@ -135,8 +149,10 @@ def class_indices(path: Path | str, labels: Sequence[Any]) -> tuple[Labels, tupl
 # --- text --------------------------------------------------------------------------------------------------
 
 
-def read_table(path: Path, roles: Roles = NO_ROLES) -> tuple[Values, list[Any], ColumnsUsed, list[str]]:
-    """Read a text table of numbers and labels.
+def read_table(
+    path: Path, roles: Roles = NO_ROLES, rejects: Rejects | None = None
+) -> tuple[Values, list[Any], ColumnsUsed, list[str]]:
+    """Read a text table of numbers and labels; `rejects` counts the lines that cannot be used.
 
     Returns
     -------
@@ -147,10 +163,19 @@ def read_table(path: Path, roles: Roles = NO_ROLES) -> tuple[Values, list[Any], 
     UserError
         those of `reader.TableReader` and `class_labels`; OSError passes.
     """
-    table = reader.TableReader(replace(roles, is_ordered=False), str(path), dtype=np.float64)
+    rejects = rejects or Rejects()
+    table = reader.TableReader(replace(roles, is_ordered=False), str(path), rejects, dtype=np.float64)
     rows = reader.joined(_as_float32(table.read_file(path)))
     assert table.columns is not None
-    x, notes = rows.x, table.notes
+    x, notes = rows.x, [*table.notes, *rejects.notes()]
+    cells, numbers = rows.labels, rows.numbers
+    missing = {cell for cell in set(cells) if is_missing(label_text(cell))}
+    if missing:
+        kept = np.array([cell not in missing for cell in cells])
+        if not kept.any():
+            raise UserError(f"{path} has no labels; {NAME_LABELS}")
+        notes.append(without_label(int((~kept).sum()), len(kept)))
+        x, cells, numbers = x[kept], [cell for cell in cells if cell not in missing], numbers[kept]
     n_missing = int(np.isnan(x).sum())
     if n_missing:
         notes.append(f"missing: {n_missing:,} of {x.size:,} values, which make no event")
@@ -158,7 +183,7 @@ def read_table(path: Path, roles: Roles = NO_ROLES) -> tuple[Values, list[Any], 
     if subtracted.any():
         x = x - subtracted
         notes.append(offset_note(table.columns.channels, subtracted))
-    return x.astype(np.float32, copy=False), class_labels(path, rows.labels, rows.numbers), table.columns.used, notes
+    return x.astype(np.float32, copy=False), class_labels(path, cells, numbers), table.columns.used, notes
 
 
 def _as_float32(parts: Iterable[reader.Rows]) -> list[reader.Rows]:

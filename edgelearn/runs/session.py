@@ -20,7 +20,7 @@ from edgelearn.runs.rates import check_sizes, n_outputs_for, spec_of
 from edgelearn.streaming.drift import Detector, Recovery
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from edgelearn.streaming.prequential import Prequential
-from edgelearn.units import battery_joules, count, quantity, samples_in
+from edgelearn.units import battery_joules, quantity, samples_in
 from hw_models.engine.schedule import assume
 from hw_models.processor import AnyProcessor, find_processor
 from hw_models.unit_costs import UnitCosts, unit_costs
@@ -411,9 +411,7 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
     """
     n_classes = source.n_classes
     if n_classes < 2:
-        n_rejected = sum(source.rejects.counts.values())
-        reason, where = next(iter(source.rejects.first.items()), ("", ""))
-        rejected = f" ({count(n_rejected, 'line')} rejected, the first for '{reason}': {where})" if n_rejected else ""
+        rejected = f" ({source.rejects.summary})" if source.rejects.first else ""
         raise UserError(
             f"{source.name} has labels of {n_classes} class(es) and a classifier needs 2{rejected}; "
             "name the labels with --label-column, or with the key 'label' of a description"

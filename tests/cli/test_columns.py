@@ -153,4 +153,4 @@ def test_a_single_class_names_what_was_rejected(tmp_path):
     (tmp_path / "own.csv").write_text(f"ax,ay,label\n{text}\n")
     found = edgelearn("stream", "own.csv", cwd=tmp_path)
     assert "labels of 1 class(es)" in found.stderr
-    assert "(30 lines rejected, the first for 'another number of values': line 32: 2, not 3:" in found.stderr
+    assert "(30 lines were rejected, the first for 'another number of values': line 32: 2, not 3:" in found.stderr

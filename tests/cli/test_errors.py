@@ -67,7 +67,7 @@ def test_bad_settings(tmp_path, name):
         ("", "no rows"),
         ("a,b,label\n", "no rows"),
         ("1,2,0\n3,inf,1\n", "line 2"),
-        ("1,2,0\n3,,\n", "line 2"),
+        ("1,2,0\n3,,\n", "1 of 2 rows, which have no label"),
         ("1,2,0\n3,1\n", "line 2"),
         ("1,2,0\n3,4,0\n", "class"),
         ("1,x,0\n3,y,1\n", "x"),
