@@ -12,6 +12,7 @@ from edgelearn.branch.datapath import Datapath
 from edgelearn.errors import UserError
 
 MOST_DELAY = 4096
+MOST_ROWS = 1 << 24
 COUNTS = ("branches", "misses", "trained", "words_read", "words_written")
 
 

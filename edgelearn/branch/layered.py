@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.base import BasePredictor, check, check_lengths, largest_within
+from edgelearn.branch.base import MOST_ROWS, BasePredictor, check, check_lengths, largest_within
 from edgelearn.branch.datapath import Datapath, Memory, Sums
 from edgelearn.branch.kernels import layered as kernel
 from edgelearn.branch.kernels.history import new_history
@@ -58,7 +58,7 @@ class LayeredSpec:
 
     def __post_init__(self) -> None:
         check("index bits", self.index_bits, 1, 24)
-        check("rows", self.rows, 1, 1 << 24)
+        check("rows", self.rows, 1, MOST_ROWS)
         check_lengths(self.lengths, 0)
         check("shift", self.shift, 0, 12)
         check("v0", self.v0, 1, 127)
@@ -66,11 +66,11 @@ class LayeredSpec:
 
     @classmethod
     def for_budget(cls, n_bytes: int) -> Self:
-        """Return the largest tables that leave room for 16 rows, and as many rows as fit; raises UserError."""
+        """Return the largest tables that leave room for 16 rows, and as many rows as fit, at most 2^24."""
         units = len(LENGTHS)
         name = f"{units} tables and their output weights"
         bits = largest_within(n_bytes, name, (cls(bits, SMALLEST_ROWS) for bits in range(1, 25))).index_bits
-        return cls(bits, n_bytes // units - (1 << bits))
+        return cls(bits, min(n_bytes // units - (1 << bits), MOST_ROWS))
 
     @property
     def name(self) -> str:

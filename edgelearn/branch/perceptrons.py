@@ -11,7 +11,16 @@ from typing import Self
 
 import numpy as np
 
-from edgelearn.branch.base import MOST_DELAY, BasePredictor, check, check_lengths, delayed, largest_within, too_small
+from edgelearn.branch.base import (
+    MOST_DELAY,
+    MOST_ROWS,
+    BasePredictor,
+    check,
+    check_lengths,
+    delayed,
+    largest_within,
+    too_small,
+)
 from edgelearn.branch.datapath import Datapath, Memory, Sums
 from edgelearn.branch.kernels.history import new_history
 from edgelearn.branch.kernels.perceptrons import DRIFT, THETA, run_hashed, run_perceptron
@@ -51,18 +60,18 @@ class PerceptronSpec:
     delay: int = 0
 
     def __post_init__(self) -> None:
-        check("rows", self.rows, 1, 1 << 24)
+        check("rows", self.rows, 1, MOST_ROWS)
         check("history", self.history, 1, 1000)
         check("path bits", self.path_bits, 0, 16)
         check("delay", self.delay, 0, MOST_DELAY)
 
     @classmethod
     def for_budget(cls, n_bytes: int, history: int = 36, path_bits: int = 0, delay: int = 0) -> Self:
-        """Return floor(n_bytes / (history + 1)) rows; raises UserError."""
+        """Return floor(n_bytes / (history + 1)) rows, at most 2^24; raises UserError."""
         check("history", history, 1, 1000)
         if n_bytes < history + 1:
             raise too_small(n_bytes, f"a perceptron of {history} outcomes", 8 * (history + 1))
-        return cls(n_bytes // (history + 1), history, path_bits, delay)
+        return cls(min(n_bytes // (history + 1), MOST_ROWS), history, path_bits, delay)
 
     @property
     def theta(self) -> int:

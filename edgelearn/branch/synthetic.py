@@ -12,7 +12,13 @@ import numpy as np
 
 from edgelearn.errors import UserError, unknown
 
-FUNCTIONS = ("xor", "and", "mux", "xor3")  # mux: B where A, else the first noise; xor3: with the first noise
+ANSWERS = {  # N is the first noise branch
+    "xor": "A xor B",
+    "and": "A and B",
+    "mux": "B if A else N",
+    "xor3": "A xor B xor N",
+}
+FUNCTIONS = tuple(ANSWERS)
 FIRST_PC, PC_STEP = 64, 16
 MOST_BRANCHES = 1 << 28  # 7 bytes each
 DRAWN = 1 << 16  # iterations drawn at a time

@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgelearn.branch.base import MOST_DELAY, BasePredictor, DoesNotFit, check_block, delayed
+from edgelearn.branch.base import MOST_DELAY, MOST_ROWS, BasePredictor, DoesNotFit, check_block, delayed
 from edgelearn.branch.datapath import Datapath, Memory, Sums
 from edgelearn.branch.kernels import two_layer as kernel
 from edgelearn.branch.kernels.history import new_history
@@ -75,7 +75,7 @@ RULES = {FROZEN if name == "shallow" else name: RowRule.of(rule) for name, rule 
 _RANGES = {
     "length": (1, 1024),
     "hidden": (1, 256),
-    "rows": (1, 1 << 24),
+    "rows": (1, MOST_ROWS),
     "theta": (0, 1 << 20),
     "spread": (0, 127),
     "v_shift": (0, 16),
@@ -145,7 +145,7 @@ class TwoLayerSpec:
             raise DoesNotFit(
                 f"a budget of {n_bytes} bytes has no room for a row of {spec.row_words}; give {spec.row_words} or more"
             )
-        return replace(spec, rows=n_bytes // spec.row_words)
+        return replace(spec, rows=min(n_bytes // spec.row_words, MOST_ROWS))
 
     @classmethod
     def of_shape(cls, rule: str, rows: int, length: int, hidden: int, delay: int = 0) -> TwoLayerSpec:

@@ -14,7 +14,7 @@ from edgelearn import __version__
 from edgelearn.branch.base import DoesNotFit, Predictor
 from edgelearn.branch.catalog import make_predictor, settings_of, takes_delay
 from edgelearn.branch.fixed import Fixed
-from edgelearn.branch.synthetic import synthetic_stream
+from edgelearn.branch.synthetic import ANSWERS, synthetic_stream
 from edgelearn.branch.top import TopBranches
 from edgelearn.branch.traces.source import TraceSource, open_trace, part_of
 from edgelearn.config import BranchSettings
@@ -189,10 +189,12 @@ def _built_in(settings: BranchSettings) -> Branches:
             part = slice(start, start + BLOCK)
             yield Block(stream.pc[part], stream.taken[part], stream.scored[part])
 
-    name = f"deep {settings.function}, {settings.noise} random branches in between"
+    name = f"{ANSWERS[settings.function]} after {settings.noise} random branches"
     source = f"built-in stream, {settings.iterations:,} iterations, seed {settings.seed}"
-    note = "scored: the answers of the second half; all other branches are fair coins"
-    return Branches(name, len(stream.pc), 0, False, blocks, lambda n: End(source, None, (note,)))
+    notes = ["scored: the answers of the second half; all other branches are fair coins"]
+    if "N" in ANSWERS[settings.function]:
+        notes.append("N is the first of the random branches")
+    return Branches(name, len(stream.pc), 0, False, blocks, lambda n: End(source, None, tuple(notes)))
 
 
 class BranchWork:

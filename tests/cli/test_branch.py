@@ -19,7 +19,7 @@ TEXT = "".join(f"0x{64 + 16 * (k % 7):x} {int(k % 3 == 0)}\n" for k in range(400
 def test_the_built_in_stream(tmp_path):
     result = edgelearn("branch", "--predictor", "perceptron,mdfa", "--iterations", "20000", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    for text in ("deep xor, 12 random branches", "perceptron:885:36", "mdfa:156:24:8", "mispredicted"):
+    for text in ("A xor B after 12 random branches", "perceptron:885:36", "mdfa:156:24:8", "mispredicted"):
         assert text in result.stdout
     assert list(tmp_path.iterdir()) == []
 

@@ -213,7 +213,7 @@ def test_useful_counters_are_halved_after_1024_failures():
     predictor._registers[tage_kernel.TICK] = oracle.tick = 1023
     for table in oracle.tables:
         for entry in table:
-            entry["u"] = 3
+            entry.u = 3
     predictor._useful[:] = 3
     assert_same(predictor, oracle, pcs, outcomes)
     assert oracle.written > 1500 + 3 * 16
