@@ -1,7 +1,10 @@
 """edgelearn: what does each learning rule cost on my device, and what does it buy?"""
 
-from importlib import import_module
-from typing import Any
+from __future__ import annotations
+
+TYPE_CHECKING = False  # no import before Ctrl-C is handled: see edgelearn/__main__.py
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 _PUBLIC = {  # imported when they are asked for
@@ -16,6 +19,8 @@ _PUBLIC = {  # imported when they are asked for
 
 def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
+        from importlib import import_module
+
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # built in; `signal` itself imports enum, which takes milliseconds
 import os
-import signal
 
 
 def main() -> int:
     """Run `edgelearn`; return its exit code."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # a shell that ignores it for a job in the background keeps doing so
-        signal.signal(signal.SIGINT, _leave)
+    before = _signal.getsignal(_signal.SIGINT)
+    if before is _signal.default_int_handler:  # a shell that ignores it for a job in the background keeps doing so
+        _signal.signal(_signal.SIGINT, _leave)
     from edgelearn.cli import main as run
 
-    signal.signal(signal.SIGINT, before)
+    _signal.signal(_signal.SIGINT, before)
     code = run()
-    if before is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _leave)
+    if before is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _leave)
     return code
 
 

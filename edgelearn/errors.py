@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(ValueError):
@@ -43,6 +46,22 @@ class Terminated(KeyboardInterrupt):
 def ended_by(interrupt: KeyboardInterrupt) -> tuple[str, int]:
     """Return what ended a command in a word, and its exit code: 128 and the number of the signal, as shells have it."""
     return ("terminated", 143) if getattr(interrupt, "terminated", False) else ("interrupted", 130)
+
+
+@contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started inside: this one ends them, and they print no trace.
+
+    Outside the main thread, and without POSIX signals, nothing is done.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def unknown(kind: str, given: str, known: Iterable[str]) -> UserError:

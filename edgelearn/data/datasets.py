@@ -14,7 +14,7 @@ import numpy as np
 from edgelearn.data import downloads
 from edgelearn.data.columns import NO_ROLES, Roles, refuse_roles
 from edgelearn.data.compressed import suffix_of
-from edgelearn.data.dataset import Dataset, range_of
+from edgelearn.data.dataset import Dataset
 from edgelearn.data.downloads import Found, PublishedFile, PublishedLayout
 from edgelearn.data.event_refusals import refuse_events
 from edgelearn.data.published import (
@@ -32,6 +32,7 @@ from edgelearn.data.tables import (
     OWN_FILES,
     SUFFIXES,
     check_fraction,
+    dataset_of,
     draw_parts,
     has_usual_names,
     open_user_file,
@@ -332,21 +333,13 @@ def _from_source(
         raise UserError(f"{given} has 1 class (every label is '{source.class_names[0]}'); {NAME_LABELS}")
     train, test = draw_parts(len(y), test_fraction)
     parts = Parts(x[train], y[train], x[test], y[test])
-    parts = parts if limit is None else Parts(*(array[:limit].copy() for array in parts))
-    low, high = range_of(parts.train_x)
-    return Dataset(
-        name=source.name,
-        train_x=parts.train_x,
-        train_y=parts.train_y,
-        test_x=parts.test_x,
-        test_y=parts.test_y,
-        low=low,
-        high=high,
-        class_names=source.class_names,
-        source=source.source,
-        notes=notes,
-        columns=source.columns_used,
-    )
+    about: dict[str, Any] = {
+        "name": source.name,
+        "source": source.source,
+        "columns": source.columns_used,
+        "notes": notes,
+    }
+    return dataset_of(parts, tuple(source.class_names), limit, **about)
 
 
 def _row(name: str) -> Row:
@@ -365,21 +358,9 @@ def _open_named(row: Row, limit: int | None, allow_download: bool) -> Dataset:
         parts = found.layout.load(found.paths)
         source = place_of(found.paths[0].parent)
     _check_identity(row, parts, source)
-    if limit is not None:
-        # Copies, so that the full arrays can go; where nothing is cut off there is nothing to free.
-        parts = Parts(*(array if len(array) <= limit else array[:limit].copy() for array in parts))
-    return Dataset(
-        name=row.name,
-        train_x=parts.train_x,
-        train_y=parts.train_y,
-        test_x=parts.test_x,
-        test_y=parts.test_y,
-        low=0,
-        high=row.high,
-        class_names=row.class_names,
-        source=source,
-        columns=ColumnsUsed(tuple(f"feature {number + 1}" for number in range(parts.train_x.shape[1])), label="class"),
-    )
+    inputs = tuple(f"feature {number + 1}" for number in range(parts.train_x.shape[1]))
+    about: dict[str, Any] = {"name": row.name, "source": source, "columns": ColumnsUsed(inputs, label="class")}
+    return dataset_of(parts, row.class_names, limit, (0, row.high), **about)
 
 
 def _check_identity(row: Row, parts: Parts, source: str) -> None:

@@ -88,21 +88,25 @@ def open_user_file(
             columns = ColumnsUsed(tuple(f"feature {number + 1}" for number in range(n_features)), label="y")
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
-    train_x, train_y, test_x, test_y = parts if limit is None else Parts(*(array[:limit].copy() for array in parts))
-    low, high = range_of(train_x)  # the test part is not known when a device is built
-    return Dataset(
-        name=path.stem,
-        train_x=train_x,
-        train_y=train_y,
-        test_x=test_x,
-        test_y=test_y,
-        low=low,
-        high=high,
-        class_names=names,
-        source=str(path),
-        notes=notes,
-        columns=columns,
-    )
+    return dataset_of(parts, names, limit, name=path.stem, source=str(path), columns=columns, notes=notes)
+
+
+def dataset_of(
+    parts: Parts, class_names: tuple[str, ...], limit: int | None, ends: tuple[Any, Any] | None = None, **rest: Any
+) -> Dataset:
+    """Make a data set of its parts.
+
+    Parameters
+    ----------
+    limit : samples of each part at most
+    ends : low and high; by default those of the training part, since a device is built without the test part
+    rest : other fields of `Dataset`
+    """
+    if limit is not None:
+        # Copies, so that the full arrays can go; where nothing is cut off there is nothing to free.
+        parts = Parts(*(array if len(array) <= limit else array[:limit].copy() for array in parts))
+    low, high = range_of(parts.train_x) if ends is None else ends
+    return Dataset(**parts._asdict(), low=low, high=high, class_names=class_names, **rest)
 
 
 def check_fraction(test_fraction: float) -> None:

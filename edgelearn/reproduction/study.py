@@ -11,7 +11,6 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import platform
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn import __version__
+from edgelearn.errors import interrupts_blocked
 from edgelearn.files import make_folder, write_text
 
 POLL_SECONDS = 0.3
@@ -137,7 +137,7 @@ class Study:
                 self._show(done + 1, len(found), name)
         elif missing:
             with _processes(self.jobs) as pool:
-                with _deaf_to_interrupts():
+                with interrupts_blocked():
                     futures = {pool.submit(_do, function, settings[i], works[i]): i for i in missing}
                 for future in self._as_they_end(futures, found, works, name):
                     found[futures[future]] = future.result()
@@ -293,13 +293,3 @@ def _begin_worker() -> None:
 def _wait_and_end(sentinel: int) -> None:
     multiprocessing.connection.wait([sentinel])
     os._exit(1)
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Keep Ctrl-C from processes that are started inside: they are ended by this one, and print no trace."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

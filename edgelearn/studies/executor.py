@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 import warnings
@@ -12,7 +11,7 @@ from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from edgelearn.errors import UserError, unknown
+from edgelearn.errors import UserError, interrupts_blocked, unknown
 from edgelearn.studies.cell import Cell, Record, failure, record_of, run_cell
 from edgelearn.studies.cluster import Cluster, RunCell, open_cluster
 from edgelearn.studies.table import Records
@@ -145,7 +144,7 @@ class Engine:
 
         names = {"processes": "loky", "threads": "threading"}
         self._has_pool = self._backend == "processes"
-        with parallel_config(backend=names[self._backend]), _deaf_to_interrupts():
+        with parallel_config(backend=names[self._backend]), interrupts_blocked():
             watched = {"initializer": _watch_parent, "initargs": (os.getpid(),)} if self._has_pool else {}
             parallel = Parallel(
                 n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs", **watched
@@ -176,7 +175,7 @@ class Engine:
             return record
         from joblib.externals.loky import ProcessPoolExecutor
 
-        with _deaf_to_interrupts():
+        with interrupts_blocked():
             self._single = self._single or ProcessPoolExecutor(1, initializer=_watch_parent, initargs=(os.getpid(),))
             future: Future[Record] = self._single.submit(_in_own_process, self._run, cell, kept)
         return future.result()
@@ -213,19 +212,6 @@ def _in_thread(run: RunCell, cell: Cell, kept: Records) -> Record:
 
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(_kept_in_place, run, cell, kept).result()
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Keep Ctrl-C from processes that are started inside, until they can do so themselves."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

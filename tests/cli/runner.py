@@ -9,7 +9,10 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from edgelearn.cli import main
@@ -21,17 +24,27 @@ def _variables(cwd: Path, environment: dict[str, str]) -> dict[str, str]:
     return variables | {"EDGELEARN_CACHE": str(cwd / "no-cache"), "COLUMNS": "200"} | environment
 
 
-def edgelearn(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `edgelearn` in this process, which spares its imports; an exception leaves its trace, as in a process."""
+def in_process(
+    arguments: Sequence[str], cwd: Path, environment: dict[str, str] | None = None, *around: AbstractContextManager[Any]
+) -> subprocess.CompletedProcess[str]:
+    """Run `edgelearn` in this process, which spares its imports; an exception leaves its trace, as in a process.
+
+    Parameters
+    ----------
+    around : contexts that the command runs in
+    """
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         out, err = (stack.enter_context(open(Path(folder, name), "w", encoding="utf-8")) for name in ("out", "err"))
-        stack.enter_context(mock.patch.dict(os.environ, _variables(cwd, environment), clear=True))
+        stack.enter_context(mock.patch.dict(os.environ, _variables(cwd, environment or {}), clear=True))
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(err))
         os.chdir(cwd)
         try:
-            code = main(list(arguments))
+            with contextlib.ExitStack() as inside:
+                for one in around:
+                    inside.enter_context(one)
+                code = main(list(arguments))
         except SystemExit as exit_:
             code = int(exit_.code or 0)
         except Exception:
@@ -41,8 +54,13 @@ def edgelearn(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comp
             os.chdir(before)
         out.flush()
         err.flush()
-        texts = [Path(folder, name).read_text(encoding="utf-8") for name in ("out", "err")]
-    return subprocess.CompletedProcess(arguments, code, *texts)
+        texts = [Path(folder, name).read_bytes().decode("utf-8", "replace") for name in ("out", "err")]
+    return subprocess.CompletedProcess(list(arguments), code, *texts)
+
+
+def edgelearn(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `edgelearn` in this process."""
+    return in_process(arguments, cwd, environment)
 
 
 def edgelearn_process(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

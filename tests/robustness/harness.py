@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import random
 import re
 import resource
 import shutil
 import signal
 import sys
-import tempfile
-import traceback
 import warnings
 import zipfile
 import zlib
@@ -25,7 +22,7 @@ from unittest import mock
 
 import numpy as np
 
-from edgelearn.cli import main
+from tests.cli.runner import in_process
 from tests.robustness.documents import Document
 from tests.robustness.mutations import LONG, damaged
 
@@ -74,6 +71,8 @@ def _limits() -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
         yield
+    except Hangs as where:
+        raise TimeoutError(f"no end after {SECONDS} s") from where
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
@@ -90,41 +89,22 @@ class Ended:
 
 def run(arguments: list[str], folder: Path, stdin: bytes = b"", limited: bool = True) -> Ended:
     """Run a command in a folder; an exception leaves its trace in `err`."""
-    variables = {key: value for key, value in os.environ.items() if key != "EDGELEARN_DATA"}
-    variables |= {"EDGELEARN_CACHE": str(folder / "no-cache"), "COLUMNS": "200"}
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
-        out, err = (stack.enter_context(open(Path(place, name), "w", encoding="utf-8")) for name in ("out", "err"))
-        stack.enter_context(mock.patch.dict(os.environ, variables, clear=True))
-        stack.enter_context(contextlib.redirect_stdout(out))
-        stack.enter_context(contextlib.redirect_stderr(err))
-        stack.enter_context(mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8")))
-        warned = stack.enter_context(warnings.catch_warnings(record=True))
-        stack.enter_context(mock.patch("edgelearn.studies.plan.MOST_CELLS", CELLS))
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("default")
-        os.chdir(folder)
-        try:
-            with _limits() if limited else contextlib.nullcontext():
-                code = main(arguments)
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        except Hangs:
-            err.write(f"Traceback: no end after {SECONDS} s\n{traceback.format_exc()}")
-            code = 1
-        except Exception:
-            traceback.print_exc()
-            code = 1
-        finally:
-            os.chdir(before)
-        out.flush()
-        err.flush()
-        texts = [Path(place, name).read_bytes().decode("utf-8", "replace") for name in ("out", "err")]
+        done = in_process(
+            arguments,
+            folder,
+            None,
+            mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8")),
+            mock.patch("edgelearn.studies.plan.MOST_CELLS", CELLS),
+            _limits() if limited else contextlib.nullcontext(),
+        )
     messages = [
         f"{one.category.__name__}: {one.message}"
         for one in warned
         if issubclass(one.category, RuntimeWarning | UserWarning)
     ]
-    return Ended(code, *texts, messages)
+    return Ended(done.returncode, done.stdout, done.stderr, messages)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -174,3 +174,13 @@ def test_a_signal_during_imports_shows_no_trace(tmp_path, module, number, code, 
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (code, message)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_imported_before_interrupts_are_handled():
+    script = (
+        "import sys; before = set(sys.modules); import edgelearn.__main__; print(*sorted(set(sys.modules) - before))"
+    )
+    command = [sys.executable, "-c", script]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert set(done.stdout.split()) <= {"edgelearn", "edgelearn.__main__", "_signal"}
