@@ -1,0 +1,152 @@
+"""Words of `edgelearn run` == words of a network that is built from docs/arithmetic.md alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgelearn.cli import main
+from edgelearn.network.activations import ACTIVATIONS
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
+from edgelearn.network.storage import footprint
+from edgelearn.rules import RULES
+from tests.naive import from_page
+from tests.naive.from_page import PAGE, FromPage
+
+pytestmark = pytest.mark.kernel
+pytest.importorskip("sklearn", reason="the digits need scikit-learn")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return from_page.digits(int(from_page.defaults()["input bits b_x"]))
+
+
+def words_of_run(folder: Path, *flags: str) -> dict[str, np.ndarray]:
+    assert main(["run", *flags, "--out", str(folder / "run"), "--json"]) == 0
+    with np.load(folder / "run" / "weights.npz") as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def assert_words(network: FromPage, words: dict[str, np.ndarray]) -> None:
+    for k in range(1, network.K + 1):
+        np.testing.assert_array_equal(words[f"layer{k}_weights"], network.W[k - 1], err_msg=f"weights of layer {k}")
+        np.testing.assert_array_equal(words[f"layer{k}_biases"], network.bias[k - 1], err_msg=f"biases of layer {k}")
+        if f"layer{k}_feedback" in words:
+            np.testing.assert_array_equal(
+                words[f"layer{k}_feedback"], network.B[k - 1], err_msg=f"feedback of layer {k}"
+            )
+
+
+def learn(network: FromPage, levels: np.ndarray, labels: np.ndarray, epoch: int = 0) -> None:
+    for i in from_page.order_of(network.seed, epoch, len(levels)):
+        network.learn(levels[i], int(labels[i]))
+
+
+@pytest.mark.parametrize("rounding", ["residual", "stochastic"])
+@pytest.mark.parametrize("rule", ["drtp", "dfa"])
+def test_an_epoch_of_the_digits(tmp_path, capsys, digits, rule, rounding):
+    """With every default of the page."""
+    levels, labels = digits
+    inputs, hidden, _ = from_page.defaults()["layer sizes"].split(";")[0].split("-")
+    assert inputs == "inputs"
+    network = FromPage(rule, [levels.shape[1], int(hidden), 10], rounding=rounding)
+    started = [matrix.copy() for matrix in network.W]
+    learn(network, levels, labels)
+    words = words_of_run(tmp_path, "--rule", rule, "--rounding", rounding, "--epochs", "1")
+    assert_words(network, words)
+    assert all((before != after).mean() > 0.5 for before, after in zip(started, network.W, strict=True))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_through_two_hidden_layers(tmp_path, capsys, digits, rule):
+    levels, labels = (part[:80] for part in digits)
+    for rounding, seed in (("residual", 3), ("stochastic", 4)):
+        network = FromPage(rule, [64, 12, 9, 10], seed, rounding=rounding)
+        learn(network, levels, labels)
+        flags = ("--rule", rule, "--rounding", rounding, "--seed", str(seed), "--epochs", "1", "--limit", "80")
+        assert_words(network, words_of_run(tmp_path / rounding, *flags, "--net", "64-12-9-10"))
+
+
+CHANGES = {
+    "2 bits": (["--bits", "2"], {"view bits b": 2}),
+    "3 bits": (["--bits", "3"], {"view bits b": 3}),
+    "4 bits": (["--bits", "4"], {"view bits b": 4}),
+    "12 bits": (["--bits", "12"], {"view bits b": 12}),
+    "nearest": (["--rounding", "nearest"], {"rounding": "nearest"}),
+    "softmax": (["--output", "softmax"], {"output": "softmax"}),
+    "ternary": (["--feedback", "ternary"], {"feedback format": "ternary"}),
+    "sign": (["--feedback", "sign"], {"feedback format": "sign"}),
+    "lfsr": (["--feedback", "lfsr"], {"feedback format": "lfsr"}),
+    "thresholds": (["--dead-zone", "20", "--event-threshold", "9"], {"dead_zone": 20, "event_threshold": 9}),
+} | {name: (["--activation", name], {"activation": name}) for name in ACTIVATIONS}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_formats_and_functions(tmp_path, capsys, digits, change):
+    levels, labels = (part[:60] for part in digits)
+    flags, given = CHANGES[change]
+    for rule in ("dfa", "mdfa") if "--feedback" in flags else ("dfa",):
+        network = FromPage(rule, [64, 14, 10], **given)
+        learn(network, levels, labels)
+        shape = ("--rule", rule, "--net", "64-14-10", "--epochs", "1", "--limit", "60")
+        assert_words(network, words_of_run(tmp_path / rule, *shape, *flags))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_initial_words(rule):
+    for seed, feedback in ((0, "int8"), (5, "ternary"), (2**31 - 1, "lfsr")):
+        spec = design((20, 9, 7, 3), rule, seed=seed, feedback_format=feedback)
+        network = FromPage(rule, (20, 9, 7, 3), seed, **{"feedback format": feedback})
+        learner = Learner(spec)
+        assert_words(network, learner.words())
+        assert int(learner.state.arrays.generator[0]) == network.state
+        assert network.rates == [layer.rate if layer.learns else 0 for layer in spec.layers]
+
+
+def test_halved_rates_and_held_out_samples(tmp_path, capsys, digits):
+    levels, labels = digits
+    stays, held = from_page.held_out(len(levels), 0.9)
+    assert len(held) == round(0.9 * len(levels))
+    network = FromPage("dfa", [64, 8, 10], 1)
+    for epoch in range(2):
+        network.halvings = epoch  # floor(epoch / 1)
+        learn(network, levels[stays], labels[stays], epoch)
+    flags = ("--validation-fraction", "0.9", "--epochs", "2", "--halve-every", "1")
+    assert_words(network, words_of_run(tmp_path, "--rule", "dfa", "--net", "64-8-10", "--seed", "1", *flags))
+
+
+def test_defaults_are_those_of_a_run():
+    from edgelearn.config import RunConfig
+
+    config, page = RunConfig(), from_page.defaults()
+    assert [page[name] for name in ("rounding", "activation", "output", "feedback format", "update gate")] == [
+        config.rounding, config.activation, config.output, config.feedback, config.update_gate,
+    ]  # fmt: skip
+    names = ("view bits b", "input bits b_x", "dead_zone", "event_threshold", "accumulator_bits", "epochs", "seed")
+    assert [int(page[name]) for name in names] == [
+        config.bits, config.input_bits, config.dead_zone, config.event_threshold, config.accumulator_bits, config.epochs,
+        config.seed,
+    ]  # fmt: skip
+    assert config.halve_every is None
+    assert {row["rule"] for row in PAGE.table(7, "rule", "hidden rate", "output rate")} == set(RULES)
+
+
+def test_stored_bits_of_feedback():
+    for row in PAGE.table(7, "feedback format", "draw", "raw B", "stored"):
+        bits = int(row["stored"].split()[0])
+        for rule, less in (("dfa", 0), ("mdfa", 1)):
+            held = footprint(design((9, 8, 3), rule, feedback_format=row["feedback format"]))
+            assert sum(block.bits for block in held if block.role == "feedback") == 24 * max(bits - less, 0)
+
+
+def test_kept_labels_of_a_stream():
+    from edgelearn.runs.session import LABEL_DRAWS
+
+    first, last = PAGE.numbers(7, r"rows (\d+) k to \d+ k \+ \d+") + PAGE.numbers(7, r"rows \d+ k to \d+ k \+ (\d+)")
+    assert first == last + 1 == LABEL_DRAWS
+    ours = from_page.Draws("kept labels of a stream", seed=6, k=2).uniform(0.0, 1.0, (first,))
+    np.testing.assert_array_equal(ours, np.random.default_rng([6, 3, 2]).random(LABEL_DRAWS))
