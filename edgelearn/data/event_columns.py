@@ -139,6 +139,8 @@ def table_has_events(path: Path) -> bool:
     if not texts:
         return False
     separator, titles = line_groups.titles_in(texts[0])
+    if not separator:
+        return False
     with contextlib.suppress(Reject):
         rows = [split_cells(text, separator) for text in texts[1:]]
         cells = np.array([row for row in rows if len(row) == len(titles)], str).reshape(-1, len(titles))

@@ -15,8 +15,10 @@ from edgelearn.data.cells import (
     is_missing,
     label_text,
 )
+from edgelearn.data.columns import Roles
 from edgelearn.data.description import Description, as_text, as_tuple
-from edgelearn.data.reader import TableReader, joined
+from edgelearn.data.reader import Rows, TableReader, joined
+from edgelearn.data.restarts import TIME_BACK, restarts, restarts_note
 from edgelearn.data.source import ColumnsUsed, Rejects
 from edgelearn.errors import UserError
 
@@ -45,10 +47,10 @@ def from_table(form: Description, path: Path, rejects: Rejects) -> FileContent:
     has_subject = bool(form.subject or form.subject_from)
     dropping = [name for name in form.drop if not (name == "subject" and has_subject)]
     names = tuple(dict.fromkeys([*as_tuple(form.subject or ()), *dropping]))
-    found = Rejects()
-    table = TableReader(replace(form.roles(), texts=names), str(path), found, dtype=np.float64)
-    rows = joined(list(table.read_file(path, has_long_cells=False)))
+    table, rows = _read_in_order(replace(form.roles(), texts=names), path)
     assert table.columns is not None
+    assert table.rejects is not None
+    found = table.rejects
     n = len(rows.labels)
     texts = {name: np.array([label_text(cell) for cell in rows.texts[k]]) for k, name in enumerate(names)}
     subject = texts[form.subject] if form.subject else subject_in_name(form, path, n)
@@ -79,6 +81,25 @@ def from_table(form: Description, path: Path, rejects: Rejects) -> FileContent:
         n_rows=n + sum(found.counts.values()),
         notes=tuple(table.notes),
     )
+
+
+def _read_in_order(roles: Roles, path: Path) -> tuple[TableReader, Rows]:
+    """Read a text table; where its clock starts again within the file, a recording begins."""
+
+    def read(begins: NDArray[np.int64] | tuple[()] | None) -> tuple[TableReader, Rows]:
+        table = TableReader(roles, str(path), Rejects(), dtype=np.float64, restarts=begins)
+        return table, joined(list(table.read_file(path, has_long_cells=False)))
+
+    table, rows = read(())
+    if table.rejects is None or TIME_BACK not in table.rejects.counts:
+        return table, rows
+    _, loose = read(None)
+    begins = loose.numbers[restarts(loose.t, loose.segment)]
+    if len(begins) and table.columns is not None:
+        title = str(table.columns.used.time)
+        table, rows = read(begins)
+        table.notes.append(restarts_note(title, len(begins)))
+    return table, rows
 
 
 def subject_in_name(form: Description, path: Path, n: int) -> NDArray[Any] | None:

@@ -35,6 +35,7 @@ from edgelearn.data.clock import Clock, Stamps
 from edgelearn.data.columns import NO_ROLES, Roles
 from edgelearn.data.line_groups import CHUNK, HEAD, grouped, line_chunks
 from edgelearn.data.reader import Rows, TableReader
+from edgelearn.data.restarts import TIME_BACK, restarts, restarts_note
 from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects
 from edgelearn.data.text_files import LiveEncoding, encoding_note, open_text
 from edgelearn.errors import UserError, unknown
@@ -111,6 +112,7 @@ class LineSource:
         self.rejects = Rejects()
         self.notes: list[str] = []
         self._stamps = Stamps()
+        self._restarts: NDArray[np.int64] | None = None  # lines at which the clock starts again, once they are found
         self._offsets = np.zeros(1)  # float64 [n_channels]
         self._n_read = 0
         self._n_samples: int | None = None
@@ -208,6 +210,7 @@ class LineSource:
             "last_t": reader.last_t if isfinite(reader.last_t) else None,
             "segment": reader.segment,
             "segment_cell": reader.segment_cell,
+            "in_doubt": [reader.in_doubt[0], reader.in_doubt[1] if isfinite(reader.in_doubt[1]) else None],
             "rejects": {"counts": dict(self.rejects.counts), "first": dict(self.rejects.first)},
         }
 
@@ -221,6 +224,8 @@ class LineSource:
         reader.clock = None if state.get("clock") is None else Clock.of_state(state["clock"])
         reader.last_t = -np.inf if state["last_t"] is None else state["last_t"]
         reader.segment, reader.segment_cell = state["segment"], state["segment_cell"]
+        n_in_doubt, latest = state.get("in_doubt", (0, None))
+        reader.in_doubt = (n_in_doubt, -np.inf if latest is None else latest)
         self.rejects.counts.update(state["rejects"]["counts"])
         self.rejects.first.update(state["rejects"]["first"])
         self._classes = {name: place for place, name in enumerate(state["classes"])}
@@ -263,6 +268,10 @@ class LineSource:
         names: Counter[str] = Counter()
         span = Span()
         for rows in self._read(reader, SURVEYED):
+            if TIME_BACK in self.rejects.counts and self._restarts is None:
+                self._find_restarts()
+                self._survey(n_places)
+                return
             self._n_samples += len(rows.labels)
             if reader.columns is not None and reader.columns.time is not None:
                 self._stamps.add(rows.t, rows.segment)
@@ -288,6 +297,19 @@ class LineSource:
             self.notes.append(offset_note(self.channels, self._offsets))
         for name in sorted_classes(set(names) - set(self._classes))[: n_places - len(self._classes)]:
             self._classes[name] = len(self._classes)
+
+    def _find_restarts(self) -> None:
+        """Find the lines at which the clock starts again, from the times of all rows, and begin anew."""
+        loose = self._new_reader()
+        loose.restarts = None
+        rows = [(one.t, one.segment, one.numbers) for one in self._read(loose, SURVEYED)]
+        t, segment, numbers = map(np.concatenate, zip(*rows, strict=True))
+        self._restarts = numbers[restarts(t, segment)]
+        if len(self._restarts) and loose.columns is not None:
+            self.notes.append(restarts_note(str(loose.columns.used.time), len(self._restarts)))
+        self.rejects.counts.clear()
+        self.rejects.first.clear()
+        self._stamps, self._reader = Stamps(), self._new_reader()
 
     def _nothing(self) -> UserError:
         if self.rejects.first:
@@ -327,7 +349,16 @@ class LineSource:
             if len(head) >= HEAD:
                 break
         groups.close()
-        return TableReader(self._roles, self.source, self.rejects, head=head[:HEAD], dtype=dtype, notes=self.notes)
+        begins = () if self._restarts is None else self._restarts
+        return TableReader(
+            self._roles,
+            self.source,
+            self.rejects,
+            head=head[:HEAD],
+            dtype=dtype,
+            notes=self.notes,
+            restarts=begins,
+        )
 
     def _chunks(self) -> Iterator[bytes]:
         opened = self._lines() if callable(self._lines) else self._lines

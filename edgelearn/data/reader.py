@@ -12,7 +12,8 @@ are no rows. `TableReader` counts a line that cannot be used in its `rejects`, o
     not a time                 a time that is not written like the first ones, see `edgelearn.data.clock`
     not JSON, not CSV          a JSON line that is not what the first line is; quotes that make no cells
     not a label                a JSON label that is an object or an array
-    time goes back             less than the time of the row before, in the same segment
+    time goes back             less than the time of the row before, in the same segment, and no new recording
+                               (`edgelearn.data.restarts`)
     half a line                CSV, live: the last line has no end, its last value may be cut
     not text                   bytes that are not UTF-8
     line too long              more than 1 MiB
@@ -47,6 +48,7 @@ from edgelearn.data.cells import (
 from edgelearn.data.clock import UNITS, Ambiguous, Clock, cannot_read, find_clock
 from edgelearn.data.columns import Columns, Roles, find_columns
 from edgelearn.data.line_groups import HEAD, grouped, line_chunks, whole_rows
+from edgelearn.data.restarts import FEWEST_ROWS, TIME_BACK
 from edgelearn.data.row_cells import (
     ENCODING,
     features_in,
@@ -112,6 +114,7 @@ class TableReader:
     dtype : of the features
     notes : receives assumptions and omissions, each once
     may_lack : a feature may be missing, and is NaN then
+    restarts : lines, in order, at which the clock starts again; None for rows in any order of time
 
     Raises
     ------
@@ -135,6 +138,11 @@ class TableReader:
     notes: list[str] = field(default_factory=list)
     clock: Clock | None = None
     may_lack: bool = True  # a feature that is missing is NaN, unless the row has none
+    restarts: Sequence[int] | NDArray[np.int64] | None = ()
+    in_doubt: tuple[int, float] = (
+        0,
+        -np.inf,
+    )  # of live input: rows in order that are earlier than the last, their time
     _n_before: int = 0  # lines that are still to come before the table
 
     def begin(self, text: str, below: Iterable[str] = ()) -> None:
@@ -347,6 +355,8 @@ class TableReader:
                 self._explain(text)
             except Reject as reject:
                 self._reject(reject, int(numbers[0]))
+            else:
+                return self._read(lines, numbers, cut)
         return []
 
     def _read_at_once(self, lines: list[bytes], numbers: NDArray[np.int64]) -> Rows | None:
@@ -376,13 +386,16 @@ class TableReader:
             before = names[0] if self.segment_cell is None else self.segment_cell
             changes = np.fromiter(map(ne, names, [before, *names[:-1]]), bool, n)
             segment += np.cumsum(changes)
-        if ((t < np.append(self.last_t, t[:-1])) & ~changes).any():
-            self.clock = clock
-            return None
+        if self.restarts is not None:
+            if len(self.restarts) and (begins := np.isin(numbers, self.restarts) & ~changes).any():
+                changes |= begins
+                segment += np.cumsum(begins)
+            if ((t < np.append(self.last_t, t[:-1])) & ~changes).any():
+                self.clock = clock
+                return None
         if columns.time is not None:
-            self.last_t = float(t[-1])
-        if names:
-            self.segment, self.segment_cell = int(segment[-1]), names[-1]
+            self.last_t, self.in_doubt = float(t[-1]), (0, -np.inf)
+        self.segment, self.segment_cell = int(segment[-1]), names[-1] if names else None
         return Rows(values.astype(self.dtype), labels, t, segment, numbers, texts)
 
     def _times(self, columns: Columns, cells: list[Any]) -> NDArray[np.float64]:
@@ -414,7 +427,7 @@ class TableReader:
             self.clock = clock
 
     def _explain(self, text: str) -> None:
-        """Reject an unusable line with the reason."""
+        """Reject an unusable line with the reason, unless it shows that the clock of live input has started again."""
         columns = self.columns
         assert columns is not None
         row = columns.cells(text)
@@ -436,7 +449,16 @@ class TableReader:
         cells = [text_cell(row, place) for place in (columns.segment, *columns.texts) if place is not None]
         is_new = columns.segment is not None and self.segment_cell not in (None, cells[0])
         if t < self.last_t and not is_new:
-            raise Reject("time goes back", f"from {self.last_t} to {t}")
+            n, latest = self.in_doubt
+            self.in_doubt = (n + 1 if t >= latest else 1, t)
+            if not self.live or self.in_doubt[0] < FEWEST_ROWS:
+                raise Reject(TIME_BACK, f"from {self.last_t} to {t}")
+            note = (
+                f"times of {columns.used.time} start again: each time begins a recording, after {FEWEST_ROWS - 1} rows"
+            )
+            self.notes += [note] if note not in self.notes else []
+            self.last_t, self.segment = -np.inf, self.segment + 1
+            return
         raise Reject("half a line", shortened(text))
 
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgelearn.data.clock import Stamps
+from edgelearn.data.restarts import TIME_BACK, restarts_note, with_restarts
 from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects, Source
 from edgelearn.errors import UserError
 
 BLOCK = 4096
 NOT_FINITE = "not a finite number"
-TIME_BACK = "time goes back"
 
 
 class Screen:
@@ -139,7 +139,8 @@ class Recording:
     ----------
     x : numbers [n, n_channels]; kept as float32
     y : whole numbers [n], 0 .. n_classes - 1, -1 where no label is known; None: no labels at all
-    t : seconds [n], never falling inside a segment; None: the sample number over `rate_hz`, NaN without a rate
+    t : seconds [n], never falling inside a segment, unless the clock starts again (`edgelearn.data.restarts`); None:
+        the sample number over `rate_hz`, NaN without a rate
     rate_hz : samples per second
     segment : whole numbers [n], recording or subject of each sample; None: one recording
     class_names : one name per class; default the numbers of the classes
@@ -194,7 +195,12 @@ class Recording:
         if len(self.channels) != n_channels:
             raise self._error(f"has {n_channels} channels and {len(self.channels)} names", "give one name per channel")
         times = None if t is None else self._checked_times(t, n)
-        usable, times = Screen(self.rejects)(values, times, segments)
+        recording = segments
+        if times is not None:
+            recording, n_restarts = with_restarts(times, segments)
+            if n_restarts:
+                self.notes.append(restarts_note(columns.time or "t" if columns else "t", n_restarts))
+        usable, times = Screen(self.rejects)(values, times, recording)
         if not usable.any():
             worst = max(self.rejects.counts, key=self.rejects.counts.__getitem__, default="none is there")
             raise self._error(f"has no usable sample among {n} ({worst})", "correct the values")
@@ -202,6 +208,7 @@ class Recording:
             times = np.arange(n) / self.rate_hz if self.rate_hz else np.full(n, np.nan)
         self.has_clock = not np.isnan(times).any()
         self.drift_points = self._checked_drift(drift_points, segments, usable)
+        segments = recording
         if not usable.all():
             values, labels, times, segments = values[usable], labels[usable], times[usable], segments[usable]
         used, stamps = columns or ColumnsUsed(self.channels, None if y is None else "y"), Stamps()

@@ -21,6 +21,7 @@ from edgelearn.data.description import Description, as_text, rate_of, read_descr
 from edgelearn.data.formats import read_numbers, read_pickled_arrays, read_svmlight
 from edgelearn.data.open_source import DESCRIBED, open_source, stream_info, stream_names
 from edgelearn.data.recordings import BLOCK, Limited, Recording
+from edgelearn.data.restarts import with_restarts
 from edgelearn.data.source import Block, Rejects, Source
 from edgelearn.data.wfdb_records import N_VALUES, cut_beats
 from edgelearn.errors import UserError
@@ -134,7 +135,8 @@ def test_times_never_fall_whatever_the_recordings(rows):
     block = read(source)
     assert (np.diff(block.t) >= 0).all()
     kept, latest, current = 0, -1, None
-    for where, when in rows:
+    parts, _ = with_restarts(np.array(t, float), np.array(segment))
+    for where, when in zip(parts.tolist(), t, strict=True):
         if where != current:
             current, latest = where, -1
         if when >= latest:
