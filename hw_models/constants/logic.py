@@ -71,19 +71,19 @@ class Datapath:
     @staticmethod
     def learning_pj(area_um2: float) -> float:
         """Energy of a cycle of so much learning logic."""
-        return area_um2 * _energy_per_um2()[1]
+        return area_um2 * energy_per_um2()[1]
 
     def area_um2(self) -> dict[str, float]:
         """Return the area of one lane with its control, by role, in Nangate45."""
         area = {"arithmetic": mac_area_um2(self.weight_bits, self.input_bits)}
-        area["control"] = _line(_control(), (self.weight_bits + self.input_bits) / 2)
+        area["control"] = _line(control_line(), (self.weight_bits + self.input_bits) / 2)
         complete = self.control == "complete"
         if complete:
             area["engine control"] = terms_um2("always") + (terms_um2("events") if self.event_lists else 0.0)
         if self.rule is None:
             return area
-        learning = max(_line(_learning()[_family(self.rule)], math.log2(self.update_bits)), 0.0)
-        random = min(_random_share() * _line(_learning()["drtp"], math.log2(self.update_bits)), learning)
+        learning = max(_line(learning_lines()[_family(self.rule)], math.log2(self.update_bits)), 0.0)
+        random = min(random_share() * _line(learning_lines()["drtp"], math.log2(self.update_bits)), learning)
         generator = 0.0
         if self.rule.stores_feedback:
             generator = FEEDBACK_REGISTER_BITS * register_um2()
@@ -106,7 +106,7 @@ class Datapath:
         The share of inference grows with its area, that of learning logic and of the terms of a complete engine with
         their own; error registers cost their clock.
         """
-        base, learned = _energy_per_um2()
+        base, learned = energy_per_um2()
         energy = {}
         for role, area in self.area_um2().items():
             energy[role] = area * (base if role in ("arithmetic", "control") else learned)
@@ -158,11 +158,11 @@ def mac_area_um2(weight_bits: int, input_bits: int) -> float:
     multiplier = math.exp(below if product < products[0] else float(np.interp(product, products, areas)))
     accumulator_bits = weight_bits + input_bits + 8
     accumulator = accumulator_bits * (_yosys_um2("add", 32) / 32 + register_um2())
-    return multiplier + accumulator + (weight_bits + input_bits) * _operand_um2()
+    return multiplier + accumulator + (weight_bits + input_bits) * operand_bit_um2()
 
 
 @cache
-def _operand_um2() -> float:
+def operand_bit_um2() -> float:
     """Area for each operand bit of a synthesised MAC block beyond multiplier and accumulator."""
     shares = []
     for n in (4, 8, 16, 32):
@@ -175,6 +175,16 @@ def _yosys_um2(name: str, bits: int) -> float:
     area = operation("nangate45-yosys", name, bits).area_um2
     assert area is not None
     return area
+
+
+def multiplier_um2(bits: int) -> float:
+    """Area of a synthesised multiplier of bits x bits."""
+    return _yosys_um2("multiply", bits)
+
+
+def adder_bit_um2() -> float:
+    """Area of a bit of an adder."""
+    return _yosys_um2("add", 32) / 32
 
 
 def register_um2() -> float:
@@ -198,7 +208,7 @@ def _through(points: list[tuple[float, float]]) -> tuple[float, float]:
 
 
 @cache
-def _control() -> tuple[float, float]:
+def control_line() -> tuple[float, float]:
     """Control, addresses and activation table: what an inference engine has beyond its MAC, a line over its width."""
     points = []
     for row in _synthesised("fit"):
@@ -220,7 +230,7 @@ def _family(rule: Rule) -> str:
 
 
 @cache
-def _learning() -> dict[str, tuple[float, float]]:
+def learning_lines() -> dict[str, tuple[float, float]]:
     """Learning logic with its random generator, without error registers: a line over log2 of the width, by engine."""
     fitted_rows = _synthesised("fit")
     inference = {int(row["bits"]): float(row["area_um2"]) for row in fitted_rows if row["engine"] == "inference"}
@@ -237,7 +247,7 @@ def _learning() -> dict[str, tuple[float, float]]:
 
 
 @cache
-def _random_share() -> float:
+def random_share() -> float:
     """Random generator as a share of drtp's learning logic: mean of the synthesised engines without it.
 
     It is the same generator under every rule; that it grows with the width as drtp's logic does is assumed, for it was
@@ -247,19 +257,19 @@ def _random_share() -> float:
     for row in _synthesised("fit"):
         if row["stochastic"] == "no" and row["engine"] != "inference":
             n = int(row["bits"])
-            learning = _line(_learning()[row["engine"]], math.log2(n))
+            learning = _line(learning_lines()[row["engine"]], math.log2(n))
             errors = N_ERRORS * int(row["error_bits"]) * register_um2()
-            without = float(row["area_um2"]) - mac_area_um2(n, n) - _line(_control(), n) - errors
-            shares.append((learning - without) / _line(_learning()["drtp"], math.log2(n)))
+            without = float(row["area_um2"]) - mac_area_um2(n, n) - _line(control_line(), n) - errors
+            shares.append((learning - without) / _line(learning_lines()["drtp"], math.log2(n)))
     return sum(shares) / len(shares)
 
 
 @cache
-def _energy_per_um2() -> tuple[float, float]:
+def energy_per_um2() -> tuple[float, float]:
     """Energy a cycle for each um2 of inference logic, and of learning logic, from the toggle rows marked fit."""
     toggles = {row["engine"]: row for row in rows("toggles") if row["use"] == "fit"}
     n = int(toggles["inference"]["bits"])
     base_pj = float(toggles["inference"]["pj_per_cycle"])
-    inference_um2 = mac_area_um2(n, n) + _line(_control(), n)
-    learning_um2 = _line(_learning()["drtp"], math.log2(n))
+    inference_um2 = mac_area_um2(n, n) + _line(control_line(), n)
+    learning_um2 = _line(learning_lines()["drtp"], math.log2(n))
     return base_pj / inference_um2, (float(toggles["drtp"]["pj_per_cycle"]) - base_pj) / learning_um2

@@ -53,7 +53,7 @@ def _words(spec: NetworkSpec, engine: Engine) -> dict[str, int]:
         "feedback": lanes * feedback,
         "activation": max(activation_bits(spec, engine.skips_zero_inputs)[: len(spec.layers)]),
         "gate": lanes * GATE_BITS,
-        "delta": lanes * layer.delta_bits,
+        "delta": lanes * max((hidden.delta_width for hidden in spec.layers[:-1]), default=0),
     }
 
 
@@ -177,18 +177,29 @@ def _memories(
 ) -> list[tuple[str, dict[tuple[str, str], int], _Priced]]:
     """Return name, contents in bits and price of each memory that is built: one that would hold nothing is not."""
     stored = contents(spec, learning, engine.skips_zero_inputs, engine.lanes)
+    found = []
+    for name, (bits, word_bits, writes) in memory_shapes(spec, engine, learning).items():
+        memory = engine.memories[name]
+        inside = {key: part for key, part in stored.items() if key[0] in memory.holds and part}
+        found.append((name, inside, _price_memory(engine, name, memory, bits, word_bits, writes)))
+    return found
+
+
+def memory_shapes(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str, tuple[int, int, float]]:
+    """Return bits, bits of a word, and writes per read that it is built for, of each memory that holds anything.
+
+    Words are those of the engine that learns, so that learning is all that differs.
+    """
+    stored = contents(spec, learning, engine.skips_zero_inputs, engine.lanes)
     learned = contents(spec, True, engine.skips_zero_inputs, engine.lanes)
     words = _words(spec, engine)
-    found = []
+    shapes = {}
     for name, memory in engine.memories.items():
-        inside = {key: bits for key, bits in stored.items() if key[0] in memory.holds and bits}
-        if inside:
+        held = sum(bits for (role, _), bits in stored.items() if role in memory.holds)
+        if held:
             roles = [role for (role, _), bits in learned.items() if role in memory.holds and bits]
-            word_bits = max(words[role] for role in roles)
-            writes = max(_WRITES_PER_READ[role] for role in roles)
-            priced = _price_memory(engine, name, memory, sum(inside.values()), word_bits, writes)
-            found.append((name, inside, priced))
-    return found
+            shapes[name] = (held, max(words[role] for role in roles), max(_WRITES_PER_READ[role] for role in roles))
+    return shapes
 
 
 def _notes(spec: NetworkSpec, engine: Engine, plan: Schedule, cost: Cost, learning: bool) -> tuple[str, ...]:
