@@ -36,7 +36,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Summarise a study: means and confidence intervals over seeds, smallest sufficient widths, failures."""
-    from edgelearn.studies.analysis import BITS, measures_of, smallest_bits
+    from edgelearn.studies.analysis import BITS, STORED, measures_of, smallest_bits
     from edgelearn.studies.page import heading
     from edgelearn.studies.page_data import contents_of, open_study
 
@@ -44,7 +44,8 @@ def show(
     contents = contents_of(source, within, asked)
     if json:
         measures = [name for name in measures_of(source.frame) if source.frame[name].dtype != object]
-        enough = smallest_bits(contents.groups, within, asked) if BITS in contents.axes else []
+        width = next((axis for axis in (STORED, BITS) if axis in contents.axes), None)
+        enough = smallest_bits(contents.groups, within, asked, width) if width else []
         print_json(
             {
                 "question": source.question,
@@ -52,7 +53,7 @@ def show(
                 "cells": {"planned": source.planned, "ended": len(source.frame)},
                 "axes": list(contents.axes),
                 "findings": [
-                    {"text": one.text, "rests_on": [group.setting for group in one.rests_on]}
+                    {"text": one.text, "remark": one.remark, "rests_on": [group.setting for group in one.rests_on]}
                     for one in contents.findings
                 ],
                 "groups": [_group_as_dict(group, measures) for group in contents.groups],
@@ -77,7 +78,9 @@ def show(
     console = make_console()
     say(console, source.title)
     said = ["".join(part if isinstance(part, str) else part.shown for part in line) for line in contents.summary]
-    found = [f"finding: {finding.text}" for finding in contents.findings]
+    found = [
+        f"finding: {finding.text}{f' ({finding.remark})' if finding.remark else ''}" for finding in contents.findings
+    ]
     say(console, *(f"- {line}" for line in ([*said, *found] if details else said[:2])), "")
     if details:
         for key in ("equal", "groups", "bits", "failed"):

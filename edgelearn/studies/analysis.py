@@ -9,15 +9,26 @@ from itertools import combinations, pairwise
 from typing import Any
 
 from edgelearn.errors import UserError, unknown
+from edgelearn.network.spec import default_residual_bits
 
-SEED, BITS = "seed", "bits"
+SEED, BITS, STORED = "seed", "bits", "weight_bits"
 ACCURACY, ENERGY = "accuracy_percent", "energy_pj"
 CONFIDENCE = 0.95
 ROUNDING = 1e-9  # points that sums of accuracies may be off
 _BEFORE_SETTINGS = ("cell", "status", "error", "kind")
 _RATES = ("hidden_rate", "output_rate", "hidden_shift", "output_shift")  # tuning makes them follow from the axes
 # settings that are numbers to draw against, the most telling first
-WIDTHS = (BITS, "residual_bits", "input_bits", "event_threshold", "dead_zone", "hidden_rate", "output_rate")
+WIDTHS = (
+    STORED,
+    BITS,
+    "residual_bits",
+    "delta_bits",
+    "input_bits",
+    "event_threshold",
+    "dead_zone",
+    "hidden_rate",
+    "output_rate",
+)
 _UP, _NEITHER = (ACCURACY,), ("samples_learned",)
 
 
@@ -87,18 +98,48 @@ class Group:
 
     @property
     def name(self) -> str:
-        return named(self.setting)
+        return named(self.setting, self.word is not None)
+
+    @property
+    def word(self) -> str | None:
+        """Return view + residual = stored bits of a weight; None where weights have no residual bits, as of spikes."""
+        row = next(iter((*self.rows, *self.failed)), {})
+        if "residual_bits" not in row or row.get(BITS) is None:
+            return None
+        residual = row["residual_bits"]
+        if residual is None:
+            residual = default_residual_bits(row[BITS], row.get("rounding") or "residual")
+        return f"{row[BITS]} + {residual} = {row[BITS] + residual}"
 
 
-def named(setting: Mapping[str, Any]) -> str:
+def axis_title(axis: str, has_residual: bool) -> str:
+    """Return what an axis is called: of a weight with residual bits, `bits` are those of the view.
+
+    Example
+    -------
+    >>> axis_title("bits", True), axis_title("weight_bits", True), axis_title("hidden_rate", False)
+    ('view bits', 'stored bits', 'hidden rate')
+    """
+    titles = {BITS: "view bits" if has_residual else "bits", STORED: "stored bits"}
+    return titles.get(axis, axis.replace("_", " "))
+
+
+def has_residual_bits(groups: Sequence[Group]) -> bool:
+    """Return whether the weights of a study are a view on residual bits."""
+    return any(group.word is not None for group in groups)
+
+
+def named(setting: Mapping[str, Any], has_residual: bool = False) -> str:
     """Return a setting in words.
 
     Example
     -------
-    >>> named({"rule": "dfa", "bits": 4, "limit": None})
-    'rule dfa, bits 4, limit not set'
+    >>> named({"rule": "dfa", "bits": 4, "limit": None}, has_residual=True)
+    'rule dfa, view bits 4, limit not set'
     """
-    parts = (f"{axis.replace('_', ' ')} {'not set' if value is None else value}" for axis, value in setting.items())
+    parts = (
+        f"{axis_title(axis, has_residual)} {'not set' if value is None else value}" for axis, value in setting.items()
+    )
     return ", ".join(parts) or "the only setting"
 
 
@@ -363,7 +404,8 @@ def smallest_bits(
         at: Group | None = None
         if isinstance(reference, str):
             at = reached[-1][0] if reference == "widest" else max(reached, key=lambda pair: pair[1].mean)[0]
-            level, what = at.mean(ACCURACY), f"{at.setting[axis]} {axis}"
+            title = axis_title(axis, has_residual_bits(groups))
+            level, what = at.mean(ACCURACY), f"{at.setting[axis]} {title}"
         else:
             level, what = float(reference), "given"
         assert level is not None

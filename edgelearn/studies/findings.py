@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,10 +34,16 @@ _PLACE = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Finding:
-    """A sentence with its numbers filled in, and the settings it refers to."""
+    """A sentence with its numbers filled in, and the settings it refers to.
+
+    Parameters
+    ----------
+    remark : on settings among them whose tuned rates are at the edge of those tried
+    """
 
     parts: tuple[Number | str, ...]
     rests_on: tuple[Group, ...]
+    remark: str = ""
 
     @property
     def text(self) -> str:
@@ -54,12 +60,24 @@ class Finding:
         return found
 
 
-def read_findings(folder: Path, groups: Sequence[Group]) -> list[Finding]:
+def edge_remark(groups: Sequence[Group], tuning: Any) -> str:
+    """Say which settings have rates at the edge of those that tuning tried; nothing where none has."""
+    tuned = tuning["groups"] if tuning is not None else []
+    found = []
+    for group in groups:
+        for one in tuned:
+            if one["at_edge"] and all(one["settings"].get(axis) == value for axis, value in group.setting.items()):
+                found.append(f"{group.name} ({', '.join(one['at_edge']).replace('_', ' ')})")
+    return f"rates at the edge of those tried, so that better ones may lie beyond: {'; '.join(found)}" if found else ""
+
+
+def read_findings(folder: Path, groups: Sequence[Group], tuning: Any = None) -> list[Finding]:
     """Read the findings of a study and hold them against its table.
 
     Parameters
     ----------
     groups : of the whole study, see `analysis.groups_of`
+    tuning : tuning.json as plain data; None where no rates were tuned
 
     Raises
     ------
@@ -80,7 +98,8 @@ def read_findings(folder: Path, groups: Sequence[Group]) -> list[Finding]:
     found = []
     for k, one in enumerate(_checked(given, "findings", list, "tables [[findings]]"), 1):
         try:
-            found.append(_finding(one, groups))
+            finding = _finding(one, groups)
+            found.append(replace(finding, remark=edge_remark(finding.rests_on, tuning)))
         except UserError as error:
             raise UserError(f"finding {k} of {path}: {error}") from None
     return found

@@ -73,6 +73,7 @@ def to_markdown(contents: Contents) -> str:
         lines += ["", "## Findings", ""]
     for finding in contents.findings:
         lines.append(f"- {_escaped(finding.text)}")
+        lines += [f"    - {_escaped(finding.remark)}"] if finding.remark else []
         lines += [f"    - rests on {_escaped(name)}: {accuracy}" for name, accuracy in finding.rows]
     for key, table in contents.tables.items():
         if key != "cells" and table.rows:

@@ -19,12 +19,15 @@ from edgelearn.studies.analysis import (
     BITS,
     ENERGY,
     SEED,
+    STORED,
     Enough,
     Goal,
     Group,
     Interval,
     axes_of,
+    axis_title,
     groups_of,
+    has_residual_bits,
     measures_of,
     named,
     paired,
@@ -177,7 +180,8 @@ def contents_of(source: Source, within: float = 1.0, reference: str | float = "w
     frame, axes = source.frame, source.axes
     groups = groups_of(frame, axes)
     processors = processors_of(frame)
-    enough = smallest_bits(groups, within, reference) if BITS in axes else []
+    width = next((axis for axis in (STORED, BITS) if axis in axes), BITS)
+    enough = smallest_bits(groups, within, reference, width) if width in axes else []
     tables = {"groups": _groups_table(frame, axes, groups)}
     if source.equal_accuracy is not None:
         tables = {"equal": equal_accuracy_table(source.equal_accuracy), **tables}
@@ -185,7 +189,7 @@ def contents_of(source: Source, within: float = 1.0, reference: str | float = "w
         if table := _front_table(axes, groups, processor):
             tables[f"front@{processor}"] = table
     if enough:
-        tables["bits"] = _bits_table(enough, [axis for axis in axes if axis != BITS])
+        tables["bits"] = _bits_table(enough, [axis for axis in axes if axis != width], groups, width)
     by = series_axis(axes)
     if by is not None and (differences := _differences_table(groups, axes, by)):
         tables["differences"] = differences
@@ -212,19 +216,39 @@ def contents_of(source: Source, within: float = 1.0, reference: str | float = "w
             *_summary(source, groups, processors, enough, within),
         ),
         tables,
-        tuple((name, _text(value)) for name, value in constant if value is not None),
+        (
+            *((name, _text(value)) for name, value in constant if value is not None),
+            *(("view + residual = stored bits", word) for word in _single_word(groups)),
+        ),
         tuple(
             (name, ", ".join(dict.fromkeys(_text(row[name]) for row in settings))) for name in dict.fromkeys(changing)
         ),
         _tuning_said(source) if source.tuning is not None else "",
         within,
         left_out,
-        tuple(read_findings(source.folder, groups)) if source.folder is not None else (),
+        tuple(read_findings(source.folder, groups, source.tuning)) if source.folder is not None else (),
     )
 
 
 def _axis_columns(axes: Sequence[str], groups: Sequence[Group]) -> list[Column]:
-    return [Column(axis, axis.replace("_", " "), numeric=_is_numeric(axis, groups)) for axis in axes]
+    has_residual = has_residual_bits(groups)
+    return [Column(axis, axis_title(axis, has_residual), numeric=_is_numeric(axis, groups)) for axis in axes]
+
+
+def _single_word(groups: Sequence[Group]) -> list[str]:
+    """Return the word of all groups, where they share one."""
+    words = {group.word for group in groups}
+    return [word for word in words if word is not None and len(words) == 1]
+
+
+def _word_columns(groups: Sequence[Group]) -> list[Column]:
+    """Return the column of stored bits, where they differ between groups."""
+    words = {group.word for group in groups}
+    return [Column("word", "view + residual = stored", "bits", numeric=False)] if len(words) > 1 else []
+
+
+def _setting_and_word(group: Group, axes: Sequence[str], words: Sequence[Column]) -> list[Number | str | None]:
+    return [*_setting_cells(group.setting, axes), *(group.word for _ in words)]
 
 
 def _is_numeric(axis: str, groups: Sequence[Group]) -> bool:
@@ -264,12 +288,14 @@ def _groups_table(frame: Any, axes: Sequence[str], groups: Sequence[Group]) -> T
         for column in columns
     ]
     counted = [Column("n", "seeds"), Column("failed", "failed")]
+    words = _word_columns(groups)
     rows = []
     for index, group in enumerate(groups):
         counts = [Number(len(part), str(len(part))) for part in (group.rows, group.failed)]
         accuracy, *costs = (of_interval(column.key, overs[column.key][index], column.scale) for column in columns)
-        rows.append(Row((*_setting_cells(group.setting, axes), accuracy, *counts, *costs), group=index))
-    return Table("groups", (*_axis_columns(axes, groups), columns[0], *counted, *columns[1:]), tuple(rows))
+        rows.append(Row((*_setting_and_word(group, axes, words), accuracy, *counts, *costs), group=index))
+    head = (*_axis_columns(axes, groups), *words)
+    return Table("groups", (*head, columns[0], *counted, *columns[1:]), tuple(rows))
 
 
 def _front_table(axes: Sequence[str], groups: Sequence[Group], processor: str) -> Table | None:
@@ -280,8 +306,10 @@ def _front_table(axes: Sequence[str], groups: Sequence[Group], processor: str) -
         return None
     steps = {step.second: step for step in worth(groups, energy)}
     energies = _measure_column(energy, [groups[index].mean(energy) for index in front.members])
+    words = _word_columns(groups)
     columns = (
         *_axis_columns(axes, groups),
+        *words,
         Column(ACCURACY, "accuracy", "%", processor=processor),
         energies,
         Column("gain", "more accuracy", "points", processor=processor),
@@ -307,15 +335,23 @@ def _front_table(axes: Sequence[str], groups: Sequence[Group], processor: str) -
                 None if step.points_per_nj is None else Number(step.points_per_nj, shown("", step.points_per_nj)),
             ]
         reached = (of_interval(ACCURACY, accuracy, 1.0), of_interval(energy, cost, energies.scale))
-        rows.append(Row((*_setting_cells(group.setting, axes), *reached, *bought), group=index))
+        rows.append(Row((*_setting_and_word(group, axes, words), *reached, *bought), group=index))
     return Table(f"front@{processor}", columns, tuple(rows))
 
 
-def _bits_table(enough: Sequence[Enough], axes: Sequence[str]) -> Table:
+def _bits_table(enough: Sequence[Enough], axes: Sequence[str], groups: Sequence[Group], width: str) -> Table:
     """Lay out the smallest bits of every setting of the other axes."""
+    words = _word_columns(groups)
+    stored = {tuple(group.setting.items()): group.word for group in groups}
+
+    def word(one: Enough) -> str | None:
+        setting = {axis: one.setting.get(axis, one.bits) for axis in groups[0].setting}
+        return stored.get(tuple(setting.items()))
+
     columns = (
         *(Column(axis, axis.replace("_", " "), numeric=False) for axis in axes),
-        Column("smallest_bits", "smallest bits"),
+        Column("smallest_bits", f"smallest {axis_title(width, has_residual_bits(groups))}"),
+        *words,
         Column(ACCURACY, "accuracy there", "%"),
         Column("reference", "reference", "%"),
         Column("reference_is", "which is", numeric=False),
@@ -330,6 +366,7 @@ def _bits_table(enough: Sequence[Enough], axes: Sequence[str]) -> Table:
                 (
                     *(None if one.setting[axis] is None else str(one.setting[axis]) for axis in axes),
                     "none" if one.bits is None else Number(one.bits, str(one.bits)),
+                    *(word(one) for _ in words),
                     of_interval(ACCURACY, one.found, 1.0),
                     None if one.reference is None else Number(one.reference, shown(ACCURACY, one.reference)),
                     one.reference_is,
@@ -436,18 +473,38 @@ def _summary(
     rivals = sum(1 for index, over in reached if index != best and _reaches(over, top))
     if rivals:
         said += [" Settings whose interval reaches into this one's: ", _count(rivals, "rivals"), "."]
+    if ends := _ends(groups, groups[best]):
+        said.append(f" It is at an end of the grid ({', '.join(ends)}): better settings may lie outside.")
     yield tuple(said)
+    if source.tuning is not None and (n := sum(bool(one["at_edge"]) for one in source.tuning["groups"])):
+        yield (
+            "Settings whose tuned rates are at the edge of those tried, so that better ones may lie beyond: ",
+            _count(n, "at edge"), "; see the choice of rates.",
+        )  # fmt: skip
     for processor in processors:
         yield from _front_said(groups, processor)
     if enough:
-        yield tuple(_bits_said(enough, within))
+        width = next(axis for axis in groups[0].setting if axis not in enough[0].setting)
+        yield tuple(_bits_said(enough, within, axis_title(width, has_residual_bits(groups))))
 
 
-def _bits_said(enough: Sequence[Enough], within: float) -> Iterable[Number | str]:
+def _ends(groups: Sequence[Group], best: Group) -> list[str]:
+    """Name the numeric axes in which a setting is the lowest or the highest of the grid."""
+    found = []
+    for axis in best.setting:
+        values = {group.setting[axis] for group in groups} - {None}
+        is_numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        if is_numeric and len(values) > 1 and best.setting[axis] in (min(values), max(values)):
+            side = "lowest" if best.setting[axis] == min(values) else "highest"
+            found.append(f"{side} {axis_title(axis, has_residual_bits(groups))}")
+    return found
+
+
+def _bits_said(enough: Sequence[Enough], within: float, bits: str) -> Iterable[Number | str]:
     """Say the smallest bits of every setting in one sentence; the table of them has the accuracies."""
     points = f"{within:g} point{'s' * (within != 1)}"
     given = next((one.reference for one in enough if one.reference_is == "given" and one.reference is not None), None)
-    yield f"Smallest bits within {points} of "
+    yield f"Smallest {bits} within {points} of "
     if given is None:
         of_what = {one.reference_is for one in enough if one.reference is not None}
         yield f"{' or '.join(sorted(of_what)) or 'a reference'} of the same setting: "

@@ -6,7 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgelearn.studies.analysis import ACCURACY, ENERGY, WIDTHS, Goal, Group, measures_of, named, pareto, series_axis
+from edgelearn.studies.analysis import (
+    ACCURACY,
+    ENERGY,
+    WIDTHS,
+    Goal,
+    Group,
+    axis_title,
+    has_residual_bits,
+    measures_of,
+    named,
+    pareto,
+    series_axis,
+)
 from edgelearn.studies.formatting import NOTHING, Number, scale_for, shown, title_of
 from edgelearn.studies.page_data import Contents
 from edgelearn.studies.page_tables import of_interval
@@ -264,7 +276,8 @@ def _cost_figure(contents: Contents, column: str) -> Any:
                 line_color=colour, line_width=2, legend_label=name,
             )
         )  # fmt: skip
-    tips = [("setting", "@name"), ("accuracy", "@accuracy"), (title_of(column), "@cost")]
+    stored = [("stored", "@word bits")] if has_residual_bits(groups) else []
+    tips = [("setting", "@name"), *stored, ("accuracy", "@accuracy"), (title_of(column), "@cost")]
     if column.startswith(ENERGY):
         tips.append(("by constants", "@band"))
     tips += _other_tips(contents, column)
@@ -300,6 +313,7 @@ def _points(
         "high": [_bounds(group, ACCURACY)[1] for group in mine],
         "strength": [0.95 if index in front else 0.25 for index in indices],
         "name": [no_tex(group.name) for group in mine],
+        "word": [group.word or NOTHING for group in mine],
         "accuracy": [_text(group, ACCURACY, 1.0, "%") for group in mine],
         "cost": [_text(group, column, scale, unit) for group in mine],
         "band": [_band(group, column, scale, unit) for group in mine],
@@ -350,7 +364,7 @@ def _by_width(contents: Contents) -> Plots | None:
     choices = [Choice("show", quantities)]
     if others:
         choices.append(Choice(" · ".join(name.replace("_", " ") for name in others), tuple(panels)))
-    word = axis.replace("_", " ")
+    word = axis_title(axis, has_residual_bits(contents.groups))
     note = "Lines are means over seeds, bands 95 % intervals. Error is 100 % less the accuracy."
     return Plots("width", f"Error against {word}", note, tuple(choices), items)
 
@@ -369,7 +383,7 @@ def _width_figure(groups: Sequence[Group], axis: str, series: _Series, quantity:
         lows.append(y if low is None else low)
     wide = min(lows) > 0 and max(means) / min(means) > _LARGE_RATIO
     label = "error, %" if quantity == "error" else "saturations of a run"
-    made = _figure(axis.replace("_", " "), label, log_y=wide)
+    made = _figure(axis_title(axis, has_residual_bits(groups)), label, log_y=wide)
     made.xaxis.ticker = sorted({group.setting[axis] for group in groups})
     renderers = []
     for value in series.values:
@@ -386,6 +400,7 @@ def _width_figure(groups: Sequence[Group], axis: str, series: _Series, quantity:
                 "high": [high for _, _, high in turned],
                 "name": [no_tex(group.name) for group in mine],
                 "shown": [_said(group, column) for group in mine],
+                "word": [group.word or NOTHING for group in mine],
                 "seeds": [len(group.rows) for group in mine],
                 "failed": [len(group.failed) for group in mine],
             }
@@ -399,7 +414,9 @@ def _width_figure(groups: Sequence[Group], axis: str, series: _Series, quantity:
             )  # fmt: skip
         made.line("x", "y", source=source, color=colour, line_width=2, line_dash=dash, legend_label=name)
         renderers.append(made.scatter("x", "y", source=source, marker=marker, size=9, color=colour, legend_label=name))
-    _hover(made, renderers, [("setting", "@name"), (quantity, "@shown"), ("seeds", "@seeds"), ("failed", "@failed")])
+    stored = [("stored", "@word bits")] if has_residual_bits(groups) else []
+    tips = [("setting", "@name"), *stored, (quantity, "@shown"), ("seeds", "@seeds"), ("failed", "@failed")]
+    _hover(made, renderers, tips)
     _legend(made)
     return made
 

@@ -260,3 +260,11 @@ def test_a_list_of_cells_need_not_be_a_grid():
     ]
     assert [(one.setting["bits"], one.first, one.second) for one in paired(groups, "rule")] == [(4, "bp", "dfa")]
     assert len(list(itertools.chain(paired(groups, "bits")))) == 1
+
+
+def test_a_weight_is_told_as_view_residual_and_stored_bits():
+    row = {"status": "done", "seed": 0, "accuracy_percent": 90.0, "bits": 12, "rounding": "residual"}
+    words = {residual: Group({}, ({**row, "residual_bits": residual},), ()).word for residual in (None, 0, 2)}
+    assert words == {None: "12 + 4 = 16", 0: "12 + 0 = 12", 2: "12 + 2 = 14"}
+    assert Group({"bits": 12}, ({**row, "residual_bits": 4},), ()).name == "view bits 12"
+    assert Group({"bits": 12}, (row,), ()).name == "bits 12"  # as of spikes, whose weights have no residual bits

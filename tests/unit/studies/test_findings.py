@@ -6,7 +6,7 @@ import pytest
 
 from edgelearn.errors import UserError
 from edgelearn.studies.analysis import Group
-from edgelearn.studies.findings import read_findings
+from edgelearn.studies.findings import edge_remark, read_findings
 from edgelearn.studies.page import to_html, to_markdown
 from edgelearn.studies.page_data import contents_of, open_study
 from tests import study_factory
@@ -144,3 +144,16 @@ numbers.less = { where = { rule = "bp", bits = 4 }, less = { rule = "dfa" } }
     (folder / "findings.toml").write_text('[[findings]]\ntext = "{x}"\nnumbers.x = { where = { rule = "drtp" } }\n')
     with pytest.raises(UserError, match=r"finding 1 of .*fits no setting"):
         contents_of(open_study(folder))
+
+
+def test_a_finding_on_rates_at_the_edge_says_so():
+    groups = [Group({"rule": rule, "bits": bits}, (), ()) for rule in ("bp", "dfa") for bits in (2, 4)]
+    tuning = {
+        "groups": [
+            {"settings": {"rule": "bp", "bits": 4}, "at_edge": ["hidden_rate"]},
+            {"settings": {"rule": "dfa", "bits": 2}, "at_edge": []},
+        ]
+    }
+    said = "rates at the edge of those tried, so that better ones may lie beyond: rule bp, bits 4 (hidden rate)"
+    assert edge_remark(groups, tuning) == said
+    assert edge_remark(groups[2:], tuning) == edge_remark(groups, None) == ""

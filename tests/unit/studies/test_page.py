@@ -256,7 +256,7 @@ def test_the_sentences_hold_no_number_of_their_own(page, frame):
         else:
             assert what in ("smallest_bits", "rivals", "front"), number
     for said in page.summary:
-        left = re.sub(r"bits \d+|engine-28nm|cortex-m4|95 %|8 bits|1 point", "", said)
+        left = re.sub(r"bits \d+|engine-28nm|cortex-m4|95 %|8 view bits|1 point", "", said)
         assert not re.search(r"\d", left), said
 
 
@@ -402,7 +402,7 @@ def test_the_caution_of_bits_that_fall_out_again_is_said():
     for row in rows:
         row["accuracy_percent"] = {2: 96.5, 4: 90.0, 8: 97.0}[row["bits"]]
     text = Page(to_html(contents_of(source_of(rows)))).text
-    assert "Smallest bits within 1 point of 8 bits of the same setting: 2 (but not 4)." in text
+    assert "Smallest view bits within 1 point of 8 view bits of the same setting: 2 (but not 4)." in text
     text = Page(to_html(contents_of(source_of(rows), 0.2, 98.0))).text
     assert "Smallest bits within 0.2 points of 98.00 %: none." in text
 
