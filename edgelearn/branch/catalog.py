@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
@@ -110,6 +111,12 @@ def _two_layer(rule: str) -> Callable[[list[Any], int, int], Predictor]:
     return make
 
 
+_ROWS = {
+    "frozen": "two layers of int8, the hidden one as drawn",
+    "drtp-gated": "drtp, learned where the output is wrong or near 0",
+    "madaline": "two layers of int8, the wrong-sided unit nearest to zero learns",
+}
+
 KINDS: dict[str, Kind] = {
     "always-taken": Kind("every branch taken; learns nothing", "none", 0, lambda *_: Fixed(FixedSpec())),
     "static": Kind("backward taken, forward not; learns nothing", "none", 0, lambda *_: Fixed(FixedSpec(True))),
@@ -131,7 +138,7 @@ KINDS: dict[str, Kind] = {
         delays=False,
     ),
     **{
-        rule: Kind(f"two layers of int8, learned by {rule}", "rows:history:units", 3, _two_layer(rule))
+        rule: Kind(_ROWS.get(rule, f"two layers of int8, learned by {rule}"), "rows:history:units", 3, _two_layer(rule))
         for rule in RULES
     },
 }  # fmt: skip
@@ -154,8 +161,19 @@ def make_predictor(text: str, budget: int, delay: int = 0) -> Predictor:
     Raises
     ------
     DoesNotFit : "budget ... is too small ...", "... has no room ...", parameters above the budget
-    UserError : "predictor '...' is not known ...", "... is no whole number", "... has N parameters ..."
+    UserError : "predictor '...' is not known ...", "... is no whole number", "... has N parameters ...",
+        "predictor '...': ..."
     """
+    try:
+        return _make(text, budget, delay)
+    except UserError as error:
+        given = text.strip()
+        if re.split(r"[:+]", given.lower())[0] in str(error).lower():
+            raise
+        raise type(error)(f"predictor '{given}': {error}") from None
+
+
+def _make(text: str, budget: int, delay: int) -> Predictor:
     plain = text.strip().lower()
     main, plus, side = plain.partition("+")
     name, *parameters = main.split(":")

@@ -54,10 +54,10 @@ def synthetic_stream(function: str, noise: int, iterations: int, seed: int) -> S
     if function not in FUNCTIONS:
         raise unknown("function of a stream", function, FUNCTIONS)
     least = 1 if function in ("mux", "xor3") else 0
-    if noise < least or iterations < 1:
-        raise UserError(
-            f"{noise} noise branches, {iterations} iterations make no stream of {function}; give {least} and 1 or more"
-        )
+    if noise < least:
+        raise UserError(f"{noise} noise branches are too few for {function}, which reads the first; give 1 or more")
+    if iterations < 1:
+        raise UserError(f"{iterations} iterations make no stream; give 1 or more")
     if iterations * (noise + 3) > MOST_BRANCHES:
         raise UserError(
             f"{iterations:,} iterations of {noise + 3} branches are more than {MOST_BRANCHES:,}; "

@@ -104,10 +104,11 @@ def show_sweep(contents: Sequence[dict[str, Any]], console: Console, details: bo
 def _print_head(console: Console, content: dict[str, Any]) -> None:
     instructions = "" if content["instructions"] is None else f", {content['instructions']:,.0f} instructions"
     branches = f"{content['branches']:,} branches"
+    shifted = f", addresses shifted right by {content['pc_shift']}" if content["pc_shift"] else ""
     if "warmup_branches" in content:
         branches = f"{content['scored_branches']:,} scored of {branches}"
     say(
         console,
-        f"{content['trace']} ({content['source']}): {branches}{instructions}, address >> {content['pc_shift']}",
+        f"{content['trace']} ({content['source']}): {branches}{instructions}{shifted}",
         *(f"note: {note}" for note in content["notes"]),
     )

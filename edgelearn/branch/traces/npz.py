@@ -18,12 +18,25 @@ from numpy.lib import format as npy
 
 from edgelearn.branch.traces import marks
 from edgelearn.branch.traces.chunk import Chunk, Reader
+from edgelearn.data.arrays import zip_begins
 from edgelearn.data.compressed import open_bytes, quoted, readable
 from edgelearn.errors import UserError
 
 BRANCHES = 1 << 18  # read at a time; whole bytes of packed outcomes
 TABLES = (("pcs", "idx"), ("pc_table", "pc_index"))
 SINGLE = ("n", "instructions", "pc_shift", "scaled")  # arrays of one number
+
+
+def _archive(path: Path, file: IO[bytes]) -> zipfile.ZipFile:
+    """Open an archive, whose directory is at its end; raises EOFError where the end is missing, BadZipFile."""
+    try:
+        return zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        if str(error) != "File is not a zip file":
+            raise
+        if zip_begins(path):
+            raise EOFError from None
+        raise zipfile.BadZipFile("it is no .npz archive") from None
 
 
 class Arrays(Reader):
@@ -39,7 +52,7 @@ class Arrays(Reader):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.counts = ""  # array of instructions per branch
-        with readable(path), open_bytes(path) as file, zipfile.ZipFile(file) as archive:
+        with readable(path), open_bytes(path) as file, _archive(path, file) as archive:
             names = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             self._find_roles(names)
             headers: dict[str, tuple[tuple[int, ...], np.dtype]] = {}

@@ -65,6 +65,8 @@ def test_the_settings_of_rows_are_those_of_their_own_size():
         ("layered:9", "has 1 parameters"),
         ("tage:13:11", "has 2 parameters"),
         ("tournament:9:9:9:1", "has 4 parameters"),
+        ("gshare:29", "predictor 'gshare:29': index bits 29 is not possible; give a whole number from 1 to 28"),
+        ("mdfa:3:4:0", "predictor 'mdfa:3:4:0': hidden is 0; give 1 to 256"),
         ("mdfa:1:2:3:4", "has 4 parameters; mdfa takes rows:history:units"),
         ("gshare:²", "'²' is no whole number; gshare takes index bits"),
         ("gshare:" + "9" * 5000, "is no whole number"),
