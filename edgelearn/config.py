@@ -313,6 +313,9 @@ class RateSettings(Settings):
     event_threshold: int = setting(0, "Largest activation treated as zero (1/127)", SPARSITY, ge=0, le=126)
     dead_zone: int = setting(0, "Largest output error treated as zero (1/255)", SPARSITY, ge=0, le=254)
     accumulator_bits: int = setting(32, "Width of the wrapping accumulators (bits)", FORMATS, ge=8, le=32)
+    delta_bits: int = setting(
+        16, "Widest factor of learning: error, modulator, modulated gate d (bits)", FORMATS, ge=2, le=16
+    )
     strict: bool = setting(False, "Stop at the first accumulator overflow or weight saturation", FORMATS)
     processor: str = setting("engine-28nm", "Processor to price on, by name or .toml file", DEVICE)
     update_gate: str = setting("always", "Samples that are learned: {edgelearn.network.spec:UPDATE_GATES}", SPARSITY)

@@ -51,6 +51,7 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
         event_threshold=spec.event_threshold,
         dead_zone=spec.dead_zone,
         accumulator_bits=spec.accumulator_bits,
+        factor_bits=spec.delta_bits,
         delta_bits=spec.layers[0].delta_bits if hidden else 16,
         update_gate=spec.update_gate,
         margin=spec.margin,
@@ -147,6 +148,8 @@ def sample_activity(naive: NaiveNetwork, label: int) -> Counters:
                 lanes = n(naive.deltas[k + 1]) if naive.rule.signal == "delta" else n(naive.errors)
                 if naive.rule.signal == "target":
                     lanes = label if naive.sizes[-1] == 1 else 1
+                elif naive.rule.signal == "signed target":
+                    lanes = naive.sizes[-1]
                 found["signal_lanes"] = lanes
                 found["live_gates"] = found["open_gates"] * (lanes > 0)
                 found["gated_signals"] = found["open_gates"] * lanes

@@ -27,7 +27,16 @@ NETWORK = (
     "feedback",
 )  # fmt: skip
 RATES = ("rule", "hidden_rate", "output_rate")
-DETAILS = ("range_exponent", "event_threshold", "dead_zone", "accumulator_bits", "update_gate", "margin", "seed")
+DETAILS = (
+    "range_exponent",
+    "event_threshold",
+    "dead_zone",
+    "accumulator_bits",
+    "delta_bits",
+    "update_gate",
+    "margin",
+    "seed",
+)
 
 _Number = TypeVar("_Number", int, float)
 _Target = Annotated[str, Flag("Targets by commas: {firmware_sim.build.targets:TARGETS}, or all.", BUILD)]

@@ -8,7 +8,6 @@ from edgelearn.fixedpoint.qformat import WeightFormat
 
 INDEX_SCALE_HIDDEN = 5  # one step of q is 2^-5 of z in a hidden layer
 INDEX_SCALE_OUTPUT = 4  # and 2^-4 in the output layer, whose sums are wider
-ERROR_SCALE = 8  # 1.0 = 255, close to 2^8
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,11 @@ class DenseLayer:
     rate : the learning rate is 2^rate
     learns : whether the rule updates the layer
     delta_scale : D, binary scale of d
+    modulator_bits : width of the word that m saturates at
     delta_bits : width of the word that d saturates at
     delta_reach : largest |d| the rule can give, at most what delta_bits hold; 0 in a layer that never learns
     feedback_exponent : f of the layer's feedback matrix
-    signal_shift : s_m; 0 where the rule does not shift
+    signal_shift : s_m; 0 where the rule does not shift; of the output layer, the bits that an error loses
     non_negative : whether weights stop at zero
     signed_levels : whether inputs are levels that may be negative; activations always may
     event_major : whether a row of words in memory is an input; else a neuron
@@ -46,6 +46,7 @@ class DenseLayer:
     rate: int
     learns: bool
     delta_scale: int
+    modulator_bits: int
     delta_bits: int
     delta_reach: int
     feedback_exponent: int
@@ -75,6 +76,10 @@ class DenseLayer:
     @property
     def delta_max(self) -> int:
         return (1 << (self.delta_bits - 1)) - 1
+
+    @property
+    def modulator_max(self) -> int:
+        return (1 << (self.modulator_bits - 1)) - 1
 
     @property
     def delta_width(self) -> int:

@@ -14,10 +14,10 @@ from edgelearn.errors import UserError, unknown
 from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import OUTPUTS, find_activation
 from edgelearn.network.kernels.arrays import padded
-from edgelearn.network.layer import ERROR_SCALE, DenseLayer
-from edgelearn.network.widths import ERROR_MAX, hidden_reach, hidden_word
+from edgelearn.network.layer import DenseLayer
+from edgelearn.network.widths import ERROR_BITS, WIDEST, hidden_reach, hidden_word, modulator_scale
 from edgelearn.rules.catalog import find_rule
-from edgelearn.rules.rule import Feedback, Locking, Rule
+from edgelearn.rules.rule import Feedback, Locking, Rule, Signal
 
 CONTRACT = 1  # version of docs/arithmetic.md
 ROUNDINGS = ("residual", "stochastic", "nearest")
@@ -34,6 +34,7 @@ _CHOICES = {
 _RANGES = {
     "input_bits": (1, 8),
     "accumulator_bits": (8, 32),
+    "delta_bits": (2, WIDEST),
     "range_exponent": (-8, 8),
     "event_threshold": (0, 126),
     "dead_zone": (0, 254),
@@ -67,6 +68,7 @@ class NetworkSpec:
     update_gate: str = "always"
     margin: int = 0
     signed_inputs: bool = False
+    delta_bits: int = WIDEST
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -168,6 +170,7 @@ def design(
     update_gate: str = "always",
     margin: int = 0,
     signed_inputs: bool = False,
+    delta_bits: int = WIDEST,
 ) -> NetworkSpec:
     """Derive the specification of a network of dense layers.
 
@@ -180,6 +183,7 @@ def design(
     update_gate : which samples are learned: "always", "error" (those predicted wrong), or "margin" (those whose label
         does not lead by more than `margin` index steps of 1/16)
     signed_inputs : input levels run from -(2^(input_bits - 1) - 1) to the same above zero
+    delta_bits : widest factor of learning: modulator and d of hidden layers, and the error where it has fewer than 9
 
     Example
     -------
@@ -200,6 +204,7 @@ def design(
         "update_gate": update_gate,
         "margin": margin,
         "signed_inputs": signed_inputs,
+        "delta_bits": delta_bits,
     }
     _check_settings(settings | {"range_exponent": range_exponent or 0})
     _check_sizes(sizes, output)
@@ -212,19 +217,26 @@ def design(
         row.output_rate if output_rate is None else output_rate,
     )
     exponents = _RANGE_EXPONENTS.get(bits, (0, 0)) if range_exponent is None else (range_exponent, range_exponent)
-    delta_bits = hidden_word(row, sizes, bits, exponents[0])
+    hidden_bits, error_bits = hidden_word(row, sizes, bits, exponents[0], delta_bits), min(ERROR_BITS, delta_bits)
+    hidden_scale = modulator_scale(row, delta_bits)
     gate_max = int(hidden.table()[1].max())
     level_bits = input_bits - 1 if signed_inputs else input_bits  # a sign takes one
     top = (1 << level_bits) - 1
     layers: list[DenseLayer] = []
     for k in reversed(range(len(sizes) - 1)):  # from the last, whose d the layer below needs
         first, last, n_in, n_out = k == 0, not layers, sizes[k], sizes[k + 1]
-        feedback_exponent, signal_shift = _signal_shift(row, layers[0]) if layers and row.learns_hidden else (0, 0)
-        reach = ERROR_MAX
-        if layers:
-            word_max = (1 << (delta_bits - 1)) - 1
+        feedback_exponent, signal_shift, reach = 0, ERROR_BITS - error_bits, (1 << (error_bits - 1)) - 1
+        if not last:
+            feedback_exponent, signal_shift = _signal_shift(row, layers[0], layers[-1], hidden_scale)
             reach = hidden_reach(
-                row, layers[0], layers[-1], feedback_format, signal_shift, gate_max, accumulator_bits, word_max
+                row,
+                layers[0],
+                layers[-1],
+                feedback_format,
+                signal_shift,
+                gate_max,
+                accumulator_bits,
+                ((1 << (delta_bits - 1)) - 1, (1 << (hidden_bits - 1)) - 1),
             )
         by_event = _rows_are_inputs(n_in, n_out) if first else not hidden.dense and n_out >= 64
         layer = DenseLayer(
@@ -238,8 +250,9 @@ def design(
             input_max=top if first else 127,
             rate=rates[last],
             learns=last or row.learns_hidden,
-            delta_scale=ERROR_SCALE if last else row.modulator_scale,
-            delta_bits=9 if last else delta_bits,
+            delta_scale=error_bits - 1 if last else hidden_scale,
+            delta_bits=error_bits if last else hidden_bits,
+            modulator_bits=delta_bits,
             delta_reach=reach,
             feedback_exponent=feedback_exponent,
             signal_shift=signal_shift,
@@ -291,15 +304,17 @@ def _rows_are_inputs(n_in: int, n_out: int) -> bool:
     return n_out * padded(n_in + 1) > (n_in + 1) * padded(n_out) // 4
 
 
-def _signal_shift(rule: Rule, above: DenseLayer) -> tuple[int, int]:
-    """Return f and s_m of the layer below `above` (contract, section 4)."""
-    signal_scale = above.delta_scale if rule.holds_deltas else rule.signal.scale
+def _signal_shift(rule: Rule, above: DenseLayer, last: DenseLayer, scale: int) -> tuple[int, int]:
+    """Return f and s_m of the hidden layer below `above`, whose modulators have `scale` (contract, section 4)."""
+    if not rule.learns_hidden:
+        return 0, 0
+    signal_scale = {Signal.ERROR: last.delta_scale, Signal.DELTA: above.delta_scale}.get(rule.signal, 0)
     if rule.weight_transport:
-        return 0, signal_scale + above.word.bits - 1 - above.word.range_exponent - rule.modulator_scale
+        return 0, signal_scale + above.word.bits - 1 - above.word.range_exponent - scale
     exponent = 0
     if rule.feedback is Feedback.LAYERWISE and not above.output:
         exponent = round(math.log2(math.sqrt(6 / above.n_out)))
-    return exponent, signal_scale + 7 - exponent - rule.modulator_scale
+    return exponent, signal_scale + 7 - exponent - scale
 
 
 def _check_sums(spec: NetworkSpec) -> None:
@@ -315,10 +330,11 @@ def _check_sums(spec: NetworkSpec) -> None:
             )
     last = spec.layers[-1]
     word = 1 << (last.word.bits - 1) if spec.rule.weight_transport else 127
-    if spec.rule.learns_hidden and last.n_out * 255 * word + (1 << 20) >= 1 << 31:
+    constant = 1 << max(20, *(layer.signal_shift for layer in spec.layers))
+    if spec.rule.learns_hidden and last.n_out * last.delta_reach * word + constant >= 1 << 31:
         raise UserError(
-            f"the accumulator of the error signal could overflow: {last.n_out} errors of up to 255 times weights of up "
-            f"to {word} reach more than 31 bits; use fewer --bits or fewer outputs"
+            f"the accumulator of the error signal could overflow: {last.n_out} errors of up to {last.delta_reach} "
+            f"times weights of up to {word} reach more than 31 bits; use fewer --bits or fewer outputs"
         )
 
 

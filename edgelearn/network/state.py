@@ -215,7 +215,7 @@ def _layer_row(layer: DenseLayer, weight_at: int, feedback_at: int) -> np.ndarra
     row[t.SUM_SHIFT], row[t.VIEW_SHIFT] = layer.sum_shift, 16 - layer.word.bits
     row[t.ALIGN], row[t.STEP_MAX] = 16 - layer.word.stored_bits, layer.word.max_raw
     row[t.STEP_SHIFT], row[t.SIGNAL_SHIFT] = layer.step_shift, layer.signal_shift
-    row[t.DELTA_MAX], row[t.LEARNS] = layer.delta_max, layer.learns
+    row[t.MODULATOR_MAX], row[t.DELTA_MAX], row[t.LEARNS] = layer.modulator_max, layer.delta_max, layer.learns
     row[t.KEEPS_LEVELS] = layer.event_major and layer.input_max < BATCH and not layer.signed_levels
     row[t.NARROW_SUMS] = 8 * layer.input_max << (layer.word.bits - 1) < 1 << 15
     row[t.NARROW_STEPS] = _narrow_steps(layer)

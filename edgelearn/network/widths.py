@@ -10,23 +10,28 @@ from collections.abc import Sequence
 from edgelearn.network.layer import DenseLayer
 from edgelearn.rules.rule import Rule, Signal
 
-WIDEST = 16  # bits of a d
-ERROR_MAX = 255
-MODULATOR_MAX = 32767
+WIDEST = 16  # bits of a modulator or a d
+ERROR_BITS = 9
 _FEEDBACK_MAX = {"int8": 127, "ternary": 127, "sign": 64, "lfsr": 127}
 
 
-def hidden_word(rule: Rule, sizes: Sequence[int], bits: int, exponent: int) -> int:
-    """Return the width of d in hidden layers: 16, or the widest whose sums in the layer below stay under 2^31.
+def modulator_scale(rule: Rule, delta_bits: int) -> int:
+    """Return M: narrow modulators have a range of +-2, or +-1 where they are single feedback words."""
+    range_bits = 1 if rule.selects_row else 2  # sign included
+    return min(rule.modulator_scale, max(0, delta_bits - range_bits))
+
+
+def hidden_word(rule: Rule, sizes: Sequence[int], bits: int, exponent: int, widest: int) -> int:
+    """Return the width of d in hidden layers: `widest`, or the one whose sums in the layer below stay under 2^31.
 
     The constant covers the rounding of those sums to modulators, shifted by bits - 1 - exponent under bp.
     """
     senders = sizes[2:-1]  # hidden layers with a hidden layer below
     if rule.signal is not Signal.DELTA or not senders:
-        return WIDEST
+        return widest
     word_max = 1 << (bits - 1) if rule.weight_transport else 127
     constant = 1 << max(20, bits - 1 - exponent)
-    width = WIDEST
+    width = widest
     while max(senders) * ((1 << (width - 1)) - 1) * word_max + constant >= 1 << 31:
         width -= 1
     return width
@@ -40,7 +45,7 @@ def hidden_reach(
     signal_shift: int,
     gate_max: int,
     accumulator_bits: int,
-    delta_max: int,
+    limits: tuple[int, int],
 ) -> int:
     """Return the largest |d| of a hidden layer, by interval arithmetic over the operators of its rule.
 
@@ -49,16 +54,14 @@ def hidden_reach(
     above, last : the next layer, and the output layer
     signal_shift : s_m of the hidden layer
     gate_max : largest gate word of its activation
-    delta_max : largest |d| that its word holds
+    limits : largest |m| and |d| that their words hold
     """
     if not rule.learns_hidden:
         return 0
     factor = 1 << (above.word.bits - 1) if rule.weight_transport else _FEEDBACK_MAX[feedback_format]
-    modulator = factor
-    if not rule.selects_row:
-        largest = min(_signal_sum(rule, above, last) * factor, 1 << (accumulator_bits - 1))
-        modulator = min(_rounded(largest, signal_shift), MODULATOR_MAX)
-    return min(_rounded(modulator * gate_max, 7), delta_max)
+    total = factor if rule.selects_row else min(_signal_sum(rule, above, last) * factor, 1 << (accumulator_bits - 1))
+    modulator = min(_rounded(total, signal_shift), limits[0])
+    return min(_rounded(modulator * gate_max, 7), limits[1])
 
 
 def _signal_sum(rule: Rule, above: DenseLayer, last: DenseLayer) -> int:
@@ -67,9 +70,9 @@ def _signal_sum(rule: Rule, above: DenseLayer, last: DenseLayer) -> int:
         return above.n_out * above.delta_reach
     if rule.signal not in (Signal.ERROR, Signal.DELTA):
         return last.n_out  # +-1 each
-    errors = last.n_out * ERROR_MAX
-    if last.activation == "softmax":  # shares sum to 255, each rounded by one half at most
-        errors = min(errors, 2 * ERROR_MAX + last.n_out // 2)
+    errors = last.n_out * last.delta_reach
+    if last.activation == "softmax":  # shares sum to 255, each rounded by one half at most, and once more if narrowed
+        errors = min(errors, (510 + last.n_out // 2 >> last.signal_shift) + last.n_out * (last.signal_shift > 0))
     return errors
 
 

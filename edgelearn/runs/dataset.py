@@ -164,6 +164,7 @@ class DatasetWork(Epochs):
                 *_notes_of_data(data, baseline_percent(data.test_y)),
                 *rates.notes_on_outputs(self.config, spec),
                 *_notes(spec, data, errors),
+                *rates.width_notes(self.config, spec),
             ],
             "cost": as_dict([cost_of_rule(spec, learner.counters, self.processor)]),
         } | activity_as_dict(spec, learner.counters, learner.inference_counters)

@@ -15,6 +15,7 @@ from edgelearn.network.counters import EVENTS, MEMORIES, OPERATIONS, Counters
 from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.network.spec import NetworkSpec, design, parse_net
 from edgelearn.network.storage import buffers, footprint
+from edgelearn.network.widths import WIDEST
 from edgelearn.rules import find_rule
 from hw_models.compare.rules import cost_of_rule
 from hw_models.cost import Cost
@@ -35,7 +36,7 @@ COLUMNS = {  # of a study, and the counter of each
 }
 _OF_THE_NETWORK = (
     "rule", "bits", "rounding", "residual_bits", "input_bits", "activation", "output", "hidden_rate", "output_rate",
-    "range_exponent", "event_threshold", "dead_zone", "accumulator_bits", "seed", "update_gate", "margin",
+    "range_exponent", "event_threshold", "dead_zone", "accumulator_bits", "delta_bits", "seed", "update_gate", "margin",
 )  # fmt: skip
 _FIGURES = ("energy_pj", "latency_us", "cycles", "area_um2", "memory_bits", "power_uw")
 
@@ -45,6 +46,19 @@ def spec_of(config: RateSettings, sizes: Sequence[int]) -> NetworkSpec:
     given: dict[str, Any] = {name: getattr(config, name) for name in _OF_THE_NETWORK}
     signed = getattr(config, "encoder", None) == "signed"
     return design(sizes, **given, feedback_format=config.feedback, signed_inputs=signed)
+
+
+def width_notes(config: RateSettings, spec: NetworkSpec) -> list[str]:
+    """Return a note on a width of learning factors that narrows none."""
+    if config.delta_bits == WIDEST:
+        return []
+    wide = spec_of(config.model_copy(update={"delta_bits": WIDEST}), spec.sizes)
+    if any(
+        (a.delta_scale, a.delta_reach) != (b.delta_scale, b.delta_reach)
+        for a, b in zip(spec.layers, wide.layers, strict=True)
+    ):
+        return []
+    return [f"--delta-bits {config.delta_bits} narrows nothing: {spec.rule.name} needs {wide.delta_width} bits here"]
 
 
 def check_sizes(

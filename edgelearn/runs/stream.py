@@ -106,7 +106,11 @@ class StreamWork(StreamSession):
                 "first_rejected": dict(source.rejects.first),
             },
             "columns": source.columns_used.as_dict(),
-            "notes": [*source.notes, *rates.notes_on_outputs(self.config, spec)],
+            "notes": [
+                *source.notes,
+                *rates.notes_on_outputs(self.config, spec),
+                *rates.width_notes(self.config, spec),
+            ],
             "front_end": asdict(front_end)
             | {
                 "inputs": front_end.n_inputs,

@@ -14,6 +14,7 @@ from edgelearn.network.activations import find_activation, output_table
 from edgelearn.network.layer import DenseLayer
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.widths import WIDEST
 from edgelearn.rules.rule import Feedback, Signal
 
 CONTRACT = 1
@@ -164,6 +165,9 @@ def config_header(spec: NetworkSpec, identity: int, halvings: int) -> str:
         "DELTAS": has.deltas,
         "DELTA_BUFFERS": has.delta_buffers,
     }
+    if spec.delta_bits < WIDEST:  # else absent, so that identities, and with them checkpoints, stay what they were
+        numbers["MODULATOR_MAX"] = spec.layers[0].modulator_max
+        numbers["ERROR_SHIFT"], numbers["ERROR_MAX"] = spec.layers[-1].signal_shift, spec.layers[-1].delta_max
     lines = [
         f"/* {sizes}, rule {spec.rule.name}, {word.bits} view bits + {word.residual_bits} residual bits, "
         f"{spec.rounding} rounding. */",

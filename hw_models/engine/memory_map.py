@@ -8,7 +8,6 @@ from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.storage import buffers, footprint
 from edgelearn.rules.rule import Locking
 
-ERROR_BITS = 9
 ACTIVATION_BITS = 8
 GATE_BITS = 8
 
@@ -65,4 +64,4 @@ def error_bits(spec: NetworkSpec) -> int:
     sdfa passes signs on, but its output layer updates last and needs the errors themselves.
     """
     waits = spec.rule.locking is not Locking.NONE and len(spec.layers) > 1
-    return ERROR_BITS * (spec.n_outputs if waits else 1)
+    return spec.layers[-1].delta_width * (spec.n_outputs if waits else 1)

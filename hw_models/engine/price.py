@@ -17,7 +17,7 @@ from hw_models.constants import logic, technology
 from hw_models.constants.memory import MemoryCost, sram
 from hw_models.cost import FIGURES, ROLE_OF_PHASE, Constant, Cost, Item, make_cost
 from hw_models.engine import widths
-from hw_models.engine.memory_map import ACTIVATION_BITS, ERROR_BITS, GATE_BITS, activation_bits, contents, error_bits
+from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS, activation_bits, contents, error_bits
 from hw_models.engine.schedule import Schedule
 from hw_models.processor import Engine, Memory
 
@@ -300,7 +300,9 @@ def _logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedu
         if engine.logic != "nangate45":
             continue
         if role == "error" and engine.clock_gating:  # a register is clocked when its error is written
-            pj = work["active_neurons"] * np.append(np.zeros(len(spec.layers) - 1), ERROR_BITS * logic.register_pj())
+            pj = work["active_neurons"] * np.append(
+                np.zeros(len(spec.layers) - 1), spec.layers[-1].delta_width * logic.register_pj()
+            )
         else:
             forward_pj = inference_pj.get(role, 0.0)
             pj = (all_cycles * forward_pj + learning_cycles * (energy_pj[role] - forward_pj)) * copies[role]
@@ -345,7 +347,7 @@ def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled:
         accumulate = operation_pj("add", layer.word.bits + input_bits + 8)
         signal = operation_pj("add", 24)
         if not rule.sends_signs and rule.feedback is not Feedback.NONE:
-            sender_bits = delta_bits[k + 1] if rule.holds_deltas and not layer.output else ERROR_BITS
+            sender_bits = delta_bits[k + 1] if rule.holds_deltas and not layer.output else spec.layers[-1].delta_width
             operand = layer.word.bits if rule.weight_transport else max(feedback_bits, 1)
             signal += operation_pj("multiply", (operand, sender_bits))
         by_layer[k] = (

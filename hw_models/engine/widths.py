@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from edgelearn.network.layer import DenseLayer
 from edgelearn.network.spec import NetworkSpec
-from hw_models.engine.memory_map import ACTIVATION_BITS, ERROR_BITS
+from hw_models.engine.memory_map import ACTIVATION_BITS
 
-MODULATOR_BITS = 16  # sat16 of the contract
 LEAST_BITS = 8  # of both operands of an engine that learns: activations, gates and feedback words
 
 
@@ -18,7 +17,7 @@ def input_width(spec: NetworkSpec) -> int:
 def delta_bits(layer: DenseLayer, given: int | None = None) -> int:
     """Return the width of d in a layer: that of its words, or the `given` one of an engine; errors are never cut."""
     if layer.output:
-        return max(ERROR_BITS, given or 0)
+        return max(layer.delta_width, given or 0)
     return (given or layer.delta_width) if layer.learns else 0
 
 
@@ -27,7 +26,7 @@ def modulator_bits(layer: DenseLayer, given: int | None = None) -> int:
     if layer.output or not layer.learns:
         return 0
     cut = layer.delta_reach == layer.delta_max or delta_bits(layer, given) < layer.delta_width
-    return max(layer.delta_width, MODULATOR_BITS) if cut else layer.delta_width
+    return max(layer.delta_width, layer.modulator_bits) if cut else layer.delta_width
 
 
 def multiplier_bits(spec: NetworkSpec, learning: bool, given: int | None = None) -> tuple[int, int]:

@@ -59,6 +59,21 @@ KINDS = {
     "gated on the way, lfsr": {"update_gate": "error", "rule": "drtp", "feedback_format": "lfsr"},
     "range": {"range_exponent": 2, "rule": "bp"},
     "small range": {"range_exponent": -3, "rule": "fa"},
+    "8-bit factors, dfa": {"rule": "dfa", "delta_bits": 8},
+    "8-bit factors, bp": {"rule": "bp", "delta_bits": 8, "sizes": (10, 7, 8, 4), "output": "softmax"},
+    "8-bit factors, fa, stochastic": {"rule": "fa", "delta_bits": 8, "rounding": "stochastic", "sizes": (10, 7, 8, 4)},
+    "6-bit factors, drtp": {"rule": "drtp", "delta_bits": 6, "dead_zone": 3},
+    "6-bit factors, waiting drtp": {
+        "rule": "drtp",
+        "delta_bits": 6,
+        "update_gate": "margin",
+        "feedback_format": "lfsr",
+    },
+    "7-bit factors, signed target": {"rule": "signed-target", "delta_bits": 7},
+    "7-bit factors, sdfa": {"rule": "sdfa", "delta_bits": 7, "rounding": "stochastic"},
+    "5-bit factors, single output": {"rule": "mdfa", "delta_bits": 5, "sizes": (9, 7, 1)},
+    "8-bit error, shallow": {"rule": "shallow", "delta_bits": 8},
+    "10-bit factors": {"rule": "bp", "delta_bits": 10},
     "left shift of steps": {"bits": 16, "rule": "dfa", "hidden_rate": 0, "output_rate": 0, "input_bits": 1},
 }
 

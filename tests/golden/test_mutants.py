@@ -42,7 +42,10 @@ MUTANTS = {
     "gates with the wrong shift": ("network/kernels/feedback.py", "half, seven = np.int32(64), np.int32(7)", "half, seven = np.int32(64), np.int32(8)"),
     "adds the row of the label": ("network/kernels/feedback.py", "np.int32(-1 if c == target else 1)", "np.int32(1)"),
     "takes label 0 of one output for its target": ("network/kernels/sample.py", "n_rows > 1 else np.int64(label) - 1", "n_rows > 1 else -np.int64(label)"),
-    "saturates modulators one too low": ("network/kernels/feedback.py", "np.int32(-32767), np.int32(32767)", "np.int32(-32767), np.int32(32766)"),
+    "saturates modulators one too low": ("network/kernels/feedback.py", "np.int32(-largest), np.int32(largest)", "np.int32(-largest), np.int32(largest - 1)"),
+    "rounds narrow errors down": ("network/kernels/forward.py", "half = np.int64((1 << shift) >> 1)", "half = np.int64(0)"),
+    "saturates narrow errors one too high": ("network/kernels/forward.py", "min(max(e, -largest), largest)", "min(max(e, -largest), largest + 1)"),
+    "selects a wide row for narrow factors": ("network/kernels/sample.py", "if layers[k, t.SIGNAL_SHIFT] > 0:", "if layers[k, t.SIGNAL_SHIFT] > 99:"),
     "counts a word twice": ("network/kernels/sample.py", "        counters[k, t.WEIGHT_WRITE] += pairs", "        counters[k, t.WEIGHT_WRITE] += pairs + 1"),
     "forgets to halve": ("network/kernels/sample.py", "min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)", "min(layers[k, t.STEP_SHIFT], 30)"),
 }  # fmt: skip

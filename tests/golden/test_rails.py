@@ -50,6 +50,18 @@ def test_narrow_accumulators_overflow_and_are_counted(rule):
     assert total(naive, "overflows") > 0
 
 
+@pytest.mark.parametrize("delta_bits", [2, 6, 8, 10, 14])
+@pytest.mark.parametrize("rule", RULES)
+def test_narrow_factors(rule, delta_bits):
+    """Errors, modulators and d of fewer bits, at their limits and at ties of both roundings."""
+    rounding, output = ("stochastic", "softmax") if delta_bits % 4 else ("residual", "sigmoid")
+    spec = design((8, 6, 5, 3), rule, 8, rounding, output=output, hidden_rate=-3, output_rate=-3, delta_bits=delta_bits)
+    naive = assert_twins(spec, *samples(8, 25, 8, 4, 0.7, 3))
+    if spec.rule.learns_hidden:
+        assert total(naive, "ties") > 0
+    assert spec.delta_width <= delta_bits
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_one_output(rule):
     spec = design((8, 6, 1), rule, 8, hidden_rate=-4, output_rate=-4)

@@ -18,7 +18,6 @@ from .words import (
     random_byte,
     rn,
     sat,
-    sat16,
     scale_of_activation,
     shr,
     sigmoid,
@@ -59,6 +58,11 @@ class PaperRule(NamedTuple):
     def modulator_scale(self) -> int:
         """M, the fraction bits of m: targets and signs are 0 or 1 and need no more than the feedback word has."""
         return 12 if self.signal in ("error", "delta") else 7
+
+    def narrowed_scale(self, factor_bits: int) -> int:
+        """M where modulators have fewer bits: a range of +-2, or that of one feedback word."""
+        range_bits = 1 if self.signal == "target" else 2
+        return min(self.modulator_scale, max(factor_bits - range_bits, 0))
 
 
 RULES = {
@@ -116,7 +120,8 @@ class NaiveNetwork:
         event_threshold: int = 0,
         dead_zone: int = 0,
         accumulator_bits: int = 32,
-        delta_bits: int = 16,
+        factor_bits: int = 16,
+        delta_bits: int | None = None,
         halvings: int = 0,
         update_gate: str = "always",
         margin: int = 0,
@@ -143,7 +148,8 @@ class NaiveNetwork:
         self.event_threshold = event_threshold
         self.dead_zone = dead_zone
         self.accumulator_bits = accumulator_bits
-        self.delta_bits = delta_bits
+        self.factor_bits = factor_bits  # of modulators, and of errors below 9
+        self.delta_bits = factor_bits if delta_bits is None else delta_bits  # of d; fewer where sums would be too long
         self.halvings = halvings
         self.update_gate = update_gate
         self.margin = margin
@@ -323,10 +329,16 @@ class NaiveNetwork:
             e = p - 255 * target
             if abs(e) <= self.dead_zone:
                 e = 0
+            e = self._narrowed_error(e)
             self.errors.append(e)
             if e != 0:
                 self._error[-1].write(e, c)
         self.deltas[-1] = list(self.errors)
+
+    def _narrowed_error(self, e: int) -> int:
+        """e has 9 bits, or those of a factor if that has fewer; the lowest are rounded away."""
+        bits = min(9, self.factor_bits)
+        return sat(rn(e, 9 - bits), -((1 << (bits - 1)) - 1), (1 << (bits - 1)) - 1)
 
     def _compute_modulated_gates(self) -> None:
         """d_j of all hidden layers, from the weights before any update."""
@@ -385,19 +397,26 @@ class NaiveNetwork:
 
     def _modulator(self, k: int, j: int, lanes: list[Lane]) -> int:
         """m_j = sum over the lanes of signal times feedback, exact, then scaled to 1.0 = 2^M."""
+        scale_of_m = self.rule.narrowed_scale(self.factor_bits)
+        largest = (1 << (self.factor_bits - 1)) - 1
         if self.rule.signal == "target":  # y* is one-hot: B_k^T y* is one row of B_k, looked up
-            return self._feedback_word(k, lanes[0][0], j)
+            return sat(self._rn(k, self._feedback_word(k, lanes[0][0], j), 7 - scale_of_m), -largest, largest)
         total = 0
         for row, s in lanes:
             word = self._next_view(k, row, j) if self.rule.feedback == "transpose" else self._feedback_word(k, row, j)
             total += (sign(s) if self.rule.signal == "sign" else s) * word
             self._operate(k, "signal_macs")
-        scale = {"error": 8, "sign": 0, "signed target": 0, "delta": self._delta_scale(k + 1)}[self.rule.signal]
+        scale = {
+            "error": self._delta_scale(self.layers),
+            "sign": 0,
+            "signed target": 0,
+            "delta": self._delta_scale(k + 1),
+        }[self.rule.signal]
         if self.rule.feedback == "transpose":
             scale += (self.bits - 1) - self.range_exponents[k]
         else:
             scale += 7 - self.feedback_exponents[k - 1]
-        return sat16(self._rn(k, self._accumulated(k, total), scale - self.rule.modulator_scale))
+        return sat(self._rn(k, self._accumulated(k, total), scale - scale_of_m), -largest, largest)
 
     def _feedback_word(self, k: int, row: int, j: int) -> int:
         """B[row, j] of layer k: from memory, or from the register that has just regenerated the row."""
@@ -410,8 +429,10 @@ class NaiveNetwork:
         return self._view(self._weight[k].read(row, j))
 
     def _delta_scale(self, k: int) -> int:
-        """D: 8 for the error of the output layer, M for a hidden layer."""
-        return 8 if k == self.layers else self.rule.modulator_scale
+        """D: 8 for the error of the output layer, or what narrow errors have left; M for a hidden layer."""
+        if k == self.layers:
+            return min(9, self.factor_bits) - 1
+        return self.rule.narrowed_scale(self.factor_bits)
 
     # --- section 5: the update ------------------------------------------------------------------------------
 

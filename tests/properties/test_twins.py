@@ -45,6 +45,7 @@ def networks(draw) -> NetworkSpec:
             dead_zone=draw(st.sampled_from([0, 0, 8, 120])),
             accumulator_bits=draw(st.sampled_from([32, 32, 16, 10])),
             seed=draw(st.integers(0, 2**31 - 1)),
+            delta_bits=draw(st.sampled_from([16, 16, 12, 9, 8, 6, 2])),
         )
     except UserError:  # a combination that is refused, with its reason
         assume(False)

@@ -40,9 +40,9 @@ def sum_signed_rows(matrix, target, n_rows, sums, k):  # type: ignore[no-untyped
 
 
 @compiled
-def scale_sums(sums, k, n, shift):  # type: ignore[no-untyped-def]
-    """Turn exact sums into modulators, in place: m = sat(rn(sum, shift), -32767, 32767)."""
-    low, high = np.int32(-32767), np.int32(32767)
+def scale_sums(sums, k, n, shift, largest):  # type: ignore[no-untyped-def]
+    """Turn exact sums into modulators, in place: m = sat(rn(sum, shift), -largest, largest)."""
+    low, high = np.int32(-largest), np.int32(largest)
     up, down = np.int32(max(-shift, 0)), np.int32(max(shift, 0))
     half = np.int32((1 << max(shift, 0)) >> 1)
     limit = np.int32(32768 if shift < 0 else (1 << 31) - 1 - half)  # never below a reachable sum, see network.design

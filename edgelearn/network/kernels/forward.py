@@ -229,3 +229,12 @@ def output_error(scores, k, n, label, dead_zone, errors):  # type: ignore[no-unt
         target = np.int64(label) if n == 1 else np.int64(c == label)
         e = np.int64(scores[0, c]) - 255 * target
         errors[k, c] = 0 if -dead_zone <= e <= dead_zone else e
+
+
+@compiled
+def narrow_error(errors, k, n, shift, largest):  # type: ignore[no-untyped-def]
+    """Round errors to fewer bits, in place: e = sat(rn(e, shift), -largest, largest)."""
+    half = np.int64((1 << shift) >> 1)
+    for c in range(n):
+        e = (np.int64(errors[k, c]) + half) >> shift
+        errors[k, c] = min(max(e, -largest), largest)

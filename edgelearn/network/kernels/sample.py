@@ -20,6 +20,7 @@ from edgelearn.network.kernels.forward import (
     index_sums,
     list_events,
     list_nonzero,
+    narrow_error,
     output_error,
     output_scores,
     sum_rows,
@@ -126,6 +127,8 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
                 counters[k, t.FEEDBACK_READ] += n_lanes * n_gates
         if net[t.SIGNAL] == t.SIGNAL_TARGET:
             copy_row(matrix, label if n_rows > 1 else 0, n_out, arrays.sums, k)
+            if layers[k, t.SIGNAL_SHIFT] > 0:
+                scale_sums(arrays.sums, k, n_out, layers[k, t.SIGNAL_SHIFT], layers[k, t.MODULATOR_MAX])
         else:
             factors = arrays.signals if feedback == t.FEEDBACK_DIRECT else arrays.deltas
             if net[t.SIGNAL] == t.SIGNAL_SIGNED_TARGET:
@@ -136,7 +139,7 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
             else:
                 sum_rows(matrix, arrays.active, factors, source, n_lanes, shift, arrays.sums, k)
             counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS], arrays.gates, 1)
-            scale_sums(arrays.sums, k, n_out, layers[k, t.SIGNAL_SHIFT])
+            scale_sums(arrays.sums, k, n_out, layers[k, t.SIGNAL_SHIFT], layers[k, t.MODULATOR_MAX])
             counters[k, t.SIGNAL_MACS] += n_lanes * n_gates
         n_active = gate(arrays.sums, arrays.gates, k, n_out, layers[k, t.DELTA_MAX], arrays.deltas)
         if net[t.HOLDS_DELTAS] or not layers[k, t.EVENT_MAJOR]:
@@ -296,6 +299,8 @@ def learn_sample(label, net, layers, arrays, counters):  # type: ignore[no-untyp
     softmax = net[t.OUTPUT] == t.OUTPUT_SOFTMAX
     output_scores(arrays.indices, arrays.tables, last, n_outputs, softmax, arrays.scores, 0)
     output_error(arrays.scores, last, n_outputs, label, net[t.DEAD_ZONE], arrays.deltas)
+    if layers[last, t.SIGNAL_SHIFT] > 0:
+        narrow_error(arrays.deltas, last, n_outputs, layers[last, t.SIGNAL_SHIFT], layers[last, t.DELTA_MAX])
     arrays.n_active[last] = list_nonzero(arrays.deltas, last, n_outputs, arrays.active)
     broadcast(arrays.deltas, last, n_outputs, net[t.SIGNAL] == t.SIGNAL_SIGN, arrays.signals)
     counters[last, t.ERROR_WRITE] += arrays.n_active[last]

@@ -16,14 +16,15 @@ VIEW_SHIFT = 9  # 16 - bits: from the left-aligned word to the view
 ALIGN = 10  # 16 - stored bits: bits below the left-aligned word
 STEP_SHIFT = 11  # k before halvings, may be negative
 STEP_MAX = 12  # S
-SIGNAL_SHIFT = 13  # s_m, may be negative
+SIGNAL_SHIFT = 13  # s_m, may be negative; of the output layer, the bits that an error loses
 DELTA_MAX = 14
 LEARNS = 15
 KEEPS_LEVELS = 16  # input levels are few enough to round the steps of each once a sample
 NARROW_SUMS = 17  # eight products of an input and a view fit 16 bits
 NARROW_STEPS = 18  # largest shift at which steps are rounded in 16 bits and none is longer than S
 HAS_FLOOR = 19  # some words may not fall below zero
-LAYER_COLUMNS = 20
+MODULATOR_MAX = 20
+LAYER_COLUMNS = 21
 
 # Per network.
 SIGNAL = 0

@@ -24,6 +24,10 @@ typedef struct {
 #include "el_numbers.h"
 
 #define EL_LAST (EL_LAYERS - 1)
+#ifndef EL_MODULATOR_MAX /* given where factors of learning are narrower than 16 bits */
+#define EL_MODULATOR_MAX 32767
+#define EL_ERROR_SHIFT 0
+#endif
 #define EL_SIGNAL_OF_LABEL ((EL_SIGNAL == EL_SIGNAL_TARGET) || (EL_SIGNAL == EL_SIGNAL_SIGNED_TARGET))
 #define EL_WORD_MAX ((int32_t)((1UL << (EL_WORD_BITS - 1)) - 1UL))
 #define EL_WORD_MIN (-EL_WORD_MAX - 1)
@@ -197,6 +201,26 @@ uint8_t el_score(const el_learner *net, uint16_t output)
     return (output < net->live) ? score_of(net, output, shares_of(net)) : 0U;
 }
 
+/* Append a value that is not zero. */
+static inline void append(el_sparse *list, uint16_t at, int32_t value)
+{
+    if (value != 0) {
+        list->at[list->n] = (el_index)at;
+        list->value[list->n] = (int16_t)value;
+        list->n++;
+    }
+}
+
+/* An error has 9 bits, or loses its lowest ones where factors are narrower. */
+static inline int32_t narrowed_error(int32_t e)
+{
+#if EL_ERROR_SHIFT > 0
+    return el_round_clamp(e, EL_ERROR_SHIFT, -EL_ERROR_MAX, EL_ERROR_MAX);
+#else
+    return e;
+#endif
+}
+
 static el_sparse output_error(el_learner *net, uint16_t label)
 {
     const el_shares shares = shares_of(net);
@@ -205,9 +229,7 @@ static el_sparse output_error(el_learner *net, uint16_t label)
         const bool is_target = (EL_OUTPUTS == 1) ? (label == 1U) : (c == label);
         const int32_t e = (int32_t)score_of(net, c, shares) - (is_target ? 255 : 0);
         if ((e > EL_DEAD_ZONE) || (e < -EL_DEAD_ZONE)) {
-            errors.at[errors.n] = (el_index)c;
-            errors.value[errors.n] = (int16_t)e;
-            errors.n++;
+            append(&errors, c, narrowed_error(e));
         }
     }
     return errors;
@@ -218,12 +240,7 @@ static el_sparse output_error(el_learner *net, uint16_t label)
 /* Append d_j = sat(rn(m_j g_j, 7)) where it is not zero. */
 static inline void append_gated(el_sparse *deltas, uint16_t j, int32_t modulator, int32_t gate)
 {
-    const int32_t d = el_clamp(el_shr((modulator * gate) + 64, 7U), -EL_DELTA_MAX, EL_DELTA_MAX);
-    if (d != 0) {
-        deltas->at[deltas->n] = (el_index)j;
-        deltas->value[deltas->n] = (int16_t)d;
-        deltas->n++;
-    }
+    append(deltas, j, el_clamp(el_shr((modulator * gate) + 64, 7U), -EL_DELTA_MAX, EL_DELTA_MAX));
 }
 
 #if EL_FEEDBACK_BITS > 0
@@ -289,20 +306,22 @@ static bool select_row(el_learner *net, const el_layer *layer, uint16_t label, u
 /* m_j: the next word of the selected row; one behind a closed gate is not read. */
 static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uint16_t label, uint32_t at, int32_t gate)
 {
+#if EL_LFSR_LANES > 0
+    const int32_t b = lfsr_word(&net->lfsr[0]);
+#elif EL_FEEDBACK_BITS > 0
+    const int32_t b = (gate != 0) ? feedback_word(at) : 0;
+#else
+    const int32_t b = EL_FEEDBACK_SET;
+#endif
+    (void)net;
     (void)layer;
     (void)label;
-#if EL_LFSR_LANES > 0
     (void)at;
     (void)gate;
-    return lfsr_word(&net->lfsr[0]);
-#elif EL_FEEDBACK_BITS > 0
-    (void)net;
-    return (gate != 0) ? feedback_word(at) : 0;
+#if EL_MODULATOR_MAX < 127
+    return el_round_clamp(b, layer->signal_shift, -EL_MODULATOR_MAX, EL_MODULATOR_MAX);
 #else
-    (void)net;
-    (void)at;
-    (void)gate;
-    return EL_FEEDBACK_SET;
+    return b;
 #endif
 }
 #else
@@ -349,7 +368,7 @@ static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uin
 #if EL_ACCUMULATOR_BITS < 32
     sum = el_wrap(sum, EL_ACCUMULATOR_BITS);
 #endif
-    return el_round_clamp(sum, layer->signal_shift, -32767, 32767);
+    return el_round_clamp(sum, layer->signal_shift, -EL_MODULATOR_MAX, EL_MODULATOR_MAX);
 }
 #endif
 
@@ -401,7 +420,7 @@ static int32_t modulator(el_learner *net, uint16_t k, uint16_t j, int32_t gate, 
 #if EL_ACCUMULATOR_BITS < 32
     sum = el_wrap(sum, EL_ACCUMULATOR_BITS);
 #endif
-    return el_round_clamp(sum, layer->signal_shift, -32767, 32767);
+    return el_round_clamp(sum, layer->signal_shift, -EL_MODULATOR_MAX, EL_MODULATOR_MAX);
 }
 
 /* d of hidden layer k, from errors or from the d of the layer above. */

@@ -58,6 +58,8 @@ def test_wide_backward_signals_narrow_d_until_sums_fit():
         ({"sizes": (4, 20_000, 2)}, "is too wide"),
         ({"sizes": (4, 2), "input_bits": 9}, "--input-bits takes 1 to 8"),
         ({"sizes": (4, 2), "accumulator_bits": 40}, "--accumulator-bits takes 8 to 32"),
+        ({"sizes": (4, 2), "delta_bits": 1}, "--delta-bits takes 2 to 16"),
+        ({"sizes": (4, 2), "delta_bits": 17}, "--delta-bits takes 2 to 16"),
         ({"sizes": (4, 2), "residual_bits": 9}, "--residual-bits takes 0 to 8"),
         ({"sizes": (4, 2), "output_rate": -30}, "exponents from -20 to 0"),
         (

@@ -687,6 +687,20 @@ def test_delta_saturates_at_its_width():
     assert network.deltas[0] == [127]
 
 
+def test_narrow_factors_lose_fraction_bits_of_errors_and_modulators():
+    """8 bits: e = 128 - 255 = -127 becomes rn(-127, 1) = -63; m = rn(-63 * -127 + 64 * 127, 14 - 6) = 63."""
+    network = build("dfa", [1, 1, 2], weights=[[[0]], [[0], [0]]], feedback=[[[-127], [127]]], factor_bits=8)
+    network.learn_one([1], 0)
+    assert network.errors == [-63, 64]
+    assert network.deltas == [[63], [-63, 64]]
+
+
+def test_a_narrow_factor_rounds_the_selected_row():
+    network = build("drtp", [1, 1, 2], weights=[[[0]], [[0], [0]]], feedback=[[[-127], [127]]], factor_bits=6)
+    network.learn_one([1], 1)
+    assert network.deltas[0] == [31]  # m = sat(rn(127, 2)) = 31 of 32; d = rn(31 * 127, 7)
+
+
 def test_halvings_add_to_the_shift_and_stop_at_30():
     steps = []
     for halvings in (0, 1, 5):
