@@ -47,6 +47,9 @@ def cost(
     tornado: Annotated[
         bool, Flag("Rank the constants that decide the order of the rules; with --plot, draw them.", OUTPUT)
     ] = False,
+    structures: Annotated[
+        bool, Flag("Print the ranges over a set of engines: lanes, memories, widths, tables.", OUTPUT)
+    ] = False,
     csv: Annotated[bool, Flag("Print as CSV.", OUTPUT)] = False,
     plot: Plot = None,
     details: Details = False,
@@ -74,7 +77,7 @@ def cost(
     from hw_models.compare.relative import relative_as_dict
     from hw_models.compare.rules import as_dict
 
-    for first, second in (("json", "csv"), ("csv", "tornado"), ("csv", "ert")):
+    for first, second in (("json", "csv"), ("csv", "tornado"), ("csv", "structures"), ("csv", "ert")):
         if flags[first] and flags[second]:
             raise UserError(f"--{first} and --{second} exclude each other; give one of them")
     if ert_unit is not None and ert is None:
@@ -94,6 +97,8 @@ def cost(
         content["against"] = relative_as_dict(costs, against)
     if tornado:
         content["ranking"] = ranking_as_dict(costs)
+    if structures or (not json and not csv and costs[0].processor.kind == "engine"):
+        content["structures"] = _structures(costs)
     if any(path is not None for path in (action_counts, ert, art, architecture)):
         if len(costs) != 1:
             raise UserError(
@@ -118,7 +123,8 @@ def cost(
 
         sys.stdout.write(as_csv(content))
     else:
-        _print_costs(content, [path for path in (plot, action_counts, architecture) if path is not None], details)
+        paths = [path for path in (plot, action_counts, architecture) if path is not None]
+        _print_costs(content, paths, details, structures)
 
 
 def _costs(
@@ -160,12 +166,24 @@ def _costs(
     return assumed_costs(configs[0], names, activity), {}, activity.as_dict(names)
 
 
-def _print_costs(content: dict[str, Any], paths: list[Path], details: bool) -> None:
+def _structures(costs: list[RuleCost]) -> dict[str, Any]:
+    """Return the ranges of the same counts over a set of engines."""
+    from hw_models.compare.structures import structures, structures_as_dict
+
+    specs = {cost.name: cost.spec for cost in costs}
+    return structures_as_dict(structures(specs, {cost.name: cost.activity for cost in costs}, costs[0].processor))
+
+
+def _print_costs(content: dict[str, Any], paths: list[Path], details: bool, structures: bool) -> None:
     from edgelearn.reports.console import make_console, next_steps, written
     from edgelearn.reports.costs import print_costs, print_ert, print_ranking
+    from edgelearn.reports.structures import print_structures
 
     console = make_console()
     print_costs(console, content, details)
+    if structures:
+        console.print()
+        print_structures(console, content["structures"], content["processor"])
     if "ranking" in content:
         print_ranking(console, content["ranking"])
     if content.get("accelergy"):
@@ -175,6 +193,7 @@ def _print_costs(content: dict[str, Any], paths: list[Path], details: bool) -> N
         console,
         *([] if "against" in content else ["--against bp"]),
         "--tornado",
+        *([] if structures else ["--structures"]),
         "--plot cost.svg",
         "--run DIR",
         details=details,

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from edgelearn.reports.console import print_table, say
+from edgelearn.reports.structures import over_structures
 from edgelearn.units import in_one_unit, scale_for, three
 
 # figure -> (title, unit of the program)
@@ -38,8 +39,12 @@ def print_costs(console: Console, content: dict[str, Any], details: bool = False
     say(console, *(f"  {line}" for line in (*lines, *notes)), "")
     if len(rules) == 1:
         print_sample_cost(console, content, details)
+        if "structures" in content:
+            say(console, over_structures(content["structures"]))
         return
     print_table(console, _side_by_side(rules))
+    if "structures" in content:
+        say(console, over_structures(content["structures"]))
     for figure in ("energy_pj", "cycles"):
         if figure in rules[0]["training"]:
             say(console, _order(figure, rules))

@@ -20,6 +20,13 @@ def range_text(found: Mapping[str, Any]) -> str:
     return f"{_signed(found['low'])} to {_signed(found['high'])} %"
 
 
+def over_structures(content: Mapping[str, Any]) -> str:
+    """Say between what the overheads in energy lie over all engines: "over structures: +212 to +471 %"."""
+    ranges = [(rule["name"], range_text(rule["energy_overhead_percent"])) for rule in content["rules"]]
+    named = ", ".join(f"{name} {text}" for name, text in ranges) if len(ranges) > 1 else ranges[0][1]
+    return f"energy overhead over structures: {named} ({content['engines']} engines, --structures)"
+
+
 def _signed(percent: float) -> str:
     return f"{'-' if percent < 0 else '+'}{three(abs(percent))}"
 

@@ -15,6 +15,9 @@ from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.units import six_digits
+from hw_models.cost import Item
+from hw_models.engine.price import logic_items, memory_items
+from hw_models.engine.schedule import FORWARD_ACTIVITY, Schedule
 from hw_models.processor import ROLES, AnyProcessor, Engine
 
 LANES = (1, 8, 32)
@@ -28,8 +31,6 @@ APART = {
     "activations": ("activation",),
     "buffers": ("gate", "delta"),
 }
-FIGURES = ("energy_pj", "area_um2", "cycles")
-
 Change = dict[str, Any]  # fields of an engine
 Ratio = Callable[["Structure"], float]
 """A percentage that a structure gives."""
@@ -42,7 +43,7 @@ class Structure:
     Parameters
     ----------
     choices : option by choice
-    inference, training : by rule, figures of `FIGURES`; energy and cycles of one sample
+    inference, training : by rule, energy_pj, area_um2 and cycles; energy and cycles of one sample
     """
 
     choices: Mapping[str, str]
@@ -156,30 +157,72 @@ def structures(
     own = _options_of(base, known)
     sets = [dict(zip(known, labels, strict=True)) for labels in product(*known.values())]
     sets.sort(key=lambda labels: labels != own)  # stable: only the engine's own moves to the front
-    priced: dict[tuple[object, ...], dict[str, dict[str, float]]] = {}
-
-    def price_all(engine: Engine, learning: bool, seen: tuple[object, ...]) -> dict[str, dict[str, float]]:
-        if (learning, seen) not in priced:
-            priced[learning, seen] = {name: _figures(engine, specs[name], activities[name], learning) for name in specs}
-        return priced[learning, seen]
-
+    parts = _Parts(specs, activities, clocked=any(memory.kind == "registers" for memory in base.memories.values()))
     found = []
     for labels in sets:
         change: Change = {}
         for choice, label in labels.items():
             change |= known[choice][label]
         engine = base if labels == own else _changed(base, change)
-        # what changes no figure is priced once: no inference multiplies d, tables of arithmetic alone have no clock
-        clocked = engine.logic == "nangate45" or any(m.kind == "registers" for m in engine.memories.values())
-        seen = labels if clocked else labels | {"clock gating": ""}
-        inference = price_all(engine, False, tuple((seen | {"d width": ""}).values()))
-        found.append(Structure(labels, engine, inference, price_all(engine, True, tuple(seen.values()))))
+        inference, training = (parts.figures(engine, labels, learning) for learning in (False, True))
+        found.append(Structure(labels, engine, inference, training))
     return found
 
 
-def _figures(engine: Engine, spec: NetworkSpec, activity: Counters, learning: bool) -> dict[str, float]:
-    cost = engine.price(spec, activity, learning)
-    return {figure: cost.per_sample(figure) for figure in FIGURES}
+class _Parts:
+    """Figures of engines from parts that each depend on some of the choices; a part is priced once.
+
+    Parameters
+    ----------
+    clocked : whether memories depend on clock gating, as registers do
+    """
+
+    def __init__(self, specs: Mapping[str, NetworkSpec], activities: Mapping[str, Counters], clocked: bool) -> None:
+        self._specs = specs
+        self._activities = activities
+        self._work: dict[str, Counters] = {}
+        self._choices = {
+            "memory": {"lanes", "d width", "memories", "SRAM cell"} | ({"clock gating"} if clocked else set()),
+            "logic": {"lanes", "d width", "clock gating", "logic table"},
+            "schedule": {"lanes", "d width"},
+        }
+        self._known: dict[tuple[object, ...], Any] = {}
+
+    def figures(self, engine: Engine, labels: Mapping[str, str], learning: bool) -> dict[str, dict[str, float]]:
+        """Return the figures of one sample of each rule."""
+        return {name: self._of_rule(name, engine, labels, learning) for name in self._specs}
+
+    def _of_rule(self, name: str, engine: Engine, labels: Mapping[str, str], learning: bool) -> dict[str, float]:
+        spec = self._specs[name]
+        work = self._work.setdefault(name, engine.worked(spec, self._activities[name]))
+        if not learning:
+            work = work.only(FORWARD_ACTIVITY)
+
+        def once(part: str, price: Callable[[], Any]) -> Any:
+            of = self._choices[part] - (set() if learning else {"d width"})  # no inference multiplies d
+            key = (part, name, learning, *(option for choice, option in labels.items() if choice in of))
+            if key not in self._known:
+                self._known[key] = price()
+            return self._known[key]
+
+        plan: Schedule = once("schedule", lambda: engine.schedule(spec, work, learning))
+        memory = once("memory", lambda: _sums(memory_items(spec, engine, plan, learning)))
+        logic = once("logic", lambda: _sums(logic_items(spec, work, engine, plan, learning)))
+        samples = max(work.n_samples, 1)
+        return {
+            "energy_pj": (memory["energy_pj"] + logic["energy_pj"]) / samples,
+            "area_um2": memory["area_um2"] + logic["area_um2"],
+            "cycles": plan.total_cycles / samples,
+        }
+
+
+def _sums(items: Sequence[Item]) -> dict[str, float]:
+    """Sum up items by figure, constants at their nominal values."""
+    sums = dict.fromkeys(("energy_pj", "area_um2"), 0.0)
+    for item in items:
+        if item.figure in sums:
+            sums[item.figure] += item.value
+    return sums
 
 
 def overhead_range(found: Sequence[Structure], name: str, figure: str = "energy_pj") -> Range:

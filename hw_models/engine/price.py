@@ -144,12 +144,20 @@ def _more(most: list[Item], items: list[Item]) -> list[Item]:
 
 
 def _engine_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedule, learning: bool) -> list[Item]:
-    items: list[Item] = []
     layers = range(len(spec.layers))
-    by_layer = plan.cycles_by_layer
-    for phase, role in ROLE_OF_PHASE.items():
-        items += [Item("cycles", role, k + 1, float(plan.cycles[phase][k])) for k in layers]
+    cycles = [
+        Item("cycles", role, k + 1, float(plan.cycles[phase][k]))
+        for phase, role in ROLE_OF_PHASE.items()
+        for k in layers
+    ]
+    memories = memory_items(spec, engine, plan, learning)
+    return cycles + memories + logic_items(spec, work, engine, plan, learning)
 
+
+def memory_items(spec: NetworkSpec, engine: Engine, plan: Schedule, learning: bool) -> list[Item]:
+    """Return energy, area, leakage and bits of the memories, with the accesses and cycles of a schedule."""
+    items: list[Item] = []
+    by_layer = plan.cycles_by_layer
     seconds = float(np.sum(by_layer)) / engine.clock_hz
     for name, inside, priced in _memories(spec, engine, learning):
         bits = sum(inside.values())
@@ -169,7 +177,7 @@ def _engine_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Sched
         leakage_uw, leaks = priced.cost.leakage_uw, priced.leakage_constants
         items.append(Item("leakage_uw", "leakage", 0, leakage_uw, leaks))
         items.append(Item("energy_pj", "leakage", 0, leakage_uw * seconds * 1e6, leaks))
-    return items + _logic_items(spec, work, engine, plan, learning)
+    return items
 
 
 def _memories(
@@ -275,7 +283,7 @@ _TERMS = ("engine control", "learning control")
 _PER_LANE = ("arithmetic", "learning arithmetic", "random comparator", "feedback")
 
 
-def _logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedule, learning: bool) -> list[Item]:
+def logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedule, learning: bool) -> list[Item]:
     """Energy and area of everything beside the memories; control and errors exist once, lanes P times."""
     path = datapath(spec, engine, learning)
     scaled = () if engine.node == logic.NODE_NM else ("node scaling",)

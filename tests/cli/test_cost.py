@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from edgelearn.reports.structures import range_text
 from edgelearn.rules import RULES
 from hw_models.cost import ROLES
 from tests.cli.runner import QUICK, edgelearn
@@ -345,3 +346,29 @@ def test_what_a_processor_does_not_change_is_no_overhead(tmp_path):
     assert edgelearn("run", *QUICK, "--rule", "dfa", "--out", "a", cwd=tmp_path).returncode == 0
     content = json.loads(edgelearn("cost", "--run", "a", "--processor", "cortex-m4", "--json", cwd=tmp_path).stdout)
     assert content["rules"][0]["overhead_percent"]["power"] == {"low": 0.0, "nominal": 0.0, "high": 0.0}
+
+
+def test_ranges_over_structures_are_one_line_and_with_the_flag_tables(tmp_path):
+    command = ("cost", "--rule", "drtp,dfa", "--net", "64-32-10")
+    short, long = edgelearn(*command, cwd=tmp_path), edgelearn(*command, "--structures", cwd=tmp_path)
+    content = json.loads(edgelearn(*command, "--structures", "--json", cwd=tmp_path).stdout)["structures"]
+    assert content["engines"] >= 64
+    held = {rule["name"]: rule["energy_overhead_percent"] for rule in content["rules"]}
+    for done in (short, long):
+        said = " ".join(done.stdout.split())
+        assert "energy overhead over structures: drtp +" in said
+        for name in ("drtp", "dfa"):
+            assert f"{name} {range_text(held[name])}" in said
+    assert "dfa over drtp" in long.stdout
+    assert "dfa over drtp" not in short.stdout
+    assert "structures" not in json.loads(edgelearn(*command, "--json", cwd=tmp_path).stdout)
+    alone = edgelearn("cost", "--rule", "drtp", "--net", "64-32-10", cwd=tmp_path)
+    assert f"over structures: {range_text(held['drtp'])}" in " ".join(alone.stdout.split())
+
+
+def test_structures_are_of_engines_alone(tmp_path):
+    done = edgelearn("cost", "--rule", "drtp", "--processor", "cortex-m4", "--structures", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "processor cortex-m4 is no engine but a microcontroller" in done.stderr
+    assert "over structures" not in edgelearn("cost", "--rule", "drtp", "--processor", "cortex-m4", cwd=tmp_path).stdout
+    assert edgelearn("cost", "--structures", "--csv", cwd=tmp_path).returncode == 2
