@@ -205,6 +205,55 @@ def test_the_page_has_all_predictors():
     assert columns == {name: branch_nets.line_of(branch_nets.RULES[name]) for name in RULES}
 
 
+GUIDE = (branch_page.PATH.parent / "branch.md").read_text()
+TYPED_SPECS = {  # a name of the guide's table with numbers for its letters
+    "`bimodal:b`": ("bimodal:7", {"b": 7}),
+    "`gshare:b:h`": ("gshare:7:3", {"b": 7}),
+    "`tournament:g:l:p`": ("tournament:7:5:4", {"g": 7, "l": 5, "p": 4}),
+    "`perceptron:N:h`": ("perceptron:7:5", {"N": 7, "h": 5}),
+    "`piecewise:N:h:g`": ("piecewise:7:5:3", {"N": 7, "h": 5}),
+    "`hashed:b:lengths`": ("hashed:7:8x64", {"b": 7}),
+    "`layered:b:N`": ("layered:7:5", {"b": 7, "N": 5}),
+    "`tage:b:t:a`": ("tage:7:6:5:130", {"b": 7, "t": 6, "a": 5}),
+    "`mdfa:N:h:H` and other rules": ("mdfa:7:5:3", {"N": 7, "h": 5, "H": 3}),
+}
+
+
+def test_the_guide_has_the_table_bits():
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in GUIDE.splitlines() if line.count("|") == 5
+    ]
+    formulas = {row[0]: row[3] for row in cells}
+    for name, (text, letters) in TYPED_SPECS.items():
+        spec = make_predictor(text, 32 * KB).spec  # type: ignore[attr-defined]
+        assert branch_page.value_of(formulas[name].replace(" x ", " * "), **letters) == spec.table_bits, name
+
+
+def test_the_guide_has_the_sizes_of_tage_and_side_rows():
+    text = " ".join(GUIDE.split())
+    of = branch_page.page.constants(9) | branch_page.page.constants(10) | branch_page.page.constants(11)
+    small, medium, large = (TageSpec.for_budget(n * KB).table_bits / 8192 for n in (32, 64, 128))
+    both, beside = SideTable.for_budget(128 * KB), SideTable.for_budget(32 * KB)
+    filled = 100 * (both.main.spec.table_bits + both.side_bits) / (8192 * 128)  # type: ignore[attr-defined]
+    tage = TageSpec.for_budget(32 * KB)
+    entries = len(tage.lengths) << tage.index_bits
+    rail, local = of["rail"], of["l"]
+    for told in (
+        f"TAGE holds {small:.1f} KiB of 32, {medium:.1f} of 64 and still {large:.1f} of 128 ({100 * large / 128:.1f} %), "
+        f"while `tage+mdfa` fills the rest with rows ({filled:.1f} %)",
+        f"{entries / 8192:.2f} KiB or {100 * entries / tage.table_bits:.1f} % more for the {entries:,} entries of TAGE",
+        f"a_k = clip(z_k, -{rail}, {rail}) y = bias + ((v . a) >> {of['scale']})",
+        f"t v_k / {2 ** of['bp_scale']}, stochastic rounding",
+        f"{of['tag_bits'] + 4 + 4} bits per tagged row",
+        f"{local << of['e']} bits of local histories",
+        f"has {beside.side.hidden} units and {beside.side.length} inputs: the {beside.side.length - local - 1} newest "
+        f"outcomes of all branches, the {local} newest of branches with the same last {of['e']} address bits",
+        f"shorter than alone ({tage.tag_bits - 1} at 32 KB); the rest of the budget is rows, {beside.side.rows} at 32 KB",
+    ):
+        assert told in text
+    assert of["chance"] / 2 ** of["chance_bits"] == 1 / 8  # "One in eight mispredictions"
+
+
 def storage(section: int, spec: Any, **parameters: int) -> bool:
     return branch_page.page.storage(section, **parameters) == (spec.table_bits, spec.storage_bits)
 
