@@ -503,7 +503,7 @@ class BranchSettings(Settings):
 
     kind: ClassVar[str] = "branch"
     trace: str | None = setting(
-        None, "Trace file or named trace (see `edgelearn branch --list`) [built-in delayed-xor stream]", TRACE
+        None, "Trace file or named trace (see `edgelearn branch --list`) [built-in stream]", TRACE
     )
     predictors: str = setting(
         "bimodal,gshare,perceptron,piecewise,hashed,tage,mdfa,perceptron+mdfa",
