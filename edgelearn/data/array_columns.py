@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.arrays import Arrays, texts_as_numbers
+from edgelearn.data.categories import MOST_CATEGORIES
 from edgelearn.data.cells import (
     is_missing,
     is_number,
@@ -132,6 +133,11 @@ def from_arrays(
             time_unit=unit,
         ),
         n_rows=n,
+        nominal=tuple(
+            name
+            for name in as_tuple(form.features)
+            if name in arrays and arrays[name].dtype.kind == "U" and any(one.startswith(f"{name}=") for one in channels)
+        ),
     )
 
 
@@ -236,9 +242,6 @@ def _as_numbers(path: Path, name: str, values: NDArray[Any], known: Arrays) -> N
     if values.dtype.kind not in "buif" or values.ndim == 0:
         raise UserError(f"{path}: '{name}' (key 'features') is {values.dtype} {list(values.shape)}; give numbers")
     return values
-
-
-MOST_CATEGORIES = 64  # of a nominal feature, each an input
 
 
 def categories_of(texts: NDArray[Any]) -> list[str]:

@@ -19,7 +19,7 @@ from edgelearn.data.cells import (
     split_cells,
 )
 from edgelearn.data.clock import is_clock_name
-from edgelearn.data.layout import Layout, find_layout, never_numbers
+from edgelearn.data.layout import Layout, find_layout, holds_texts, never_numbers
 from edgelearn.data.source import ColumnsUsed, printable
 from edgelearn.errors import UserError, unknown
 
@@ -49,6 +49,7 @@ class Roles:
     missing : codes of missing values besides `edgelearn.data.cells.MISSING`
     time_format, time_unit : of `edgelearn.data.clock`; None finds out
     encoding, decimal : of the text; None finds out
+    has_categories : features that are named and hold texts are nominal
     has_label : a column is the label; else labels come from elsewhere, and only a column that is named is one
     """
 
@@ -67,6 +68,7 @@ class Roles:
     encoding: str | None = None
     decimal: str | None = None
     has_label: bool = True
+    has_categories: bool = True
 
 
 NO_ROLES = Roles()
@@ -127,6 +129,13 @@ class Columns:
     n_before: int = 0  # lines before the table
     is_cut: bool = False  # they are parts of rows
     notes: tuple[str, ...] = ()
+    nominal: tuple[Any, ...] = ()  # features that hold texts
+    is_undecided: bool = False  # no value of a named feature has come, which would tell
+
+    @property
+    def numeric(self) -> tuple[Any, ...]:
+        """Places of the features that hold numbers."""
+        return tuple(place for place in self.features if place not in self.nominal) if self.nominal else self.features
 
     def cells(self, text: str) -> Any:
         """Give the cells of a line, or its JSON object or array."""
@@ -191,6 +200,12 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
                 "name it once"
             )
     notes = list(layout.notes)
+    nominal: tuple[Any, ...] = ()
+    is_undecided = False
+    if features and roles.has_categories:
+        told = [holds_texts(layout, place) for place in features]
+        nominal = tuple(place for place, texts in zip(features, told, strict=True) if texts)
+        is_undecided = None in told
     if not features:
         features = tuple(place for place in rest if place not in {*labels, *texts})
         features, note = _without_texts(features, layout, title_of, has_names)
@@ -233,6 +248,8 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
         layout.n_before,
         layout.is_cut,
         tuple(notes),
+        nominal,
+        is_undecided,
     )
 
 

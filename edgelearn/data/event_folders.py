@@ -160,7 +160,7 @@ def _from_text(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     columns = event_columns(line_groups.titles_of(path))
     numbers = [role for role in ("t", "address", "x", "y") if role in columns]
     texts = (columns["value"],) if "value" in columns else ()
-    roles = Roles(tuple(columns[role] for role in numbers), texts=texts, is_ordered=False)
+    roles = Roles(tuple(columns[role] for role in numbers), texts=texts, is_ordered=False, has_categories=False)
     table = reader.TableReader(roles, str(path), dtype=np.float64, may_lack=False)
     rows = reader.joined(list(table.read_file(path)))
     arrays: dict[str, NDArray[Any]] = dict(zip(numbers, rows.x.T, strict=True))

@@ -30,7 +30,13 @@ def read_event_table(path: Path, test_fraction: float, limit: int | None, time_u
     numbers = ("t", *events.places)
     in_texts = [role for role in ("sample", "value") if role in columns]
     texts = tuple(columns[role] for role in in_texts)
-    roles = Roles(tuple(columns[role] for role in numbers), label=columns["label"], texts=texts, is_ordered=False)
+    roles = Roles(
+        tuple(columns[role] for role in numbers),
+        label=columns["label"],
+        texts=texts,
+        is_ordered=False,
+        has_categories=False,
+    )
     table = reader.TableReader(roles, str(path), dtype=np.float64, may_lack=False)
     for rows in table.read_file(path):
         cells = dict(zip(in_texts, rows.texts, strict=True))

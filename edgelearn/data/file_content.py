@@ -40,6 +40,7 @@ class FileContent(NamedTuple):
     used: ColumnsUsed
     n_rows: int  # of the file, those that cannot be used too
     notes: tuple[str, ...] = ()
+    nominal: tuple[str, ...] = ()  # features, each value of which is an input
 
 
 def from_table(form: Description, path: Path, rejects: Rejects) -> FileContent:
@@ -68,18 +69,19 @@ def from_table(form: Description, path: Path, rejects: Rejects) -> FileContent:
         for _ in range(count):
             rejects.add(reason, f"{path.name} {found.first[reason]}")
     return FileContent(
-        x=rows.x,
+        x=table.expand(rows.x),
         labels=labels,
         t=rows.t if table.columns.time is not None else None,
         subject=subject,
         segment=rows.segment,
         has_own_segments=False,
         keep=keep,
-        channels=form.channels or table.columns.channels,
+        channels=form.channels or table.channels,
         class_names=(),
-        used=replace(table.columns.used, inputs=form.channels or table.columns.channels),
+        used=replace(table.columns.used, inputs=form.channels or table.channels),
         n_rows=n + sum(found.counts.values()),
         notes=tuple(table.notes),
+        nominal=() if table.categories is None else tuple(table.categories.titles.values()),
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelearn.data.categories import alike
 from edgelearn.data.cells import (
     offset_note,
     offsets,
@@ -25,6 +27,7 @@ from edgelearn.files import place_of
 def join_files(
     form: Description, paths: Sequence[Path], pieces: Sequence[FileContent], subjects: str | None, rejects: Rejects
 ) -> Recording:
+    pieces = _with_like_categories(pieces)
     first = pieces[0]
     pieces = [_in_order_of(first, path, piece, paths[0]) for path, piece in zip(paths, pieces, strict=True)]
     for path, piece in zip(paths, pieces, strict=True):
@@ -109,6 +112,18 @@ def _subject_of(piece: FileContent, path: Path, n_files: int) -> NDArray[Any] | 
     if piece.has_own_segments:
         return piece.segment
     return np.full(len(piece.x), path.stem) if n_files > 1 else None
+
+
+def _with_like_categories(pieces: Sequence[FileContent]) -> Sequence[FileContent]:
+    """Give all files the categories of each."""
+    nominal = tuple(dict.fromkeys(name for piece in pieces for name in piece.nominal))
+    if not nominal or len({piece.channels for piece in pieces}) == 1:
+        return pieces
+    names, values = alike(nominal, [piece.channels for piece in pieces], [piece.x for piece in pieces])
+    return [
+        piece._replace(x=x, channels=names, used=replace(piece.used, inputs=names))
+        for piece, x in zip(pieces, values, strict=True)
+    ]
 
 
 def _in_order_of(first: FileContent, path: Path, piece: FileContent, first_path: Path) -> FileContent:

@@ -209,3 +209,14 @@ def never_numbers(layout: Layout, place: Any) -> bool:
     values = [row.get(place) if isinstance(row, dict) else row[place] for row in rows]
     values = [value for value in values if value is not None]
     return bool(values) and all(isinstance(value, str) for value in values)
+
+
+def holds_texts(layout: Layout, place: Any) -> bool | None:
+    """Tell whether most cells of a column are texts that are no numbers; None where all are missing."""
+    if layout.kind == "csv":
+        cells = [row[place].strip() for row in layout.body]
+        texts = [not looks_numeric(cell) for cell in cells if not is_missing(cell)]
+    else:
+        values = [row.get(place) if isinstance(row, dict) else row[place] for row in layout.body]
+        texts = [isinstance(value, str) for value in values if value is not None]
+    return 2 * sum(texts) > len(texts) if texts else None

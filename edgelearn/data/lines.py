@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelearn.data.categories import Categories
 from edgelearn.data.cells import (
     Span,
     check_classes,
@@ -39,6 +40,7 @@ from edgelearn.data.restarts import TIME_BACK, restarts, restarts_note
 from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects
 from edgelearn.data.text_files import LiveEncoding, encoding_note, open_text
 from edgelearn.errors import UserError, unknown
+from edgelearn.units import count
 
 LIVE_CLASSES = 10
 MAX_CLASSES = 1000
@@ -112,6 +114,7 @@ class LineSource:
         self.rejects = Rejects()
         self.notes: list[str] = []
         self._stamps = Stamps()
+        self._categories: Categories | None = None
         self._restarts: NDArray[np.int64] | None = None  # lines at which the clock starts again, once they are found
         self._offsets = np.zeros(1)  # float64 [n_channels]
         self._n_read = 0
@@ -137,7 +140,7 @@ class LineSource:
             if rows is None:
                 raise self._nothing()
             self._waiting.append(rows)
-        return self._reader.columns.channels
+        return self._reader.channels
 
     @property
     def columns_used(self) -> ColumnsUsed:
@@ -174,6 +177,7 @@ class LineSource:
             skip = start
             self.rejects.counts.clear()
             self.rejects.first.clear()
+            self._categories = self._reader.categories
             self._reader = self._new_reader(np.float64 if self._offsets.any() else np.float32)
             feed = self._read(self._reader)
         n_before = 0
@@ -190,7 +194,8 @@ class LineSource:
             self._n_read += len(y)
             if skip < len(y):
                 self.numbers = rows.numbers[skip:]
-                x = rows.x[skip:] - self._offsets if self._offsets.any() else rows.x[skip:]
+                x = self._reader.expand(rows.x[skip:])
+                x = x - self._offsets if self._offsets.any() else x
                 yield Block(x.astype(np.float32, copy=False), y[skip:], t[skip:], rows.segment[skip:])
             skip = max(0, skip - len(y))
         if self._live and not self._n_read:
@@ -206,6 +211,7 @@ class LineSource:
             "n_read": self._n_read,
             "encoding": self._encoding.name,
             "first_line": reader.first_line,
+            "categories": None if reader.categories is None else reader.categories.state(),
             "clock": None if reader.clock is None else reader.clock.state(),
             "last_t": reader.last_t if isfinite(reader.last_t) else None,
             "segment": reader.segment,
@@ -221,6 +227,8 @@ class LineSource:
         reader = self._reader
         if state["first_line"]:
             reader.begin(state["first_line"])
+        if state.get("categories") is not None:
+            reader.restore_categories(state["categories"])
         reader.clock = None if state.get("clock") is None else Clock.of_state(state["clock"])
         reader.last_t = -np.inf if state["last_t"] is None else state["last_t"]
         reader.segment, reader.segment_cell = state["segment"], state["segment_cell"]
@@ -293,6 +301,9 @@ class LineSource:
         if not self._renamed:
             check_classes(names, self.source)
         self._offsets = span.offsets()
+        if reader.categories is not None:
+            reader.categories.is_fixed = True
+            self._offsets = reader.categories.expand(self._offsets[None], is_offset=True)[0]
         if self._offsets.any():
             self.notes.append(offset_note(self.channels, self._offsets))
         for name in sorted_classes(set(names) - set(self._classes))[: n_places - len(self._classes)]:
@@ -322,20 +333,36 @@ class LineSource:
 
     def _read(self, reader: TableReader, n_lines: int | None = None) -> Iterator[Rows]:
         is_settled = not self._live or reader.columns is not None
-        held: list[bytes] = []  # lines of live input before its layout is known
+        held: list[bytes] = []  # lines of live input before its layout and categories are known
         cut = False
         for lines, cut in self._groups(n_lines):
             while not is_settled and lines and not cut:
                 held.append(lines.pop(0))
-                is_settled = reader.settle(held)
+                is_settled = reader.columns is not None or reader.settle(held)
+                is_settled &= reader.columns is None or not reader.columns.nominal or len(held) >= HEAD
             if not is_settled:
                 held += lines
                 continue
+            if held and reader.categories is not None:
+                yield self._first_rows(held, False)
+                held = []
             if held or lines:
                 yield reader.feed(held + lines, cut)
             held = []
-        if held:  # too few lines to confirm one another
-            yield reader.feed(held, cut)
+        if held:  # too few lines to confirm one another, or to tell the categories
+            yield self._first_rows(held, cut)
+
+    def _first_rows(self, lines: list[bytes], cut: bool) -> Rows:
+        """Give the first rows of live input, whose categories are those of all rows."""
+        rows, categories = self._reader.feed(lines, cut), self._reader.categories
+        if categories is not None:
+            categories.is_fixed = True
+            for place, title in categories.titles.items():
+                self.notes.append(
+                    f"values of {title} are those of the first {count(len(lines), 'line')}: "
+                    f"{', '.join(categories.values(place))}"
+                )
+        return rows
 
     def _groups(self, n_lines: int | None = None) -> Generator[tuple[list[bytes], bool], None, None]:
         for lines, cut in grouped(self._chunks(), n_lines or self._block_size):
@@ -358,6 +385,7 @@ class LineSource:
             dtype=dtype,
             notes=self.notes,
             restarts=begins,
+            categories=self._categories,
         )
 
     def _chunks(self) -> Iterator[bytes]:

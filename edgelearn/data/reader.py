@@ -8,6 +8,7 @@ are no rows. `TableReader` counts a line that cannot be used in its `rejects`, o
     a value is missing         one of `MISSING`, NaN or a code of the roles (JSON: null, or a key that is not there) as
                                a time, or as every feature of a row; a feature missing beside others is NaN
     not a number               a feature or time that is something else; true and false are 1 and 0
+    not a text                 a nominal feature that is a JSON object or array
     not a finite number        an infinity, or beyond float32
     not a time                 a time that is not written like the first ones, see `edgelearn.data.clock`
     not JSON, not CSV          a JSON line that is not what the first line is; quotes that make no cells
@@ -36,6 +37,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelearn.data.categories import Categories
 from edgelearn.data.cells import (
     MAX_LINE,
     Reject,
@@ -51,6 +53,7 @@ from edgelearn.data.line_groups import HEAD, grouped, line_chunks, whole_rows
 from edgelearn.data.restarts import FEWEST_ROWS, TIME_BACK
 from edgelearn.data.row_cells import (
     ENCODING,
+    check_text,
     features_in,
     finite_numbers,
     label_cell,
@@ -70,7 +73,8 @@ class Rows(NamedTuple):
 
     Parameters
     ----------
-    x : float32 [n, n_features], or float64 where the reader says so
+    x : float32 [n, n_features], or float64 where the reader says so; nominal features are numbers of their values, of
+        which `TableReader.expand` makes inputs
     labels : n cells as they stand
     t : float64 [n], NaN where no column holds the time
     segment : int64 [n], changes of the segment's column so far
@@ -114,6 +118,7 @@ class TableReader:
     dtype : of the features
     notes : receives assumptions and omissions, each once
     may_lack : a feature may be missing, and is NaN then
+    categories : values of nominal features, where they are known; found otherwise, see `expand`
     restarts : lines, in order, at which the clock starts again; None for rows in any order of time
 
     Raises
@@ -138,6 +143,7 @@ class TableReader:
     notes: list[str] = field(default_factory=list)
     clock: Clock | None = None
     may_lack: bool = True  # a feature that is missing is NaN, unless the row has none
+    categories: Categories | None = None
     restarts: Sequence[int] | NDArray[np.int64] | None = ()
     in_doubt: tuple[int, float] = (
         0,
@@ -151,6 +157,8 @@ class TableReader:
         self.columns = columns = find_columns(lines, self.roles, self.source)
         self.first_line = lines[columns.n_before]
         self.notes += [note for note in columns.notes if note not in self.notes]
+        if columns.nominal and self.categories is None:
+            self.categories = self._new_categories(columns)
         if not self.live:
             self._find_clock(lines[columns.n_before + columns.has_header :])
 
@@ -179,6 +187,8 @@ class TableReader:
             except (Reject, UserError) as refusal:
                 refusals += [refusal] if isinstance(refusal, UserError) else []
                 continue
+            if columns.is_undecided and len(lines) < HEAD:
+                return False
             if columns.n_before == 0 and self._fits(columns, texts[-1]):
                 self.begin(texts[k], below)
                 self.has_begun = True
@@ -196,7 +206,7 @@ class TableReader:
                 return False
             if columns.kind != "object" and len(row) != columns.n_cells:
                 return False
-            for place in columns.features:
+            for place in columns.numeric:
                 if columns.kind == "object" or not is_missing(str(row[place])):
                     number_in(columns, row, place, self.roles.scale)
         except Reject:
@@ -368,7 +378,9 @@ class TableReader:
         clock = copy.copy(self.clock)
         try:
             table = split_lines(columns, lines)
-            values = features_in(columns, table, self.roles.scale, self.roles.missing, self.may_lack)
+            if self.categories is not None:
+                self.categories.forget()
+            values = features_in(columns, table, self.roles.scale, self.roles.missing, self.may_lack, self.categories)
             t = np.full(n, np.nan) if columns.time is None else self._times(columns, table.column(columns.time))
             names = [] if columns.segment is None else table.texts(columns.segment)
             labels = table.labels(columns)
@@ -396,7 +408,31 @@ class TableReader:
         if columns.time is not None:
             self.last_t, self.in_doubt = float(t[-1]), (0, -np.inf)
         self.segment, self.segment_cell = int(segment[-1]), names[-1] if names else None
+        if self.categories is not None:
+            self.categories.accept()
         return Rows(values.astype(self.dtype), labels, t, segment, numbers, texts)
+
+    def _new_categories(self, columns: Columns) -> Categories:
+        titles = {place: columns.title(place) for place in columns.nominal}
+        return Categories(columns.features, titles, self.source, self.roles.missing, self.notes)
+
+    def restore_categories(self, state: Sequence[tuple[Any, Sequence[str]]]) -> None:
+        """Continue with the values of nominal features, which no further line changes."""
+        assert self.columns is not None
+        self.columns = replace(self.columns, nominal=tuple(place for place, _ in state))
+        self.categories = self._new_categories(self.columns)
+        self.categories.restore(values for _, values in state)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Name the inputs: features, or values of nominal ones."""
+        assert self.columns is not None
+        names = self.columns.channels
+        return names if self.categories is None else self.categories.channels(names)
+
+    def expand(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Return one column per input, given one per feature."""
+        return x if self.categories is None else self.categories.expand(x)
 
     def _times(self, columns: Columns, cells: list[Any]) -> NDArray[np.float64]:
         """Give the times of rows in seconds; ValueError where one is none."""
@@ -438,7 +474,10 @@ class TableReader:
         n_missing = 0
         for place in columns.features:
             try:
-                number_in(columns, row, place, self.roles.scale)
+                if place in columns.nominal:
+                    check_text(columns, row, place)
+                else:
+                    number_in(columns, row, place, self.roles.scale)
             except Reject as reject:
                 n_missing += 1
                 is_missing = reject.args[0] == "a value is missing"

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelearn.data.categories import Categories
 from edgelearn.data.cells import (
     BOOLEANS,
     MAX_LINE,
     MISSING,
     WHITE_SPACE,
     Reject,
+    is_missing,
     is_number,
     json_row,
     numbers_in,
@@ -64,6 +66,15 @@ def label_cell(columns: Columns, row: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else str(value)
+
+
+def check_text(columns: Columns, row: Any, place: Any) -> None:
+    """Reject a nominal feature that is missing, or an object or array."""
+    value = row.get(place) if isinstance(row, dict) else row[place]
+    if value is None or is_missing(str(value).strip()):
+        raise Reject("a value is missing", f"column {columns.title(place)} is {shortened(value)}")
+    if isinstance(value, list | dict):
+        raise Reject("not a text", f"column {columns.title(place)} is {shortened(value)}")
 
 
 def text_cell(row: Any, place: Any) -> str:
@@ -137,8 +148,9 @@ def split_lines(columns: Columns, lines: list[bytes]) -> Table:
             texts = [line.rstrip().removesuffix(columns.end) for line in texts]
         rows = [line.split(mark) for line in texts]
     if columns.kind == "csv" and "_" in text:  # which Python reads in numbers
-        last = max(columns.features)
-        if any("_" in row[k] for row in rows if last < len(row) for k in columns.features):
+        places = columns.numeric
+        last = max(places, default=0)
+        if any("_" in row[k] for row in rows if last < len(row) for k in places):
             raise ValueError
     if len(rows) != len(lines) or set(map(type, rows)) != {dict if columns.kind == "object" else list}:
         raise ValueError
@@ -148,7 +160,12 @@ def split_lines(columns: Columns, lines: list[bytes]) -> Table:
 
 
 def features_in(
-    columns: Columns, table: Table, scale: float, missing: Sequence[str], may_lack: bool
+    columns: Columns,
+    table: Table,
+    scale: float,
+    missing: Sequence[str],
+    may_lack: bool,
+    categories: Categories | None = None,
 ) -> NDArray[np.float64]:
     """Give the features as finite numbers [n, n_features], NaN where one is missing and may be.
 
@@ -156,7 +173,28 @@ def features_in(
     ------
     ValueError, KeyError : one is no number, or all of a row are missing
     """
-    places = columns.features
+    if categories is None:
+        values = _numbers_in(columns, table, scale, missing, may_lack)
+    else:
+        values = np.empty((table.n, len(columns.features)))
+        if columns.numeric:
+            at = [k for k, place in enumerate(columns.features) if place not in columns.nominal]
+            values[:, at] = _numbers_in(columns, table, scale, missing, may_lack)
+        for k, place in enumerate(columns.features):
+            if place in columns.nominal:
+                is_object = columns.kind == "object" and may_lack
+                cells = [row.get(place) for row in table.rows] if is_object else table.column(place)
+                values[:, k] = categories.codes(place, cells)
+    is_nan = np.isnan(values)
+    if is_nan.any() and is_nan.all(axis=1).any():  # a row without any value
+        raise ValueError
+    return values
+
+
+def _numbers_in(
+    columns: Columns, table: Table, scale: float, missing: Sequence[str], may_lack: bool
+) -> NDArray[np.float64]:
+    places = columns.numeric
     if table.flat and columns.decimal == "." and not missing:
         values = np.empty((table.n, len(places)))
         try:
@@ -165,7 +203,7 @@ def features_in(
         except ValueError:
             pass  # a boolean, or a mark of a missing value
         else:
-            return _complete(_finite(values * scale if scale != 1 else values, may_lack))
+            return _finite(values * scale if scale != 1 else values, may_lack)
     try:
         if table.flat:
             cells = list(chain.from_iterable(zip(*map(table.column, places), strict=True)))
@@ -176,15 +214,7 @@ def features_in(
         if not may_lack:
             raise
         cells = [row.get(place) for row in table.rows for place in places]
-    return _complete(finite_numbers(columns, cells, scale, missing, may_lack).reshape(table.n, -1))
-
-
-def _complete(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Refuse rows without any value."""
-    missing = np.isnan(values)
-    if missing.any() and missing.all(axis=1).any():
-        raise ValueError
-    return values
+    return finite_numbers(columns, cells, scale, missing, may_lack).reshape(table.n, -1)
 
 
 def _finite(values: NDArray[np.float64], may_lack: bool) -> NDArray[np.float64]:

@@ -171,7 +171,8 @@ def read_table(
     table = reader.TableReader(replace(roles, is_ordered=False), str(path), rejects, dtype=np.float64)
     rows = reader.joined(_as_float32(table.read_file(path)))
     assert table.columns is not None
-    x, notes = rows.x, [*table.notes, *rejects.notes()]
+    used = replace(table.columns.used, inputs=table.channels)
+    x, notes = table.expand(rows.x), [*table.notes, *rejects.notes()]
     cells, numbers = rows.labels, rows.numbers
     missing = {cell for cell in set(cells) if is_missing(label_text(cell))}
     if missing:
@@ -186,8 +187,8 @@ def read_table(
     subtracted = offsets(x)
     if subtracted.any():
         x = x - subtracted
-        notes.append(offset_note(table.columns.channels, subtracted))
-    return x.astype(np.float32, copy=False), class_labels(path, cells, numbers), table.columns.used, notes
+        notes.append(offset_note(table.channels, subtracted))
+    return x.astype(np.float32, copy=False), class_labels(path, cells, numbers), used, notes
 
 
 def _as_float32(parts: Iterable[reader.Rows]) -> list[reader.Rows]:
