@@ -112,7 +112,8 @@ def quantity(value: object, dimension: str, positive: bool = True) -> float:
     low, high = RANGES[dimension]
     if result and not low <= result <= high:
         side = "large" if result > high else "small"
-        raise ValueError(f"'{value}' is too {side}; give {low:g} to {high:g} {next(iter(units))}")
+        size = units[unit]
+        raise ValueError(f"'{value}' is too {side}; give {low / size:g} to {high / size:g} {unit}")
     return result
 
 

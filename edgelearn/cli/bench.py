@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from edgelearn.cli.flags import Flag, command
 from edgelearn.cli.shared import print_json
 
@@ -19,7 +17,7 @@ def bench(
     from dataclasses import asdict
 
     from edgelearn.benchmark import SETTINGS, as_table, measure
-    from edgelearn.reports.console import make_console
+    from edgelearn.reports.console import make_console, say
 
     rows = []
     with make_console(stderr=True).status("measuring") as status:
@@ -28,4 +26,4 @@ def bench(
     if json:
         print_json([asdict(row) for row in rows])
     else:
-        typer.echo("\n".join(as_table(rows)))
+        say(make_console(), *as_table(rows), indent=" " * 4)

@@ -22,12 +22,9 @@ if TYPE_CHECKING:
 
 
 def _print_claims(rows: list[dict[str, Any]]) -> None:
-    """Print the list of claims: a table as wide as the terminal, or a line of fields between tabs for programs."""
+    """Print the list of claims as a table; columns that the width has no room for are in --json and --markdown."""
     from edgelearn.reports.console import make_console, print_table
 
-    if not sys.stdout.isatty():
-        typer.echo("\n".join("\t".join(str(value) for value in row.values()) for row in rows))
-        return
     console = make_console()
     names = [name for name in rows[0] if console.width >= 140 or name in ("id", "cost", "status")]
     print_table(console, [{name: row[name] for name in names} for row in rows])

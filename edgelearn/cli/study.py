@@ -270,7 +270,8 @@ def compare(
         rows = []
         for name, values in shown.items():
             if name not in left_out:
-                row = {part[:-1]: name.replace("_", " ")} | dict(zip(names, map(_number, values), strict=True))
+                title, texts = _titled(name, values) if part == "results" else (_flag(name), list(map(_number, values)))
+                row = {part[:-1]: title} | dict(zip(names, texts, strict=True))
                 rows.append(row | ({"change": _change(name, *values)} if part == "results" and len(names) == 2 else {}))
         print_table(console, rows)
         if left_out:
@@ -441,6 +442,27 @@ def _cells(table: Table, left_out: Sequence[str]) -> list[dict[str, str]]:
 
 def _plain(value: Any) -> str:
     return "-" if value is None else str(value)
+
+
+def _flag(setting: str) -> str:
+    return f"--{setting.replace('_', '-')}"
+
+
+def _titled(name: str, values: Sequence[Any]) -> tuple[str, list[str]]:
+    """Return the title of a result with its unit, and its values in that unit."""
+    from edgelearn.studies.formatting import result_title
+    from edgelearn.units import UNITS_SHOWN, scale_for, typographic
+
+    title, unit = result_title(name)
+    numbers = [value if isinstance(value, int | float) and not isinstance(value, bool) else None for value in values]
+    if unit not in UNITS_SHOWN:
+        return f"{title}, {unit}" if unit else title, list(map(_number, values))
+    size, shown = scale_for(unit, numbers)
+    texts = [
+        _plain(value) if number is None else f"{number / size:,.5g}"
+        for number, value in zip(numbers, values, strict=True)
+    ]
+    return f"{title}, {typographic(shown)}", texts
 
 
 def _number(value: Any) -> str:

@@ -110,6 +110,24 @@ def _print_layers(console: Console, content: dict[str, Any]) -> None:
     ]
     print_table(console, rows)
     console.print()
+    print_formats(console, content["network"]["layers"])
+    console.print()
+
+
+def print_formats(console: Console, layers: list[dict[str, Any]]) -> None:
+    """Print the effective exponents of two of each layer: those that were set, and those that were derived."""
+    rows = [
+        {
+            "exponents of two": f"layer {k}",
+            "learning rate": layer["rate_exponent"] if layer["learns"] else "-",
+            "range of weights": layer["range_exponent"],
+            "shift of sums": layer["sum_shift"],
+            "shift of steps": layer["step_shift"] if layer["learns"] else "-",
+            "activation": layer["activation"],
+        }
+        for k, layer in enumerate(layers, 1)
+    ]
+    print_table(console, rows)
 
 
 def _print_storage(console: Console, content: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from edgelearn.data.source import columns_line, printable
 from edgelearn.reports.console import say, sparkline, verdict
-from edgelearn.reports.dataset import notes_of
+from edgelearn.reports.dataset import notes_of, print_formats
 from edgelearn.units import count, percent, spans_line, three, with_unit
 
 MOST_CLASSES, WORST, MOST_DRIFTS, MOST_ALARMS = 12, 5, 8, 5  # printed with details; report.json has all
@@ -184,6 +184,8 @@ def _after_drift(row: dict[str, Any], window: int, rate_hz: float | None) -> str
 def _print_learning(console: Console, content: dict[str, Any], details: bool) -> None:
     learning, front = content["learning"], content["front_end"]
     if details:
+        console.print()
+        print_formats(console, content["network"]["layers"])
         say(
             console,
             "",

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 from edgelearn import files
 from edgelearn.errors import UserError, unknown
 from edgelearn.studies.analysis import ACCURACY, Group, Interval, interval
-from edgelearn.studies.formatting import Number, scale_for, shown
+from edgelearn.studies.formatting import Number, limits_of, scale_for, shown
 
 Kind = TypeVar("Kind")
 FINDINGS = "findings.toml"
@@ -153,7 +153,8 @@ def _shown(column: str, over: Interval, is_difference: bool = False) -> tuple[Nu
     scale, unit = scale_for(column, [over.mean])
     if column == ACCURACY:
         unit = "points" if is_difference else "%"
-    number = Number(over.mean, shown(column, over.mean, scale), over.low, over.high, over.n, scale, column)
+    limits = None if is_difference else limits_of(column)
+    number = Number(over.mean, shown(column, over.mean, scale), over.low, over.high, over.n, scale, column, limits)
     return number, f" {unit}" if unit else ""
 
 

@@ -34,6 +34,49 @@ def title_of(column: str) -> str:
     return _MEASURES.get(base, (base.replace("_", " "), ""))[0]
 
 
+_SUFFIXES = {"_pj": "pJ", "_us": "us", "_uw": "uW", "_um2": "um2", "_bits": "bits", "_percent": "%", "_days": "days"}
+_PARTS = {"training_": "learned sample", "inference_": "inference"}
+_CHIP = ("area_um2", "memory_bits")  # figures of the processor, not of a sample
+_RESULTS = {  # results of runs: what they are called; `_read` and `_write` are of a memory
+    "stored_bits": "memory of the network",
+    "buffered_bits": "buffers of locking",
+    "average_power_uw": "average power",
+    "battery_days": "battery life",
+    "keeps_up": "keeps up with the stream",
+    "step_saturations": "steps cut",
+    "net": "network",
+    "contract": "contract of arithmetic",
+    **{f"{kind}_macs": f"{kind} multiplications per sample" for kind in ("forward", "signal", "update")},
+}
+
+
+def result_title(name: str) -> tuple[str, str]:
+    """Return what a result of a run is called, and its unit in the program.
+
+    Example
+    -------
+    >>> result_title("training_energy_pj"), result_title("weight_read"), result_title("training_area_um2")
+    (('energy per learned sample', 'pJ'), ('weight reads per sample', ''), ('area', 'um2'))
+    """
+    suffix = next((suffix for suffix in _SUFFIXES if name.endswith(suffix)), "")
+    unit = _SUFFIXES.get(suffix, "")
+    if name in _RESULTS:
+        return _RESULTS[name], unit
+    for prefix, of in _PARTS.items():
+        if name.startswith(prefix):
+            figure = name.removeprefix(prefix)
+            noun = figure.removesuffix(suffix).replace("latency", "time").replace("_", " ")
+            if figure in _CHIP:
+                return noun if prefix == "training_" else f"{noun} of {of} alone", unit
+            if noun == "power":
+                return f"power while {'learning' if prefix == 'training_' else 'inferring'}", unit
+            return f"{noun} per {of}", unit
+    memory, _, side = name.rpartition("_")
+    if side in ("read", "written", "write"):
+        return f"{memory.replace('_', ' ')} {'reads' if side == 'read' else 'writes'} per sample", unit
+    return name.removesuffix(suffix).replace("_", " "), unit
+
+
 def scale_for(column: str, values: Iterable[float | None]) -> tuple[float, str]:
     """Return the size and the name of the unit that suits the largest value of a column.
 
@@ -70,14 +113,21 @@ def shown(column: str, value: float, scale: float = 1.0) -> str:
     return rounded(scaled, max(0, min(12, 3 - math.floor(math.log10(abs(scaled))))))
 
 
+def limits_of(column: str) -> tuple[float, float] | None:
+    """Return the values that a column can have at all, None where there are no limits."""
+    return (0.0, 100.0) if column == ACCURACY else None
+
+
 @dataclass(frozen=True)
 class Number:
     """A formatted number with its raw value and origin.
 
     Parameters
     ----------
+    low, high : ends of an interval, None where there is none
     scale : size of the unit of `shown`; raw values are in the unit of the table
     about : what it is, for a program that checks the page
+    limits : values that are possible at all, of an accuracy 0 and 100; an interval that passes them is shown cut there
     """
 
     value: float
@@ -87,15 +137,25 @@ class Number:
     n: int | None = None
     scale: float = 1.0
     about: str = ""
+    limits: tuple[float, float] | None = None
 
     @property
-    def half(self) -> str:
-        """Half the interval, with as many decimals as the value."""
-        if self.high is None:
+    def spread(self) -> str:
+        """Half the interval as "± 1.20", or its ends where it is cut: "(97.10 to 100)"; empty without one."""
+        if self.low is None or self.high is None:
             return ""
-        return rounded((self.high - self.value) / self.scale, len(self.shown.partition(".")[2]))
+        if self.limits is not None and not self.limits[0] <= self.low <= self.high <= self.limits[1]:
+            low, high = max(self.low, self.limits[0]), min(self.high, self.limits[1])
+            return f"({self._digits(low)} to {self._digits(high)})"
+        return f"± {self._digits(self.high - self.value)}"
+
+    def _digits(self, value: float) -> str:
+        """Write a value with as many decimals as `shown`, whole limits without."""
+        if self.limits is not None and value in self.limits:
+            return f"{value:g}"
+        return rounded(value / self.scale, len(self.shown.partition(".")[2]))
 
     @property
     def text(self) -> str:
-        """The value with half its interval."""
-        return f"{self.shown} ± {self.half}" if self.half else self.shown
+        """The value with its interval."""
+        return f"{self.shown} {self.spread}".rstrip()

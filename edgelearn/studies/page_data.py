@@ -559,7 +559,8 @@ def _number_of(column: str, over: Interval, group: int, scale: float = 1.0) -> N
 def _seeds_of(over: Interval) -> list[Number | str]:
     if over.low is None or over.high is None:
         return ["(one seed)"]
-    low, high = (Number(end, shown(ACCURACY, end), about=f"{ACCURACY} end") for end in (over.low, over.high))
+    ends = (min(max(end, 0.0), 100.0) for end in (over.low, over.high))  # of an accuracy
+    low, high = (Number(end, shown(ACCURACY, end), about=f"{ACCURACY} end") for end in ends)
     return ["(95 % interval ", low, " to ", high, " over ", _count(over.n, "seeds"), " seeds)"]
 
 

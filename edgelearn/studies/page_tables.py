@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgelearn.studies.analysis import Interval
-from edgelearn.studies.formatting import Number, shown
+from edgelearn.studies.formatting import Number, limits_of, shown
 
 
 @dataclass(frozen=True)
@@ -43,4 +43,5 @@ def of_interval(column: str, over: Interval | None, scale: float, about: str = "
     """Return a mean as it is shown, with its interval."""
     if over is None:
         return None
-    return Number(over.mean, shown(column, over.mean, scale), over.low, over.high, over.n, scale, about)
+    limits = limits_of(column)
+    return Number(over.mean, shown(column, over.mean, scale), over.low, over.high, over.n, scale, about, limits)

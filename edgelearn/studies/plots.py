@@ -19,7 +19,7 @@ from edgelearn.studies.analysis import (
     pareto,
     series_axis,
 )
-from edgelearn.studies.formatting import NOTHING, Number, scale_for, shown, title_of
+from edgelearn.studies.formatting import NOTHING, Number, limits_of, scale_for, shown, title_of
 from edgelearn.studies.page_data import Contents
 from edgelearn.studies.page_tables import of_interval
 
@@ -426,7 +426,7 @@ def _said(group: Group, column: str) -> str:
     if column != ACCURACY:
         return _text(group, column, 1.0, "")
     y, low, high = _turned(group, column)
-    return f"{Number(y, shown(ACCURACY, y), low, high).text} %"
+    return f"{Number(y, shown(ACCURACY, y), low, high, limits=limits_of(ACCURACY)).text} %"
 
 
 def _turned(group: Group, column: str) -> tuple[float, float | None, float | None]:

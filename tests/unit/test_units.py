@@ -74,7 +74,9 @@ def test_values_that_cannot_be_are_refused(text):
     [
         ("1e300 Hz", "rate", "'1e300 Hz' is too large; give 1e-09 to 1e+12 Hz"),
         ("1e-300 uW", "power", "'1e-300 uW' is too small; give 1e-09 to 1e+12 uW"),
-        ("1e308 s", "time", "'1e308 s' is too large; give 1e-06 to 1e+19 ns"),
+        ("1e308 s", "time", "'1e308 s' is too large; give 1e-15 to 1e+10 s"),
+        ("1e30 ms", "time", "'1e30 ms' is too large; give 1e-12 to 1e+13 ms"),
+        ("1e-12 /day", "rate", "'1e-12 /day' is too small; give 8.64e-05 to 8.64e+16 /day"),
         ("1e999 MHz", "frequency", "'1e999 MHz' is too large"),
         ("9e9 V", "voltage", "'9e9 V' is too large"),
     ],

@@ -12,6 +12,8 @@ from edgelearn.reports.plots.figure import MARKS, drawn, line_style
 def plot_sweep(contents: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw MPKI, or the rate where instructions are not known, against KiB of storage.
 
+    A predictor without storage is a horizontal line.
+
     Parameters
     ----------
     contents : reports of one trace, one a budget
@@ -32,13 +34,16 @@ def plot_sweep(contents: Sequence[dict[str, Any]], path: Path) -> None:
         axes = figure.add_subplot()
         for k, (name, points) in enumerate(lines.items()):
             x, y = zip(*points, strict=True)
+            if not any(x):
+                axes.axhline(y[0], label=name, **line_style(k))
+                continue
             axes.plot(x, y, marker=MARKS[k % len(MARKS)], markersize=4, label=name, **line_style(k))
         axes.set_xscale("log", base=2)
-        ticks = [content["predictors"][0]["storage_bits"] / 8192 for content in contents]
+        ticks = [x for points in lines.values() for x, _ in points if x] or [1.0]
         axes.set_xticks([2.0**k for k in range(1, 8) if min(ticks) / 2 <= 2.0**k <= 2 * max(ticks)])
         axes.xaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.06 * max(y for points in lines.values() for _, y in points) or 1.0)
         axes.set_xlabel("storage (KiB)")
         axes.set_ylabel("mispredictions per 1000 instructions" if known else "mispredicted (%)")
         axes.set_title(f"{first['trace']}, {first['branches']:,} branches")
