@@ -144,16 +144,12 @@ class Number:
         """Half the interval as "± 1.20", or its ends where it is cut: "(97.10 to 100)"; empty without one."""
         if self.low is None or self.high is None:
             return ""
+        decimals = len(self.shown.partition(".")[2])
         if self.limits is not None and not self.limits[0] <= self.low <= self.high <= self.limits[1]:
-            low, high = max(self.low, self.limits[0]), min(self.high, self.limits[1])
-            return f"({self._digits(low)} to {self._digits(high)})"
-        return f"± {self._digits(self.high - self.value)}"
-
-    def _digits(self, value: float) -> str:
-        """Write a value with as many decimals as `shown`, whole limits without."""
-        if self.limits is not None and value in self.limits:
-            return f"{value:g}"
-        return rounded(value / self.scale, len(self.shown.partition(".")[2]))
+            low, high = self.limits
+            ends = f"{low:g}" if self.low < low else rounded(self.low, decimals)
+            return f"({ends} to {f'{high:g}' if self.high > high else rounded(self.high, decimals)})"
+        return f"± {rounded((self.high - self.value) / self.scale, decimals)}"
 
     @property
     def text(self) -> str:

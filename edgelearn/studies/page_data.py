@@ -325,7 +325,7 @@ def _front_table(axes: Sequence[str], groups: Sequence[Group], processor: str) -
             paired_over = step.paired
             same = paired_over is not None and math.isclose(paired_over.mean, step.accuracy, abs_tol=1e-9)
             gain = (
-                of_interval(ACCURACY, paired_over, 1.0)
+                of_interval(ACCURACY, paired_over, 1.0, is_difference=True)
                 if same
                 else Number(step.accuracy, shown(ACCURACY, step.accuracy))
             )
@@ -370,7 +370,7 @@ def _bits_table(enough: Sequence[Enough], axes: Sequence[str], groups: Sequence[
                     of_interval(ACCURACY, one.found, 1.0),
                     None if one.reference is None else Number(one.reference, shown(ACCURACY, one.reference)),
                     one.reference_is,
-                    of_interval(ACCURACY, one.short, 1.0),
+                    of_interval(ACCURACY, one.short, 1.0, is_difference=True),
                     ", ".join(map(str, one.outside)) or None,
                     ", ".join(map(str, one.failed)) or None,
                 )
@@ -405,7 +405,7 @@ def _differences_table(groups: Sequence[Group], axes: Sequence[str], by: str) ->
                 *_setting_cells(one.setting, others),
                 _text(one.first),
                 _text(one.second),
-                of_interval(ACCURACY, one.difference, 1.0),
+                of_interval(ACCURACY, one.difference, 1.0, is_difference=True),
                 Number(one.difference.n if one.difference else 0, str(one.difference.n if one.difference else 0)),
                 ", ".join(map(str, one.only_one)) or None,
             )

@@ -39,9 +39,11 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def of_interval(column: str, over: Interval | None, scale: float, about: str = "") -> Number | None:
-    """Return a mean as it is shown, with its interval."""
+def of_interval(
+    column: str, over: Interval | None, scale: float, about: str = "", is_difference: bool = False
+) -> Number | None:
+    """Return a mean as it is shown, with its interval; that of an accuracy ends at 0 and 100 %."""
     if over is None:
         return None
-    limits = limits_of(column)
+    limits = None if is_difference else limits_of(column)
     return Number(over.mean, shown(column, over.mean, scale), over.low, over.high, over.n, scale, about, limits)

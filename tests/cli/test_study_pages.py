@@ -129,8 +129,10 @@ def test_runs_are_compared(tmp_path):
         run(tmp_path, "run", *QUICK, *more, "--out", name)
     text = run(tmp_path, "compare", "one", "two")
     assert "settings that differ" in text
-    assert [line.split() for line in text.splitlines() if line.startswith("rule")] == [["rule", "drtp", "dfa"]]
-    assert "points" in next(line for line in text.splitlines() if line.startswith("accuracy percent"))
+    assert [line.split() for line in text.splitlines() if line.startswith("--rule")] == [["--rule", "drtp", "dfa"]]
+    assert "points" in next(line for line in text.splitlines() if line.startswith("accuracy, %"))
+    assert "\nenergy per learned sample, nJ " in text
+    assert "_" not in text.replace("settings_that", "")
     content = json.loads(run(tmp_path, "compare", "one", "two", "--json"))
     assert content["settings_that_differ"] == {"bits": [8, 4], "rule": ["drtp", "dfa"]}
     assert "samples learned" in run(tmp_path, "compare", "one", "two", "--all")

@@ -132,6 +132,11 @@ def check_shown(cell, scale):
     value = float(cell.get("data-value", cell.get("value")))
     decimals = len(parts[0].partition(".")[2])
     assert abs(float(parts[0].replace(",", "")) - value / scale) <= 0.5000001 * 10**-decimals, cell
+    if "(" in cell["text"]:  # the interval of an accuracy, cut at 0 and 100 %
+        low, high = max(float(cell["data-low"]), 0.0), min(float(cell["data-high"]), 100.0)
+        assert (low, high) != (float(cell["data-low"]), float(cell["data-high"])), cell
+        assert [float(part) for part in parts[1:]] == pytest.approx([low, high], abs=0.5000001 * 10**-decimals), cell
+        return
     if len(parts) > 1:
         half = (float(cell["data-high"]) - float(cell["data-low"])) / 2 / scale
         assert abs(float(parts[1].replace(",", "")) - half) <= 0.5000001 * 10**-decimals, cell
