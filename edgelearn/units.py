@@ -112,8 +112,8 @@ def quantity(value: object, dimension: str, positive: bool = True) -> float:
     low, high = RANGES[dimension]
     if result and not low <= result <= high:
         side = "large" if result > high else "small"
-        size = units[unit]
-        raise ValueError(f"'{value}' is too {side}; give {low / size:g} to {high / size:g} {unit}")
+        of_unit = units[unit]
+        raise ValueError(f"'{value}' is too {side}; give {low / of_unit:g} to {high / of_unit:g} {unit}")
     return result
 
 
