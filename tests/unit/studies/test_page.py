@@ -409,7 +409,7 @@ def test_the_caution_of_bits_that_fall_out_again_is_said():
     text = Page(to_html(contents_of(source_of(rows)))).text
     assert "Smallest view bits within 1 point of 8 view bits of the same setting: 2 (but not 4)." in text
     text = Page(to_html(contents_of(source_of(rows), 0.2, 98.0))).text
-    assert "Smallest bits within 0.2 points of 98.00 %: none." in text
+    assert "Smallest view bits within 0.2 points of 98.00 %: none." in text
 
 
 def test_how_rates_were_chosen_is_told():

@@ -1,0 +1,386 @@
+"""Tables of README.md and edgelearn/docs that are made from result files.
+
+    python -m experiments.pages        writes every table anew from experiments/results; prints the pages that changed
+
+Every `Shown` names a result file and a place in a page, and gives the lines or words that stand there.
+`tests/completeness/test_pages.py` compares the pages with them, so that no number of a page differs from the result
+file that was committed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from edgelearn.files import write_text
+from experiments import accuracy_against_energy, branch_traces, stream_table
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "experiments" / "results"
+README, DOCS = "README.md", "edgelearn/docs/"
+Content = Any
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table, or sentences, of a page.
+
+    Parameters
+    ----------
+    result : file in experiments/results
+    page : relative to the project
+    table : lines of the Markdown table from the content of the file; it is the first after `after` with this head
+    said : texts from the content that stand in the page, line breaks aside
+    """
+
+    result: str
+    page: str
+    table: Callable[[Content], Sequence[str]] | None = None
+    after: str = ""
+    said: Callable[[Content], Sequence[str]] | None = None
+
+    @property
+    def content(self) -> Content:
+        return json.loads((RESULTS / self.result).read_text(encoding="utf-8"))
+
+
+def place_of(text: str, lines: Sequence[str], after: str) -> tuple[int, int]:
+    """Return where the table with the head of some lines begins and ends in a page.
+
+    Raises
+    ------
+    LookupError
+        "no table ..."
+    """
+    begin = text.find(after)
+    found = re.compile(re.escape(lines[0]) + r"\n(?:\|.*\n?)*").search(text, max(begin, 0))
+    if begin < 0 or found is None:
+        raise LookupError(f"no table '{lines[0]}' after '{after}'")
+    return found.span()
+
+
+def table_of(rows: Sequence[Sequence[object]]) -> list[str]:
+    """Return rows of cells as Markdown, the first of them as the head."""
+    head, *others = rows
+    return [_row(head), "|" + "---|" * len(head), *map(_row, others)]
+
+
+def _row(cells: Sequence[object]) -> str:
+    return re.sub(r" +", " ", f"| {' | '.join(map(str, cells))} |")
+
+
+MNIST = {
+    "bp, 10 epochs": "bp-8",
+    "dfa, 10 epochs": "dfa-8",
+    "fa, 10 epochs": "fa-8",
+    "mdfa, 10 epochs": "mdfa-8",
+    "drtp, 10 epochs": "drtp-8",
+    "drtp, 10 epochs, rates halved every 3": "drtp-8-halved",
+    "sdfa, 10 epochs": "sdfa-8",
+    "shallow, 10 epochs": "shallow-8",
+    "drtp, 3 epochs": "drtp-8-3-epochs",
+    "drtp, 3 epochs, 4-bit view": "drtp-4-3-epochs",
+    "drtp, 3 epochs, 2-bit view": "drtp-2-3-epochs",
+    "drtp, 3 epochs, 8 bits stored, stochastic rounding": "drtp-8-stochastic-3-epochs",
+    "drtp, 3 epochs, 8 bits stored, nearest rounding": "drtp-8-nearest-3-epochs",
+    "drtp, 3 epochs, ternary feedback from a shift register, none stored": "drtp-8-lfsr-3-epochs",
+}
+
+
+def mnist(content: Content) -> list[str]:
+    head = ("8-bit view on 8 residual bits unless said", "test error", "weight words written per sample")
+    rows = [(label, content["rows"][name]) for label, name in MNIST.items()]
+    return table_of(
+        [
+            head,
+            *((label, f"{row['mean']:.2f} %", f"{row['weights_written_per_sample']:,.0f}") for label, row in rows),
+        ]
+    )
+
+
+def stream_lines(name: str) -> Callable[[Content], list[str]]:
+    def lines(content: Content) -> list[str]:
+        _, _, *table = stream_table.table(name, content["streams"][name])
+        return [line for line in table if line]
+
+    return lines
+
+
+def stream_said(name: str) -> Callable[[Content], list[str]]:
+    return lambda content: [stream_table.table(name, content["streams"][name])[0]]
+
+
+def gates(content: Content) -> list[str]:
+    rows = [row for rule in ("dfa", "drtp") for row in content["rows"] if row["rule"] == rule]
+    always = {(row["stream"], row["rule"]): row for row in rows if row["gate"] == "always"}
+    lines: list[Sequence[object]] = [
+        ("stream, gate", "updates skipped", "accuracy", "energy per row, 28 nm engine", "Cortex-M4")
+    ]
+    for row in rows:
+        base = always[row["stream"], row["rule"]]
+        engine, m4 = row["energy_nj"]["engine-28nm"], row["energy_nj"]["cortex-m4"] * 1e-3
+        skipped, points, less = f"{row['skipped_percent']:.1f} %", "", ["", ""]
+        if row is base:
+            skipped = f"{row['skipped_percent']:.0f} %"
+        else:
+            points = f" ({100 * (row['accuracy'] - base['accuracy']):+.2f})"
+            less = [f" ({100 * (row['energy_nj'][p] / base['energy_nj'][p] - 1):+.0f} %)" for p in base["energy_nj"]]
+        accuracy = f"{100 * row['accuracy']:.2f} %{points}"
+        name = f"{row['rule']}, {row['stream']}, {row['gate']}"
+        lines.append((name, skipped, accuracy, f"{engine:.2f} nJ{less[0]}", f"{m4:.2f} uJ{less[1]}"))
+    return table_of(lines)
+
+
+SPIKING_RULES = ("drtp", "dfa", "sdfa", "shallow")
+
+
+def spiking_accuracy(content: Content) -> list[str]:
+    def row(label: str, hidden: int, key: str) -> tuple[object, ...]:
+        values = (content["networks"][f"{rule} {hidden}"][key] for rule in SPIKING_RULES)
+        return (label, *(f"{mean(each):.3f}" for each in values))
+
+    beside = "the rate network, same rule, 8 bits stored"
+    return table_of(
+        [
+            ("digits, test accuracy", "drtp", "dfa", "sdfa", "hidden weights frozen"),
+            row("64-64-10", 64, "accuracies"),
+            row(beside, 64, "rate"),
+            row("64-16-10", 16, "accuracies"),
+            row(beside, 16, "rate"),
+        ]
+    )
+
+
+def spiking_energy(content: Content) -> list[str]:
+    nets = {"digits": "digits, 64-64-10", "nmnist-small": "N-MNIST, 1,000 samples of it, 2312-64-10"}
+    cores = {"reckon-like": 5.3, "odin-like": 12.7, "loihi-like": 23.6}
+    lines: list[Sequence[object]] = [
+        ("test accuracy; uJ per learned sample (band)", "drtp", "dfa", "sdfa", "hidden weights frozen")
+    ]
+    for data, label in nets.items():
+        rules = [content[data][rule] for rule in SPIKING_RULES]
+        lines.append((label, *(f"{mean(rule['accuracies']):.3f}" for rule in rules)))
+        for core, published in cores.items():
+            energies = [rule["costs"][core]["training"]["energy_pj"] for rule in rules]
+            lines.append((f"{core} ({published} pJ/SOP)", *map(_band, energies)))
+    return table_of(lines)
+
+
+def _band(energy: dict[str, float]) -> str:
+    low, nominal, high = (f"{energy[end] * 1e-6:.3g}" for end in ("low", "nominal", "high"))
+    return nominal if low == nominal == high else f"{nominal} ({low} to {high})"
+
+
+def float_twin(content: Content) -> list[str]:
+    head = (
+        "row", "fixed point", "float", "gap of each seed", "angle to backprop, fixed", "float", "differ by at most",
+        "a seed by", "pooled", "equal weights",
+    )  # fmt: skip
+
+    def marked(value: float, met: bool) -> str:
+        return f"{value:.1f}" if met else f"**{value:.1f}**"
+
+    lines: list[Sequence[object]] = [head]
+    for name, row in content["rows"].items():
+        end, apart, each = (row[k] for k in ("last_epoch_mean", "largest_angle_difference", "gap_points_each"))
+        of_a_seed = row["largest_angle_difference_of_a_seed"]["angle_signal"]
+        lines.append(
+            (
+                name,
+                f"{end['fixed_accuracy_percent']:.2f} %",
+                f"{end['float_accuracy_percent']:.2f} %",
+                ", ".join(f"{gap:.2f}" for gap in each),
+                f"{end['angle_signal_to_backprop_fixed']:.1f}",
+                f"{end['angle_signal_to_backprop_float']:.1f}",
+                marked(apart["angle_signal"], row["angle_met"]),
+                marked(of_a_seed, row["angle_met"]),
+                f"{apart['angle_signal_pooled']:.1f}",
+                f"{end['angle_signal_equal_weights']:.1f}",
+            )
+        )
+    return table_of(lines)
+
+
+def brian_steps(content: Content) -> list[str]:
+    lines: list[Sequence[object]] = [("target", "rule", "steps", "compared", "spikes", "updates", "differences")]
+    for target, name in (("numpy", "numpy"), ("cpp", "C++ standalone")):
+        for rule, one in content[target].items():
+            compared = "at the end" if one["checkpoints"] == 1 else f"{one['checkpoints']:,} times"
+            counts = (f"{one[key]:,}" for key in ("spikes", "synaptic_updates", "differences"))
+            lines.append((name, rule, f"{one['steps']:,}", compared, *counts))
+    return table_of(lines)
+
+
+def brian_float(content: Content) -> list[str]:
+    lines: list[Sequence[object]] = [
+        (
+            "after an epoch, means of three seeds", "test accuracy", "in float", "hidden rate", "in float",
+            "hidden weights", "output weights",
+        )
+    ]  # fmt: skip
+    for rule, runs in content["float"].items():
+        values = [mean(run[key] for run in runs) for key in ("accuracy", "float_accuracy")]
+        values += [mean(run["populations"][0][key] for run in runs) for key in ("rate", "float_rate")]
+        values += [mean(run["populations"][k]["weights"] for run in runs) for k in (0, 1)]
+        lines.append((rule, *(f"{value:.3f}" for value in values)))
+    return table_of(lines)
+
+
+def branch_means(content: Content) -> list[str]:
+    lines = branch_traces.tables(content["traces"], content["predictors"])
+    return lines[: lines.index("")]
+
+
+def branch_xor(content: Content) -> list[str]:
+    by_coins = content["wrong_answers_percent"]
+    names = [
+        "gshare", "perceptron", "piecewise", "hashed", "tage", "mdfa, a row each", "dfa, a row each",
+        "mdfa, a row each, q + 1 outcomes", "mdfa, 64 rows, shared", "dfa, 64 rows, shared", "mdfa of 32 KB",
+    ]  # fmt: skip
+    lines: list[Sequence[object]] = [("wrong answers, %", *(f"q = {coins}" for coins in by_coins))]
+    for name in names:
+        found = (sorted(row[name]) for row in by_coins.values())
+        cells = (f"{f[0]:.2f}" if f[0] == f[-1] else f"{f[0]:.2f} to {f[-1]:.2f}" for f in found)
+        lines.append((name, *cells))
+    return table_of(lines)
+
+
+def branch_beyond_said(content: Content) -> list[str]:
+    held = {row["predictor"]: row["held_out_mpki"] for row in content["results"]}
+    return [f"{value:.4f}" for value in held.values() if value in (0.7184, 0.7226, 0.7342, 0.7167, 0.7191)]
+
+
+def drtp_table1(content: Content) -> list[str]:
+    rules = ("bp", "fa", "dfa", "drtp", "shallow")
+    checks = {check["what"]: check for check in content["checks"]}
+    lines: list[Sequence[object]] = [("", *rules)]
+    for network, net in (("FC1-500", "784-500-10"), ("FC1-1000", "784-1000-10")):
+        found = [checks[f"test error of {rule} on {network}, %"] for rule in rules]
+        lines.append((f"{net}, paper", *(f"{float(check['paper'].split()[0]):.2f}" for check in found)))
+        lines.append((f"{net}, here", *(f"{check['ours']:.2f}" for check in found)))
+    return table_of(lines)
+
+
+def firmware_cases(content: Content) -> list[str]:
+    rules: dict[str, list[Any]] = {}
+    for name, case in content["cases"].items():
+        rules.setdefault(name.split()[0], []).append(case)
+    lines = []
+    for rule, cases in rules.items():
+        updates = sum(case[part] for case in cases for part in ("updates", "updates at limits"))
+        lines.append(f"{rule}: {sum(case['equal'] for case in cases)} of {len(cases)} cases equal, {updates:,} updates")
+    return lines
+
+
+def firmware_said(content: Content) -> list[str]:
+    return [
+        f"{words} per rule"
+        for words in sorted({line.split(": ")[1].split(" equal")[0] for line in firmware_cases(content)})
+    ]
+
+
+def accuracy_said(content: Content) -> list[str]:
+    first, second = (
+        next(row for row in content["rows"] if (row["rule"], row["hidden"]) == key)
+        for key in (("bp", 20), ("drtp", 100))
+    )
+    return [
+        f"({first['accuracy_percent']:.2f} against {second['accuracy_percent']:.2f} %) at "
+        f"{first['energy_nj']['nominal']:.1f} against {second['energy_nj']['nominal']:.1f} nJ"
+    ]
+
+
+RESULTS_PAGE = f"{DOCS}results.md"
+PAGES = [
+    Shown(
+        "accuracy_against_energy.json",
+        RESULTS_PAGE,
+        lambda content: accuracy_against_energy.table(content["rows"]).splitlines(),
+    ),
+    Shown("accuracy_against_energy.json", README, said=accuracy_said),
+    Shown("mnist_accuracy.json", RESULTS_PAGE, mnist),
+    *(
+        Shown("stream_table.json", RESULTS_PAGE, stream_lines(name), f"**{name}**", stream_said(name))
+        for name in stream_table.TASKS
+        if name != "drift"
+    ),
+    Shown("stream_gating.json", RESULTS_PAGE, gates),
+    Shown("spiking_digits.json", RESULTS_PAGE, spiking_accuracy),
+    Shown("spiking_energy.json", RESULTS_PAGE, spiking_energy),
+    Shown("reproduce/drtp-table1.json", RESULTS_PAGE, drtp_table1, "## Table 1 of the DRTP paper"),
+    Shown(
+        "reproduce/drtp-table1.json",
+        README,
+        said=lambda content: [
+            f"{content['checks'][3]['ours']:.2f} % error, {content['checks'][3]['paper'].split()[0]} % in the paper"
+        ],
+    ),
+    Shown("fixed_point_against_float.json", f"{DOCS}validation.md", float_twin),
+    Shown(
+        "fixed_point_against_float.json",
+        README,
+        said=lambda content: [
+            "{fixed_accuracy_percent:.2f} % against {float_accuracy_percent:.2f} %".format(
+                **content["rows"]["dfa"]["last_epoch_mean"]
+            )
+        ],
+    ),
+    Shown("spiking_brian2.json", f"{DOCS}spiking.md", brian_steps),
+    Shown("spiking_brian2.json", f"{DOCS}spiking.md", brian_float),
+    Shown(
+        "spiking_brian2.json",
+        README,
+        said=lambda content: [
+            f"{max(one['differences'] for one in content['numpy'].values())} differences in "
+            f"{content['numpy']['drtp']['steps']:,} steps"
+        ],
+    ),
+    Shown("branch_traces.json", f"{DOCS}branch.md", branch_means),
+    Shown("branch_xor.json", f"{DOCS}branch.md", branch_xor),
+    Shown("branch_beyond.json", f"{DOCS}branch.md", said=branch_beyond_said),
+    Shown("firmware_matrix.json", f"{DOCS}firmware.md", said=firmware_cases),
+    Shown("firmware_matrix.json", README, said=firmware_said),
+]
+# Result files without a table in README.md or edgelearn/docs, and the test that compares the page they belong to.
+ELSEWHERE = {
+    "branch_elec2.json": "docs/branch.md, rows chosen by hand; test_pages.py looks for their accuracies",
+    "cost_model_validation.json": "hw_models/docs/cost_model.md, tests/unit/hw_models",
+    "cost_worked_example.json": "hw_models/docs/cost_model.md, tests/unit/hw_models/test_cost_page.py",
+    "firmware_instructions.json": "hw_models/processors, tests/unit/hw_models",
+    "paper_claims.json": "hw_models/docs/anchors.md, tests/reproduction/test_paper_claims.py",
+    "ranking_flips.json": "hw_models/docs/cost_model.md",
+    "silicon_anchors.json": "hw_models/docs/anchors.md, tests/reproduction/test_silicon_anchors.py",
+    "silicon_anchors_mnist.json": "hw_models/docs/anchors.md",
+}
+
+
+def main() -> int:
+    """Write every table anew; return 1 where a page has no place for one."""
+    missing = 0
+    for page in dict.fromkeys(shown.page for shown in PAGES):
+        path = ROOT / page
+        before = text = path.read_text(encoding="utf-8")
+        for shown in (shown for shown in PAGES if shown.page == page and shown.table is not None):
+            assert shown.table is not None
+            lines = shown.table(shown.content)
+            try:
+                begin, end = place_of(text, lines, shown.after)
+            except LookupError as error:
+                print(f"{page}: {error}", file=sys.stderr)
+                missing += 1
+                continue
+            text = text[:begin] + "\n".join(lines) + "\n" + text[end:]
+        if text != before:
+            write_text(path, text)
+            print(f"written: {page}")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
