@@ -71,6 +71,25 @@ def test_every_rule_through_two_hidden_layers(tmp_path, capsys, digits, rule):
         assert_words(network, words_of_run(tmp_path / rounding, *flags, "--net", "64-12-9-10"))
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_narrow_factors_of_learning(tmp_path, capsys, digits, rule):
+    levels, labels = (part[:60] for part in digits)
+    for n in (8, 5):
+        network = FromPage(rule, [64, 12, 9, 10], **{"`delta_bits` n": n})
+        learn(network, levels, labels)
+        flags = ("--rule", rule, "--epochs", "1", "--limit", "60", "--delta-bits", str(n))
+        assert_words(network, words_of_run(tmp_path / str(n), *flags, "--net", "64-12-9-10"))
+
+
+def test_deltas_of_wide_words_are_narrower(tmp_path, capsys, digits):
+    levels, labels = (part[:40] for part in digits)
+    network = FromPage("bp", [64, 12, 40, 10], **{"view bits b": 16})
+    assert network.n_d < 16
+    learn(network, levels, labels)
+    flags = ("--rule", "bp", "--bits", "16", "--epochs", "1", "--limit", "40", "--net", "64-12-40-10")
+    assert_words(network, words_of_run(tmp_path, *flags))
+
+
 CHANGES = {
     "2 bits": (["--bits", "2"], {"view bits b": 2}),
     "3 bits": (["--bits", "3"], {"view bits b": 3}),
@@ -127,6 +146,7 @@ def test_defaults_are_those_of_a_run():
         config.rounding, config.activation, config.output, config.feedback, config.update_gate,
     ]  # fmt: skip
     names = ("view bits b", "input bits b_x", "dead_zone", "event_threshold", "accumulator_bits", "epochs", "seed")
+    assert int(page["`delta_bits` n"]) == config.delta_bits
     assert [int(page[name]) for name in names] == [
         config.bits, config.input_bits, config.dead_zone, config.event_threshold, config.accumulator_bits, config.epochs,
         config.seed,
