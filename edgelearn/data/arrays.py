@@ -67,6 +67,27 @@ def check_size(path: Path, what: str, n_bytes: int) -> None:
         )
 
 
+def mapped_array(path: Path) -> NDArray[Any]:
+    """Return the array of a .npy file, whose values are read when they are used.
+
+    Raises
+    ------
+    UserError
+        "... cannot be read ..."; OSError passes
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ValueError("it is an archive of arrays, .npz")
+    except OSError:
+        raise
+    except Exception as error:  # damaged bytes raise nearly anything
+        reason = "it is cut off" if "mmap length is greater" in str(error) else error
+        raise cannot_read(path, reason, "save it again with numpy.save") from None
+    check_size(path, "the array", array.nbytes)
+    return array
+
+
 def texts_as_numbers(values: NDArray[Any]) -> NDArray[np.float64] | None:
     """Give numbers kept as text, NaN where one is missing; None where a text is no number, or all are missing.
 

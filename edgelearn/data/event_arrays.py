@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data import named_arrays
-from edgelearn.data.arrays import NpzArrays, read_npz
+from edgelearn.data.arrays import NpzArrays, mapped_array, read_npz
 from edgelearn.data.description import as_text
 from edgelearn.data.event_columns import MICROSECONDS, event_columns, hold_events, is_structured, polarities
 from edgelearn.data.event_rows import EventRows
@@ -164,10 +163,7 @@ def arrays_by_name(path: Path, wanted: Callable[[Collection[str]], bool]) -> dic
     """
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        with contextlib.suppress(ValueError, EOFError):
-            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-            return {"array": mapped} if isinstance(mapped, np.ndarray) else {}
-        return {}
+        return {"array": mapped_array(path)}
     if suffix == ".npz":
         archive = NpzArrays(path)
         headers = {name: archive.header(name) for name in archive}
@@ -200,13 +196,10 @@ def _names_in_mat(path: Path) -> list[str]:
 
 def load_npy(path: Path) -> NDArray[Any]:
     """Read a .npy file that holds one structured array of events."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise UserError(f"{path} cannot be read ({' '.join(str(error).split())}); save it with numpy.save") from None
-    if not isinstance(array, np.ndarray) or not is_structured(array):
+    array = mapped_array(path)
+    if not is_structured(array):
         raise UserError(f"{path} has no fields of events; give a structured array with t, x, y and p")
-    return array
+    return np.array(array)
 
 
 def _count(path: Path, arrays: dict[str, NDArray[Any]], key: str, name: str, array: NDArray[np.int64]) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data import line_groups
-from edgelearn.data.arrays import NpzArrays
+from edgelearn.data.arrays import NpzArrays, mapped_array
 from edgelearn.data.cells import Reject, is_number, split_cells
 from edgelearn.data.clock import is_clock_name
 from edgelearn.data.text_files import open_text
@@ -93,9 +93,9 @@ def look_like_events(columns: Sequence[NDArray[np.float64]]) -> bool:
     The time falls at new samples only and has steps of many lengths, pixels are small whole numbers, polarity has two
     values.
     """
-    steps = [np.diff(column) for column in columns]
-    if len(columns) != 4 or len(steps[0]) < 15:
+    if len(columns) != 4 or len(columns[0]) < 16 or not all(np.isfinite(column).all() for column in columns):
         return False
+    steps = [np.diff(column) for column in columns]
     clocks = [k for k in range(4) if (steps[k] < 0).mean() < 0.05 and len(np.unique(steps[k])) > 4]
     signs = [k for k in range(4) if len(np.unique(columns[k])) == 2 and set(columns[k]) <= {-1.0, 0.0, 1.0}]
     others = [column for k, column in enumerate(columns) if k not in (*clocks, *signs[-1:])]
@@ -123,13 +123,14 @@ def hold_events(columns: dict[str, str], arrays: Mapping[str, NDArray[Any]]) -> 
         return False
     if {"address", "sample"} <= columns.keys():
         return True
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, OverflowError):
         given = {role: np.asarray(arrays[columns[role]]) for role in ("x", "y", "value") if role in columns}
         if any(one.ndim != 1 or not len(one) for one in given.values()):
             return False
         pixels = np.concatenate([given[role].astype(np.float64) for role in ("x", "y")])
         signs = np.unique(polarities(given["value"])) if "value" in given else np.empty(0)
-        return bool((pixels >= 0).all() and (pixels % 1 == 0).all() and len(signs) <= 2 and set(signs) <= BINARY)
+        whole = np.isfinite(pixels).all() and (pixels >= 0).all() and (pixels % 1 == 0).all()
+        return bool(whole and len(signs) <= 2 and set(signs) <= BINARY)
     return False
 
 
@@ -139,7 +140,7 @@ def table_has_events(path: Path) -> bool:
     if not texts:
         return False
     separator, titles = line_groups.titles_in(texts[0])
-    if not separator:
+    if not separator or not are_events(event_columns(titles)):
         return False
     with contextlib.suppress(Reject):
         rows = [split_cells(text, separator) for text in texts[1:]]
@@ -153,7 +154,7 @@ def parquet_has_events(path: Path) -> bool:
     from edgelearn.data import parquet
 
     file = parquet.open_file(path)
-    columns = event_columns(file.schema_arrow.names)
+    columns = event_columns(parquet.names_of(path, file))
     if not are_events(columns) or not file.metadata.num_row_groups:
         return False
     wanted = [columns[role] for role in ("x", "y", "value") if role in columns]
@@ -167,10 +168,8 @@ def is_structured(array: np.ndarray) -> bool:
 
 
 def npy_has_events(path: Path) -> bool:
-    with contextlib.suppress(ValueError, EOFError, OSError):
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        return isinstance(array, np.ndarray) and is_structured(array)
-    return False
+    """Tell whether a .npy file holds events; UserError where it cannot be read."""
+    return is_structured(mapped_array(path))
 
 
 def npz_has_events(path: Path) -> bool:

@@ -174,7 +174,7 @@ def _from_parquet(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     from edgelearn.data import parquet
 
     file = parquet.open_file(path)
-    columns = event_columns(file.schema_arrow.names)
+    columns = event_columns(parquet.names_of(path, file))
     titles = {role: title for role, title in columns.items() if role in ("t", "address", "x", "y", "value")}
     groups = [
         parquet.read_group(path, file, group, list(titles.values())) for group in range(file.metadata.num_row_groups)

@@ -54,7 +54,7 @@ def refuse_events(path: Path) -> None:
             if parquet_has_events(path):
                 from edgelearn.data import parquet
 
-                raise _refusal(path, event_columns(parquet.open_file(path).schema_arrow.names))
+                raise _refusal(path, event_columns(parquet.names_of(path, parquet.open_file(path))))
         elif suffix in ARRAY_SUFFIXES and path.is_file() and path.stat().st_size <= MOST_BYTES:
             _refuse_arrays(path)
 

@@ -53,7 +53,7 @@ def read_event_parquet(path: Path, test_fraction: float, limit: int | None, time
     from edgelearn.data import parquet
 
     file = parquet.open_file(path)
-    titles = list(file.schema_arrow.names)
+    titles = parquet.names_of(path, file)
     columns = _columns(path, titles, "columns")
     notes: list[str] = []
     kind = str(file.schema_arrow.field(columns["t"]).type)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.data.arrays import Arrays, cannot_read, check_size
+from edgelearn.data.arrays import Arrays, cannot_read, check_size, mapped_array
 from edgelearn.errors import UserError
 
 HDF5_BEGINS = b"\x89HDF\r\n\x1a\n"
@@ -212,14 +212,9 @@ def read_npy(path: Path) -> Arrays:
         "... cannot be read ..."
     """
     try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        check_size(path, "the array", mapped.nbytes)
-        array = np.array(mapped)
-    except UserError:
-        raise
-    except Exception as error:  # damaged bytes raise nearly anything
-        reason = "it is cut off" if "mmap length is greater" in str(error) else error
-        raise cannot_read(path, reason, "save it again with numpy.save") from None
+        array = np.array(mapped_array(path))
+    except OSError as error:
+        raise cannot_read(path, error, "check its permissions") from None
     if array.dtype.names:
         return {name: np.asarray(array[name]) for name in array.dtype.names}
     if array.ndim == 2:

@@ -71,10 +71,7 @@ def column_kinds(path: Path, undecided: Callable[[str], bool] = lambda name: Tru
     """
     file = open_file(path)
     schema = file.schema_arrow
-    names = list(schema.names)
-    repeated = next((name for name in names if names.count(name) > 1), None)
-    if repeated is not None:
-        raise UserError(f"{path} has {names.count(repeated)} columns '{repeated}'; rename one")
+    names_of(path, file)
     metadata = schema.pandas_metadata or {}
     index = {name for name in metadata.get("index_columns", []) if isinstance(name, str)}
     kinds = {field.name: _kind_of(field.type) for field in schema}
@@ -88,6 +85,21 @@ def column_kinds(path: Path, undecided: Callable[[str], bool] = lambda name: Tru
         if not _all_missing(path, file, name):
             kinds[name] = ColumnKind("numbers", "numbers as text")
     return {name: kind._replace(is_index=name in index) for name, kind in kinds.items()}
+
+
+def names_of(path: Path, file: Any) -> list[str]:
+    """Return the names of the columns.
+
+    Raises
+    ------
+    UserError
+        "... has 2 columns 'NAME' ..."
+    """
+    names = [str(name) for name in file.schema_arrow.names]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise UserError(f"{path} has {names.count(repeated)} columns '{repeated}'; rename one")
+    return names
 
 
 def is_row_number(name: str, kind: ColumnKind) -> bool:

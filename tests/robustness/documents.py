@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import struct
+import wave
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -265,6 +267,76 @@ def event_arrays(n: int = 24) -> Arrays:
         "width": np.array(4),
         "height": np.array(4),
     }
+
+
+def event_rows(n: int = 24) -> Table:
+    """Pixels and polarities, one event per row."""
+    rng = _drawn()
+    rows = []
+    for sample in range(n):
+        for t in sorted(rng.integers(0, 40_000, 6)):
+            pixel = [str(rng.integers(0, 4)), str(rng.integers(0, 4)), str(rng.integers(0, 2))]
+            rows.append([str(sample), str(t), *pixel, str(sample % 2)])
+    return Table(["sample", "t", "x", "y", "p", "label"], rows)
+
+
+def event_columns() -> Arrays:
+    table = event_rows()
+    return {
+        title: np.array(cells, np.int64)
+        for title, cells in zip(table.titles, zip(*table.rows, strict=True), strict=True)
+    }
+
+
+def structured(arrays: Arrays) -> bytes:
+    """One structured array of the columns, of as many rows as the shortest has."""
+    columns = {name or "_": np.atleast_1d(array) for name, array in arrays.items()}
+    n = min((len(one) for one in columns.values()), default=0)
+    fields = [(name, one.dtype, one.shape[1:]) for name, one in columns.items()]
+    file = io.BytesIO()
+    try:
+        table = np.zeros(n, fields)
+        for name, one in columns.items():
+            table[name] = one[:n]
+        np.save(file, table, allow_pickle=True)
+    except (ValueError, TypeError):  # what NumPy itself cannot hold
+        return b"\x93NUMPY"
+    return file.getvalue()
+
+
+def aedat_3() -> bytes:
+    rng = _drawn()
+    content = b"#!AER-DAT3.1\r\n#Format: RAW\r\n#!END-HEADER\r\n"
+    for _ in range(3):
+        data = rng.integers(0, 4, 8) << 17 | rng.integers(0, 4, 8) << 2 | rng.integers(0, 2, 8) << 1 | 1
+        content += struct.pack("<hhiiiiii", 1, 1, 8, 4, 0, 8, 8, 8)
+        content += np.stack([data, np.sort(rng.integers(0, 9999, 8))], axis=1).astype("<u4").tobytes()
+    return content
+
+
+def aedat_2() -> bytes:
+    rng = _drawn()
+    address = rng.integers(0, 4, 20) << 8 | rng.integers(0, 4, 20) << 1 | rng.integers(0, 2, 20)
+    rows = np.stack([address, np.sort(rng.integers(0, 9999, 20))], axis=1).astype(">u4")
+    return b"#!AER-DAT2.0\r\n# AEChip: DVS128\r\n" + rows.tobytes()
+
+
+def wav() -> bytes:
+    rng, file = _drawn(), io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(2)
+        sound.setsampwidth(2)
+        sound.setframerate(100)
+        sound.writeframes(rng.integers(-999, 999, 80).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def edge_impulse() -> Tree:
+    rng = _drawn()
+    sensors = [{"name": "accX", "units": "m/s2"}, {"name": "accY", "units": "m/s2"}]
+    values = rng.normal(0, 1, (30, 2)).round(3).tolist()
+    payload = {"device_name": "a", "device_type": "b", "interval_ms": 16, "sensors": sensors, "values": values}
+    return {"protected": {"ver": "v1"}, "signature": "0", "payload": payload}
 
 
 def graph() -> Tree:

@@ -48,7 +48,7 @@ class Scenario:
     command: tuple[str, ...]
     files: dict[str, Document] = field(default_factory=dict)
     stdin: str = ""
-    prepare: Callable[[Path], None] | None = None
+    prepare: Callable[[Path], object] | None = None
     damages: Callable[[Path, random.Random], list[str]] | None = None
     flags: Callable[[random.Random], list[str]] | None = None
     codes: tuple[int, ...] = (0,)

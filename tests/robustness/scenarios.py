@@ -162,6 +162,34 @@ SCENARIOS: dict[str, Scenario] = {
     "spiking arrays": Scenario(
         ("run", "--spiking", "--data", "e.npz", *SPIKING), {"e.npz": Document(d.event_arrays, d.npz)}, suffixes=TEXTS
     ),
+    "spiking parquet": Scenario(
+        ("run", "--spiking", "--data", "e.parquet", *SPIKING),
+        {"e.parquet": Document(d.event_rows, d.parquet)},
+        suffixes=TEXTS,
+    ),
+    "spiking pixels": Scenario(
+        ("run", "--spiking", "--data", "e.txt", *SPIKING), {"e.txt": Document(d.event_rows, d.separated("\t"))}
+    ),
+    "spiking mat": Scenario(
+        ("run", "--spiking", "--data", "e.mat", *SPIKING), {"e.mat": Document(d.event_columns, d.mat)}, suffixes=TEXTS
+    ),
+    "spiking hdf5": Scenario(
+        ("run", "--spiking", "--data", "e.h5", *SPIKING), {"e.h5": Document(d.event_columns, d.hdf5)}, suffixes=TEXTS
+    ),
+    "spiking npy": Scenario(
+        ("run", "--spiking", "--data", "e.npy", *SPIKING),
+        {"e.npy": Document(d.event_columns, d.structured)},
+        suffixes=TEXTS,
+    ),
+    "spiking aedat": Scenario(
+        ("run", "--spiking", "--data", "set", "--step-time", "1 ms", *SPIKING),
+        {
+            f"set/{label}/{k}.aedat": Document(made, d.as_bytes)
+            for label in ("a", "b")
+            for k, made in enumerate((d.aedat_2, d.aedat_3))
+        },
+        prepare=lambda folder: [(folder / f"set/{label}").mkdir(parents=True) for label in ("a", "b")],
+    ),
     "spiking nir": Scenario(("run", "--spiking", "--start", "g.nir", *SPIKING), {"g.nir": Document(d.graph, d.hdf5)}),
     "spiking config": Scenario(
         ("run", "--config", "a.toml", "--data", "data.npz", "--out", OUT),
@@ -189,6 +217,21 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "stream hdf5": Scenario(
         ("stream", "data.h5", *STREAM), {"data.h5": Document(d.stream_arrays, d.hdf5)}, suffixes=TEXTS
+    ),
+    "stream wav": Scenario(
+        ("stream", "set", *STREAM),
+        {f"set/{label}/0.wav": Document(d.wav, d.as_bytes) for label in ("a", "b")},
+        prepare=lambda folder: [(folder / f"set/{label}").mkdir(parents=True) for label in ("a", "b")],
+    ),
+    "stream edge impulse": Scenario(
+        ("stream", "set", *STREAM),
+        {f"set/{label}.1.json": Document(d.edge_impulse, d.as_json) for label in ("idle", "walk")},
+        prepare=lambda folder: (folder / "set").mkdir(),
+    ),
+    "run events": Scenario(
+        ("run", "--data", "e.csv", "--features", "x,y", *RUN),
+        {"e.csv": Document(d.event_rows, d.separated())},
+        suffixes=TEXTS,
     ),
     "stream description": Scenario(
         ("stream", "d.toml", *STREAM),

@@ -957,3 +957,14 @@ def test_events_without_a_header_are_no_values(tmp_path, order):
     values = [(k, *rng.integers(0, 34, 2), k % 2) for k in range(40)]  # a number of the row is no clock of events
     with fails("column '1' rises in every row, by 1, as a clock or a counter does"):
         open_dataset(pixels("0,1,2,0", values, tmp_path, "values.csv"))
+
+
+def test_parquet_with_a_column_twice(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    columns = {name: pa.array([1, 2]) for name in "xyt"} | {"label": pa.array(["u", "v"])}
+    table = pa.Table.from_arrays([*columns.values(), columns["t"]], [*columns, "t"])
+    pyarrow.parquet.write_table(table, tmp_path / "e.parquet")
+    with fails("has 2 columns 't'; rename one"):
+        open_events(str(tmp_path / "e.parquet"))
