@@ -96,6 +96,8 @@ def _of_json(lines: Sequence[str]) -> Layout:
     kind = kinds.most_common(1)[0][0]
     if kind is list:
         width = width_of([row for row in rows if isinstance(row, list)])
+        if not width:
+            raise Reject("another number of values", "0: []")
         first = next(k for k, row in enumerate(rows) if isinstance(row, list) and len(row) == width)
         body = tuple(row for row in rows[first:] if isinstance(row, list) and len(row) == width)
         titles = tuple(str(number + 1) for number in range(width))

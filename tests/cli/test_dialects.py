@@ -114,6 +114,17 @@ def test_counters_beyond_floats_are_no_clock(tmp_path):
             read(path)
 
 
+@pytest.mark.parametrize("roles", [{}, {"features": ("x",)}, {"label": "x"}])
+def test_rows_without_values_are_no_table(roles, tmp_path):
+    path, _ = table("[]\n[]\n", tmp_path, "own.jsonl")
+    for read in (
+        lambda: open_dataset(path, roles=Roles(**roles)),
+        lambda: list(open_source(str(path), roles=Roles(**roles)).blocks()),
+    ):
+        with pytest.raises(UserError, match=r"another number of values.*0: \[\]"):
+            read()
+
+
 @pytest.mark.parametrize("folder", [".", "/", ".."])
 def test_folders_without_a_name_are_no_records(folder, tmp_path, monkeypatch):
     from edgelearn.data.wfdb_records import is_record
