@@ -10,7 +10,6 @@ from edgelearn.rules.rule import Locking, Signal
 
 _FEEDBACK_BITS = {"int8": 8, "ternary": 2, "sign": 1, "lfsr": 0}
 _GATE_BITS = 8
-_ERROR_BITS = 9
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def buffers(spec: NetworkSpec) -> list[Buffer]:
         reason = f"{spec.locking.value} locking: waits for {waits_for}"
         required.append(Buffer(k + 1, "activation", layer.n_in, _input_bits(spec, k), reason))
         required.append(Buffer(k + 1, "gate", layer.n_out, _GATE_BITS, reason))
-    error_bits = 2 if rule.signal is Signal.SIGN_ERROR else _ERROR_BITS
+    error_bits = 2 if rule.signal is Signal.SIGN_ERROR else spec.layers[-1].delta_width
     if rule.locking is not Locking.NONE:
         reason = "read by every layer that waits for it"
         required.append(Buffer(n_hidden + 1, "error", spec.n_outputs, error_bits, reason))
