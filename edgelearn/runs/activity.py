@@ -24,7 +24,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "digits": {},
     "mnist": {"data": "mnist", "net": "784-500-10", "epochs": 1},
 }
-FORMATS = ("bits", "residual_bits", "rounding", "input_bits", "feedback")  # that activity depends on
+FORMATS = ("bits", "residual_bits", "rounding", "input_bits", "delta_bits", "feedback")  # that activity depends on
 DEFAULT_NET = "64-100-10"  # of `edgelearn run` on the digits
 CHOICE = "nearest number of inputs, as a ratio"
 
