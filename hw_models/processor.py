@@ -278,7 +278,12 @@ class Engine(Processor):
             _skipped(self.skips_zero_inputs, self.update_skip),
             f"{len(self.memories)} memor{'y' if len(self.memories) == 1 else 'ies'} ({', '.join(kinds)})",
         ]
-        return [*parts, "clock gating"] if self.clock_gating else parts
+        chosen = {
+            "clock gating": self.clock_gating,
+            f"{self.delta_bits}-bit d": self.delta_bits is not None,
+            f"{self.control} control": self.control != "complete",
+        }
+        return [*parts, *(text for text, holds in chosen.items() if holds)]
 
     def tables(self) -> list[str]:
         scaled = "45 nm, 1.1 V"

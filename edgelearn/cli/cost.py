@@ -74,7 +74,7 @@ def cost(
     """Price learning rules on a processor without running them: energy, latency, power and area."""
     flags = dict(locals())
     from hw_models.compare.ranking import ranking_as_dict, verdict_as_dict
-    from hw_models.compare.relative import relative_as_dict
+    from hw_models.compare.relative import relative_as_dict, relative_over_structures
     from hw_models.compare.rules import as_dict
 
     for first, second in (("json", "csv"), ("csv", "tornado"), ("csv", "structures"), ("csv", "ert")):
@@ -99,6 +99,8 @@ def cost(
         content["ranking"] = ranking_as_dict(costs)
     if structures or (not json and not csv and costs[0].processor.kind == "engine"):
         content["structures"] = _structures(costs)
+        if against is not None:
+            content["against"]["energy_over_structures"] = relative_over_structures(content["structures"], against)
     if any(path is not None for path in (action_counts, ert, art, architecture)):
         if len(costs) != 1:
             raise UserError(

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from edgelearn.reports.console import print_table, say
-from edgelearn.reports.structures import over_structures
+from edgelearn.reports.structures import over_structures, range_text, ranges_of, turned_pairs
 from edgelearn.units import in_one_unit, scale_for, three
 
 # figure -> (title, unit of the program)
@@ -26,7 +26,7 @@ FIGURES = {
 OVERHEAD_OF = {"latency_us": "cycles"}  # figure -> overhead, where it is not the title's first word
 DENSITIES = ("inputs", "hidden", "hidden_updates", "errors")
 MOST_ROLES = 4  # by default
-ALIKE = 0.02  # share by which inferences in one row of a table may differ
+ALIKE = 0.02  # share by which inferences may differ that a table has in one row, as their mean
 
 
 def print_costs(console: Console, content: dict[str, Any], details: bool = False) -> None:
@@ -42,7 +42,11 @@ def print_costs(console: Console, content: dict[str, Any], details: bool = False
         if "structures" in content:
             say(console, over_structures(content["structures"]))
         return
-    print_table(console, _side_by_side(rules))
+    rows = _side_by_side(rules)
+    if "structures" in content:
+        ranges = ranges_of(content["structures"])
+        rows = [row | {"over structures": ranges.get(row["per sample"], "-")} for row in rows]
+    print_table(console, rows)
     if "structures" in content:
         say(console, over_structures(content["structures"]))
     for figure in ("energy_pj", "cycles"):
@@ -50,7 +54,7 @@ def print_costs(console: Console, content: dict[str, Any], details: bool = False
             say(console, _order(figure, rules))
             break
     if content.get("verdict") and "ranking" not in content:
-        say(console, verdict_text(content["verdict"]))
+        say(console, verdict_text(content["verdict"], content.get("structures")))
     if "against" in content:
         print_relative(console, content["against"])
     if not details:
@@ -200,8 +204,7 @@ def _side_by_side(rules: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
         values = [[_nominal(one[figure]) or 0.0 for one in figures] for _, figures in named]
         size, shown = scale_for(unit, [value for together in values for value in together])
         for row, together, over in zip(rows, values, overheads, strict=True):
-            ends = dict.fromkeys(three(value / size) for value in (min(together), max(together)))
-            row[f"{title.split()[0]}, {shown}"] = " - ".join(ends)
+            row[f"{title.split()[0]}, {shown}"] = three(sum(together) / len(together) / size)
             if figure in ("energy_pj", "cycles"):
                 row["overhead"] = _overhead(over and over[title])
     return rows
@@ -291,8 +294,26 @@ def _print_roles(console: Console, figure: str, rules: Sequence[dict[str, Any]])
     print_table(console, rows, dim=2 * banded)
 
 
-def verdict_text(verdict: Mapping[str, Any]) -> str:
-    """Say in one sentence which rule is the cheapest, how certain that is, and which constant decides most."""
+def verdict_text(verdict: Mapping[str, Any], structures: Mapping[str, Any] | None = None) -> str:
+    """Say in one sentence which rule is the cheapest, how certain that is, and which constant decides most.
+
+    Parameters
+    ----------
+    structures : ranges over engines, of `structures_as_dict`, to say whether the order is the same on all of them
+    """
+    return f"{_by_constants(verdict)}{_by_structures(verdict, structures) if structures else ''}"
+
+
+def _by_structures(verdict: Mapping[str, Any], structures: Mapping[str, Any]) -> str:
+    turned = turned_pairs(structures, verdict["left_out"])
+    if not turned:
+        return f", and it is the same on all {structures['engines']} engines"
+    first, more = " and ".join(turned[0]), len(turned) - 1
+    rest = f", and {more} other pair{'s' if more > 1 else ''}" if more else ""
+    return f"; on some of {structures['engines']} engines {first} change places{rest}"
+
+
+def _by_constants(verdict: Mapping[str, Any]) -> str:
     noun, gap = FIGURES[verdict["figure"]][0], verdict["next_over_cheapest_percent"]
     among = " of the rules that learn hidden layers" if verdict["left_out"] else ""
     if gap["low"] == gap["high"] == 0:
@@ -318,15 +339,26 @@ def verdict_text(verdict: Mapping[str, Any]) -> str:
 
 def print_relative(console: Console, content: Mapping[str, Any]) -> None:
     """Print rules relative to one of them, each difference with its own band."""
-    base = content["base"]
+    base, over = content["base"], content.get("energy_over_structures")
     rows = [
         {f"against {base}": name}
-        | {figure: _overhead(band, with_range=True) for figure, band in figures.items() if band is not None}
+        | ({"energy": _difference(figures["energy"])} if figures["energy"] else {})
+        | ({"over structures": range_text(over[name])} if over else {})
+        | {figure: _difference(band) for figure, band in figures.items() if band and figure != "energy"}
         for name, figures in content["rules"].items()
     ]
     console.print()
     print_table(console, rows)
-    say(console, f"in brackets: the difference to {base} over the bands of the constants, which both rules share")
+    engines = "; over structures: difference in energy over all engines" if over else ""
+    say(console, f"in brackets: difference over the bands of the constants, which both rules share{engines}")
+
+
+def _difference(band: Mapping[str, float]) -> str:
+    """Write a difference with its band: "-25 % (-31 to -20)"."""
+    low, nominal, high = (
+        f"{band[side]:+.{0 if abs(band[side]) >= 9.95 else 1}f}" for side in ("low", "nominal", "high")
+    )
+    return f"{nominal} %" if band["low"] == band["high"] else f"{nominal} % ({low} to {high})"
 
 
 def print_ranking(console: Console, ranked: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from edgelearn.reports.console import print_table, say
-from edgelearn.units import three, with_unit
+from edgelearn.units import scale_for, three
 
 MOST_DECIDING = 2  # choices named beside a range
 LEAST_SWING = 0.05  # points
@@ -21,10 +21,26 @@ def range_text(found: Mapping[str, Any]) -> str:
 
 
 def over_structures(content: Mapping[str, Any]) -> str:
-    """Say between what the overheads in energy lie over all engines: "over structures: +212 to +471 %"."""
-    ranges = [(rule["name"], range_text(rule["energy_overhead_percent"])) for rule in content["rules"]]
-    named = ", ".join(f"{name} {text}" for name, text in ranges) if len(ranges) > 1 else ranges[0][1]
-    return f"energy overhead over structures: {named} ({content['engines']} engines, --structures)"
+    """Say between what the overheads in energy lie over all engines: "over structures: +212 to +471 %".
+
+    Of several rules the ranges stand in a column of that name, and this says what it is.
+    """
+    engines = f"{content['engines']} engines, --structures"
+    if len(content["rules"]) > 1:
+        return f"over structures: overhead in energy on {engines.replace(', ', ' (')})"
+    return f"energy overhead over structures: {range_text(content['rules'][0]['energy_overhead_percent'])} ({engines})"
+
+
+def ranges_of(content: Mapping[str, Any]) -> dict[str, str]:
+    """Return the range of the overhead in energy of each rule in words."""
+    return {rule["name"]: range_text(rule["energy_overhead_percent"]) for rule in content["rules"]}
+
+
+def turned_pairs(content: Mapping[str, Any], left_out: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return the pairs of rules of which either takes less energy on some engine."""
+    pairs = ((pair["cheaper"], pair["dearer"], pair["energy_percent"]) for pair in content["pairs"])
+    turned = ((cheap, dear) for cheap, dear, found in pairs if found["low"] < 0 < found["high"])
+    return [pair for pair in turned if not set(pair) & set(left_out)]
 
 
 def _signed(percent: float) -> str:
@@ -38,7 +54,12 @@ def print_structures(console: Console, content: Mapping[str, Any], processor: st
     for choice, options in content["choices"].items():
         say(console, f"  {choice}: {', '.join((own[choice], *(name for name in options if name != own[choice])))}")
     console.print()
-    print_table(console, [_overhead_row(rule, processor) for rule in content["rules"]])
+    size, unit = scale_for("pJ", [end for rule in content["rules"] for end in rule["energy_pj"]])
+    rows = []
+    for rule in content["rules"]:
+        low, high = (three(end / size) for end in rule["energy_pj"])
+        rows.append(_overhead_row(rule, processor) | {f"energy, {unit}": f"{low} - {high}"})
+    print_table(console, rows)
     for figure in ("energy", "area"):
         say(console, *_extremes(content, f"{figure}_overhead_percent", figure))
     pairs = {(pair["cheaper"], pair["dearer"]): pair["energy_percent"] for pair in content["pairs"]}
@@ -58,20 +79,18 @@ def print_structures(console: Console, content: Mapping[str, Any], processor: st
             for cheap, dear in pairwise(order)
         ],
     )
-    turned = [f"{dear} and {cheap}" for (cheap, dear), found in pairs.items() if found["low"] < 0 < found["high"]]
+    turned = [f"{dear} and {cheap}" for cheap, dear in turned_pairs(content)]
     say(console, f"change places in some engine: {', '.join(turned)}" if turned else "the order is the same in all")
 
 
 def _overhead_row(rule: Mapping[str, Any], processor: str) -> dict[str, str]:
     energy, area = rule["energy_overhead_percent"], rule["area_overhead_percent"]
-    low, high = rule["energy_pj"]
     return {
         "over inference": rule["name"],
         f"energy, {processor}": f"{_signed(energy['base'])} %",
         "energy, structures": range_text(energy),
         "decided by": _deciding(energy),
         "area, structures": range_text(area),
-        "energy per sample": f"{with_unit(low, 'pJ')} - {with_unit(high, 'pJ')}",
     }
 
 

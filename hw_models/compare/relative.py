@@ -74,3 +74,24 @@ def relative_as_dict(costs: Sequence[RuleCost], base: str) -> dict[str, Any]:
             sides = ("low", "nominal", "high")
             rules[cost.name][name] = found and {s: six_digits(v) for s, v in zip(sides, found, strict=True)}
     return {"base": base, "rules": rules}
+
+
+def relative_over_structures(structures: Mapping[str, Any], base: str) -> dict[str, dict[str, float]]:
+    """Return the energy of a learned sample relative to one rule over a set of engines, by rule.
+
+    Parameters
+    ----------
+    structures : of `structures_as_dict`, which has each pair once, the dearer rule over the cheaper one
+    """
+
+    def inverse(percent: float) -> float:
+        return six_digits(100 * (1 / (1 + percent / 100) - 1))
+
+    found: dict[str, dict[str, float]] = {}
+    for pair in structures["pairs"]:
+        low, high = (pair["energy_percent"][side] for side in ("low", "high"))
+        if pair["cheaper"] == base:
+            found[pair["dearer"]] = {"low": low, "high": high}
+        elif pair["dearer"] == base:
+            found[pair["cheaper"]] = {"low": inverse(high), "high": inverse(low)}
+    return found

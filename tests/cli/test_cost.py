@@ -95,6 +95,7 @@ def test_rules_are_compared_with_one(tmp_path):
     result = edgelearn("cost", "--rule", "drtp", "--against", "bp", cwd=tmp_path)  # bp is priced too
     assert result.returncode == 0
     assert "\nagainst bp " in result.stdout
+    assert "over structures: difference in energy over all engines" in " ".join(result.stdout.split())
     assert "no constant within its band changes the order" in " ".join(result.stdout.split())
     content = json.loads(edgelearn("cost", "--rule", "drtp,dfa", "--against", "bp", "--json", cwd=tmp_path).stdout)
     assert list(content["against"]["rules"]) == ["drtp", "dfa"]
@@ -103,6 +104,14 @@ def test_rules_are_compared_with_one(tmp_path):
     figures = {rule["name"]: rule["training"]["energy_pj"]["nominal"] for rule in content["rules"]}
     assert energy["nominal"] == pytest.approx(100 * (figures["drtp"] / figures["bp"] - 1), rel=1e-3)
     assert energy["low"] < energy["nominal"] < energy["high"] < 0
+    found = json.loads(
+        edgelearn("cost", "--rule", "drtp,dfa", "--against", "bp", "--structures", "--json", cwd=tmp_path).stdout
+    )
+    over = found["against"]["energy_over_structures"]
+    assert list(over) == ["drtp", "dfa"]
+    assert all(
+        over[name]["low"] <= found["against"]["rules"][name]["energy"]["nominal"] <= over[name]["high"] for name in over
+    )
     table = edgelearn("cost", "--rule", "drtp,dfa", "--against", "bp", "--csv", cwd=tmp_path).stdout
     row = next(row for row in csv.DictReader(io.StringIO(table)) if row["of"] == "against bp")
     assert {side: float(row[side]) for side in ("low", "nominal", "high")} == energy
@@ -355,10 +364,10 @@ def test_ranges_over_structures_are_one_line_and_with_the_flag_tables(tmp_path):
     assert content["engines"] >= 64
     held = {rule["name"]: rule["energy_overhead_percent"] for rule in content["rules"]}
     for done in (short, long):
-        said = " ".join(done.stdout.split())
-        assert "energy overhead over structures: drtp +" in said
+        assert f"over structures: overhead in energy on {content['engines']} engines (--structures)" in done.stdout
         for name in ("drtp", "dfa"):
-            assert f"{name} {range_text(held[name])}" in said
+            line = next(line for line in done.stdout.splitlines() if line.startswith(f"{name} "))
+            assert line.endswith(range_text(held[name]))
     assert "dfa over drtp" in long.stdout
     assert "dfa over drtp" not in short.stdout
     assert "structures" not in json.loads(edgelearn(*command, "--json", cwd=tmp_path).stdout)

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from edgelearn.errors import UserError
 from edgelearn.network.spec import design
 from edgelearn.reports.console import make_console
-from edgelearn.reports.structures import print_structures, range_text
+from edgelearn.reports.costs import verdict_text
+from edgelearn.reports.structures import print_structures, range_text, turned_pairs
 from edgelearn.rules import RULES
+from hw_models.compare.relative import relative_over_structures
 from hw_models.compare.rules import cost_of_rule
 from hw_models.compare.structures import (
     Structure,
@@ -152,3 +154,32 @@ def test_what_is_printed_names_ranges_extremes_and_what_decides():
     alone = make_console(file=io.StringIO(), width=160)
     print_structures(alone, structures_as_dict(priced(rules=("drtp",))), "engine-28nm")
     assert "over drtp" not in alone.file.getvalue()
+
+
+def test_differences_to_one_rule_are_those_of_the_engines():
+    found = priced(rules=("drtp", "dfa", "bp"))
+    content = structures_as_dict(found)
+    relative = relative_over_structures(content, "dfa")
+    assert set(relative) == {"drtp", "bp"}
+    for name, over in relative.items():
+        exact = difference_range(found, name, "dfa")
+        assert over == {"low": pytest.approx(exact.low, rel=1e-4), "high": pytest.approx(exact.high, rel=1e-4)}
+
+
+def test_the_verdict_says_whether_the_order_is_the_same_on_all_engines():
+    content = structures_as_dict(priced(rules=("drtp", "dfa", "bp")))
+    verdict = {
+        "figure": "energy_pj",
+        "left_out": [],
+        "cheapest": "drtp",
+        "next": "dfa",
+        "next_over_cheapest_percent": {"low": 5.0, "nominal": 10.0, "high": 12.0},
+        "decided_by": "SRAM energy",
+        "flips": [],
+    }
+    assert turned_pairs(content) == [("dfa", "bp")]
+    text = verdict_text(verdict, content)
+    assert text.endswith(f"; on some of {content['engines']} engines dfa and bp change places")
+    certain = verdict_text(verdict, content | {"pairs": []})
+    assert certain.endswith(f"changes the order, and it is the same on all {content['engines']} engines")
+    assert turned_pairs(content, left_out=["bp"]) == []
