@@ -579,8 +579,9 @@ def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:
         declared = kind.declared()[key]
         if first["type"] == "value_error":  # the message of a validator of the field
             raise UserError(f"setting '{key}': {first['ctx']['error']} ({declared.flag})") from None
+        value = span(settings[key]) if first["type"] == "span" else settings[key]
         raise UserError(
-            f"setting '{key}' = {shown(settings[key])} is not allowed; give {declared.allowed} ({declared.flag})"
+            f"setting '{key}' = {shown(value)} is not allowed; give {declared.allowed} ({declared.flag})"
         ) from None
     for key, value in settings.items():
         if isinstance(value, int) and value > MOST:

@@ -287,7 +287,7 @@ def find_clock(
         return _checked(Clock(title, DATES if date else TIME_OF_DAY, format), known)
     numbers = [_as_float(cell) for cell in known if not isinstance(cell, str) or is_number(cell)]
     if len(numbers) * 2 > len(known) or not known:
-        return Clock(title, unit or unit_in_name(title) or _unit_by_size(np.array(numbers), title, notes))
+        return Clock(title, unit or unit_in_name(title) or unit_by_size(np.array(numbers), title, notes))
     dates = []
     for cell in known:
         try:
@@ -342,7 +342,7 @@ def _as_float(number: Any) -> float:
         return np.inf
 
 
-def _unit_by_size(times: NDArray[np.float64], title: str, notes: list[str]) -> str:
+def unit_by_size(times: NDArray[np.float64], title: str, notes: list[str]) -> str:
     """Guess the unit of numbers: seconds since 1970 have 9 or 10 digits, milliseconds 12 or 13, and so on."""
     times = times[np.abs(times) < MOST_SECONDS]  # NaN is not
     if not len(times):

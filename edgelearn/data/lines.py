@@ -33,8 +33,9 @@ from edgelearn.data.cells import (
     sorted_classes,
 )
 from edgelearn.data.clock import Clock, Stamps
-from edgelearn.data.columns import NO_ROLES, Roles
+from edgelearn.data.columns import NO_ROLES, RISING_ROWS, Roles
 from edgelearn.data.line_groups import CHUNK, HEAD, grouped, line_chunks
+from edgelearn.data.live_rows import LiveRows
 from edgelearn.data.reader import Rows, TableReader
 from edgelearn.data.restarts import TIME_BACK, restarts, restarts_note
 from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects
@@ -124,6 +125,7 @@ class LineSource:
             self._waiting: list[Rows] = []  # read while looking for the columns
             self._encoding = LiveEncoding(roles.encoding, source, self.notes)
             self._reader = TableReader(roles, source, self.rejects, live=True, dtype=np.float64, notes=self.notes)
+            self._live_rows = LiveRows(self._reader)
             self._feed = self._read(self._reader)
         else:
             if not callable(lines) and iter(lines) is lines:
@@ -181,10 +183,7 @@ class LineSource:
             self._reader = self._new_reader(np.float64 if self._offsets.any() else np.float32)
             feed = self._read(self._reader)
         n_before = 0
-        while True:
-            rows = self._waiting.pop(0) if self._live and self._waiting else next(feed, None)
-            if rows is None:
-                break
+        for rows in self._checked(feed) if self._live else feed:
             t = self._stamps.spread(n_before, len(rows.t)) if self._stamps.is_coarse else rows.t
             n_before += len(rows.t)
             places = list(map(self._places.get, rows.labels))
@@ -195,17 +194,27 @@ class LineSource:
             if skip < len(y):
                 self.numbers = rows.numbers[skip:]
                 x = self._reader.expand(rows.x[skip:])
-                x = x - self._offsets if self._offsets.any() else x
+                if self._live:
+                    x = self._live_rows.near_zero(x, self.channels)
+                elif self._offsets.any():
+                    x = x - self._offsets
                 yield Block(x.astype(np.float32, copy=False), y[skip:], t[skip:], rows.segment[skip:])
             skip = max(0, skip - len(y))
         if self._live and not self._n_read:
             raise self._nothing()
 
+    def _checked(self, feed: Iterator[Rows]) -> Iterator[Rows]:
+        """Give the rows of live input, those first that were read while looking for the columns."""
+        while self._waiting:
+            yield from self._live_rows.checked(self._waiting.pop(0))
+        for rows in feed:
+            yield from self._live_rows.checked(rows)
+
     def state(self) -> dict[str, Any]:
         """Return what a live source has met; a file is read again instead, so there is nothing to keep."""
         if not self._live:
             return {}
-        reader = self._reader
+        reader, taken = self._reader, self._live_rows.offsets
         return {
             "classes": list(self._classes),
             "n_read": self._n_read,
@@ -217,6 +226,7 @@ class LineSource:
             "segment": reader.segment,
             "segment_cell": reader.segment_cell,
             "in_doubt": [reader.in_doubt[0], reader.in_doubt[1] if isfinite(reader.in_doubt[1]) else None],
+            "offsets": None if taken is None else [None if np.isnan(one) else one for one in taken.tolist()],
             "rejects": {"counts": dict(self.rejects.counts), "first": dict(self.rejects.first)},
         }
 
@@ -238,6 +248,9 @@ class LineSource:
         self.rejects.first.update(state["rejects"]["first"])
         self._classes = {name: place for place, name in enumerate(state["classes"])}
         self._n_read = state["n_read"]
+        self._live_rows.is_checked = self._n_read >= RISING_ROWS
+        if state.get("offsets") is not None:
+            self._live_rows.offsets = np.array(state["offsets"], np.float64)
         self._encoding.name = state.get("encoding", self._encoding.name)
 
     def _place(self, cell: str, number: int) -> int:

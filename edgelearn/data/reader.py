@@ -90,6 +90,13 @@ class Rows(NamedTuple):
     texts: list[list[str]]
 
 
+def part_of(rows: Rows, first: int, end: int) -> Rows:
+    """Return some of the rows, in order."""
+    part = slice(first, end)
+    arrays = (rows.t[part], rows.segment[part], rows.numbers[part])
+    return Rows(rows.x[part], rows.labels[part], *arrays, [cells[part] for cells in rows.texts])
+
+
 def joined(parts: Sequence[Rows]) -> Rows:
     """Join rows that follow one another."""
     x, labels, t, segment, numbers, texts = zip(*parts, strict=True)

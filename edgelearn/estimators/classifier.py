@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from edgelearn import __version__
 from edgelearn.config import StreamConfig, validated
+from edgelearn.data.cells import FAR
 from edgelearn.errors import UserError
 from edgelearn.estimators.features import FLOAT32_LIMIT, in_order, values_of
 from edgelearn.estimators.labels import Labels
@@ -38,7 +39,6 @@ _NUMBERED = re.compile(r"(channel|feature|column) \d+")  # names of columns with
 CHUNK = 4096  # rows whose input levels are held at a time
 _NOT_SETTINGS = ("epochs", "shuffle", "random_state", "classes", "max_classes", "one_output", "hidden", "input_bits",
                  "class_weight")  # fmt: skip
-FAR = 2.0**24  # a feature whose first value is farther from zero is learned relative to it
 
 
 class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -238,7 +238,7 @@ def test_no_room_for_label() -> None:
 
 
 def test_live_classes_come_in_order() -> None:
-    text = "".join(f"{n},k{n % 12}\n" for n in range(24))
+    text = "".join(f"{n * 7 % 24},k{n % 12}\n" for n in range(24))
     stream = live(text, block_size=5)
     assert stream.class_names == ()
     assert stream.n_samples is None
@@ -667,3 +667,65 @@ def test_columns_that_are_in_no_live_line_are_refused_before_the_end() -> None:
     stream = LineSource(lines(), name="a", source="b", live=True, roles=Roles(label="activity"))
     with fails("b: column 'activity' is not known"):
         stream.channels  # noqa: B018
+
+
+def live_of(rows: list[str], **options: Any) -> LineSource:
+    text = "".join(row + "\n" for row in rows)
+    return LineSource(io.StringIO(text), name="-", source="standard input", live=True, **options)
+
+
+def read_until_refused(source: LineSource) -> tuple[int, str]:
+    """Read one line at a time; return the number of samples that came, and the error."""
+    blocks, n = source.blocks(), 0
+    try:
+        for block in blocks:
+            n += len(block)
+    except UserError as error:
+        return n, str(error)
+    raise AssertionError("not refused")
+
+
+@pytest.mark.parametrize("size", [1, 50, 4096])
+def test_live_columns_that_count_are_refused(size: int) -> None:
+    rows = ["k,ax,label", *(f"{3 * k},{(7 * k) % 5},{'ab'[k % 2]}" for k in range(40))]
+    data = "".join(row + "\n" for row in rows).encode()
+    source = LineSource(Chopped(data, [size]), name="-", source="standard input", live=True)  # type: ignore[arg-type]
+    n, error = read_until_refused(source)
+    assert n == 20
+    assert re.match(r"standard input: column 'k' rises in every row, by 3, .* --time-column k or --ignore k", error)
+    assert sum(map(len, live_of(rows, roles=Roles(features=("k", "ax"))).blocks())) == 40
+    assert sum(map(len, live_of(rows, roles=Roles(ignored=("k",))).blocks())) == 40
+
+
+def test_live_clocks_whose_steps_tell_another_unit_are_refused() -> None:
+    def rows(title: str, step: int) -> list[str]:
+        return [f"{title},ax,label", *(f"{step * k},{(7 * k) % 5},{'ab'[k % 2]}" for k in range(40))]
+
+    n, error = read_until_refused(live_of(rows("timestamp", 20)))
+    assert (n, error.partition(";")[0]) == (
+        9,
+        "standard input: column 'timestamp' rises by 20 from row to row, which is read as ms from files",
+    )
+    assert "give its unit, for example --time-unit ms" in read_until_refused(live_of(rows("t", 100)))[1]
+    source = live_of(rows("t", 20))
+    assert sum(map(len, source.blocks())) == 40
+    assert source.notes == ["times of t, 20 from row to row, were read as seconds; else give --time-unit ms"]
+    for title, roles in (("t_ms", Roles()), ("timestamp", Roles(time_unit="ms"))):
+        source = live_of(rows(title, 20), roles=roles)
+        assert [block.t[-1] for block in source.blocks()][-1] == pytest.approx(0.78)
+        assert source.notes == []
+
+
+def test_live_values_far_from_zero_are_learned_relative_to_the_first() -> None:
+    values = [1_500_000_000.25 + k % 4 for k in range(30)]
+    rows = ["far,near,label", "nan,0,a", *(f"{far},{k % 3},{'ab'[k % 2]}" for k, far in enumerate(values))]
+    expected = np.array([[np.nan, 0], *([k % 4, k % 3] for k in range(30))], np.float32)
+    source = live_of(rows)
+    found = np.concatenate([block.x for block in source.blocks()])
+    assert np.array_equal(found, expected, equal_nan=True)
+    assert source.notes == ["subtracted, as float32 would merge values: 1500000000.25 from far"]
+    first = live_of(rows[:6])
+    begun = [block.x for block in first.blocks()]
+    rest = live_of(rows[6:])
+    rest.restore(json.loads(json.dumps(first.state())))
+    assert np.array_equal(np.concatenate([*begun, *(block.x for block in rest.blocks())]), expected, equal_nan=True)
