@@ -208,7 +208,7 @@ class Engine(Processor):
     lanes : multipliers side by side
     logic : table of logic energy: "nangate45" counts all gates cycle by cycle, the others arithmetic alone
     skips_zero_inputs, update_skip, transposed_read : see `schedule.worked` and `schedule.schedule`
-    delta_bits : bits of d, errors and modulators that the multiplier takes; where left out what the words of the rule
+    delta_bits : bits of errors, modulators and d that the multiplier takes; where left out what the words of the rule
         need, see `widths.multiplier_bits`
     clock_gating : whether learning logic, and the bits by which learning widens the multiplier, rest during the forward
         pass, and registers but for the one that is written

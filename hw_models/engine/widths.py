@@ -15,18 +15,16 @@ def input_width(spec: NetworkSpec) -> int:
 
 
 def delta_bits(layer: DenseLayer, given: int | None = None) -> int:
-    """Return the width of d in a layer: that of its words, or the `given` one of an engine; errors are never cut."""
-    if layer.output:
-        return max(layer.delta_width, given or 0)
+    """Return the width of d in a layer, errors in the output layer: that of its words, or the `given` one."""
     return (given or layer.delta_width) if layer.learns else 0
 
 
 def modulator_bits(layer: DenseLayer, given: int | None = None) -> int:
-    """Return the width of the modulators of a hidden layer: that of d unless d is cut to fewer bits."""
+    """Return the width of the modulators of a hidden layer: that of d, more where a narrower word of d cuts it."""
     if layer.output or not layer.learns:
         return 0
-    cut = layer.delta_reach == layer.delta_max or delta_bits(layer, given) < layer.delta_width
-    return max(layer.delta_width, layer.modulator_bits) if cut else layer.delta_width
+    cut = given is None and layer.delta_reach == layer.delta_max
+    return max(layer.delta_width, layer.modulator_bits) if cut else delta_bits(layer, given)
 
 
 def multiplier_bits(spec: NetworkSpec, learning: bool, given: int | None = None) -> tuple[int, int]:
@@ -34,7 +32,7 @@ def multiplier_bits(spec: NetworkSpec, learning: bool, given: int | None = None)
 
     Parameters
     ----------
-    given : bits of d that the engine takes; what the words of the rule need if left out
+    given : bits of errors, modulators and d that the engine takes; what the words of the rule need if left out
 
     Notes
     -----

@@ -17,7 +17,7 @@ from hw_models.constants import logic, technology
 from hw_models.constants.memory import sram
 from hw_models.engine import widths
 from hw_models.engine.memory_map import contents, error_bits
-from hw_models.engine.schedule import assume, schedule
+from hw_models.engine.schedule import assume, latency, schedule
 from hw_models.processor import Engine, find_processor, path_of, read
 
 TOGGLES = {row["engine"]: row for row in technology.rows("toggles")}
@@ -147,16 +147,37 @@ def test_a_multiplier_is_as_wide_as_the_words_of_the_rule(rule, bits, operands):
 
 
 def test_an_engine_that_cuts_d_is_cheaper_and_says_so():
-    """Errors keep their 9 bits; a modulator of 16 takes two passes of a multiplier of 9, a cycle more per open gate."""
+    """It is the engine of a run with --delta-bits, and only that run is without a note."""
     engine = find_processor("engine-28nm")
     spec = design((64, 32, 10), rule="dfa")
     full, cut = (engine.model_copy(update={"delta_bits": bits}).price(spec, assume(spec)) for bits in (None, 8))
-    assert widths.multiplier_bits(spec, True, 8) == (9, 8)
+    assert widths.multiplier_bits(spec, True, 8) == (8, 8)
     assert full.total("area_um2", "arithmetic") > 1.2 * cut.total("area_um2", "arithmetic")
     assert full.total("energy_pj", "arithmetic") > cut.total("energy_pj", "arithmetic")
-    assert cut.cycles_per_sample - full.cycles_per_sample == 32
+    assert cut.cycles_per_sample == full.cycles_per_sample
     assert not full.notes
     assert any("takes 8 bits of d, and dfa has 16" in note for note in cut.notes)
+    narrow = design((64, 32, 10), rule="dfa", delta_bits=8)
+    run = engine.price(narrow, assume(narrow))
+    assert not run.notes
+    assert run.total("area_um2", "arithmetic") == cut.total("area_um2", "arithmetic")
+    assert run.total("energy_pj", "arithmetic") == cut.total("energy_pj", "arithmetic")
+
+
+def test_a_modulator_wider_than_d_takes_a_second_pass():
+    """bp between wide hidden layers: d has 12 bits so that sums fit, modulators 16: a cycle more per open gate."""
+    spec = design((20, 400, 6000, 10), rule="bp")
+    assert [layer.delta_width for layer in spec.layers] == [12, 12, 9]
+    assert widths.multiplier_bits(spec, True) == (12, 8)
+    assert widths.gate_passes(spec) == 2
+    activity = assume(spec)
+    one = schedule(spec, activity, latency=latency("complete")).total_cycles
+    two = find_processor("engine-28nm").schedule(spec, activity).total_cycles
+    assert (two - one) / activity.n_samples == 400 + 6000
+
+
+def test_a_multiplier_wide_enough_is_not_noted():
+    engine = find_processor("engine-28nm")
     own = design((64, 32, 10), rule="drtp")
     assert not engine.model_copy(update={"delta_bits": 9}).price(own, assume(own)).notes
 
