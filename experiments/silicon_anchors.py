@@ -32,6 +32,7 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, design, parse_net
+from experiments.absolute_anchors import absolute_rows, update_rows
 from hw_models.constants import technology
 from hw_models.cost import Cost
 from hw_models.engine.schedule import FORWARD_ACTIVITY, assume
@@ -308,7 +309,7 @@ def spoon(ranges: Ranges = RANGES["SPOON"]) -> dict[str, Any]:
         else None,
         "added_area_mm2": {"needed": needed, "stochastic_rounding": added},
         "unknown": _anchor("SPOON", "learning_area_overhead")["unknown"],
-        "verdict": "plausible" if met else "implausible",
+        "verdict": "not excluded" if met else "implausible",
         "reason": (
             f"{len(met)} of {len(points)} engines, none larger than the chip, meet both figures for some SRAM within "
             f"its bands: {_listed(met_with['lanes'])} lanes, inputs {_listed(met_with['input_density'])}, updates "
@@ -349,7 +350,7 @@ def energy_anchor(
         "samples_that_may_update": rows,
         "wrong_percent": wrong,
         "unknown": _anchor(chip, figure)["unknown"],
-        "verdict": "plausible" if wrong <= few else "implausible",
+        "verdict": "not excluded" if wrong <= few else "implausible",
         "reason": (
             f"not if every sample updates, +{trained['SRAM over its band'][0]:.3g} % at least. Met where {every:.2g} % "
             f"update and all neurons with them, or {few:.2g} % and a tenth of the neurons (middle of the engines; at "
@@ -401,7 +402,7 @@ def reckon() -> dict[str, Any]:
         "definitions": [_as_row(name, f"{target:g}", counted, counted, inside)],
         "percent_of_drtp_on_as_many_weights": ours,
         "unknown": f"{_anchor('ReckOn', 'trace_bits_a_neuron')['unknown']}; energy overhead of learning",
-        "verdict": "plausible" if inside else "implausible",
+        "verdict": "consistent" if inside else "implausible",
         "reason": (
             f"{size['trace_bits_a_neuron']} bits of traces a neuron are {counted[0]:.2f} to {counted[1]:.2f} % of the "
             "other memories in its documentation. Only the count compares: ours has no recurrence and no traces. drtp "
@@ -459,6 +460,8 @@ def report() -> dict[str, Any]:
         "ranges": RANGES,
         "sram_relative_to_logic": {"area": SRAM_AREA, "energy": SRAM_ENERGY, "energy of Park": SRAM_ENERGY_PARK},
         "anchors": [spoon(), park(), anp(), eon(wrong), reckon()],
+        "absolute": absolute_rows(),
+        "updates": update_rows(),
         "updating_shares": measured,
     }
 
@@ -496,6 +499,8 @@ def main() -> int:
     for key in ("definitions", "nearest", "samples_that_may_update"):
         _print_table([{"anchor": anchor["anchor"]} | row for anchor in anchors for row in anchor.get(key, [])])
     _print_table(content["updating_shares"])
+    _print_table(content.get("absolute", []))
+    _print_table(content.get("updates", []))
     return 0
 
 
