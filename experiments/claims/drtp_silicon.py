@@ -4,7 +4,7 @@ Not the chip is modelled, whose sizes, lanes, clock and definition of "overhead"
 at 28 nm, event-driven as it is, priced with and without learning over stated ranges (`experiments/silicon_anchors.py`,
 `hw_models/docs/anchors.md`). Its convolution is left out. Reproduced means: the band holds the number, under area with
 memories and power at a fixed clock, and some engine no larger than the chip meets both. The bands are wide: a number
-inside is not excluded, which is not confirmed. Under other definitions of overhead, all recorded, the number is outside.
+inside is not excluded, not confirmed. Under other definitions of overhead, all recorded, the number is outside.
 
 Also stated there: an access to DRAM takes three orders of magnitude more energy than a 32-bit floating-point operation.
 In the table that the paper cites that holds for additions; for multiplications it is two, see
