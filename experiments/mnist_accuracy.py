@@ -40,8 +40,8 @@ def _row(at_most: float, at_least: float = 0.0, **settings: Any) -> Row:
     return Row({"data": "mnist", "net": "784-500-10", "epochs": 10} | settings, at_most, at_least)
 
 
-# Nearest rounding without residual bits must fail to learn at this rate: its steps vanish. Bounds of sdfa, mdfa
-# and of feedback formats are our own measurements plus a point; the others were set before measuring.
+# Nearest rounding without residual bits must fail to learn at this rate: its steps vanish. Bounds of sdfa,
+# signed-target, mdfa and of feedback formats are own measurements plus a point; the others were set before measuring.
 ROWS = {
     "drtp-8": _row(5.3, rule="drtp"),
     "drtp-8-halved": _row(5.0, rule="drtp", halve_every=3),
@@ -50,6 +50,8 @@ ROWS = {
     "fa-8": _row(2.3, rule="fa"),
     "shallow-8": _row(9.0, 7.0, rule="shallow"),
     "sdfa-8": _row(7.0, rule="sdfa"),
+    "signed-target-8": _row(8.3, rule="signed-target"),
+    "signed-target-8-rates-of-sdfa": _row(7.1, rule="signed-target", hidden_rate=-8, output_rate=-8),
     "mdfa-8": _row(3.0, rule="mdfa"),
     "drtp-8-3-epochs": _row(6.0, rule="drtp", epochs=3),
     "drtp-4-3-epochs": _row(6.3, rule="drtp", bits=4, epochs=3),

@@ -19,7 +19,7 @@ from statistics import mean
 from typing import Any
 
 from edgelearn.files import write_text
-from experiments import accuracy_against_energy, branch_traces, stream_table
+from experiments import accuracy_against_energy, branch_traces, signed_target, stream_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
@@ -83,6 +83,8 @@ MNIST = {
     "drtp, 10 epochs": "drtp-8",
     "drtp, 10 epochs, rates halved every 3": "drtp-8-halved",
     "sdfa, 10 epochs": "sdfa-8",
+    "signed-target, 10 epochs": "signed-target-8",
+    "signed-target, 10 epochs, rates of sdfa": "signed-target-8-rates-of-sdfa",
     "shallow, 10 epochs": "shallow-8",
     "drtp, 3 epochs": "drtp-8-3-epochs",
     "drtp, 3 epochs, 4-bit view": "drtp-4-3-epochs",
@@ -304,6 +306,7 @@ PAGES = [
         lambda content: accuracy_against_energy.table(content["rows"]).splitlines(),
     ),
     Shown("accuracy_against_energy.json", README, said=accuracy_said),
+    Shown("signed_target.json", RESULTS_PAGE, lambda content: signed_target.table(content["rows"]).splitlines()),
     Shown("mnist_accuracy.json", RESULTS_PAGE, mnist),
     *(
         Shown("stream_table.json", RESULTS_PAGE, stream_lines(name), f"**{name}**", stream_said(name))
