@@ -288,6 +288,8 @@ def seconds_of(
     """Give times in seconds, and their unit."""
     if values.dtype.kind == "M":
         return np.where(np.isnat(values), np.nan, values.astype("datetime64[ns]").astype(np.int64) / 1e9), DATES
+    if values.dtype.kind == "m":
+        return np.where(np.isnat(values), np.nan, values.astype("timedelta64[ns]").astype(np.int64) / 1e9), "s"
     if values.dtype.kind not in "uifU":
         raise UserError(f"{path}: '{form.time}' (key 'time') is {values.dtype}; give seconds or dates")
     if values.dtype.kind == "U" and not form.time_format:

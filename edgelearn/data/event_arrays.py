@@ -45,6 +45,7 @@ def read_event_arrays(path: Path, test_fraction: float, limit: int | None, time_
         raise UserError(
             f"{path} lacks {', '.join(missing)} and holds the arrays {', '.join(sorted(arrays)) or '(none)'}; "
             "give t, address (or x and y), offset and label"
+            + ("; or put recordings into a folder for each class" if missing == ["offset", "label"] else "")
         )
     value_key = "value" if "value" in arrays else "p"
     value = arrays.get(value_key)
@@ -53,7 +54,7 @@ def read_event_arrays(path: Path, test_fraction: float, limit: int | None, time_
     if per_event:
         return _of_rows(path, arrays, titles, unit, test_fraction, limit, notes)
     if unit != "us":
-        arrays["t"] = np.rint(arrays["t"] * MICROSECONDS[unit])
+        arrays["t"] = np.rint(arrays["t"].astype(np.float64) * MICROSECONDS[unit])
     t = whole_numbers(path, "t", arrays["t"], -MAX_WHOLE, f"give {WHOLE_TIMES}")
     if "address" in arrays:
         address = whole_numbers(path, "address", arrays["address"], 0, "give whole numbers from 0")

@@ -76,10 +76,11 @@ def event_columns(titles: Iterable[str]) -> dict[str, str]:
 def are_events(columns: dict[str, str]) -> bool:
     """Tell whether columns are those of events: a time and an address, or pixels with a polarity or sample."""
     has = columns.keys()
-    return "t" in has and ({"address", "sample"} <= has or ({"x", "y"} <= has and bool({"value", "sample"} & has)))
+    addressed = "address" in has and bool({"sample", "offset"} & has)
+    return "t" in has and (addressed or ({"x", "y"} <= has and bool({"value", "sample"} & has)))
 
 
-def _head(path: Path) -> list[str]:
+def first_lines(path: Path) -> list[str]:
     """Return the first rows of a text table; OSError passes."""
     with open_text(path) as file:
         lines = next(line_groups.grouped(line_groups.line_chunks(file.read), line_groups.HEAD), ([], True))[0]
@@ -87,31 +88,42 @@ def _head(path: Path) -> list[str]:
     return [text for text in texts if text and text[0] != "#"]
 
 
-def look_like_events(columns: Sequence[NDArray[np.float64]]) -> bool:
-    """Tell whether four columns without names are those of events: time, two of pixels and polarity, in any order.
+def unnamed_columns(columns: Sequence[NDArray[np.float64]]) -> dict[str, int] | None:
+    """Return which of four columns without names is t, x, y and value, None where they are not those of events.
 
     The time falls at new samples only and has steps of many lengths, pixels are small whole numbers, polarity has two
-    values.
+    values. x comes before y.
     """
     if len(columns) != 4 or len(columns[0]) < 16 or not all(np.isfinite(column).all() for column in columns):
-        return False
+        return None
     steps = [np.diff(column) for column in columns]
     clocks = [k for k in range(4) if (steps[k] < 0).mean() < 0.05 and len(np.unique(steps[k])) > 4]
     signs = [k for k in range(4) if len(np.unique(columns[k])) == 2 and set(columns[k]) <= {-1.0, 0.0, 1.0}]
-    others = [column for k, column in enumerate(columns) if k not in (*clocks, *signs[-1:])]
-    whole = all((column >= 0).all() and (column < 4096).all() and (column % 1 == 0).all() for column in others)
-    return len(clocks) == 1 and bool(signs) and len(others) == 2 and whole
+    others = [k for k in range(4) if k not in (*clocks, *signs[-1:])]
+    pixels = [columns[k] for k in others]
+    whole = all((one >= 0).all() and (one < 4096).all() and (one % 1 == 0).all() for one in pixels)
+    if len(clocks) != 1 or not signs or len(others) != 2 or not whole:
+        return None
+    return {"t": clocks[0], "x": others[0], "y": others[1], "value": signs[-1]}
 
 
-def looks_headless(path: Path) -> bool:
-    """Tell whether a text table without a header has the four columns of events; OSError passes."""
-    texts = _head(path)
+def headless_columns(path: Path) -> dict[str, int] | None:
+    """Return which column of a text table without a header is which, None for others; OSError passes."""
+    texts = first_lines(path)
     with contextlib.suppress(Reject, ValueError):
         separator, titles = line_groups.titles_in(texts[0]) if texts else ("", [])
         if len(titles) == 4 and all(map(is_number, titles)):
             rows = [split_cells(text, separator) for text in texts]
-            return look_like_events([*np.array([[float(cell) for cell in row] for row in rows]).T])
-    return False
+            return unnamed_columns([*np.array([[float(cell) for cell in row] for row in rows]).T])
+    return None
+
+
+def unnamed_in(array: NDArray[Any]) -> dict[str, int] | None:
+    """Return which column of an array [events, 4] is which, None for other arrays."""
+    if array.ndim != 2 or array.shape[1] != 4 or array.dtype.kind not in "uif":
+        return None
+    with np.errstate(invalid="ignore"):
+        return unnamed_columns([*np.asarray(array[:1000], np.float64).T])
 
 
 def hold_events(columns: dict[str, str], arrays: Mapping[str, NDArray[Any]]) -> bool:
@@ -121,7 +133,7 @@ def hold_events(columns: dict[str, str], arrays: Mapping[str, NDArray[Any]]) -> 
     """
     if not are_events(columns):
         return False
-    if {"address", "sample"} <= columns.keys():
+    if "address" in columns and bool({"sample", "offset"} & columns.keys()):
         return True
     with contextlib.suppress(ValueError, OverflowError):
         given = {role: np.asarray(arrays[columns[role]]) for role in ("x", "y", "value") if role in columns}
@@ -136,7 +148,7 @@ def hold_events(columns: dict[str, str], arrays: Mapping[str, NDArray[Any]]) -> 
 
 def table_has_events(path: Path) -> bool:
     """Tell whether a text table holds events, by its header and the first rows; OSError passes."""
-    texts = _head(path)
+    texts = first_lines(path)
     if not texts:
         return False
     separator, titles = line_groups.titles_in(texts[0])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data import aedat, line_groups, reader
+from edgelearn.data.arrays import mapped_array
 from edgelearn.data.cells import shortened
 from edgelearn.data.columns import Roles
 from edgelearn.data.event_arrays import arrays_have_events, named_event_arrays
@@ -17,11 +18,13 @@ from edgelearn.data.event_columns import (
     MICROSECONDS,
     POLARITY_ADVICE,
     event_columns,
+    headless_columns,
     npy_has_events,
     npz_has_events,
     parquet_has_events,
     polarities,
     table_has_events,
+    unnamed_in,
 )
 from edgelearn.data.event_set import (
     MAX_WHOLE,
@@ -77,7 +80,7 @@ def is_recording_folder(folder: Path) -> bool:
     if suffix == ".bin":
         size = path.stat().st_size
         return size > 0 and size % BYTES_PER_EVENT == 0
-    return HAVE_EVENTS[suffix](path) if suffix in HAVE_EVENTS else True
+    return suffix not in HAVE_EVENTS or HAVE_EVENTS[suffix](path) or _unnamed(path) is not None
 
 
 def read_recording_folder(folder: Path, test_fraction: float, limit: int | None, time_unit: str | None) -> EventSet:
@@ -133,7 +136,9 @@ def _read_recording(path: Path, time_unit: str | None, notes: list[str]) -> dict
         t, inputs = read_nmnist_file(path)
         pixel = inputs.astype(np.int64) % NMNIST_SIDE**2
         return {"t": t, "x": pixel % NMNIST_SIDE, "y": pixel // NMNIST_SIDE, "value": inputs // NMNIST_SIDE**2}
-    if suffix in TEXTS:
+    if (unnamed := _unnamed(path)) is not None:
+        arrays, titles = _from_unnamed(path, unnamed, notes)
+    elif suffix in TEXTS:
         arrays, titles = _from_text(path)
     elif suffix == ".parquet":
         arrays, titles = _from_parquet(path)
@@ -144,7 +149,7 @@ def _read_recording(path: Path, time_unit: str | None, notes: list[str]) -> dict
     if "t" not in arrays or ("address" not in arrays and not {"x", "y"} <= arrays.keys()):
         raise UserError(f"{path} has {', '.join(arrays) or 'no columns'}; a recording has t, and x and y or address")
     if (unit := unit_of_times(titles.get("t", "t"), time_unit, notes)) != "us":
-        arrays["t"] = np.rint(arrays["t"] * MICROSECONDS[unit])
+        arrays["t"] = np.rint(arrays["t"].astype(np.float64) * MICROSECONDS[unit])
     if "value" in arrays:
         signs = polarities(arrays["value"])
         if not np.isfinite(signs).all():
@@ -153,6 +158,28 @@ def _read_recording(path: Path, time_unit: str | None, notes: list[str]) -> dict
         arrays["value"] = signs
     places = ("address",) if "address" in arrays else ("x", "y")
     return {name: arrays[name] for name in ("t", *places, "value") if name in arrays}
+
+
+def _unnamed(path: Path) -> dict[str, int] | None:
+    """Return which of four columns without names is which, None for other files."""
+    if path.suffix.lower() in TEXTS:
+        return headless_columns(path)
+    return unnamed_in(mapped_array(path)) if path.suffix.lower() == ".npy" else None
+
+
+def _from_unnamed(
+    path: Path, places: dict[str, int], notes: list[str]
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Read four columns without names."""
+    if path.suffix.lower() == ".npy":
+        table = np.array(mapped_array(path))
+    else:
+        roles = Roles(tuple(str(k + 1) for k in range(4)), is_ordered=False)
+        reading = reader.TableReader(roles, str(path), dtype=np.float64, may_lack=False)
+        table = reader.joined(list(reading.read_file(path))).x
+    order = ", ".join("p" if role == "value" else role for role in sorted(places, key=places.__getitem__))
+    notes.append(f"columns without names are read as {order}")
+    return {role: table[:, k] for role, k in places.items()}, {}
 
 
 def _from_text(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:

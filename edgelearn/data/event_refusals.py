@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from edgelearn.data import aedat, line_groups
+from edgelearn.data import aedat, line_groups, signals
+from edgelearn.data.arff import read_arff
 from edgelearn.data.arrays import Arrays
+from edgelearn.data.cells import Reject, json_row
 from edgelearn.data.compressed import suffix_of
 from edgelearn.data.event_arrays import ARRAY_SUFFIXES, arrays_by_name
 from edgelearn.data.event_columns import (
     event_columns,
+    first_lines,
+    headless_columns,
     hold_events,
     is_structured,
-    look_like_events,
-    looks_headless,
     parquet_has_events,
     table_has_events,
+    unnamed_in,
 )
 from edgelearn.data.event_folders import is_recording_folder
 from edgelearn.errors import UserError
@@ -27,7 +31,7 @@ from edgelearn.errors import UserError
 USED = "run --spiking reads address events"
 AS_VALUES = "to read the columns as values, name them with --features"
 TEXTS = (*line_groups.SUFFIXES, ".txt", ".log", ".data", ".dat")
-MOST_BYTES = 1 << 30  # of a file that is read to look for events
+MOST_BYTES = 1 << 28  # of a file that is read to look for events
 
 
 def refuse_events(path: Path) -> None:
@@ -55,6 +59,8 @@ def refuse_events(path: Path) -> None:
                 from edgelearn.data import parquet
 
                 raise _refusal(path, event_columns(parquet.names_of(path, parquet.open_file(path))))
+        elif suffix in _OTHER_FORMATS and path.is_file() and path.stat().st_size <= MOST_BYTES:
+            _refuse_rows(path, suffix)
         elif suffix in ARRAY_SUFFIXES and path.is_file() and path.stat().st_size <= MOST_BYTES:
             _refuse_arrays(path)
 
@@ -64,7 +70,7 @@ def _refusal(path: Path, columns: dict[str, str]) -> UserError:
 
 
 def _refuse_texts(path: Path) -> None:
-    if looks_headless(path):
+    if headless_columns(path) is not None:
         raise UserError(
             f"{path} looks like address events without a header; give one, such as t,x,y,p,sample,label, or name "
             "the columns to read as values with --features"
@@ -84,12 +90,43 @@ def _refuse_arrays(path: Path) -> None:
     for name, array in arrays.items():
         if is_structured(array):
             raise _refusal(path, event_columns(array.dtype.names or ()))
-        if array.ndim == 2 and array.shape[1] == 4 and array.dtype.kind in "uif":
-            with np.errstate(invalid="ignore"):
-                head = array[:1000].astype(np.float64)
-            if look_like_events([*head.T]):
-                raise UserError(
-                    f"{path} looks like address events without names ({name} [{len(array)}, 4]); give a structured "
-                    f"array with the fields t, x, y and p, as {USED.replace('reads', 'takes')}, or name the columns "
-                    "to read as values with --features"
-                )
+        if unnamed_in(array) is not None:
+            raise UserError(
+                f"{path} looks like address events without names ({name} [{len(array)}, 4]); give a structured array "
+                "with the fields t, x, y and p, or a folder of such files for each class, to run --spiking, or name "
+                "the columns to read as values with --features"
+            )
+
+
+def _refuse_rows(path: Path, suffix: str) -> None:
+    """Refuse events in formats of one row per event that are read as values alone."""
+    try:
+        arrays = _OTHER_FORMATS[suffix](path)
+    except UserError:  # which the reader of values says in its own way
+        return
+    columns = event_columns(arrays)
+    if hold_events(columns, arrays):
+        found = ", ".join(columns.values())
+        raise UserError(
+            f"{path} looks like address events ({found}); {USED} in .csv, .parquet and .npz: write it as one of these; "
+            f"{AS_VALUES}"
+        )
+
+
+def _of_json_lines(path: Path) -> Arrays:
+    """Return the columns of the first objects of a file."""
+    rows = []
+    for text in first_lines(path):
+        with contextlib.suppress(Reject):
+            rows.append(json_row(text))
+    objects = [row for row in rows if isinstance(row, dict)]
+    names = list(dict.fromkeys(name for row in objects for name in row))
+    whole = [row for row in objects if set(row) == set(names)]
+    return {name: np.array([str(row[name]) for row in whole], str) for name in names}
+
+
+_OTHER_FORMATS: dict[str, Callable[[Path], Arrays]] = {
+    ".jsonl": _of_json_lines,
+    ".json": lambda path: signals.read_json(path, []),
+    ".arff": lambda path: read_arff(path, []),
+}

@@ -17,6 +17,7 @@ from edgelearn.data.cells import (
 )
 from edgelearn.data.class_names import by_value, class_numbers, selected
 from edgelearn.data.description import Description
+from edgelearn.data.file_arrays import SIGNALS
 from edgelearn.data.file_content import FileContent, texts_of
 from edgelearn.data.recordings import Recording, as_float32, run_starts
 from edgelearn.data.source import UNLABELLED, Rejects
@@ -38,7 +39,10 @@ def join_files(
         ):
             if has != had:
                 raise UserError(f"{path} has another '{what}' than {paths[0]} ({has}, not {had}); give like files")
+    _check_signals(form, paths, pieces)
     x = np.concatenate([piece.x for piece in pieces])
+    if not len(x):
+        raise UserError(f"{paths[0] if len(paths) == 1 else paths[0].parent} has no rows; give one sample per row")
     notes = list(dict.fromkeys(note for piece in pieces for note in piece.notes))
     subtracted = offsets(x)
     if subtracted.any():
@@ -124,6 +128,28 @@ def _with_like_categories(pieces: Sequence[FileContent]) -> Sequence[FileContent
         piece._replace(x=x, channels=names, used=replace(piece.used, inputs=names))
         for piece, x in zip(pieces, values, strict=True)
     ]
+
+
+def _check_signals(form: Description, paths: Sequence[Path], pieces: Sequence[FileContent]) -> None:
+    """Refuse signals of different rates, and sounds of different sample formats, whose values have other scales."""
+    if form.reader not in SIGNALS:
+        return
+    rates = [_rate_of(piece) for piece in pieces]
+    for path, piece, rate in zip(paths, pieces, rates, strict=True):
+        if form.reader == "wav" and piece.x.dtype != pieces[0].x.dtype:
+            raise UserError(
+                f"{path} has {piece.x.dtype} samples and {paths[0]} {pieces[0].x.dtype}, which are of another scale; "
+                "convert them to one format"
+            )
+        if rate and rates[0] and abs(rate - rates[0]) > 0.01 * rates[0]:
+            raise UserError(f"{path} is sampled at {rate:.6g} Hz and {paths[0]} at {rates[0]:.6g} Hz; give one rate")
+
+
+def _rate_of(piece: FileContent) -> float:
+    """Return the samples per second of a recording, 0 where it has no times."""
+    steps = np.diff(piece.t) if piece.t is not None else np.empty(0)
+    step = float(np.median(steps)) if len(steps) else 0.0
+    return 1 / step if step > 0 else 0.0
 
 
 def _in_order_of(first: FileContent, path: Path, piece: FileContent, first_path: Path) -> FileContent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from pathlib import Path
 from typing import Any, Literal
@@ -41,7 +42,7 @@ def read_mat(path: Path, notes: list[str]) -> Arrays:
     arrays: dict[str, NDArray[Any]] = {}
     for name, value in content.items():
         if not name.startswith("__"):
-            _put(arrays, name, value, notes)
+            _put(arrays, name, value, notes, path)
     if not arrays:
         raise UserError(f"{path} holds no arrays; save numbers and text")
     return arrays
@@ -99,11 +100,19 @@ def _check_matrix(kinds: list[tuple[int, bytes]], order: Literal["little", "big"
                 raise ValueError("an array has another size than its dimensions say: it is damaged")
 
 
-def _put(arrays: dict[str, NDArray[Any]], name: str, value: Any, notes: list[str]) -> None:
+def _put(arrays: dict[str, NDArray[Any]], name: str, value: Any, notes: list[str], path: Path) -> None:
     """Store one variable under its name, or its fields under theirs."""
     if isinstance(value, dict):
         for field, inner in value.items():
-            _put(arrays, f"{name}.{field}", inner, notes)
+            _put(arrays, f"{name}.{field}", inner, notes, path)
+        return
+    if hasattr(value, "toarray"):  # a sparse matrix
+        check_size(path, f"variable '{name}'", math.prod(value.shape) * value.dtype.itemsize)
+        value = value.toarray()
+    is_list = isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype == object)
+    if is_list and len(value) and all(isinstance(part, dict) and part.keys() == value[0].keys() for part in value):
+        for field in value[0]:  # an array of structures, one per recording
+            _put(arrays, f"{name}.{field}", [part[field] for part in value], notes, path)
         return
     if isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype == object):
         parts = list(np.asarray(value, object).ravel()) if isinstance(value, np.ndarray) else value
@@ -167,6 +176,10 @@ def read_hdf5(path: Path, notes: list[str]) -> Arrays:
             file.visititems(visit)
             for name, item in found:
                 check_size(path, f"array '{name}'", int(item.size or 0) * item.dtype.itemsize)
+                if (parts := _hdf5_parts(item)) is not None:
+                    arrays[name], limits = parts
+                    arrays.setdefault("offset", limits)
+                    continue
                 value = _hdf5_values(item, is_mat)
                 if value is None:
                     notes.append(f"array {name} is left out: it is {item.dtype}")
@@ -183,6 +196,16 @@ def read_hdf5(path: Path, notes: list[str]) -> Arrays:
         raise UserError(f"{path} holds no arrays; save numbers and text")
     last = [name.rpartition("/")[2] for name in arrays]
     return dict(zip(last, arrays.values(), strict=True)) if len(set(last)) == len(last) else arrays
+
+
+def _hdf5_parts(item: Any) -> tuple[NDArray[Any], NDArray[np.int64]] | None:
+    """Join recordings of any length, as spikes of SHD are stored; None for other data sets."""
+    import h5py
+
+    kind = h5py.check_vlen_dtype(item.dtype)
+    if item.shape is None or item.ndim != 1 or kind is None or np.dtype(kind).kind not in "buif":
+        return None
+    return _joined(list(item[()]))
 
 
 def _hdf5_values(item: Any, is_mat: bool) -> NDArray[Any] | None:

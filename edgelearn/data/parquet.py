@@ -252,6 +252,8 @@ class ParquetSource:
             self._starts.append(n_samples)
             self._screens.append(copy.copy(screen))
             rows = rows_of(read_group(path, file, group, columns))
+            if not len(rows.x):
+                continue
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a channel without any value
                 low, high = np.fmin(low, np.nanmin(rows.x, 0)), np.fmax(high, np.nanmax(rows.x, 0))

@@ -220,8 +220,11 @@ def read_json(path: Path, notes: list[str]) -> Arrays:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        more = "; one object per line is .jsonl" if "Extra data" in str(error) else ""
-        raise cannot_read(path, f"no JSON: {error}", advice + more) from None
+        content = _json_lines(text) if "Extra data" in str(error) else None
+        if content is None:
+            more = "; one object per line is .jsonl" if "Extra data" in str(error) else ""
+            raise cannot_read(path, f"no JSON: {error}", advice + more) from None
+    content = _unwrapped(content)
     if isinstance(content, dict) and isinstance(content.get("payload"), dict):
         return _edge_impulse(path, content["payload"])
     if isinstance(content, dict) and content and all(isinstance(cells, dict) for cells in content.values()):
@@ -235,6 +238,33 @@ def read_json(path: Path, notes: list[str]) -> Arrays:
         names = list(dict.fromkeys(name for row in content for name in row))
         return {name: _column(path, name, [row.get(name) for row in content]) for name in names}
     raise UserError(f"{path} holds no table; {advice}")
+
+
+def _json_lines(text: str) -> list[Any] | None:
+    """Read one object per line; None for other texts."""
+    rows = []
+    try:
+        for line in text.splitlines():
+            if line.strip():
+                rows.append(json.loads(line))
+    except (ValueError, RecursionError):
+        return None
+    return rows if all(isinstance(row, dict) for row in rows) else None
+
+
+def _unwrapped(content: Any) -> Any:
+    """Return the table in an object of one list of objects, or of columns and rows as pandas splits it."""
+    if not isinstance(content, dict):
+        return content
+    names, rows = content.get("columns"), content.get("data")
+    if isinstance(names, list) and isinstance(rows, list) and rows and set(content) <= {"columns", "index", "data"}:
+        named = [dict(zip(map(str, names), row, strict=False)) for row in rows if isinstance(row, list)]
+        if len(named) == len(rows) and all(len(row) == len(names) for row in rows):
+            return named
+    lists = [value for value in content.values() if isinstance(value, list)]
+    if len(lists) == 1 and lists[0] and all(isinstance(row, dict) for row in lists[0]):
+        return lists[0]
+    return content
 
 
 def _column(path: Path, name: str, cells: Sequence[Any]) -> NDArray[Any]:

@@ -292,6 +292,7 @@ def _npz_part(
         raise UserError(f"{path}: {x_key} is {x.dtype} {list(x.shape)}; give numbers [n_samples, n_features]")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
+    y = np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y
     if y.ndim != 1 or y.dtype.kind not in "buifU":
         raise UserError(f"{path}: {y_key} is {y.dtype} {list(y.shape)}; give one label per sample [n_samples]")
     if len(x) != len(y):

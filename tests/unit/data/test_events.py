@@ -968,3 +968,89 @@ def test_parquet_with_a_column_twice(tmp_path):
     pyarrow.parquet.write_table(table, tmp_path / "e.parquet")
     with fails("has 2 columns 't'; rename one"):
         open_events(str(tmp_path / "e.parquet"))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "arff"])
+def test_events_in_formats_of_values_alone(tmp_path, kind):
+    import json
+
+    from edgelearn.data.datasets import open_dataset
+    from edgelearn.data.open_source import open_source
+
+    titles = ("sample", "t", "x", "y", "p", "label")
+    rows = [dict(zip(titles, row, strict=True)) for row in ROWS]
+    path = tmp_path / f"e.{kind}"
+    if kind == "arff":
+        head = "".join(f"@attribute {title} numeric\n" for title in titles)
+        path.write_text(f"@relation e\n{head}@data\n" + "\n".join(",".join(map(str, row)) for row in ROWS))
+    else:
+        path.write_text(json.dumps(rows) if kind == "json" else "\n".join(map(json.dumps, rows)))
+    assert not is_event_data(str(path))
+    for read in (open_dataset, open_source):
+        with fails(
+            "looks like address events (sample, x, y, p, label, t); run --spiking reads address events in .csv, .parquet"
+        ):
+            read(str(path))
+    for measured in (dict.fromkeys(titles, 0.5), {"a": 1, "b": 2}):
+        lines = [measured | {"label": k % 2, "x": k % 7 / 4} for k in range(40)]
+        (tmp_path / "values.jsonl").write_text("\n".join(map(json.dumps, lines)))
+        assert open_dataset(str(tmp_path / "values.jsonl")).n_classes == 2
+
+
+@pytest.mark.parametrize("kind", ["npy", "txt", "csv"])
+@pytest.mark.parametrize("order", ["txyp", "xytp", "ptxy"])
+def test_folders_of_columns_without_names(tmp_path, kind, order):
+    rng, unit = np.random.default_rng(0), "s" if kind == "txt" else None
+    expected = []
+    for k in range(6):
+        columns = {
+            "t": np.cumsum(rng.integers(1, 900, 40)),
+            "x": rng.integers(0, 9, 40),
+            "y": rng.integers(0, 7, 40),
+            "p": rng.integers(0, 2, 40),
+        }
+        columns["x"][0], columns["y"][0] = 8, 6
+        inputs = 63 * columns["p"] + 9 * columns["y"] + columns["x"]
+        expected.append((("left", "right")[k % 2], (columns["t"] - columns["t"][0]).tolist(), inputs.tolist()))
+        table = np.stack([columns[role] / 1e6 if role == "t" and unit else columns[role] for role in order], axis=1)
+        path = tmp_path / "set" / expected[-1][0] / f"{k}.{kind}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if kind == "npy":
+            np.save(path, table)
+        else:
+            np.savetxt(path, table, fmt="%.6f" if unit else "%d", delimiter="," if kind == "csv" else " ")
+    assert is_event_data(str(tmp_path / "set"))
+    data = open_events(str(tmp_path / "set"), time_unit=unit)
+    found = [(data.class_names[data.labels[k]], *map(list, data.sample(k))) for k in range(6)]
+    assert sorted(found) == sorted(expected)
+    assert f"columns without names are read as {', '.join(order)}" in data.notes
+    if unit:
+        with fails("t row 1 is 0.000"):
+            open_events(str(tmp_path / "set"))
+
+
+def test_spikes_of_any_number_per_sample_in_hdf5(tmp_path):
+    """The layout of the Heidelberg Digits: spikes/times in seconds, of half precision, and spikes/units."""
+    h5py = pytest.importorskip("h5py")
+    from edgelearn.data.datasets import open_dataset
+
+    rng, path = np.random.default_rng(0), tmp_path / "shd.h5"
+    times = [np.sort(rng.integers(0, 500, 5 + k)).astype(np.float16) / np.float16(512) for k in range(8)]
+    units = [rng.integers(0, 70, 5 + k) for k in range(8)]
+    with h5py.File(path, "w") as file:
+        made = (("times", times, np.float16), ("units", units, np.uint16))
+        for name, parts, kind in made:
+            one = file.create_dataset(f"spikes/{name}", (8,), dtype=h5py.vlen_dtype(kind))
+            for k, part in enumerate(parts):
+                one[k] = part
+        file["labels"] = np.arange(8) % 2
+    assert is_event_data(str(path))
+    data = open_events(str(path), test_fraction=0.0, time_unit="s")
+    found = sorted((int(data.labels[k]), *map(list, data.sample(k))) for k in range(8))
+    micros = [np.rint(part.astype(np.float64) * 1e6).astype(int) for part in times]
+    whole = [(part - part[0]).tolist() for part in micros]
+    assert found == sorted((k % 2, whole[k], units[k].tolist()) for k in range(8))
+    with fails("looks like address events"):
+        open_dataset(str(path))
+    with fails("t row 1 is"):
+        open_events(str(path))

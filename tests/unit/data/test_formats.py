@@ -19,6 +19,7 @@ from edgelearn.data.columns import Roles
 from edgelearn.data.datasets import open_dataset
 from edgelearn.data.open_source import open_source
 from edgelearn.data.source import UNLABELLED, Source
+from edgelearn.errors import UserError
 from tests.unit.data.test_sources import fails, needs, read, same_from, save
 
 
@@ -362,3 +363,92 @@ def test_nan_in_arrays_is_a_missing_value_for_run_as_well(tmp_path):
     path = save(tmp_path, "a.npz", x=[[1, np.nan], [2, 3], [3, 4], [4, 5]], y=[0, 1, 0, 1])
     data = open_dataset(path)
     assert np.isnan(np.concatenate([data.train_x, data.test_x])).sum() == 1
+
+
+def test_sounds_of_one_rate_and_format(tmp_path):
+    wavfile, rng = pytest.importorskip("scipy.io.wavfile"), np.random.default_rng(0)
+    made = [("a", 100, np.int16), ("b", 100, np.int16)]
+
+    def write(label, rate, kind):
+        (tmp_path / label).mkdir(exist_ok=True)
+        wavfile.write(tmp_path / label / "0.wav", rate, rng.integers(-9, 9, 80).astype(kind))
+
+    for one in made:
+        write(*one)
+    assert open_source(str(tmp_path)).columns_used.rate_hz == pytest.approx(100)
+    write("b", 200, np.int16)
+    with pytest.raises(UserError, match=r"b/0.wav is sampled at 200 Hz and .*a/0.wav at 100 Hz; give one rate"):
+        open_source(str(tmp_path))
+    write("b", 100, np.float32)
+    with pytest.raises(UserError, match=r"b/0.wav has float32 samples and .*a/0.wav int16, which are of another scale"):
+        open_source(str(tmp_path))
+
+
+@pytest.mark.parametrize("layout", ["lines", "records", "split", "wrapped", "columns", "index"])
+def test_layouts_of_json(tmp_path, layout):
+    import json
+
+    rows = [{"ax": k / 2, "ay": -k, "label": "uv"[k % 2]} for k in range(6)]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    texts = {
+        "lines": "\n".join(map(json.dumps, rows)),
+        "records": json.dumps(rows),
+        "split": json.dumps(
+            {"columns": list(columns), "index": list(range(6)), "data": [list(row.values()) for row in rows]}
+        ),
+        "wrapped": json.dumps({"version": 1, "samples": rows}),
+        "columns": json.dumps(columns),
+        "index": json.dumps({name: dict(enumerate(cells)) for name, cells in columns.items()}),
+    }
+    (tmp_path / "a.json").write_text(texts[layout])
+    source = open_source(str(tmp_path / "a.json"))
+    block = next(iter(source.blocks()))
+    assert (source.channels, source.class_names) == (("ax", "ay"), ("u", "v"))
+    assert np.array_equal(block.x, [[k / 2, -k] for k in range(6)])
+    assert block.y.tolist() == [0, 1] * 3
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": 1}\n[2]', '{"a": 1}\n{"a": ', '{"columns": ["a"], "data": [[1, 2]]}', '{"x": [], "data": []}']
+)
+def test_json_that_is_no_table(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(UserError, match=r"a\.json"):
+        open_source(str(tmp_path / "a.json"))
+
+
+def test_sparse_matrices_and_arrays_of_structures_of_matlab(tmp_path):
+    io, sparse = pytest.importorskip("scipy.io"), pytest.importorskip("scipy.sparse")
+    x = np.array([[0, 1.5], [2, 0], [0, 0], [3, 4]])
+    io.savemat(tmp_path / "a.mat", {"X": sparse.csr_matrix(x), "y": [0, 1, 0, 1]})
+    assert np.array_equal(next(iter(open_source(str(tmp_path / "a.mat")).blocks())).x, x)
+    parts = [{"acc": x, "label": "walk"}, {"acc": 2 * x[:3], "label": "rest"}]
+    io.savemat(tmp_path / "b.mat", {"d": parts})
+    source = open_source(str(tmp_path / "b.mat"), label_column="d.label")
+    block = next(iter(source.blocks()))
+    assert np.array_equal(block.x, np.concatenate([x, 2 * x[:3]]))
+    assert [source.class_names[k] for k in block.y] == ["walk"] * 4 + ["rest"] * 3
+
+
+def test_files_without_rows(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.empty((0, 3)), y=np.empty(0, int))
+    with pytest.raises(UserError, match=r"a\.npz has no rows; give one sample per row"):
+        open_source(str(tmp_path / "a.npz"))
+    pa = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet").write_table(
+        pa.table({"ax": np.empty(0), "label": np.empty(0, str)}), tmp_path / "b.parquet"
+    )
+    with pytest.raises(UserError, match=r"b\.parquet has no usable sample"):
+        open_source(str(tmp_path / "b.parquet"))
+
+
+def test_bytes_and_durations_of_npz(tmp_path):
+    x, y = np.arange(12.0).reshape(6, 2) % 5, np.array([b"u", b"v"] * 3)
+    np.savez(tmp_path / "a.npz", X=x, y=y)
+    assert (
+        open_dataset(str(tmp_path / "a.npz")).class_names
+        == open_source(str(tmp_path / "a.npz")).class_names
+        == ("u", "v")
+    )
+    np.savez(tmp_path / "b.npz", X=x, y=y, t=(20 * np.arange(6)).astype("timedelta64[ms]"))
+    assert open_source(str(tmp_path / "b.npz")).columns_used.rate_hz == pytest.approx(50)
