@@ -104,7 +104,7 @@ def join_files(
         name=form.name,
         source=place_of(paths[0] if len(paths) == 1 else paths[0].parent),
         rejects=rejects,
-        columns=first.used,
+        columns=first.used.with_offsets(subtracted),
         notes=notes,
     )
 

@@ -149,7 +149,8 @@ class LineSource:
         """State what the columns were taken for; a live source waits for its first line."""
         channels = self.channels
         assert self._reader.columns is not None
-        return replace(self._reader.columns.used, inputs=channels, rate_hz=self.rate_hz or self._stamps.rate_hz)
+        used = replace(self._reader.columns.used, inputs=channels, rate_hz=self.rate_hz or self._stamps.rate_hz)
+        return used.with_offsets(self._live_rows.offsets if self._live else self._offsets)
 
     @property
     def has_clock(self) -> bool:

@@ -282,7 +282,7 @@ class ParquetSource:
         if self._subtracted.any():
             self.notes.append(offset_note(channels, self._subtracted))
         self.n_samples = n_samples
-        used = columns_used or ColumnsUsed(channels)
+        used = (columns_used or ColumnsUsed(channels)).with_offsets(self._subtracted)
         self.columns_used = replace(used, rate_hz=rate_hz or self._stamps.rate_hz)
         if self._stamps.is_coarse:
             self.notes.append(self._stamps.note(used.time or "t"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -87,6 +87,7 @@ class ColumnsUsed:
     time_unit : s, ms, us, ns, or "dates"
     rate_hz : samples per second by the clock, None where unknown
     left_out : columns that are used for nothing
+    offsets : subtracted from each input, as float32 would merge values; empty for none
 
     Example
     -------
@@ -101,12 +102,19 @@ class ColumnsUsed:
     time_unit: str | None = None
     rate_hz: float | None = None
     left_out: tuple[str, ...] = ()
+    offsets: tuple[float, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return {
             key: list(value) if isinstance(value, tuple) else six_digits(value) if key == "rate_hz" else value
             for key, value in vars(self).items()
+            if key != "offsets" or value
         }
+
+    def with_offsets(self, offsets: NDArray[np.float64] | None) -> ColumnsUsed:
+        """Return a copy with what was subtracted, float64 [n_channels]; unknown ones (NaN) are 0."""
+        known = np.zeros(0) if offsets is None else np.nan_to_num(offsets)
+        return replace(self, offsets=tuple(known.tolist()) if known.any() else ())
 
     def __str__(self) -> str:
         return columns_line(self.as_dict())

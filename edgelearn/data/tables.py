@@ -83,9 +83,10 @@ def open_user_file(
         else:
             if roles.label is not None:
                 raise UserError(f"{path}: label_column is for text tables; a .npz file has its labels in array y")
-            parts, names = _load_npz(path, test_fraction, notes)
+            parts, names, subtracted = _load_npz(path, test_fraction, notes)
             n_features = parts.train_x.shape[1]
             columns = ColumnsUsed(tuple(f"feature {number + 1}" for number in range(n_features)), label="y")
+            columns = columns.with_offsets(subtracted)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
     return dataset_of(parts, names, limit, name=path.stem, source=str(path), columns=columns, notes=notes)
@@ -186,7 +187,7 @@ def read_table(
         notes.append(f"missing: {n_missing:,} of {x.size:,} values, which make no event")
     subtracted = offsets(x)
     if subtracted.any():
-        x = x - subtracted
+        x, used = x - subtracted, used.with_offsets(subtracted)
         notes.append(offset_note(table.channels, subtracted))
     return x.astype(np.float32, copy=False), class_labels(path, cells, numbers), used, notes
 
@@ -246,7 +247,7 @@ def has_usual_names(path: Path) -> bool:
     return {"x", "y"} <= names or {"x_train", "y_train", "x_test", "y_test"} <= names
 
 
-def _load_npz(path: Path, test_fraction: float, notes: list[str]) -> tuple[Parts, tuple[str, ...]]:
+def _load_npz(path: Path, test_fraction: float, notes: list[str]) -> tuple[Parts, tuple[str, ...], NDArray[np.float64]]:
     arrays = read_npz(path, WANTED)
     own_parts = ("x_train", "y_train", "x_test", "y_test")
     if all(key in arrays for key in own_parts):
@@ -263,10 +264,11 @@ def _load_npz(path: Path, test_fraction: float, notes: list[str]) -> tuple[Parts
             raise UserError(f"{path}: y_train and y_test mix text and numbers; give labels of one kind")
         y, names = class_indices(path, [*train_labels, *test_labels])
         n_train = len(train_labels)
-        return Parts(train_x, y[:n_train], test_x, y[n_train:]), names
+        return Parts(train_x, y[:n_train], test_x, y[n_train:]), names, subtracted
     if "x" in arrays and "y" in arrays:
-        x, labels, _ = _npz_part(path, arrays, "x", "y", _offsets_of(arrays["x"], notes))
-        return _split(path, x, labels, test_fraction)
+        subtracted = _offsets_of(arrays["x"], notes)
+        x, labels, _ = _npz_part(path, arrays, "x", "y", subtracted)
+        return *_split(path, x, labels, test_fraction), subtracted
     raise UserError(
         f"{path} holds the arrays {', '.join(sorted(arrays)) or '(none)'}; "
         "give x and y, or x_train, y_train, x_test and y_test"

@@ -452,7 +452,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         room = note["net"][-1] if note["net"][-1] > len(labels) else None
         try:
             model._start(0, labels, room, {name: note[name] for name in ("kind", "config", "net", "inputs")})
-            model._offsets[:] = 0
+            taken = np.array(note.get("offsets", [0.0]))  # of a sample, which a window has several of
+            model._offsets[:] = np.tile(taken, len(model._offsets) // len(taken))
             own = {name if "." in name else f"learner.{name}": array for name, array in arrays.items()}
             model._put(own | {"offsets": model._offsets})
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:

@@ -83,7 +83,7 @@ def read_run(path: str | PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str
         )
     if note.get("relative"):
         raise UserError(
-            f"{file} cannot be loaded: values were taken off its columns on reading (notes of the report), which the "
-            "network does not know; fit EdgeClassifier to the columns"
+            f"{file} cannot be loaded: values were taken off its columns on reading, which files of its version do not "
+            "hold; run again with --overwrite"
         )
     return arrays, note

@@ -126,9 +126,7 @@ class DatasetWork(Epochs):
             name: np.broadcast_to(np.asarray(getattr(self.data, name), np.float64), n) for name in ("low", "high")
         }
         inputs = {f"front_end.{name}": value for name, value in ranges.items()}
-        note = rates.note_of(
-            self.config, self.spec, columns_of(self.data).inputs, self.data.class_names, self.data.notes
-        )
+        note = rates.note_of(self.config, self.spec, columns_of(self.data), self.data.class_names)
         return self.learner.save() | inputs, note
 
     def content(self) -> dict[str, Any]:

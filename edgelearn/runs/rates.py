@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn.config import RateSettings
-from edgelearn.data.cells import SUBTRACTED
+from edgelearn.data.source import ColumnsUsed
 from edgelearn.errors import UserError
 from edgelearn.network.counters import EVENTS, MEMORIES, OPERATIONS, Counters
 from edgelearn.network.kernels.tables import COUNTERS
@@ -97,19 +97,17 @@ def notes_on_outputs(config: RateSettings, spec: NetworkSpec) -> list[str]:
     return [f"{spec.rule.name} takes one output for two classes, as in its paper; --net {net} gives two"]
 
 
-def note_of(
-    config: RateSettings, spec: NetworkSpec, inputs: Sequence[str], classes: Sequence[str], notes: Sequence[str]
-) -> dict[str, Any]:
+def note_of(config: RateSettings, spec: NetworkSpec, columns: ColumnsUsed, classes: Sequence[str]) -> dict[str, Any]:
     """Return the note of weights.npz, from which network and front end can be built again."""
     return {
         "net": list(spec.sizes),
         "bits": config.bits,
         "kind": config.kind,
         "config": config.model_dump(mode="json"),
-        "inputs": list(inputs),
+        "inputs": list(columns.inputs),
         "classes": list(classes),
-        "relative": any(note.startswith(SUBTRACTED) for note in notes),
-    }
+        "relative": False,  # earlier versions subtracted offsets without keeping them
+    } | ({"offsets": list(columns.offsets)} if columns.offsets else {})
 
 
 def layer_rates(config: RateSettings) -> list[int]:

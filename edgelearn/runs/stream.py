@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,9 @@ class StreamWork(StreamSession):
         front_end = {f"front_end.{name}": array for name, array in self.front_end.save().items()}
         front = self.front_end.spec
         config = self.config.model_copy(update={"window": front.window, "stride": front.stride})
-        note = rates.note_of(config, self.spec, self.source.channels, self.source.class_names, self.source.notes)
+        note = rates.note_of(
+            config, self.spec, replace(self.source.columns_used, inputs=self.source.channels), self.source.class_names
+        )
         return self.learner.save() | front_end, note
 
     def content(self) -> dict[str, Any]:

@@ -141,10 +141,55 @@ def test_what_is_no_run_is_refused(tmp_path):
             EdgeClassifier.from_run(tmp_path)
 
 
-def test_a_run_on_values_far_from_zero_says_why_it_is_not_loaded(tmp_path):
-    rows = [f"{2**31 + k % 7},{k % 3},{'ab'[k % 7 > 3]}" for k in range(80)]
-    (tmp_path / "own.csv").write_text("\n".join(["u,v,label", *rows]) + "\n")
-    config = validated(RunConfig, {"data": str(tmp_path / "own.csv"), "net": "2-4-2", "epochs": 1})
+FAR_VALUES = np.column_stack([2.0**31 + np.arange(80) % 7, np.arange(80) % 3])
+
+
+def far_table(folder, suffix):
+    labels = np.array(["ab"[k % 7 > 3] for k in range(80)])
+    path = folder / f"own{suffix}"
+    if suffix == ".npz":
+        np.savez(path, x=FAR_VALUES, y=labels)
+    else:
+        rows = [f"{u:.0f},{v:.0f},{label}" for (u, v), label in zip(FAR_VALUES, labels, strict=True)]
+        path.write_text("\n".join(["u,v,label", *rows]) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_a_run_on_values_far_from_zero_takes_them_as_they_are(suffix, tmp_path):
+    config = validated(RunConfig, {"data": far_table(tmp_path, suffix), "net": "2-4-2", "epochs": 3})
     drive(dataset.KIND, config, tmp_path / "out")
-    with pytest.raises(UserError, match="values were taken off its columns on reading"):
+    model = EdgeClassifier.from_run(tmp_path / "out")
+    data = dataset.load_data(config)
+    relative = FAR_VALUES - [2.0**31, 0]
+    assert data.columns.offsets == (2.0**31, 0)
+    assert model.predict(FAR_VALUES).tolist() == model.classes_[learner_answers(model, relative)].tolist()
+    model.save(tmp_path / "kept")
+    assert EdgeClassifier.load(tmp_path / "kept").predict(FAR_VALUES).tolist() == model.predict(FAR_VALUES).tolist()
+
+
+def learner_answers(model, x):
+    return model._learner.predict(model._front_end.encode(x.astype(np.float32)))
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_stream_of_windows_far_from_zero_takes_them_as_they_are(live, tmp_path):
+    path = far_table(tmp_path, ".csv")
+    config = validated(StreamConfig, {"data": "-" if live else path, "hidden": "4", "window": 4, "stride": 4})
+    source = None
+    if live:
+        source = LineSource(open(path, "rb"), name="-", source="lines", live=True)  # noqa: SIM115
+    stream.run(config, tmp_path / "out", source=source)
+    model = EdgeClassifier.from_run(tmp_path / "out")
+    windows, relative = FAR_VALUES.reshape(20, 8), (FAR_VALUES - [2.0**31, 0]).reshape(20, 8)
+    assert model.predict(windows).tolist() == model.classes_[learner_answers(model, relative)].tolist()
+
+
+def test_a_run_that_does_not_hold_what_was_subtracted_is_refused(tmp_path):
+    config = validated(RunConfig, {"data": far_table(tmp_path, ".csv"), "net": "2-4-2", "epochs": 1})
+    drive(dataset.KIND, config, tmp_path / "out")
+    arrays, note = read_arrays(tmp_path / "out/weights.npz")
+    note.pop("offsets")
+    write_arrays(tmp_path / "out/weights.npz", arrays, note | {"relative": True})
+    with pytest.raises(UserError, match="values were taken off its columns on reading, which files of its version"):
         EdgeClassifier.from_run(tmp_path / "out")
