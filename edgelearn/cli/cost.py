@@ -19,7 +19,17 @@ ACTIVITY, ACCELERGY = "Activity", "Accelergy"
 
 @command(
     "RunConfig",
-    only=("net", "bits", "residual_bits", "rounding", "input_bits", "delta_bits", "feedback", "processor"),
+    only=(
+        "net",
+        "bits",
+        "residual_bits",
+        "weight_bits",
+        "rounding",
+        "input_bits",
+        "delta_bits",
+        "feedback",
+        "processor",
+    ),
     example="edgelearn cost --rule bp,drtp --net 784-500-10 --plot cost.svg",
 )
 def cost(

@@ -123,6 +123,7 @@ def print_formats(console: Console, layers: list[dict[str, Any]]) -> None:
             "range of weights": layer["range_exponent"],
             "shift of sums": layer["sum_shift"],
             "shift of steps": layer["step_shift"] if layer["learns"] else "-",
+            "bits of d": layer["delta_bits"] if layer["learns"] else "-",
             "activation": layer["activation"],
         }
         for k, layer in enumerate(layers, 1)

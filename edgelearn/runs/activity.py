@@ -62,14 +62,14 @@ class Assumption:
     net : sizes of the network priced
     given : densities of the user by parameter of `assume`, which replace those of the profile
     profiles : by rule; a rule without one is taken as fully active
-    changed : settings of number formats that are not those of the measured runs
+    changed : whether number formats or feedback are not those of the measured runs
     """
 
     data: str | None
     net: str
     given: Mapping[str, float]
     profiles: Mapping[str, Profile]
-    changed: tuple[str, ...] = ()
+    changed: bool = False
 
     def counters(self, spec: NetworkSpec) -> Counters:
         """Return the activity of a network under its rule."""
@@ -110,8 +110,10 @@ class Assumption:
             return []
         notes = []
         if self.changed:
-            flags = " ".join(f"--{name.replace('_', '-')}" for name in self.changed)
-            notes.append(f"the profile was measured without {flags}; --run DIR prices a run with these settings")
+            notes.append(
+                "the profile was measured with the default number formats and feedback; --run DIR prices a run with "
+                "these settings"
+            )
         missing = [rule for rule in rules if rule not in self.profiles]
         if missing:
             notes.append(f"no profile of {', '.join(missing)}: everything active")
@@ -142,7 +144,7 @@ def assumed_activity(config: RunConfig, given: Mapping[str, float], dense: bool 
     data = nearest(parse_net(net)[0])
     profiles = {row.rule: row for row in profile_table() if row.data == data}
     default = RunConfig()
-    changed = tuple(name for name in FORMATS if getattr(config, name) != getattr(default, name))
+    changed = any(getattr(config, name) != getattr(default, name) for name in FORMATS)
     return Assumption(data, net, given, profiles, changed)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 
+import edgelearn as edgelearn_package
 from edgelearn.reports.structures import range_text
 from edgelearn.rules import RULES
 from hw_models.cost import ROLES
@@ -88,7 +90,9 @@ def test_activity_is_measured_unless_told_otherwise(tmp_path):
     text = " ".join(edgelearn("cost", "--net", "784-500-10", "--update-density", "0.5", cwd=tmp_path).stdout.split())
     assert "activity: --update-density 0.5; the rest measured in `edgelearn run --rule RULE --data mnist --net" in text
     assert "the profile of mnist (nearest number of inputs, as a ratio)" in text
-    assert "measured without --bits" in " ".join(edgelearn("cost", "--bits", "4", cwd=tmp_path).stdout.split())
+    assert "measured with the default number formats" in " ".join(
+        edgelearn("cost", "--bits", "4", cwd=tmp_path).stdout.split()
+    )
 
 
 def test_rules_are_compared_with_one(tmp_path):
@@ -381,3 +385,10 @@ def test_structures_are_of_engines_alone(tmp_path):
     assert "processor cortex-m4 is no engine but a microcontroller" in done.stderr
     assert "over structures" not in edgelearn("cost", "--rule", "drtp", "--processor", "cortex-m4", cwd=tmp_path).stdout
     assert edgelearn("cost", "--structures", "--csv", cwd=tmp_path).returncode == 2
+
+
+def test_the_page_of_results_shows_what_the_command_prints(tmp_path):
+    page = (Path(edgelearn_package.__file__).parent / "docs/results.md").read_text()
+    _, command, _, shown, *_ = page.split("## Cost of learning", 1)[1].split("```")
+    printed = edgelearn(*command.split()[1:], cwd=tmp_path).stdout
+    assert printed.split("\nnext: ")[0].split() == shown.split()

@@ -20,7 +20,8 @@ def test_packaged_processors_are_read(name):
 
 def test_summaries_follow_the_fields(tmp_path):
     assert find_processor("engine-28nm").summary == (
-        "1 lane at 28 nm, 0.9 V, 200 MHz; skips zero inputs and neurons without error; 5 memories (sram itrs-lstp)"
+        "1 lane at 28 nm, 0.9 V, 200 MHz; skips zero inputs and neurons without error; 5 memories (sram itrs-lstp); "
+        "clock gating"
     )
     text = (FOLDER / "engine-45nm-dense.toml").read_text()
     for old, new in (
@@ -28,15 +29,18 @@ def test_summaries_follow_the_fields(tmp_path):
         ('update_skip = "none"', 'update_skip = "sample"'),
         ('"200 MHz"', '"1.5 GHz"'),
         ('cell = "itrs-hp"  ', 'cell = "itrs-lstp"  '),
-        ("clock_gating = false", "clock_gating = true"),
+        ("clock_gating = false", "clock_gating = true\ndelta_bits = 9"),
+        ('control = "one-layer"', 'control = "complete"'),
     ):
         text = text.replace(old, new, 1)
     (tmp_path / "mine.toml").write_text(text)
     assert read(tmp_path / "mine.toml").summary == (
         "12 lanes at 45 nm, 1.1 V, 1.5 GHz; skips layers without error; 5 memories (sram itrs-lstp, sram itrs-hp); "
-        "clock gating; my chip"
+        "clock gating; 9-bit d; my chip"
     )
-    assert "skips nothing" in find_processor("engine-45nm-dense").summary
+    dense = find_processor("engine-45nm-dense").summary
+    assert "skips nothing" in dense
+    assert dense.endswith("; one-layer control")
     assert "no energy (energy_per_cycle is not given)" in find_processor("rv32-ibex").summary
     assert find_processor("loihi-like").summary.startswith("core at 100 MHz, 23.6 pJ and 3.50 ns per synaptic")
 

@@ -29,7 +29,7 @@ def compare(data: str, rule: str) -> None:
     for name in ("engine-28nm", "engine-28nm-32-lanes", "cortex-m4"):
         processor = find_processor(name)
         energies = [processor.price(spec, c).energy_per_sample_pj for c in (assumed.counters(spec), counters)]
-        assert energies[0] == pytest.approx(energies[1], rel=0.011)
+        assert energies[0] == pytest.approx(energies[1], rel=0.02)
 
 
 @pytest.mark.parametrize("rule", ["drtp", "bp"])
@@ -81,5 +81,5 @@ def test_a_rule_without_profile_is_noted_and_fully_active():
     assert fork.counters(spec) == assume(spec)
     notes = fork.as_dict(["drtp"])["notes"]
     assert "no profile of drtp: everything active" in notes
-    assert notes[0].startswith("the profile was measured without --bits;")
+    assert notes[0].startswith("the profile was measured with the default number formats and feedback;")
     assert assumed_activity(make_config({}), {}).as_dict(list(RULES))["notes"] == []
