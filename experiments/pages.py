@@ -19,7 +19,7 @@ from statistics import mean
 from typing import Any
 
 from edgelearn.files import write_text
-from experiments import accuracy_against_energy, branch_traces, signed_target, stream_table
+from experiments import accuracy_against_energy, branch_traces, delta_bits, signed_target, stream_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
@@ -104,6 +104,10 @@ def mnist(content: Content) -> list[str]:
             *((label, f"{row['mean']:.2f} %", f"{row['weights_written_per_sample']:,.0f}") for label, row in rows),
         ]
     )
+
+
+def delta_bits_lines(name: str) -> Callable[[Content], list[str]]:
+    return lambda content: delta_bits.table(content["data"][name]["rows"])
 
 
 def stream_lines(name: str) -> Callable[[Content], list[str]]:
@@ -308,6 +312,7 @@ PAGES = [
     Shown("accuracy_against_energy.json", README, said=accuracy_said),
     Shown("signed_target.json", RESULTS_PAGE, lambda content: signed_target.table(content["rows"]).splitlines()),
     Shown("mnist_accuracy.json", RESULTS_PAGE, mnist),
+    *(Shown("delta_bits.json", RESULTS_PAGE, delta_bits_lines(name), f"**{name}**") for name in delta_bits.DATA),
     *(
         Shown("stream_table.json", RESULTS_PAGE, stream_lines(name), f"**{name}**", stream_said(name))
         for name in stream_table.TASKS

@@ -49,6 +49,24 @@ MUTANTS = {
         {"rounding": "residual"},
     ),
     "gate without rounding": (LEARNER, "(modulator * gate) + 64, 7U", "(modulator * gate), 7U", {}),
+    "narrow error without rounding": (
+        LEARNER,
+        "el_round_clamp(e, EL_ERROR_SHIFT, -EL_ERROR_MAX, EL_ERROR_MAX)",
+        "el_shr(e, EL_ERROR_SHIFT)",
+        {"rule": "dfa", "delta_bits": 7},
+    ),
+    "selected row in all its bits": (
+        LEARNER,
+        "return el_round_clamp(b, layer->signal_shift, -EL_MODULATOR_MAX, EL_MODULATOR_MAX);",
+        "return b;",
+        {"rule": "drtp", "delta_bits": 6},
+    ),
+    "wide modulators": (
+        LEARNER,
+        "return el_round_clamp(sum, layer->signal_shift, -EL_MODULATOR_MAX, EL_MODULATOR_MAX);\n}\n\n/* d of hidden",
+        "return el_round_clamp(sum, layer->signal_shift, -32767, 32767);\n}\n\n/* d of hidden",
+        {"rule": "dfa", "delta_bits": 4, "sizes": (12, 9, 40)},
+    ),
     "weights updated first": (
         LEARNER,
         """        const el_sparse below = modulate(net, (uint16_t)(k - 1U), &above); /* through words that are not updated yet */

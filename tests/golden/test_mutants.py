@@ -108,6 +108,8 @@ for rule in (name for name, row in RULES.items() if row.learns_hidden):
     for rounding in ("residual", "stochastic"):
         for bits in (4, 8):
             assert_twins(design((7, 6, 6, 3), rule, bits, rounding, **common), levels, labels, halvings=1)
+for rule, delta_bits in (("drtp", 5), ("dfa", 8), ("bp", 6), ("dfa", 2)):
+    assert_twins(design((7, 6, 5, 3), rule, 8, delta_bits=delta_bits, **common), levels, labels)
 cut = design((7, 6, 3), "drtp", 3, "nearest", hidden_rate=0, range_exponent=-1)  # steps longer than the word
 assert_twins(cut, (levels > 0) * np.uint8(15), labels)
 assert_twins(design((7, 6, 3), "mdfa", 4, "nearest", activation="relu", **common), levels, labels)
