@@ -6,7 +6,7 @@ PCG64 gives raw 64-bit outputs, and scikit-learn the digits: nothing of edgelear
 
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,12 @@ def _range_exponents(b: int) -> tuple[int, int]:
 def _rates(rule: str) -> tuple[int, int]:
     (row,) = (row for row in PAGE.table(7, "rule", "hidden rate", "output rate") if row["rule"] == rule)
     return int(row["hidden rate"].replace("(none)", "0")), int(row["output rate"])
+
+
+@cache
+def formats() -> list[dict[str, str]]:
+    """Section 2."""
+    return PAGE.table(2, "role", "raw word", "value of the raw word")
 
 
 # --- section 4: rules --------------------------------------------------------------------------------------
@@ -348,7 +354,7 @@ class FromPage:
             sums = (np.sign(e) if "sign(e_c)" in self.text else e) @ self.B[k - 1]
         return np.asarray(self.satn(x=rn(sums, s_m), n=self.n))
 
-    @property
+    @cached_property
     def n_d(self) -> int:
         """The width of d in hidden layers."""
         n_d, senders = self.n, self.sizes[2:-1]
@@ -403,7 +409,11 @@ class FromPage:
         return (np.array(draws) >> place[:, None]) & 255 ^ self.keys[neurons][:, None]
 
     def _one(self, k: int) -> int:
-        return 2**self.input_bits - 1 if k == 1 else self.one_hidden  # section 2
+        """1.0 of an input: the level of the bias."""
+        if k > 1:
+            return self.one_hidden
+        (row,) = (row for row in formats() if row["role"] == "input level")
+        return int(formula(row["raw word"].split("1.0 = ")[1])(bits=self.input_bits))
 
     def _A(self, k: int) -> int:
         return self.A_input if k == 1 else self.A_hidden

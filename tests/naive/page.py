@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -91,6 +92,7 @@ def _compiled(text: str) -> CodeType:
     return compile(ast.fix_missing_locations(tree), text, "eval")
 
 
+@cache
 def formula(text: str) -> Callable[..., Any]:
     """Return a formula of a page as a function of its names; ` = ` after a blank starts a remark on its value.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,56 @@ def test_halved_rates_and_held_out_samples(tmp_path, capsys, digits):
         learn(network, levels[stays], labels[stays], epoch)
     flags = ("--validation-fraction", "0.9", "--epochs", "2", "--halve-every", "1")
     assert_words(network, words_of_run(tmp_path, "--rule", "dfa", "--net", "64-8-10", "--seed", "1", *flags))
+
+
+def test_formats_say_what_the_formulas_give():
+    """Section 2 against the tables and formulas of sections 3 to 7, and against the product."""
+    words = {row["role"]: row["raw word"] for row in from_page.formats()}
+    values = {row["role"]: row["value of the raw word"] for row in from_page.formats()}
+    spec = design((7, 6, 5, 3), "bp", bits=6, residual_bits=3, range_exponent=-1)
+    names = {"e": -1, "b": 6, "r": 3}
+    (lsb,) = PAGE.find(7, r"LSB = (.*)\n")
+    for text in (values["stored weight W, stored bias"].removeprefix("W * "), lsb):
+        assert from_page.formula(text)(**{name: float(n) for name, n in names.items()}) == spec.layers[0].word.lsb
+    view = from_page.formula(values["view w = shr(W, r)"].removeprefix("w * "))(e=-1.0, b=6.0)
+    assert view == spec.layers[0].word.lsb * 2**3
+    signed = from_page.formula(re.search(r"\+-\((.*)\), which", words["signed input level"])[1])(bits=5)
+    assert signed == design((7, 3), signed_inputs=True, input_bits=5).input_range[1]
+    for name, activation in ACTIVATIONS.items():
+        y, g = FromPage("drtp", (4, 3, 2), activation=name).Y, FromPage("drtp", (4, 3, 2), activation=name).G
+        low, high = map(int, re.match(r"signed, \[(-\d+), (\d+)\]", words["activation y"]).groups())
+        assert low <= y.min() <= y.max() <= high
+        others, exception = map(
+            int, re.search(r"\((\d+), or (\d+) for relu and leaky\)", words["activation y"]).groups()
+        )
+        assert activation.one == (exception if name in ("relu", "leaky") else others)
+        (top, one) = map(int, re.fullmatch(r"0\.\.(\d+); 1\.0 = (\d+)", words["gate g"]).groups())
+        assert top == one == g.max()
+    hidden, output = map(int, re.search(r"q/(\d+) in hidden layers, q/(\d+) in", values["index q"]).groups())
+    assert [int(np.log2(n)) for n in (hidden, output)] == PAGE.numbers(3, r"\((\d+) hidden \| \d+ output\)") + (
+        PAGE.numbers(3, r"\(\d+ hidden \| (\d+) output\)")
+    )
+    bits = int(re.fullmatch(r"signed (\d+) bits", words["index q"])[1])
+    assert PAGE.numbers(3, r"q_j = sat\(rn\(z_j, s_z\), (-\d+), \d+\)") == [-(2 ** (bits - 1))]
+    top, one = map(int, re.fullmatch(r"0\.\.(\d+); 1\.0 = (\d+)", words["probability p"]).groups())
+    assert top == one == int(PAGE.find(4, r"error: e_c = p_c - (\d+) \* target_c")[0])
+    feedback, one = map(int, re.fullmatch(r"signed (\d+) bits; 1\.0 = (\d+)", words["feedback weight B"]).groups())
+    assert one == 2 ** (feedback - 1) - 1 == PAGE.numbers(4, r"with F = (\d+) for B")[0]
+    assert PAGE.find(2, r"B \* (2\^\(f-\d\))")[0] == f"2^(f-{feedback - 1})"
+
+
+def test_keys_of_many_neurons():
+    """In small layers a wrong multiplier of the keys could go unseen."""
+    keys, arrays = FromPage("drtp", (4, 300, 2)).keys, Learner(design((4, 300, 2))).state.arrays
+    np.testing.assert_array_equal(keys, arrays.keys[:300])
+
+
+def test_the_split_of_the_digits_is_named_to_its_ends():
+    samples, n_train = PAGE.numbers(7, r"(\d+) samples of 64 pixels") + PAGE.numbers(7, r"p_(\d+)\.\.p_\d+ the test")
+    assert PAGE.numbers(7, r"of p = permutation\((\d+)\)") == [samples]
+    assert PAGE.numbers(7, r"samples p_0\.\.p_(\d+) are") == [n_train - 1]
+    assert PAGE.numbers(7, r"p_\d+\.\.p_(\d+) the test") == [samples - 1]
+    assert PAGE.numbers(7, r"the digits, 0 and (\d+) for images of bytes") == [256]
 
 
 def test_defaults_are_those_of_a_run():
