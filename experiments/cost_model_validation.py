@@ -1,4 +1,4 @@
-"""Error of the cost models on held-out rows: SRAM, logic area, logic energy.
+"""Error of the cost models on held-out rows: SRAM, logic area, logic energy; and on complete engines.
 
     python experiments/cost_model_validation.py
 
@@ -16,7 +16,7 @@ from typing import Any
 from edgelearn.files import write_text
 from edgelearn.rules import find_rule
 from hw_models.constants import technology
-from hw_models.constants.logic import LIBRARY, N_ERRORS, Datapath
+from hw_models.constants.logic import LIBRARY, N_ERRORS, Datapath, library_factor
 from hw_models.constants.memory import macro, sram_rows
 
 RESULTS = Path(__file__).parent / "results" / "cost_model_validation.json"
@@ -93,6 +93,38 @@ def area_errors() -> list[dict[str, Any]]:
     return found
 
 
+def complete_engine_errors() -> list[dict[str, Any]]:
+    """Return each complete engine: error of its area, and of its overhead over the inference engine of 8 bits."""
+
+    def predicted_um2(row: dict[str, str]) -> float:
+        operands = (int(width) for width in row["multiplier"].split("x"))
+        path = Datapath(*operands, control="complete")
+        if row["engine"] != "inference":
+            stored = int(row["bits"]) + int(row["residual_bits"])
+            rule, lfsr = find_rule(row["engine"]), row["feedback"] == "lfsr"
+            path = Datapath(
+                path.weight_bits, path.input_bits, rule, stored, row["stochastic"] == "yes", lfsr, 0, "complete"
+            )
+        return library_factor() * sum(path.area_um2().values())
+
+    rows = technology.rows("complete_engines")
+    base = next(row for row in rows if (row["engine"], row["bits"]) == ("inference", "8"))
+    return [
+        {
+            "engine": row["engine"],
+            "bits": f"{row['bits']} + {row['residual_bits']}",
+            "stochastic": row["stochastic"] == "yes",
+            "feedback": row["feedback"],
+            "use": row["use"],
+            "area_um2": int(row["area_um2"]),
+            "area_error_percent": round(100 * (predicted_um2(row) / float(row["area_um2"]) - 1), 1),
+            "overhead_percent": round(100 * (predicted_um2(row) / predicted_um2(base) - 1), 1),
+            "measured_overhead_percent": round(100 * (float(row["area_um2"]) / float(base["area_um2"]) - 1), 1),
+        }
+        for row in rows
+    ]
+
+
 def energy_errors() -> list[dict[str, Any]]:
     """Return energy a cycle of the toggled engines, and its ratio to inference, predicted and measured."""
     rows = {row["engine"]: row for row in technology.rows("toggles")}
@@ -126,7 +158,12 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def main() -> int:
-    result = {"sram": sram_errors(), "area": area_errors(), "energy": energy_errors()}
+    result = {
+        "sram": sram_errors(),
+        "area": area_errors(),
+        "complete engines": complete_engine_errors(),
+        "energy": energy_errors(),
+    }
     for name, rows in result.items():
         print(f"{name}\n")
         _print_table(rows)

@@ -22,6 +22,7 @@ from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.traffic import traffic
 from edgelearn.units import UNITS
 from hw_models.engine.schedule import FORWARD_ACTIVITY
+from hw_models.engine.widths import multiplier_bits
 from hw_models.processor import AnyProcessor, Engine
 
 ROOT = "edgelearn"
@@ -481,6 +482,7 @@ def write_architecture(path: Path, spec: NetworkSpec, engine: AnyProcessor) -> N
     if not isinstance(engine, Engine):
         raise UserError(f"processor {engine.name} is no engine but a {engine.kind}; give one, such as engine-28nm")
     word = spec.layers[0].word
+    multiplier = max(multiplier_bits(spec, True, engine.delta_bits))
     local: list[dict[str, Any]] = []
     for name, memory in engine.memories.items():
         weights = {"weight": word.bits, "residual": word.residual_bits}
@@ -501,7 +503,7 @@ def write_architecture(path: Path, spec: NetworkSpec, engine: AnyProcessor) -> N
             }
         )
     local += [
-        {"name": f"mac[0..{engine.lanes - 1}]", "class": "intmac", "attributes": {"datawidth": word.bits}},
+        {"name": f"mac[0..{engine.lanes - 1}]", "class": "intmac", "attributes": {"datawidth": multiplier}},
         {"name": "random_generator", "class": "lfsr", "attributes": {"width": 32}},
         {"name": "feedback_generator", "class": "lfsr", "attributes": {"width": 16}},
         {"name": "engine", "class": "controller", "attributes": {}},

@@ -65,6 +65,7 @@ MISTAKES = [
     ("lanes = 1", "lanes = 0", "key 'lanes': 0: input should be greater than or equal to 1"),
     ("lanes = 1", 'lanes = "1"', "key 'lanes': '1': input should be a valid integer"),
     ("lanes = 1", "lanes = 1\nlane = 2", "key 'lane' is not known"),
+    ('control = "complete"', 'control = "whole"', "key 'control': 'whole': input should be 'complete' or 'one-layer'"),
     ("lanes = 1", "lane = 1", "key 'lane' is not known; look at `edgelearn processors show engine-28nm --toml`"),
     ('kind = "engine"', 'kind = "gpu"', "key 'kind': 'gpu' is not known; known: core, engine, microcontroller"),
     ('kind = "engine"', "", "key 'kind' is missing"),
@@ -150,3 +151,10 @@ def test_names_and_paths():
     with pytest.raises(UserError, match=r"processor file missing\.toml cannot be read: No such file"):
         find_processor("missing.toml")
     assert path_of("engine-28nm").read_text().startswith("#")
+
+
+def test_structure_left_out_is_that_of_the_packaged_engines(tmp_path):
+    lines = (FOLDER / "engine-28nm.toml").read_text().splitlines()
+    left_out = ("clock_gating", "shared_random_generator", "control")
+    (tmp_path / "mine.toml").write_text("\n".join(line for line in lines if not line.startswith(left_out)))
+    assert read(tmp_path / "mine.toml") == find_processor("engine-28nm")
