@@ -21,7 +21,7 @@ from edgelearn.data.cells import (
 )
 from edgelearn.data.clock import DATES, Clock, find_clock, is_clock_name
 from edgelearn.data.clock import cannot_read as unreadable
-from edgelearn.data.columns import is_rising, left_out_note, rising
+from edgelearn.data.columns import counters_note, counts_rows, left_out_note
 from edgelearn.data.description import Description, as_text, as_tuple
 from edgelearn.data.file_arrays import DEFAULTS, LAST_IS_LABEL, NAMED, SIGNALS, TABLES, is_edf
 from edgelearn.data.file_content import FileContent, ids_of, subject_in_name, texts_of
@@ -205,19 +205,23 @@ def _default_features(
     taken = {form.label, form.time, form.segment, form.subject, form.offsets, *form.drop, *form.ignore}
     found: dict[str, NDArray[Any]] = {}
     left_out: dict[str, str] = {}
+    counters: list[str] = []
     for name in arrays:
         if name in taken:
             continue
         values = arrays[name]
         numbers = texts_as_numbers(values) if values.dtype.kind == "U" else values
         if numbers is not None and numbers.ndim == 1 and numbers.dtype.kind in "buif":
-            if form.reader not in SIGNALS and is_rising(head := numbers[:HEAD].tolist()):
-                raise rising(str(path), name, head)
-            found[name] = numbers
+            if form.reader not in SIGNALS and counts_rows(str(path), name, numbers[:HEAD].tolist()):
+                counters.append(name)
+            else:
+                found[name] = numbers
         else:
             left_out[name] = {"U": "text", "M": "dates"}.get(values.dtype.kind, f"{values.dtype} {list(values.shape)}")
     if left_out:
         notes.append(left_out_note(left_out))
+    if counters:
+        notes.append(counters_note(counters))
     if not found:
         raise UserError(f"{path} has no column of numbers for features; name them with the key 'features'")
     return tuple(found), found

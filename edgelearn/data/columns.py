@@ -286,17 +286,33 @@ def _without_counters(
         cells = [row.get(place) if isinstance(row, dict) else row[place] for row in layout.body]
         if layout.decimal == ",":
             cells = [cell.replace(",", ".") if isinstance(cell, str) else cell for cell in cells]
-        if is_rising(cells):
-            words = re.split(r"[\W_]+", title_of[place].lower())
-            if not has_names or {"unnamed", *INDEX_NAMES}.isdisjoint(words):
-                raise rising(source, title_of[place], cells)
+        if counts_rows(source, title_of[place], cells, has_names):
             counters.append(place)
     if not counters or len(counters) == len(features):
         return features, ""
-    names = ", ".join(printable(title_of[place]) for place in counters)
-    return tuple(place for place in features if place not in counters), (
-        f"columns left out, as they count the rows: {names}"
-    )
+    note = counters_note([title_of[place] for place in counters])
+    return tuple(place for place in features if place not in counters), note
+
+
+def counters_note(names: Iterable[str]) -> str:
+    """State which columns are left out as row numbers."""
+    return f"columns left out, as they count the rows: {', '.join(map(printable, names))}"
+
+
+def counts_rows(source: str, title: str, cells: Sequence[Any], has_names: bool = True) -> bool:
+    """Tell whether a column numbers the rows, by its name and the first cells; refuse another that rises steadily.
+
+    Raises
+    ------
+    UserError
+        "SOURCE: column ... rises in every row ..."
+    """
+    if not is_rising(cells):
+        return False
+    words = re.split(r"[\W_]+", title.lower())
+    if not has_names or {"unnamed", *INDEX_NAMES}.isdisjoint(words):
+        raise rising(source, title, cells)
+    return True
 
 
 def is_rising(cells: Sequence[Any]) -> bool:

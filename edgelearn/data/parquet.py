@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from edgelearn.data.arrays import Arrays, cannot_read, texts_as_numbers
 from edgelearn.data.cells import MISSING, is_coarse, offset_note, offsets
 from edgelearn.data.clock import Stamps
+from edgelearn.data.columns import counts_rows
+from edgelearn.data.line_groups import HEAD
 from edgelearn.data.recordings import BLOCK, Screen, as_float32, check_same, check_start, run_starts, state_of
+from edgelearn.data.restarts import TIME_BACK, restarts_note, with_restarts
 from edgelearn.data.source import Block, ColumnsUsed, Rejects
 from edgelearn.errors import UserError
 
@@ -105,6 +108,26 @@ def names_of(path: Path, file: Any) -> list[str]:
 def is_row_number(name: str, kind: ColumnKind) -> bool:
     """Tell whether a column is the index of a pandas table without a name."""
     return kind.is_index and name.startswith("__index_level_") and kind.content == "numbers"
+
+
+def row_counters(path: Path, names: Sequence[str]) -> list[str]:
+    """Return the columns of numbers that number the rows; refuse others that rise steadily.
+
+    Raises
+    ------
+    UserError
+        "FILE: column ... rises in every row ..."
+    """
+    file = open_file(path)
+    if not names or not file.metadata.num_row_groups:
+        return []
+    head = read_group(path, file, 0, names)
+    found = {name: texts_as_numbers(head[name]) if head[name].dtype.kind == "U" else head[name] for name in names}
+    return [
+        name
+        for name, values in found.items()
+        if values is not None and values.ndim == 1 and counts_rows(str(path), name, values[:HEAD].tolist())
+    ]
 
 
 def notes_of_left_out(kinds: Mapping[str, ColumnKind], used: Sequence[str]) -> list[str]:
@@ -238,20 +261,46 @@ class ParquetSource:
         self.rejects = Rejects()
         self.has_clock = rate_hz is not None
         self._path, self._columns, self._rows_of = path, columns, rows_of
-        file = open_file(path)
-        screen = Screen(self.rejects)
+        self.columns_used = columns_used or ColumnsUsed(channels)
+        self._recordings: NDArray[np.int64] | None = None  # of the kept rows, where a clock starts again
+        labels, points, subtracted = self._survey(drift)
+        if TIME_BACK in self.rejects.counts and self._find_restarts():
+            self.rejects = Rejects()
+            labels, points, subtracted = self._survey(drift)
+        n_samples = self.n_samples
+        if n_samples == 0:
+            worst = max(self.rejects.counts, key=self.rejects.counts.__getitem__, default="no row is left")
+            raise UserError(f"{path} has no usable sample ({worst}); correct the values")
+        self._subtracted = subtracted
+        if self._subtracted.any():
+            self.notes.append(offset_note(channels, self._subtracted))
+        used = self.columns_used.with_offsets(self._subtracted)
+        self.columns_used = replace(used, rate_hz=rate_hz or self._stamps.rate_hz)
+        if self._stamps.is_coarse or self._stamps.is_constant:
+            self.has_clock &= not self._stamps.is_constant
+            self.notes.append(self._stamps.note(used.time or "t"))
+        self.drift_points = tuple(sorted(set(points) - {0, n_samples}))
+        self.class_names, self._numbers_of = classes_of(np.concatenate(labels))
+
+    def _survey(
+        self, drift: Sequence[int] | Literal["segment"]
+    ) -> tuple[list[NDArray[Any]], list[int], NDArray[np.float64]]:
+        """Read all row groups; return labels, drift points and offsets per channel."""
+        file, screen, n_channels = open_file(self._path), Screen(self.rejects), len(self.channels)
         self._stamps = Stamps()
         self._starts: list[int] = []  # number of the first sample of each row group
         self._screens: list[Screen] = []  # what the screen knows before each row group
+        self._kept: list[int] = []  # number of the first kept row of each row group
         labels: list[NDArray[Any]] = []
         points: list[int] = []
-        n_samples = n_rows = 0
+        n_samples = n_rows = n_kept_rows = 0
         segment: int | None = None
-        subtracted, low, high = np.zeros(len(channels)), np.full(len(channels), np.inf), np.full(len(channels), -np.inf)
+        subtracted, low, high = np.zeros(n_channels), np.full(n_channels, np.inf), np.full(n_channels, -np.inf)
         for group in range(file.metadata.num_row_groups):
             self._starts.append(n_samples)
             self._screens.append(copy.copy(screen))
-            rows = rows_of(read_group(path, file, group, columns))
+            self._kept.append(n_kept_rows)
+            rows = self._rows_of(read_group(self._path, file, group, self._columns))
             if not len(rows.x):
                 continue
             with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -261,9 +310,10 @@ class ParquetSource:
             found, counts = np.unique(rows.labels, return_counts=True)
             labels.append(np.repeat(found, np.minimum(counts, 3)))  # enough to tell classes from numbers to predict
             kept = rows.segment[rows.keep]
-            usable, t = screen(as_float32(rows.x[rows.keep]), None if rows.t is None else rows.t[rows.keep], kept)
-            if t is not None and rate_hz is None:
-                self._stamps.add(t[usable], kept[usable])
+            recording = self._recording_of(group, kept)
+            usable, t = screen(as_float32(rows.x[rows.keep]), None if rows.t is None else rows.t[rows.keep], recording)
+            if t is not None and self.rate_hz is None:
+                self._stamps.add(t[usable], recording[usable])
             n_before = np.concatenate(([0], np.cumsum(usable)))
             if isinstance(drift, str):
                 changes = [row for row in run_starts(kept) if row or kept[0] != segment]
@@ -273,21 +323,29 @@ class ParquetSource:
                 changes = [int(n_kept[row - n_rows]) for row in drift if 0 <= row - n_rows < len(rows.keep)]
             points += [n_samples + int(n_before[row]) for row in changes]
             self.has_clock |= rows.t is not None
-            n_rows += len(rows.keep)
+            n_rows, n_kept_rows = n_rows + len(rows.keep), n_kept_rows + len(kept)
             n_samples += int(usable.sum())
-        if n_samples == 0:
-            worst = max(self.rejects.counts, key=self.rejects.counts.__getitem__, default="no row is left")
-            raise UserError(f"{path} has no usable sample ({worst}); correct the values")
-        self._subtracted = np.where(is_coarse(low, high), subtracted, 0)
-        if self._subtracted.any():
-            self.notes.append(offset_note(channels, self._subtracted))
         self.n_samples = n_samples
-        used = (columns_used or ColumnsUsed(channels)).with_offsets(self._subtracted)
-        self.columns_used = replace(used, rate_hz=rate_hz or self._stamps.rate_hz)
-        if self._stamps.is_coarse:
-            self.notes.append(self._stamps.note(used.time or "t"))
-        self.drift_points = tuple(sorted(set(points) - {0, n_samples}))
-        self.class_names, self._numbers_of = classes_of(np.concatenate(labels))
+        return labels, points, np.where(is_coarse(low, high), subtracted, 0)
+
+    def _find_restarts(self) -> bool:
+        """Find where the clock starts again within a segment, from the times of all row groups."""
+        file, times, segments = open_file(self._path), [], []
+        for group in range(file.metadata.num_row_groups):
+            rows = self._rows_of(read_group(self._path, file, group, self._columns))
+            assert rows.t is not None
+            times.append(rows.t[rows.keep])
+            segments.append(rows.segment[rows.keep])
+        recordings, n = with_restarts(np.concatenate(times), np.concatenate(segments))
+        if n:
+            self._recordings = recordings
+            self.notes.append(restarts_note(self.columns_used.time or "t", n))
+        return n > 0
+
+    def _recording_of(self, group: int, segment: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the recording of each kept row of a row group."""
+        first = self._kept[group]
+        return segment if self._recordings is None else self._recordings[first : first + len(segment)]
 
     @property
     def n_classes(self) -> int:
@@ -305,7 +363,8 @@ class ParquetSource:
             screen.rejects = Rejects()  # counted on opening
             n_before = screen.n_rows
             x = as_float32(rows.x - self._subtracted if self._subtracted.any() else rows.x)
-            x, segment, labels = x[rows.keep], rows.segment[rows.keep], rows.labels[rows.keep]
+            x, labels = x[rows.keep], rows.labels[rows.keep]
+            segment = self._recording_of(group, rows.segment[rows.keep])
             usable, t = screen(x, None if rows.t is None else rows.t[rows.keep], segment)
             if t is None:
                 numbers = np.arange(n_before, n_before + len(x))

@@ -13,6 +13,7 @@ from edgelearn.data.array_columns import categories_of, columns_used, fill_in_na
 from edgelearn.data.arrays import Arrays, texts_as_numbers
 from edgelearn.data.class_names import class_numbers, selected
 from edgelearn.data.clock import UNITS
+from edgelearn.data.columns import counters_note
 from edgelearn.data.description import Description, as_tuple
 from edgelearn.data.file_arrays import DEFAULTS
 from edgelearn.data.file_content import texts_of
@@ -45,9 +46,12 @@ def open_parquet(form: Description, path: Path, subjects: str | None) -> Source:
             for name in names
             if kinds[name].content == "numbers" and name not in taken and not parquet.is_row_number(name, kinds[name])
         )
+        counters = parquet.row_counters(path, numeric)
+        numeric = tuple(name for name in numeric if name not in counters)
         if not numeric:
             raise UserError(f"{path} has no column of numbers for features; name them with the key 'features'")
-        notes += parquet.notes_of_left_out(kinds, [*numeric, *taken])
+        notes += parquet.notes_of_left_out(kinds, [*numeric, *counters, *taken])
+        notes += [counters_note(counters)] if counters else []
         form = replace(form, features=numeric)
     columns = list(
         dict.fromkeys(

@@ -332,12 +332,12 @@ def test_files_of_a_folder_share_one_offset(tmp_path):
 
 def test_numbers_to_predict_are_no_classes(tmp_path):
     numbers = np.arange(40.0)
-    path = table(tmp_path / "a.parquet", rows_a_group=50, ax=numbers, price=numbers)
+    path = table(tmp_path / "a.parquet", rows_a_group=50, ax=np.sin(numbers), price=numbers)
     with fails("has 40 different labels in 40 rows, which are no classes; name the label column"):
         open_source(path)
     assert (
         open_source(
-            table(tmp_path / "b.parquet", rows_a_group=200, ax=np.arange(120.0), k=np.arange(120) % 30)
+            table(tmp_path / "b.parquet", rows_a_group=200, ax=np.arange(120.0) % 50, k=np.arange(120) % 30)
         ).n_classes
         == 30
     )

@@ -14,6 +14,7 @@ from edgelearn.data.lines import LineSource
 from edgelearn.data.open_source import open_source
 from edgelearn.data.recordings import Recording
 from edgelearn.data.restarts import restarts
+from edgelearn.errors import UserError
 from edgelearn.runs.stream import run as stream
 
 TWICE = [*range(12), *range(12)]
@@ -113,6 +114,49 @@ def test_a_file_whose_clock_starts_again(block_size, tmp_path):
     assert read(arrays)[1].tolist() == segment.tolist()
     assert arrays.rejects.counts == {"time goes back": 1}
     assert "times of t start again 2 times" in arrays.notes[0]
+
+
+@pytest.mark.parametrize("group", [1, 7, 100])
+def test_a_parquet_file_whose_clock_starts_again(group, tmp_path):
+    pq, pa = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    n = len(JITTER)
+    columns = {"t_ms": [20 * t for t in JITTER], "ax": np.sin(np.arange(n)), "label": ["ab"[k % 2] for k in range(n)]}
+    pq.write_table(pa.table(columns), tmp_path / "own.parquet", row_group_size=group)
+    source = open_source(str(tmp_path / "own.parquet"))
+    t, segment, _ = read(source)
+    assert source.rejects.counts == {"time goes back": 1}
+    assert np.unique(segment, return_counts=True)[1].tolist() == [20, 15, 9]
+    assert np.allclose(np.diff(t), 0.02, atol=1e-3)
+    assert "times of t_ms start again 2 times" in source.notes[0]
+    assert source.columns_used.rate_hz == pytest.approx(50, rel=0.05)
+    for one in source.blocks(23):
+        assert one.segment[0] == segment[23]
+        break
+    pq.write_table(pa.table(columns | {"t_ms": [5] * n}), tmp_path / "own.parquet", row_group_size=group)
+    source = open_source(str(tmp_path / "own.parquet"))
+    assert (source.has_clock, source.notes) == (
+        False,
+        ["stamps of t_ms are all equal and give no time; give --sample-rate"],
+    )
+
+
+def test_counters_of_parquet_and_arff(tmp_path):
+    pq, pa = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    columns = {"row id": range(40), "ax": np.sin(np.arange(40)), "label": ["ab"[k % 2] for k in range(40)]}
+    columns = {name: list(values) for name, values in columns.items()}
+    arff = "@attribute 'row id' numeric\n@attribute ax numeric\n@attribute label {a,b}\n@data\n"
+    arff += "".join(f"{row[0]},{row[1]},{row[2]}\n" for row in zip(*columns.values(), strict=True))
+    for name in ("own.parquet", "own.arff"):
+        if name == "own.parquet":
+            pq.write_table(pa.table(columns), tmp_path / name)
+        else:
+            (tmp_path / name).write_text(arff)
+        source = open_source(str(tmp_path / name))
+        assert source.channels == ("ax",)
+        assert "columns left out, as they count the rows: row id" in source.notes
+    pq.write_table(pa.table({"odd": [3 * k for k in range(40)]} | columns), tmp_path / "own.parquet")
+    with pytest.raises(UserError, match=r"own.parquet: column 'odd' rises in every row, by 3, .* --time-column odd"):
+        open_source(str(tmp_path / "own.parquet"))
 
 
 def test_windows_and_battery_of_a_file_whose_clock_starts_again(tmp_path):
