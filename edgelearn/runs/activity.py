@@ -26,6 +26,7 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 FORMATS = ("bits", "residual_bits", "rounding", "input_bits", "delta_bits", "feedback")  # that activity depends on
 DEFAULT_NET = "64-100-10"  # of `edgelearn run` on the digits
+DENSITIES = {"input_density", "hidden_density", "update_density", "error_density"}  # that can be given
 CHOICE = "nearest number of inputs, as a ratio"
 
 
@@ -40,6 +41,7 @@ class Profile:
     hidden_updates, errors : hidden and output neurons that change weights
     inputs_of_updates : inputs that are not zero where a hidden neuron of layer 1 changes weights; samples with fewer
         inputs may teach less often
+    gates : hidden neurons of layer 1 that take a signal; the update that follows may be zero
     """
 
     data: str
@@ -50,6 +52,7 @@ class Profile:
     hidden_updates: float
     errors: float
     inputs_of_updates: float
+    gates: float
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,12 @@ class Assumption:
             "error_density": profile.errors,
         }
         densities = measured | dict(self.given)
-        ratio = profile.inputs_of_updates / profile.inputs
-        return assume(spec, **densities, update_input_density=min(ratio * densities["input_density"], 1.0))
+        return assume(
+            spec,
+            **densities,
+            update_input_density=_scaled(profile.inputs_of_updates, densities["input_density"], profile.inputs),
+            gate_density=_scaled(profile.gates, densities["update_density"], profile.hidden_updates),
+        )
 
     def as_dict(self, rules: Sequence[str]) -> dict[str, Any]:
         """Return what is assumed for rules as plain data; `text` and `notes` are for a reader."""
@@ -120,6 +127,11 @@ class Assumption:
         return notes
 
 
+def _scaled(fraction: float, given: float, measured: float) -> float:
+    """Return a fraction that moves with another one, which was measured beside it; at most 1."""
+    return min(fraction * given / measured, 1.0) if measured else given
+
+
 def command(data: str) -> str:
     """Return the command that a profile is measured with, RULE in place of the rule.
 
@@ -139,7 +151,7 @@ def assumed_activity(config: RunConfig, given: Mapping[str, float], dense: bool 
     given : densities that replace those of the profile, by parameter of `assume`
     """
     net = config.net or DEFAULT_NET
-    if dense or len(given) == len(fields(Profile)) - 4:  # all four are given
+    if dense or set(given) == DENSITIES:
         return Assumption(None, net, given, {})
     data = nearest(parse_net(net)[0])
     profiles = {row.rule: row for row in profile_table() if row.data == data}
@@ -169,8 +181,11 @@ def measured(result: Result) -> Profile:
     updates = int(counters["active_neurons"][0])
     densities = densities_of(spec, counters)
     of_updates = float(counters["update_pairs"][0]) / (spec.sizes[0] * updates) if updates else densities["inputs"]
+    gates = float(counters["live_gates"][0]) / (spec.layers[0].n_out * counters.n_samples)
     net = "-".join(map(str, spec.sizes))
-    return Profile(config["data"], net, config["rule"], **densities, inputs_of_updates=round(of_updates, 4))
+    return Profile(
+        config["data"], net, config["rule"], **densities, inputs_of_updates=round(of_updates, 4), gates=round(gates, 4)
+    )
 
 
 @cache

@@ -79,16 +79,19 @@ def assume(
     update_density: float = 1.0,
     error_density: float = 1.0,
     update_input_density: float | None = None,
+    gate_density: float | None = None,
 ) -> Counters:
     """Return the activity of samples nobody ran, from densities between 0 and 1; counts are rounded to whole ones.
 
     Parameters
     ----------
     input_density, hidden_density : fraction of inputs and hidden activations that are not zero
-    update_density : fraction of hidden neurons with a non-zero d, and of gates that are open
+    update_density : fraction of hidden neurons with a non-zero d
     error_density : fraction of output errors that are not zero
     update_input_density : fraction of inputs that are not zero where a neuron of hidden layer 1 updates; the input
         density where left out
+    gate_density : fraction of hidden neurons whose gate is open, so that they take a signal, from which a d of zero may
+        follow; the update density where left out
 
     Notes
     -----
@@ -131,10 +134,11 @@ def assume(
         lanes = float(_rows(spec, k))
         if not rule.from_label:  # a label has no zeros to skip
             lanes *= error_density if k == last - 1 or rule.broadcasts else density
-        put("open_gates", k, layer.n_out * update_density)
-        put("live_gates", k, layer.n_out * density * (lanes > 0))
+        gates = update_density if gate_density is None else gate_density
+        put("open_gates", k, layer.n_out * gates)
+        put("live_gates", k, layer.n_out * gates * taught * (density > 0 and lanes > 0))
         put("signal_lanes", k, lanes)
-        put("gated_signals", k, layer.n_out * density * lanes)
+        put("gated_signals", k, layer.n_out * gates * taught * (density > 0) * lanes)
     return activity
 
 
