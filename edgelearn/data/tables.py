@@ -266,6 +266,7 @@ def _load_npz(path: Path, test_fraction: float, notes: list[str]) -> tuple[Parts
         n_train = len(train_labels)
         return Parts(train_x, y[:n_train], test_x, y[n_train:]), names, subtracted
     if "x" in arrays and "y" in arrays:
+        arrays["x"], arrays["y"] = _labelled(arrays["x"], _one_each(arrays["y"]), notes)
         subtracted = _offsets_of(arrays["x"], notes)
         x, labels, _ = _npz_part(path, arrays, "x", "y", subtracted)
         return *_split(path, x, labels, test_fraction), subtracted
@@ -292,9 +293,7 @@ def _npz_part(
     x, y = arrays[x_key], arrays[y_key]
     if x.ndim < 2 or x.dtype.kind not in "buif":
         raise UserError(f"{path}: {x_key} is {x.dtype} {list(x.shape)}; give numbers [n_samples, n_features]")
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    y = np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y
+    y = _one_each(y)
     if y.ndim != 1 or y.dtype.kind not in "buifU":
         raise UserError(f"{path}: {y_key} is {y.dtype} {list(y.shape)}; give one label per sample [n_samples]")
     if len(x) != len(y):
@@ -317,14 +316,33 @@ def _npz_part(
     return values, npz_labels(path, y_key, y), shape
 
 
+def _one_each(y: NDArray[Any]) -> NDArray[Any]:
+    """Give labels of [n_samples, 1] as [n_samples], and bytes as text."""
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    return np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y
+
+
+def _labelled(x: NDArray[Any], y: NDArray[Any], notes: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Leave out the samples without a label: NaN, or a text that marks a missing value."""
+    if y.ndim != 1 or len(x) != len(y) or y.dtype.kind not in "fU":
+        return x, y
+    if y.dtype.kind == "f":
+        missing = np.isnan(y)
+    else:
+        found, place = np.unique(y, return_inverse=True)
+        missing = np.array([is_missing(text) for text in found.tolist()], bool)[place]
+    if not missing.any() or missing.all():
+        return x, y
+    notes.append(without_label(int(missing.sum()), len(y)))
+    return x[~missing], y[~missing]
+
+
 def npz_labels(path: Path, key: str, y: NDArray[Any]) -> list[Any]:
     """Give labels of an array [n_samples] of numbers or text: all int, or all str."""
     if y.dtype.kind == "U":
         return [str(label) for label in y]
-    wrong = ~np.isfinite(y) | (y < 0) | (y != np.floor(y)) if y.dtype.kind == "f" else y < 0
+    wrong = ~np.isfinite(y) | (y != np.floor(y)) if y.dtype.kind == "f" else np.zeros(len(y), bool)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise UserError(
-            f"{path}: labels out of range: {key} row {row + 1} is {y[row]}; give whole numbers from 0, or text"
-        )
+        raise UserError(f"{path}: labels are no classes: {key} row {row + 1} is {y[row]}; give whole numbers, or text")
     return [int(label) for label in y.tolist()]

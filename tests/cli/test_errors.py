@@ -81,10 +81,10 @@ def test_bad_csv_files(tmp_path, content, text):
     assert not (tmp_path / "a").exists()
 
 
-def test_labels_out_of_range(tmp_path):
-    np.savez(tmp_path / "mine.npz", x=np.zeros((4, 2), np.float32), y=np.array([0, 1, -1, 1]))
+def test_labels_that_are_no_classes(tmp_path):
+    np.savez(tmp_path / "mine.npz", x=np.zeros((4, 2), np.float32), y=np.array([0, 1, -0.5, 1]))
     result = edgelearn("run", "--data", "mine.npz", "--out", "a", cwd=tmp_path)
-    assert_refused(result, "labels out of range")
+    assert_refused(result, "labels are no classes")
     assert not (tmp_path / "a").exists()
 
 

@@ -164,7 +164,7 @@ def test_falling_times_are_sorted_and_equal_ones_keep_their_order(npz_file):
         ({"offset": [0]}, "offset is int64 [1]"),
         ({"label": [1, 0]}, "label has 2 rows and offset 4, which is 3 samples; give one label per sample"),
         ({"label": [1, 1, 1]}, "has 1 class (every label is '1'); a classifier needs at least 2"),
-        ({"label": [1, -1, 1]}, "label row 2 is -1; give whole numbers from 0, or text"),
+        ({"label": [1, -0.5, 1]}, "labels are no classes: label row 2 is -0.5; give whole numbers, or text"),
         ({"label": [[1], [0], [1]]}, "label is int64 [3, 1]; give one label per sample"),
         ({"test": [0, 1, 0]}, "test is int64 [3]; give bool [3], one per sample"),
         ({"test": [True]}, "test is bool [1]; give bool [3]"),

@@ -452,3 +452,28 @@ def test_bytes_and_durations_of_npz(tmp_path):
     )
     np.savez(tmp_path / "b.npz", X=x, y=y, t=(20 * np.arange(6)).astype("timedelta64[ms]"))
     assert open_source(str(tmp_path / "b.npz")).columns_used.rate_hz == pytest.approx(50)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [-1, 1, -1, 1, -1, 1],
+        [0, 1, np.nan, 1, 0, 1],
+        ["u", "v", "", "v", "?", "u"],
+        [b"u", b"v", b"u", b"NA", b"u", b"v"],
+    ],
+)
+def test_labels_of_npz_are_the_same_in_run_and_stream(tmp_path, y):
+    x = np.arange(12.0).reshape(6, 2) % 5
+    np.savez(tmp_path / "a.npz", X=x, y=np.array(y))
+    data, source = open_dataset(str(tmp_path / "a.npz"), test_fraction=0.0), open_source(str(tmp_path / "a.npz"))
+    block = next(iter(source.blocks()))
+    kept = block.y >= 0
+    assert data.class_names == source.class_names
+    streamed = [
+        (tuple(row), source.class_names[k]) for row, k in zip(block.x[kept].tolist(), block.y[kept], strict=True)
+    ]
+    assert sorted(
+        zip(map(tuple, data.train_x.tolist()), [data.class_names[k] for k in data.train_y], strict=True)
+    ) == sorted(streamed)
+    assert any("which have no label" in note for note in data.notes) == (not kept.all())
