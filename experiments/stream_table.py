@@ -338,16 +338,19 @@ def run_river(task: Task, kind: str) -> dict[str, Any]:
     return {"name": f"river {kind}", "note": note, "accuracy": float(right(model, len(y))[warm_up:].mean())}
 
 
-def jobs_of(name: str, quick: bool) -> list[tuple[str, Callable[[], dict[str, Any]]]]:
+def jobs_of(name: str, quick: bool, rules_only: bool = False) -> list[tuple[str, Callable[[], dict[str, Any]]]]:
     task = TASKS[name]
+    rules: list[tuple[str, Callable[[], dict[str, Any]]]] = [
+        (f"{rule} {bits}", lambda rule=rule, bits=bits: run_rule(task, rule, bits)) for bits in BITS for rule in RULES
+    ]
+    if rules_only:
+        return rules
     forests = () if quick else ("Hoeffding tree", "adaptive random forest")
     jobs: list[tuple[str, Callable[[], dict[str, Any]]]] = [
         (kind, lambda kind=kind: run_river(task, kind)) for kind in (*forests[::-1], "logistic regression")
     ]
     jobs += [("twin", lambda: run_twin(task)), ("linear twin", lambda: run_twin(task, 0))]
-    return jobs + [
-        (f"{rule} {bits}", lambda rule=rule, bits=bits: run_rule(task, rule, bits)) for bits in BITS for rule in RULES
-    ]
+    return jobs + rules
 
 
 def timed(job: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -383,18 +386,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("streams", nargs="*", choices=[*TASKS, []], help="streams; all real ones by default")
     parser.add_argument("--quick", action="store_true", help="the synthetic sensor, without trees; nothing is written")
+    parser.add_argument("--rules", action="store_true", help="the rules alone; rows of river and float are kept")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     given = parser.parse_args(arguments)
     names = ["drift"] if given.quick else given.streams or [name for name in TASKS if name != "drift"]
     results = json.loads(RESULTS.read_text())["streams"] if RESULTS.exists() and not given.quick else {}
     for name in names:
-        jobs = jobs_of(name, given.quick)
+        jobs = jobs_of(name, given.quick, given.rules)
+        kept = [row for row in results.get(name, ()) if "bits" not in row] if given.rules else []
         try:
             rows = Parallel(n_jobs=given.jobs)(delayed(timed)(job) for _, job in jobs)
         except UserError as error:
             print(f"{name}: {error}", file=sys.stderr)
             return 2
-        results[name] = rows
+        results[name] = rows = kept + rows
         print("\n".join(table(name, rows)), flush=True)
         if not given.quick:
             content = {"edgelearn": __version__, "streams": results}
