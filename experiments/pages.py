@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from statistics import mean
 from typing import Any
 
 from edgelearn.files import write_text
+from edgelearn.studies.equal_accuracy_page import equal_accuracy_said, equal_accuracy_table
+from edgelearn.studies.page_data import contents_of, open_study
 from experiments import accuracy_against_energy, branch_traces, delta_bits, signed_target, stream_table
 
 ROOT = Path(__file__).parents[1]
@@ -122,6 +125,68 @@ def stream_said(name: str) -> Callable[[Content], list[str]]:
     return lambda content: [stream_table.table(name, content["streams"][name])[0]]
 
 
+STREAMS = {
+    "watch": "watch, 7 exercises",
+    "watch-late": "watch, labels 40 s late",
+    "wisdm": "wisdm, 18 activities, people not seen before",
+    "gas-drift": "gas-drift, 6 gases, 36 months",
+    "elec2": "elec2, price up or down",
+}
+
+
+def streams_summary(content: Content) -> list[str]:
+    lines: list[Sequence[object]] = [
+        (
+            "", "drtp", "dfa", "bp", "best at 4 bits", "float twin", "the same, linear", "logistic regression (river)",
+            "adaptive random forest (river)", "energy per row, dfa, Cortex-M4",
+        )
+    ]  # fmt: skip
+    others = ("float twin, bp", "float twin, bp without hidden layer", "river logistic regression")
+    for name, label in STREAMS.items():
+        rows = content["streams"][name]
+        wide = {row["name"]: row for row in rows if row.get("bits") == 8}
+        best = max((row for row in rows if row.get("bits") == 4), key=lambda row: row["accuracy"])
+        beside = {row["name"]: row["accuracy"] for row in rows if "bits" not in row}
+        values = [wide[rule]["accuracy"] for rule in ("drtp", "dfa", "bp")]
+        values += [beside[other] for other in (*others, "river adaptive random forest")]
+        shown = [f"{100 * value:.2f} %" for value in values]
+        shown.insert(3, f"{100 * best['accuracy']:.2f} %, {best['name']}")
+        lines.append((label, *shown, f"{wide['dfa']['energy_m4_uj']:.1f} uJ"))
+    return table_of(lines)
+
+
+def equal_accuracy(content: Content) -> list[str]:
+    table = equal_accuracy_table(content)
+    lines: list[Sequence[object]] = [
+        [f"{column.title}{f', {column.unit}' if column.unit else ''}" for column in table.columns]
+    ]
+    for row in table.rows:
+        cells = zip(row.cells, table.columns, strict=True)
+        lines.append(["-" if cell is None else cell if isinstance(cell, str) else cell.text for cell, _ in cells])
+    return table_of(lines)
+
+
+def equal_accuracy_words(content: Content) -> list[str]:
+    return [
+        "".join(part if isinstance(part, str) else part.text for part in line) for line in equal_accuracy_said(content)
+    ]
+
+
+def rules_of_digits(content: Content) -> list[str]:
+    """Return the energies of rules with their own widths, from the worked example of the cost model."""
+    names = ("rule", "multiplier", "cycles", "inference, nJ", "learning, nJ", "overhead", "area, um2")
+    lines: list[Sequence[object]] = [names]
+    for row in content["energies"]:
+        inference, learning = row["inference, nJ"], row["learning, nJ"]
+        lines.append(
+            (
+                row["rule"], row["multiplier"], f"{row['cycles']:,.0f}", f"{inference:.2f}", f"{learning:.2f}",
+                f"{100 * (learning / inference - 1):+.0f} %", f"{row['area, um2']:,}",
+            )
+        )  # fmt: skip
+    return table_of(lines)
+
+
 def gates(content: Content) -> list[str]:
     rows = [row for rule in ("dfa", "drtp") for row in content["rows"] if row["rule"] == rule]
     always = {(row["stream"], row["rule"]): row for row in rows if row["gate"] == "always"}
@@ -141,6 +206,12 @@ def gates(content: Content) -> list[str]:
         name = f"{row['rule']}, {row['stream']}, {row['gate']}"
         lines.append((name, skipped, accuracy, f"{engine:.2f} nJ{less[0]}", f"{m4:.2f} uJ{less[1]}"))
     return table_of(lines)
+
+
+def gates_of_dfa(content: Content) -> list[str]:
+    head, rule, *rows = gates(content)
+    kept = [row for row in rows if row.startswith("| dfa") and ("always" in row or "margin 32" in row)]
+    return [head.replace("stream, gate", "stream, dfa"), rule, *(row.replace("| dfa, ", "| ") for row in kept)]
 
 
 SPIKING_RULES = ("drtp", "dfa", "sdfa", "shallow")
@@ -302,6 +373,15 @@ def accuracy_said(content: Content) -> list[str]:
     ]
 
 
+def equal_accuracy_of_drtp(content: Content) -> list[str]:
+    row = next(one for one in content["rules"] if one["rule"] == "drtp")
+    ratio = row["energy_over_baseline"]
+    half = ratio["high"] - ratio["mean"]
+    return [
+        f"drtp takes {ratio['mean']:.2f} ± {half:.2f} times the energy of bp until {content['accuracy_percent']:.2f} %"
+    ]
+
+
 RESULTS_PAGE = f"{DOCS}results.md"
 PAGES = [
     Shown(
@@ -318,7 +398,12 @@ PAGES = [
         for name in stream_table.TASKS
         if name != "drift"
     ),
+    Shown("stream_table.json", RESULTS_PAGE, streams_summary),
     Shown("stream_gating.json", RESULTS_PAGE, gates),
+    Shown("stream_gating.json", f"{DOCS}streams.md", gates_of_dfa),
+    Shown("equal_accuracy.json", RESULTS_PAGE, equal_accuracy, said=equal_accuracy_words),
+    Shown("equal_accuracy.json", README, said=equal_accuracy_of_drtp),
+    Shown("cost_worked_example.json", RESULTS_PAGE, rules_of_digits),
     Shown("spiking_digits.json", RESULTS_PAGE, spiking_accuracy),
     Shown("spiking_energy.json", RESULTS_PAGE, spiking_energy),
     Shown("reproduce/drtp-table1.json", RESULTS_PAGE, drtp_table1, "## Table 1 of the DRTP paper"),
@@ -359,7 +444,6 @@ PAGES = [
 ELSEWHERE = {
     "branch_elec2.json": "docs/branch.md, rows chosen by hand; test_pages.py looks for their accuracies",
     "cost_model_validation.json": "hw_models/docs/cost_model.md, tests/unit/hw_models",
-    "cost_worked_example.json": "hw_models/docs/cost_model.md, tests/unit/hw_models/test_cost_page.py",
     "firmware_instructions.json": "hw_models/processors, tests/unit/hw_models",
     "paper_claims.json": "hw_models/docs/anchors.md, tests/reproduction/test_paper_claims.py",
     "ranking_flips.json": "hw_models/docs/cost_model.md",
@@ -368,9 +452,25 @@ ELSEWHERE = {
 }
 
 
+def write_findings() -> None:
+    """Write the findings of committed studies anew, as the list below the paragraph with the name of each."""
+    path = ROOT / f"{DOCS}studies.md"
+    before = text = path.read_text(encoding="utf-8")
+    for folder in sorted(path.parent for path in (ROOT / "experiments" / "studies").glob("*/findings.toml")):
+        findings = contents_of(open_study(folder)).findings
+        lines = (textwrap.fill(finding.text, 120, initial_indent="- ", subsequent_indent="  ") for finding in findings)
+        found = re.search(rf"\(`{folder.name}`[^#]*?\n\n((?:[- ] .*\n)+)", text)
+        assert found is not None, f"{path} has no list of findings of {folder.name}"
+        text = text[: found.start(1)] + "\n".join(lines) + "\n" + text[found.end(1) :]
+    if text != before:
+        write_text(path, text)
+        print(f"written: {path.relative_to(ROOT)}")
+
+
 def main() -> int:
     """Write every table anew; return 1 where a page has no place for one."""
     missing = 0
+    write_findings()
     for page in dict.fromkeys(shown.page for shown in PAGES):
         path = ROOT / page
         before = text = path.read_text(encoding="utf-8")

@@ -380,9 +380,11 @@ def _print_front(
     console: Console, source: Source, groups: Sequence[Group], front: Front, processor: str | None
 ) -> None:
     from edgelearn.reports.console import print_table
+    from edgelearn.studies.analysis import axis_title, has_residual_bits
     from edgelearn.studies.formatting import scale_for, shown, title_of
     from edgelearn.studies.page_tables import of_interval
 
+    has_residual = has_residual_bits(groups)
     steps = {step.second: step for step in _steps(front, groups)}
     scales = {
         one.column: scale_for(one.column, [groups[index].mean(one.column) for index in front.members])
@@ -391,7 +393,8 @@ def _print_front(
     rows = []
     for index in front.members:
         group = groups[index]
-        row = {axis: _plain(value) for axis, value in group.setting.items()}
+        row = {axis_title(axis, has_residual): _plain(value) for axis, value in group.setting.items()}
+        row |= {"stored, bits": _plain(group.word)} if len({one.word for one in groups}) > 1 else {}
         for one in front.goals:
             scale, unit = scales[one.column]
             number = of_interval(one.column, group.over(one.column), scale)

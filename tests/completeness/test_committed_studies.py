@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,13 @@ def test_findings_name_the_rows_they_rest_on_and_are_told_as_they_are(study):
     for finding in contents.findings:
         for name, accuracy in finding.rows:
             assert f"<li>{name}: {accuracy}</li>" in page
+
+
+def test_rates_at_the_edge_are_told(study):
+    folder, contents = study
+    groups = contents.source.tuning["groups"]
+    at_edge = sum(bool(group["at_edge"]) for group in groups)
+    told = " ".join((ROOT / "edgelearn" / "docs" / "studies.md").read_text(encoding="utf-8").split())
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    assert ("at the edge of those tried" in report) == bool(at_edge)
+    assert not at_edge or re.search(rf"{at_edge} of {len(groups)} (settings )?of `{folder.name}`", told)
