@@ -516,7 +516,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _design(self, n_features: int, known: list[Any], room: int | None) -> None:
         config = self._config()
         n_outputs = max(2, len(known) if room is None else room)
-        if self.one_output is None and room is None and len(known) == 2:
+        if self.one_output is None and room is None and len(known) == 2 and config.output != "softmax":
             n_outputs = n_outputs_for(config, n_outputs)
         elif self.one_output:
             if room is not None or len(known) != 2:

@@ -44,6 +44,8 @@ _FIGURES = ("energy_pj", "latency_us", "cycles", "area_um2", "memory_bits", "pow
 def spec_of(config: RateSettings, sizes: Sequence[int]) -> NetworkSpec:
     """Derive the network of a configuration for layer sizes, whatever the data."""
     given: dict[str, Any] = {name: getattr(config, name) for name in _OF_THE_NETWORK}
+    if sizes[-1] == 1 and config.net is None:  # chosen by `n_outputs_for`; a softmax by default is none then
+        given["output"] = "sigmoid"
     signed = getattr(config, "encoder", None) == "signed"
     return design(sizes, **given, feedback_format=config.feedback, signed_inputs=signed)
 
@@ -83,9 +85,10 @@ def n_outputs_for(config: RateSettings, n_classes: int) -> int:
     """Return the outputs of a network whose shape follows from the data: one per class.
 
     Two classes take one output under a non-negative rule, whose modulators have the sign of the gradient with one
-    output only (Lechner 2020, section 3). A softmax needs two.
+    output only (Lechner 2020, section 3), unless a softmax is asked for where it is not the default.
     """
-    single = n_classes == 2 and find_rule(config.rule).non_negative and config.output != "softmax"
+    asked = config.output == "softmax" != type(config).model_fields["output"].default
+    single = n_classes == 2 and find_rule(config.rule).non_negative and not asked
     return 1 if single else n_classes
 
 

@@ -51,6 +51,19 @@ def test_a_budget_holds_back_and_is_kept():
     assert 0.9 * given_pj < learning["learned"] * per_update < 1.1 * given_pj
 
 
+@pytest.mark.parametrize(
+    ("settings", "outputs"), [({}, 1), ({"net": "2-4-2"}, 2), ({"rule": "dfa"}, 2), ({"output": "sigmoid"}, 1)]
+)
+def test_mdfa_takes_one_output_for_two_classes_unless_asked(tmp_path, settings, outputs):
+    (tmp_path / "two.csv").write_text("a,b,state\n" + "\n".join(f"{k % 7},{k % 5},{'ud'[k % 2]}" for k in range(60)))
+    given = {"data": str(tmp_path / "two.csv"), "rule": "mdfa"} | settings
+    content = stream(validated(StreamConfig, (QUICK if "net" not in settings else {}) | given)).content
+    assert content["network"]["sizes"] == [2, 4, outputs]
+    assert content["network"]["output"] == ("sigmoid" if outputs == 1 else "softmax")
+    noted = "mdfa takes one output for two classes, as in its paper; --net 2-4-2 gives two" in content["notes"]
+    assert noted == (outputs == 1)
+
+
 def test_longer_than_ticks_can_tell():
     with pytest.raises(UserError, match=r"lasts longer than the 2.9 years .* 200 MHz; give a higher --sample-rate"):
         stream(config(sample_rate="1e-6 Hz"), source=DriftingSensor(n_samples=300))
