@@ -45,6 +45,7 @@ class Shape:
     activations, gates : bytes; all hidden layers where a rule waits, else what one layer hands to the next
     deltas, delta_buffers : elements of d, in one or two buffers
     lfsr_lanes : shift registers that regenerate feedback
+    factor_bytes : of an error or a d
     """
 
     outputs: int
@@ -60,6 +61,7 @@ class Shape:
     lfsr_lanes: int
     word_bytes: int
     index_bytes: int
+    factor_bytes: int
     stochastic: bool
 
 
@@ -103,6 +105,7 @@ def shape(spec: NetworkSpec) -> Shape:
         lfsr_lanes=lanes,
         word_bytes=1 if spec.layers[0].word.stored_bits <= 8 else 2,
         index_bytes=1 if widest <= 256 else 2,
+        factor_bytes=1 if spec.delta_bits <= 8 else 2,
         stochastic=spec.stochastic,
     )
 

@@ -68,6 +68,13 @@ def test_ram_is_what_the_closed_form_says(tmp_path, sizes):
                 assert learner_bytes(tmp_path / f"{rule}{j}", Learner(spec)) == ram_bytes(spec), (rule, settings)
 
 
+def test_narrow_factors_take_a_byte(tmp_path):
+    require("zig", "cortex-m0")
+    wide, narrow = (design((16, 15, 14, 13), "bp", delta_bits=bits) for bits in (9, 8))
+    assert ram_bytes(wide) - ram_bytes(narrow) == 13 + 2 * 15 - 3  # errors, two vectors of d, padding at the end
+    assert learner_bytes(tmp_path, Learner(narrow)) == ram_bytes(narrow)
+
+
 @pytest.mark.parametrize("target", ["cortex-m4", "rv32"])
 def test_an_image_holds_the_learner_and_its_constants(tmp_path, target):
     require("zig", target)

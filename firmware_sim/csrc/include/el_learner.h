@@ -49,6 +49,12 @@ typedef uint8_t el_index; /* of a neuron or an input within its layer */
 typedef uint16_t el_index;
 #endif
 
+#if defined(EL_MODULATOR_MAX) && (EL_MODULATOR_MAX <= 127)
+typedef int8_t el_factor; /* an error or a d */
+#else
+typedef int16_t el_factor;
+#endif
+
 /* What was learned comes first and is what a checkpoint holds; the rest is scratch, rewritten by every call. */
 typedef struct {
     uint32_t learned; /* samples learned since el_init */
@@ -59,9 +65,9 @@ typedef struct {
     uint16_t halvings; /* of the learning rates, from their start */
     el_word words[EL_WORDS]; /* of layers that learn: a row a neuron, its bias last */
 
-    int16_t error[EL_OUTPUTS]; /* not zero, their outputs in error_at */
+    el_factor error[EL_OUTPUTS]; /* not zero, their outputs in error_at */
 #if EL_DELTAS > 0
-    int16_t delta[EL_DELTAS]; /* not zero, their neurons in delta_at */
+    el_factor delta[EL_DELTAS]; /* not zero, their neurons in delta_at */
 #endif
 #if EL_LFSR_LANES > 0
     uint16_t lfsr[EL_LFSR_LANES];

@@ -36,7 +36,7 @@ typedef struct {
 typedef struct {
     uint16_t n;
     el_index *at;
-    int16_t *value;
+    el_factor *value;
 } el_sparse;
 
 #if EL_WORD_BITS <= 8
@@ -206,7 +206,7 @@ static inline void append(el_sparse *list, uint16_t at, int32_t value)
 {
     if (value != 0) {
         list->at[list->n] = (el_index)at;
-        list->value[list->n] = (int16_t)value;
+        list->value[list->n] = (el_factor)value;
         list->n++;
     }
 }
@@ -459,7 +459,7 @@ static void update(el_learner *net, const int8_t *x, uint16_t n_events, uint16_t
     const int32_t shift = (halved > 30) ? 30 : halved;
     const el_rounding rounding = el_rounding_of(shift - (EL_STOCHASTIC ? 8 : 0));
     const el_index *at = deltas->at; /* copies, for what is written below could be the list itself, to a compiler */
-    const int16_t *value = deltas->value;
+    const el_factor *value = deltas->value;
     const uint32_t n = deltas->n;
     if (n == 0U) {
         return;
