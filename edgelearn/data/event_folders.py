@@ -38,6 +38,7 @@ from edgelearn.data.event_set import (
 from edgelearn.data.event_tables import TEXTS
 from edgelearn.data.nmnist import BYTES_PER_EVENT, NMNIST_SIDE, read_nmnist_file
 from edgelearn.data.source import ColumnsUsed
+from edgelearn.data.table_rows import joined
 from edgelearn.data.tables import draw_parts
 from edgelearn.errors import UserError
 
@@ -176,7 +177,7 @@ def _from_unnamed(
     else:
         roles = Roles(tuple(str(k + 1) for k in range(4)), is_ordered=False)
         reading = reader.TableReader(roles, str(path), dtype=np.float64, may_lack=False)
-        table = reader.joined(list(reading.read_file(path))).x
+        table = joined(list(reading.read_file(path))).x
     order = ", ".join("p" if role == "value" else role for role in sorted(places, key=places.__getitem__))
     notes.append(f"columns without names are read as {order}")
     return {role: table[:, k] for role, k in places.items()}, {}
@@ -189,7 +190,7 @@ def _from_text(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     texts = (columns["value"],) if "value" in columns else ()
     roles = Roles(tuple(columns[role] for role in numbers), texts=texts, is_ordered=False, has_categories=False)
     table = reader.TableReader(roles, str(path), dtype=np.float64, may_lack=False)
-    rows = reader.joined(list(table.read_file(path)))
+    rows = joined(list(table.read_file(path)))
     arrays: dict[str, NDArray[Any]] = dict(zip(numbers, rows.x.T, strict=True))
     if texts:
         arrays["value"] = np.array(rows.texts[0], str)

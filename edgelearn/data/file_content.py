@@ -17,9 +17,10 @@ from edgelearn.data.cells import (
 )
 from edgelearn.data.columns import Roles
 from edgelearn.data.description import Description, as_text, as_tuple
-from edgelearn.data.reader import Rows, TableReader, joined
+from edgelearn.data.reader import TableReader
 from edgelearn.data.restarts import TIME_BACK, restarts, restarts_note
 from edgelearn.data.source import ColumnsUsed, Rejects
+from edgelearn.data.table_rows import Rows, joined
 from edgelearn.errors import UserError
 
 OTHERS = "*"

@@ -32,13 +32,15 @@ from edgelearn.data.cells import (
     shortened,
     sorted_classes,
 )
-from edgelearn.data.clock import Clock, Stamps
+from edgelearn.data.clock import Clock
 from edgelearn.data.columns import NO_ROLES, RISING_ROWS, Roles
 from edgelearn.data.line_groups import CHUNK, HEAD, grouped, line_chunks
 from edgelearn.data.live_rows import LiveRows
-from edgelearn.data.reader import Rows, TableReader
+from edgelearn.data.reader import TableReader
 from edgelearn.data.restarts import TIME_BACK, restarts, restarts_note
 from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects
+from edgelearn.data.stamps import Stamps
+from edgelearn.data.table_rows import Rows
 from edgelearn.data.text_files import LiveEncoding, encoding_note, open_text
 from edgelearn.errors import UserError, unknown
 from edgelearn.units import count

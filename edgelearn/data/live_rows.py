@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from edgelearn.data.cells import FAR, offset_note
 from edgelearn.data.clock import FEWEST_STEPS, unit_by_size, unit_in_name
 from edgelearn.data.columns import RISING_ROWS, is_rising, rising
-from edgelearn.data.reader import Rows, TableReader, part_of
+from edgelearn.data.reader import TableReader
+from edgelearn.data.table_rows import Rows, part_of
 from edgelearn.errors import UserError
 
 

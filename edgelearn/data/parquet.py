@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from edgelearn.data.arrays import Arrays, cannot_read, texts_as_numbers
 from edgelearn.data.cells import MISSING, is_coarse, offset_note, offsets
-from edgelearn.data.clock import Stamps
 from edgelearn.data.columns import counts_rows
 from edgelearn.data.line_groups import HEAD
 from edgelearn.data.recordings import BLOCK, Screen, as_float32, check_same, check_start, run_starts, state_of
 from edgelearn.data.restarts import TIME_BACK, restarts_note, with_restarts
 from edgelearn.data.source import Block, ColumnsUsed, Rejects
+from edgelearn.data.stamps import Stamps
 from edgelearn.errors import UserError
 
 

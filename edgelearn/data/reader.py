@@ -29,10 +29,9 @@ import copy
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from operator import ne
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,53 +61,11 @@ from edgelearn.data.row_cells import (
     text_cell,
 )
 from edgelearn.data.source import Rejects
+from edgelearn.data.table_rows import Rows, joined
 from edgelearn.data.text_files import encoding_note, open_text
 from edgelearn.errors import UserError
 
 BLOCK = 1 << 13  # lines of a file read at once
-
-
-class Rows(NamedTuple):
-    """Rows of a table.
-
-    Parameters
-    ----------
-    x : float32 [n, n_features], or float64 where the reader says so; nominal features are numbers of their values, of
-        which `TableReader.expand` makes inputs
-    labels : n cells as they stand
-    t : float64 [n], NaN where no column holds the time
-    segment : int64 [n], changes of the segment's column so far
-    numbers : int64 [n], the line of each row, counting from 1
-    texts : cells of the columns that are handed over as they stand, n each
-    """
-
-    x: NDArray[Any]
-    labels: list[str]
-    t: NDArray[np.float64]
-    segment: NDArray[np.int64]
-    numbers: NDArray[np.int64]
-    texts: list[list[str]]
-
-
-def part_of(rows: Rows, first: int, end: int) -> Rows:
-    """Return some of the rows, in order."""
-    part = slice(first, end)
-    arrays = (rows.t[part], rows.segment[part], rows.numbers[part])
-    return Rows(rows.x[part], rows.labels[part], *arrays, [cells[part] for cells in rows.texts])
-
-
-def joined(parts: Sequence[Rows]) -> Rows:
-    """Join rows that follow one another."""
-    x, labels, t, segment, numbers, texts = zip(*parts, strict=True)
-    columns = [list(chain.from_iterable(cells)) for cells in zip(*texts, strict=True)]
-    return Rows(
-        np.concatenate(x),
-        list(chain.from_iterable(labels)),
-        np.concatenate(t),
-        np.concatenate(segment),
-        np.concatenate(numbers),
-        columns,
-    )
 
 
 @dataclass

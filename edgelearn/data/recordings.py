@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgelearn.data.clock import Stamps
 from edgelearn.data.restarts import TIME_BACK, restarts_note, with_restarts
 from edgelearn.data.source import UNLABELLED, Block, ColumnsUsed, Rejects, Source
+from edgelearn.data.stamps import Stamps
 from edgelearn.errors import UserError
 
 BLOCK = 4096

@@ -32,6 +32,7 @@ from edgelearn.data.compressed import suffix_of
 from edgelearn.data.dataset import Dataset, Labels, Values, range_of
 from edgelearn.data.published import Parts
 from edgelearn.data.source import LEFT_OUT, ColumnsUsed, Rejects, without_label
+from edgelearn.data.table_rows import Rows, joined
 from edgelearn.errors import UserError
 
 SUFFIXES = (*line_groups.SUFFIXES, ".npz")
@@ -170,7 +171,7 @@ def read_table(
     """
     rejects = rejects or Rejects()
     table = reader.TableReader(replace(roles, is_ordered=False), str(path), rejects, dtype=np.float64)
-    rows = reader.joined(_as_float32(table.read_file(path)))
+    rows = joined(_as_float32(table.read_file(path)))
     assert table.columns is not None
     used = replace(table.columns.used, inputs=table.channels)
     x, notes = table.expand(rows.x), [*table.notes, *rejects.notes()]
@@ -192,9 +193,9 @@ def read_table(
     return x.astype(np.float32, copy=False), class_labels(path, cells, numbers), used, notes
 
 
-def _as_float32(parts: Iterable[reader.Rows]) -> list[reader.Rows]:
+def _as_float32(parts: Iterable[Rows]) -> list[Rows]:
     """Cast features to float32 as they come, once it is sure that the cast merges none; float64 where it is not."""
-    found: list[reader.Rows] = []
+    found: list[Rows] = []
     span = Span()
     for rows in parts:
         was_settled = span.is_settled

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgelearn.data.clock import Stamps, find_clock, is_clock_name, rate_of_times, seconds, unit_in_name
+from edgelearn.data.clock import find_clock, is_clock_name, seconds, unit_in_name
 from edgelearn.data.recordings import Recording
+from edgelearn.data.stamps import Stamps, rate_of_times
 from edgelearn.errors import UserError
 
 

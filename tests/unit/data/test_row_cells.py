@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from edgelearn.data.cells import Span, is_coarse, is_never_coarse, offsets
 from edgelearn.data.columns import Roles
-from edgelearn.data.reader import TableReader, joined
+from edgelearn.data.reader import TableReader
 from edgelearn.data.source import Rejects
+from edgelearn.data.table_rows import joined
 
 NUMBERS = st.sampled_from(["1", "-2.5", "3e2", " 4", "nan", "", "NA", "true", "inf", "1e39", "x", "5,5", "1_0", "\0"])
 LINES = st.lists(st.tuples(NUMBERS, NUMBERS, st.sampled_from(["walk", "rest", " run\r", "?", ""])), max_size=12)
