@@ -226,7 +226,8 @@ def _order(figure: str, rules: Sequence[dict[str, Any]]) -> str:
         text += f" {'=' if values[0] == values[1] else '<'} {rule['name']}"
     least, most = (rule["training"][figure]["nominal"] for rule in (ranked[0], ranked[-1]))
     saved = 100 * (1 - least / most) if most else 0.0
-    return f"{FIGURES[figure][0]}: {text} ({ranked[0]['name']} takes {saved:.0f} % less than {ranked[-1]['name']})"
+    text = f"{FIGURES[figure][0]}: {text}"
+    return f"{text} ({ranked[0]['name']} takes {saved:.0f} % less than {ranked[-1]['name']})" if saved >= 0.5 else text
 
 
 def _overhead_rows(rules: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
@@ -319,11 +320,12 @@ def _by_constants(verdict: Mapping[str, Any]) -> str:
     if gap["low"] == gap["high"] == 0:
         lead = f"{verdict['cheapest']} and {verdict['next']} have the least {noun}{among}, both the same"
     else:
-        band = f" ({gap['low']:.3g} to {gap['high']:.3g} within the bands)" if gap["low"] != gap["high"] else ""
+        low, nominal, high = (f"{gap[side]:.3g}" for side in ("low", "nominal", "high"))
+        band = f" ({low} to {high} within the bands)" if low != high else ""
         decided = f", decided most by {verdict['decided_by']}" if verdict["decided_by"] else ""
         lead = (
             f"{verdict['cheapest']} has the least {noun}{among}; "
-            f"{verdict['next']}, the next, takes {gap['nominal']:.3g} % more{band}{decided}"
+            f"{verdict['next']}, the next, takes {nominal} % more{band}{decided}"
         )
     flips = verdict["flips"]
     if not flips:
@@ -358,7 +360,7 @@ def _difference(band: Mapping[str, float]) -> str:
     low, nominal, high = (
         f"{band[side]:+.{0 if abs(band[side]) >= 9.95 else 1}f}" for side in ("low", "nominal", "high")
     )
-    return f"{nominal} %" if band["low"] == band["high"] else f"{nominal} % ({low} to {high})"
+    return f"{nominal} %" if low == high else f"{nominal} % ({low} to {high})"
 
 
 def print_ranking(console: Console, ranked: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from edgelearn.config import RunConfig, validated
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec, parse_net
+from edgelearn.rules import RULES
 from edgelearn.runs.kind import Result
 from edgelearn.runs.rates import learning_counters, spec_of
 from hw_models.compare.rules import densities_of
@@ -27,6 +28,7 @@ RUNS: dict[str, dict[str, Any]] = {
 FORMATS = ("bits", "residual_bits", "rounding", "input_bits", "delta_bits", "feedback")  # that activity depends on
 DEFAULT_NET = "64-100-10"  # of `edgelearn run` on the digits
 DENSITIES = {"input_density", "hidden_density", "update_density", "error_density"}  # that can be given
+OUTPUT_ALONE = next(name for name, rule in RULES.items() if not rule.learns_hidden)
 CHOICE = "nearest number of inputs, as a ratio"
 
 
@@ -75,8 +77,11 @@ class Assumption:
     changed: bool = False
 
     def counters(self, spec: NetworkSpec) -> Counters:
-        """Return the activity of a network under its rule."""
-        profile = self.profiles.get(spec.rule.name)
+        """Return the activity of a network under its rule.
+
+        Without hidden layers all rules are one, which is that of rules that learn the output layer alone.
+        """
+        profile = self.profiles.get(spec.rule.name if len(spec.layers) > 1 else OUTPUT_ALONE)
         if profile is None:
             return assume(spec, **self.given)
         measured = {

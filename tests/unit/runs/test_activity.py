@@ -84,3 +84,11 @@ def test_a_rule_without_profile_is_noted_and_fully_active():
     assert "no profile of drtp: everything active" in notes
     assert notes[0].startswith("the profile was measured with the default number formats and feedback;")
     assert assumed_activity(make_config({}), {}).as_dict(list(RULES))["notes"] == []
+
+
+def test_rules_are_one_where_no_layer_is_hidden():
+    config = make_config({"net": "300-10"})
+    activity = assumed_activity(config, {})
+    counts = [activity.counters(spec_of(config.model_copy(update={"rule": rule}), (300, 10))) for rule in RULES]
+    assert all(one == counts[0] for one in counts)
+    assert counts[0]["active_neurons"][0] == round(TABLE["mnist", "shallow"].errors * 10 * counts[0].n_samples)
