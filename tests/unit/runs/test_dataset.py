@@ -72,6 +72,27 @@ def test_the_report_says_what_the_counters_say(rule):
     assert json.loads(report.to_json()) == json.loads(json.dumps(c))
 
 
+def test_narrow_factors_are_run_and_priced():
+    wide, narrow = (run(make_config(SMALL | {"rule": "dfa", "delta_bits": bits})).content for bits in (16, 8))
+    assert narrow["layers"] != wide["layers"]
+    area = [c["cost"]["rules"][0]["training"]["area_um2"]["nominal"] for c in (wide, narrow)]
+    assert area[1] < area[0]
+    assert [layer["delta_bits"] for layer in narrow["network"]["layers"]] == [8, 8]
+
+
+@pytest.mark.parametrize(
+    ("rule", "delta_bits", "needed"),
+    [("drtp", 9, 9), ("drtp", 8, None), ("shallow", 12, 9), ("sdfa", 12, 12), ("sdfa", 11, None), ("dfa", 15, None)],
+)
+def test_widths_that_narrow_nothing_are_noted(rule, delta_bits, needed):
+    notes = run(make_config(SMALL | {"rule": rule, "delta_bits": delta_bits})).content["notes"]
+    found = [note for note in notes if "narrows nothing" in note]
+    if needed is None:
+        assert not found
+    else:
+        assert found == [f"--delta-bits {delta_bits} narrows nothing: {rule} needs {needed} bits here"]
+
+
 def test_commands_in_process(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["run", *FLAGS, "--rule", "bp", "--out", "a"]) == 0
