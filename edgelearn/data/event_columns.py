@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgelearn.data import line_groups
 from edgelearn.data.arrays import NpzArrays, mapped_array
-from edgelearn.data.cells import Reject, is_number, split_cells
+from edgelearn.data.cells import Reject, is_missing, is_number, split_cells
 from edgelearn.data.clock import is_clock_name
 from edgelearn.data.text_files import open_text
 
@@ -129,7 +129,8 @@ def unnamed_in(array: NDArray[Any]) -> dict[str, int] | None:
 def hold_events(columns: dict[str, str], arrays: Mapping[str, NDArray[Any]]) -> bool:
     """Tell whether columns with the names of events hold what events have.
 
-    Pixels are whole numbers and polarities take two values; else x, y and p may be anything that was measured.
+    Pixels are whole numbers and polarities take two values; else x, y and p may be anything that was measured. Missing
+    values do not count: an event without a place is refused where events are read.
     """
     if not are_events(columns):
         return False
@@ -139,11 +140,20 @@ def hold_events(columns: dict[str, str], arrays: Mapping[str, NDArray[Any]]) -> 
         given = {role: np.asarray(arrays[columns[role]]) for role in ("x", "y", "value") if role in columns}
         if any(one.ndim != 1 or not len(one) for one in given.values()):
             return False
-        pixels = np.concatenate([given[role].astype(np.float64) for role in ("x", "y")])
-        signs = np.unique(polarities(given["value"])) if "value" in given else np.empty(0)
-        whole = np.isfinite(pixels).all() and (pixels >= 0).all() and (pixels % 1 == 0).all()
+        pixels = np.concatenate([_present(given[role]).astype(np.float64) for role in ("x", "y")])
+        signs = np.unique(polarities(_present(given["value"]))) if "value" in given else np.empty(0)
+        whole = len(pixels) and np.isfinite(pixels).all() and (pixels >= 0).all() and (pixels % 1 == 0).all()
         return bool(whole and len(signs) <= 2 and set(signs) <= BINARY)
     return False
+
+
+def _present(values: NDArray[Any]) -> NDArray[Any]:
+    """Leave out missing values."""
+    if values.dtype.kind in "buif":
+        return np.asarray(values[~np.isnan(values)]) if values.dtype.kind == "f" else values
+    found, place = np.unique(values.astype(str), return_inverse=True)
+    is_there = np.array([not is_missing(cell.strip()) for cell in found.tolist()], bool)
+    return np.asarray(values[is_there[place]])
 
 
 def table_has_events(path: Path) -> bool:

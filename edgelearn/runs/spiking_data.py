@@ -121,9 +121,9 @@ def _presentation(config: SpikingConfig, code: str, steps: int) -> Presentation:
 
 
 def _events(config: SpikingConfig) -> SpikingData:
-    for name in (
-        "window", "stride", "delta", "classes", "label_column", "label_from", "labels", "validation_fraction"
-    ):  # fmt: skip
+    of_values = ("ignore", "label_column", "label_from", "labels", "time_column", "time_format", "subject_column")
+    of_cells = ("missing", "encoding", "decimal")
+    for name in ("window", "stride", "delta", "classes", "validation_fraction", *of_values, *of_cells):
         if getattr(config, name) is not None:
             raise UserError(f"{name} is not for address events; leave it out")
     if config.code not in (None, "events"):

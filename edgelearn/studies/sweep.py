@@ -135,9 +135,13 @@ def _check_data(plan: Plan) -> None:
         "data '...' is not known ...", and why files could not be downloaded
     """
     from edgelearn.data import datasets
+    from edgelearn.data.event_refusals import refuse_events
     from edgelearn.data.events import is_event_data
     from edgelearn.data.open_source import stream_names
 
+    if plan.kind in ("run", "stream"):
+        for data in dict.fromkeys(cell.config["data"] for cell in plan.cells() if not cell.config.get("features")):
+            refuse_events(Path(data).expanduser())
     for data in dict.fromkeys(cell.config["data"] for cell in plan.cells()):
         if data in datasets.names():
             datasets.fetch(data)

@@ -1054,3 +1054,47 @@ def test_spikes_of_any_number_per_sample_in_hdf5(tmp_path):
         open_dataset(str(path))
     with fails("t row 1 is"):
         open_events(str(path))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("title", ["x", "y", "p"])
+def test_events_with_a_missing_value_stay_events(tmp_path, title, kind):
+    from edgelearn.data.datasets import open_dataset
+
+    titles = ("sample", "t", "x", "y", "p", "label")
+    columns = {name: list(cells) for name, cells in zip(titles, zip(*ROWS, strict=True), strict=True)}
+    columns[title][2] = None
+    path = tmp_path / f"e.{kind}"
+    if kind == "csv":
+        rows = ([("" if cell is None else str(cell)) for cell in row] for row in zip(*columns.values(), strict=True))
+        path.write_text("\n".join(map(",".join, (titles, *rows))) + "\n")
+    else:
+        pa = pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow.parquet").write_table(pa.table(columns), path)
+    assert is_event_data(str(path))
+    with fails(f"line 4: a value is missing (column {title}" if kind == "csv" else "row 3: "):
+        open_events(str(path))
+    with fails("looks like address events"):
+        open_dataset(str(path))
+
+
+@pytest.mark.parametrize(
+    "flag", [("--ignore", "p"), ("--time-column", "t"), ("--labels", "x.txt"), ("--missing", "-1"), ("--decimal", ",")]
+)
+def test_settings_of_values_are_refused_with_events(tmp_path, capsys, flag):
+    from edgelearn.cli import main
+
+    path = pixels("sample,t,x,y,p,label", ROWS, tmp_path)
+    assert main(["run", "--spiking", "--data", str(path), *flag]) == 2
+    name = flag[0][2:].replace("-", "_")
+    assert capsys.readouterr().err == f"edgelearn: {name} is not for address events; leave it out\n"
+
+
+def test_a_sweep_refuses_events_before_its_first_cell(tmp_path, capsys, monkeypatch):
+    from edgelearn.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    pixels("sample,t,x,y,p,label", ROWS, tmp_path)
+    assert main(["sweep", "--data", "e.csv", "--bits", "4,8", "--out", "study"]) == 2
+    assert "looks like address events" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
