@@ -14,11 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from edgelearn.config import make_config
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import design
+from edgelearn.reports.structures import range_text
 from edgelearn.rules import RULES
-from edgelearn.runs.activity import profile_table
+from edgelearn.runs.activity import assumed_activity, profile_table
 from experiments import cost_worked_example
+from hw_models.compare.structures import structures, structures_as_dict
 from hw_models.constants import technology
 from hw_models.constants.memory import sram
 from hw_models.engine.schedule import ASSUMED_SAMPLES
@@ -267,3 +270,19 @@ def test_examples_of_the_text_are_true():
     macros = Macros("itrs-lstp", "28")
     assert round(macros.macro(60080, 8)["area_um2"]) == by_envelope
     assert as_they_are > by_envelope
+
+
+def test_ranges_over_structures_in_the_text_are_those_of_the_measured_activity():
+    activity = assumed_activity(make_config({}), {})
+    specs = {rule: design((64, 100, 10), rule) for rule in ("signed-target", "sdfa", "drtp", "dfa")}
+    found = structures(
+        specs, {rule: activity.counters(spec) for rule, spec in specs.items()}, find_processor("engine-28nm")
+    )
+    shown = structures_as_dict(found)
+    pairs = {(pair["cheaper"], pair["dearer"]): pair["energy_percent"] for pair in shown["pairs"]}
+    text = " ".join(PAGE.split())
+    drtp = next(rule for rule in shown["rules"] if rule["name"] == "drtp")["energy_overhead_percent"]
+    assert f"drtp takes {range_text(drtp)} over inference" in text
+    assert f"dfa {range_text(pairs['drtp', 'dfa'])} more than drtp" in text
+    assert f"sdfa {range_text(pairs['signed-target', 'sdfa'])} more than signed-target" in text
+    assert f"{shown['engines']} engines" in text
