@@ -382,6 +382,20 @@ def equal_accuracy_of_drtp(content: Content) -> list[str]:
     ]
 
 
+def branch_speed(content: Content) -> list[str]:
+    speeds = content["bench_branch"]["results"]
+    names = [name for name in speeds if not name.endswith(", C")]
+    in_c = [f"{speeds[name] / speeds[f'{name}, C']:.2f}" if f"{name}, C" in speeds else "" for name in names]
+    return table_of(
+        [("32 KB", *names), ("million branches/s", *(f"{speeds[n]:.1f}" for n in names)), ("times C", *in_c)]
+    )
+
+
+def machine_said(content: Content) -> list[str]:
+    one = content["bench_branch"]
+    return [f"{one['processor']}, {one['cores']} cores, {one['date']}, load {one['load']}"]
+
+
 RESULTS_PAGE = f"{DOCS}results.md"
 PAGES = [
     Shown(
@@ -414,6 +428,7 @@ PAGES = [
             f"{content['checks'][3]['ours']:.2f} % error, {content['checks'][3]['paper'].split()[0]} % in the paper"
         ],
     ),
+    Shown("speed.json", RESULTS_PAGE, branch_speed, said=machine_said),
     Shown("fixed_point_against_float.json", f"{DOCS}validation.md", float_twin),
     Shown(
         "fixed_point_against_float.json",

@@ -10,6 +10,7 @@ second than `EXPECTED` are only told.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
 import time
@@ -23,6 +24,7 @@ from edgelearn.branch.perceptrons import PerceptronSpec
 from edgelearn.branch.traces.source import open_trace
 from edgelearn.errors import UserError
 from tests.benchmarks import branch_twin
+from tests.benchmarks.record import add_option, record
 
 BRANCHES, RUNS, BYTES = 2_000_000, 5, 32 * 1024
 RATIO = 0.6  # of the speed of C
@@ -76,7 +78,12 @@ def measured() -> dict[str, tuple[float, int]]:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_option(parser)
+    given = parser.parse_args()
     results = measured()
+    if given.record:
+        record("bench_branch", {name: round(BRANCHES / taken / 1e6, 2) for name, (taken, _) in results.items()})
     failed = 0
     for name, (taken, misses) in results.items():
         speed = BRANCHES / taken / 1e6

@@ -13,6 +13,7 @@ from pathlib import Path
 from edgelearn.benchmark import SETTINGS, BenchData, Contestant, Row, as_table, choose_data, measure
 from edgelearn.network.spec import NetworkSpec, design
 from tests.benchmarks.c_twin import CTwin, gcc
+from tests.benchmarks.record import add_option, record
 from tests.benchmarks.rivals import RIVALS
 
 TWIN = "C twin"
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=7, help="turns; the best counts (default: 7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE")
     parser.add_argument("--phases", action="store_true", help="also print where the C twin spends its time")
+    add_option(parser)
     given = parser.parse_args(arguments)
 
     def show(line: str) -> None:
@@ -76,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if given.json:  # after every setting, so that an interrupted run keeps what it has
             given.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     show("")
+    if given.record:
+        record("bench_speed", {"rows": [asdict(row) for row in rows]})
     print("\n".join(as_table(rows)))
     if given.phases:
         for sizes, input_bits in SETTINGS:

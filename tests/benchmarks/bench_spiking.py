@@ -20,6 +20,7 @@ import numpy as np
 from edgelearn.references.brian2_twin import BrianTwin
 from edgelearn.spiking.learner import Raster, SpikingLearner, raster_of
 from edgelearn.spiking.network import SpikingSpec, design
+from tests.benchmarks.record import add_option, record
 
 STEPS = {"numpy": 2_000, "cpp": 10_000}
 RUNS = {"numpy": 3, "cpp": 7}
@@ -76,13 +77,22 @@ def brian2(target: str, folder: str) -> Callable[[], float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cpp", action="store_true", help="C++ standalone instead of numpy")
-    target = "cpp" if parser.parse_args().cpp else "numpy"
+    add_option(parser)
+    given = parser.parse_args()
+    target = "cpp" if given.cpp else "numpy"
     steps = STEPS[target]
     kernel(20)  # compiles
     with tempfile.TemporaryDirectory() as folder:
         run = brian2(target, folder)
         turns = [(kernel(steps), run()) for _ in range(RUNS[target])]
     (ours, events), theirs = min(turn[0] for turn in turns), min(turn[1] for turn in turns)
+    if given.record:
+        speeds = {
+            "synaptic_events_per_s": events / ours,
+            "steps_per_s": steps / ours,
+            "brian2_steps_per_s": steps / theirs,
+        }
+        record(f"bench_spiking, {target}", {name: float(f"{speed:.6g}") for name, speed in speeds.items()})
     print(f"kernel: {events / ours / 1e6:,.0f} M synaptic events/s, {steps / ours:,.0f} steps/s")
     print(f"Brian2, {target}: {steps / theirs:,.0f} steps/s; the kernel takes {theirs / ours:,.1f} x as many")
 

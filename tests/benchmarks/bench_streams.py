@@ -5,6 +5,7 @@ Ratios of the best of several turns in one process, one thread; memory is the pe
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.runs.stream import run as stream
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
+from tests.benchmarks.record import add_option, record
 
 N, N_RIVER, N_FEATURES, TURNS = 100_000, 10_000, 32, 5
 PEAK = """
@@ -76,6 +78,9 @@ def river(model: Callable[[], object], x: np.ndarray, y: np.ndarray, scored: boo
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_option(parser)
+    given = parser.parse_args()
     from river.linear_model import LogisticRegression
     from river.preprocessing import StandardScaler
 
@@ -108,12 +113,18 @@ def main() -> None:
     print(f"{'predict, score and learn each sample, one thread':58} samples/s  / LR  / scaler | LR")
     for name, rate in rates.items():
         print(f"{name:58} {rate:9,.0f} {rate / single:5.1f} {rate / scaled:8.1f}")
+    memory = {}
     for n in (1_000_000, 4_320_000):
         result = subprocess.run([sys.executable, "-c", PEAK, str(n)], capture_output=True, text=True, check=True)
         peak, seconds, samples = json.loads(result.stdout)
+        memory[str(samples)] = {"seconds": round(seconds, 2), "peak_mib": round(peak, 1)}
         hours = samples / 50 / 3600
         print(
             f"{samples:,} samples of 8 channels ({hours:.1f} h at 50 Hz): {seconds:.1f} s, peak memory {peak:.0f} MiB"
+        )
+    if given.record:
+        record(
+            "bench_streams", {"samples_per_s": {name: round(rate) for name, rate in rates.items()}, "memory": memory}
         )
 
 
