@@ -121,7 +121,7 @@ def as_columns(form: Description, arrays: Arrays, notes: list[str]) -> tuple[Des
     if matrices or not sizes:
         return form, arrays
     n = max(sizes, key=lambda size: (sizes.count(size), size))
-    if matrix is not None and (columns[matrix].size != n or sizes.count(n) < 2):
+    if matrix is not None and (matrix not in columns or columns[matrix].size != n or sizes.count(n) < 2):
         return form, arrays
     kept = {name: one for name, one in columns.items() if one.size == n}
     other = [name for name in others if name not in kept]

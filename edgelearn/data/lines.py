@@ -48,6 +48,7 @@ from edgelearn.units import count
 LIVE_CLASSES = 10
 MAX_CLASSES = 1000
 ANY_LABEL = "*"
+LARGEST = np.float32(np.finfo(np.float32).max)
 SURVEYED = 8192  # lines of a file read at once, before its samples are given in blocks
 
 Text = Iterable[str] | Iterable[bytes]
@@ -201,7 +202,9 @@ class LineSource:
                     x = self._live_rows.near_zero(x, self.channels)
                 elif self._offsets.any():
                     x = x - self._offsets
-                yield Block(x.astype(np.float32, copy=False), y[skip:], t[skip:], rows.segment[skip:])
+                # Two values of float32 may be further apart than float32 can say.
+                x = np.clip(x, -LARGEST, LARGEST).astype(np.float32, copy=False)
+                yield Block(x, y[skip:], t[skip:], rows.segment[skip:])
             skip = max(0, skip - len(y))
         if self._live and not self._n_read:
             raise self._nothing()

@@ -477,3 +477,9 @@ def test_labels_of_npz_are_the_same_in_run_and_stream(tmp_path, y):
         zip(map(tuple, data.train_x.tolist()), [data.class_names[k] for k in data.train_y], strict=True)
     ) == sorted(streamed)
     assert any("which have no label" in note for note in data.notes) == (not kept.all())
+
+
+def test_one_value_beside_columns_is_none(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.array(3.0), p=np.arange(6) % 5, q=np.arange(6) % 3, label=np.arange(6) % 2)
+    with pytest.raises(UserError, match=r"a\.npz"):
+        open_source(str(tmp_path / "a.npz"))

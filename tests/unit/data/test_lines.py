@@ -729,3 +729,17 @@ def test_live_values_far_from_zero_are_learned_relative_to_the_first() -> None:
     rest = live_of(rows[6:])
     rest.restore(json.loads(json.dumps(first.state())))
     assert np.array_equal(np.concatenate([*begun, *(block.x for block in rest.blocks())]), expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+def test_values_at_both_ends_of_float32_stay_finite(is_live):
+    import warnings
+
+    data = "".join(f"{3.3e38 * (-1) ** k},{k % 7},{'uv'[k % 2]}\n" for k in range(60)).encode()
+    options = {"live": True} if is_live else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        source = LineSource(io.BytesIO(data) if is_live else lambda: io.BytesIO(data), name="a", source="b", **options)
+        blocks = list(source.blocks())
+    assert blocks
+    assert all(np.isfinite(block.x).all() for block in blocks)
