@@ -201,15 +201,8 @@ def _print_costs(content: dict[str, Any], paths: list[Path], details: bool, stru
     if content.get("accelergy"):
         print_ert(console, content["accelergy"])
     written(console, *paths)
-    next_steps(
-        console,
-        *([] if "against" in content else ["--against bp"]),
-        "--tornado",
-        *([] if structures else ["--structures"]),
-        "--plot cost.svg",
-        "--run DIR",
-        details=details,
-    )
+    against = [] if "against" in content else ["--against bp"]
+    next_steps(console, "--tornado", *against, "--plot cost.svg", "--run DIR", details=details)
 
 
 def _accelergy(

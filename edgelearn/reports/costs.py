@@ -26,13 +26,16 @@ FIGURES = {
 OVERHEAD_OF = {"latency_us": "cycles"}  # figure -> overhead, where it is not the title's first word
 DENSITIES = ("inputs", "hidden", "hidden_updates", "errors")
 MOST_ROLES = 4  # by default
+# columns of rules side by side; the last ones are left out where there is no room
+_FIRST = ("per sample", "energy", "cycles", "overhead", "over structures", "time", "area", "memory", "power")
 ALIKE = 0.02  # share by which inferences may differ that a table has in one row, as their mean
 
 
 def print_costs(console: Console, content: dict[str, Any], details: bool = False) -> None:
     """Print the costs of one or more rules on one processor; `details` adds sources, overheads and roles."""
     rules = content["rules"]
-    say(console, f"cost on {content['processor']}: {content['description']}")
+    description = content["description"] if details else content["description"].split(";")[0]
+    say(console, f"cost on {content['processor']}: {description}")
     assumed = content.get("activity", {})
     lines = [*(content["tables"] if details else ()), *_networks(rules, details), *filter(None, [assumed.get("text")])]
     notes = (f"note: {note}" for note in (*content["notes"], *assumed.get("notes", ())))
@@ -46,9 +49,9 @@ def print_costs(console: Console, content: dict[str, Any], details: bool = False
     if "structures" in content:
         ranges = ranges_of(content["structures"])
         rows = [row | {"over structures": ranges.get(row["per sample"], "-")} for row in rows]
-    print_table(console, rows)
-    if "structures" in content:
-        say(console, over_structures(content["structures"]))
+    order = [title for start in _FIRST for title in rows[0] if title.startswith(start)]
+    rows = [{title: row[title] for title in order} for row in rows]
+    print_table(console, rows, leave_out=not details)
     for figure in ("energy_pj", "cycles"):
         if figure in rules[0]["training"]:
             say(console, _order(figure, rules))
@@ -218,16 +221,13 @@ def _close(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _order(figure: str, rules: Sequence[dict[str, Any]]) -> str:
-    """Say the order of the rules, and how far the first one is from the last."""
+    """Say the order of the rules."""
     ranked = sorted(rules, key=lambda rule: rule["training"][figure]["nominal"])
     text = ranked[0]["name"]
     for before, rule in pairwise(ranked):
         values = [one["training"][figure]["nominal"] for one in (before, rule)]
         text += f" {'=' if values[0] == values[1] else '<'} {rule['name']}"
-    least, most = (rule["training"][figure]["nominal"] for rule in (ranked[0], ranked[-1]))
-    saved = 100 * (1 - least / most) if most else 0.0
-    text = f"{FIGURES[figure][0]}: {text}"
-    return f"{text} ({ranked[0]['name']} takes {saved:.0f} % less than {ranked[-1]['name']})" if saved >= 0.5 else text
+    return f"{FIGURES[figure][0]}: {text}"
 
 
 def _overhead_rows(rules: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
@@ -267,14 +267,17 @@ def _networks(rules: Sequence[dict[str, Any]], details: bool) -> list[str]:
             of = learning if density == "hidden_updates" else priced
             of = [rule for rule in of if "hidden" not in density or len(rule["network"]["sizes"]) > 2]
             if of:
-                parts.append(f"{density.replace('_', ' ')} {_range([rule['activity'][density] for rule in of])}")
+                parts.append(
+                    f"{density.replace('_', ' ')} {_range([rule['activity'][density] for rule in of], details)}"
+                )
         texts.append(f"{names}{what}; active: {', '.join(parts)}")
     return texts
 
 
-def _range(shares: Sequence[float]) -> str:
-    low, high = min(shares), max(shares)
-    return f"{100 * low:.3g} %" if low == high else f"{100 * low:.3g} to {100 * high:.3g} %"
+def _range(shares: Sequence[float], details: bool) -> str:
+    """Write shares in percent from the smallest to the largest, whole percent by default."""
+    ends = (f"{100 * share:{'.3g' if details or share < 0.1 else '.0f'}}" for share in (min(shares), max(shares)))
+    return f"{' to '.join(dict.fromkeys(ends))} %"
 
 
 def _print_roles(console: Console, figure: str, rules: Sequence[dict[str, Any]]) -> None:
@@ -308,10 +311,10 @@ def verdict_text(verdict: Mapping[str, Any], structures: Mapping[str, Any] | Non
 def _by_structures(verdict: Mapping[str, Any], structures: Mapping[str, Any]) -> str:
     turned = turned_pairs(structures, verdict["left_out"])
     if not turned:
-        return f", and it is the same on all {structures['engines']} engines"
+        return f", and it is the same on all {structures['engines']} engines (--structures)"
     first, more = " and ".join(turned[0]), len(turned) - 1
     rest = f", and {more} other pair{'s' if more > 1 else ''}" if more else ""
-    return f"; on some of {structures['engines']} engines {first} change places{rest}"
+    return f"; on some of {structures['engines']} engines (--structures) {first} change places{rest}"
 
 
 def _by_constants(verdict: Mapping[str, Any]) -> str:

@@ -21,14 +21,9 @@ def range_text(found: Mapping[str, Any]) -> str:
 
 
 def over_structures(content: Mapping[str, Any]) -> str:
-    """Say between what the overheads in energy lie over all engines: "over structures: +212 to +471 %".
-
-    Of several rules the ranges stand in a column of that name, and this says what it is.
-    """
-    engines = f"{content['engines']} engines, --structures"
-    if len(content["rules"]) > 1:
-        return f"over structures: overhead in energy on {engines.replace(', ', ' (')})"
-    return f"energy overhead over structures: {range_text(content['rules'][0]['energy_overhead_percent'])} ({engines})"
+    """Say between what the overhead of a single rule in energy lies over all engines."""
+    found = range_text(content["rules"][0]["energy_overhead_percent"])
+    return f"energy overhead over structures: {found} ({content['engines']} engines, --structures)"
 
 
 def ranges_of(content: Mapping[str, Any]) -> dict[str, str]:

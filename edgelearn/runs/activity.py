@@ -114,7 +114,7 @@ class Assumption:
         typed = ", ".join(f"--{name} {value:g}" for name, value in given.items())
         if self.data is None:
             return f"activity: {typed}, the rest fully active" if typed else "activity: everything active (--dense)"
-        measured = f"measured in `{command(self.data)}`, the profile of {self.data} ({CHOICE})"
+        measured = f"measured in `{command(self.data)}` ({self.data}, {CHOICE})"
         return f"activity: {typed}; the rest {measured}" if typed else f"activity: {measured}"
 
     def _notes(self, rules: Sequence[str]) -> list[str]:

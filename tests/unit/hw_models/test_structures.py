@@ -179,7 +179,7 @@ def test_the_verdict_says_whether_the_order_is_the_same_on_all_engines():
     }
     assert turned_pairs(content) == [("dfa", "bp")]
     text = verdict_text(verdict, content)
-    assert text.endswith(f"; on some of {content['engines']} engines dfa and bp change places")
+    assert text.endswith(f"; on some of {content['engines']} engines (--structures) dfa and bp change places")
     certain = verdict_text(verdict, content | {"pairs": []})
-    assert certain.endswith(f"changes the order, and it is the same on all {content['engines']} engines")
+    assert certain.endswith(f"changes the order, and it is the same on all {content['engines']} engines (--structures)")
     assert turned_pairs(content, left_out=["bp"]) == []
