@@ -85,7 +85,12 @@ MUTANTS = {
         "(row * 40503U)",
         {"feedback_format": "lfsr"},
     ),
-    "the row of the label is added": (LEARNER, "sum += is_target ? -b : b;", "sum += b;", {"rule": "signed-target"}),
+    "the row of the label is added": (
+        LEARNER,
+        "sum += is_target ? -b : b;",
+        "sum += is_target ? b : b;",
+        {"rule": "signed-target"},
+    ),
     "the bias of mdfa has a floor": (LEARNER, "&& !is_bias) ? 0", ") ? 0", {"rule": "mdfa"}),
     "dead zone without its edge": (LEARNER, "(e > EL_DEAD_ZONE)", "(e >= EL_DEAD_ZONE)", {"dead_zone": 30}),
     "margin without its edge": (
