@@ -79,7 +79,7 @@ def test_a_grid_becomes_a_table(tmp_path):
     assert result.stdout.startswith("8 cells: 8 done, 0 failed; ")
     assert "\nwritten: a/study.toml, table.parquet, table.csv\n" in result.stdout
     assert result.stdout.endswith("\nnext: edgelearn study show a | edgelearn report a\n")
-    assert result.stdout.splitlines()[1].split()[:2] == ["bits", "rule"]
+    assert result.stdout.splitlines()[1].split()[:2] == ["view", "bits"]
     header, *rows = (tmp_path / "a/table.csv").read_text().splitlines()
     assert len(rows) == 8
     for name in ("bits", "seed", "accuracy_percent", "saturations", "energy_pj@engine-28nm", "energy_pj@cortex-m4"):
