@@ -81,8 +81,13 @@ class Interrupted(KeyboardInterrupt):
         self.folder, self.terminated = folder, terminated
 
 
-def with_checkpoints(work: Work, config: Settings, out: Path | None, signals: PendingSignals) -> Iterator[Any]:
+def with_checkpoints(
+    work: Work, config: Settings, out: Path | None, signals: PendingSignals, resumed: bool = False
+) -> Iterator[Any]:
     """Yield the chunks of a run; write a checkpoint between chunks every two seconds, and after a signal.
+
+    Live input that is refused, for its columns for example, needs other settings, which no checkpoint takes: the
+    checkpoint of a run that was not resumed is removed then.
 
     Raises
     ------
@@ -99,6 +104,10 @@ def with_checkpoints(work: Work, config: Settings, out: Path | None, signals: Pe
             chunk = next(chunks)
         except StopIteration:
             return
+        except UserError:
+            if out is not None and work.live and not resumed:
+                (out / CHECKPOINT).unlink(missing_ok=True)
+            raise
         except KeyboardInterrupt as interrupt:
             folder = save_interrupted(work, config, out, time.monotonic() - started_at)
             raise Interrupted(folder, isinstance(interrupt, Terminated)) from None

@@ -208,7 +208,7 @@ def _driven(
         if out is not None:
             claim_folder(out, config, resume)
         try:
-            for chunk in with_checkpoints(work, config, out, signals):
+            for chunk in with_checkpoints(work, config, out, signals, resume):
                 work.advance(chunk)
                 on_progress(work)
             result = Result(work.content())

@@ -317,3 +317,11 @@ def test_predictions_that_cannot_be_written(tmp_path):
     flags = ("--hidden", "4", "--out", "a", "--resume", "--predictions", "p.csv")
     assert_refused(edgelearn("stream", "own.csv", *flags, cwd=tmp_path), "would lack rows", "--overwrite")
     assert {path.name for path in tmp_path.iterdir()} == {"own.csv", "a"}
+
+
+def test_live_input_that_is_refused_after_some_rows_leaves_nothing(tmp_path):
+    lines = ["k,ax,label\n", *(f"{3 * k},{(7 * k) % 5},{'ab'[k % 2]}\n" for k in range(60))]
+    status, rows, error = piped("".join(lines), "--hidden", "4", "--out", "a", cwd=tmp_path)
+    assert (status, len(rows)) == (2, 20)
+    assert "column 'k' rises in every row" in error
+    assert list(tmp_path.iterdir()) == []
