@@ -19,7 +19,7 @@ from edgelearn.data.cells import (
     split_cells,
 )
 from edgelearn.data.clock import is_clock_name
-from edgelearn.data.layout import Layout, find_layout, holds_texts, never_numbers
+from edgelearn.data.layout import Layout, find_layout, holds_texts, never_numbers, without_values
 from edgelearn.data.source import ColumnsUsed, printable
 from edgelearn.errors import UserError, unknown
 
@@ -227,7 +227,11 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
         return title_of.get(place, str(place)) if has_names else f"column {title_of[place]}"
 
     taken = {*features, *labels, time, segment}
-    left_out = tuple(str(named(place)) for place in places if place not in taken)
+    left_out = tuple(
+        named(place) or (f"column {place + 1}" if isinstance(place, int) else repr(place))
+        for place in places
+        if place not in taken
+    )
     used = ColumnsUsed(channels, named(next(iter(labels), None)), named(time), named(segment), left_out=left_out)
     if not roles.is_ordered:
         time = segment = None
@@ -256,11 +260,19 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
 def _without_texts(
     features: tuple[Any, ...], layout: Layout, title_of: dict[Any, str], has_names: bool
 ) -> tuple[tuple[Any, ...], str]:
-    """Leave out columns that are never numbers, unless all are; and the note that names them."""
-    texts = {place for place in features if never_numbers(layout, place)}
+    """Leave out columns that are never numbers, or have neither title nor value; and the note that names them."""
+    texts = {
+        place
+        for place in features
+        if never_numbers(layout, place) or (not title_of[place] and without_values(layout, place))
+    }
     if not texts or len(texts) == len(features):
         return features, ""
-    names = [title_of[place] if has_names else f"column {title_of[place]}" for place in features if place in texts]
+    names = [
+        title_of[place] if has_names and title_of[place] else f"column {title_of[place] or place + 1}"
+        for place in features
+        if place in texts
+    ]
     shown = [printable(name) for name in names]
     few = ", ".join(shown if len(shown) <= 12 else [*shown[:11], "...", shown[-1]])
     note = f"columns left out, as they hold no numbers: {few}"

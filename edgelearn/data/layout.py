@@ -33,7 +33,7 @@ class Layout:
     Parameters
     ----------
     kind : csv, array or object
-    separator, end : of the cells; mark behind the last cell of each line, empty for none
+    separator, end : of the cells; marks behind the last cell of each line, empty for none
     decimal : decimal mark of numbers, "." or ","
     n_before : lines before the table, without blank lines and comments
     is_cut : the only line before the table is a part of a row
@@ -121,6 +121,8 @@ def _of_cells(lines: Sequence[str], decimal: str | None) -> Layout:
     separator = separator or separator_of(lines)
     rest = [text.rstrip() for text in lines[n_before:]]
     end = next((mark for mark in ENDS if mark != separator and 2 * sum(t.endswith(mark) for t in rest) > len(rest)), "")
+    if not end and separator in ENDS:  # the last of several blank columns is found below
+        end = separator * max(0, min(len(text) - len(text.rstrip(separator)) for text in rest) - 1)
     rows: list[list[str] | None] = []
     for text in lines[n_before:]:
         try:
@@ -211,6 +213,11 @@ def never_numbers(layout: Layout, place: Any) -> bool:
     values = [row.get(place) if isinstance(row, dict) else row[place] for row in rows]
     values = [value for value in values if value is not None]
     return bool(values) and all(isinstance(value, str) for value in values)
+
+
+def without_values(layout: Layout, place: Any) -> bool:
+    """Tell whether all cells of a column of a text table are missing, in two rows at least."""
+    return layout.kind == "csv" and len(layout.body) > 1 and all(is_missing(row[place].strip()) for row in layout.body)
 
 
 def holds_texts(layout: Layout, place: Any) -> bool | None:

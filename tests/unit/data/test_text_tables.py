@@ -45,6 +45,8 @@ LAYOUTS = {
     "separator behind each row but the header": PLAIN.replace("\n", ",\n").replace("activity,", "activity"),
     "separator behind the header alone": PLAIN.replace("activity", "activity,"),
     "other mark behind each row": PLAIN.replace("\n", ";\n"),
+    "two separators behind each row": PLAIN.replace("\n", ",,\n"),
+    "a column without title and values": "ax,,ay,activity\n1.5,,2,walk\n-2.5,,4,run\n3.5,,-6,walk\n",
     "names of rows": 'ax,ay,activity\n"r1",1.5,2,walk\n"r2",-2.5,4,run\n"r3",3.5,-6,walk\n',
     "numbers of rows": '"ax" "ay" "activity"\n"1" 1.5 2 "walk"\n"2" -2.5 4 "run"\n"3" 3.5 -6 "walk"\n',
     "texts and dates that are no features": "id,on,ax,ay,activity\nM0,a-b,1.5,2,walk\nM1,c,-2.5,4,run\nM2,d,3.5,-6,walk\n",
@@ -63,6 +65,7 @@ NOTES = {
     "preamble of a logger": "3 lines before the table were left out, the first: 'Logger 7, serial 12'",
     "decimal comma": "numbers have decimal commas",
     "names of rows": "the first column has no title and was taken for names of rows; left out",
+    "a column without title and values": "columns left out, as they hold no numbers: column 2",
     "texts and dates that are no features": "columns left out, as they hold no numbers: id, on",
 }
 
