@@ -97,6 +97,8 @@ def cost(
     for path in (plot, action_counts, architecture):
         if path is not None and not path.parent.is_dir():
             raise UserError(f"cannot write {path}: there is no folder {path.parent}; give a folder that can be written")
+    if against is not None and not runs:  # a rule, in any case of letters as --rule
+        against = against.strip().lower()
     densities = {key: value for key, value in flags.items() if key.endswith("_density") and value is not None}
     costs, accuracies, assumed = _costs(rule, runs, given, densities, dense, against)
     content = as_dict(costs)

@@ -116,6 +116,9 @@ def test_rules_are_compared_with_one(tmp_path):
     assert all(
         over[name]["low"] <= found["against"]["rules"][name]["energy"]["nominal"] <= over[name]["high"] for name in over
     )
+    upper = edgelearn("cost", "--rule", "drtp,bp", "--against", "BP", cwd=tmp_path)
+    assert upper.returncode == 0, upper.stderr
+    assert "\nagainst bp " in upper.stdout
     table = edgelearn("cost", "--rule", "drtp,dfa", "--against", "bp", "--csv", cwd=tmp_path).stdout
     row = next(row for row in csv.DictReader(io.StringIO(table)) if row["of"] == "against bp")
     assert {side: float(row[side]) for side in ("low", "nominal", "high")} == energy
