@@ -355,7 +355,7 @@ def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled:
         accumulate = operation_pj("add", layer.word.bits + input_bits + 8)
         signal = operation_pj("add", 24)
         if not rule.sends_signs and rule.feedback is not Feedback.NONE:
-            sender_bits = delta_bits[k + 1] if rule.holds_deltas and not layer.output else spec.layers[-1].delta_width
+            sender_bits = delta_bits[k + 1] if rule.holds_deltas and not layer.output else delta_bits[-1]
             operand = layer.word.bits if rule.weight_transport else max(feedback_bits, 1)
             signal += operation_pj("multiply", (operand, sender_bits))
         by_layer[k] = (

@@ -164,6 +164,17 @@ def test_an_engine_that_cuts_d_is_cheaper_and_says_so():
     assert run.total("energy_pj", "arithmetic") == cut.total("energy_pj", "arithmetic")
 
 
+@pytest.mark.parametrize("bits", [None, 8, 16])
+def test_tables_of_arithmetic_price_errors_at_the_width_of_the_engine(bits):
+    """With everything active and one hidden layer dfa and fa have the same products, whatever the width of d."""
+    engine = find_processor("engine-28nm").model_copy(update={"logic": "horowitz-45nm", "delta_bits": bits})
+    dfa, fa = (
+        engine.price(spec, assume(spec)).total("energy_pj", "arithmetic")
+        for spec in (design((64, 32, 10), rule=rule) for rule in ("dfa", "fa"))
+    )
+    assert dfa == pytest.approx(fa)
+
+
 def test_a_modulator_wider_than_d_takes_a_second_pass():
     """bp between wide hidden layers: d has 12 bits so that sums fit, modulators 16: a cycle more per open gate."""
     spec = design((20, 400, 6000, 10), rule="bp")
