@@ -12,7 +12,7 @@ from typing import Any
 
 from edgelearn.config import RunConfig, validated
 from edgelearn.network.counters import Counters
-from edgelearn.network.spec import NetworkSpec, parse_net
+from edgelearn.network.spec import NetworkSpec, default_residual_bits, parse_net
 from edgelearn.rules import RULES
 from edgelearn.runs.kind import Result
 from edgelearn.runs.rates import learning_counters, spec_of
@@ -112,6 +112,8 @@ class Assumption:
 
     def _text(self, given: Mapping[str, float]) -> str:
         typed = ", ".join(f"--{name} {value:g}" for name, value in given.items())
+        if set(self.given) == DENSITIES:
+            return f"activity: {typed}"
         if self.data is None:
             return f"activity: {typed}, the rest fully active" if typed else "activity: everything active (--dense)"
         measured = f"measured in `{command(self.data)}` ({self.data}, {CHOICE})"
@@ -160,9 +162,15 @@ def assumed_activity(config: RunConfig, given: Mapping[str, float], dense: bool 
         return Assumption(None, net, given, {})
     data = nearest(parse_net(net)[0])
     profiles = {row.rule: row for row in profile_table() if row.data == data}
-    default = RunConfig()
-    changed = any(getattr(config, name) != getattr(default, name) for name in FORMATS)
-    return Assumption(data, net, given, profiles, changed)
+    return Assumption(data, net, given, profiles, _formats(config) != _formats(RunConfig()))
+
+
+def _formats(config: RunConfig) -> dict[str, Any]:
+    """Return number formats and feedback, residual bits by rounding where they were left out."""
+    formats = {name: getattr(config, name) for name in FORMATS}
+    if config.residual_bits is None:
+        formats["residual_bits"] = default_residual_bits(config.bits, config.rounding)
+    return formats
 
 
 def nearest(n_inputs: int) -> str:

@@ -70,6 +70,7 @@ def test_given_densities_replace_those_of_the_profile():
     assert counters["live_gates"][0] == counters["open_gates"][0] == round(profile.gates * 32 * n)
     every = dict.fromkeys(("input_density", "hidden_density", "update_density", "error_density"), 0.5)
     assert assumed_activity(config, every).data is None
+    assert "the rest" not in assumed_activity(config, every).as_dict(["drtp"])["text"]
     assert assumed_activity(config, every).counters(spec) == assume(spec, *every.values())
     assert assumed_activity(config, {}, dense=True).counters(spec) == assume(spec)
 
@@ -83,7 +84,10 @@ def test_a_rule_without_profile_is_noted_and_fully_active():
     notes = fork.as_dict(["drtp"])["notes"]
     assert "no profile of drtp: everything active" in notes
     assert notes[0].startswith("the profile was measured with the default number formats and feedback;")
-    assert assumed_activity(make_config({}), {}).as_dict(list(RULES))["notes"] == []
+    for same in ({}, {"weight_bits": 16}, {"residual_bits": 8}):  # the default formats, however they are given
+        assert assumed_activity(make_config(same), {}).as_dict(list(RULES))["notes"] == []
+    for other in ({"weight_bits": 8}, {"residual_bits": 4}, {"feedback": "lfsr"}):
+        assert len(assumed_activity(make_config(other), {}).as_dict(list(RULES))["notes"]) == 1
 
 
 def test_rules_are_one_where_no_layer_is_hidden():
