@@ -28,7 +28,8 @@ class LayerLock:
 
     Parameters
     ----------
-    start_cycles : cycles from the first of a sample until the layer may update, on an engine; None elsewhere
+    start_cycles : cycles from the first of a sample until locking lets the layer compute its modulators and update, on
+        an engine; None elsewhere
     buffer_bits : bits that wait in the layer, one sample in flight
     depth : samples for which its input is stored when every layer works on a sample of its own
     pipeline_bits : bits of that
@@ -156,7 +157,7 @@ def _start_cycles(spec: NetworkSpec, activity: Counters, engine: Engine) -> list
         if not layer.learns:
             starts.append(None)
         elif locking is Locking.NONE:  # each layer updates before the next one runs
-            starts.append(float(np.sum(forward[: k + 1]) + np.sum(signal[: k + 1]) + np.sum(update[:k])))
+            starts.append(float(np.sum(forward[: k + 1]) + np.sum(signal[:k]) + np.sum(update[:k])))
         elif locking is Locking.UPDATE:
             starts.append(float(np.sum(forward)))
         else:

@@ -88,7 +88,7 @@ def test_pipeline_depths_and_starts_follow_the_locking():
     update = [2 * 65 * 32, 2 * 33 * 32, 10 * (2 * 33 + 2)]
     assert [layer["may_update_after_cycles"] for layer in by_rule["dfa"]] == [sum(forward)] * 3
     row = 2 * 32  # table and gate product of a selected row
-    starts = [forward[0] + row, sum(forward[:2]) + 2 * row + update[0], sum(forward) + 2 * row + sum(update[:2])]
+    starts = [forward[0], sum(forward[:2]) + row + update[0], sum(forward) + 2 * row + sum(update[:2])]
     assert [layer["may_update_after_cycles"] for layer in by_rule["drtp"]] == starts
     signal = [32 * (32 + 6), 32 * (10 + 6), 0]
     stored = [update[0] + 64, update[1] + 64, update[2]]
