@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -350,3 +351,16 @@ def test_recalled_figures_are_flagged():
     ]
     flagged = [row for name in FIGURES for row in rows(name) if "recalled" in row.get("note", "")]
     assert flagged == recalled
+
+
+def test_files_named_in_tables_and_processors_exist():
+    root = Path(__file__).parents[3]
+    named = {
+        found
+        for path in (*root.glob("hw_models/tables/*.csv"), *root.glob("hw_models/processors/*.toml"))
+        for found in re.findall(
+            r"(?:edgelearn|experiments|firmware_sim|hw_models|tests)/[\w/.-]+\.\w+", path.read_text()
+        )
+    }
+    assert len(named) > 2
+    assert [name for name in sorted(named) if not (root / name).is_file()] == []
