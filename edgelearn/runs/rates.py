@@ -57,6 +57,8 @@ def width_notes(config: RateSettings, spec: NetworkSpec) -> list[str]:
     wide = spec_of(config.model_copy(update={"delta_bits": WIDEST}), spec.sizes)
     if any(
         (a.delta_scale, a.delta_reach) != (b.delta_scale, b.delta_reach)
+        # d stops at a word of fewer bits than its modulator, which is then narrowed
+        or (not b.output and b.delta_reach == b.delta_max)
         for a, b in zip(spec.layers, wide.layers, strict=True)
     ):
         return []

@@ -10,6 +10,7 @@ from edgelearn.cli import main
 from edgelearn.config import RunConfig, make_config, read_toml
 from edgelearn.errors import UserError
 from edgelearn.runs.checkpoint import Interrupted, defer_signals
+from edgelearn.runs.rates import spec_of, width_notes
 from edgelearn.runs.registry import run
 
 pytestmark = pytest.mark.kernel
@@ -91,6 +92,16 @@ def test_widths_that_narrow_nothing_are_noted(rule, delta_bits, needed):
         assert not found
     else:
         assert found == [f"--delta-bits {delta_bits} narrows nothing: {rule} needs {needed} bits here"]
+
+
+@pytest.mark.parametrize("rule", ["bp", "fa"])
+def test_modulators_wider_than_their_d_are_narrowed(rule):
+    """Layers so wide that d has fewer bits than delta_bits: both have the same reach of d, and other modulators."""
+    config = make_config({"rule": rule, "delta_bits": 15})
+    spec, wide = (spec_of(config.model_copy(update={"delta_bits": n}), (64, 2000, 2000, 10)) for n in (15, 16))
+    assert [layer.delta_reach for layer in spec.layers] == [layer.delta_reach for layer in wide.layers]
+    assert spec.layers[0].modulator_max < wide.layers[0].modulator_max
+    assert width_notes(config, spec) == []
 
 
 def test_commands_in_process(tmp_path, capsys, monkeypatch):
