@@ -442,6 +442,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         params = {name: config[name] for name in taken if name in config}
         labels = _numbers_of(note["classes"])
         one_output = note["net"][-1] == 1
+        if one_output:  # of a stream, whose default for more outputs is a softmax
+            params["output"] = "sigmoid"
         model = cls(
             **params,
             hidden=tuple(note["net"][1:-1]),
@@ -524,6 +526,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     f"one_output stands for two classes, not for {len(known) or 'those met on the way'}; name two in "
                     "EdgeClassifier(classes=[...]), or leave one_output out"
                 )
+            if config.output == "softmax":
+                raise UserError("one output cannot be a softmax; give output='sigmoid', or leave one_output out")
             n_outputs = 1
         front_end = FrontEndSpec(
             n_features,

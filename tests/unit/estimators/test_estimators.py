@@ -316,6 +316,11 @@ def test_room_for_classes_is_a_number():
         EdgeClassifier(one_output=True).learn_one(sample(0), "run")
 
 
+def test_one_output_is_no_softmax():
+    with pytest.raises(UserError, match="one output cannot be a softmax; give output='sigmoid'"):
+        EdgeClassifier(one_output=True, output="softmax").fit(X, Y == "run")
+
+
 def test_settings_may_come_from_numpy_and_a_grid():
     model = EdgeClassifier(bits=np.int64(6), hidden=np.array([6]), random_state=np.random.RandomState(3)).fit(X, Y)
     assert (model.spec_.layers[0].word.bits, model.spec_.sizes) == (6, (C, 6, 3))

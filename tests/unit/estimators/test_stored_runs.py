@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from edgelearn import EdgeClassifier
 from edgelearn.config import RunConfig, StreamConfig, validated
@@ -107,6 +108,16 @@ def test_a_stream_of_windows_takes_a_window_in_each_row(features, tmp_path):
     y = np.concatenate(labels)[400:][3::4]
     model.partial_fit(x, np.array(whole.source.class_names)[y].astype(model.classes_.dtype))
     assert words_of(model) == {name: array.tolist() for name, array in whole.learner.words().items()}
+
+
+def test_one_output_of_a_stream_is_fitted_again_as_a_sigmoid(tmp_path):
+    rows = [f"{(k * 7) % 5},{k % 2},{'ab'[k % 2]}" for k in range(60)]
+    (tmp_path / "own.csv").write_text("\n".join(["ax,ay,label", *rows]) + "\n")
+    given = {"data": str(tmp_path / "own.csv"), "hidden": "4", "rule": "mdfa", "output": "softmax"}
+    stream.run(validated(StreamConfig, given), tmp_path / "out")
+    model = EdgeClassifier.from_run(tmp_path / "out")
+    again = clone(model).fit([[0.0, 1.0], [1.0, 0.0]] * 4, ["a", "b"] * 4)
+    assert (again.spec_.sizes, again.spec_.output) == (model.spec_.sizes, model.spec_.output) == ((2, 4, 1), "sigmoid")
 
 
 def test_a_live_stream_leaves_places_for_classes(tmp_path):
