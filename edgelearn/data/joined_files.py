@@ -32,6 +32,8 @@ def join_files(
     first = pieces[0]
     pieces = [_in_order_of(first, path, piece, paths[0]) for path, piece in zip(paths, pieces, strict=True)]
     for path, piece in zip(paths, pieces, strict=True):
+        if not len(piece.x):
+            raise UserError(f"{path} has no rows; give one sample per row")
         for what, has, had in (
             ("channels", piece.x.shape[1], first.x.shape[1]),
             ("label", piece.labels is not None, first.labels is not None),
@@ -41,8 +43,6 @@ def join_files(
                 raise UserError(f"{path} has another '{what}' than {paths[0]} ({has}, not {had}); give like files")
     _check_signals(form, paths, pieces)
     x = np.concatenate([piece.x for piece in pieces])
-    if not len(x):
-        raise UserError(f"{paths[0] if len(paths) == 1 else paths[0].parent} has no rows; give one sample per row")
     notes = list(dict.fromkeys(note for piece in pieces for note in piece.notes))
     subtracted = offsets(x)
     if subtracted.any():

@@ -430,6 +430,13 @@ def test_sparse_matrices_and_arrays_of_structures_of_matlab(tmp_path):
     assert [source.class_names[k] for k in block.y] == ["walk"] * 4 + ["rest"] * 3
 
 
+def test_a_file_without_rows_among_others(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.arange(6.0).reshape(2, 3), y=[0, 1])
+    np.savez(tmp_path / "b.npz", X=np.empty((0, 3)), y=np.empty(0, int))
+    with pytest.raises(UserError, match=r"b\.npz has no rows; give one sample per row"):
+        open_source(str(tmp_path))
+
+
 def test_files_without_rows(tmp_path):
     np.savez(tmp_path / "a.npz", X=np.empty((0, 3)), y=np.empty(0, int))
     with pytest.raises(UserError, match=r"a\.npz has no rows; give one sample per row"):
