@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import math
 import os
 import re
 import threading
@@ -82,7 +83,9 @@ def samples(stream: LineSource, start: int = 0) -> list[tuple[Any, ...]]:
         assert (block.y.dtype, block.t.dtype, block.segment.dtype) == (np.int64, np.float64, np.int64)
         assert len(block.x) == len(block.y) == len(block.t) == len(block.segment) == len(stream.numbers) > 0
         rows = zip(stream.numbers, block.x, block.y, block.t, block.segment, strict=True)
-        found += [(int(n), x.tolist(), int(y), None if np.isnan(t) else float(t), int(s)) for n, x, y, t, s in rows]
+        for n, x, y, t, s in rows:
+            cells = [math.nan if value != value else value for value in x.tolist()]  # one object, equal to itself
+            found.append((int(n), cells, int(y), None if np.isnan(t) else float(t), int(s)))
     return found
 
 
