@@ -107,8 +107,8 @@ def _extremes(content: Mapping[str, Any], figure: str, title: str) -> Sequence[s
         by_choices: dict[str, list[str]] = {}
         for rule in content["rules"]:
             at = rule[figure][f"{end}_at"]
-            moves = _widths(rule[figure])
-            named = [_option(choice, at[choice]) for choice in moves if at[choice] != content["base"][choice]]
+            swings = rule[figure]["swings"]  # the widest first; some choices count with others alone
+            named = [_option(choice, at[choice]) for choice in swings if at[choice] != content["base"][choice]]
             by_choices.setdefault(", ".join(named) or "its own choices", []).append(rule["name"])
         ways = "; ".join(
             f"{', '.join(names)}: {text}" if len(by_choices) > 1 else text for text, names in by_choices.items()

@@ -68,7 +68,7 @@ class Range:
 
     Parameters
     ----------
-    low_at, high_at : the structures at the extremes
+    low_at, high_at : the structures at the extremes, with as few changes of that engine as possible
     base : the value of the engine that the set is made from
     swings : by choice, the value of each option with all other choices as in that engine; the widest first
     """
@@ -244,7 +244,13 @@ def _range(found: Sequence[Structure], ratio: Ratio) -> Range:
         for choice in own if not changed else changed if len(changed) == 1 else ():
             swings[choice][structure.choices[choice]] = value
     widest = sorted(swings, key=lambda choice: min(swings[choice].values()) - max(swings[choice].values()))
-    low, high = values.index(min(values)), values.index(max(values))
+
+    def at(end: float) -> int:
+        """Index of the structure with a value that differs least from the engine itself: every change counts there."""
+        reached = (index for index, value in enumerate(values) if value == end)
+        return min(reached, key=lambda index: sum(found[index].choices[choice] != own[choice] for choice in own))
+
+    low, high = at(min(values)), at(max(values))
     return Range(
         values[low],
         values[high],

@@ -107,6 +107,10 @@ def test_extremes_are_those_of_the_engines_that_are_named():
         assert held.low == min(values.values()) == values[tuple(held.low_at.values())]
         assert held.high == max(values.values()) == values[tuple(held.high_at.values())]
         assert held.base == value(found[0])
+        for ends in (held.low_at, held.high_at):  # each change that is named is needed for the extreme
+            for choice, option in ends.items():
+                back = values[tuple((dict(ends) | {choice: found[0].choices[choice]}).values())]
+                assert option == found[0].choices[choice] or back != values[tuple(ends.values())]
         widths = [max(of.values()) - min(of.values()) for of in held.swings.values()]
         assert widths == sorted(widths, reverse=True)
         assert widths[0] > 0
@@ -150,6 +154,9 @@ def test_what_is_printed_names_ranges_extremes_and_what_decides():
     assert range_text(pair["energy_percent"]) in text
     assert "dfa over drtp" in text
     assert "energy overhead lowest with" in text
+    base, area = content["base"], {rule["name"]: rule["area_overhead_percent"]["high_at"] for rule in content["rules"]}
+    assert area["dfa"]["SRAM cell"] == "itrs-hp" != base["SRAM cell"]  # which alone does not move it
+    assert "itrs-hp" in text.split("area overhead highest with ")[1].split("energy of learning")[0]
     assert "the order is the same in all" in text
     alone = make_console(file=io.StringIO(), width=160)
     print_structures(alone, structures_as_dict(priced(rules=("drtp",))), "engine-28nm")
