@@ -321,7 +321,9 @@ def _by_constants(verdict: Mapping[str, Any]) -> str:
     noun, gap = FIGURES[verdict["figure"]][0], verdict["next_over_cheapest_percent"]
     among = " of the rules that learn hidden layers" if verdict["left_out"] else ""
     if gap["low"] == gap["high"] == 0:
-        lead = f"{verdict['cheapest']} and {verdict['next']} have the least {noun}{among}, both the same"
+        names = [verdict["cheapest"], *verdict["as_cheap"]]
+        same = "both" if len(names) == 2 else "all"
+        lead = f"{', '.join(names[:-1])} and {names[-1]} have the least {noun}{among}, {same} the same"
     else:
         low, nominal, high = (f"{gap[side]:.3g}" for side in ("low", "nominal", "high"))
         band = f" ({low} to {high} within the bands)" if low != high else ""

@@ -109,15 +109,18 @@ def verdict_as_dict(costs: Sequence[RuleCost], figure: str) -> dict[str, Any] | 
     compared = hidden if len(hidden) > 1 else list(costs)
     if len(compared) < 2:
         return None
-    first, second = _ordered(compared, figure)[:2]
+    first, *others = _ordered(compared, figure)
+    second = others[0]
     over = percent_over(second.training, first.training, figure) or (0.0, 0.0, 0.0)
     sides = ("low", "nominal", "high")
     gap = gaps([first, second], figure)[0]
+    least = first.training.per_sample(figure)
     return {
         "figure": figure,
         "left_out": [cost.name for cost in costs if cost not in compared],
         "cheapest": first.name,
         "next": second.name,
+        "as_cheap": [cost.name for cost in others if cost.training.per_sample(figure) - least <= 1e-9 * least],
         "next_over_cheapest_percent": {side: six_digits(value) for side, value in zip(sides, over, strict=True)},
         "decided_by": gap.decided_by and gap.decided_by.constant.name,
         "flips": [_flip_as_dict(flip) for flip in flips(compared, figure)],

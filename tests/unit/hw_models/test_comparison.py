@@ -186,6 +186,8 @@ def test_the_verdict_names_the_cheapest_the_next_and_what_decides():
     assert text.endswith("no constant within its band changes the order") == (not found["flips"])
     equal = verdict_as_dict(costs(rules=["dfa", "sdfa"]), "cycles")
     assert verdict_text(equal).startswith("dfa and sdfa have the least cycles, both the same; no constant")
+    one_layer = verdict_as_dict(costs(rules=["bp", "drtp", "dfa"], net="64-10"), "energy_pj")
+    assert verdict_text(one_layer).startswith("bp, dfa and drtp have the least energy, all the same; no constant")
     assert verdict_as_dict(costs(rules=["dfa"]), "energy_pj") is None
     flip = {"cheaper": "dfa", "dearer": "bp", "constant": "SRAM energy", "at": 1.416}
     turned = verdict_text(found | {"flips": [flip, flip | {"at": 0.8}, flip | {"dearer": "fa", "constant": None}]})
