@@ -22,6 +22,7 @@ def equal_accuracy_table(content: Mapping[str, Any]) -> Table:
 
     per_sample = scaled("energy_per_sample_pj", _ENERGY, "energy per sample")
     until = scaled("energy_pj", _ENERGY, "energy until then")
+    against = any(one["energy_over_baseline"] is not None for one in rules)  # bp is among the rules, and compared
     columns = (
         Column("rule", "rule", numeric=False),
         Column("rates", "rates", numeric=False),
@@ -31,9 +32,9 @@ def equal_accuracy_table(content: Mapping[str, Any]) -> Table:
         Column("samples", "samples until then"),
         until,
         Column("energy_band_pj", "band", until.unit, until.scale, numeric=False),
-        Column("energy_over_baseline", "over bp"),
+        *([Column("energy_over_baseline", "over bp")] if against else []),
     )
-    rows = [Row(tuple(_cells(one, per_sample, until))) for one in rules]
+    rows = [Row(tuple(_cells(one, per_sample, until))[: len(columns)]) for one in rules]
     return Table("equal", columns, tuple(rows))
 
 

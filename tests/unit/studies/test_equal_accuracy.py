@@ -91,6 +91,15 @@ def str_of(part):
     return part if isinstance(part, str) else part.text
 
 
+def test_the_column_over_bp_is_left_out_without_bp(folder):
+    content = study.analyse(folder).as_dict()
+    assert equal_accuracy_table(content).columns[-1].title == "over bp"
+    alone = [one | {"energy_over_baseline": None} for one in content["rules"] if one["rule"] != "bp"]
+    table = equal_accuracy_table(content | {"rules": alone})
+    assert "over bp" not in [column.title for column in table.columns]
+    assert all(len(row.cells) == len(table.columns) for row in table.rows)
+
+
 def test_no_reported_seed_has_tuned(folder):
     tuned = json.loads((folder / "tuning.json").read_text())
     assert tuned["seed"] not in range(SEEDS)
