@@ -230,8 +230,8 @@ def _notes(spec: NetworkSpec, engine: Engine, plan: Schedule, cost: Cost, learni
             accesses -= float(plan.writes["activation"][0])
         if accesses > plan.total_cycles:
             notes.append(
-                f"memory '{name}' has {accesses / plan.total_cycles:.3g} accesses a cycle: it needs more ports, or its "
-                "roles more memories; else cycles are too few"
+                f"memory '{name}' has {accesses / plan.total_cycles:.3g} accesses per cycle: it needs more ports, or "
+                "its roles more memories; else cycles are too few"
             )
     needed = spec.delta_width
     if learning and engine.delta_bits is not None and engine.delta_bits < needed:

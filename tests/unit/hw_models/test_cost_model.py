@@ -253,7 +253,7 @@ def test_every_band_of_a_custom_memory_is_used(tmp_path):
 def test_one_memory_for_everything_is_named_for_its_ports(tmp_path):
     spec = design((64, 32, 10))
     notes = with_one_memory(tmp_path).price(spec, assume(spec)).notes
-    assert any("memory 'all' has 2" in note and "more ports" in note for note in notes)
+    assert any("memory 'all' has 2" in note and "accesses per cycle: it needs more ports" in note for note in notes)
     assert not find_processor("engine-28nm").price(spec, assume(spec)).notes
 
 
