@@ -272,7 +272,7 @@ def find_clock(
     Raises
     ------
     ValueError : cells of which most are no times
-    UserError : "... may be day/month or month/day ...", "... give --time-unit ..."
+    UserError : "... may be day/month or month/day ...", "... give --time-unit ...", "time_unit is ..., and column ..."
 
     Example
     -------
@@ -284,7 +284,7 @@ def find_clock(
     known = [cell for cell in given if cell is not None and cell not in MISSING and cell == cell and cell != "nan"]
     if format is not None:
         date = any(f"%{letter}" in format for letter in "dDjcxFUW")
-        return _checked(Clock(title, DATES if date else TIME_OF_DAY, format), known)
+        return _checked(Clock(title, DATES if date else TIME_OF_DAY, format), known, unit)
     numbers = [_as_float(cell) for cell in known if not isinstance(cell, str) or is_number(cell)]
     if len(numbers) * 2 > len(known) or not known:
         return Clock(title, unit or unit_in_name(title) or unit_by_size(np.array(numbers), title, notes))
@@ -316,11 +316,11 @@ def find_clock(
             clock.day_first = day
             order = "day/month" if day else "month/day"
             notes.append(f"dates of {title} were read as {order}/year, since one value is above 12")
-    return _checked(clock, known)
+    return _checked(clock, known, unit)
 
 
-def _checked(clock: Clock, cells: Sequence[Any]) -> Clock:
-    """Return a clock that can read most of its cells, as it was before."""
+def _checked(clock: Clock, cells: Sequence[Any], unit: str | None) -> Clock:
+    """Return a clock of texts that can read most of its cells, as it was before; refuse a unit beside it."""
     n_wrong = 0
     for cell in cells:
         try:
@@ -331,6 +331,11 @@ def _checked(clock: Clock, cells: Sequence[Any]) -> Clock:
             n_wrong += 1
     if 2 * n_wrong >= max(len(cells), 1):
         raise ValueError(next(iter(cells), ""))
+    if unit is not None and cells:
+        raise UserError(
+            f"time_unit is {unit}, and column '{clock.title}' holds dates or times of day, such as "
+            f"'{str(cells[0])[:40]}'; leave time_unit out"
+        )
     clock.turns, clock.last = 0.0, -np.inf
     return clock
 

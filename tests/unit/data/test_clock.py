@@ -48,6 +48,12 @@ def test_a_format_decides_day_or_month():
         one_day.seconds(["02/02/2024 10:00:00"])
 
 
+@pytest.mark.parametrize("format", [None, "%H:%M:%S"])
+def test_dates_and_times_of_day_have_no_unit(format):
+    with pytest.raises(UserError, match="time_unit is ms, and column 'at' holds dates or times of day, such as '23:59"):
+        find_clock(["23:59:58", "23:59:59"], "at", format, "ms")
+
+
 def test_units_by_name_by_size_and_by_step():
     named = {"t_ms": "ms", "time_us": "us", "timestamp (s)": "s", "millis": "ms", "elapsedNs": "ns", "Time [ms]": "ms"}
     for title, unit in named.items():
