@@ -238,6 +238,7 @@ def _labels_and_parts(
     path: Path, arrays: dict[str, NDArray[Any]], n_samples: int, test_fraction: float
 ) -> tuple[list[Any], tuple[NDArray[np.int64], NDArray[np.int64]]]:
     label = arrays["label"]
+    label = np.char.decode(label, "utf-8", "replace") if label.dtype.kind == "S" else label
     if label.ndim != 1 or label.dtype.kind not in "buifU":
         raise UserError(f"{path}: label is {label.dtype} {list(label.shape)}; give one label per sample [samples]")
     if len(label) != n_samples:

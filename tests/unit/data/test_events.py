@@ -121,6 +121,10 @@ def test_npz_inputs(npz_file, changed, n_inputs, inputs):
     assert data.inputs.tolist() == inputs
 
 
+def test_npz_labels_may_be_bytes(npz_file):
+    assert open_events(str(npz_file(label=np.array([b"up", b"down", b"up"])))).class_names == ("down", "up")
+
+
 def test_falling_times_are_sorted_and_equal_ones_keep_their_order(npz_file):
     path = npz_file(t=[9, 7, 1, 1, -4], value=None, test=None, offset=[0, 4, 4, 5])
     data = open_events(str(path), test_fraction=0)
