@@ -181,7 +181,7 @@ def test_bands_hold_the_nominal_value_and_every_corner(data, processor):
             assert low - 1e-6 <= (cost.overhead(name, at) or 0.0) <= high + 1e-6
 
 
-@few
+@settings(few, max_examples=20)  # all rules are priced in each
 @given(data=st.data(), processor=processors)
 def test_flips_are_where_two_rules_cost_the_same(data, processor: AnyProcessor):
     shape = data.draw(networks())
