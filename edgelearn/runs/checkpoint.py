@@ -77,7 +77,7 @@ class Interrupted(KeyboardInterrupt):
     """A run was interrupted; `folder` holds its checkpoint, None if too little was done to be worth one."""
 
     def __init__(self, folder: Path | None, terminated: bool = False) -> None:
-        super().__init__()
+        super().__init__(folder, terminated)  # arguments, so that a worker can send it
         self.folder, self.terminated = folder, terminated
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -217,3 +219,8 @@ def test_runs_in_python():
     result = edgelearn.run(edgelearn.RunConfig(net="64-4-10", epochs=1, limit=40))
     assert result.content["accuracy_percent"] == pytest.approx(100 - result.content["result"]["test_error_percent"])
     assert "run" in dir(edgelearn)
+
+
+def test_an_interrupt_comes_back_from_a_worker():
+    sent = pickle.loads(pickle.dumps(Interrupted(Path("a"), True)))
+    assert (type(sent), sent.folder, sent.terminated) == (Interrupted, Path("a"), True)
