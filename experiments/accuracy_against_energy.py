@@ -74,7 +74,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     """Draw one labelled line per rule with its interval, on a logarithmic axis of the error, and write the figure."""
     with drawn(path, (7.2, 4.2)) as figure:
         figure.set_layout_engine("none")  # labels need the place of the axes before the layout
-        ax = figure.add_axes((0.09, 0.13, 0.8, 0.76))
+        ax = figure.add_axes((0.09, 0.13, 0.73, 0.76))
         ax.set_xscale("log")
         ax.set_yscale("log")
         ends = [_line(ax, rule, index, rows) for index, rule in enumerate(rules_of(rows))]
