@@ -153,7 +153,7 @@ def _costs(
 
     Returns
     -------
-    the costs, the accuracies of runs, and what is assumed of the activity of networks that nobody ran
+    costs, accuracies of runs, and assumptions on the activity of networks without a run
     """
     from edgelearn.config import RunConfig, check_effect, make_config
     from edgelearn.rules import RULES

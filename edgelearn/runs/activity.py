@@ -1,4 +1,4 @@
-"""Activity of networks that nobody ran: profiles measured in bundled runs, scaled to any network."""
+"""Activity of networks without a run: profiles measured in bundled runs, scaled to any network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hw_models.compare.rules import densities_of
 from hw_models.engine.schedule import assume
 
 TABLE = Path(__file__).with_name("activity.csv")  # written by experiments/activity_profiles.py
-# data -> settings of the runs that are measured, beside the rule; what is left out is the default of `edgelearn run`
+# data -> settings of the measured runs beside the rule; others are defaults of `edgelearn run`
 RUNS: dict[str, dict[str, Any]] = {
     "digits": {},
     "mnist": {"data": "mnist", "net": "784-500-10", "epochs": 1},

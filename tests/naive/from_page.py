@@ -148,7 +148,7 @@ def feedback_of(rule: str) -> str:
 
 
 class FromPage:
-    """A network of a rule; what is not given is the page's default."""
+    """A network of a rule; settings left out are the page's defaults."""
 
     def __init__(self, rule: str, sizes: Sequence[int], seed: int = 0, **given: Any) -> None:
         settings = defaults() | {name: str(value) for name, value in given.items()}
