@@ -325,7 +325,7 @@ def _one_each(y: NDArray[Any]) -> NDArray[Any]:
 
 def _labelled(x: NDArray[Any], y: NDArray[Any], notes: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Leave out the samples without a label: NaN, or a text that marks a missing value."""
-    if y.ndim != 1 or len(x) != len(y) or y.dtype.kind not in "fU":
+    if y.ndim != 1 or not x.ndim or len(x) != len(y) or y.dtype.kind not in "fU":
         return x, y
     if y.dtype.kind == "f":
         missing = np.isnan(y)

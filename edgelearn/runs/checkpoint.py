@@ -105,8 +105,8 @@ def with_checkpoints(
         except StopIteration:
             return
         except UserError:
-            if out is not None and work.live and not resumed:
-                (out / CHECKPOINT).unlink(missing_ok=True)
+            if out is not None and not resumed:
+                forget_live(work, out)
             raise
         except KeyboardInterrupt as interrupt:
             folder = save_interrupted(work, config, out, time.monotonic() - started_at)
@@ -120,6 +120,12 @@ def with_checkpoints(
         if out is not None and now - saved_at >= CHECKPOINT_SECONDS:
             save_checkpoint(work, config, out)
             saved_at = now
+
+
+def forget_live(work: Work, out: Path) -> None:
+    """Remove the checkpoint of live input that is refused."""
+    if work.live:
+        (out / CHECKPOINT).unlink(missing_ok=True)
 
 
 def save_checkpoint(work: Work, config: Settings, out: Path) -> None:

@@ -21,6 +21,7 @@ from edgelearn.runs.checkpoint import (
     claim_folder,
     defer_signals,
     finished,
+    forget_live,
     leave_folder,
     with_checkpoints,
     write_results,
@@ -209,7 +210,12 @@ def _driven(
             claim_folder(out, config, resume)
         try:
             for chunk in with_checkpoints(work, config, out, signals, resume):
-                work.advance(chunk)
+                try:
+                    work.advance(chunk)
+                except UserError:
+                    if out is not None and not resume:
+                        forget_live(work, out)
+                    raise
                 on_progress(work)
             result = Result(work.content())
         except UserError:

@@ -1096,3 +1096,9 @@ def test_npz_that_is_none(tmp_path: Path) -> None:
 def test_npz_takes_no_label_column(tmp_path: Path) -> None:
     with fails("label_column is for text tables; a .npz file has its labels in array y"):
         open_dataset(npz(tmp_path, x=X, y=Y), label_column=1)
+
+
+@pytest.mark.parametrize("y", [[0.0, 1.0], ["a", "b"], 0.0])
+def test_npz_with_a_lone_number_is_refused(tmp_path: Path, y: Any) -> None:
+    with pytest.raises(UserError, match=r"own\.npz: "):
+        open_dataset(npz(tmp_path, x=np.float64(3), y=np.array(y)))
