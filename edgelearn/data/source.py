@@ -112,7 +112,7 @@ class ColumnsUsed:
         }
 
     def with_offsets(self, offsets: NDArray[np.float64] | None) -> ColumnsUsed:
-        """Return a copy with what was subtracted, float64 [n_channels]; unknown ones (NaN) are 0."""
+        """Return a copy with the subtracted offsets, float64 [n_channels]; unknown ones (NaN) are 0."""
         known = np.zeros(0) if offsets is None else np.nan_to_num(offsets)
         return replace(self, offsets=tuple(known.tolist()) if known.any() else ())
 

@@ -99,7 +99,7 @@ class Assumption:
         )
 
     def as_dict(self, rules: Sequence[str]) -> dict[str, Any]:
-        """Return what is assumed for rules as plain data; `text` and `notes` are for a reader."""
+        """Return the assumptions on rules as plain data; `text` and `notes` are for a reader."""
         given = {name.replace("_", "-"): value for name, value in self.given.items()}
         return {
             "profile": self.data,

@@ -1,4 +1,4 @@
-"""Cells of many lines split at once, and ranges of channels, against what is read line by line and in one piece."""
+"""Cells of many lines split at once, and ranges of channels, against a reading line by line and in one piece."""
 
 from __future__ import annotations
 

@@ -464,7 +464,7 @@ def test_signed_target_subtracts_the_row_of_the_label_from_the_others(sizes):
         before = dict(network.counts)
         network.learn_one(levels, label)
         signs = [1 - 2 * label] if sizes[-1] == 1 else [-1 if c == label else 1 for c in range(3)]
-        # the dead zone removes errors, and never a sign; what is left of sdfa's signs is the same
+        # the dead zone removes errors, and never a sign; the remaining signs of sdfa are the same
         assert all(e == 0 or (e > 0) == (s > 0) for e, s in zip(network.errors, signs, strict=True))
         for k in (0, 1):
             for j, d in enumerate(network.deltas[k]):
