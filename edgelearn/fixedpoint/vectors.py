@@ -1,0 +1,415 @@
+"""Vectors of words as values in kernels, each one LLVM vector of a stated number of lanes.
+
+The loop vectoriser takes as many lanes as the widest type of a loop allows: with one 32-bit sum in it, 16-bit words
+use half of a register. Here the number of lanes is stated, and LLVM splits the vector into registers of the target.
+
+A kernel unpacks what it needs, since numba resolves globals but not attributes of objects::
+
+    V = vector_operations(32)
+    load_words, add_words, store_words = V.load_words, V.add_words, V.store_words
+
+Everything is portable LLVM but the two operations that `portable=True` names; those use an x86 instruction where the
+target of numba has it. With NUMBA_DISABLE_JIT=1 every operation is a NumPy function of the same bits.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, models, register_model
+
+_I1, _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
+
+
+class Vector(types.Type):
+    """Numba type of `lanes` integers of `bits`."""
+
+    def __init__(self, bits: int, lanes: int) -> None:
+        self.bits, self.lanes = bits, lanes
+        super().__init__(name=f"Vector({bits}, {lanes})")
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, vector: Vector) -> None:
+        super().__init__(manager, vector, _llvm(vector))  # type: ignore[no-untyped-call]
+
+
+@functools.cache
+def target_has(feature: str) -> bool:
+    """Return whether the processor that numba compiles for has a feature, by its LLVM name.
+
+    NUMBA_CPU_FEATURES replaces the features of the host. Features that NUMBA_CPU_NAME alone implies do not count.
+    """
+    given = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
+    if given is None:
+        return bool(llvm.get_host_cpu_features().get(feature, False))
+    flags = {flag[1:]: flag[0] == "+" for flag in given.split(",") if flag}
+    return bool(flags.get(feature, False))
+
+
+@functools.cache
+def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
+    """Return operations on vectors of `lanes` lanes: compiled intrinsics, or NumPy twins with NUMBA_DISABLE_JIT=1.
+
+    Parameters
+    ----------
+    lanes : int
+        16, 32 or 64.
+    portable : bool
+        Without x86 instructions in `multiply_views` and `add_pairs`, whatever the target has.
+
+    Returns
+    -------
+    SimpleNamespace
+        Words are int16, sums int32, pairs int32 in half as many lanes, bytes uint8. Integers that take part are
+        int16 with words and int32 with sums; addition, subtraction and multiplication wrap.
+
+        * `load_words(array, row, column)`, `store_words(array, row, column, words)`, the same for `sums` and `bytes`:
+          lanes from [row, column] of a C-contiguous matrix of that type, without a check of bounds
+        * `splat_words(x)`, `splat_sums(x)`, `zero_words()`, `zero_sums()`, `zero_pairs()`
+        * `add_`, `subtract_`, `multiply_`, `min_`, `max_`, `and_`, `or_`, `xor_words(x, y)`, the same for `sums`
+        * `shift_left_`, `shift_right_words(x, count)`, the same for `sums`: arithmetic, by the same count in all lanes
+        * `add_saturating_words(x, y)`
+        * `equal_`, `differ_`, `below_words(x, y)`, the same for `sums`: -1 where true, else 0
+        * `below_bytes(x, y)`: words, -1 where x < y unsigned, else 0
+        * `widen_words(x)`: sums; `narrow_sums(x)`: words, low 16 bits;
+          `widen_bytes(x)`, `widen_signed_bytes(x)`: words; `narrow_words(x)`: bytes, low 8 bits
+        * `multiply_views(words, level)`: (words >> 8) * level for levels 0 .. 255
+        * `add_pairs(pairs, x, y)`: pairs[i] + x[2i] y[2i] + x[2i+1] y[2i+1]; `sum_pairs(x, y)` of two `pairs`
+        * `total_words(x)`: exact int64; `total_sums(x)`, `total_pairs(x)`: int32 that wraps
+        * `nonzero_words(x)`, `nonzero_bytes(x)`: uint64, bit i is set where lane i is not zero
+        * `lowest_bit(mask)`: int64, index of the lowest set bit, 64 without one; `clear_lowest_bit(mask)`
+    """
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return plain_operations(lanes)
+    return _compiled_operations(lanes, portable)
+
+
+# --- NumPy twins
+
+
+def plain_operations(lanes: int) -> SimpleNamespace:
+    """Return the NumPy twins of `vector_operations`: vectors are arrays."""
+    by_kind: dict[str, Any] = {}
+    for kind, dtype in (("words", np.int16), ("sums", np.int32)):
+        by_kind |= {f"{name}_{kind}": function for name, function in _plain_arithmetic(lanes, dtype).items()}
+    for kind in ("words", "sums", "bytes"):
+        by_kind |= {f"load_{kind}": _plain_load(lanes), f"store_{kind}": _plain_store(lanes)}
+    return SimpleNamespace(
+        **by_kind,
+        zero_pairs=lambda: np.zeros(lanes // 2, np.int32),
+        add_saturating_words=lambda x, y: np.clip(x.astype(np.int32) + y, -32768, 32767).astype(np.int16),
+        below_bytes=lambda x, y: -(x < y).astype(np.int16),
+        widen_words=lambda x: x.astype(np.int32),
+        narrow_sums=lambda x: x.astype(np.int16),
+        widen_bytes=lambda x: x.astype(np.int16),
+        widen_signed_bytes=lambda x: x.view(np.int8).astype(np.int16),
+        narrow_words=lambda x: x.astype(np.uint8),
+        multiply_views=lambda x, level: (x >> np.int16(8)) * np.int16(level),
+        add_pairs=lambda pairs, x, y: pairs + (x.astype(np.int64) * y).reshape(-1, 2).sum(axis=1).astype(np.int32),
+        sum_pairs=lambda x, y: x + y,
+        total_words=lambda x: int(x.sum(dtype=np.int64)),
+        total_sums=lambda x: int(x.sum(dtype=np.int32)),
+        total_pairs=lambda x: int(x.sum(dtype=np.int32)),
+        nonzero_words=_plain_mask,
+        nonzero_bytes=_plain_mask,
+        lowest_bit=lambda mask: (mask & -mask).bit_length() - 1 if mask else 64,
+        clear_lowest_bit=lambda mask: mask & (mask - 1),
+    )
+
+
+def _plain_arithmetic(lanes: int, dtype: Any) -> dict[str, Callable[..., np.ndarray]]:
+    """Return operations that words and sums have in common."""
+    return {
+        "zero": lambda: np.zeros(lanes, dtype),
+        "splat": lambda x: np.full(lanes, x, dtype),
+        "add": np.add,
+        "subtract": np.subtract,
+        "multiply": np.multiply,
+        "min": np.minimum,
+        "max": np.maximum,
+        "and": np.bitwise_and,
+        "or": np.bitwise_or,
+        "xor": np.bitwise_xor,
+        "shift_left": lambda x, count: x << dtype(count),
+        "shift_right": lambda x, count: x >> dtype(count),
+        "equal": lambda x, y: -(x == y).astype(dtype),
+        "differ": lambda x, y: -(x != y).astype(dtype),
+        "below": lambda x, y: -(x < y).astype(dtype),
+    }
+
+
+def _plain_load(lanes: int) -> Callable[..., np.ndarray]:
+    return lambda array, row, column: array[row, column : column + lanes].copy()
+
+
+def _plain_store(lanes: int) -> Callable[..., None]:
+    def store(array: np.ndarray, row: int, column: int, values: np.ndarray) -> None:
+        array[row, column : column + lanes] = values
+
+    return store
+
+
+def _plain_mask(x: np.ndarray) -> int:
+    return int.from_bytes(np.packbits(x != 0, bitorder="little").tobytes(), "little")
+
+
+# --- intrinsics: from here on only with compilation, where coverage does not look
+
+
+def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
+    words, sums, pairs, octets = Vector(16, lanes), Vector(32, lanes), Vector(32, lanes // 2), Vector(8, lanes)
+    operations: dict[str, Any] = {}
+    for kind, vector, number in (("words", words, types.int16), ("sums", sums, types.int32)):
+        for name, (arguments, emit) in _arithmetic(vector, number).items():
+            operations[f"{name}_{kind}"] = _operation(vector, arguments, emit)
+    for kind, vector, dtype in (
+        ("words", words, types.int16),
+        ("sums", sums, types.int32),
+        ("bytes", octets, types.uint8),
+    ):
+        operations[f"load_{kind}"], operations[f"store_{kind}"] = _load(vector, dtype), _store(vector, dtype)
+    return SimpleNamespace(
+        **operations,
+        zero_pairs=_operation(pairs, (), lambda b: ir.Constant(_llvm(pairs), None)),
+        add_saturating_words=_operation(words, (words, words), _call("llvm.sadd.sat")),
+        below_bytes=_operation(
+            words, (octets, octets), lambda b, x, y: b.sext(b.icmp_unsigned("<", x, y), _llvm(words))
+        ),
+        widen_words=_operation(sums, (words,), lambda b, x: b.sext(x, _llvm(sums))),
+        narrow_sums=_operation(words, (sums,), lambda b, x: b.trunc(x, _llvm(words))),
+        widen_bytes=_operation(words, (octets,), lambda b, x: b.zext(x, _llvm(words))),
+        widen_signed_bytes=_operation(words, (octets,), lambda b, x: b.sext(x, _llvm(words))),
+        narrow_words=_operation(octets, (words,), lambda b, x: b.trunc(x, _llvm(octets))),
+        multiply_views=_operation(words, (words, types.int16), _multiply_views(portable)),
+        add_pairs=_operation(pairs, (pairs, words, words), _add_pairs(portable)),
+        sum_pairs=_operation(pairs, (pairs, pairs), lambda b, x, y: b.add(x, y)),
+        total_words=_operation(types.int64, (words,), lambda b, x: b.sext(_total(b, b.sext(x, _llvm(sums))), _I64)),
+        total_sums=_operation(types.int32, (sums,), _total),
+        total_pairs=_operation(types.int32, (pairs,), _total),
+        nonzero_words=_operation(types.uint64, (words,), _nonzero),
+        nonzero_bytes=_operation(types.uint64, (octets,), _nonzero),
+        lowest_bit=_operation(types.int64, (types.uint64,), _lowest_bit),
+        clear_lowest_bit=_operation(
+            types.uint64, (types.uint64,), lambda b, x: b.and_(x, b.sub(x, ir.Constant(_I64, 1)))
+        ),
+    )
+
+
+def _arithmetic(vector: Vector, number: Any) -> dict[str, tuple[tuple[Any, ...], Callable[..., Any]]]:
+    """Return arguments and emitters of operations that words and sums have in common; all give such a vector."""
+    kind, two, shift = _llvm(vector), (vector, vector), (vector, number)
+
+    def compare(sign: str) -> Callable[..., Any]:
+        return lambda b, x, y: b.sext(b.icmp_signed(sign, x, y), kind)
+
+    return {
+        "zero": ((), lambda b: ir.Constant(kind, None)),
+        "splat": ((number,), lambda b, x: _splat(b, x, vector.lanes)),
+        "add": (two, lambda b, x, y: b.add(x, y)),
+        "subtract": (two, lambda b, x, y: b.sub(x, y)),
+        "multiply": (two, lambda b, x, y: b.mul(x, y)),
+        "min": (two, _call("llvm.smin")),
+        "max": (two, _call("llvm.smax")),
+        "and": (two, lambda b, x, y: b.and_(x, y)),
+        "or": (two, lambda b, x, y: b.or_(x, y)),
+        "xor": (two, lambda b, x, y: b.xor(x, y)),
+        "shift_left": (shift, lambda b, x, count: b.shl(x, _splat(b, count, vector.lanes))),
+        "shift_right": (shift, lambda b, x, count: b.ashr(x, _splat(b, count, vector.lanes))),
+        "equal": (two, compare("==")),
+        "differ": (two, compare("!=")),
+        "below": (two, compare("<")),
+    }
+
+
+def _llvm(vector: Vector) -> Any:
+    return ir.VectorType(ir.IntType(vector.bits), vector.lanes)
+
+
+def _operation(result: Any, arguments: tuple[Any, ...], emit: Callable[..., Any]) -> Any:
+    """Return an intrinsic of fixed types."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return emit(builder, *args)
+
+    signature = result(*arguments)
+    if len(arguments) == 0:
+
+        @intrinsic
+        def nullary(typing_context):  # type: ignore[no-untyped-def]
+            return signature, codegen
+
+        return nullary
+    if len(arguments) == 1:
+
+        @intrinsic
+        def unary(typing_context, a):  # type: ignore[no-untyped-def]
+            return signature, codegen
+
+        return unary
+    if len(arguments) == 2:
+
+        @intrinsic
+        def binary(typing_context, a, b):  # type: ignore[no-untyped-def]
+            return signature, codegen
+
+        return binary
+
+    @intrinsic
+    def ternary(typing_context, a, b, c):  # type: ignore[no-untyped-def]
+        return signature, codegen
+
+    return ternary
+
+
+def _load(vector: Vector, dtype: Any) -> Any:
+    kind, index = _llvm(vector), types.int64
+
+    @intrinsic
+    def load(typing_context, array, row, column):  # type: ignore[no-untyped-def]
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer = _pointer(context, builder, array, args, kind)
+            return builder.load(pointer, align=vector.bits // 8, typ=kind)
+
+        _check(array, dtype)
+        return vector(array, index, index), codegen
+
+    return load
+
+
+def _store(vector: Vector, dtype: Any) -> Any:
+    kind, index = _llvm(vector), types.int64
+
+    @intrinsic
+    def store(typing_context, array, row, column, values):  # type: ignore[no-untyped-def]
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            builder.store(args[3], _pointer(context, builder, array, args, kind), align=vector.bits // 8)
+            return context.get_dummy_value()
+
+        _check(array, dtype)
+        return types.void(array, index, index, vector), codegen
+
+    return store
+
+
+def _check(array: Any, dtype: Any) -> None:
+    if not isinstance(array, types.Array) or (array.ndim, array.layout, array.dtype) != (2, "C", dtype):
+        raise numba.TypingError(f"a C-contiguous matrix of {dtype} is needed, not {array}")
+
+
+def _pointer(context: Any, builder: Any, array_type: Any, args: Any, kind: Any) -> Any:
+    """Return the address of a vector that starts at [row, column], `args` being array, row, column."""
+    array, row, column = args[:3]
+    matrix = context.make_array(array_type)(context, builder, array)
+    columns = builder.extract_value(matrix.shape, 1)
+    index = builder.add(builder.mul(row, columns), column)
+    return builder.bitcast(builder.gep(matrix.data, [index], inbounds=True), kind.as_pointer())
+
+
+def _function(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+    return builder.call(function, arguments)
+
+
+def _call(name: str) -> Callable[..., Any]:
+    """Return the emitter of an LLVM intrinsic of two vectors."""
+
+    def emit(builder: Any, x: Any, y: Any) -> Any:
+        return _function(builder, f"{name}.v{x.type.count}i{x.type.element.width}", x.type, [x, y])
+
+    return emit
+
+
+def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
+    kind = ir.VectorType(scalar.type, lanes)
+    undefined = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, ir.Constant(_I32, 0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
+
+
+def _pick(builder: Any, x: Any, lanes: list[int]) -> Any:
+    """Return the named lanes of a vector."""
+    mask = ir.Constant(ir.VectorType(_I32, len(lanes)), lanes)
+    return builder.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), mask)
+
+
+def _join(builder: Any, pieces: list[Any]) -> Any:
+    """Concatenate 1, 2, 4 ... vectors."""
+    while len(pieces) > 1:
+        lanes = 2 * pieces[0].type.count
+        mask = ir.Constant(ir.VectorType(_I32, lanes), list(range(lanes)))
+        pieces = [builder.shuffle_vector(pieces[i], pieces[i + 1], mask) for i in range(0, len(pieces), 2)]
+    return pieces[0]
+
+
+def _register_words(lanes: int, portable: bool) -> int:
+    """Return the words in a register of the target's multiply-and-add instructions, 0 without such instructions."""
+    if portable or not target_has("avx2"):
+        return 0
+    return min(32 if target_has("avx512bw") else 16, lanes)
+
+
+def _multiply_views(portable: bool) -> Callable[..., Any]:
+    def emit(builder: Any, words: Any, level: Any) -> Any:
+        lanes = words.type.count
+        part = _register_words(lanes, portable)
+        if not part:
+            views = builder.ashr(words, ir.Constant(words.type, [8] * lanes))
+            return builder.mul(views, _splat(builder, level, lanes))
+        # products of unsigned bytes (0, level) and signed bytes (low, view), added in pairs: shift and product at once
+        octets = ir.VectorType(_I8, 2 * part)
+        factor = builder.bitcast(_splat(builder, builder.shl(level, ir.Constant(_I16, 8)), part), octets)
+        name = "llvm.x86.avx512.pmaddubs.w.512" if part == 32 else "llvm.x86.avx2.pmadd.ub.sw"
+        pieces = []
+        for i in range(0, lanes, part):
+            piece = builder.bitcast(_pick(builder, words, list(range(i, i + part))), octets)
+            pieces.append(_function(builder, name, ir.VectorType(_I16, part), [factor, piece]))
+        return _join(builder, pieces)
+
+    return emit
+
+
+def _add_pairs(portable: bool) -> Callable[..., Any]:
+    def emit(builder: Any, pairs: Any, x: Any, y: Any) -> Any:
+        lanes = x.type.count
+        part = _register_words(lanes, portable)
+        if not part:
+            even, odd = (
+                builder.mul(*(builder.sext(_pick(builder, v, list(range(i, lanes, 2))), pairs.type) for v in (x, y)))
+                for i in (0, 1)
+            )
+            return builder.add(pairs, builder.add(even, odd))
+        name = "llvm.x86.avx512.pmaddw.d.512" if part == 32 else "llvm.x86.avx2.pmadd.wd"
+        pieces = []
+        for i in range(0, lanes, part):
+            factors = [_pick(builder, v, list(range(i, i + part))) for v in (x, y)]
+            pieces.append(_function(builder, name, ir.VectorType(_I32, part // 2), factors))
+        return builder.add(pairs, _join(builder, pieces))
+
+    return emit
+
+
+def _total(builder: Any, x: Any) -> Any:
+    return _function(builder, f"llvm.vector.reduce.add.v{x.type.count}i32", _I32, [x])
+
+
+def _nonzero(builder: Any, x: Any) -> Any:
+    lanes = x.type.count
+    mask = builder.bitcast(builder.icmp_unsigned("!=", x, ir.Constant(x.type, None)), ir.IntType(lanes))
+    return mask if lanes == 64 else builder.zext(mask, _I64)
+
+
+def _lowest_bit(builder: Any, mask: Any) -> Any:
+    kind = ir.FunctionType(_I64, [_I64, _I1])
+    function = builder.module.declare_intrinsic("llvm.cttz", [_I64], kind)
+    return builder.call(function, [mask, ir.Constant(_I1, 0)])
