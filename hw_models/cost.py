@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
 
 ROLES = (
     "forward pass",
@@ -76,14 +79,23 @@ class Cost:
     constants: tuple[Constant, ...]
     notes: tuple[str, ...] = ()
 
-    def total(self, figure: str, role: str | None = None, at: Mapping[str, float] | None = None) -> float:
-        """Return a figure, of one role or all, with constants at multiples of nominal given in `at`."""
-        scales = {constant.name: constant.nominal for constant in self.constants} | dict(at or {})
-        total = 0.0
+    @overload
+    def total(self, figure: str, role: str | None = None, at: Mapping[str, float] | None = None) -> float: ...
+    @overload
+    def total(self, figure: str, role: str | None = None, *, at: Mapping[str, np.ndarray]) -> np.ndarray: ...
+    def total(self, figure: str, role: str | None = None, at: Mapping[str, Any] | None = None) -> Any:
+        """Return a figure, of one role or all, with constants at multiples of nominal given in `at`.
+
+        Multiples may be arrays of one shape; the result is an array then, where it depends on any of them.
+        """
+        scales: dict[str, Any] = {constant.name: constant.nominal for constant in self.constants}
+        scales.update(at or {})
+        total: Any = 0.0
         for names, value in self._grouped.get((figure, role), {}).items():
+            scaled: Any = value
             for name in names:
-                value *= scales.get(name, 1.0)
-            total += value
+                scaled = scaled * scales.get(name, 1.0)
+            total = total + scaled
         return total
 
     @cached_property
@@ -96,7 +108,11 @@ class Cost:
                 sums[item.constants] = sums.get(item.constants, 0.0) + item.value
         return grouped
 
-    def per_sample(self, figure: str, role: str | None = None, at: Mapping[str, float] | None = None) -> float:
+    @overload
+    def per_sample(self, figure: str, role: str | None = None, at: Mapping[str, float] | None = None) -> float: ...
+    @overload
+    def per_sample(self, figure: str, role: str | None = None, *, at: Mapping[str, np.ndarray]) -> np.ndarray: ...
+    def per_sample(self, figure: str, role: str | None = None, at: Mapping[str, Any] | None = None) -> Any:
         """Return a figure of one sample where it belongs to samples, as energy and cycles do; else of the chip."""
         whole = self.total(figure, role, at)
         return whole / max(self.samples, 1) if figure in ("energy_pj", "cycles") else whole
@@ -133,6 +149,19 @@ class Cost:
         if not self.samples or not self.latency_s:
             return self.total("leakage_uw")
         return self.energy_per_sample_pj / self.latency_s * 1e-6
+
+
+def nonzero(figure: Any) -> Any:
+    """Return a figure as a divisor: 1 where it is zero; of arrays entry by entry."""
+    return np.where(figure == 0.0, 1.0, figure) if isinstance(figure, np.ndarray) else figure or 1.0
+
+
+def percent_more(figure: Any, base: Any) -> Any:
+    """Return by how many percent a figure exceeds another one, 0 where that one is zero; of arrays entry by entry."""
+    percent = 100 * (figure / nonzero(base) - 1)
+    if isinstance(percent, np.ndarray):
+        return np.where((np.abs(percent) > 1e-9) & (base != 0.0), percent, 0.0)
+    return percent if abs(percent) > 1e-9 and base else 0.0  # what rounding leaves of nothing is nothing
 
 
 def make_cost(

@@ -438,7 +438,12 @@ _ADAPTER: TypeAdapter[AnyProcessor] = TypeAdapter(
 
 def names() -> list[str]:
     """Return the names of the processors that come with the program."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    return list(_names())
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
 def path_of(name: str) -> Path:
@@ -463,7 +468,7 @@ def _packaged(name: str) -> AnyProcessor:
 
 def find_processor(name: str) -> AnyProcessor:
     """Return a processor by name, or read it from a TOML file."""
-    return _packaged(name) if name in names() else read(path_of(name))
+    return _packaged(name) if name in _names() else read(path_of(name))
 
 
 def read(path: Path) -> AnyProcessor:

@@ -43,9 +43,10 @@ def find_rule(name: str, backend: Backend = Backend.NETWORK) -> Rule:
     UserError
         "rule '...' is not known; known: ...", "rule '...' is not for ...; take ..."
     """
+    row = next((row for row in CATALOG if row.name == name.lower()), None)
+    if row is not None and backend in row.runs_on:
+        return row
     known = rules_for(backend)
-    if (rule := known.get(name.lower())) is not None:
-        return rule
-    if any(row.name == name.lower() for row in CATALOG):
+    if row is not None:
         raise UserError(f"rule '{name.lower()}' is not for {backend.value}; take {', '.join(known)}")
     raise unknown("rule", name, known)

@@ -131,6 +131,10 @@ class DatasetWork(Epochs):
 
     def content(self) -> dict[str, Any]:
         """Return what report.json holds."""
+        return self.facts() | {"cost": as_dict([cost_of_rule(self.spec, self.learner.counters, self.processor)])}
+
+    def facts(self) -> dict[str, Any]:
+        """Return what report.json holds but for prices, which follow from it."""
         spec, data, place, learner = self.spec, self.data, self.place, self.learner
         n_test = len(data.test_y)
         errors = [round(100 * wrong / n_test, 4) for wrong in place.test_errors]
@@ -164,7 +168,6 @@ class DatasetWork(Epochs):
                 *_notes(spec, data, errors),
                 *rates.width_notes(self.config, spec),
             ],
-            "cost": as_dict([cost_of_rule(spec, learner.counters, self.processor)]),
         } | activity_as_dict(spec, learner.counters, learner.inference_counters)
 
 
@@ -224,9 +227,17 @@ def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
     return notes
 
 
-def open_cell(config: RunConfig, checkpoint: Checkpoint | None = None) -> DatasetWork:
+class CellWork(DatasetWork):
+    """A cell of a study: its record takes no prices from a report, as cells are priced on the processors of a plan."""
+
+    def content(self) -> dict[str, Any]:
+        """Return what a record is made from."""
+        return self.facts()
+
+
+def open_cell(config: RunConfig, checkpoint: Checkpoint | None = None) -> CellWork:
     """Open a cell of a study; consecutive cells share encoded data."""
-    return DatasetWork(config, encoded_for(config))
+    return CellWork(config, encoded_for(config))
 
 
 def encoded_for(config: RunConfig) -> Encoded:

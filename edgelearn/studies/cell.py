@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, get_args
 
 from edgelearn import __version__
@@ -92,11 +92,12 @@ def settings_of(kind: str) -> type[Settings]:
     return studied_kind(kind)[0].settings
 
 
-def setting_names(kind: str) -> list[str]:
+@cache
+def setting_names(kind: str) -> tuple[str, ...]:
     """Return the settings that are columns, and tell cells apart."""
     apart = studied_kind(kind)[1].not_columns
     declared = settings_of(kind).declared()
-    return [name for name in settings_of(kind).model_fields if name not in apart and not declared[name].switch]
+    return tuple(name for name in settings_of(kind).model_fields if name not in apart and not declared[name].switch)
 
 
 def run_cell(cell: Cell) -> Record:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
 
 from edgelearn.errors import UserError
 from edgelearn.units import six_digits
 from hw_models.cost import Constant, Cost
 
 MOST_CONSTANTS = 14
-Figure = Callable[[Mapping[str, float]], float]
-"""A figure as a function of constants, each a multiple of its nominal value."""
+Figure = Callable[[Mapping[str, Any]], Any]
+"""A figure as a function of constants, each a multiple of its nominal value: a float, or an array of floats for all
+corners of a band at once. Both give the same bits, as every operation is one of IEEE doubles."""
 
 
 def span(cost: Cost, figure: Figure) -> tuple[float, float, float]:
@@ -36,9 +40,8 @@ def span_over(constants: Sequence[Constant], figure: Figure) -> tuple[float, flo
             f"{len(constants)} constants have a band, of which at most {MOST_CONSTANTS} can be followed together; "
             "give the others of your processor a single value"
         )
-    corners = [dict(zip((c.name for c in constants), at, strict=True)) for at in _corners(constants)]
-    values = [figure(at) for at in corners]
-    return min(values), figure({}), max(values)
+    at_corners = figure(_corners(tuple((constant.name, constant.low, constant.high) for constant in constants)))
+    return float(np.min(at_corners)), float(figure({})), float(np.max(at_corners))
 
 
 def shared_constants(*costs: Cost) -> list[Constant]:
@@ -46,7 +49,7 @@ def shared_constants(*costs: Cost) -> list[Constant]:
     return list({constant.name: constant for cost in costs for constant in cost.constants}.values())
 
 
-def at_sample(cost: Cost, figure: str, at: Mapping[str, float]) -> float:
+def at_sample(cost: Cost, figure: str, at: Mapping[str, Any]) -> Any:
     """Return a figure per sample as a function of the constants."""
     return cost.per_sample(figure, at=at)
 
@@ -56,8 +59,11 @@ def band_as_dict(cost: Cost, figure: Figure) -> dict[str, float]:
     return {name: six_digits(value) for name, value in zip(("low", "nominal", "high"), span(cost, figure), strict=True)}
 
 
-def _corners(constants: Sequence[Constant]) -> list[tuple[float, ...]]:
-    return list(product(*((constant.low, constant.high) for constant in constants)))
+@lru_cache(maxsize=16)
+def _corners(bands: tuple[tuple[str, float, float], ...]) -> Mapping[str, np.ndarray]:
+    """Return the values of constants, given as name, low and high, at all corners: float64[2^n] by name."""
+    grid = np.meshgrid(*((low, high) for _, low, high in bands), indexing="ij")
+    return {name: values.ravel() for (name, _, _), values in zip(bands, grid, strict=True)}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from edgelearn.errors import UserError
 from edgelearn.units import six_digits
 from hw_models.compare.bands import Figure, Swing, shared_constants, span_over
 from hw_models.compare.rules import RuleCost
-from hw_models.cost import Cost
+from hw_models.cost import Cost, percent_more
 
 RELATIVE = {"energy": "energy_pj", "cycles": "cycles", "area": "area_um2", "memory": "memory_bits"}
 
@@ -17,10 +17,8 @@ RELATIVE = {"energy": "energy_pj", "cycles": "cycles", "area": "area_um2", "memo
 def _percent(cost: Cost, base: Cost, figure: str) -> Figure:
     """Return a figure over that of another cost, in percent of the other, as a function of the constants."""
 
-    def percent(at: Mapping[str, float]) -> float:
-        of_base = base.per_sample(figure, at=at)
-        change = 100 * (cost.per_sample(figure, at=at) / of_base - 1) if of_base else 0.0
-        return change if abs(change) > 1e-9 else 0.0  # what rounding leaves of nothing
+    def percent(at: Mapping[str, Any]) -> Any:
+        return percent_more(cost.per_sample(figure, at=at), base.per_sample(figure, at=at))
 
     return percent
 

@@ -15,7 +15,7 @@ from edgelearn.network.storage import buffers
 from edgelearn.rules.rule import Locking
 from edgelearn.units import six_digits
 from hw_models.compare.bands import at_sample, band_as_dict
-from hw_models.cost import Cost
+from hw_models.cost import Cost, nonzero, percent_more
 from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS
 from hw_models.processor import AnyProcessor, Engine
 
@@ -71,14 +71,14 @@ class RuleCost:
     def rule(self) -> str:
         return self.spec.rule.name
 
-    def overhead(self, name: str, at: Mapping[str, float] | None = None) -> float | None:
+    def overhead(self, name: str, at: Mapping[str, Any] | None = None) -> Any:
         """Return an overhead over inference only in percent; None where the processor does not price it.
 
         Parameters
         ----------
         name : "area" and "memory" of the chip; "power" while running at the fixed clock; "energy" and "cycles" of a
             trained sample
-        at : constants as multiples of nominal
+        at : constants as multiples of nominal, or as arrays of them: the result is an array then
         """
         figure = {"area": "area_um2", "memory": "memory_bits", "energy": "energy_pj", "cycles": "cycles"}
         needed = "energy_pj" if name == "power" else figure[name]
@@ -86,10 +86,9 @@ class RuleCost:
             return None
         base, learned = (cost.total(needed, at=at) for cost in (self.inference, self.training))
         if name == "power":
-            base /= self.inference.total("cycles", at=at) or 1.0
-            learned /= self.training.total("cycles", at=at) or 1.0
-        percent = 100 * (learned / base - 1) if base else 0.0
-        return percent if abs(percent) > 1e-9 else 0.0  # what rounding leaves of nothing
+            base = base / nonzero(self.inference.total("cycles", at=at))
+            learned = learned / nonzero(self.training.total("cycles", at=at))
+        return percent_more(learned, base)
 
 
 def cost_of_rule(spec: NetworkSpec, activity: Counters, processor: AnyProcessor, name: str | None = None) -> RuleCost:
@@ -208,7 +207,7 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
     def overhead(name: str) -> dict[str, float] | None:
         if cost.overhead(name) is None:
             return None
-        return band_as_dict(cost.training, lambda at: cost.overhead(name, at) or 0.0)
+        return band_as_dict(cost.training, lambda at: cost.overhead(name, at))
 
     return {
         "name": cost.name,

@@ -177,7 +177,7 @@ def test_bands_hold_the_nominal_value_and_every_corner(data, processor):
         assert nominal <= high + tolerance
     for name in OVERHEADS:
         if cost.overhead(name) is not None:
-            low, _, high = span(cost.training, lambda at, n=name: cost.overhead(n, at) or 0.0)
+            low, _, high = span(cost.training, lambda at, n=name: cost.overhead(n, at))
             assert low - 1e-6 <= (cost.overhead(name, at) or 0.0) <= high + 1e-6
 
 

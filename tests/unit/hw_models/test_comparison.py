@@ -176,6 +176,19 @@ def test_differences_hold_over_every_corner_of_the_constants():
         relative_as_dict(priced, "fa")
 
 
+@pytest.mark.parametrize("processor", ["engine-28nm", "engine-45nm-32-lanes", "cortex-m4"])
+def test_a_band_is_that_of_its_corners_one_by_one_to_the_last_bit(processor):
+    (cost,) = costs(processor, ["dfa"])
+    bands = cost.training.constants
+    figures = [lambda at, f=figure: cost.training.per_sample(f, at=at) for figure in cost.training.prices]
+    figures += [lambda at, f=name: cost.overhead(f, at) for name in OVERHEADS if cost.overhead(name) is not None]
+    for figure in figures:
+        corners = product(*((band.low, band.high) for band in bands))
+        values = [figure(dict(zip((band.name for band in bands), corner, strict=True))) for corner in corners]
+        assert span(cost.training, figure) == (min(values), figure({}), max(values))
+        assert all(type(value) is float for value in span(cost.training, figure))
+
+
 def test_the_verdict_names_the_cheapest_the_next_and_what_decides():
     found = verdict_as_dict(costs(), "energy_pj")
     assert found["left_out"] == ["shallow"]  # it learns no hidden layer
