@@ -93,6 +93,18 @@ class TageSpec:
         return self.table_bits + self.lengths[-1] + USE_ALTERNATE_BITS + TICK_BITS + RANDOM_BITS
 
 
+def _columns(lengths: np.ndarray, table_bits: int, tag_bits: int) -> np.ndarray:
+    """Return the rows that `kernels.tage` names, int32[11, tables rounded up to groups]."""
+    tables, k = len(lengths), np.arange(len(lengths))
+    columns = np.zeros((11, -(-tables // kernel.GROUP) * kernel.GROUP), np.int32)
+    for row, bits in ((kernel.TURN_INDEX, table_bits), (kernel.TURN_TAG, tag_bits), (kernel.TURN_SHORT, tag_bits - 1)):
+        columns[row, :tables] = 1 << lengths % bits
+    columns[kernel.SHIFT, :tables] = table_bits - k % 4
+    columns[kernel.FIRST, :tables] = k << table_bits
+    columns[kernel.BIT, :tables] = 1 << k % kernel.GROUP
+    return columns
+
+
 class Tage(BasePredictor):
     """Tagged tables; see `Predictor`. Words are whole entries of tables."""
 
@@ -109,14 +121,13 @@ class Tage(BasePredictor):
         self._registers = np.zeros(5, np.int64)
         self._registers[kernel.AT], self._registers[kernel.USE_ALTERNATE] = place[0], 8
         self._registers[kernel.RANDOM] = spec.seed | 1
-        self._scratch = np.zeros((2, tables), np.int64)
 
     def _learn(self, pc: np.ndarray, taken: np.ndarray, predicted: np.ndarray) -> tuple[int, int, int, int]:
         before = int(self._registers[kernel.WRITTEN])
         misses = kernel.run_tage(
             pc, taken, predicted, self._bimodal, self._counter, self._tag, self._useful,
             self.spec.index_bits, self.spec.tag_bits, self._lengths, self._folds, self._window, self._registers,
-            self._scratch[0], self._scratch[1],
+            _columns(self._lengths, self.spec.index_bits, self.spec.tag_bits),
         )  # fmt: skip
         written = int(self._registers[kernel.WRITTEN]) - before
         return misses, len(pc), (len(self._lengths) + 1) * len(pc), written

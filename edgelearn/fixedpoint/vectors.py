@@ -63,7 +63,7 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
     Parameters
     ----------
     lanes : int
-        16, 32 or 64.
+        8, 16, 32 or 64.
     portable : bool
         Without x86 instructions in `multiply_views` and `add_pairs`, whatever the target has.
 
@@ -77,7 +77,8 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
           lanes from [row, column] of a C-contiguous matrix of that type, without a check of bounds
         * `splat_words(x)`, `splat_sums(x)`, `zero_words()`, `zero_sums()`, `zero_pairs()`
         * `add_`, `subtract_`, `multiply_`, `min_`, `max_`, `and_`, `or_`, `xor_words(x, y)`, the same for `sums`
-        * `shift_left_`, `shift_right_words(x, count)`, the same for `sums`: arithmetic, by the same count in all lanes
+        * `shift_left_`, `shift_right_words(x, count)`, the same for `sums`: arithmetic, by the same count in all lanes;
+          `shift_lanes_right_unsigned_sums(x, counts)`: logical, by 0 .. 31, the count of each lane
         * `add_saturating_words(x, y)`
         * `equal_`, `differ_`, `below_words(x, y)`, the same for `sums`: -1 where true, else 0
         * `below_bytes(x, y)`: words, -1 where x < y unsigned, else 0
@@ -87,7 +88,8 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
         * `add_pairs(pairs, x, y)`: pairs[i] + x[2i] y[2i] + x[2i+1] y[2i+1]; `sum_pairs(x, y)` of two `pairs`
         * `total_words(x)`: exact int64; `total_sums(x)`, `total_pairs(x)`: int32 that wraps
         * `nonzero_words(x)`, `nonzero_bytes(x)`: uint64, bit i is set where lane i is not zero
-        * `lowest_bit(mask)`: int64, index of the lowest set bit, 64 without one; `clear_lowest_bit(mask)`
+        * `lowest_bit(mask)`: int64, index of the lowest set bit, 64 without one; `clear_lowest_bit(mask)`;
+          `highest_bit(mask)`: int64, -1 without one
     """
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return plain_operations(lanes)
@@ -124,6 +126,8 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         nonzero_bytes=_plain_mask,
         lowest_bit=lambda mask: (mask & -mask).bit_length() - 1 if mask else 64,
         clear_lowest_bit=lambda mask: mask & (mask - 1),
+        highest_bit=lambda mask: int(mask).bit_length() - 1,
+        shift_lanes_right_unsigned_sums=lambda x, counts: (x.view(np.uint32) >> counts.view(np.uint32)).view(np.int32),
     )
 
 
@@ -202,6 +206,8 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         clear_lowest_bit=_operation(
             types.uint64, (types.uint64,), lambda b, x: b.and_(x, b.sub(x, ir.Constant(_I64, 1)))
         ),
+        highest_bit=_operation(types.int64, (types.uint64,), _highest_bit),
+        shift_lanes_right_unsigned_sums=_operation(sums, (sums, sums), lambda b, x, counts: b.lshr(x, counts)),
     )
 
 
@@ -354,7 +360,7 @@ def _join(builder: Any, pieces: list[Any]) -> Any:
 
 def _register_words(lanes: int, portable: bool) -> int:
     """Return the words in a register of the target's multiply-and-add instructions, 0 without such instructions."""
-    if portable or not target_has("avx2"):
+    if portable or lanes < 16 or not target_has("avx2"):
         return 0
     return min(32 if target_has("avx512bw") else 16, lanes)
 
@@ -410,6 +416,14 @@ def _nonzero(builder: Any, x: Any) -> Any:
 
 
 def _lowest_bit(builder: Any, mask: Any) -> Any:
-    kind = ir.FunctionType(_I64, [_I64, _I1])
-    function = builder.module.declare_intrinsic("llvm.cttz", [_I64], kind)
+    return _count_zeros(builder, "llvm.cttz", mask)
+
+
+def _highest_bit(builder: Any, mask: Any) -> Any:
+    return builder.sub(ir.Constant(_I64, 63), _count_zeros(builder, "llvm.ctlz", mask))
+
+
+def _count_zeros(builder: Any, name: str, mask: Any) -> Any:
+    """Return the zeros below or above the set bits of 64, 64 without one."""
+    function = builder.module.declare_intrinsic(name, [_I64], ir.FunctionType(_I64, [_I64, _I1]))
     return builder.call(function, [mask, ir.Constant(_I1, 0)])

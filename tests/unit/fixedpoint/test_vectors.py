@@ -25,7 +25,11 @@ RESULTS = {
         "narrow_sums(u)",
         *(f"multiply_views(x, {level})" for level in (0, 1, 31, 255)),
     ],
-    "out_sums": [*(one.format(kind="sums", x="u", y="v") for one in COMMON), "widen_words(x)"],
+    "out_sums": [
+        *(one.format(kind="sums", x="u", y="v") for one in COMMON),
+        "widen_words(x)",
+        "shift_lanes_right_unsigned_sums(u, and_sums(v, splat_sums(31)))",
+    ],
     "out_bytes": ["a", "narrow_words(x)"],
     "masks": ["nonzero_words(x)", "nonzero_bytes(a)", "clear_lowest_bit(nonzero_bytes(b))"],
     "numbers": [
@@ -35,6 +39,8 @@ RESULTS = {
         "total_pairs(sum_pairs(add_pairs(zero_pairs(), x, y), add_pairs(zero_pairs(), y, y)))",
         "lowest_bit(nonzero_bytes(a))",
         "lowest_bit(nonzero_words(zero_words()))",
+        "highest_bit(nonzero_bytes(a))",
+        "highest_bit(nonzero_words(zero_words()))",
     ],
 }
 
@@ -86,7 +92,7 @@ def run(function, lanes, seed):
     return out
 
 
-@pytest.mark.parametrize(("lanes", "portable"), [(32, False), (64, True)])
+@pytest.mark.parametrize(("lanes", "portable"), [(8, False), (32, False), (64, True)])
 def test_compiled_and_plain_operations_agree(lanes, portable):
     compiled = kernel(vector_operations(lanes, portable))
     if not numba.config.DISABLE_JIT:
@@ -117,7 +123,8 @@ def test_plain_operations_by_hand():
     assert p.total_words(x) == 480000
     assert p.total_pairs(p.add_pairs(p.zero_pairs(), x, y)) == -9000000 * 16
     assert p.nonzero_words(np.arange(16, dtype=np.int16) % 2) == 0xAAAA
-    assert (p.lowest_bit(8), p.clear_lowest_bit(12)) == (3, 8)
+    assert (p.lowest_bit(8), p.highest_bit(9), p.clear_lowest_bit(12)) == (3, 3, 8)
+    assert p.shift_lanes_right_unsigned_sums(np.full(16, -1, np.int32), np.arange(16, dtype=np.int32))[4] == 2**28 - 1
 
 
 @pytest.mark.parametrize(
