@@ -8,7 +8,7 @@ A kernel unpacks what it needs, since numba resolves globals but not attributes 
     V = vector_operations(32)
     load_words, add_words, store_words = V.load_words, V.add_words, V.store_words
 
-Everything is portable LLVM but the two operations that `portable=True` names; those use an x86 instruction where the
+Everything is portable LLVM but the three operations that `portable=True` names; those use an x86 instruction where the
 target of numba has it. With NUMBA_DISABLE_JIT=1 every operation is a NumPy function of the same bits.
 """
 
@@ -65,7 +65,7 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
     lanes : int
         8, 16, 32 or 64.
     portable : bool
-        Without x86 instructions in `multiply_views` and `add_pairs`, whatever the target has.
+        Without x86 instructions in `multiply_views`, `multiply_rows` and `add_pairs`, whatever the target has.
 
     Returns
     -------
@@ -85,6 +85,7 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
         * `widen_words(x)`: sums; `narrow_sums(x)`: words, low 16 bits;
           `widen_bytes(x)`, `widen_signed_bytes(x)`: words; `narrow_words(x)`: bytes, low 8 bits
         * `multiply_views(words, level)`: (words >> 8) * level for levels 0 .. 255
+        * `multiply_rows(x, y, f, g)`: sums f x + g y of words and int16 factors
         * `add_pairs(pairs, x, y)`: pairs[i] + x[2i] y[2i] + x[2i+1] y[2i+1]; `sum_pairs(x, y)` of two `pairs`
         * `total_words(x)`: exact int64; `total_sums(x)`, `total_pairs(x)`: int32 that wraps
         * `nonzero_words(x)`, `nonzero_bytes(x)`: uint64, bit i is set where lane i is not zero
@@ -117,6 +118,7 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         widen_signed_bytes=lambda x: x.view(np.int8).astype(np.int16),
         narrow_words=lambda x: x.astype(np.uint8),
         multiply_views=lambda x, level: (x >> np.int16(8)) * np.int16(level),
+        multiply_rows=lambda x, y, f, g: x.astype(np.int32) * np.int32(f) + y.astype(np.int32) * np.int32(g),
         add_pairs=lambda pairs, x, y: pairs + (x.astype(np.int64) * y).reshape(-1, 2).sum(axis=1).astype(np.int32),
         sum_pairs=lambda x, y: x + y,
         total_words=lambda x: int(x.sum(dtype=np.int64)),
@@ -195,6 +197,7 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         widen_signed_bytes=_operation(words, (octets,), lambda b, x: b.sext(x, _llvm(words))),
         narrow_words=_operation(octets, (words,), lambda b, x: b.trunc(x, _llvm(octets))),
         multiply_views=_operation(words, (words, types.int16), _multiply_views(portable)),
+        multiply_rows=_operation(sums, (words, words, types.int16, types.int16), _multiply_rows(portable)),
         add_pairs=_operation(pairs, (pairs, words, words), _add_pairs(portable)),
         sum_pairs=_operation(pairs, (pairs, pairs), lambda b, x, y: b.add(x, y)),
         total_words=_operation(types.int64, (words,), lambda b, x: b.sext(_total(b, b.sext(x, _llvm(sums))), _I64)),
@@ -270,11 +273,19 @@ def _operation(result: Any, arguments: tuple[Any, ...], emit: Callable[..., Any]
 
         return binary
 
+    if len(arguments) == 3:
+
+        @intrinsic
+        def ternary(typing_context, a, b, c):  # type: ignore[no-untyped-def]
+            return signature, codegen
+
+        return ternary
+
     @intrinsic
-    def ternary(typing_context, a, b, c):  # type: ignore[no-untyped-def]
+    def quaternary(typing_context, a, b, c, d):  # type: ignore[no-untyped-def]
         return signature, codegen
 
-    return ternary
+    return quaternary
 
 
 def _load(vector: Vector, dtype: Any) -> Any:
@@ -349,12 +360,16 @@ def _pick(builder: Any, x: Any, lanes: list[int]) -> Any:
     return builder.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), mask)
 
 
+def _pick_of_two(builder: Any, x: Any, y: Any, lanes: list[int]) -> Any:
+    """Return the named lanes of two vectors, those of the second counted on from the first."""
+    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_I32, len(lanes)), lanes))
+
+
 def _join(builder: Any, pieces: list[Any]) -> Any:
     """Concatenate 1, 2, 4 ... vectors."""
     while len(pieces) > 1:
-        lanes = 2 * pieces[0].type.count
-        mask = ir.Constant(ir.VectorType(_I32, lanes), list(range(lanes)))
-        pieces = [builder.shuffle_vector(pieces[i], pieces[i + 1], mask) for i in range(0, len(pieces), 2)]
+        lanes = list(range(2 * pieces[0].type.count))
+        pieces = [_pick_of_two(builder, pieces[i], pieces[i + 1], lanes) for i in range(0, len(pieces), 2)]
     return pieces[0]
 
 
@@ -380,6 +395,39 @@ def _multiply_views(portable: bool) -> Callable[..., Any]:
         for i in range(0, lanes, part):
             piece = builder.bitcast(_pick(builder, words, list(range(i, i + part))), octets)
             pieces.append(_function(builder, name, ir.VectorType(_I16, part), [factor, piece]))
+        return _join(builder, pieces)
+
+    return emit
+
+
+def _multiply_rows(portable: bool) -> Callable[..., Any]:
+    def emit(builder: Any, x: Any, y: Any, f: Any, g: Any) -> Any:
+        lanes = x.type.count
+        part, kind = _register_words(lanes, portable), ir.VectorType(_I32, lanes)
+        if not part:
+            products = (
+                builder.mul(builder.sext(v, kind), _splat(builder, builder.sext(factor, _I32), lanes))
+                for v, factor in ((x, f), (y, g))
+            )
+            return builder.add(*products)
+        # words of both rows take turns, so that products are added in pairs; halves of 16 bytes as the registers have
+        halves = [[8 * lane + i for lane in range(part // 8) for i in range(4 * half, 4 * half + 4)] for half in (0, 1)]
+        low, high = ([i for word in half for i in (word, part + word)] for half in halves)
+        order = [4 * lane + part // 2 * half + i for lane in range(part // 8) for half in (0, 1) for i in range(4)]
+        factor = builder.or_(
+            builder.and_(builder.sext(f, _I32), ir.Constant(_I32, 0xFFFF)),
+            builder.shl(builder.sext(g, _I32), ir.Constant(_I32, 16)),
+        )
+        factors = builder.bitcast(_splat(builder, factor, part // 2), ir.VectorType(_I16, part))
+        name = "llvm.x86.avx512.pmaddw.d.512" if part == 32 else "llvm.x86.avx2.pmadd.wd"
+        result, pieces = ir.VectorType(_I32, part // 2), []
+        for i in range(0, lanes, part):
+            one, other = (_pick(builder, v, list(range(i, i + part))) for v in (x, y))
+            sums = [
+                _function(builder, name, result, [_pick_of_two(builder, one, other, mask), factors])
+                for mask in (low, high)
+            ]
+            pieces.append(_pick_of_two(builder, *sums, order))
         return _join(builder, pieces)
 
     return emit

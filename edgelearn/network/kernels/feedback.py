@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.fixedpoint.lanes import add32, compiled, max32, min32, mul32, narrow16, shl32, shr32, widen32
+from edgelearn.fixedpoint.lanes import add32, compiled, inlined, max32, min32, shl32, shr32
+from edgelearn.fixedpoint.vectors import vector_operations
+from edgelearn.network.kernels.arrays import LANE
+from edgelearn.network.kernels.forward import add_four_rows
+
+V = vector_operations(LANE)
+load_words, store_words, splat_words, zero_words, add_words, multiply_words, differ_words, total_words = (
+    V.load_words, V.store_words, V.splat_words, V.zero_words, V.add_words, V.multiply_words, V.differ_words,
+    V.total_words,
+)  # fmt: skip
+load_sums, store_sums, splat_sums, add_sums, multiply_sums, shift_right_sums, min_sums, max_sums, narrow_sums = (
+    V.load_sums, V.store_sums, V.splat_sums, V.add_sums, V.multiply_sums, V.shift_right_sums, V.min_sums, V.max_sums,
+    V.narrow_sums,
+)  # fmt: skip
+widen_words = V.widen_words
 
 
 @compiled
@@ -33,10 +47,18 @@ def sum_signed_rows(matrix, target, n_rows, sums, k):  # type: ignore[no-untyped
     columns = matrix.shape[1]
     for j in range(columns):
         sums[k, j] = 0
-    for c in range(n_rows):
-        sign = np.int32(-1 if c == target else 1)
-        for j in range(columns):
-            sums[k, j] = add32(sums[k, j], mul32(sign, widen32(matrix[c, j])))
+    no_shift = np.int16(0)
+    for c in range(0, n_rows, 4):
+        sign_a, sign_b = sign_of(c, target, n_rows), sign_of(c + 1, target, n_rows)
+        sign_c, sign_d = sign_of(c + 2, target, n_rows), sign_of(c + 3, target, n_rows)
+        rows = c, min(c + 1, n_rows - 1), min(c + 2, n_rows - 1), min(c + 3, n_rows - 1)
+        add_four_rows(matrix, rows, (sign_a, sign_b, sign_c, sign_d), no_shift, sums, k)
+
+
+@inlined
+def sign_of(c, target, n_rows):  # type: ignore[no-untyped-def]
+    """Return s_c, and 0 behind the last row."""
+    return np.int16(0 if c >= n_rows else -1 if c == target else 1)
 
 
 @compiled
@@ -56,19 +78,20 @@ def gate(modulators, gates, k, n, limit, deltas):  # type: ignore[no-untyped-def
     """Write d_j = sat(rn(m_j * g_j, 7), -limit, limit); return how many are not zero."""
     high, low = np.int32(limit), np.int32(-limit)
     half, seven = np.int32(64), np.int32(7)
-    n_active = 0
-    for j in range(n):
-        d = shr32(add32(mul32(modulators[k, j], widen32(gates[k, j])), half), seven)
-        d = max32(min32(d, high), low)
-        deltas[k, j] = narrow16(d)
-        n_active += d != 0
-    return n_active
+    n_active = zero_words()
+    for j in range(0, n, LANE):  # gates beyond n are zero, and so is d
+        d = multiply_sums(load_sums(modulators, k, j), widen_words(load_words(gates, k, j)))
+        d = shift_right_sums(add_sums(d, splat_sums(half)), seven)
+        d = narrow_sums(max_sums(min_sums(d, splat_sums(high)), splat_sums(low)))
+        store_words(deltas, k, j, d)
+        n_active = add_words(n_active, differ_words(d, zero_words()))
+    return -total_words(n_active)
 
 
 @compiled
 def count_nonzero(values, k, n):  # type: ignore[no-untyped-def]
-    """Return how many of the first n values are not zero."""
-    count = 0
-    for j in range(n):
-        count += values[k, j] != 0
-    return count
+    """Return how many of the first n values are not zero; those beyond n, to the end of a vector, are."""
+    count = zero_words()
+    for j in range(0, n, LANE):
+        count = add_words(count, differ_words(load_words(values, k, j), zero_words()))
+    return -total_words(count)

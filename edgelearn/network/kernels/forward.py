@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.fixedpoint.lanes import (
-    add16,
-    add32,
-    and32,
-    compiled,
-    differs16,
-    max32,
-    min32,
-    mul16,
-    mul32,
-    narrow16,
-    shl32,
-    shr16,
-    shr32,
-    widen32,
-)
+from edgelearn.fixedpoint.lanes import add32, compiled, inlined, max32, min32, narrow16, shl32, shr32
+from edgelearn.fixedpoint.vectors import vector_operations
+from edgelearn.network.kernels.arrays import LANE
+
+V = vector_operations(LANE)
+load_words, store_words, splat_words, add_words, multiply_words, shift_right_words, multiply_views, widen_words = (
+    V.load_words, V.store_words, V.splat_words, V.add_words, V.multiply_words, V.shift_right_words, V.multiply_views,
+    V.widen_words,
+)  # fmt: skip
+load_sums, store_sums, zero_sums, add_sums, and_sums, splat_sums, shift_right_sums, narrow_sums, multiply_rows = (
+    V.load_sums, V.store_sums, V.zero_sums, V.add_sums, V.and_sums, V.splat_sums, V.shift_right_sums, V.narrow_sums,
+    V.multiply_rows,
+)  # fmt: skip
+zero_pairs, add_pairs, sum_pairs, total_pairs, zero_words, differ_words, total_words = (
+    V.zero_pairs, V.add_pairs, V.sum_pairs, V.total_pairs, V.zero_words, V.differ_words, V.total_words
+)  # fmt: skip
+load_bytes, widen_bytes, widen_signed_bytes, nonzero_bytes, nonzero_words, lowest_bit, clear_lowest_bit = (
+    V.load_bytes, V.widen_bytes, V.widen_signed_bytes, V.nonzero_bytes, V.nonzero_words, V.lowest_bit,
+    V.clear_lowest_bit,
+)  # fmt: skip
 
 
 @compiled
@@ -41,17 +45,35 @@ def sum_rows(matrix, rows, factors, source, n_rows, shift, sums, k):  # type: ig
     columns = matrix.shape[1]
     for j in range(columns):
         sums[k, j] = 0
-    e = 0
-    while e + 4 <= n_rows:  # four rows a pass: the sums are loaded and stored once for all of them
-        a, b, c, d = rows[source, e], rows[source, e + 1], rows[source, e + 2], rows[source, e + 3]
-        fa, fb = widen32(factors[source, a]), widen32(factors[source, b])
-        fc, fd = widen32(factors[source, c]), widen32(factors[source, d])
-        for j in range(columns):
-            low = add32(mul32(fa, widen32(shr16(matrix[a, j], shift))), mul32(fb, widen32(shr16(matrix[b, j], shift))))
-            high = add32(mul32(fc, widen32(shr16(matrix[c, j], shift))), mul32(fd, widen32(shr16(matrix[d, j], shift))))
-            sums[k, j] = add32(sums[k, j], add32(low, high))
-        e += 4
-    add_last_rows(matrix, rows, factors, source, e, n_rows, shift, sums, k)
+    for e in range(0, n_rows, 4):
+        a, fa = row_and_factor(rows, factors, source, e, n_rows)
+        b, fb = row_and_factor(rows, factors, source, e + 1, n_rows)
+        c, fc = row_and_factor(rows, factors, source, e + 2, n_rows)
+        d, fd = row_and_factor(rows, factors, source, e + 3, n_rows)
+        add_four_rows(matrix, (a, b, c, d), (fa, fb, fc, fd), shift, sums, k)
+
+
+@inlined
+def add_four_rows(matrix, rows, factors, shift, sums, k):  # type: ignore[no-untyped-def]
+    """Add views of four rows, each times its factor, to sums: these are loaded and stored once for all of them."""
+    a, b, c, d = rows
+    fa, fb, fc, fd = factors
+    for j in range(0, matrix.shape[1], LANE):
+        ab = multiply_rows(view(matrix, a, j, shift), view(matrix, b, j, shift), fa, fb)
+        cd = multiply_rows(view(matrix, c, j, shift), view(matrix, d, j, shift), fc, fd)
+        store_sums(sums, k, j, add_sums(load_sums(sums, k, j), add_sums(ab, cd)))
+
+
+@inlined
+def view(matrix, row, column, shift):  # type: ignore[no-untyped-def]
+    return shift_right_words(load_words(matrix, row, column), shift)
+
+
+@inlined
+def row_and_factor(rows, factors, source, e, n_rows):  # type: ignore[no-untyped-def]
+    """Return index and factor of row e; behind the last row that row once more, with factor 0, to fill a pass."""
+    row = rows[source, min(e, n_rows - 1)]
+    return row, np.int16(factors[source, row] if e < n_rows else 0)
 
 
 @compiled
@@ -60,30 +82,45 @@ def sum_rows_narrow(matrix, rows, factors, source, n_rows, shift, sums, k):  # t
     columns = matrix.shape[1]
     for j in range(columns):
         sums[k, j] = 0
-    e = 0
-    while e + 8 <= n_rows:
-        a, b, c, d = rows[source, e], rows[source, e + 1], rows[source, e + 2], rows[source, e + 3]
-        p, q, r, s = rows[source, e + 4], rows[source, e + 5], rows[source, e + 6], rows[source, e + 7]
-        fa, fb, fc, fd = factors[source, a], factors[source, b], factors[source, c], factors[source, d]
-        fp, fq, fr, fs = factors[source, p], factors[source, q], factors[source, r], factors[source, s]
-        for j in range(columns):
-            ab = add16(mul16(fa, shr16(matrix[a, j], shift)), mul16(fb, shr16(matrix[b, j], shift)))
-            cd = add16(mul16(fc, shr16(matrix[c, j], shift)), mul16(fd, shr16(matrix[d, j], shift)))
-            pq = add16(mul16(fp, shr16(matrix[p, j], shift)), mul16(fq, shr16(matrix[q, j], shift)))
-            rs = add16(mul16(fr, shr16(matrix[r, j], shift)), mul16(fs, shr16(matrix[s, j], shift)))
-            sums[k, j] = add32(sums[k, j], widen32(add16(add16(ab, cd), add16(pq, rs))))
-        e += 8
-    add_last_rows(matrix, rows, factors, source, e, n_rows, shift, sums, k)
+    for e in range(0, n_rows, 8):
+        a, fa = row_and_factor(rows, factors, source, e, n_rows)
+        b, fb = row_and_factor(rows, factors, source, e + 1, n_rows)
+        c, fc = row_and_factor(rows, factors, source, e + 2, n_rows)
+        d, fd = row_and_factor(rows, factors, source, e + 3, n_rows)
+        p, fp = row_and_factor(rows, factors, source, e + 4, n_rows)
+        q, fq = row_and_factor(rows, factors, source, e + 5, n_rows)
+        r, fr = row_and_factor(rows, factors, source, e + 6, n_rows)
+        s, fs = row_and_factor(rows, factors, source, e + 7, n_rows)
+        if shift == 8 and (fa | fb | fc | fd | fp | fq | fr | fs) >= 0:  # views are bytes: no shift
+            for j in range(0, columns, LANE):
+                ab = add_words(
+                    multiply_views(load_words(matrix, a, j), fa), multiply_views(load_words(matrix, b, j), fb)
+                )
+                cd = add_words(
+                    multiply_views(load_words(matrix, c, j), fc), multiply_views(load_words(matrix, d, j), fd)
+                )
+                pq = add_words(
+                    multiply_views(load_words(matrix, p, j), fp), multiply_views(load_words(matrix, q, j), fq)
+                )
+                rs = add_words(
+                    multiply_views(load_words(matrix, r, j), fr), multiply_views(load_words(matrix, s, j), fs)
+                )
+                total = widen_words(add_words(add_words(ab, cd), add_words(pq, rs)))
+                store_sums(sums, k, j, add_sums(load_sums(sums, k, j), total))
+        else:
+            for j in range(0, columns, LANE):
+                ab = add_words(product(matrix, a, j, shift, fa), product(matrix, b, j, shift, fb))
+                cd = add_words(product(matrix, c, j, shift, fc), product(matrix, d, j, shift, fd))
+                pq = add_words(product(matrix, p, j, shift, fp), product(matrix, q, j, shift, fq))
+                rs = add_words(product(matrix, r, j, shift, fr), product(matrix, s, j, shift, fs))
+                total = widen_words(add_words(add_words(ab, cd), add_words(pq, rs)))
+                store_sums(sums, k, j, add_sums(load_sums(sums, k, j), total))
 
 
-@compiled
-def add_last_rows(matrix, rows, factors, source, first, n_rows, shift, sums, k):  # type: ignore[no-untyped-def]
-    """Add the rows that do not fill a pass."""
-    for e in range(first, n_rows):
-        a = rows[source, e]
-        fa = widen32(factors[source, a])
-        for j in range(matrix.shape[1]):
-            sums[k, j] = add32(sums[k, j], mul32(fa, widen32(shr16(matrix[a, j], shift))))
+@inlined
+def product(matrix, row, column, shift, factor):  # type: ignore[no-untyped-def]
+    """Return views of a row times their factor, where these products fit 16 bits."""
+    return multiply_words(view(matrix, row, column, shift), splat_words(factor))
 
 
 @compiled
@@ -100,19 +137,33 @@ def dot_rows(matrix, factors, source, shift, sums, k):  # type: ignore[no-untype
     Traffic: n words of the matrix for each non-zero factor.
     """
     columns = matrix.shape[1]
-    for r in range(matrix.shape[0]):
-        total = np.int32(0)
-        for i in range(columns):
-            total = add32(total, mul32(widen32(factors[source, i]), widen32(shr16(matrix[r, i], shift))))
-        sums[k, r] = total
+    last = matrix.shape[0] - 1
+    for r in range(0, last + 1, 4):  # four rows a pass hide the latency of each other's additions
+        a, b, c, d = r, min(r + 1, last), min(r + 2, last), min(r + 3, last)
+        pairs_a, pairs_b, pairs_c, pairs_d = zero_pairs(), zero_pairs(), zero_pairs(), zero_pairs()
+        for i in range(0, columns, LANE):
+            factor = load_words(factors, source, i)
+            pairs_a = add_pairs(pairs_a, factor, view(matrix, a, i, shift))
+            pairs_b = add_pairs(pairs_b, factor, view(matrix, b, i, shift))
+            pairs_c = add_pairs(pairs_c, factor, view(matrix, c, i, shift))
+            pairs_d = add_pairs(pairs_d, factor, view(matrix, d, i, shift))
+        sums[k, a] = total_pairs(pairs_a)
+        sums[k, b] = total_pairs(pairs_b)
+        sums[k, c] = total_pairs(pairs_c)
+        sums[k, d] = total_pairs(pairs_d)
 
 
 @compiled
 def list_events(levels, sample, signed, inputs, events):  # type: ignore[no-untyped-def]
     """Copy the levels of a sample to the first layer, list its events and the bias, return the number of events."""
     n_in = levels.shape[1]
-    n = 0
-    for i in range(n_in):
+    n, first = np.int64(0), np.int64(0)
+    while first + LANE <= n_in:
+        block = load_bytes(levels, sample, first)
+        store_words(inputs, 0, first, widen_signed_bytes(block) if signed else widen_bytes(block))
+        n = list_bits(nonzero_bytes(block), first, events, 0, n)
+        first += LANE
+    for i in range(first, n_in):
         level = np.int64(levels[sample, i])
         if signed and level > 127:
             level -= 256
@@ -120,6 +171,16 @@ def list_events(levels, sample, signed, inputs, events):  # type: ignore[no-unty
         events[0, n] = i
         n += level != 0
     events[0, n] = n_in
+    return n
+
+
+@inlined
+def list_bits(mask, first, indices, k, n):  # type: ignore[no-untyped-def]
+    """Append first + i to n listed indices for each bit i of a mask, ascending; return how many are listed."""
+    while mask != 0:
+        indices[k, n] = first + lowest_bit(mask)
+        mask = clear_lowest_bit(mask)
+        n += 1
     return n
 
 
@@ -156,20 +217,35 @@ def index_sums(sums, k, n, shift, indices):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def activate(indices, tables, k, n, inputs, gates):  # type: ignore[no-untyped-def]
+def activate(indices, tables, k, n, inputs, gates, entries):  # type: ignore[no-untyped-def]
     """Look up activation and gate of each index; return how many of each are not zero.
 
     Activations of layer k are the inputs of layer k + 1. A table entry is 256 * y + g: one look-up for both.
+    Row k of `entries`, int32[layers, width], is overwritten.
     """
-    for j in range(n):
-        entry = tables[k, np.int64(indices[k, j]) + 128]
-        inputs[k + 1, j] = narrow16(shr32(entry, np.int32(8)))
-        gates[k, j] = narrow16(and32(entry, np.int32(255)))
-    n_events, n_gates = np.int16(0), np.int16(0)
-    for j in range(n):
-        n_events = add16(n_events, differs16(inputs[k + 1, j], np.int16(0)))
-        n_gates = add16(n_gates, differs16(gates[k, j], np.int16(0)))
-    return -np.int64(n_events), -np.int64(n_gates)
+    for j in range(n):  # one store per neuron; entries are taken apart in vectors
+        entries[k, j] = tables[k, np.uint64(np.int64(indices[k, j]) + 128)]
+    columns = padded_columns(n)
+    for j in range(n, columns):
+        entries[k, j] = 0
+    one = inputs[k + 1, n]  # the bias, which the last vector may overwrite
+    n_events, n_gates = zero_words(), zero_words()
+    for j in range(0, columns, LANE):
+        entry = load_sums(entries, k, j)
+        activation = narrow_sums(shift_right_sums(entry, np.int32(8)))
+        gate = narrow_sums(and_sums(entry, splat_sums(np.int32(255))))
+        store_words(inputs, k + 1, j, activation)
+        store_words(gates, k, j, gate)
+        n_events = add_words(n_events, differ_words(activation, zero_words()))
+        n_gates = add_words(n_gates, differ_words(gate, zero_words()))
+    inputs[k + 1, n] = one
+    return -total_words(n_events), -total_words(n_gates)
+
+
+@inlined
+def padded_columns(n):  # type: ignore[no-untyped-def]
+    """Return n rounded up to whole vectors."""
+    return (n + LANE - 1) // LANE * LANE
 
 
 @compiled
@@ -186,8 +262,11 @@ def drop_small(inputs, k, n, threshold):  # type: ignore[no-untyped-def]
 @compiled
 def list_nonzero(values, k, n, indices):  # type: ignore[no-untyped-def]
     """List the indices of non-zero values, ascending, then n; return how many there are."""
-    count = 0
-    for j in range(n):
+    count, first = np.int64(0), np.int64(0)
+    while first + LANE <= n:
+        count = list_bits(nonzero_words(load_words(values, k, first)), first, indices, k, count)
+        first += LANE
+    for j in range(first, n):
         indices[k, count] = j
         count += values[k, j] != 0
     indices[k, count] = n

@@ -64,7 +64,7 @@ def forward_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-
     counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS], arrays.gates, 0)
     index_sums(arrays.sums, k, n_out, layers[k, t.SUM_SHIFT], arrays.indices)
     if k < last:
-        n_above, n_gates = activate(arrays.indices, arrays.tables, k, n_out, arrays.inputs, arrays.gates)
+        n_above, n_gates = activate(arrays.indices, arrays.tables, k, n_out, arrays.inputs, arrays.gates, arrays.sums)
         if net[t.EVENT_THRESHOLD] > 0:
             n_above = drop_small(arrays.inputs, k + 1, n_out, net[t.EVENT_THRESHOLD])
         arrays.n_events[k + 1] = n_above

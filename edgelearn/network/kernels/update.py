@@ -11,12 +11,8 @@ import numpy as np
 from edgelearn.fixedpoint.lanes import (
     add16,
     add32,
-    add_saturating16,
-    carry16,
     compiled,
-    differs16,
     differs32,
-    max16,
     max32,
     min32,
     mul16,
@@ -28,6 +24,15 @@ from edgelearn.fixedpoint.lanes import (
     shr32,
     widen32,
 )
+from edgelearn.fixedpoint.vectors import vector_operations
+from edgelearn.network.kernels.arrays import LANE
+
+V = vector_operations(LANE)
+load_words, store_words, splat_words, zero_words, add_words, add_saturating_words, max_words, and_words = (
+    V.load_words, V.store_words, V.splat_words, V.zero_words, V.add_words, V.add_saturating_words, V.max_words,
+    V.and_words,
+)  # fmt: skip
+equal_words, total_words, load_bytes, below_bytes = V.equal_words, V.total_words, V.load_bytes, V.below_bytes
 
 
 @compiled
@@ -110,46 +115,44 @@ def add_rows(matrix, rows, k, first, last, slots, steps):  # type: ignore[no-unt
 
     Row rows[k, e] takes the steps of slot slots[0, e], e = first .. last - 1.
     """
-    total = np.int64(0)
+    columns, fits = matrix.shape[1], np.int64(0)
     e = first
     while e + 2 <= last:  # two rows a pass hide the latency of each other's loads
-        a, b, slot_a, slot_b = rows[k, e], rows[k, e + 1], slots[0, e], slots[0, e + 1]
-        minus_cut = np.int16(0)
-        for j in range(matrix.shape[1]):
-            word_a, step_a, word_b, step_b = matrix[a, j], steps[slot_a, j], matrix[b, j], steps[slot_b, j]
-            result_a, result_b = add_saturating16(word_a, step_a), add_saturating16(word_b, step_b)
-            cut_a, cut_b = differs16(add16(word_a, step_a), result_a), differs16(add16(word_b, step_b), result_b)
-            minus_cut = add16(minus_cut, add16(cut_a, cut_b))
-            matrix[a, j] = result_a
-            matrix[b, j] = result_b
-        total -= minus_cut
+        a, b, slot_a, slot_b, equal = rows[k, e], rows[k, e + 1], slots[0, e], slots[0, e + 1], zero_words()
+        for j in range(0, columns, LANE):
+            word_a, step_a = load_words(matrix, a, j), load_words(steps, slot_a, j)
+            word_b, step_b = load_words(matrix, b, j), load_words(steps, slot_b, j)
+            result_a, result_b = add_saturating_words(word_a, step_a), add_saturating_words(word_b, step_b)
+            equal = add_words(equal, equal_words(add_words(word_a, step_a), result_a))
+            equal = add_words(equal, equal_words(add_words(word_b, step_b), result_b))
+            store_words(matrix, a, j, result_a)
+            store_words(matrix, b, j, result_b)
+        fits -= total_words(equal)  # -1 for each sum that fits
         e += 2
     if e < last:
-        a, slot_a = rows[k, e], slots[0, e]
-        minus_cut = np.int16(0)
-        for j in range(matrix.shape[1]):
-            word_a, step_a = matrix[a, j], steps[slot_a, j]
-            result_a = add_saturating16(word_a, step_a)
-            minus_cut = add16(minus_cut, differs16(add16(word_a, step_a), result_a))
-            matrix[a, j] = result_a
-        total -= minus_cut
-    return total
+        a, slot_a, equal = rows[k, e], slots[0, e], zero_words()
+        for j in range(0, columns, LANE):
+            word_a, step_a = load_words(matrix, a, j), load_words(steps, slot_a, j)
+            result_a = add_saturating_words(word_a, step_a)
+            equal = add_words(equal, equal_words(add_words(word_a, step_a), result_a))
+            store_words(matrix, a, j, result_a)
+        fits -= total_words(equal)
+    return (last - first) * columns - fits
 
 
 @compiled
 def add_rows_bounded(matrix, rows, k, first, last, slots, steps, floors):  # type: ignore[no-untyped-def]
     """Do what `add_rows` does for words with a floor."""
-    total = np.int64(0)
+    columns, fits = matrix.shape[1], np.int64(0)
     for e in range(first, last):
-        row, slot = rows[k, e], slots[0, e]
-        minus_cut = np.int16(0)
-        for j in range(matrix.shape[1]):
-            word, step = matrix[row, j], steps[slot, j]
-            result = max16(add_saturating16(word, step), floors[k, j])
-            minus_cut = add16(minus_cut, differs16(add16(word, step), result))
-            matrix[row, j] = result
-        total -= minus_cut
-    return total
+        row, slot, equal = rows[k, e], slots[0, e], zero_words()
+        for j in range(0, columns, LANE):
+            word, step = load_words(matrix, row, j), load_words(steps, slot, j)
+            result = max_words(add_saturating_words(word, step), load_words(floors, k, j))
+            equal = add_words(equal, equal_words(add_words(word, step), result))
+            store_words(matrix, row, j, result)
+        fits -= total_words(equal)
+    return (last - first) * columns - fits
 
 
 @compiled
@@ -157,18 +160,18 @@ def add_rows_stochastic(matrix, rows, k, first, last, arrays, lsb):  # type: ign
     """Add steps and the carries of their fractions to rows with a floor; return how many sums left the range."""
     slots, steps, fractions = arrays.slots, arrays.steps, arrays.fractions
     random, floors = arrays.random, arrays.floors
-    total = np.int64(0)
+    columns, fits = matrix.shape[1], np.int64(0)
     for e in range(first, last):
-        row, slot, lane = rows[k, e], slots[0, e], e - first
-        minus_cut = np.int16(0)
-        for j in range(matrix.shape[1]):
-            word = matrix[row, j]
-            step = add16(steps[slot, j], carry16(random[lane, j], fractions[slot, j], lsb))
-            result = max16(add_saturating16(word, step), floors[k, j])
-            minus_cut = add16(minus_cut, differs16(add16(word, step), result))
-            matrix[row, j] = result
-        total -= minus_cut
-    return total
+        row, slot, lane, equal = rows[k, e], slots[0, e], e - first, zero_words()
+        for j in range(0, columns, LANE):
+            word = load_words(matrix, row, j)
+            carries = below_bytes(load_bytes(random, lane, j), load_bytes(fractions, slot, j))
+            step = add_words(load_words(steps, slot, j), and_words(carries, splat_words(lsb)))
+            result = max_words(add_saturating_words(word, step), load_words(floors, k, j))
+            equal = add_words(equal, equal_words(add_words(word, step), result))
+            store_words(matrix, row, j, result)
+        fits -= total_words(equal)
+    return (last - first) * columns - fits
 
 
 @compiled

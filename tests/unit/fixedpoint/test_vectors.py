@@ -29,6 +29,7 @@ RESULTS = {
         *(one.format(kind="sums", x="u", y="v") for one in COMMON),
         "widen_words(x)",
         "shift_lanes_right_unsigned_sums(u, and_sums(v, splat_sums(31)))",
+        "multiply_rows(x, y, n, -3)",
     ],
     "out_bytes": ["a", "narrow_words(x)"],
     "masks": ["nonzero_words(x)", "nonzero_bytes(a)", "clear_lowest_bit(nonzero_bytes(b))"],
