@@ -423,11 +423,11 @@ def _multiply_rows(portable: bool) -> Callable[..., Any]:
         result, pieces = ir.VectorType(_I32, part // 2), []
         for i in range(0, lanes, part):
             one, other = (_pick(builder, v, list(range(i, i + part))) for v in (x, y))
-            sums = [
+            even, odd = (
                 _function(builder, name, result, [_pick_of_two(builder, one, other, mask), factors])
                 for mask in (low, high)
-            ]
-            pieces.append(_pick_of_two(builder, *sums, order))
+            )
+            pieces.append(_pick_of_two(builder, even, odd, order))
         return _join(builder, pieces)
 
     return emit
