@@ -16,7 +16,7 @@ from typing import Any
 import numba
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 
 Emit = Callable[..., Any]
 
@@ -42,6 +42,12 @@ def _sources(folder: Path) -> str:
     folders = {package / "fixedpoint", package / "network" / "kernels", folder}
     files = sorted(file for one in folders for file in one.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def leaf(function: Callable[..., Any]) -> Any:
+    """Compile as a part of the kernels that call it, once; called from Python it is plain Python."""
+    # wrappers for callers in Python and C, and machine code of its own on the disk, would double its compile time
+    return register_jitable(boundscheck=False, error_model="numpy", _nrt=False, no_cfunc_wrapper=True)(function)
 
 
 def inlined(function: Callable[..., Any]) -> Any:

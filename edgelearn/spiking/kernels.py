@@ -11,6 +11,7 @@ from edgelearn.fixedpoint.lanes import (
     compiled,
     differs32,
     inlined,
+    leaf,
     max32,
     min32,
     mul32,
@@ -182,7 +183,7 @@ def advance(  # type: ignore[no-untyped-def]
         net[t.STEP] += 1
 
 
-@compiled
+@leaf
 def _fade(words, leak):  # type: ignore[no-untyped-def]
     """Take a share of 2^-leak away."""
     shift = np.int32(leak)
@@ -190,7 +191,7 @@ def _fade(words, leak):  # type: ignore[no-untyped-def]
         words[i] = sub32(words[i], shr32(words[i], shift))
 
 
-@compiled
+@leaf
 def _filter(arriving, current, exponent, leak):  # type: ignore[no-untyped-def]
     """Weigh what arrives, and add it to the filtered current."""
     up, down, shift = np.int32(max(exponent, 0)), np.int32(max(-exponent, 0)), np.int32(leak)
@@ -201,7 +202,7 @@ def _filter(arriving, current, exponent, leak):  # type: ignore[no-untyped-def]
         current[i] = max32(min32(add32(sub32(u, shr32(u, shift)), arrived), high), low)
 
 
-@compiled
+@leaf
 def _integrate(row, arriving, current, refractory, membrane):  # type: ignore[no-untyped-def]
     """Move the membranes that are not refractory, clear what arrived; return how many were cut."""
     leaks = np.int32(0 if row[t.LEAK] == t.NO_LEAK else -1)  # masks of bits
@@ -222,7 +223,7 @@ def _integrate(row, arriving, current, refractory, membrane):  # type: ignore[no
     return np.int64(cut)
 
 
-@compiled
+@leaf
 def _open(words, gate, low, high):  # type: ignore[no-untyped-def]
     """Open gates strictly between low and high."""
     above, under = np.int32(low), np.int32(high)
@@ -230,7 +231,7 @@ def _open(words, gate, low, high):  # type: ignore[no-untyped-def]
         gate[i] = sub32(np.int32(0), and32(below32(above, words[i]), below32(words[i], under)))
 
 
-@compiled
+@leaf
 def _add_rows(weights, spikes, target):  # type: ignore[no-untyped-def]
     """Add the rows of sources that spiked, four at a time so that sums stay in registers."""
     n, s = target.shape[0], 0
@@ -248,7 +249,7 @@ def _add_rows(weights, spikes, target):  # type: ignore[no-untyped-def]
         s += 1
 
 
-@compiled
+@leaf
 def _learn(net, layers, p, step, gate, modulator, trace, weights, scratch, counters, word_max):  # type: ignore[no-untyped-def]
     row = layers[p]
     first, n = row[t.OFFSET], row[t.SIZE]
@@ -281,7 +282,7 @@ def _learn(net, layers, p, step, gate, modulator, trace, weights, scratch, count
     counters[p, t.SATURATIONS] += cut
 
 
-@compiled
+@leaf
 def _add_nearest(synapses, factors, x, shift, word_max):  # type: ignore[no-untyped-def]
     """Add what a source learns to its row of weights; return how many were cut."""
     half, down = np.int32((1 << shift) >> 1), np.int32(shift)
@@ -295,7 +296,7 @@ def _add_nearest(synapses, factors, x, shift, word_max):  # type: ignore[no-unty
     return np.int64(cut)
 
 
-@compiled
+@leaf
 def _add_drawn(synapses, factors, x, places, place, shift, word_max):  # type: ignore[no-untyped-def]
     """Do the same with stochastic rounding; `places` and `place` mix to what a synapse draws from."""
     mask, down = np.int32((1 << shift) - 1), np.int32(shift)
@@ -310,7 +311,7 @@ def _add_drawn(synapses, factors, x, places, place, shift, word_max):  # type: i
     return np.int64(cut)
 
 
-@compiled
+@leaf
 def _label(net, layers, label, modulator, count, feedback, counters, out_at, n_out, last):  # type: ignore[no-untyped-def]
     signal = net[t.SIGNAL]
     for o in range(n_out):

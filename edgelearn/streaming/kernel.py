@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.fixedpoint.lanes import compiled, inlined
+from edgelearn.fixedpoint.lanes import compiled, inlined, leaf
 from edgelearn.network.kernels import tables as t
 
 
@@ -20,7 +20,7 @@ def divided(a, b):  # type: ignore[no-untyped-def]
     return (2 * a + b) // (2 * b)
 
 
-@compiled
+@leaf
 def shift_channel(c, by, settings, state):  # type: ignore[no-untyped-def]
     """Bring everything that is in words of a channel to a larger exponent."""
     by = min(np.int64(by), np.int64(31))
@@ -39,7 +39,7 @@ def shift_channel(c, by, settings, state):  # type: ignore[no-untyped-def]
             state.sent[f] = rounded(state.sent[f], by)
 
 
-@compiled
+@leaf
 def take_features(settings, state):  # type: ignore[no-untyped-def]
     """Write the features of the window that ends here, oldest word first; statistics are those of the words present."""
     window, n_channels = state.ring.shape
@@ -94,7 +94,7 @@ def pace(n, settings):  # type: ignore[no-untyped-def]
     return min(k, settings[t.TIME_CONSTANT])
 
 
-@compiled
+@leaf
 def adapt(settings, state):  # type: ignore[no-untyped-def]
     """Move mean and deviation of each feature towards the row at hand."""
     n, k = np.int64(0), np.int64(0)
@@ -110,7 +110,7 @@ def adapt(settings, state):  # type: ignore[no-untyped-def]
         state.mean[f] += rounded(distance, k)
 
 
-@compiled
+@leaf
 def encode(settings, state, levels, row, adapting):  # type: ignore[no-untyped-def]
     """Write the input levels of the row at hand, zeros before; a feature without a value makes no event."""
     encoder, top, reach = settings[t.ENCODER], settings[t.TOP], settings[t.REACH]

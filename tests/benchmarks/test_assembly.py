@@ -74,8 +74,8 @@ def arguments(name):
 def assembly(kernel):
     """Compile a kernel afresh (one read from the disk cache has no assembly) and return its text."""
     compile_ = numba.njit(nogil=True, boundscheck=False, error_model="numpy", _nrt=False)
-    fresh = compile_(kernel.py_func)
-    signature = tuple(numba.typeof(argument) for argument in arguments(kernel.py_func.__name__))
+    fresh = compile_(kernel)
+    signature = tuple(numba.typeof(argument) for argument in arguments(kernel.__name__))
     fresh.compile(signature)
     return "\n".join(fresh.inspect_asm().values())
 
@@ -85,7 +85,7 @@ def loops(text):
     return re.findall(r"^(\.\w+):((?:(?!^\.\w+:).)*?)^\s+j\w+\s+\1$", text, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("kernel", WHOLE, ids=lambda kernel: kernel.py_func.__name__)
+@pytest.mark.parametrize("kernel", WHOLE, ids=lambda kernel: kernel.__name__)
 def test_leaf_loops_use_the_widest_registers(kernel):
     require_avx2()
     text = assembly(kernel)
@@ -98,7 +98,7 @@ def test_leaf_loops_use_the_widest_registers(kernel):
 
 
 @pytest.mark.parametrize(
-    "kernel", [add_rows, add_rows_bounded, add_rows_stochastic, round_steps_narrow], ids=lambda k: k.py_func.__name__
+    "kernel", [add_rows, add_rows_bounded, add_rows_stochastic, round_steps_narrow], ids=lambda k: k.__name__
 )
 def test_updates_stay_in_lanes_of_16_bits(kernel):
     require_avx2()

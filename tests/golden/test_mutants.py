@@ -37,8 +37,8 @@ MUTANTS = {
     "forgets the key of a neuron": ("network/kernels/update.py", "np.uint32(255)) ^ key", "np.uint32(255))"),
     "updates first to last under backward locking": ("network/kernels/sample.py", "k = last - place if net[t.LAST_TO_FIRST] else place", "k = place"),
     "reads new weights on the way back": (
-        "network/kernels/sample.py", "        for k in range(last - 1, -1, -1):\n            modulate_layer",
-        "        for k in range(last - 1, -1, -1):\n            update_layer(k + 1, net, layers, arrays, counters)\n            modulate_layer"),
+        "network/kernels/sample.py", "                    for k in range(last - 1, -1, -1):\n                        modulate_layer",
+        "                    for k in range(last - 1, -1, -1):\n                        update_layer(k + 1, net, layers, arrays, table)\n                        modulate_layer"),
     "predicts the last maximum": ("network/kernels/forward.py", "sums[k, c] > sums[k, best]", "sums[k, c] >= sums[k, best]"),
     "predicts from one output at zero": ("network/kernels/forward.py", "sums[k, 0] > 0", "sums[k, 0] >= 0"),
     "opens the dead zone at its edge": ("network/kernels/forward.py", "0 if -dead_zone <= e <= dead_zone else e", "0 if -dead_zone < e < dead_zone else e"),

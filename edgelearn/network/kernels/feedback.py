@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.fixedpoint.lanes import add32, compiled, inlined, max32, min32, shl32, shr32
+from edgelearn.fixedpoint.lanes import add32, inlined, leaf, max32, min32, shl32, shr32
 from edgelearn.fixedpoint.vectors import vector_operations
 from edgelearn.network.kernels.arrays import LANE
 from edgelearn.network.kernels.forward import add_four_rows
@@ -21,14 +21,14 @@ load_sums, store_sums, splat_sums, add_sums, multiply_sums, shift_right_sums, mi
 widen_words = V.widen_words
 
 
-@compiled
+@leaf
 def copy_row(matrix, row, n, sums, k):  # type: ignore[no-untyped-def]
     """Select the feedback row of the target; no arithmetic."""
     for j in range(n):
         sums[k, j] = matrix[row, j]
 
 
-@compiled
+@leaf
 def broadcast(errors, k, n, sign, signals):  # type: ignore[no-untyped-def]
     """Write the error, or its sign (-1, 0, 1), as the signal that direct feedback sends."""
     for c in range(n):
@@ -36,7 +36,7 @@ def broadcast(errors, k, n, sign, signals):  # type: ignore[no-untyped-def]
         signals[k, c] = min(max(e, -1), 1) if sign else e
 
 
-@compiled
+@leaf
 def sum_signed_rows(matrix, target, n_rows, sums, k):  # type: ignore[no-untyped-def]
     """Subtract the row of the target from the sum of all others; without a target (-1) add all rows.
 
@@ -61,7 +61,7 @@ def sign_of(c, target, n_rows):  # type: ignore[no-untyped-def]
     return np.int16(0 if c >= n_rows else -1 if c == target else 1)
 
 
-@compiled
+@leaf
 def scale_sums(sums, k, n, shift, largest):  # type: ignore[no-untyped-def]
     """Turn exact sums into modulators, in place: m = sat(rn(sum, shift), -largest, largest)."""
     low, high = np.int32(-largest), np.int32(largest)
@@ -73,7 +73,7 @@ def scale_sums(sums, k, n, shift, largest):  # type: ignore[no-untyped-def]
         sums[k, j] = max32(min32(shr32(add32(shl32(z, up), half), down), high), low)
 
 
-@compiled
+@leaf
 def gate(modulators, gates, k, n, limit, deltas):  # type: ignore[no-untyped-def]
     """Write d_j = sat(rn(m_j * g_j, 7), -limit, limit); return how many are not zero."""
     high, low = np.int32(limit), np.int32(-limit)
@@ -88,7 +88,7 @@ def gate(modulators, gates, k, n, limit, deltas):  # type: ignore[no-untyped-def
     return -total_words(n_active)
 
 
-@compiled
+@leaf
 def count_nonzero(values, k, n):  # type: ignore[no-untyped-def]
     """Return how many of the first n values are not zero; those beyond n, to the end of a vector, are."""
     count = zero_words()

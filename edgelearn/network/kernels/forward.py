@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.fixedpoint.lanes import add32, compiled, inlined, max32, min32, narrow16, shl32, shr32
+from edgelearn.fixedpoint.lanes import add32, inlined, leaf, max32, min32, narrow16, shl32, shr32
 from edgelearn.fixedpoint.vectors import vector_operations
 from edgelearn.network.kernels.arrays import LANE
 
@@ -26,7 +26,7 @@ load_bytes, widen_bytes, widen_signed_bytes, nonzero_bytes, nonzero_words, lowes
 )  # fmt: skip
 
 
-@compiled
+@leaf
 def sum_rows(matrix, rows, factors, source, n_rows, shift, sums, k):  # type: ignore[no-untyped-def]
     """Add rows of a matrix, each times its factor.
 
@@ -76,7 +76,7 @@ def row_and_factor(rows, factors, source, e, n_rows):  # type: ignore[no-untyped
     return row, np.int16(factors[source, row] if e < n_rows else 0)
 
 
-@compiled
+@leaf
 def sum_rows_narrow(matrix, rows, factors, source, n_rows, shift, sums, k):  # type: ignore[no-untyped-def]
     """Do what `sum_rows` does where eight products fit 16 bits: twice the lanes, one widening for eight rows."""
     columns = matrix.shape[1]
@@ -123,7 +123,7 @@ def product(matrix, row, column, shift, factor):  # type: ignore[no-untyped-def]
     return multiply_words(view(matrix, row, column, shift), splat_words(factor))
 
 
-@compiled
+@leaf
 def dot_rows(matrix, factors, source, shift, sums, k):  # type: ignore[no-untyped-def]
     """Multiply each row of a matrix with a vector: sums[k, r] = sum_i factors[source, i] * (matrix[r, i] >> shift).
 
@@ -153,7 +153,7 @@ def dot_rows(matrix, factors, source, shift, sums, k):  # type: ignore[no-untype
         sums[k, d] = total_pairs(pairs_d)
 
 
-@compiled
+@leaf
 def list_events(levels, sample, signed, inputs, events):  # type: ignore[no-untyped-def]
     """Copy the levels of a sample to the first layer, list its events and the bias, return the number of events."""
     n_in = levels.shape[1]
@@ -184,7 +184,7 @@ def list_bits(mask, first, indices, k, n):  # type: ignore[no-untyped-def]
     return n
 
 
-@compiled
+@leaf
 def wrap_sums(sums, k, n, bits, gates, gated):  # type: ignore[no-untyped-def]
     """Wrap exact sums to an accumulator of `bits`, in place; return how many did not fit.
 
@@ -203,7 +203,7 @@ def wrap_sums(sums, k, n, bits, gates, gated):  # type: ignore[no-untyped-def]
     return overflows
 
 
-@compiled
+@leaf
 def index_sums(sums, k, n, shift, indices):  # type: ignore[no-untyped-def]
     """Round pre-activations to table indices: q = sat(rn(z, shift), -128, 127)."""
     low, high = np.int32(-128), np.int32(127)
@@ -216,7 +216,7 @@ def index_sums(sums, k, n, shift, indices):  # type: ignore[no-untyped-def]
         indices[k, j] = narrow16(max32(min32(shr32(add32(shl32(z, up), half), down), high), low))
 
 
-@compiled
+@leaf
 def activate(indices, tables, k, n, inputs, gates, entries):  # type: ignore[no-untyped-def]
     """Look up activation and gate of each index; return how many of each are not zero.
 
@@ -248,7 +248,7 @@ def padded_columns(n):  # type: ignore[no-untyped-def]
     return (n + LANE - 1) // LANE * LANE
 
 
-@compiled
+@leaf
 def drop_small(inputs, k, n, threshold):  # type: ignore[no-untyped-def]
     """Zero the inputs within the event threshold; return how many are left."""
     n_events = 0
@@ -259,7 +259,7 @@ def drop_small(inputs, k, n, threshold):  # type: ignore[no-untyped-def]
     return n_events
 
 
-@compiled
+@leaf
 def list_nonzero(values, k, n, indices):  # type: ignore[no-untyped-def]
     """List the indices of non-zero values, ascending, then n; return how many there are."""
     count, first = np.int64(0), np.int64(0)
@@ -273,7 +273,7 @@ def list_nonzero(values, k, n, indices):  # type: ignore[no-untyped-def]
     return count
 
 
-@compiled
+@leaf
 def first_maximum(sums, k, n):  # type: ignore[no-untyped-def]
     """Return the class: the first maximum of z, or z > 0 for one output."""
     if n == 1:
@@ -285,7 +285,7 @@ def first_maximum(sums, k, n):  # type: ignore[no-untyped-def]
     return np.int64(best)
 
 
-@compiled
+@leaf
 def output_scores(indices, tables, k, n, softmax, scores, s):  # type: ignore[no-untyped-def]
     """Write p_c of each output, 0 .. 255."""
     total, top = np.int64(0), np.int64(-128)
@@ -301,7 +301,7 @@ def output_scores(indices, tables, k, n, softmax, scores, s):  # type: ignore[no
             scores[s, c] = tables[k, np.int64(indices[k, c]) + 128]
 
 
-@compiled
+@leaf
 def output_error(scores, k, n, label, dead_zone, errors):  # type: ignore[no-untyped-def]
     """Write e_c = p_c - 255 * target_c, zero inside the dead zone."""
     for c in range(n):
@@ -310,7 +310,7 @@ def output_error(scores, k, n, label, dead_zone, errors):  # type: ignore[no-unt
         errors[k, c] = 0 if -dead_zone <= e <= dead_zone else e
 
 
-@compiled
+@leaf
 def narrow_error(errors, k, n, shift, largest):  # type: ignore[no-untyped-def]
     """Round errors to fewer bits, in place: e = sat(rn(e, shift), -largest, largest)."""
     half = np.int64((1 << shift) >> 1)

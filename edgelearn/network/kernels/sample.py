@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.fixedpoint.lanes import compiled, inlined
+from edgelearn.fixedpoint.lanes import compiled, inlined, leaf
+from edgelearn.fixedpoint.records import reference
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import BATCH
 from edgelearn.network.kernels.feedback import broadcast, copy_row, count_nonzero, gate, scale_sums, sum_signed_rows
@@ -252,7 +253,7 @@ def update_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-d
             counters[k, t.DELTA_READ] += n_active
 
 
-@compiled
+@leaf
 def price(figure, which, device, counters):  # type: ignore[no-untyped-def]
     """Return what the counts of one table cost so far: figure 0 in ticks, 1 in units of energy."""
     total = np.int64(0)
@@ -262,7 +263,7 @@ def price(figure, which, device, counters):  # type: ignore[no-untyped-def]
     return total
 
 
-@compiled
+@leaf
 def price_gated(arrays, device):  # type: ignore[no-untyped-def]
     """Return what the sample at hand costs more when it is gated: less than nothing where updates skip no zeros."""
     total = np.int64(0)
@@ -272,7 +273,7 @@ def price_gated(arrays, device):  # type: ignore[no-untyped-def]
     return total
 
 
-@compiled
+@leaf
 def gate_closed(arrays, k, prediction, label, net, layers):  # type: ignore[no-untyped-def]
     """Return whether there is nothing to learn: the prediction is right, and leads by enough where that is asked."""
     if prediction != label:
@@ -292,8 +293,8 @@ def gate_closed(arrays, k, prediction, label, net, layers):  # type: ignore[no-u
 
 
 @inlined
-def learn_sample(label, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
-    """Form the errors of a sample that went forward, and update all layers."""
+def form_errors(label, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
+    """Form the errors of the output layer, and the signal that direct feedback sends."""
     last = layers.shape[0] - 1
     n_outputs = layers[last, t.N_OUT]
     softmax = net[t.OUTPUT] == t.OUTPUT_SOFTMAX
@@ -304,13 +305,6 @@ def learn_sample(label, net, layers, arrays, counters):  # type: ignore[no-untyp
     arrays.n_active[last] = list_nonzero(arrays.deltas, last, n_outputs, arrays.active)
     broadcast(arrays.deltas, last, n_outputs, net[t.SIGNAL] == t.SIGNAL_SIGN, arrays.signals)
     counters[last, t.ERROR_WRITE] += arrays.n_active[last]
-    if net[t.SIGNAL] != t.SIGNAL_NONE:
-        for k in range(last - 1, -1, -1):
-            modulate_layer(k, label, net, layers, arrays, counters)
-    for place in range(last + 1):
-        k = last - place if net[t.LAST_TO_FIRST] else place
-        if layers[k, t.LEARNS]:
-            update_layer(k, net, layers, arrays, counters)
 
 
 @inlined
@@ -336,6 +330,7 @@ def run_steps(net, layers, arrays, levels, steps, device, results, counters):  #
     results : Results, written
     counters : int64[2, K, len(COUNTERS)], added to: labelled samples, samples that were only predicted
     """
+    arrays, device, results = reference(arrays), reference(device), reference(results)
     last = layers.shape[0] - 1
     settings, clock = device.settings, device.clock
     timed, budgeted = settings[t.TIMED] != 0, settings[t.BUDGETED] != 0
@@ -390,7 +385,14 @@ def run_steps(net, layers, arrays, levels, steps, device, results, counters):  #
                 status = t.LEARNED
                 if budgeted:  # what it would have come to, had it been gated
                     before = price(1, 0, device, counters) + price_gated(arrays, device)
-                learn_sample(label, net, layers, arrays, table)
+                form_errors(label, net, layers, arrays, table)
+                if net[t.SIGNAL] != t.SIGNAL_NONE:
+                    for k in range(last - 1, -1, -1):
+                        modulate_layer(k, label, net, layers, arrays, table)
+                for place in range(last + 1):
+                    k = last - place if net[t.LAST_TO_FIRST] else place
+                    if layers[k, t.LEARNS]:
+                        update_layer(k, net, layers, arrays, table)
             else:
                 pass_gated(net, layers, arrays, table)
         if priced:

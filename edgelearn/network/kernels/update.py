@@ -11,8 +11,8 @@ import numpy as np
 from edgelearn.fixedpoint.lanes import (
     add16,
     add32,
-    compiled,
     differs32,
+    leaf,
     max32,
     min32,
     mul16,
@@ -35,7 +35,7 @@ load_words, store_words, splat_words, zero_words, add_words, add_saturating_word
 equal_words, total_words, load_bytes, below_bytes = V.equal_words, V.total_words, V.load_bytes, V.below_bytes
 
 
-@compiled
+@leaf
 def round_steps(factors, k, factor, n, shift, limit, align, steps, slot):  # type: ignore[no-untyped-def]
     """Write steps[slot, j] = sat(rn(-factor * factors[k, j], shift), -limit, limit) << align; return how many were cut.
 
@@ -58,7 +58,7 @@ def round_steps(factors, k, factor, n, shift, limit, align, steps, slot):  # typ
     return np.int64(cut)
 
 
-@compiled
+@leaf
 def split_steps(factors, k, factor, n, shift, limit, align, steps, fractions, slot):  # type: ignore[no-untyped-def]
     """Write whole steps (left-aligned) and their 8 fraction bits; return how many were cut.
 
@@ -78,7 +78,7 @@ def split_steps(factors, k, factor, n, shift, limit, align, steps, fractions, sl
     return np.int64(cut)
 
 
-@compiled
+@leaf
 def round_steps_narrow(factors, k, factor, n, shift, align, steps, slot):  # type: ignore[no-untyped-def]
     """Do what `round_steps` does where every intermediate fits 16 bits and no step can be cut."""
     minus = np.int16(-factor)
@@ -89,7 +89,7 @@ def round_steps_narrow(factors, k, factor, n, shift, align, steps, slot):  # typ
         steps[slot, j] = shl16(v, left)
 
 
-@compiled
+@leaf
 def share_slots(rows, factors, k, n_rows, slots):  # type: ignore[no-untyped-def]
     """Give each row the slot of its factor, one of a few levels; return which levels occur, bit l for level l."""
     present = np.int64(0)
@@ -100,7 +100,7 @@ def share_slots(rows, factors, k, n_rows, slots):  # type: ignore[no-untyped-def
     return present
 
 
-@compiled
+@leaf
 def count_cuts(slots, n_rows):  # type: ignore[no-untyped-def]
     """Return how many steps of all rows were cut, a row having those of its slot."""
     cuts = np.int64(0)
@@ -109,7 +109,7 @@ def count_cuts(slots, n_rows):  # type: ignore[no-untyped-def]
     return cuts
 
 
-@compiled
+@leaf
 def add_rows(matrix, rows, k, first, last, slots, steps):  # type: ignore[no-untyped-def]
     """Add steps to rows of stored words; return how many sums left the range of the word.
 
@@ -140,7 +140,7 @@ def add_rows(matrix, rows, k, first, last, slots, steps):  # type: ignore[no-unt
     return (last - first) * columns - fits
 
 
-@compiled
+@leaf
 def add_rows_bounded(matrix, rows, k, first, last, slots, steps, floors):  # type: ignore[no-untyped-def]
     """Do what `add_rows` does for words with a floor."""
     columns, fits = matrix.shape[1], np.int64(0)
@@ -155,7 +155,7 @@ def add_rows_bounded(matrix, rows, k, first, last, slots, steps, floors):  # typ
     return (last - first) * columns - fits
 
 
-@compiled
+@leaf
 def add_rows_stochastic(matrix, rows, k, first, last, arrays, lsb):  # type: ignore[no-untyped-def]
     """Add steps and the carries of their fractions to rows with a floor; return how many sums left the range."""
     slots, steps, fractions = arrays.slots, arrays.steps, arrays.fractions
@@ -174,7 +174,7 @@ def add_rows_stochastic(matrix, rows, k, first, last, arrays, lsb):  # type: ign
     return (last - first) * columns - fits
 
 
-@compiled
+@leaf
 def draw(generator, n, draws):  # type: ignore[no-untyped-def]
     """Write n draws of xorshift32 (13, 17, 5) and keep the state."""
     s = generator[0]
@@ -186,14 +186,14 @@ def draw(generator, n, draws):  # type: ignore[no-untyped-def]
     generator[0] = s
 
 
-@compiled
+@leaf
 def spread_draw(word, key_words, n_words, random_words, lane):  # type: ignore[no-untyped-def]
     """Write the random bytes of all neurons for one input, four a word: byte (j mod 4) of its draw, xor the key."""
     for q in range(n_words):
         random_words[lane, q] = np.uint32(word ^ key_words[q])
 
 
-@compiled
+@leaf
 def spread_draws(draws, events, k, n_events, neuron, keys, random, lane):  # type: ignore[no-untyped-def]
     """Write the random byte of one neuron for each input that has an event, and the bias; others do not matter."""
     shift = np.uint32(8 * (neuron & 3))
