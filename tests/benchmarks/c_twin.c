@@ -1,11 +1,13 @@
-/* One sample of online DRTP for a network with one hidden layer, by hand: the same bits as the product, as fast
- * as vector instructions allow. Words are 16 bits (8-bit view + 8 residual bits), so every shift to the view is
+/* Online DRTP, DFA and backpropagation for a network with one hidden layer, by hand: the same bits as the product, as
+ * fast as vector instructions allow. Words are 16 bits (8-bit view + 8 residual bits), so every shift to the view is
  * by 8 and saturation is that of int16.
  *
  * The hidden layer goes through in tiles of 512 neurons: forward, activation, gate, steps and update of a tile
  * follow each other. DRTP allows it: a hidden neuron needs its own sum and the label, nothing else. Narrower tiles
  * would stay in the first cache between forward and update, but were slower: short pieces of many rows defeat the
  * prefetcher. A row is an odd number of cache lines, so that equal columns spread over all sets of the cache.
+ *
+ * Under DFA and backpropagation all tiles go forward first; the tiles of the update follow when the error is known.
  */
 #include <immintrin.h>
 #include <stdint.h>
@@ -27,6 +29,13 @@ typedef __m512i vec;
 #define MADDUBS(u, s) _mm512_maddubs_epi16(u, s)
 #define MADD16(a, b) _mm512_madd_epi16(a, b)
 #define ADD32(a, b) _mm512_add_epi32(a, b)
+#define SUB16(a, b) _mm512_sub_epi16(a, b)
+#define MAX16(a, b) _mm512_max_epi16(a, b)
+#define LOW_PAIRS(a, b) _mm512_unpacklo_epi16(a, b)
+#define HIGH_PAIRS(a, b) _mm512_unpackhi_epi16(a, b)
+#define PACK16(a, b) _mm512_packs_epi32(a, b)
+#define SET32(x) _mm512_set1_epi32(x)
+#define SHR32(a, n) _mm512_sra_epi32(a, _mm_cvtsi32_si128(n))
 typedef int64_t count_t; /* a popcount of the mask is faster than lanes that count */
 #define NO_COUNT 0
 #define COUNT_DIFFERENT(n, a, b) ((n) + __builtin_popcount(_mm512_cmpneq_epi16_mask(a, b)))
@@ -50,6 +59,13 @@ typedef __m256i vec;
 #define MADDUBS(u, s) _mm256_maddubs_epi16(u, s)
 #define MADD16(a, b) _mm256_madd_epi16(a, b)
 #define ADD32(a, b) _mm256_add_epi32(a, b)
+#define SUB16(a, b) _mm256_sub_epi16(a, b)
+#define MAX16(a, b) _mm256_max_epi16(a, b)
+#define LOW_PAIRS(a, b) _mm256_unpacklo_epi16(a, b)
+#define HIGH_PAIRS(a, b) _mm256_unpackhi_epi16(a, b)
+#define PACK16(a, b) _mm256_packs_epi32(a, b)
+#define SET32(x) _mm256_set1_epi32(x)
+#define SHR32(a, n) _mm256_sra_epi32(a, _mm_cvtsi32_si128(n))
 typedef vec count_t; /* 16-bit lanes; equal lanes are -1: count all, then take the equal ones off */
 #define NO_COUNT ZERO
 #define COUNT_DIFFERENT(n, a, b) ADD16(ADD16(n, SET16(1)), _mm256_cmpeq_epi16(a, b))
@@ -78,6 +94,7 @@ static inline int64_t total_count(count_t n) { return total32(MADD16(n, SET16(1)
 #else
 #define PHASE(name) (void)tick
 #endif
+enum { DRTP, DFA, BP };
 enum { LIST, FORWARD, ACTIVATE, GATE, STEPS, ADD, OUTPUT, OUTPUT_ADD, N_PHASES };
 
 typedef struct {
@@ -85,6 +102,7 @@ typedef struct {
     int64_t stride, out_stride;  /* words from row to row */
     int64_t one;                 /* highest input level, which is that of the bias */
     int64_t sum_shift, out_sum_shift, step_shift, out_step_shift;
+    int64_t rule, signal_shift;  /* DRTP, DFA or BP; modulators are sums of errors >> signal_shift */
     int16_t *hidden;             /* [n_in + 1][stride], a row an input, the bias last */
     int16_t *out;                /* [n_out][out_stride], a row a neuron, the bias at n_hidden */
     const int16_t *feedback;     /* [n_out][stride] */
@@ -161,14 +179,14 @@ static inline void look_up(const int8_t *table, const uint8_t *index, int8_t *re
 
 #define ALIGNED __attribute__((aligned(64)))
 
-static inline __attribute__((always_inline)) void hidden_tile(
-    network *net, int64_t first, const uint16_t *rows, const int16_t *factors, int64_t n, uint32_t present,
-    const int16_t *feedback, int16_t *y16, uint64_t tick) {
+/* Activations and gates of a tile of neurons. */
+static inline __attribute__((always_inline)) uint64_t forward_tile(
+    network *net, int64_t first, const uint16_t *rows, const int16_t *factors, int64_t n, int16_t *y16, int8_t *g,
+    uint64_t tick) {
     int32_t z[TILE] ALIGNED;
     uint8_t index[TILE] ALIGNED;
-    int8_t y[TILE] ALIGNED, g[TILE] ALIGNED;
-    int16_t d[TILE] ALIGNED, steps[MAX_LEVELS][TILE] ALIGNED;
-    int16_t *plane = net->hidden + first;
+    int8_t y[TILE] ALIGNED;
+    const int16_t *plane = net->hidden + first;
     const int64_t stride = net->stride;
 
     /* forward: as many rows as cannot leave 16 bits, then one widening */
@@ -202,10 +220,47 @@ static inline __attribute__((always_inline)) void hidden_tile(
     look_up(net->gate, index, g);
     for (int j = 0; j < TILE; j++) y16[first + j] = y[j];
     PHASE(ACTIVATE);
+    return tick;
+}
 
-    for (int j = 0; j < TILE; j++) d[j] = (int16_t)((int16_t)(feedback[first + j] * g[j] + 64) >> 7);
-    PHASE(GATE);
+/* d of a tile from the feedback row of the target. */
+static inline __attribute__((always_inline)) void target_tile(
+    const int16_t *feedback, const int8_t *g, int16_t *d) {
+    for (int j = 0; j < TILE; j++) d[j] = (int16_t)((int16_t)(feedback[j] * g[j] + 64) >> 7);
+}
 
+/* d of a tile from errors: e[i] belongs to row[i], columns of fixed feedback or words of output weights; an even number
+ * of errors, the last of them 0 where there is an odd one. Pairs of rows are multiplied by pairs of errors. */
+static inline __attribute__((always_inline)) void error_tile(
+    const network *net, const int16_t *const *row, const int16_t *e, int n, int64_t first, const int8_t *g, int16_t *d) {
+    const int view = net->rule == BP ? 8 : 0, shift = (int)net->signal_shift;
+    const vec half = SET32(shift > 0 ? 1 << (shift - 1) : 0), lowest = SET16(-32767);
+    const vec one = SET16(1), round = SET16(64);
+    int16_t gates[LANES] ALIGNED;
+    for (int j = 0; j < TILE; j += LANES) {
+        vec low = half, high = half;
+        for (int i = 0; i < n; i += 2) {
+            const vec a = SHR16(LOAD(row[i] + first + j), view), b = SHR16(LOAD(row[i + 1] + first + j), view);
+            const vec errors = SET32((uint16_t)e[i] | (uint32_t)(uint16_t)e[i + 1] << 16);
+            low = ADD32(low, MADD16(LOW_PAIRS(a, b), errors));
+            high = ADD32(high, MADD16(HIGH_PAIRS(a, b), errors));
+        }
+        const vec m = MAX16(PACK16(SHR32(low, shift), SHR32(high, shift)), lowest);
+        for (int k = 0; k < LANES; k++) gates[k] = g[j + k];
+        const vec gate = LOAD(gates); /* m * g + 64 * 1 in one instruction */
+        low = SHR32(MADD16(LOW_PAIRS(m, round), LOW_PAIRS(gate, one)), 7);
+        high = SHR32(MADD16(HIGH_PAIRS(m, round), HIGH_PAIRS(gate, one)), 7);
+        STORE(d + j, MAX16(PACK16(low, high), lowest));
+    }
+}
+
+/* Add the steps of a tile to the rows of all events. */
+static inline __attribute__((always_inline)) void update_tile(
+    network *net, int64_t first, const uint16_t *rows, const int16_t *factors, int64_t n, uint32_t present,
+    const int16_t *d, uint64_t tick) {
+    int16_t steps[MAX_LEVELS][TILE] ALIGNED;
+    int16_t *plane = net->hidden + first;
+    const int64_t stride = net->stride;
     const int k = (int)net->step_shift;
     const vec round = SET16(k > 0 ? (int16_t)(1 << (k - 1)) : 0);
     int any = 0;
@@ -214,6 +269,16 @@ static inline __attribute__((always_inline)) void hidden_tile(
     for (uint32_t left = present; left; left &= left - 1) {
         const int level = __builtin_ctz(left);
         const vec minus = SET16((int16_t)-level);
+        if (net->rule != DRTP) { /* products of 32 bits: -level * d + 2^(k-1) * 1 in one instruction */
+            const vec factor = SET32((uint16_t)-level | 1u << 16), half = SET16((int16_t)(1 << (k - 1)));
+            for (int v = 0; v < VECS; v++) {
+                const vec words = LOAD(d + v * LANES);
+                const vec low = SHR32(MADD16(LOW_PAIRS(words, half), factor), k);
+                const vec high = SHR32(MADD16(HIGH_PAIRS(words, half), factor), k);
+                STORE(steps[level] + v * LANES, PACK16(low, high));
+            }
+            continue;
+        }
         for (int v = 0; v < VECS; v++) {
             const vec product = MUL16(minus, LOAD(d + v * LANES));
             STORE(steps[level] + v * LANES, k > 0 ? SHR16(ADD16(product, round), k) : SHL16(product, -k));
@@ -246,7 +311,8 @@ static inline __attribute__((always_inline)) void hidden_tile(
 void learn(network *net, const uint8_t *levels, const int64_t *labels, int64_t n_samples, int64_t *predictions) {
     static _Thread_local uint16_t rows[MAX_INPUTS + 64];
     static _Thread_local int16_t factors[MAX_INPUTS + 64];
-    int16_t y[MAX_HIDDEN + TILE] ALIGNED;
+    int16_t y[MAX_HIDDEN + TILE] ALIGNED, d[TILE] ALIGNED;
+    int8_t g[MAX_HIDDEN + TILE] ALIGNED;
     memset(y, 0, sizeof y);
     const int64_t n_vecs = net->out_stride / LANES;
 
@@ -255,7 +321,7 @@ void learn(network *net, const uint8_t *levels, const int64_t *labels, int64_t n
         uint64_t tick = __rdtsc();
 #define TICK tick = __rdtsc()
 #else
-        const uint64_t tick = 0;
+        uint64_t tick = 0;
 #define TICK do { } while (0)
 #endif
         const uint8_t *sample = levels + i * net->n_in;
@@ -268,9 +334,14 @@ void learn(network *net, const uint8_t *levels, const int64_t *labels, int64_t n
 
         const int16_t *feedback = net->feedback + labels[i] * net->stride;
         for (int64_t first = 0; first < net->n_hidden; first += TILE) {
-            hidden_tile(net, first, rows, factors, n, present, feedback, y, tick);
+            tick = forward_tile(net, first, rows, factors, n, y, g + first, tick);
+            if (net->rule != DRTP) continue;
+            target_tile(feedback + first, g + first, d);
+            PHASE(GATE);
+            update_tile(net, first, rows, factors, n, present, d, tick);
             TICK;
         }
+        memset(g + net->n_hidden, 0, TILE); /* columns behind the last neuron learn nothing */
         y[net->n_hidden] = 127;
         for (int64_t j = net->n_hidden + 1; j < net->out_stride; j++) y[j] = 0;
 
@@ -292,11 +363,32 @@ void learn(network *net, const uint8_t *levels, const int64_t *labels, int64_t n
         const int shift = (int)net->out_sum_shift, k = (int)net->out_step_shift;
         const int32_t half = (1 << shift) >> 1;
         const vec round = SET16((int16_t)(1 << (k - 1)));
+        const int16_t *signal_row[MAX_OUTPUTS + 1];
+        int16_t e[MAX_OUTPUTS], signal[MAX_OUTPUTS + 1];
+        int n_signals = 0;
         for (int64_t c = 0; c < net->n_out; c++) {
-            const int e = net->probability[clip_index(z[c], half, shift) + 128] - (c == labels[i] ? 255 : 0);
-            if (e == 0) continue;
+            e[c] = net->probability[clip_index(z[c], half, shift) + 128] - (c == labels[i] ? 255 : 0);
+            signal_row[n_signals] = net->rule == BP ? net->out + c * net->out_stride : net->feedback + c * net->stride;
+            signal[n_signals] = e[c];
+            n_signals += e[c] != 0;
+        }
+        if (net->rule != DRTP && n_signals > 0) {
+            if (n_signals % 2) {
+                signal_row[n_signals] = signal_row[0];
+                signal[n_signals++] = 0;
+            }
+            PHASE(OUTPUT_ADD);
+            for (int64_t first = 0; first < net->n_hidden; first += TILE) {
+                error_tile(net, signal_row, signal, n_signals, first, g + first, d);
+                PHASE(GATE);
+                update_tile(net, first, rows, factors, n, present, d, tick);
+                TICK;
+            }
+        }
+        for (int64_t c = 0; c < net->n_out; c++) {
+            if (e[c] == 0) continue;
             int16_t *row = net->out + c * net->out_stride;
-            const vec minus = SET16((int16_t)-e);
+            const vec minus = SET16((int16_t)-e[c]);
             count_t count = NO_COUNT;
             for (int64_t v = 0; v < n_vecs; v++) {
                 const vec step = SHR16(ADD16(MUL16(minus, LOAD(y + v * LANES)), round), k);

@@ -1,4 +1,4 @@
-"""Builds the hand-written C twin of online DRTP and calls it with the words of a Learner."""
+"""Builds the hand-written C twin of online DRTP, DFA and backpropagation and calls it with the words of a Learner."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ SOURCE = Path(__file__).with_name("c_twin.c")
 TILE = 512  # neurons, as in the source
 LINE = 32  # words of 16 bits in a cache line
 LIMITS = {"inputs": 4096, "hidden neurons": 4096, "outputs": 64}
+RULES = ("drtp", "dfa", "bp")  # numbered as in the source
 PHASES = ("list events", "forward", "activate", "gate", "steps", "add rows", "output sums", "output add")
 
 
@@ -48,6 +49,7 @@ class _Network(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("n_in", "n_hidden", "n_out", "stride", "out_stride", "one")),
         *((name, ctypes.c_int64) for name in ("sum_shift", "out_sum_shift", "step_shift", "out_step_shift")),
+        *((name, ctypes.c_int64) for name in ("rule", "signal_shift")),
         *((name, ctypes.c_void_p) for name in ("hidden", "out", "feedback")),
         *((name, ctypes.c_void_p) for name in ("activation", "gate", "probability")),
         ("saturations", ctypes.c_int64 * 2),
@@ -64,7 +66,7 @@ class CTwin:
 
     Parameters
     ----------
-    spec : DRTP, one hidden layer, tanh and sigmoid, 8-bit view + 8 residual bits, range exponent 0,
+    spec : drtp, dfa or bp, one hidden layer, tanh and sigmoid, 8-bit view + 8 residual bits, range exponent 0,
         1- to 4-bit inputs
     options : more options of the compiler, such as "-DPHASES" or "-mno-avx512f"
     """
@@ -73,7 +75,7 @@ class CTwin:
         hidden, out = spec.layers
         for name, n in zip(LIMITS, spec.sizes, strict=True):
             assert n <= LIMITS[name], f"{n} {name} are more than the {LIMITS[name]} of the C twin"
-        assert spec.rule.name == "drtp", spec.rule.name
+        assert spec.rule.name in RULES, spec.rule.name
         assert (hidden.activation, spec.output, spec.rounding) == ("tanh", "sigmoid", "residual")
         assert (spec.event_threshold, spec.dead_zone, spec.accumulator_bits) == (0, 0, 32)
         assert spec.input_bits <= 4, "levels of more bits do not have steps of their own"
@@ -81,9 +83,15 @@ class CTwin:
         for layer in spec.layers:
             assert (layer.word.bits, layer.word.residual_bits) == (8, 8), layer.word
             assert layer.sum_shift > 0
-        # products, and steps before and after rounding, fit 16 bits, so that no step is ever cut
-        largest = hidden.input_max * 126 << max(-hidden.step_shift, 0)
-        assert largest + (1 << max(hidden.step_shift - 1, 0)) < 1 << 15, hidden.step_shift
+        # products of DRTP, and all steps before and after rounding, fit 16 bits, so that no step is ever cut
+        if spec.rule.name == "drtp":
+            largest = hidden.input_max * 126 << max(-hidden.step_shift, 0)
+            assert largest + (1 << max(hidden.step_shift - 1, 0)) < 1 << 15, hidden.step_shift
+        else:
+            assert 0 < hidden.step_shift < 16, hidden.step_shift
+            assert hidden.input_max * 32767 >> hidden.step_shift < 32767, hidden.step_shift
+            assert (hidden.modulator_max, hidden.delta_max) == (32767, 32767), hidden
+            assert hidden.signal_shift >= 0, hidden.signal_shift
         assert out.step_shift > 0, out.step_shift
         assert 127 * 255 + (1 << (out.step_shift - 1)) < 1 << 15, out.step_shift
 
@@ -93,9 +101,12 @@ class CTwin:
         n_in, n_hidden, n_out = spec.sizes
         stride, out_stride = _rounded_up(n_hidden, TILE) + LINE, _rounded_up(n_hidden + 1, 2 * LINE)
         self._hidden = aligned_zeros((n_in + 1, stride), np.int16)
-        self._out = aligned_zeros((n_out, out_stride), np.int16)
+        # as long as a tile behind the last row, where backpropagation reads and gates are 0
+        self._out_room = aligned_zeros((n_out * out_stride + TILE,), np.int16)
+        self._out = self._out_room[: n_out * out_stride].reshape(n_out, out_stride)
         self._feedback = aligned_zeros((n_out, stride), np.int16)
-        self._feedback[:, :n_hidden] = self._start.state.feedback(0)
+        if spec.rule.name != "bp":
+            self._feedback[:, :n_hidden] = self._start.state.feedback(0)
         activations, gates = find_activation(hidden.activation).table()
         self._tables = [aligned_zeros((256,), dtype) for dtype in (np.int8, np.int8, np.uint8)]
         for words, values in zip(self._tables, (activations, gates, output_table()[:256]), strict=True):
@@ -103,6 +114,7 @@ class CTwin:
         self._network = _Network(
             n_in, n_hidden, n_out, stride, out_stride, hidden.input_one,
             hidden.sum_shift, out.sum_shift, hidden.step_shift, out.step_shift,
+            RULES.index(spec.rule.name), max(hidden.signal_shift, 0),
             *(array.ctypes.data for array in (self._hidden, self._out, self._feedback, *self._tables)),
         )  # fmt: skip
         self.reset()

@@ -10,7 +10,7 @@ import pytest
 from edgelearn.benchmark import choose_data, synthetic
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
-from tests.benchmarks.c_twin import CTwin, gcc
+from tests.benchmarks.c_twin import RULES, CTwin, gcc
 from tests.tools import missing
 
 CPU_FLAGS = Path("/proc/cpuinfo")
@@ -35,10 +35,10 @@ def assert_same(spec, data, *options):
 
 
 @pytest.mark.parametrize("options", [(), ("-mno-avx512f",)], ids=["native", "avx2"])
-@pytest.mark.parametrize("input_bits", [1, 4])
-def test_twin_learns_digits_bit_for_bit(input_bits, options):
+@pytest.mark.parametrize(("rule", "input_bits"), [("drtp", 1), ("drtp", 4), ("dfa", 4), ("bp", 4)])
+def test_twin_learns_digits_bit_for_bit(rule, input_bits, options):
     require_gcc()
-    spec = design((784, 500, 10), rule="drtp", input_bits=input_bits, seed=3)
+    spec = design((784, 500, 10), rule=rule, input_bits=input_bits, seed=3)
     data = choose_data(spec.sizes, input_bits, 4000)
     product, _ = assert_same(spec, data, *options)
     before, after = product.save(), Learner(spec).save()
@@ -53,20 +53,24 @@ def test_twin_learns_digits_bit_for_bit(input_bits, options):
         ((300, 128, 10), 2, (-6, -8)),
         ((129, 512, 64), 3, (-4, -8)),
         ((31, 1, 2), 1, (-1, -5)),
+        ((40, 700, 5), 1, (-7, -7)),
     ],
 )
-def test_other_shapes_and_rates_saturate_alike(sizes, input_bits, rates, options):
+@pytest.mark.parametrize("rule", RULES)
+def test_other_shapes_and_rates_saturate_alike(rule, sizes, input_bits, rates, options):
     require_gcc()
-    spec = design(sizes, rule="drtp", input_bits=input_bits, hidden_rate=rates[0], output_rate=rates[1], seed=1)
+    hidden_rate = rates[0] if rule == "drtp" else min(rates[0], -4)  # the C twin shifts steps of errors down only
+    spec = design(sizes, rule=rule, input_bits=input_bits, hidden_rate=hidden_rate, output_rate=rates[1], seed=1)
     product, _ = assert_same(spec, synthetic(sizes[0], sizes[-1], input_bits, 2500), *options)
-    if rates[0] > -6:
+    if rates[0] == -4 and rule != "bp":
         assert product.counters["saturations"][0] > 0
 
 
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("events", ["none", "all"])
-def test_no_events_and_only_events(events):
+def test_no_events_and_only_events(events, rule):
     require_gcc()
-    spec = design((600, 40, 4), rule="drtp", input_bits=1, seed=2)
+    spec = design((600, 40, 4), rule=rule, input_bits=1, seed=2)
     data = synthetic(600, 4, 1, 2000)
     data.levels[:] = 0 if events == "none" else 1
     assert_same(spec, data)
