@@ -62,7 +62,7 @@ def test_other_shapes_and_rates_saturate_alike(rule, sizes, input_bits, rates, o
     hidden_rate = rates[0] if rule == "drtp" else min(rates[0], -4)  # the C twin shifts steps of errors down only
     spec = design(sizes, rule=rule, input_bits=input_bits, hidden_rate=hidden_rate, output_rate=rates[1], seed=1)
     product, _ = assert_same(spec, synthetic(sizes[0], sizes[-1], input_bits, 2500), *options)
-    if rates[0] == -4 and rule != "bp":
+    if rates[0] > -6 and (rule, rates[0]) != ("bp", -4):
         assert product.counters["saturations"][0] > 0
 
 
