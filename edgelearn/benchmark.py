@@ -1,6 +1,7 @@
 """Speed benchmark: edgelearn, numpy, torch and the memory bandwidth, with one thread.
 
-All contestants learn the same samples in one process, in turns; the best of the turns counts.
+All contestants learn the same samples in one process, in turns. Times are processor times; a speed is that of the
+median turn, a ratio the median of the ratios of each turn.
 """
 
 from __future__ import annotations
@@ -51,6 +52,16 @@ class BenchData:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What contestants learn: the words that edgelearn reads and changes per sample, in bytes, belong to it."""
+
+    spec: NetworkSpec
+    data: BenchData
+    read_bytes: float
+    changed_bytes: float
+
+
+@dataclass(frozen=True)
 class Contestant:
     """A timed implementation. `prepare` is not timed; `run` learns `n_samples` samples."""
 
@@ -68,7 +79,8 @@ class Row:
     ----------
     setting : network, input bits and samples
     name : who learned
-    samples_per_second : None where it was skipped
+    samples_per_second : in the median turn, None where it was skipped
+    best : samples per second in the quickest turn
     ratio : speed of edgelearn divided by this speed, None where it was skipped
     note : the reason, or more to say
     context : what is part of every ratio of this setting
@@ -80,6 +92,7 @@ class Row:
     ratio: float | None
     note: str
     context: str
+    best: float | None = None
 
 
 def synthetic(n_in: int, n_classes: int, input_bits: int, n_samples: int, seed: int = 0) -> BenchData:
@@ -275,7 +288,7 @@ def share_of(n_samples: int, times: int) -> int:
     return max(min(100, n_samples), n_samples // times)
 
 
-def torch_contestant(name: str, make: Callable[..., Any], times: int, spec: NetworkSpec, data: BenchData) -> Contestant:
+def torch_contestant(name: str, make: Callable[..., Any], times: int, setting: Setting) -> Contestant:
     """Return a network of torch as a contestant.
 
     Parameters
@@ -287,6 +300,7 @@ def torch_contestant(name: str, make: Callable[..., Any], times: int, spec: Netw
     UserError
         "torch is not installed ..."
     """
+    spec, data = setting.spec, setting.data
     n = share_of(len(data.levels), times)
     net = make(spec.sizes, seed=spec.seed)
     tensors = as_tensors(data.levels[:n], data.labels[:n], spec.n_outputs)
@@ -298,67 +312,74 @@ def torch_contestant(name: str, make: Callable[..., Any], times: int, spec: Netw
     return Contestant(name, n, learn)
 
 
-def _contestants(spec: NetworkSpec, data: BenchData) -> tuple[list[Contestant], dict[str, str], list[_Plane]]:
-    """Return the contestants, why others are skipped, and the planes of the roofline."""
+def _contestants(spec: NetworkSpec, data: BenchData) -> tuple[Setting, list[Contestant]]:
+    """Return the setting, edgelearn, and the two halves of the roofline."""
     n = len(data.levels)
     learner = Learner(spec)
     start = learner.save()
     learner.learn(data.levels, data.labels)
     planes = _planes(learner, data)
-    few = share_of(n, SLOWER[NUMPY])
-    numpy_net = NumpyNet(spec.sizes, (1 << spec.input_bits) - 1, spec.seed)
-    found = [
+    setting = Setting(spec, data, _bytes(planes, False) / n, _bytes(planes, True) / n)
+    return setting, [
         Contestant(LEARN, n, lambda: learner.learn(data.levels, data.labels), lambda: learner.restore(start)),
         Contestant(_READ, n, lambda: _stream(planes, False)),
         Contestant(_CHANGE, n, lambda: _stream(planes, True)),
-        Contestant(NUMPY, few, lambda: numpy_net.learn(data.levels[:few], data.labels[:few])),
     ]
+
+
+def _float_contestants(setting: Setting) -> tuple[list[Contestant], dict[str, str]]:
+    """Return DRTP in numpy and torch, and why one is skipped."""
+    spec, data = setting.spec, setting.data
+    few = share_of(len(data.levels), SLOWER[NUMPY])
+    net = NumpyNet(spec.sizes, (1 << spec.input_bits) - 1, spec.seed)
+    found = [Contestant(NUMPY, few, lambda: net.learn(data.levels[:few], data.labels[:few]))]
     try:
-        return [*found, torch_contestant(TORCH, InPlaceNet, SLOWER[TORCH], spec, data)], {}, planes
+        return [*found, torch_contestant(TORCH, InPlaceNet, SLOWER[TORCH], setting)], {}
     except UserError as error:
-        return found, {TORCH: str(error)}, planes
+        return found, {TORCH: str(error)}
 
 
-def _best_seconds(
+def _seconds(
     contestants: Sequence[Contestant], repeats: int, setting: str, on_progress: Progress
-) -> dict[str, float]:
-    """Return the seconds per sample of each contestant: the best turn after one that is not timed."""
+) -> dict[str, np.ndarray]:
+    """Return the processor seconds per sample of each contestant and turn, after a turn that is not timed."""
     from threadpoolctl import threadpool_limits
 
-    best = dict.fromkeys((c.name for c in contestants), np.inf)
+    seconds: dict[str, list[float]] = {c.name: [] for c in contestants}
     with threadpool_limits(1):
         for turn in range(repeats + 1):
             for contestant in contestants:
                 on_progress(f"{setting}: turn {turn} of {repeats}, {contestant.name}")
                 contestant.prepare()
-                start = time.perf_counter()
+                start = time.process_time()
                 contestant.run()
-                seconds = (time.perf_counter() - start) / contestant.n_samples
                 if turn > 0:
-                    best[contestant.name] = min(best[contestant.name], seconds)
-    return best
+                    seconds[contestant.name].append((time.process_time() - start) / contestant.n_samples)
+    return {name: np.array(turns) for name, turns in seconds.items()}
 
 
 def measure(
     sizes: Sequence[int],
     input_bits: int = 4,
     n_samples: int = 4000,
-    repeats: int = 5,
+    repeats: int = 15,
     data: BenchData | None = None,
     on_progress: Progress = lambda line: None,
-    others: Sequence[Callable[[NetworkSpec, BenchData], Contestant]] = (),
+    others: Sequence[Callable[[Setting], Contestant]] = (),
+    rule: str = "drtp",
 ) -> list[Row]:
-    """Measure online learning by DRTP with one thread: edgelearn, numpy, torch, and the memory bandwidth.
+    """Measure online learning with one thread: edgelearn, the memory bandwidth and, for DRTP, numpy and torch.
 
     Parameters
     ----------
     sizes : layer sizes, inputs to outputs
     input_bits : width of the input levels
-    n_samples : samples a turn of edgelearn learns; slower contestants learn a part of them
-    repeats : turns; the best counts
+    n_samples : samples that edgelearn learns per turn; slower contestants learn a part of them
+    repeats : turns
     data : what to learn; `choose_data` chooses when left out
     on_progress : called with one line before each measurement
     others : make more contestants
+    rule : learning rule
 
     Raises
     ------
@@ -368,42 +389,46 @@ def measure(
     Notes
     -----
     The roofline is the time in which plain loops read all rows of weights that a sample reads, and add a
-    constant to all rows it changes, in the same order on the same matrices.
+    constant to all rows it changes, in the same order on the same matrices. It is no physical limit: a network that
+    takes several samples per row reads less.
     """
     if n_samples < 1 or repeats < 1:
         raise UserError(f"bench needs at least 1 sample and 1 repeat; {n_samples} and {repeats} were given")
-    spec = design(tuple(sizes), rule="drtp", bits=8, residual_bits=8, input_bits=input_bits)
+    spec = design(tuple(sizes), rule=rule, bits=8, residual_bits=8, input_bits=input_bits)
     if data is None:
         data = choose_data(sizes, input_bits, n_samples)
-    setting = f"{'-'.join(str(n) for n in sizes)}, {input_bits}-bit inputs, {data.source}"
-    contestants, skipped, planes = _contestants(spec, data)
-    made = [make(spec, data) for make in others]
+    title = f"{rule} {'-'.join(str(n) for n in sizes)}, {input_bits}-bit inputs, {data.source}"
+    setting, contestants = _contestants(spec, data)
+    made = [make(setting) for make in others]
+    floats, skipped = _float_contestants(setting) if rule == "drtp" else ([], {})
     contestants[1:1] = made
-    best = _best_seconds(contestants, repeats, setting, on_progress)
+    seconds = _seconds([*contestants, *floats], repeats, title, on_progress)
 
-    context = (
-        f"Sparsity and narrow weights are part of the ratio: on average {data.mean_events:.0f} of {sizes[0]} "
-        "inputs are events and edgelearn and numpy skip the others, torch computes all; a weight takes "
-        f"{spec.layers[0].word.stored_bits} bits here, 32 in numpy and torch."
-    )
-    floor = best[_READ] + best[_CHANGE]
-    read, change = _bytes(planes, False) / len(data.levels), _bytes(planes, True) / len(data.levels)
-    share = floor / best[LEARN]
+    context = f"On average {data.mean_events:.0f} of {sizes[0]} inputs are events."
+    if floats:
+        context = (
+            f"Sparsity and narrow weights are part of the ratio: on average {data.mean_events:.0f} of {sizes[0]} "
+            "inputs are events and edgelearn and numpy skip the others, torch computes all; a weight takes "
+            f"{spec.layers[0].word.stored_bits} bits here, 32 in numpy and torch."
+        )
+    learn, floor = seconds[LEARN], seconds[_READ] + seconds[_CHANGE]
+    read, change = setting.read_bytes, setting.changed_bytes
     roofline = (
-        f"edgelearn reaches {share:.0%} of the bandwidth roofline: {read / 1000:.0f} kB read at "
-        f"{read / best[_READ] / 1e9:.0f} GB/s and {change / 1000:.0f} kB changed at "
-        f"{change / best[_CHANGE] / 1e9:.0f} GB/s a sample"
+        f"edgelearn reaches {np.median(floor / learn):.0%} of the bandwidth roofline: {read / 1000:.0f} kB read at "
+        f"{read / np.median(seconds[_READ]) / 1e9:.0f} GB/s and {change / 1000:.0f} kB changed at "
+        f"{change / np.median(seconds[_CHANGE]) / 1e9:.0f} GB/s per sample"
     )
-    rate = 1 / best[LEARN]
-    rows = []
-    for name in (LEARN, *(c.name for c in made), NUMPY, TORCH):
-        if name in skipped:
-            rows.append(Row(setting, name, None, None, f"skipped: {skipped[name]}", context))
-        else:
-            note = "8-bit view + 8 residual bits" if name == LEARN else ""
-            rows.append(Row(setting, name, 1 / best[name], best[name] * rate, note, context))
-    rows.append(Row(setting, ROOFLINE, 1 / floor, floor * rate, roofline, context))
-    return rows
+
+    def row(name: str, own: np.ndarray, note: str = "") -> Row:
+        ratio = float(np.median(own / learn))
+        return Row(title, name, float(1 / np.median(own)), ratio, note, context, float(1 / own.min()))
+
+    rows = [
+        row(LEARN, learn, "8-bit view + 8 residual bits"),
+        *(row(c.name, seconds[c.name]) for c in (*made, *floats)),
+    ]
+    rows += [Row(title, name, None, None, f"skipped: {reason}", context) for name, reason in skipped.items()]
+    return [*rows, row(ROOFLINE, floor, roofline)]
 
 
 def as_table(rows: Sequence[Row]) -> list[str]:
@@ -414,12 +439,12 @@ def as_table(rows: Sequence[Row]) -> list[str]:
         block = [row for row in rows if row.setting == setting]
         width = max(len(row.name) for row in block)
         lines += ["", setting] if lines else [setting]
-        lines.append(f"  {'DRTP online, one thread':{max(width, 23)}}  samples/s  edgelearn is")
+        lines.append(f"  {'online, one thread':{max(width, 23)}}  samples/s       best  edgelearn is")
         for row in block:
-            if row.samples_per_second is None or row.ratio is None:
-                speed = f"{'-':>9}  {'-':>12}"
+            if row.samples_per_second is None or row.ratio is None or row.best is None:
+                speed = f"{'-':>9}  {'-':>9}  {'-':>12}"
             else:
-                speed = f"{row.samples_per_second:9.0f}  {row.ratio:10.2f} x"
+                speed = f"{row.samples_per_second:9.0f}  {row.best:9.0f}  {row.ratio:10.2f} x"
             lines.append(f"  {row.name:{max(width, 23)}}  {speed}  {row.note}".rstrip())
         lines.append(f"  {block[0].context}")
     return lines

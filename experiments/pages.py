@@ -386,18 +386,31 @@ def equal_accuracy_of_drtp(content: Content) -> list[str]:
     ]
 
 
+TARGETS = ("", ", avx2")  # this processor, and the same without AVX-512
+
+
 def branch_speed(content: Content) -> list[str]:
-    speeds = content["bench_branch"]["results"]
-    names = [name for name in speeds if not name.endswith(", C")]
-    in_c = [f"{speeds[name] / speeds[f'{name}, C']:.2f}" if f"{name}, C" in speeds else "" for name in names]
-    return table_of(
-        [("32 KB", *names), ("million branches/s", *(f"{speeds[n]:.1f}" for n in names)), ("times C", *in_c)]
-    )
+    found = [content[f"bench_branch{target}"] for target in TARGETS if f"bench_branch{target}" in content]
+    names = [name for name in found[0]["results"]["million_branches_per_s"] if not name.endswith(", C")]
+    lines: list[Sequence[object]] = [("32 KB", *names)]
+    for one in found:
+        speeds = one["results"]["million_branches_per_s"]
+        widest = one["numba_target"].rpartition(", ")[2]
+        lines.append((f"million branches/s, {widest}", *(f"{speeds[name]['median']:.1f}" for name in names)))
+        lines.append(
+            (f"times C, {widest}", *(f"{speeds[n]['times_c']:.2f}" if "times_c" in speeds[n] else "" for n in names))
+        )
+    return table_of(lines)
 
 
-def machine_said(content: Content) -> list[str]:
-    one = content["bench_branch"]
-    return [f"{one['processor']}, {one['cores']} cores, {one['date']}, load {one['load']}"]
+def machine_said(*benchmarks: str) -> Callable[[Content], list[str]]:
+    """Return what names the machine of some benchmarks."""
+
+    def said(content: Content) -> list[str]:
+        runs = [content[name] for name in benchmarks if name in content]
+        return [f"{one['processor']}, {one['cores']} cores, {one['date']}, load {one['load']}" for one in runs]
+
+    return said
 
 
 RESULTS_PAGE = f"{DOCS}results.md"
@@ -432,7 +445,7 @@ PAGES = [
             f"{content['checks'][3]['ours']:.2f} % error, {content['checks'][3]['paper'].split()[0]} % in the paper"
         ],
     ),
-    Shown("speed.json", RESULTS_PAGE, branch_speed, said=machine_said),
+    Shown("speed.json", RESULTS_PAGE, branch_speed, said=machine_said("bench_branch")),
     Shown("fixed_point_against_float.json", f"{DOCS}validation.md", float_twin),
     Shown(
         "fixed_point_against_float.json",

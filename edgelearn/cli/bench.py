@@ -11,7 +11,7 @@ from edgelearn.cli.shared import print_json
 @command(example="edgelearn bench --repeats 3")
 def bench(
     json: Annotated[bool, Flag("Print the rows as JSON.")] = False,
-    repeats: Annotated[int, Flag("Repeats per contestant, of which the best counts.")] = 5,
+    repeats: Annotated[int, Flag("Turns per contestant, of which the median counts.")] = 15,
 ) -> None:
     """Measure the speed of online learning on this machine beside numpy, torch and memory bandwidth."""
     from dataclasses import asdict

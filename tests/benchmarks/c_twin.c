@@ -399,3 +399,25 @@ void learn(network *net, const uint8_t *levels, const int64_t *labels, int64_t n
         PHASE(OUTPUT_ADD);
     }
 }
+
+/* Limits of the caches: a buffer of a whole number of 512 words, again and again, until n words have been read. */
+void read_words(const int16_t *words, int64_t buffer, int64_t n, int16_t *result) {
+    vec sums[8];
+    for (int v = 0; v < 8; v++) sums[v] = ZERO;
+    for (int64_t at = 0; n > 0; n -= 512, at = at + 512 < buffer ? at + 512 : 0)
+        for (int j = 0; j < 512; j += 8 * LANES)
+            for (int v = 0; v < 8; v++) sums[v] = ADD16(sums[v], LOAD(words + at + j + v * LANES));
+    for (int v = 1; v < 8; v++) sums[0] = ADD16(sums[0], sums[v]);
+    STORE(result, sums[0]);
+}
+
+/* The same with the update of a layer: saturated sums of words and steps, and a count of those that left the range. */
+int64_t change_words(int16_t *words, int64_t buffer, int64_t n, const int16_t *steps) {
+    int64_t saturations = 0;
+    for (int64_t at = 0; n > 0; n -= 512, at = at + 512 < buffer ? at + 512 : 0) {
+        count_t count = NO_COUNT;
+        for (int v = 0; v < VECS; v++) count = add_steps(words + at + v * LANES, LOAD(steps + v * LANES), count);
+        saturations += total_count(count);
+    }
+    return saturations;
+}

@@ -41,7 +41,8 @@ def library(*options: str) -> ctypes.CDLL:
         loaded = ctypes.CDLL(str(target))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    loaded.learn.restype = None
+    loaded.learn.restype = loaded.read_words.restype = None
+    loaded.change_words.restype = ctypes.c_int64
     return loaded
 
 
@@ -161,3 +162,26 @@ class CTwin:
     def ticks(self) -> dict[str, int]:
         """Ticks of the time stamp counter by phase; zero unless built with "-DPHASES"."""
         return dict(zip(PHASES, self._network.ticks, strict=True))
+
+
+class CacheLimit:
+    """Loops over a buffer that stays in a cache: the rows of a sample read, and changed with saturation and its count.
+
+    Parameters
+    ----------
+    n_bytes : size of the buffer, rounded down to kilobytes
+    options : more options of the compiler
+    """
+
+    def __init__(self, n_bytes: int, *options: str) -> None:
+        self._library = library(*options)
+        self._words = aligned_zeros((max(n_bytes // 1024, 1) * TILE,), np.int16)
+        self._result, self._steps = aligned_zeros((2 * LINE,), np.int16), aligned_zeros((TILE,), np.int16)
+        self._steps[:] = 1
+
+    def run(self, read_bytes: float, changed_bytes: float) -> int:
+        """Read and change so many bytes, rounded up to kilobytes; return the saturations."""
+        words, buffer = ctypes.c_void_p(self._words.ctypes.data), ctypes.c_int64(len(self._words))
+        result, steps = (ctypes.c_void_p(array.ctypes.data) for array in (self._result, self._steps))
+        self._library.read_words(words, buffer, ctypes.c_int64(int(read_bytes) // 2), result)
+        return int(self._library.change_words(words, buffer, ctypes.c_int64(int(changed_bytes) // 2), steps))

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.benchmark import BenchData, Contestant, NumpyNet, share_of, torch_contestant
-from edgelearn.network.spec import NetworkSpec
+from edgelearn.benchmark import Contestant, NumpyNet, Setting, share_of, torch_contestant
 from edgelearn.references.pytorch import torch
 from edgelearn.references.torch_online import HIDDEN_RATE, OUTPUT_RATE, initial_tensors
 
 GATHERED, AUTOGRAD = "numpy, gathered rows", "torch autograd, batch 1"
+PUBLISHED = "torch, loop of the published DRTP code"
 
 
 class GatheringNet(NumpyNet):
@@ -115,10 +115,88 @@ class AutogradNet:
             return self._output(x).argmax(1)
 
 
-def gathering(spec: NetworkSpec, data: BenchData) -> Contestant:
+class _Hook(torch.autograd.Function):
+    """Passes activations on and sends projected targets back."""
+
+    @staticmethod
+    def forward(ctx: Any, activation: Any, targets: Any, feedback: Any) -> Any:
+        ctx.save_for_backward(targets, feedback)
+        return activation
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> tuple[Any, None, None]:
+        targets, feedback = ctx.saved_tensors
+        return targets.mm(feedback).view(gradient.shape), None, None
+
+
+class _Block(torch.nn.Module):
+    """A layer with its activation and, if hidden, its hook."""
+
+    def __init__(self, weights: Any, feedback: Any | None) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(weights.shape[1], weights.shape[0])
+        self.activation = torch.nn.Sigmoid() if feedback is None else torch.nn.Tanh()
+        self.feedback = feedback
+        with torch.no_grad():
+            self.linear.weight.copy_(weights)
+            self.linear.bias.zero_()
+
+    def forward(self, x: Any, targets: Any) -> Any:
+        x = self.activation(self.linear(x))
+        return x if self.feedback is None else _Hook.apply(x, targets, self.feedback)
+
+
+class PublishedLoopNet:
+    """DRTP as its authors' code trains it: modules with hooks, one-hot targets, BCE loss, Nesterov momentum.
+
+    Parameters
+    ----------
+    sizes : layer sizes, inputs to outputs
+    batch : samples per step
+    rate, momentum : of the optimiser
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], batch: int = 1, rate: float = OUTPUT_RATE, momentum: float = 0.9, seed: int = 0
+    ) -> None:
+        weights, feedback = initial_tensors(sizes, seed)
+        self._blocks = torch.nn.ModuleList(_Block(w, b) for w, b in zip(weights, [*feedback, None], strict=True))
+        self._optimiser = torch.optim.SGD(self._blocks.parameters(), lr=rate, momentum=momentum, nesterov=True)
+        self._loss = torch.nn.BCELoss()
+        self._batch, self._n_out = batch, sizes[-1]
+
+    def learn(self, x: Any, targets: Any, labels: Sequence[int]) -> None:
+        """Learn rows of x, a batch per step."""
+        numbers = torch.as_tensor(labels)
+        for start in range(0, len(labels), self._batch):
+            data, label = x[start : start + self._batch], numbers[start : start + self._batch]
+            one_hot = torch.zeros(len(label), self._n_out).scatter_(1, label.unsqueeze(1), 1.0)
+            self._optimiser.zero_grad()
+            loss = self._loss(self._output(data, one_hot), one_hot)
+            loss.backward()
+            self._optimiser.step()
+
+    def _output(self, x: Any, targets: Any) -> Any:
+        for block in self._blocks:
+            x = block(x, targets)
+        return x
+
+    def predict(self, x: Any) -> Any:
+        """Return the classes of rows of x, int64[n]."""
+        with torch.no_grad():
+            return self._output(x, torch.zeros(len(x), self._n_out)).argmax(1)
+
+
+def gathering(setting: Setting) -> Contestant:
+    spec, data = setting.spec, setting.data
     n = share_of(len(data.levels), 8)
     net = GatheringNet(spec.sizes, (1 << spec.input_bits) - 1, spec.seed)
     return Contestant(GATHERED, n, lambda: net.learn(data.levels[:n], data.labels[:n]))
 
 
-RIVALS = (gathering, partial(torch_contestant, AUTOGRAD, AutogradNet, 40))
+RIVALS = (
+    gathering,
+    partial(torch_contestant, AUTOGRAD, AutogradNet, 40),
+    partial(torch_contestant, f"{PUBLISHED}, batch 1", PublishedLoopNet, 100),
+    partial(torch_contestant, f"{PUBLISHED}, batch 60", partial(PublishedLoopNet, batch=60), 10),
+)

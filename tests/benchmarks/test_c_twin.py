@@ -10,7 +10,7 @@ import pytest
 from edgelearn.benchmark import choose_data, synthetic
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
-from tests.benchmarks.c_twin import RULES, CTwin, gcc
+from tests.benchmarks.c_twin import RULES, CacheLimit, CTwin, gcc
 from tests.tools import missing
 
 CPU_FLAGS = Path("/proc/cpuinfo")
@@ -74,3 +74,15 @@ def test_no_events_and_only_events(events, rule):
     data = synthetic(600, 4, 1, 2000)
     data.levels[:] = 0 if events == "none" else 1
     assert_same(spec, data)
+
+
+def test_limits_of_caches_read_and_change_whole_rows():
+    require_gcc()
+    limit = CacheLimit(4096)
+    assert limit.run(0, 2048) == 0
+    assert limit._words.tolist() == [1] * 1024 + [0] * 1024
+    assert limit.run(4096, 4096 * 3) == 0
+    assert limit._words.tolist() == [4] * 1024 + [3] * 1024
+    assert limit._result[: len(limit._result) // 2].sum() == 1024  # half of the words were 1 when they were read
+    limit._words[7] = 32767
+    assert limit.run(0, 1024) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -33,10 +34,16 @@ def test_numpy_learns(gathering):
     assert wrong[-1000:].mean() < 0.1
 
 
-@pytest.mark.parametrize("autograd", [False, True])
-def test_torch_learns(autograd):
+@pytest.mark.parametrize("name", ["in place", "autograd", "published loop", "published loop, batches"])
+def test_torch_learns(name):
     require_torch()
-    net = rivals().AutogradNet if autograd else torch_online.InPlaceNet
+    nets = {
+        "in place": torch_online.InPlaceNet,
+        "autograd": rivals().AutogradNet,
+        "published loop": rivals().PublishedLoopNet,
+        "published loop, batches": partial(rivals().PublishedLoopNet, batch=20, rate=0.1),
+    }
+    net = nets[name]
     data = benchmark.synthetic(64, 10, 4, 4000)
     x, targets, labels = torch_online.as_tensors(data.levels, data.labels, 10)
     learner = net(SIZES)
