@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Mapping
 from numbers import Real
 from operator import index
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -16,15 +15,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from edgelearn import __version__
 from edgelearn.config import StreamConfig, validated
 from edgelearn.data.cells import FAR
 from edgelearn.errors import UserError
 from edgelearn.estimators.features import FLOAT32_LIMIT, in_order, values_of
 from edgelearn.estimators.labels import Labels
-from edgelearn.estimators.stored_runs import RangeFrontEnd, parts_of, read_run
+from edgelearn.estimators.saved_models import load_model, model_of_run, plain, plain_params, save_model
+from edgelearn.estimators.stored_runs import RangeFrontEnd, parts_of
 from edgelearn.estimators.weights import class_weights, presentations
-from edgelearn.files import read_arrays, write_arrays
 from edgelearn.network.counters import Counters
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
@@ -34,8 +32,9 @@ from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from hw_models.compare.rules import RuleCost, cost_of_rule
 from hw_models.processor import find_processor
 
-KIND = "EdgeClassifier"  # what a saved file says it holds
-_NUMBERED = re.compile(r"(channel|feature|column) \d+")  # names of columns without titles
+if TYPE_CHECKING:
+    from edgelearn.streaming.one_sample import SampleCall
+
 CHUNK = 4096  # rows whose input levels are held at a time
 _NOT_SETTINGS = ("epochs", "shuffle", "random_state", "classes", "max_classes", "one_output", "hidden", "input_bits",
                  "class_weight")  # fmt: skip
@@ -200,6 +199,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     _run: dict[str, Any] | None  # what `from_run` read
     _front_end: FrontEnd | RangeFrontEnd
     spec_: NetworkSpec
+    _learning: SampleCall | None = None  # compiled calls for plain samples, made when a first one comes
+    _predicting: SampleCall | None = None
 
     # scikit-learn
 
@@ -309,6 +310,14 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         UserError
             "feature ...", "features ...", "label ..."
         """
+        learning = self._learning
+        if learning is not None and type(w) is int and w == 1 and self.class_weight is None:
+            try:
+                output = self._labels.found[y]
+            except (KeyError, TypeError):
+                output = -1  # new, or none
+            if output >= 0 and learning.call(learning.address, id(x), output) >= 0:
+                return
         first = not self.__sklearn_is_fitted__()
         names = in_order(x) if first else self._names_for(x)
         values = values_of(x, names)
@@ -333,18 +342,28 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_ignored_ += len(x) - sum(name in x for name in names)
         shown = np.zeros(n_shown, np.int64)
         self._learn(self._taken(values[None], shown), np.array([label]), shown)
+        if learning is None:
+            self._learning = self._sample_call(names, True)
 
     def predict_one(self, x: Mapping[Hashable, Any]) -> Any:
         """Return the label of one sample, None before anything was learned."""
+        output = self._predicted(x)
+        if output >= 0:
+            return self._labels.known[output]
         if not self.__sklearn_is_fitted__():
             return None
         return self._labels.known[int(self._predict(self._sample(x), scores=False)[0][0])]
 
     def predict_proba_one(self, x: Mapping[Hashable, Any]) -> dict[Any, float]:
         """Return the share of each label met or named so far, see `predict_proba`; {} before anything was learned."""
+        output = self._predicted(x)
         if not self.__sklearn_is_fitted__():
             return {}
-        shares = self._shares(*self._predict(self._sample(x), scores=True))[0]
+        if output >= 0 and self._predicting is not None:
+            found = np.array([output]), self._predicting.scores
+        else:
+            found = self._predict(self._sample(x), scores=True)
+        shares = self._shares(*found)[0]
         return dict(zip(self._labels.known, shares.tolist(), strict=True))
 
     # what it did and what that costs
@@ -370,32 +389,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "cannot write ...", "label ... cannot be saved", "feature name ... cannot be saved"
         """
         self._check_fitted()
-        weight = self.class_weight
-        weighted = list(weight) if isinstance(weight, Mapping) else []
-        for kind, names in (("label", [*self._labels.known, *weighted]), ("feature name", self._names or ())):
-            for name in names:
-                if not isinstance(name, str | int | float | np.integer | np.floating | np.bool_):
-                    raise UserError(f"{kind} {name!r} cannot be saved; use text or numbers")
-        params = _plain_params(self)
-        if not isinstance(params["random_state"], int):
-            params["random_state"] = self.spec_.seed
-        named = getattr(self, "feature_names_in_", None)
-        note = {
-            "kind": KIND,
-            "version": __version__,
-            "params": params,
-            "fitted": self._fitted,
-            "run": self._run,
-            "labels": self._labels.known,
-            "label_type": self.classes_.dtype.str,
-            "room": self._labels.room,
-            "features": self.n_features_in_,
-            "names": None if self._names is None else [_plain(name) for name in self._names],
-            "feature_names": None if named is None else named.tolist(),
-            "missing": self.n_missing_,
-            "ignored": self.n_ignored_,
-        }
-        write_arrays(Path(path), self._arrays(), note)
+        save_model(self, Path(path))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
@@ -406,19 +400,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         UserError
             "... cannot be loaded"
         """
-        if not Path(path).is_file():
-            raise UserError(f"{path} cannot be loaded: there is no such file; give one that save() wrote")
-        try:
-            arrays, note = _of_this_version(*read_arrays(Path(path)))
-            params = _given_params(note["params"])
-            model = cls(**(params | _given_params(note["fitted"])))
-            model._restore(arrays, note)
-            model.set_params(**params)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError):
-            raise UserError(
-                f"{path} cannot be loaded: it is no whole file of {KIND}.save(), or of another version; save it again"
-            ) from None
-        return model
+        return load_model(cls, Path(path))
 
     @classmethod
     def from_run(cls, path: str | PathLike[str]) -> Self:
@@ -436,62 +418,15 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         UserError
             "... cannot be loaded"
         """
-        arrays, note = read_run(path)
-        config, names = note["config"], tuple(note["inputs"])
-        taken = cls().get_params(deep=False).keys() - {"random_state", *_NOT_SETTINGS}
-        params = {name: config[name] for name in taken if name in config}
-        labels = _numbers_of(note["classes"])
-        one_output = note["net"][-1] == 1
-        if one_output:  # of a stream, whose default for more outputs is a softmax
-            params["output"] = "sigmoid"
-        model = cls(
-            **params,
-            hidden=tuple(note["net"][1:-1]),
-            input_bits=config["input_bits"],
-            one_output=one_output,
-            random_state=config["seed"],
-        )
-        room = note["net"][-1] if note["net"][-1] > len(labels) else None
-        try:
-            model._start(0, labels, room, {name: note[name] for name in ("kind", "config", "net", "inputs")})
-            taken = np.array(note.get("offsets", [0.0]))  # of a sample, which a window has several of
-            model._offsets[:] = np.tile(taken, len(model._offsets) // len(taken))
-            own = {name if "." in name else f"learner.{name}": array for name, array in arrays.items()}
-            model._put(own | {"offsets": model._offsets})
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            said = str(error) if isinstance(error, UserError) else "it is damaged, or of another version"
-            raise UserError(f"{path} cannot be loaded: {said}; run again with --overwrite") from None
-        model.n_features_in_ = len(model._offsets)
-        if len(names) == model.n_features_in_ and len(set(names)) == len(names):
-            model._names = names
-            if not all(map(_NUMBERED.fullmatch, names)):
-                model.feature_names_in_ = np.array(names, object)
-        return model
+        return model_of_run(cls, path, _NOT_SETTINGS)
 
-    def _restore(self, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
-        """Put what was learned into a model with its settings."""
-        self._start(note["features"], note["labels"], note["room"], note["run"])
-        self.n_features_in_, self.n_missing_, self.n_ignored_ = note["features"], note["missing"], note["ignored"]
-        self.classes_ = np.array(note["labels"], np.dtype(note["label_type"]))
-        if note["names"] is not None:
-            self._names = tuple(note["names"])
-        if note["feature_names"] is not None:
-            self.feature_names_in_ = np.array(note["feature_names"], object)
-        self._put(arrays)
-
-    def _put(self, arrays: dict[str, np.ndarray]) -> None:
-        if _shapes(arrays) != _shapes(self._arrays()):
-            raise ValueError
-        self._offsets = arrays["offsets"].copy()
-        for prefix, part in (("learner.", self._learner), ("front_end.", self._front_end)):
-            part.restore({name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)})
+    # inside
 
     def _arrays(self) -> dict[str, np.ndarray]:
+        """Return copies of everything learned, by name."""
         parts = {"learner": self._learner.save(), "front_end": self._front_end.save()}
         named = {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
         return named | {"offsets": self._offsets.copy()}
-
-    # inside
 
     def _start(self, n_features: int, known: Any, room: int | None = None, run: dict[str, Any] | None = None) -> None:
         """Make front end, network and labels; `known` labels, or None where they are met on the way."""
@@ -505,9 +440,10 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             n_features = len(run["inputs"]) * (1 if spec is None else spec.window)
         else:
             self._design(n_features, known, room)
-        self._run, self._fitted = run, _plain_params(self) | {"random_state": self.spec_.seed}
+        self._run, self._fitted = run, plain_params(self) | {"random_state": self.spec_.seed}
         self._offsets = np.full(n_features, np.nan)  # unknown until a value comes
         self._learner = Learner(self.spec_)
+        self._learning = self._predicting = None
         self._labels = Labels(known, room)
         self._names = None
         self.n_missing_ = self.n_ignored_ = 0
@@ -557,7 +493,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.input_bits is not None:
             params["input_bits"] = self.input_bits
         params["seed"] = _seed(self.random_state)
-        return validated(StreamConfig, {name: _plain(value) for name, value in params.items()})
+        return validated(StreamConfig, {name: plain(value) for name, value in params.items()})
 
     def _note_classes(self) -> None:
         """Write down the labels so far as an array of their kind."""
@@ -602,7 +538,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _times_shown(self, y: Any, w: Any) -> int:
         """Return how often one sample is presented."""
-        if self.class_weight is None and isinstance(w, int) and w in (0, 1):
+        if self.class_weight is None and type(w) is int and w in (0, 1):
             return w
         if not isinstance(w, Real) or isinstance(w, bool):
             raise UserError(f"weight {w!r:.60} is no number; give 0, 1, 2, ...")
@@ -678,6 +614,37 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _sample(self, x: Mapping[Hashable, Any]) -> np.ndarray:
         return self._relative(values_of(x, self._names_for(x))[None])
 
+    def _sample_call(self, names: tuple[Any, ...], learns: bool) -> SampleCall | None:
+        """Return a compiled call for plain samples; None where there can be none."""
+        from edgelearn.fixedpoint.frozen import available  # numba is imported when a simulation starts
+
+        front_end = self._front_end
+        if not available() or not isinstance(front_end, FrontEnd) or front_end.spec.window > 1:
+            return None
+        if any(label is None or label != label for label in self._labels.known):  # refused where it is looked up
+            return None
+        from edgelearn.streaming.one_sample import SampleCall
+
+        return SampleCall(front_end, self._learner, self._offsets, names, learns)
+
+    def _predicted(self, x: Mapping[Hashable, Any]) -> int:
+        """Return the output of a plain sample in one compiled call, -1 where it is none, or the features are open."""
+        if self._predicting is None:
+            if not self.__sklearn_is_fitted__():
+                return -1
+            names = getattr(self, "feature_names_in_", None) if self._names is None else self._names
+            if names is None:
+                return -1
+            self._predicting = self._sample_call(tuple(names), False)
+            if self._predicting is None:
+                return -1
+        return self._predicting.call(self._predicting.address, id(x))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without compiled calls, which hold addresses of this process and these arrays."""
+        state: dict[str, Any] = super().__getstate__()
+        return state | {"_learning": None, "_predicting": None}
+
     def _check_fitted(self) -> None:
         check_is_fitted(self)
 
@@ -694,57 +661,6 @@ def _seed(random_state: Any) -> int:
     if isinstance(random_state, int | np.integer):
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _shapes(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
-
-
-def _plain_params(model: EdgeClassifier) -> dict[str, Any]:
-    """Return the settings of a model as JSON can hold them."""
-    return {name: _plain(value) for name, value in model.get_params(deep=False).items()}
-
-
-def _of_this_version(
-    arrays: dict[str, np.ndarray], note: dict[str, Any]
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return arrays and note of `save` with what earlier versions did not know: no value was missing then."""
-    if note["kind"] != KIND:
-        raise ValueError
-    if "fitted" not in note:
-        params = note["params"] | {"classes": note["classes"], "class_weight": None}
-        names = note["names"] if note["named"] else None
-        note = note | {"params": params, "fitted": params, "run": None, "feature_names": names}
-        mean, place = arrays["front_end.mean"], arrays["front_end.place"]
-        seen = np.full_like(mean, place[t.ROWS_SEEN])
-        arrays = arrays | {"front_end.seen": seen, "offsets": np.zeros(note["features"])}
-    return arrays, note
-
-
-def _given_params(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings from what `_plain_params` gave."""
-    params = {name: tuple(value) if name == "hidden" and isinstance(value, list) else value
-              for name, value in stored.items()}  # fmt: skip
-    weight = params.get("class_weight")
-    return params | {"class_weight": dict(weight) if isinstance(weight, list) else weight}
-
-
-def _numbers_of(names: list[str]) -> list[Any]:
-    """Return the names of classes as whole numbers where all of them are."""
-    try:
-        numbers = [int(name) for name in names]
-    except ValueError:
-        return names
-    return numbers if [str(number) for number in numbers] == names else names
-
-
-def _plain(value: Any) -> Any:
-    """Return a setting without numpy in it."""
-    if isinstance(value, Mapping):  # JSON would make text of its keys
-        return [[_plain(label), _plain(weight)] for label, weight in value.items()]
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _as_tuple(hidden: Any) -> tuple[Any, ...]:

@@ -29,7 +29,7 @@ class Labels:
     def __init__(self, known: Iterable[Hashable], room: int | None = None) -> None:
         self.known = list(known)
         self.room = room
-        self._output = {label: k for k, label in enumerate(self.known)}
+        self.found = {label: k for k, label in enumerate(self.known)}
 
     def output(self, label: Any) -> int:
         """Return the output of a label; one that was not met before takes the next.
@@ -40,7 +40,7 @@ class Labels:
             "label ..."
         """
         try:
-            output = self._output.get(label)
+            output = self.found.get(label)
         except TypeError:  # a list, say
             label = None
         if label is None or label != label:
@@ -48,7 +48,7 @@ class Labels:
         if output is None:
             label = label.item() if isinstance(label, np.generic) else label
             self._take([label])
-            output = self._output[label]
+            output = self.found[label]
         return output
 
     def outputs(self, y: np.ndarray) -> np.ndarray:
@@ -61,8 +61,8 @@ class Labels:
         """
         found, first, inverse = np.unique(y, return_index=True, return_inverse=True)
         labels = found.tolist()
-        self._take([labels[i] for i in np.argsort(first) if labels[i] not in self._output])
-        return np.array([self._output[label] for label in labels], np.int64)[inverse.ravel()]
+        self._take([labels[i] for i in np.argsort(first) if labels[i] not in self.found])
+        return np.array([self.found[label] for label in labels], np.int64)[inverse.ravel()]
 
     def _take(self, new: list[Any]) -> None:
         if not new:
@@ -79,7 +79,7 @@ class Labels:
                 "larger max_classes, or name the classes in EdgeClassifier(classes=[...])"
             )
         for label in new:
-            self._output[label] = len(self.known)
+            self.found[label] = len(self.known)
             self.known.append(label)
 
 

@@ -21,10 +21,10 @@ from numba.extending import intrinsic, register_jitable
 Emit = Callable[..., Any]
 
 
-def compiled(function: Callable[..., Any]) -> Any:
+def compiled(function: Callable[..., Any], nogil: bool = True) -> Any:
     """Compile with an on-disk cache where one can be written, without one elsewhere."""
     # kernels allocate nothing, so they need no reference counts; counting them takes a third of a sample's time
-    options: Any = {"nogil": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
+    options: Any = {"nogil": nogil, "boundscheck": False, "error_model": "numpy", "_nrt": False}
     try:
         dispatcher = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # "no locator available": package directory and home are both read-only

@@ -152,11 +152,17 @@ class Learner:
             energies=np.zeros(len(steps) if device.settings[t.PRICED] else 0, np.int64),
             dropped=np.zeros(len(levels), np.uint8) if dropped is None else dropped,
         )
-        state = self.state
-        run_steps(state.net, state.layers, state.arrays, levels, steps, device, results, self._counts)
+        run_steps(*self.arguments(levels, steps, results, device))
         if self.strict:
             _raise_if_inexact(Counters(self._counts.sum(axis=0)))
         return Outcome(results.predictions, results.statuses, results.scores, results.energies)
+
+    def arguments(self, levels: np.ndarray, steps: np.ndarray, results: Any, device: Device | None = None) -> Any:
+        """Return the arguments of the kernel `run_steps`; the arrays of the learner stay the same for its life."""
+        state = self.state
+        return (
+            state.net, state.layers, state.arrays, levels, steps, device or self._untimed, results, self._counts,
+        )  # fmt: skip
 
     def _checked(self, levels: np.ndarray) -> np.ndarray:
         n_in, (lowest, top) = self.spec.sizes[0], self.spec.input_range

@@ -134,13 +134,13 @@ class FrontEnd:
             place=np.zeros(t.FRONT_END_PLACE, np.int64),
         )
         self.exponents = np.full(spec.n_channels, _UNSEEN, np.int64)
-        self._settings = np.zeros(t.FRONT_END_SETTINGS, np.int64)
-        self._settings[t.STATISTICS] = spec.features == "statistics"
-        self._settings[t.STRIDE_ROWS], self._settings[t.TIME_CONSTANT] = spec.stride, spec.time_constant
-        self._settings[t.REACH], self._settings[t.ENCODER] = spec.reach, _ENCODERS[spec.encoder]
-        self._settings[t.TOP] = spec.top
-        self._settings[t.INPUT_THRESHOLD], self._settings[t.THRESHOLDS] = spec.input_threshold, spec.thresholds
-        self._settings[t.DELTA] = spec.delta
+        self.settings = np.zeros(t.FRONT_END_SETTINGS, np.int64)
+        self.settings[t.STATISTICS] = spec.features == "statistics"
+        self.settings[t.STRIDE_ROWS], self.settings[t.TIME_CONSTANT] = spec.stride, spec.time_constant
+        self.settings[t.REACH], self.settings[t.ENCODER] = spec.reach, _ENCODERS[spec.encoder]
+        self.settings[t.TOP] = spec.top
+        self.settings[t.INPUT_THRESHOLD], self.settings[t.THRESHOLDS] = spec.input_threshold, spec.thresholds
+        self.settings[t.DELTA] = spec.delta
 
     def rows(self, x: np.ndarray, segment: np.ndarray) -> Rows:
         """Take samples, float32[n, n_channels] and int64[n], and return the rows that end with one of them.
@@ -156,7 +156,7 @@ class FrontEnd:
             n_rows = min(n_rows, n_rows // self.spec.stride + int(np.count_nonzero(np.diff(segment))) + 2)
         levels = np.zeros((n_rows, self.spec.n_inputs), np.uint8)
         ends = np.zeros(n_rows, np.int64)
-        found = run_front_end(words, shifts, segment, self._settings, self.state, levels, ends)
+        found = run_front_end(words, shifts, segment, self.settings, self.state, levels, ends)
         return Rows(self._as_levels(levels[:found]), ends[:found])
 
     def _as_levels(self, levels: np.ndarray) -> np.ndarray:
@@ -177,7 +177,7 @@ class FrontEnd:
         exponents[exact == 0] = _UNSEEN
         grown = np.maximum.accumulate(np.concatenate([self.exponents[None], exponents]), axis=0)
         growth = np.where(grown[:-1] == _UNSEEN, 0, np.diff(grown, axis=0))
-        self.exponents = grown[-1]
+        self.exponents[:] = grown[-1]
         return _as_words(exact, grown[1:]), np.minimum(growth, 255).astype(np.uint8)
 
     def encode(self, x: np.ndarray) -> np.ndarray:
@@ -195,7 +195,7 @@ class FrontEnd:
         words[missing] = t.MISSING_WORD
         levels = np.zeros((len(x), self.spec.n_inputs), np.uint8)
         copied = FrontEndState(*(array.copy() for array in self.state))
-        encode_only(words, self._settings, copied, levels)
+        encode_only(words, self.settings, copied, levels)
         return self._as_levels(levels)
 
     def save(self) -> dict[str, np.ndarray]:
@@ -204,7 +204,7 @@ class FrontEnd:
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
         """Continue from what `save` returned."""
-        self.exponents = saved["exponents"].copy()
+        self.exponents[:] = saved["exponents"]
         for name, array in self.state._asdict().items():
             # Before version 2 of the state no value was missing: every feature had one in each row.
             array[...] = saved["place"][t.ROWS_SEEN] if name == "seen" and name not in saved else saved[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgelearn.fixedpoint.lanes import compiled, inlined, leaf
+from edgelearn.fixedpoint.quotient import rounded_quotient
 from edgelearn.network.kernels import tables as t
 
 
@@ -95,8 +96,27 @@ def pace(n, settings):  # type: ignore[no-untyped-def]
 
 
 @leaf
+def complete(state):  # type: ignore[no-untyped-def]
+    """Return whether every feature of the row at hand has a value, and all had one in equally many rows before."""
+    lacking = np.int64(0)
+    first = state.seen[0]
+    for f in range(state.features.shape[0]):
+        lacking |= (state.features[f] == t.MISSING_WORD) | (state.seen[f] != first)
+    return lacking == 0
+
+
+@leaf
 def adapt(settings, state):  # type: ignore[no-untyped-def]
     """Move mean and deviation of each feature towards the row at hand."""
+    if complete(state):  # without branches: several features at a time
+        n = state.seen[0]
+        k = pace(n, settings)
+        for f in range(state.features.shape[0]):
+            distance = 256 * state.features[f] - state.mean[f]
+            if n > 0:
+                state.deviation[f] += rounded(abs(distance) - state.deviation[f], k)
+            state.mean[f] += rounded(distance, k)
+        return
     n, k = np.int64(0), np.int64(0)
     for f in range(state.features.shape[0]):
         if state.features[f] == t.MISSING_WORD:
@@ -110,41 +130,62 @@ def adapt(settings, state):  # type: ignore[no-untyped-def]
         state.mean[f] += rounded(distance, k)
 
 
+@inlined
+def normalised(f, top, reach, state):  # type: ignore[no-untyped-def]
+    """Return u of a feature, from -top to top: (value - mean) * top / (reach * deviation); 0 without a value."""
+    deviation, missing = state.deviation[f], state.features[f] == t.MISSING_WORD
+    value = np.int64(0) if missing else 256 * state.features[f]
+    u = rounded_quotient((value - state.mean[f]) * top, reach * max(deviation, np.int64(1)), top)
+    return np.int32(0) if deviation == 0 or missing else u
+
+
+@inlined
+def encode_changes(settings, state, levels, row, adapting):  # type: ignore[no-untyped-def]
+    """Write the changes since what was sent last, upwards and downwards."""
+    top = settings[t.TOP]
+    for f in range(state.features.shape[0]):
+        if state.features[f] == t.MISSING_WORD:
+            continue
+        value = 256 * state.features[f]
+        sent = value if state.seen[f] == 0 else state.sent[f]
+        step = divided(state.deviation[f] * settings[t.DELTA], np.int64(16))
+        difference = value - sent
+        count = np.int64(0)
+        if step > 0:
+            count = min(abs(difference) // step, top)
+        levels[row, 2 * f] = count if difference > 0 else 0
+        levels[row, 2 * f + 1] = count if difference < 0 else 0
+        if adapting:
+            state.sent[f] = sent + (count * step if difference > 0 else -count * step)
+
+
 @leaf
 def encode(settings, state, levels, row, adapting):  # type: ignore[no-untyped-def]
     """Write the input levels of the row at hand, zeros before; a feature without a value makes no event."""
     encoder, top, reach = settings[t.ENCODER], settings[t.TOP], settings[t.REACH]
-    n_thresholds = settings[t.THRESHOLDS]
-    for f in range(state.features.shape[0]):
-        if state.features[f] == t.MISSING_WORD:
-            continue
-        value, deviation = 256 * state.features[f], state.deviation[f]
-        if encoder == t.ENCODER_DELTA:
-            if state.seen[f] == 0:
-                state.sent[f] = value
-            step = divided(deviation * settings[t.DELTA], np.int64(16))
-            difference = value - state.sent[f]
-            count = np.int64(0)
-            if step > 0:
-                count = min(abs(difference) // step, top)
-            levels[row, 2 * f] = count if difference > 0 else 0
-            levels[row, 2 * f + 1] = count if difference < 0 else 0
-            if adapting:
-                state.sent[f] += count * step if difference > 0 else -count * step
-            continue
-        u = np.int64(0)
-        if deviation > 0:
-            u = divided((value - state.mean[f]) * top, reach * deviation)
-            u = max(min(u, top), -top)
-        if encoder == t.ENCODER_LEVELS:
-            levels[row, f] = (u + top + 1) >> 1
-        elif encoder == t.ENCODER_SIGNED:
-            levels[row, f] = u & 255 if abs(u) > settings[t.INPUT_THRESHOLD] else 0
-        elif encoder == t.ENCODER_ON_OFF:
-            heard = abs(u) > settings[t.INPUT_THRESHOLD]
-            levels[row, 2 * f] = u if heard and u > 0 else 0
-            levels[row, 2 * f + 1] = -u if heard and u < 0 else 0
-        else:
+    quiet, n_thresholds = settings[t.INPUT_THRESHOLD], settings[t.THRESHOLDS]
+    n_features = state.features.shape[0]
+    if encoder == t.ENCODER_DELTA:
+        encode_changes(settings, state, levels, row, adapting)
+    elif encoder == t.ENCODER_SIGNED:
+        for f in range(n_features):
+            u = normalised(f, top, reach, state)
+            levels[row, f] = u & 255 if abs(u) > quiet else 0
+    elif encoder == t.ENCODER_LEVELS:
+        for f in range(n_features):
+            if state.features[f] != t.MISSING_WORD:
+                u = normalised(f, top, reach, state)
+                levels[row, f] = (u + top + 1) >> 1
+    elif encoder == t.ENCODER_ON_OFF:
+        for f in range(n_features):
+            u = normalised(f, top, reach, state)
+            levels[row, 2 * f] = u if u > quiet else 0
+            levels[row, 2 * f + 1] = -u if -u > quiet else 0
+    else:
+        for f in range(n_features):
+            if state.features[f] == t.MISSING_WORD:
+                continue
+            u = normalised(f, top, reach, state)
             first = 2 * n_thresholds * f
             for j in range(n_thresholds):
                 threshold = divided((j + 1) * top, n_thresholds + 1)
@@ -173,12 +214,12 @@ def run_front_end(words, shifts, segment, settings, state, levels, ends):  # typ
                 shift_channel(c, shifts[i, c], settings, state)
         if segment[i] != place[t.SEGMENT]:
             place[t.SEGMENT], place[t.IN_SEGMENT] = segment[i], 0
-        place[t.RING_AT] = (place[t.RING_AT] + 1) % window
+        place[t.RING_AT] = place[t.RING_AT] + 1 if place[t.RING_AT] + 1 < window else 0
         for c in range(words.shape[1]):
             state.ring[place[t.RING_AT], c] = words[i, c]
         place[t.IN_SEGMENT] += 1
         beyond = place[t.IN_SEGMENT] - window
-        if beyond < 0 or beyond % stride:
+        if beyond < 0 or (stride > 1 and beyond % stride):
             continue
         take_features(settings, state)
         adapt(settings, state)

@@ -86,8 +86,11 @@ FRONT_END_MUTANTS = {
         "        encode(settings, state, levels, n_rows, True)\n        adapt(settings, state)"),
     "sends more than the highest level": ("streaming/kernel.py", "min(abs(difference) // step, top)", "abs(difference) // step"),
     "rounds levels down": ("streaming/kernel.py", "(u + top + 1) >> 1", "(u + top) >> 1"),
-    "hears what is at the threshold": ("streaming/kernel.py", "abs(u) > settings[t.INPUT_THRESHOLD]", "abs(u) >= settings[t.INPUT_THRESHOLD]"),
-    "counts strides from the first sample": ("streaming/kernel.py", "beyond < 0 or beyond % stride", "beyond < 0 or place[t.IN_SEGMENT] % stride"),
+    "hears what is at the threshold": ("streaming/kernel.py", "u > quiet", "u >= quiet"),
+    "hears a sign at the threshold": ("streaming/kernel.py", "abs(u) > quiet", "abs(u) >= quiet"),
+    "normalises rounding down": ("streaming/kernel.py", "np.floor((2.0 * a + b) / (2.0 * b))", "np.floor(a / b)"),
+    "follows all features at the pace of one": ("streaming/kernel.py", " | (state.seen[f] != first)", ""),
+    "counts strides from the first sample": ("streaming/kernel.py", "stride > 1 and beyond % stride", "stride > 1 and place[t.IN_SEGMENT] % stride"),
 }  # fmt: skip
 
 START = """
@@ -151,6 +154,7 @@ x[50:, 1] = np.round(x[50:, 1])
 x[85:, 0] *= np.float32(2.0**100)
 x[30:40:3, 1] = np.nan
 x[60:70, 0] = np.nan
+x[1:4, 0] = np.nan
 for encoder in ENCODERS:
     settings = dict(encoder=encoder, input_bits=1 if encoder == "threshold" else 4, time_constant=3, reach=4, input_threshold=3)
     for window, stride, features in ((1, 1, "samples"), (3, 2, "samples"), (4, 3, "statistics")):

@@ -1,0 +1,182 @@
+"""Files of `EdgeClassifier`: what its `save` writes, and what `load` and `from_run` read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from edgelearn import __version__
+from edgelearn.errors import UserError
+from edgelearn.estimators.stored_runs import read_run
+from edgelearn.files import read_arrays, write_arrays
+from edgelearn.network.kernels import tables as t
+
+if TYPE_CHECKING:
+    from edgelearn.estimators.classifier import EdgeClassifier
+
+KIND = "EdgeClassifier"  # what a saved file says it holds
+_NUMBERED = re.compile(r"(channel|feature|column) \d+")  # names of columns without titles
+Model = TypeVar("Model", bound="EdgeClassifier")
+
+
+def save_model(model: EdgeClassifier, path: Path) -> None:
+    """Write a fitted model; see `EdgeClassifier.save`."""
+    weight = model.class_weight
+    weighted = list(weight) if isinstance(weight, Mapping) else []
+    for kind, names in (("label", [*model._labels.known, *weighted]), ("feature name", model._names or ())):
+        for name in names:
+            if not isinstance(name, str | int | float | np.integer | np.floating | np.bool_):
+                raise UserError(f"{kind} {name!r} cannot be saved; use text or numbers")
+    params = plain_params(model)
+    if not isinstance(params["random_state"], int):
+        params["random_state"] = model.spec_.seed
+    named = getattr(model, "feature_names_in_", None)
+    note = {
+        "kind": KIND,
+        "version": __version__,
+        "params": params,
+        "fitted": model._fitted,
+        "run": model._run,
+        "labels": model._labels.known,
+        "label_type": model.classes_.dtype.str,
+        "room": model._labels.room,
+        "features": model.n_features_in_,
+        "names": None if model._names is None else [plain(name) for name in model._names],
+        "feature_names": None if named is None else named.tolist(),
+        "missing": model.n_missing_,
+        "ignored": model.n_ignored_,
+    }
+    write_arrays(path, model._arrays(), note)
+
+
+def load_model(kind: type[Model], path: Path) -> Model:
+    """Read a model; see `EdgeClassifier.load`."""
+    if not path.is_file():
+        raise UserError(f"{path} cannot be loaded: there is no such file; give one that save() wrote")
+    try:
+        arrays, note = _of_this_version(*read_arrays(path))
+        params = _given_params(note["params"])
+        model = kind(**(params | _given_params(note["fitted"])))
+        _restore(model, arrays, note)
+        model.set_params(**params)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, MemoryError):
+        raise UserError(
+            f"{path} cannot be loaded: it is no whole file of {KIND}.save(), or of another version; save it again"
+        ) from None
+    return model
+
+
+def model_of_run(kind: type[Model], path: str | PathLike[str], not_settings: Iterable[str]) -> Model:
+    """Read the network of a finished run; see `EdgeClassifier.from_run`.
+
+    Parameters
+    ----------
+    not_settings : parameters of the model that are no settings of runs, or have another form there
+    """
+    arrays, note = read_run(path)
+    config, names = note["config"], tuple(note["inputs"])
+    taken = kind().get_params(deep=False).keys() - {"random_state", *not_settings}
+    params = {name: config[name] for name in taken if name in config}
+    labels = _numbers_of(note["classes"])
+    one_output = note["net"][-1] == 1
+    if one_output:  # of a stream, whose default for more outputs is a softmax
+        params["output"] = "sigmoid"
+    model = kind(
+        **params,
+        hidden=tuple(note["net"][1:-1]),
+        input_bits=config["input_bits"],
+        one_output=one_output,
+        random_state=config["seed"],
+    )
+    room = note["net"][-1] if note["net"][-1] > len(labels) else None
+    try:
+        model._start(0, labels, room, {name: note[name] for name in ("kind", "config", "net", "inputs")})
+        taken = np.array(note.get("offsets", [0.0]))  # of a sample, which a window has several of
+        model._offsets[:] = np.tile(taken, len(model._offsets) // len(taken))
+        own = {name if "." in name else f"learner.{name}": array for name, array in arrays.items()}
+        _put(model, own | {"offsets": model._offsets})
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        said = str(error) if isinstance(error, UserError) else "it is damaged, or of another version"
+        raise UserError(f"{path} cannot be loaded: {said}; run again with --overwrite") from None
+    model.n_features_in_ = len(model._offsets)
+    if len(names) == model.n_features_in_ and len(set(names)) == len(names):
+        model._names = names
+        if not all(map(_NUMBERED.fullmatch, names)):
+            model.feature_names_in_ = np.array(names, object)
+    return model
+
+
+def _restore(model: EdgeClassifier, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
+    """Put what was learned into a model with its settings."""
+    model._start(note["features"], note["labels"], note["room"], note["run"])
+    model.n_features_in_, model.n_missing_, model.n_ignored_ = note["features"], note["missing"], note["ignored"]
+    model.classes_ = np.array(note["labels"], np.dtype(note["label_type"]))
+    if note["names"] is not None:
+        model._names = tuple(note["names"])
+    if note["feature_names"] is not None:
+        model.feature_names_in_ = np.array(note["feature_names"], object)
+    _put(model, arrays)
+
+
+def _put(model: EdgeClassifier, arrays: dict[str, np.ndarray]) -> None:
+    if _shapes(arrays) != _shapes(model._arrays()):
+        raise ValueError
+    model._offsets[:] = arrays["offsets"]
+    for prefix, part in (("learner.", model._learner), ("front_end.", model._front_end)):
+        part.restore({name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)})
+
+
+def _shapes(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
+
+
+def plain_params(model: EdgeClassifier) -> dict[str, Any]:
+    """Return the settings of a model as JSON can hold them."""
+    return {name: plain(value) for name, value in model.get_params(deep=False).items()}
+
+
+def _of_this_version(
+    arrays: dict[str, np.ndarray], note: dict[str, Any]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return arrays and note of `save` with what earlier versions did not know: no value was missing then."""
+    if note["kind"] != KIND:
+        raise ValueError
+    if "fitted" not in note:
+        params = note["params"] | {"classes": note["classes"], "class_weight": None}
+        names = note["names"] if note["named"] else None
+        note = note | {"params": params, "fitted": params, "run": None, "feature_names": names}
+        mean, place = arrays["front_end.mean"], arrays["front_end.place"]
+        seen = np.full_like(mean, place[t.ROWS_SEEN])
+        arrays = arrays | {"front_end.seen": seen, "offsets": np.zeros(note["features"])}
+    return arrays, note
+
+
+def _given_params(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings from what `plain_params` gave."""
+    params = {name: tuple(value) if name == "hidden" and isinstance(value, list) else value
+              for name, value in stored.items()}  # fmt: skip
+    weight = params.get("class_weight")
+    return params | {"class_weight": dict(weight) if isinstance(weight, list) else weight}
+
+
+def _numbers_of(names: list[str]) -> list[Any]:
+    """Return the names of classes as whole numbers where all of them are."""
+    try:
+        numbers = [int(name) for name in names]
+    except ValueError:
+        return names
+    return numbers if [str(number) for number in numbers] == names else names
+
+
+def plain(value: Any) -> Any:
+    """Return a setting without numpy in it."""
+    if isinstance(value, Mapping):  # JSON would make text of its keys
+        return [[plain(label), plain(weight)] for label, weight in value.items()]
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return list(value) if isinstance(value, tuple) else value
