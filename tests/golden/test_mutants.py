@@ -88,7 +88,7 @@ FRONT_END_MUTANTS = {
     "rounds levels down": ("streaming/kernel.py", "(u + top + 1) >> 1", "(u + top) >> 1"),
     "hears what is at the threshold": ("streaming/kernel.py", "u > quiet", "u >= quiet"),
     "hears a sign at the threshold": ("streaming/kernel.py", "abs(u) > quiet", "abs(u) >= quiet"),
-    "normalises rounding down": ("streaming/kernel.py", "np.floor((2.0 * a + b) / (2.0 * b))", "np.floor(a / b)"),
+    "normalises rounding down": ("fixedpoint/quotient.py", "(2 * a + b) // (2 * b)", "a // b"),
     "follows all features at the pace of one": ("streaming/kernel.py", " | (state.seen[f] != first)", ""),
     "counts strides from the first sample": ("streaming/kernel.py", "stride > 1 and beyond % stride", "stride > 1 and place[t.IN_SEGMENT] % stride"),
 }  # fmt: skip
