@@ -87,10 +87,11 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
         * `multiply_views(words, level)`: (words >> 8) * level for levels 0 .. 255
         * `multiply_rows(x, y, f, g)`: sums f x + g y of words and int16 factors
         * `add_pairs(pairs, x, y)`: pairs[i] + x[2i] y[2i] + x[2i+1] y[2i+1]; `sum_pairs(x, y)` of two `pairs`
-        * `total_words(x)`: exact int64; `total_sums(x)`, `total_pairs(x)`: int32 that wraps
+        * `total_words(x)`: exact int64; `total_sums(x)`, `total_pairs(x)`: int32 that wraps;
+          `largest_word(x)`: int64
         * `nonzero_words(x)`, `nonzero_bytes(x)`: uint64, bit i is set where lane i is not zero
         * `lowest_bit(mask)`: int64, index of the lowest set bit, 64 without one; `clear_lowest_bit(mask)`;
-          `highest_bit(mask)`: int64, -1 without one
+          `highest_bit(mask)`: int64, -1 without one; `count_bits(mask)`: int64
     """
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return plain_operations(lanes)
@@ -124,10 +125,12 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         total_words=lambda x: int(x.sum(dtype=np.int64)),
         total_sums=lambda x: int(x.sum(dtype=np.int32)),
         total_pairs=lambda x: int(x.sum(dtype=np.int32)),
+        largest_word=lambda x: int(x.max()),
         nonzero_words=_plain_mask,
         nonzero_bytes=_plain_mask,
-        lowest_bit=lambda mask: (mask & -mask).bit_length() - 1 if mask else 64,
-        clear_lowest_bit=lambda mask: mask & (mask - 1),
+        lowest_bit=lambda mask: (int(mask) & -int(mask)).bit_length() - 1 if mask else 64,
+        clear_lowest_bit=lambda mask: int(mask) & (int(mask) - 1),
+        count_bits=lambda mask: int(mask).bit_count(),
         highest_bit=lambda mask: int(mask).bit_length() - 1,
         shift_lanes_right_unsigned_sums=lambda x, counts: (x.view(np.uint32) >> counts.view(np.uint32)).view(np.int32),
     )
@@ -203,6 +206,7 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         total_words=_operation(types.int64, (words,), lambda b, x: b.sext(_total(b, b.sext(x, _llvm(sums))), _I64)),
         total_sums=_operation(types.int32, (sums,), _total),
         total_pairs=_operation(types.int32, (pairs,), _total),
+        largest_word=_operation(types.int64, (words,), _largest),
         nonzero_words=_operation(types.uint64, (words,), _nonzero),
         nonzero_bytes=_operation(types.uint64, (octets,), _nonzero),
         lowest_bit=_operation(types.int64, (types.uint64,), _lowest_bit),
@@ -211,6 +215,7 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         ),
         highest_bit=_operation(types.int64, (types.uint64,), _highest_bit),
         shift_lanes_right_unsigned_sums=_operation(sums, (sums, sums), lambda b, x, counts: b.lshr(x, counts)),
+        count_bits=_operation(types.int64, (types.uint64,), lambda b, x: _function(b, "llvm.ctpop.i64", _I64, [x])),
     )
 
 
@@ -455,6 +460,11 @@ def _add_pairs(portable: bool) -> Callable[..., Any]:
 
 def _total(builder: Any, x: Any) -> Any:
     return _function(builder, f"llvm.vector.reduce.add.v{x.type.count}i32", _I32, [x])
+
+
+def _largest(builder: Any, x: Any) -> Any:
+    lanes = x.type.count
+    return builder.sext(_function(builder, f"llvm.vector.reduce.smax.v{lanes}i16", _I16, [x]), _I64)
 
 
 def _nonzero(builder: Any, x: Any) -> Any:

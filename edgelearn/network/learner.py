@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn.errors import UserError
+from edgelearn.network.blocks import Blocks, learns_by_blocks
 from edgelearn.network.counters import Counters
 from edgelearn.network.device import Device, untimed
 from edgelearn.network.kernels import tables as t
@@ -61,6 +62,7 @@ class Learner:
         self.state: State = quantize(spec)
         self._counts = np.zeros((2, len(spec.layers), len(t.COUNTERS)), np.int64)
         self._untimed = untimed(len(spec.layers))
+        self._blocks: Blocks | None = None
 
     @property
     def counters(self) -> Counters:
@@ -129,6 +131,7 @@ class Learner:
         device: Device | None = None,
         dropped: np.ndarray | None = None,
         scores: bool = False,
+        in_order: bool = False,
     ) -> Outcome:
         """Take steps one after another: predict a row and learn it if its label is known, or learn an earlier row.
 
@@ -139,9 +142,10 @@ class Learner:
         device : real-time model of the processor; without one every sample is taken
         dropped : uint8[n_rows], changed: 1 where a row was dropped, so that it is not learned later either
         scores : whether the outputs are wanted too
+        in_order : finish each sample before the next begins, so that `state.arrays` hold the last one, even where
+            blocks of samples give the same words, predictions and counters sooner
         """
-        from edgelearn.network.kernels.arrays import Results  # numba is imported when a simulation starts
-        from edgelearn.network.kernels.sample import run_steps
+        from edgelearn.network.kernels.arrays import Results
 
         levels = self._checked(levels)
         device = device or self._untimed
@@ -152,7 +156,14 @@ class Learner:
             energies=np.zeros(len(steps) if device.settings[t.PRICED] else 0, np.int64),
             dropped=np.zeros(len(levels), np.uint8) if dropped is None else dropped,
         )
-        run_steps(*self.arguments(levels, steps, results, device))
+        if not in_order and self._takes_blocks(steps, device):
+            if self._blocks is None:
+                self._blocks = Blocks(self.state)
+            self._blocks.run(levels, steps, results, self._counts)
+        else:
+            from edgelearn.network.kernels.sample import run_steps  # numba is imported when a simulation starts
+
+            run_steps(*self.arguments(levels, steps, results, device))
         if self.strict:
             _raise_if_inexact(Counters(self._counts.sum(axis=0)))
         return Outcome(results.predictions, results.statuses, results.scores, results.energies)
@@ -163,6 +174,12 @@ class Learner:
         return (
             state.net, state.layers, state.arrays, levels, steps, device or self._untimed, results, self._counts,
         )  # fmt: skip
+
+    def _takes_blocks(self, steps: np.ndarray, device: Device) -> bool:
+        """Return whether no step needs the end of the step before it."""
+        if steps[:, t.KIND].any() or device.settings[[t.PRICED, t.TIMED, t.BUDGETED]].any():
+            return False
+        return learns_by_blocks(self.spec) or bool((steps[:, t.LABEL] == t.NO_LABEL).all())
 
     def _checked(self, levels: np.ndarray) -> np.ndarray:
         n_in, (lowest, top) = self.spec.sizes[0], self.spec.input_range

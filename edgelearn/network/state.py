@@ -9,7 +9,7 @@ import numpy as np
 from edgelearn.errors import UserError
 from edgelearn.network.activations import find_activation, output_table
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.kernels.arrays import BATCH, Arrays, aligned_zeros, padded
+from edgelearn.network.kernels.arrays import BATCH, TILE, Arrays, aligned_zeros, padded, spread
 from edgelearn.network.layer import DenseLayer
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.rules.rule import Feedback, Signal
@@ -162,13 +162,13 @@ def allocate(spec: NetworkSpec) -> State:
         weight_at += int(layers[k, t.ROWS] * layers[k, t.STRIDE])
         if not layer.output:
             feedback_at += spec.feedback_rows(k) * int(layers[k, t.FEEDBACK_STRIDE])
-    width = padded(max(spec.sizes) + 1)
+    width = max(padded(max(spec.sizes) + 1), int(layers[:, t.STRIDE].max()))
     vectors = (n_layers, width)
     random = aligned_zeros((BATCH, width), np.uint8)
     keys = ((np.arange(1, width + 1, dtype=np.uint64) * 0x9E3779B1 % 2**32) >> 24).astype(np.uint8)
     arrays = Arrays(
-        weights=aligned_zeros((weight_at,), np.int16),
-        feedback=aligned_zeros((feedback_at,), np.int16),
+        weights=aligned_zeros((weight_at + TILE,), np.int16),
+        feedback=aligned_zeros((feedback_at + TILE,), np.int16),
         floors=aligned_zeros(vectors, np.int16),
         inputs=aligned_zeros(vectors, np.int16),
         events=aligned_zeros(vectors, np.int64),
@@ -210,7 +210,7 @@ def _layer_row(layer: DenseLayer, weight_at: int, feedback_at: int) -> np.ndarra
     row = np.zeros(t.LAYER_COLUMNS, np.int64)
     row[t.N_IN], row[t.N_OUT], row[t.EVENT_MAJOR] = layer.n_in, layer.n_out, layer.event_major
     row[t.ROWS] = layer.n_in + 1 if layer.event_major else layer.n_out
-    row[t.STRIDE] = padded(layer.n_out if layer.event_major else layer.n_in + 1)
+    row[t.STRIDE] = spread(layer.n_out) if layer.event_major else padded(layer.n_in + 1)
     row[t.WEIGHT_AT], row[t.FEEDBACK_AT], row[t.FEEDBACK_STRIDE] = weight_at, feedback_at, padded(layer.n_out)
     row[t.SUM_SHIFT], row[t.VIEW_SHIFT] = layer.sum_shift, 16 - layer.word.bits
     row[t.ALIGN], row[t.STEP_MAX] = 16 - layer.word.stored_bits, layer.word.max_raw

@@ -16,7 +16,7 @@ from edgelearn.config import RunConfig
 from edgelearn.files import only_writer, write_text
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.learner import Learner
+from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import CONTRACT, NetworkSpec
 from edgelearn.references.closed_form import (
     FloatWeights,
@@ -221,7 +221,7 @@ def kernel_words(learner: Learner, levels: np.ndarray, labels: np.ndarray) -> Wo
     indices, deltas = ([np.zeros((len(levels), n), np.int64) for n in n_out] for _ in range(2))
     activations, gates, modulators = ([np.zeros((len(levels), n), np.int64) for n in n_out[:-1]] for _ in range(3))
     for s in range(len(levels)):
-        probe.learn(levels[s : s + 1], labels[s : s + 1])
+        probe.run_steps(levels[s : s + 1], steps_of(labels[s : s + 1]), in_order=True)
         scores[s] = arrays.scores[0, : n_out[last]]
         for k, n in enumerate(n_out):
             indices[k][s], deltas[k][s] = arrays.indices[k, :n], arrays.deltas[k, :n]

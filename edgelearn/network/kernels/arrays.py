@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 LANE = 32  # rows are padded to whole 64-byte lines of int16; padding stays zero
+TILE = 64  # neurons that go through a block of samples together
 BATCH = 16  # rows whose steps are rounded before they are added; also the most input levels kept
 
 
@@ -89,3 +90,11 @@ def aligned_zeros(shape: tuple[int, ...], dtype: type) -> np.ndarray:
 def padded(n: int) -> int:
     """Return n rounded up to whole lanes."""
     return -(-n // LANE) * LANE
+
+
+def spread(n: int) -> int:
+    """Return n rounded up to an odd number of 64-byte lines that holds whole tiles, or one line.
+
+    Equal columns of rows that follow each other then lie in different sets of a cache.
+    """
+    return LANE if n <= LANE else -(-n // TILE) * TILE + LANE

@@ -38,6 +38,8 @@ RESULTS = {
         "total_sums(u)",
         "total_pairs(add_pairs(zero_pairs(), x, y))",
         "total_pairs(sum_pairs(add_pairs(zero_pairs(), x, y), add_pairs(zero_pairs(), y, y)))",
+        "largest_word(x)",
+        "count_bits(nonzero_bytes(a))",
         "lowest_bit(nonzero_bytes(a))",
         "lowest_bit(nonzero_words(zero_words()))",
         "highest_bit(nonzero_bytes(a))",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgelearn.network.learner import Learner
+from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import design
 from edgelearn.network.storage import buffers
 from edgelearn.rules import RULES
@@ -82,6 +82,6 @@ def test_no_d_exceeds_its_reach(rule, output, delta_bits):
         words = generator.choice([-128, 127], (layer.n_out, layer.n_in))
         learner.state.set_words(k, np.abs(words) - (words == -128) if layer.non_negative else words, words[:, 0])
     for level in generator.integers(0, 16, (40, 12)):
-        learner.learn_one(level, int(generator.integers(5)))
+        learner.run_steps(level[None], steps_of(generator.integers(5, size=1)), in_order=True)
         largest = np.abs(learner.state.arrays.deltas.astype(int)).max(axis=1)
         assert all(found <= layer.delta_reach for found, layer in zip(largest, spec.layers, strict=True))
