@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.kernels.arrays import BATCH, TILE, Results, aligned_zeros
+from edgelearn.network.kernels.arrays import BATCH, TILE, BlockAnswers, BlockInputs, BlockWork, Results, aligned_zeros
 from edgelearn.rules.rule import Locking
 
 if TYPE_CHECKING:
-    from edgelearn.network.kernels.tiles import Inputs, Work
     from edgelearn.network.spec import NetworkSpec
     from edgelearn.network.state import State
 
@@ -46,8 +45,8 @@ class Blocks:
         self._tiles = [-(-int(n) // TILE) for n in layers[:, t.N_OUT]]
         self._most = min(max(ROOM // int(layers[:, t.N_IN].max()), 16), BLOCK)
         self._size = 0
-        self._inputs: list[Inputs] = []
-        self._work: Work | None = None
+        self._inputs: list[BlockInputs] = []
+        self._work: BlockWork | None = None
 
     def run(self, levels: np.ndarray, steps: np.ndarray, results: Results, counters: np.ndarray) -> None:
         """Take steps that predict rows, and learn those with a label; see `sample.run_steps`.
@@ -66,7 +65,7 @@ class Blocks:
         net, layers, last = state.net, state.layers, len(state.layers) - 1
         rows, labels = np.ascontiguousarray(steps[:, t.ROW]), np.ascontiguousarray(steps[:, t.LABEL])
         results.dropped[rows] = 0
-        answers = tiles.Answers(results.predictions, results.statuses, results.scores)
+        answers = BlockAnswers(results.predictions, results.statuses, results.scores)
         inputs, n_events = self._inputs, self._n_events
         for first in range(0, len(steps), max(self._size, 1)):
             some = labels[first : first + self._size]
@@ -96,7 +95,7 @@ class Blocks:
             tiles.count_block(some, net, layers, n_events, work, counters)
 
     def _allocate(self, size: int) -> None:
-        from edgelearn.network.kernels.tiles import COUNTS, TOTALS, Inputs, Work
+        from edgelearn.network.kernels.tiles import COUNTS, TOTALS
 
         layers, n_layers = self._state.layers, len(self._state.layers)
         self._size, self._inputs = size, []
@@ -107,7 +106,7 @@ class Blocks:
             words = aligned_zeros((n_words, _wide(n_in + 1)), np.int16)
             words[:, n_in] = self._state.arrays.inputs[k, n_in]
             self._inputs.append(
-                Inputs(
+                BlockInputs(
                     words=words,
                     rows=np.zeros(room, np.int32),
                     factors=np.zeros(room, np.int16),
@@ -119,7 +118,7 @@ class Blocks:
             )
         width = _wide(int(layers[:, t.N_OUT].max()))
         self._n_events = np.zeros((n_layers, size), np.int64)
-        self._work = Work(
+        self._work = BlockWork(
             words=aligned_zeros((BATCH + 1, TILE), np.int16),
             tile=aligned_zeros((int(layers[:, t.ROWS].max()), TILE), np.int16),
             sums=aligned_zeros((1, width), np.int32),

@@ -45,6 +45,44 @@ class Arrays(NamedTuple):
     generator: np.ndarray  # uint32[1]
 
 
+class BlockInputs(NamedTuple):
+    """Inputs of one layer for a block of B samples: as words where rows are neurons, as events where rows are inputs.
+
+    Events of a sample are cut into parts whose sums of |level * view| fit 16 bits.
+    """
+
+    words: np.ndarray  # int16[B, width], `one` at n_in, then zeros
+    rows: np.ndarray  # int32[room], inputs that are not zero, ascending, then n_in; sample after sample
+    factors: np.ndarray  # int16[room], their levels
+    starts: np.ndarray  # int64[B + 1], events of sample i are starts[i] to starts[i + 1]
+    parts: np.ndarray  # int64[room], where each part ends
+    part_starts: np.ndarray  # int64[B + 1], in `parts`
+    present: np.ndarray  # int64[B], bit l is set where level l occurs; of few levels without sign only
+
+
+class BlockWork(NamedTuple):
+    """Arrays of one thread. Counts are added to, and set to zero by `count_block`."""
+
+    words: np.ndarray  # int16[BATCH + 1, TILE]: rounded steps; the last row is of indices, then of table entries
+    tile: np.ndarray  # int16[rows, TILE], words of the tile at hand
+    sums: np.ndarray  # int32[1, width], pre-activations of the output layer
+    deltas: np.ndarray  # int16[1, width], errors of the output layer
+    bounds: (
+        np.ndarray
+    )  # int64[2, width]: bound of the absolute words of a neuron; sample at which they may be read again
+    scores: np.ndarray  # int64[width], p of the outputs
+    counts: np.ndarray  # int64[K, COUNTS, B]: open gates, neurons with d != 0, wrapped sums
+    totals: np.ndarray  # int64[K, TOTALS]: saturations, cut steps
+
+
+class BlockAnswers(NamedTuple):
+    """Result of each step, as in `Results`."""
+
+    predictions: np.ndarray  # int64[steps]
+    statuses: np.ndarray  # uint8[steps]
+    scores: np.ndarray  # uint8[steps, n_outputs] or uint8[0, 0]
+
+
 class FrontEndState(NamedTuple):
     """State of a front end: the window, and the statistics of each feature with 8 fraction bits."""
 

@@ -8,8 +8,6 @@ those of `sample.run_steps`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from edgelearn.fixedpoint.lanes import compiled, inlined
@@ -55,44 +53,6 @@ shift_left_wide, shift_right_wide, differ_wide = _P.shift_left_sums, _P.shift_ri
 widen_piece, narrow_wide, total_wide = _P.widen_words, _P.narrow_sums, _P.total_sums
 
 
-class Inputs(NamedTuple):
-    """Inputs of one layer for a block of B samples: as words where rows are neurons, as events where rows are inputs.
-
-    Events of a sample are cut into parts whose sums of |level * view| fit 16 bits.
-    """
-
-    words: np.ndarray  # int16[B, width], `one` at n_in, then zeros
-    rows: np.ndarray  # int32[room], inputs that are not zero, ascending, then n_in; sample after sample
-    factors: np.ndarray  # int16[room], their levels
-    starts: np.ndarray  # int64[B + 1], events of sample i are starts[i] to starts[i + 1]
-    parts: np.ndarray  # int64[room], where each part ends
-    part_starts: np.ndarray  # int64[B + 1], in `parts`
-    present: np.ndarray  # int64[B], bit l is set where level l occurs; of few levels without sign only
-
-
-class Work(NamedTuple):
-    """Arrays of one thread. Counts are added to, and set to zero by `count_block`."""
-
-    words: np.ndarray  # int16[BATCH + 1, TILE]: rounded steps; the last row is of indices, then of table entries
-    tile: np.ndarray  # int16[rows, TILE], words of the tile at hand
-    sums: np.ndarray  # int32[1, width], pre-activations of the output layer
-    deltas: np.ndarray  # int16[1, width], errors of the output layer
-    bounds: (
-        np.ndarray
-    )  # int64[2, width]: bound of the absolute words of a neuron; sample at which they may be read again
-    scores: np.ndarray  # int64[width], p of the outputs
-    counts: np.ndarray  # int64[K, COUNTS, B]: open gates, neurons with d != 0, wrapped sums
-    totals: np.ndarray  # int64[K, TOTALS]: saturations, cut steps
-
-
-class Answers(NamedTuple):
-    """Result of each step, as in `Results`."""
-
-    predictions: np.ndarray  # int64[steps]
-    statuses: np.ndarray  # uint8[steps]
-    scores: np.ndarray  # uint8[steps, n_outputs] or uint8[0, 0]
-
-
 @inlined
 def matrix_at(flat, start, n_rows, stride):  # type: ignore[no-untyped-def]
     """Return rows of a flat array as a matrix, padding included."""
@@ -120,7 +80,7 @@ def list_levels(levels, rows, net, layers, inputs, n_events):  # type: ignore[no
 
     Parameters
     ----------
-    levels : uint8[n, n_in]; rows : int64[B]; inputs : Inputs, written; n_events : int64[K, B], row 0 is written
+    levels : uint8[n, n_in]; rows : int64[B]; inputs : BlockInputs, written; n_events : int64[K, B], row 0 is written
     """
     n_in, signed = levels.shape[1], net[t.SIGNED_INPUTS] != 0
     limit = np.int64(32767) >> (15 - layers[0, t.VIEW_SHIFT])
@@ -385,10 +345,10 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
     ----------
     labels : int64[B], NO_LABEL where a sample is only predicted
     weights, feedback : of `Arrays`
-    inputs : Inputs
+    inputs : BlockInputs
     above : int16[B, width], written: inputs of layer k + 1
     tables : int16[K, 256], 256 y + g by q + 128, the event threshold applied
-    work : Work
+    work : BlockWork
     """
     output, n_out, bits = layers.shape[0] - 1, layers[k, t.N_OUT], net[t.ACCUMULATOR_BITS]
     shift, n_classes = np.int16(layers[k, t.VIEW_SHIFT]), layers[output, t.N_OUT]
@@ -537,7 +497,7 @@ def score(i, s, label, net, layers, tables, work, answers):  # type: ignore[no-u
 def learn_output_events(first, labels, net, layers, weights, inputs, tables, work, answers):  # type: ignore[no-untyped-def]
     """Take an output layer whose rows are inputs through a block of samples; its first one is step `first`.
 
-    Parameters are those of `learn_hidden_events`; tables : int32[K, 512] of `Arrays`; answers : Answers, written
+    Parameters are those of `learn_hidden_events`; tables : int32[K, 512] of `Arrays`; answers : BlockAnswers, written
     """
     k = layers.shape[0] - 1
     shift, width = np.int16(layers[k, t.VIEW_SHIFT]), layers[k, t.N_OUT]
