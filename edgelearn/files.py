@@ -25,11 +25,15 @@ MOST_BYTES = 256 * 2**20  # of a text that is read at once: reports and tables o
 TEMPORARY_LETTERS = 8
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+def write_whole(path: Path, write: Callable[[IO[bytes]], object], durable: bool = True) -> None:
     """Write a file through a temporary one in the same folder, so that no reader ever sees half of it.
 
     A link is followed, an existing file keeps its permissions, a new one gets those of the umask. A pipe or a
     character device, for example /dev/stdout or /dev/null, is written to; nothing else is ever replaced.
+
+    Parameters
+    ----------
+    durable : wait until the storage device has the content; without it a loss of power may leave an empty file
 
     Raises
     ------
@@ -48,8 +52,9 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         temporary = place
         with os.fdopen(handle, "wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         if before is not None:
             os.chmod(temporary, stat.S_IMODE(before.st_mode))
         os.replace(temporary, target)
@@ -169,8 +174,9 @@ def _locked(folder: Path) -> int | None:
     return handle
 
 
-def write_text(path: Path, text: str) -> None:
-    write_whole(path, lambda file: file.write(text.encode()))
+def write_text(path: Path, text: str, durable: bool = True) -> None:
+    """Write a text file; see `write_whole`."""
+    write_whole(path, lambda file: file.write(text.encode()), durable)
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray], note: dict[str, Any] | None = None) -> None:

@@ -111,10 +111,14 @@ class DatasetWork(Epochs):
         self.encoded = encoded or encode_data(config)
         self.data = self.encoded.data
         self.spec = design_for(config, self.data)
-        self.processor.price(self.spec, assume(self.spec))
+        self._check_fit()
         train, test = (self.encoded.levels, self.data.train_y), (self.encoded.test_levels, self.data.test_y)
         learner = Learner(self.spec, config.strict)
         super().__init__(learner, train, test, config.epochs, config.halve_every, config.seed)
+
+    def _check_fit(self) -> None:
+        """Refuse a network that does not fit the processor."""
+        self.processor.price(self.spec, assume(self.spec))
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -230,9 +234,18 @@ def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
 class CellWork(DatasetWork):
     """A cell of a study: its record takes no prices from a report, as cells are priced on the processors of a plan."""
 
+    def _check_fit(self) -> None:
+        _check_fit_once(self.config.processor, replace(self.spec, seed=0))
+
     def content(self) -> dict[str, Any]:
         """Return what a record is made from."""
         return self.facts()
+
+
+@lru_cache(maxsize=1024)
+def _check_fit_once(processor: str, spec: NetworkSpec) -> None:
+    """Refuse a network that does not fit a processor; whatever their seeds, cells of one network are checked once."""
+    find_processor(processor).price(spec, assume(spec))
 
 
 def open_cell(config: RunConfig, checkpoint: Checkpoint | None = None) -> CellWork:

@@ -79,24 +79,34 @@ class Epochs:
             self.learner.set_halvings(epoch // self.halve_every if self.halve_every else 0)
             order = np.random.default_rng([self.seed, 2, epoch]).permutation(len(self.levels))
             while place.epoch == epoch:
-                yield order[place.position : place.position + min(self._chunk, self._window - place.window_samples)]
+                size = self._chunk
+                if self.learner.strict:  # stops within the window of the first fault
+                    size = min(size, self._window - place.window_samples)
+                yield order[place.position : place.position + size]
 
     def advance(self, part: np.ndarray) -> None:
         """Learn some samples; test after the last of an epoch."""
         place, labels = self.place, self.labels[part]
-        predictions = self.learner.learn(self.levels[part], labels)
-        place.window_errors += int((predictions != labels).sum())
-        place.window_samples += len(part)
+        is_wrong = self.learner.learn(self.levels[part], labels) != labels
         place.position += len(part)
         at_end = place.position == len(self.levels)
-        if place.window_samples == self._window or at_end:
-            place.curve.append((place.window_errors, place.window_samples))
-            place.window_errors = place.window_samples = 0
+        self._count(is_wrong, at_end)
         if at_end:
             if len(self.test_levels):
                 wrong = self.learner.predict(self.test_levels) != self.test_labels
                 place.test_errors.append(int(wrong.sum()))
             place.epoch, place.position = place.epoch + 1, 0
+
+    def _count(self, is_wrong: np.ndarray, at_end: bool) -> None:
+        """Add prequential errors to the curve, window by window; the last window of an epoch may be shorter."""
+        place = self.place
+        while len(is_wrong):
+            some, is_wrong = np.split(is_wrong, [self._window - place.window_samples])
+            place.window_errors += int(some.sum())
+            place.window_samples += len(some)
+            if place.window_samples == self._window or (at_end and not len(is_wrong)):
+                place.curve.append((place.window_errors, place.window_samples))
+                place.window_errors = place.window_samples = 0
 
     def progress(self) -> Progress:
         """Return samples learned, all samples, and epoch and accuracy as text."""

@@ -17,7 +17,6 @@ from edgelearn.network.spec import NetworkSpec, design, parse_net
 from edgelearn.network.storage import buffers, footprint
 from edgelearn.network.widths import WIDEST
 from edgelearn.rules import find_rule
-from hw_models.compare.rules import cost_of_rule
 from hw_models.cost import Cost
 from hw_models.processor import find_processor
 
@@ -214,8 +213,8 @@ def record_of(content: Mapping[str, Any]) -> dict[str, Any]:
 def price_record(config: RateSettings, record: Mapping[str, Any], processor: str) -> tuple[Cost, Cost]:
     """Return the cost of a learned sample and of an inference, from the record of a study."""
     spec = spec_of(config, record["sizes"])
-    cost = cost_of_rule(spec, learning_counters(record["counters"]["learning"]), find_processor(processor))
-    return cost.training, cost.inference
+    activity, found = learning_counters(record["counters"]["learning"]), find_processor(processor)
+    return found.price(spec, activity), found.price(spec, activity, learning=False)
 
 
 def compared(content: Mapping[str, Any]) -> dict[str, Any]:

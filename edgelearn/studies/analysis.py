@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from types import NoneType
 from typing import Any
 
 from edgelearn.errors import UserError, unknown
@@ -179,8 +180,19 @@ def plain(value: Any) -> Any:
 
 def rows_of(frame: Any) -> list[dict[str, Any]]:
     """Return the rows of a table as plain values."""
-    columns = {str(name): [plain(value) for value in frame[name].tolist()] for name in frame.columns}
+    columns = {str(name): _plain_column(frame[name]) for name in frame.columns}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _plain_column(column: Any) -> list[Any]:
+    """Return `plain` of each value; most columns are numbers or text alone, which needs no look at each type."""
+    values = column.tolist()
+    types = set(map(type, values))
+    if types <= {int, str, bool, NoneType}:
+        return list(values)
+    if types == {float}:
+        return [None if math.isnan(value) else int(value) if value.is_integer() else value for value in values]
+    return [plain(value) for value in values]
 
 
 def settings_of(frame: Any) -> list[str]:
@@ -293,12 +305,12 @@ def pareto(groups: Sequence[Group], goals: Sequence[Goal]) -> Front:
         if len(placed) == len(goals):
             points[index] = tuple(mean if one.up else -mean for one, mean in zip(goals, placed, strict=True))
 
-    def beaten(point: tuple[float, ...]) -> bool:
-        return any(
-            other != point and all(a >= b for a, b in zip(other, point, strict=True)) for other in points.values()
-        )
-
-    members = sorted((index for index, point in points.items() if not beaten(point)), key=lambda index: points[index])
+    best: list[tuple[float, ...]] = []  # none beats another
+    for point in sorted(set(points.values()), reverse=True):  # what beats a point comes before it
+        if not any(all(a >= b for a, b in zip(other, point, strict=True)) for other in best):
+            best.append(point)
+    kept = set(best)
+    members = sorted((index for index, point in points.items() if point in kept), key=lambda index: points[index])
     return Front(tuple(goals), tuple(members), tuple(i for i in range(len(groups)) if i not in points))
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from edgelearn.errors import UserError
 from edgelearn.studies.formatting import NOTHING, Number
-from edgelearn.studies.page_data import Contents, measured_where, without_cells
+from edgelearn.studies.page_data import Contents, measured_where, with_fewer, without_cells
 from edgelearn.studies.page_tables import Column, Table
 
-MOST_BYTES = 2_900_000  # of a page that can be sent; above, all cells are left to table.csv
+MOST_BYTES = 2_900_000  # of a page that can be sent; above, all cells are left to table.csv, then settings
+FEWEST_SHOWN = 20  # settings that every page has
 
 
 def to_html(contents: Contents) -> str:
@@ -45,8 +46,11 @@ def to_html(contents: Contents) -> str:
         bokeh=scripts,
         version=__version__,
     )
-    if len(text.encode()) > MOST_BYTES and "cells" in contents.tables:
-        return to_html(without_cells(contents))
+    if len(text.encode()) > MOST_BYTES:
+        if "cells" in contents.tables:
+            return to_html(without_cells(contents))
+        if len(contents.shown) > FEWEST_SHOWN:
+            return to_html(with_fewer(contents, max(len(contents.shown) // 2, FEWEST_SHOWN)))
     return text
 
 
@@ -80,6 +84,7 @@ def to_markdown(contents: Contents) -> str:
             lines += ["", f"## {_plain_line(heading(key, contents.within))}", ""]
             lines += [contents.tuning, ""] if key == "tuning" else []
             lines += _markdown_table(table)
+            lines += ["", table.left_out_text] if table.left_out else []
     lines += ["", "## Settings", ""]
     lines += [f"- varied, {_plain_line(name)}: {_plain_line(values)}" for name, values in contents.varied]
     lines += [f"- fixed, {_plain_line(name)}: {_plain_line(value)}" for name, value in contents.fixed]

@@ -6,6 +6,7 @@ Everything is a row of the table or follows from it by `analysis`; raw values st
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,8 @@ from edgelearn.studies.table import EQUAL_ACCURACY, PARQUET, TUNING, read_study
 
 MOST_CELLS_SHOWN = 15_000  # table cells; above, the page would be too large to send
 MOST_PAIRS_SHOWN = 120
+MOST_ROWS_SHOWN = 300  # of any other table, and points of a plot
+MOST_SAID = 24  # settings that a sentence names
 
 
 @dataclass(frozen=True)
@@ -134,11 +137,17 @@ def open_study(folder: Path) -> Source:
 
 @dataclass(frozen=True)
 class Contents:
-    """Content of a page; `left_out` names what exceeds its size."""
+    """Content of a page; `left_out` names what exceeds its size.
+
+    Parameters
+    ----------
+    shown : indices of the groups that tables and plots have: all of them, or some of very many
+    """
 
     source: Source
     axes: tuple[str, ...]
     groups: tuple[Group, ...]
+    shown: tuple[int, ...]
     processors: tuple[str, ...]
     summary: tuple[tuple[Number | str, ...], ...]
     tables: dict[str, Table]
@@ -157,12 +166,37 @@ def _text(value: Any) -> str:
 def without_cells(contents: Contents) -> Contents:
     """Return what a page says without the table of all cells."""
     tables = {key: table for key, table in contents.tables.items() if key != "cells"}
-    return replace(contents, tables=tables, left_out=_left_out(contents.tables["cells"]))
+    cells = contents.tables["cells"]
+    return replace(contents, tables=tables, left_out=_left_out(len(cells.rows), len(cells.columns)))
 
 
-def _left_out(cells: Table) -> str:
-    size = f"{len(cells.rows):,} cells in {len(cells.columns)} columns"
-    return f"{size} are more than a page holds; table.csv has them all."
+def with_fewer(contents: Contents, n: int) -> Contents:
+    """Return what a page says with at most n rows in a table and n settings in a plot."""
+    shown = choose_groups(contents.groups, contents.processors, n)
+    tables = {key: table.first(n) for key, table in contents.tables.items()}
+    groups = contents.tables["groups"]
+    rows = tuple(row for row in groups.rows if row.group in shown)
+    tables["groups"] = replace(groups, rows=rows, left_out=len(contents.groups) - len(rows))
+    return replace(contents, shown=tuple(sorted(shown)), tables=tables)
+
+
+def choose_groups(groups: Sequence[Group], processors: Sequence[str], n: int) -> set[int]:
+    """Choose the n groups that say most: those on fronts of accuracy and energy, then the most accurate ones."""
+    if len(groups) <= n:
+        return set(range(len(groups)))
+    fronts = [
+        index
+        for processor in processors
+        for index in reversed(pareto(groups, (Goal(ACCURACY, True), Goal(f"{ENERGY}@{processor}", False))).members)
+    ]
+    reached = {index: mean for index, group in enumerate(groups) if (mean := group.mean(ACCURACY)) is not None}
+    by_accuracy = sorted(reached, key=lambda index: -reached[index])
+    order = dict.fromkeys((*fronts, *by_accuracy, *range(len(groups))))
+    return set(list(order)[:n])
+
+
+def _left_out(n_rows: int, n_columns: int) -> str:
+    return f"{n_rows:,} cells in {n_columns} columns are more than a page holds; table.csv has them all."
 
 
 def measured_where(source: Source) -> str:
@@ -182,27 +216,29 @@ def contents_of(source: Source, within: float = 1.0, reference: str | float = "w
     processors = processors_of(frame)
     width = next((axis for axis in (STORED, BITS) if axis in axes), BITS)
     enough = smallest_bits(groups, within, reference, width) if width in axes else []
-    tables = {"groups": _groups_table(frame, axes, groups)}
+    chosen = tuple(sorted(choose_groups(groups, processors, MOST_ROWS_SHOWN)))
+    tables = {"groups": _groups_table(frame, axes, groups, chosen)}
     if source.equal_accuracy is not None:
         tables = {"equal": equal_accuracy_table(source.equal_accuracy), **tables}
     for processor in processors:
         if table := _front_table(axes, groups, processor):
-            tables[f"front@{processor}"] = table
+            tables[f"front@{processor}"] = table.first(MOST_ROWS_SHOWN)
     if enough:
         tables["bits"] = _bits_table(enough, [axis for axis in axes if axis != width], groups, width)
     by = series_axis(axes)
     if by is not None and (differences := _differences_table(groups, axes, by)):
         tables["differences"] = differences
-    cells = _cells_table(frame, axes)
+    rows = rows_of(frame)
+    columns = _cells_columns(frame, axes, rows)
     left_out = ""
-    if len(cells.rows) * len(cells.columns) > MOST_CELLS_SHOWN:
-        left_out = _left_out(cells)
+    if len(rows) * len(columns) > MOST_CELLS_SHOWN:
+        left_out = _left_out(len(rows), len(columns))
     else:
-        tables["cells"] = cells
-    tables["failed"] = _failed_table(frame, axes)
+        tables["cells"] = _cells_table(columns, rows)
+    tables["failed"] = _failed_table(rows, axes).first(MOST_ROWS_SHOWN)
     if source.tuning is not None:
-        tables["tuning"] = _tuning_table(source.tuning)
-    settings = rows_of(frame[settings_of(frame)])
+        tables["tuning"] = _tuning_table(source.tuning).first(MOST_ROWS_SHOWN)
+    settings = rows
     names = [name for name in settings_of(frame) if name not in axes and name != SEED]
     constant = [(name, settings[0][name]) for name in names if len({row[name] for row in settings}) == 1]
     changing = [name for name in [*axes, SEED, *names] if len({row[name] for row in settings}) > 1]
@@ -210,6 +246,7 @@ def contents_of(source: Source, within: float = 1.0, reference: str | float = "w
         source,
         tuple(axes),
         tuple(groups),
+        chosen,
         tuple(processors),
         (
             *(equal_accuracy_said(source.equal_accuracy) if source.equal_accuracy is not None else ()),
@@ -272,8 +309,8 @@ def _measure_column(key: str, values: Iterable[float | None]) -> Column:
     return Column(key, title_of(key), unit, scale, processor)
 
 
-def _groups_table(frame: Any, axes: Sequence[str], groups: Sequence[Group]) -> Table:
-    """Lay out mean, interval and number of seeds of every group."""
+def _groups_table(frame: Any, axes: Sequence[str], groups: Sequence[Group], chosen: Sequence[int]) -> Table:
+    """Lay out mean, interval and number of seeds of chosen groups."""
     wanted = [ACCURACY, "stored_bits", "buffered_bits", "saturations"]
     known = measures_of(frame)
     for processor in processors_of(frame):
@@ -290,12 +327,13 @@ def _groups_table(frame: Any, axes: Sequence[str], groups: Sequence[Group]) -> T
     counted = [Column("n", "seeds"), Column("failed", "failed")]
     words = _word_columns(groups)
     rows = []
-    for index, group in enumerate(groups):
+    for index in chosen:
+        group = groups[index]
         counts = [Number(len(part), str(len(part))) for part in (group.rows, group.failed)]
         accuracy, *costs = (of_interval(column.key, overs[column.key][index], column.scale) for column in columns)
         rows.append(Row((*_setting_and_word(group, axes, words), accuracy, *counts, *costs), group=index))
     head = (*_axis_columns(axes, groups), *words)
-    return Table("groups", (*head, columns[0], *counted, *columns[1:]), tuple(rows))
+    return Table("groups", (*head, columns[0], *counted, *columns[1:]), tuple(rows), len(groups) - len(rows))
 
 
 def _front_table(axes: Sequence[str], groups: Sequence[Group], processor: str) -> Table | None:
@@ -360,7 +398,11 @@ def _bits_table(enough: Sequence[Enough], axes: Sequence[str], groups: Sequence[
         Column("failed", "bits without a result", numeric=False),
     )
     rows = []
+    by_accuracy = sorted(enough, key=lambda one: -one.found.mean if one.found is not None else 0.0)
+    kept = {id(one) for one in by_accuracy[:MOST_ROWS_SHOWN]}
     for one in enough:
+        if id(one) not in kept:
+            continue
         rows.append(
             Row(
                 (
@@ -382,11 +424,13 @@ def _bits_table(enough: Sequence[Enough], axes: Sequence[str], groups: Sequence[
         if column.key not in ("outside", "failed") or any(r.cells[k] for r in rows)
     ]
     rows = [Row(tuple(row.cells[k] for k in said)) for row in rows]
-    return Table("bits", tuple(columns[k] for k in said), tuple(rows))
+    return Table("bits", tuple(columns[k] for k in said), tuple(rows), len(enough) - len(rows))
 
 
 def _differences_table(groups: Sequence[Group], axes: Sequence[str], by: str) -> Table | None:
     """Lay out the paired differences of accuracy between the values of one axis."""
+    if len(groups) > 2 * MOST_PAIRS_SHOWN:  # each has a partner but in odd lists of cells
+        return None
     differences = paired(groups, by)
     if not differences or len(differences) > MOST_PAIRS_SHOWN:
         return None
@@ -415,34 +459,39 @@ def _differences_table(groups: Sequence[Group], axes: Sequence[str], by: str) ->
     return Table("differences", columns, tuple(rows))
 
 
-def _cells_table(frame: Any, axes: Sequence[str]) -> Table:
-    """Lay out every cell with the settings that vary and all that was measured."""
-    rows = rows_of(frame)
+def _cells_columns(frame: Any, axes: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Return the columns of all cells: the settings that vary, the status, and all that was measured."""
     varied = [name for name in settings_of(frame) if name not in axes and name != SEED]
     varied = [name for name in varied if len({row[name] for row in rows}) > 1]
     keys = [key for key in measures_of(frame) if any(row[key] is not None for row in rows)]
     columns = [_measure_column(key, [row[key] for row in rows]) for key in keys]
     head = [Column(name, name.replace("_", " "), numeric=name == SEED) for name in (*axes, *varied, SEED)]
+    return [*head, Column("status", "status", numeric=False), *columns]
+
+
+def _cells_table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Lay out every cell."""
+    place = next(k for k, column in enumerate(columns) if column.key == "status")
     made = []
     for row in rows:
-        settings = [_setting_cell(row[column.key]) for column in head]
-        measured = [_measured(column, row[column.key]) for column in columns]
+        settings = [_setting_cell(row[column.key]) for column in columns[:place]]
+        measured = [_measured(column, row[column.key]) for column in columns[place + 1 :]]
         made.append(Row((*settings, row["status"], *measured), cell=str(row["cell"])))
-    return Table("cells", (*head, Column("status", "status", numeric=False), *columns), tuple(made))
+    return Table("cells", tuple(columns), tuple(made))
 
 
 def _measured(column: Column, value: float | None) -> Number | None:
     return None if value is None else Number(value, shown(column.key, value, column.scale), scale=column.scale)
 
 
-def _failed_table(frame: Any, axes: Sequence[str]) -> Table:
+def _failed_table(rows: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> Table:
     columns = [Column(name, name.replace("_", " "), numeric=name == SEED) for name in (*axes, SEED)]
-    rows = []
-    for row in rows_of(frame):
+    made = []
+    for row in rows:
         if row["status"] != "done":
             settings = (_setting_cell(row[column.key]) for column in columns)
-            rows.append(Row((*settings, str(row["error"] or "no reason was kept")), cell=str(row["cell"])))
-    return Table("failed", (*columns, Column("error", "error", numeric=False)), tuple(rows))
+            made.append(Row((*settings, str(row["error"] or "no reason was kept")), cell=str(row["cell"])))
+    return Table("failed", (*columns, Column("error", "error", numeric=False)), tuple(made))
 
 
 def _summary(
@@ -510,6 +559,9 @@ def _bits_said(enough: Sequence[Enough], within: float, bits: str) -> Iterable[N
         yield f"{' or '.join(sorted(of_what)) or 'a reference'} of the same setting: "
     else:
         yield from (Number(given, shown(ACCURACY, given), about="reference"), " %: ")
+    if len(enough) > MOST_SAID:
+        yield from _bits_counted(enough)
+        return
     for k, one in enumerate(enough):
         yield ", " * (k > 0)
         if one.bits is None:
@@ -521,6 +573,16 @@ def _bits_said(enough: Sequence[Enough], within: float, bits: str) -> Iterable[N
             yield f" for {' '.join(names)}"
         if one.outside:
             yield f" (but not {', '.join(map(str, one.outside))})"
+    yield "."
+
+
+def _bits_counted(enough: Sequence[Enough]) -> Iterable[Number | str]:
+    """Say for how many settings each width is the smallest."""
+    counts = Counter(one.bits for one in enough)
+    for k, bits in enumerate(sorted(counts, key=lambda bits: math.inf if bits is None else bits)):
+        yield ", " * (k > 0)
+        yield "none" if bits is None else Number(bits, str(bits), about="smallest_bits")
+        yield from (" for ", _count(counts[bits], "settings"), " settings")
     yield "."
 
 

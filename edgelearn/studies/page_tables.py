@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgelearn.studies.analysis import Interval
 from edgelearn.studies.formatting import Number, limits_of, shown
@@ -32,11 +32,31 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Table of the page."""
+    """Table of the page; `left_out` rows more are in table.csv alone."""
 
     key: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    left_out: int = 0
+
+    def first(self, n: int) -> Table:
+        """Return the table with its first n rows."""
+        return replace(self, rows=self.rows[:n], left_out=self.left_out + max(len(self.rows) - n, 0))
+
+    @property
+    def left_out_text(self) -> str:
+        """Say how many rows are left out; nothing where none is."""
+        if not self.left_out:
+            return ""
+        return f"{len(self.rows):,} of {len(self.rows) + self.left_out:,} rows; {_CHOSEN.get(self.key, _FIRST)}"
+
+
+_FIRST = "the first ones."
+_CHOSEN = {
+    "groups": "those on a front of accuracy and energy, then the most accurate ones. table.csv has all cells.",
+    "bits": "those with the highest accuracy. table.csv has all cells.",
+    "failed": "the first ones. table.csv has all cells.",
+}
 
 
 def of_interval(

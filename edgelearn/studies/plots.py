@@ -37,6 +37,8 @@ ACCESSES = (
     "error_reads",
 )
 MOST_BARS = 16
+MOST_PANELS = 40  # of a plot that has one for each combination of settings
+MOST_BARS_OF_A_PANEL = 60
 LONGEST_LABEL = 26  # of a bar; a phone has no room for more
 _LARGE_RATIO = 12.0  # from here on an axis is logarithmic
 
@@ -62,8 +64,7 @@ class Plots:
 
 def plots_of(contents: Contents) -> list[Plots]:
     """Return what can be drawn of a study; places without a plot are left out."""
-    groups = contents.groups
-    if not groups:
+    if not contents.groups:
         return []
     made = [_until(contents), _against_cost(contents), _by_width(contents), _accesses(contents)]
     return [plots for plots in made if plots is not None and plots.items]
@@ -236,6 +237,8 @@ def _against_cost(contents: Contents) -> Plots | None:
         "Means over seeds; bars are 95 % intervals; grey steps are the Pareto front, filled markers are on it. "
         "Names below the plot hide and show; a point tells of itself."
     )
+    if len(contents.shown) < len(contents.groups):
+        note += f" {len(contents.shown):,} of {len(contents.groups):,} settings are drawn, those of the table below."
     return Plots("cost", "Accuracy against cost", note, choices, items)
 
 
@@ -243,7 +246,7 @@ def _cost_figure(contents: Contents, column: str) -> Any:
     from bokeh.models import ColumnDataSource
 
     groups = contents.groups
-    placed = [index for index, group in enumerate(groups) if group.over(ACCURACY) and group.over(column)]
+    placed = [index for index in contents.shown if groups[index].over(ACCURACY) and groups[index].over(column)]
     if not placed:
         return None
     series = _Series(groups, contents.axes)
@@ -254,7 +257,9 @@ def _cost_figure(contents: Contents, column: str) -> Any:
     wide = smallest > 0 and max(costs.values()) / smallest > _LARGE_RATIO
     per = " a trained sample" if column.startswith((ENERGY, "latency")) else ""
     made = _figure(f"{title_of(column)}{per}, {unit}", "accuracy, %", log_x=wide)
-    steps = sorted((costs[index] / scale, groups[index].mean(ACCURACY)) for index in front.members)
+    steps = sorted(
+        ((groups[index].mean(column) or 0.0) / scale, groups[index].mean(ACCURACY)) for index in front.members
+    )
     made.step(
         [x for x, _ in steps], [y for _, y in steps], mode="after", color="#8a8a8a", line_width=2, line_dash="dashed"
     )
@@ -355,8 +360,11 @@ def _by_width(contents: Contents) -> Plots | None:
         if group.setting[axis] is not None:
             panels.setdefault(_label({name: group.setting[name] for name in others}), []).append(group)
     items: dict[str, Any] = {}
+    n_panels = len(panels)
     has_saturations = any(group.mean("saturations") for group in contents.groups)
     quantities = ("error", "saturations") if has_saturations else ("error",)
+    if len(panels) > MOST_PANELS:
+        panels = dict(sorted(panels.items(), key=lambda panel: -_best(panel[1]))[:MOST_PANELS])
     for quantity in quantities:
         for panel, groups in panels.items():
             if made := _width_figure(groups, axis, series, quantity):
@@ -366,7 +374,14 @@ def _by_width(contents: Contents) -> Plots | None:
         choices.append(Choice(" · ".join(name.replace("_", " ") for name in others), tuple(panels)))
     word = axis_title(axis, has_residual_bits(contents.groups))
     note = "Lines are means over seeds, bands 95 % intervals. Error is 100 % less the accuracy."
+    if n_panels > len(panels):
+        note += f" {len(panels):,} of {n_panels:,} combinations of the other settings, those of the best accuracies."
     return Plots("width", f"Error against {word}", note, tuple(choices), items)
+
+
+def _best(groups: Sequence[Group]) -> float:
+    """Return the highest mean accuracy of groups, 0 without any."""
+    return max((group.mean(ACCURACY) or 0.0 for group in groups), default=0.0)
 
 
 def _width_figure(groups: Sequence[Group], axis: str, series: _Series, quantity: str) -> Any:
@@ -445,7 +460,7 @@ def _accesses(contents: Contents) -> Plots | None:
     parts = [name for name in ACCESSES if name in known and any(group.mean(name) for group in contents.groups)]
     if not parts:
         return None
-    groups = [group for group in contents.groups if group.mean(parts[0]) is not None]
+    groups = [contents.groups[index] for index in contents.shown if contents.groups[index].mean(parts[0]) is not None]
     choices: tuple[Choice, ...] = ()
     if len(groups) <= MOST_BARS:
         panels = {"all": (groups, list(contents.axes))}
@@ -455,6 +470,8 @@ def _accesses(contents: Contents) -> Plots | None:
         panels = {}
         for group in groups:
             panels.setdefault(_label({by: group.setting[by]}), ([], others))[0].append(group)
+        for mine, _ in panels.values():
+            del mine[MOST_BARS_OF_A_PANEL:]
         choices = (Choice(by.replace("_", " "), tuple(panels)),)
     items: dict[str, Any] = {}
     for panel, (mine, axes) in panels.items():

@@ -116,8 +116,9 @@ class Records:
         return found
 
     def write(self, record: Record) -> None:
+        """Write a record. Its digest tells an empty or damaged file after a loss of power, whose cell runs again."""
         content = record | {DIGEST: _digest(record)}
-        write_text(self.folder / f"{record['cell']}.json", json.dumps(content, sort_keys=True) + "\n")
+        write_text(self.folder / f"{record['cell']}.json", json.dumps(content, sort_keys=True) + "\n", durable=False)
 
 
 def _digest(record: Record) -> str:

@@ -63,7 +63,7 @@ def test_the_report_says_what_the_counters_say(rule):
     seen = []
     report = run(make_config(SMALL | {"rule": rule}), on_progress=lambda work: seen.append(work.progress()[:2]))
     c = report.content
-    assert seen == [(20, 40), (40, 40)]
+    assert seen == [(40, 40)]
     learning = c["counters"]["learning"]
     assert learning["samples"] == [40, 40]
     assert c["counters"]["inference"]["samples"] == [360, 360]
@@ -138,7 +138,7 @@ def test_an_interrupt_leaves_a_checkpoint_of_one_moment(tmp_path, monkeypatch, c
     config = make_config(SMALL | {"rounding": "stochastic"})
 
     def strike(work):
-        if work.place.position == 35:
+        if work.place.position == 30:
             os.kill(os.getpid(), signal.SIGINT)
 
     out = tmp_path / "a"
