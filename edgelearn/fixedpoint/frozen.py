@@ -167,10 +167,6 @@ put_word = _operation(types.int64, 3, lambda builder, base, k, x: _stored(builde
 put_double = _operation(
     types.float64, 3, lambda builder, base, k, x: _stored(builder, x, _double(builder, base, k)), types.float64
 )
-# A power of two, from -1022 to 1023.
-power_of_two = _operation(
-    types.float64, 1, lambda builder, k: builder.bitcast(builder.shl(builder.add(k, _I64(1023)), _I64(52)), _F64)
-)
 
 
 def _item_or_none(builder: Any, mapping: Any, key: Any) -> Any:

@@ -55,7 +55,7 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(inline="always", boundscheck=False, error_model="numpy")(function)
 
 
-def _lane(result: Any, arguments: tuple[Any, ...], emit: Emit, reference: Callable[..., int]) -> Any:
+def _lane(result: Any, arguments: tuple[Any, ...], emit: Emit, reference: Callable[..., Any]) -> Any:
     """Return an intrinsic of fixed types, or its Python twin when compilation is switched off."""
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return reference

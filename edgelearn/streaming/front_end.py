@@ -14,7 +14,7 @@ from edgelearn.network.kernels.arrays import FrontEndState
 ENCODERS = ("signed", "levels", "on-off", "threshold", "delta")
 FEATURES = ("samples", "statistics")
 WORD_BITS = 22
-_UNSEEN = -(2**30)  # exponent of a channel that was always zero
+UNSEEN = -(2**30)  # exponent of a channel that was always zero
 _ENCODERS = {
     "signed": t.ENCODER_SIGNED,
     "levels": t.ENCODER_LEVELS,
@@ -133,7 +133,7 @@ class FrontEnd:
             seen=np.zeros(n_features, np.int64),
             place=np.zeros(t.FRONT_END_PLACE, np.int64),
         )
-        self.exponents = np.full(spec.n_channels, _UNSEEN, np.int64)
+        self.exponents = np.full(spec.n_channels, UNSEEN, np.int64)
         self.settings = np.zeros(t.FRONT_END_SETTINGS, np.int64)
         self.settings[t.STATISTICS] = spec.features == "statistics"
         self.settings[t.STRIDE_ROWS], self.settings[t.TIME_CONSTANT] = spec.stride, spec.time_constant
@@ -164,21 +164,12 @@ class FrontEnd:
 
     def _words(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return words and how much each channel's exponent grew before each; exponents never fall."""
-        exact = np.asarray(x, np.float64)
-        missing = np.isnan(exact)
-        if missing.any():
-            words, growth = self._words(np.where(missing, 0, exact))
-            words[missing] = t.MISSING_WORD
-            return words, growth
-        if ((np.abs(exact) < np.ldexp(1.0, self.exponents)) | (exact == 0)).all():  # none grows: quick for one sample
-            words = np.rint(np.ldexp(exact, WORD_BITS - self.exponents)).astype(np.int64)
-            return words, np.zeros(words.shape, np.uint8)
-        exponents = np.frexp(exact)[1].astype(np.int64)
-        exponents[exact == 0] = _UNSEEN
-        grown = np.maximum.accumulate(np.concatenate([self.exponents[None], exponents]), axis=0)
-        growth = np.where(grown[:-1] == _UNSEEN, 0, np.diff(grown, axis=0))
-        self.exponents[:] = grown[-1]
-        return _as_words(exact, grown[1:]), np.minimum(growth, 255).astype(np.uint8)
+        from edgelearn.streaming.words import write_words
+
+        exact = np.ascontiguousarray(x, np.float64)
+        words, growth = np.zeros(exact.shape, np.int64), np.zeros(exact.shape, np.uint8)
+        write_words(exact, self.exponents, words, growth)
+        return words, growth
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """Return the levels of windows, uint8[n, n_inputs], and leave all statistics as they are.
@@ -220,6 +211,6 @@ class FrontEnd:
 
 def _as_words(exact: np.ndarray, exponents: np.ndarray) -> np.ndarray:
     """Return rint(x * 2^(22 - E)); a word beyond the exponent's range is as large as any can be."""
-    scaled = np.rint(np.ldexp(exact, np.where(exponents == _UNSEEN, 0, WORD_BITS - exponents)))
-    scaled = np.where(exponents == _UNSEEN, 0, scaled)
+    scaled = np.rint(np.ldexp(exact, np.where(exponents == UNSEEN, 0, WORD_BITS - exponents)))
+    scaled = np.where(exponents == UNSEEN, 0, scaled)
     return np.clip(scaled, -(2.0**WORD_BITS), 2.0**WORD_BITS).astype(np.int64)

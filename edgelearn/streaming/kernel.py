@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgelearn.fixedpoint.floats import rounded_quotient
 from edgelearn.fixedpoint.lanes import compiled, inlined, leaf
-from edgelearn.fixedpoint.quotient import rounded_quotient
 from edgelearn.network.kernels import tables as t
 
 

@@ -20,7 +20,6 @@ from edgelearn.fixedpoint.frozen import (
     float_of,
     int_of,
     item_of,
-    power_of_two,
     put_double,
     put_word,
     quick,
@@ -33,17 +32,15 @@ from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import Results
 from edgelearn.network.kernels.sample import run_steps
 from edgelearn.network.learner import Learner
-from edgelearn.streaming.front_end import WORD_BITS, FrontEnd
+from edgelearn.streaming.front_end import FrontEnd
 from edgelearn.streaming.kernel import encode_only, run_front_end
+from edgelearn.streaming.words import within, word_of, word_of_any
 
 REFUSED = -1
 # Table of addresses: types of Python, arrays, and the entries of front end and network.
 N_CHANNELS, DICT, FLOAT, FLOAT64, INT, KEYS, VALUES, OFFSETS, EXPONENTS, WORDS, STEP, PREDICTION = range(12)
 FRONT_END, NETWORK = 12, 13
 _FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a value becomes an infinite float32
-_LEAST_EXPONENT = -300  # below those of float32; that of a channel without a value but zero is lower still
-_WORD_BITS = WORD_BITS
-_LARGEST_WORD = 2.0**WORD_BITS
 
 _run_front_end = caller_of(run_front_end)
 _encode_only = caller_of(encode_only)
@@ -79,19 +76,16 @@ def write_words(table, learned):  # type: ignore[no-untyped-def]
     words = word_at(table, WORDS)
     fits = True
     for c in range(word_at(table, N_CHANNELS)):
-        exponent = max(word_at(exponents, c), _LEAST_EXPONENT)
-        value, offset = double_at(values, c), double_at(offsets, c)
+        value, offset, exponent = double_at(values, c), double_at(offsets, c), word_at(exponents, c)
         if not learned:
             offset = offset if offset == offset else 0.0  # no value came yet
         x = np.float64(np.float32(value - offset))
         fits &= abs(value) < _FLOAT32_LIMIT
-        word = np.rint(x * power_of_two(_WORD_BITS - exponent))
         if learned:
-            fits &= (abs(x) < power_of_two(exponent)) | (x == 0.0)
+            fits &= (x == x) & within(x, exponent)
+            put_word(words, c, word_of(x, exponent))
         else:
-            word = word if exponent > _LEAST_EXPONENT else 0.0
-            word = max(min(word, _LARGEST_WORD), -_LARGEST_WORD)
-        put_word(words, c, np.int64(word))
+            put_word(words, c, word_of_any(x, exponent))
     return fits
 
 

@@ -76,6 +76,8 @@ STREAM_MUTANTS = {
 FRONT_END_MUTANTS = {
     "rounds words down": ("streaming/kernel.py", "return (x + ((np.int64(1) << s) >> 1)) >> s", "return x >> s"),
     "divides rounding down": ("streaming/kernel.py", "(2 * a + b) // (2 * b)", "a // b"),
+    "keeps the exponent at a power of two": ("streaming/words.py", "not abs(x) >= power_of_two", "not abs(x) > power_of_two"),
+    "leaves out the growth of exponents": ("streaming/words.py", "min(exponent - exponents[c], _MOST_GROWTH)", "0"),
     "shifts crossings like words": ("streaming/kernel.py", " and f % t.N_STATISTICS != t.CROSSINGS", ""),
     "shifts without an end": ("streaming/kernel.py", "min(np.int64(by), np.int64(31))", "np.int64(by)"),
     "leaves behind what was sent": ("streaming/kernel.py", "            state.sent[f] = rounded(state.sent[f], by)\n", ""),
@@ -88,7 +90,7 @@ FRONT_END_MUTANTS = {
     "rounds levels down": ("streaming/kernel.py", "(u + top + 1) >> 1", "(u + top) >> 1"),
     "hears what is at the threshold": ("streaming/kernel.py", "u > quiet", "u >= quiet"),
     "hears a sign at the threshold": ("streaming/kernel.py", "abs(u) > quiet", "abs(u) >= quiet"),
-    "normalises rounding down": ("fixedpoint/quotient.py", "(2 * a + b) // (2 * b)", "a // b"),
+    "normalises rounding down": ("fixedpoint/floats.py", "(2 * a + b) // (2 * b)", "a // b"),
     "follows all features at the pace of one": ("streaming/kernel.py", " | (state.seen[f] != first)", ""),
     "counts strides from the first sample": ("streaming/kernel.py", "stride > 1 and beyond % stride", "stride > 1 and place[t.IN_SEGMENT] % stride"),
 }  # fmt: skip
@@ -155,6 +157,7 @@ x[85:, 0] *= np.float32(2.0**100)
 x[30:40:3, 1] = np.nan
 x[60:70, 0] = np.nan
 x[1:4, 0] = np.nan
+x[43:45, 1] = 3000, 4096
 for encoder in ENCODERS:
     settings = dict(encoder=encoder, input_bits=1 if encoder == "threshold" else 4, time_constant=3, reach=4, input_threshold=3)
     for window, stride, features in ((1, 1, "samples"), (3, 2, "samples"), (4, 3, "statistics")):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgelearn.fixedpoint.floats import rounded_quotient
 from edgelearn.fixedpoint.lanes import compiled
-from edgelearn.fixedpoint.quotient import rounded_quotient
 
 pytestmark = pytest.mark.kernel
 
