@@ -25,6 +25,14 @@ MOST_BYTES = 256 * 2**20  # of a text that is read at once: reports and tables o
 TEMPORARY_LETTERS = 8
 
 
+def physical_memory() -> int:
+    """Return the bytes of memory of this machine, or 2^36 where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not a POSIX system
+        return 1 << 36
+
+
 def write_whole(path: Path, write: Callable[[IO[bytes]], object], durable: bool = True) -> None:
     """Write a file through a temporary one in the same folder, so that no reader ever sees half of it.
 

@@ -5,7 +5,6 @@ Also what all readers of arrays share: texts that are numbers, and the check of 
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from edgelearn.data.cells import BOOLEANS, MISSING
 from edgelearn.data.text_files import encoding_note, open_text
 from edgelearn.errors import UserError
+from edgelearn.files import physical_memory
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -56,10 +56,7 @@ def check_size(path: Path, what: str, n_bytes: int) -> None:
     UserError
         "... needs ... of memory ..."
     """
-    try:
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not a POSIX system
-        available = 1 << 36
+    available = physical_memory()
     if n_bytes > available:
         raise UserError(
             f"{path}: {what} needs {n_bytes / 2**30:,.1f} GiB of memory, and this machine has "

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LABEL_NAMES = ("label", "class", "target")  # and y, where it is no axis
 TIME_NAMES = ("t", "time", "timestamp")  # the first that there is, else another name of a clock
-MAX_NEURONS = 16_000  # of a layer, as `edgelearn.network.spec` limits them
+MAX_NEURONS = 500_000  # of a layer, as `edgelearn.network.spec` limits them
 SEGMENT_NAMES = ("segment", "subject", "recording")
 
 

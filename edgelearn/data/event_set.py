@@ -20,7 +20,7 @@ from edgelearn.errors import UserError
 Times = NDArray[np.int64]
 Inputs = NDArray[np.int32]
 
-MAX_INPUTS = 16_000  # neurons of a population
+MAX_INPUTS = 65_000  # of a spiking network, as `edgelearn.spiking.network` limits them
 MAX_WHOLE = 2**53
 
 WHOLE_TIMES = "whole microseconds, or the unit with --time-unit s, ms or ns"
@@ -94,7 +94,7 @@ def check_size(what: object, n_addresses: int, n_polarities: int) -> int:
     n_inputs = n_addresses * n_polarities
     if n_inputs > MAX_INPUTS:
         of = f"{n_addresses} addresses of {n_polarities} polarities" if n_polarities > 1 else f"{n_addresses} addresses"
-        raise UserError(f"{what} has {of}; a network takes {MAX_INPUTS} inputs at most: crop, or merge addresses")
+        raise UserError(f"{what} has {of}; a network takes {MAX_INPUTS:,} inputs at most: crop, or merge addresses")
     return n_inputs
 
 

@@ -23,7 +23,7 @@ CONTRACT = 1  # version of docs/arithmetic.md
 ROUNDINGS = ("residual", "stochastic", "nearest")
 FEEDBACK_FORMATS = ("int8", "ternary", "sign", "lfsr")
 UPDATE_GATES = ("always", "error", "margin")
-MAX_NEURONS = 16_000  # 16-bit counters of a pair of rows must not wrap
+MAX_NEURONS = 500_000  # kernels count pairs of rows in 16-bit lanes, which must not wrap; memory ends earlier
 
 _CHOICES = {
     "rounding": ROUNDINGS,
@@ -283,7 +283,9 @@ def _check_sizes(sizes: Sequence[int], output: str) -> None:
     if len(sizes) < 2 or min(sizes) < 1:
         raise UserError(f"layer sizes {tuple(sizes)} cannot be built; give at least inputs and outputs, each 1 or more")
     if max(sizes) > MAX_NEURONS:
-        raise UserError(f"a layer of {max(sizes)} is too wide; the widest that can be built is {MAX_NEURONS}")
+        raise UserError(
+            f"a layer of {max(sizes):,} is too wide; inputs and neurons of a layer are {MAX_NEURONS:,} at most"
+        )
     if sizes[-1] == 1 and output == "softmax":
         raise UserError("one output cannot be a softmax; use --output sigmoid, or one output a class")
 

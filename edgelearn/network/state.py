@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgelearn.errors import UserError
+from edgelearn.files import physical_memory
 from edgelearn.network.activations import find_activation, output_table
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import BATCH, TILE, Arrays, aligned_zeros, padded, spread
@@ -73,7 +74,8 @@ class State:
                     f"words of layer {k + 1} do not fit: shape {words.shape} with values {words.min()}..{words.max()}, "
                     f"expected shape {target.shape} within {lowest}..{layer.word.max_raw}"
                 )
-            target[...] = words.astype(np.int32) << self.layers[k, t.ALIGN]
+            for rows in _blocks(words):
+                target[rows] = words[rows].astype(np.int32) << self.layers[k, t.ALIGN]
 
     def set_feedback(self, k: int, feedback: np.ndarray) -> None:
         """Write the raw feedback matrix of hidden layer k: int[rows, n_out], within -127..127.
@@ -113,14 +115,22 @@ def quantize(spec: NetworkSpec) -> State:
     generator = np.random.default_rng([spec.seed, 1])
     for k, layer in enumerate(spec.layers):
         limit = np.sqrt(6 / layer.n_in)
-        values = generator.uniform(-limit, limit, (layer.n_out, layer.n_in))
-        words = layer.word.from_float(np.abs(values) if layer.non_negative else values)
+        words = np.empty((layer.n_out, layer.n_in), np.int16)
+        for rows in _blocks(words):
+            values = generator.uniform(-limit, limit, words[rows].shape)
+            words[rows] = layer.word.from_float(np.abs(values) if layer.non_negative else values)
         state.set_words(k, words, layer.word.from_float(np.zeros(layer.n_out)))
         n_rows = 0 if layer.output else spec.feedback_rows(k)
         if n_rows:
             state.set_feedback(k, _draw_feedback(spec, k, n_rows, generator))
     state.arrays.generator[0] = (spec.seed * 0x9E3779B1 + 0x7F4A7C15) % 2**32 or 1
     return state
+
+
+def _blocks(words: np.ndarray) -> list[slice]:
+    """Return slices of rows of about a million words, so that what is computed from them stays small beside them."""
+    step = max(1, (1 << 20) * len(words) // max(words.size, 1))
+    return [slice(first, first + step) for first in range(0, len(words), step)]
 
 
 def _draw_feedback(spec: NetworkSpec, k: int, n_rows: int, generator: np.random.Generator) -> np.ndarray:
@@ -163,6 +173,7 @@ def allocate(spec: NetworkSpec) -> State:
         if not layer.output:
             feedback_at += spec.feedback_rows(k) * int(layers[k, t.FEEDBACK_STRIDE])
     width = max(padded(max(spec.sizes) + 1), int(layers[:, t.STRIDE].max()))
+    _check_memory(spec, 2 * (weight_at + feedback_at) + (36 * n_layers + 5 * BATCH) * width)
     vectors = (n_layers, width)
     random = aligned_zeros((BATCH, width), np.uint8)
     keys = ((np.arange(1, width + 1, dtype=np.uint64) * 0x9E3779B1 % 2**32) >> 24).astype(np.uint8)
@@ -198,6 +209,17 @@ def allocate(spec: NetworkSpec) -> State:
         if layer.non_negative:
             arrays.floors[k, : layer.n_in] = 0
     return State(spec, _net_row(spec), layers, arrays)
+
+
+def _check_memory(spec: NetworkSpec, n_bytes: int) -> None:
+    """Refuse arrays that do not fit into the memory of this machine, plain words of the largest layer beside them."""
+    n_bytes += 2 * max(layer.n_weights for layer in spec.layers)
+    if n_bytes > physical_memory():
+        net = "-".join(map(str, spec.sizes))
+        raise UserError(
+            f"net {net} needs {n_bytes / 2**30:,.1f} GiB of memory, and this machine has "
+            f"{physical_memory() / 2**30:,.1f}; use fewer inputs or neurons"
+        )
 
 
 def _hidden_table(layer: DenseLayer) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from edgelearn.errors import UserError, unknown
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import FrontEndState
+from edgelearn.network.spec import MAX_NEURONS
 
 ENCODERS = ("signed", "levels", "on-off", "threshold", "delta")
 FEATURES = ("samples", "statistics")
@@ -65,7 +66,7 @@ class FrontEndSpec:
         if self.features not in FEATURES:
             raise unknown("kind of features", self.features, FEATURES)
         for name, lowest, highest in (
-            ("n_channels", 1, 16_000),
+            ("n_channels", 1, MAX_NEURONS),
             ("window", 1, 100_000),
             ("stride", 1, 1_000_000),
             ("time_constant", 0, 24),

@@ -91,6 +91,8 @@ def shape(spec: NetworkSpec) -> Shape:
     widest = max(spec.sizes)
     if sum(hidden) > 65535:
         raise UserError(f"{sum(hidden):,} hidden neurons are too many for the C core; at most 65,535 in all layers")
+    if widest > 65534:  # counters of events go one further
+        raise UserError(f"a layer of {widest:,} is too wide for the C core; at most 65,534 inputs or neurons")
     return Shape(
         outputs=spec.n_outputs,
         learned=learned,

@@ -54,15 +54,18 @@ def arguments(name):
     stride = 512
     hidden = arrays.weights[: 785 * stride].reshape(785, stride)
     k, n, shift = 0, 0, np.int16(8)
-    rows, levels = (hidden, arrays.events, arrays.inputs, k, n, shift, arrays.sums, k), np.zeros((1, 784), np.uint8)
+    rows, levels = (
+        (hidden, stride, arrays.events, arrays.inputs, k, n, shift, arrays.sums, k),
+        np.zeros((1, 784), np.uint8),
+    )
     return {
         "sum_rows": rows,
         "sum_rows_narrow": rows,
-        "sum_signed_rows": (hidden, 0, n, arrays.sums, k),
-        "dot_rows": (hidden, arrays.inputs, k, shift, arrays.sums, k),
-        "add_rows": (hidden, arrays.events, k, 0, 0, arrays.slots, arrays.steps),
-        "add_rows_bounded": (hidden, arrays.events, k, 0, 0, arrays.slots, arrays.steps, arrays.floors),
-        "add_rows_stochastic": (hidden, arrays.events, k, 0, 0, arrays, np.int16(1)),
+        "sum_signed_rows": (hidden, stride, 0, n, arrays.sums, k),
+        "dot_rows": (hidden, stride, arrays.inputs, k, shift, arrays.sums, k),
+        "add_rows": (hidden, stride, arrays.events, k, 0, 0, arrays.slots, arrays.steps),
+        "add_rows_bounded": (hidden, stride, arrays.events, k, 0, 0, arrays.slots, arrays.steps, arrays.floors),
+        "add_rows_stochastic": (hidden, stride, arrays.events, k, 0, 0, arrays, np.int16(1)),
         "round_steps_narrow": (arrays.deltas, k, 1, stride, 3, 0, arrays.steps, 0),
         "activate": (arrays.indices, arrays.tables, k, 500, arrays.inputs, arrays.gates, arrays.sums),
         "gate": (arrays.sums, arrays.gates, k, 500, 127, arrays.deltas),

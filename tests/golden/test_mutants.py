@@ -29,8 +29,13 @@ MUTANTS = {
     "shifts activations out of their table entry": ("network/kernels/forward.py", "shift_right_sums(entry, np.int32(8))", "shift_right_sums(entry, np.int32(9))"),
     "adds the last row of a pass twice": ("network/kernels/forward.py", "factors[source, row] if e < n_rows else 0", "factors[source, row]"),
     "adds the last row of signs twice": ("network/kernels/feedback.py", "0 if c >= n_rows else -1", "-1"),
+    "rounds products down": ("network/kernels/update.py", "    half = (1 << down) >> 1\n    saturations", "    half = 0\n    saturations"),
+    "moves weights along the gradient by row": ("network/kernels/update.py", "splat_words(np.int16(-factor << up))", "splat_words(np.int16(factor << up))"),
+    "moves weights along the gradient in 32 bits": ("network/kernels/update.py", "splat_sums(np.int32(-factor))", "splat_sums(np.int32(factor))"),
+    "skips rows whose steps round to one": ("network/kernels/update.py", "if product < half or", "if product < 4 * half or"),
+    "rounds long steps in 16 bits": ("network/kernels/update.py", "<= min(limit, 32767 - ((1 << max(shift, 0)) >> 1))", "<= 99999"),
+    "counts no cut product": ("network/kernels/update.py", "cuts -= total_sums(minus_cut)", "cuts -= 0"),
     "leaves the bias to the last vector": ("network/kernels/forward.py", "    inputs[k + 1, n] = one\n", ""),
-    "opens gates that there are not": ("network/kernels/forward.py", "        entries[k, j] = 0\n    one", "        entries[k, j] = 1\n    one"),
     "draws once more a layer": ("network/kernels/sample.py", "draw(arrays.generator, n_events + 1, arrays.draws)", "draw(arrays.generator, n_events + 2, arrays.draws)"),
     "swaps a shift of the generator": ("network/kernels/update.py", "np.uint32(s >> np.uint32(17))", "np.uint32(s >> np.uint32(16))"),
     "forgets the keys of columns": ("network/kernels/update.py", "np.uint32(word ^ key_words[q])", "np.uint32(word)"),
@@ -119,7 +124,7 @@ for rule in (name for name, row in RULES.items() if row.learns_hidden):
             assert_twins(design((7, 6, 6, 3), rule, bits, rounding, **common), levels, labels, halvings=1)
 for rule, delta_bits in (("drtp", 5), ("dfa", 8), ("bp", 6), ("dfa", 2)):
     assert_twins(design((7, 6, 5, 3), rule, 8, delta_bits=delta_bits, **common), levels, labels)
-cut = design((7, 6, 3), "drtp", 3, "nearest", hidden_rate=0, range_exponent=-1)  # steps longer than the word
+cut = design((7, 6, 3), "drtp", 3, "nearest", hidden_rate=0, output_rate=0, range_exponent=-1)  # steps longer than the word
 assert_twins(cut, (levels > 0) * np.uint8(15), labels)
 assert_twins(design((7, 6, 3), "mdfa", 4, "nearest", activation="relu", **common), levels, labels)
 assert_twins(design((7, 6, 3), "dfa", 8, dead_zone=12, event_threshold=6, **common), levels, labels)

@@ -37,14 +37,13 @@ def broadcast(errors, k, n, sign, signals):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def sum_signed_rows(matrix, target, n_rows, sums, k):  # type: ignore[no-untyped-def]
+def sum_signed_rows(matrix, columns, target, n_rows, sums, k):  # type: ignore[no-untyped-def]
     """Subtract the row of the target from the sum of all others; without a target (-1) add all rows.
 
     sums[k, j] = sum_c s_c matrix[c, j], s = -1 at the target, else 1
 
     Traffic: n_rows * columns words of the matrix.
     """
-    columns = matrix.shape[1]
     for j in range(columns):
         sums[k, j] = 0
     no_shift = np.int16(0)
@@ -52,7 +51,7 @@ def sum_signed_rows(matrix, target, n_rows, sums, k):  # type: ignore[no-untyped
         sign_a, sign_b = sign_of(c, target, n_rows), sign_of(c + 1, target, n_rows)
         sign_c, sign_d = sign_of(c + 2, target, n_rows), sign_of(c + 3, target, n_rows)
         rows = c, min(c + 1, n_rows - 1), min(c + 2, n_rows - 1), min(c + 3, n_rows - 1)
-        add_four_rows(matrix, rows, (sign_a, sign_b, sign_c, sign_d), no_shift, sums, k)
+        add_four_rows(matrix, columns, rows, (sign_a, sign_b, sign_c, sign_d), no_shift, sums, k)
 
 
 @inlined

@@ -27,14 +27,14 @@ load_bytes, widen_bytes, widen_signed_bytes, nonzero_bytes, nonzero_words, lowes
 
 
 @leaf
-def sum_rows(matrix, rows, factors, source, n_rows, shift, sums, k):  # type: ignore[no-untyped-def]
+def sum_rows(matrix, columns, rows, factors, source, n_rows, shift, sums, k):  # type: ignore[no-untyped-def]
     """Add rows of a matrix, each times its factor.
 
     sums[k, j] = sum_e factors[source, r] * (matrix[r, j] >> shift), r = rows[source, e]
 
     Parameters
     ----------
-    matrix : int16[n, columns]
+    matrix : int16[n, stride]; columns : of a row that are read, whole vectors
     rows : int64[layers, width], indices of the n_rows rows that count
     factors : int16[layers, width], read at the same indices
     shift : int16, from the stored word to the word that is read
@@ -42,7 +42,6 @@ def sum_rows(matrix, rows, factors, source, n_rows, shift, sums, k):  # type: ig
 
     Traffic: n_rows * columns words of the matrix, n_rows factors.
     """
-    columns = matrix.shape[1]
     for j in range(columns):
         sums[k, j] = 0
     for e in range(0, n_rows, 4):
@@ -50,15 +49,15 @@ def sum_rows(matrix, rows, factors, source, n_rows, shift, sums, k):  # type: ig
         b, fb = row_and_factor(rows, factors, source, e + 1, n_rows)
         c, fc = row_and_factor(rows, factors, source, e + 2, n_rows)
         d, fd = row_and_factor(rows, factors, source, e + 3, n_rows)
-        add_four_rows(matrix, (a, b, c, d), (fa, fb, fc, fd), shift, sums, k)
+        add_four_rows(matrix, columns, (a, b, c, d), (fa, fb, fc, fd), shift, sums, k)
 
 
 @inlined
-def add_four_rows(matrix, rows, factors, shift, sums, k):  # type: ignore[no-untyped-def]
+def add_four_rows(matrix, columns, rows, factors, shift, sums, k):  # type: ignore[no-untyped-def]
     """Add views of four rows, each times its factor, to sums: these are loaded and stored once for all of them."""
     a, b, c, d = rows
     fa, fb, fc, fd = factors
-    for j in range(0, matrix.shape[1], LANE):
+    for j in range(0, columns, LANE):
         ab = multiply_rows(view(matrix, a, j, shift), view(matrix, b, j, shift), fa, fb)
         cd = multiply_rows(view(matrix, c, j, shift), view(matrix, d, j, shift), fc, fd)
         store_sums(sums, k, j, add_sums(load_sums(sums, k, j), add_sums(ab, cd)))
@@ -77,9 +76,8 @@ def row_and_factor(rows, factors, source, e, n_rows):  # type: ignore[no-untyped
 
 
 @leaf
-def sum_rows_narrow(matrix, rows, factors, source, n_rows, shift, sums, k):  # type: ignore[no-untyped-def]
+def sum_rows_narrow(matrix, columns, rows, factors, source, n_rows, shift, sums, k):  # type: ignore[no-untyped-def]
     """Do what `sum_rows` does where eight products fit 16 bits: twice the lanes, one widening for eight rows."""
-    columns = matrix.shape[1]
     for j in range(columns):
         sums[k, j] = 0
     for e in range(0, n_rows, 8):
@@ -124,19 +122,18 @@ def product(matrix, row, column, shift, factor):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def dot_rows(matrix, factors, source, shift, sums, k):  # type: ignore[no-untyped-def]
+def dot_rows(matrix, columns, factors, source, shift, sums, k):  # type: ignore[no-untyped-def]
     """Multiply each row of a matrix with a vector: sums[k, r] = sum_i factors[source, i] * (matrix[r, i] >> shift).
 
     Parameters
     ----------
-    matrix : int16[n, columns]
+    matrix : int16[n, stride]; columns : of a row that are read, whole vectors
     factors : int16[layers, width], zero beyond the inputs
     shift : int16
     sums : int32[layers, width], row k is written
 
     Traffic: n words of the matrix for each non-zero factor.
     """
-    columns = matrix.shape[1]
     last = matrix.shape[0] - 1
     for r in range(0, last + 1, 4):  # four rows a pass hide the latency of each other's additions
         a, b, c, d = r, min(r + 1, last), min(r + 2, last), min(r + 3, last)
@@ -262,11 +259,8 @@ def drop_small(inputs, k, n, threshold):  # type: ignore[no-untyped-def]
 @leaf
 def list_nonzero(values, k, n, indices):  # type: ignore[no-untyped-def]
     """List the indices of non-zero values, ascending, then n; return how many there are."""
-    count, first = np.int64(0), np.int64(0)
-    while first + LANE <= n:
-        count = list_bits(nonzero_words(load_words(values, k, first)), first, indices, k, count)
-        first += LANE
-    for j in range(first, n):
+    count = 0
+    for j in range(n):  # most are not zero: a store for each is faster than bits of masks
         indices[k, count] = j
         count += values[k, j] != 0
     indices[k, count] = n

@@ -24,16 +24,20 @@ from edgelearn.network.kernels.forward import (
     narrow_error,
     output_error,
     output_scores,
+    padded_columns,
     sum_rows,
     sum_rows_narrow,
     wrap_sums,
 )
 from edgelearn.network.kernels.update import (
+    add_products,
     add_rows,
     add_rows_bounded,
     add_rows_stochastic,
     count_cuts,
     draw,
+    fits_words,
+    largest_magnitude,
     round_steps,
     round_steps_narrow,
     share_slots,
@@ -50,18 +54,24 @@ def matrix_of(flat, start, n_rows, stride):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def columns_of(k, layers):  # type: ignore[no-untyped-def]
+    """Return the columns of the weight matrix that are in use, rounded up to whole vectors."""
+    return padded_columns(layers[k, t.N_OUT] if layers[k, t.EVENT_MAJOR] else layers[k, t.N_IN] + 1)
+
+
+@inlined
 def forward_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
     """Compute z and q of layer k from its inputs; activate a hidden layer."""
     last = layers.shape[0] - 1
     n_out, n_events = layers[k, t.N_OUT], arrays.n_events[k]
-    shift = np.int16(layers[k, t.VIEW_SHIFT])
+    shift, columns = np.int16(layers[k, t.VIEW_SHIFT]), columns_of(k, layers)
     weights = matrix_of(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
     if layers[k, t.EVENT_MAJOR] and layers[k, t.NARROW_SUMS]:
-        sum_rows_narrow(weights, arrays.events, arrays.inputs, k, n_events + 1, shift, arrays.sums, k)
+        sum_rows_narrow(weights, columns, arrays.events, arrays.inputs, k, n_events + 1, shift, arrays.sums, k)
     elif layers[k, t.EVENT_MAJOR]:
-        sum_rows(weights, arrays.events, arrays.inputs, k, n_events + 1, shift, arrays.sums, k)
+        sum_rows(weights, columns, arrays.events, arrays.inputs, k, n_events + 1, shift, arrays.sums, k)
     else:
-        dot_rows(weights, arrays.inputs, k, shift, arrays.sums, k)
+        dot_rows(weights, columns, arrays.inputs, k, shift, arrays.sums, k)
     counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS], arrays.gates, 0)
     index_sums(arrays.sums, k, n_out, layers[k, t.SUM_SHIFT], arrays.indices)
     if k < last:
@@ -114,9 +124,10 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
     else:
         source = last if feedback == t.FEEDBACK_DIRECT else k + 1  # the layer where the teaching signal lives
         n_rows, stride = layers[source, t.N_OUT], layers[k, t.FEEDBACK_STRIDE]
+        columns = stride
         if feedback == t.FEEDBACK_TRANSPOSE:
             start, n_rows, stride = layers[source, t.WEIGHT_AT], layers[source, t.ROWS], layers[source, t.STRIDE]
-            matrix = matrix_of(arrays.weights, start, n_rows, stride)
+            matrix, columns = matrix_of(arrays.weights, start, n_rows, stride), columns_of(source, layers)
             shift = np.int16(layers[source, t.VIEW_SHIFT])
             counters[source, t.WEIGHT_READ] += n_lanes * n_gates
         else:
@@ -134,11 +145,11 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
             factors = arrays.signals if feedback == t.FEEDBACK_DIRECT else arrays.deltas
             if net[t.SIGNAL] == t.SIGNAL_SIGNED_TARGET:
                 target = label if n_rows > 1 else np.int64(label) - 1  # one output: its row is the target of label 1
-                sum_signed_rows(matrix, target, n_rows, arrays.sums, k)
+                sum_signed_rows(matrix, columns, target, n_rows, arrays.sums, k)
             elif feedback == t.FEEDBACK_TRANSPOSE and layers[source, t.EVENT_MAJOR]:
-                dot_rows(matrix, factors, source, shift, arrays.sums, k)
+                dot_rows(matrix, columns, factors, source, shift, arrays.sums, k)
             else:
-                sum_rows(matrix, arrays.active, factors, source, n_lanes, shift, arrays.sums, k)
+                sum_rows(matrix, columns, arrays.active, factors, source, n_lanes, shift, arrays.sums, k)
             counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_out, net[t.ACCUMULATOR_BITS], arrays.gates, 1)
             scale_sums(arrays.sums, k, n_out, layers[k, t.SIGNAL_SHIFT], layers[k, t.MODULATOR_MAX])
             counters[k, t.SIGNAL_MACS] += n_lanes * n_gates
@@ -159,17 +170,17 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
 
 
 @inlined
-def round_row(k, factor, slot, factors, shift, net, layers, arrays):  # type: ignore[no-untyped-def]
+def round_row(k, factor, slot, factors, largest, shift, net, layers, arrays):  # type: ignore[no-untyped-def]
     """Round the steps of a row whose factor is given; note how many were cut."""
-    stride, limit, align = layers[k, t.STRIDE], layers[k, t.STEP_MAX], layers[k, t.ALIGN]
+    columns, limit, align = columns_of(k, layers), layers[k, t.STEP_MAX], layers[k, t.ALIGN]
     steps = arrays.steps
     if net[t.STOCHASTIC]:
-        cut = split_steps(factors, k, factor, stride, shift, limit, align, steps, arrays.fractions, slot)
-    elif shift <= layers[k, t.NARROW_STEPS]:
-        round_steps_narrow(factors, k, factor, stride, shift, align, steps, slot)
+        cut = split_steps(factors, k, factor, columns, shift, limit, align, steps, arrays.fractions, slot)
+    elif fits_words(largest * abs(factor), shift, limit):
+        round_steps_narrow(factors, k, factor, columns, shift, align, steps, slot)
         cut = np.int64(0)
     else:
-        cut = round_steps(factors, k, factor, stride, shift, limit, align, steps, slot)
+        cut = round_steps(factors, k, factor, columns, shift, limit, align, steps, slot)
     arrays.slots[1, slot] = cut
 
 
@@ -178,8 +189,8 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
     """Add the rounded outer product of inputs and d to the words of layer k, biases included."""
     n_events, n_active = arrays.n_events[k], arrays.n_active[k]
     event_major, keeps_levels = layers[k, t.EVENT_MAJOR], layers[k, t.KEEPS_LEVELS]
-    stride = layers[k, t.STRIDE]
-    weights = matrix_of(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], stride)
+    columns = columns_of(k, layers)
+    weights = matrix_of(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
     lsb = np.int16(1 << layers[k, t.ALIGN])
     shift = min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)
     if event_major:
@@ -191,6 +202,13 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
         shift = shift - 8
         draw(arrays.generator, n_events + 1, arrays.draws)
         counters[k, t.RANDOM_DRAWS] += n_events + 1
+    if not keeps_levels and not stochastic and not layers[k, t.HAS_FLOOR]:
+        limit, align = layers[k, t.STEP_MAX], layers[k, t.ALIGN]
+        saturations, cuts = add_products(weights, columns, rows, k, n_rows, row_factors, factors, shift, limit, align)
+        counters[k, t.SATURATIONS] += saturations
+        counters[k, t.STEP_SATURATIONS] += cuts
+        return
+    largest = largest_magnitude(factors, k, columns)
     slots = arrays.slots
     saturations = np.int64(0)
     cuts = np.int64(0)
@@ -206,21 +224,21 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
                 slots[0, first + slot] = slot
                 factor = np.int64(row_factors[k, rows[k, first + slot]])
             if not keeps_levels or (present >> slot) & 1:
-                round_row(k, factor, slot, factors, shift, net, layers, arrays)
+                round_row(k, factor, slot, factors, largest, shift, net, layers, arrays)
                 cuts += slots[1, slot]
         if stochastic:
             for e in range(first, end):
                 if event_major:
-                    spread_draw(arrays.draws[e], arrays.key_words, stride // 4, arrays.random_words, e - first)
+                    spread_draw(arrays.draws[e], arrays.key_words, columns // 4, arrays.random_words, e - first)
                 else:
                     spread_draws(
                         arrays.draws, arrays.events, k, n_events, rows[k, e], arrays.keys, arrays.random, e - first
                     )
-            saturations += add_rows_stochastic(weights, rows, k, first, end, arrays, lsb)
+            saturations += add_rows_stochastic(weights, columns, rows, k, first, end, arrays, lsb)
         elif layers[k, t.HAS_FLOOR]:
-            saturations += add_rows_bounded(weights, rows, k, first, end, slots, arrays.steps, arrays.floors)
+            saturations += add_rows_bounded(weights, columns, rows, k, first, end, slots, arrays.steps, arrays.floors)
         else:
-            saturations += add_rows(weights, rows, k, first, end, slots, arrays.steps)
+            saturations += add_rows(weights, columns, rows, k, first, end, slots, arrays.steps)
         present = np.int64(0)  # rounded for all batches
     if keeps_levels and cuts > 0:
         cuts = count_cuts(slots, n_rows)

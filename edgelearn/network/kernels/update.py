@@ -12,6 +12,7 @@ from edgelearn.fixedpoint.lanes import (
     add16,
     add32,
     differs32,
+    inlined,
     leaf,
     max32,
     min32,
@@ -28,11 +29,20 @@ from edgelearn.fixedpoint.vectors import vector_operations
 from edgelearn.network.kernels.arrays import LANE
 
 V = vector_operations(LANE)
-load_words, store_words, splat_words, zero_words, add_words, add_saturating_words, max_words, and_words = (
-    V.load_words, V.store_words, V.splat_words, V.zero_words, V.add_words, V.add_saturating_words, V.max_words,
-    V.and_words,
+load_words, store_words, splat_words, zero_words, add_words, subtract_words, multiply_words, max_words, and_words = (
+    V.load_words, V.store_words, V.splat_words, V.zero_words, V.add_words, V.subtract_words, V.multiply_words,
+    V.max_words, V.and_words,
 )  # fmt: skip
-equal_words, total_words, load_bytes, below_bytes = V.equal_words, V.total_words, V.load_bytes, V.below_bytes
+shift_left_words, shift_right_words, add_saturating_words, equal_words, total_words, largest_word, widen_words = (
+    V.shift_left_words, V.shift_right_words, V.add_saturating_words, V.equal_words, V.total_words, V.largest_word,
+    V.widen_words,
+)  # fmt: skip
+zero_sums, splat_sums, add_sums, multiply_sums, min_sums, max_sums, shift_left_sums, shift_right_sums = (
+    V.zero_sums, V.splat_sums, V.add_sums, V.multiply_sums, V.min_sums, V.max_sums, V.shift_left_sums,
+    V.shift_right_sums,
+)  # fmt: skip
+differ_sums, narrow_sums, total_sums = V.differ_sums, V.narrow_sums, V.total_sums
+load_bytes, below_bytes = V.load_bytes, V.below_bytes
 
 
 @leaf
@@ -110,12 +120,12 @@ def count_cuts(slots, n_rows):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def add_rows(matrix, rows, k, first, last, slots, steps):  # type: ignore[no-untyped-def]
+def add_rows(matrix, columns, rows, k, first, last, slots, steps):  # type: ignore[no-untyped-def]
     """Add steps to rows of stored words; return how many sums left the range of the word.
 
     Row rows[k, e] takes the steps of slot slots[0, e], e = first .. last - 1.
     """
-    columns, fits = matrix.shape[1], np.int64(0)
+    fits = np.int64(0)
     e = first
     while e + 2 <= last:  # two rows a pass hide the latency of each other's loads
         a, b, slot_a, slot_b, equal = rows[k, e], rows[k, e + 1], slots[0, e], slots[0, e + 1], zero_words()
@@ -141,9 +151,75 @@ def add_rows(matrix, rows, k, first, last, slots, steps):  # type: ignore[no-unt
 
 
 @leaf
-def add_rows_bounded(matrix, rows, k, first, last, slots, steps, floors):  # type: ignore[no-untyped-def]
+def largest_magnitude(values, k, n):  # type: ignore[no-untyped-def]
+    """Return the largest magnitude of the first n values, n a multiple of LANE; none is -32768."""
+    largest = zero_words()
+    for j in range(0, n, LANE):
+        value = load_words(values, k, j)
+        largest = max_words(largest, max_words(value, subtract_words(zero_words(), value)))
+    return largest_word(largest)
+
+
+@inlined
+def fits_words(product, shift, limit):  # type: ignore[no-untyped-def]
+    """Return whether steps up to a product before the shift are rounded in 16 bits, none of them cut."""
+    return shift <= 15 and (product << max(-shift, 0)) <= min(limit, 32767 - ((1 << max(shift, 0)) >> 1))
+
+
+@leaf
+def add_products(matrix, columns, rows, k, n_rows, row_factors, factors, shift, limit, align):  # type: ignore[no-untyped-def]
+    """Add the rounded steps of each row to its words; return how many sums left the range and how many steps were cut.
+
+    Does what `round_steps` and `add_rows` do where no rows share their steps, without a place for these.
+
+    Parameters
+    ----------
+    matrix : int16[n, stride], changed; columns : of a row that are in use, whole vectors
+    rows : int64[layers, width], indices of the n_rows rows
+    row_factors : int16[layers, width], read at the same indices
+    factors : int16[layers, width], one per column; shift, limit, align : see `round_steps`
+    """
+    largest = largest_magnitude(factors, k, columns)
+    up, down = max(-shift, 0), max(shift, 0)
+    half = (1 << down) >> 1
+    saturations, cuts = np.int64(0), np.int64(0)
+    for e in range(n_rows):
+        row = rows[k, e]
+        factor = np.int64(row_factors[k, row])
+        product = largest * abs(factor)
+        if product < half or product == 0:  # every step of the row is zero
+            continue
+        equal = zero_words()
+        if fits_words(product, shift, limit):
+            minus = splat_words(np.int16(-factor << up))
+            for j in range(0, columns, LANE):
+                step = add_words(multiply_words(load_words(factors, k, j), minus), splat_words(np.int16(half)))
+                step = shift_left_words(shift_right_words(step, np.int16(down)), np.int16(align))
+                word = load_words(matrix, row, j)
+                result = add_saturating_words(word, step)
+                equal = add_words(equal, equal_words(add_words(word, step), result))
+                store_words(matrix, row, j, result)
+        else:
+            minus_cut, minus = zero_sums(), splat_sums(np.int32(-factor))
+            for j in range(0, columns, LANE):
+                value = shift_left_sums(multiply_sums(widen_words(load_words(factors, k, j)), minus), np.int32(up))
+                value = shift_right_sums(add_sums(value, splat_sums(np.int32(half))), np.int32(down))
+                within = max_sums(min_sums(value, splat_sums(np.int32(limit))), splat_sums(np.int32(-limit)))
+                minus_cut = add_sums(minus_cut, differ_sums(value, within))
+                step = narrow_sums(shift_left_sums(within, np.int32(align)))
+                word = load_words(matrix, row, j)
+                result = add_saturating_words(word, step)
+                equal = add_words(equal, equal_words(add_words(word, step), result))
+                store_words(matrix, row, j, result)
+            cuts -= total_sums(minus_cut)
+        saturations += columns + total_words(equal)
+    return saturations, cuts
+
+
+@leaf
+def add_rows_bounded(matrix, columns, rows, k, first, last, slots, steps, floors):  # type: ignore[no-untyped-def]
     """Do what `add_rows` does for words with a floor."""
-    columns, fits = matrix.shape[1], np.int64(0)
+    fits = np.int64(0)
     for e in range(first, last):
         row, slot, equal = rows[k, e], slots[0, e], zero_words()
         for j in range(0, columns, LANE):
@@ -156,11 +232,11 @@ def add_rows_bounded(matrix, rows, k, first, last, slots, steps, floors):  # typ
 
 
 @leaf
-def add_rows_stochastic(matrix, rows, k, first, last, arrays, lsb):  # type: ignore[no-untyped-def]
+def add_rows_stochastic(matrix, columns, rows, k, first, last, arrays, lsb):  # type: ignore[no-untyped-def]
     """Add steps and the carries of their fractions to rows with a floor; return how many sums left the range."""
     slots, steps, fractions = arrays.slots, arrays.steps, arrays.fractions
     random, floors = arrays.random, arrays.floors
-    columns, fits = matrix.shape[1], np.int64(0)
+    fits = np.int64(0)
     for e in range(first, last):
         row, slot, lane, equal = rows[k, e], slots[0, e], e - first, zero_words()
         for j in range(0, columns, LANE):

@@ -150,9 +150,9 @@ def test_falling_times_are_sorted_and_equal_ones_keep_their_order(npz_file):
         ({"address": [0, 2.5, 1, 0, 2]}, "address row 2 is 2.5; give whole numbers from 0"),
         ({"address": [0, -2, 1, 0, 2]}, "address row 2 is -2; give whole numbers from 0"),
         ({"address": [0, 2, 1, 0]}, "t has 5 events and address 4; give as many"),
-        ({"address": [0, 2, 1, 0, 8000]}, "8001 addresses of 2 polarities; a network takes 16000 inputs at most"),
-        ({"address": [0, 2, 1, 0, 2_000_000], "value": None}, "has 2000001 addresses; a network takes 16000 inputs"),
-        ({"address": None, "x": [0, 0, 0, 0, 2**40], "y": [2**40] * 5}, "addresses; a network takes 16000 inputs"),
+        ({"address": [0, 2, 1, 0, 33_000]}, "33001 addresses of 2 polarities; a network takes 65,000 inputs at most"),
+        ({"address": [0, 2, 1, 0, 2_000_000], "value": None}, "has 2000001 addresses; a network takes 65,000 inputs"),
+        ({"address": None, "x": [0, 0, 0, 0, 2**40], "y": [2**40] * 5}, "addresses; a network takes 65,000 inputs"),
         ({"address": None, "x": [0] * 5, "y": [0] * 4}, "x has 5 events and y 4; give as many"),
         ({"address": None, "x": [0, 1, 2, 0, 0], "y": [0] * 5, "width": 2}, "x row 3 is 2 and width is 2; give at le"),
         ({"n_addresses": 2}, "address row 2 is 2 and n_addresses is 2; give at least 3"),
@@ -274,7 +274,7 @@ def test_csv_in_chunks(csv_file, monkeypatch):
         (CSV.replace("a,7", "a," + "9" * 30), "line 3: t is 1e+30; give whole microseconds"),
         (CSV.replace("a,7,2", "a,7,-2"), "line 3: address is -2; give a whole number from 0"),
         (CSV.replace("a,7,2", "a,7,2.5"), "line 3: address is 2.5; give a whole number from 0"),
-        (CSV.replace("a,7,2", "a,7,8000"), "8001 addresses of 2 polarities; a network takes 16000 inputs at most"),
+        (CSV.replace("a,7,2", "a,7,33000"), "33001 addresses of 2 polarities; a network takes 65,000 inputs at most"),
         (CSV.replace("a,7,2", "a,7,9000000"), "has 9000001 addresses of 2"),
         (
             CSV.replace("a,7,2,0", "a,7,2,high"),
@@ -567,7 +567,7 @@ def test_tonic_labels(classes, labels, names):
     [
         ({"sensor_size": None}, None, "has no one sensor size (None); save its events as .npz"),
         ({"sensor_size": (4, 4, 3)}, None, "has 3 polarities; 1 or 2 are allowed"),
-        ({"sensor_size": (128, 128, 2)}, None, "has 16384 addresses of 2 polarities; a network takes 16000 inputs"),
+        ({"sensor_size": (256, 128, 2)}, None, "has 32768 addresses of 2 polarities; a network takes 65,000 inputs"),
         ({"sensor_size": (2, 2, 2)}, None, "has x = 2; its sensor has 0 to 1"),
         ({}, (np.zeros(2), 0), "sample 1 has the fields (none); t and x are needed"),
         ({}, (np.zeros(2, [("t", int), ("y", int)]), 0), "sample 1 has the fields t, y; t and x are needed"),
@@ -613,7 +613,7 @@ class Unreachable(Fake):
 
 
 class Large(Unreachable):
-    sensor_size = (128, 128, 2)
+    sensor_size = (256, 128, 2)
 
 
 class Digits(Fake):
@@ -643,7 +643,7 @@ def test_tonic_that_cannot_be_had(fake_tonic, monkeypatch, capsys):
         open_events("tonic:fake")
     with fails("'tonic:Undivided' has no training and test part; save its events as .npz"):
         open_events("tonic:Undivided")
-    with fails("'tonic:Large' has 16384 addresses of 2 polarities"):
+    with fails("'tonic:Large' has 32768 addresses of 2 polarities"):
         open_events("tonic:Large")
     with fails(
         f"could not get 'tonic:Unreachable' (OSError: no network); give it a network, or put its files into {fake_tonic / 'Unreachable'}"

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgelearn.data import open_dataset
+from edgelearn.data import columns, open_dataset
 from edgelearn.data.columns import Roles
 from edgelearn.data.layout import find_layout
 from edgelearn.data.open_source import open_source
 from edgelearn.errors import UserError
+from edgelearn.network.spec import MAX_NEURONS
 
 EXPECTED = [([1.5, 2.0], "walk"), ([-2.5, 4.0], "run"), ([3.5, -6.0], "walk")]
 
@@ -162,11 +163,13 @@ def test_points_among_decimal_commas_are_no_numbers(tmp_path: Path) -> None:
     assert source.rejects.first == {"not a number": "line 3: column a is '1.5'"}
 
 
-def test_more_inputs_than_can_be_built_are_refused_at_once(tmp_path: Path) -> None:
+def test_more_inputs_than_can_be_built_are_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert columns.MAX_NEURONS == MAX_NEURONS
+    monkeypatch.setattr(columns, "MAX_NEURONS", 20_000)  # lines of 500,001 cells take seconds
     path = tmp_path / "own.csv"
-    path.write_text(("1," * 100_000 + "u\n") * 2)
+    path.write_text(("1," * 20_001 + "u\n") * 2)
     for read in (open_dataset, lambda path: open_source(str(path))):
-        with pytest.raises(UserError, match="has 100,000 columns for features; a network takes 16,000 inputs at most"):
+        with pytest.raises(UserError, match="has 20,001 columns for features; a network takes 20,000 inputs at most"):
             read(path)
 
 

@@ -55,7 +55,10 @@ def test_wide_backward_signals_narrow_d_until_sums_fit():
     [
         ({"sizes": (2000, 10), "bits": 16, "input_bits": 8}, "accumulator of layer 1 could overflow"),
         ({"sizes": (4, 8, 300), "bits": 16, "rule": "bp"}, "accumulator of the error signal could overflow"),
-        ({"sizes": (4, 20_000, 2)}, "is too wide"),
+        (
+            {"sizes": (4, 500_001, 2)},
+            "a layer of 500,001 is too wide; inputs and neurons of a layer are 500,000 at most",
+        ),
         ({"sizes": (4, 2), "input_bits": 9}, "--input-bits takes 1 to 8"),
         ({"sizes": (4, 2), "accumulator_bits": 40}, "--accumulator-bits takes 8 to 32"),
         ({"sizes": (4, 2), "delta_bits": 1}, "--delta-bits takes 2 to 16"),
