@@ -22,11 +22,14 @@ def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str
     counted = traffic(spec, work)
     n_in = np.array([layer.n_in for layer in spec.layers])
     n_out = np.array([layer.n_out for layer in spec.layers])
-    waits = np.array([layer.output or spec.holds_gates for layer in spec.layers])
+    waits = np.array([layer.output or spec.waits_for_above for layer in spec.layers])
+    hidden = np.array([not layer.output for layer in spec.layers])
+    readouts = (work["samples"] - work["gated_samples"]) * hidden * spec.rule.reads_out
     return {
         ("forward pass", "input"): work["samples"] * n_in,
         ("forward pass", "forward_mac"): counted["forward_macs"],
         ("forward pass", "neuron"): work["samples"] * n_out,
+        ("feedback", "neuron"): readouts * spec.n_outputs,
         ("feedback", "gate"): work["live_gates"],
         ("feedback", "signal_mac"): counted["signal_macs"] + counted["lfsr_steps"],
         ("update", "input"): work["updates"] * n_in * waits,

@@ -150,6 +150,8 @@ def sample_activity(naive: NaiveNetwork, label: int) -> Counters:
                     lanes = label if naive.sizes[-1] == 1 else 1
                 elif naive.rule.signal == "signed target":
                     lanes = naive.sizes[-1]
+                elif naive.rule.signal == "local error":
+                    lanes = n(naive.local_errors[k])
                 found["signal_lanes"] = lanes
                 found["live_gates"] = found["open_gates"] * (lanes > 0)
                 found["gated_signals"] = found["open_gates"] * lanes

@@ -22,6 +22,7 @@ class DenseLayer:
     input_one : raw 1.0 of an input, the level of the bias
     input_scale : A, binary scale of an input
     input_max : largest raw input, for the proof that sums fit
+    output_scale : binary scale of an activation of the layer, A of the next one; unused in the output layer
     rate : the learning rate is 2^rate
     learns : whether the rule updates the layer
     delta_scale : D, binary scale of d
@@ -43,6 +44,7 @@ class DenseLayer:
     input_one: int
     input_scale: int
     input_max: int
+    output_scale: int
     rate: int
     learns: bool
     delta_scale: int
@@ -60,6 +62,11 @@ class DenseLayer:
         """s_z of the contract: from the sum to the table index; negative is a left shift."""
         index = INDEX_SCALE_OUTPUT if self.output else INDEX_SCALE_HIDDEN
         return self.input_scale + (self.word.bits - 1) - self.word.range_exponent - index
+
+    @property
+    def readout_shift(self) -> int:
+        """s_l of the contract: from the sum of a hidden layer's readout to the index of the output table."""
+        return self.output_scale + 7 - self.feedback_exponent - INDEX_SCALE_OUTPUT
 
     @property
     def step_shift(self) -> int:

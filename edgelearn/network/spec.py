@@ -104,10 +104,15 @@ class NetworkSpec:
 
     @property
     def locking(self) -> Locking:
-        """What hidden layers wait for: a gate is known after the prediction, so a rule without locking waits too."""
-        if self.gated and self.rule.learns_hidden and self.rule.locking is Locking.NONE:
+        """What hidden layers wait for: a gate is known after the prediction, so all layers wait at least for that."""
+        if self.gated and self.rule.learns_hidden and self.rule.locking in (Locking.NONE, Locking.LAYER):
             return Locking.UPDATE
         return self.rule.locking
+
+    @property
+    def waits_for_above(self) -> bool:
+        """Whether inputs and gates of all hidden layers wait, for the output or for the layer above."""
+        return self.locking in (Locking.UPDATE, Locking.BACKWARD)
 
     @property
     def holds_gates(self) -> bool:
@@ -248,6 +253,7 @@ def design(
             input_one=top if first else hidden.one,
             input_scale=(0 if level_bits == 1 else level_bits) if first else hidden.scale,
             input_max=top if first else 127,
+            output_scale=hidden.scale,
             rate=rates[last],
             learns=last or row.learns_hidden,
             delta_scale=error_bits - 1 if last else hidden_scale,
@@ -310,12 +316,15 @@ def _signal_shift(rule: Rule, above: DenseLayer, last: DenseLayer, scale: int) -
     """Return f and s_m of the hidden layer below `above`, whose modulators have `scale` (contract, section 4)."""
     if not rule.learns_hidden:
         return 0, 0
-    signal_scale = {Signal.ERROR: last.delta_scale, Signal.DELTA: above.delta_scale}.get(rule.signal, 0)
+    of_errors = dict.fromkeys((Signal.ERROR, Signal.LOCAL_ERROR), last.delta_scale)
+    signal_scale = (of_errors | {Signal.DELTA: above.delta_scale}).get(rule.signal, 0)
     if rule.weight_transport:
         return 0, signal_scale + above.word.bits - 1 - above.word.range_exponent - scale
     exponent = 0
     if rule.feedback is Feedback.LAYERWISE and not above.output:
         exponent = round(math.log2(math.sqrt(6 / above.n_out)))
+    if rule.reads_out:  # sums of a readout spread by about 2, whatever the width
+        exponent = round(math.log2(math.sqrt(45 / above.n_in)))
     return exponent, signal_scale + 7 - exponent - scale
 
 

@@ -22,6 +22,7 @@ _SIGNALS = {
     Signal.SIGN_ERROR: t.SIGNAL_SIGN,
     Signal.DELTA: t.SIGNAL_DELTA,
     Signal.SIGNED_TARGET: t.SIGNAL_SIGNED_TARGET,
+    Signal.LOCAL_ERROR: t.SIGNAL_LOCAL,
 }
 _FEEDBACKS = {
     Feedback.NONE: t.FEEDBACK_NONE,
@@ -238,6 +239,7 @@ def _layer_row(layer: DenseLayer, weight_at: int, feedback_at: int) -> np.ndarra
     row[t.ALIGN], row[t.STEP_MAX] = 16 - layer.word.stored_bits, layer.word.max_raw
     row[t.STEP_SHIFT], row[t.SIGNAL_SHIFT] = layer.step_shift, layer.signal_shift
     row[t.MODULATOR_MAX], row[t.DELTA_MAX], row[t.LEARNS] = layer.modulator_max, layer.delta_max, layer.learns
+    row[t.READOUT_SHIFT] = layer.readout_shift
     row[t.KEEPS_LEVELS] = layer.event_major and layer.input_max < BATCH and not layer.signed_levels
     row[t.NARROW_SUMS] = 8 * layer.input_max << (layer.word.bits - 1) < 1 << 15
     row[t.NARROW_STEPS] = _narrow_steps(layer)

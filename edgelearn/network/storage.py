@@ -55,8 +55,9 @@ def footprint(spec: NetworkSpec) -> list[MemoryBlock]:
 def buffers(spec: NetworkSpec) -> list[Buffer]:
     """Return the buffers between a layer's forward pass and its update, with one sample in flight.
 
-    A rule without locking holds nothing: a layer updates while its input is still there. The input of the
-    output layer waits for its own error under every rule and is no cost of the rule.
+    A rule without locking holds nothing: a layer updates while its input is still there. So does one that waits for
+    its own outputs alone, whose gates wait for the last of them, in one layer at a time. The input of the output layer
+    waits for its own error under every rule and is no cost of the rule.
 
     Notes
     -----
@@ -66,6 +67,14 @@ def buffers(spec: NetworkSpec) -> list[Buffer]:
     rule, n_hidden = spec.rule, len(spec.layers) - 1
     if spec.locking is Locking.NONE or n_hidden == 0:
         return []
+    if spec.locking is Locking.LAYER:
+        widest = max(range(n_hidden), key=lambda k: spec.layers[k].n_out)
+        reason = "layer locking: waits for the layer's own readout; one layer at a time"
+        error_bits = spec.layers[-1].delta_width
+        return [
+            Buffer(widest + 1, "gate", spec.layers[widest].n_out, _GATE_BITS, reason),
+            Buffer(widest + 1, "error", spec.n_outputs, error_bits, "of the layer in progress"),
+        ]
     waits_for = "the output error" if spec.locking is Locking.UPDATE else "the delta of the layer above"
     if spec.locking is not rule.locking:
         waits_for = "the update gate, which needs the prediction"
@@ -76,7 +85,7 @@ def buffers(spec: NetworkSpec) -> list[Buffer]:
         required.append(Buffer(k + 1, "gate", layer.n_out, _GATE_BITS, reason))
     error_bits = 2 if rule.signal is Signal.SIGN_ERROR else spec.layers[-1].delta_width
     if rule.locking is not Locking.NONE:
-        reason = "read by every layer that waits for it"
+        reason = "of the layer in progress" if rule.reads_out else "read by every layer that waits for it"
         required.append(Buffer(n_hidden + 1, "error", spec.n_outputs, error_bits, reason))
     if rule.holds_deltas:
         sizes = [layer.n_out for layer in spec.layers[:-1]]

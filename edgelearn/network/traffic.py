@@ -28,7 +28,7 @@ def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
     column = {name: result.table[:, COUNTERS.index(name)] for name in TRAFFIC}
     n_out = np.array([layer.n_out for layer in spec.layers])
     hidden = np.arange(last + 1) < last
-    direct = rule.broadcasts
+    learned = activity["samples"] - activity["gated_samples"]
     pairs, active = activity["update_pairs"], activity["active_neurons"]
     lanes, gated = activity["signal_lanes"], activity["gated_signals"]
 
@@ -46,12 +46,16 @@ def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
     column["error_read"][last] += active[last]
     if spec.stochastic:
         column["random_draws"] += activity["update_events"] + activity["updates"]
-    if rule.from_label:
-        column["label_read"] += np.where(hidden, activity["samples"] - activity["gated_samples"], 0)
+    if rule.reads_label:
+        column["label_read"] += np.where(hidden, learned, 0)
     if not rule.selects_row:
         column["signal_macs"] += gated
-    if not rule.from_label:
-        from_error = hidden if direct else np.arange(last + 1) == last - 1
+    if rule.reads_out:
+        column["error_write"] += np.where(hidden, lanes, 0)
+        column["error_read"] += np.where(hidden, lanes, 0)
+        gated = gated + _readout(spec, activity, column)
+    elif not rule.from_label:
+        from_error = hidden if rule.broadcasts else np.arange(last + 1) == last - 1
         column["error_read"][last] += int(lanes[from_error].sum())
     if spec.holds_gates:
         column["gate_write"] += np.where(hidden, activity["open_gates"], 0)
@@ -67,3 +71,17 @@ def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
     else:
         column["feedback_read"] += gated
     return result
+
+
+def _readout(spec: NetworkSpec, activity: Counters, column: dict[str, np.ndarray]) -> np.ndarray:
+    """Add what readouts of hidden layers take beside feedback words; return these, which are as many as their MACs."""
+    n_out = np.array([layer.n_out for layer in spec.layers[:-1]])
+    events = (activity["input_events"] - activity["gated_events"])[1:]
+    words = np.append(events * spec.n_outputs, 0)
+    column["signal_macs"] += words
+    if spec.regenerates_feedback:
+        learned = (activity["samples"] - activity["gated_samples"])[:-1]
+        column["lfsr_steps"][:-1] += 2 * n_out * spec.n_outputs * learned
+    if spec.gated:
+        column["activation_read"][1:] += events
+    return words

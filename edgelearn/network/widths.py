@@ -68,7 +68,7 @@ def _signal_sum(rule: Rule, above: DenseLayer, last: DenseLayer) -> int:
     """Return the largest sum of |s| over the lanes of a teaching signal."""
     if rule.holds_deltas and not above.output:
         return above.n_out * above.delta_reach
-    if rule.signal not in (Signal.ERROR, Signal.DELTA):
+    if rule.signal not in (Signal.ERROR, Signal.LOCAL_ERROR, Signal.DELTA):
         return last.n_out  # +-1 each
     errors = last.n_out * last.delta_reach
     if last.activation == "softmax":  # shares sum to 255, each rounded by one half at most, and once more if narrowed

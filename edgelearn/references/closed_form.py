@@ -140,19 +140,22 @@ def pass_samples(
             gates.append(units.gate * np.asarray(activation.gate(z), np.float64))
     scores = _scores(spec, sums[last])
     targets = targets_of(spec, labels)
-    error = scores - targets
-    error[np.abs(error) <= spec.dead_zone / 255] = 0
-    error *= units.error
+    error = _errors(spec, units, scores, targets)
     signals = {
         Signal.TARGET: targets,
         Signal.SIGNED_TARGET: 1 - 2 * targets,
         Signal.ERROR: error,
         Signal.SIGN_ERROR: np.sign(error),
     }
+    if spec.rule.reads_out:
+        local = [
+            _local_error(spec, units, units.feedback * B, y, targets)
+            for B, y in zip(numbers.feedback, inputs[1:], strict=True)
+        ]
     modulators: list[np.ndarray] = []
     deltas = [error]
     for k in range(last - 1, -1, -1):
-        signal = signals.get(spec.rule.signal, deltas[0])
+        signal = local[k] if spec.rule.reads_out else signals.get(spec.rule.signal, deltas[0])
         if not spec.rule.learns_hidden:
             modulator = np.zeros_like(sums[k])
         elif spec.rule.feedback is Feedback.TRANSPOSE:
@@ -162,6 +165,19 @@ def pass_samples(
         modulators.insert(0, modulator)
         deltas.insert(0, modulator * gates[k])
     return Passed(inputs, sums, gates, scores, modulators, deltas)
+
+
+def _errors(spec: NetworkSpec, units: Units, scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    error = scores - targets
+    error[np.abs(error) <= spec.dead_zone / 255] = 0
+    return error * units.error
+
+
+def _local_error(
+    spec: NetworkSpec, units: Units, readout: np.ndarray, y: np.ndarray, targets: np.ndarray
+) -> np.ndarray:
+    """Return the errors of a readout float[n_outputs, n_out] of activations y."""
+    return _errors(spec, units, _scores(spec, y @ readout.T), targets)
 
 
 def backpropagated(numbers: FloatWeights, passed: Passed) -> list[np.ndarray]:

@@ -34,6 +34,7 @@ class _Layer:
         self.rate, self.learns, self.non_negative = 2.0**layer.rate, layer.learns, layer.non_negative
         self.feedback: Any = None  # operator [n_out, lanes]
         self.signal: Any = None  # what it is applied to
+        self.sent: Any = None  # inputs of the layer above, for a readout
 
 
 class OnlineTwin:
@@ -59,6 +60,7 @@ class OnlineTwin:
         self._activate, self._gate = (partial(f, torch) for f in _FUNCTIONS[hidden_activation(spec).name])
         self._event_threshold = spec.event_threshold / hidden_activation(spec).one
         self._dead_zone = spec.dead_zone / 255
+        self._output = torch.sigmoid if spec.output == "sigmoid" else partial(torch.softmax, dim=0)
         self.halvings = 0
         for k, hidden in enumerate(self._layers[:-1]):
             above = self._layers[k + 1]
@@ -75,6 +77,8 @@ class OnlineTwin:
                 Signal.SIGNED_TARGET: self._sign,
             }
             hidden.signal = signals.get(spec.rule.signal, above.delta)
+            if spec.rule.reads_out:
+                hidden.sent, hidden.signal = above.inputs, torch.zeros_like(self._target)
 
     def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Learn rows of input levels one after another; return the classes predicted before each was learned."""
@@ -84,7 +88,7 @@ class OnlineTwin:
         targets = torch.from_numpy(targets_of(self.spec, labels)).to(self._dtype).unbind()
         mv, activate, error = torch.mv, self._activate, self._layers[-1].delta
         hidden, last, gated = self._layers[:-1], self._layers[-1], self.spec.gated
-        output = torch.sigmoid if self.spec.output == "sigmoid" else partial(torch.softmax, dim=0)
+        output = self._output
         learning = [(layer, -layer.rate / 2**self.halvings) for layer in self._layers if layer.learns]
         with torch.no_grad():
             for row, z, target, label in zip(rows, sums.unbind(), targets, labels.tolist(), strict=True):
@@ -116,8 +120,18 @@ class OnlineTwin:
         elif self.spec.rule.signal is Signal.SIGN_ERROR:
             torch.sign(self._layers[-1].delta, out=self._sign)
         for layer in reversed(self._layers[:-1]):
+            if self.spec.rule.reads_out:
+                self._read_out(layer)
             torch.mv(layer.feedback, layer.signal, out=layer.modulator)
             self._gate(layer.sums, layer.values, layer.modulator, layer.delta)
+
+    def _read_out(self, layer: _Layer) -> None:
+        """Write the local error of a hidden layer: the outputs of its readout, minus the target."""
+        torch = _torch()
+        z = torch.mv(layer.feedback.T, layer.sent[:-1])
+        self._output(z, out=layer.signal).sub_(self._target)
+        if self._dead_zone:
+            layer.signal.copy_(torch.nn.functional.hardshrink(layer.signal, self._dead_zone))
 
     def _send(self, values: Any, inputs: Any) -> None:
         """Pass activations on without those within the event threshold."""
@@ -179,30 +193,44 @@ def autograd_update(
     Parameters
     ----------
     x : float[n_in], 1.0 is the highest level
+
+    Notes
+    -----
+    The loss is that of the outputs. Under a rule with local errors each hidden layer has that of its readout instead.
     """
     torch = _torch()
-    modules: list[Any] = []
     layers: list[Any] = []
-    for layer, weights, biases in zip(spec.layers, start.weights, start.biases, strict=True):
+    target = torch.from_numpy(targets_of(spec, np.array([label]))[0])
+    losses: list[Any] = []
+    y = torch.from_numpy(np.asarray(x, np.float64))
+    for k, layer in enumerate(spec.layers):
         linear = torch.nn.Linear(layer.n_in, layer.n_out, dtype=torch.float64)
         with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(weights))
-            linear.bias.copy_(torch.from_numpy(biases))
+            linear.weight.copy_(torch.from_numpy(start.weights[k]))
+            linear.bias.copy_(torch.from_numpy(start.biases[k]))
         layers.append(linear)
-        modules += [linear] if layer.output else [linear, _module(layer.activation)]
-    z = torch.nn.Sequential(*modules)(torch.from_numpy(np.asarray(x, np.float64)))
-    if spec.output == "softmax":
-        loss = torch.nn.functional.cross_entropy(z, torch.tensor(label))
-    else:
-        target = torch.from_numpy(targets_of(spec, np.array([label]))[0])
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(z, target, reduction="sum")
-    loss.backward()
+        y = linear(y)
+        if not layer.output:
+            y = _module(layer.activation)(y)
+        if layer.output:
+            losses.append(_loss(spec, y, target))
+        elif spec.rule.reads_out:  # a loss of its own, and none from above
+            losses.append(_loss(spec, torch.from_numpy(start.feedback[k]) @ y, target))
+            y = y.detach()
+    sum(losses).backward()
     rates = [2.0 ** (layer.rate - halvings) for layer in spec.layers]
     return FloatWeights(
         [-rate * linear.weight.grad.numpy() for rate, linear in zip(rates, layers, strict=True)],
         [-rate * linear.bias.grad.numpy() for rate, linear in zip(rates, layers, strict=True)],
         [],
     )
+
+
+def _loss(spec: NetworkSpec, z: Any, target: Any) -> Any:
+    functional = _torch().nn.functional
+    if spec.output == "softmax":
+        return functional.cross_entropy(z, target.argmax())
+    return functional.binary_cross_entropy_with_logits(z, target, reduction="sum")
 
 
 def _module(name: str) -> Any:

@@ -7,6 +7,7 @@ from edgelearn.rules.rule import Backend, Constraint, Feedback, Rule, Signal
 
 _FREE, _POSITIVE = Constraint.NONE, Constraint.NON_NEGATIVE_AFTER_FIRST
 _SIGNED_TARGET = "Frenkel et al. 2021, section 2.2: sign of y - y* where 0 < y < 1"
+_LOCAL = "Mostafa, Ramesh, Cauwenberghs 2018, section 2: random fixed local classifiers"
 
 CATALOG = (
     Rule("bp", Signal.DELTA, Feedback.TRANSPOSE, _FREE, "Rumelhart, Hinton, Williams 1986", -6, -8),
@@ -14,6 +15,7 @@ CATALOG = (
     Rule("dfa", Signal.ERROR, Feedback.DIRECT, _FREE, "Nokland 2016; Frenkel et al. 2021, fig. 1c", -7, -8),
     Rule("sdfa", Signal.SIGN_ERROR, Feedback.DIRECT, _FREE, "Frenkel et al. 2021, section 2.2", -8, -8),
     Rule("signed-target", Signal.SIGNED_TARGET, Feedback.DIRECT, _FREE, _SIGNED_TARGET, -6, -7),
+    Rule("local", Signal.LOCAL_ERROR, Feedback.DIRECT, _FREE, _LOCAL, -6, -8),
     Rule("drtp", Signal.TARGET, Feedback.DIRECT, _FREE, "Frenkel et al. 2021, algorithm 1", -7, -8),
     Rule("mdfa", Signal.ERROR, Feedback.DIRECT, _POSITIVE, "Lechner 2020, section 3", -7, -8),
     Rule("shallow", Signal.NONE, Feedback.NONE, _FREE, "Frenkel et al. 2021, section 2 (frozen hidden layers)", -7, -7),

@@ -16,6 +16,7 @@ class Locking(Enum):
     """Dependency that must be met before a hidden layer updates."""
 
     NONE = "none"
+    LAYER = "layer"  # its own outputs, all of them; nothing of the layers above
     UPDATE = "update"
     BACKWARD = "backward"
 
@@ -82,6 +83,7 @@ class Signal(Enum):
         7,
         Feedback.DIRECT,
     )
+    LOCAL_ERROR = "error of the layer's own fixed readout", Locking.LAYER, 8, 12, Feedback.DIRECT
     LOSS_CHANGE = "change of the loss under noise", Locking.UPDATE, 8, 12, Feedback.NONE
     DELTA = (
         "delta of the layer above",
@@ -124,7 +126,7 @@ _COMMON: _Operators = {
 }
 _RATE: _Operators = _COMMON | {Signal.DELTA, Feedback.TRANSPOSE, Constraint.NON_NEGATIVE_AFTER_FIRST}
 OPERATORS: dict[Backend, _Operators] = {
-    Backend.NETWORK: _RATE | {Signal.SIGNED_TARGET, Feedback.LAYERWISE},
+    Backend.NETWORK: _RATE | {Signal.SIGNED_TARGET, Signal.LOCAL_ERROR, Feedback.LAYERWISE},
     Backend.SPIKING: _COMMON,
     Backend.BRANCH: _RATE | {Signal.GATED_TARGET, Feedback.NEAREST},
     Backend.FLOAT: _RATE
@@ -195,9 +197,14 @@ class Rule:
         return self.feedback.stored
 
     @property
+    def reads_out(self) -> bool:
+        """Whether each hidden layer has an error of its own: that of its fixed readout, the transposed feedback."""
+        return self.signal is Signal.LOCAL_ERROR
+
+    @property
     def broadcasts(self) -> bool:
-        """Whether the outputs, not the layer above, send the signal to each hidden layer."""
-        return self.feedback is Feedback.DIRECT
+        """Whether the outputs, not the layer above or the layer itself, send the signal to each hidden layer."""
+        return self.feedback is Feedback.DIRECT and not self.reads_out
 
     @property
     def selects_row(self) -> bool:
@@ -208,6 +215,11 @@ class Rule:
     def from_label(self) -> bool:
         """Whether the signal is formed from the label alone: hidden layers read it and wait for no output."""
         return self.signal in (Signal.TARGET, Signal.SIGNED_TARGET)
+
+    @property
+    def reads_label(self) -> bool:
+        """Whether hidden layers read the label."""
+        return self.from_label or self.reads_out
 
     @property
     def sends_signs(self) -> bool:
@@ -235,13 +247,13 @@ class Rule:
         """Return the signal lanes of a hidden layer with `n_next` neurons above it."""
         if not self.stores_feedback:
             return 0
-        return n_outputs if self.broadcasts else n_next
+        return n_outputs if self.feedback is Feedback.DIRECT else n_next
 
     @property
     def feedback_words(self) -> str:
         """Feedback words stored for a hidden layer k of n_k neurons, C outputs."""
         if not self.stores_feedback:
             return "0"
-        if not self.broadcasts:
+        if self.feedback is not Feedback.DIRECT:
             return "n_k n_(k+1)"
         return "n_k C (one row read)" if self.selects_row else "n_k C"

@@ -249,6 +249,8 @@ def _has_signal(learner: Learner, k: int, label: int) -> bool:
         return False
     if spec.rule.from_label:
         return not spec.rule.selects_row or spec.n_outputs > 1 or label > 0
+    if spec.rule.reads_out:
+        return bool(learner.state.arrays.signals[k, : spec.n_outputs].any())
     return bool(n_active[-1 if spec.rule.broadcasts else k + 1])
 
 
@@ -375,7 +377,7 @@ def _steps(
         (probe.state.weights(k).astype(np.int64), probe.state.biases(k).astype(np.int64)) for k in range(n_layers)
     ]
     kept = probe.state.arrays.weights.copy()
-    autograd = spec.rule.weight_transport and not spec.event_threshold and not spec.dead_zone
+    autograd = (spec.rule.weight_transport or spec.rule.reads_out) and not spec.event_threshold and not spec.dead_zone
     differences: list[dict[str, list[np.ndarray]]] = [{"weights": [], "biases": []} for _ in spec.layers]
     tallies: list[list[tuple[float, float, float, float]]] = [[] for _ in spec.layers]
     for s in range(len(levels)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgelearn.network.spec import NetworkSpec
-from firmware_sim.build.headers import feedback_bits, shape, teaches_hidden
+from firmware_sim.build.headers import feedback_bits, reads_out, shape, teaches_hidden
 
 _LAYER_BYTES = 24  # of el_layer: two words, five half-words, four bytes, padded
 
@@ -46,6 +46,7 @@ def learner_fields(spec: NetworkSpec) -> list[Field]:
         ("activation", "buffers", 1, has.activations),
         ("gate", "buffers", 1, has.gates),
         ("output", "buffers", 1, has.outputs),
+        ("readout", "buffers", 1, has.outputs * reads_out(spec)),
     )
     fields: list[Field] = []
     at = 0

@@ -25,6 +25,7 @@ _SIGNALS = {
     Signal.SIGN_ERROR: "SIGN",
     Signal.DELTA: "DELTA",
     Signal.SIGNED_TARGET: "SIGNED_TARGET",
+    Signal.LOCAL_ERROR: "LOCAL",
 }
 _FEEDBACKS = {
     Feedback.NONE: "NONE",
@@ -42,7 +43,8 @@ class Shape:
     ----------
     learned, frozen : words of layers that learn, and of those that never do (constants)
     widest_input, widest_hidden, widest : largest number of inputs, hidden neurons, and of either or outputs
-    activations, gates : bytes; all hidden layers where a rule waits, else what one layer hands to the next
+    activations, gates : bytes; all hidden layers where a rule waits for those above, else what one layer hands to the
+        next, and the gates of one layer where it waits for its own outputs
     deltas, delta_buffers : elements of d, in one or two buffers
     lfsr_lanes : shift registers that regenerate feedback
     factor_bytes : of an error or a d
@@ -71,8 +73,13 @@ def teaches_hidden(spec: NetworkSpec) -> bool:
 
 
 def waits(spec: NetworkSpec) -> bool:
-    """Return whether hidden layers hold inputs and gates until a signal or a decision comes."""
-    return teaches_hidden(spec) and spec.holds_gates
+    """Return whether all hidden layers hold inputs and gates until a signal from above or a decision comes."""
+    return teaches_hidden(spec) and spec.waits_for_above
+
+
+def reads_out(spec: NetworkSpec) -> bool:
+    """Return whether hidden layers have readouts."""
+    return teaches_hidden(spec) and spec.rule.reads_out
 
 
 def shape(spec: NetworkSpec) -> Shape:
@@ -101,7 +108,7 @@ def shape(spec: NetworkSpec) -> Shape:
         widest_hidden=widest_hidden,
         widest=widest,
         activations=sum(hidden) if waits(spec) else max(hidden[0::2], default=0) + max(hidden[1::2], default=0),
-        gates=sum(hidden) if waits(spec) else 0,
+        gates=sum(hidden) if waits(spec) else widest_hidden if reads_out(spec) else 0,
         deltas=buffers * widest_hidden,
         delta_buffers=buffers,
         lfsr_lanes=lanes,
@@ -272,6 +279,8 @@ def _layers(spec: NetworkSpec) -> str:
             layer.step_shift,
             int(layer.non_negative),
         )
+        if reads_out(spec):
+            fields += (layer.readout_shift,)
         rows.append("    {" + ", ".join(str(int(field)) for field in fields) + "}")
     return "static const el_layer EL_LAYER[EL_LAYERS] = {\n" + ",\n".join(rows) + "\n};\n"
 

@@ -17,6 +17,7 @@ from edgelearn.units import six_digits
 from hw_models.compare.bands import at_sample, band_as_dict
 from hw_models.cost import Cost, nonzero, percent_more
 from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS
+from hw_models.engine.schedule import readout_cycles
 from hw_models.processor import AnyProcessor, Engine
 
 OVERHEADS = ("area", "memory", "power", "energy", "cycles")
@@ -137,7 +138,7 @@ def _locks(spec: NetworkSpec, activity: Counters, processor: AnyProcessor) -> tu
     locks = []
     for k, layer in enumerate(spec.layers):
         above = n_layers - 1 - k
-        depth = {Locking.NONE: 1, Locking.UPDATE: above + 1, Locking.BACKWARD: 2 * above + 1}[locking]
+        depth = {Locking.NONE: 1, Locking.LAYER: 1, Locking.UPDATE: above + 1, Locking.BACKWARD: 2 * above + 1}[locking]
         bits = layer.n_in * (spec.input_bits if k == 0 else ACTIVATION_BITS)
         gates = layer.n_out * GATE_BITS if locking is not Locking.NONE and above else 0
         waiting_bits = sum(buffer.bits for buffer in required if buffer.layer == k + 1)
@@ -155,8 +156,9 @@ def _start_cycles(spec: NetworkSpec, activity: Counters, engine: Engine) -> list
     for k, layer in enumerate(spec.layers):
         if not layer.learns:
             starts.append(None)
-        elif locking is Locking.NONE:  # each layer updates before the next one runs
-            starts.append(float(np.sum(forward[: k + 1]) + np.sum(signal[:k]) + np.sum(update[:k])))
+        elif locking in (Locking.NONE, Locking.LAYER):  # each layer updates before the next one runs
+            own = readout_cycles(spec, work, engine.lanes)[k] / samples
+            starts.append(float(np.sum(forward[: k + 1]) + np.sum(signal[:k]) + np.sum(update[:k]) + own))
         elif locking is Locking.UPDATE:
             starts.append(float(np.sum(forward)))
         else:

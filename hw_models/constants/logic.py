@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from edgelearn.rules.rule import Rule
+from edgelearn.rules.rule import Feedback, Rule
 from hw_models.constants.technology import operation, rows
 
 LIBRARY, NODE_NM, VOLTAGE_V = "Nangate45", 45, 1.1
@@ -221,12 +221,12 @@ def control_line() -> tuple[float, float]:
 def _family(rule: Rule) -> str:
     """Return the synthesised engine that a rule's datapath is taken from.
 
-    fa steps backward like bp and mdfa forward like dfa; shallow has no feedback at all and is taken as bp without
+    fa steps backward like bp, mdfa and local forward like dfa; shallow has no feedback at all and is taken as bp without
     its transposed read, an upper bound.
     """
     if rule.selects_row:
         return "drtp"
-    return "dfa" if rule.broadcasts else "bp"
+    return "dfa" if rule.feedback is Feedback.DIRECT else "bp"
 
 
 @cache

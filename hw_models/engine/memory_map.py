@@ -30,8 +30,8 @@ def contents(spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int =
 
     Notes
     -----
-    Activations: two neighbouring layers at a time without locking; all layers where a rule must wait, the difference
-    being buffers.
+    Activations: two neighbouring layers at a time where layers update one after the other; all layers where they wait
+    for those above, the difference being buffers.
     """
 
     def filled(n: int) -> int:
@@ -50,7 +50,7 @@ def contents(spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int =
     fill = [filled(layer.n_out) / layer.n_out for layer in spec.layers]
     feedback = [entry for entry in footprint(spec) if entry.role == "feedback"]
     bits["feedback", "feedback"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in feedback))
-    if spec.locking is not Locking.NONE and len(spec.layers) > 1:
+    if spec.waits_for_above and len(spec.layers) > 1:
         bits["activation", "buffers"] = sum(activations) - two_layers
     for role in ("gate", "delta"):
         waiting = [entry for entry in buffers(spec) if entry.role == role]
@@ -61,7 +61,15 @@ def contents(spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int =
 def error_bits(spec: NetworkSpec) -> int:
     """Bits of error registers: all errors where hidden layers wait for them or their signs, else the one in progress.
 
-    sdfa passes signs on, but its output layer updates last and needs the errors themselves.
+    sdfa passes signs on, but its output layer updates last and needs the errors themselves. The sums of a readout
+    become its errors, in the same registers.
     """
+    if spec.rule.reads_out and len(spec.layers) > 1:
+        return spec.n_outputs * max(readout_bits(spec), spec.layers[-1].delta_width)
     waits = spec.rule.locking is not Locking.NONE and len(spec.layers) > 1
     return spec.layers[-1].delta_width * (spec.n_outputs if waits else 1)
+
+
+def readout_bits(spec: NetworkSpec) -> int:
+    """Bits of the widest sum of a hidden layer's readout."""
+    return max((layer.n_out * 127 * 127).bit_length() for layer in spec.layers[:-1]) + 1

@@ -17,8 +17,15 @@ from hw_models.constants import logic, technology
 from hw_models.constants.memory import MemoryCost, sram
 from hw_models.cost import FIGURES, ROLE_OF_PHASE, Constant, Cost, Item, make_cost
 from hw_models.engine import widths
-from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS, activation_bits, contents, error_bits
-from hw_models.engine.schedule import Schedule
+from hw_models.engine.memory_map import (
+    ACTIVATION_BITS,
+    GATE_BITS,
+    activation_bits,
+    contents,
+    error_bits,
+    readout_bits,
+)
+from hw_models.engine.schedule import Schedule, readout_words
 from hw_models.processor import Engine, Memory
 
 _ROLE_OF_MEMORY = {
@@ -297,7 +304,8 @@ def logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedul
     items: list[Item] = []
     energy_pj, area_um2 = path.energy_pj(), path.area_um2()
     inference_pj = datapath(spec, engine, False).energy_pj()  # what works in the forward pass
-    if learning and spec.rule.weight_transport and engine.transposed_read == "adder-tree" and len(spec.layers) > 1:
+    transposed = spec.rule.weight_transport and engine.transposed_read == "adder-tree"
+    if learning and (transposed or spec.rule.reads_out) and len(spec.layers) > 1:
         tree_um2 = logic.adder_tree_um2(engine.lanes, path.accumulator_bits) / engine.lanes  # of each lane
         area_um2["learning arithmetic"] += tree_um2
         energy_pj["learning arithmetic"] += path.learning_pj(tree_um2)
@@ -311,6 +319,11 @@ def logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedul
             pj = work["active_neurons"] * np.append(
                 np.zeros(len(spec.layers) - 1), spec.layers[-1].delta_width * logic.register_pj()
             )
+            if spec.rule.reads_out and len(spec.layers) > 1:  # sums of a readout add up in these registers
+                words = readout_words(spec, work, engine.lanes)
+                pj = pj + (words * readout_bits(spec) + work["signal_lanes"] * spec.layers[-1].delta_width) * (
+                    logic.register_pj()
+                )
         else:
             forward_pj = inference_pj.get(role, 0.0)
             pj = (all_cycles * forward_pj + learning_cycles * (energy_pj[role] - forward_pj)) * copies[role]

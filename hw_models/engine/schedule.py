@@ -133,7 +133,7 @@ def assume(
             continue
         lanes = float(_rows(spec, k))
         if not rule.from_label:  # a label has no zeros to skip
-            lanes *= error_density if k == last - 1 or rule.broadcasts else density
+            lanes *= density if rule.holds_deltas and k < last - 1 else error_density
         gates = update_density if gate_density is None else gate_density
         put("open_gates", k, layer.n_out * gates)
         put("live_gates", k, layer.n_out * gates * taught * (density > 0 and lanes > 0))
@@ -185,7 +185,7 @@ def _rows(spec: NetworkSpec, k: int) -> int:
     """Signal lanes of hidden layer k when none is zero."""
     if spec.rule.selects_row:
         return 1
-    return spec.n_outputs if spec.rule.broadcasts else spec.layers[k + 1].n_out
+    return spec.feedback_rows(k) if spec.rule.stores_feedback else spec.layers[k + 1].n_out
 
 
 def _label_rows(spec: NetworkSpec) -> int:
@@ -198,6 +198,8 @@ def _signalled(spec: NetworkSpec, activity: Counters) -> np.ndarray:
     updates = activity["updates"]
     if spec.rule.from_label:  # all rows of a sample; none of a one-hot target that is zero, with a single output
         return activity["signal_lanes"] // _label_rows(spec)
+    if spec.rule.reads_out:  # a readout has no errors before its last sum: modulators follow in any case
+        return np.asarray(activity["samples"] - activity["gated_samples"])
     if spec.rule.broadcasts:
         return np.full_like(updates, updates[-1])
     return np.append(updates[1:], 0)
@@ -281,13 +283,16 @@ def schedule(
         signal_steps = gated.astype(float)
     if rule.selects_row:
         cycles["signal"] = latency.row * n_groups * np.where(hidden, signals, 0)
-    elif rule.broadcasts:
-        cycles["signal"] = signal_steps + (1.0 + latency.gate) * gate_steps
+    elif rule.broadcasts or rule.reads_out:
+        cycles["signal"] = signal_steps + (1.0 + latency.gate) * gate_steps + readout_cycles(spec, activity, lanes)
     elif rule.holds_deltas:  # two cycles to drain and store a delta, lane by lane where the lanes are summed
         summed = rule.weight_transport and transposed_read != "transposable"
         cycles["signal"] = signal_steps + (2.0 + latency.gate) * (live if summed else gate_steps)
     if rule.stores_feedback or rule.weight_transport:
-        reads["feedback"] = zeros if spec.regenerates_feedback else np.where(hidden, signal_steps, 0)
+        words = np.where(hidden, signal_steps, 0) + readout_words(spec, activity, lanes)
+        reads["feedback"] = zeros if spec.regenerates_feedback else words
+    if rule.reads_out and spec.gated:  # activations are fetched again
+        reads["activation"] = reads["activation"] + np.append([0], (n_out * _learned(spec, activity))[:-1])
     if spec.holds_gates:
         writes["gate"] = np.where(hidden, grouped(activity["open_gates"], gated_samples), 0)
         reads["gate"] = gate_steps
@@ -296,3 +301,32 @@ def schedule(
         below = np.arange(last + 1) < last - 1  # the layer under the output reads errors instead
         reads["delta"] = np.where(hidden, neuron_steps, 0) + np.where(below, signal_steps, 0)
     return Schedule(cycles, reads, writes)
+
+
+def readout_words(spec: NetworkSpec, activity: Counters, lanes: int) -> np.ndarray:
+    """Return the words of feedback that readouts of hidden layers take: all rows, for each group of neurons."""
+    if not spec.rule.reads_out:
+        return np.zeros(len(spec.layers))
+    n_groups = np.array([-(-layer.n_out // lanes) for layer in spec.layers])
+    return np.asarray(spec.n_outputs * n_groups * _learned(spec, activity), np.float64)
+
+
+def readout_cycles(spec: NetworkSpec, activity: Counters, lanes: int) -> np.ndarray:
+    """Return the cycles of readouts of hidden layers, which come before their modulators.
+
+    Notes
+    -----
+    Activations are still in the lanes that made them: a word of feedback and an adder tree over the lanes give a part
+    of one sum in each cycle, zeros or not. One cycle drains the last, and one for each output turns its sum into an
+    error. Behind an update gate activations are fetched again, one a cycle.
+    """
+    if not spec.rule.reads_out:
+        return np.zeros(len(spec.layers))
+    fetched = np.array([layer.n_out * spec.gated for layer in spec.layers])
+    return readout_words(spec, activity, lanes) + (1.0 + spec.n_outputs + fetched) * _learned(spec, activity)
+
+
+def _learned(spec: NetworkSpec, activity: Counters) -> np.ndarray:
+    """Learned samples of each hidden layer."""
+    learned = activity["samples"] - activity["gated_samples"]
+    return np.where(np.arange(len(spec.layers)) < len(spec.layers) - 1, learned, 0)

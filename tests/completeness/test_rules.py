@@ -33,6 +33,7 @@ FACTS = {
     "dfa": (Locking.UPDATE, False, "n_k C", True, False),
     "sdfa": (Locking.UPDATE, False, "n_k C", True, False),
     "signed-target": (Locking.NONE, False, "n_k C", False, False),
+    "local": (Locking.LAYER, False, "n_k C", True, False),
     "drtp": (Locking.NONE, False, "n_k C (one row read)", False, False),
     "mdfa": (Locking.UPDATE, False, "n_k C", True, False),
     "shallow": (Locking.NONE, False, "0", False, False),
@@ -127,6 +128,7 @@ SIGNALS = {
     Signal.GATED_TARGET: "gated",
     Signal.ERROR: "error",
     Signal.SIGN_ERROR: "sign",
+    Signal.LOCAL_ERROR: "local error",
     Signal.DELTA: "delta",
 }
 FEEDBACKS = {

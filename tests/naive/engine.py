@@ -37,6 +37,8 @@ def work_of(network: NaiveNetwork, label: int) -> list[Work]:
                 signals = [label if network.sizes[-1] == 1 else 1]
             elif network.rule.signal == "signed target":
                 signals = [1] * network.sizes[-1]  # or -1: none is zero
+            elif network.rule.signal == "local error":
+                signals = network.local_errors[k - 1]
             elif network.rule.signal == "delta":
                 signals = network.deltas[k]
             elif network.rule.signal != "none":
@@ -50,7 +52,8 @@ class Engine:
 
     `update_skip` is none, sample or neuron. `spare_groups` lets every queue of what was not skipped take some groups
     more than it fills: how far a count may be off that knows only the sum of all queues. `start`, `gate` and `row` are
-    cycles of a pipeline: before a layer's first product, after a modulator's sum, for a row that is selected.
+    cycles of a pipeline: before a layer's first product, after a modulator's sum, for a row that is selected. `gated`:
+    an update gate makes activations wait for the prediction.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Engine:
         start: int = 1,
         gate: int = 0,
         row: int = 0,
+        gated: bool = False,
     ) -> None:
         self.rule = RULES[rule]
         self.sizes = sizes
@@ -76,6 +80,7 @@ class Engine:
         self.transposed_read = transposed_read
         self.lfsr = lfsr
         self.spare_groups = spare_groups
+        self.gated = gated
         self.latency = {"start": start, "gate": gate, "row": row}
         self.cycles: dict[Place, int] = {}
         self.reads: dict[Place, int] = {}
@@ -115,6 +120,8 @@ class Engine:
 
     def _signal(self, k: int, work: Work) -> None:
         """Modulate the gates of hidden layer k."""
+        if self.rule.signal == "local error":
+            self._read_out(k)
         rows = self._rows(work.signals)
         if not rows:
             return
@@ -134,6 +141,21 @@ class Engine:
         if self.rule.signal == "delta":
             for _group in self._queue(neurons):  # the store cycle stores, before anyone knows whether all d are zero
                 self._write("delta", k)
+
+    def _read_out(self, k: int) -> None:
+        """All rows of feedback, for each group as the lanes have made it; the lanes' products are summed."""
+        for _group in self._groups(list(range(self.sizes[k]))):
+            if self.gated:  # what waited comes back one by one
+                for _neuron in _group:
+                    self._tick("signal", k)
+                    self._read("activation", k + 1)
+            for _c in range(self.sizes[-1]):
+                self._tick("signal", k)
+                if not self.lfsr:
+                    self._read("feedback", k)
+        self._tick("signal", k)  # drain
+        for _c in range(self.sizes[-1]):
+            self._tick("signal", k)  # a sum to an index, to an output, to an error
 
     def _modulate(self, k: int, neurons: list[int], rows: list[int]) -> None:
         """Rows of feedback are summed for a group of neurons, then times the gates."""
@@ -212,8 +234,8 @@ class Engine:
     def _rows(self, signals: list[int]) -> list[int]:
         if self.update_skip == "none":
             return list(range(len(signals)))
-        if self.update_skip == "sample":
-            return list(range(len(signals))) if any(signals) else []
+        if self.update_skip == "sample":  # a readout has the cycles of its errors before anyone knows that all are zero
+            return list(range(len(signals))) if any(signals) or self.rule.signal == "local error" else []
         return [row for row, signal in enumerate(signals) if signal != 0]
 
     # --- groups ---------------------------------------------------------------------------------------------

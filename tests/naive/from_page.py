@@ -155,6 +155,7 @@ class FromPage:
         self.rule, self.sizes, self.K = rule, list(sizes), len(sizes) - 1
         self.text, scale, self.shift_text = _modulators()[rule]
         self.feedback_kind = feedback_of(rule)
+        self.has_readouts = "local error" in self.text
         self.non_negative = rule in PAGE.find(4, r"Non-negative rules \((.*?)\) keep B >= 0")[0].split(", ")
         self.b, self.input_bits = int(settings["view bits b"]), int(settings["input bits b_x"])
         self.rounding, self.n = settings["rounding"], int(settings["`delta_bits` n"])
@@ -303,26 +304,48 @@ class FromPage:
             if k < self.K:
                 y = self.Y[q[-1] - self.q_min]
                 x.append(np.where(np.abs(y) <= self.event_threshold, 0, y))
-        d = self._signals(q, label)
+        d = self._signals(q, x, label)
         hidden = [] if self.feedback_kind == "none" else list(range(1, self.K))
         order = [*hidden, self.K]  # section 5: first to last, or last to first under the signal delta
         for k in order[::-1] if self.feedback_kind in ("layerwise", "transposed") else order:
             self._update(k, x[k - 1], d[k - 1])
         return int(z[0] > 0) if len(z) == 1 else int(z.argmax())
 
-    def _signals(self, q: list[Ints], label: int) -> list[Ints]:
+    def _signals(self, q: list[Ints], x: list[Ints], label: int) -> list[Ints]:
         """Section 4: d of all layers, from the weights before the update."""
         target = np.array([label]) if len(q[-1]) == 1 else (np.arange(len(q[-1])) == label).astype(np.int64)
-        e = self.error(p_c=self._probabilities(q[-1]), target_c=target)
-        e = np.where(np.abs(e) <= self.dead_zone, 0, e)
-        if self.narrow is not None:
-            e = self.narrow(e_c=e, n=self.n)
+        e = self._errors(q[-1], target)
         d: list[Ints] = [e]
         for k in range(self.K - 1, 0, -1):
-            m = self._modulator(k, e, target, d[0])
+            own = self._errors(self._read_out(k, x[k]), target) if self.has_readouts else e
+            m = self._modulator(k, own, target, d[0])
             g = self.G[q[k - 1] - self.q_min]
             d.insert(0, np.where(g == 0, 0, self.gated(m_j=m, g_j=g, n_d=self.n_d)))
         return d
+
+    def _errors(self, q: Ints, target: Ints) -> Ints:
+        """Of the outputs, or of a readout, from its indices."""
+        e = self.error(p_c=self._probabilities(q), target_c=target)
+        e = np.where(np.abs(e) <= self.dead_zone, 0, e)
+        return np.asarray(e if self.narrow is None else self.narrow(e_c=e, n=self.n))
+
+    def _read_out(self, k: int, y: Ints) -> Ints:
+        """q of the readout of hidden layer k."""
+        PAGE.find(4, r"l_kc = sum_j y_j \* B\[c, j\]")
+        (index,) = PAGE.find(4, r"q_kc = (sat\(.*?\)) s_l = ")
+        (shift,) = PAGE.find(4, r"s_l = (A .*?), A of the activations of the layer")
+        s_l = int(formula(shift)(A=self.A_hidden, f=self._f(k)))
+        return np.asarray(formula(index)(l_kc=self.B[k - 1] @ y, s_l=s_l))
+
+    def _f(self, k: int) -> int:
+        """Range exponent of the feedback of hidden layer k."""
+        if self.has_readouts:
+            (exponent,) = PAGE.find(4, r"f = (rint\(log2\(sqrt\(\d+ / n_k\)\)\)), so that")
+            return int(formula(exponent)(n_k=self.sizes[k]))
+        if self.feedback_kind == "layerwise" and k + 1 < self.K:
+            (exponent,) = PAGE.find(4, r"f = (rint\(log2\(sqrt\(\d+ / n_next\)\)\)) for a matrix")
+            return int(formula(exponent)(n_next=self.sizes[k + 1]))
+        return 0
 
     def _probabilities(self, q: Ints) -> Ints:
         if not self.softmax:
@@ -335,11 +358,7 @@ class FromPage:
         if self.feedback_kind == "none":
             return np.zeros(self.sizes[k], np.int64)
         D_next = self.D_output if k + 1 == self.K else self.M
-        f = 0
-        if self.feedback_kind == "layerwise" and k + 1 < self.K:
-            (exponent,) = PAGE.find(4, r"f = (rint\(log2\(sqrt\(\d+ / n_next\)\)\)) for a matrix")
-            f = int(formula(exponent)(n_next=self.sizes[k + 1]))
-        names = {"f": f, "M": self.M, "D_e": self.D_output, "D_next": D_next, "b": self.b, "e_next": self.e[k]}
+        names = {"f": self._f(k), "M": self.M, "D_e": self.D_output, "D_next": D_next, "b": self.b, "e_next": self.e[k]}
         s_m = int(formula(self.shift_text)(**names))
         if self.feedback_kind == "transposed":
             sums = d_next @ shr(self.W[k], self.r)

@@ -35,7 +35,7 @@ class PaperRule(NamedTuple):
     Parameters
     ----------
     equation : the modulator dy_k of hidden layer k; y* - y of the papers is -e here, so that weights move against dz_k
-    signal : "target" y*, "signed target" 1 - 2 y* (the sign of e where 0 < y < 1), "error" e, "sign" of e, "delta" dz_(k+1) of the layer above, or "none"
+    signal : "target" y*, "signed target" 1 - 2 y* (the sign of e where 0 < y < 1), "error" e, "sign" of e, "local error" of B_k y_k, "delta" dz_(k+1) of the layer above, or "none"
     feedback : "direct" B_k from the outputs, "layerwise" B_(k+1) in the shape of W_(k+1), "transpose" of W_(k+1), "none"
     non_negative : feedback and the weights of layers 2..K stay at or above zero; biases are free
     """
@@ -47,8 +47,8 @@ class PaperRule(NamedTuple):
 
     @property
     def waits(self) -> bool:
-        """A target is known with the sample; errors and deltas come from above, and the gate waits in memory."""
-        return self.signal in ("error", "sign", "delta")
+        """A target is known with the sample; errors and deltas come later, and the gate waits in memory."""
+        return self.signal in ("error", "sign", "local error", "delta")
 
     @property
     def fixed_feedback(self) -> bool:
@@ -57,7 +57,7 @@ class PaperRule(NamedTuple):
     @property
     def modulator_scale(self) -> int:
         """M, the fraction bits of m: targets and signs are 0 or 1 and need no more than the feedback word has."""
-        return 12 if self.signal in ("error", "delta") else 7
+        return 12 if self.signal in ("error", "local error", "delta") else 7
 
     def narrowed_scale(self, factor_bits: int) -> int:
         """M where modulators have fewer bits: a range of +-2, or that of one feedback word."""
@@ -70,6 +70,10 @@ RULES = {
     "fa": PaperRule("dy_k = B_(k+1) dz_(k+1): Lillicrap et al. 2016, feedback alignment", "delta", "layerwise"),
     "dfa": PaperRule("dy_k = B_k e: Nokland 2016, one e for all layers", "error", "direct"),
     "sdfa": PaperRule("dy_k = B_k^T sign(e): Frenkel et al. 2021, section 2", "sign", "direct"),
+    # Fixed readout weights B_k, targets as those of the output; its errors are of the layer's own outputs y_k alone.
+    "local": PaperRule(
+        "dy_k = B_k^T (f(B_k y_k) - y*): Mostafa, Ramesh, Cauwenberghs 2018, section 2", "local error", "direct"
+    ),
     # Algorithm 1 prints W_k + eta (B_k^T y* (.) f_k'(z_k)) y_(k-1)^T. The authors' code takes +B_k^T y* for a gradient,
     # which moves the weights the other way; the contract follows the code.
     "signed-target": PaperRule("dy_k = B_k^T (1 - 2 y*): Frenkel et al. 2021, section 2.2", "signed target", "direct"),
@@ -351,7 +355,7 @@ class NaiveNetwork:
         for k in reversed(hidden) if backward else hidden:
             lanes = self._signal(k)
             if self.lfsr and self.rule.fixed_feedback:
-                self._regenerate(k, lanes)
+                self._regenerate(k, lanes)  # once more where they have been read out
             if backward:
                 self._delta[k - 1].blank([0] * self.sizes[k])
             if not lanes:  # no signal: gates stay unread and every d_j is zero
@@ -375,11 +379,40 @@ class NaiveNetwork:
             label = self._label[k - 1].read(0)
             one_hot = [label] if self.sizes[-1] == 1 else [int(c == label) for c in range(self.sizes[-1])]
             return [(c, 1 - 2 * y) for c, y in enumerate(one_hot)]
-        if self.rule.signal == "delta" and k + 1 < self.layers:
+        if self.rule.signal == "local error":
+            source, words = self._error[k - 1], self._read_out(k)
+        elif self.rule.signal == "delta" and k + 1 < self.layers:
             source, words = self._delta[k], self.deltas[k]
         else:
             source, words = self._error[-1], self.errors
         return [(row, source.read(row)) for row, word in enumerate(words) if word != 0]
+
+    def _read_out(self, k: int) -> list[int]:
+        """The local error of hidden layer k: its activations through all rows of feedback, a table, minus the target.
+
+        Activations are taken as they come out of the layer; under an update gate they wait and are read again.
+        """
+        label, outputs = self._label[k - 1].read(0), self.sizes[-1]
+        if self.lfsr:
+            self._regenerate(k, [(c, 1) for c in range(outputs)])
+        sums = [0] * outputs
+        for j in self._input_events[k]:
+            y = self._activation[k].read(j) if self.update_gate != "always" else self.activations[k][j]
+            for c in range(outputs):
+                sums[c] += y * self._feedback_word(k, c, j)
+                self._operate(k, "signal_macs")
+        shift = scale_of_activation(self.activation) + 7 - self.feedback_exponents[k - 1] - 4
+        q = [sat(self._rn(k, self._accumulated(k, total), shift), -128, 127) for total in sums]
+        p = softmax(q) if self.output == "softmax" and outputs > 1 else [sigmoid(one) for one in q]
+        errors = []
+        self._error[k - 1].blank([0] * outputs)
+        for c in range(outputs):
+            e = p[c] - 255 * (label if outputs == 1 else int(c == label))
+            errors.append(self._narrowed_error(0 if abs(e) <= self.dead_zone else e))
+            if errors[c] != 0:
+                self._error[k - 1].write(errors[c], c)
+        self.local_errors[k - 1] = errors
+        return errors
 
     def _regenerate(self, k: int, lanes: list[Lane]) -> None:
         """A register runs through the whole row of every lane, two steps an entry, whatever the gates are."""
@@ -408,6 +441,7 @@ class NaiveNetwork:
             self._operate(k, "signal_macs")
         scale = {
             "error": self._delta_scale(self.layers),
+            "local error": self._delta_scale(self.layers),
             "sign": 0,
             "signed target": 0,
             "delta": self._delta_scale(k + 1),
@@ -597,6 +631,7 @@ class NaiveNetwork:
         self.gates: list[list[int]] = [[] for _ in range(self.layers - 1)]
         self.deltas: list[list[int]] = [[] for _ in range(self.layers)]
         self.errors: list[int] = []
+        self.local_errors: list[list[int]] = [[] for _ in range(self.layers - 1)]
         self.probabilities: list[int] = []
         self._input_events: list[list[int]] = [[] for _ in range(self.layers)]
 

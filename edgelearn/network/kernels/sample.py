@@ -29,6 +29,7 @@ from edgelearn.network.kernels.forward import (
     sum_rows_narrow,
     wrap_sums,
 )
+from edgelearn.network.kernels.readout import readout_errors
 from edgelearn.network.kernels.update import (
     add_products,
     add_rows,
@@ -92,6 +93,34 @@ def forward_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-
 
 
 @inlined
+def read_out(k, label, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
+    """Form the local error of hidden layer k in its row of `signals`; return how many lanes of it are not zero."""
+    last = layers.shape[0] - 1
+    n_outputs, stride = layers[last, t.N_OUT], layers[k, t.FEEDBACK_STRIDE]
+    n_words = arrays.n_events[k + 1] * n_outputs
+    matrix = matrix_of(arrays.feedback, layers[k, t.FEEDBACK_AT], n_outputs, stride)
+    dot_rows(matrix, arrays.inputs, k + 1, np.int16(0), arrays.sums, k)
+    counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_outputs, net[t.ACCUMULATOR_BITS], arrays.gates, 0)
+    index_sums(arrays.sums, k, n_outputs, layers[k, t.READOUT_SHIFT], arrays.signals)
+    softmax = net[t.OUTPUT] == t.OUTPUT_SOFTMAX
+    readout_errors(arrays.signals, k, n_outputs, arrays.tables, last, softmax, label, net[t.DEAD_ZONE])
+    if layers[last, t.SIGNAL_SHIFT] > 0:
+        narrow_error(arrays.signals, k, n_outputs, layers[last, t.SIGNAL_SHIFT], layers[last, t.DELTA_MAX])
+    n_lanes = list_nonzero(arrays.signals, k, n_outputs, arrays.active)
+    counters[k, t.LABEL_READ] += 1
+    counters[k, t.SIGNAL_MACS] += n_words
+    counters[k, t.ERROR_WRITE] += n_lanes
+    counters[k, t.ERROR_READ] += n_lanes
+    if net[t.REGENERATED]:
+        counters[k, t.LFSR_STEPS] += 2 * layers[k, t.N_OUT] * n_outputs
+    else:
+        counters[k, t.FEEDBACK_READ] += n_words
+    if net[t.UPDATE_GATE] != t.GATE_ALWAYS:  # activations wait for the prediction; else they are taken as they are made
+        counters[k + 1, t.ACTIVATION_READ] += arrays.n_events[k + 1]
+    return n_lanes
+
+
+@inlined
 def signal_lanes(k, label, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
     """Return how many lanes of the teaching signal of hidden layer k are not zero, and count their reads."""
     last = layers.shape[0] - 1
@@ -101,6 +130,8 @@ def signal_lanes(k, label, net, layers, arrays, counters):  # type: ignore[no-un
     elif net[t.SIGNAL] == t.SIGNAL_SIGNED_TARGET:
         counters[k, t.LABEL_READ] += 1
         n_lanes = np.int64(layers[last, t.N_OUT])
+    elif net[t.SIGNAL] == t.SIGNAL_LOCAL:
+        n_lanes = read_out(k, label, net, layers, arrays, counters)
     elif net[t.FEEDBACK] == t.FEEDBACK_DIRECT or k + 1 == last:
         n_lanes = arrays.n_active[last]
         counters[last, t.ERROR_READ] += n_lanes
@@ -125,6 +156,8 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
         source = last if feedback == t.FEEDBACK_DIRECT else k + 1  # the layer where the teaching signal lives
         n_rows, stride = layers[source, t.N_OUT], layers[k, t.FEEDBACK_STRIDE]
         columns = stride
+        if net[t.SIGNAL] == t.SIGNAL_LOCAL:
+            source = k
         if feedback == t.FEEDBACK_TRANSPOSE:
             start, n_rows, stride = layers[source, t.WEIGHT_AT], layers[source, t.ROWS], layers[source, t.STRIDE]
             matrix, columns = matrix_of(arrays.weights, start, n_rows, stride), columns_of(source, layers)

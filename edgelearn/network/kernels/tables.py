@@ -24,7 +24,8 @@ NARROW_SUMS = 17  # eight products of an input and a view fit 16 bits
 NARROW_STEPS = 18  # largest shift at which steps are rounded in 16 bits and none is longer than S
 HAS_FLOOR = 19  # some words may not fall below zero
 MODULATOR_MAX = 20
-LAYER_COLUMNS = 21
+READOUT_SHIFT = 21  # s_l, never negative
+LAYER_COLUMNS = 22
 
 # Per network.
 SIGNAL = 0
@@ -45,7 +46,7 @@ MARGIN = 14
 SIGNED_INPUTS = 15  # input levels are two's complement in their bytes
 NET_COLUMNS = 16
 
-SIGNAL_NONE, SIGNAL_TARGET, SIGNAL_ERROR, SIGNAL_SIGN, SIGNAL_DELTA, SIGNAL_SIGNED_TARGET = range(6)
+SIGNAL_NONE, SIGNAL_TARGET, SIGNAL_ERROR, SIGNAL_SIGN, SIGNAL_DELTA, SIGNAL_SIGNED_TARGET, SIGNAL_LOCAL = range(7)
 FEEDBACK_NONE, FEEDBACK_DIRECT, FEEDBACK_LAYERWISE, FEEDBACK_TRANSPOSE = range(4)
 OUTPUT_SIGMOID, OUTPUT_SOFTMAX = range(2)
 GATE_ALWAYS, GATE_ERROR, GATE_MARGIN = range(3)

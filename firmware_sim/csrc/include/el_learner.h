@@ -23,6 +23,7 @@
 #define EL_SIGNAL_SIGN 3
 #define EL_SIGNAL_DELTA 4
 #define EL_SIGNAL_SIGNED_TARGET 5
+#define EL_SIGNAL_LOCAL 6
 #define EL_FEEDBACK_NONE 0
 #define EL_FEEDBACK_DIRECT 1
 #define EL_FEEDBACK_LAYERWISE 2
@@ -84,6 +85,9 @@ typedef struct {
     uint8_t gate[EL_GATES];
 #endif
     int8_t output[EL_OUTPUTS]; /* table indices q of the output layer */
+#if EL_SIGNAL == EL_SIGNAL_LOCAL
+    int8_t readout[EL_OUTPUTS]; /* and of a hidden layer's readout */
+#endif
 } el_learner;
 
 #ifdef __cplusplus

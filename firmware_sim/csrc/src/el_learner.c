@@ -19,6 +19,9 @@ typedef struct {
     int8_t signal_shift;
     int8_t step_shift;
     uint8_t non_negative;
+#if EL_SIGNAL == EL_SIGNAL_LOCAL
+    int8_t readout_shift;
+#endif
 } el_layer;
 
 #include "el_numbers.h"
@@ -156,21 +159,21 @@ typedef struct {
     uint32_t total; /* of all shares E */
 } el_shares;
 
-static el_shares shares_of(const el_learner *net)
+static el_shares shares_of(const int8_t *indices)
 {
-    el_shares shares = {net->output[0], 0U};
+    el_shares shares = {indices[0], 0U};
     for (uint16_t c = 1U; c < EL_OUTPUTS; c++) {
-        shares.top = (net->output[c] > shares.top) ? net->output[c] : shares.top;
+        shares.top = (indices[c] > shares.top) ? indices[c] : shares.top;
     }
     for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
-        shares.total += EL_READ16(EL_EXPONENTIAL[shares.top - net->output[c]]);
+        shares.total += EL_READ16(EL_EXPONENTIAL[shares.top - indices[c]]);
     }
     return shares;
 }
 
-static uint8_t score_of(const el_learner *net, uint16_t output, el_shares shares)
+static uint8_t score_of(const int8_t *indices, uint16_t output, el_shares shares)
 {
-    uint32_t rest = ((uint32_t)255 * EL_READ16(EL_EXPONENTIAL[shares.top - net->output[output]])) + (shares.total / 2U);
+    uint32_t rest = ((uint32_t)255 * EL_READ16(EL_EXPONENTIAL[shares.top - indices[output]])) + (shares.total / 2U);
     uint8_t p = 0U;
     for (uint32_t bit = 8U; bit > 0U; bit--) { /* the quotient has 8 bits, and small cores no divider */
         if ((rest >> (bit - 1U)) >= shares.total) {
@@ -183,22 +186,22 @@ static uint8_t score_of(const el_learner *net, uint16_t output, el_shares shares
 #else
 typedef uint8_t el_shares; /* a sigmoid needs no other output */
 
-static el_shares shares_of(const el_learner *net)
+static el_shares shares_of(const int8_t *indices)
 {
-    (void)net;
+    (void)indices;
     return 0U;
 }
 
-static uint8_t score_of(const el_learner *net, uint16_t output, el_shares shares)
+static uint8_t score_of(const int8_t *indices, uint16_t output, el_shares shares)
 {
     (void)shares;
-    return EL_READ8(EL_SIGMOID[net->output[output] + 128]);
+    return EL_READ8(EL_SIGMOID[indices[output] + 128]);
 }
 #endif
 
 uint8_t el_score(const el_learner *net, uint16_t output)
 {
-    return (output < net->live) ? score_of(net, output, shares_of(net)) : 0U;
+    return (output < net->live) ? score_of(net->output, output, shares_of(net->output)) : 0U;
 }
 
 /* Append a value that is not zero. */
@@ -221,13 +224,14 @@ static inline int32_t narrowed_error(int32_t e)
 #endif
 }
 
-static el_sparse output_error(el_learner *net, uint16_t label)
+/* Errors of outputs whose table indices are given: of the output layer, or of a readout. */
+static el_sparse error_of(el_learner *net, const int8_t *indices, uint16_t label)
 {
-    const el_shares shares = shares_of(net);
+    const el_shares shares = shares_of(indices);
     el_sparse errors = {0U, net->error_at, net->error};
     for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
         const bool is_target = (EL_OUTPUTS == 1) ? (label == 1U) : (c == label);
-        const int32_t e = (int32_t)score_of(net, c, shares) - (is_target ? 255 : 0);
+        const int32_t e = (int32_t)score_of(indices, c, shares) - (is_target ? 255 : 0);
         if ((e > EL_DEAD_ZONE) || (e < -EL_DEAD_ZONE)) {
             append(&errors, c, narrowed_error(e));
         }
@@ -423,6 +427,37 @@ static int32_t modulator(el_learner *net, uint16_t k, uint16_t j, int32_t gate, 
     return el_round_clamp(sum, layer->signal_shift, -EL_MODULATOR_MAX, EL_MODULATOR_MAX);
 }
 
+#if EL_SIGNAL == EL_SIGNAL_LOCAL
+/* The error of hidden layer k in its own readout, whose weights are the rows of its feedback. */
+static el_sparse local_error(el_learner *net, uint16_t k, uint16_t label)
+{
+    const el_layer *layer = &EL_LAYER[k];
+    const int8_t *y = &net->activation[layer->activation_at];
+    for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
+        int32_t sum = 0;
+#if EL_LFSR_LANES > 0
+        net->lfsr[0] = lfsr_start(c, layer->feedback_at);
+#elif EL_FEEDBACK_BITS > 0
+        const uint32_t at = layer->feedback_at + ((uint32_t)c * layer->n_out);
+#endif
+        for (uint16_t j = 0U; j < layer->n_out; j++) {
+#if EL_LFSR_LANES > 0
+            sum += (int32_t)y[j] * lfsr_word(&net->lfsr[0]);
+#elif EL_FEEDBACK_BITS > 0
+            sum += (y[j] != 0) ? ((int32_t)y[j] * feedback_word(at + j)) : 0;
+#else
+            sum += (int32_t)y[j] * EL_FEEDBACK_SET;
+#endif
+        }
+#if EL_ACCUMULATOR_BITS < 32
+        sum = el_wrap(sum, EL_ACCUMULATOR_BITS);
+#endif
+        net->readout[c] = (int8_t)el_round_clamp(sum, layer->readout_shift, -128, 127);
+    }
+    return error_of(net, net->readout, label);
+}
+#endif
+
 /* d of hidden layer k, from errors or from the d of the layer above. */
 static el_sparse modulate(el_learner *net, uint16_t k, const el_sparse *lanes)
 {
@@ -501,16 +536,18 @@ static void forward_hidden(el_learner *net, const el_level *levels, uint16_t lab
         const int8_t *x = inputs_of(net, levels, k);
         const uint16_t n_events = list_events(net, x, layer->n_in);
 #if EL_LEARNS_ON_THE_WAY
+#if EL_SIGNAL_OF_LABEL
         el_sparse deltas = {0U, net->delta_at, net->delta};
         uint32_t at = 0U;
         const bool taught = (label < EL_CLASSES) && select_row(net, layer, label, &at);
+#endif
 #endif
         for (uint16_t j = 0U; j < layer->n_out; j++) {
             const int32_t q = table_index(pre_activation(net, x, n_events, k, j), layer);
             const int8_t y = (int8_t)EL_READ8(EL_ACTIVATION[q + 128]);
             net->activation[layer->activation_at + j] =
                 (int8_t)(((y > EL_EVENT_THRESHOLD) || (y < -EL_EVENT_THRESHOLD)) ? y : 0);
-#if EL_LEARNS_ON_THE_WAY
+#if EL_LEARNS_ON_THE_WAY && EL_SIGNAL_OF_LABEL
             if (taught) {
                 const int32_t gate = (int32_t)EL_READ8(EL_GATE_OF[q + 128]);
                 append_gated(&deltas, j, next_modulator(net, layer, label, at + j, gate), gate);
@@ -519,8 +556,14 @@ static void forward_hidden(el_learner *net, const el_level *levels, uint16_t lab
             net->gate[layer->gate_at + j] = EL_READ8(EL_GATE_OF[q + 128]);
 #endif
         }
-#if EL_LEARNS_ON_THE_WAY
+#if EL_LEARNS_ON_THE_WAY && EL_SIGNAL_OF_LABEL
         update(net, x, n_events, k, &deltas);
+#elif EL_LEARNS_ON_THE_WAY
+        if (label < EL_CLASSES) {
+            const el_sparse errors = local_error(net, k, label);
+            const el_sparse deltas = modulate(net, k, &errors);
+            update(net, x, n_events, k, &deltas);
+        }
 #endif
     }
 #endif
@@ -569,9 +612,8 @@ static void update_from_lists(el_learner *net, const el_level *levels, uint16_t 
 /* Learn what was predicted: hidden layers that still wait for their signal, and the output layer. */
 static void learn_from_error(el_learner *net, const el_level *levels, uint16_t label)
 {
-    const el_sparse errors = output_error(net, label);
 #if EL_SIGNAL == EL_SIGNAL_DELTA
-    el_sparse above = errors;
+    el_sparse above = error_of(net, net->output, label);
     for (uint16_t k = EL_LAST; k > 0U; k--) {
         const el_sparse below = modulate(net, (uint16_t)(k - 1U), &above); /* through words that are not updated yet */
         update_from_lists(net, levels, k, &above);
@@ -579,15 +621,24 @@ static void learn_from_error(el_learner *net, const el_level *levels, uint16_t l
     }
     update_from_lists(net, levels, 0U, &above);
 #else
+#if EL_SIGNAL != EL_SIGNAL_LOCAL
+    const el_sparse errors = error_of(net, net->output, label);
+#endif
 #if (EL_SIGNAL != EL_SIGNAL_NONE) && !EL_LEARNS_ON_THE_WAY
     for (uint16_t k = 0U; k < EL_LAST; k++) {
 #if EL_SIGNAL_OF_LABEL
         const el_sparse deltas = gate_target(net, k, label);
+#elif EL_SIGNAL == EL_SIGNAL_LOCAL
+        const el_sparse own = local_error(net, k, label);
+        const el_sparse deltas = modulate(net, k, &own);
 #else
         const el_sparse deltas = modulate(net, k, &errors);
 #endif
         update_from_lists(net, levels, k, &deltas);
     }
+#endif
+#if EL_SIGNAL == EL_SIGNAL_LOCAL /* its list takes the place of those of hidden layers */
+    const el_sparse errors = error_of(net, net->output, label);
 #endif
     update_from_lists(net, levels, EL_LAST, &errors);
 #endif

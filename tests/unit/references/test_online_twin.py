@@ -49,7 +49,7 @@ def assert_close(got, expected, tolerance):
 @pytest.mark.parametrize("output", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("rule", RULES)
-def test_one_sample_is_the_closed_form_and_for_bp_autograd(rule, activation, output):
+def test_one_sample_is_the_closed_form_and_for_gradients_autograd(rule, activation, output):
     require_torch()
     spec = design(SIZES, rule=rule, activation=activation, output=output)
     start = stored_weights(Learner(spec))
@@ -60,7 +60,7 @@ def test_one_sample_is_the_closed_form_and_for_bp_autograd(rule, activation, out
     update = update_of(spec, pass_samples(spec, start, x, labels))
     assert np.abs(update.weights[0]).max() > 0 or rule == "shallow"
     assert_close(twin.numbers(), moved(spec, start, update), 1e-12)
-    if rule == "bp":
+    if rule in ("bp", "local"):
         assert_close(update, autograd_update(spec, start, x[0], int(labels[0])), 1e-9)
 
 
