@@ -266,7 +266,7 @@ def _layers(spec: NetworkSpec) -> str:
             row_of_feedback = ((k + 1) * 10007 + spec.seed) % 65535
         elif teaches_hidden(spec) and not layer.output:
             feedback_at += spec.feedback_rows(k) * layer.n_out
-        fields = (
+        fields = [
             words_at,
             row_of_feedback,
             layer.n_in,
@@ -278,9 +278,9 @@ def _layers(spec: NetworkSpec) -> str:
             layer.signal_shift,
             layer.step_shift,
             int(layer.non_negative),
-        )
+        ]
         if reads_out(spec):
-            fields += (layer.readout_shift,)
+            fields.append(layer.readout_shift)
         rows.append("    {" + ", ".join(str(int(field)) for field in fields) + "}")
     return "static const el_layer EL_LAYER[EL_LAYERS] = {\n" + ",\n".join(rows) + "\n};\n"
 

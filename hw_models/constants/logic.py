@@ -221,8 +221,8 @@ def control_line() -> tuple[float, float]:
 def _family(rule: Rule) -> str:
     """Return the synthesised engine that a rule's datapath is taken from.
 
-    fa steps backward like bp, mdfa and local forward like dfa; shallow has no feedback at all and is taken as bp without
-    its transposed read, an upper bound.
+    fa steps backward like bp, mdfa and local forward like dfa; shallow has no feedback at all and is taken as bp
+    without its transposed read, an upper bound.
     """
     if rule.selects_row:
         return "drtp"

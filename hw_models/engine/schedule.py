@@ -323,10 +323,11 @@ def readout_cycles(spec: NetworkSpec, activity: Counters, lanes: int) -> np.ndar
     if not spec.rule.reads_out:
         return np.zeros(len(spec.layers))
     fetched = np.array([layer.n_out * spec.gated for layer in spec.layers])
-    return readout_words(spec, activity, lanes) + (1.0 + spec.n_outputs + fetched) * _learned(spec, activity)
+    more = (1.0 + spec.n_outputs + fetched) * _learned(spec, activity)
+    return np.asarray(readout_words(spec, activity, lanes) + more)
 
 
 def _learned(spec: NetworkSpec, activity: Counters) -> np.ndarray:
     """Learned samples of each hidden layer."""
     learned = activity["samples"] - activity["gated_samples"]
-    return np.where(np.arange(len(spec.layers)) < len(spec.layers) - 1, learned, 0)
+    return np.asarray(np.where(np.arange(len(spec.layers)) < len(spec.layers) - 1, learned, 0))

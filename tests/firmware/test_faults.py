@@ -91,6 +91,30 @@ MUTANTS = {
         "sum += is_target ? b : b;",
         {"rule": "signed-target"},
     ),
+    "readout at the scale of the output": (
+        LEARNER,
+        "el_round_clamp(sum, layer->readout_shift, -128, 127)",
+        "el_round_clamp(sum, layer->sum_shift, -128, 127)",
+        {"rule": "local"},
+    ),
+    "readout from the last neuron to the first": (
+        LEARNER,
+        "((int32_t)y[j] * feedback_word(at + j))",
+        "((int32_t)y[j] * feedback_word(at + layer->n_out - 1U - j))",
+        {"rule": "local"},
+    ),
+    "the error of the outputs in place of the local one": (
+        LEARNER,
+        "return error_of(net, net->readout, label);",
+        "return error_of(net, net->output, label);",
+        {"rule": "local"},
+    ),
+    "rows of the readout in one register": (
+        LEARNER,
+        "net->lfsr[0] = lfsr_start(c, layer->feedback_at);",
+        "net->lfsr[0] = lfsr_start(0U, layer->feedback_at);",
+        {"rule": "local", "feedback_format": "lfsr"},
+    ),
     "the bias of mdfa has a floor": (LEARNER, "&& !is_bias) ? 0", ") ? 0", {"rule": "mdfa"}),
     "dead zone without its edge": (LEARNER, "(e > EL_DEAD_ZONE)", "(e >= EL_DEAD_ZONE)", {"dead_zone": 30}),
     "margin without its edge": (

@@ -135,6 +135,23 @@ def test_regenerated_feedback(sizes, rule):
         assert_near(sizes, rule, activity, "lfsr")
 
 
+def test_activations_behind_a_gate_are_fetched_again_for_a_readout():
+    sizes = (4, 9, 5, 3)
+    spec = design(sizes, "local", update_gate="margin", margin=255)  # no lead is longer: every sample is learned
+    learner = Learner(spec)
+    naive, work = naive_twin(learner), []
+    levels = np.random.default_rng(7).integers(1, 16, (6, 4), np.uint8)
+    for sample in levels.tolist():
+        learner.learn_one(sample, 1)
+        naive.learn_one(sample, 1)
+        work.append(work_of(naive, 1))
+    for lanes in (1, 3, 8):
+        options = {"lanes": lanes, "skips_zero_inputs": False, "update_skip": "none"}
+        expected = walked(spec, work, gated=True, **options)
+        assert scheduled(spec, learner.counters, **options) == expected
+        assert expected != walked(spec, work, **options)
+
+
 @pytest.mark.parametrize("activity", ACTIVITIES)
 @pytest.mark.parametrize("skips", [False, True])
 @pytest.mark.parametrize("lanes", [1, 3, 8])

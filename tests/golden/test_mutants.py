@@ -50,6 +50,19 @@ MUTANTS = {
     "keeps events at the threshold": ("network/kernels/forward.py", "if -threshold <= inputs[k, j] <= threshold:", "if -threshold < inputs[k, j] < threshold:"),
     "gates with the wrong shift": ("network/kernels/feedback.py", "half, seven = np.int32(64), np.int32(7)", "half, seven = np.int32(64), np.int32(8)"),
     "adds the row of the label": ("network/kernels/feedback.py", "-1 if c == target else 1", "1"),
+    "reads out at the scale of the outputs": ("network/kernels/sample.py", "layers[k, t.READOUT_SHIFT], arrays.signals", "layers[last, t.SUM_SHIFT], arrays.signals"),
+    "reads out the inputs of a layer": ("network/kernels/sample.py", "dot_rows(matrix, arrays.inputs, k + 1, np.int16(0)", "dot_rows(matrix, arrays.inputs, k, np.int16(0)"),
+    "sends the error of the outputs for a local one": (
+        "network/kernels/sample.py", "        if net[t.SIGNAL] == t.SIGNAL_LOCAL:\n            source = k\n", ""),
+    "opens the dead zone of a readout at its edge": (
+        "network/kernels/readout.py", "0 if -dead_zone <= e <= dead_zone else e", "0 if -dead_zone < e < dead_zone else e"),
+    "rounds shares of a readout down": ("network/kernels/readout.py", " + total // 2)", ")"),
+    "takes one output of a readout for one of many": (
+        "network/kernels/readout.py", "np.int64(label) if n == 1 else np.int64(c == label)", "np.int64(c == label)"),
+    "keeps local errors wide": (
+        "network/kernels/sample.py", "        narrow_error(arrays.signals, k,", "        narrow_error(arrays.deltas, last,"),
+    "counts a readout once for all outputs": (
+        "network/kernels/sample.py", "n_words = arrays.n_events[k + 1] * n_outputs", "n_words = arrays.n_events[k + 1]"),
     "takes label 0 of one output for its target": ("network/kernels/sample.py", "n_rows > 1 else np.int64(label) - 1", "n_rows > 1 else -np.int64(label)"),
     "saturates modulators one too low": ("network/kernels/feedback.py", "np.int32(-largest), np.int32(largest)", "np.int32(-largest), np.int32(largest - 1)"),
     "rounds narrow errors down": ("network/kernels/forward.py", "half = np.int64((1 << shift) >> 1)", "half = np.int64(0)"),
@@ -122,7 +135,7 @@ for rule in (name for name, row in RULES.items() if row.learns_hidden):
     for rounding in ("residual", "stochastic"):
         for bits in (4, 8):
             assert_twins(design((7, 6, 6, 3), rule, bits, rounding, **common), levels, labels, halvings=1)
-for rule, delta_bits in (("drtp", 5), ("dfa", 8), ("bp", 6), ("dfa", 2)):
+for rule, delta_bits in (("drtp", 5), ("dfa", 8), ("bp", 6), ("dfa", 2), ("local", 5)):
     assert_twins(design((7, 6, 5, 3), rule, 8, delta_bits=delta_bits, **common), levels, labels)
 cut = design((7, 6, 3), "drtp", 3, "nearest", hidden_rate=0, output_rate=0, range_exponent=-1)  # steps longer than the word
 assert_twins(cut, (levels > 0) * np.uint8(15), labels)
@@ -135,6 +148,10 @@ assert_twins(design((7, 6, 3), "dfa", 8, event_threshold=8, **common), levels, l
 assert_twins(design((7, 6, 40), "mdfa", 8, hidden_rate=-1, feedback_format="sign"), levels & 1, labels)
 assert_twins(design((2, 1), "drtp", 8), levels[:2, :2] * 0, labels[:2] % 2)  # z is exactly zero
 assert_twins(design((7, 6, 1), "signed-target", **common), levels, labels % 2)
+assert_twins(design((7, 6, 1), "local", **common), levels, labels % 2)
+assert_twins(design((7, 6, 5, 3), "local", output="softmax", dead_zone=12, **common), levels, labels)
+for dead_zone in (20, 40, 60, 80, 100, 120):
+    assert_twins(design((7, 6, 3), "local", 8, dead_zone=dead_zone, **common), levels, labels)
 assert_twins(design((7, 6, 1), "bp", 2, "nearest", input_bits=1, **common), levels & 1, labels % 2)
 """
 

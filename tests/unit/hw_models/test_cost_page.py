@@ -31,7 +31,17 @@ ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "hw_models/docs/cost_model.md").read_text()
 SRAM_ROWS = (ROOT / "hw_models/tables/sram_cacti.csv").read_text().splitlines()
 DIRECT = ("dfa", "sdfa", "mdfa", "signed-target")
-WIDTHS = {"drtp": 8, "sdfa": 12, "signed-target": 12, "dfa": 16, "mdfa": 16, "fa": 16, "bp": 16, "shallow": 0}
+WIDTHS = {
+    "drtp": 8,
+    "sdfa": 12,
+    "signed-target": 12,
+    "dfa": 16,
+    "local": 16,
+    "mdfa": 16,
+    "fa": 16,
+    "bp": 16,
+    "shallow": 0,
+}
 
 
 def table(first: str, last: str = "") -> list[dict[str, str]]:
@@ -97,6 +107,8 @@ def by_hand(rule: str) -> dict[str, float]:
         modulator = n["n_s n_g"] + 6 * n["n_g"]
     elif rule == "drtp":
         modulator = 200 * n["n_s"]
+    elif rule == "local":
+        modulator = n["n_s n_g"] + 5 * n["n_g"] + 100 * 10 + 1 + 10
     update = 2 * changed + 2 * n["n_d2"] + (2 * n["n_d1"] if rule in ("bp", "fa") else 0.0)
     learning, cycles = modulator + update, forward + modulator + update
 
@@ -117,7 +129,9 @@ def by_hand(rule: str) -> dict[str, float]:
         pj += n["n_s n_g"] * read["weights"]
     elif rule != "shallow":
         pj += n["n_s n_g"] * read["feedback"]
-    if rule in ("dfa", "sdfa", "mdfa", "bp", "fa"):
+    if rule == "local":
+        pj += 100 * 10 * read["feedback"]
+    if rule in ("dfa", "local", "sdfa", "mdfa", "bp", "fa"):
         pj += n["n_o"] * write["buffers"] + n["n_g"] * read["buffers"]
     if rule in ("bp", "fa"):
         pj += n["n_g"] * write["buffers"] + n["n_d1"] * read["buffers"]
@@ -129,8 +143,12 @@ def by_hand(rule: str) -> dict[str, float]:
     always = base * COEFFICIENT["inference energy"] + fixed * COEFFICIENT["learning energy"]
     learns = learning_um2(rule, 16) + TERM["learning control"]
     added = (wide - base) * COEFFICIENT["inference energy"] + learns * COEFFICIENT["learning energy"]
-    errors = n["n_d2"] * 9 * COEFFICIENT["register clock"]
+    written = n["n_d2"] * 9
     error_bits = 90 if rule in ("dfa", "sdfa", "mdfa", "bp", "fa") else 9
+    if rule == "local":
+        sum_bits = (100 * 127 * 127).bit_length() + 1
+        written, error_bits = written + n["n_s"] * 9 + 100 * 10 * sum_bits, 10 * sum_bits
+    errors = written * COEFFICIENT["register clock"]
     logic = wide + fixed + learns + error_bits * COEFFICIENT["register bit"]
 
     only = inferred_memories["activations"]

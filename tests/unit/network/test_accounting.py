@@ -21,6 +21,7 @@ EXPECTED = {
     "drtp": [],
     "signed-target": [],
     "shallow": [],
+    "local": [(1, "gate", 12, 8), (1, "error", 4, 9)],  # one layer at a time
     "dfa": [*LOCKED, (3, "error", 4, 9)],
     "mdfa": [*LOCKED, (3, "error", 4, 9)],
     "sdfa": [*LOCKED, (3, "error", 4, 2)],

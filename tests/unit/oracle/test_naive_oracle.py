@@ -924,6 +924,19 @@ def test_accesses_add_up_to_the_formulas_of_the_contract(rule, sizes, lfsr, upda
                 count[source] += n_s
                 count[k, "delta", "write"] += n_d
                 count[k, "delta", "read"] += n_d
+            elif signal == "local error":
+                n_s = sum(e != 0 for e in network.local_errors[k - 1])
+                n_y = sum(y != 0 for y in network.activations[k])
+                count[k, "label", "read"] += 1
+                count[k, "error", "write"] += n_s
+                count[k, "error", "read"] += n_s
+                operation[k, "signal_macs"] += n_y * sizes[-1]
+                if update_gate != "always":
+                    count[k + 1, "activation", "read"] += n_y
+                if lfsr:
+                    operation[k, "lfsr_steps"] += 2 * sizes[k] * sizes[-1]
+                else:
+                    count[k, "feedback", "read"] += n_y * sizes[-1]
             else:
                 n_s = n_e
                 count[last, "error", "read"] += n_e
@@ -1000,7 +1013,7 @@ def test_the_prediction_is_the_first_maximum_of_the_live_outputs():
 
 
 # Gates of layer 1 (reads, writes); the output layer holds none.
-GATED_TINY = dict.fromkeys(("bp", "fa", "dfa", "sdfa", "signed-target", "drtp"), (0, 2)) | {"shallow": (0, 0)}
+GATED_TINY = dict.fromkeys(("bp", "fa", "dfa", "sdfa", "signed-target", "drtp", "local"), (0, 2)) | {"shallow": (0, 0)}
 
 
 @pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
