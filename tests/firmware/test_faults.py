@@ -63,8 +63,8 @@ MUTANTS = {
     ),
     "wide modulators": (
         LEARNER,
-        "return el_round_clamp(sum, layer->signal_shift, -EL_MODULATOR_MAX, EL_MODULATOR_MAX);\n}\n\n/* d of hidden",
-        "return el_round_clamp(sum, layer->signal_shift, -32767, 32767);\n}\n\n/* d of hidden",
+        "return el_round_clamp(sum, layer->signal_shift, -EL_MODULATOR_MAX, EL_MODULATOR_MAX);\n}\n\n#if EL_SIGNAL == EL_SIGNAL_LOCAL",
+        "return el_round_clamp(sum, layer->signal_shift, -32767, 32767);\n}\n\n#if EL_SIGNAL == EL_SIGNAL_LOCAL",
         {"rule": "dfa", "delta_bits": 4, "sizes": (12, 9, 40)},
     ),
     "weights updated first": (

@@ -22,8 +22,8 @@ from .oracle import RULES as PAPER_RULES
 from .oracle import PaperRule
 
 Array = np.ndarray
-RULES = {
-    **PAPER_RULES,
+RULES = {  # local errors have no float reference beside the online twin
+    **{name: rule for name, rule in PAPER_RULES.items() if rule.signal != "local error"},
     "sign-symmetry": PaperRule("dy_k = (sign(W_(k+1)^T) (.) B_k) dz_(k+1): Liao et al. 2016", "delta", "signs"),
     "pseudobackprop": PaperRule("dy_k = W_(k+1)^+ dz_(k+1): Lillicrap et al. 2016, note 15", "delta", "pseudo-inverse"),
 }
