@@ -269,6 +269,7 @@ def design(
         layers.insert(0, layer)
     spec = NetworkSpec(row, tuple(layers), **settings)
     _check_sums(spec)
+    _check_readouts(spec)
     _check_rates(spec)
     return spec
 
@@ -347,6 +348,17 @@ def _check_sums(spec: NetworkSpec) -> None:
             f"the accumulator of the error signal could overflow: {last.n_out} errors of up to {last.delta_reach} "
             f"times weights of up to {word} reach more than 31 bits; use fewer --bits or fewer outputs"
         )
+
+
+def _check_readouts(spec: NetworkSpec) -> None:
+    """Refuse hidden layers whose readouts could leave 32 bits."""
+    for k, layer in enumerate(spec.layers[:-1], 1):
+        if spec.rule.reads_out and layer.n_out * 127 * 127 + (1 << layer.readout_shift - 1) >= 1 << 31:
+            raise UserError(
+                f"the accumulator of the readout of layer {k} could overflow: {layer.n_out} activations of up to 127 "
+                "times weights of up to 127 reach more than 31 bits; use fewer neurons, at most 133,142, or another "
+                "--rule"
+            )
 
 
 def _check_rates(spec: NetworkSpec) -> None:

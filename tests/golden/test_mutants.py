@@ -51,7 +51,7 @@ MUTANTS = {
     "gates with the wrong shift": ("network/kernels/feedback.py", "half, seven = np.int32(64), np.int32(7)", "half, seven = np.int32(64), np.int32(8)"),
     "adds the row of the label": ("network/kernels/feedback.py", "-1 if c == target else 1", "1"),
     "reads out at the scale of the outputs": ("network/kernels/sample.py", "layers[k, t.READOUT_SHIFT], arrays.signals", "layers[last, t.SUM_SHIFT], arrays.signals"),
-    "reads out the inputs of a layer": ("network/kernels/sample.py", "dot_rows(matrix, arrays.inputs, k + 1, np.int16(0)", "dot_rows(matrix, arrays.inputs, k, np.int16(0)"),
+    "reads out the inputs of a layer": ("network/kernels/sample.py", "dot_rows(matrix, stride, arrays.inputs, k + 1,", "dot_rows(matrix, stride, arrays.inputs, k,"),
     "sends the error of the outputs for a local one": (
         "network/kernels/sample.py", "        if net[t.SIGNAL] == t.SIGNAL_LOCAL:\n            source = k\n", ""),
     "opens the dead zone of a readout at its edge": (

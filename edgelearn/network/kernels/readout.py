@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.fixedpoint.lanes import compiled
+from edgelearn.fixedpoint.lanes import leaf
 
 
-@compiled
+@leaf
 def readout_errors(values, k, n, tables, last, softmax, label, dead_zone):  # type: ignore[no-untyped-def]
     """Turn indices of a readout into its errors, in place: e_c = p_c - 255 * target_c, zero inside the dead zone.
 

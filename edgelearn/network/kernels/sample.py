@@ -99,7 +99,7 @@ def read_out(k, label, net, layers, arrays, counters):  # type: ignore[no-untype
     n_outputs, stride = layers[last, t.N_OUT], layers[k, t.FEEDBACK_STRIDE]
     n_words = arrays.n_events[k + 1] * n_outputs
     matrix = matrix_of(arrays.feedback, layers[k, t.FEEDBACK_AT], n_outputs, stride)
-    dot_rows(matrix, arrays.inputs, k + 1, np.int16(0), arrays.sums, k)
+    dot_rows(matrix, stride, arrays.inputs, k + 1, np.int16(0), arrays.sums, k)
     counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_outputs, net[t.ACCUMULATOR_BITS], arrays.gates, 0)
     index_sums(arrays.sums, k, n_outputs, layers[k, t.READOUT_SHIFT], arrays.signals)
     softmax = net[t.OUTPUT] == t.OUTPUT_SOFTMAX

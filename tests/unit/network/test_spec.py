@@ -142,3 +142,20 @@ def test_words_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match="words of layer 2 do not fit"):
         state.set_words(1, weights[:, :3], biases)
     state.set_words(1, weights, biases)
+
+
+def test_readouts_whose_sums_could_overflow_are_refused():
+    design((4, 133_142, 2), "local", 2)
+    with pytest.raises(
+        UserError, match=r"the readout of layer 1 could overflow: 133144 activations .* at most 133,142"
+    ):
+        design((4, 133_144, 2), "local", 2)
+
+
+@pytest.mark.parametrize(("width", "exponent"), [(5, 2), (64, 0), (100, -1), (500, -2), (2000, -3)])
+def test_the_range_of_a_readout_follows_from_the_width_of_its_layer(width, exponent):
+    layer = design((4, width, 3), "local").layers[0]
+    assert layer.feedback_exponent == exponent
+    assert layer.readout_shift == 7 + 7 - exponent - 4
+    assert design((4, width, 3), "local", activation="relu").layers[0].readout_shift == 5 + 7 - exponent - 4
+    assert design((4, width, 3), "dfa").layers[0].feedback_exponent == 0
