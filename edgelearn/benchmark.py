@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,6 +95,28 @@ class Row:
     note: str
     context: str
     best: float | None = None
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def caches_kib() -> dict[str, int]:
+    """Return the data and unified caches of a core, {"L1": 32, "L2": 1024, ...}; none where Linux hides them."""
+    found = {}
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        try:
+            kind, level, size = ((folder / name).read_text().strip() for name in ("type", "level", "size"))
+        except OSError:
+            continue
+        if kind != "Instruction" and size.endswith("K"):
+            found[f"L{level}"] = int(size[:-1])
+    return found
 
 
 def synthetic(n_in: int, n_classes: int, input_bits: int, n_samples: int, seed: int = 0) -> BenchData:
@@ -312,8 +336,8 @@ def torch_contestant(name: str, make: Callable[..., Any], times: int, setting: S
     return Contestant(name, n, learn)
 
 
-def _contestants(spec: NetworkSpec, data: BenchData) -> tuple[Setting, list[Contestant]]:
-    """Return the setting, edgelearn, and the two halves of the roofline."""
+def contestants_of(spec: NetworkSpec, data: BenchData) -> tuple[Setting, list[Contestant]]:
+    """Return the setting, edgelearn, and the two halves of the roofline: its reads and its changes."""
     n = len(data.levels)
     learner = Learner(spec)
     start = learner.save()
@@ -339,7 +363,7 @@ def _float_contestants(setting: Setting) -> tuple[list[Contestant], dict[str, st
         return found, {TORCH: str(error)}
 
 
-def _seconds(
+def seconds_of(
     contestants: Sequence[Contestant], repeats: int, setting: str, on_progress: Progress
 ) -> dict[str, np.ndarray]:
     """Return the processor seconds per sample of each contestant and turn, after a turn that is not timed."""
@@ -398,11 +422,11 @@ def measure(
     if data is None:
         data = choose_data(sizes, input_bits, n_samples)
     title = f"{rule} {'-'.join(str(n) for n in sizes)}, {input_bits}-bit inputs, {data.source}"
-    setting, contestants = _contestants(spec, data)
+    setting, contestants = contestants_of(spec, data)
     made = [make(setting) for make in others]
     floats, skipped = _float_contestants(setting) if rule == "drtp" else ([], {})
     contestants[1:1] = made
-    seconds = _seconds([*contestants, *floats], repeats, title, on_progress)
+    seconds = seconds_of([*contestants, *floats], repeats, title, on_progress)
 
     context = f"On average {data.mean_events:.0f} of {sizes[0]} inputs are events."
     if floats:

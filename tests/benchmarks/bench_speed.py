@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from edgelearn.benchmark import SETTINGS, Contestant, Row, Setting, as_table, choose_data, measure
+from edgelearn.benchmark import SETTINGS, Contestant, Row, Setting, as_table, caches_kib, choose_data, measure
 from edgelearn.errors import UserError
 from edgelearn.network.spec import design
 from tests.benchmarks import target
 from tests.benchmarks.c_twin import CacheLimit, CTwin, gcc
-from tests.benchmarks.record import add_option, caches_kib, machine, record
+from tests.benchmarks.record import add_option, machine, record
 from tests.benchmarks.turns import TURNS
 
 TWIN, LIMIT = "C twin", "C loops in"

@@ -6,18 +6,17 @@ import argparse
 import datetime
 import json
 import os
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgelearn import __version__
+from edgelearn.benchmark import caches_kib, processor
 from edgelearn.files import write_text
 from tests.benchmarks import target
 
 RESULTS = Path(__file__).parents[2] / "experiments" / "results" / "speed.json"
-CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 @dataclass(frozen=True)
@@ -45,28 +44,6 @@ class Machine:
 
 def add_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", action="store_true", help=f"write the results into {RESULTS.name} (quiet machine)")
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
-
-
-def caches_kib() -> dict[str, int]:
-    """Return the data and unified caches of a core by level, {"L1": 32, "L2": 1024, ...}; none where Linux hides them."""
-    found = {}
-    for folder in sorted(CACHES.glob("index*")):
-        try:
-            kind, level, size = ((folder / name).read_text().strip() for name in ("type", "level", "size"))
-        except OSError:
-            continue
-        if kind != "Instruction" and size.endswith("K"):
-            found[f"L{level}"] = int(size[:-1])
-    return found
 
 
 def machine() -> Machine:
