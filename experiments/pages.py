@@ -22,7 +22,15 @@ from typing import Any
 from edgelearn.files import write_text
 from edgelearn.studies.equal_accuracy_page import equal_accuracy_said, equal_accuracy_table
 from edgelearn.studies.page_data import contents_of, open_study
-from experiments import accuracy_against_energy, branch_traces, delta_bits, signed_target, stream_table
+from experiments import (
+    accuracy_against_energy,
+    branch_traces,
+    cost_against_size,
+    delta_bits,
+    signed_target,
+    speed_tables,
+    stream_table,
+)
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
@@ -386,31 +394,10 @@ def equal_accuracy_of_drtp(content: Content) -> list[str]:
     ]
 
 
-TARGETS = ("", ", avx2")  # this processor, and the same without AVX-512
-
-
-def branch_speed(content: Content) -> list[str]:
-    found = [content[f"bench_branch{target}"] for target in TARGETS if f"bench_branch{target}" in content]
-    names = [name for name in found[0]["results"]["million_branches_per_s"] if not name.endswith(", C")]
-    lines: list[Sequence[object]] = [("32 KB", *names)]
-    for one in found:
-        speeds = one["results"]["million_branches_per_s"]
-        widest = one["numba_target"].rpartition(", ")[2]
-        lines.append((f"million branches/s, {widest}", *(f"{speeds[name]['median']:.1f}" for name in names)))
-        lines.append(
-            (f"times C, {widest}", *(f"{speeds[n]['times_c']:.2f}" if "times_c" in speeds[n] else "" for n in names))
-        )
-    return table_of(lines)
-
-
-def machine_said(*benchmarks: str) -> Callable[[Content], list[str]]:
-    """Return what names the machine of some benchmarks."""
-
-    def said(content: Content) -> list[str]:
-        runs = [content[name] for name in benchmarks if name in content]
-        return [f"{one['processor']}, {one['cores']} cores, {one['date']}, load {one['load']}" for one in runs]
-
-    return said
+def steps_said(content: Content) -> list[str]:
+    steps = cost_against_size.steps(content["rows"])
+    explained = sum(step["explained"] for step in steps)
+    return [f"{explained} of {len(steps)} steps are explained"]
 
 
 RESULTS_PAGE = f"{DOCS}results.md"
@@ -445,7 +432,28 @@ PAGES = [
             f"{content['checks'][3]['ours']:.2f} % error, {content['checks'][3]['paper'].split()[0]} % in the paper"
         ],
     ),
-    Shown("speed.json", RESULTS_PAGE, branch_speed, said=machine_said("bench_branch")),
+    Shown("speed.json", RESULTS_PAGE, lambda content: table_of(speed_tables.drtp(content)), "## Speed"),
+    Shown("speed.json", RESULTS_PAGE, lambda content: table_of(speed_tables.other_networks(content)), "## Speed"),
+    Shown(
+        "speed.json",
+        RESULTS_PAGE,
+        lambda content: table_of(speed_tables.streams(content)),
+        "## Speed",
+        speed_tables.streams_said,
+    ),
+    Shown(
+        "speed.json",
+        RESULTS_PAGE,
+        lambda content: table_of(speed_tables.branches(content)),
+        "## Speed",
+        speed_tables.machines_said,
+    ),
+    Shown(
+        "cost_against_size.json",
+        RESULTS_PAGE,
+        lambda content: table_of(speed_tables.cost_against_size(content)),
+        said=steps_said,
+    ),
     Shown("fixed_point_against_float.json", f"{DOCS}validation.md", float_twin),
     Shown(
         "fixed_point_against_float.json",

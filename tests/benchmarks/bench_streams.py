@@ -1,6 +1,10 @@
-"""Speed and memory of learning on streams, beside river: `python -m tests.benchmarks.bench_streams`.
+"""Speed and memory of learning on streams, beside river.
 
-Ratios of the best of several turns in one process, one thread; memory is the peak of processes of their own.
+    python -m tests.benchmarks.bench_streams                    half a minute
+    python -m tests.benchmarks.bench_streams --target avx2      as if the processor had no AVX-512
+
+One thread, processor time, median and quickest of 15 turns that all take one after another in one process; memory is the
+peak of processes of their own.
 """
 
 from __future__ import annotations
@@ -9,7 +13,6 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -20,17 +23,19 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.runs.stream import run as stream
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
-from tests.benchmarks.record import add_option, record
+from tests.benchmarks import target
+from tests.benchmarks.record import add_option, machine, record
+from tests.benchmarks.turns import take_turns
 
-N, N_RIVER, N_FEATURES, TURNS = 100_000, 10_000, 32, 5
+N, N_RIVER, N_FEATURES = 40_000, 2_000, 32
 PEAK = """
 import json, sys
 from edgelearn.config import StreamConfig, validated
 from edgelearn.runs.stream import run as stream
 import time
-start = time.perf_counter()
+start = time.process_time()
 report = stream(validated(StreamConfig, {"limit": int(sys.argv[1])}))
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps([int(peak.split()[1]) / 1024, seconds, report.content["stream"]["samples"]]))
 """
@@ -42,18 +47,6 @@ def data(n_classes: int) -> tuple[np.ndarray, np.ndarray]:
     x = generator.normal(size=(N, N_FEATURES)).astype(np.float32)
     scores = np.tanh(x @ generator.normal(size=(N_FEATURES, 16))) @ generator.normal(size=(16, n_classes))
     return x, scores.argmax(1)
-
-
-def best(contestants: dict[str, tuple[int, Callable[[], object]]]) -> dict[str, float]:
-    """Return the samples per second of each: the best of the turns they take one after another."""
-    rates = dict.fromkeys(contestants, 0.0)
-    for turn in range(TURNS + 1):
-        for name, (n, run) in contestants.items():
-            start = time.perf_counter()
-            run()
-            if turn:
-                rates[name] = max(rates[name], n / (time.perf_counter() - start))
-    return rates
 
 
 def edgelearn(x: np.ndarray, y: np.ndarray, hidden: str) -> Callable[[], object]:
@@ -80,7 +73,9 @@ def river(model: Callable[[], object], x: np.ndarray, y: np.ndarray, scored: boo
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_option(parser)
+    target.add_option(parser)
     given = parser.parse_args()
+    target.enter(given.target)
     from river.linear_model import LogisticRegression
     from river.preprocessing import StandardScaler
 
@@ -95,8 +90,7 @@ def main() -> None:
     levels = front_end.rows(x, np.zeros(N, np.int64)).levels
     learner = EdgeClassifier(hidden=())
     learner.partial_fit(x[:N_RIVER], y[:N_RIVER], classes=[0, 1])
-    rates = best(
-        {
+    contestants: dict[str, tuple[int, Callable[[], object]]] = {
             "edgelearn learner alone, 32 levels, no hidden layer (32-2)": (N, lambda: alone.learn(levels, y)),
             "edgelearn stream, 32 features, no hidden layer (32-2)": (N, edgelearn(x, y, "0")),
             "edgelearn stream, 32 features, 64 hidden (32-64-2)": (N, edgelearn(x, y, "64")),
@@ -106,13 +100,18 @@ def main() -> None:
             "river StandardScaler | LogisticRegression": (
                 N_RIVER, river(lambda: StandardScaler() | LogisticRegression(), x, y, True),
             ),
-        }
-    )  # fmt: skip
-    single = rates["river LogisticRegression"]
-    scaled = rates["river StandardScaler | LogisticRegression"]
-    print(f"{'predict, score and learn each sample, one thread':58} samples/s  / LR  / scaler | LR")
-    for name, rate in rates.items():
-        print(f"{name:58} {rate:9,.0f} {rate / single:5.1f} {rate / scaled:8.1f}")
+    }  # fmt: skip
+    times = take_turns({name: run for name, (_, run) in contestants.items()})
+    single, scaled = "river LogisticRegression", "river StandardScaler | LogisticRegression"
+    print(machine().line)
+    print(f"{'predict, score and learn each sample, one thread':58} samples/s       best  / LR  / scaler | LR")
+    rates = {}
+    for name, (n, _) in contestants.items():
+        time = times[name]
+        ratios = {key: time.ratio(times[key]) * n / N_RIVER for key in (single, scaled)}
+        rates[name] = {"median": round(n / time.median), "best": round(n / time.best)}
+        rates[name] |= {"times_river_lr": round(ratios[single], 2), "times_river_scaled_lr": round(ratios[scaled], 2)}
+        print(f"{name:58} {n / time.median:9,.0f} {n / time.best:10,.0f} {ratios[single]:5.1f} {ratios[scaled]:8.1f}")
     memory = {}
     for n in (1_000_000, 4_320_000):
         result = subprocess.run([sys.executable, "-c", PEAK, str(n)], capture_output=True, text=True, check=True)
@@ -123,9 +122,7 @@ def main() -> None:
             f"{samples:,} samples of 8 channels ({hours:.1f} h at 50 Hz): {seconds:.1f} s, peak memory {peak:.0f} MiB"
         )
     if given.record:
-        record(
-            "bench_streams", {"samples_per_s": {name: round(rate) for name, rate in rates.items()}, "memory": memory}
-        )
+        record("bench_streams", {"samples_per_s": rates, "memory": memory})
 
 
 if __name__ == "__main__":

@@ -30,7 +30,15 @@ MOST_WORDS = 900  # of prose: no code, no tables
 OTHER_FLAGS = {  # of other programs that the documents name
     *("--check", "--cov", "--pdb"),  # ruff, pytest
     *("--nthreads", "--nworkers"),  # dask
-    *("--cpp", "--quick", "--record", "--rules", "--tables"),  # scripts of experiments/ and tests/benchmarks/
+    *(
+        "--cpp",
+        "--figure",
+        "--quick",
+        "--record",
+        "--rules",
+        "--tables",
+        "--target",
+    ),  # scripts of experiments/ and tests/benchmarks/
 }
 
 
