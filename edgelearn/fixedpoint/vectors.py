@@ -89,6 +89,7 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
         * `add_pairs(pairs, x, y)`: pairs[i] + x[2i] y[2i] + x[2i+1] y[2i+1]; `sum_pairs(x, y)` of two `pairs`
         * `total_words(x)`: exact int64; `total_sums(x)`, `total_pairs(x)`: int32 that wraps;
           `largest_word(x)`: int64
+        * `look_up_words(table, k, positions, row)`: words table[k, positions[row, lane]] of int16 matrices
         * `nonzero_words(x)`, `nonzero_bytes(x)`: uint64, bit i is set where lane i is not zero
         * `lowest_bit(mask)`: int64, index of the lowest set bit, 64 without one; `clear_lowest_bit(mask)`;
           `highest_bit(mask)`: int64, -1 without one; `count_bits(mask)`: int64
@@ -126,6 +127,7 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         total_sums=lambda x: int(x.sum(dtype=np.int32)),
         total_pairs=lambda x: int(x.sum(dtype=np.int32)),
         largest_word=lambda x: int(x.max()),
+        look_up_words=lambda table, k, positions, row: table[k, positions[row, :lanes]],
         nonzero_words=_plain_mask,
         nonzero_bytes=_plain_mask,
         lowest_bit=lambda mask: (int(mask) & -int(mask)).bit_length() - 1 if mask else 64,
@@ -206,6 +208,7 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         total_words=_operation(types.int64, (words,), lambda b, x: b.sext(_total(b, b.sext(x, _llvm(sums))), _I64)),
         total_sums=_operation(types.int32, (sums,), _total),
         total_pairs=_operation(types.int32, (pairs,), _total),
+        look_up_words=_look_up(words),
         largest_word=_operation(types.int64, (words,), _largest),
         nonzero_words=_operation(types.uint64, (words,), _nonzero),
         nonzero_bytes=_operation(types.uint64, (octets,), _nonzero),
@@ -321,6 +324,27 @@ def _store(vector: Vector, dtype: Any) -> Any:
         return types.void(array, index, index, vector), codegen
 
     return store
+
+
+def _look_up(vector: Vector) -> Any:
+    kind, index = _llvm(vector), types.int64
+
+    @intrinsic
+    def look_up(typing_context, table, k, positions, row):  # type: ignore[no-untyped-def]
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            start = _pointer(context, builder, table, (*args[:2], _I64(0)), _I16)
+            place = _pointer(context, builder, positions, (*args[2:], _I64(0)), _I16)
+            found = ir.Constant(kind, ir.Undefined)
+            for lane in range(vector.lanes):  # from memory to a lane: stored one by one, they could not be loaded soon
+                position = builder.zext(builder.load(builder.gep(place, [_I64(lane)])), _I64)
+                found = builder.insert_element(found, builder.load(builder.gep(start, [position])), _I32(lane))
+            return found
+
+        _check(table, types.int16)
+        _check(positions, types.int16)
+        return vector(table, index, positions, index), codegen
+
+    return look_up
 
 
 def _check(array: Any, dtype: Any) -> None:

@@ -111,8 +111,6 @@ class Blocks:
                     rows=np.zeros(room, np.int32),
                     factors=np.zeros(room, np.int16),
                     starts=np.zeros(size + 1, np.int64),
-                    parts=np.zeros(room + size if by_events else 0, np.int32),
-                    part_starts=np.zeros(size + 1, np.int64),
                     present=np.zeros(size, np.int64),
                 )
             )

@@ -46,17 +46,12 @@ class Arrays(NamedTuple):
 
 
 class BlockInputs(NamedTuple):
-    """Inputs of one layer for a block of B samples: as words where rows are neurons, as events where rows are inputs.
-
-    Events of a sample are cut into parts whose sums of |level * view| fit 16 bits.
-    """
+    """Inputs of one layer for a block of B samples: words where rows are neurons, events where rows are inputs."""
 
     words: np.ndarray  # int16[B, width], `one` at n_in, then zeros
     rows: np.ndarray  # int32[room], inputs that are not zero, ascending, then n_in; sample after sample
     factors: np.ndarray  # int16[room], their levels
     starts: np.ndarray  # int64[B + 1], events of sample i are starts[i] to starts[i + 1]
-    parts: np.ndarray  # int64[room], where each part ends
-    part_starts: np.ndarray  # int64[B + 1], in `parts`
     present: np.ndarray  # int64[B], bit l is set where level l occurs; of few levels without sign only
 
 

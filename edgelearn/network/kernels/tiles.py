@@ -15,7 +15,7 @@ from edgelearn.fixedpoint.vectors import vector_operations
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import BATCH, TILE
 
-ROWS = 4  # neurons of a layer whose rows are neurons: one load of the inputs serves them all
+ROWS = 5  # neurons of a layer whose rows are neurons: one load of the inputs serves them all
 PIECE = 32  # words of a row that are taken at once; rows are padded to whole pieces
 GATES, ACTIVE, OVERFLOWS, COUNTS = range(4)
 SATURATIONS, CUTS, TOTALS = range(3)
@@ -37,7 +37,7 @@ load_sums, store_sums, splat_sums, zero_sums = _V.load_sums, _V.store_sums, _V.s
 add_sums, subtract_sums, multiply_sums, and_sums = _V.add_sums, _V.subtract_sums, _V.multiply_sums, _V.and_sums
 min_sums, max_sums, differ_sums = _V.min_sums, _V.max_sums, _V.differ_sums
 shift_left_sums, shift_right_sums, total_sums = _V.shift_left_sums, _V.shift_right_sums, _V.total_sums
-largest_word = _V.largest_word
+largest_word, look_up_words = _V.largest_word, _V.look_up_words
 widen_words, narrow_sums = _V.widen_words, _V.narrow_sums
 
 load_piece, store_piece, splat_piece, zero_piece = _P.load_words, _P.store_words, _P.splat_words, _P.zero_words
@@ -82,107 +82,88 @@ def list_levels(levels, rows, net, layers, inputs, n_events):  # type: ignore[no
     ----------
     levels : uint8[n, n_in]; rows : int64[B]; inputs : BlockInputs, written; n_events : int64[K, B], row 0 is written
     """
-    n_in, signed = levels.shape[1], net[t.SIGNED_INPUTS] != 0
-    limit = np.int64(32767) >> (15 - layers[0, t.VIEW_SHIFT])
-    one = np.int64(inputs.words[0, n_in])
-    e, part = np.int64(0), np.int64(0)
+    n_in, sign = np.int64(levels.shape[1]), np.int64(128) if net[t.SIGNED_INPUTS] else np.int64(0)
+    e = np.uint64(0)
     for i in range(rows.shape[0]):
-        sample = rows[i]
+        sample = np.uint64(rows[i])
         if not layers[0, t.EVENT_MAJOR]:
             n = np.int64(0)
             for j in range(n_in):
                 level = np.int64(levels[sample, j])
-                inputs.words[i, j] = level - 256 if signed and level > 127 else level
+                inputs.words[i, j] = level - 2 * (level & sign)
                 n += level != 0
             n_events[0, i] = n
             continue
         inputs.starts[i] = e
-        inputs.part_starts[i] = part
-        present, sum_of_levels = np.int64(0), np.int64(0)
-        for j in range(0, n_in + 1, TILE):
+        present = np.int64(0)
+        for j in range(0, n_in, TILE):
             if j + TILE <= n_in:
                 on = nonzero_bytes(load_bytes(levels, sample, j))
             else:
                 on = np.uint64(0)
                 for c in range(j, n_in):
                     on |= np.uint64(levels[sample, c] != 0) << np.uint64(c - j)
-                on |= np.uint64(1) << np.uint64(n_in - j)  # the bias
             while on != 0:
-                c = j + lowest_bit(on)
+                row = np.uint64(j + lowest_bit(on))
                 on = clear_lowest_bit(on)
-                level = one
-                if c < n_in:
-                    level = np.int64(levels[sample, c])
-                    if signed and level > 127:
-                        level -= 256
-                inputs.rows[e] = c
-                inputs.factors[e] = level
-                sum_of_levels += abs(level)
-                if sum_of_levels > limit:
-                    inputs.parts[part] = e
-                    part += 1
-                    sum_of_levels = abs(level)
+                level = np.int64(levels[sample, row])
+                inputs.rows[e] = row
+                inputs.factors[e] = level - 2 * (level & sign)
                 present |= np.int64(1) << (level & 31)
-                e += 1
-        inputs.parts[part] = e
-        part += 1
-        inputs.present[i] = present
-        n_events[0, i] = e - inputs.starts[i] - 1
+                e += np.uint64(1)
+        one = np.int64(inputs.words[0, n_in])
+        inputs.rows[e] = n_in
+        inputs.factors[e] = one
+        inputs.present[i] = present | np.int64(1) << (one & 31)
+        n_events[0, i] = np.int64(e) - inputs.starts[i]
+        e += np.uint64(1)
     inputs.starts[rows.shape[0]] = e
-    inputs.part_starts[rows.shape[0]] = part
 
 
 @compiled
 def list_activations(k, n, layers, inputs, n_events):  # type: ignore[no-untyped-def]
     """Count the activations that are not zero in n samples, and list them where a row of layer k is an input."""
-    n_in = layers[k, t.N_IN]
-    if not layers[k, t.EVENT_MAJOR]:
-        for i in range(n):
-            found = np.int64(-1)  # the bias
-            for j in range(0, n_in + 1, PIECE):
-                found += count_bits(count_piece(load_piece(inputs.words, i, j)))
-            n_events[k, i] = found
-        return
-    limit = np.int64(32767) >> (15 - layers[k, t.VIEW_SHIFT])
-    e, part = np.int64(0), np.int64(0)
+    n_in, by_events = layers[k, t.N_IN], layers[k, t.EVENT_MAJOR] != 0
+    e = np.uint64(0)
     for i in range(n):
         inputs.starts[i] = e
-        inputs.part_starts[i] = part
-        sum_of_levels = np.int64(0)
-        for j in range(n_in + 1):
-            level = np.int64(inputs.words[i, j])
-            if level != 0:
-                inputs.rows[e] = j
-                inputs.factors[e] = level
-                sum_of_levels += abs(level)
-                if sum_of_levels > limit:
-                    inputs.parts[part] = e
-                    part += 1
-                    sum_of_levels = abs(level)
-                e += 1
-        inputs.parts[part] = e
-        part += 1
-        n_events[k, i] = e - inputs.starts[i] - 1
+        found = np.int64(-1)  # the bias
+        for j in range(0, n_in + 1, PIECE):
+            on = count_piece(load_piece(inputs.words, i, j))
+            found += count_bits(on)
+            while by_events and on != 0:
+                row = np.uint64(j + lowest_bit(on))
+                on = clear_lowest_bit(on)
+                inputs.rows[e] = row
+                inputs.factors[e] = inputs.words[i, row]
+                e += np.uint64(1)
+        n_events[k, i] = found
     inputs.starts[n] = e
-    inputs.part_starts[n] = part
 
 
 @inlined
-def sum_tile(matrix, inputs, i, column, shift, narrow, octets):  # type: ignore[no-untyped-def]
+def part_of(k, layers, inputs):  # type: ignore[no-untyped-def]
+    """Return how many events of layer k may be summed in 16 bits: their largest |factor * view| fit."""
+    largest = np.int64(inputs.words[0, layers[0, t.N_IN]]) if k == 0 else np.int64(127)
+    return np.uint64((RAIL >> (15 - layers[k, t.VIEW_SHIFT])) // largest)
+
+
+@inlined
+def sum_tile(matrix, inputs, i, column, shift, part, octets):  # type: ignore[no-untyped-def]
     """Return the pre-activations of a tile for sample i: sums of factor * (word >> shift).
 
-    narrow : whether parts of the events fit 16 bits; octets : whether views and factors are bytes, without sign
+    part : events that fit 16 bits, or 0; octets : whether views and factors are bytes, without sign
     """
     sums = zero_sums()
     e, last, one = np.uint64(inputs.starts[i]), np.uint64(inputs.starts[i + 1]), np.uint64(1)
-    if not narrow:
+    if part == 0:
         while e < last:
             views = shift_right_words(load_words(matrix, inputs.rows[e], column), shift)
             sums = add_sums(sums, multiply_sums(widen_words(views), splat_sums(np.int32(inputs.factors[e]))))
             e += one
         return sums
-    for part in range(inputs.part_starts[i], inputs.part_starts[i + 1]):
-        end = np.uint64(inputs.parts[part])
+    while e < last:
+        end = min(e + part, last)
         words = zero_words()
         if octets:
             while e < end:
@@ -213,16 +194,14 @@ def wrap_tile(sums, bits, column, n_out, gates):  # type: ignore[no-untyped-def]
 @inlined
 def index_tile(sums, shift):  # type: ignore[no-untyped-def]
     """Return table positions q + 128 with q = sat(rn(sums, shift), -128, 127)."""
-    half = np.int32((1 << max(shift, 0)) >> 1)
-    # clipped to what an index can tell apart, so that neither the left shift nor adding one half can overflow
-    limit = np.int32(min(129 << max(shift, 0), (1 << 31) - 1 - half))
-    q = max_sums(min_sums(sums, splat_sums(limit)), splat_sums(np.int32(-limit)))
-    if shift < 0:
+    if shift < 0:  # clipped first to what an index can tell apart
+        q = max_sums(min_sums(sums, splat_sums(np.int32(129))), splat_sums(np.int32(-129)))
         q = shift_left_sums(q, np.int32(-shift))
-    else:
-        q = shift_right_sums(add_sums(q, splat_sums(half)), np.int32(shift))
-    q = max_sums(min_sums(q, splat_sums(np.int32(127))), splat_sums(np.int32(-128)))
-    return add_words(narrow_sums(q), splat_words(np.int16(128)))
+    else:  # sums and one half fit 32 bits, see `spec.design`
+        q = shift_right_sums(add_sums(sums, splat_sums(np.int32((1 << shift) >> 1))), np.int32(shift))
+    words = narrow_sums(max_sums(min_sums(q, splat_sums(np.int32(32767))), splat_sums(np.int32(-32768))))
+    words = max_words(min_words(words, splat_words(np.int16(127))), splat_words(np.int16(-128)))
+    return add_words(words, splat_words(np.int16(128)))
 
 
 @inlined
@@ -269,21 +248,23 @@ def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, safe, work):  
     steps, narrow = work.words, shift <= layers[k, t.NARROW_STEPS]
     saturations, cuts = np.int64(0), np.int64(0)
     if layers[k, t.KEEPS_LEVELS]:  # events of one level share their steps
-        for level in range(BATCH):
-            if (inputs.present[i] >> level) & 1:
-                if narrow:
-                    store_words(steps, level, 0, round_tile(deltas, level, k, shift, layers))
-                else:
-                    words, cut = round_tile_wide(deltas, level, k, shift, layers)
-                    store_words(steps, level, 0, words)
-                    lost = np.int64(total_sums(cut))
-                    if lost != 0:
-                        cuts -= lost * count_level(inputs, i, level)
+        left = np.uint64(inputs.present[i])
+        while left != 0:
+            level = lowest_bit(left)
+            left = clear_lowest_bit(left)
+            if narrow:
+                store_words(steps, level, 0, round_tile(deltas, level, k, shift, layers))
+            else:
+                words, cut = round_tile_wide(deltas, level, k, shift, layers)
+                store_words(steps, level, 0, words)
+                lost = np.int64(total_sums(cut))
+                if lost != 0:
+                    cuts -= lost * count_level(inputs, i, level)
         if safe:
             while e < last:
-                row, level = inputs.rows[e], inputs.factors[e]
+                row, slot = inputs.rows[e], inputs.factors[e]
                 word = load_words(matrix, row, column)
-                store_words(matrix, row, column, add_saturating_words(word, load_words(steps, level, 0)))
+                store_words(matrix, row, column, add_saturating_words(word, load_words(steps, slot, 0)))
                 e += np.uint64(1)
     while e < last:
         end = min(e + np.uint64(COUNTED), last)
@@ -291,8 +272,8 @@ def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, safe, work):  
         equal, all_cut = zero_words(), zero_sums()
         if layers[k, t.KEEPS_LEVELS]:
             while e < end:
-                row, level = inputs.rows[e], inputs.factors[e]
-                word, step = load_words(matrix, row, column), load_words(steps, level, 0)
+                row, slot = inputs.rows[e], inputs.factors[e]
+                word, step = load_words(matrix, row, column), load_words(steps, slot, 0)
                 result = add_saturating_words(word, step)
                 equal = add_words(equal, equal_words(add_words(word, step), result))
                 store_words(matrix, row, column, result)
@@ -353,7 +334,7 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
     output, n_out, bits = layers.shape[0] - 1, layers[k, t.N_OUT], net[t.ACCUMULATOR_BITS]
     shift, n_classes = np.int16(layers[k, t.VIEW_SHIFT]), layers[output, t.N_OUT]
     whole = matrix_at(weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
-    narrow = layers[k, t.NARROW_SUMS] != 0
+    part = part_of(k, layers, inputs) if layers[k, t.NARROW_SUMS] else np.uint64(0)
     octets = shift == 8 and k == 0 and net[t.SIGNED_INPUTS] == 0
     targets, signs = net[t.SIGNAL] == t.SIGNAL_TARGET, net[t.SIGNAL] == t.SIGNAL_SIGNED_TARGET
     n_fixed = n_classes if targets or signs else 0
@@ -383,16 +364,17 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
             for c in range(n_classes):
                 row_sums = add_sums(row_sums, widen_words(load_words(fixed, c, place)))
         for i in range(labels.shape[0]):
-            sums = sum_tile(matrix, inputs, i, column, shift, narrow, octets)
+            sums = sum_tile(matrix, inputs, i, column, shift, part, octets)
             if bits < 32:
                 sums, lost = wrap_tile(sums, bits, place, n_out, every)
                 work.counts[k, OVERFLOWS, i] += lost
             store_words(lookup, BATCH, 0, index_tile(sums, layers[k, t.SUM_SHIFT]))
-            for j in range(TILE):
-                lookup[BATCH, j] = tables[k, np.uint64(lookup[BATCH, j])]
-            for j in range(valid, TILE):
-                lookup[BATCH, j] = one if j == valid else 0
-            entries = load_words(lookup, BATCH, 0)
+            entries = look_up_words(tables, k, lookup, BATCH)
+            if valid < TILE:
+                store_words(lookup, BATCH, 0, entries)
+                for j in range(valid, TILE):
+                    lookup[BATCH, j] = one if j == valid else 0
+                entries = load_words(lookup, BATCH, 0)
             store_words(above, i, place, shift_right_words(entries, np.int16(8)))
             gates = and_words(entries, splat_words(np.int16(255)))
             work.counts[k, GATES, i] += count_bits(nonzero_words(gates))
@@ -410,8 +392,9 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
                 # a modulator is one word of B: its product with a gate fits 16 bits
                 words = add_words(multiply_words(words, gates), splat_words(np.int16(64)))
                 deltas = shift_right_words(words, np.int16(7))
-                deltas = min_words(deltas, splat_words(np.int16(delta_max)))
-                deltas = max_words(deltas, splat_words(np.int16(-delta_max)))
+                if delta_max < 127:
+                    deltas = min_words(deltas, splat_words(np.int16(delta_max)))
+                    deltas = max_words(deltas, splat_words(np.int16(-delta_max)))
             else:
                 sums = row_sums
                 if n_classes > 1 or label == 1:  # the target has the other sign
@@ -502,12 +485,12 @@ def learn_output_events(first, labels, net, layers, weights, inputs, tables, wor
     k = layers.shape[0] - 1
     shift, width = np.int16(layers[k, t.VIEW_SHIFT]), layers[k, t.N_OUT]
     matrix = matrix_at(weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
-    narrow = layers[k, t.NARROW_SUMS] != 0
+    part = part_of(k, layers, inputs) if layers[k, t.NARROW_SUMS] else np.uint64(0)
     octets = shift == 8 and k == 0 and net[t.SIGNED_INPUTS] == 0
     step_shift = min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)
     for i in range(labels.shape[0]):
         for column in range(0, width, TILE):
-            store_sums(work.sums, 0, column, sum_tile(matrix, inputs, i, column, shift, narrow, octets))
+            store_sums(work.sums, 0, column, sum_tile(matrix, inputs, i, column, shift, part, octets))
         active = score(i, first + i, labels[i], net, layers, tables, work, answers)
         if active > 0 and layers[k, t.LEARNS]:
             for column in range(0, width, TILE):
@@ -518,14 +501,16 @@ def learn_output_events(first, labels, net, layers, weights, inputs, tables, wor
 @inlined
 def sum_rows(matrix, words, i, row, end, columns, shift, sums):  # type: ignore[no-untyped-def]
     """Write the dot products of a sample and ROWS rows to sums[0, row ...]; those from `end` on are not needed."""
-    a, b, c = min(row + 1, end - 1), min(row + 2, end - 1), min(row + 3, end - 1)
-    pairs, pairs_a, pairs_b, pairs_c = zero_pairs(), zero_pairs(), zero_pairs(), zero_pairs()
+    a, b, c, d = min(row + 1, end - 1), min(row + 2, end - 1), min(row + 3, end - 1), min(row + 4, end - 1)
+    pairs, pairs_a, pairs_b, pairs_c, pairs_d = zero_pairs(), zero_pairs(), zero_pairs(), zero_pairs(), zero_pairs()
     for j in range(0, columns, PIECE):
         x = load_piece(words, i, j)
         pairs = add_pairs(pairs, x, shift_right_piece(load_piece(matrix, row, j), shift))
         pairs_a = add_pairs(pairs_a, x, shift_right_piece(load_piece(matrix, a, j), shift))
         pairs_b = add_pairs(pairs_b, x, shift_right_piece(load_piece(matrix, b, j), shift))
         pairs_c = add_pairs(pairs_c, x, shift_right_piece(load_piece(matrix, c, j), shift))
+        pairs_d = add_pairs(pairs_d, x, shift_right_piece(load_piece(matrix, d, j), shift))
+    sums[0, d] = total_pairs(pairs_d)
     sums[0, c] = total_pairs(pairs_c)
     sums[0, b] = total_pairs(pairs_b)
     sums[0, a] = total_pairs(pairs_a)

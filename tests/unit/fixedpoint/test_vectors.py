@@ -23,6 +23,7 @@ RESULTS = {
         "widen_bytes(a)",
         "widen_signed_bytes(a)",
         "narrow_sums(u)",
+        "look_up_words(table, 1, positions, 1)",
         *(f"multiply_views(x, {level})" for level in (0, 1, 31, 255)),
     ],
     "out_sums": [
@@ -51,7 +52,7 @@ RESULTS = {
 def source():
     """Return the text of a kernel that stores the result of every operation."""
     lines = [
-        f"def kernel(words, sums, octets, n, {', '.join(RESULTS)}):",
+        f"def kernel(words, sums, octets, table, positions, n, {', '.join(RESULTS)}):",
         "x, y = load_words(words, 0, 1), load_words(words, 1, 1)",
         "u, v = load_sums(sums, 0, 0), load_sums(sums, 1, 1)",
         "a, b = load_bytes(octets, 0, 0), load_bytes(octets, 1, 1)",
@@ -91,7 +92,8 @@ def run(function, lanes, seed):
         name: np.zeros(len(expressions) if name in ("masks", "numbers") else (len(expressions), lanes + 2), types[name])
         for name, expressions in RESULTS.items()
     }
-    function(words, sums, octets, 7 * seed % 16, *out.values())
+    table, positions = generator.integers(-32768, 32768, (2, 256)), generator.integers(0, 256, (2, lanes))
+    function(words, sums, octets, table.astype(np.int16), positions.astype(np.int16), 7 * seed % 16, *out.values())
     return out
 
 
