@@ -74,7 +74,8 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
         int16 with words and int32 with sums; addition, subtraction and multiplication wrap.
 
         * `load_words(array, row, column)`, `store_words(array, row, column, words)`, the same for `sums` and `bytes`:
-          lanes from [row, column] of a C-contiguous matrix of that type, without a check of bounds
+          lanes from [row, column] of a C-contiguous matrix of that type, on into the next row where one is too short;
+          memory behind the last row has to be there
         * `splat_words(x)`, `splat_sums(x)`, `zero_words()`, `zero_sums()`, `zero_pairs()`
         * `add_`, `subtract_`, `multiply_`, `min_`, `max_`, `and_`, `or_`, `xor_words(x, y)`, the same for `sums`
         * `shift_left_`, `shift_right_words(x, count)`, the same for `sums`: arithmetic, by the same count in all lanes;
@@ -160,12 +161,18 @@ def _plain_arithmetic(lanes: int, dtype: Any) -> dict[str, Callable[..., np.ndar
 
 
 def _plain_load(lanes: int) -> Callable[..., np.ndarray]:
-    return lambda array, row, column: array[row, column : column + lanes].copy()
+    return lambda array, row, column: _lanes_at(array, row, column, lanes).copy()
+
+
+def _lanes_at(array: np.ndarray, row: int, column: int, lanes: int) -> np.ndarray:
+    """Return a view of lanes from [row, column], which go on into the next row where this one is too short."""
+    view = array[row, column : column + lanes]
+    return view if len(view) == lanes else np.lib.stride_tricks.as_strided(view, (lanes,))
 
 
 def _plain_store(lanes: int) -> Callable[..., None]:
     def store(array: np.ndarray, row: int, column: int, values: np.ndarray) -> None:
-        array[row, column : column + lanes] = values
+        _lanes_at(array, row, column, lanes)[:] = values
 
     return store
 

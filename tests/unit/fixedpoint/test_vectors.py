@@ -120,6 +120,7 @@ def test_plain_operations_by_hand():
     p = plain_operations(16)
     x, y = np.full(16, 30000, np.int16), np.full(16, -300, np.int16)
     assert p.add_words(x, x)[0] == 60000 - 65536
+    assert p.load_words(np.arange(40, dtype=np.int16).reshape(4, 10), 1, 4).tolist() == list(range(14, 30))
     assert p.add_saturating_words(x, x)[0] == 32767
     assert p.multiply_views(x, 2)[0] == 2 * (30000 // 256)
     assert p.multiply_views(y, 255)[0] == 255 * -2
