@@ -18,7 +18,6 @@ from hw_models.constants import logic, technology
 from hw_models.constants.logic import Control
 from hw_models.constants.memory import sram
 from hw_models.engine.schedule import (
-    FORWARD_ACTIVITY,
     Schedule,
     TransposedRead,
     UpdateSkip,
@@ -185,7 +184,7 @@ class Processor(_Frozen):
             "... does not fit ..." where a memory has a capacity and it is too small
         """
         work = self.worked(spec, activity)
-        return self._price(spec, work if learning else work.only(FORWARD_ACTIVITY), learning)
+        return self._price(spec, work if learning else work.predicted(), learning)
 
     def worked(self, spec: NetworkSpec, activity: Counters) -> Counters:
         """Return the activity with all that this processor cannot skip; see `schedule.worked`."""

@@ -21,7 +21,6 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.traffic import traffic
 from edgelearn.units import UNITS
-from hw_models.engine.schedule import FORWARD_ACTIVITY
 from hw_models.engine.widths import multiplier_bits
 from hw_models.processor import AnyProcessor, Engine
 
@@ -70,7 +69,7 @@ def actions(
         )
     work = engine.worked(spec, activity)
     if not learning:
-        work = work.only(FORWARD_ACTIVITY)
+        work = work.predicted()
     plan = engine.schedule(spec, work, learning)
     counted = traffic(spec, work)
 

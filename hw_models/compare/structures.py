@@ -17,7 +17,7 @@ from edgelearn.network.spec import NetworkSpec
 from edgelearn.units import six_digits
 from hw_models.cost import Item
 from hw_models.engine.price import logic_items, memory_items
-from hw_models.engine.schedule import FORWARD_ACTIVITY, Schedule
+from hw_models.engine.schedule import Schedule
 from hw_models.processor import ROLES, AnyProcessor, Engine
 
 LANES = (1, 8, 32)
@@ -196,7 +196,7 @@ class _Parts:
         spec = self._specs[name]
         work = self._work.setdefault(name, engine.worked(spec, self._activities[name]))
         if not learning:
-            work = work.only(FORWARD_ACTIVITY)
+            work = work.predicted()
 
         def once(part: str, price: Callable[[], Any]) -> Any:
             of = self._choices[part] - (set() if learning else {"d width"})  # no inference multiplies d

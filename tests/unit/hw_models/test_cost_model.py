@@ -10,6 +10,7 @@ import pytest
 from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import design
+from edgelearn.rules import RULES
 from hw_models.compare.bands import MOST_CONSTANTS
 from hw_models.compare.ranking import flips, gaps
 from hw_models.compare.rules import as_dict, cost_of_rule
@@ -18,7 +19,7 @@ from hw_models.constants.memory import sram
 from hw_models.engine import widths
 from hw_models.engine.memory_map import contents, error_bits
 from hw_models.engine.schedule import assume, latency, schedule
-from hw_models.processor import Engine, find_processor, path_of, read
+from hw_models.processor import Engine, find_processor, names, path_of, read
 
 TOGGLES = {row["engine"]: row for row in technology.rows("toggles")}
 
@@ -435,3 +436,13 @@ def test_narrow_multipliers_shrink_with_the_product_of_their_widths():
     assert logic.mac_area_um2(2, 4) - logic.mac_area_um2(4, 4) == pytest.approx(
         expected - accumulator - 2 * operand / 8
     )
+
+
+@pytest.mark.parametrize("processor", names())
+def test_an_inference_takes_the_same_cycles_under_every_rule(processor):
+    """What a rule does with a sample that it learns, a readout for one, is no part of it."""
+    found = find_processor(processor)
+    specs = {rule: design((20, 16, 12, 4), rule, activation="relu") for rule in RULES}
+    work = assume(specs["dfa"], hidden_density=0.5)
+    cycles = {rule: found.price(spec, work, learning=False).cycles_per_sample for rule, spec in specs.items()}
+    assert set(cycles.values()) == {cycles["dfa"]}
