@@ -15,6 +15,7 @@ import typer
 
 from edgelearn.cli.flags import group
 from edgelearn.errors import Terminated, UserError, ended_by, one_line
+from edgelearn.fixedpoint.notice import on_compile
 
 COMMANDS = {
     "Learn": {
@@ -73,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     for output in (sys.stdout, sys.stderr):
         if hasattr(output, "reconfigure"):
             output.reconfigure(errors="replace")  # a terminal without the characters of a curve shows '?'
+    on_compile(_announce_compilation)
     with _termination_raises():
         try:
             code = _run(arguments)
@@ -80,6 +82,22 @@ def main(arguments: list[str] | None = None) -> int:
             return code
         except BrokenPipeError:  # also where the usage of a group is not read
             return _unread()
+
+
+def _announce_compilation() -> None:
+    """Say on a terminal why nothing happens for seconds; anywhere if machine code does not stay with the package."""
+    from edgelearn.fixedpoint.native import PACKAGE, cache_folder
+
+    folder = cache_folder()
+    if folder is None:
+        text = "about 10 s in every command, for no folder can keep them; set NUMBA_CACHE_DIR to one that is writable"
+    elif PACKAGE in folder.parents or "NUMBA_CACHE_DIR" in os.environ:
+        if not sys.stderr.isatty():
+            return
+        text = "about 10 s, once"
+    else:
+        text = f"about 10 s, once; kept in {folder.parent} unless NUMBA_CACHE_DIR names another folder"
+    print(f"edgelearn: compiling kernels, {text}", file=sys.stderr)
 
 
 def _run(arguments: list[str] | None) -> int:

@@ -7,8 +7,6 @@ names are plain Python functions.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,32 +14,55 @@ from typing import Any
 import numba
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, register_jitable
+from numba.core import event
+from numba.extending import intrinsic, register_jitable, typeof_impl
+
+from edgelearn.fixedpoint.native import Kernel, kernel_of, sources
+from edgelearn.fixedpoint.notice import announce_compilation
 
 Emit = Callable[..., Any]
 
 
-def compiled(function: Callable[..., Any], nogil: bool = True) -> Any:
+class _Announcer(event.Listener):
+    """Says when numba compiles a function, which it does not where it has the function on the disk."""
+
+    def on_start(self, started: Any) -> None:
+        announce_compilation()
+
+    def on_end(self, ended: Any) -> None:
+        pass
+
+
+event.register("numba:compile", _Announcer())  # type: ignore[no-untyped-call]
+
+
+def compiled(function: Callable[..., Any], nogil: bool = True, **options: Any) -> Any:
     """Compile with an on-disk cache where one can be written, without one elsewhere."""
     # kernels allocate nothing, so they need no reference counts; counting them takes a third of a sample's time
-    options: Any = {"nogil": nogil, "boundscheck": False, "error_model": "numpy", "_nrt": False}
+    options |= {"nogil": nogil, "boundscheck": False, "error_model": "numpy", "_nrt": False}
     try:
         dispatcher = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # "no locator available": package directory and home are both read-only
         return numba.njit(**options)(function)
     cache_file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if hasattr(cache_file, "_source_stamp"):
-        cache_file._source_stamp = _sources(Path(function.__code__.co_filename).parent)
+        cache_file._source_stamp = sources(Path(function.__code__.co_filename).parent)
     return dispatcher
 
 
-@functools.cache
-def _sources(folder: Path) -> str:
-    """Return a digest of shared kernels and a folder: numba looks at the file of a function, not at those it calls."""
-    package = Path(__file__).parents[1]
-    folders = {package / "fixedpoint", package / "network" / "kernels", folder}
-    files = sorted(file for one in folders for file in one.glob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a kernel that Python calls without numba: see `edgelearn.fixedpoint.native`."""
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return function
+    found = kernel_of(function.__module__, function.__name__)
+    found.dispatcher = compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return found
+
+
+@typeof_impl.register(Kernel)
+def _type_of_kernel(found: Kernel, context: Any) -> Any:
+    """Let kernels call each other."""
+    return types.Dispatcher(found.dispatcher)
 
 
 def leaf(function: Callable[..., Any]) -> Any:

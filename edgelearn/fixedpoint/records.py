@@ -1,4 +1,4 @@
-"""Named tuples of arrays passed by reference between compiled functions.
+"""Named tuples of arrays passed by reference between compiled functions, and matrices that are parts of flat arrays.
 
 Numba passes a tuple by value: 26 arrays are 182 arguments of every call, and one aggregate of 182 members wherever
 the tuple is named. A reference is one pointer, and its attributes are loaded where they are used.
@@ -66,3 +66,34 @@ def _same(record: Record) -> Record:
 # of a named tuple, valid until the kernel that asks for it returns
 reference: Callable[[Record], Record]
 reference = _same if numba.config.DISABLE_JIT else _reference  # type: ignore[attr-defined, assignment]
+
+
+@intrinsic
+def _matrix_at(typing_context, flat, start, n_rows, stride):  # type: ignore[no-untyped-def]
+    matrix = flat.copy(ndim=2)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        whole, part = context.make_array(flat)(context, builder, args[0]), context.make_array(matrix)(context, builder)
+        _, first, rows, columns = args
+        item = whole.itemsize
+        context.populate_array(
+            part,
+            data=builder.gep(whole.data, [first]),
+            shape=[rows, columns],
+            strides=[builder.mul(columns, item), item],
+            itemsize=item,
+            meminfo=whole.meminfo,
+            parent=whole.parent,
+        )
+        return part._getvalue()
+
+    return matrix(flat, types.int64, types.int64, types.int64), codegen
+
+
+def _plain_matrix_at(flat: Any, start: int, n_rows: int, stride: int) -> Any:
+    return flat[start : start + n_rows * stride].reshape((n_rows, stride))
+
+
+# rows of a flat array as a matrix, padding included; without numba's reshape, which calls a function of its own library
+matrix_at: Callable[..., Any]
+matrix_at = _plain_matrix_at if numba.config.DISABLE_JIT else _matrix_at  # type: ignore[attr-defined]

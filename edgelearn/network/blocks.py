@@ -6,13 +6,33 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgelearn.fixedpoint.native import kernel_of
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.kernels.arrays import BATCH, TILE, BlockAnswers, BlockInputs, BlockWork, Results, aligned_zeros
+from edgelearn.network.kernels.arrays import (
+    BATCH,
+    BLOCK_COUNTS,
+    BLOCK_TOTALS,
+    TILE,
+    BlockAnswers,
+    BlockInputs,
+    BlockWork,
+    Results,
+    aligned_zeros,
+)
 from edgelearn.rules.rule import Locking
 
 if TYPE_CHECKING:
     from edgelearn.network.spec import NetworkSpec
     from edgelearn.network.state import State
+
+TILES = "edgelearn.network.kernels.tiles"
+list_levels, list_activations = kernel_of(TILES, "list_levels"), kernel_of(TILES, "list_activations")
+learn_hidden_events, learn_output_events = (
+    kernel_of(TILES, "learn_hidden_events"),
+    kernel_of(TILES, "learn_output_events"),
+)
+learn_hidden_neurons = kernel_of(TILES, "learn_hidden_neurons")
+learn_output_neurons, count_block = kernel_of(TILES, "learn_output_neurons"), kernel_of(TILES, "count_block")
 
 BLOCK = 256  # samples
 ROOM = 1 << 18  # input levels of a block
@@ -56,8 +76,6 @@ class Blocks:
         levels : uint8[rows, n_in]; steps : int64[n, 3], of KIND PREDICT
         results : Results, written; counters : int64[2, K, len(COUNTERS)], added to
         """
-        from edgelearn.network.kernels import tiles
-
         needed = min(len(steps), self._most)
         if self._size < needed:
             self._allocate(min(1 << (needed - 1).bit_length(), self._most))
@@ -69,34 +87,32 @@ class Blocks:
         inputs, n_events = self._inputs, self._n_events
         for first in range(0, len(steps), max(self._size, 1)):
             some = labels[first : first + self._size]
-            tiles.list_levels(levels, rows[first : first + self._size], net, layers, inputs[0], n_events)
+            list_levels(levels, rows[first : first + self._size], net, layers, inputs[0], n_events)
             for k in range(last + 1):
                 if k > 0:
-                    tiles.list_activations(k, len(some), layers, inputs[k], n_events)
+                    list_activations(k, len(some), layers, inputs[k], n_events)
                 by_events = layers[k, t.EVENT_MAJOR]
                 if k < last and by_events:
-                    tiles.learn_hidden_events(
+                    learn_hidden_events(
                         k, 0, self._tiles[k], some, net, layers, arrays.weights, arrays.feedback,
                         inputs[k], inputs[k + 1].words, self._hidden, work,
                     )  # fmt: skip
                 elif k < last:
-                    tiles.learn_hidden_neurons(
+                    learn_hidden_neurons(
                         k, 0, layers[k, t.N_OUT], some, net, layers, arrays.weights, arrays.feedback, arrays.floors,
                         inputs[k], inputs[k + 1].words, self._hidden, work,
                     )  # fmt: skip
                 elif by_events:
-                    tiles.learn_output_events(
+                    learn_output_events(
                         first, some, net, layers, arrays.weights, inputs[k], arrays.tables, work, answers
                     )
                 else:
-                    tiles.learn_output_neurons(
+                    learn_output_neurons(
                         first, some, net, layers, arrays.weights, arrays.floors, inputs[k], arrays.tables, work, answers
                     )
-            tiles.count_block(some, net, layers, n_events, work, counters)
+            count_block(some, net, layers, n_events, work, counters)
 
     def _allocate(self, size: int) -> None:
-        from edgelearn.network.kernels.tiles import COUNTS, TOTALS
-
         layers, n_layers = self._state.layers, len(self._state.layers)
         self._size, self._inputs = size, []
         for k in range(n_layers):
@@ -123,8 +139,8 @@ class Blocks:
             deltas=aligned_zeros((1, width), np.int16),
             bounds=np.zeros((2, width), np.int64),
             scores=np.zeros(width, np.int64),
-            counts=np.zeros((n_layers, COUNTS, size), np.int64),
-            totals=np.zeros((n_layers, TOTALS), np.int64),
+            counts=np.zeros((n_layers, BLOCK_COUNTS, size), np.int64),
+            totals=np.zeros((n_layers, BLOCK_TOTALS), np.int64),
         )
 
 

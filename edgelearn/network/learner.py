@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 
 from edgelearn.errors import UserError
+from edgelearn.fixedpoint.native import kernel_of
 from edgelearn.network.blocks import Blocks, learns_by_blocks
 from edgelearn.network.counters import Counters
 from edgelearn.network.device import Device, untimed
 from edgelearn.network.kernels import tables as t
+from edgelearn.network.kernels.arrays import Results
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.state import State, quantize
+
+run_steps = kernel_of("edgelearn.network.kernels.sample", "run_steps")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,8 +149,6 @@ class Learner:
         in_order : finish each sample before the next begins, so that `state.arrays` hold the last one, even where
             blocks of samples give the same words, predictions and counters sooner
         """
-        from edgelearn.network.kernels.arrays import Results
-
         levels = self._checked(levels)
         device = device or self._untimed
         results = Results(
@@ -161,8 +163,6 @@ class Learner:
                 self._blocks = Blocks(self.state)
             self._blocks.run(levels, steps, results, self._counts)
         else:
-            from edgelearn.network.kernels.sample import run_steps  # numba is imported when a simulation starts
-
             run_steps(*self.arguments(levels, steps, results, device))
         if self.strict:
             _raise_if_inexact(Counters(self._counts.sum(axis=0)))

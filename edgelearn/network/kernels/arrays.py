@@ -8,6 +8,7 @@ import numpy as np
 
 LANE = 32  # rows are padded to whole 64-byte lines of int16; padding stays zero
 TILE = 64  # neurons that go through a block of samples together
+BLOCK_COUNTS, BLOCK_TOTALS = 3, 2  # of a layer: counts of each sample of a block, counts of the whole block
 BATCH = 16  # rows whose steps are rounded before they are added; also the most input levels kept
 
 
@@ -66,8 +67,8 @@ class BlockWork(NamedTuple):
         np.ndarray
     )  # int64[2, width]: bound of the absolute words of a neuron; sample at which they may be read again
     scores: np.ndarray  # int64[width], p of the outputs
-    counts: np.ndarray  # int64[K, COUNTS, B]: open gates, neurons with d != 0, wrapped sums
-    totals: np.ndarray  # int64[K, TOTALS]: saturations, cut steps
+    counts: np.ndarray  # int64[K, BLOCK_COUNTS, B]: open gates, neurons with d != 0, wrapped sums
+    totals: np.ndarray  # int64[K, BLOCK_TOTALS]: saturations, cut steps
 
 
 class BlockAnswers(NamedTuple):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.fixedpoint.lanes import compiled, inlined, leaf
-from edgelearn.fixedpoint.records import reference
+from edgelearn.fixedpoint.lanes import inlined, kernel, leaf
+from edgelearn.fixedpoint.records import matrix_at, reference
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import BATCH
 from edgelearn.network.kernels.feedback import broadcast, copy_row, count_nonzero, gate, scale_sums, sum_signed_rows
@@ -49,12 +49,6 @@ from edgelearn.network.kernels.update import (
 
 
 @inlined
-def matrix_of(flat, start, n_rows, stride):  # type: ignore[no-untyped-def]
-    """Return rows of a flat array as a matrix, padding included."""
-    return flat[start : start + n_rows * stride].reshape((n_rows, stride))
-
-
-@inlined
 def columns_of(k, layers):  # type: ignore[no-untyped-def]
     """Return the columns of the weight matrix that are in use, rounded up to whole vectors."""
     return padded_columns(layers[k, t.N_OUT] if layers[k, t.EVENT_MAJOR] else layers[k, t.N_IN] + 1)
@@ -66,7 +60,7 @@ def forward_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-
     last = layers.shape[0] - 1
     n_out, n_events = layers[k, t.N_OUT], arrays.n_events[k]
     shift, columns = np.int16(layers[k, t.VIEW_SHIFT]), columns_of(k, layers)
-    weights = matrix_of(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
+    weights = matrix_at(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
     if layers[k, t.EVENT_MAJOR] and layers[k, t.NARROW_SUMS]:
         sum_rows_narrow(weights, columns, arrays.events, arrays.inputs, k, n_events + 1, shift, arrays.sums, k)
     elif layers[k, t.EVENT_MAJOR]:
@@ -98,7 +92,7 @@ def read_out(k, label, net, layers, arrays, counters):  # type: ignore[no-untype
     last = layers.shape[0] - 1
     n_outputs, stride = layers[last, t.N_OUT], layers[k, t.FEEDBACK_STRIDE]
     n_words = arrays.n_events[k + 1] * n_outputs
-    matrix = matrix_of(arrays.feedback, layers[k, t.FEEDBACK_AT], n_outputs, stride)
+    matrix = matrix_at(arrays.feedback, layers[k, t.FEEDBACK_AT], n_outputs, stride)
     dot_rows(matrix, stride, arrays.inputs, k + 1, np.int16(0), arrays.sums, k)
     counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_outputs, net[t.ACCUMULATOR_BITS], arrays.gates, 0)
     index_sums(arrays.sums, k, n_outputs, layers[k, t.READOUT_SHIFT], arrays.signals)
@@ -160,11 +154,11 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
             source = k
         if feedback == t.FEEDBACK_TRANSPOSE:
             start, n_rows, stride = layers[source, t.WEIGHT_AT], layers[source, t.ROWS], layers[source, t.STRIDE]
-            matrix, columns = matrix_of(arrays.weights, start, n_rows, stride), columns_of(source, layers)
+            matrix, columns = matrix_at(arrays.weights, start, n_rows, stride), columns_of(source, layers)
             shift = np.int16(layers[source, t.VIEW_SHIFT])
             counters[source, t.WEIGHT_READ] += n_lanes * n_gates
         else:
-            matrix = matrix_of(arrays.feedback, layers[k, t.FEEDBACK_AT], n_rows, stride)
+            matrix = matrix_at(arrays.feedback, layers[k, t.FEEDBACK_AT], n_rows, stride)
             shift = np.int16(0)
             if net[t.REGENERATED]:
                 counters[k, t.LFSR_STEPS] += 2 * n_out * n_lanes
@@ -223,7 +217,7 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
     n_events, n_active = arrays.n_events[k], arrays.n_active[k]
     event_major, keeps_levels = layers[k, t.EVENT_MAJOR], layers[k, t.KEEPS_LEVELS]
     columns = columns_of(k, layers)
-    weights = matrix_of(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
+    weights = matrix_at(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
     lsb = np.int16(1 << layers[k, t.ALIGN])
     shift = min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)
     if event_major:
@@ -368,7 +362,7 @@ def pass_gated(net, layers, arrays, counters):  # type: ignore[no-untyped-def]
             counters[k, t.GATE_WRITE] += count_nonzero(arrays.gates, k, layers[k, t.N_OUT])
 
 
-@compiled
+@kernel
 def run_steps(net, layers, arrays, levels, steps, device, results, counters):  # type: ignore[no-untyped-def]
     """Take steps one after another: predict a row and learn it if its label is known, or learn an earlier row.
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.fixedpoint.lanes import compiled, inlined
+from edgelearn.fixedpoint.lanes import inlined, kernel
+from edgelearn.fixedpoint.records import matrix_at
 from edgelearn.fixedpoint.vectors import vector_operations
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.kernels.arrays import BATCH, TILE
+from edgelearn.network.kernels.arrays import BATCH, BLOCK_COUNTS, BLOCK_TOTALS, TILE
 
 ROWS = 5  # neurons of a layer whose rows are neurons: one load of the inputs serves them all
 PIECE = 32  # words of a row that are taken at once; rows are padded to whole pieces
-GATES, ACTIVE, OVERFLOWS, COUNTS = range(4)
-SATURATIONS, CUTS, TOTALS = range(3)
+GATES, ACTIVE, OVERFLOWS = range(BLOCK_COUNTS)
+SATURATIONS, CUTS = range(BLOCK_TOTALS)
 COUNTED = 32_000  # events whose saturations a 16-bit lane counts
 RESCAN = 32  # samples between two looks at all words of a tile or a row
 RAIL = 32767
@@ -54,12 +55,6 @@ widen_piece, narrow_wide, total_wide = _P.widen_words, _P.narrow_sums, _P.total_
 
 
 @inlined
-def matrix_at(flat, start, n_rows, stride):  # type: ignore[no-untyped-def]
-    """Return rows of a flat array as a matrix, padding included."""
-    return flat[start : start + n_rows * stride].reshape((n_rows, stride))
-
-
-@inlined
 def wrapped(z, bits):  # type: ignore[no-untyped-def]
     """Return z as an accumulator of `bits` holds it."""
     half = np.int64(1) << (bits - 1)
@@ -74,7 +69,7 @@ def rounded(x, shift):  # type: ignore[no-untyped-def]
     return (x + ((np.int64(1) << shift) >> 1)) >> shift
 
 
-@compiled
+@kernel
 def list_levels(levels, rows, net, layers, inputs, n_events):  # type: ignore[no-untyped-def]
     """Bring rows of input levels into the form that the first layer takes.
 
@@ -120,7 +115,7 @@ def list_levels(levels, rows, net, layers, inputs, n_events):  # type: ignore[no
     inputs.starts[rows.shape[0]] = e
 
 
-@compiled
+@kernel
 def list_activations(k, n, layers, inputs, n_events):  # type: ignore[no-untyped-def]
     """Count the activations that are not zero in n samples, and list them where a row of layer k is an input."""
     n_in, by_events = layers[k, t.N_IN], layers[k, t.EVENT_MAJOR] != 0
@@ -318,7 +313,7 @@ def largest_step(factor, d, k, shift, layers):  # type: ignore[no-untyped-def]
     return min(rounded(factor * d, shift), layers[k, t.STEP_MAX]) << layers[k, t.ALIGN]
 
 
-@compiled
+@kernel
 def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, inputs, above, tables, work):  # type: ignore[no-untyped-def]
     """Take tiles first to last - 1 of hidden layer k, whose rows are inputs, through the samples of a block.
 
@@ -476,7 +471,7 @@ def score(i, s, label, net, layers, tables, work, answers):  # type: ignore[no-u
     return active
 
 
-@compiled
+@kernel
 def learn_output_events(first, labels, net, layers, weights, inputs, tables, work, answers):  # type: ignore[no-untyped-def]
     """Take an output layer whose rows are inputs through a block of samples; its first one is step `first`.
 
@@ -577,7 +572,7 @@ def add_row(matrix, inputs, i, row, factor, columns, k, shift, layers, floors, w
     work.totals[k, SATURATIONS] += columns + total_piece(equal)
 
 
-@compiled
+@kernel
 def learn_hidden_neurons(k, first, last, labels, net, layers, weights, feedback, floors, inputs, above, tables, work):  # type: ignore[no-untyped-def]
     """Take neurons first to last - 1 of hidden layer k, whose rows are neurons, through the samples of a block.
 
@@ -631,7 +626,7 @@ def learn_hidden_neurons(k, first, last, labels, net, layers, weights, feedback,
                     add_row(matrix, inputs, i, j, d, columns, k, step_shift, layers, floors, work)
 
 
-@compiled
+@kernel
 def learn_output_neurons(first, labels, net, layers, weights, floors, inputs, tables, work, answers):  # type: ignore[no-untyped-def]
     """Take an output layer whose rows are neurons through a block of samples; its first one is step `first`.
 
@@ -655,7 +650,7 @@ def learn_output_neurons(first, labels, net, layers, weights, floors, inputs, ta
                     add_row(matrix, inputs, i, c, e, columns, k, step_shift, layers, floors, work)
 
 
-@compiled
+@kernel
 def count_block(labels, net, layers, n_events, work, counters):  # type: ignore[no-untyped-def]
     """Add what a block of samples touched to the counters, and set the counts of `work` to zero.
 
