@@ -37,7 +37,7 @@ ACCESSES = (
     "error_reads",
 )
 MOST_BARS = 16
-MOST_PANELS = 40  # of a plot that has one for each combination of settings
+MOST_PANELS = 12  # of a plot that has one for each combination of settings
 MOST_BARS_OF_A_PANEL = 60
 LONGEST_LABEL = 26  # of a bar; a phone has no room for more
 _LARGE_RATIO = 12.0  # from here on an axis is logarithmic
