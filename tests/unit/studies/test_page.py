@@ -13,7 +13,7 @@ import pytest
 from edgelearn.errors import UserError
 from edgelearn.studies.formatting import rounded, scale_for, shown
 from edgelearn.studies.page import to_html, to_markdown
-from edgelearn.studies.page_data import Source, contents_of, open_study
+from edgelearn.studies.page_data import Source, contents_of, open_study, with_fewer
 from edgelearn.studies.plots import no_tex
 from tests import study_factory
 
@@ -443,6 +443,41 @@ def test_more_cells_than_a_page_holds_are_left_to_the_table(monkeypatch, limit):
     page = Page(to_html(contents))
     assert "cells" not in page.tables
     assert "are more than a page holds; table.csv has them all." in page.text
+
+
+def test_more_settings_than_a_page_holds_are_those_on_fronts_and_the_best(monkeypatch):
+    source = source_of(study_factory.rows(seeds=(0, 1), processors=("engine-28nm",)))
+    whole = contents_of(source)
+    monkeypatch.setattr("edgelearn.studies.page_data.MOST_ROWS_SHOWN", 7)
+    monkeypatch.setattr("edgelearn.studies.page_data.MOST_SAID", 3)
+    monkeypatch.setattr("edgelearn.studies.plots.MOST_PANELS", 1)
+    contents = contents_of(source)
+    fewer = with_fewer(whole, 7)
+    assert fewer.shown == contents.shown
+    assert fewer.tables["groups"] == contents.tables["groups"]
+    assert all(len(table.rows) <= 7 for table in fewer.tables.values())
+    groups, page = contents.groups, Page(to_html(contents))
+    assert len(groups) == 32
+    fronts = [table.rows[-1].group for key, table in contents.tables.items() if key.startswith("front@")]
+    best = max(range(32), key=lambda index: groups[index].mean("accuracy_percent"))
+    kept = [int(about["data-group"]) for about, _ in page.rows("groups")]
+    assert len(kept) == 7
+    assert {best, *fronts} <= set(kept)
+    assert kept == sorted(kept)
+    text = (
+        "7 of 32 rows; those on a front of accuracy and energy, then the most accurate ones. table.csv has all cells."
+    )
+    assert text in page.text
+    assert "7 of 32 settings are drawn" in page.text
+    assert "1 of 2 combinations of the other settings" in page.text
+    assert re.search(r"of the same setting: \d for \d settings", " ".join(page.text.split()))
+    for name, item in page.items.items():
+        if name.startswith("cost:"):
+            assert sum(len(data["group"]) for data in sources(item) if "group" in data) <= 7
+        if name.startswith("access:"):
+            assert sum(len(data["setting"]) for data in sources(item) if "setting" in data) <= 7
+    assert len(page.rows("bits")) == 7
+    assert text in to_markdown(contents).replace("\\", "")
 
 
 def test_markdown_has_the_same_tables(study, page):
