@@ -441,6 +441,8 @@ PAGES = [
         "## Speed",
         speed_tables.streams_said,
     ),
+    Shown("speed.json", RESULTS_PAGE, lambda content: table_of(speed_tables.one_sample(content)), "## Speed"),
+    Shown("speed.json", RESULTS_PAGE, lambda content: table_of(speed_tables.starts(content)), "## Speed"),
     Shown(
         "speed.json",
         RESULTS_PAGE,

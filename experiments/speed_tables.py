@@ -86,6 +86,23 @@ def streams(content: Content) -> Lines:
     return lines
 
 
+def one_sample(content: Content) -> Lines:
+    """Return calls with one dictionary: microseconds and times river's LogisticRegression, by target."""
+    lines: Lines = [("32 features in a dictionary", "vectors", "us per call", "times river LR")]
+    for vectors, run in runs_of(content, "bench_learn_one"):
+        for name, one in run["results"].items():
+            cells = (f"{one['us_per_call']:.2f}", f"{one['times_river_lr']:.2f}")
+            lines.append((name.replace(" | ", ", "), vectors, *cells))
+    return lines
+
+
+def starts(content: Content) -> Lines:
+    """Return whole commands: processor time and peak memory."""
+    results = content["bench_start"]["results"]
+    lines: Lines = [("command", "processor time, s", "peak memory, MiB")]
+    return lines + [(name, f"{one['cpu_s']:.2f}", one["peak_mib"]) for name, one in results.items()]
+
+
 def streams_said(content: Content) -> list[str]:
     memory = content["bench_streams"]["results"]["memory"]
     long, short = (memory[key] for key in ("4320000", "1000000"))
@@ -97,7 +114,7 @@ def streams_said(content: Content) -> list[str]:
 def machines_said(content: Content) -> list[str]:
     """Return the machine of each benchmark that the page shows."""
     said = []
-    for benchmark in ("bench_speed", "bench_streams", "bench_branch"):
+    for benchmark in ("bench_speed", "bench_streams", "bench_learn_one", "bench_start", "bench_branch"):
         for vectors, run in runs_of(content, benchmark):
             said.append(f"`{benchmark}` with {vectors} ({run['processor']}, {run['date']}, load {run['load']})")
     return said

@@ -19,6 +19,8 @@ from pathlib import Path
 
 from edgelearn.benchmark import SETTINGS, Contestant, Row, Setting, as_table, caches_kib, choose_data, measure
 from edgelearn.errors import UserError
+from edgelearn.network.blocks import learns_by_blocks
+from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import design
 from tests.benchmarks import target
 from tests.benchmarks.c_twin import CacheLimit, CTwin, gcc
@@ -53,6 +55,18 @@ def limit_contestant(cache: str, n_bytes: int, instruction_set: str) -> Make:
         )
 
     return make
+
+
+def in_order(setting: Setting) -> Contestant:
+    """Return edgelearn one sample at a time, as rules with locking learn."""
+    learner, data = Learner(setting.spec), setting.data
+    start, steps = learner.save(), steps_of(data.labels)
+    return Contestant(
+        "edgelearn, one sample at a time",
+        len(data.levels),
+        lambda: learner.run_steps(data.levels, steps, in_order=True),
+        lambda: learner.restore(start),
+    )
 
 
 def in_c(sizes: Sequence[int]) -> list[Make]:
@@ -116,7 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows: list[Row] = []
     settings = [(*setting, "drtp") for setting in SETTINGS] + [((784, 500, 10), 4, rule) for rule in ERROR_RULES]
     for sizes, input_bits, rule in settings:
-        makers = [*in_c(sizes), *(rivals() if rule == "drtp" else ())]
+        blocks = learns_by_blocks(design(sizes, rule=rule, input_bits=input_bits))
+        makers = [*([in_order] if blocks else []), *in_c(sizes), *(rivals() if rule == "drtp" else ())]
         rows += measure(sizes, input_bits, given.samples, given.repeats, on_progress=show, others=makers, rule=rule)
         if given.json:  # after every setting, so that an interrupted run keeps what it has
             given.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
