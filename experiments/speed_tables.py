@@ -111,13 +111,13 @@ def streams_said(content: Content) -> list[str]:
     ]
 
 
-def machines_said(content: Content) -> list[str]:
-    """Return the machine of each benchmark that the page shows."""
-    said = []
+def machines(content: Content) -> Lines:
+    """Return when and where each benchmark that the page shows was recorded."""
+    lines: Lines = [("recorded", "vectors", "processor", "cores", "date", "load")]
     for benchmark in ("bench_speed", "bench_streams", "bench_learn_one", "bench_start", "bench_branch"):
         for vectors, run in runs_of(content, benchmark):
-            said.append(f"`{benchmark}` with {vectors} ({run['processor']}, {run['date']}, load {run['load']})")
-    return said
+            lines.append((f"`{benchmark}`", vectors, run["processor"], run["cores"], run["date"], run["load"]))
+    return lines
 
 
 def cost_against_size(content: Content) -> Lines:

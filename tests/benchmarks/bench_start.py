@@ -24,6 +24,14 @@ TURNS = 9
 RUN = ("run", "--bits", "8", "--rule", "drtp")
 COMMANDS = {"edgelearn --help": ("--help",), "edgelearn run, kernels cached": RUN}
 FIRST = "edgelearn run, first"
+# a small process starts the command: the peak of a child counts from the memory of the process that started it
+LAUNCHER = """
+import os, sys
+quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+_, status, used = os.wait4(os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet), 0)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 def cost(arguments: tuple[str, ...], environment: dict[str, str]) -> tuple[float, float]:
@@ -34,14 +42,13 @@ def cost(arguments: tuple[str, ...], environment: dict[str, str]) -> tuple[float
     RuntimeError : the command failed
     """
     command = [sys.executable, "-m", "edgelearn", *arguments]
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            errors.seek(0)
-            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {errors.read().decode()}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    launched = subprocess.run(
+        [sys.executable, "-S", "-E", "-c", LAUNCHER, *command], capture_output=True, text=True, env=environment
+    )
+    if launched.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {launched.returncode}: {launched.stderr}")
+    seconds, kib = launched.stdout.split()
+    return float(seconds), int(kib) / 1024
 
 
 def main() -> None:
