@@ -40,7 +40,7 @@ MUTANTS = {
     "swaps a shift of the generator": ("network/kernels/update.py", "np.uint32(s >> np.uint32(17))", "np.uint32(s >> np.uint32(16))"),
     "forgets the keys of columns": ("network/kernels/update.py", "np.uint32(word ^ key_words[q])", "np.uint32(word)"),
     "forgets the key of a neuron": ("network/kernels/update.py", "np.uint32(255)) ^ key", "np.uint32(255))"),
-    "updates first to last under backward locking": ("network/kernels/sample.py", "k = last - place if net[t.LAST_TO_FIRST] else place", "k = place"),
+    "updates first to last under backward locking": ("network/kernels/sample.py", "k = last - turn if net[t.LAST_TO_FIRST] else turn", "k = turn"),
     "reads new weights on the way back": (
         "network/kernels/sample.py", "                    for k in range(last - 1, -1, -1):\n                        modulate_layer",
         "                    for k in range(last - 1, -1, -1):\n                        update_layer(k + 1, net, layers, arrays, table)\n                        modulate_layer"),

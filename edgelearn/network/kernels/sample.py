@@ -434,8 +434,8 @@ def run_steps(net, layers, arrays, levels, steps, device, results, counters):  #
                 if net[t.SIGNAL] != t.SIGNAL_NONE:
                     for k in range(last - 1, -1, -1):
                         modulate_layer(k, label, net, layers, arrays, table)
-                for place in range(last + 1):
-                    k = last - place if net[t.LAST_TO_FIRST] else place
+                for turn in range(last + 1):  # `place` is that of the sample in the queue
+                    k = last - turn if net[t.LAST_TO_FIRST] else turn
                     if layers[k, t.LEARNS]:
                         update_layer(k, net, layers, arrays, table)
             else:
