@@ -35,6 +35,7 @@ from hw_models.processor import find_processor
 if TYPE_CHECKING:
     from edgelearn.streaming.one_sample import SampleCall
 
+_ONCE = 1  # a weight, compared by identity: small integers are the same objects
 CHUNK = 4096  # rows whose input levels are held at a time
 _NOT_SETTINGS = ("epochs", "shuffle", "random_state", "classes", "max_classes", "one_output", "hidden", "input_bits",
                  "class_weight")  # fmt: skip
@@ -311,9 +312,9 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "feature ...", "features ...", "label ..."
         """
         learning = self._learning
-        if learning is not None and type(w) is int and w == 1 and self.class_weight is None:
+        if learning is not None and w is _ONCE and self.class_weight is None:
             try:
-                output = self._labels.found[y]
+                output = learning.outputs[y]
             except (KeyError, TypeError):
                 output = -1  # new, or none
             if output >= 0 and learning.call(learning.address, id(x), output) >= 0:
@@ -625,7 +626,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return None
         from edgelearn.streaming.one_sample import SampleCall
 
-        return SampleCall(front_end, self._learner, self._offsets, names, learns)
+        return SampleCall(front_end, self._learner, self._offsets, names, learns, self._labels.found)
 
     def _predicted(self, x: Mapping[Hashable, Any]) -> int:
         """Return the output of a plain sample in one compiled call, -1 where it is none, or the features are open."""

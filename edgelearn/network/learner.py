@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import Results
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.state import State, quantize
+
+if TYPE_CHECKING:
+    from edgelearn.network.kernels.one import LevelsCall
 
 run_steps = kernel_of("edgelearn.network.kernels.sample", "run_steps")
 
@@ -66,6 +69,7 @@ class Learner:
         self.state: State = quantize(spec)
         self._counts = np.zeros((2, len(spec.layers), len(t.COUNTERS)), np.int64)
         self._untimed = untimed(len(spec.layers))
+        self._one_step: LevelsCall | None = None
         self._blocks: Blocks | None = None
 
     @property
@@ -88,11 +92,33 @@ class Learner:
 
     def predict_one(self, levels: Any) -> int:
         """Return the class of one sample of input levels, uint8[n_in]."""
-        return int(self.predict(np.asarray(levels)[None, :])[0])
+        predicted = self._step(levels, t.NO_LABEL)
+        return predicted if predicted >= 0 else int(self.predict(np.asarray(levels)[None, :])[0])
 
     def learn_one(self, levels: Any, label: int) -> int:
         """Learn one labelled sample; return the class predicted before learning."""
+        if (type(label) is int or isinstance(label, np.integer)) and 0 <= label < self.spec.n_classes:
+            predicted = self._step(levels, int(label))
+            if predicted >= 0:
+                return predicted
         return int(self.learn(np.asarray(levels)[None, :], np.array([label]))[0])
+
+    def _step(self, levels: Any, label: int) -> int:
+        """Take a sample in one compiled call; -1 where it is anything but an array in the bytes of the network."""
+        step = self._one_step
+        if step is None:
+            from edgelearn.fixedpoint.frozen import available  # numba is imported when a simulation starts
+
+            if self.strict or not available():
+                return -1
+            from edgelearn.network.kernels.one import LevelsCall
+
+            step = self._one_step = LevelsCall(self)
+        own = step.levels
+        if type(levels) is not np.ndarray or levels.dtype != own.dtype or levels.shape != own.shape:
+            return -1
+        own[:] = levels
+        return step.call(step.address, label)
 
     def predict(self, levels: np.ndarray) -> np.ndarray:
         """Return the classes of samples, int64[n], without learning."""

@@ -6,7 +6,7 @@ finite values of type float, int or np.float64; to be learned, they must lie wit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -119,13 +119,21 @@ class SampleCall:
     offsets : float64[n_channels], subtracted from values; NaN where unknown
     names : features in the order of the channels
     learns : whether samples are learned
+    outputs : output of each label, for the caller
     """
 
-    __slots__ = ("_kept", "address", "call", "scores")
+    __slots__ = ("_kept", "address", "call", "outputs", "scores")
 
     def __init__(
-        self, front_end: FrontEnd, learner: Learner, offsets: np.ndarray, names: tuple[Any, ...], learns: bool
+        self,
+        front_end: FrontEnd,
+        learner: Learner,
+        offsets: np.ndarray,
+        names: tuple[Any, ...],
+        learns: bool,
+        outputs: Mapping[Any, int],
     ) -> None:
+        self.outputs = outputs
         spec, state = front_end.spec, front_end.state
         n = spec.n_channels
         words, levels = np.zeros((1, n), np.int64), np.zeros((1, spec.n_inputs), np.uint8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from itertools import islice
 
 import numpy as np
@@ -32,6 +34,54 @@ def test_one_by_one_and_all_at_once_give_the_same_words(rounding):
     assert one == whole.learn(LEVELS, LABELS).tolist()
     assert words(single) == words(whole)
     assert single.counters == whole.counters
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_single_samples_and_blocks_in_turn_give_the_same_words(signed):
+    spec = design((6, 8, 3), "dfa", signed_inputs=signed, input_bits=5)
+    levels = LEVELS.astype(np.int8) - 8 if signed else LEVELS
+    mixed, whole = Learner(spec), Learner(spec)
+    for learner in (mixed, whole):
+        learner.set_live_outputs(1)
+    found, predicted = [], []
+    for k, (level, label) in enumerate(zip(levels, LABELS.tolist(), strict=True)):
+        if k % 7 == 0:
+            found += mixed.learn(levels[k : k + 1], LABELS[k : k + 1]).tolist()
+        else:
+            given = [level, level.tolist(), level.astype(np.int64), np.repeat(level, 2)[::2]][k % 4]
+            found.append(mixed.learn_one(given, [label, np.int8(label)][k % 2]))
+        predicted.append(mixed.predict_one(level))
+        if k in (20, 40):
+            mixed = [pickle.loads(pickle.dumps(mixed)), copy.deepcopy(mixed)][k // 40]
+        if k == 30:
+            mixed.restore(mixed.save())
+    assert found == whole.learn(levels, LABELS).tolist()
+    assert words(mixed) == words(whole)
+    assert mixed.counters == whole.counters
+    assert mixed.inference_counters.n_samples == len(predicted)
+    assert predicted[-1] == whole.predict_one(levels[-1])
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_bad_sample_alone_is_named_and_changes_nothing(signed):
+    learner = Learner(design((6, 8, 3), signed_inputs=signed, input_bits=4))
+    kind, (lowest, top) = (np.int8 if signed else np.uint8), learner.spec.input_range
+    good = np.full(6, top, kind)
+    learner.learn_one(good, 0)
+    before = {name: array.tolist() for name, array in learner.save().items()}
+    for bad in (top + 1, lowest - 1 if signed else 255):
+        levels = good.copy()
+        levels[3] = bad
+        with pytest.raises(UserError, match="out of range"):
+            learner.learn_one(levels, 0)
+        with pytest.raises(UserError, match="out of range"):
+            learner.predict_one(levels)
+    for label in (3, -1, True, 1.0):
+        with pytest.raises(UserError, match="labels"):
+            learner.learn_one(good, label)
+    with pytest.raises(UserError, match="do not fit"):
+        learner.learn_one(good[:5], 0)
+    assert {name: array.tolist() for name, array in learner.save().items()} == before
 
 
 def test_predicting_changes_nothing():
