@@ -18,7 +18,7 @@ from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.state import State, quantize
 
 if TYPE_CHECKING:
-    from edgelearn.network.kernels.one import LevelsCall
+    from edgelearn.network.levels_call import LevelsCall
 
 run_steps = kernel_of("edgelearn.network.kernels.sample", "run_steps")
 
@@ -111,7 +111,7 @@ class Learner:
 
             if self.strict or not available():
                 return -1
-            from edgelearn.network.kernels.one import LevelsCall
+            from edgelearn.network.levels_call import LevelsCall
 
             step = self._one_step = LevelsCall(self)
         own = step.levels
