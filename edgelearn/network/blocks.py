@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from edgelearn.errors import UserError
 from edgelearn.fixedpoint.native import kernel_of
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import (
@@ -27,15 +33,38 @@ if TYPE_CHECKING:
 
 TILES = "edgelearn.network.kernels.tiles"
 list_levels, list_activations = kernel_of(TILES, "list_levels"), kernel_of(TILES, "list_activations")
-learn_hidden_events, learn_output_events = (
-    kernel_of(TILES, "learn_hidden_events"),
-    kernel_of(TILES, "learn_output_events"),
-)
+learn_hidden_events = kernel_of(TILES, "learn_hidden_events")
 learn_hidden_neurons = kernel_of(TILES, "learn_hidden_neurons")
+learn_output_events = kernel_of(TILES, "learn_output_events")
 learn_output_neurons, count_block = kernel_of(TILES, "learn_output_neurons"), kernel_of(TILES, "count_block")
 
 BLOCK = 256  # samples
 ROOM = 1 << 18  # input levels of a block
+LEAST = 64  # samples of a call that threads share
+NEURONS = 50  # neurons of a task, where rows are neurons
+BUFFERS = 3  # blocks in flight: one is listed while another is learned and a third is read out
+MAX_THREADS = 256
+_threads = 1
+
+
+def set_threads(n: int) -> None:
+    """Let n threads share the tiles of each block. No result depends on it.
+
+    Raises
+    ------
+    UserError
+        "... threads are not possible"
+    """
+    global _threads
+    if not 1 <= n <= MAX_THREADS:
+        raise UserError(f"{n} threads are not possible; give 1 to {MAX_THREADS}, at best the cores that are free")
+    _threads = n
+
+
+@cache
+def _pool(n: int, process: int) -> ThreadPoolExecutor:
+    """Return threads that stay; those of a process are not there in its copies."""
+    return ThreadPoolExecutor(n, thread_name_prefix="tiles")
 
 
 def learns_by_blocks(spec: NetworkSpec) -> bool:
@@ -45,6 +74,27 @@ def learns_by_blocks(spec: NetworkSpec) -> bool:
     gate is known after the prediction only.
     """
     return spec.rule.locking is Locking.NONE and not spec.stochastic and not spec.gated
+
+
+class _Buffer(NamedTuple):
+    """Arrays of a block in flight: inputs of each layer, int64[K, size] events, work of each thread."""
+
+    inputs: list[BlockInputs]
+    n_events: np.ndarray
+    works: list[BlockWork]
+
+
+class _Call(NamedTuple):
+    """Arguments of a call of `Blocks.run`."""
+
+    levels: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+    answers: BlockAnswers
+    counters: np.ndarray
+
+
+Task = Callable[[int], None]  # takes the number of its thread
 
 
 class Blocks:
@@ -58,15 +108,18 @@ class Blocks:
     def __init__(self, state: State) -> None:
         self._state = state
         layers, tables = state.layers, state.arrays.tables
+        self._last = len(layers) - 1
         self._hidden = tables[:, :256].astype(np.int16)  # 256 y + g fits
         if state.spec.event_threshold:
             y, g = self._hidden >> 8, self._hidden & 255
             self._hidden = np.where(np.abs(y) <= state.spec.event_threshold, g, self._hidden).astype(np.int16)
-        self._tiles = [-(-int(n) // TILE) for n in layers[:, t.N_OUT]]
+        self._by_events = [bool(row[t.EVENT_MAJOR]) for row in layers]
         self._most = min(max(ROOM // int(layers[:, t.N_IN].max()), 16), BLOCK)
         self._size = 0
-        self._inputs: list[BlockInputs] = []
-        self._work: BlockWork | None = None
+        self._buffers: list[_Buffer] = []
+        # the last tile of a row must not reach into the next one, which another thread may change
+        wide = [not by_events or row[t.STRIDE] >= TILE for row, by_events in zip(layers, self._by_events, strict=True)]
+        self._can_share = self._last > 0 and all(wide[:-1])
 
     def run(self, levels: np.ndarray, steps: np.ndarray, results: Results, counters: np.ndarray) -> None:
         """Take steps that predict rows, and learn those with a label; see `sample.run_steps`.
@@ -76,52 +129,115 @@ class Blocks:
         levels : uint8[rows, n_in]; steps : int64[n, 3], of KIND PREDICT
         results : Results, written; counters : int64[2, K, len(COUNTERS)], added to
         """
-        needed = min(len(steps), self._most)
-        if self._size < needed:
-            self._allocate(min(1 << (needed - 1).bit_length(), self._most))
-        state, arrays, work = self._state, self._state.arrays, self._work
-        net, layers, last = state.net, state.layers, len(state.layers) - 1
+        n = len(steps)
+        if n == 0:
+            return
         rows, labels = np.ascontiguousarray(steps[:, t.ROW]), np.ascontiguousarray(steps[:, t.LABEL])
         results.dropped[rows] = 0
         answers = BlockAnswers(results.predictions, results.statuses, results.scores)
-        inputs, n_events = self._inputs, self._n_events
-        for first in range(0, len(steps), max(self._size, 1)):
-            some = labels[first : first + self._size]
-            list_levels(levels, rows[first : first + self._size], net, layers, inputs[0], n_events)
-            for k in range(last + 1):
-                if k > 0:
-                    list_activations(k, len(some), layers, inputs[k], n_events)
-                by_events = layers[k, t.EVENT_MAJOR]
-                if k < last and by_events:
-                    learn_hidden_events(
-                        k, 0, self._tiles[k], some, net, layers, arrays.weights, arrays.feedback,
-                        inputs[k], inputs[k + 1].words, self._hidden, work,
-                    )  # fmt: skip
-                elif k < last:
-                    learn_hidden_neurons(
-                        k, 0, layers[k, t.N_OUT], some, net, layers, arrays.weights, arrays.feedback, arrays.floors,
-                        inputs[k], inputs[k + 1].words, self._hidden, work,
-                    )  # fmt: skip
-                elif by_events:
-                    learn_output_events(
-                        first, some, net, layers, arrays.weights, inputs[k], arrays.tables, work, answers
-                    )
-                else:
-                    learn_output_neurons(
-                        first, some, net, layers, arrays.weights, arrays.floors, inputs[k], arrays.tables, work, answers
-                    )
-            count_block(some, net, layers, n_events, work, counters)
+        call = _Call(levels, rows, labels, answers, counters)
+        threads = _threads if self._can_share and n >= LEAST else 1
+        self._allocate(min(1 << (n - 1).bit_length(), self._most), threads)
+        if threads > 1:
+            self._run_shared(call, threads)
+            return
+        for first in range(0, n, self._size):
+            buffer = self._buffers[0]
+            self._list(call, first, buffer, 0)
+            for k in range(self._last):
+                self._begin(k, call, first, buffer)
+                self._learn(k, 0, self._end(k), call, first, buffer, 0)
+            self._read_out(call, first, buffer, 0)
 
-    def _allocate(self, size: int) -> None:
-        layers, n_layers = self._state.layers, len(self._state.layers)
-        self._size, self._inputs = size, []
-        for k in range(n_layers):
-            n_in, by_events = int(layers[k, t.N_IN]), bool(layers[k, t.EVENT_MAJOR])
+    def _run_shared(self, call: _Call, threads: int) -> None:
+        """Take the steps in threads: while they share the tiles of a block, one reads the block before out, one lists
+        the next. They meet once per block and hidden layer.
+        """
+        firsts, buffers = range(0, len(call.rows), self._size), self._buffers
+        self._list(call, 0, buffers[0], 0)
+        for block, first in enumerate(firsts):
+            buffer = buffers[block % BUFFERS]
+            for k in range(self._last):
+                self._begin(k, call, first, buffer)
+                tasks: list[Task] = []
+                if k == 0 and block > 0:
+                    tasks.append(partial(self._read_out, call, firsts[block - 1], buffers[(block - 1) % BUFFERS]))
+                if k == 0 and block + 1 < len(firsts):
+                    tasks.append(partial(self._list, call, firsts[block + 1], buffers[(block + 1) % BUFFERS]))
+                size = 1 if self._by_events[k] else NEURONS
+                for part in range(0, self._end(k), size):
+                    end = min(part + size, self._end(k))
+                    tasks.append(partial(self._learn, k, part, end, call, first, buffer))
+                _share(tasks, threads)
+        self._read_out(call, firsts[-1], buffers[(len(firsts) - 1) % BUFFERS], 0)
+
+    def _end(self, k: int) -> int:
+        """Return the tiles, or the neurons, of a hidden layer."""
+        n = int(self._state.layers[k, t.N_OUT])
+        return -(-n // TILE) if self._by_events[k] else n
+
+    def _list(self, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:
+        state, rows = self._state, call.rows[first : first + self._size]
+        list_levels(call.levels, rows, state.net, state.layers, buffer.inputs[0], buffer.n_events)
+
+    def _begin(self, k: int, call: _Call, first: int, buffer: _Buffer) -> None:
+        """Count, and perhaps list, the activations that a layer behind others takes."""
+        if k > 0:
+            n = min(len(call.rows) - first, self._size)
+            list_activations(k, n, self._state.layers, buffer.inputs[k], buffer.n_events)
+
+    def _learn(self, k: int, part: int, end: int, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:
+        """Take some tiles, or neurons, of hidden layer k through the block."""
+        state, arrays, labels = self._state, self._state.arrays, call.labels[first : first + self._size]
+        inputs, above, work = buffer.inputs[k], buffer.inputs[k + 1].words, buffer.works[thread]
+        if self._by_events[k]:
+            learn_hidden_events(
+                k, part, end, labels, state.net, state.layers, arrays.weights, arrays.feedback,
+                inputs, above, self._hidden, work,
+            )  # fmt: skip
+        else:
+            learn_hidden_neurons(
+                k, part, end, labels, state.net, state.layers, arrays.weights, arrays.feedback, arrays.floors,
+                inputs, above, self._hidden, work,
+            )  # fmt: skip
+
+    def _read_out(self, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:
+        """Take the output layer through the block, whose hidden layers are done, and count what the block touched."""
+        state, arrays, labels = self._state, self._state.arrays, call.labels[first : first + self._size]
+        inputs, work = buffer.inputs[-1], buffer.works[0]
+        self._begin(self._last, call, first, buffer)
+        if self._by_events[-1]:
+            learn_output_events(
+                first, labels, state.net, state.layers, arrays.weights, inputs, arrays.tables, work, call.answers
+            )
+        else:
+            learn_output_neurons(
+                first, labels, state.net, state.layers, arrays.weights, arrays.floors, inputs, arrays.tables, work,
+                call.answers,
+            )  # fmt: skip
+        for other in buffer.works[1:]:
+            for kept, more in ((work.counts, other.counts), (work.totals, other.totals)):
+                kept += more
+                more[...] = 0
+        count_block(labels, state.net, state.layers, buffer.n_events, work, call.counters)
+
+    def _allocate(self, size: int, threads: int) -> None:
+        """Make room for blocks of `size` samples and for threads, unless there is."""
+        n_buffers = BUFFERS if threads > 1 else 1
+        if self._size >= size and len(self._buffers) >= n_buffers and len(self._buffers[0].works) >= threads:
+            return
+        self._size = max(size, self._size)
+        self._buffers = [self._buffer(self._size, threads) for _ in range(n_buffers)]
+
+    def _buffer(self, size: int, threads: int) -> _Buffer:
+        layers = self._state.layers
+        inputs = []
+        for k, by_events in enumerate(self._by_events):
+            n_in = int(layers[k, t.N_IN])
             room = size * (n_in + 1) if by_events else 0
-            n_words = 1 if by_events and k == 0 else size
-            words = aligned_zeros((n_words, _wide(n_in + 1)), np.int16)
+            words = aligned_zeros((1 if by_events and k == 0 else size, _wide(n_in + 1)), np.int16)
             words[:, n_in] = self._state.arrays.inputs[k, n_in]
-            self._inputs.append(
+            inputs.append(
                 BlockInputs(
                     words=words,
                     rows=np.zeros(room, np.int32),
@@ -130,18 +246,37 @@ class Blocks:
                     present=np.zeros(size, np.int64),
                 )
             )
-        width = _wide(int(layers[:, t.N_OUT].max()))
-        self._n_events = np.zeros((n_layers, size), np.int64)
-        self._work = BlockWork(
-            words=aligned_zeros((BATCH + 1, TILE), np.int16),
-            tile=aligned_zeros((int(layers[:, t.ROWS].max()), TILE), np.int16),
-            sums=aligned_zeros((1, width), np.int32),
-            deltas=aligned_zeros((1, width), np.int16),
-            bounds=np.zeros((2, width), np.int64),
-            scores=np.zeros(width, np.int64),
-            counts=np.zeros((n_layers, BLOCK_COUNTS, size), np.int64),
-            totals=np.zeros((n_layers, BLOCK_TOTALS), np.int64),
-        )
+        works = [_work(layers, size) for _ in range(threads)]
+        return _Buffer(inputs, np.zeros((len(layers), size), np.int64), works)
+
+
+def _work(layers: np.ndarray, size: int) -> BlockWork:
+    width = _wide(int(layers[:, t.N_OUT].max()))
+    return BlockWork(
+        words=aligned_zeros((BATCH + 1, TILE), np.int16),
+        tile=aligned_zeros((int(layers[:, t.ROWS].max()), TILE), np.int16),
+        sums=aligned_zeros((1, width), np.int32),
+        deltas=aligned_zeros((1, width), np.int16),
+        bounds=np.zeros((2, width), np.int64),
+        scores=np.zeros(width, np.int64),
+        counts=np.zeros((len(layers), BLOCK_COUNTS, size), np.int64),
+        totals=np.zeros((len(layers), BLOCK_TOTALS), np.int64),
+    )
+
+
+def _share(tasks: Sequence[Task], threads: int) -> None:
+    """Run tasks, each in the thread that is free first."""
+    turn = itertools.count()  # `next` is one step for all threads
+
+    def work(thread: int) -> None:
+        while (task := next(turn)) < len(tasks):
+            tasks[task](thread)
+
+    pool = _pool(threads - 1, os.getpid())
+    others = [pool.submit(work, thread) for thread in range(1, threads)]
+    work(0)
+    for other in others:
+        other.result()
 
 
 def _wide(n: int) -> int:

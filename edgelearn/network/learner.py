@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,7 @@ class Learner:
         self._counts = np.zeros((2, len(spec.layers), len(t.COUNTERS)), np.int64)
         self._untimed = untimed(len(spec.layers))
         self._one_step: LevelsCall | None = None
+        self._learns_by_blocks = learns_by_blocks(spec)
         self._blocks: Blocks | None = None
 
     @property
@@ -203,9 +205,13 @@ class Learner:
 
     def _takes_blocks(self, steps: np.ndarray, device: Device) -> bool:
         """Return whether no step needs the end of the step before it."""
-        if steps[:, t.KIND].any() or device.settings[[t.PRICED, t.TIMED, t.BUDGETED]].any():
+        if device is not self._untimed and device.settings[[t.PRICED, t.TIMED, t.BUDGETED]].any():
             return False
-        return learns_by_blocks(self.spec) or bool((steps[:, t.LABEL] == t.NO_LABEL).all())
+        if len(steps) == 1 and _takes_samples():  # one sample is done sooner by the other kernel
+            return False
+        if steps[:, t.KIND].any():
+            return False
+        return self._learns_by_blocks or bool((steps[:, t.LABEL] == t.NO_LABEL).all())
 
     def _checked(self, levels: np.ndarray) -> np.ndarray:
         n_in, (lowest, top) = self.spec.sizes[0], self.spec.input_range
@@ -264,6 +270,12 @@ def steps_of(labels: np.ndarray) -> np.ndarray:
     steps = np.zeros((len(labels), 3), np.int64)
     steps[:, t.ROW], steps[:, t.LABEL] = np.arange(len(labels)), labels
     return steps
+
+
+def _takes_samples() -> bool:
+    """Return whether the kernel for one sample after the other is loaded and compiled."""
+    module = sys.modules.get("edgelearn.network.kernels.sample")
+    return module is not None and bool(getattr(module.run_steps, "nopython_signatures", True))
 
 
 def _raise_if_inexact(counters: Counters) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edgelearn.errors import UserError
+from edgelearn.network.blocks import set_threads
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner, StrictError
 from edgelearn.network.spec import design
@@ -178,3 +179,28 @@ def test_a_missing_value_is_level_zero():
     x = np.array([[0.9, np.nan], [np.nan, -4.0]], np.float32)
     assert encode_levels(x, np.array([-1.0, -5.0]), np.array([1.0, 5.0]), 3).tolist() == [[7, 0], [0, 0]]
     assert encode_levels(x, np.array([-1.0, -5.0]), np.array([-1.0, 5.0]), 3).tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "sizes", "activation"), [("drtp", (30, 130, 70, 3), "tanh"), ("bp", (9, 70, 4), "relu")]
+)
+def test_threads_change_nothing(rule, sizes, activation, monkeypatch):
+    monkeypatch.setattr("edgelearn.network.blocks.BLOCK", 16)
+    spec = design(sizes, rule, activation=activation)
+    rng = np.random.default_rng(0)
+    levels, labels = rng.integers(0, 16, (150, sizes[0])), rng.integers(0, sizes[-1], 150)
+    alone, shared = Learner(spec), Learner(spec)
+    expected = alone.learn(levels, labels).tolist(), alone.predict(levels).tolist()
+    set_threads(3)
+    try:
+        assert (shared.learn(levels, labels).tolist(), shared.predict(levels).tolist()) == expected
+    finally:
+        set_threads(1)
+    assert words(shared) == words(alone)
+    assert shared.counters == alone.counters
+    assert shared.inference_counters == alone.inference_counters
+
+
+def test_impossible_threads_are_refused():
+    with pytest.raises(UserError, match="0 threads are not possible; give 1 to 256"):
+        set_threads(0)
