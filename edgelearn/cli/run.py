@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 from edgelearn.cli.flags import OUTPUT, Flag, Given, Output, command
 from edgelearn.cli.shared import interruptible, settings_from, with_given, with_progress
+from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
     from edgelearn.config import SpikingConfig
@@ -22,19 +23,26 @@ def run(
     nir: Annotated[
         Optional[Path], Flag("Write the learned spiking network as a NIR graph, a .nir file.", OUTPUT)
     ] = None,
+    threads: Annotated[
+        int, Flag("Threads that share a layer of a rule without locking, or a prediction; no result changes.", OUTPUT)
+    ] = 1,
 ) -> None:
     """Learn a data set online, in integers, and report accuracy and every access."""
     from edgelearn.config import RunConfig, SpikingConfig, check_effect, make_config, validated
+    from edgelearn.network.blocks import set_threads
     from edgelearn.runs.registry import run as run_config
 
     found = settings_from(output, RunConfig, SpikingConfig)
     is_spiking = bool(given.get("spiking") or found.get("spiking"))
     settings = with_given(found, given, is_spiking, nir=nir)
     if is_spiking:
+        if threads != 1:
+            raise UserError(f"--threads {threads} is of rate networks; leave it out with --spiking")
         spiking = validated(SpikingConfig, settings)
         check_effect(spiking, given, found.written)
         _run_spiking(spiking, output, nir)
         return
+    set_threads(threads)
     config, out = make_config(settings), output.out
     check_effect(config, given, found.written)
     _check_plot(output)

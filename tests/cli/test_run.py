@@ -183,3 +183,14 @@ def test_the_reader_may_close_the_pipe(tmp_path):
     result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, cwd=tmp_path)
     assert "Traceback" not in result.stderr
     assert result.stdout.startswith("rule")
+
+
+def test_threads_change_no_byte(tmp_path):
+    texts = [edgelearn("run", *QUICK, "--json", "--threads", n, cwd=tmp_path).stdout for n in ("1", "2")]
+    assert texts[0] == texts[1] != ""
+
+
+def test_threads_of_spiking_networks_are_refused(tmp_path):
+    result = edgelearn("run", "--spiking", "--threads", "2", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "--threads 2 is of rate networks" in result.stderr
