@@ -78,6 +78,11 @@ class Kernel:
         if status not in _MEANT:
             raise RuntimeError(f"kernel {self.name} ended with status {status}")
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether machine code is there, so that a call neither reads nor compiles it."""
+        return bool(self._calls) or interpreted()
+
     def _load(self, key: tuple[Kind, ...], n: int, arguments: tuple[Any, ...]) -> tuple[Callable[[bytes], int], bytes]:
         """Return a function that takes a table of the address of the machine code and n words, and that address."""
         path = self._path(key)

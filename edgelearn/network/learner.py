@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -207,7 +206,7 @@ class Learner:
         """Return whether no step needs the end of the step before it."""
         if device is not self._untimed and device.settings[[t.PRICED, t.TIMED, t.BUDGETED]].any():
             return False
-        if len(steps) == 1 and _takes_samples():  # one sample is done sooner by the other kernel
+        if len(steps) == 1 and run_steps.is_loaded:  # one sample is done sooner by the other kernel
             return False
         if steps[:, t.KIND].any():
             return False
@@ -270,12 +269,6 @@ def steps_of(labels: np.ndarray) -> np.ndarray:
     steps = np.zeros((len(labels), 3), np.int64)
     steps[:, t.ROW], steps[:, t.LABEL] = np.arange(len(labels)), labels
     return steps
-
-
-def _takes_samples() -> bool:
-    """Return whether the kernel for one sample after the other is loaded and compiled."""
-    module = sys.modules.get("edgelearn.network.kernels.sample")
-    return module is not None and bool(getattr(module.run_steps, "nopython_signatures", True))
 
 
 def _raise_if_inexact(counters: Counters) -> None:
