@@ -101,7 +101,8 @@ class Epochs:
         """Add prequential errors to the curve, window by window; the last window of an epoch may be shorter."""
         place = self.place
         while len(is_wrong):
-            some, is_wrong = np.split(is_wrong, [self._window - place.window_samples])
+            room = self._window - place.window_samples
+            some, is_wrong = is_wrong[:room], is_wrong[room:]
             place.window_errors += int(some.sum())
             place.window_samples += len(some)
             if place.window_samples == self._window or (at_end and not len(is_wrong)):

@@ -76,6 +76,10 @@ class _Priced:
     leakage_constants: tuple[str, ...] = ()
 
 
+_Memories = list[tuple[str, dict[tuple[str, str], int], _Priced]]
+"""Name, contents in bits and price of each memory that is built."""
+
+
 def _price_memory(
     engine: Engine, name: str, memory: Memory, bits: int, word_bits: int, writes_per_read: float
 ) -> _Priced:
@@ -127,13 +131,14 @@ def _own_constants(engine: Engine) -> list[Constant]:
 
 def price_engine(spec: NetworkSpec, work: Counters, engine: Engine, learning: bool) -> Cost:
     plan = engine.schedule(spec, work, learning)
-    items = _engine_items(spec, work, engine, plan, learning)
+    memories = _memories(spec, engine, learning)
+    items = _engine_items(spec, work, engine, plan, memories, learning)
     if engine.lanes > 1 and engine.update_skip == "neuron" and learning:
         most = engine.schedule(spec, work, learning, lanes_left_empty=True)
-        items += _more(_engine_items(spec, work, engine, most, learning), items)
+        items += _more(_engine_items(spec, work, engine, most, memories, learning), items)
     constants = (EMPTY_LANES, *_bands(), *_own_constants(engine))
     cost = make_cost(items, work.n_samples, engine.clock_hz, FIGURES, constants)
-    return replace(cost, notes=_notes(spec, engine, plan, cost, learning))
+    return replace(cost, notes=_notes(spec, engine, plan, memories, cost, learning))
 
 
 def _more(most: list[Item], items: list[Item]) -> list[Item]:
@@ -150,23 +155,32 @@ def _more(most: list[Item], items: list[Item]) -> list[Item]:
     ]
 
 
-def _engine_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedule, learning: bool) -> list[Item]:
+def _engine_items(
+    spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedule, memories: _Memories, learning: bool
+) -> list[Item]:
     layers = range(len(spec.layers))
     cycles = [
         Item("cycles", role, k + 1, float(plan.cycles[phase][k]))
         for phase, role in ROLE_OF_PHASE.items()
         for k in layers
     ]
-    memories = memory_items(spec, engine, plan, learning)
-    return cycles + memories + logic_items(spec, work, engine, plan, learning)
+    held = memory_items(spec, engine, plan, learning, memories)
+    return cycles + held + logic_items(spec, work, engine, plan, learning)
 
 
-def memory_items(spec: NetworkSpec, engine: Engine, plan: Schedule, learning: bool) -> list[Item]:
-    """Return energy, area, leakage and bits of the memories, with the accesses and cycles of a schedule."""
+def memory_items(
+    spec: NetworkSpec, engine: Engine, plan: Schedule, learning: bool, memories: _Memories | None = None
+) -> list[Item]:
+    """Return energy, area, leakage and bits of the memories, with the accesses and cycles of a schedule.
+
+    Parameters
+    ----------
+    memories : of this network, where they are priced already
+    """
     items: list[Item] = []
     by_layer = plan.cycles_by_layer
     seconds = float(np.sum(by_layer)) / engine.clock_hz
-    for name, inside, priced in _memories(spec, engine, learning):
+    for name, inside, priced in _memories(spec, engine, learning) if memories is None else memories:
         bits = sum(inside.values())
         if "weight" in engine.memories[name].holds and spec.rule.weight_transport and "feedback" in plan.reads:
             items += _energy("feedback", plan.reads["feedback"] * priced.cost.read_pj, priced.read_constants)
@@ -187,9 +201,7 @@ def memory_items(spec: NetworkSpec, engine: Engine, plan: Schedule, learning: bo
     return items
 
 
-def _memories(
-    spec: NetworkSpec, engine: Engine, learning: bool
-) -> list[tuple[str, dict[tuple[str, str], int], _Priced]]:
+def _memories(spec: NetworkSpec, engine: Engine, learning: bool) -> _Memories:
     """Return name, contents in bits and price of each memory that is built: one that would hold nothing is not."""
     stored = contents(spec, learning, engine.skips_zero_inputs, engine.lanes)
     found = []
@@ -217,11 +229,13 @@ def memory_shapes(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str
     return shapes
 
 
-def _notes(spec: NetworkSpec, engine: Engine, plan: Schedule, cost: Cost, learning: bool) -> tuple[str, ...]:
+def _notes(
+    spec: NetworkSpec, engine: Engine, plan: Schedule, memories: _Memories, cost: Cost, learning: bool
+) -> tuple[str, ...]:
     """Say what the figures leave out or take for granted."""
     notes = []
     cycle_ns = 1e9 / engine.clock_hz
-    for name, inside, priced in _memories(spec, engine, learning):
+    for name, inside, priced in memories:
         if priced.cost.access_ns > cycle_ns:
             notes.append(
                 f"memory '{name}' takes {priced.cost.access_ns:.3g} ns, a cycle {cycle_ns:.3g} ns: a lower clock, or a "
