@@ -82,6 +82,7 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
           `shift_lanes_right_unsigned_sums(x, counts)`: logical, by 0 .. 31, the count of each lane
         * `add_saturating_words(x, y)`
         * `equal_`, `differ_`, `below_words(x, y)`, the same for `sums`: -1 where true, else 0
+        * `xor_bytes(x, y)`; `splat_fours(x)`: bytes, those of a uint32 over and over, the lowest first
         * `below_bytes(x, y)`: words, -1 where x < y unsigned, else 0
         * `widen_words(x)`: sums; `narrow_sums(x)`: words, low 16 bits;
           `widen_bytes(x)`, `widen_signed_bytes(x)`: words; `narrow_words(x)`: bytes, low 8 bits
@@ -114,6 +115,8 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         **by_kind,
         zero_pairs=lambda: np.zeros(lanes // 2, np.int32),
         add_saturating_words=lambda x, y: np.clip(x.astype(np.int32) + y, -32768, 32767).astype(np.int16),
+        xor_bytes=np.bitwise_xor,
+        splat_fours=lambda x: np.full(lanes // 4, x, "<u4").view(np.uint8),
         below_bytes=lambda x, y: -(x < y).astype(np.int16),
         widen_words=lambda x: x.astype(np.int32),
         narrow_sums=lambda x: x.astype(np.int16),
@@ -200,6 +203,10 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         **operations,
         zero_pairs=_operation(pairs, (), lambda b: ir.Constant(_llvm(pairs), None)),
         add_saturating_words=_operation(words, (words, words), _call("llvm.sadd.sat")),
+        xor_bytes=_operation(octets, (octets, octets), lambda b, x, y: b.xor(x, y)),
+        splat_fours=_operation(
+            octets, (types.uint32,), lambda b, x: b.bitcast(_splat(b, x, lanes // 4), _llvm(octets))
+        ),
         below_bytes=_operation(
             words, (octets, octets), lambda b, x, y: b.sext(b.icmp_unsigned("<", x, y), _llvm(words))
         ),

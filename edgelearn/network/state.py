@@ -10,7 +10,7 @@ from edgelearn.errors import UserError
 from edgelearn.files import physical_memory
 from edgelearn.network.activations import find_activation, output_table
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.kernels.arrays import BATCH, TILE, Arrays, aligned_zeros, padded, spread
+from edgelearn.network.kernels.arrays import BATCH, KEYS, TILE, Arrays, aligned_zeros, padded, spread
 from edgelearn.network.layer import DenseLayer
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.rules.rule import Feedback, Signal
@@ -176,8 +176,9 @@ def allocate(spec: NetworkSpec) -> State:
     width = max(padded(max(spec.sizes) + 1), int(layers[:, t.STRIDE].max()))
     _check_memory(spec, 2 * (weight_at + feedback_at) + (36 * n_layers + 5 * BATCH) * width)
     vectors = (n_layers, width)
-    random = aligned_zeros((BATCH, width), np.uint8)
+    random = aligned_zeros((KEYS + 1, width), np.uint8)
     keys = ((np.arange(1, width + 1, dtype=np.uint64) * 0x9E3779B1 % 2**32) >> 24).astype(np.uint8)
+    random[KEYS] = keys
     arrays = Arrays(
         weights=aligned_zeros((weight_at + TILE,), np.int16),
         feedback=aligned_zeros((feedback_at + TILE,), np.int16),
@@ -197,11 +198,9 @@ def allocate(spec: NetworkSpec) -> State:
         steps=aligned_zeros((BATCH, width), np.int16),
         fractions=aligned_zeros((BATCH, width), np.uint8),
         random=random,
-        random_words=random.view("<u4"),
         slots=np.zeros((2, width), np.int64),
         draws=np.zeros(width, np.uint32),
         keys=keys,
-        key_words=keys.view("<u4"),
         generator=np.ones(1, np.uint32),
     )
     for k, layer in enumerate(spec.layers):

@@ -65,7 +65,7 @@ def arguments(name):
         "dot_rows": (hidden, stride, arrays.inputs, k, shift, arrays.sums, k),
         "add_rows": (hidden, stride, arrays.events, k, 0, 0, arrays.slots, arrays.steps),
         "add_rows_bounded": (hidden, stride, arrays.events, k, 0, 0, arrays.slots, arrays.steps, arrays.floors),
-        "add_rows_stochastic": (hidden, stride, arrays.events, k, 0, 0, arrays, np.int16(1)),
+        "add_rows_stochastic": (hidden, stride, arrays.events, k, 0, 0, arrays, np.int16(1), 1),
         "round_steps_narrow": (arrays.deltas, k, 1, stride, 3, 0, arrays.steps, 0),
         "activate": (arrays.indices, arrays.tables, k, 500, arrays.inputs, arrays.gates, arrays.sums),
         "gate": (arrays.sums, arrays.gates, k, 500, 127, arrays.deltas),

@@ -12,6 +12,9 @@ BLOCK_COUNTS, BLOCK_TOTALS = 3, 2  # of a layer: counts of each sample of a bloc
 BATCH = 16  # rows whose steps are rounded before they are added; also the most input levels kept
 
 
+KEYS = 4  # row of `Arrays.random`
+
+
 class Arrays(NamedTuple):
     """Inputs and outputs of the kernels. K layers; `width` is the widest padded vector.
 
@@ -37,12 +40,10 @@ class Arrays(NamedTuple):
     tables: np.ndarray  # int32[K, 512]: 256 y + g by q + 128; output: p by q + 128, then 2^15 exp(-t/16) by t
     steps: np.ndarray  # int16[BATCH, width]: rounded steps, left-aligned
     fractions: np.ndarray  # uint8[BATCH, width]: what is left for the random byte
-    random: np.ndarray  # uint8[BATCH, width]
-    random_words: np.ndarray  # uint32[BATCH, width / 4], the same bytes four at a time
+    random: np.ndarray  # uint8[KEYS + 1, width]: byte 0, 1, 2, 3 of the draw of each input; then the keys of neurons
     slots: np.ndarray  # int64[2, width]: the steps each row adds; how many of a slot's steps were cut
     draws: np.ndarray  # uint32[width]: one draw an updating input, then the bias
     keys: np.ndarray  # uint8[width]
-    key_words: np.ndarray  # uint32[width / 4], the same bytes four at a time
     generator: np.ndarray  # uint32[1]
 
 

@@ -43,7 +43,7 @@ from edgelearn.network.kernels.update import (
     round_steps_narrow,
     share_slots,
     split_steps,
-    spread_draw,
+    split_steps_narrow,
     spread_draws,
 )
 
@@ -201,7 +201,10 @@ def round_row(k, factor, slot, factors, largest, shift, net, layers, arrays):  #
     """Round the steps of a row whose factor is given; note how many were cut."""
     columns, limit, align = columns_of(k, layers), layers[k, t.STEP_MAX], layers[k, t.ALIGN]
     steps = arrays.steps
-    if net[t.STOCHASTIC]:
+    if net[t.STOCHASTIC] and fits_words(largest * abs(factor), shift, limit * 256):
+        split_steps_narrow(factors, k, factor, columns, shift, align, steps, arrays.fractions, slot)
+        cut = np.int64(0)
+    elif net[t.STOCHASTIC]:
         cut = split_steps(factors, k, factor, columns, shift, limit, align, steps, arrays.fractions, slot)
     elif fits_words(largest * abs(factor), shift, limit):
         round_steps_narrow(factors, k, factor, columns, shift, align, steps, slot)
@@ -228,6 +231,8 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
     if stochastic:
         shift = shift - 8
         draw(arrays.generator, n_events + 1, arrays.draws)
+        if not event_major:
+            spread_draws(arrays.draws, arrays.events, k, n_events, arrays.random)
         counters[k, t.RANDOM_DRAWS] += n_events + 1
     if not keeps_levels and not stochastic and not layers[k, t.HAS_FLOOR]:
         limit, align = layers[k, t.STEP_MAX], layers[k, t.ALIGN]
@@ -242,7 +247,7 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
     present = np.int64(0)
     if keeps_levels:  # rows of one input level share its slot
         present = share_slots(rows, row_factors, k, n_rows, slots)
-    batch = n_rows if keeps_levels and not stochastic else BATCH
+    batch = n_rows if keeps_levels else BATCH
     for first in range(0, n_rows, batch):
         end = min(first + batch, n_rows)
         for slot in range(BATCH if keeps_levels else end - first):
@@ -254,14 +259,7 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
                 round_row(k, factor, slot, factors, largest, shift, net, layers, arrays)
                 cuts += slots[1, slot]
         if stochastic:
-            for e in range(first, end):
-                if event_major:
-                    spread_draw(arrays.draws[e], arrays.key_words, columns // 4, arrays.random_words, e - first)
-                else:
-                    spread_draws(
-                        arrays.draws, arrays.events, k, n_events, rows[k, e], arrays.keys, arrays.random, e - first
-                    )
-            saturations += add_rows_stochastic(weights, columns, rows, k, first, end, arrays, lsb)
+            saturations += add_rows_stochastic(weights, columns, rows, k, first, end, arrays, lsb, event_major)
         elif layers[k, t.HAS_FLOOR]:
             saturations += add_rows_bounded(weights, columns, rows, k, first, end, slots, arrays.steps, arrays.floors)
         else:

@@ -26,7 +26,7 @@ from edgelearn.fixedpoint.lanes import (
     widen32,
 )
 from edgelearn.fixedpoint.vectors import vector_operations
-from edgelearn.network.kernels.arrays import LANE
+from edgelearn.network.kernels.arrays import KEYS, LANE
 
 V = vector_operations(LANE)
 load_words, store_words, splat_words, zero_words, add_words, subtract_words, multiply_words, max_words, and_words = (
@@ -42,7 +42,9 @@ zero_sums, splat_sums, add_sums, multiply_sums, min_sums, max_sums, shift_left_s
     V.shift_right_sums,
 )  # fmt: skip
 differ_sums, narrow_sums, total_sums = V.differ_sums, V.narrow_sums, V.total_sums
-load_bytes, below_bytes = V.load_bytes, V.below_bytes
+load_bytes, store_bytes, below_bytes, xor_bytes, splat_fours, narrow_words = (
+    V.load_bytes, V.store_bytes, V.below_bytes, V.xor_bytes, V.splat_fours, V.narrow_words
+)  # fmt: skip
 
 
 @leaf
@@ -86,6 +88,17 @@ def split_steps(factors, k, factor, n, shift, limit, align, steps, fractions, sl
         steps[slot, j] = narrow16(shl32(shr32(step, eight), left))
         fractions[slot, j] = np.uint8(step & 255)
     return np.int64(cut)
+
+
+@leaf
+def split_steps_narrow(factors, k, factor, n, shift, align, steps, fractions, slot):  # type: ignore[no-untyped-def]
+    """Do what `split_steps` does where every intermediate fits 16 bits and no step can be cut; n : whole vectors."""
+    minus, down = splat_words(np.int16(-factor << max(-shift, 0))), np.int16(max(shift, 0))
+    half = splat_words(np.int16((1 << max(shift, 0)) >> 1))
+    for j in range(0, n, LANE):
+        value = shift_right_words(add_words(multiply_words(load_words(factors, k, j), minus), half), down)
+        store_words(steps, slot, j, shift_left_words(shift_right_words(value, np.int16(8)), np.int16(align)))
+        store_bytes(fractions, slot, j, narrow_words(value))
 
 
 @leaf
@@ -232,16 +245,26 @@ def add_rows_bounded(matrix, columns, rows, k, first, last, slots, steps, floors
 
 
 @leaf
-def add_rows_stochastic(matrix, columns, rows, k, first, last, arrays, lsb):  # type: ignore[no-untyped-def]
-    """Add steps and the carries of their fractions to rows with a floor; return how many sums left the range."""
+def add_rows_stochastic(matrix, columns, rows, k, first, last, arrays, lsb, event_major):  # type: ignore[no-untyped-def]
+    """Add steps and the carries of their fractions to rows with a floor; return how many sums left the range.
+
+    The random byte of neuron j for an input is byte (j mod 4) of the input's draw, xor the key of j. A row is of an
+    input, with all keys in `random`, or of a neuron, with that byte of all draws there.
+    """
     slots, steps, fractions = arrays.slots, arrays.steps, arrays.fractions
     random, floors = arrays.random, arrays.floors
     fits = np.int64(0)
     for e in range(first, last):
-        row, slot, lane, equal = rows[k, e], slots[0, e], e - first, zero_words()
+        row, slot, equal = rows[k, e], slots[0, e], zero_words()
+        if event_major:
+            source, word_of_row = np.int64(KEYS), np.uint32(arrays.draws[e])
+        else:
+            source, word_of_row = np.int64(row & 3), np.uint32(np.uint32(arrays.keys[row]) * np.uint32(0x01010101))
+        constant = splat_fours(word_of_row)
         for j in range(0, columns, LANE):
             word = load_words(matrix, row, j)
-            carries = below_bytes(load_bytes(random, lane, j), load_bytes(fractions, slot, j))
+            byte = xor_bytes(load_bytes(random, source, j), constant)
+            carries = below_bytes(byte, load_bytes(fractions, slot, j))
             step = add_words(load_words(steps, slot, j), and_words(carries, splat_words(lsb)))
             result = max_words(add_saturating_words(word, step), load_words(floors, k, j))
             equal = add_words(equal, equal_words(add_words(word, step), result))
@@ -263,16 +286,9 @@ def draw(generator, n, draws):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def spread_draw(word, key_words, n_words, random_words, lane):  # type: ignore[no-untyped-def]
-    """Write the random bytes of all neurons for one input, four a word: byte (j mod 4) of its draw, xor the key."""
-    for q in range(n_words):
-        random_words[lane, q] = np.uint32(word ^ key_words[q])
-
-
-@leaf
-def spread_draws(draws, events, k, n_events, neuron, keys, random, lane):  # type: ignore[no-untyped-def]
-    """Write the random byte of one neuron for each input that has an event, and the bias; others do not matter."""
-    shift = np.uint32(8 * (neuron & 3))
-    key = keys[neuron]
+def spread_draws(draws, events, k, n_events, random):  # type: ignore[no-untyped-def]
+    """Write the four bytes of the draw of each input that has an event, and of the bias; others do not matter."""
     for e in range(n_events + 1):
-        random[lane, events[k, e]] = np.uint8((draws[e] >> shift) & np.uint32(255)) ^ key
+        column = events[k, e]
+        for byte in range(4):
+            random[byte, column] = np.uint8((draws[e] >> np.uint32(8 * byte)) & np.uint32(255))

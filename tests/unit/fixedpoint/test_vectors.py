@@ -32,7 +32,7 @@ RESULTS = {
         "shift_lanes_right_unsigned_sums(u, and_sums(v, splat_sums(31)))",
         "multiply_rows(x, y, n, -3)",
     ],
-    "out_bytes": ["a", "narrow_words(x)"],
+    "out_bytes": ["a", "narrow_words(x)", "xor_bytes(a, b)", "splat_fours(16909060 * n)"],
     "masks": ["nonzero_words(x)", "nonzero_bytes(a)", "clear_lowest_bit(nonzero_bytes(b))"],
     "numbers": [
         "total_words(x)",
