@@ -94,6 +94,31 @@ def assert_twins(
     return naive
 
 
+def assert_blocks(
+    spec: NetworkSpec,
+    levels: np.ndarray,
+    labels: np.ndarray,
+    halvings: int = 0,
+    prepare: Callable[[Learner], None] = lambda learner: None,
+) -> None:
+    """Learn the samples in one call, and one after the other in the oracle; words, predictions and counts are equal.
+
+    Parameters are those of `assert_twins`.
+    """
+    learner = Learner(spec)
+    prepare(learner)
+    naive = naive_twin(learner)
+    learner.set_halvings(halvings)
+    naive.halvings = halvings
+    expected = []
+    for sample, label in zip(levels, labels, strict=True):
+        expected.append(naive.learn_one([int(x) for x in sample], int(label)))
+        meet(naive, int(label))
+    assert learner.learn(levels, labels).tolist() == expected
+    assert_words(learner, naive)
+    assert_counts(learner, naive)
+
+
 def assert_words(learner: Learner, naive: NaiveNetwork) -> None:
     for k in range(len(learner.spec.layers)):
         np.testing.assert_array_equal(learner.state.weights(k), naive.weights[k], err_msg=f"weights of layer {k + 1}")

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from edgelearn.network.spec import NetworkSpec
     from edgelearn.network.state import State
 
-TILES = "edgelearn.network.kernels.tiles"
-list_levels, list_activations = kernel_of(TILES, "list_levels"), kernel_of(TILES, "list_activations")
-learn_hidden_events = kernel_of(TILES, "learn_hidden_events")
-learn_hidden_neurons = kernel_of(TILES, "learn_hidden_neurons")
-learn_output_events = kernel_of(TILES, "learn_output_events")
-learn_output_neurons, count_block = kernel_of(TILES, "learn_output_neurons"), kernel_of(TILES, "count_block")
+KERNELS = "edgelearn.network.kernels"
+list_levels = kernel_of(f"{KERNELS}.blocks", "list_levels")
+list_activations = kernel_of(f"{KERNELS}.blocks", "list_activations")
+count_block = kernel_of(f"{KERNELS}.blocks", "count_block")
+learn_hidden_events = kernel_of(f"{KERNELS}.tiles", "learn_hidden_events")
+learn_output_events = kernel_of(f"{KERNELS}.tiles", "learn_output_events")
+learn_hidden_neurons = kernel_of(f"{KERNELS}.rows", "learn_hidden_neurons")
+learn_output_neurons = kernel_of(f"{KERNELS}.rows", "learn_output_neurons")
 
 BLOCK = 256  # samples
 ROOM = 1 << 18  # input levels of a block
@@ -98,7 +100,7 @@ Task = Callable[[int], None]  # takes the number of its thread
 
 
 class Blocks:
-    """Predicts and learns in blocks. See `edgelearn.network.kernels.tiles`.
+    """Predicts and learns in blocks. See `edgelearn.network.kernels.blocks`.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import FEEDBACK_FORMATS, NetworkSpec, design
 from edgelearn.rules import RULES
 from edgelearn.rules.rule import Locking
-from tests.oracle_pairs import assert_counts, assert_words, meet, naive_twin
+from tests.oracle_pairs import assert_blocks
 from tests.properties.test_twins import drive_to_rails
 
 pytestmark = pytest.mark.kernel
@@ -102,16 +102,8 @@ def test_predictions_by_blocks_equal_one_sample_after_the_other(rule, gate, data
 @given(spec=networks(inputs=(1, 3, 9), neurons=(1, 4, 7)), data=st.data())
 def test_blocks_equal_the_oracle(spec, data):
     levels, labels, _ = samples(data.draw, spec, 6)
-    labels = np.maximum(labels, 0)
-    learner = Learner(spec)
-    naive = naive_twin(learner)
-    expected = []
-    for sample, label in zip(levels, labels, strict=True):
-        expected.append(naive.learn_one([int(x) for x in sample], int(label)))
-        meet(naive, int(label))
-    assert learner.learn(levels, labels).tolist() == expected
-    assert_words(learner, naive)
-    assert_counts(learner, naive)
+    halvings = data.draw(st.sampled_from([0, 0, 3, 40]))
+    assert_blocks(spec, levels, np.maximum(labels, 0), halvings, lambda learner: learner.set_live_outputs(1))
 
 
 def test_what_needs_the_order_of_samples_is_refused_to_blocks():
