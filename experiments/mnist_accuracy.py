@@ -52,6 +52,8 @@ ROWS = {
     "sdfa-8": _row(7.0, rule="sdfa"),
     "signed-target-8": _row(8.3, rule="signed-target"),
     "signed-target-8-rates-of-sdfa": _row(7.1, rule="signed-target", hidden_rate=-8, output_rate=-8),
+    "local-8": _row(1.9, rule="local"),
+    "local-8-lfsr": _row(2.1, rule="local", feedback="lfsr"),
     "mdfa-8": _row(3.0, rule="mdfa"),
     "drtp-8-3-epochs": _row(6.0, rule="drtp", epochs=3),
     "drtp-4-3-epochs": _row(6.3, rule="drtp", bits=4, epochs=3),
@@ -67,6 +69,8 @@ ROWS = {
     "bp-two-hidden": _row(3.0, rule="bp", net="784-500-500-10"),
     "fa-two-hidden": _row(3.0, rule="fa", net="784-500-500-10"),
     "dfa-two-hidden": _row(3.0, rule="dfa", net="784-500-500-10"),
+    "local-two-hidden": _row(2.3, rule="local", net="784-500-500-10"),
+    "local-two-hidden-lfsr": _row(2.5, rule="local", feedback="lfsr", net="784-500-500-10"),
 }
 
 

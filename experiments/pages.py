@@ -27,6 +27,7 @@ from experiments import (
     branch_traces,
     cost_against_size,
     delta_bits,
+    local_errors,
     signed_target,
     speed_tables,
     stream_table,
@@ -90,6 +91,8 @@ MNIST = {
     "bp, 10 epochs": "bp-8",
     "dfa, 10 epochs": "dfa-8",
     "fa, 10 epochs": "fa-8",
+    "local, 10 epochs": "local-8",
+    "local, 10 epochs, ternary readout from a shift register, none stored": "local-8-lfsr",
     "mdfa, 10 epochs": "mdfa-8",
     "drtp, 10 epochs": "drtp-8",
     "drtp, 10 epochs, rates halved every 3": "drtp-8-halved",
@@ -410,6 +413,8 @@ PAGES = [
     Shown("accuracy_against_energy.json", README, said=accuracy_said),
     Shown("signed_target.json", RESULTS_PAGE, lambda content: signed_target.table(content["rows"]).splitlines()),
     Shown("mnist_accuracy.json", RESULTS_PAGE, mnist),
+    Shown("local_errors.json", RESULTS_PAGE, lambda content: local_errors.range_table(content["range"])),
+    Shown("local_errors.json", RESULTS_PAGE, lambda content: local_errors.front_table(content["front"])),
     *(Shown("delta_bits.json", RESULTS_PAGE, delta_bits_lines(name), f"**{name}**") for name in delta_bits.DATA),
     *(
         Shown("stream_table.json", RESULTS_PAGE, stream_lines(name), f"**{name}**", stream_said(name))
