@@ -105,7 +105,7 @@ def step(model, kind, seed, tmp_path):
         model.save(tmp_path / "model.npz")
         return type(model).load(tmp_path / "model.npz"), None
     if kind == "live":
-        model._learner.set_live_outputs(int(rng.integers(1, 5)))
+        model._learner.set_live_outputs(1 + int(rng.integers(len(model._labels.known))))
         return model, None
     model.learn_one(x, y)
     return model, (model.predict_one(x), model.predict_proba_one(plain(rng)))
