@@ -29,8 +29,6 @@ MUTANTS = {
     "shifts activations out of their table entry": ("network/kernels/forward.py", "shift_right_sums(entry, np.int32(8))", "shift_right_sums(entry, np.int32(9))"),
     "adds the last row of a pass twice": ("network/kernels/forward.py", "factors[source, row] if e < n_rows else 0", "factors[source, row]"),
     "adds the last row of signs twice": ("network/kernels/feedback.py", "0 if c >= n_rows else -1", "-1"),
-    "rounds fractions down": ("network/kernels/update.py", "half = splat_words(np.int16((1 << max(shift, 0)) >> 1))", "half = splat_words(np.int16(0))"),
-    "spreads the draws of the last event only": ("network/kernels/update.py", "        column = events[k, e]\n", "        column = events[k, n_events]\n"),
     "rounds products down": ("network/kernels/update.py", "    half = (1 << down) >> 1\n    saturations", "    half = 0\n    saturations"),
     "moves weights along the gradient by row": ("network/kernels/update.py", "splat_words(np.int16(-factor << up))", "splat_words(np.int16(factor << up))"),
     "moves weights along the gradient in 32 bits": ("network/kernels/update.py", "splat_sums(np.int32(-factor))", "splat_sums(np.int32(factor))"),
@@ -40,8 +38,8 @@ MUTANTS = {
     "leaves the bias to the last vector": ("network/kernels/forward.py", "    inputs[k + 1, n] = one\n", ""),
     "draws once more a layer": ("network/kernels/sample.py", "draw(arrays.generator, n_events + 1, arrays.draws)", "draw(arrays.generator, n_events + 2, arrays.draws)"),
     "swaps a shift of the generator": ("network/kernels/update.py", "np.uint32(s >> np.uint32(17))", "np.uint32(s >> np.uint32(16))"),
-    "forgets the keys of columns": ("network/kernels/update.py", "xor_bytes(load_bytes(random, source, j), constant)", "constant"),
-    "forgets the key of a neuron": ("network/kernels/update.py", "np.uint32(arrays.keys[row]) * np.uint32(0x01010101)", "np.uint32(0)"),
+    "forgets the keys of columns": ("network/kernels/update.py", "np.uint32(word ^ key_words[q])", "np.uint32(word)"),
+    "forgets the key of a neuron": ("network/kernels/update.py", "np.uint32(255)) ^ key", "np.uint32(255))"),
     "updates first to last under backward locking": ("network/kernels/sample.py", "k = last - turn if net[t.LAST_TO_FIRST] else turn", "k = turn"),
     "reads new weights on the way back": (
         "network/kernels/sample.py", "                    for k in range(last - 1, -1, -1):\n                        modulate_layer",
@@ -93,6 +91,55 @@ STREAM_MUTANTS = {
     "starts before the last sample is done": ("network/kernels/sample.py", "max(arrival, clock[t.BUSY_UNTIL]) + work", "arrival + work"),
 }  # fmt: skip
 
+BLOCK_MUTANTS = {
+    "sums parts that leave 16 bits": (
+        "network/kernels/tiles.py", "// largest)", "// largest * 2)"),
+    "forgets all parts but the last": (
+        "network/kernels/tiles.py", "sums = add_sums(sums, widen_words(words))", "sums = widen_words(words)"),
+    "rounds indices of a tile down": (
+        "network/kernels/tiles.py", "q = shift_right_sums(add_sums(sums, splat_sums(np.int32((1 << shift) >> 1))), np.int32(shift))", "q = shift_right_sums(sums, np.int32(shift))"),
+    "rounds 16-bit steps of a tile down": (
+        "network/kernels/tiles.py", "shift_right_words(add_words(words, splat_words(np.int16((1 << shift) >> 1))), np.int16(shift))", "shift_right_words(words, np.int16(shift))"),
+    "rounds 32-bit steps of a tile down": (
+        "network/kernels/tiles.py", "splat_sums(np.int32((1 << max(shift, 0)) >> 1)))\n    sums = shift_right", "splat_sums(np.int32(0)))\n    sums = shift_right"),
+    "moves a tile along the gradient": (
+        "network/kernels/tiles.py", "splat_words(np.int16(-factor))", "splat_words(np.int16(factor))"),
+    "counts no cut steps of a level but once": (
+        "network/kernels/tiles.py", "cuts -= lost * count_level(inputs, i, level)", "cuts -= lost"),
+    "takes words for far from their rails": (
+        "network/kernels/tiles.py", "bound += longest", "bound += 0"),
+    "looks at the highest words of a tile alone": (
+        "network/kernels/tiles.py", "largest_word(max_words(high, xor_words(low, splat_words(np.int16(-1)))))", "largest_word(high)"),
+    "forgets the input that is always on": (
+        "network/kernels/tiles.py", "one if j == valid else 0", "0"),
+    "puts each tile back in the place of the first": (
+        "network/kernels/tiles.py", "store_words(whole, r, place,", "store_words(whole, r, 0,"),
+    "counts wrapped sums behind a row": (
+        "network/kernels/tiles.py", "if column + TILE > n_out:", "if column > n_out:"),
+    "adds the row of the label once": (
+        "network/kernels/tiles.py", "place)), np.int32(1))", "place)), np.int32(0))"),
+    "forgets to halve a tile": (
+        "network/kernels/tiles.py", "min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)", "min(layers[k, t.STEP_SHIFT], 30)"),
+    "counts a word of a block twice": (
+        "network/kernels/blocks.py", "counts[t.WEIGHT_WRITE] += pairs", "counts[t.WEIGHT_WRITE] += pairs + 1"),
+    "predicts the last maximum of a block": (
+        "network/kernels/blocks.py", "z > sums[0, best]", "z >= sums[0, best]"),
+    "forgets which classes a block met": (
+        "network/kernels/blocks.py", "min(max(live, label + 1), n)", "min(label + 1, n)"),
+    "opens the dead zone of a block at its edge": (
+        "network/kernels/blocks.py", "if -net[t.DEAD_ZONE] <= e <= net[t.DEAD_ZONE]:", "if -net[t.DEAD_ZONE] < e < net[t.DEAD_ZONE]:"),
+    "leaves out steps that are not zero": (
+        "network/kernels/rows.py", "abs(factor) * 127 < half", "abs(factor) * 127 < 4 * half"),
+    "sums a row twice": (
+        "network/kernels/rows.py", "a, b, c, d = min(row + 1,", "a, b, c, d = min(row + 2,"),
+    "rounds steps of a row down": (
+        "network/kernels/rows.py", "(np.int64(1) << max(shift, 0)) >> 1", "np.int64(0)"),
+    "takes words of a row for far from their rails": (
+        "network/kernels/rows.py", "work.bounds[0, row] + longest", "work.bounds[0, row] + 0"),
+    "takes label 0 of one output of a row for its target": (
+        "network/kernels/rows.py", "m = m if n_classes == 1 and label == 0 else -m", "m = -m"),
+}  # fmt: skip
+
 FRONT_END_MUTANTS = {
     "rounds words down": ("streaming/kernel.py", "return (x + ((np.int64(1) << s) >> 1)) >> s", "return x >> s"),
     "divides rounding down": ("streaming/kernel.py", "(2 * a + b) // (2 * b)", "a // b"),
@@ -124,7 +171,7 @@ assert edgelearn.__file__.startswith({copy!r})
 from edgelearn.streaming.front_end import ENCODERS, FrontEndSpec
 from edgelearn.network.spec import design
 from edgelearn.rules import RULES
-from tests.oracle_pairs import assert_front_end, assert_in_time, assert_twins
+from tests.oracle_pairs import assert_blocks, assert_front_end, assert_in_time, assert_twins
 
 rng = np.random.default_rng(1)
 """
@@ -174,6 +221,42 @@ for queue, load, skip_waiting, cap, delay in (
         assert_in_time(tiny, rng, 60, queue, load, 1.0, skip_waiting, cap, delay, 0.8, even=even)
 """
 
+BLOCK_CHECK = """
+def draw(n, n_in, bits, density, n_classes):
+    levels = rng.integers(1, 1 << bits, (n, n_in)) * (rng.random((n, n_in)) < density)
+    return levels.astype(np.uint8), rng.integers(0, n_classes, n)
+
+
+def to_rails(learner):
+    for k, layer in enumerate(learner.spec.layers):
+        words = rng.choice([layer.min_weight, layer.word.max_raw], (layer.n_out, layer.n_in))
+        learner.state.set_words(k, words, words[:, 0])
+
+
+def to_lowest(learner):
+    layer = learner.spec.layers[0]
+    learner.state.set_words(0, np.full((layer.n_out, layer.n_in), layer.min_weight), np.zeros(layer.n_out, int))
+
+
+fast, slow = dict(hidden_rate=-1, output_rate=-2), dict(hidden_rate=-7, output_rate=-8)
+levels, labels = draw(3, 40, 4, 1.0, 3)
+assert_blocks(design((40, 8, 3), "drtp", range_exponent=-8, **slow), levels | np.uint8(15), labels, prepare=to_lowest)
+for rule in ("drtp", "signed-target", "shallow"):
+    assert_blocks(design((7, 5, 6, 3), rule, **fast), *draw(40, 7, 4, 0.7, 3), halvings=1)
+    assert_blocks(design((7, 5, 6, 1), rule, **fast), *draw(9, 7, 4, 0.7, 2))
+    assert_blocks(design((7, 6, 3), rule, accumulator_bits=10, **fast), *draw(9, 7, 4, 0.7, 3))
+assert_blocks(design((40, 70, 3), "drtp", **slow), *draw(40, 40, 4, 1.0, 3), prepare=to_rails)
+assert_blocks(design((20, 66, 3), "drtp", **fast), *draw(70, 20, 1, 0.7, 3))
+assert_blocks(design((20, 8, 3), "drtp", hidden_rate=-4, output_rate=-4), *draw(90, 20, 1, 0.9, 1))
+levels, labels = draw(9, 7, 4, 0.9, 3)
+cut = design((7, 6, 3), "drtp", 3, "nearest", hidden_rate=0, range_exponent=-1)  # steps longer than the word
+assert_blocks(cut, (levels > 0) * np.uint8(15), labels)
+assert_blocks(design((7, 6, 3), "drtp", 4, "nearest", input_bits=8, **fast), *draw(9, 7, 8, 0.9, 3))
+for dead_zone in (30, 60, 90, 127):
+    assert_blocks(design((2, 3), "drtp", 2, "nearest", dead_zone=dead_zone, output_rate=-1), *draw(3, 2, 4, 0.0, 3))
+assert_blocks(design((7, 6, 5), "drtp", **slow), *draw(9, 7, 4, 0.7, 5), prepare=lambda learner: learner.set_live_outputs(1))
+"""
+
 FRONT_END_CHECK = """
 x = (rng.normal(0, 1, (90, 2)) * 2.0 ** (np.arange(90) // 20)[:, None]).astype(np.float32)
 x[50:, 1] = np.round(x[50:, 1])
@@ -191,6 +274,7 @@ for encoder in ENCODERS:
 
 CHECKS = {
     "network": (MUTANTS, CHECK),
+    "blocks": (BLOCK_MUTANTS, BLOCK_CHECK),
     "stream": (STREAM_MUTANTS, STREAM_CHECK),
     "front end": (FRONT_END_MUTANTS, FRONT_END_CHECK),
 }
