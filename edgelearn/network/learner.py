@@ -20,6 +20,7 @@ from edgelearn.network.state import State, quantize
 if TYPE_CHECKING:
     from edgelearn.network.levels_call import LevelsCall
 
+MANY_PREDICTIONS = 4096
 run_steps = kernel_of("edgelearn.network.kernels.sample", "run_steps")
 
 
@@ -210,7 +211,10 @@ class Learner:
             return False
         if steps[:, t.KIND].any():
             return False
-        return self._learns_by_blocks or bool((steps[:, t.LABEL] == t.NO_LABEL).all())
+        if self._learns_by_blocks:
+            return True
+        # kernels of blocks, compiled for the predictions of another rule alone, are repaid by many rows
+        return len(steps) >= MANY_PREDICTIONS and bool((steps[:, t.LABEL] == t.NO_LABEL).all())
 
     def _checked(self, levels: np.ndarray) -> np.ndarray:
         n_in, (lowest, top) = self.spec.sizes[0], self.spec.input_range

@@ -26,6 +26,13 @@ pytestmark = pytest.mark.kernel
 UNLOCKED = sorted(name for name, rule in RULES.items() if rule.locking is Locking.NONE)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_predictions_take_blocks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgelearn.network.learner.MANY_PREDICTIONS", 1)
+        yield
+
+
 @st.composite
 def networks(draw, inputs=(1, 3, 9, 63, 70), neurons=(1, 5, 33, 64, 66)) -> NetworkSpec:
     """Return networks of rules without locking, some of them wider than a tile."""
