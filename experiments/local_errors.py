@@ -176,7 +176,13 @@ def plot(content: dict[str, Any], path: Path) -> None:
             for row, at_x, at_y in zip(rows, x, y, strict=True):
                 dx, dy, side = OFFSETS.get(row["name"], (4, 5, "left"))
                 right.annotate(
-                    row["name"], (at_x, at_y), (dx, dy), textcoords="offset points", fontsize=7, color=GREY, ha=side
+                    row["name"].replace("shift register", "lfsr"),
+                    (at_x, at_y),
+                    (dx, dy),
+                    textcoords="offset points",
+                    fontsize=7,
+                    color=GREY,
+                    ha=side,
                 )
         right.set_yscale("log")
         right.set_yticks([1.6, 2, 3, 4, 5], ["1.6", "2", "3", "4", "5"])
