@@ -132,6 +132,7 @@ add16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.add(x, y), lambda x, y: _wra
 mul16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.mul(x, y), lambda x, y: _wrap(16, int(x) * int(y)))
 shr16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.ashr(x, y), lambda x, y: int(x) >> int(y))
 shl16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.shl(x, y), lambda x, y: _wrap(16, int(x) << int(y)))
+min16 = _lane(_I16, (_I16, _I16), _llvm("llvm.smin", 16), lambda x, y: min(int(x), int(y)))
 max16 = _lane(_I16, (_I16, _I16), _llvm("llvm.smax", 16), lambda x, y: max(int(x), int(y)))
 add_saturating16 = _lane(
     _I16, (_I16, _I16), _llvm("llvm.sadd.sat", 16), lambda x, y: min(max(int(x) + int(y), -32768), 32767)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from edgelearn.fixedpoint.lanes import (
+    add16,
     add32,
     and32,
     below32,
     compiled,
+    differs16,
     differs32,
     inlined,
     leaf,
+    max16,
     max32,
+    min16,
     min32,
+    mul16,
     mul32,
     narrow16,
     shl32,
+    shr16,
     shr32,
     shr_unsigned32,
     sub32,
@@ -254,13 +260,20 @@ def _learn(net, layers, p, step, gate, modulator, trace, weights, scratch, count
     row = layers[p]
     first, n = row[t.OFFSET], row[t.SIZE]
     factors, places = scratch[0, :n], scratch[1, :n]
-    n_open = 0
+    words = scratch[1].view(np.int16)[:n]  # factors again, where places are not needed
+    n_open, largest = 0, np.int64(0)
     for i in range(n):  # a factor of zero changes no weight, whatever is drawn
         factors[i] = modulator[first + i] if gate[first + i] else 0
-        places[i] = signed32(i * 0xC2B2AE3D)
         n_open += factors[i] != 0
+        largest = max(largest, abs(np.int64(factors[i])))
     if n_open == 0:
         return
+    for i in range(n):
+        if net[t.STOCHASTIC]:
+            places[i] = signed32(i * 0xC2B2AE3D)
+        else:
+            words[i] = narrow16(factors[i])
+    shift, half = row[t.LEARNING_SHIFT], (1 << row[t.LEARNING_SHIFT]) >> 1
     word = (p + net[t.SEED] * 0x9E3779B9) ^ (step * 0x9E3779B1)
     source_at, n_sources = layers[p - 1, t.OFFSET], layers[p - 1, t.SIZE]
     changed = 0
@@ -272,9 +285,12 @@ def _learn(net, layers, p, step, gate, modulator, trace, weights, scratch, count
             synapses = weights[at : at + n]
             if net[t.STOCHASTIC]:
                 place = signed32(word ^ (j * 0x85EBCA77))
-                cut += _add_drawn(synapses, factors, x, places, place, row[t.LEARNING_SHIFT], word_max)
+                cut += _add_drawn(synapses, factors, x, places, place, shift, word_max)
+            elif largest * x + max(half, word_max) < LIMIT:  # every intermediate fits 16 bits
+                if largest * x >= half:  # else every step is zero
+                    cut += _add_nearest_narrow(synapses, words, x, shift, word_max)
             else:
-                cut += _add_nearest(synapses, factors, x, row[t.LEARNING_SHIFT], word_max)
+                cut += _add_nearest(synapses, factors, x, shift, word_max)
             changed += n_open
     counters[p, t.SYNAPTIC_UPDATES] += changed
     counters[p, t.WEIGHT_READ] += changed
@@ -294,6 +310,20 @@ def _add_nearest(synapses, factors, x, shift, word_max):  # type: ignore[no-unty
         cut = add32(cut, differs32(w, kept))
         synapses[i] = narrow16(kept)
     return np.int64(cut)
+
+
+@leaf
+def _add_nearest_narrow(synapses, words, x, shift, word_max):  # type: ignore[no-untyped-def]
+    """Do the same in 16 bits, with factors as words."""
+    factor, half, down = narrow16(x), np.int16((1 << shift) >> 1), np.int16(shift)
+    high, low = np.int16(word_max), np.int16(-word_max)
+    minus_cut = np.int16(0)
+    for i in range(synapses.shape[0]):
+        w = add16(synapses[i], shr16(add16(mul16(factor, words[i]), half), down))
+        kept = max16(min16(w, high), low)
+        minus_cut = add16(minus_cut, differs16(w, kept))
+        synapses[i] = kept
+    return -np.int64(minus_cut) & 0xFFFF  # up to 65,000 synapses
 
 
 @leaf
