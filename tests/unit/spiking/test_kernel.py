@@ -99,6 +99,16 @@ def test_every_kind_of_network(rule, changes):
     run(design(**({"sizes": (8, 6, 3), "rule": rule, "neuron": neuron, "shifts": [5, 5]} | changes)))
 
 
+@pytest.mark.parametrize(("shift", "bits"), [(1, 12), (1, 16), (10, 12), (13, 12)])
+def test_steps_that_round_to_zero_and_sums_beyond_16_bits(shift, bits):
+    def loud(learner):
+        learner.weights[:] = np.where(learner.weights > 0, 1, -1) * (2 ** (bits - 1) - 1)
+
+    changes = {"shifts": [shift, shift], "feedback_spread": 127, "trace_leak": 2, "target": 127}
+    spec = design((8, 6, 4), "dfa", bits=bits, rounding="nearest", neuron=Neuron(threshold=900, **OPEN), **changes)
+    run(spec, change=loud if bits == 16 else lambda learner: None, steps=40)
+
+
 def test_words_at_their_limits():
     def loud(learner):
         learner.weights[:] = np.where(learner.weights > 0, 127, -127)
