@@ -118,6 +118,7 @@ class Blocks:
         self._by_events = [bool(row[t.EVENT_MAJOR]) for row in layers]
         self._most = min(max(ROOM // int(layers[:, t.N_IN].max()), 16), BLOCK)
         self._size = 0
+        self._one: _Call | None = None
         self._buffers: list[_Buffer] = []
         # the last tile of a row must not reach into the next one, which another thread may change
         wide = [not by_events or row[t.STRIDE] >= TILE for row, by_events in zip(layers, self._by_events, strict=True)]
@@ -134,6 +135,9 @@ class Blocks:
         n = len(steps)
         if n == 0:
             return
+        if n == 1 and not len(results.scores):
+            self._run_one(levels, steps, results, counters)
+            return
         rows, labels = np.ascontiguousarray(steps[:, t.ROW]), np.ascontiguousarray(steps[:, t.LABEL])
         results.dropped[rows] = 0
         answers = BlockAnswers(results.predictions, results.statuses, results.scores)
@@ -142,8 +146,25 @@ class Blocks:
         self._allocate(min(1 << (n - 1).bit_length(), self._most), threads)
         if threads > 1:
             self._run_shared(call, threads)
-            return
-        for first in range(0, n, self._size):
+        else:
+            self._run_alone(call)
+
+    def _run_one(self, levels: np.ndarray, steps: np.ndarray, results: Results, counters: np.ndarray) -> None:
+        """Take a step through arrays that stay, whose addresses kernels know from the call before."""
+        self._allocate(1, 1)
+        call = self._one
+        if call is None or call.counters is not counters:
+            answers = BlockAnswers(np.zeros(1, np.int64), np.zeros(1, np.uint8), results.scores)
+            first, label = np.zeros(1, np.int64), np.zeros(1, np.int64)
+            call = self._one = _Call(np.zeros((1, levels.shape[1]), np.uint8), first, label, answers, counters)
+        row = int(steps[0, t.ROW])
+        call.levels[0], call.labels[0], results.dropped[row] = levels[row], steps[0, t.LABEL], 0
+        self._run_alone(call)
+        results.predictions[0], results.statuses[0] = call.answers.predictions[0], call.answers.statuses[0]
+
+    def _run_alone(self, call: _Call) -> None:
+        """Take the steps in one thread."""
+        for first in range(0, len(call.rows), self._size):
             buffer = self._buffers[0]
             self._list(call, first, buffer, 0)
             for k in range(self._last):
@@ -173,13 +194,17 @@ class Blocks:
                 _share(tasks, threads)
         self._read_out(call, firsts[-1], buffers[(len(firsts) - 1) % BUFFERS], 0)
 
+    def _part(self, array: np.ndarray, first: int) -> np.ndarray:
+        """Return the entries of a block; the array itself where there is one block, since kernels know its address."""
+        return array if len(array) <= self._size else array[first : first + self._size]
+
     def _end(self, k: int) -> int:
         """Return the tiles, or the neurons, of a hidden layer."""
         n = int(self._state.layers[k, t.N_OUT])
         return -(-n // TILE) if self._by_events[k] else n
 
     def _list(self, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:
-        state, rows = self._state, call.rows[first : first + self._size]
+        state, rows = self._state, self._part(call.rows, first)
         list_levels(call.levels, rows, state.net, state.layers, buffer.inputs[0], buffer.n_events)
 
     def _begin(self, k: int, call: _Call, first: int, buffer: _Buffer) -> None:
@@ -190,7 +215,7 @@ class Blocks:
 
     def _learn(self, k: int, part: int, end: int, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:
         """Take some tiles, or neurons, of hidden layer k through the block."""
-        state, arrays, labels = self._state, self._state.arrays, call.labels[first : first + self._size]
+        state, arrays, labels = self._state, self._state.arrays, self._part(call.labels, first)
         inputs, above, work = buffer.inputs[k], buffer.inputs[k + 1].words, buffer.works[thread]
         if self._by_events[k]:
             learn_hidden_events(
@@ -205,7 +230,7 @@ class Blocks:
 
     def _read_out(self, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:
         """Take the output layer through the block, whose hidden layers are done, and count what the block touched."""
-        state, arrays, labels = self._state, self._state.arrays, call.labels[first : first + self._size]
+        state, arrays, labels = self._state, self._state.arrays, self._part(call.labels, first)
         inputs, work = buffer.inputs[-1], buffer.works[0]
         self._begin(self._last, call, first, buffer)
         if self._by_events[-1]:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from edgelearn.errors import UserError
-from edgelearn.network.blocks import set_threads
+from edgelearn.network.blocks import Blocks, set_threads
 from edgelearn.network.encoding import encode_levels
-from edgelearn.network.learner import Learner, StrictError
+from edgelearn.network.kernels import tables as t
+from edgelearn.network.kernels.arrays import Results
+from edgelearn.network.learner import Learner, StrictError, steps_of
 from edgelearn.network.spec import design
 from edgelearn.reports.dataset import sparkline
 from edgelearn.runs.epochs import Epochs
@@ -204,3 +206,21 @@ def test_threads_change_nothing(rule, sizes, activation, monkeypatch):
 def test_impossible_threads_are_refused():
     with pytest.raises(UserError, match="0 threads are not possible; give 1 to 256"):
         set_threads(0)
+
+
+def test_blocks_of_one_sample_are_those_of_many():
+    spec = design((6, 8, 3))
+    single, whole = Learner(spec), Learner(spec)
+    blocks, predictions = Blocks(single.state), []
+    for sample, label in zip(LEVELS, LABELS, strict=True):
+        steps = steps_of(np.array([label]))
+        results = Results(
+            np.zeros(1, np.int64), np.zeros(1, np.uint8), np.zeros((0, 0), np.uint8), np.zeros(0, np.int64),
+            np.ones(1, np.uint8),
+        )  # fmt: skip
+        blocks.run(sample[None].astype(np.uint8), steps, results, single._counts)
+        predictions.append(int(results.predictions[0]))
+        assert (results.statuses.tolist(), results.dropped.tolist()) == ([t.LEARNED], [0])
+    assert predictions == whole.learn(LEVELS, LABELS).tolist()
+    assert words(single) == words(whole)
+    assert single.counters == whole.counters
