@@ -107,7 +107,8 @@ class Kernel:
         if folder is None:
             return None
         identity = "\n".join((_environment(), self.module, self.name, repr(key)))
-        return folder / f"{self.name}-{hashlib.sha256(identity.encode()).hexdigest()[:_DIGITS]}.kernel"
+        digest = hashlib.sha256(identity.encode()).hexdigest()
+        return folder / f"{self.name}-{sources()[:_DIGITS]}-{digest[:_DIGITS]}.kernel"
 
     def _read(self, path: Path | None) -> int | None:
         """Load machine code from a file; return its address, None where there is no such file or it is damaged."""
@@ -136,6 +137,8 @@ class Kernel:
                 code, bitcode = library.serialize_using_object_code()[2]
                 if _is_complete(bitcode):
                     _write(path, symbol.encode() + b"\n" + code)
+                    if PACKAGE in path.parents:  # of these sources alone
+                        _remove_others(path)
         return address
 
     def compile(self, signature: tuple[Any, ...]) -> None:
@@ -253,6 +256,14 @@ def _write(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_others(path: Path) -> None:
+    """Remove the machine code of earlier sources of a kernel."""
+    name, current, _ = path.stem.rsplit("-", 2)
+    for file in path.parent.glob(f"{name}-*{path.suffix}"):
+        if not file.name.startswith(f"{name}-{current}-"):
+            file.unlink(missing_ok=True)
 
 
 # --- where machine code is kept, and what it belongs to

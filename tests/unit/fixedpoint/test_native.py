@@ -102,6 +102,14 @@ def test_arrays_in_another_order_are_refused(learned):
         learner_module.run_steps(state.net, state.layers[:, ::2], state.arrays)
 
 
+def test_machine_code_of_earlier_sources_is_removed(tmp_path):
+    names = ["a-1-x.kernel", "a-1-y.kernel", "a-2-x.kernel", "a-x.kernel", "ab-2-x.kernel", "a-2-x.other"]
+    for name in names:
+        (tmp_path / name).touch()
+    native._remove_others(tmp_path / "a-1-x.kernel")
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted({*names} - {"a-2-x.kernel", "a-x.kernel"})
+
+
 def test_code_that_needs_numba_is_not_kept():
     import llvmlite.binding as llvm
 
