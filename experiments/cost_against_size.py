@@ -5,8 +5,9 @@
 
 Writes experiments/results/cost_against_size.json and edgelearn/docs/figures/cost_against_size.svg, and prints every
 step between neighbouring sizes: how many times as long a sample takes, how many times as many bytes of weights it reads
-and changes, and how many times as long a byte takes at this size of all weights, by plain loops over rows in random
-order (`edgelearn.benchmark`). A step is explained where the first is at most `ALLOWED` times the product of the others.
+and changes, and how many times as long a byte takes by plain loops over rows in random order (`edgelearn.benchmark`) in
+a matrix as large as all weights or, for rules that learn by blocks of samples, as the weights of a tile of neurons. A
+step is explained where the first is at most `ALLOWED` times the product of the others.
 Processor time, one thread, medians of 15 turns that all sizes of a series take one after another.
 """
 
@@ -33,6 +34,8 @@ from edgelearn.benchmark import (
     synthetic,
 )
 from edgelearn.files import write_text
+from edgelearn.network.blocks import learns_by_blocks
+from edgelearn.network.kernels.arrays import TILE
 from edgelearn.network.spec import design
 from edgelearn.reports.plots.figure import GREY, MARKS, drawn, line_style
 
@@ -64,55 +67,63 @@ def sizes_of(series: str, n: int) -> tuple[int, ...]:
     }[series]
 
 
-def seconds_per_byte(n_bytes: int) -> tuple[float, float]:
-    """Return the time to read and to change a byte of a matrix of so many bytes, by plain loops over rows at random."""
+def plain_loops(name: str, n_bytes: int) -> list[Contestant]:
+    """Return plain loops over rows at random of a matrix of so many bytes: reads, changes; a "sample" is a byte."""
     n = max(n_bytes // (2 * WORDS), 2)
     matrix, row, sums = np.zeros((n, WORDS), np.int16), np.ones(WORDS, np.int16), np.zeros(WORDS, np.int16)
-    rows = np.random.default_rng(0).integers(0, n, 20_000)
+    rows = np.random.default_rng(0).integers(0, n, 10_000)
     ends = np.arange(0, len(rows) + 1, 100)
-    loops = [
-        Contestant("read", 1, lambda: stream_read(matrix, rows, ends, sums)),
-        Contestant("change", 1, lambda: stream_change(matrix, rows, ends, row)),
+    moved = 2 * WORDS * len(rows)
+    return [
+        Contestant(f"{name} read", moved, lambda: stream_read(matrix, rows, ends, sums)),
+        Contestant(f"{name} changed", moved, lambda: stream_change(matrix, rows, ends, row)),
     ]
-    seconds = seconds_of(loops, TURNS, "", lambda line: None)
-    return tuple(float(np.median(seconds[loop.name])) / (2 * WORDS * len(rows)) for loop in loops)  # type: ignore[return-value]
 
 
 def measure(rule: str, series: str) -> list[Row]:
-    """Learn the networks of a series in turns; return a row each."""
+    """Learn the networks of a series in turns, beside plain loops; return a row each."""
     rows, contestants = [], []
     for n in SERIES[series][0]:
         sizes = sizes_of(series, n)
         spec = design(sizes, rule=rule, bits=8, residual_bits=8, input_bits=INPUT_BITS)
         synapses = sum(a * b for a, b in itertools.pairwise(sizes))
-        few = max(20_000_000 // synapses, 50)
-        setting, (learn, *_) = contestants_of(spec, synthetic(sizes[0], sizes[-1], INPUT_BITS, min(few, 2000)))
-        contestants.append(Contestant(str(n), learn.n_samples, learn.run, learn.prepare))
-        weights = sum(layer.word.stored_bits // 8 * layer.n_in * layer.n_out for layer in spec.layers)
-        moved = {"read_bytes": round(setting.read_bytes), "changed_bytes": round(setting.changed_bytes)}
-        rows.append({"rule": rule, "series": series, "n": n, "synapses": synapses, "weight_bytes": weights, **moved})
+        few = min(max(20_000_000 // synapses, 256), 2000)
+        setting, (learn, *_) = contestants_of(spec, synthetic(sizes[0], sizes[-1], INPUT_BITS, few))
+        row: Row = {"rule": rule, "series": series, "n": n, "synapses": synapses}
+        row |= {"read_bytes": round(setting.read_bytes), "changed_bytes": round(setting.changed_bytes)}
+        row["weight_bytes"] = 2 * synapses
+        if learns_by_blocks(spec):  # neurons of a tile take many samples before the next tile starts
+            row["tile_bytes"] = 2 * TILE * max(sizes[:-1])
+        contestants.append(Contestant(f"{n} learn", learn.n_samples, learn.run, learn.prepare))
+        for part in ("weight", "tile"):
+            if f"{part}_bytes" in row:
+                contestants += plain_loops(f"{n} {part}", row[f"{part}_bytes"])
+        rows.append(row)
     seconds = seconds_of(contestants, TURNS, f"{rule} {series}", lambda line: None)
     for row in rows:
-        us = 1e6 * float(np.median(seconds[str(row["n"])]))
+        us = 1e6 * float(np.median(seconds[f"{row['n']} learn"]))
         row |= {"us_per_sample": round(us, 2), "ns_per_synapse": round(1e3 * us / row["synapses"], 4)}
-        read, change = seconds_per_byte(row["weight_bytes"])
-        row |= {"ps_per_byte_read": round(1e12 * read, 1), "ps_per_byte_changed": round(1e12 * change, 1)}
+        for part in ("weight", "tile"):
+            if f"{part}_bytes" in row:
+                both = (seconds[f"{row['n']} {part} {way}"] for way in ("read", "changed"))
+                row[f"{part}_ps_per_byte"] = [round(1e12 * float(np.median(one)), 1) for one in both]
     return rows
 
 
 def steps(rows: Sequence[Row]) -> list[Row]:
     """Return the steps between neighbours of each series: ratios of time, of bytes, and of the time per byte."""
 
-    def floor(row: Row, rates: Row) -> float:
-        return float(
-            row["read_bytes"] * rates["ps_per_byte_read"] + row["changed_bytes"] * rates["ps_per_byte_changed"]
-        )
+    def floor(row: Row, rates: Row, part: str) -> float:
+        read, changed = rates[f"{part}_ps_per_byte"]
+        return float(row["read_bytes"] * read + row["changed_bytes"] * changed)
 
     found = []
     for a, b in itertools.pairwise(rows):
         if (a["rule"], a["series"]) == (b["rule"], b["series"]):
+            parts = [part for part in ("weight", "tile") if f"{part}_bytes" in b]
             time = b["us_per_sample"] / a["us_per_sample"]
-            moved, slower = floor(b, a) / floor(a, a), max(floor(b, b) / floor(b, a), 1.0)
+            moved = floor(b, a, "weight") / floor(a, a, "weight")
+            slower = max(1.0, *(floor(b, b, part) / floor(b, a, part) for part in parts))
             found.append(
                 {key: b[key] for key in ("rule", "series")}
                 | {"from": a["n"], "to": b["n"], "time": time, "bytes": moved, "time_per_byte": slower}

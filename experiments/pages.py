@@ -455,6 +455,7 @@ PAGES = [
         "## Speed",
     ),
     Shown("speed.json", RESULTS_PAGE, lambda content: table_of(speed_tables.machines(content)), "## Speed"),
+    Shown("speed.json", README, said=speed_tables.readme_said),
     Shown(
         "cost_against_size.json",
         RESULTS_PAGE,

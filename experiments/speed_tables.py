@@ -103,6 +103,15 @@ def starts(content: Content) -> Lines:
     return lines + [(name, f"{one['cpu_s']:.2f}", one["peak_mib"]) for name, one in results.items()]
 
 
+def readme_said(content: Content) -> list[str]:
+    """Return the sentence of README.md about the speed of DRTP with one-bit inputs."""
+    blocks = _blocks(content["bench_speed"])
+    rows = next(rows for setting, rows in blocks.items() if setting.startswith("drtp 784-500-10, 1-bit"))
+    speed, ratio = rows[LEARN]["samples_per_second"], rows["torch autograd, batch 1"]["ratio"]
+    network = "784-500-10, DRTP, 1-bit inputs"
+    return [f"{speed:,.0f} samples/s on one thread ({network}), {ratio:.0f} times torch autograd at batch 1"]
+
+
 def streams_said(content: Content) -> list[str]:
     memory = content["bench_streams"]["results"]["memory"]
     long, short = (memory[key] for key in ("4320000", "1000000"))
@@ -114,7 +123,14 @@ def streams_said(content: Content) -> list[str]:
 def machines(content: Content) -> Lines:
     """Return when and where each benchmark that the page shows was recorded."""
     lines: Lines = [("recorded", "vectors", "processor", "cores", "date", "load")]
-    for benchmark in ("bench_speed", "bench_streams", "bench_learn_one", "bench_start", "bench_branch"):
+    for benchmark in (
+        "bench_speed",
+        "bench_streams",
+        "bench_learn_one",
+        "bench_threads",
+        "bench_start",
+        "bench_branch",
+    ):
         for vectors, run in runs_of(content, benchmark):
             lines.append((f"`{benchmark}`", vectors, run["processor"], run["cores"], run["date"], run["load"]))
     return lines

@@ -21,6 +21,7 @@ from edgelearn.studies.page import to_html
 from edgelearn.studies.page_data import contents_of, open_study
 from edgelearn.studies.plan import Plan
 from edgelearn.studies.sweep import sweep
+from tests.benchmarks.record import add_option, record
 
 RULES = ["drtp", "dfa", "bp", "fa", "shallow"]
 SMALL = {"data": "digits", "net": "64-25-10", "epochs": 1}
@@ -49,8 +50,8 @@ def learning_ms(plan: Plan) -> float:
     return 1000 * total / len(cells)
 
 
-def small_cells(n: int) -> None:
-    """Print the CPU time per cell: the difference of a sweep of n cells and one of a tenth, without their start."""
+def small_cells(n: int) -> dict[str, float]:
+    """Print and return the CPU time per cell: the difference of a sweep of n cells and one of a tenth, without their start."""
     plans = [Plan.of({"settings": SMALL, "axes": {"rule": RULES}, "seeds": seeds}) for seeds in (n // 50, n // 5)]
     learning = learning_ms(plans[0])
     spent = []
@@ -63,10 +64,11 @@ def small_cells(n: int) -> None:
     per_cell = 1000 * (second - first) / (many - few)
     print(f"{many} cells of 64-25-10, one job: {second:.1f} s of CPU; {per_cell:.2f} ms per further cell")
     print(f"of these {learning:.2f} ms learning and {per_cell - learning:.2f} ms beside it")
+    return {"cells": many, "cpu_ms_per_cell": round(per_cell, 2), "learning_ms": round(learning, 2)}
 
 
-def many_settings(n: int, jobs: int) -> None:
-    """Print how long a sweep of n different settings takes, and the CPU time and size of its page."""
+def many_settings(n: int, jobs: int) -> dict[str, float]:
+    """Print and return how long a sweep of n different settings takes, and the CPU time and size of its page."""
     axes = {"rule": RULES, "bits": [4, 6, 8, 10], "hidden_rate": RATES, "output_rate": RATES}
     zones = list(range(max(1, n // 2000)))
     plan = Plan.of({"settings": SMALL, "axes": {"dead_zone": zones, **axes}})
@@ -77,7 +79,15 @@ def many_settings(n: int, jobs: int) -> None:
         print(f"{plan.n_cells} settings, {jobs} jobs: {seconds:.0f} s to the end, {spent:.0f} s of CPU")
         used = time.process_time()
         page = to_html(contents_of(open_study(Path(folder) / "study")))
-        print(f"page: {time.process_time() - used:.1f} s of CPU, {len(page.encode()) / 1e6:.2f} MB")
+        megabytes = len(page.encode()) / 1e6
+        print(f"page: {time.process_time() - used:.1f} s of CPU, {megabytes:.2f} MB")
+    return {
+        "settings": plan.n_cells,
+        "jobs": jobs,
+        "s": round(seconds),
+        "cpu_s": round(spent),
+        "page_mb": round(megabytes, 2),
+    }
 
 
 def main() -> None:
@@ -85,9 +95,11 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=1000)
     parser.add_argument("--settings", type=int, default=10_000)
     parser.add_argument("--jobs", type=int, default=2)
+    add_option(parser)
     given = parser.parse_args()
-    small_cells(given.cells)
-    many_settings(given.settings, given.jobs)
+    results = {"small cells": small_cells(given.cells), "many settings": many_settings(given.settings, given.jobs)}
+    if given.record:
+        record("bench_sweep", results)
 
 
 if __name__ == "__main__":

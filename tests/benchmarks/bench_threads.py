@@ -12,6 +12,8 @@ from edgelearn.benchmark import choose_data
 from edgelearn.network.blocks import set_threads
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
+from tests.benchmarks import target
+from tests.benchmarks.record import add_option, record
 
 SIZES = (784, 1000, 10)
 LEAST = 1.7  # times one thread, for two threads on two free cores
@@ -42,14 +44,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads (default: 2)")
     parser.add_argument("--samples", type=int, default=4000, help="samples per turn (default: 4000)")
     parser.add_argument("--turns", type=int, default=15, help="turns (default: 15)")
+    add_option(parser)
+    target.add_option(parser)
     given = parser.parse_args(arguments)
+    target.enter(given.target)
+    results = {}
     for input_bits in (1, 4):
         ratios = measure(given.threads, input_bits, given.samples, given.turns)
+        results[f"784-1000-10, {input_bits}-bit inputs, {given.threads} threads"] = {
+            "times_one_thread": round(statistics.median(ratios), 2),
+            "best": round(max(ratios), 2),
+        }
         print(
             f"784-1000-10, {input_bits}-bit inputs, {given.threads} threads: {statistics.median(ratios):.2f} x one thread "
             f"(median of {given.turns} turns, best {max(ratios):.2f}), at least {LEAST} x for two on free cores; "
             f"load {os.getloadavg()[0]:.1f}"
         )
+    if given.record:
+        record("bench_threads", results)
 
 
 if __name__ == "__main__":
