@@ -90,7 +90,7 @@ def assert_same(blocks: Learner, in_order: Learner, levels: np.ndarray, labels: 
 @given(spec=networks(), data=st.data())
 def test_blocks_equal_one_sample_after_the_other(spec, data):
     assert learns_by_blocks(spec)
-    levels, labels, rng = samples(data.draw, spec, data.draw(st.sampled_from([2, 5, 31, 70])))
+    levels, labels, rng = samples(data.draw, spec, data.draw(st.sampled_from([2, 5, 31, 40])))
     blocks = Learner(spec)
     drive_to_rails(blocks, data.draw(st.sampled_from([None, "lowest", "highest", "both rails"])), rng)
     blocks.set_halvings(data.draw(st.sampled_from([0, 0, 3, 40])))

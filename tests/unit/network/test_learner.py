@@ -184,13 +184,13 @@ def test_a_missing_value_is_level_zero():
 
 
 @pytest.mark.parametrize(
-    ("rule", "sizes", "activation"), [("drtp", (30, 130, 70, 3), "tanh"), ("bp", (9, 70, 4), "relu")]
+    ("rule", "sizes", "activation"), [("drtp", (12, 130, 70, 3), "tanh"), ("bp", (9, 70, 4), "relu")]
 )
 def test_threads_change_nothing(rule, sizes, activation, monkeypatch):
     monkeypatch.setattr("edgelearn.network.blocks.BLOCK", 16)
     spec = design(sizes, rule, activation=activation)
     rng = np.random.default_rng(0)
-    levels, labels = rng.integers(0, 16, (150, sizes[0])), rng.integers(0, sizes[-1], 150)
+    levels, labels = rng.integers(0, 16, (70, sizes[0])), rng.integers(0, sizes[-1], 70)
     alone, shared = Learner(spec), Learner(spec)
     expected = alone.learn(levels, labels).tolist(), alone.predict(levels).tolist()
     set_threads(3)
