@@ -549,7 +549,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _taken(self, x: np.ndarray, shown: np.ndarray) -> np.ndarray:
         """Return samples that are learned as float32, see `_relative`; the first values settle the offsets."""
-        presented = np.isin(np.arange(len(x)), shown)
+        presented = np.zeros(len(x), bool)
+        presented[shown] = True
         self.n_missing_ += int(np.count_nonzero(np.isnan(x[presented])))
         for f in np.flatnonzero(np.isnan(self._offsets)):
             present = x[presented, f][~np.isnan(x[presented, f])]

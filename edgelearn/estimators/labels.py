@@ -59,6 +59,10 @@ class Labels:
         UserError
             "label ..."
         """
+        try:
+            return np.array([self.found[label] for label in y.tolist()], np.int64)
+        except (KeyError, TypeError):  # new labels, in the order of their first samples; or none
+            pass
         found, first, inverse = np.unique(y, return_index=True, return_inverse=True)
         labels = found.tolist()
         self._take([labels[i] for i in np.argsort(first) if labels[i] not in self.found])
