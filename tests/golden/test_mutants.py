@@ -38,8 +38,8 @@ MUTANTS = {
     "leaves the bias to the last vector": ("network/kernels/forward.py", "    inputs[k + 1, n] = one\n", ""),
     "draws once more a layer": ("network/kernels/sample.py", "draw(arrays.generator, n_events + 1, arrays.draws)", "draw(arrays.generator, n_events + 2, arrays.draws)"),
     "swaps a shift of the generator": ("network/kernels/update.py", "np.uint32(s >> np.uint32(17))", "np.uint32(s >> np.uint32(16))"),
-    "forgets the keys of columns": ("network/kernels/update.py", "np.uint32(word ^ key_words[q])", "np.uint32(word)"),
-    "forgets the key of a neuron": ("network/kernels/update.py", "np.uint32(255)) ^ key", "np.uint32(255))"),
+    "forgets the keys of columns": ("network/kernels/update.py", "byte = xor_bytes(load_bytes(random, source, j), constant)", "byte = constant if event_major else xor_bytes(load_bytes(random, source, j), constant)"),
+    "forgets the key of a neuron": ("network/kernels/update.py", "np.uint32(np.uint32(arrays.keys[row]) * np.uint32(0x01010101))", "np.uint32(0)"),
     "updates first to last under backward locking": ("network/kernels/sample.py", "k = last - turn if net[t.LAST_TO_FIRST] else turn", "k = turn"),
     "reads new weights on the way back": (
         "network/kernels/sample.py", "                    for k in range(last - 1, -1, -1):\n                        modulate_layer",
