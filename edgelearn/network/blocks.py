@@ -169,7 +169,7 @@ class Blocks:
             self._list(call, first, buffer, 0)
             for k in range(self._last):
                 self._begin(k, call, first, buffer)
-                self._learn(k, 0, self._end(k), call, first, buffer, 0)
+                self._learn(k, 0, self._end(k), self._part(call.labels, first), buffer, 0)
             self._read_out(call, first, buffer, 0)
 
     def _run_shared(self, call: _Call, threads: int) -> None:
@@ -179,7 +179,7 @@ class Blocks:
         firsts, buffers = range(0, len(call.rows), self._size), self._buffers
         self._list(call, 0, buffers[0], 0)
         for block, first in enumerate(firsts):
-            buffer = buffers[block % BUFFERS]
+            buffer, labels = buffers[block % BUFFERS], self._part(call.labels, first)
             for k in range(self._last):
                 self._begin(k, call, first, buffer)
                 tasks: list[Task] = []
@@ -190,7 +190,7 @@ class Blocks:
                 size = 1 if self._by_events[k] else NEURONS
                 for part in range(0, self._end(k), size):
                     end = min(part + size, self._end(k))
-                    tasks.append(partial(self._learn, k, part, end, call, first, buffer))
+                    tasks.append(partial(self._learn, k, part, end, labels, buffer))
                 _share(tasks, threads)
         self._read_out(call, firsts[-1], buffers[(len(firsts) - 1) % BUFFERS], 0)
 
@@ -213,9 +213,9 @@ class Blocks:
             n = min(len(call.rows) - first, self._size)
             list_activations(k, n, self._state.layers, buffer.inputs[k], buffer.n_events)
 
-    def _learn(self, k: int, part: int, end: int, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:
+    def _learn(self, k: int, part: int, end: int, labels: np.ndarray, buffer: _Buffer, thread: int) -> None:
         """Take some tiles, or neurons, of hidden layer k through the block."""
-        state, arrays, labels = self._state, self._state.arrays, self._part(call.labels, first)
+        state, arrays = self._state, self._state.arrays
         inputs, above, work = buffer.inputs[k], buffer.inputs[k + 1].words, buffer.works[thread]
         if self._by_events[k]:
             learn_hidden_events(
