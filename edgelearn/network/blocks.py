@@ -40,8 +40,8 @@ learn_output_events = kernel_of(f"{KERNELS}.tiles", "learn_output_events")
 learn_hidden_neurons = kernel_of(f"{KERNELS}.rows", "learn_hidden_neurons")
 learn_output_neurons = kernel_of(f"{KERNELS}.rows", "learn_output_neurons")
 
-BLOCK = 256  # samples
-ROOM = 1 << 18  # input levels of a block
+BLOCK = 512  # samples
+ROOM = 1 << 19  # input levels of a block
 LEAST = 64  # samples of a call that threads share
 NEURONS = 50  # neurons of a task, where rows are neurons
 BUFFERS = 3  # blocks in flight: one is listed while another is learned and a third is read out
@@ -282,7 +282,7 @@ def _work(layers: np.ndarray, size: int) -> BlockWork:
     return BlockWork(
         words=aligned_zeros((BATCH + 1, TILE), np.int16),
         tile=aligned_zeros((int(layers[:, t.ROWS].max()), TILE), np.int16),
-        sums=aligned_zeros((1, width), np.int32),
+        sums=aligned_zeros((2, width), np.int32),
         deltas=aligned_zeros((1, width), np.int16),
         bounds=np.zeros((2, width), np.int64),
         scores=np.zeros(width, np.int64),

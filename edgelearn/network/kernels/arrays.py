@@ -62,7 +62,7 @@ class BlockWork(NamedTuple):
 
     words: np.ndarray  # int16[BATCH + 1, TILE]: rounded steps; the last row is of indices, then of table entries
     tile: np.ndarray  # int16[rows, TILE], words of the tile at hand
-    sums: np.ndarray  # int32[1, width], pre-activations of the output layer
+    sums: np.ndarray  # int32[2, width], pre-activations of the output layer; of one tile
     deltas: np.ndarray  # int16[1, width], errors of the output layer
     bounds: (
         np.ndarray

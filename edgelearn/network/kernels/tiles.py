@@ -8,7 +8,7 @@ from edgelearn.fixedpoint.lanes import inlined, kernel
 from edgelearn.fixedpoint.records import matrix_at
 from edgelearn.fixedpoint.vectors import vector_operations
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.kernels.arrays import BATCH, TILE
+from edgelearn.network.kernels.arrays import BATCH, LANE, TILE
 from edgelearn.network.kernels.blocks import (
     ACTIVE,
     CUTS,
@@ -27,7 +27,7 @@ COUNTED = 32_000  # events whose saturations a 16-bit lane counts
 V = vector_operations(TILE)
 load_words, store_words, splat_words, zero_words = V.load_words, V.store_words, V.splat_words, V.zero_words
 add_words, multiply_words, and_words, xor_words = V.add_words, V.multiply_words, V.and_words, V.xor_words
-min_words, max_words = V.min_words, V.max_words
+min_words, max_words, subtract_words = V.min_words, V.max_words, V.subtract_words
 shift_left_words, shift_right_words = V.shift_left_words, V.shift_right_words
 add_saturating_words, equal_words, total_words = V.add_saturating_words, V.equal_words, V.total_words
 multiply_views, nonzero_words = V.multiply_views, V.nonzero_words
@@ -39,6 +39,10 @@ shift_left_sums, shift_right_sums, total_sums = V.shift_left_sums, V.shift_right
 largest_word, look_up_words = V.largest_word, V.look_up_words
 widen_words, narrow_sums = V.widen_words, V.narrow_sums
 
+H = vector_operations(LANE)
+load_half, shift_right_half, multiply_rows = H.load_words, H.shift_right_words, H.multiply_rows
+zero_half, add_half, store_half = H.zero_sums, H.add_sums, H.store_sums
+
 
 @inlined
 def part_of(k, layers, inputs):  # type: ignore[no-untyped-def]
@@ -48,23 +52,41 @@ def part_of(k, layers, inputs):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def sum_tile(matrix, inputs, i, column, shift, part, octets):  # type: ignore[no-untyped-def]
+def sum_half(matrix, inputs, first, last, column, shift):  # type: ignore[no-untyped-def]
+    """Return the pre-activations of half a tile, where products of factors and views take 32 bits."""
+    sums, e, one = zero_half(), first, np.uint64(1)
+    while e + one < last:
+        a = shift_right_half(load_half(matrix, inputs.rows[e], column), shift)
+        b = shift_right_half(load_half(matrix, inputs.rows[e + one], column), shift)
+        sums = add_half(sums, multiply_rows(a, b, inputs.factors[e], inputs.factors[e + one]))
+        e += one + one
+    if e < last:
+        a = shift_right_half(load_half(matrix, inputs.rows[e], column), shift)
+        sums = add_half(sums, multiply_rows(a, a, inputs.factors[e], np.int16(0)))
+    return sums
+
+
+@inlined
+def sum_tile(matrix, inputs, i, column, shift, part, octets, ones, work):  # type: ignore[no-untyped-def]
     """Return the pre-activations of a tile for sample i: sums of factor * (word >> shift).
 
-    part : events that fit 16 bits, or 0; octets : whether views and factors are bytes, without sign
+    part : events that fit 16 bits, or 0; octets : whether views and factors are bytes, without sign;
+    ones : whether all factors are 1
     """
-    sums = zero_sums()
     e, last, one = np.uint64(inputs.starts[i]), np.uint64(inputs.starts[i + 1]), np.uint64(1)
     if part == 0:
-        while e < last:
-            views = shift_right_words(load_words(matrix, inputs.rows[e], column), shift)
-            sums = add_sums(sums, multiply_sums(widen_words(views), splat_sums(np.int32(inputs.factors[e]))))
-            e += one
-        return sums
+        for half in range(0, TILE, LANE):  # sums and views of a whole tile would not fit the registers of AVX2
+            store_half(work.sums, 1, half, sum_half(matrix, inputs, e, last, column + half, shift))
+        return load_sums(work.sums, 1, 0)
+    sums = zero_sums()
     while e < last:
         end = min(e + part, last)
         words = zero_words()
-        if octets:
+        if ones:
+            while e < end:
+                words = add_words(words, shift_right_words(load_words(matrix, inputs.rows[e], column), shift))
+                e += one
+        elif octets:
             while e < end:
                 word = load_words(matrix, inputs.rows[e], column)
                 words = add_words(words, multiply_views(word, inputs.factors[e]))
@@ -159,17 +181,23 @@ def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, safe, work):  
                 lost = np.int64(total_sums(cut))
                 if lost != 0:
                     cuts -= lost * count_level(inputs, i, level)
+        present = np.uint64(inputs.present[i])
+        if safe and clear_lowest_bit(present) == 0:  # one level, as of 1-bit inputs: its steps stay in registers
+            step = load_words(steps, lowest_bit(present), 0)
+            while e < last:
+                row = inputs.rows[e]
+                store_words(matrix, row, column, add_saturating_words(load_words(matrix, row, column), step))
+                e += np.uint64(1)
         if safe:
             while e < last:
                 row, slot = inputs.rows[e], inputs.factors[e]
                 word = load_words(matrix, row, column)
                 store_words(matrix, row, column, add_saturating_words(word, load_words(steps, slot, 0)))
                 e += np.uint64(1)
-    while e < last:
-        end = min(e + np.uint64(COUNTED), last)
-        saturations += np.int64(end - e) * TILE
-        equal, all_cut = zero_words(), zero_sums()
-        if layers[k, t.KEEPS_LEVELS]:
+        while e < last:
+            end = min(e + np.uint64(COUNTED), last)
+            saturations += np.int64(end - e) * TILE
+            equal = zero_words()
             while e < end:
                 row, slot = inputs.rows[e], inputs.factors[e]
                 word, step = load_words(matrix, row, column), load_words(steps, slot, 0)
@@ -177,24 +205,28 @@ def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, safe, work):  
                 equal = add_words(equal, equal_words(add_words(word, step), result))
                 store_words(matrix, row, column, result)
                 e += np.uint64(1)
-        elif narrow:
-            while e < end:
-                row = inputs.rows[e]
-                word, step = load_words(matrix, row, column), round_tile(deltas, inputs.factors[e], k, shift, layers)
-                result = add_saturating_words(word, step)
-                equal = add_words(equal, equal_words(add_words(word, step), result))
-                store_words(matrix, row, column, result)
-                e += np.uint64(1)
-        else:
-            while e < end:
-                row = inputs.rows[e]
+            saturations += total_words(equal)
+    largest = largest_word(max_words(deltas, subtract_words(zero_words(), deltas)))
+    up, half = max(-shift, 0), (1 << max(shift, 0)) >> 1
+    limit = min(layers[k, t.STEP_MAX], 32767 - half) if shift <= 15 else np.int64(-1)
+    while e < last:
+        end = min(e + np.uint64(COUNTED), last)
+        equal, all_cut = zero_words(), zero_sums()
+        while e < end:
+            row, product = inputs.rows[e], largest * abs(np.int64(inputs.factors[e]))
+            if product >= half and product > 0:  # otherwise every step of the row is zero
                 word = load_words(matrix, row, column)
-                step, cut = round_tile_wide(deltas, inputs.factors[e], k, shift, layers)
-                all_cut = add_sums(all_cut, cut)
+                if product << up <= limit:
+                    step = round_tile(deltas, inputs.factors[e], k, shift, layers)
+                else:
+                    step, cut = round_tile_wide(deltas, inputs.factors[e], k, shift, layers)
+                    all_cut = add_sums(all_cut, cut)
                 result = add_saturating_words(word, step)
-                equal = add_words(equal, equal_words(add_words(word, step), result))
                 store_words(matrix, row, column, result)
-                e += np.uint64(1)
+                if not safe:
+                    equal = add_words(equal, equal_words(add_words(word, step), result))
+                    saturations += TILE
+            e += np.uint64(1)
         saturations += total_words(equal)
         cuts -= np.int64(total_sums(all_cut))
     work.totals[k, SATURATIONS] += saturations
@@ -229,6 +261,7 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
     whole = matrix_at(weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
     part = part_of(k, layers, inputs) if layers[k, t.NARROW_SUMS] else np.uint64(0)
     octets = shift == 8 and k == 0 and net[t.SIGNED_INPUTS] == 0
+    ones = k == 0 and net[t.SIGNED_INPUTS] == 0 and inputs.words[0, layers[0, t.N_IN]] == 1
     targets, signs = net[t.SIGNAL] == t.SIGNAL_TARGET, net[t.SIGNAL] == t.SIGNAL_SIGNED_TARGET
     n_fixed = n_classes if targets or signs else 0
     fixed = matrix_at(feedback, layers[k, t.FEEDBACK_AT], n_fixed, layers[k, t.FEEDBACK_STRIDE])
@@ -241,7 +274,10 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
     lookup = work.words
     every = splat_words(np.int16(-1))
     m = min(rounded(np.int64(127 * (n_classes if signs else 1)), signal_shift), largest)
-    longest = largest_step(np.int64(BATCH - 1), min((m * 127 + 64) >> 7, delta_max), k, step_shift, layers)
+    highest = np.int64(256 if k == 0 else 128)  # no factor is larger
+    if layers[k, t.KEEPS_LEVELS]:
+        highest = np.int64(BATCH - 1)
+    longest = largest_step(highest, min((m * 127 + 64) >> 7, delta_max), k, step_shift, layers)
     for tile in range(first, last):
         column = tile * TILE
         valid = np.int64(min(n_out - column, TILE))
@@ -251,13 +287,13 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
             matrix, column = work.tile[: whole.shape[0]], 0
             for r in range(whole.shape[0]):
                 store_words(matrix, r, 0, load_words(whole, r, place))
-        bound, next_scan = np.int64(RAIL), np.int64(0 if copied and layers[k, t.KEEPS_LEVELS] else RAIL)
+        bound, next_scan = np.int64(RAIL), np.int64(0 if copied else RAIL)
         row_sums = zero_sums()
         if signs:
             for c in range(n_classes):
                 row_sums = add_sums(row_sums, widen_words(load_words(fixed, c, place)))
         for i in range(labels.shape[0]):
-            sums = sum_tile(matrix, inputs, i, column, shift, part, octets)
+            sums = sum_tile(matrix, inputs, i, column, shift, part, octets, ones, work)
             if bits < 32:
                 sums, lost = wrap_tile(sums, bits, place, n_out, every)
                 work.counts[k, OVERFLOWS, i] += lost
@@ -330,10 +366,11 @@ def learn_output_events(first, labels, net, layers, weights, inputs, tables, wor
     matrix = matrix_at(weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
     part = part_of(k, layers, inputs) if layers[k, t.NARROW_SUMS] else np.uint64(0)
     octets = shift == 8 and k == 0 and net[t.SIGNED_INPUTS] == 0
+    ones = k == 0 and net[t.SIGNED_INPUTS] == 0 and inputs.words[0, layers[0, t.N_IN]] == 1
     step_shift = min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)
     for i in range(labels.shape[0]):
         for column in range(0, width, TILE):
-            store_sums(work.sums, 0, column, sum_tile(matrix, inputs, i, column, shift, part, octets))
+            store_sums(work.sums, 0, column, sum_tile(matrix, inputs, i, column, shift, part, octets, ones, work))
         active = score(i, first + i, labels[i], net, layers, tables, work, answers)
         if active > 0 and layers[k, t.LEARNS]:
             for column in range(0, width, TILE):
