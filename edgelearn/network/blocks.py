@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -43,7 +43,8 @@ learn_output_neurons = kernel_of(f"{KERNELS}.rows", "learn_output_neurons")
 BLOCK = 512  # samples
 ROOM = 1 << 19  # input levels of a block
 LEAST = 64  # samples of a call that threads share
-NEURONS = 50  # neurons of a task, where rows are neurons
+TASKS = 2  # per thread and layer: a call takes ten microseconds, and tiles should stay in one thread
+NEURONS = 50  # neurons of a task are a multiple, where rows are neurons
 BUFFERS = 3  # blocks in flight: one is listed while another is learned and a third is read out
 MAX_THREADS = 256
 _threads = 1
@@ -182,16 +183,17 @@ class Blocks:
             buffer, labels = buffers[block % BUFFERS], self._part(call.labels, first)
             for k in range(self._last):
                 self._begin(k, call, first, buffer)
-                tasks: list[Task] = []
+                queues: list[deque[Task]] = [deque() for _ in range(threads)]
                 if k == 0 and block > 0:
-                    tasks.append(partial(self._read_out, call, firsts[block - 1], buffers[(block - 1) % BUFFERS]))
+                    queues[0].append(partial(self._read_out, call, firsts[block - 1], buffers[(block - 1) % BUFFERS]))
                 if k == 0 and block + 1 < len(firsts):
-                    tasks.append(partial(self._list, call, firsts[block + 1], buffers[(block + 1) % BUFFERS]))
-                size = 1 if self._by_events[k] else NEURONS
-                for part in range(0, self._end(k), size):
-                    end = min(part + size, self._end(k))
-                    tasks.append(partial(self._learn, k, part, end, labels, buffer))
-                _share(tasks, threads)
+                    queues[-1].append(partial(self._list, call, firsts[block + 1], buffers[(block + 1) % BUFFERS]))
+                n, whole = self._end(k), 1 if self._by_events[k] else NEURONS
+                size = -(-n // (TASKS * threads * whole)) * whole
+                for part in range(0, n, size):  # the same thread in every block: its cache has these weights
+                    task = partial(self._learn, k, part, min(part + size, n), labels, buffer)
+                    queues[part * threads // n].append(task)
+                _share(queues)
         self._read_out(call, firsts[-1], buffers[(len(firsts) - 1) % BUFFERS], 0)
 
     def _part(self, array: np.ndarray, first: int) -> np.ndarray:
@@ -291,19 +293,28 @@ def _work(layers: np.ndarray, size: int) -> BlockWork:
     )
 
 
-def _share(tasks: Sequence[Task], threads: int) -> None:
-    """Run tasks, each in the thread that is free first."""
-    turn = itertools.count()  # `next` is one step for all threads
+def _share(queues: Sequence[deque[Task]]) -> None:
+    """Run tasks, a queue in each thread; one whose queue is empty takes the last task of another."""
 
     def work(thread: int) -> None:
-        while (task := next(turn)) < len(tasks):
-            tasks[task](thread)
+        for turn in range(len(queues)):
+            queue = queues[(thread + turn) % len(queues)]
+            while (task := _taken(queue, own=turn == 0)) is not None:
+                task(thread)
 
-    pool = _pool(threads - 1, os.getpid())
-    others = [pool.submit(work, thread) for thread in range(1, threads)]
+    pool = _pool(len(queues) - 1, os.getpid())
+    others = [pool.submit(work, thread) for thread in range(1, len(queues))]
     work(0)
     for other in others:
         other.result()
+
+
+def _taken(queue: deque[Task], own: bool) -> Task | None:
+    """Remove the first task of a thread's own queue, the last one of another's; return None where there is none."""
+    try:
+        return queue.popleft() if own else queue.pop()
+    except IndexError:  # another thread may have been quicker
+        return None
 
 
 def _wide(n: int) -> int:
