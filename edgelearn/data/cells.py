@@ -114,6 +114,7 @@ def is_never_coarse(low: NDArray[Any], high: NDArray[Any]) -> bool:
         return bool((np.maximum(np.abs(high), np.abs(low)) * 2.0**-23 * STEPS < high - low).all())
 
 
+FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a float64 becomes an infinite float32
 FAR = 2.0**24  # whole numbers beyond are merged by float32
 STEPS = 4096  # of float32 over the range of a channel: fewer are too few
 

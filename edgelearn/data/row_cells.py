@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgelearn.data.categories import Categories
 from edgelearn.data.cells import (
     BOOLEANS,
+    FLOAT32_LIMIT,
     MAX_LINE,
     MISSING,
     WHITE_SPACE,
@@ -28,7 +29,6 @@ from edgelearn.data.cells import (
 from edgelearn.data.columns import Columns
 
 ENCODING = "utf-8"
-FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a float64 becomes an infinite float32
 
 
 def number_in(columns: Columns, row: Any, place: Any, scale: float) -> float:

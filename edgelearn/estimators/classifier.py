@@ -16,9 +16,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from edgelearn.config import StreamConfig, validated
-from edgelearn.data.cells import FAR
+from edgelearn.data.cells import FAR, FLOAT32_LIMIT
 from edgelearn.errors import UserError
-from edgelearn.estimators.features import FLOAT32_LIMIT, in_order, values_of
+from edgelearn.estimators.features import in_order, values_of
 from edgelearn.estimators.labels import Labels
 from edgelearn.estimators.saved_models import load_model, model_of_run, plain, plain_params, save_model
 from edgelearn.estimators.stored_runs import RangeFrontEnd, parts_of

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.data.cells import FLOAT32_LIMIT
 from edgelearn.errors import UserError
 
 
@@ -43,7 +44,6 @@ def in_order(x: Mapping[Any, Any]) -> tuple[Any, ...]:
 
 
 _PARTS = re.compile(r"\d+|\D+")
-FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a float64 becomes an infinite float32
 
 
 def values_of(x: Mapping[Any, Any], names: tuple[Any, ...]) -> np.ndarray:

@@ -34,6 +34,7 @@ WORD = 8  # bytes
 MOST_KNOWN = 64  # arguments
 Kind = str | tuple[str, ...]  # of an argument, of those of a named tuple
 _DIGITS = 16
+_SETTINGS = Path(".numba_config.yaml")  # of numba, in the current folder
 _MEANT = (0, -2)  # of the status that compiled functions return: done, done without a value
 
 _kernels: dict[tuple[str, str], Kernel] = {}
@@ -171,7 +172,14 @@ def kernel_of(module: str, name: str) -> Kernel:
 @cache
 def interpreted() -> bool:
     """Return whether kernels run as plain Python."""
-    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+    if _SETTINGS.is_file():  # numba may take it from there
+        import numba
+
+        return bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
+    try:
+        return bool(int(os.environ.get("NUMBA_DISABLE_JIT", "0")))
+    except ValueError:  # numba warns and compiles
+        return False
 
 
 def _are_same(known: Any, argument: Any) -> bool:
@@ -310,7 +318,6 @@ def _environment() -> str:
 
     features = llvm.get_host_cpu_features()
     numba_settings = (f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("NUMBA_"))
-    settings = [Path(".numba_config.yaml")]
     return "\n".join(
         (
             sources(),
@@ -321,6 +328,6 @@ def _environment() -> str:
             llvm.get_host_cpu_name(),
             features.flatten(),
             *(text for text in numba_settings if not text.startswith("NUMBA_CACHE")),
-            *(file.read_text(errors="replace") for file in settings if file.is_file()),
+            *([_SETTINGS.read_text(errors="replace")] if _SETTINGS.is_file() else []),
         )
     )

@@ -51,6 +51,8 @@ def target_has(feature: str) -> bool:
     """
     given = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
     if given is None:
+        if feature.startswith("avx") and not numba.config.ENABLE_AVX:  # type: ignore[attr-defined]
+            return False
         return bool(llvm.get_host_cpu_features().get(feature, False))
     flags = {flag[1:]: flag[0] == "+" for flag in given.split(",") if flag}
     return bool(flags.get(feature, False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -145,10 +145,14 @@ class Blocks:
         call = _Call(levels, rows, labels, answers, counters)
         threads = _threads if self._can_share and n >= LEAST else 1
         self._allocate(min(1 << (n - 1).bit_length(), self._most), threads)
-        if threads > 1:
-            self._run_shared(call, threads)
-        else:
-            self._run_alone(call)
+        try:
+            if threads > 1:
+                self._run_shared(call, threads)
+            else:
+                self._run_alone(call)
+        except BaseException:  # Ctrl-C inside a block, whose counts must not be added to those of the next call
+            self._size, self._buffers, self._one = 0, [], None
+            raise
 
     def _run_one(self, levels: np.ndarray, steps: np.ndarray, results: Results, counters: np.ndarray) -> None:
         """Take a step through arrays that stay, whose addresses kernels know from the call before."""
@@ -256,9 +260,11 @@ class Blocks:
         if self._size >= size and len(self._buffers) >= n_buffers and len(self._buffers[0].works) >= threads:
             return
         self._size = max(size, self._size)
-        self._buffers = [self._buffer(self._size, threads) for _ in range(n_buffers)]
+        n_rows = int(self._state.layers[:, t.ROWS].max())
+        tiles = [aligned_zeros((n_rows, TILE), np.int16) for _ in range(threads)]
+        self._buffers = [self._buffer(self._size, tiles) for _ in range(n_buffers)]
 
-    def _buffer(self, size: int, threads: int) -> _Buffer:
+    def _buffer(self, size: int, tiles: Sequence[np.ndarray]) -> _Buffer:
         layers = self._state.layers
         inputs = []
         for k, by_events in enumerate(self._by_events):
@@ -275,15 +281,15 @@ class Blocks:
                     present=np.zeros(size, np.int64),
                 )
             )
-        works = [_work(layers, size) for _ in range(threads)]
+        works = [_work(layers, size, tile) for tile in tiles]
         return _Buffer(inputs, np.zeros((len(layers), size), np.int64), works)
 
 
-def _work(layers: np.ndarray, size: int) -> BlockWork:
+def _work(layers: np.ndarray, size: int, tile: np.ndarray) -> BlockWork:
     width = _wide(int(layers[:, t.N_OUT].max()))
     return BlockWork(
         words=aligned_zeros((BATCH + 1, TILE), np.int16),
-        tile=aligned_zeros((int(layers[:, t.ROWS].max()), TILE), np.int16),
+        tile=tile,
         sums=aligned_zeros((2, width), np.int32),
         deltas=aligned_zeros((1, width), np.int16),
         bounds=np.zeros((2, width), np.int64),
@@ -304,7 +310,12 @@ def _share(queues: Sequence[deque[Task]]) -> None:
 
     pool = _pool(len(queues) - 1, os.getpid())
     others = [pool.submit(work, thread) for thread in range(1, len(queues))]
-    work(0)
+    try:
+        work(0)
+    finally:  # no thread goes on after an interrupt
+        for queue in queues:
+            queue.clear()
+        wait(others)
     for other in others:
         other.result()
 

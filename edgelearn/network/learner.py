@@ -107,11 +107,13 @@ class Learner:
 
     def _step(self, levels: Any, label: int) -> int:
         """Take a sample in one compiled call; -1 where it is anything but an array in the bytes of the network."""
+        if self.strict:
+            return -1
         step = self._one_step
         if step is None:
             from edgelearn.fixedpoint.frozen import available  # numba is imported when a simulation starts
 
-            if self.strict or not available():
+            if not available():
                 return -1
             from edgelearn.network.levels_call import LevelsCall
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.data.cells import FLOAT32_LIMIT
 from edgelearn.fixedpoint.frozen import (
     address_of,
     caller_of,
@@ -40,7 +41,6 @@ REFUSED = -1
 # Table of addresses: types of Python, arrays, and the entries of front end and network.
 N_CHANNELS, DICT, FLOAT, FLOAT64, INT, KEYS, VALUES, OFFSETS, EXPONENTS, WORDS, STEP, PREDICTION = range(12)
 FRONT_END, NETWORK = 12, 13
-_FLOAT32_LIMIT = (2 - 2**-24) * 2.0**127  # from here on a value becomes an infinite float32
 
 _run_front_end = caller_of(run_front_end)
 _encode_only = caller_of(encode_only)
@@ -80,7 +80,7 @@ def write_words(table, learned):  # type: ignore[no-untyped-def]
         if not learned:
             offset = offset if offset == offset else 0.0  # no value came yet
         x = np.float64(np.float32(value - offset))
-        fits &= abs(value) < _FLOAT32_LIMIT
+        fits &= abs(value) < FLOAT32_LIMIT
         if learned:
             fits &= (x == x) & within(x, exponent)
             put_word(words, c, word_of(x, exponent))

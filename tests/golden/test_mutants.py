@@ -129,7 +129,7 @@ BLOCK_MUTANTS = {
     "opens the dead zone of a block at its edge": (
         "network/kernels/blocks.py", "if -net[t.DEAD_ZONE] <= e <= net[t.DEAD_ZONE]:", "if -net[t.DEAD_ZONE] < e < net[t.DEAD_ZONE]:"),
     "leaves out steps that are not zero": (
-        "network/kernels/rows.py", "abs(factor) * 127 < half", "abs(factor) * 127 < 4 * half"),
+        "network/kernels/rows.py", "abs(factor) * largest < half", "abs(factor) * largest < 4 * half"),
     "sums a row twice": (
         "network/kernels/rows.py", "a, b, c, d = min(row + 1,", "a, b, c, d = min(row + 2,"),
     "rounds steps of a row down": (

@@ -119,3 +119,41 @@ def test_what_needs_the_order_of_samples_is_refused_to_blocks():
     assert not learns_by_blocks(design((4, 3, 2), "drtp", update_gate="error"))
     assert not learns_by_blocks(design((4, 3, 2), "shallow", update_gate="margin"))
     assert learns_by_blocks(design((4, 3, 2), "shallow"))
+
+
+def test_large_levels_behind_rows_of_neurons_saturate():
+    spec = design((30, 5, 2), rule="drtp", input_bits=8, hidden_rate=0, output_rate=-8)
+    assert not spec.layers[0].event_major
+    levels = np.random.default_rng(0).integers(200, 256, (160, 30))
+    blocks = Learner(spec)
+    assert_same(blocks, copy.deepcopy(blocks), levels, np.ones(160, np.int64))
+
+
+def test_small_errors_behind_rows_of_neurons_move_weights():
+    """An error of 2 rounds to no step at a level of 127, but to one at 230."""
+    blocks = Learner(design((15, 2), rule="shallow", input_bits=8, output_rate=-8))
+    weights = np.outer([-45 * 256, 45 * 256], np.ones(15)).astype(np.int16)
+    blocks.state.set_words(0, weights, np.zeros(2, np.int16))
+    levels = np.full((12, 15), 230)
+    assert blocks.scores(levels[:1]).tolist() == [[2, 253]]
+    assert_same(blocks, copy.deepcopy(blocks), levels, np.ones(12, np.int64))
+    assert (blocks.state.weights(0) != weights).all()
+
+
+def test_counts_of_an_interrupted_block_are_dropped(monkeypatch):
+    spec = design((4, 5, 2), rule="drtp")
+    levels, labels = np.full((6, 4), 9), np.array([0, 1, 0, 1, 0, 1])
+    learner, other = Learner(spec), Learner(spec)
+    start = learner.save()
+    with monkeypatch.context() as patch:
+        patch.setattr("edgelearn.network.blocks.Blocks._read_out", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            learner.learn(levels, labels)
+    learner.restore(start)
+    learner.learn(levels, labels)
+    other.learn(levels, labels)
+    assert learner.counters == other.counters
+
+
+def interrupt(*arguments):
+    raise KeyboardInterrupt

@@ -10,12 +10,11 @@ from edgelearn.network.kernels.arrays import LANE
 from edgelearn.network.kernels.forward import add_four_rows
 
 V = vector_operations(LANE)
-load_words, store_words, splat_words, zero_words, add_words, multiply_words, differ_words, total_words = (
-    V.load_words, V.store_words, V.splat_words, V.zero_words, V.add_words, V.multiply_words, V.differ_words,
-    V.total_words,
+load_words, store_words, zero_words, add_words, differ_words, total_words = (
+    V.load_words, V.store_words, V.zero_words, V.add_words, V.differ_words, V.total_words
 )  # fmt: skip
-load_sums, store_sums, splat_sums, add_sums, multiply_sums, shift_right_sums, min_sums, max_sums, narrow_sums = (
-    V.load_sums, V.store_sums, V.splat_sums, V.add_sums, V.multiply_sums, V.shift_right_sums, V.min_sums, V.max_sums,
+load_sums, splat_sums, add_sums, multiply_sums, shift_right_sums, min_sums, max_sums, narrow_sums = (
+    V.load_sums, V.splat_sums, V.add_sums, V.multiply_sums, V.shift_right_sums, V.min_sums, V.max_sums,
     V.narrow_sums,
 )  # fmt: skip
 widen_words = V.widen_words

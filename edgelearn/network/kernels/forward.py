@@ -13,16 +13,14 @@ load_words, store_words, splat_words, add_words, multiply_words, shift_right_wor
     V.load_words, V.store_words, V.splat_words, V.add_words, V.multiply_words, V.shift_right_words, V.multiply_views,
     V.widen_words,
 )  # fmt: skip
-load_sums, store_sums, zero_sums, add_sums, and_sums, splat_sums, shift_right_sums, narrow_sums, multiply_rows = (
-    V.load_sums, V.store_sums, V.zero_sums, V.add_sums, V.and_sums, V.splat_sums, V.shift_right_sums, V.narrow_sums,
-    V.multiply_rows,
+load_sums, store_sums, add_sums, and_sums, splat_sums, shift_right_sums, narrow_sums, multiply_rows = (
+    V.load_sums, V.store_sums, V.add_sums, V.and_sums, V.splat_sums, V.shift_right_sums, V.narrow_sums, V.multiply_rows
 )  # fmt: skip
-zero_pairs, add_pairs, sum_pairs, total_pairs, zero_words, differ_words, total_words = (
-    V.zero_pairs, V.add_pairs, V.sum_pairs, V.total_pairs, V.zero_words, V.differ_words, V.total_words
+zero_pairs, add_pairs, total_pairs, zero_words, differ_words, total_words = (
+    V.zero_pairs, V.add_pairs, V.total_pairs, V.zero_words, V.differ_words, V.total_words
 )  # fmt: skip
-load_bytes, widen_bytes, widen_signed_bytes, nonzero_bytes, nonzero_words, lowest_bit, clear_lowest_bit = (
-    V.load_bytes, V.widen_bytes, V.widen_signed_bytes, V.nonzero_bytes, V.nonzero_words, V.lowest_bit,
-    V.clear_lowest_bit,
+load_bytes, widen_bytes, widen_signed_bytes, nonzero_bytes, lowest_bit, clear_lowest_bit = (
+    V.load_bytes, V.widen_bytes, V.widen_signed_bytes, V.nonzero_bytes, V.lowest_bit, V.clear_lowest_bit
 )  # fmt: skip
 
 

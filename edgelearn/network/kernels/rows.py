@@ -71,8 +71,9 @@ def largest_in_row(matrix, row, columns):  # type: ignore[no-untyped-def]
 def add_row(matrix, inputs, i, row, factor, columns, k, shift, layers, floors, work):  # type: ignore[no-untyped-def]
     """Add the rounded steps of one neuron, whose d is `factor`, to its words."""
     words, align, half = inputs.words, layers[k, t.ALIGN], (np.int64(1) << max(shift, 0)) >> 1
-    longest = largest_step(127, abs(factor), k, shift, layers)
-    if abs(factor) * 127 < half and not layers[k, t.HAS_FLOOR]:
+    largest = np.int64(255) if k == 0 else np.int64(127)  # input levels take a byte, activations seven bits
+    longest = largest_step(largest, abs(factor), k, shift, layers)
+    if abs(factor) * largest < half and not layers[k, t.HAS_FLOOR]:
         return  # all steps are zero
     if shift <= layers[k, t.NARROW_STEPS] and not layers[k, t.HAS_FLOOR]:
         minus, half_words = splat_words(np.int16(-factor)), splat_words(np.int16(half))

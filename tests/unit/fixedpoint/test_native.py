@@ -162,3 +162,10 @@ def test_kernels_are_kept_where_the_user_may_write(tmp_path, monkeypatch):
     assert native.cache_folder.__wrapped__() is None
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "own"))
     assert native.cache_folder.__wrapped__() == tmp_path / "own" / "edgelearn"
+
+
+@pytest.mark.parametrize(("text", "expected"), [("1", True), ("0", False), ("false", False)])
+def test_kernels_are_interpreted_where_numba_does_not_compile(monkeypatch, tmp_path, text, expected):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", text)
+    assert native.interpreted.__wrapped__() is expected

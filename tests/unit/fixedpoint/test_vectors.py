@@ -143,3 +143,9 @@ def test_features_are_those_of_the_target(monkeypatch, features, expected):
         assert target_has("avx2") == expected
     finally:
         target_has.cache_clear()
+
+
+def test_no_avx_where_numba_is_told_to_leave_it_out(monkeypatch):
+    monkeypatch.setattr("numba.config.ENABLE_AVX", 0, raising=False)
+    monkeypatch.setattr("numba.config.CPU_FEATURES", None)
+    assert not target_has.__wrapped__("avx2")

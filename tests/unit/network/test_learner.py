@@ -224,3 +224,14 @@ def test_blocks_of_one_sample_are_those_of_many():
     assert predictions == whole.learn(LEVELS, LABELS).tolist()
     assert words(single) == words(whole)
     assert single.counters == whole.counters
+
+
+def test_strict_mode_may_begin_after_single_samples():
+    learner = Learner(design((30, 4, 2), rule="drtp", input_bits=8, hidden_rate=0))
+    sample = np.full(30, 255, np.uint8)
+    for _ in range(50):
+        learner.learn_one(sample, 1)
+    assert learner.counters.total("saturations") > 0
+    learner.strict = True
+    with pytest.raises(StrictError, match="saturations"):
+        learner.learn_one(sample, 1)

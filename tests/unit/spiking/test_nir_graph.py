@@ -409,7 +409,7 @@ def test_settings_of_a_graph_alone(tmp_path):
         (lambda: [nir.Linear(np.eye(2)), neurons("LIF", 2, **LIF | {"v_reset": 2.0})], "has v_threshold above v_reset -1; give more than 0"),
         (lambda: [nir.Affine(np.eye(2), np.array([0, np.inf])), neurons("LIF", 2, **LIF)], "node 'node_0' has biases that are no numbers"),
         (lambda: [nir.Linear(np.eye(2)), nir.LIF(tau=np.array([2e-3, 9e-3]), r=np.ones(2), v_leak=np.zeros(2), v_threshold=np.ones(2))], "has tau from 0.002 to 0.009; give its neurons one value, or"),
-        (lambda: [nir.Linear(np.ones((1, 16001))), neurons("LIF", 1, **LIF)], "make no network"),
+        (lambda: [nir.Linear(np.ones((1, 65001))), neurons("LIF", 1, **LIF)], "make no network"),
     ],
 )  # fmt: skip
 def test_a_graph_that_is_no_network_is_refused(tmp_path, nodes, message):
