@@ -144,6 +144,11 @@ class Learner:
         ------
         UserError
             "labels ...", "levels ..."; StrictError in strict mode.
+
+        Notes
+        -----
+        After an interrupt inside a call (Ctrl-C) layers may have learned different numbers of samples: go on from what
+        `save` returned before.
         """
         labels = np.asarray(labels)
         if labels.shape != (len(levels),) or labels.dtype.kind not in "iu":
