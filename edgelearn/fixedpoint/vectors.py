@@ -319,7 +319,7 @@ def _load(vector: Vector, dtype: Any) -> Any:
     def load(typing_context, array, row, column):  # type: ignore[no-untyped-def]
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             pointer = _pointer(context, builder, array, args, kind)
-            return builder.load(pointer, align=vector.bits // 8, typ=kind)
+            return builder.load(pointer, align=vector.bits // 8)
 
         _check(array, dtype)
         return vector(array, index, index), codegen
