@@ -29,7 +29,7 @@ def compare(data: str, rule: str) -> None:
     for name in ("engine-28nm", "engine-28nm-32-lanes", "cortex-m4"):
         processor = find_processor(name)
         energies = [processor.price(spec, c).energy_per_sample_pj for c in (assumed.counters(spec), counters)]
-        assert energies[0] == pytest.approx(energies[1], rel=0.003)  # local: 0.22 %
+        assert energies[0] == pytest.approx(energies[1], rel=0.002)
 
 
 @pytest.mark.parametrize("rule", ["drtp", "bp"])
