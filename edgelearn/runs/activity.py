@@ -44,6 +44,7 @@ class Profile:
     inputs_of_updates : inputs that are not zero where a hidden neuron of layer 1 changes weights; samples with fewer
         inputs may teach less often
     gates : hidden neurons of layer 1 that take a signal; the update that follows may be zero
+    readout_errors : errors of the readout of hidden layer 1 that are not zero; those of the output layer without one
     """
 
     data: str
@@ -55,6 +56,7 @@ class Profile:
     errors: float
     inputs_of_updates: float
     gates: float
+    readout_errors: float
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Assumption:
             **densities,
             update_input_density=_scaled(profile.inputs_of_updates, densities["input_density"], profile.inputs),
             gate_density=_scaled(profile.gates, densities["update_density"], profile.hidden_updates),
+            readout_density=_scaled(profile.readout_errors, densities["error_density"], profile.errors),
         )
 
     def as_dict(self, rules: Sequence[str]) -> dict[str, Any]:
@@ -195,9 +198,18 @@ def measured(result: Result) -> Profile:
     densities = densities_of(spec, counters)
     of_updates = float(counters["update_pairs"][0]) / (spec.sizes[0] * updates) if updates else densities["inputs"]
     gates = float(counters["live_gates"][0]) / (spec.layers[0].n_out * counters.n_samples)
+    readout_errors = densities["errors"]
+    if spec.rule.reads_out:
+        readout_errors = float(counters["signal_lanes"][0]) / (spec.n_outputs * counters.n_samples)
     net = "-".join(map(str, spec.sizes))
     return Profile(
-        config["data"], net, config["rule"], **densities, inputs_of_updates=round(of_updates, 4), gates=round(gates, 4)
+        config["data"],
+        net,
+        config["rule"],
+        **densities,
+        inputs_of_updates=round(of_updates, 4),
+        gates=round(gates, 4),
+        readout_errors=round(readout_errors, 4),
     )
 
 

@@ -80,6 +80,7 @@ def assume(
     error_density: float = 1.0,
     update_input_density: float | None = None,
     gate_density: float | None = None,
+    readout_density: float | None = None,
 ) -> Counters:
     """Return the activity of samples nobody ran, from densities between 0 and 1; counts are rounded to whole ones.
 
@@ -92,6 +93,8 @@ def assume(
         density where left out
     gate_density : fraction of hidden neurons whose gate is open, so that they take a signal, from which a d of zero may
         follow; the update density where left out
+    readout_density : fraction of the errors of a hidden layer's own readout that are not zero, where the rule has one;
+        the error density where left out
 
     Notes
     -----
@@ -133,7 +136,8 @@ def assume(
             continue
         lanes = float(_rows(spec, k))
         if not rule.from_label:  # a label has no zeros to skip
-            lanes *= density if rule.holds_deltas and k < last - 1 else error_density
+            errors = readout_density if rule.reads_out and readout_density is not None else error_density
+            lanes *= density if rule.holds_deltas and k < last - 1 else errors
         gates = update_density if gate_density is None else gate_density
         put("open_gates", k, layer.n_out * gates)
         put("live_gates", k, layer.n_out * gates * taught * (density > 0 and lanes > 0))
