@@ -20,6 +20,7 @@ FLOORS = {
     "edgelearn.rules": 1,
     "edgelearn.data": 3,
     "edgelearn.network": 3,
+    "edgelearn.pretrained": 3,
     "edgelearn.spiking": 4,
     "edgelearn.streaming": 4,
     "edgelearn.branch": 5,
@@ -39,6 +40,11 @@ FLOORS = {
 # Libraries that are imported in the function that needs them, but for the packages named beside them.
 HEAVY = {
     "torch": {"edgelearn.references"},
+    "onnx": set(),
+    "onnxruntime": set(),
+    "tflite": set(),
+    "ai_edge_litert": set(),
+    "safetensors": set(),
     "brian2": set(),
     "numba": {"edgelearn.fixedpoint", "edgelearn.network", "edgelearn.benchmark"},
     "llvmlite": {"edgelearn.fixedpoint"},

@@ -1,0 +1,117 @@
+"""ONNX models cut at a tensor: layers behind it compute what the reference implementation of ONNX computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgelearn.errors import UserError
+from edgelearn.pretrained import FrontEnd, read_model
+from tests.unit.pretrained.onnx_models import computed, floats, forward, node, write
+
+
+def check(path, cut, x, output="out"):
+    """Compare layers behind a cut with the reference; return the cut model."""
+    imported = read_model(path).cut(cut)
+    expected = computed(path, output, x)
+    found = forward(imported, computed(path, imported.input.name, x) if imported.input.name != "in" else x)
+    np.testing.assert_allclose(found, expected.reshape(found.shape), rtol=1e-5, atol=1e-5)
+    return imported
+
+
+def test_gemm_matmul_add_and_activations(tmp_path):
+    constants = floats(0, w=(5, 6), b=(5,), v=(5, 4), c=(1, 4), u=(4, 3))
+    nodes = [
+        node("Gemm", "in w b", "z", transB=1, alpha=0.5, beta=2.0),
+        node("Tanh", "z", "h"),
+        node("Identity", "h", "i"),
+        node("MatMul", "i v", "m"),
+        node("Add", "c m", "a"),
+        node("LeakyRelu", "a", "l", alpha=0.2),
+        node("MatMul", "l u", "o"),
+        node("Softmax", "o", "out"),
+    ]
+    path = write(tmp_path / "m.onnx", nodes, constants, ("n", 6))
+    imported = check(path, None, floats(1, x=(7, 6))["x"])
+    assert imported.sizes == (6, 5, 4, 3)
+    assert [layer.activation for layer in imported.layers] == ["tanh", "leaky", "softmax"]
+    assert [layer.output.name for layer in imported.layers] == ["i", "l", "out"]
+    assert imported.front_end == FrontEnd()
+    behind = check(path, "h", floats(1, x=(7, 6))["x"])
+    assert behind.front_end == FrontEnd(macs=30, weight_words=35, activation_words=10)
+
+
+def test_convolution_stays_in_front_and_is_counted(tmp_path):
+    constants = floats(0, k=(4, 2, 3, 3), kb=(4,), w=(3, 4 * 3 * 2), b=(3,))
+    nodes = [
+        node("Conv", "in k kb", "conv", kernel_shape=[3, 3]),
+        node("Relu", "conv", "r"),
+        node("MaxPool", "r", "p", kernel_shape=[2, 2], strides=[2, 2]),
+        node("Flatten", "p", "f"),
+        node("Gemm", "f w b", "out", transB=1),
+    ]
+    path = write(tmp_path / "m.onnx", nodes, constants, ("n", 2, 8, 6))
+    x = floats(1, x=(3, 2, 8, 6))["x"]
+    imported = check(path, "p", x)
+    # Conv: 6 x 4 positions of 4 maps, 2 x 3 x 3 products each; written: conv and relu 96 each, pool 24
+    assert imported.front_end == FrontEnd(6 * 4 * 4 * 18, 4 * 18 + 4, 96 + 96 + 24)
+    assert read_model(path).cut().input.name == "p"
+    with pytest.raises(UserError, match=r"cannot be cut at 'conv'.* \(Relu\).*; cut at 'p'"):
+        read_model(path).cut("conv")
+    with pytest.raises(UserError, match=r"cannot be cut at 'in': behind it, /conv \(Conv\): .*; cut at 'p'"):
+        read_model(path).cut("in")
+
+
+def test_channels_last_copy_in_front_of_a_flatten_is_a_permutation(tmp_path):
+    constants = floats(0, w=(3, 24), b=(3,))
+    nodes = [
+        node("Relu", "in", "r"),
+        node("Transpose", "r", "t", perm=[0, 2, 3, 1]),
+        node("Flatten", "t", "f"),
+        node("Gemm", "f w b", "out", transB=1),
+    ]
+    path = write(tmp_path / "m.onnx", nodes, constants, ("n", 2, 3, 4))
+    check(path, "r", floats(1, x=(5, 2, 3, 4))["x"])
+    check(path, "t", floats(1, x=(5, 2, 3, 4))["x"])
+
+
+def test_batch_normalisation_is_folded_in_front_of_and_behind_a_layer(tmp_path):
+    constants = floats(0, w=(5, 6), b=(5,), v=(3, 5), c=(3,), g1=(6,), o1=(6,), m1=(6,), g2=(5,), o2=(5,), m2=(5,))
+    constants |= {"v1": np.full(6, 0.7, np.float32), "v2": np.linspace(0.2, 2, 5).astype(np.float32)}
+    nodes = [
+        node("BatchNormalization", "in g1 o1 m1 v1", "n1", epsilon=1e-3),
+        node("Gemm", "n1 w b", "z", transB=1),
+        node("BatchNormalization", "z g2 o2 m2 v2", "n2"),
+        node("Relu", "n2", "h"),
+        node("Gemm", "h v c", "o", transB=1),
+        node("Sigmoid", "o", "out"),
+    ]
+    path = write(tmp_path / "m.onnx", nodes, constants, ("n", 6))
+    imported = check(path, "in", floats(1, x=(9, 6))["x"])
+    assert [note.split(" is ")[0] for note in imported.notes] == [
+        "/n1 (BatchNormalization)",
+        "/n2 (BatchNormalization)",
+    ]
+
+
+def test_branches_joins_and_unknown_operators_are_refused_by_name(tmp_path):
+    constants = floats(0, w=(6, 6), b=(6,))
+    nodes = [
+        node("Gemm", "in w b", "z", transB=1),
+        node("Relu", "z", "h"),
+        node("Add", "h in", "s"),
+        node("Gemm", "s w b", "y", transB=1),
+        node("Odd", "y", "q", domain="odd.domain"),
+        node("Gemm", "q w b", "out", transB=1),
+    ]
+    path = write(tmp_path / "m.onnx", nodes, constants, ("n", 6))
+    model = read_model(path)
+    with pytest.raises(UserError, match=r"'in' is read by several operators: /z .Gemm., /s .Add."):
+        model.cut("in")
+    with pytest.raises(UserError, match=r"/s \(Add\): it joins two computed tensors"):
+        model.cut("h")
+    with pytest.raises(UserError, match=r"behind it, /q \(odd.domain.Odd\): it is not read"):
+        model.cut("s")
+    assert model.cut("q").front_end.uncounted == ("/q (odd.domain.Odd)",)
+    with pytest.raises(UserError, match=r"tensor 'hh' is not in .*Did you mean 'h'\?"):
+        model.cut("hh")
