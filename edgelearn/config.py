@@ -301,7 +301,7 @@ class RateSettings(Settings):
     output: str = setting("sigmoid", "Output activation: {edgelearn.network.activations:OUTPUTS}", NETWORK)
     feedback: str = setting(
         "int8",
-        "Feedback weights: {edgelearn.network.spec:FEEDBACK_FORMATS}",
+        "Feedback weights: {edgelearn.network.spec:FEEDBACKS}",
         NETWORK,
         needs=("rule", *STORE_FEEDBACK),
     )

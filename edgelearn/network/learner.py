@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -236,6 +237,20 @@ class Learner:
             )
         return np.ascontiguousarray(levels.astype(np.uint8))  # two's complement where there is a sign
 
+    def put_words(self, words: Mapping[str, np.ndarray]) -> None:
+        """Put raw words into the network, named as in `words`; everything else stays as it is.
+
+        Raises
+        ------
+        UserError
+            "words of layer ... do not fit", "feedback of layer ... does not fit"
+        """
+        for k in range(len(self.spec.layers)):
+            if f"layer{k + 1}_weights" in words:
+                self.state.set_words(k, words[f"layer{k + 1}_weights"], words[f"layer{k + 1}_biases"])
+            if f"layer{k + 1}_feedback" in words:
+                self.state.set_feedback(k, words[f"layer{k + 1}_feedback"])
+
     def save(self) -> dict[str, np.ndarray]:
         """Return the mutable state as plain arrays."""
         words: dict[str, np.ndarray] = self.words()
@@ -247,10 +262,7 @@ class Learner:
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
         """Continue from what `save` returned."""
-        for k in range(len(self.spec.layers)):
-            self.state.set_words(k, saved[f"layer{k + 1}_weights"], saved[f"layer{k + 1}_biases"])
-            if f"layer{k + 1}_feedback" in saved:
-                self.state.set_feedback(k, saved[f"layer{k + 1}_feedback"])
+        self.put_words(saved)
         self.state.arrays.generator[:] = saved["generator"]
         self.state.net[t.HALVINGS] = saved["halvings"][0]
         self.state.net[t.LIVE_OUTPUTS] = saved["live_outputs"][0]

@@ -21,14 +21,15 @@ from edgelearn.rules.rule import Feedback, Locking, Rule, Signal
 
 CONTRACT = 1  # version of docs/arithmetic.md
 ROUNDINGS = ("residual", "stochastic", "nearest")
-FEEDBACK_FORMATS = ("int8", "ternary", "sign", "lfsr")
+FEEDBACK_FORMATS = ("int8", "ternary", "sign", "lfsr")  # drawn, or regenerated from a seed
+FEEDBACKS = (*FEEDBACK_FORMATS, "imported")
 UPDATE_GATES = ("always", "error", "margin")
 MAX_NEURONS = 500_000  # kernels count pairs of rows in 16-bit lanes, which must not wrap; memory ends earlier
 
 _CHOICES = {
     "rounding": ROUNDINGS,
     "output": OUTPUTS,
-    "feedback_format": FEEDBACK_FORMATS,
+    "feedback_format": FEEDBACKS,
     "update_gate": UPDATE_GATES,
 }
 _RANGES = {
@@ -36,6 +37,7 @@ _RANGES = {
     "accumulator_bits": (8, 32),
     "delta_bits": (2, WIDEST),
     "range_exponent": (-8, 8),
+    "feedback_exponent": (-15, 15),
     "event_threshold": (0, 126),
     "dead_zone": (0, 254),
     "seed": (0, 2**31 - 1),
@@ -176,6 +178,8 @@ def design(
     margin: int = 0,
     signed_inputs: bool = False,
     delta_bits: int = WIDEST,
+    range_exponents: Sequence[int] | None = None,
+    feedback_exponents: Sequence[int] | None = None,
 ) -> NetworkSpec:
     """Derive the specification of a network of dense layers.
 
@@ -189,6 +193,8 @@ def design(
         does not lead by more than `margin` index steps of 1/16)
     signed_inputs : input levels run from -(2^(input_bits - 1) - 1) to the same above zero
     delta_bits : widest factor of learning: modulator and d of hidden layers, and the error where it has fewer than 9
+    range_exponents : of each layer, where they are not all by `range_exponent`
+    feedback_exponents : f of each hidden layer, for the feedback format "imported"; see `edgelearn.network.imported`
 
     Example
     -------
@@ -222,7 +228,10 @@ def design(
         row.output_rate if output_rate is None else output_rate,
     )
     exponents = _RANGE_EXPONENTS.get(bits, (0, 0)) if range_exponent is None else (range_exponent, range_exponent)
-    hidden_bits, error_bits = hidden_word(row, sizes, bits, exponents[0], delta_bits), min(ERROR_BITS, delta_bits)
+    ranges = _range_exponents(len(sizes) - 1, exponents, range_exponents)
+    imported = _feedback_exponents(row, len(sizes) - 2, feedback_format, feedback_exponents)
+    hidden_bits = hidden_word(row, sizes, bits, min(ranges[:-1] or ranges), delta_bits)
+    error_bits = min(ERROR_BITS, delta_bits)
     hidden_scale = modulator_scale(row, delta_bits)
     gate_max = int(hidden.table()[1].max())
     level_bits = input_bits - 1 if signed_inputs else input_bits  # a sign takes one
@@ -232,7 +241,7 @@ def design(
         first, last, n_in, n_out = k == 0, not layers, sizes[k], sizes[k + 1]
         feedback_exponent, signal_shift, reach = 0, ERROR_BITS - error_bits, (1 << (error_bits - 1)) - 1
         if not last:
-            feedback_exponent, signal_shift = _signal_shift(row, layers[0], layers[-1], hidden_scale)
+            feedback_exponent, signal_shift = _signal_shift(row, layers[0], layers[-1], hidden_scale, imported[k])
             reach = hidden_reach(
                 row,
                 layers[0],
@@ -247,7 +256,7 @@ def design(
         layer = DenseLayer(
             n_in=n_in,
             n_out=n_out,
-            word=WeightFormat(bits, residual_bits, exponents[last]),
+            word=WeightFormat(bits, residual_bits, ranges[k]),
             activation=output if last else activation,
             output=last,
             input_one=top if first else hidden.one,
@@ -276,13 +285,13 @@ def design(
 
 def _check_settings(settings: dict[str, Any]) -> None:
     for name, known in _CHOICES.items():
-        if settings[name] not in known:
+        if name in settings and settings[name] not in known:
             raise unknown(name.replace("_", " "), settings[name], known)
     for name, (lowest, highest) in _RANGES.items():
-        if not lowest <= settings[name] <= highest:
+        if name in settings and not lowest <= settings[name] <= highest:
             flag = name.replace("_", "-")
             raise UserError(f"{name} {settings[name]} cannot be built; --{flag} takes {lowest} to {highest}")
-    if settings["signed_inputs"] and settings["input_bits"] < 2:
+    if settings.get("signed_inputs") and settings["input_bits"] < 2:
         raise UserError("signed inputs of 1 bit cannot be built; give --input-bits 2 or more")
 
 
@@ -313,8 +322,49 @@ def _rows_are_inputs(n_in: int, n_out: int) -> bool:
     return n_out * padded(n_in + 1) > (n_in + 1) * padded(n_out) // 4
 
 
-def _signal_shift(rule: Rule, above: DenseLayer, last: DenseLayer, scale: int) -> tuple[int, int]:
-    """Return f and s_m of the hidden layer below `above`, whose modulators have `scale` (contract, section 4)."""
+def _range_exponents(n_layers: int, exponents: tuple[int, int], given: Sequence[int] | None) -> list[int]:
+    """Return the range exponent of each layer: those given, or the one of hidden layers and that of the output."""
+    if given is None:
+        return [exponents[0]] * (n_layers - 1) + [exponents[1]]
+    if len(given) != n_layers:
+        raise UserError(f"range exponents {list(given)} do not fit; give one for each of {n_layers} layers")
+    for exponent in given:
+        _check_settings({"range_exponent": exponent})
+    return list(given)
+
+
+def _feedback_exponents(
+    rule: Rule, n_hidden: int, feedback_format: str, given: Sequence[int] | None
+) -> list[int] | list[None]:
+    """Return f of each hidden layer where feedback is imported, None for others."""
+    if feedback_format != "imported" or not rule.stores_feedback:
+        return [None] * n_hidden
+    if given is None and n_hidden:
+        raise UserError(
+            "feedback 'imported' is taken from the words that learning starts from; give --start, or --feedback int8"
+        )
+    if rule.non_negative and n_hidden:
+        raise UserError(
+            f"rule '{rule.name}' keeps feedback at zero or above, which imported weights are not; give --feedback "
+            "int8, or --rule dfa"
+        )
+    exponents = list(given or [])
+    if len(exponents) != n_hidden:
+        raise UserError(f"feedback exponents {exponents} do not fit; give one for each of {n_hidden} hidden layers")
+    for exponent in exponents:
+        _check_settings({"feedback_exponent": exponent})
+    return exponents
+
+
+def _signal_shift(
+    rule: Rule, above: DenseLayer, last: DenseLayer, scale: int, imported: int | None = None
+) -> tuple[int, int]:
+    """Return f and s_m of the hidden layer below `above`, whose modulators have `scale` (contract, section 4).
+
+    Parameters
+    ----------
+    imported : f of a feedback matrix that was taken from weights
+    """
     if not rule.learns_hidden:
         return 0, 0
     of_errors = dict.fromkeys((Signal.ERROR, Signal.LOCAL_ERROR), last.delta_scale)
@@ -326,6 +376,7 @@ def _signal_shift(rule: Rule, above: DenseLayer, last: DenseLayer, scale: int) -
         exponent = round(math.log2(math.sqrt(6 / above.n_out)))
     if rule.reads_out:  # sums of a readout spread by about 2, whatever the width
         exponent = round(math.log2(math.sqrt(45 / above.n_in)))
+    exponent = exponent if imported is None else imported
     return exponent, signal_scale + 7 - exponent - scale
 
 

@@ -122,7 +122,7 @@ def quantize(spec: NetworkSpec) -> State:
             words[rows] = layer.word.from_float(np.abs(values) if layer.non_negative else values)
         state.set_words(k, words, layer.word.from_float(np.zeros(layer.n_out)))
         n_rows = 0 if layer.output else spec.feedback_rows(k)
-        if n_rows:
+        if n_rows and spec.feedback_format != "imported":  # not drawn: zero until words are put in
             state.set_feedback(k, _draw_feedback(spec, k, n_rows, generator))
     state.arrays.generator[0] = (spec.seed * 0x9E3779B1 + 0x7F4A7C15) % 2**32 or 1
     return state

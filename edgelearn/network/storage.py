@@ -8,7 +8,7 @@ from itertools import pairwise
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.rules.rule import Locking, Signal
 
-_FEEDBACK_BITS = {"int8": 8, "ternary": 2, "sign": 1, "lfsr": 0}
+_FEEDBACK_BITS = {"int8": 8, "ternary": 2, "sign": 1, "lfsr": 0, "imported": 8}
 _GATE_BITS = 8
 
 

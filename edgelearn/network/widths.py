@@ -12,7 +12,7 @@ from edgelearn.rules.rule import Rule, Signal
 
 WIDEST = 16  # bits of a modulator or a d
 ERROR_BITS = 9
-_FEEDBACK_MAX = {"int8": 127, "ternary": 127, "sign": 64, "lfsr": 127}
+_FEEDBACK_MAX = {"int8": 127, "ternary": 127, "sign": 64, "lfsr": 127, "imported": 127}
 
 
 def modulator_scale(rule: Rule, delta_bits: int) -> int:

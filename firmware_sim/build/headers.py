@@ -126,6 +126,7 @@ def feedback_bits(spec: NetworkSpec) -> tuple[int, int, int]:
     positive = spec.rule.non_negative
     return {
         "int8": (8, 0, 0),
+        "imported": (8, 0, 0),
         "ternary": (1, 127, 0) if positive else (2, 0, 0),
         "sign": (0, 64, 64) if positive else (1, 64, -64),
     }[spec.feedback_format]

@@ -173,3 +173,34 @@ def lfsr_row(row: int, columns: int, layer: int, seed: int, non_negative: bool) 
         else:
             entries.append(127)
     return entries
+
+
+def half_up(x: int, shift: int) -> int:
+    """rn without a limit of the shift: initial words are made once, in integers of any length."""
+    return (2 * x + 2**shift) // 2 ** (shift + 1)
+
+
+def bit_length(x: int) -> int:
+    """Digits of x >= 0 in base two; none for 0."""
+    digits = 0
+    while x:
+        x, digits = x // 2, digits + 1
+    return digits
+
+
+def imported_feedback(
+    views: list[list[list[int]]], exponents: list[int], bits: int, k: int, signal: str, layerwise: bool
+) -> tuple[list[list[int]], int]:
+    """B and f of hidden layer k (from 1), from the views of layers 1..K (section 7): a sum over all paths."""
+    last = k + 1 if layerwise else len(views)
+    product, worth = [list(row) for row in views[k]], exponents[k] - (bits - 1)
+    for layer in range(k + 1, last):  # from below: the product of matrices has any order
+        inner = range(len(product))
+        product = [[sum(row[i] * product[i][j] for i in inner) for j in range(len(product[0]))] for row in views[layer]]
+        worth += exponents[layer] - (bits - 1)
+    largest = max(abs(word) for row in product for word in row)
+    if signal == "target":
+        shift = max(bit_length(largest - 1) if largest else 0, -worth)
+        return [[half_up(-127 * word, shift) for word in row] for row in product], 0
+    shift = max(bit_length(largest - 1) if largest else 0, -15 - worth)
+    return [[half_up(127 * word, shift) for word in row] for row in product], shift + worth if largest else 0
