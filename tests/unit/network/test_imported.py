@@ -18,7 +18,7 @@ def test_range_exponents(largest, exponent):
 
 
 def test_weights_beyond_every_range_are_refused():
-    with pytest.raises(UserError, match="weights of layer 2 reach 257 .* words hold up to 256"):
+    with pytest.raises(UserError, match=r"weights of layer 2 reach 257 .* words hold up to 256"):
         range_exponent(np.array([[257.0]]), np.zeros(1), 2)
 
 
