@@ -8,7 +8,7 @@ A kernel unpacks what it needs, since numba resolves globals but not attributes 
     V = vector_operations(32)
     load_words, add_words, store_words = V.load_words, V.add_words, V.store_words
 
-Everything is portable LLVM but the three operations that `portable=True` names; those use an x86 instruction where the
+Everything is portable LLVM but the four operations that `portable=True` names; those use an x86 instruction where the
 target of numba has it. With NUMBA_DISABLE_JIT=1 every operation is a NumPy function of the same bits.
 """
 
@@ -67,7 +67,8 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
     lanes : int
         8, 16, 32 or 64.
     portable : bool
-        Without x86 instructions in `multiply_views`, `multiply_rows` and `add_pairs`, whatever the target has.
+        Without x86 instructions in `multiply_views`, `multiply_high_words`, `multiply_rows` and `add_pairs`, whatever
+        the target has.
 
     Returns
     -------
@@ -89,6 +90,7 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
         * `widen_words(x)`: sums; `narrow_sums(x)`: words, low 16 bits;
           `widen_bytes(x)`, `widen_signed_bytes(x)`: words; `narrow_words(x)`: bytes, low 8 bits
         * `multiply_views(words, level)`: (words >> 8) * level for levels 0 .. 255
+        * `multiply_high_words(x, y)`: (x y + 2^14) >> 15, low 16 bits
         * `multiply_rows(x, y, f, g)`: sums f x + g y of words and int16 factors
         * `add_pairs(pairs, x, y)`: pairs[i] + x[2i] y[2i] + x[2i+1] y[2i+1]; `sum_pairs(x, y)` of two `pairs`
         * `total_words(x)`: exact int64; `total_sums(x)`, `total_pairs(x)`: int32 that wraps;
@@ -126,6 +128,7 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         widen_signed_bytes=lambda x: x.view(np.int8).astype(np.int16),
         narrow_words=lambda x: x.astype(np.uint8),
         multiply_views=lambda x, level: (x >> np.int16(8)) * np.int16(level),
+        multiply_high_words=lambda x, y: ((x.astype(np.int32) * y + (1 << 14)) >> 15).astype(np.int16),
         multiply_rows=lambda x, y, f, g: x.astype(np.int32) * np.int32(f) + y.astype(np.int32) * np.int32(g),
         add_pairs=lambda pairs, x, y: pairs + (x.astype(np.int64) * y).reshape(-1, 2).sum(axis=1).astype(np.int32),
         sum_pairs=lambda x, y: x + y,
@@ -218,6 +221,7 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         widen_signed_bytes=_operation(words, (octets,), lambda b, x: b.sext(x, _llvm(words))),
         narrow_words=_operation(octets, (words,), lambda b, x: b.trunc(x, _llvm(octets))),
         multiply_views=_operation(words, (words, types.int16), _multiply_views(portable)),
+        multiply_high_words=_operation(words, (words, words), _multiply_high(portable)),
         multiply_rows=_operation(sums, (words, words, types.int16, types.int16), _multiply_rows(portable)),
         add_pairs=_operation(pairs, (pairs, words, words), _add_pairs(portable)),
         sum_pairs=_operation(pairs, (pairs, pairs), lambda b, x, y: b.add(x, y)),
@@ -440,6 +444,24 @@ def _multiply_views(portable: bool) -> Callable[..., Any]:
         for i in range(0, lanes, part):
             piece = builder.bitcast(_pick(builder, words, list(range(i, i + part))), octets)
             pieces.append(_function(builder, name, ir.VectorType(_I16, part), [factor, piece]))
+        return _join(builder, pieces)
+
+    return emit
+
+
+def _multiply_high(portable: bool) -> Callable[..., Any]:
+    def emit(builder: Any, x: Any, y: Any) -> Any:
+        lanes = x.type.count
+        part, kind = _register_words(lanes, portable), ir.VectorType(_I32, lanes)
+        if not part:
+            product = builder.mul(builder.sext(x, kind), builder.sext(y, kind))
+            rounded = builder.add(product, ir.Constant(kind, [1 << 14] * lanes))
+            return builder.trunc(builder.ashr(rounded, ir.Constant(kind, [15] * lanes)), x.type)
+        name = "llvm.x86.avx512.pmul.hr.sw.512" if part == 32 else "llvm.x86.avx2.pmul.hr.sw"
+        pieces = []
+        for i in range(0, lanes, part):
+            factors = [_pick(builder, v, list(range(i, i + part))) for v in (x, y)]
+            pieces.append(_function(builder, name, ir.VectorType(_I16, part), factors))
         return _join(builder, pieces)
 
     return emit

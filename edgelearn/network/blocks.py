@@ -288,7 +288,7 @@ class Blocks:
 def _work(layers: np.ndarray, size: int, tile: np.ndarray) -> BlockWork:
     width = _wide(int(layers[:, t.N_OUT].max()))
     return BlockWork(
-        words=aligned_zeros((BATCH + 1, TILE), np.int16),
+        words=aligned_zeros((BATCH + 3, TILE), np.int16),
         tile=tile,
         sums=aligned_zeros((2, width), np.int32),
         deltas=aligned_zeros((1, width), np.int16),

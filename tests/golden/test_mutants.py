@@ -104,6 +104,10 @@ BLOCK_MUTANTS = {
         "network/kernels/tiles.py", "splat_sums(np.int32((1 << max(shift, 0)) >> 1)))\n    sums = shift_right", "splat_sums(np.int32(0)))\n    sums = shift_right"),
     "moves a tile along the gradient": (
         "network/kernels/tiles.py", "splat_words(np.int16(-factor))", "splat_words(np.int16(factor))"),
+    "moves products of a tile along the gradient": (
+        "network/kernels/tiles.py", "minus = shift_left_words(subtract_words(zero_words(), deltas)", "minus = shift_left_words(subtract_words(deltas, zero_words())"),
+    "scales steps of a tile to half": (
+        "network/kernels/tiles.py", "np.int64(0), 15 - shift", "np.int64(0), 14 - shift"),
     "counts no cut steps of a level but once": (
         "network/kernels/tiles.py", "cuts -= lost * count_level(inputs, i, level)", "cuts -= lost"),
     "takes words for far from their rails": (
@@ -111,7 +115,7 @@ BLOCK_MUTANTS = {
     "looks at the highest words of a tile alone": (
         "network/kernels/tiles.py", "largest_word(max_words(high, xor_words(low, splat_words(np.int16(-1)))))", "largest_word(high)"),
     "forgets the input that is always on": (
-        "network/kernels/tiles.py", "one if j == valid else 0", "0"),
+        "network/kernels/tiles.py", "lookup[ALWAYS, j] = one if j == valid else 0", "lookup[ALWAYS, j] = 0"),
     "puts each tile back in the place of the first": (
         "network/kernels/tiles.py", "store_words(whole, r, place,", "store_words(whole, r, 0,"),
     "counts wrapped sums behind a row": (
@@ -252,6 +256,7 @@ levels, labels = draw(9, 7, 4, 0.9, 3)
 cut = design((7, 6, 3), "drtp", 3, "nearest", hidden_rate=0, range_exponent=-1)  # steps longer than the word
 assert_blocks(cut, (levels > 0) * np.uint8(15), labels)
 assert_blocks(design((7, 6, 3), "drtp", 4, "nearest", input_bits=8, **fast), *draw(9, 7, 8, 0.9, 3))
+assert_blocks(design((7, 6, 3), "drtp", residual_bits=4, hidden_rate=-4), *draw(9, 7, 4, 0.9, 3))
 for dead_zone in (30, 60, 90, 127):
     assert_blocks(design((2, 3), "drtp", 2, "nearest", dead_zone=dead_zone, output_rate=-1), *draw(3, 2, 4, 0.0, 3))
 assert_blocks(design((7, 6, 5), "drtp", **slow), *draw(9, 7, 4, 0.7, 5), prepare=lambda learner: learner.set_live_outputs(1))

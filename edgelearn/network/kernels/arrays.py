@@ -60,7 +60,7 @@ class BlockInputs(NamedTuple):
 class BlockWork(NamedTuple):
     """Arrays of one thread. Counts are added to, and set to zero by `count_block`."""
 
-    words: np.ndarray  # int16[BATCH + 1, TILE]: rounded steps; the last row is of indices, then of table entries
+    words: np.ndarray  # int16[BATCH + 3, TILE]: rounded steps; indices; two masks of lanes
     tile: np.ndarray  # int16[rows, TILE], words of the tile at hand
     sums: np.ndarray  # int32[2, width], pre-activations of the output layer; of one tile
     deltas: np.ndarray  # int16[1, width], errors of the output layer

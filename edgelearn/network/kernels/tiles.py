@@ -22,6 +22,7 @@ from edgelearn.network.kernels.blocks import (
     score,
 )
 
+KEPT, ALWAYS = BATCH + 1, BATCH + 2  # rows of `BlockWork.words`: lanes of neurons, the input that is always on
 COUNTED = 32_000  # events whose saturations a 16-bit lane counts
 
 V = vector_operations(TILE)
@@ -30,7 +31,8 @@ add_words, multiply_words, and_words, xor_words = V.add_words, V.multiply_words,
 min_words, max_words, subtract_words = V.min_words, V.max_words, V.subtract_words
 shift_left_words, shift_right_words = V.shift_left_words, V.shift_right_words
 add_saturating_words, equal_words, total_words = V.add_saturating_words, V.equal_words, V.total_words
-multiply_views, nonzero_words = V.multiply_views, V.nonzero_words
+multiply_views, multiply_high_words, nonzero_words = V.multiply_views, V.multiply_high_words, V.nonzero_words
+or_words = V.or_words
 lowest_bit, clear_lowest_bit, count_bits = V.lowest_bit, V.clear_lowest_bit, V.count_bits
 load_sums, store_sums, splat_sums, zero_sums = V.load_sums, V.store_sums, V.splat_sums, V.zero_sums
 add_sums, subtract_sums, multiply_sums, and_sums = V.add_sums, V.subtract_sums, V.multiply_sums, V.and_sums
@@ -45,9 +47,15 @@ zero_half, add_half, store_half = H.zero_sums, H.add_sums, H.store_sums
 
 
 @inlined
+def highest_factor(k, layers, inputs):  # type: ignore[no-untyped-def]
+    """Return a bound of the absolute factors of layer k."""
+    return np.int64(inputs.words[0, layers[0, t.N_IN]]) if k == 0 else np.int64(127)
+
+
+@inlined
 def part_of(k, layers, inputs):  # type: ignore[no-untyped-def]
     """Return how many events of layer k may be summed in 16 bits: their largest |factor * view| fit."""
-    largest = np.int64(inputs.words[0, layers[0, t.N_IN]]) if k == 0 else np.int64(127)
+    largest = highest_factor(k, layers, inputs)
     return np.uint64((RAIL >> (15 - layers[k, t.VIEW_SHIFT])) // largest)
 
 
@@ -160,16 +168,70 @@ def count_level(inputs, i, level):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, safe, work):  # type: ignore[no-untyped-def]
+def places_of(factor, d, k, shift, layers):  # type: ignore[no-untyped-def]
+    """Return by how many bits d and factors are shifted to the left so that their steps are products rounded at bit 15.
+
+    rn(factor * d, shift) = (2^a d 2^b factor + 2^14) >> 15 with a + b = 15 - shift, where both operands fit 16 bits.
+    b is negative where they do not, or where steps are cut or shifted afterwards. `factor` and `d` are the largest.
+    """
+    up, places = np.int64(0), 15 - shift
+    while places > 0 and d << (up + 1) <= RAIL:
+        up, places = up + 1, places - 1
+    if layers[k, t.ALIGN] > 0 or shift > layers[k, t.NARROW_STEPS] or d > RAIL or factor << max(places, 0) > RAIL:
+        places = np.int64(-1)
+    return up, places
+
+
+@inlined
+def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, up, places, safe, work):  # type: ignore[no-untyped-def]
     """Add the rounded outer product of the events of sample i and d to the words of a tile.
 
-    safe : whether no sum can leave the range of a word, so that none needs to be counted
+    up, places : of `places_of`; safe : whether no sum can leave the range of a word, so that none needs to be counted
     """
     e, last = np.uint64(inputs.starts[i]), np.uint64(inputs.starts[i + 1])
     steps, narrow = work.words, shift <= layers[k, t.NARROW_STEPS]
     saturations, cuts = np.int64(0), np.int64(0)
-    if layers[k, t.KEEPS_LEVELS]:  # events of one level share their steps
-        left = np.uint64(inputs.present[i])
+    present = np.uint64(inputs.present[i])
+    if narrow and layers[k, t.KEEPS_LEVELS] and clear_lowest_bit(present) == 0:
+        # one level, as of 1-bit inputs: its steps stay in registers
+        step = round_tile(deltas, lowest_bit(present), k, shift, layers)
+        while safe and e < last:
+            row = inputs.rows[e]
+            store_words(matrix, row, column, add_saturating_words(load_words(matrix, row, column), step))
+            e += np.uint64(1)
+        while e < last:
+            end = min(e + np.uint64(COUNTED), last)
+            saturations += np.int64(end - e) * TILE
+            equal = zero_words()
+            while e < end:
+                row = inputs.rows[e]
+                word = load_words(matrix, row, column)
+                result = add_saturating_words(word, step)
+                equal = add_words(equal, equal_words(add_words(word, step), result))
+                store_words(matrix, row, column, result)
+                e += np.uint64(1)
+            saturations += total_words(equal)
+    elif places >= 0:
+        minus = shift_left_words(subtract_words(zero_words(), deltas), np.int16(up))
+        while safe and e < last:
+            row, factor = inputs.rows[e], shift_left_words(splat_words(inputs.factors[e]), np.int16(places))
+            word = load_words(matrix, row, column)
+            store_words(matrix, row, column, add_saturating_words(word, multiply_high_words(minus, factor)))
+            e += np.uint64(1)
+        while e < last:
+            end = min(e + np.uint64(COUNTED), last)
+            saturations += np.int64(end - e) * TILE
+            equal = zero_words()
+            while e < end:
+                row, factor = inputs.rows[e], shift_left_words(splat_words(inputs.factors[e]), np.int16(places))
+                word, step = load_words(matrix, row, column), multiply_high_words(minus, factor)
+                result = add_saturating_words(word, step)
+                equal = add_words(equal, equal_words(add_words(word, step), result))
+                store_words(matrix, row, column, result)
+                e += np.uint64(1)
+            saturations += total_words(equal)
+    elif layers[k, t.KEEPS_LEVELS]:  # events of one level share their steps
+        left = present
         while left != 0:
             level = lowest_bit(left)
             left = clear_lowest_bit(left)
@@ -181,19 +243,11 @@ def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, safe, work):  
                 lost = np.int64(total_sums(cut))
                 if lost != 0:
                     cuts -= lost * count_level(inputs, i, level)
-        present = np.uint64(inputs.present[i])
-        if safe and clear_lowest_bit(present) == 0:  # one level, as of 1-bit inputs: its steps stay in registers
-            step = load_words(steps, lowest_bit(present), 0)
-            while e < last:
-                row = inputs.rows[e]
-                store_words(matrix, row, column, add_saturating_words(load_words(matrix, row, column), step))
-                e += np.uint64(1)
-        if safe:
-            while e < last:
-                row, slot = inputs.rows[e], inputs.factors[e]
-                word = load_words(matrix, row, column)
-                store_words(matrix, row, column, add_saturating_words(word, load_words(steps, slot, 0)))
-                e += np.uint64(1)
+        while safe and e < last:
+            row, slot = inputs.rows[e], inputs.factors[e]
+            word = load_words(matrix, row, column)
+            store_words(matrix, row, column, add_saturating_words(word, load_words(steps, slot, 0)))
+            e += np.uint64(1)
         while e < last:
             end = min(e + np.uint64(COUNTED), last)
             saturations += np.int64(end - e) * TILE
@@ -274,13 +328,16 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
     lookup = work.words
     every = splat_words(np.int16(-1))
     m = min(rounded(np.int64(127 * (n_classes if signs else 1)), signal_shift), largest)
-    highest = np.int64(256 if k == 0 else 128)  # no factor is larger
-    if layers[k, t.KEEPS_LEVELS]:
-        highest = np.int64(BATCH - 1)
-    longest = largest_step(highest, min((m * 127 + 64) >> 7, delta_max), k, step_shift, layers)
+    highest = highest_factor(k, layers, inputs)
+    reach = min((m * 127 + 64) >> 7, delta_max)
+    longest = largest_step(highest, reach, k, step_shift, layers)
+    up, places = places_of(highest, reach, k, step_shift, layers)
     for tile in range(first, last):
         column = tile * TILE
         valid = np.int64(min(n_out - column, TILE))
+        for j in range(TILE):
+            lookup[KEPT, j] = -1 if j < valid else 0
+            lookup[ALWAYS, j] = one if j == valid else 0
         matrix, place = whole, column
         copied = labels.shape[0] >= RESCAN
         if copied:  # rows side by side: fewer pages, and no two of them in one set of the cache
@@ -300,10 +357,7 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
             store_words(lookup, BATCH, 0, index_tile(sums, layers[k, t.SUM_SHIFT]))
             entries = look_up_words(tables, k, lookup, BATCH)
             if valid < TILE:
-                store_words(lookup, BATCH, 0, entries)
-                for j in range(valid, TILE):
-                    lookup[BATCH, j] = one if j == valid else 0
-                entries = load_words(lookup, BATCH, 0)
+                entries = or_words(and_words(entries, load_words(lookup, KEPT, 0)), load_words(lookup, ALWAYS, 0))
             store_words(above, i, place, shift_right_words(entries, np.int16(8)))
             gates = and_words(entries, splat_words(np.int16(255)))
             work.counts[k, GATES, i] += count_bits(nonzero_words(gates))
@@ -349,7 +403,7 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
                 bound += longest
                 if bound > RAIL and i >= next_scan:
                     bound, next_scan = largest_in_tile(matrix, column) + longest, np.int64(i + RESCAN)
-                add_tile(matrix, inputs, i, column, deltas, k, step_shift, layers, bound <= RAIL, work)
+                add_tile(matrix, inputs, i, column, deltas, k, step_shift, layers, up, places, bound <= RAIL, work)
         if copied:
             for r in range(whole.shape[0]):
                 store_words(whole, r, place, load_words(matrix, r, 0))
@@ -368,6 +422,7 @@ def learn_output_events(first, labels, net, layers, weights, inputs, tables, wor
     octets = shift == 8 and k == 0 and net[t.SIGNED_INPUTS] == 0
     ones = k == 0 and net[t.SIGNED_INPUTS] == 0 and inputs.words[0, layers[0, t.N_IN]] == 1
     step_shift = min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)
+    up, places = places_of(highest_factor(k, layers, inputs), np.int64(255), k, step_shift, layers)
     for i in range(labels.shape[0]):
         for column in range(0, width, TILE):
             store_sums(work.sums, 0, column, sum_tile(matrix, inputs, i, column, shift, part, octets, ones, work))
@@ -375,4 +430,4 @@ def learn_output_events(first, labels, net, layers, weights, inputs, tables, wor
         if active > 0 and layers[k, t.LEARNS]:
             for column in range(0, width, TILE):
                 deltas = load_words(work.deltas, 0, column)
-                add_tile(matrix, inputs, i, column, deltas, k, step_shift, layers, False, work)
+                add_tile(matrix, inputs, i, column, deltas, k, step_shift, layers, up, places, False, work)

@@ -19,6 +19,7 @@ RESULTS = {
     "out_words": [
         *(one.format(kind="words", x="x", y="y") for one in COMMON),
         "add_saturating_words(x, y)",
+        "multiply_high_words(x, y)",
         "below_bytes(a, b)",
         "widen_bytes(a)",
         "widen_signed_bytes(a)",
@@ -124,6 +125,7 @@ def test_plain_operations_by_hand():
     assert p.add_saturating_words(x, x)[0] == 32767
     assert p.multiply_views(x, 2)[0] == 2 * (30000 // 256)
     assert p.multiply_views(y, 255)[0] == 255 * -2
+    assert p.multiply_high_words(x, y)[0] == -275  # -274.66
     assert p.shift_right_words(y, 1)[0] == -150
     assert p.below_words(y, x)[0] == -1
     assert p.total_words(x) == 480000
