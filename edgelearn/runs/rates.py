@@ -101,6 +101,26 @@ def notes_on_outputs(config: RateSettings, spec: NetworkSpec) -> list[str]:
     return [f"{spec.rule.name} takes one output for two classes, as in its paper; --net {net} gives two"]
 
 
+FEW_ROWS = {"run": 4_000, "stream": 500}  # that are learned; docs/results.md, "Small tables"
+
+
+def notes_on_rule(config: RateSettings, spec: NetworkSpec, rows: int) -> list[str]:
+    """Return advice where the default rule has learned few rows of a user's own data."""
+    from edgelearn.data.open_source import stream_names
+
+    data = getattr(config, "data", None)
+    default = type(config).model_fields["rule"].default
+    if (
+        config.rule != default
+        or len(spec.layers) == 1
+        or data in stream_names()
+        or not 0 < rows <= FEW_ROWS[config.kind]
+    ):
+        return []
+    others = "dfa or local" if config.kind == "run" else "dfa"
+    return [f"from few rows ({rows:,}) --rule {others} often learns more than {default}, the default"]
+
+
 def note_of(config: RateSettings, spec: NetworkSpec, columns: ColumnsUsed, classes: Sequence[str]) -> dict[str, Any]:
     """Return the note of weights.npz, from which network and front end can be built again."""
     return {

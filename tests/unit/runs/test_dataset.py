@@ -9,8 +9,9 @@ import pytest
 from edgelearn.cli import main
 from edgelearn.config import RunConfig, make_config, read_toml
 from edgelearn.errors import UserError
+from edgelearn.network.spec import parse_net
 from edgelearn.runs.checkpoint import Interrupted, defer_signals
-from edgelearn.runs.rates import spec_of, width_notes
+from edgelearn.runs.rates import notes_on_rule, spec_of, width_notes
 from edgelearn.runs.registry import run
 
 pytestmark = pytest.mark.kernel
@@ -246,3 +247,19 @@ def test_classes_are_kept_and_relabelled():
         UserError, match="net '64-4-10' does not fit digits: 64 features and 2 classes; try --net 64-4-2"
     ):
         run(make_config({"classes": "3,8", "net": "64-4-10"}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "rows", "advised"),
+    [
+        ({"data": "own.csv"}, 4_000, True),
+        ({"data": "own.csv"}, 4_001, False),
+        ({"data": "own.csv", "rule": "dfa"}, 100, False),
+        ({"data": "own.csv", "net": "4-3"}, 100, False),
+        ({"data": "digits"}, 100, False),
+    ],
+)
+def test_few_rows_of_own_data_under_the_default_rule_are_noted(settings, rows, advised):
+    spec = spec_of(config := make_config(settings), parse_net(settings.get("net", "4-5-3")))
+    told = [f"from few rows ({rows:,}) --rule dfa or local often learns more than drtp, the default"]
+    assert notes_on_rule(config, spec, rows) == (told if advised else [])
