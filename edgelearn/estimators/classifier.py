@@ -21,13 +21,13 @@ from edgelearn.errors import UserError
 from edgelearn.estimators.features import in_order, values_of
 from edgelearn.estimators.labels import Labels
 from edgelearn.estimators.saved_models import load_model, model_of_run, plain, plain_params, save_model
-from edgelearn.estimators.stored_runs import RangeFrontEnd, parts_of
 from edgelearn.estimators.weights import class_weights, presentations
 from edgelearn.network.counters import Counters
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.rates import n_outputs_for, spec_of
+from edgelearn.runs.stored import AnyFrontEnd, parts_of
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from hw_models.compare.rules import RuleCost, cost_of_rule
 from hw_models.processor import find_processor
@@ -198,7 +198,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     _names: tuple[Any, ...] | None  # features of dictionaries, where one was learned
     _run: dict[str, Any] | None  # what `from_run` read
-    _front_end: FrontEnd | RangeFrontEnd
+    _front_end: AnyFrontEnd
     spec_: NetworkSpec
     _learning: SampleCall | None = None  # compiled calls for plain samples, made when a first one comes
     _predicting: SampleCall | None = None

@@ -12,9 +12,9 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.errors import UserError
-from edgelearn.estimators.stored_runs import read_run
 from edgelearn.files import read_arrays, write_arrays
 from edgelearn.network.kernels import tables as t
+from edgelearn.runs.stored import read_run
 
 if TYPE_CHECKING:
     from edgelearn.estimators.classifier import EdgeClassifier

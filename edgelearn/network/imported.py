@@ -1,4 +1,4 @@
-"""Words of networks that were trained elsewhere, and feedback taken from words (contract, section 7)."""
+"""Range exponents of imported weights, and feedback taken from words (contract, section 7)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgelearn.errors import UserError
-from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.rules.rule import Feedback, Rule
 
 EXPONENTS = (-8, 8)  # of the range of a weight
@@ -42,25 +41,6 @@ def range_exponent(weights: np.ndarray, biases: np.ndarray, layer: int = 1) -> i
             f"{2 ** EXPONENTS[1]}; scale its inputs or its outputs down, or cut the model at another tensor"
         )
     return max(exponent, EXPONENTS[0])
-
-
-def words_of(
-    layers: Sequence[tuple[np.ndarray, np.ndarray]], bits: int, residual_bits: int
-) -> tuple[dict[str, np.ndarray], list[int]]:
-    """Return raw words of float layers, named as in weights.npz, and the range exponent of each layer.
-
-    Parameters
-    ----------
-    layers : weights float64[n_out, n_in] and biases float64[n_out], with inputs in units of their 1.0
-    """
-    words: dict[str, np.ndarray] = {}
-    exponents = []
-    for number, (weights, biases) in enumerate(layers, 1):
-        exponents.append(range_exponent(weights, biases, number))
-        word = WeightFormat(bits, residual_bits, exponents[-1])
-        words[f"layer{number}_weights"] = word.from_float(weights)
-        words[f"layer{number}_biases"] = word.from_float(biases)
-    return words, exponents
 
 
 def imported_feedback(

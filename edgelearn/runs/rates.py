@@ -40,13 +40,25 @@ _OF_THE_NETWORK = (
 _FIGURES = ("energy_pj", "latency_us", "cycles", "area_um2", "memory_bits", "power_uw")
 
 
-def spec_of(config: RateSettings, sizes: Sequence[int]) -> NetworkSpec:
-    """Derive the network of a configuration for layer sizes, whatever the data."""
+def spec_of(config: RateSettings, sizes: Sequence[int], imported: Mapping[str, Any] | None = None) -> NetworkSpec:
+    """Derive the network of a configuration for layer sizes, whatever the data.
+
+    Parameters
+    ----------
+    imported : settings that the source of --start decides, see `edgelearn.runs.start.Start`
+    """
     given: dict[str, Any] = {name: getattr(config, name) for name in _OF_THE_NETWORK}
     if sizes[-1] == 1 and config.net is None:  # chosen by `n_outputs_for`; a softmax by default is none then
         given["output"] = "sigmoid"
     signed = getattr(config, "encoder", None) == "signed"
-    return design(sizes, **given, feedback_format=config.feedback, signed_inputs=signed)
+    given |= {"feedback_format": config.feedback, "signed_inputs": signed} | dict(imported or {})
+    return design(sizes, **given)
+
+
+def spec_of_report(config: RateSettings, content: Mapping[str, Any]) -> NetworkSpec:
+    """Derive the network of a report, or of anything that has its sizes and its start."""
+    sizes = content["network"]["sizes"] if "network" in content else content["sizes"]
+    return spec_of(config, sizes, (content.get("start") or {}).get("network"))
 
 
 def width_notes(config: RateSettings, spec: NetworkSpec) -> list[str]:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from edgelearn.errors import UserError
-from edgelearn.network.imported import imported_feedback, range_exponent, words_of
+from edgelearn.fixedpoint.qformat import WeightFormat
+from edgelearn.network.imported import imported_feedback, range_exponent
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.network.storage import footprint
@@ -22,23 +23,12 @@ def test_weights_beyond_every_range_are_refused():
         range_exponent(np.array([[257.0]]), np.zeros(1), 2)
 
 
-def test_words_are_within_half_a_step_of_the_view():
-    rng = np.random.default_rng(0)
-    layers = [(rng.normal(0, 3, (5, 4)), rng.normal(0, 9, 5)), (rng.normal(0, 0.1, (3, 5)), np.zeros(3))]
-    words, exponents = words_of(layers, 8, 8)
-    for k, (weights, biases) in enumerate(layers, 1):
-        step = 2.0 ** (exponents[k - 1] - 7)
-        for name, values in (("weights", weights), ("biases", biases)):
-            views = (words[f"layer{k}_{name}"] >> 8) * step
-            assert np.abs(views - np.clip(values, None, 127 * step)).max() <= step / 2
-
-
 def test_feedback_follows_the_path_to_the_outputs():
     """Two layers: B = W_2; three layers: B_1 = W_3 W_2 and B_2 = W_3; the target has the opposite sign."""
     rng = np.random.default_rng(1)
     layers = [(rng.normal(0, 0.4, (n, m)), np.zeros(n)) for m, n in ((6, 5), (5, 4), (4, 3))]
-    words, exponents = words_of(layers, 8, 0)
-    views = [words[f"layer{k}_weights"].astype(int) for k in (1, 2, 3)]
+    exponents = [range_exponent(*layer) for layer in layers]
+    views = [WeightFormat(8, 0, e).from_float(w).astype(int) for e, (w, _) in zip(exponents, layers, strict=True)]
     direct = [layers[2][0] @ layers[1][0], layers[2][0]]
     for rule, expected in {"dfa": direct, "local": direct, "drtp": direct, "fa": [layers[1][0], layers[2][0]]}.items():
         sign = -1 if rule == "drtp" else 1

@@ -1,7 +1,8 @@
-"""Networks of finished runs and streams, with their front ends, for `EdgeClassifier.from_run`."""
+"""Networks of finished runs and streams, with their front ends."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,49 +12,30 @@ import numpy as np
 from edgelearn.config import RunConfig, StreamConfig, validated
 from edgelearn.errors import UserError
 from edgelearn.files import read_arrays
-from edgelearn.network.encoding import encode_levels
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.checkpoint import WEIGHTS
+from edgelearn.runs.levels import LevelFrontEnd, RangeFrontEnd
 from edgelearn.runs.rates import spec_of
 from edgelearn.runs.session import front_end_of
-from edgelearn.streaming.front_end import FrontEnd, Rows
+from edgelearn.streaming.front_end import FrontEnd
 
 SETTINGS = {settings.kind: settings for settings in (RunConfig, StreamConfig)}
+AnyFrontEnd = FrontEnd | RangeFrontEnd | LevelFrontEnd
 
 
-class RangeFrontEnd:
-    """Front end of `edgelearn run`: fixed ranges of the features, no state.
+def parts_of(run: Mapping[str, Any]) -> tuple[NetworkSpec, AnyFrontEnd]:
+    """Build network and front end of a run from its `kind`, `config`, `net`, number of `inputs` and `start`.
 
-    Parameters
-    ----------
-    low, high : float64[n_features], see `encode_levels`
-    bits : of a level
+    Their words and state are those of a new network; `restore` puts in those of the run.
     """
-
-    def __init__(self, n_features: int, bits: int) -> None:
-        self.low, self.high, self.bits = np.zeros(n_features), np.zeros(n_features), bits
-
-    def encode(self, x: np.ndarray) -> np.ndarray:
-        return encode_levels(x, self.low, self.high, self.bits)
-
-    def rows(self, x: np.ndarray, segment: np.ndarray) -> Rows:
-        return Rows(self.encode(x), np.arange(len(x)))
-
-    def save(self) -> dict[str, np.ndarray]:
-        return {"low": self.low.copy(), "high": self.high.copy()}
-
-    def restore(self, saved: dict[str, np.ndarray]) -> None:
-        self.low, self.high = saved["low"].copy(), saved["high"].copy()
-
-
-def parts_of(run: dict[str, Any]) -> tuple[NetworkSpec, FrontEnd | RangeFrontEnd]:
-    """Build network and front end of a run from its `kind`, `config`, `net` and number of `inputs`."""
     config = validated(SETTINGS[run["kind"]], run["config"])
-    n_inputs = len(run["inputs"])
-    spec = spec_of(config, run["net"])
-    if isinstance(config, StreamConfig):
+    n_inputs, start = len(run["inputs"]), run.get("start") or {}
+    spec = spec_of(config, run["net"], start.get("network"))
+    if start.get("levels") is not None:
+        return spec, LevelFrontEnd.stored(start["levels"], n_inputs)
+    if isinstance(config, StreamConfig) and not start.get("ranges"):
         return spec, FrontEnd(front_end_of(config, n_inputs))
-    return spec, RangeFrontEnd(n_inputs, config.input_bits)
+    return spec, RangeFrontEnd(n_inputs, spec.input_bits)
 
 
 def read_run(path: str | PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -87,3 +69,8 @@ def read_run(path: str | PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str
             "hold; run again with --overwrite"
         )
     return arrays, note
+
+
+def part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """Return the arrays of one part of a run, e.g. "front_end", by their names in it."""
+    return {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}

@@ -1,0 +1,462 @@
+"""Networks that learning starts from: a trained model cut at a tensor, or the results folder of another run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgelearn.errors import UserError
+from edgelearn.fixedpoint.qformat import WeightFormat
+from edgelearn.network.activations import ACTIVATIONS
+from edgelearn.network.imported import imported_feedback, range_exponent
+from edgelearn.network.layer import DenseLayer
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import NetworkSpec, design, parse_net
+from edgelearn.pretrained import FrontEnd as FrontEndWork
+from edgelearn.pretrained import Imported, Tensor, read_model
+from edgelearn.runs.checkpoint import WEIGHTS
+from edgelearn.runs.classes import Classes, match_classes
+from edgelearn.runs.float_head import FloatHead, HeadLayer
+from edgelearn.runs.levels import LevelFrontEnd, levels_for
+from edgelearn.runs.stored import AnyFrontEnd, part, parts_of, read_run
+
+CALIBRATION = 10_000  # rows that scales are taken from, at most
+OF_A_MODEL = ("activation", "output", "input_bits", "feedback")
+OF_A_RUN = (
+    "rule", "bits", "residual_bits", "rounding", "input_bits", "activation", "output", "feedback", "hidden_rate",
+    "output_rate", "event_threshold", "accumulator_bits", "delta_bits",
+)  # fmt: skip
+OF_A_FRONT_END = (
+    "window", "stride", "window_features", "time_constant", "reach", "encoder", "input_threshold", "thresholds",
+    "delta",
+)  # fmt: skip
+MUST_AGREE = ("bits", "input_bits", "activation", "output")
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Network and words that learning starts from.
+
+    Parameters
+    ----------
+    sizes : layer sizes from the features to the outputs
+    network : settings of `design` that the source decides, as JSON holds them
+    words : raw words by the names of weights.npz, feedback where it is not drawn
+    front_end : conversion of features to levels, with its state
+    classes : outputs, and which of them each class of the data is; None where no data were named
+    origin : what the source is, as JSON holds it: name, sha256, cut, front end
+    head : the same layers in float and in the units of the model; None for a results folder
+    settings : settings of `design` that the words were made for
+    rate_units : rate in the units of the model of each layer, for a rate of 1 in those of the contract
+    notes : what was converted, left out or assumed
+    """
+
+    sizes: tuple[int, ...]
+    network: dict[str, Any]
+    words: dict[str, np.ndarray]
+    front_end: AnyFrontEnd
+    classes: Classes | None
+    origin: dict[str, Any]
+    head: FloatHead | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    rate_units: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def design(self, **settings: Any) -> NetworkSpec:
+        """Return the specification for further settings of `edgelearn.network.spec.design`, such as rates.
+
+        Raises
+        ------
+        UserError
+            "... were made for ..." for another rule or width than those of `start_from`
+        """
+        for name, value in settings.items():
+            if name in self.settings and value != self.settings[name]:
+                raise UserError(
+                    f"words of {self.origin['name']} were made for {name} {self.settings[name]}, not {value}; give "
+                    f"{name} to start_from"
+                )
+        return design(self.sizes, **{**self.settings, **settings, **self.network})
+
+    def learner(self, spec: NetworkSpec, strict: bool = False) -> Learner:
+        """Return a learner with the words of the source."""
+        learner = Learner(spec, strict)
+        learner.put_words(self.words)
+        return learner
+
+    def note(self) -> dict[str, Any]:
+        """Return what weights.npz and report.json hold of it: front end and network can be built again from it."""
+        levels = self.front_end.levels.as_dict() if isinstance(self.front_end, LevelFrontEnd) else None
+        ranges = levels is None and hasattr(self.front_end, "low")
+        return {"origin": self.origin, "network": self.network, "levels": levels, "ranges": ranges}
+
+    @property
+    def work_in_front(self) -> FrontEndWork | None:
+        """Work per sample of the model in front of the cut; None for nothing."""
+        stored = self.origin.get("front_end")
+        return None if stored is None else FrontEndWork(**(stored | {"uncounted": tuple(stored["uncounted"])}))
+
+
+@dataclass(frozen=True)
+class Words:
+    """Settings of words and learning that a start depends on."""
+
+    rule: str = "drtp"
+    bits: int = 8
+    residual_bits: int | None = None
+    rounding: str = "residual"
+    feedback: str = "imported"
+    seed: int = 0
+    delta_bits: int = 16
+    more: Mapping[str, Any] = field(default_factory=dict)  # e.g. learn
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        names = ("rule", "bits", "residual_bits", "rounding", "seed", "delta_bits")
+        return {name: getattr(self, name) for name in names} | dict(self.more)
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """Return the settings that fix the words."""
+        return self.settings | {"feedback_format": self.feedback}
+
+    def spec(self, sizes: Sequence[int], network: Mapping[str, Any], feedback: str = "int8") -> NetworkSpec:
+        return design(sizes, **self.settings, feedback_format=feedback, **network)
+
+
+def start_from(
+    source: str | Path | Imported,
+    *,
+    cut: str | None = None,
+    net: str | None = None,
+    rule: str = "drtp",
+    bits: int = 8,
+    residual_bits: int | None = None,
+    rounding: str = "residual",
+    feedback: str = "imported",
+    input_bits: int = 8,
+    activation: str | None = None,
+    output: str | None = None,
+    x: np.ndarray | None = None,
+    quantised: tuple[float, int] | None = None,
+    classes: Sequence[str] | None = None,
+    grow: bool = False,
+    seed: int = 0,
+    delta_bits: int = 16,
+    **more: Any,
+) -> Start:
+    """Return the network of a source: its layers as words, and the conversion of features to levels.
+
+    Parameters
+    ----------
+    source : file of a trained model, the model cut already, or the results folder of a run or stream
+    cut : tensor whose values are the features; default the earliest behind which all layers are dense
+    net : layer sizes, for files of weights without a graph
+    rule, bits, residual_bits, rounding, feedback, seed, delta_bits, more : settings of `design`
+    input_bits : bits of the levels of a float tensor
+    activation, output : where the file does not say
+    x : features [n, n_in], to calibrate float tensors and the range of hidden activations
+    quantised : scale and zero point of features that are integers though the tensor is not
+    classes : names of the classes of the data
+    grow : whether classes that the source lacks get new outputs, whose words are the mean of the old
+
+    Raises
+    ------
+    UserError
+        What the reader says; "... has N features ..." where the data do not fit; what cannot be words or levels.
+    """
+    words = Words(rule, bits, residual_bits, rounding, feedback, seed, delta_bits, more)
+    if not isinstance(source, Imported) and is_results(source):
+        if cut is not None:
+            raise UserError(f"{source} is a results folder, which is not cut; leave --cut out")
+        return _of_results(Path(source), words, x, classes, grow)
+    given = source if isinstance(source, Imported) else imported_of(str(source), cut, net)
+    if x is not None:
+        _check_width(given.source, given.input.name, given.sizes[0], x.shape[1])
+    tensor = given.input
+    if quantised is not None and not tensor.is_integer:
+        tensor = Tensor(tensor.name, tensor.shape, "int8", *quantised)
+    return _of_model(given, tensor, words, input_bits, (activation, output), x, classes, grow)
+
+
+def is_results(source: str | Path) -> bool:
+    """Return whether a source is the results folder of a run, or the weights.npz in one."""
+    path = Path(source)
+    return path.is_dir() or path.name == WEIGHTS
+
+
+def imported_of(source: str, cut: str | None = None, net: str | None = None) -> Imported:
+    """Return a model cut at a tensor; files that were read a moment ago are kept."""
+    path = Path(source)
+    if path.suffix.lower() == ".nir":
+        raise UserError(f"{source} is a graph of spiking neurons; give --spiking too, or a model of dense layers")
+    try:
+        state = path.stat()
+        version = (state.st_mtime_ns, state.st_size)
+    except OSError:
+        version = (0, 0)
+    return _imported_of(source, cut, net, version)
+
+
+@lru_cache(maxsize=4)
+def _imported_of(source: str, cut: str | None, net: str | None, version: tuple[int, int]) -> Imported:
+    return read_model(source, None if net is None else parse_net(net)).cut(cut)
+
+
+def _check_width(source: str, tensor: str, n_in: int, given: int) -> None:
+    if given != n_in:
+        raise UserError(
+            f"the data have {given} features, and '{tensor}' of {source} has {n_in}; give the features of this tensor, "
+            "which `edgelearn model features` computes, or another --cut"
+        )
+
+
+def _of_model(
+    given: Imported,
+    tensor: Tensor,
+    words: Words,
+    input_bits: int,
+    said: tuple[str | None, str | None],
+    x: np.ndarray | None,
+    classes: Sequence[str] | None,
+    grow: bool,
+) -> Start:
+    x = None if x is None else x[:CALIBRATION]
+    is_input = given.front_end.macs == 0 and given.front_end.activation_words == 0
+    levels, notes = levels_for(tensor, given.sizes[0], x, input_bits, is_input)
+    activation, output = activations_of(given, *said)
+    notes = [*given.notes, *notes, *_notes_on_activations(given, activation, output)]
+    head = FloatHead(tuple(HeadLayer(one.weights, one.biases, one.activation or activation) for one in given.layers))
+    limits = None if x is None else head.reaches(levels.real(x))
+    scaled, units, more = head.in_units(levels, activation, limits or _limits_of_tensors(given))
+    exponents = [range_exponent(weights, biases, k) for k, (weights, biases) in enumerate(scaled, 1)]
+    network = {
+        "activation": activation,
+        "output": output,
+        "input_bits": levels.bits,
+        "signed_inputs": levels.signed,
+        "range_exponents": exponents,
+    }
+    spec = words.spec(given.sizes, network)
+    raw: dict[str, np.ndarray] = {}
+    for number, (layer, (weights, biases)) in enumerate(zip(spec.layers, scaled, strict=True), 1):
+        raw[f"layer{number}_weights"] = weight_word(layer).from_float(weights)
+        raw[f"layer{number}_biases"] = layer.word.from_float(biases)
+    work = given.front_end
+    origin = {
+        "name": given.source,
+        "sha256": given.sha256,
+        "format": given.format,
+        "cut": given.input.name,
+        "front_end": {
+            "macs": work.macs,
+            "weight_words": work.weight_words,
+            "activation_words": work.activation_words,
+            "uncounted": list(work.uncounted),
+        },
+    }
+    start = Start(
+        given.sizes, network, raw, LevelFrontEnd(levels), None, origin, head, words.made, units, (*notes, *more)
+    )
+    matched = _matched(given.classes, start, classes, grow)
+    return _with_feedback(_grown(start, spec, matched, words), words)
+
+
+def activations_of(given: Imported, activation: str | None = None, output: str | None = None) -> tuple[str, str]:
+    """Return hidden activation and output of imported layers, in the names of the contract.
+
+    Parameters
+    ----------
+    activation, output : of layers whose file does not say
+
+    Raises
+    ------
+    UserError
+        "layer ... of ... has ..." for an activation that the contract lacks
+    """
+    hidden, last = given.layers[:-1], given.layers[-1]
+    names = []
+    for number, layer in enumerate(hidden, 1):
+        name = layer.activation or activation or "tanh"
+        name = "tanh" if name == "sigmoid" else name  # (1 + tanh(z / 2)) / 2
+        if name not in ACTIVATIONS or (name == "leaky" and layer.activation and abs(layer.slope - 0.05) > 1e-6):
+            of = f"leaky with slope {layer.slope:g} (0.05 is there)" if name == "leaky" else f"activation '{name}'"
+            raise _unsupported(given, number, of, f"hidden layers have {', '.join(ACTIVATIONS)} or sigmoid")
+        names.append(name)
+    if len(set(names)) > 1:
+        raise _unsupported(
+            given, len(hidden), f"'{names[-1]}' behind '{names[0]}'", "hidden layers have one activation"
+        )
+    name = last.activation or output or "linear"
+    if name == "linear":  # logits
+        name = output or ("softmax" if last.n_out > 1 else "sigmoid")
+    if name not in ("softmax", "sigmoid") or (name == "softmax" and last.n_out == 1):
+        raise _unsupported(given, len(given.layers), f"activation '{name}'", "outputs have softmax, sigmoid or none")
+    return names[0] if names else activation or "tanh", name
+
+
+def _unsupported(given: Imported, number: int, what: str, allowed: str) -> UserError:
+    behind = given.layers[number - 1].output.name
+    remedy = f"cut at '{behind}'" if number < len(given.layers) else "export it without, or with logits"
+    return UserError(
+        f"layer {number} of {given.source} ({given.layers[number - 1].name}) has {what}, which words cannot have: "
+        f"{allowed}; {remedy}"
+    )
+
+
+def _notes_on_activations(given: Imported, activation: str, output: str) -> list[str]:
+    notes = []
+    if any(layer.activation == "sigmoid" for layer in given.layers[:-1]):
+        notes.append("hidden sigmoids are taken as tanh of half their input, which is the same function")
+    if any(layer.activation is None for layer in given.layers[:-1]):
+        notes.append(f"{given.source} does not say the hidden activation: taken as {activation}")
+    if given.layers[-1].activation in (None, "linear"):
+        notes.append(f"outputs of {given.source} are logits: learned on as {output}")
+    return notes
+
+
+def _limits_of_tensors(given: Imported) -> list[float | None]:
+    """Return the largest value of each hidden layer's tensor where it is quantised."""
+    found: list[float | None] = []
+    for layer in given.layers[:-1]:
+        tensor = layer.output
+        known = tensor.is_integer and tensor.scale is not None and tensor.zero_point is not None
+        highest = 255 if tensor.dtype == "uint8" else 127
+        found.append((highest - tensor.zero_point) * tensor.scale if known else None)  # type: ignore[operator]
+    return found
+
+
+def weight_word(layer: DenseLayer) -> WeightFormat:
+    """Return the format of the weights of a layer; frozen weights have no residual bits."""
+    word: WeightFormat = getattr(layer, "weight_word", layer.word)
+    return word
+
+
+def _with_feedback(start: Start, words: Words) -> Start:
+    """Return a start with feedback taken from its words, where that is asked for."""
+    if words.feedback != "imported" or len(start.sizes) < 3:
+        return start
+    spec = words.spec(start.sizes, start.network)
+    rules = getattr(spec, "rules", None) or [spec.rule] * (len(spec.layers) - 1)
+    views = [
+        start.words[f"layer{k}_weights"].astype(np.int64) >> weight_word(layer).residual_bits
+        for k, layer in enumerate(spec.layers, 1)
+    ]
+    exponents = [layer.word.range_exponent for layer in spec.layers]
+    taken = imported_feedback(rules, views, exponents, spec.layers[0].word.bits)
+    raw = {f"layer{k}_feedback": matrix for k, (matrix, _) in enumerate(taken, 1) if matrix is not None}
+    network = start.network | ({"feedback_exponents": [f for _, f in taken]} if raw else {})
+    return replace(start, network=network, words=start.words | raw)
+
+
+def _matched(known: Sequence[str] | None, start: Start, classes: Sequence[str] | None, grow: bool) -> Classes | None:
+    n_known = max(2, start.sizes[-1])
+    if classes is None:
+        return None if known is None else Classes(tuple(known), np.arange(len(known)), n_known)
+    return match_classes(known, n_known, classes, grow, start.origin["name"])
+
+
+def _grown(start: Start, spec: NetworkSpec, matched: Classes | None, words: Words) -> Start:
+    """Return a start with outputs for new classes: words are the mean of the old, feedback rows are drawn."""
+    if matched is None or len(matched.names) <= max(2, start.sizes[-1]):
+        return replace(start, classes=matched)
+    if start.sizes[-1] == 1:
+        raise UserError(
+            f"{start.origin['name']} has one output for two classes, to which none can be added; start from a network "
+            "with an output per class"
+        )
+    n_old, n_new = start.sizes[-1], len(matched.names) - start.sizes[-1]
+    number, raw = len(spec.layers), dict(start.words)
+    for name in (f"layer{number}_weights", f"layer{number}_biases"):
+        mean = np.rint(raw[name].mean(axis=0)).astype(np.int16)
+        raw[name] = np.concatenate([raw[name], np.repeat(mean[None], n_new, axis=0)])
+    sizes = (*start.sizes[:-1], n_old + n_new)
+    network = {name: value for name, value in start.network.items() if name != "feedback_exponents"}
+    stored = [name for name in raw if name.endswith("_feedback")]
+    if stored and words.feedback == "imported":
+        raw = {name: array for name, array in raw.items() if name not in stored}
+    elif stored:
+        drawn = Learner(words.spec(sizes, network, words.feedback)).words()
+        for name in stored:
+            if raw[name].shape[1:] == drawn[name].shape[1:] and len(raw[name]) == n_old:
+                raw[name] = np.concatenate([raw[name], drawn[name][n_old:]])
+    names = ", ".join(matched.names[n_old:])
+    return replace(
+        start,
+        sizes=sizes,
+        network=network,
+        words=raw,
+        classes=matched,
+        notes=(*start.notes, f"new outputs for {names}: their words are the mean of the other {n_old} rows"),
+    )
+
+
+def _of_results(source: Path, words: Words, x: np.ndarray | None, classes: Sequence[str] | None, grow: bool) -> Start:
+    arrays, note = read_run(source)
+    spec, front_end = parts_of(note)
+    front_end.restore(part(arrays, "front_end"))
+    if x is not None:
+        _check_width(str(source), "the inputs", len(note["inputs"]), x.shape[1])
+    earlier = note.get("start") or {}
+    network: dict[str, Any] = {
+        "activation": spec.layers[0].activation if len(spec.layers) > 1 else note["config"]["activation"],
+        "output": spec.output,
+        "input_bits": spec.input_bits,
+        "signed_inputs": spec.signed_inputs,
+        "range_exponents": [layer.word.range_exponent for layer in spec.layers],
+    }
+    target = words.spec(spec.sizes, network)
+    if target.layers[0].word.bits != spec.layers[0].word.bits:
+        bits = spec.layers[0].word.bits
+        raise UserError(f"{source} has weights of {bits} bits; leave --bits out, or give --bits {bits}")
+    raw: dict[str, np.ndarray] = {}
+    for k, (old, new) in enumerate(zip(spec.layers, target.layers, strict=True), 1):
+        raw[f"layer{k}_weights"] = _converted(arrays[f"layer{k}_weights"], weight_word(old), weight_word(new))
+        raw[f"layer{k}_biases"] = _converted(arrays[f"layer{k}_biases"], old.word, new.word)
+    kept = _kept_feedback(arrays, spec, target, note["config"]["feedback"], words)
+    raw |= kept
+    if kept and words.feedback == "imported":
+        network["feedback_exponents"] = [layer.feedback_exponent for layer in spec.layers[:-1]]
+    origin = {
+        "name": str(source),
+        "sha256": _digest(source),
+        "format": "results",
+        "cut": (earlier.get("origin") or {}).get("cut"),
+        "front_end": (earlier.get("origin") or {}).get("front_end"),
+    }
+    start = Start(tuple(spec.sizes), network, raw, front_end, None, origin, settings=words.made)
+    start = _grown(start, target, _matched(note["classes"], start, classes, grow), words)
+    if any(name.endswith("_feedback") for name in start.words):
+        return start
+    return _with_feedback(start, words)
+
+
+def _kept_feedback(
+    arrays: Mapping[str, np.ndarray], old: NetworkSpec, new: NetworkSpec, feedback: str, words: Words
+) -> dict[str, np.ndarray]:
+    """Return the feedback of a run where it goes on: same format, and same rows in every hidden layer."""
+    if words.feedback != feedback or feedback == "lfsr":
+        return {}
+    hidden = range(len(new.layers) - 1)
+    if any(old.feedback_rows(k) != new.feedback_rows(k) for k in hidden) or old.rule.signal is not new.rule.signal:
+        return {}
+    return {name: arrays[name] for k in hidden if (name := f"layer{k + 1}_feedback") in arrays}
+
+
+def _converted(raw: np.ndarray, old: WeightFormat, new: WeightFormat) -> np.ndarray:
+    """Return stored words with the residual bits of another format; the view stays."""
+    more = new.residual_bits - old.residual_bits
+    if more > 0 and old.residual_bits == 0:  # from the middle of the view's step
+        return ((raw.astype(np.int32) << more) + (1 << more >> 1)).astype(np.int16)
+    return (raw.astype(np.int32) << more if more > 0 else raw >> -more).astype(np.int16)
+
+
+def _digest(source: Path) -> str:
+    path = source / WEIGHTS if source.is_dir() else source
+    return hashlib.sha256(path.read_bytes()).hexdigest()
