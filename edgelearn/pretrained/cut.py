@@ -156,6 +156,7 @@ class _Walk:
                 self.layers[-1].output = self.here
 
     def _dense(self, step: ops.Dense, operator: Operator, what: str) -> None:
+        self._check_activation(step.activation, what)
         if step.positions != 1:
             raise self.refuse(f"behind it, {what} is applied at {step.positions} positions of a sample")
         weights, biases, words = step.weights, step.biases, step.words
@@ -176,13 +177,18 @@ class _Walk:
             _Open(
                 operator.name, weights, biases, self.layers[-1].output if self.layers else self.tensor, self.here,
                 words, None if words is None else step.word_scales,
-                None if step.activation == "linear" else step.activation,
+                None if step.activation == "linear" else step.activation, step.slope,
             )
         )  # fmt: skip
+
+    def _check_activation(self, name: str, what: str) -> None:
+        if name not in ops.ACTIVATIONS:
+            raise self.refuse(f"behind it, {what}: {name} is no activation of learning layers")
 
     def _activation(self, step: ops.Activation, what: str) -> None:
         if step.name == "linear":
             return
+        self._check_activation(step.name, what)
         if not self.layers:
             raise self.refuse(f"the first operator that counts behind it is {what}")
         if self.scale is not None or self.order is not None or self.layers[-1].activation is not None:

@@ -52,7 +52,7 @@ class Layer:
     ----------
     weights : float64[n_out, n_in]; columns are in the flat order of the tensor in front
     biases : float64[n_out]
-    activation : linear, relu, leaky, tanh, sigmoid or softmax; None where the file does not say
+    activation : linear, relu, leaky, tanh, hard-tanh, sigmoid or softmax; None where the file does not say
     words, word_scales : int16[n_out, n_in] and float64[n_out] of quantised weights: weights = word_scales * words,
         zero points taken off; None where the file holds floats
     input, output : tensors in front of the layer and behind its activation
@@ -128,6 +128,7 @@ class Model:
     inputs, outputs : names of tensors
     classes : names of the classes where the file has them
     notes : what was converted, left out or assumed
+    aliases : other names of tensors, for example their indices in the file
     """
 
     source: str
@@ -139,6 +140,7 @@ class Model:
     outputs: tuple[str, ...]
     classes: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    aliases: dict[str, str] = field(default_factory=dict)
     _made: dict[str, Imported | UserError] = field(default_factory=dict, repr=False)
 
     @property
@@ -170,6 +172,7 @@ class Model:
         UserError
             "tensor ... is not in ..." with the closest name
         """
+        name = name if name in self.by_name else self.aliases.get(name, name)
         if name in self.by_name:
             return self.by_name[name]
         plain = {known.lower(): known for known in reversed(self.by_name)}

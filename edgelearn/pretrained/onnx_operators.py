@@ -294,10 +294,7 @@ def _transposition(graph: Graph, node: Any) -> Step:
     if shape is None or None in shape[1:]:
         return ops.Other("the shape in front of it is not known")
     perm = [int(axis) for axis in graph.attribute(node, "perm", None) or reversed(range(len(shape)))]
-    if perm[0] != 0:
-        return ops.Other("it moves the batch")
-    order = np.arange(math.prod(one or 1 for one in shape[1:])).reshape([one or 1 for one in shape[1:]])
-    return ops.Permute(order.transpose([axis - 1 for axis in perm[1:]]).reshape(-1))
+    return ops.permutation([one or 1 for one in shape], perm)
 
 
 def _clip(graph: Graph, node: Any) -> Step:
@@ -305,7 +302,21 @@ def _clip(graph: Graph, node: Any) -> Step:
     shape = graph.tensor(node.output[0])
     if shape.is_integer:
         return ops.Keep()
-    return ops.Other("it limits activations, as in relu6, which is not an activation here")
+    limits = [_limit(graph, node, "min", 1), _limit(graph, node, "max", 2)]
+    names: dict[tuple[float | None, float | None], str] = {
+        (-1.0, 1.0): "hard-tanh",
+        (0.0, None): "relu",
+        (0.0, 6.0): "relu6",
+    }
+    return ops.Activation(names.get((limits[0], limits[1]), f"a limit to {limits[0]} and {limits[1]}"))
+
+
+def _limit(graph: Graph, node: Any, name: str, position: int) -> float | None:
+    """Return a limit of Clip, which is an attribute or a constant input."""
+    value = graph.attribute(node, name, None)
+    if value is None and len(node.input) > position and node.input[position]:
+        value = graph.array(node.input[position]).reshape(-1)[0]
+    return None if value is None or abs(value) > 1e30 else float(value)
 
 
 def _linear(graph: Graph, node: Any) -> Step:

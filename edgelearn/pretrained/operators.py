@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
+ACTIVATIONS = ("linear", "relu", "leaky", "tanh", "hard-tanh", "sigmoid", "softmax")
+"""Activations that layers behind a cut may have."""
 
 
 class Step:
@@ -28,6 +33,7 @@ class Dense(Step):
     word_scales: np.ndarray | None = None
     positions: int = 1
     activation: str = "linear"
+    slope: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,14 @@ class Permute(Step):
     """y = x[order], of flat elements."""
 
     order: np.ndarray
+
+
+def permutation(shape: Sequence[int], perm: Sequence[int]) -> Step:
+    """Return the step of a transposition of a tensor, batch first."""
+    if perm[0] != 0:
+        return Other("it moves the batch")
+    order = np.arange(math.prod(shape[1:])).reshape(shape[1:])
+    return Permute(order.transpose([axis - 1 for axis in perm[1:]]).reshape(-1))
 
 
 @dataclass(frozen=True)

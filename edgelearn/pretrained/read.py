@@ -15,6 +15,10 @@ from edgelearn.pretrained.imported import Model
 
 READERS = {
     ".onnx": "onnx_file",
+    ".tflite": "tflite_file",
+    ".keras": "keras_file",
+    ".h5": "keras_file",
+    ".hdf5": "keras_file",
 }
 _CHUNK = 1 << 20
 
