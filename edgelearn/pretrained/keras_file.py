@@ -131,7 +131,7 @@ class _Walk:
         """
         if config["class_name"] not in _MODELS:
             raise UserError(
-                f"{self.path} is a {config['class_name']}; sequential and functional models are read: export it to .onnx"
+                f"{self.path} is neither sequential nor functional but a {config['class_name']}; export it to .onnx"
             )
         content = config["config"]
         layers = content if isinstance(content, list) else content["layers"]
