@@ -5,7 +5,8 @@ before needs none of it: LLVM loads its machine code, and a small function passe
 convention names. Numba is imported where there is something to compile.
 
 Machine code is kept beside numba's own cache and belongs to the sources of the kernels, the versions of numba and
-llvmlite, the processor and numba's settings; a damaged file is compiled anew.
+llvmlite, the processor and numba's settings; a damaged file is compiled anew. Of processes that need a kernel at the
+same time, one compiles it and the others wait for its file.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import platform
 import secrets
 import struct
 import sys
+import time
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from operator import is_
 from pathlib import Path
@@ -28,11 +30,15 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.fixedpoint.notice import announce_compilation
+
 PACKAGE = Path(__file__).parents[1]
 C_LIBRARY = {"memcpy", "memmove", "memset"}  # what machine code may call without numba
 WORD = 8  # bytes
 MOST_KNOWN = 64  # arguments
 Kind = str | tuple[str, ...]  # of an argument, of those of a named tuple
+PATIENCE = 60.0  # seconds for another process to compile a kernel
+_TURN = 0.02  # seconds between two looks at its lock
 _DIGITS = 16
 _SETTINGS = Path(".numba_config.yaml")  # of numba, in the current folder
 _MEANT = (0, -2)  # of the status that compiled functions return: done, done without a value
@@ -89,7 +95,11 @@ class Kernel:
         path = self._path(key)
         address = self._read(path)
         if address is None:
-            address = self._compile(path, arguments)
+            with _compiling_alone(path) as waited:
+                if waited:
+                    address = self._read(path)
+                if address is None:
+                    address = self._compile(path, arguments)
         engine, call = _caller(n + 1)
         self._kept.append(engine)
         return call, struct.pack("q", address)
@@ -264,6 +274,57 @@ def _write(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _compiling_alone(path: Path | None) -> Iterator[bool]:
+    """Hold the lock of a file of machine code; gives whether another process held it first.
+
+    The operating system releases the lock of a process that ends. Nobody waits where there are no locks: Windows, some
+    network file systems, no writable folder; nor longer than `PATIENCE` for a process that is stopped.
+    """
+    lock = _lock_of(path)
+    if lock is None:
+        yield False
+        return
+    waited = False
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not _is_taken(lock) and time.monotonic() < deadline:
+            if not waited:
+                announce_compilation()
+            waited = True
+            time.sleep(_TURN)
+        yield waited
+    finally:
+        if path is not None:
+            with suppress(OSError):
+                path.with_suffix(".lock").unlink()  # those who wait have it open
+        os.close(lock)
+
+
+def _lock_of(path: Path | None) -> int | None:
+    """Open the file that the lock is on, if there can be one."""
+    if path is None or sys.platform == "win32":
+        return None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        return None
+
+
+def _is_taken(lock: int) -> bool:
+    """Take a lock unless another process holds it; True also where there are no locks."""
+    import fcntl
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _remove_others(path: Path) -> None:

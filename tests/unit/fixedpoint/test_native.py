@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 
 import numba
 import numpy as np
@@ -94,6 +97,70 @@ def test_machine_code_belongs_to_sources_processor_and_settings(learned, monkeyp
         paths.add(kernel._path(key))
     native._environment.cache_clear()
     assert len(paths) == 4
+
+
+HOLDS = """
+import fcntl, sys, time
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+class Slow(native.Kernel):
+    """A kernel that compiles for a moment, and whose machine code is a file that exists."""
+
+    compiled = 0
+
+    def _read(self, path):
+        return 1 if path is not None and path.exists() else None
+
+    def _compile(self, path, arguments):
+        Slow.compiled += 1
+        time.sleep(0.2)
+        path.touch()
+        return 2
+
+
+@pytest.fixture
+def slow(tmp_path, monkeypatch):
+    monkeypatch.setattr(Slow, "compiled", 0)
+    monkeypatch.setattr(native, "cache_folder", lambda: tmp_path)
+    return Slow
+
+
+def test_one_of_many_compiles_and_the_others_load(slow, tmp_path):
+    """Locks of open files separate threads as they do processes."""
+    with ThreadPoolExecutor(4) as threads:
+        loaded = [threads.submit(slow("a", "k")._load, ("i8",), 1, ()) for _ in range(4)]
+        addresses = sorted(int.from_bytes(each.result()[1], "little") for each in loaded)
+    assert (slow.compiled, addresses) == (1, [1, 1, 1, 2])
+    assert [file.suffix for file in tmp_path.iterdir()] == [".kernel"]
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_process_that_is_killed_or_stopped_holds_nobody_up(slow, monkeypatch, killed):
+    monkeypatch.setattr(native, "PATIENCE", 60.0 if killed else 0.1)
+    path = slow("a", "k")._path(("i8",))
+    with subprocess.Popen([sys.executable, "-c", HOLDS, path.with_suffix(".lock")], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        timer = Timer(0.2, holder.kill if killed else lambda: None)
+        timer.start()
+        began = time.monotonic()
+        slow("a", "k")._load(("i8",), 1, ())
+        assert time.monotonic() - began < 10
+        holder.kill()
+        timer.cancel()
+    assert slow.compiled == 1
+
+
+def test_kernels_are_compiled_where_no_lock_can_be_made(slow, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(slow, "_compile", lambda self, path, arguments: 3)
+    for folder in (tmp_path / "file", None):
+        monkeypatch.setattr(native, "cache_folder", lambda folder=folder: folder)
+        assert int.from_bytes(slow("a", "k")._load(("i8",), 1, ())[1], "little") == 3
 
 
 def test_arrays_in_another_order_are_refused(learned):
