@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
@@ -22,9 +22,11 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -32,7 +34,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from edgelearn import files
 from edgelearn.errors import UserError, unknown
-from edgelearn.rules import RULES, Backend, rules_for
+from edgelearn.rules import RULES, Backend, rules_for, split_names
 from edgelearn.units import battery_joules, quantity, size_bytes, span
 
 # Panels of the help, in order; spiking networks and the results come last.
@@ -46,7 +48,13 @@ FEATURES, EVALUATION, DEVICE, SPIKING, CODING, PLASTICITY, RUN = PANELS[8:]
 
 
 def setting(
-    default: Any, help: str, panel: str, flag: str = "", needs: tuple[str | None, ...] = (), **limits: float
+    default: Any,
+    help: str,
+    panel: str,
+    flag: str = "",
+    needs: tuple[str | None, ...] = (),
+    later: bool = False,
+    **limits: float,
 ) -> Any:
     """Declare a setting.
 
@@ -58,9 +66,10 @@ def setting(
     panel : heading of the help under which the flag stands
     flag : name of the flag where it is not that of the field
     needs : another setting and its values with which this one has an effect, e.g. ("encoder", "delta")
+    later : whether results were written before it was declared: at its default it is in no report, digest or checkpoint
     limits : ge, gt, le, lt
     """
-    extra: Any = {"panel": panel, "flag": flag, "needs": list(needs)}
+    extra: Any = {"panel": panel, "flag": flag, "needs": list(needs), "later": later}
     field: Any = Field(default, description=help, json_schema_extra=extra, **limits)  # type: ignore[call-overload]
     return field
 
@@ -121,6 +130,7 @@ class Declared:
         self.help, _, unset = (field.description or "").removesuffix("]").partition(" [")
         self.flag = str(extra.get("flag") or "--" + name.replace("_", "-"))
         self.needs: tuple[Any, ...] = tuple(extra.get("needs") or ())
+        self.later = bool(extra.get("later"))
         kinds = get_args(field.annotation) if get_origin(field.annotation) in (Union, UnionType) else [field.annotation]
         kind, limited = next(one for one in kinds if one is not NoneType), list(field.metadata)
         if get_origin(kind) is Annotated:
@@ -183,6 +193,12 @@ class Settings(BaseModel):
     def _index_as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out settings declared later that are at their default: files are those of earlier versions."""
+        values: dict[str, Any] = dump(self)
+        return {key: value for key, value in values.items() if not _is_later_default(type(self), key, value)}
+
     def to_toml(self) -> str:
         """Return the settings as TOML; what is left to its default by None is left out."""
         lines = []
@@ -199,6 +215,17 @@ class Settings(BaseModel):
                 text = repr(value)
             lines.append(f"{key} = {text}")
         return "\n".join(lines) + "\n"
+
+
+@cache
+def later_defaults(kind: type[Settings]) -> dict[str, Any]:
+    """Return the settings of a class that are left out of files at their default, with that default."""
+    return {name: one.default for name, one in kind.declared().items() if one.later}
+
+
+def _is_later_default(kind: type[Settings], key: str, value: Any) -> bool:
+    later = later_defaults(kind)
+    return key in later and value == later[key]
 
 
 class ColumnSettings(Settings):
@@ -283,7 +310,16 @@ class DataSettings(ColumnSettings):
 class RateSettings(Settings):
     """Settings of a rate network, its learning rule and its processor."""
 
-    rule: str = setting("drtp", "Learning rule (see `edgelearn rules`)", LEARNING)
+    rule: str = setting(
+        "drtp", "Learning rule (see `edgelearn rules`), or one per hidden layer, e.g. dfa,drtp", LEARNING
+    )
+    learn: str = setting(
+        "all",
+        "Words that learn: all, last (output layer), last2 (and the layer below), ..., bias (and the output layer), "
+        "or all, bias or none per layer, e.g. none+all+all",
+        LEARNING,
+        later=True,
+    )
     net: str | None = setting(None, "Layer sizes, e.g. 784-500-10 [one hidden layer of 100]", NETWORK)
     bits: int = setting(8, "View bits per weight", FORMATS, ge=2, le=16)
     residual_bits: int | None = setting(None, "Residual bits per weight [by rounding]", FORMATS, ge=0, le=8)
@@ -328,6 +364,12 @@ class RateSettings(Settings):
         le=255,
     )
     seed: int = setting(0, "Seed of weights, feedback, order and rounding", RUN, ge=0, le=2**31 - 1)
+
+    @field_validator("rule", "learn")
+    @classmethod
+    def _per_layer(cls, value: str) -> str:
+        """Divide what is given per layer by "+", as lists of rules and grids are divided by commas."""
+        return "+".join(split_names(value)) if "," in value or "+" in value else value
 
     @model_validator(mode="before")
     @classmethod
@@ -611,7 +653,10 @@ def as_fields(kinds: Iterable[type[Settings]], settings: Mapping[str, Any]) -> d
     UserError
         "setting '...' is given twice ..."
     """
+    kinds = tuple(kinds)
     names = {name: one.flag[2:] for kind in kinds for name, one in kind.declared().items()}
+    if "layer" in settings and "learn" in names:
+        settings = _without_layer_tables(settings)
     flags = {flag: name for name, flag in names.items()} | {
         flag.replace("-", "_"): name for name, flag in names.items() if flag.replace("-", "_") not in names
     }
@@ -621,6 +666,42 @@ def as_fields(kinds: Iterable[type[Settings]], settings: Mapping[str, Any]) -> d
         if name in found:
             raise UserError(f"setting '{name}' is given twice, once by the name of its flag; give it once")
         found[name] = value
+    return found
+
+
+def _without_layer_tables(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with the rules and masks of tables [[layer]], one per layer, as the texts of `rule` and `learn`.
+
+    Raises
+    ------
+    UserError
+        "layer table ...", "setting '...' is given twice ..."
+    """
+    tables, found = settings["layer"], {key: value for key, value in settings.items() if key != "layer"}
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        raise UserError("setting 'layer' takes tables; write [[layer]] once per layer, with rule and learn")
+    for number, table in enumerate(tables, 1):
+        for key, value in table.items():
+            if key not in ("rule", "learn"):
+                raise unknown(f"setting of layer table {number}", key, ("rule", "learn"))
+            if not isinstance(value, str) or not value.strip() or set(value) & set("+,"):
+                raise UserError(f"{key} of layer table {number} is {shown(value)}; give one name")
+            if key in found:
+                raise UserError(f"setting '{key}' is given twice, once in a layer table; give it once")
+    if "rule" in tables[-1]:
+        raise UserError(
+            f"layer table {len(tables)} is the last and so that of the output layer, which takes no rule; write one "
+            "[[layer]] per layer, the output layer included"
+        )
+    rules = [table.get("rule") for table in tables[:-1]]
+    if any(rules):
+        if None in rules:
+            raise UserError(
+                f"layer table {rules.index(None) + 1} has no rule, but others have; give each hidden layer one"
+            )
+        found["rule"] = "+".join(str(rule) for rule in rules)
+    if any("learn" in table for table in tables):
+        found["learn"] = "+".join(table.get("learn", "all") for table in tables)
     return found
 
 
@@ -641,7 +722,7 @@ def check_effect(config: Settings, typed: Iterable[str], written: Mapping[str, A
     declared, typed = config.declared(), list(typed)
     for key in [*typed, *written]:
         name, *values = declared[key].needs if key in declared and declared[key].needs else ("", None)
-        if not name or getattr(config, name) in values:
+        if not name or not {getattr(config, name), *_parts(getattr(config, name))}.isdisjoint(values):
             continue
         if key not in typed and (name in typed or written[key] == declared[key].default):
             continue
@@ -652,6 +733,11 @@ def check_effect(config: Settings, typed: Iterable[str], written: Mapping[str, A
             names = " or ".join(filter(None, (", ".join(values[:-1]), values[-1])))
             remedy = f"leave it out, or give {other} {names}"
         raise UserError(f"setting '{key}' ({declared[key].flag}) has no effect with {other} {given}; {remedy}")
+
+
+def _parts(value: Any) -> list[str]:
+    """Return the rules of a setting that names one per layer."""
+    return value.split("+") if isinstance(value, str) else []
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str
     counted = traffic(spec, work)
     n_in = np.array([layer.n_in for layer in spec.layers])
     n_out = np.array([layer.n_out for layer in spec.layers])
-    waits = np.array([layer.output or spec.waits_for_above for layer in spec.layers])
+    waits = np.array([layer.output or spec.waits_for_above(k) for k, layer in enumerate(spec.layers)])
     hidden = np.array([not layer.output for layer in spec.layers])
     readouts = (work["samples"] - work["gated_samples"]) * hidden * spec.rule.reads_out
     return {

@@ -73,10 +73,10 @@ def _pool(n: int, process: int) -> ThreadPoolExecutor:
 def learns_by_blocks(spec: NetworkSpec) -> bool:
     """Return whether layers may take a block of samples one after the other.
 
-    That is so for a rule without locking, unless one generator draws for all layers in the order of the samples, or a
-    gate is known after the prediction only.
+    That is so where no hidden layer waits, which those of a rule without locking and frozen ones do not, unless one
+    generator draws for all layers in the order of the samples, or a gate is known after the prediction only.
     """
-    return spec.rule.locking is Locking.NONE and not spec.stochastic and not spec.gated
+    return spec.locking is Locking.NONE and not spec.stochastic and not spec.gated
 
 
 class _Buffer(NamedTuple):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgelearn.fixedpoint.qformat import WeightFormat
+from edgelearn.rules.rule import Rule
 
 INDEX_SCALE_HIDDEN = 5  # one step of q is 2^-5 of z in a hidden layer
 INDEX_SCALE_OUTPUT = 4  # and 2^-4 in the output layer, whose sums are wider
@@ -17,14 +18,15 @@ class DenseLayer:
     Parameters
     ----------
     n_in, n_out : inputs and neurons
-    word : format of weights and biases
+    rule : row that a hidden layer acts by; that of frozen layers where it forms no d, and in the output layer
+    learned : words that learn: "all", "bias" or "none"
+    word : format of biases, and of weights where they learn
     activation : name; "sigmoid" or "softmax" in the output layer
     input_one : raw 1.0 of an input, the level of the bias
     input_scale : A, binary scale of an input
     input_max : largest raw input, for the proof that sums fit
     output_scale : binary scale of an activation of the layer, A of the next one; unused in the output layer
     rate : the learning rate is 2^rate
-    learns : whether the rule updates the layer
     delta_scale : D, binary scale of d
     modulator_bits : width of the word that m saturates at
     delta_bits : width of the word that d saturates at
@@ -38,6 +40,8 @@ class DenseLayer:
 
     n_in: int
     n_out: int
+    rule: Rule
+    learned: str
     word: WeightFormat
     activation: str
     output: bool
@@ -46,7 +50,6 @@ class DenseLayer:
     input_max: int
     output_scale: int
     rate: int
-    learns: bool
     delta_scale: int
     modulator_bits: int
     delta_bits: int
@@ -56,6 +59,16 @@ class DenseLayer:
     non_negative: bool
     event_major: bool
     signed_levels: bool = False
+
+    @property
+    def learns(self) -> bool:
+        """Whether any word of the layer learns."""
+        return self.learned != "none"
+
+    @property
+    def weight_word(self) -> WeightFormat:
+        """Format of weights: view bits alone where biases learn and weights do not."""
+        return replace(self.word, residual_bits=0) if self.learned == "bias" else self.word
 
     @property
     def sum_shift(self) -> int:
@@ -95,7 +108,7 @@ class DenseLayer:
 
     @property
     def min_weight(self) -> int:
-        return 0 if self.non_negative else self.word.min_raw
+        return 0 if self.non_negative else self.weight_word.min_raw
 
     @property
     def n_weights(self) -> int:

@@ -15,7 +15,8 @@ from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import OUTPUTS, find_activation
 from edgelearn.network.kernels.arrays import padded
 from edgelearn.network.layer import DenseLayer
-from edgelearn.network.widths import ERROR_BITS, WIDEST, hidden_reach, hidden_word, modulator_scale
+from edgelearn.network.teaching import EVERYTHING, FROZEN, effective_rules, learned_of, rules_of
+from edgelearn.network.widths import ERROR_BITS, WIDEST, hidden_reach, hidden_words, modulator_scale
 from edgelearn.rules.catalog import find_rule
 from edgelearn.rules.rule import Feedback, Locking, Rule, Signal
 
@@ -51,13 +52,19 @@ _RANGE_EXPONENTS = {2: (-2, -1), 3: (-1, -1), 4: (-1, 0)}
 class NetworkSpec:
     """Specification of a network, without arrays.
 
+    Parameters
+    ----------
+    named : rule of each hidden layer as named; of a network without hidden layers, the one that was named for it
+    layers : each with the row that it acts by, and which of its words learn
+    learn : "all", or "all", "bias" or "none" per layer, e.g. "none+all"
+
     Raises (in `design`)
     --------------------
     UserError
         For shapes, widths and rates that cannot be built, with what to change.
     """
 
-    rule: Rule
+    named: tuple[Rule, ...]
     layers: tuple[DenseLayer, ...]
     output: str
     rounding: str
@@ -71,6 +78,7 @@ class NetworkSpec:
     margin: int = 0
     signed_inputs: bool = False
     delta_bits: int = WIDEST
+    learn: str = EVERYTHING
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -105,34 +113,98 @@ class NetworkSpec:
         return self.update_gate != "always"
 
     @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Rows that hidden layers act by."""
+        return tuple(layer.rule for layer in self.layers[:-1])
+
+    @property
+    def rule(self) -> Rule:
+        """The row that all hidden layers act by.
+
+        Raises
+        ------
+        UserError
+            "a network with ... takes a rule per layer", where they differ
+        """
+        rows = self._rows
+        if any(row != rows[0] for row in rows):
+            names = ", ".join(row.name for row in rows)
+            raise UserError(f"hidden layers by different rules ({names}) are not possible here; give a single --rule")
+        return rows[0]
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether hidden layers have different rules, or some words are frozen by a mask."""
+        return self.learn != EVERYTHING or len(set(self.named)) > 1
+
+    @property
+    def rule_name(self) -> str:
+        """The rule as named: one for all hidden layers, or one per layer, e.g. dfa+drtp."""
+        names = [row.name for row in self.named]
+        return names[0] if len(set(names)) == 1 else "+".join(names)
+
+    @property
+    def _rows(self) -> tuple[Rule, ...]:
+        """Rows of hidden layers; of a network without, the rule that was named for it."""
+        return self.rules or self.named
+
+    @property
     def locking(self) -> Locking:
-        """What hidden layers wait for: a gate is known after the prediction, so all layers wait at least for that."""
-        if self.gated and self.rule.learns_hidden and self.rule.locking in (Locking.NONE, Locking.LAYER):
+        """What hidden layers wait for at most."""
+        return max((self._locking(row) for row in self._rows), key=list(Locking).index)
+
+    def locking_of(self, k: int) -> Locking:
+        """Return what hidden layer k (counted from 0) waits for."""
+        return self._locking(self.layers[k].rule)
+
+    def _locking(self, row: Rule) -> Locking:
+        """Return what a row waits for: a gate is known after the prediction, so all layers wait at least for that."""
+        if self.gated and row.learns_hidden and row.locking in (Locking.NONE, Locking.LAYER):
             return Locking.UPDATE
-        return self.rule.locking
+        return row.locking
 
     @property
-    def waits_for_above(self) -> bool:
-        """Whether inputs and gates of all hidden layers wait, for the output or for the layer above."""
-        return self.locking in (Locking.UPDATE, Locking.BACKWARD)
+    def last_to_first(self) -> bool:
+        """Whether layers update from the last to the first: where any takes the delta of the layer above."""
+        return any(row.last_to_first for row in self._rows)
 
-    @property
-    def holds_gates(self) -> bool:
-        """Whether gates g wait in memory: exactly where hidden layers wait for their teaching signal."""
-        return self.locking is not Locking.NONE
+    def waits_for_above(self, k: int) -> bool:
+        """Return whether d of hidden layer k waits for the output or for the layer above."""
+        return self.locking_of(k) in (Locking.UPDATE, Locking.BACKWARD)
+
+    def holds_inputs(self, k: int) -> bool:
+        """Return whether inputs of hidden layer k wait in memory for its update; biases alone need none."""
+        return self.waits_for_above(k) and self.layers[k].learned == EVERYTHING
+
+    def holds_gates(self, k: int) -> bool:
+        """Return whether gates g wait in memory: exactly where hidden layer k waits for its teaching signal."""
+        return self.locking_of(k) is not Locking.NONE
+
+    def sends_delta(self, k: int) -> bool:
+        """Return whether the hidden layer below takes d of hidden layer k as its teaching signal."""
+        return 0 < k < len(self.layers) - 1 and self.layers[k - 1].rule.holds_deltas
+
+    def holds_deltas(self, k: int) -> bool:
+        """Return whether d of hidden layer k is stored: it takes a delta or gives one."""
+        return self.layers[k].rule.holds_deltas or self.sends_delta(k)
+
+    def regenerates(self, k: int) -> bool:
+        """Return whether a shift register regenerates the feedback of hidden layer k."""
+        return self.layers[k].rule.stores_feedback and self.feedback_format == "lfsr"
 
     @property
     def regenerates_feedback(self) -> bool:
-        return self.rule.stores_feedback and self.feedback_format == "lfsr"
+        """Whether a shift register regenerates feedback of any layer."""
+        return self.feedback_format == "lfsr" and any(row.stores_feedback for row in self._rows)
 
     @property
     def holds_feedback(self) -> bool:
         """Whether any layer has fixed feedback, stored or regenerated."""
-        return self.rule.stores_feedback and len(self.layers) > 1
+        return any(row.stores_feedback for row in self.rules)
 
     def feedback_rows(self, k: int) -> int:
         """Return the signal lanes of hidden layer k (counted from 0)."""
-        return self.rule.feedback_rows(self.layers[k + 1].n_out, self.n_outputs)
+        return self.layers[k].rule.feedback_rows(self.layers[k + 1].n_out, self.n_outputs)
 
 
 def parse_net(text: str) -> tuple[int, ...]:
@@ -180,14 +252,17 @@ def design(
     delta_bits: int = WIDEST,
     range_exponents: Sequence[int] | None = None,
     feedback_exponents: Sequence[int] | None = None,
+    learn: str = EVERYTHING,
 ) -> NetworkSpec:
     """Derive the specification of a network of dense layers.
 
     Parameters
     ----------
     sizes : layer sizes from inputs to outputs
+    rule : of all hidden layers, or one per hidden layer from the first, e.g. "dfa+drtp"
     bits, residual_bits : weight word; residual bits follow the rounding when left out
-    hidden_rate, output_rate : exponents of two; the rule's own starting points when left out
+    hidden_rate, output_rate : exponents of two; when left out, starting points of a layer's own rule, and for the
+        output layer of the rule below it
     range_exponent : weights cover +-2^range_exponent; chosen by `bits` when left out
     update_gate : which samples are learned: "always", "error" (those predicted wrong), or "margin" (those whose label
         does not lead by more than `margin` index steps of 1/16)
@@ -195,6 +270,7 @@ def design(
     delta_bits : widest factor of learning: modulator and d of hidden layers, and the error where it has fewer than 9
     range_exponents : of each layer, where they are not all by `range_exponent`
     feedback_exponents : f of each hidden layer, for the feedback format "imported"; see `edgelearn.network.imported`
+    learn : words that learn, see `edgelearn.network.teaching.learned_of`; frozen weights have view bits only
 
     Example
     -------
@@ -202,7 +278,6 @@ def design(
     >>> [layer.step_shift for layer in spec.layers]
     [8, 8]
     """
-    row = find_rule(rule)
     settings: dict[str, Any] = {
         "output": output,
         "rounding": rounding,
@@ -222,26 +297,32 @@ def design(
     if residual_bits is None:
         residual_bits = default_residual_bits(bits, rounding)
     _check_residual_bits(residual_bits, bits, rounding)
+    n_hidden = len(sizes) - 2
+    named, masks = rules_of(rule, n_hidden), learned_of(learn, len(sizes) - 1)
+    settings["learn"] = EVERYTHING if set(masks) == {EVERYTHING} else "+".join(masks)
+    rows = effective_rules(named[:n_hidden], masks)
     hidden = find_activation(activation)
-    rates = (
-        row.hidden_rate if hidden_rate is None else hidden_rate,
-        row.output_rate if output_rate is None else output_rate,
-    )
     exponents = _RANGE_EXPONENTS.get(bits, (0, 0)) if range_exponent is None else (range_exponent, range_exponent)
     ranges = _range_exponents(len(sizes) - 1, exponents, range_exponents)
-    imported = _feedback_exponents(row, len(sizes) - 2, feedback_format, feedback_exponents)
-    hidden_bits = hidden_word(row, sizes, bits, min(ranges[:-1] or ranges), delta_bits)
+    imported = _feedback_exponents(rows, feedback_format, feedback_exponents)
+    hidden_bits = hidden_words(rows, sizes, bits, min(ranges[:-1] or ranges), delta_bits)
     error_bits = min(ERROR_BITS, delta_bits)
-    hidden_scale = modulator_scale(row, delta_bits)
+    # words under a frozen rule alone have residual bits, which take no part
+    keeps_residuals = settings["learn"] == EVERYTHING and len(set(named)) == 1
     gate_max = int(hidden.table()[1].max())
     level_bits = input_bits - 1 if signed_inputs else input_bits  # a sign takes one
     top = (1 << level_bits) - 1
     layers: list[DenseLayer] = []
     for k in reversed(range(len(sizes) - 1)):  # from the last, whose d the layer below needs
         first, last, n_in, n_out = k == 0, not layers, sizes[k], sizes[k + 1]
+        row = find_rule(FROZEN) if last else rows[k]
+        learned = masks[k] if last or named[k].learns_hidden else "none"
+        rate = (rows or named)[-1].output_rate if last else row.hidden_rate
+        given = output_rate if last else hidden_rate
+        scale = modulator_scale(row, delta_bits)
         feedback_exponent, signal_shift, reach = 0, ERROR_BITS - error_bits, (1 << (error_bits - 1)) - 1
         if not last:
-            feedback_exponent, signal_shift = _signal_shift(row, layers[0], layers[-1], hidden_scale, imported[k])
+            feedback_exponent, signal_shift = _signal_shift(row, layers[0], layers[-1], scale, imported[k])
             reach = hidden_reach(
                 row,
                 layers[0],
@@ -250,33 +331,35 @@ def design(
                 signal_shift,
                 gate_max,
                 accumulator_bits,
-                ((1 << (delta_bits - 1)) - 1, (1 << (hidden_bits - 1)) - 1),
+                ((1 << (delta_bits - 1)) - 1, (1 << (hidden_bits[k] - 1)) - 1),
             )
+        non_negative = any(below.non_negative for below in rows[:k])
         by_event = _rows_are_inputs(n_in, n_out) if first else not hidden.dense and n_out >= 64
         layer = DenseLayer(
             n_in=n_in,
             n_out=n_out,
-            word=WeightFormat(bits, residual_bits, ranges[k]),
+            rule=row,
+            learned=learned,
+            word=WeightFormat(bits, residual_bits if learned != "none" or keeps_residuals else 0, ranges[k]),
             activation=output if last else activation,
             output=last,
             input_one=top if first else hidden.one,
             input_scale=(0 if level_bits == 1 else level_bits) if first else hidden.scale,
             input_max=top if first else 127,
             output_scale=hidden.scale,
-            rate=rates[last],
-            learns=last or row.learns_hidden,
-            delta_scale=error_bits - 1 if last else hidden_scale,
-            delta_bits=error_bits if last else hidden_bits,
+            rate=rate if given is None else given,
+            delta_scale=error_bits - 1 if last else scale,
+            delta_bits=error_bits if last else hidden_bits[k],
             modulator_bits=delta_bits,
             delta_reach=reach,
             feedback_exponent=feedback_exponent,
             signal_shift=signal_shift,
-            non_negative=row.non_negative and not first,
+            non_negative=non_negative,
             signed_levels=first and signed_inputs,
-            event_major=by_event and (first or not row.non_negative),
+            event_major=by_event and not non_negative,
         )
         layers.insert(0, layer)
-    spec = NetworkSpec(row, tuple(layers), **settings)
+    spec = NetworkSpec(named, tuple(layers), **settings)
     _check_sums(spec)
     _check_readouts(spec)
     _check_rates(spec)
@@ -333,27 +416,26 @@ def _range_exponents(n_layers: int, exponents: tuple[int, int], given: Sequence[
     return list(given)
 
 
-def _feedback_exponents(
-    rule: Rule, n_hidden: int, feedback_format: str, given: Sequence[int] | None
-) -> list[int] | list[None]:
-    """Return f of each hidden layer where feedback is imported, None for others."""
-    if feedback_format != "imported" or not rule.stores_feedback:
-        return [None] * n_hidden
-    if given is None and n_hidden:
+def _feedback_exponents(rules: Sequence[Rule], feedback_format: str, given: Sequence[int] | None) -> list[int | None]:
+    """Return f of each hidden layer whose feedback is imported, None for others."""
+    if feedback_format != "imported" or not any(rule.stores_feedback for rule in rules):
+        return [None] * len(rules)
+    if given is None:
         raise UserError(
             "feedback 'imported' is taken from the words that learning starts from; give --start, or --feedback int8"
         )
-    if rule.non_negative and n_hidden:
-        raise UserError(
-            f"rule '{rule.name}' keeps feedback at zero or above, which imported weights are not; give --feedback "
-            "int8, or --rule dfa"
-        )
-    exponents = list(given or [])
-    if len(exponents) != n_hidden:
-        raise UserError(f"feedback exponents {exponents} do not fit; give one for each of {n_hidden} hidden layers")
+    for rule in rules:
+        if rule.non_negative:
+            raise UserError(
+                f"rule '{rule.name}' keeps feedback at zero or above, which imported weights are not; give --feedback "
+                "int8, or --rule dfa"
+            )
+    exponents = list(given)
+    if len(exponents) != len(rules):
+        raise UserError(f"feedback exponents {exponents} do not fit; give one for each of {len(rules)} hidden layers")
     for exponent in exponents:
         _check_settings({"feedback_exponent": exponent})
-    return exponents
+    return [exponent if rule.stores_feedback else None for exponent, rule in zip(exponents, rules, strict=True)]
 
 
 def _signal_shift(
@@ -391,20 +473,22 @@ def _check_sums(spec: NetworkSpec) -> None:
                 f"weights of up to {word} reach 2^{largest.bit_length() - 1}, more than 31 bits hold; "
                 "use fewer --bits, fewer --input-bits or fewer inputs"
             )
-    last = spec.layers[-1]
-    word = 1 << (last.word.bits - 1) if spec.rule.weight_transport else 127
     constant = 1 << max(20, *(layer.signal_shift for layer in spec.layers))
-    if spec.rule.learns_hidden and last.n_out * last.delta_reach * word + constant >= 1 << 31:
-        raise UserError(
-            f"the accumulator of the error signal could overflow: {last.n_out} errors of up to {last.delta_reach} "
-            f"times weights of up to {word} reach more than 31 bits; use fewer --bits or fewer outputs"
-        )
+    for k, (row, layer) in enumerate(zip(spec.rules or spec.named, spec.layers, strict=False)):
+        above = spec.layers[k + 1] if row.holds_deltas and spec.rules else spec.layers[-1]
+        word = 1 << (layer.word.bits - 1) if row.weight_transport else 127
+        if row.learns_hidden and above.n_out * above.delta_reach * word + constant >= 1 << 31:
+            raise UserError(
+                f"the accumulator of the error signal could overflow: {above.n_out} errors of up to "
+                f"{above.delta_reach} times weights of up to {word} reach more than 31 bits; use fewer --bits or fewer "
+                "outputs"
+            )
 
 
 def _check_readouts(spec: NetworkSpec) -> None:
     """Refuse hidden layers whose readouts could leave 32 bits."""
     for k, layer in enumerate(spec.layers[:-1], 1):
-        if spec.rule.reads_out and layer.n_out * 127 * 127 + (1 << layer.readout_shift - 1) >= 1 << 31:
+        if layer.rule.reads_out and layer.n_out * 127 * 127 + (1 << layer.readout_shift - 1) >= 1 << 31:
             raise UserError(
                 f"the accumulator of the readout of layer {k} could overflow: {layer.n_out} activations of up to 127 "
                 "times weights of up to 127 reach more than 31 bits; use fewer neurons, at most 133,142, or another "

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgelearn.errors import UserError
 from edgelearn.files import physical_memory
+from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import find_activation, output_table
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import BATCH, KEYS, TILE, Arrays, aligned_zeros, padded, spread
@@ -30,6 +31,7 @@ _FEEDBACKS = {
     Feedback.LAYERWISE: t.FEEDBACK_LAYERWISE,
     Feedback.TRANSPOSE: t.FEEDBACK_TRANSPOSE,
 }
+_LEARNED = {"none": t.NOTHING, "all": t.EVERYTHING, "bias": t.BIASES}
 _UPDATE_GATES = {"always": t.GATE_ALWAYS, "error": t.GATE_ERROR, "margin": t.GATE_MARGIN}
 
 
@@ -47,8 +49,9 @@ class State:
     arrays: Arrays
 
     def weights(self, k: int) -> np.ndarray:
-        words = self._weight_matrix(k)[:, : self.spec.layers[k].n_in]
-        return np.ascontiguousarray(words >> self.layers[k, t.ALIGN]).astype(np.int16)
+        layer = self.spec.layers[k]
+        words = self._weight_matrix(k)[:, : layer.n_in]
+        return np.ascontiguousarray(words >> _align(layer.weight_word)).astype(np.int16)
 
     def biases(self, k: int) -> np.ndarray:
         words = self._weight_matrix(k)[:, self.spec.layers[k].n_in]
@@ -66,17 +69,17 @@ class State:
             "words of layer ... do not fit": wrong shape or beyond the range of the word.
         """
         layer, matrix = self.spec.layers[k], self._weight_matrix(k)
-        for words, target, lowest in (
-            (weights, matrix[:, : layer.n_in], layer.min_weight),
-            (biases, matrix[:, layer.n_in], layer.word.min_raw),
+        for words, target, word, lowest in (
+            (weights, matrix[:, : layer.n_in], layer.weight_word, layer.min_weight),
+            (biases, matrix[:, layer.n_in], layer.word, layer.word.min_raw),
         ):
-            if words.shape != target.shape or words.min() < lowest or words.max() > layer.word.max_raw:
+            if words.shape != target.shape or words.min() < lowest or words.max() > word.max_raw:
                 raise UserError(
                     f"words of layer {k + 1} do not fit: shape {words.shape} with values {words.min()}..{words.max()}, "
-                    f"expected shape {target.shape} within {lowest}..{layer.word.max_raw}"
+                    f"expected shape {target.shape} within {lowest}..{word.max_raw}"
                 )
             for rows in _blocks(words):
-                target[rows] = words[rows].astype(np.int32) << self.layers[k, t.ALIGN]
+                target[rows] = words[rows].astype(np.int32) << _align(word)
 
     def set_feedback(self, k: int, feedback: np.ndarray) -> None:
         """Write the raw feedback matrix of hidden layer k: int[rows, n_out], within -127..127.
@@ -119,7 +122,7 @@ def quantize(spec: NetworkSpec) -> State:
         words = np.empty((layer.n_out, layer.n_in), np.int16)
         for rows in _blocks(words):
             values = generator.uniform(-limit, limit, words[rows].shape)
-            words[rows] = layer.word.from_float(np.abs(values) if layer.non_negative else values)
+            words[rows] = layer.weight_word.from_float(np.abs(values) if layer.non_negative else values)
         state.set_words(k, words, layer.word.from_float(np.zeros(layer.n_out)))
         n_rows = 0 if layer.output else spec.feedback_rows(k)
         if n_rows and spec.feedback_format != "imported":  # not drawn: zero until words are put in
@@ -144,7 +147,7 @@ def _draw_feedback(spec: NetworkSpec, k: int, n_rows: int, generator: np.random.
         matrix = np.array([64, -64])[generator.integers(0, 2, shape)]
     else:
         matrix = np.stack([lfsr_row(row, shape[1], k + 1, spec.seed) for row in range(n_rows)])
-    return np.abs(matrix) if spec.rule.non_negative else matrix
+    return np.abs(matrix) if spec.layers[k].rule.non_negative else matrix
 
 
 def lfsr_row(row: int, n: int, layer: int, seed: int) -> np.ndarray:
@@ -170,6 +173,8 @@ def allocate(spec: NetworkSpec) -> State:
     weight_at = feedback_at = 0
     for k, layer in enumerate(spec.layers):
         layers[k] = _layer_row(layer, weight_at, feedback_at)
+        layers[k, t.REGENERATED] = spec.regenerates(k)
+        layers[k, t.HOLDS_GATES], layers[k, t.HOLDS_DELTAS] = spec.holds_gates(k), spec.holds_deltas(k)
         weight_at += int(layers[k, t.ROWS] * layers[k, t.STRIDE])
         if not layer.output:
             feedback_at += spec.feedback_rows(k) * int(layers[k, t.FEEDBACK_STRIDE])
@@ -235,15 +240,22 @@ def _layer_row(layer: DenseLayer, weight_at: int, feedback_at: int) -> np.ndarra
     row[t.STRIDE] = spread(layer.n_out) if layer.event_major else padded(layer.n_in + 1)
     row[t.WEIGHT_AT], row[t.FEEDBACK_AT], row[t.FEEDBACK_STRIDE] = weight_at, feedback_at, padded(layer.n_out)
     row[t.SUM_SHIFT], row[t.VIEW_SHIFT] = layer.sum_shift, 16 - layer.word.bits
-    row[t.ALIGN], row[t.STEP_MAX] = 16 - layer.word.stored_bits, layer.word.max_raw
+    row[t.ALIGN], row[t.STEP_MAX] = _align(layer.word), layer.word.max_raw
     row[t.STEP_SHIFT], row[t.SIGNAL_SHIFT] = layer.step_shift, layer.signal_shift
-    row[t.MODULATOR_MAX], row[t.DELTA_MAX], row[t.LEARNS] = layer.modulator_max, layer.delta_max, layer.learns
+    row[t.MODULATOR_MAX], row[t.DELTA_MAX] = layer.modulator_max, layer.delta_max
+    row[t.LEARNS] = _LEARNED[layer.learned]
+    row[t.SIGNAL], row[t.FEEDBACK] = _SIGNALS[layer.rule.signal], _FEEDBACKS[layer.rule.feedback]
     row[t.READOUT_SHIFT] = layer.readout_shift
     row[t.KEEPS_LEVELS] = layer.event_major and layer.input_max < BATCH and not layer.signed_levels
     row[t.NARROW_SUMS] = 8 * layer.input_max << (layer.word.bits - 1) < 1 << 15
     row[t.NARROW_STEPS] = _narrow_steps(layer)
     row[t.HAS_FLOOR] = layer.non_negative
     return row
+
+
+def _align(word: WeightFormat) -> int:
+    """Return the bits below a word that is left-aligned in 16."""
+    return 16 - word.stored_bits
 
 
 def _narrow_steps(layer: DenseLayer) -> int:
@@ -256,14 +268,11 @@ def _narrow_steps(layer: DenseLayer) -> int:
 
 
 def _net_row(spec: NetworkSpec) -> np.ndarray:
-    rule = spec.rule
     net = np.zeros(t.NET_COLUMNS, np.int64)
-    net[t.SIGNAL], net[t.FEEDBACK] = _SIGNALS[rule.signal], _FEEDBACKS[rule.feedback]
     net[t.OUTPUT] = t.OUTPUT_SOFTMAX if spec.output == "softmax" else t.OUTPUT_SIGMOID
     net[t.DEAD_ZONE], net[t.EVENT_THRESHOLD] = spec.dead_zone, spec.event_threshold
     net[t.ACCUMULATOR_BITS], net[t.STOCHASTIC] = spec.accumulator_bits, spec.stochastic
-    net[t.REGENERATED], net[t.LAST_TO_FIRST] = spec.regenerates_feedback, rule.last_to_first
-    net[t.HOLDS_GATES], net[t.HOLDS_DELTAS] = spec.holds_gates, rule.holds_deltas
+    net[t.LAST_TO_FIRST] = spec.last_to_first
     net[t.UPDATE_GATE], net[t.MARGIN] = _UPDATE_GATES[spec.update_gate], spec.margin
     net[t.LIVE_OUTPUTS], net[t.SIGNED_INPUTS] = spec.n_outputs, spec.signed_inputs
     return net

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.rules.rule import Locking, Signal
@@ -41,12 +41,12 @@ def footprint(spec: NetworkSpec) -> list[MemoryBlock]:
     """Return weights, biases and feedback, stored whether or not a sample is in flight."""
     storage = []
     for k, layer in enumerate(spec.layers):
-        storage.append(MemoryBlock(k + 1, "weight", layer.n_weights, layer.word.stored_bits))
+        storage.append(MemoryBlock(k + 1, "weight", layer.n_weights, layer.weight_word.stored_bits))
         storage.append(MemoryBlock(k + 1, "bias", layer.n_out, layer.word.stored_bits))
         rows = 0 if layer.output else spec.feedback_rows(k)
-        if rows and not spec.regenerates_feedback:
+        if rows and not spec.regenerates(k):
             bits = _FEEDBACK_BITS[spec.feedback_format]
-            if spec.rule.non_negative:  # no sign to store
+            if layer.rule.non_negative:  # no sign to store
                 bits = {8: 7, 2: 1, 1: 0}[bits]
             storage.append(MemoryBlock(k + 1, "feedback", rows * layer.n_out, bits))
     return storage
@@ -64,33 +64,59 @@ def buffers(spec: NetworkSpec) -> list[Buffer]:
     Update and backward locking: Frenkel et al. 2021, section 1. Two delta vectors are alive at a time
     (contract, section 5).
     """
-    rule, n_hidden = spec.rule, len(spec.layers) - 1
-    if spec.locking is Locking.NONE or n_hidden == 0:
-        return []
-    if spec.locking is Locking.LAYER:
-        widest = max(range(n_hidden), key=lambda k: spec.layers[k].n_out)
-        reason = "layer locking: waits for the layer's own readout; one layer at a time"
-        error_bits = spec.layers[-1].delta_width
-        return [
-            Buffer(widest + 1, "gate", spec.layers[widest].n_out, _GATE_BITS, reason),
-            Buffer(widest + 1, "error", spec.n_outputs, error_bits, "of the layer in progress"),
-        ]
-    waits_for = "the output error" if spec.locking is Locking.UPDATE else "the delta of the layer above"
-    if spec.locking is not rule.locking:
-        waits_for = "the update gate, which needs the prediction"
+    n_hidden = len(spec.layers) - 1
+    waiting = [k for k in range(n_hidden) if spec.waits_for_above(k)]
     required = []
-    for k, layer in enumerate(spec.layers[:-1]):
-        reason = f"{spec.locking.value} locking: waits for {waits_for}"
-        required.append(Buffer(k + 1, "activation", layer.n_in, _input_bits(spec, k), reason))
+    for k in waiting:
+        layer, reason = spec.layers[k], f"{spec.locking_of(k).value} locking: waits for {_waits_for(spec, k)}"
+        if spec.holds_inputs(k):
+            required.append(Buffer(k + 1, "activation", layer.n_in, _input_bits(spec, k), reason))
         required.append(Buffer(k + 1, "gate", layer.n_out, _GATE_BITS, reason))
-    error_bits = 2 if rule.signal is Signal.SIGN_ERROR else spec.layers[-1].delta_width
-    if rule.locking is not Locking.NONE:
-        reason = "of the layer in progress" if rule.reads_out else "read by every layer that waits for it"
-        required.append(Buffer(n_hidden + 1, "error", spec.n_outputs, error_bits, reason))
-    if rule.holds_deltas:
-        sizes = [layer.n_out for layer in spec.layers[:-1]]
-        # the layer in progress and the one above it are alive; the output layer's d is the error
-        words = max((a + b for a, b in pairwise(sizes)), default=sizes[0])
-        width = max(layer.delta_width for layer in spec.layers[:-1])
-        required.append(Buffer(n_hidden, "delta", words, width, "the layer in progress and the one above"))
-    return required
+    return required + _errors(spec, waiting) + _deltas(spec) + _of_readouts(spec)
+
+
+def _waits_for(spec: NetworkSpec, k: int) -> str:
+    if spec.locking_of(k) is not spec.layers[k].rule.locking:
+        return "the update gate, which needs the prediction"
+    return "the output error" if spec.locking_of(k) is Locking.UPDATE else "the delta of the layer above"
+
+
+def _errors(spec: NetworkSpec, waiting: Sequence[int]) -> list[Buffer]:
+    """Return errors that hidden layers read after the forward pass."""
+    n_hidden, width = len(spec.layers) - 1, spec.layers[-1].delta_width
+    rules = [spec.layers[k].rule for k in waiting]
+    takers = {
+        rule.signal
+        for k, rule in zip(waiting, rules, strict=True)
+        if rule.signal in (Signal.ERROR, Signal.SIGN_ERROR) or (rule.holds_deltas and k == n_hidden - 1)
+    }
+    errors = []
+    if takers:
+        bits = 2 if takers == {Signal.SIGN_ERROR} else width
+        errors.append(Buffer(n_hidden + 1, "error", spec.n_outputs, bits, "read by every layer that waits for it"))
+    if any(rule.reads_out for rule in rules):
+        errors.append(Buffer(n_hidden + 1, "error", spec.n_outputs, width, "of the layer in progress"))
+    return errors
+
+
+def _deltas(spec: NetworkSpec) -> list[Buffer]:
+    """Return deltas that are alive together; that of the output layer is the error."""
+    held = {k: layer.n_out for k, layer in enumerate(spec.layers[:-1]) if spec.holds_deltas(k)}
+    if not held:
+        return []
+    words = max(n + held.get(k + 1, 0) for k, n in held.items())
+    width = max(spec.layers[k].delta_width for k in held)
+    return [Buffer(len(spec.layers) - 1, "delta", words, width, "the layer in progress and the one above")]
+
+
+def _of_readouts(spec: NetworkSpec) -> list[Buffer]:
+    """Return what layers with a readout of their own hold until its error is there, one layer at a time."""
+    locked = [k for k in range(len(spec.layers) - 1) if spec.locking_of(k) is Locking.LAYER]
+    if not locked:
+        return []
+    widest = max(locked, key=lambda k: spec.layers[k].n_out)
+    reason = "layer locking: waits for the layer's own readout; one layer at a time"
+    return [
+        Buffer(widest + 1, "gate", spec.layers[widest].n_out, _GATE_BITS, reason),
+        Buffer(widest + 1, "error", spec.n_outputs, spec.layers[-1].delta_width, "of the layer in progress"),
+    ]

@@ -21,20 +21,24 @@ def modulator_scale(rule: Rule, delta_bits: int) -> int:
     return min(rule.modulator_scale, max(0, delta_bits - range_bits))
 
 
-def hidden_word(rule: Rule, sizes: Sequence[int], bits: int, exponent: int, widest: int) -> int:
-    """Return the width of d in hidden layers: `widest`, or the one whose sums in the layer below stay under 2^31.
+def hidden_words(rules: Sequence[Rule], sizes: Sequence[int], bits: int, exponent: int, widest: int) -> list[int]:
+    """Return the width of d of each hidden layer: `widest`, or one whose sums in layers below stay under 2^31.
 
-    The constant covers the rounding of those sums to modulators, shifted by bits - 1 - exponent under bp.
+    The narrower one holds for all layers that take a delta or give one. The constant covers the rounding of those sums
+    to modulators, shifted by bits - 1 - exponent under bp.
+
+    Parameters
+    ----------
+    rules : of hidden layers; sizes : of all layers, inputs first
     """
-    senders = sizes[2:-1]  # hidden layers with a hidden layer below
-    if rule.signal is not Signal.DELTA or not senders:
-        return widest
-    word_max = 1 << (bits - 1) if rule.weight_transport else 127
-    constant = 1 << max(20, bits - 1 - exponent)
-    width = widest
-    while max(senders) * ((1 << (width - 1)) - 1) * word_max + constant >= 1 << 31:
+    largest = {True: 1 << (bits - 1), False: 127}  # of a transposed weight, of a feedback word
+    pairs = zip(rules, sizes[2:-1], strict=False)  # and the neurons of the hidden layer above
+    sums = [n * largest[rule.weight_transport] for rule, n in pairs if rule.holds_deltas]
+    constant, width = 1 << max(20, bits - 1 - exponent), widest
+    while sums and max(sums) * ((1 << (width - 1)) - 1) + constant >= 1 << 31:
         width -= 1
-    return width
+    gives = [False, *(rule.holds_deltas for rule in rules)]
+    return [width if rule.holds_deltas or gives[k] else widest for k, rule in enumerate(rules)]
 
 
 def hidden_reach(

@@ -1,6 +1,6 @@
 """Learning rules as data: one row per rule, everything else derived from it."""
 
-from edgelearn.rules.catalog import CATALOG, RULES, find_rule, rules_for
+from edgelearn.rules.catalog import CATALOG, RULES, find_rule, find_rules, rules_for, split_names
 from edgelearn.rules.rule import Backend, Constraint, Feedback, Locking, Rule, Signal
 
 __all__ = [
@@ -13,5 +13,7 @@ __all__ = [
     "Rule",
     "Signal",
     "find_rule",
+    "find_rules",
     "rules_for",
+    "split_names",
 ]

@@ -37,6 +37,16 @@ def rules_for(backend: Backend) -> dict[str, Rule]:
 RULES = rules_for(Backend.NETWORK)
 
 
+def split_names(text: str) -> list[str]:
+    """Return the parts of a text with one name per layer, divided by "+" or commas, in lower case."""
+    return [part.strip().lower() for part in text.replace(",", "+").split("+")]
+
+
+def find_rules(text: str, backend: Backend = Backend.NETWORK) -> tuple[Rule, ...]:
+    """Return the rows of rules divided by "+" or commas, e.g. dfa+drtp; see `find_rule`."""
+    return tuple(find_rule(name, backend) for name in split_names(text))
+
+
 def find_rule(name: str, backend: Backend = Backend.NETWORK) -> Rule:
     """Return the row of a rule, its name in any case.
 

@@ -292,5 +292,6 @@ def _differences(stored: Mapping[str, Any], config: Settings) -> list[str]:
         return []
     if not _is_same_kind(stored, config):
         return ["kind"]
-    old, new = validated(type(config), dict(stored)).model_dump(), config.model_dump()
-    return [f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key]]
+    old, new = validated(type(config), dict(stored)), config
+    pairs = {key: (getattr(old, key), getattr(new, key)) for key in type(config).model_fields}
+    return [f"{key} was {was}, is {now}" for key, (was, now) in pairs.items() if was != now]

@@ -16,7 +16,7 @@ from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.network.spec import NetworkSpec, design, parse_net
 from edgelearn.network.storage import buffers, footprint
 from edgelearn.network.widths import WIDEST
-from edgelearn.rules import find_rule
+from edgelearn.rules import find_rules
 from hw_models.cost import Cost
 from hw_models.processor import find_processor
 
@@ -36,6 +36,7 @@ COLUMNS = {  # of a study, and the counter of each
 _OF_THE_NETWORK = (
     "rule", "bits", "rounding", "residual_bits", "input_bits", "activation", "output", "hidden_rate", "output_rate",
     "range_exponent", "event_threshold", "dead_zone", "accumulator_bits", "delta_bits", "seed", "update_gate", "margin",
+    "learn",
 )  # fmt: skip
 _FIGURES = ("energy_pj", "latency_us", "cycles", "area_um2", "memory_bits", "power_uw")
 
@@ -73,7 +74,7 @@ def width_notes(config: RateSettings, spec: NetworkSpec) -> list[str]:
         for a, b in zip(spec.layers, wide.layers, strict=True)
     ):
         return []
-    return [f"--delta-bits {config.delta_bits} narrows nothing: {spec.rule.name} needs {wide.delta_width} bits here"]
+    return [f"--delta-bits {config.delta_bits} narrows nothing: {spec.rule_name} needs {wide.delta_width} bits here"]
 
 
 def check_sizes(
@@ -101,7 +102,7 @@ def n_outputs_for(config: RateSettings, n_classes: int) -> int:
     output only (Lechner 2020, section 3), unless a softmax is asked for where it is not the default.
     """
     asked = config.output == "softmax" != type(config).model_fields["output"].default
-    single = n_classes == 2 and find_rule(config.rule).non_negative and not asked
+    single = n_classes == 2 and find_rules(config.rule)[-1].non_negative and not asked
     return 1 if single else n_classes
 
 
@@ -110,7 +111,7 @@ def notes_on_outputs(config: RateSettings, spec: NetworkSpec) -> list[str]:
     if config.net is not None or spec.n_outputs > 1:
         return []
     net = "-".join(map(str, (*spec.sizes[:-1], 2)))
-    return [f"{spec.rule.name} takes one output for two classes, as in its paper; --net {net} gives two"]
+    return [f"{spec.rule_name} takes one output for two classes, as in its paper; --net {net} gives two"]
 
 
 FEW_ROWS = {"run": 4_000, "stream": 500}  # that are learned; docs/results.md, "Small tables"
@@ -154,13 +155,12 @@ def layer_rates(config: RateSettings) -> list[int]:
 
 def network_as_dict(spec: NetworkSpec) -> dict[str, Any]:
     """Return the network of a report."""
-    rule = spec.rule
     return {
         "sizes": list(spec.sizes),
-        "rule": rule.name,
-        "source": rule.source,
+        "rule": spec.rule_name,
+        "source": "; ".join(dict.fromkeys(rule.source for rule in spec.named)),
         "locking": spec.locking.value,
-        "weight_transport": rule.weight_transport,
+        "weight_transport": any(rule.weight_transport for rule in spec.rules or spec.named),
         "word": str(spec.layers[0].word),
         "rounding": spec.rounding,
         "input_bits": spec.input_bits,
@@ -177,9 +177,19 @@ def network_as_dict(spec: NetworkSpec) -> dict[str, Any]:
                 "delta_bits": layer.delta_bits,
                 "learns": layer.learns,
             }
-            for layer in spec.layers
+            | (_of_layer(spec, k) if spec.is_mixed else {})
+            for k, layer in enumerate(spec.layers)
         ],
     }
+
+
+def _of_layer(spec: NetworkSpec, k: int) -> dict[str, Any]:
+    """Return what tells the layers of a network with rules or masks per layer apart."""
+    layer = spec.layers[k]
+    found: dict[str, Any] = {"learned": layer.learned}
+    if not layer.output:
+        found |= {"rule": layer.rule.name, "locking": spec.locking_of(k).value}
+    return found
 
 
 def activity_as_dict(spec: NetworkSpec, learned: Counters, inferred: Counters) -> dict[str, Any]:

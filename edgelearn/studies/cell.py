@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from typing import Any, get_args
 
 from edgelearn import __version__
-from edgelearn.config import Settings, validated
+from edgelearn.config import Settings, later_defaults, validated
 from edgelearn.errors import UserError
 from edgelearn.runs.kind import drive
 from edgelearn.runs.registry import find_kind, studied_kind
@@ -73,7 +73,7 @@ class Cell:
     @property
     def settings(self) -> dict[str, Any]:
         """Return the settings that tell cells apart: runs and spikes are priced afterwards, on any processor."""
-        return {key: self.config[key] for key in setting_names(self.kind)}
+        return {key: self.config[key] for key in setting_names(self.kind) if key in self.config}
 
     @cached_property
     def id(self) -> str:
@@ -140,11 +140,18 @@ class Column:
     type: str
 
 
-def columns_of(kind: str, processors: tuple[str, ...]) -> list[Column]:
-    """Return the columns of the table of a study, in their order."""
+def columns_of(kind: str, processors: tuple[str, ...], named: Collection[str] = ()) -> list[Column]:
+    """Return the columns of the table of a study, in their order.
+
+    Parameters
+    ----------
+    named : settings of the plan; those declared later are columns only if they are among these
+    """
     columns = [Column(name, "text") for name in ("cell", "status", "error", "kind")]
     fields = settings_of(kind).model_fields
-    columns += [Column(name, type_of(fields[name].annotation)) for name in setting_names(kind)]
+    later = later_defaults(settings_of(kind))
+    names = [name for name in setting_names(kind) if name in named or name not in later]
+    columns += [Column(name, type_of(fields[name].annotation)) for name in names]
     columns.append(Column("accuracy_percent", "float"))
     columns += [Column(name, "int") for name in ("samples_learned", *EVENTS)]
     columns += [Column(name, "float") for name in PER_SAMPLE]
@@ -178,8 +185,9 @@ def row_of(record: Record, processors: tuple[str, ...]) -> dict[str, Any]:
     """
     kind, config = record["kind"], record["config"]
     row: dict[str, Any] = {name: record[name] for name in ("cell", "status", "error", "kind")}
+    later = later_defaults(settings_of(kind))
     for name in setting_names(kind):
-        value = config[name]
+        value = config.get(name, later[name]) if name in later else config[name]
         row[name] = ",".join(str(item) for item in value) if isinstance(value, list) else value
     if record["status"] != DONE:
         return row

@@ -153,7 +153,7 @@ class Table:
 
     def __init__(self, folder: Path, plan: Plan, ids: list[str]) -> None:
         self.folder, self._plan, self._ids = folder, plan, ids
-        self.columns = columns_of(plan.kind, plan.processor_names)
+        self.columns = columns_of(plan.kind, plan.processor_names, {*plan.settings, *plan.varied})
         self._rows: dict[str, dict[str, Any]] = {}
 
     def add(self, record: Record) -> None:

@@ -74,7 +74,7 @@ def teaches_hidden(spec: NetworkSpec) -> bool:
 
 def waits(spec: NetworkSpec) -> bool:
     """Return whether all hidden layers hold inputs and gates until a signal from above or a decision comes."""
-    return teaches_hidden(spec) and spec.waits_for_above
+    return any(spec.waits_for_above(k) for k in range(len(spec.layers) - 1))
 
 
 def reads_out(spec: NetworkSpec) -> bool:

@@ -50,7 +50,7 @@ def contents(spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int =
     fill = [filled(layer.n_out) / layer.n_out for layer in spec.layers]
     feedback = [entry for entry in footprint(spec) if entry.role == "feedback"]
     bits["feedback", "feedback"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in feedback))
-    if spec.waits_for_above and len(spec.layers) > 1:
+    if any(spec.waits_for_above(k) for k in range(len(spec.layers) - 1)):
         bits["activation", "buffers"] = sum(activations) - two_layers
     for role in ("gate", "delta"):
         waiting = [entry for entry in buffers(spec) if entry.role == role]

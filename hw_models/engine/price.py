@@ -56,7 +56,7 @@ def _words(spec: NetworkSpec, engine: Engine) -> dict[str, int]:
     feedback = next((block.word_bits for block in footprint(spec) if block.role == "feedback"), 0)
     return {
         "weight": lanes * layer.word.bits,
-        "residual": lanes * layer.word.residual_bits,
+        "residual": lanes * max(one.word.residual_bits for one in spec.layers),
         "feedback": lanes * feedback,
         "activation": max(activation_bits(spec, engine.skips_zero_inputs)[: len(spec.layers)]),
         "gate": lanes * GATE_BITS,

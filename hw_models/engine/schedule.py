@@ -15,6 +15,7 @@ import numpy as np
 from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.rules.rule import Locking
 from hw_models.constants.technology import rows
 
 UpdateSkip = Literal["none", "sample", "neuron"]
@@ -297,7 +298,7 @@ def schedule(
         reads["feedback"] = zeros if spec.regenerates_feedback else words
     if rule.reads_out and spec.gated:  # activations are fetched again
         reads["activation"] = reads["activation"] + np.append([0], (n_out * _learned(spec, activity))[:-1])
-    if spec.holds_gates:
+    if spec.locking is not Locking.NONE:
         writes["gate"] = np.where(hidden, grouped(activity["open_gates"], gated_samples), 0)
         reads["gate"] = gate_steps
     if rule.holds_deltas:

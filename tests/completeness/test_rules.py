@@ -66,7 +66,7 @@ def test_facts_are_of_rules_that_exist():
 @pytest.mark.parametrize("name", RULES)
 def test_derived_facts(name):
     rule = RULES[name]
-    holds_gates = design((4, 3, 2), rule=name).holds_gates
+    holds_gates = design((4, 3, 2), rule=name).holds_gates(0)
     derived = (rule.locking, rule.weight_transport, rule.feedback_words, holds_gates, rule.last_to_first)
     assert derived == facts_of(name), "the row of the rule is wrong, or the rule needs an operator of its own"
 

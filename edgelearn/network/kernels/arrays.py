@@ -34,7 +34,7 @@ class Arrays(NamedTuple):
     gates: np.ndarray  # int16[K, width]
     deltas: np.ndarray  # int16[K, width], modulated gates d; the error in the output layer
     scores: np.ndarray  # uint8[1, width], p of the output layer
-    signals: np.ndarray  # int16[K, width], last row: the error, or its sign, as it is broadcast; else local errors
+    signals: np.ndarray  # int16[K, width], last row: signs of errors; else local errors
     active: np.ndarray  # int64[K, width], neurons with d != 0, ascending
     n_active: np.ndarray  # int64[K]
     tables: np.ndarray  # int32[K, 512]: 256 y + g by q + 128; output: p by q + 128, then 2^15 exp(-t/16) by t

@@ -172,8 +172,8 @@ def count_block(labels, net, layers, n_events, work, counters):  # type: ignore[
     counters : int64[2, K, len(COUNTERS)]; n_events : int64[K, B]
     """
     last, n_classes = layers.shape[0] - 1, layers[layers.shape[0] - 1, t.N_OUT]
-    targets, signs = net[t.SIGNAL] == t.SIGNAL_TARGET, net[t.SIGNAL] == t.SIGNAL_SIGNED_TARGET
     for k in range(last + 1):
+        targets, signs = layers[k, t.SIGNAL] == t.SIGNAL_TARGET, layers[k, t.SIGNAL] == t.SIGNAL_SIGNED_TARGET
         n_in, n_out = layers[k, t.N_IN], layers[k, t.N_OUT]
         counters[0, k, t.SATURATIONS] += work.totals[k, SATURATIONS]
         counters[0, k, t.STEP_SATURATIONS] += work.totals[k, CUTS]
@@ -207,19 +207,22 @@ def count_block(labels, net, layers, n_events, work, counters):  # type: ignore[
                 if lanes > 0:
                     counts[t.LIVE_GATES] += gates
                     counts[t.GATE_PRODUCTS] += gates
-                    if net[t.REGENERATED]:
+                    if layers[k, t.REGENERATED]:
                         counts[t.LFSR_STEPS] += 2 * n_out * lanes
                     else:
                         counts[t.FEEDBACK_READ] += lanes * gates
                     if signs:
                         counts[t.SIGNAL_MACS] += lanes * gates
+            counts[t.ACTIVE_NEURONS] += active
             if not layers[k, t.LEARNS]:
                 continue
-            counts[t.ACTIVE_NEURONS] += active
             counts[t.SKIPPED_NEURONS] += n_out - active
             if active > 0:
+                if layers[k, t.LEARNS] == t.BIASES:
+                    events = np.int64(0)
+                else:
+                    counts[t.SKIPPED_INPUTS] += n_in - events
                 pairs = events * active
-                counts[t.SKIPPED_INPUTS] += n_in - events
                 counts[t.UPDATES] += 1
                 counts[t.UPDATE_EVENTS] += events
                 counts[t.UPDATE_PAIRS] += pairs

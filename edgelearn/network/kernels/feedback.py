@@ -28,11 +28,10 @@ def copy_row(matrix, row, n, sums, k):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def broadcast(errors, k, n, sign, signals):  # type: ignore[no-untyped-def]
-    """Write the error, or its sign (-1, 0, 1), as the signal that direct feedback sends."""
+def write_signs(errors, k, n, signals):  # type: ignore[no-untyped-def]
+    """Write the sign of each error, -1, 0 or 1."""
     for c in range(n):
-        e = np.int64(errors[k, c])
-        signals[k, c] = min(max(e, -1), 1) if sign else e
+        signals[k, c] = min(max(np.int64(errors[k, c]), -1), 1)
 
 
 @leaf

@@ -22,6 +22,7 @@ from edgelearn.network.kernels.blocks import (
     score,
     wrapped,
 )
+from edgelearn.network.kernels.update import add_step
 
 ROWS = 5  # neurons that one load of the inputs serves
 
@@ -71,6 +72,13 @@ def largest_in_row(matrix, row, columns):  # type: ignore[no-untyped-def]
 def add_row(matrix, inputs, i, row, factor, columns, k, shift, layers, floors, work):  # type: ignore[no-untyped-def]
     """Add the rounded steps of one neuron, whose d is `factor`, to its words."""
     words, align, half = inputs.words, layers[k, t.ALIGN], (np.int64(1) << max(shift, 0)) >> 1
+    if layers[k, t.LEARNS] == t.BIASES:
+        place = layers[k, t.N_IN]
+        product, limit = -factor * np.int64(words[i, place]), layers[k, t.STEP_MAX]
+        saturated, cut = add_step(matrix, row, place, rounded(product, shift), limit, align)
+        work.totals[k, SATURATIONS] += saturated
+        work.totals[k, CUTS] += cut
+        return
     largest = np.int64(255) if k == 0 else np.int64(127)  # input levels take a byte, activations seven bits
     longest = largest_step(largest, abs(factor), k, shift, layers)
     if abs(factor) * largest < half and not layers[k, t.HAS_FLOOR]:
@@ -128,7 +136,7 @@ def learn_hidden_neurons(k, first, last, labels, net, layers, weights, feedback,
     shift, n_classes = np.int16(layers[k, t.VIEW_SHIFT]), layers[output, t.N_OUT]
     matrix = matrix_at(weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
     columns = -(-(layers[k, t.N_IN] + 1) // LANE) * LANE
-    targets, signs = net[t.SIGNAL] == t.SIGNAL_TARGET, net[t.SIGNAL] == t.SIGNAL_SIGNED_TARGET
+    targets, signs = layers[k, t.SIGNAL] == t.SIGNAL_TARGET, layers[k, t.SIGNAL] == t.SIGNAL_SIGNED_TARGET
     n_fixed = n_classes if targets or signs else 0
     fixed = matrix_at(feedback, layers[k, t.FEEDBACK_AT], n_fixed, layers[k, t.FEEDBACK_STRIDE])
     step_shift = min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)

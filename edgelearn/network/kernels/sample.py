@@ -12,7 +12,7 @@ from edgelearn.fixedpoint.lanes import inlined, kernel, leaf
 from edgelearn.fixedpoint.records import matrix_at, reference
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import BATCH
-from edgelearn.network.kernels.feedback import broadcast, copy_row, count_nonzero, gate, scale_sums, sum_signed_rows
+from edgelearn.network.kernels.feedback import copy_row, count_nonzero, gate, scale_sums, sum_signed_rows, write_signs
 from edgelearn.network.kernels.forward import (
     activate,
     dot_rows,
@@ -31,6 +31,7 @@ from edgelearn.network.kernels.forward import (
 )
 from edgelearn.network.kernels.readout import readout_errors
 from edgelearn.network.kernels.update import (
+    add_biases,
     add_products,
     add_rows,
     add_rows_bounded,
@@ -105,7 +106,7 @@ def read_out(k, label, net, layers, arrays, counters):  # type: ignore[no-untype
     counters[k, t.SIGNAL_MACS] += n_words
     counters[k, t.ERROR_WRITE] += n_lanes
     counters[k, t.ERROR_READ] += n_lanes
-    if net[t.REGENERATED]:
+    if layers[k, t.REGENERATED]:
         counters[k, t.LFSR_STEPS] += 2 * layers[k, t.N_OUT] * n_outputs
     else:
         counters[k, t.FEEDBACK_READ] += n_words
@@ -118,15 +119,16 @@ def read_out(k, label, net, layers, arrays, counters):  # type: ignore[no-untype
 def signal_lanes(k, label, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
     """Return how many lanes of the teaching signal of hidden layer k are not zero, and count their reads."""
     last = layers.shape[0] - 1
-    if net[t.SIGNAL] == t.SIGNAL_TARGET:
+    signal = layers[k, t.SIGNAL]
+    if signal == t.SIGNAL_TARGET:
         counters[k, t.LABEL_READ] += 1
         n_lanes = np.int64(1) if layers[last, t.N_OUT] > 1 else np.int64(label)
-    elif net[t.SIGNAL] == t.SIGNAL_SIGNED_TARGET:
+    elif signal == t.SIGNAL_SIGNED_TARGET:
         counters[k, t.LABEL_READ] += 1
         n_lanes = np.int64(layers[last, t.N_OUT])
-    elif net[t.SIGNAL] == t.SIGNAL_LOCAL:
+    elif signal == t.SIGNAL_LOCAL:
         n_lanes = read_out(k, label, net, layers, arrays, counters)
-    elif net[t.FEEDBACK] == t.FEEDBACK_DIRECT or k + 1 == last:
+    elif layers[k, t.FEEDBACK] == t.FEEDBACK_DIRECT or k + 1 == last:
         n_lanes = arrays.n_active[last]
         counters[last, t.ERROR_READ] += n_lanes
     else:
@@ -140,7 +142,7 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
     """Compute d of hidden layer k from the teaching signal and the gates."""
     last = layers.shape[0] - 1
     n_out = layers[k, t.N_OUT]
-    feedback = net[t.FEEDBACK]
+    signal, feedback = layers[k, t.SIGNAL], layers[k, t.FEEDBACK]
     n_lanes = signal_lanes(k, label, net, layers, arrays, counters)
     n_gates = count_nonzero(arrays.gates, k, n_out)
     n_active = 0
@@ -150,7 +152,7 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
         source = last if feedback == t.FEEDBACK_DIRECT else k + 1  # the layer where the teaching signal lives
         n_rows, stride = layers[source, t.N_OUT], layers[k, t.FEEDBACK_STRIDE]
         columns = stride
-        if net[t.SIGNAL] == t.SIGNAL_LOCAL:
+        if signal == t.SIGNAL_LOCAL:
             source = k
         if feedback == t.FEEDBACK_TRANSPOSE:
             start, n_rows, stride = layers[source, t.WEIGHT_AT], layers[source, t.ROWS], layers[source, t.STRIDE]
@@ -160,17 +162,17 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
         else:
             matrix = matrix_at(arrays.feedback, layers[k, t.FEEDBACK_AT], n_rows, stride)
             shift = np.int16(0)
-            if net[t.REGENERATED]:
+            if layers[k, t.REGENERATED]:
                 counters[k, t.LFSR_STEPS] += 2 * n_out * n_lanes
             else:
                 counters[k, t.FEEDBACK_READ] += n_lanes * n_gates
-        if net[t.SIGNAL] == t.SIGNAL_TARGET:
+        if signal == t.SIGNAL_TARGET:
             copy_row(matrix, label if n_rows > 1 else 0, n_out, arrays.sums, k)
             if layers[k, t.SIGNAL_SHIFT] > 0:
                 scale_sums(arrays.sums, k, n_out, layers[k, t.SIGNAL_SHIFT], layers[k, t.MODULATOR_MAX])
         else:
-            factors = arrays.signals if feedback == t.FEEDBACK_DIRECT else arrays.deltas
-            if net[t.SIGNAL] == t.SIGNAL_SIGNED_TARGET:
+            factors = arrays.signals if signal == t.SIGNAL_SIGN or signal == t.SIGNAL_LOCAL else arrays.deltas
+            if signal == t.SIGNAL_SIGNED_TARGET:
                 target = label if n_rows > 1 else np.int64(label) - 1  # one output: its row is the target of label 1
                 sum_signed_rows(matrix, columns, target, n_rows, arrays.sums, k)
             elif feedback == t.FEEDBACK_TRANSPOSE and layers[source, t.EVENT_MAJOR]:
@@ -181,16 +183,16 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
             scale_sums(arrays.sums, k, n_out, layers[k, t.SIGNAL_SHIFT], layers[k, t.MODULATOR_MAX])
             counters[k, t.SIGNAL_MACS] += n_lanes * n_gates
         n_active = gate(arrays.sums, arrays.gates, k, n_out, layers[k, t.DELTA_MAX], arrays.deltas)
-        if net[t.HOLDS_DELTAS] or not layers[k, t.EVENT_MAJOR]:
+        if layers[k, t.HOLDS_DELTAS] or not layers[k, t.EVENT_MAJOR]:
             list_nonzero(arrays.deltas, k, n_out, arrays.active)
         counters[k, t.LIVE_GATES] += n_gates
         counters[k, t.GATE_PRODUCTS] += n_gates
-        if net[t.HOLDS_GATES]:
+        if layers[k, t.HOLDS_GATES]:
             counters[k, t.GATE_READ] += n_gates
     arrays.n_active[k] = n_active
-    if net[t.HOLDS_GATES]:
+    if layers[k, t.HOLDS_GATES]:
         counters[k, t.GATE_WRITE] += n_gates
-    if net[t.HOLDS_DELTAS]:
+    if layers[k, t.HOLDS_DELTAS]:
         counters[k, t.DELTA_WRITE] += n_active
     counters[k, t.SIGNAL_LANES] += n_lanes
     counters[k, t.GATED_SIGNALS] += n_lanes * n_gates
@@ -272,15 +274,38 @@ def add_outer_product(k, net, layers, arrays, counters):  # type: ignore[no-unty
 
 
 @inlined
+def add_to_biases(k, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
+    """Add the rounded steps of d to the biases of layer k alone."""
+    place, event_major = layers[k, t.N_IN], layers[k, t.EVENT_MAJOR] != 0
+    weights = matrix_at(arrays.weights, layers[k, t.WEIGHT_AT], layers[k, t.ROWS], layers[k, t.STRIDE])
+    shift = min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)
+    stochastic = net[t.STOCHASTIC] != 0
+    if stochastic:
+        shift = shift - 8
+        draw(arrays.generator, 1, arrays.draws)
+        counters[k, t.RANDOM_DRAWS] += 1
+    one, limit, align = np.int64(arrays.inputs[k, place]), layers[k, t.STEP_MAX], layers[k, t.ALIGN]
+    saturations, cuts = add_biases(
+        weights, k, place, layers[k, t.N_OUT], event_major, one, arrays.deltas, shift, limit, align, arrays, stochastic
+    )
+    counters[k, t.SATURATIONS] += saturations
+    counters[k, t.STEP_SATURATIONS] += cuts
+
+
+@inlined
 def update_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
     """Update layer k if any of its d is not zero, and count what that touches."""
     n_events, n_active = arrays.n_events[k], arrays.n_active[k]
     counters[k, t.ACTIVE_NEURONS] += n_active
     counters[k, t.SKIPPED_NEURONS] += layers[k, t.N_OUT] - n_active
     if n_active > 0:
-        add_outer_product(k, net, layers, arrays, counters)
+        if layers[k, t.LEARNS] == t.BIASES:
+            add_to_biases(k, net, layers, arrays, counters)
+            n_events = np.int64(0)
+        else:
+            add_outer_product(k, net, layers, arrays, counters)
+            counters[k, t.SKIPPED_INPUTS] += layers[k, t.N_IN] - n_events
         pairs = n_events * n_active
-        counters[k, t.SKIPPED_INPUTS] += layers[k, t.N_IN] - n_events
         counters[k, t.UPDATES] += 1
         counters[k, t.UPDATE_EVENTS] += n_events
         counters[k, t.UPDATE_PAIRS] += pairs
@@ -292,7 +317,7 @@ def update_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-d
         counters[k, t.UPDATE_MACS] += pairs + n_active
         if k == layers.shape[0] - 1:
             counters[k, t.ERROR_READ] += n_active
-        elif net[t.HOLDS_DELTAS]:
+        elif layers[k, t.HOLDS_DELTAS]:
             counters[k, t.DELTA_READ] += n_active
 
 
@@ -337,7 +362,7 @@ def gate_closed(arrays, k, prediction, label, net, layers):  # type: ignore[no-u
 
 @inlined
 def form_errors(label, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
-    """Form the errors of the output layer, and the signal that direct feedback sends."""
+    """Form the errors of the output layer, and their signs, which some hidden layers take instead."""
     last = layers.shape[0] - 1
     n_outputs = layers[last, t.N_OUT]
     softmax = net[t.OUTPUT] == t.OUTPUT_SOFTMAX
@@ -346,7 +371,7 @@ def form_errors(label, net, layers, arrays, counters):  # type: ignore[no-untype
     if layers[last, t.SIGNAL_SHIFT] > 0:
         narrow_error(arrays.deltas, last, n_outputs, layers[last, t.SIGNAL_SHIFT], layers[last, t.DELTA_MAX])
     arrays.n_active[last] = list_nonzero(arrays.deltas, last, n_outputs, arrays.active)
-    broadcast(arrays.deltas, last, n_outputs, net[t.SIGNAL] == t.SIGNAL_SIGN, arrays.signals)
+    write_signs(arrays.deltas, last, n_outputs, arrays.signals)
     counters[last, t.ERROR_WRITE] += arrays.n_active[last]
 
 
@@ -356,7 +381,7 @@ def pass_gated(net, layers, arrays, counters):  # type: ignore[no-untyped-def]
     for k in range(layers.shape[0]):
         counters[k, t.GATED_SAMPLES] += 1
         counters[k, t.GATED_EVENTS] += arrays.n_events[k]
-        if net[t.HOLDS_GATES] and k < layers.shape[0] - 1:
+        if layers[k, t.HOLDS_GATES] and k < layers.shape[0] - 1:
             counters[k, t.GATE_WRITE] += count_nonzero(arrays.gates, k, layers[k, t.N_OUT])
 
 
@@ -429,13 +454,15 @@ def run_steps(net, layers, arrays, levels, steps, device, results, counters):  #
                 if budgeted:  # what it would have come to, had it been gated
                     before = price(1, 0, device, counters) + price_gated(arrays, device)
                 form_errors(label, net, layers, arrays, table)
-                if net[t.SIGNAL] != t.SIGNAL_NONE:
-                    for k in range(last - 1, -1, -1):
+                for k in range(last - 1, -1, -1):
+                    if layers[k, t.SIGNAL] != t.SIGNAL_NONE:
                         modulate_layer(k, label, net, layers, arrays, table)
                 for turn in range(last + 1):  # `place` is that of the sample in the queue
                     k = last - turn if net[t.LAST_TO_FIRST] else turn
                     if layers[k, t.LEARNS]:
                         update_layer(k, net, layers, arrays, table)
+                    else:
+                        table[k, t.ACTIVE_NEURONS] += arrays.n_active[k]
             else:
                 pass_gated(net, layers, arrays, table)
         if priced:

@@ -159,10 +159,10 @@ def round_tile_wide(deltas, factor, k, shift, layers):  # type: ignore[no-untype
 
 
 @inlined
-def count_level(inputs, i, level):  # type: ignore[no-untyped-def]
-    """Return how many events of sample i have a level."""
+def count_level(inputs, first, last, level):  # type: ignore[no-untyped-def]
+    """Return how many events from first to last - 1 have a level."""
     found = np.int64(0)
-    for e in range(inputs.starts[i], inputs.starts[i + 1]):
+    for e in range(first, last):
         found += inputs.factors[e] == level
     return found
 
@@ -192,6 +192,9 @@ def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, up, places, sa
     steps, narrow = work.words, shift <= layers[k, t.NARROW_STEPS]
     saturations, cuts = np.int64(0), np.int64(0)
     present = np.uint64(inputs.present[i])
+    if layers[k, t.LEARNS] == t.BIASES:  # the last event
+        e = last - np.uint64(1)
+        present = np.uint64(1) << np.uint64(inputs.factors[e] & 31)
     if narrow and layers[k, t.KEEPS_LEVELS] and clear_lowest_bit(present) == 0:
         # one level, as of 1-bit inputs: its steps stay in registers
         step = round_tile(deltas, lowest_bit(present), k, shift, layers)
@@ -242,7 +245,7 @@ def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, up, places, sa
                 store_words(steps, level, 0, words)
                 lost = np.int64(total_sums(cut))
                 if lost != 0:
-                    cuts -= lost * count_level(inputs, i, level)
+                    cuts -= lost * count_level(inputs, e, last, level)
         while safe and e < last:
             row, slot = inputs.rows[e], inputs.factors[e]
             word = load_words(matrix, row, column)
@@ -316,7 +319,7 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
     part = part_of(k, layers, inputs) if layers[k, t.NARROW_SUMS] else np.uint64(0)
     octets = shift == 8 and k == 0 and net[t.SIGNED_INPUTS] == 0
     ones = k == 0 and net[t.SIGNED_INPUTS] == 0 and inputs.words[0, layers[0, t.N_IN]] == 1
-    targets, signs = net[t.SIGNAL] == t.SIGNAL_TARGET, net[t.SIGNAL] == t.SIGNAL_SIGNED_TARGET
+    targets, signs = layers[k, t.SIGNAL] == t.SIGNAL_TARGET, layers[k, t.SIGNAL] == t.SIGNAL_SIGNED_TARGET
     n_fixed = n_classes if targets or signs else 0
     fixed = matrix_at(feedback, layers[k, t.FEEDBACK_AT], n_fixed, layers[k, t.FEEDBACK_STRIDE])
     step_shift = min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)

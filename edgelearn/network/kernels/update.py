@@ -273,6 +273,42 @@ def add_rows_stochastic(matrix, columns, rows, k, first, last, arrays, lsb, even
     return (last - first) * columns - fits
 
 
+@inlined
+def add_step(matrix, row, column, step, limit, align):  # type: ignore[no-untyped-def]
+    """Add one rounded step to one word without a floor; return whether the sum left the range, and the step was cut."""
+    kept = min(max(step, -limit), limit)
+    word = np.int64(matrix[row, column]) + (kept << align)
+    matrix[row, column] = min(max(word, -32768), 32767)
+    return np.int64(word < -32768 or word > 32767), np.int64(kept != step)
+
+
+@leaf
+def add_biases(matrix, k, place, n_out, event_major, one, factors, shift, limit, align, arrays, stochastic):  # type: ignore[no-untyped-def]
+    """Add the rounded steps of the input that is always on; return how many sums left the range and steps were cut.
+
+    Parameters
+    ----------
+    place : the index of that input; one : its level
+    factors : int16[layers, width], row k is read; shift, limit, align : see `round_steps`, or `split_steps`
+    stochastic : whether the first of `arrays.draws` rounds the steps
+    """
+    up, down = max(-shift, 0), max(shift, 0)
+    half = (np.int64(1) << down) >> 1
+    saturations, cuts = np.int64(0), np.int64(0)
+    for j in range(n_out):
+        step = ((-one * np.int64(factors[k, j]) << up) + half) >> down
+        if stochastic:
+            kept = min(max(step, -256 * limit), 256 * limit)
+            cuts += kept != step
+            byte = (np.int64(arrays.draws[0]) >> (8 * (j & 3)) & 255) ^ np.int64(arrays.keys[j])
+            step = (kept >> 8) + (byte < (kept & 255))
+        row, column = (place, j) if event_major else (j, place)
+        saturated, cut = add_step(matrix, row, column, step, limit, align)
+        saturations += saturated
+        cuts += cut
+    return saturations, cuts
+
+
 @leaf
 def draw(generator, n, draws):  # type: ignore[no-untyped-def]
     """Write n draws of xorshift32 (13, 17, 5) and keep the state."""

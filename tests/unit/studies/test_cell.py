@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from edgelearn.config import RunConfig, SpikingConfig, StreamConfig, make_config, validated
+from edgelearn.config import RunConfig, SpikingConfig, StreamConfig, later_defaults, make_config, validated
 from edgelearn.runs.dataset import KIND, DatasetWork, encode_data, load_data
 from edgelearn.runs.kind import drive
 from edgelearn.runs.registry import run
 from edgelearn.runs.spiking import run as run_spiking
 from edgelearn.runs.stream import run as stream
-from edgelearn.studies.cell import PER_SAMPLE, PRICES, Cell, columns_of, failure, row_of, run_cell
+from edgelearn.studies.cell import PER_SAMPLE, PRICES, Cell, columns_of, failure, row_of, run_cell, settings_of
 from hw_models.processor import names
 
 SMALL = {
@@ -39,7 +39,7 @@ def test_a_row_has_what_the_report_of_the_run_has(kind):
     assert (record["status"], record["error"]) == ("done", "")
     assert json.loads(json.dumps(record)) == record
     row, report = row_of(record, PROCESSORS[kind]), report_of(kind)
-    columns = columns_of(kind, PROCESSORS[kind])
+    columns = columns_of(kind, PROCESSORS[kind], later_defaults(settings_of(kind)))
     assert set(row) <= {column.name for column in columns}
     name = PROCESSORS[kind][0]
     if kind == "spiking":
@@ -66,7 +66,10 @@ def test_the_columns_are_as_documented():
     names_of = [column.name for column in columns_of("run", ("cortex-m4",))]
     assert names_of[:5] == ["cell", "status", "error", "kind", "data"]
     start = names_of.index("accuracy_percent")
-    assert names_of[4:start] == [name for name in RunConfig.model_fields if name != "processor"]
+    later = later_defaults(RunConfig)
+    assert names_of[4:start] == [name for name in RunConfig.model_fields if name != "processor" and name not in later]
+    with_mask = [column.name for column in columns_of("run", ("cortex-m4",), ["learn"])]
+    assert set(with_mask) - set(names_of) == {"learn"}
     counts = ["samples_learned", "saturations", "step_saturations", "overflows", *PER_SAMPLE]
     prices = [f"{price}@cortex-m4" for price in PRICES]
     assert names_of[start:] == ["accuracy_percent", *counts, "stored_bits", "buffered_bits", *prices]
