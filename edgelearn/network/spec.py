@@ -488,7 +488,7 @@ def _check_sums(spec: NetworkSpec) -> None:
 def _check_readouts(spec: NetworkSpec) -> None:
     """Refuse hidden layers whose readouts could leave 32 bits."""
     for k, layer in enumerate(spec.layers[:-1], 1):
-        if layer.rule.reads_out and layer.n_out * 127 * 127 + (1 << layer.readout_shift - 1) >= 1 << 31:
+        if layer.rule.reads_out and layer.n_out * 127 * 127 + (1 << max(layer.readout_shift - 1, 0)) >= 1 << 31:
             raise UserError(
                 f"the accumulator of the readout of layer {k} could overflow: {layer.n_out} activations of up to 127 "
                 "times weights of up to 127 reach more than 31 bits; use fewer neurons, at most 133,142, or another "
