@@ -125,6 +125,7 @@ def notes_on_rule(config: RateSettings, spec: NetworkSpec, rows: int) -> list[st
     default = type(config).model_fields["rule"].default
     if (
         config.rule != default
+        or spec.is_mixed
         or len(spec.layers) == 1
         or data in stream_names()
         or not 0 < rows <= FEW_ROWS[config.kind]
