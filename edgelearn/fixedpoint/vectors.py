@@ -79,6 +79,7 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
         * `load_words(array, row, column)`, `store_words(array, row, column, words)`, the same for `sums` and `bytes`:
           lanes from [row, column] of a C-contiguous matrix of that type, on into the next row where one is too short;
           memory behind the last row has to be there
+        * `expect_words(array, row, column)`: returns nothing, begins to fetch the cache line there for a later store
         * `splat_words(x)`, `splat_sums(x)`, `zero_words()`, `zero_sums()`, `zero_pairs()`
         * `add_`, `subtract_`, `multiply_`, `min_`, `max_`, `and_`, `or_`, `xor_words(x, y)`, the same for `sums`
         * `shift_left_`, `shift_right_words(x, count)`, the same for `sums`: arithmetic, by the same count in all lanes;
@@ -118,6 +119,7 @@ def plain_operations(lanes: int) -> SimpleNamespace:
     return SimpleNamespace(
         **by_kind,
         zero_pairs=lambda: np.zeros(lanes // 2, np.int32),
+        expect_words=lambda array, row, column: None,
         add_saturating_words=lambda x, y: np.clip(x.astype(np.int32) + y, -32768, 32767).astype(np.int16),
         xor_bytes=np.bitwise_xor,
         splat_fours=lambda x: np.full(lanes // 4, x, "<u4").view(np.uint8),
@@ -206,6 +208,7 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         operations[f"load_{kind}"], operations[f"store_{kind}"] = _load(vector, dtype), _store(vector, dtype)
     return SimpleNamespace(
         **operations,
+        expect_words=_expect(types.int16),
         zero_pairs=_operation(pairs, (), lambda b: ir.Constant(_llvm(pairs), None)),
         add_saturating_words=_operation(words, (words, words), _call("llvm.sadd.sat")),
         xor_bytes=_operation(octets, (octets, octets), lambda b, x, y: b.xor(x, y)),
@@ -344,6 +347,25 @@ def _store(vector: Vector, dtype: Any) -> Any:
         return types.void(array, index, index, vector), codegen
 
     return store
+
+
+def _expect(dtype: Any) -> Any:
+    index = types.int64
+
+    @intrinsic
+    def expect(typing_context, array, row, column):  # type: ignore[no-untyped-def]
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer = _pointer(context, builder, array, args, _I8)
+            kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
+            name = "llvm.prefetch.p0i8"
+            function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+            builder.call(function, [pointer, _I32(1), _I32(3), _I32(1)])  # for a store, into the first cache, of data
+            return context.get_dummy_value()
+
+        _check(array, dtype)
+        return types.void(array, index, index), codegen
+
+    return expect
 
 
 def _look_up(vector: Vector) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +26,7 @@ from edgelearn.network.kernels.arrays import (
     Results,
     aligned_zeros,
 )
+from edgelearn.network.pipeline import Pipeline, Unit
 from edgelearn.rules.rule import Locking
 
 if TYPE_CHECKING:
@@ -43,10 +45,11 @@ learn_output_neurons = kernel_of(f"{KERNELS}.rows", "learn_output_neurons")
 BLOCK = 512  # samples
 ROOM = 1 << 19  # input levels of a block
 LEAST = 64  # samples of a call that threads share
-TASKS = 2  # per thread and layer: a call takes ten microseconds, and tiles should stay in one thread
+TASKS = 2  # units per thread and layer: what a thread that is ahead takes over from another
 NEURONS = 50  # neurons of a task are a multiple, where rows are neurons
-BUFFERS = 3  # blocks in flight: one is listed while another is learned and a third is read out
+BUFFERS = 3  # blocks in flight: two are learned while a third is read out
 MAX_THREADS = 256
+CACHE_LINE = 64  # bytes
 _threads = 1
 
 
@@ -79,8 +82,16 @@ def learns_by_blocks(spec: NetworkSpec) -> bool:
     return spec.locking is Locking.NONE and not spec.stochastic and not spec.gated
 
 
+@dataclass
+class _List:
+    """Inputs of the first layer, of one thread: those that another one writes would be far from its cache."""
+
+    inputs: BlockInputs
+    first: int = -1  # step that the block begins with
+
+
 class _Buffer(NamedTuple):
-    """Arrays of a block in flight: inputs of each layer, int64[K, size] events, work of each thread."""
+    """Arrays of a block in flight: inputs of each layer but the first, int64[K, size] events, work of each thread."""
 
     inputs: list[BlockInputs]
     n_events: np.ndarray
@@ -95,9 +106,6 @@ class _Call(NamedTuple):
     labels: np.ndarray
     answers: BlockAnswers
     counters: np.ndarray
-
-
-Task = Callable[[int], None]  # takes the number of its thread
 
 
 class Blocks:
@@ -120,6 +128,7 @@ class Blocks:
         self._most = min(max(ROOM // int(layers[:, t.N_IN].max()), 16), BLOCK)
         self._size = 0
         self._one: _Call | None = None
+        self._lists: list[_List] = []
         self._buffers: list[_Buffer] = []
         # the last tile of a row must not reach into the next one, which another thread may change
         wide = [not by_events or row[t.STRIDE] >= TILE for row, by_events in zip(layers, self._by_events, strict=True)]
@@ -169,36 +178,38 @@ class Blocks:
 
     def _run_alone(self, call: _Call) -> None:
         """Take the steps in one thread."""
+        self._lists[0].first = -1
         for first in range(0, len(call.rows), self._size):
             buffer = self._buffers[0]
-            self._list(call, first, buffer, 0)
             for k in range(self._last):
-                self._begin(k, call, first, buffer)
-                self._learn(k, 0, self._end(k), self._part(call.labels, first), buffer, 0)
+                if k > 0:
+                    self._begin(k, call, first, buffer, 0)
+                self._learn(k, 0, self._end(k), call, first, buffer, 0)
             self._read_out(call, first, buffer, 0)
 
     def _run_shared(self, call: _Call, threads: int) -> None:
-        """Take the steps in threads: while they share the tiles of a block, one reads the block before out, one lists
-        the next. They meet once per block and hidden layer.
-        """
-        firsts, buffers = range(0, len(call.rows), self._size), self._buffers
-        self._list(call, 0, buffers[0], 0)
-        for block, first in enumerate(firsts):
-            buffer, labels = buffers[block % BUFFERS], self._part(call.labels, first)
-            for k in range(self._last):
-                self._begin(k, call, first, buffer)
-                queues: list[deque[Task]] = [deque() for _ in range(threads)]
-                if k == 0 and block > 0:
-                    queues[0].append(partial(self._read_out, call, firsts[block - 1], buffers[(block - 1) % BUFFERS]))
-                if k == 0 and block + 1 < len(firsts):
-                    queues[-1].append(partial(self._list, call, firsts[block + 1], buffers[(block + 1) % BUFFERS]))
-                n, whole = self._end(k), 1 if self._by_events[k] else NEURONS
-                size = -(-n // (TASKS * threads * whole)) * whole
-                for part in range(0, n, size):  # the same thread in every block: its cache has these weights
-                    task = partial(self._learn, k, part, min(part + size, n), labels, buffer)
-                    queues[part * threads // n].append(task)
-                _share(queues)
-        self._read_out(call, firsts[-1], buffers[(len(firsts) - 1) % BUFFERS], 0)
+        """Take the steps in threads, which own groups of tiles; see `edgelearn.network.pipeline`."""
+        stages: list[list[Unit]] = []
+        for k in range(self._last):
+            if k > 0:
+                stages.append([self._unit(partial(self._begin, k), call)])
+            n, whole = self._end(k), 1 if self._by_events[k] else NEURONS
+            size = -(-n // (TASKS * threads * whole)) * whole
+            parts = [(part, min(part + size, n)) for part in range(0, n, size)]
+            stages.append([self._unit(partial(self._learn, k, part, end), call) for part, end in parts])
+        stages.append([self._unit(self._read_out, call)])
+        for own in self._lists:
+            own.first = -1
+        n_blocks = -(-len(call.rows) // self._size)
+        Pipeline(stages, n_blocks, BUFFERS, threads).run(_pool(threads - 1, os.getpid()))
+
+    def _unit(self, work: Callable[[_Call, int, _Buffer, int], None], call: _Call) -> Unit:
+        """Return what does `work` with block after block in the buffer of each."""
+
+        def unit(block: int, thread: int) -> None:
+            work(call, block * self._size, self._buffers[block % BUFFERS], thread)
+
+        return unit
 
     def _part(self, array: np.ndarray, first: int) -> np.ndarray:
         """Return the entries of a block; the array itself where there is one block, since kernels know its address."""
@@ -209,20 +220,27 @@ class Blocks:
         n = int(self._state.layers[k, t.N_OUT])
         return -(-n // TILE) if self._by_events[k] else n
 
-    def _list(self, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:
-        state, rows = self._state, self._part(call.rows, first)
-        list_levels(call.levels, rows, state.net, state.layers, buffer.inputs[0], buffer.n_events)
-
-    def _begin(self, k: int, call: _Call, first: int, buffer: _Buffer) -> None:
-        """Count, and perhaps list, the activations that a layer behind others takes."""
+    def _inputs(self, k: int, call: _Call, first: int, buffer: _Buffer, thread: int) -> BlockInputs:
+        """Return the inputs of a layer; those of the first are listed for this thread."""
         if k > 0:
-            n = min(len(call.rows) - first, self._size)
-            list_activations(k, n, self._state.layers, buffer.inputs[k], buffer.n_events)
+            return buffer.inputs[k - 1]
+        own = self._lists[thread]
+        if own.first != first:
+            state, rows = self._state, self._part(call.rows, first)
+            list_levels(call.levels, rows, state.net, state.layers, own.inputs, buffer.n_events)
+            own.first = first
+        return own.inputs
 
-    def _learn(self, k: int, part: int, end: int, labels: np.ndarray, buffer: _Buffer, thread: int) -> None:
+    def _begin(self, k: int, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:
+        """Count, and perhaps list, the activations that a layer behind others takes."""
+        n = min(len(call.rows) - first, self._size)
+        list_activations(k, n, self._state.layers, buffer.inputs[k - 1], buffer.n_events)
+
+    def _learn(self, k: int, part: int, end: int, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:
         """Take some tiles, or neurons, of hidden layer k through the block."""
-        state, arrays = self._state, self._state.arrays
-        inputs, above, work = buffer.inputs[k], buffer.inputs[k + 1].words, buffer.works[thread]
+        state, arrays, labels = self._state, self._state.arrays, self._part(call.labels, first)
+        inputs, above = self._inputs(k, call, first, buffer, thread), buffer.inputs[k].words
+        work = buffer.works[thread]
         if self._by_events[k]:
             learn_hidden_events(
                 k, part, end, labels, state.net, state.layers, arrays.weights, arrays.feedback,
@@ -237,8 +255,9 @@ class Blocks:
     def _read_out(self, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:
         """Take the output layer through the block, whose hidden layers are done, and count what the block touched."""
         state, arrays, labels = self._state, self._state.arrays, self._part(call.labels, first)
-        inputs, work = buffer.inputs[-1], buffer.works[0]
-        self._begin(self._last, call, first, buffer)
+        inputs, work = self._inputs(self._last, call, first, buffer, thread), buffer.works[0]
+        if self._last > 0:
+            self._begin(self._last, call, first, buffer, thread)
         if self._by_events[-1]:
             learn_output_events(
                 first, labels, state.net, state.layers, arrays.weights, inputs, arrays.tables, work, call.answers
@@ -262,70 +281,47 @@ class Blocks:
         self._size = max(size, self._size)
         n_rows = int(self._state.layers[:, t.ROWS].max())
         tiles = [aligned_zeros((n_rows, TILE), np.int16) for _ in range(threads)]
-        self._buffers = [self._buffer(self._size, tiles) for _ in range(n_buffers)]
+        self._lists = [_List(self._room_for_inputs(0)) for _ in range(threads)]
+        self._buffers = [self._buffer(tiles) for _ in range(n_buffers)]
 
-    def _buffer(self, size: int, tiles: Sequence[np.ndarray]) -> _Buffer:
+    def _buffer(self, tiles: Sequence[np.ndarray]) -> _Buffer:
         layers = self._state.layers
-        inputs = []
-        for k, by_events in enumerate(self._by_events):
-            n_in = int(layers[k, t.N_IN])
-            room = size * (n_in + 1) if by_events else 0
-            words = aligned_zeros((1 if by_events and k == 0 else size, _wide(n_in + 1)), np.int16)
-            words[:, n_in] = self._state.arrays.inputs[k, n_in]
-            inputs.append(
-                BlockInputs(
-                    words=words,
-                    rows=np.zeros(room, np.int32),
-                    factors=np.zeros(room, np.int16),
-                    starts=np.zeros(size + 1, np.int64),
-                    present=np.zeros(size, np.int64),
-                )
-            )
-        works = [_work(layers, size, tile) for tile in tiles]
-        return _Buffer(inputs, np.zeros((len(layers), size), np.int64), works)
+        inputs = [self._room_for_inputs(k) for k in range(1, self._last + 1)]
+        works = [_work(layers, self._size, tile) for tile in tiles]
+        return _Buffer(inputs, np.zeros((len(layers), self._size), np.int64), works)
+
+    def _room_for_inputs(self, k: int) -> BlockInputs:
+        n_in, by_events, size = int(self._state.layers[k, t.N_IN]), self._by_events[k], self._size
+        room = size * (n_in + 1) if by_events else 0
+        words = aligned_zeros((1 if by_events and k == 0 else size, _wide(n_in + 1)), np.int16)
+        words[:, n_in] = self._state.arrays.inputs[k, n_in]
+        return BlockInputs(
+            words=words,
+            rows=np.zeros(room, np.int32),
+            factors=np.zeros(room, np.int16),
+            starts=np.zeros(size + 1, np.int64),
+            present=np.zeros(size, np.int64),
+        )
 
 
 def _work(layers: np.ndarray, size: int, tile: np.ndarray) -> BlockWork:
     width = _wide(int(layers[:, t.N_OUT].max()))
     return BlockWork(
-        words=aligned_zeros((BATCH + 3, TILE), np.int16),
+        words=_apart((BATCH + 3, TILE), np.int16),
         tile=tile,
-        sums=aligned_zeros((2, width), np.int32),
-        deltas=aligned_zeros((1, width), np.int16),
-        bounds=np.zeros((2, width), np.int64),
-        scores=np.zeros(width, np.int64),
-        counts=np.zeros((len(layers), BLOCK_COUNTS, size), np.int64),
-        totals=np.zeros((len(layers), BLOCK_TOTALS), np.int64),
+        sums=_apart((2, width), np.int32),
+        deltas=_apart((1, width), np.int16),
+        bounds=_apart((2, width), np.int64),
+        scores=_apart((width,), np.int64),
+        counts=_apart((len(layers), BLOCK_COUNTS, size), np.int64),
+        totals=_apart((len(layers), BLOCK_TOTALS), np.int64),
     )
 
 
-def _share(queues: Sequence[deque[Task]]) -> None:
-    """Run tasks, a queue in each thread; one whose queue is empty takes the last task of another."""
-
-    def work(thread: int) -> None:
-        for turn in range(len(queues)):
-            queue = queues[(thread + turn) % len(queues)]
-            while (task := _taken(queue, own=turn == 0)) is not None:
-                task(thread)
-
-    pool = _pool(len(queues) - 1, os.getpid())
-    others = [pool.submit(work, thread) for thread in range(1, len(queues))]
-    try:
-        work(0)
-    finally:  # no thread goes on after an interrupt
-        for queue in queues:
-            queue.clear()
-        wait(others)
-    for other in others:
-        other.result()
-
-
-def _taken(queue: deque[Task], own: bool) -> Task | None:
-    """Remove the first task of a thread's own queue, the last one of another's; return None where there is none."""
-    try:
-        return queue.popleft() if own else queue.pop()
-    except IndexError:  # another thread may have been quicker
-        return None
+def _apart(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """Return zeros with no other array in their cache lines, nor in the neighbours that processors fetch with them."""
+    n, room = math.prod(shape), 2 * CACHE_LINE // np.dtype(dtype).itemsize
+    return aligned_zeros((n + 2 * room,), dtype)[room : room + n].reshape(shape)
 
 
 def _wide(n: int) -> int:

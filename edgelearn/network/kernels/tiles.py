@@ -23,10 +23,12 @@ from edgelearn.network.kernels.blocks import (
 )
 
 KEPT, ALWAYS = BATCH + 1, BATCH + 2  # rows of `BlockWork.words`: lanes of neurons, the input that is always on
+AHEAD = 2  # samples
 COUNTED = 32_000  # events whose saturations a 16-bit lane counts
 
 V = vector_operations(TILE)
 load_words, store_words, splat_words, zero_words = V.load_words, V.store_words, V.splat_words, V.zero_words
+expect_words = V.expect_words
 add_words, multiply_words, and_words, xor_words = V.add_words, V.multiply_words, V.and_words, V.xor_words
 min_words, max_words, subtract_words = V.min_words, V.max_words, V.subtract_words
 shift_left_words, shift_right_words = V.shift_left_words, V.shift_right_words
@@ -353,6 +355,10 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
             for c in range(n_classes):
                 row_sums = add_sums(row_sums, widen_words(load_words(fixed, c, place)))
         for i in range(labels.shape[0]):
+            # stores take effect in their order: one that waits for its line would hold up those of the words
+            ahead = min(i + AHEAD, above.shape[0] - 1)
+            expect_words(above, ahead, place)
+            expect_words(above, ahead, place + TILE // 2)
             sums = sum_tile(matrix, inputs, i, column, shift, part, octets, ones, work)
             if bits < 32:
                 sums, lost = wrap_tile(sums, bits, place, n_out, every)

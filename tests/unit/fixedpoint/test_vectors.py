@@ -64,6 +64,7 @@ def source():
                 lines.append(f"{array}[{row}] = {expression}")
             else:
                 lines.append(f"store_{array[4:]}({array}, {row}, 1, {expression})")
+    lines.append("expect_words(words, 1, 1)")
     return "\n    ".join(lines)
 
 
