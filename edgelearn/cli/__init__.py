@@ -34,6 +34,7 @@ COMMANDS = {
     "Deploy": {"firmware": "edgelearn.cli.firmware:commands"},
     "Look up": {
         "data": "edgelearn.cli.data:commands",
+        "model": "edgelearn.cli.model:commands",
         "rules": "edgelearn.cli.rules:rules",
         "bench": "edgelearn.cli.bench:bench",
     },

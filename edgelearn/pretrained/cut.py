@@ -68,9 +68,13 @@ class _Open:
     activation: str | None = None
     slope: float = 0.0
 
+    def _activation(self) -> str | None:
+        """Return the name of the activation: linear where none came, None where the file does not say ("")."""
+        return "linear" if self.activation is None else self.activation or None
+
     def closed(self) -> Layer:
         return Layer(
-            self.name, self.weights, self.biases, self.activation or "linear", self.input, self.output,
+            self.name, self.weights, self.biases, self._activation(), self.input, self.output,
             self.words, self.word_scales, self.slope,
         )  # fmt: skip
 
@@ -182,7 +186,7 @@ class _Walk:
         )  # fmt: skip
 
     def _check_activation(self, name: str, what: str) -> None:
-        if name not in ops.ACTIVATIONS:
+        if name and name not in ops.ACTIVATIONS:
             raise self.refuse(f"behind it, {what}: {name} is no activation of learning layers")
 
     def _activation(self, step: ops.Activation, what: str) -> None:

@@ -13,7 +13,6 @@ from edgelearn.pretrained import operators as ops
 from edgelearn.pretrained.operators import Operator, Step
 
 Shape = tuple[int | None, ...] | None
-_BEHIND = "it is not read behind a cut"
 _KEEPS = {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "AlphaDropout",
           "ActivityRegularization", "Identity"}  # fmt: skip
 _MERGES = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"}
@@ -213,7 +212,7 @@ def _step(layer: KerasLayer, arrays: list[np.ndarray], before: Shape) -> Step:
     if layer.kind in _KEEPS:
         return ops.Keep()
     make = _STEPS.get(layer.kind)
-    return ops.Other(_BEHIND) if make is None else make(layer, arrays, before)
+    return ops.Other(ops.BEHIND) if make is None else make(layer, arrays, before)
 
 
 def _function(given: Any) -> ops.Activation:

@@ -14,7 +14,6 @@ from edgelearn.pretrained.operators import Operator, Step
 if TYPE_CHECKING:
     from edgelearn.pretrained.onnx_file import Graph
 
-_BEHIND = "it is not read behind a cut"
 _ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Softmax": "softmax", "LogSoftmax": "softmax"}
 _KEEPS = {"Identity", "Dropout", "QuantizeLinear", "DequantizeLinear", "Cast", "CastLike"}
 _RESHAPES = {"Flatten", "Reshape", "Squeeze", "Unsqueeze"}
@@ -36,7 +35,7 @@ def translate(graph: Graph, node: Any, position: int) -> Operator:
         outputs = outputs[::-1]  # scores stand behind the label
     if node.domain not in ("", "ai.onnx", "ai.onnx.ml"):
         kind = f"{node.domain}.{kind}"
-        return Operator(name, kind, inputs, outputs, ops.Other(_BEHIND), None)
+        return Operator(name, kind, inputs, outputs, ops.Other(ops.BEHIND), None)
     step = _step(graph, node)
     if isinstance(step, ops.Keep) and kind == "Reshape":
         inputs = inputs[:1]
@@ -151,7 +150,7 @@ def _step(graph: Graph, node: Any) -> Step:
     if kind in _ASIDE:
         return ops.Aside()
     make = _STEPS.get(kind)
-    return ops.Other(_BEHIND) if make is None else make(graph, node)
+    return ops.Other(ops.BEHIND) if make is None else make(graph, node)
 
 
 def _activation(graph: Graph, node: Any) -> Step:

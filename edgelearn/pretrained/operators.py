@@ -10,6 +10,7 @@ import numpy as np
 
 ACTIVATIONS = ("linear", "relu", "leaky", "tanh", "hard-tanh", "sigmoid", "softmax")
 """Activations that layers behind a cut may have."""
+BEHIND = "it is not read behind a cut"
 
 
 class Step:
@@ -109,7 +110,7 @@ class Operator:
     kind: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    step: Step = field(default_factory=lambda: Other("it is not read"))
+    step: Step = field(default_factory=lambda: Other(BEHIND))
     macs: int | None = 0
     weight_words: int = 0
     activation_words: int = 0

@@ -19,6 +19,9 @@ READERS = {
     ".keras": "keras_file",
     ".h5": "keras_file",
     ".hdf5": "keras_file",
+    ".safetensors": "weights_file",
+    ".pt": "weights_file",
+    ".pth": "weights_file",
 }
 _CHUNK = 1 << 20
 

@@ -14,7 +14,6 @@ from edgelearn.pretrained.operators import Operator, Step
 if TYPE_CHECKING:
     from edgelearn.pretrained.tflite_file import Graph, TfliteOperator
 
-_BEHIND = "it is not read behind a cut"
 _FUSED = {0: "linear", 1: "relu", 2: "hard-tanh", 3: "relu6", 4: "tanh"}
 _ACTIVATIONS = {
     "RELU": "relu", "RELU6": "relu6", "RELU_N1_TO_1": "hard-tanh", "TANH": "tanh", "LOGISTIC": "sigmoid",
@@ -98,7 +97,7 @@ def _step(graph: Graph, operator: TfliteOperator) -> Step:
     if kind in _ASIDE:
         return ops.Aside()
     make = _STEPS.get(kind)
-    return ops.Other(_BEHIND) if make is None else make(graph, operator)
+    return ops.Other(ops.BEHIND) if make is None else make(graph, operator)
 
 
 def _reshaped(graph: Graph, operator: TfliteOperator) -> Step:
