@@ -30,6 +30,9 @@ def read(path: Path, sha256: str, net: Sequence[int] | None = None) -> Model:
             raise UserError(f"{path} cannot be read as {FORMAT}: it holds no operators; export it again")
         operators = tuple(translate(graph, node, k) for k, node in enumerate(graph.nodes))
         named = {name for operator in operators for name in operator.outputs}
+        is_open = any(one.macs is None and one.weight_words for one in operators)
+        if is_open and graph.open_sizes:
+            graph.notes.append("sizes are open: not all MACs and activations are counted; export with fixed sizes")
         tensors = [graph.tensor(name) for name in (*graph.inputs, *dict.fromkeys(graph.produced)) if name]
         tensors = [tensor for tensor in tensors if tensor.name in named or tensor.name in graph.inputs]
         return Model(
@@ -63,6 +66,7 @@ class Graph:
         for node in graph.node:
             if not self._is_constant(node):
                 self.nodes.append(node)
+        self.open_sizes: set[str] = set()
         self.produced = [name for node in self.nodes for name in node.output]
         self._scales = {
             node.output[0]: (node.input[1], node.input[2] if len(node.input) > 2 else "")
@@ -76,13 +80,13 @@ class Graph:
         copy.CopyFrom(self.proto)
         for value in copy.graph.input:
             sizes = value.type.tensor_type.shape.dim
-            if sizes and sizes[0].WhichOneof("value") != "dim_value":
+            if sizes and (sizes[0].WhichOneof("value") != "dim_value" or sizes[0].dim_value < 1):
                 sizes[0].dim_value = _FIXED_BATCH
         del copy.graph.value_info[:]
         for value in copy.graph.output:
             value.type.tensor_type.ClearField("shape")
         try:
-            inferred = self.onnx.shape_inference.infer_shapes(copy, data_prop=True)
+            inferred = self._with_shapes(copy)
         except Exception:  # of operators that the installed onnx does not know, or that contradict each other
             self.notes.append("shapes could not be inferred: some MACs and activation words are not counted")
             inferred = self.proto
@@ -98,6 +102,19 @@ class Graph:
                 shape = _shape(kind) if kind.HasField("shape") else known[1]
                 found[value.name] = (self._dtype(kind.elem_type), shape)
         return found
+
+    def _with_shapes(self, copy: Any) -> Any:
+        """Return a model with inferred shapes; onnx infers none behind scalers, which keep theirs."""
+        kept = [node for node in copy.graph.node if node.op_type in ("Scaler", "Normalizer", "Imputer")]
+        inferred = self.onnx.shape_inference.infer_shapes(copy, data_prop=True)
+        for node in kept:
+            values = {value.name: value for value in (*inferred.graph.input, *inferred.graph.value_info)}
+            if node.input[0] in values:
+                copy.graph.value_info.append(values[node.input[0]])
+                copy.graph.value_info[-1].name = node.output[0]
+                copy.graph.value_info[-1].type.tensor_type.elem_type = self.onnx.TensorProto.FLOAT
+                inferred = self.onnx.shape_inference.infer_shapes(copy, data_prop=True)
+        return inferred
 
     def _dtype(self, elem_type: int) -> str:
         try:
@@ -207,7 +224,10 @@ def _along(n_axes: int, axis: int, size: int) -> tuple[int, ...]:
 
 def _shape(kind: Any) -> tuple[int | None, ...]:
     sizes = kind.shape.dim
-    return tuple(int(one.dim_value) if one.WhichOneof("value") == "dim_value" else None for one in sizes)
+    # some exporters write -1 for a size that is open
+    return tuple(
+        int(one.dim_value) if one.WhichOneof("value") == "dim_value" and one.dim_value >= 0 else None for one in sizes
+    )
 
 
 def _reshape(graph: Graph, node: Any, arrays: list[np.ndarray]) -> np.ndarray:

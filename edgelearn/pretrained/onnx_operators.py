@@ -63,9 +63,12 @@ def _weights(node: Any) -> list[str]:
 
 
 def _size(graph: Graph, name: str) -> int | None:
-    """Return the elements of a tensor per sample: sizes that are left open count once."""
+    """Return the elements of a tensor per sample, None where a size but the batch is open."""
     shape = graph.shape(name)
-    return None if shape is None else math.prod(size or 1 for size in shape)
+    if shape is None or None in shape[1:]:
+        graph.open_sizes.add(name)
+        return None
+    return math.prod(size or 1 for size in shape)
 
 
 def _macs(graph: Graph, node: Any, step: Step) -> int | None:
@@ -80,7 +83,7 @@ def _macs(graph: Graph, node: Any, step: Step) -> int | None:
 
 def _conv_macs(graph: Graph, node: Any) -> int | None:
     kernel, output = graph.shape(node.input[1]), _size(graph, node.output[0])
-    if kernel is None or output is None or None in kernel or None in (graph.shape(node.output[0]) or ())[1:]:
+    if kernel is None or output is None or None in kernel:
         return None
     return output * math.prod(size or 1 for size in kernel[1:])
 
@@ -199,12 +202,14 @@ def _text(shape: tuple[int | None, ...]) -> str:
     return "x".join("?" if one is None else str(one) for one in shape)
 
 
-def _positions(graph: Graph, name: str, n_in: int) -> int:
-    """Return how many rows of a sample a matrix is applied to."""
-    shape = graph.shape(name)
-    if shape is None or None in shape[1:] or len(shape) < 2:
+def _positions(graph: Graph, node: Any) -> int | None:
+    """Return how many rows of a sample a matrix is applied to, None where that is open."""
+    shape = graph.shape(node.input[0])
+    if node.op_type == "Gemm" or (shape is not None and len(shape) < 2):
         return 1
-    return max(1, math.prod(one or 1 for one in shape[1:]) // max(n_in, 1))
+    if shape is None or None in shape[1:-1]:
+        return None
+    return math.prod(one or 1 for one in shape[1:-1])
 
 
 def _words_of(graph: Graph, name: str, transposed: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -229,13 +234,16 @@ def _dense(
         return ops.Other(f"its weights have {weights.ndim} axes")
     words, scales = _words_of(graph, name, transposed)
     weights = weights if transposed else weights.T
-    n_out, n_in = weights.shape
+    n_out = len(weights)
     biases = np.zeros(n_out) if biases is None else np.asarray(biases, np.float64)
     if biases.size not in (1, n_out):
         return ops.Other(f"shapes do not fit: {biases.size} biases for {n_out} outputs")
     biases = np.broadcast_to(biases.reshape(-1), n_out).copy()
     scales = None if scales is None else scales * factor
-    return ops.Dense(factor * weights, biases, words, scales, _positions(graph, node.input[0], n_in))
+    positions = _positions(graph, node)
+    if positions is None:
+        return ops.Other("the shape in front of it is open: it may be applied at many positions of a sample")
+    return ops.Dense(factor * weights, biases, words, scales, positions)
 
 
 def _gemm(graph: Graph, node: Any) -> Step:

@@ -26,7 +26,8 @@ def read(path: Path, sha256: str, net: Sequence[int] | None = None) -> Model:
     """Read a file of named arrays; see `read_model`."""
     form = FORMATS[path.suffix.lower()]
     arrays = _safetensors(path, form) if form == "safetensors" else _state_dict(path, form)
-    return _model(path, sha256, form, arrays, net)
+    with reading(path, form):
+        return _model(path, sha256, form, arrays, net)
 
 
 def _safetensors(path: Path, form: str) -> Arrays:

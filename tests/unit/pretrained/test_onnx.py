@@ -115,3 +115,50 @@ def test_branches_joins_and_unknown_operators_are_refused_by_name(tmp_path):
     assert model.cut("q").front_end.uncounted == ("/q (odd.domain.Odd)",)
     with pytest.raises(UserError, match=r"tensor 'hh' is not in .*Did you mean 'h'\?"):
         model.cut("hh")
+
+
+def test_models_of_scikit_learn_end_in_labels_and_maps(tmp_path):
+    """Operators of ai.onnx.ml as skl2onnx writes them: Scaler, LinearClassifier, Normalizer, ZipMap."""
+    rng = np.random.default_rng(0)
+    coefficients, intercepts = rng.normal(size=(3, 6)), rng.normal(size=3)
+    linear = {"coefficients": coefficients.reshape(-1).tolist(), "intercepts": intercepts.tolist()}
+    labels = {"classlabels_strings": ["sit", "walk", "run"]}
+    ml = {"domain": "ai.onnx.ml"}
+    nodes = [
+        node("Scaler", "in", "s", offset=[1.0] * 6, scale=[0.5] * 6, **ml),
+        node("LinearClassifier", "s", "label p", post_transform="SOFTMAX", multi_class=1, **linear, **labels, **ml),
+        node("Normalizer", "p", "out", norm="L1", **ml),
+        node("ZipMap", "out", "map", **labels, **ml),
+    ]
+    path = write(tmp_path / "m.onnx", nodes, {}, ("n", 6))
+    imported = read_model(path).cut()
+    assert (imported.input.name, imported.sizes, imported.classes) == ("in", (6, 3), ("sit", "walk", "run"))
+    x = rng.normal(size=(8, 6))
+    z = ((x - 1) * 0.5) @ coefficients.T + intercepts
+    np.testing.assert_allclose(forward(imported, x), np.exp(z) / np.exp(z).sum(1, keepdims=True), rtol=1e-5)
+    assert "Normalizer" in imported.notes[-1]
+
+
+def test_one_output_for_two_classes(tmp_path):
+    constants = floats(0, w=(6, 4), v=(4, 1)) | {"one": np.ones(1, np.float32)}
+    nodes = [
+        node("MatMul", "in w", "z"),
+        node("Relu", "z", "h"),
+        node("MatMul", "h v", "y"),
+        node("Sigmoid", "y", "p"),
+        node("Sub", "one p", "q"),
+        node("Concat", "q p", "out", axis=1),
+        node("ArgMax", "out", "label", axis=1),
+    ]
+    imported = read_model(write(tmp_path / "m.onnx", nodes, constants, ("n", 6))).cut()
+    assert (imported.sizes, imported.layers[-1].activation) == ((6, 4, 1), "sigmoid")
+
+
+@pytest.mark.parametrize("shape", [("n", 7, 6), ("n", "t", 6), (-1, 7, 6)])
+def test_a_matrix_at_many_positions_is_no_layer(tmp_path, shape):
+    nodes = [node("Relu", "in", "r"), node("MatMul", "r w", "out")]
+    model = read_model(write(tmp_path / "m.onnx", nodes, floats(0, w=(6, 3)), shape))
+    with pytest.raises(UserError, match=r"/out \(MatMul\).*(7 positions|shape in front of it is open)"):
+        model.cut("r")
+    assert model.operators[1].macs == (None if "t" in shape else 7 * 18)
+    assert model.tensor("in").shape == (1, *(None if size == "t" else size for size in shape[1:]))
