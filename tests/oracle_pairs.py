@@ -55,7 +55,6 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
         delta_bits=spec.layers[0].delta_bits if hidden else 16,
         update_gate=spec.update_gate,
         margin=spec.margin,
-        hidden_inference=spec.hidden_inference,
         live=int(state.net[t.LIVE_OUTPUTS]),
     )
 

@@ -272,6 +272,9 @@ def emit(
         Optional[Path],
         Flag("Finished `edgelearn run --out DIR` to take settings, weights and rates from.", OUTPUT),
     ] = None,
+    selftest: Annotated[
+        Optional[str], Flag("File of samples for the self-test, like the data of --run [data of the run].", OUTPUT)
+    ] = None,
     overwrite: Annotated[bool, Flag("Replace the files in DIR.", OUTPUT)] = False,
     prefix: Annotated[str, Flag("Beginning of names and files, for several networks in one firmware.", OUTPUT)] = "el",
 ) -> None:
@@ -285,15 +288,21 @@ def emit(
         typed = [*(["config"] if config is not None else []), *given]
         if typed:
             raise UserError(f"--run brings its own settings; leave out --{typed[0].replace('_', '-')}")
-        source, learner = restore_run(run)
+        source, learner = restore_run(run, selftest)
+    elif selftest is not None:
+        raise UserError("--selftest takes the place of the data of a run; give --run, or --data alone")
     else:
         source = _samples(given, config)
         learner = Learner(source.spec)
-    written = write(learner, folder, *source.first(SELFTEST_SAMPLES), (source.low, source.high), overwrite, prefix)
+    samples, tensor = source.first(SELFTEST_SAMPLES), source.first_values(SELFTEST_SAMPLES)
+    ranges = (source.low, source.high) if tensor is None else None
+    written = write(learner, folder, *samples, ranges, overwrite, prefix, tensor)
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
     typer.echo(str(source.columns))
     for note in source.notes:
         typer.echo(f"note: {note}")
+    if tensor is not None:
+        typer.echo(f"levels: from the tensor '{tensor.name}', by {prefix}_levels of include/{prefix}_levels.h")
     typer.echo(f"try: make -C {folder} && {folder}/selftest")
 
 

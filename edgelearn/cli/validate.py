@@ -16,12 +16,7 @@ if TYPE_CHECKING:
     from edgelearn.config import SpikingConfig
 
 
-@command(
-    "RunConfig",
-    "SpikingConfig",
-    without=("processor", "hidden_inference"),
-    example="edgelearn validate --rule drtp --bits 8",
-)
+@command("RunConfig", "SpikingConfig", without=("processor",), example="edgelearn validate --rule drtp --bits 8")
 def validate(
     given: Given,
     against: Annotated[

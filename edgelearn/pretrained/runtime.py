@@ -119,15 +119,9 @@ def _onnx(model: Model, wanted: Tensor) -> Callable[[np.ndarray], Iterator[np.nd
 
 
 def _litert(model: Model, wanted: Tensor) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
-    litert = library("ai_edge_litert.interpreter", "litert")
+    interpreter_of = library("ai_edge_litert.interpreter", "litert").Interpreter
     with reading(Path(model.source), "a model of LiteRT"):
-        interpreter = litert.Interpreter(
-            model_path=model.source,
-            experimental_preserve_all_tensors=True,
-            num_threads=1,
-            # the plain kernels, without a delegate that hides inner tensors
-            experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
+        interpreter = interpreter_of(model_path=model.source, experimental_preserve_all_tensors=True, num_threads=1)
         interpreter.allocate_tensors()
         interpreter.reset_all_variables()
     details = interpreter.get_input_details()[0]

@@ -171,7 +171,6 @@ class DatasetWork(Epochs):
                 *rates.notes_on_outputs(self.config, spec),
                 *_notes(spec, data, errors),
                 *rates.width_notes(self.config, spec),
-                *rates.notes_on_inference(spec),
                 *rates.notes_on_rule(self.config, spec, len(data.train_y)),
             ],
         } | activity_as_dict(spec, learner.counters, learner.inference_counters)

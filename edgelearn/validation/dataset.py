@@ -13,7 +13,6 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.config import RunConfig
-from edgelearn.errors import UserError
 from edgelearn.files import only_writer, write_text
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.kernels import tables as t
@@ -95,11 +94,6 @@ def validate(
     UserError
         For anything the user can mend; "torch is not installed ...".
     """
-    if config.hidden_inference != "full":
-        raise UserError(
-            f"hidden_inference '{config.hidden_inference}' has no float twin, which predicts with the activations that "
-            "it learns with; leave it out"
-        )
     data = load_data(config)
     spec = design_for(config, data)
     levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)

@@ -14,6 +14,7 @@ from edgelearn.network.learner import Learner
 from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
 from firmware_sim.build.headers import CONTRACT, array, checkpoint_bytes, rows_of_words
 from firmware_sim.build.image import CORE, CSRC, GENERATED, PREFIX, renamed, write_sources
+from firmware_sim.build.levels import Tensor, section, selftest_inputs, texts_of
 
 SELFTEST_SAMPLES = 40
 _PREFIX = re.compile("[a-z][a-z0-9_]{0,23}")
@@ -28,6 +29,7 @@ def emit(
     ranges: tuple[np.ndarray, np.ndarray] | None = None,
     overwrite: bool = False,
     prefix: str = PREFIX,
+    tensor: Tensor | None = None,
 ) -> list[Path]:
     """Write the package of a network, starting from the learner's present words; return the files.
 
@@ -37,6 +39,7 @@ def emit(
     levels : int[n, n_in]; labels : int[n]: samples of the self-test; the learner learns them
     ranges : low and high of each input, of which levels are parts, if known
     prefix : of names, guards and files, in place of el; two networks in one firmware need two
+    tensor : of the model that the levels come from, in place of `ranges`; its values are those of the samples
 
     Raises
     ------
@@ -54,7 +57,7 @@ def emit(
         if (folder / name).exists():
             raise UserError(f"folder {folder} holds {what}; give another one")
     with only_writer(folder):
-        return _written(learner, folder, levels, labels, ranges, prefix)
+        return _written(learner, folder, levels, labels, ranges, prefix, tensor)
 
 
 def _written(
@@ -64,12 +67,17 @@ def _written(
     labels: np.ndarray,
     ranges: tuple[np.ndarray, np.ndarray] | None,
     prefix: str,
+    tensor: Tensor | None,
 ) -> list[Path]:
+    of_tensor = {} if tensor is None else texts_of(tensor)
     identity = write_sources(learner, folder, prefix)
     (folder / "test").mkdir(exist_ok=True)
     texts = {f"test/{name}": (CSRC / "package" / name).read_text() for name in _TEST}
     texts["Makefile"] = (CSRC / "package" / "Makefile").read_text()
     texts["README.md"] = _readme(learner, identity, len(levels[:SELFTEST_SAMPLES]), ranges)
+    if tensor is not None:
+        texts["README.md"] += section(tensor, learner.spec.sizes[0])
+        texts |= of_tensor
     if ranges is not None:
         rows = zip(*(np.broadcast_to(side, learner.spec.sizes[0]) for side in ranges), strict=True)
         texts["ranges.csv"] = "low,high\n" + "".join(f"{float(low):.9g},{float(high):.9g}\n" for low, high in rows)
@@ -79,12 +87,13 @@ def _written(
         "/* Included by el_selftest.c alone. */",
         f"#define EL_SELFTEST_SAMPLES {len(levels)}U",
         f"#define EL_SELFTEST_HASH 0x{_hash(rows_of_words(learner, learns=True)):08X}UL",
-        array("el_level", "EL_SELFTEST_LEVELS", levels.ravel(), place=""),
+        selftest_inputs(tensor, levels),
         array("uint16_t", "EL_SELFTEST_LABELS", labels, place=""),
         array("uint16_t", "EL_SELFTEST_PREDICTIONS", predictions, place=""),
     ]
     texts["test/el_selftest_numbers.h"] = "\n".join(numbers)
     for name, text in texts.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         write_text(folder / renamed(name, prefix), renamed(text, prefix))
     return sorted(folder / renamed(name, prefix) for name in (*CORE, *GENERATED, *texts))
 

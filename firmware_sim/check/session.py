@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,12 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import CONTRACT, MAX_NEURONS, NetworkSpec
 from edgelearn.runs.checkpoint import CONFIG, WEIGHTS, saved_settings
 from edgelearn.runs.dataset import columns_of, design_for, load_data
+from edgelearn.runs.levels import LevelFrontEnd, Levels, RangeFrontEnd
 from edgelearn.runs.rates import notes_on_outputs, spec_of
+from edgelearn.runs.stored import part, parts_of, read_run
 from firmware_sim.build.estimate import constant_fields, ram_bytes
 from firmware_sim.build.image import compile_image
+from firmware_sim.build.levels import Tensor
 from firmware_sim.build.targets import EMULATED, TARGETS, Target, find_target
 from firmware_sim.build.toolchain import find_compiler, missing_emulator
 from firmware_sim.check.verify import Verification, verify
@@ -43,6 +46,7 @@ class Samples:
     levels : int[n, n_in]; labels : int64[n]
     low, high : of each input in the data
     columns, notes : what the columns of the data were taken for, and what was noted on reading
+    tensor : of a model, whose values the levels are made from; None where they are parts of the ranges
     """
 
     config: RunConfig
@@ -53,11 +57,18 @@ class Samples:
     high: np.ndarray
     columns: ColumnsUsed
     notes: list[str]
+    tensor: Tensor | None = None
 
     def first(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Return n samples in their order, from the start again where there are fewer."""
         rows = np.arange(n) % len(self.levels)
         return self.levels[rows], self.labels[rows]
+
+    def first_values(self, n: int) -> Tensor | None:
+        """Return the tensor with its values in the samples of `first`."""
+        if self.tensor is None or not self.tensor.is_integer:
+            return self.tensor
+        return replace(self.tensor, values=self.tensor.values[np.arange(n) % len(self.levels)])
 
 
 def samples_of(config: RunConfig) -> Samples:
@@ -234,13 +245,17 @@ def fits(samples: Samples, ram: int, flash: int) -> Fit:
     return Fit(*at_width(fitting), breaks(broken) or "")
 
 
-def restore_run(folder: Path) -> tuple[Samples, Learner]:
+def restore_run(folder: Path, own: str | None = None) -> tuple[Samples, Learner]:
     """Return network, samples and learner of a finished run: its words and its rates, with an untouched generator.
+
+    Parameters
+    ----------
+    own : file of samples in place of the run's data; its columns are read as those were
 
     Raises
     ------
     UserError
-        "folder ... holds no finished run ..."
+        "folder ... holds no finished run ...", "... has ... features ...", "class ... of ... is none of ..."
     """
     lacks = UserError(f"folder {folder} holds no finished run; give one that `edgelearn run --out` wrote")
     if not ((folder / WEIGHTS).exists() and (folder / CONFIG).exists()):
@@ -249,7 +264,9 @@ def restore_run(folder: Path) -> tuple[Samples, Learner]:
     words, note = read_arrays(folder / WEIGHTS)
     if note.get("contract") != CONTRACT:
         raise UserError(f"{folder / WEIGHTS} follows contract {note.get('contract')}, not {CONTRACT}; run it again")
-    samples = samples_of(config)
+    if own is not None:
+        config = config.model_copy(update={"data": own, "limit": None, "validation_fraction": None, "classes": None})
+    samples = samples_of(config) if own is None and not note.get("start") else _stored_samples(folder, config)
     learner = Learner(samples.spec)
     try:
         for k, layer in enumerate(samples.spec.layers):
@@ -261,3 +278,45 @@ def restore_run(folder: Path) -> tuple[Samples, Learner]:
     if config.halve_every:
         learner.set_halvings((config.epochs - 1) // config.halve_every)
     return samples, learner
+
+
+def _stored_samples(folder: Path, config: RunConfig) -> Samples:
+    """Return samples as the network of a results folder takes them: by its conversion to levels and its classes."""
+    arrays, note = read_run(folder)
+    spec, front_end = parts_of(note)
+    front_end.restore(part(arrays, "front_end"))
+    data = load_data(config)
+    if data.n_features != spec.sizes[0]:
+        raise UserError(
+            f"{config.data} has {data.n_features} features per sample, and the network of {folder} takes "
+            f"{spec.sizes[0]}; give samples like those of {note['config']['data']}"
+        )
+    outputs = {name: output for output, name in enumerate(note["classes"])}
+    for name in (data.class_names[label] for label in np.unique(data.train_y)):
+        if name not in outputs:
+            raise UserError(f"class '{name}' of {config.data} is none of {folder}: {', '.join(note['classes'])}")
+    of_label = np.array([outputs.get(name, -1) for name in data.class_names])
+    x = data.train_x.astype(np.float64) + _offsets(columns_of(data).offsets)
+    low, high, tensor = np.zeros(1), np.zeros(1), None
+    if isinstance(front_end, LevelFrontEnd):
+        tensor = _tensor(front_end.levels, note["start"]["origin"]["cut"] or "input", x)
+    elif isinstance(front_end, RangeFrontEnd):
+        low, high = front_end.low, front_end.high
+        x -= _offsets(note.get("offsets", ()))
+    else:
+        raise UserError(f"levels of {folder} follow the data as it comes, which firmware does not; give a run's folder")
+    notes = [*data.notes, *notes_on_outputs(config, spec)]
+    levels, labels = front_end.encode(x), of_label[data.train_y]
+    return Samples(config, spec, levels, labels, low, high, columns_of(data), notes, tensor)
+
+
+def _offsets(given: Sequence[float]) -> np.ndarray:
+    """Return offsets that were subtracted on reading, 0 for none."""
+    return np.array(given, np.float64) if len(given) else np.zeros(1)
+
+
+def _tensor(levels: Levels, name: str, x: np.ndarray) -> Tensor:
+    """Return the tensor that levels come from, with its integers in samples; a missing one stands for level 0."""
+    if levels.zero_point is None:
+        return Tensor(name, levels, np.zeros((0, x.shape[1]), np.int64))
+    return Tensor(name, levels, np.where(np.isnan(x), levels.zero_point, x).astype(np.int64))

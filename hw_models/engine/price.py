@@ -24,7 +24,6 @@ from hw_models.engine.memory_map import (
     contents,
     error_bits,
     readout_bits,
-    takes_signs,
 )
 from hw_models.engine.schedule import Schedule, readout_words
 from hw_models.processor import Engine, Memory
@@ -50,7 +49,7 @@ EMPTY_LANES = Constant(
 )
 
 
-def _words(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str, int]:
+def _words(spec: NetworkSpec, engine: Engine) -> dict[str, int]:
     """Bits of a memory word by role: one value a lane; an activation is broadcast, with its index if it is an event."""
     lanes = engine.lanes
     layer = spec.layers[0]
@@ -59,7 +58,7 @@ def _words(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str, int]:
         "weight": lanes * layer.word.bits,
         "residual": lanes * max(one.word.residual_bits for one in spec.layers),
         "feedback": lanes * feedback,
-        "activation": max(activation_bits(spec, engine.skips_zero_inputs, learning)[: len(spec.layers)]),
+        "activation": max(activation_bits(spec, engine.skips_zero_inputs)[: len(spec.layers)]),
         "gate": lanes * GATE_BITS,
         "delta": lanes * max((hidden.delta_width for hidden in spec.layers[:-1]), default=0),
     }
@@ -216,12 +215,11 @@ def _memories(spec: NetworkSpec, engine: Engine, learning: bool) -> _Memories:
 def memory_shapes(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str, tuple[int, int, float]]:
     """Return bits, bits of a word, and writes per read that it is built for, of each memory that holds anything.
 
-    Words are those of the engine that learns, so that learning is all that differs, and signs of activations where the
-    network infers with them.
+    Words are those of the engine that learns, so that learning is all that differs.
     """
     stored = contents(spec, learning, engine.skips_zero_inputs, engine.lanes)
     learned = contents(spec, True, engine.skips_zero_inputs, engine.lanes)
-    words = _words(spec, engine, learning)
+    words = _words(spec, engine)
     shapes = {}
     for name, memory in engine.memories.items():
         held = sum(bits for (role, _), bits in stored.items() if role in memory.holds)
@@ -319,8 +317,7 @@ def logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedul
     learning_cycles = plan.cycles["signal"] + plan.cycles["update"] if engine.clock_gating else all_cycles
     items: list[Item] = []
     energy_pj, area_um2 = path.energy_pj(), path.area_um2()
-    learned = replace(spec, hidden_inference="full") if learning else spec  # signs are of predictions alone
-    inference_pj = datapath(learned, engine, False).energy_pj()  # what works in the forward pass
+    inference_pj = datapath(spec, engine, False).energy_pj()  # what works in the forward pass
     transposed = spec.rule.weight_transport and engine.transposed_read == "adder-tree"
     if learning and (transposed or spec.rule.reads_out) and len(spec.layers) > 1:
         tree_um2 = logic.adder_tree_um2(engine.lanes, path.accumulator_bits) / engine.lanes  # of each lane
@@ -342,13 +339,11 @@ def logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedul
                     logic.register_pj()
                 )
         else:
-            forward_pj: np.ndarray | float = inference_pj.get(role, 0.0)
-            if role == "arithmetic" and takes_signs(spec, learning):  # products by a sign: the multiplier rests
-                forward_pj = forward_pj * np.array([1.0, *(path.adding_share for _ in spec.layers[1:])])
+            forward_pj = inference_pj.get(role, 0.0)
             pj = (all_cycles * forward_pj + learning_cycles * (energy_pj[role] - forward_pj)) * copies[role]
         items += _energy(name, pj * energy_scale, (*energy_constants, *scaled))
     if engine.logic != "nangate45":
-        items += _arithmetic_items(spec, work, engine, scaled, learning)
+        items += _arithmetic_items(spec, work, engine, scaled)
     return items
 
 
@@ -367,9 +362,7 @@ def _logic_constants(role: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(area), tuple(energy)
 
 
-def _arithmetic_items(
-    spec: NetworkSpec, work: Counters, engine: Engine, scaled: tuple[str, ...], learning: bool
-) -> list[Item]:
+def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled: tuple[str, ...]) -> list[Item]:
     """Energy of multiplications and additions alone, from a table of operations; no control, no clock."""
     counted = traffic(spec, work)
     rule, table = spec.rule, engine.logic
@@ -392,11 +385,8 @@ def _arithmetic_items(
             sender_bits = delta_bits[k + 1] if rule.holds_deltas and not layer.output else delta_bits[-1]
             operand = layer.word.bits if rule.weight_transport else max(feedback_bits, 1)
             signal += operation_pj("multiply", (operand, sender_bits))
-        product = operation_pj("multiply", (layer.word.bits, input_bits))
-        if k > 0 and takes_signs(spec, learning):
-            product, accumulate = 0.0, operation_pj("add", layer.word.bits + 1 + 8)
         by_layer[k] = (
-            counted["forward_macs"][k] * (product + accumulate)
+            counted["forward_macs"][k] * (operation_pj("multiply", (layer.word.bits, input_bits)) + accumulate)
             + (counted["bias_read"][k] - counted["bias_write"][k]) * accumulate
             + counted["signal_macs"][k] * signal
             + counted["gate_products"][k]

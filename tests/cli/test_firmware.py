@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import numpy as np
@@ -103,6 +104,12 @@ def test_operate_tells_what_became_of_samples(tmp_path):
     assert f"{found['instructions']['learn']:,} instructions to learn" in result.stdout
 
 
+def arrays_of(header):
+    """Return the arrays of a generated header by name."""
+    found = re.findall(r"(\w+)\[\d+\][^=]*= \{([^}]*)\}", header)
+    return {name: np.array(text.split(","), int) for name, text in found}
+
+
 def test_emit_writes_a_package_from_settings_or_from_a_run(tmp_path):
     require("gcc", "host")
     result = edgelearn("firmware", "emit", "board", *SMALL, "--rule", "bp", cwd=tmp_path)
@@ -115,6 +122,42 @@ def test_emit_writes_a_package_from_settings_or_from_a_run(tmp_path):
     for name in ("board", "learned"):
         subprocess.run(["make", "-s"], cwd=tmp_path / name, check=True)
         assert subprocess.run(["./selftest"], cwd=tmp_path / name).returncode == 0
+
+
+def test_the_self_test_takes_samples_of_the_users_file(tmp_path):
+    """As the run reads them: by its ranges and classes, in an order of their own."""
+    require("gcc", "host")
+    rng = np.random.default_rng(0)
+    rows = [f"{a:.3f},{b:.3f},{'yes' if a > b else 'no'}" for a, b in rng.normal(0, 1, (80, 2))]
+    (tmp_path / "all.csv").write_text("\n".join(["a,b,label", *rows]))
+    (tmp_path / "mine.csv").write_text("\n".join(["a,b,label", "0.5,-0.5,yes", "-9,0.25,no", "0.1,0.2,no"] * 5))
+    (tmp_path / "other.csv").write_text("a,b,label\n0.5,0.1,yes\n0.2,0.7,perhaps\n" * 5)
+    edgelearn("run", "--data", "all.csv", "--net", "2-4-1", "--epochs", "2", "--out", "done", cwd=tmp_path)
+    result = edgelearn("firmware", "emit", "el", "--run", "done", "--selftest", "mine.csv", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    numbers = (tmp_path / "el/test/el_selftest_numbers.h").read_text()
+    arrays = arrays_of(numbers)
+    low, high = np.loadtxt(tmp_path / "el/ranges.csv", delimiter=",", skiprows=1).T
+    expected = {tuple(np.clip(np.floor((np.array(row) - low) / (high - low) * 16), 0, 15).astype(int)): label
+                for row, label in (((0.5, -0.5), 1), ((-9, 0.25), 0), ((0.1, 0.2), 0))}  # fmt: skip
+    order = json.loads((tmp_path / "done/report.json").read_text())["data"]["classes"]
+    pairs = zip(arrays["EL_SELFTEST_LEVELS"].reshape(-1, 2).tolist(), arrays["EL_SELFTEST_LABELS"], strict=True)
+    assert {tuple(levels): order[label] for levels, label in pairs} == {
+        levels: ("no", "yes")[label] for levels, label in expected.items()
+    }
+    subprocess.run(["make", "-s"], cwd=tmp_path / "el", check=True)
+    assert subprocess.run(["./selftest"], cwd=tmp_path / "el").returncode == 0
+    for arguments, message in (
+        (("--run", "done", "--selftest", "other.csv"), "class 'perhaps' of other.csv is none of done: "),
+        (
+            ("--run", "done", "--selftest", "digits"),
+            "digits has 64 features per sample, and the network of done takes 2",
+        ),
+        (("--selftest", "mine.csv"), "--selftest takes the place of the data of a run"),
+    ):
+        result = edgelearn("firmware", "emit", "new", *arguments, cwd=tmp_path)
+        assert (result.returncode, message in result.stderr, len(result.stderr.splitlines())) == (2, True, 1)
+        assert not (tmp_path / "new").exists()
 
 
 def test_emit_takes_finished_runs_of_this_program_alone(tmp_path):

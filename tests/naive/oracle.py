@@ -131,7 +131,6 @@ class NaiveNetwork:
         margin: int = 0,
         live: int | None = None,
         signed: bool = False,
-        hidden_inference: str = "full",
     ) -> None:
         _one_of("rule", rule, RULES)
         self.rule = RULES[rule]
@@ -151,7 +150,6 @@ class NaiveNetwork:
         self.lfsr = lfsr
         self.rng_state = int(rng_state)
         self.event_threshold = event_threshold
-        self.hidden_inference = hidden_inference  # "sign": without a label y is +-one
         self.dead_zone = dead_zone
         self.accumulator_bits = accumulator_bits
         self.factor_bits = factor_bits  # of modulators, and of errors below 9
@@ -277,10 +275,7 @@ class NaiveNetwork:
         outputs, gates = [], []
         for q in self.q[k - 1]:
             y, g = activate(self.activation, q)
-            if self.hidden_inference == "sign" and not self._learning:
-                outputs.append(self._input_one(k + 1) if q >= 0 else -self._input_one(k + 1))
-            else:
-                outputs.append(0 if abs(y) <= self.event_threshold else y)
+            outputs.append(0 if abs(y) <= self.event_threshold else y)
             gates.append(g)
         self._send(k + 1, outputs)
         self.gates[k - 1] = gates

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -47,6 +48,7 @@ def learn(network: FromPage, levels: np.ndarray, labels: np.ndarray, epoch: int 
         network.learn(levels[i], int(labels[i]))
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="plain kernels learn 1,437 digits of 64 pixels for minutes")
 @pytest.mark.parametrize("rounding", ["residual", "stochastic"])
 @pytest.mark.parametrize("rule", ["drtp", "dfa"])
 def test_an_epoch_of_the_digits(tmp_path, capsys, digits, rule, rounding):
