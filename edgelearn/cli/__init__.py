@@ -22,6 +22,7 @@ COMMANDS = {
         "run": "edgelearn.cli.run:run",
         "stream": "edgelearn.cli.stream:stream",
         "branch": "edgelearn.cli.branch:branch",
+        "personalise": "edgelearn.cli.personalise:personalise",
     },
     "Price": {"cost": "edgelearn.cli.cost:cost", "processors": "edgelearn.cli.processors:commands"},
     "Study": {

@@ -1,0 +1,479 @@
+"""Personalisation: how a network learns each of several users from a few labelled samples, beside float SGD.
+
+Per user and draw of samples the network starts anew from the imported words, learns the first N of them, one at a time,
+and is tested on the user's rows that are in no draw's samples, and on old data that it must not forget.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from edgelearn.data.user_rows import UserRows
+from edgelearn.errors import UserError
+from edgelearn.network.counters import Counters
+from edgelearn.network.layer import DenseLayer
+from edgelearn.network.spec import NetworkSpec
+from edgelearn.runs.levels import LevelFrontEnd
+from edgelearn.runs.start import Start, start_from
+from edgelearn.studies.analysis import interval
+from edgelearn.studies.float_sgd import FloatSGD, Layers
+from hw_models.front_end import FrontEndCost, front_end_cost
+from hw_models.processor import AnyProcessor
+
+ORDERS = ("rounds", "random", "file")
+FLOAT_STEP = 2  # exponents between the three rates of float SGD
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Which samples are learned, and which tested.
+
+    Parameters
+    ----------
+    samples : numbers of labelled samples after which users are tested, ascending
+    draws : repetitions with other samples; one where the order is that of the file
+    order : "rounds" (each class once per round, in random order), "random", "file" (the first rows)
+    seed : of the draws
+    """
+
+    samples: tuple[int, ...] = (12, 24, 60, 120)
+    draws: int = 5
+    order: str = "rounds"
+    seed: int = 0
+
+    def drawn(self, classes: np.ndarray, draw: int) -> np.ndarray:
+        """Return the places of the samples to learn, in order.
+
+        Parameters
+        ----------
+        classes : int64[n], class of each of a user's rows
+        """
+        most = self.samples[-1]
+        if self.order == "file":
+            return np.arange(most)
+        generator = np.random.default_rng([self.seed, draw])
+        if self.order == "random":
+            return generator.permutation(len(classes))[:most]
+        order = generator.permutation(len(classes))
+        turn = np.zeros(len(order), np.int64)  # how often the class came before
+        for one in np.unique(classes):
+            mine = classes[order] == one
+            turn[mine] = np.arange(int(mine.sum()))
+        chosen = order[np.argsort(turn, kind="stable")]
+        starts = np.flatnonzero(np.diff(np.sort(turn), prepend=-1))
+        rounds = np.split(chosen, starts[1:])
+        return np.concatenate([generator.permutation(one) for one in rounds])[:most]
+
+
+@dataclass(frozen=True, eq=False)
+class User:
+    """A user: name, start, rows in levels and in the units of the float layers, and old data in the same form."""
+
+    name: str
+    start: Start
+    x: np.ndarray
+    y: np.ndarray
+    old_x: np.ndarray
+    old_y: np.ndarray
+
+
+@dataclass
+class Tested:
+    """Accuracies in percent of one user in one draw: before and after each number of samples."""
+
+    user: list[float] = field(default_factory=list)
+    old: list[float] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Learned:
+    """Results of one way of learning, by user: draws in order.
+
+    Parameters
+    ----------
+    counters : of all samples that were learned or gated, of learners in integers
+    """
+
+    tested: dict[str, list[Tested]]
+    counters: Counters | None = None
+
+    def means(self, part: str = "user") -> dict[str, list[float]]:
+        """Return the mean over draws of each user: before and after each number of samples."""
+        return {
+            user: [float(value) for value in np.mean([getattr(one, part) for one in draws], axis=0)]
+            for user, draws in self.tested.items()
+        }
+
+    def intervals(self, part: str = "user") -> list[dict[str, Any]]:
+        """Return the mean over users and its 95 % interval: before and after each number of samples."""
+        return [interval(column).as_dict() for column in zip(*self.means(part).values(), strict=True)]
+
+
+def make_user(name: str, start: Start, rows: UserRows, old: UserRows | None) -> User:
+    """Return a user whose labels are outputs of the network.
+
+    Raises
+    ------
+    UserError
+        "class ... of ... is not one of ..."
+    """
+    assert start.classes is not None
+    outputs = {one: k for k, one in enumerate(start.classes.names)}
+
+    def encoded(given: UserRows) -> np.ndarray:
+        return np.array([outputs[label] for label in given.labels], np.int64)
+
+    none = np.empty((0, rows.x.shape[1]), rows.x.dtype)
+    old_x, old_y = (none, np.empty(0, np.int64)) if old is None else (old.x, encoded(old))
+    return User(name, start, rows.x, encoded(rows), old_x, old_y)
+
+
+def check(protocol: Protocol, users: Mapping[str, int]) -> None:
+    """Refuse users who have too few rows.
+
+    Parameters
+    ----------
+    users : rows of each
+    """
+    name, least = min(users.items(), key=lambda item: item[1])
+    if least <= protocol.samples[-1]:
+        raise UserError(
+            f"user '{name}' has {least:,} rows, which leave none to test after {protocol.samples[-1]:,} samples; give "
+            f"fewer --samples, or leave the user out"
+        )
+
+
+def learn_in_integers(
+    users: Sequence[User], spec_of: Callable[[Start], NetworkSpec], protocol: Protocol, strict: bool = False
+) -> Iterator[tuple[User, int, Tested, Counters]]:
+    """Learn every draw of every user in the arithmetic of the device.
+
+    Parameters
+    ----------
+    spec_of : network of a start; the same for all users but for exponents that follow from the words
+    """
+    for user in users:
+        spec, encode = spec_of(user.start), user.start.front_end.encode
+        levels, old_levels = encode(user.x), encode(user.old_x) if len(user.old_x) else None
+        for draw in range(protocol.draws):
+            chosen, left = _parts(protocol, user.y, draw)
+            learner, found, done = user.start.learner(spec, strict), Tested(), 0
+            for n in (0, *protocol.samples):
+                if n > done:
+                    learner.learn(levels[chosen[done:n]], user.y[chosen[done:n]])
+                    done = n
+                found.user.append(_percent(learner.predict(levels[left]), user.y[left]))
+                if old_levels is not None:
+                    found.old.append(_percent(learner.predict(old_levels), user.old_y))
+            yield user, draw, found, learner.counters
+
+
+def learn_in_float(
+    users: Sequence[User], spec_of: Callable[[Start], NetworkSpec], protocol: Protocol, exponent: int
+) -> Iterator[tuple[User, int, Tested]]:
+    """Learn the same samples in the same order by float SGD with a rate of two to an exponent, in the contract's units.
+
+    The features are real numbers, neither rounded nor limited, and all layers have one rate.
+    """
+    for user in users:
+        spec = spec_of(user.start)
+        layers, x, old_x = _in_float(user, spec)
+        learned = [layer.learned for layer in spec.layers]
+        for draw in range(protocol.draws):
+            chosen, left = _parts(protocol, user.y, draw)
+            net = FloatSGD(layers, spec.layers[0].activation, spec.output, learned, 2.0**exponent)
+            found, done = Tested(), 0
+            for n in (0, *protocol.samples):
+                net.learn(x[chosen[done:n]], user.y[chosen[done:n]])
+                done = n
+                found.user.append(_percent(net.predict(x[left]), user.y[left]))
+                if len(old_x):
+                    found.old.append(_percent(net.predict(old_x), user.old_y))
+            yield user, draw, found
+
+
+def _parts(protocol: Protocol, y: np.ndarray, draw: int) -> tuple[np.ndarray, np.ndarray]:
+    chosen = protocol.drawn(y, draw)
+    return chosen, np.setdiff1d(np.arange(len(y)), chosen)
+
+
+def _percent(predictions: np.ndarray, y: np.ndarray) -> float:
+    return 100 * float((predictions == y).mean())
+
+
+def _in_float(user: User, spec: NetworkSpec) -> tuple[Layers, np.ndarray, np.ndarray]:
+    """Return layers in the contract's units and the features that they take, where 1.0 is the highest level."""
+    start, front = user.start, user.start.front_end
+    if start.head is None or not isinstance(front, LevelFrontEnd):
+        layers = [_values(layer, start.words, k) for k, layer in enumerate(spec.layers, 1)]
+        top = spec.layers[0].input_one
+        return layers, front.encode(user.x) / top, front.encode(user.old_x) / top
+    levels = front.levels
+    real = [levels.real(x) for x in (user.x, user.old_x)]
+    known = real[1] if len(real[1]) else real[0]
+    layers, _, _ = start.head.in_units(levels, start.network["activation"], start.head.reaches(known))
+    x, old_x = ((one - levels.offset) / levels.unit for one in real)
+    return [*_grown(layers, spec)], x, old_x
+
+
+def _grown(
+    layers: Sequence[tuple[np.ndarray, np.ndarray]], spec: NetworkSpec
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give layers with mean rows for outputs that the model lacks, as the words have."""
+    yield from layers[:-1]
+    weights, biases = layers[-1]
+    n_new = spec.n_outputs - len(biases)
+    if n_new:
+        weights = np.concatenate([weights, np.repeat(weights.mean(axis=0)[None], n_new, axis=0)])
+        biases = np.concatenate([biases, np.full(n_new, biases.mean())])
+    yield weights, biases
+
+
+def _values(layer: DenseLayer, words: Mapping[str, np.ndarray], number: int) -> tuple[np.ndarray, np.ndarray]:
+    weights, biases = words[f"layer{number}_weights"], words[f"layer{number}_biases"]
+    return weights * layer.weight_word.lsb, biases * layer.word.lsb
+
+
+@dataclass(frozen=True, eq=False)
+class Personalised:
+    """Results of a command.
+
+    Parameters
+    ----------
+    rates : exponents of float SGD, and what learned with each
+    losses : accuracy of the imported network in percent by user: float, with levels, with words
+    """
+
+    spec: NetworkSpec
+    start: Start
+    protocol: Protocol
+    processor: AnyProcessor
+    integers: Learned
+    floats: dict[int, Learned]
+    losses: dict[str, dict[str, float]]
+    n_rows: dict[str, int]
+    n_old: dict[str, int]
+    notes: tuple[str, ...]
+
+    def best_rates(self) -> list[int]:
+        """Return the rate of float SGD whose mean over users is best, before and after each number of samples."""
+        n = len(self.protocol.samples) + 1
+        means = {rate: [one["mean"] for one in learned.intervals()] for rate, learned in self.floats.items()}
+        return [max(means, key=lambda rate: means[rate][k]) for k in range(n)]
+
+
+def personalise(
+    users: Sequence[User],
+    spec_of: Callable[[Start], NetworkSpec],
+    protocol: Protocol,
+    processor: AnyProcessor,
+    float_rates: Sequence[int] | None = None,
+    strict: bool = False,
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> Personalised:
+    """Learn all users in integers and by float SGD.
+
+    Parameters
+    ----------
+    float_rates : exponents in the contract's units; three around the output rate where left out, none for no float SGD
+    on_progress : takes learners done, of how many, and the user
+    """
+    check(protocol, {user.name: len(user.y) for user in users})
+    spec = spec_of(users[0].start)
+    rates = tuple(float_rates) if float_rates is not None else around(spec.layers[-1].rate)
+    total, done = len(users) * protocol.draws * (1 + len(rates)), 0
+
+    def tick(user: str) -> None:
+        nonlocal done
+        done += 1
+        if on_progress is not None:
+            on_progress(done, total, user)
+
+    integers = Learned({user.name: [] for user in users}, Counters.zeros(len(spec.layers)))
+    assert integers.counters is not None
+    for user, _, found, counters in learn_in_integers(users, spec_of, protocol, strict):
+        integers.tested[user.name].append(found)
+        integers.counters += counters
+        tick(user.name)
+    floats = {rate: Learned({user.name: [] for user in users}) for rate in rates}
+    for rate, learned in floats.items():
+        for user, _, found in learn_in_float(users, spec_of, protocol, rate):
+            learned.tested[user.name].append(found)
+            tick(user.name)
+    notes = list(dict.fromkeys(_note(note, user) for user in users for note in user.start.notes))
+    return Personalised(
+        spec, users[0].start, protocol, processor, integers, floats,
+        {user.name: _losses(user, spec_of(user.start)) for user in users},
+        {user.name: len(user.y) for user in users}, {user.name: len(user.old_y) for user in users}, tuple(notes),
+    )  # fmt: skip
+
+
+def _note(note: str, user: User) -> str:
+    """Return a note of a user's network without its name, as networks of several users mostly say the same."""
+    return note.replace(str(user.start.origin["name"]), "the network")
+
+
+def around(rate: int) -> tuple[int, ...]:
+    """Return three exponents, the middle one that of the learner in integers where 2^0 leaves room."""
+    middle = min(rate, -FLOAT_STEP)
+    return middle - FLOAT_STEP, middle, middle + FLOAT_STEP
+
+
+def _losses(user: User, spec: NetworkSpec) -> dict[str, float]:
+    """Return the accuracy before learning in float, with levels, and with words as well, in percent."""
+    levels = user.start.front_end.encode(user.x)
+    found = {}
+    if user.start.head is not None and isinstance(user.start.front_end, LevelFrontEnd):
+        n_known = user.start.head.layers[-1].weights.shape[0]
+        if n_known == spec.n_outputs:
+            form = user.start.front_end.levels
+            found["float"] = _percent(user.start.head.predict(form.real(user.x)), user.y)
+            found["levels"] = _percent(user.start.head.predict(form.values(levels)), user.y)
+    return found | {"words": _percent(user.start.learner(spec).predict(levels), user.y)}
+
+
+def as_dict(result: Personalised, source: str, memory: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """Return the content of the results file.
+
+    Parameters
+    ----------
+    source : networks, as given
+    memory : bytes of firmware by place, "ram" and "flash", where the processor runs it
+    """
+    spec, integers = result.spec, result.integers
+    counters = integers.counters
+    assert counters is not None
+    training = result.processor.price(spec, counters)
+    inference = result.processor.price(spec, counters, learning=False)
+    work = result.start.work_in_front
+    front = None if work is None else front_end_cost(work.macs, work.weight_words, result.processor)
+    best = result.best_rates() if result.floats else []
+    content: dict[str, Any] = {
+        "source": source,
+        "cut": result.start.origin.get("cut"),
+        "network": _network(spec, result.start),
+        "samples": list(result.protocol.samples),
+        "draws": result.protocol.draws,
+        "order": result.protocol.order,
+        "seed": result.protocol.seed,
+        "n_users": len(integers.tested),
+        "before_percent": {
+            name: interval(one[name] for one in result.losses.values() if name in one).as_dict()
+            for name in ("float", "levels", "words")
+            if any(name in one for one in result.losses.values())
+        },
+        "users": {
+            name: {
+                "rows": result.n_rows[name],
+                "old_rows": result.n_old[name],
+                "accuracy_percent": _rounded(integers.means()[name]),
+                "old_accuracy_percent": _rounded(integers.means("old")[name]),
+                "float_accuracy_percent": _rounded(result.floats[rate].means()[name][k] for k, rate in enumerate(best)),
+            }
+            for name in integers.tested
+        },
+        "accuracy_percent": integers.intervals(),
+        "old_accuracy_percent": integers.intervals("old"),
+        "float": {
+            "rates": list(result.floats),
+            "best_rates": best,
+            "at_edge": [rate in (min(result.floats), max(result.floats)) for rate in best],
+            "accuracy_percent": [result.floats[rate].intervals()[k] for k, rate in enumerate(best)],
+            "old_accuracy_percent": [
+                one[k] for k, rate in enumerate(best) if (one := result.floats[rate].intervals("old"))
+            ],
+            "difference_points": _differences(result, best),
+        },
+        "per_sample": {
+            "words_written": counters.per_sample("weight_write") + counters.per_sample("bias_write"),
+            "learned_percent": 100 * (1 - counters.total("gated_samples") / max(counters.total("samples"), 1)),
+            "saturations": counters.per_sample("saturations"),
+        },
+        "cost": {"processor": result.processor.name}
+        | {name: _cost(cost) for name, cost in (("learning", training), ("inference", inference))},
+        "memory_bytes": None if memory is None else dict(memory),
+        "front_end": None if front is None else _front(front, work.uncounted if work else ()),
+        "notes": list(result.notes),
+    }
+    return content
+
+
+def _network(spec: NetworkSpec, start: Start) -> dict[str, Any]:
+    return {
+        "sizes": list(spec.sizes),
+        "rule": spec.rule_name,
+        "learn": spec.learn,
+        "layers": [layer.learned for layer in spec.layers],
+        "feedback": spec.feedback_format if spec.holds_feedback else "none",
+        "rates": [layer.rate if layer.learns else None for layer in spec.layers],
+        "rate_units": [float(unit) for unit in start.rate_units],
+        "update_gate": spec.update_gate,
+        "margin": spec.margin if spec.update_gate == "margin" else None,
+        "words_that_learn": sum(_words_that_learn(layer) for layer in spec.layers),
+    }
+
+
+def _words_that_learn(layer: DenseLayer) -> int:
+    return {"all": layer.n_weights + layer.n_out, "bias": layer.n_out, "none": 0}[layer.learned]
+
+
+def _rounded(values: Any) -> list[float]:
+    return [round(value, 4) for value in values]
+
+
+def _differences(result: Personalised, best: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the accuracy in integers less that of float SGD, over users."""
+    mine = result.integers.means()
+    return [
+        interval(mine[name][k] - result.floats[rate].means()[name][k] for name in mine).as_dict()
+        for k, rate in enumerate(best)
+    ]
+
+
+def _cost(cost: Any) -> dict[str, Any]:
+    return {
+        "energy_pj": cost.energy_per_sample_pj if "energy_pj" in cost.prices else None,
+        "latency_us": 1e6 * cost.latency_s if math.isfinite(cost.latency_s) else None,
+        "memory_bits": cost.total("memory_bits"),
+    }
+
+
+def _front(front: FrontEndCost, uncounted: Sequence[str]) -> dict[str, Any]:
+    return front.as_dict() | {"uncounted": list(uncounted)}
+
+
+def starts_of(
+    users: Sequence[str], source: Callable[[str], str], calibration: Callable[[str], UserRows], **settings: Any
+) -> dict[str, Start]:
+    """Return the start of each user; users with one source and one calibration share it.
+
+    Parameters
+    ----------
+    source, calibration : of a user
+    settings : of `start_from`
+    """
+    found: dict[tuple[str, int], Start] = {}
+    starts = {}
+    for user in users:
+        path, rows = source(user), calibration(user)
+        key = (path, id(rows))
+        if key not in found:
+            found[key] = start_from(path, x=rows.x, quantised=rows.quantised, **settings)
+        starts[user] = found[key]
+    return starts
+
+
+def by_user(rows: UserRows) -> dict[str, UserRows]:
+    """Return the rows of each user, users in the order of their first row."""
+    names, first = np.unique(rows.users, return_index=True)
+    found = {}
+    for name in names[np.argsort(first)]:
+        mine = np.flatnonzero(rows.users == name)
+        labels = tuple(rows.labels[k] for k in mine)
+        found[str(name)] = replace(rows, x=rows.x[mine], labels=labels, users=rows.users[mine])
+    return found
