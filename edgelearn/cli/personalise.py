@@ -35,7 +35,7 @@ MOST_SAMPLES, MOST_DRAWS = 1_000_000, 1000
 @command(
     "RunConfig",
     only=SETTINGS,
-    example="edgelearn personalise --start model.onnx --data features.npz --users user --old factory.npz",
+    example="edgelearn personalise --start net.onnx --data words.npz --users user",
 )
 def personalise(
     given: Given,
