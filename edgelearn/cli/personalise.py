@@ -35,7 +35,7 @@ MOST_SAMPLES, MOST_DRAWS = 1_000_000, 1000
 @command(
     "RunConfig",
     only=SETTINGS,
-    example="edgelearn personalise --start net.onnx --data words.npz --users user",
+    example="edgelearn personalise --start net.onnx --data x.npz --users user",
 )
 def personalise(
     given: Given,
