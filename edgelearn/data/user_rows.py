@@ -93,7 +93,7 @@ def _of_table(path: Path, users: str | None, label: str | None) -> UserRows:
     rejects = Rejects()
     roles = replace(NO_ROLES, label=label, texts=() if users is None else (users,), is_ordered=False)
     table = reader.TableReader(roles, str(path), rejects, dtype=np.float64)
-    rows = joined(table.read_file(path))
+    rows = joined(list(table.read_file(path)))
     x = table.expand(rows.x)
     labels = tuple(map(str, class_labels(path, rows.labels, rows.numbers)))
     names = [""] * len(x) if users is None else [cell.strip() for cell in rows.texts[0]]
