@@ -16,6 +16,7 @@ ROLES = (
     "forward pass",
     "update",
     "forward weights",
+    "frozen weights",
     "residuals",
     "feedback",
     "activations",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,8 +11,11 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.traffic import traffic
 from hw_models.cost import Constant, Cost, Item, make_cost
-from hw_models.engine.memory_map import contents
+from hw_models.engine.memory_map import contents, frozen_apart
 from hw_models.processor import Band, Core, Microcontroller
+
+
+FROM_FLASH = "frozen weights lie in flash: its wait states, if any, are not in the cycles of an instruction"
 
 
 def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str], np.ndarray]:
@@ -22,9 +26,15 @@ def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str
     counted = traffic(spec, work)
     n_in = np.array([layer.n_in for layer in spec.layers])
     n_out = np.array([layer.n_out for layer in spec.layers])
-    waits = np.array([layer.output or spec.waits_for_above(k) for k, layer in enumerate(spec.layers)])
-    hidden = np.array([not layer.output for layer in spec.layers])
-    readouts = (work["samples"] - work["gated_samples"]) * hidden * spec.rule.reads_out
+    looks_again = np.array(
+        [
+            layer.learned == "all" and (layer.output or spec.waits_for_above(k) or spec.sends_delta(k))
+            for k, layer in enumerate(spec.layers)
+        ]
+    )
+    reads_out = np.array([layer.rule.reads_out for layer in spec.layers])
+    readouts = (work["samples"] - work["gated_samples"]) * reads_out
+    has_floor = any(row.non_negative for row in spec.rules or spec.named)
     return {
         ("forward pass", "input"): work["samples"] * n_in,
         ("forward pass", "forward_mac"): counted["forward_macs"],
@@ -32,10 +42,10 @@ def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str
         ("feedback", "neuron"): readouts * spec.n_outputs,
         ("feedback", "gate"): work["live_gates"],
         ("feedback", "signal_mac"): counted["signal_macs"] + counted["lfsr_steps"],
-        ("update", "input"): work["updates"] * n_in * waits,
+        ("update", "input"): work["updates"] * n_in * looks_again,
         ("update", "update_row"): work["update_events"] + work["updates"],
         ("update", "update_mac"): counted["update_macs"],
-        ("update", "floor"): counted["update_macs"] * spec.rule.non_negative,
+        ("update", "floor"): counted["update_macs"] * has_floor,
         ("random generator", "random_draw"): counted["update_macs"] * spec.stochastic,
     }
 
@@ -64,7 +74,8 @@ def price_instructions(spec: NetworkSpec, work: Counters, processor: Microcontro
                 items.append(Item("energy_pj", role, k + 1, cycles * energy.nominal, (*constants, "energy per cycle")))
     items += [Item("memory_bits", role, 0, float(bits)) for (_, role), bits in contents(spec, learning, False).items()]
     prices = ("energy_pj", "cycles", "memory_bits") if energy is not None else ("cycles", "memory_bits")
-    return make_cost(items, work.n_samples, processor.clock_hz, prices, bands)
+    cost = make_cost(items, work.n_samples, processor.clock_hz, prices, bands)
+    return replace(cost, notes=(FROM_FLASH,)) if frozen_apart(spec) else cost
 
 
 def price_operations(spec: NetworkSpec, work: Counters, core: Core, learning: bool) -> Cost:

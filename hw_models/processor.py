@@ -17,6 +17,7 @@ from edgelearn.units import count, quantity, scale_for, with_unit
 from hw_models.constants import logic, technology
 from hw_models.constants.logic import Control
 from hw_models.constants.memory import sram
+from hw_models.engine.memory_map import frozen_apart
 from hw_models.engine.schedule import (
     Schedule,
     TransposedRead,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "processors"
 ROLES = ("weight", "residual", "feedback", "activation", "gate", "delta")
+FROZEN = "frozen"  # words that never learn: in a memory of their own, such as a ROM, or with those that do
 LOGIC_TABLES = ("nangate45", *(name for name in technology.ARITHMETIC_TABLES if name != "nangate45-yosys"))
 
 
@@ -104,7 +106,9 @@ class Memory(_Frozen):
     """A physical memory and the roles it holds; without a capacity it is as large as the network needs."""
 
     kind: Literal["sram", "registers", "dram", "custom"]
-    holds: tuple[Literal["weight", "residual", "feedback", "activation", "gate", "delta"], ...] = Field(min_length=1)
+    holds: tuple[Literal["weight", "residual", "feedback", "activation", "gate", "delta", "frozen"], ...] = Field(
+        min_length=1
+    )
     capacity: Annotated[float, _quantity("capacity")] | None = None
     cell: Literal["itrs-hp", "itrs-lstp"] | None = None
     table: str | None = None
@@ -243,6 +247,8 @@ class Engine(Processor):
                 raise ValueError(
                     f"key 'memories': {problem} holds '{role}'; each of {', '.join(ROLES)} needs exactly one"
                 )
+        if holders.count(FROZEN) > 1:
+            raise ValueError(f"key 'memories': more than one memory holds '{FROZEN}'; at most one may")
         try:
             technology.energy_scale(45, 1.1, self.node, self.voltage)
             technology.area_scale(45, self.node)
@@ -263,7 +269,18 @@ class Engine(Processor):
         """Return cycles and accesses of work, see `schedule.schedule`."""
         waits = latency(self.control)
         waits = replace(waits, gate=waits.gate + gate_passes(spec, self.delta_bits) - 1)
-        return schedule(spec, work, self.lanes, self.transposed_read, learning, lanes_left_empty, waits)
+        apart = self.frozen_apart(spec)
+        return schedule(spec, work, self.lanes, self.transposed_read, learning, lanes_left_empty, waits, apart)
+
+    def frozen_apart(self, spec: NetworkSpec) -> bool:
+        """Return whether words that never learn are told from others, see `memory_map.frozen_apart`."""
+        return frozen_apart(spec, any(FROZEN in memory.holds for memory in self.memories.values()))
+
+    def held_in(self, name: str) -> tuple[str, ...]:
+        """Return the roles in a memory: words that never learn are with the others where no memory is theirs."""
+        holds: tuple[str, ...] = self.memories[name].holds
+        has_own = any(FROZEN in memory.holds for memory in self.memories.values())
+        return holds if has_own or "weight" not in holds else (*holds, FROZEN)
 
     def _price(self, spec: NetworkSpec, work: Counters, learning: bool) -> Cost:
         from hw_models.engine.price import price_engine

@@ -143,9 +143,9 @@ def verify(
         print_json([asdict(one) | {"equal": one.equal} for one in verified])
     else:
         spec = source.spec
-        word = spec.layers[0].word
+        word = learned_word(spec)
         _print_rows(
-            f"{spec.rule.name} on {source.config.data}, {'-'.join(map(str, spec.sizes))}, {word.bits}-bit view and "
+            f"{taught_by(spec)} on {source.config.data}, {'-'.join(map(str, spec.sizes))}, {word.bits}-bit view and "
             f"{word.residual_bits} residual bits, {spec.rounding} rounding",
             [
                 {

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import Activation, find_activation
-from edgelearn.network.layer import DenseLayer
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.rules.rule import Feedback, Signal
@@ -69,26 +69,26 @@ def stored_weights(learner: Learner) -> FloatWeights:
 
     A word carries half a step of its view, so that the view is rounded; that half is no part of the value.
     """
-    return _weights_of(learner, lambda layer, raw: (raw - _half_view(layer)) * layer.word.lsb)
+    return _weights_of(learner, lambda word, raw: (raw - _half_view(word)) * word.lsb)
 
 
 def viewed_weights(learner: Learner) -> FloatWeights:
     """Return the values of the views, which the forward pass and backpropagation read."""
-    return _weights_of(learner, lambda layer, raw: layer.word.view(raw) * layer.word.lsb * 2**layer.word.residual_bits)
+    return _weights_of(learner, lambda word, raw: word.view(raw) * word.lsb * 2**word.residual_bits)
 
 
-def _half_view(layer: DenseLayer) -> float:
-    return float(1 << layer.word.residual_bits >> 1)
+def _half_view(word: WeightFormat) -> float:
+    return float(1 << word.residual_bits >> 1)
 
 
-def _weights_of(learner: Learner, value_of: Callable[[DenseLayer, np.ndarray], np.ndarray]) -> FloatWeights:
+def _weights_of(learner: Learner, value_of: Callable[[WeightFormat, np.ndarray], np.ndarray]) -> FloatWeights:
     spec, state = learner.spec, learner.state
     weights, biases, feedback = [], [], []
     for k, layer in enumerate(spec.layers):
-        weights.append(np.asarray(value_of(layer, state.weights(k)), np.float64))
-        biases.append(np.asarray(value_of(layer, state.biases(k)), np.float64))
+        weights.append(np.asarray(value_of(layer.weight_word, state.weights(k)), np.float64))
+        biases.append(np.asarray(value_of(layer.word, state.biases(k)), np.float64))
         if not layer.output:
-            matrix = state.feedback(k) if spec.rule.stores_feedback else np.zeros((0, layer.n_out))
+            matrix = state.feedback(k) if layer.rule.stores_feedback else np.zeros((0, layer.n_out))
             feedback.append(matrix / 127 * 2.0**layer.feedback_exponent)
     return FloatWeights(weights, biases, feedback)
 
@@ -147,21 +147,19 @@ def pass_samples(
         Signal.ERROR: error,
         Signal.SIGN_ERROR: np.sign(error),
     }
-    if spec.rule.reads_out:
-        local = [
-            _local_error(spec, units, units.feedback * B, y, targets)
-            for B, y in zip(numbers.feedback, inputs[1:], strict=True)
-        ]
     modulators: list[np.ndarray] = []
     deltas = [error]
     for k in range(last - 1, -1, -1):
-        signal = local[k] if spec.rule.reads_out else signals.get(spec.rule.signal, deltas[0])
-        if not spec.rule.learns_hidden:
+        rule, matrix = spec.layers[k].rule, units.feedback * numbers.feedback[k]
+        signal = signals.get(rule.signal, deltas[0])
+        if rule.reads_out:
+            signal = _local_error(spec, units, matrix, inputs[k + 1], targets)
+        if not rule.learns_hidden:
             modulator = np.zeros_like(sums[k])
-        elif spec.rule.feedback is Feedback.TRANSPOSE:
+        elif rule.feedback is Feedback.TRANSPOSE:
             modulator = signal @ numbers.weights[k + 1]
         else:
-            modulator = signal @ (units.feedback * numbers.feedback[k])
+            modulator = signal @ matrix
         modulators.insert(0, modulator)
         deltas.insert(0, modulator * gates[k])
     return Passed(inputs, sums, gates, scores, modulators, deltas)
@@ -189,13 +187,14 @@ def backpropagated(numbers: FloatWeights, passed: Passed) -> list[np.ndarray]:
 
 
 def update_of(spec: NetworkSpec, passed: Passed, units: Units | None = None, halvings: int = 0) -> FloatWeights:
-    """Return the change of weights and biases that the first sample makes; layers that do not learn stay."""
+    """Return the change of weights and biases that the first sample makes; words that do not learn stay."""
     units = units or Units()
     weights, biases = [], []
     for k, layer in enumerate(spec.layers):
         rate = 2.0 ** (layer.rate - halvings) if layer.learns else 0.0
         delta = passed.deltas[k][0]
-        weights.append(-rate * np.outer(delta, passed.inputs[k][0]))
+        of_weights = rate if layer.learned == "all" else 0.0
+        weights.append(-of_weights * np.outer(delta, passed.inputs[k][0]))
         biases.append(-rate * delta * (units.activation if k else units.level))
     return FloatWeights(weights, biases, [])
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.errors import UserError
 from edgelearn.network.layer import DenseLayer
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.references.closed_form import FloatWeights, hidden_activation, targets_of
@@ -31,7 +32,8 @@ class _Layer:
         self.values = torch.zeros(layer.n_out, dtype=dtype)  # activations, before the event threshold
         self.modulator = torch.zeros(layer.n_out, dtype=dtype)
         self.delta = torch.zeros(layer.n_out, dtype=dtype)
-        self.rate, self.learns, self.non_negative = 2.0**layer.rate, layer.learns, layer.non_negative
+        self.rate, self.learned, self.non_negative = 2.0**layer.rate, layer.learned, layer.non_negative
+        self.biases, self.rule = self.weights[:, -1], layer.rule
         self.feedback: Any = None  # operator [n_out, lanes]
         self.signal: Any = None  # what it is applied to
         self.sent: Any = None  # inputs of the layer above, for a readout
@@ -57,6 +59,7 @@ class OnlineTwin:
         ]
         self._target = torch.zeros(spec.n_outputs, dtype=self._dtype)
         self._sign = torch.zeros(spec.n_outputs, dtype=self._dtype)
+        self._signed_target = torch.zeros(spec.n_outputs, dtype=self._dtype)
         self._activate, self._gate = (partial(f, torch) for f in _FUNCTIONS[hidden_activation(spec).name])
         self._event_threshold = spec.event_threshold / hidden_activation(spec).one
         self._dead_zone = spec.dead_zone / 255
@@ -66,19 +69,20 @@ class OnlineTwin:
             above = self._layers[k + 1]
             if not self._event_threshold:
                 hidden.values = above.inputs[:-1]
-            if spec.rule.feedback is Feedback.TRANSPOSE:
+            if hidden.rule.feedback is Feedback.TRANSPOSE:
                 hidden.feedback = above.without_bias.T
-            else:
+            elif hidden.rule.stores_feedback:
                 hidden.feedback = torch.from_numpy(start.feedback[k].T.copy()).to(self._dtype)
             signals = {
                 Signal.TARGET: self._target,
                 Signal.ERROR: self._layers[-1].delta,
                 Signal.SIGN_ERROR: self._sign,
-                Signal.SIGNED_TARGET: self._sign,
+                Signal.SIGNED_TARGET: self._signed_target,
             }
-            hidden.signal = signals.get(spec.rule.signal, above.delta)
-            if spec.rule.reads_out:
+            hidden.signal = signals.get(hidden.rule.signal, above.delta)
+            if hidden.rule.reads_out:
                 hidden.sent, hidden.signal = above.inputs, torch.zeros_like(self._target)
+        self._taught = [hidden for hidden in self._layers[:-1] if hidden.rule.learns_hidden]
 
     def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Learn rows of input levels one after another; return the classes predicted before each was learned."""
@@ -89,7 +93,7 @@ class OnlineTwin:
         mv, activate, error = torch.mv, self._activate, self._layers[-1].delta
         hidden, last, gated = self._layers[:-1], self._layers[-1], self.spec.gated
         output = self._output
-        learning = [(layer, -layer.rate / 2**self.halvings) for layer in self._layers if layer.learns]
+        learning = [(layer, -layer.rate / 2**self.halvings) for layer in self._layers if layer.learned != "none"]
         with torch.no_grad():
             for row, z, target, label in zip(rows, sums.unbind(), targets, labels.tolist(), strict=True):
                 self._layers[0].inputs = row
@@ -103,9 +107,12 @@ class OnlineTwin:
                 output(z, out=error).sub_(target)
                 if self._dead_zone:
                     error.copy_(torch.nn.functional.hardshrink(error, self._dead_zone))
-                if self.spec.rule.learns_hidden:
+                if self._taught:
                     self._modulate(target)
                 for layer, minus_rate in learning:
+                    if layer.learned == "bias":
+                        layer.biases.add_(layer.delta, alpha=minus_rate)
+                        continue
                     layer.weights.addr_(layer.delta, layer.inputs, alpha=minus_rate)
                     if layer.non_negative:
                         layer.without_bias.clamp_(min=0)
@@ -115,12 +122,13 @@ class OnlineTwin:
         """Compute the deltas of hidden layers from the last to the first, before any weight changes."""
         torch = _torch()
         self._target.copy_(target)
-        if self.spec.rule.signal is Signal.SIGNED_TARGET:
-            torch.sub(1, self._target, alpha=2, out=self._sign)
-        elif self.spec.rule.signal is Signal.SIGN_ERROR:
+        signals = {layer.rule.signal for layer in self._taught}
+        if Signal.SIGNED_TARGET in signals:
+            torch.sub(1, self._target, alpha=2, out=self._signed_target)
+        if Signal.SIGN_ERROR in signals:
             torch.sign(self._layers[-1].delta, out=self._sign)
-        for layer in reversed(self._layers[:-1]):
-            if self.spec.rule.reads_out:
+        for layer in reversed(self._taught):
+            if layer.rule.reads_out:
                 self._read_out(layer)
             torch.mv(layer.feedback, layer.signal, out=layer.modulator)
             self._gate(layer.sums, layer.values, layer.modulator, layer.delta)
@@ -166,7 +174,7 @@ class OnlineTwin:
         matrices = [layer.weights.double().numpy().copy() for layer in self._layers]
         feedback = [
             np.zeros((0, len(layer.sums)))
-            if self.spec.rule.feedback is Feedback.TRANSPOSE
+            if not layer.rule.stores_feedback
             else layer.feedback.T.double().numpy().copy()
             for layer in self._layers[:-1]
         ]
@@ -196,12 +204,22 @@ def autograd_update(
 
     Notes
     -----
-    The loss is that of the outputs. Under a rule with local errors each hidden layer has that of its readout instead.
+    The loss is that of the outputs, and a layer under bp has that of the layer above. A layer with local errors has the
+    loss of its readout instead, one with direct feedback a linear loss m y of the modulator it is sent; nothing from
+    above reaches it. Feedback matrices layer by layer (fa) are no gradient of any loss.
+
+    Raises
+    ------
+    UserError
+        "rule 'fa' follows no gradient ..."
     """
     torch = _torch()
+    if any(row.feedback is Feedback.LAYERWISE for row in spec.rules):
+        raise UserError("rule 'fa' follows no gradient, so that autograd has none; compare with the closed form")
     layers: list[Any] = []
     target = torch.from_numpy(targets_of(spec, np.array([label]))[0])
     losses: list[Any] = []
+    activations: list[Any] = []
     y = torch.from_numpy(np.asarray(x, np.float64))
     for k, layer in enumerate(spec.layers):
         linear = torch.nn.Linear(layer.n_in, layer.n_out, dtype=torch.float64)
@@ -210,20 +228,45 @@ def autograd_update(
             linear.bias.copy_(torch.from_numpy(start.biases[k]))
         layers.append(linear)
         y = linear(y)
-        if not layer.output:
-            y = _module(layer.activation)(y)
         if layer.output:
             losses.append(_loss(spec, y, target))
-        elif spec.rule.reads_out:  # a loss of its own, and none from above
+            continue
+        y = _module(layer.activation)(y)
+        activations.append(y)
+        if layer.rule.reads_out:
             losses.append(_loss(spec, torch.from_numpy(start.feedback[k]) @ y, target))
+        if not layer.rule.weight_transport:
             y = y.detach()
+    signals = _direct_signals(spec, y.detach(), target)
+    for k, hidden in enumerate(activations):
+        if (signal := signals.get(spec.layers[k].rule.signal)) is not None:
+            losses.append((signal @ torch.from_numpy(start.feedback[k])) @ hidden)
     sum(losses).backward()
-    rates = [2.0 ** (layer.rate - halvings) for layer in spec.layers]
-    return FloatWeights(
-        [-rate * linear.weight.grad.numpy() for rate, linear in zip(rates, layers, strict=True)],
-        [-rate * linear.bias.grad.numpy() for rate, linear in zip(rates, layers, strict=True)],
-        [],
-    )
+
+    weights, biases = [], []
+    for layer, linear in zip(spec.layers, layers, strict=True):
+        weights.append(_change(layer, linear.weight, layer.learned == "all", halvings))
+        biases.append(_change(layer, linear.bias, layer.learns, halvings))
+    return FloatWeights(weights, biases, [])
+
+
+def _change(layer: DenseLayer, parameter: Any, learns: bool, halvings: int) -> np.ndarray:
+    """Return the step of a parameter against its gradient, zero where it does not learn."""
+    if not learns:
+        return np.zeros(tuple(parameter.shape))
+    return np.asarray(-(2.0 ** (layer.rate - halvings)) * parameter.grad.numpy())
+
+
+def _direct_signals(spec: NetworkSpec, z: Any, target: Any) -> dict[Signal, Any]:
+    """Return what outputs or the label send to hidden layers, from sums z of the output layer."""
+    torch = _torch()
+    error = (torch.sigmoid(z) if spec.output == "sigmoid" else torch.softmax(z, 0)) - target
+    return {
+        Signal.TARGET: target,
+        Signal.SIGNED_TARGET: 1 - 2 * target,
+        Signal.ERROR: error,
+        Signal.SIGN_ERROR: torch.sign(error),
+    }
 
 
 def _loss(spec: NetworkSpec, z: Any, target: Any) -> Any:

@@ -18,6 +18,7 @@ from edgelearn.network.encoding import encode_levels
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import CONTRACT, NetworkSpec
+from edgelearn.network.teaching import EVERYTHING
 from edgelearn.references.closed_form import (
     FloatWeights,
     Passed,
@@ -30,6 +31,7 @@ from edgelearn.references.closed_form import (
 )
 from edgelearn.references.online_twin import OnlineTwin, autograd_update
 from edgelearn.references.torch_online import one_thread
+from edgelearn.rules.rule import Feedback
 from edgelearn.runs.dataset import design_for, load_data
 from edgelearn.runs.epochs import Epochs
 from edgelearn.runs.kind import Result
@@ -197,6 +199,8 @@ def _compare(learner: _Beside, levels: np.ndarray, labels: np.ndarray) -> dict[s
     layers = []
     for k, layer in enumerate(spec.layers):
         row: dict[str, Any] = {"layer": k + 1, "shape": f"{layer.n_in} x {layer.n_out}", "learns": layer.learns}
+        if spec.learn != EVERYTHING:
+            row["learned"] = layer.learned
         row["silent"] = layer.learns and _is_silent(words.deltas[k], twin.deltas[k], twin.deltas[-1])
         row["weights"] = _deviation(stored.weights[k], own.weights[k])
         signals = [words.deltas[k], equal.deltas[k], twin.deltas[k]]
@@ -229,8 +233,9 @@ def kernel_words(learner: Learner, levels: np.ndarray, labels: np.ndarray) -> Wo
                 activations[k][s], gates[k][s] = arrays.inputs[k + 1, :n], arrays.gates[k, :n]
                 if _has_signal(probe, k, int(labels[s])):
                     modulators[k][s] = arrays.sums[k, :n]
-    if not spec.rule.learns_hidden:
-        deltas[:-1] = [np.zeros_like(d) for d in deltas[:-1]]
+    for k, row in enumerate(spec.rules):
+        if not row.learns_hidden:
+            deltas[k] = np.zeros_like(deltas[k])
     return Words(indices, activations, gates, scores, modulators, deltas)
 
 
@@ -245,13 +250,14 @@ def _copy_of(learner: Learner) -> Learner:
 def _has_signal(learner: Learner, k: int, label: int) -> bool:
     """Return whether kernels formed modulators of hidden layer k: some lane of the teaching signal was not zero."""
     spec, n_active = learner.spec, learner.state.arrays.n_active
-    if not spec.rule.learns_hidden:
+    rule = spec.layers[k].rule
+    if not rule.learns_hidden:
         return False
-    if spec.rule.from_label:
-        return not spec.rule.selects_row or spec.n_outputs > 1 or label > 0
-    if spec.rule.reads_out:
+    if rule.from_label:
+        return not rule.selects_row or spec.n_outputs > 1 or label > 0
+    if rule.reads_out:
         return bool(learner.state.arrays.signals[k, : spec.n_outputs].any())
-    return bool(n_active[-1 if spec.rule.broadcasts else k + 1])
+    return bool(n_active[-1 if rule.broadcasts else k + 1])
 
 
 def _deviation(fixed: np.ndarray, in_float: np.ndarray) -> dict[str, float]:
@@ -377,7 +383,7 @@ def _steps(
         (probe.state.weights(k).astype(np.int64), probe.state.biases(k).astype(np.int64)) for k in range(n_layers)
     ]
     kept = probe.state.arrays.weights.copy()
-    autograd = (spec.rule.weight_transport or spec.rule.reads_out) and not spec.event_threshold and not spec.dead_zone
+    autograd = _follows_gradients(spec) and not spec.event_threshold and not spec.dead_zone
     differences: list[dict[str, list[np.ndarray]]] = [{"weights": [], "biases": []} for _ in spec.layers]
     tallies: list[list[tuple[float, float, float, float]]] = [[] for _ in spec.layers]
     for s in range(len(levels)):
@@ -398,7 +404,10 @@ def _steps(
             ):
                 in_lsb = a / layer.word.lsb
                 differences[k][name].append(_step_tally(made, in_lsb, b / layer.word.lsb))
-            tallies[k].append(_zero_tally(fixed[0], np.abs(ideal.weights[k])))
+            if layer.learned == "bias":
+                tallies[k].append(_zero_tally(fixed[1], np.abs(ideal.biases[k])))
+            else:
+                tallies[k].append(_zero_tally(fixed[0], np.abs(ideal.weights[k])))
     steps: list[dict[str, Any] | None] = []
     lost: list[dict[str, float | None] | None] = []
     for k, layer in enumerate(spec.layers):
@@ -413,6 +422,13 @@ def _steps(
         )
         lost.append(_shares(np.array(tallies[k])))
     return steps, lost
+
+
+def _follows_gradients(spec: NetworkSpec) -> bool:
+    """Return whether autograd gives the updates: some layer follows a loss, and none takes feedback layer by layer."""
+    rows = spec.rules or spec.named
+    follows = any(row.weight_transport or row.reads_out for row in rows)
+    return follows and not any(row.feedback is Feedback.LAYERWISE for row in rows)
 
 
 def _step_tally(fixed: np.ndarray, ideal: np.ndarray, binary: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from edgelearn.errors import UserError
 from edgelearn.files import only_writer, write_text
 from edgelearn.network.learner import Learner
 from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
-from firmware_sim.build.headers import CONTRACT, array, checkpoint_bytes, rows_of_words
+from firmware_sim.build.headers import CONTRACT, array, checkpoint_bytes, learned_word, learned_words, taught_by
 from firmware_sim.build.image import CORE, CSRC, GENERATED, PREFIX, renamed, write_sources
 from firmware_sim.build.levels import Tensor, section, selftest_inputs, texts_of
 
@@ -86,7 +86,7 @@ def _written(
     numbers = [
         "/* Included by el_selftest.c alone. */",
         f"#define EL_SELFTEST_SAMPLES {len(levels)}U",
-        f"#define EL_SELFTEST_HASH 0x{_hash(rows_of_words(learner, learns=True)):08X}UL",
+        f"#define EL_SELFTEST_HASH 0x{_hash(learned_words(learner)):08X}UL",
         selftest_inputs(tensor, levels),
         array("uint16_t", "EL_SELFTEST_LABELS", labels, place=""),
         array("uint16_t", "EL_SELFTEST_PREDICTIONS", predictions, place=""),
@@ -108,7 +108,7 @@ def _hash(words: np.ndarray) -> int:
 
 def _readme(learner: Learner, identity: int, n_samples: int, ranges: tuple[np.ndarray, np.ndarray] | None) -> str:
     spec = learner.spec
-    word, (lowest, highest) = spec.layers[0].word, spec.input_range
+    word, (lowest, highest) = learned_word(spec), spec.input_range
     ram = by_role(learner_fields(spec))
     meaning = ""
     if ranges is not None:
@@ -124,7 +124,7 @@ def _readme(learner: Learner, identity: int, n_samples: int, ranges: tuple[np.nd
         .read_text()
         .format(
             sizes="-".join(str(size) for size in spec.sizes),
-            rule=spec.rule.name,
+            rule=taught_by(spec),
             bits=word.bits,
             residual=word.residual_bits,
             rounding=spec.rounding,

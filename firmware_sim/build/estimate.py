@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgelearn.network.spec import NetworkSpec
-from firmware_sim.build.headers import feedback_bits, reads_out, shape, teaches_hidden
+from firmware_sim.build.headers import feedback_bits, per_layer, reads_out, shape, taught, teaches_hidden
 
-_LAYER_BYTES = 24  # of el_layer: two words, five half-words, four bytes, padded
+# Bytes of el_layer: two words, five half-words, four bytes, padded; where layers differ, a word, a half-word and three
+# bytes more.
+_LAYER_BYTES, _VARIED_BYTES = 24, 32
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,11 @@ def constant_fields(spec: NetworkSpec) -> list[Field]:
     has, bits = shape(spec), feedback_bits(spec)[0]
     entries = 0
     if bits:
-        entries = sum(spec.feedback_rows(k) * layer.n_out for k, layer in enumerate(spec.layers[:-1]))
+        entries = sum(spec.feedback_rows(k) * spec.layers[k].n_out for k in taught(spec))
     rows = [
-        ("EL_LAYER", "tables", _LAYER_BYTES * len(spec.layers)),
+        ("EL_LAYER", "tables", (_VARIED_BYTES if per_layer(spec) else _LAYER_BYTES) * len(spec.layers)),
         ("EL_INITIAL", "initial words", has.word_bytes * has.learned),
-        ("EL_FROZEN", "frozen weights", has.word_bytes * has.frozen),
+        ("EL_FROZEN", "frozen weights", has.frozen_bytes * has.frozen),
         ("EL_FEEDBACK_WORDS", "feedback", -(-entries * bits // 8)),
         ("EL_ACTIVATION", "tables", 256 if len(spec.layers) > 1 else 0),
         ("EL_GATE_OF", "tables", 256 if teaches_hidden(spec) else 0),

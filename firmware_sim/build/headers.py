@@ -5,11 +5,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 
 from edgelearn.errors import UserError
+from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import find_activation, output_table
 from edgelearn.network.layer import DenseLayer
 from edgelearn.network.learner import Learner
@@ -41,13 +41,12 @@ class Shape:
 
     Parameters
     ----------
-    learned, frozen : words of layers that learn, and of those that never do (constants)
+    learned, frozen : words that are learned, and those that never are (constants)
     widest_input, widest_hidden, widest : largest number of inputs, hidden neurons, and of either or outputs
-    activations, gates : bytes; all hidden layers where a rule waits for those above, else what one layer hands to the
-        next, and the gates of one layer where it waits for its own outputs
+    activations, gates : bytes, see `Places`
     deltas, delta_buffers : elements of d, in one or two buffers
     lfsr_lanes : shift registers that regenerate feedback
-    factor_bytes : of an error or a d
+    word_bytes, frozen_bytes, factor_bytes : of a learned word, a frozen one, an error or a d
     """
 
     outputs: int
@@ -62,57 +61,144 @@ class Shape:
     delta_buffers: int
     lfsr_lanes: int
     word_bytes: int
+    frozen_bytes: int
     index_bytes: int
     factor_bytes: int
     stochastic: bool
 
 
 def teaches_hidden(spec: NetworkSpec) -> bool:
-    """Return whether any hidden layer learns."""
-    return spec.rule.learns_hidden and len(spec.layers) > 1
+    """Return whether any hidden layer forms a d."""
+    return bool(taught(spec))
 
 
-def waits(spec: NetworkSpec) -> bool:
-    """Return whether all hidden layers hold inputs and gates until a signal from above or a decision comes."""
-    return any(spec.waits_for_above(k) for k in range(len(spec.layers) - 1))
+def taught(spec: NetworkSpec) -> list[int]:
+    """Return the hidden layers that form a d, counted from 0; a frozen one does for a layer below that reads it."""
+    return [k for k, layer in enumerate(spec.layers[:-1]) if layer.rule.learns_hidden]
+
+
+def on_the_way(spec: NetworkSpec, k: int) -> bool:
+    """Return whether hidden layer k learns right after its own forward pass.
+
+    Notes
+    -----
+    Not where it waits for something above it, nor where the layer below reads its words and d, nor where it would take
+    draws of the one random generator before a layer whose turn comes first.
+    """
+    if k not in taught(spec) or spec.waits_for_above(k) or spec.sends_delta(k):
+        return False
+    if not spec.stochastic:
+        return True
+    return not spec.last_to_first and all(on_the_way(spec, below) for below in taught(spec) if below < k)
+
+
+def waiting(spec: NetworkSpec) -> list[int]:
+    """Return the hidden layers that form a d after the forward pass of all layers."""
+    return [k for k in taught(spec) if not on_the_way(spec, k)]
 
 
 def reads_out(spec: NetworkSpec) -> bool:
     """Return whether hidden layers have readouts."""
-    return teaches_hidden(spec) and spec.rule.reads_out
+    return any(spec.layers[k].rule.reads_out for k in taught(spec))
+
+
+def per_layer(spec: NetworkSpec) -> bool:
+    """Return whether layers differ in rule or in what they learn, so that the C core looks both up layer by layer."""
+    hidden = spec.layers[:-1]
+    if any(layer.learned == "bias" or layer.weight_word != layer.word for layer in spec.layers):
+        return True
+    if spec.layers[-1].learned != "all" or any(layer.rule != hidden[0].rule for layer in hidden):
+        return True
+    frozen = [layer for layer in hidden if layer.learned == "none"]
+    return any(layer.rule.learns_hidden or layer.word.residual_bits != spec.layers[-1].word.residual_bits for layer in frozen)
+
+
+def taught_by(spec: NetworkSpec) -> str:
+    """Return the rules as given, and what learns where that is not everything."""
+    return spec.rule_name if spec.learn == "all" else f"{spec.rule_name}, learns {spec.learn}"
+
+
+def learned_word(spec: NetworkSpec) -> WeightFormat:
+    """Return the format of the words that are learned."""
+    return next(layer.word for layer in spec.layers if layer.learns)
+
+
+def word_counts(layer: DenseLayer) -> tuple[int, int]:
+    """Return the words of a layer that are learned, and its frozen ones."""
+    weights, biases = layer.n_in * layer.n_out, layer.n_out
+    return {
+        "all": (weights + biases, 0),
+        "bias": (biases, weights),
+        "none": (0, weights + biases),
+    }[layer.learned]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where hidden layers keep activations and gates, and how many bytes these take.
+
+    An activation is held until the updates where the layer above learns weights then, or the layer's own readout is
+    taken then; others alternate between two buffers. Gates of layers that learn on the way share one place.
+    """
+
+    activation_at: list[int]
+    gate_at: list[int]
+    activations: int
+    gates: int
+
+
+def places(spec: NetworkSpec) -> Places:
+    """Return the places of activations and gates of hidden layers."""
+    sizes, late = [layer.n_out for layer in spec.layers[:-1]], waiting(spec)
+    held = [
+        (k + 1 in late and spec.layers[k + 1].learned == "all") or (k in late and spec.layers[k].rule.reads_out)
+        for k in range(len(sizes))
+    ]
+    sides: list[int] = []  # buffer of an activation that is not held
+    for k in range(len(sizes)):
+        sides.append(-1 if held[k] else 1 - sides[k - 1] if k and sides[k - 1] >= 0 else 0)
+    at, first = 0, sum(n for n, is_held in zip(sizes, held, strict=True) if is_held)
+    widest = [max((n for n, side in zip(sizes, sides, strict=True) if side == which), default=0) for which in (0, 1)]
+    activation_at = []
+    for n, side in zip(sizes, sides, strict=True):
+        activation_at.append(at if side < 0 else first + side * widest[0])
+        at += n * (side < 0)
+    own = [n if k in late else 0 for k, n in enumerate(sizes)]
+    shared = [sizes[k] for k in taught(spec) if k not in late and not spec.layers[k].rule.from_label]
+    gate_at = [sum(own[:k]) if k in late else sum(own) if k in taught(spec) else 0 for k in range(len(sizes))]
+    return Places(activation_at, gate_at, first + sum(widest), sum(own) + max(shared, default=0))
 
 
 def shape(spec: NetworkSpec) -> Shape:
     """Return the arrays of the C core for a specification."""
     hidden = [layer.n_out for layer in spec.layers[:-1]]
-    words = [(layer.n_in + 1) * layer.n_out for layer in spec.layers]
-    learned = sum(n for n, layer in zip(words, spec.layers, strict=True) if layer.learns)
-    widest_hidden = max(hidden, default=0)
+    learned, frozen = (sum(counts) for counts in zip(*map(word_counts, spec.layers), strict=True))
+    widest_hidden = max((hidden[k] for k in taught(spec)), default=max(hidden, default=0))
     buffers = 0
     if teaches_hidden(spec):
-        buffers = 2 if spec.rule.holds_deltas and len(hidden) > 1 else 1
-    lanes = 0
-    if spec.regenerates_feedback and teaches_hidden(spec):
-        rows = max(spec.feedback_rows(k) for k in range(len(hidden)))
-        lanes = 1 if spec.rule.selects_row else rows
+        buffers = 2 if spec.last_to_first and len(waiting(spec)) > 1 else 1
+    regenerated = [k for k in taught(spec) if spec.regenerates(k)]
+    lanes = max((1 if spec.layers[k].rule.selects_row else spec.feedback_rows(k) for k in regenerated), default=0)
     widest = max(spec.sizes)
     if sum(hidden) > 65535:
         raise UserError(f"{sum(hidden):,} hidden neurons are too many for the C core; at most 65,535 in all layers")
     if widest > 65534:  # counters of events go one further
         raise UserError(f"a layer of {widest:,} is too wide for the C core; at most 65,534 inputs or neurons")
+    kept, word = places(spec), learned_word(spec)
     return Shape(
         outputs=spec.n_outputs,
         learned=learned,
-        frozen=sum(words) - learned,
+        frozen=frozen,
         widest_input=max(layer.n_in for layer in spec.layers),
         widest_hidden=widest_hidden,
         widest=widest,
-        activations=sum(hidden) if waits(spec) else max(hidden[0::2], default=0) + max(hidden[1::2], default=0),
-        gates=sum(hidden) if waits(spec) else widest_hidden if reads_out(spec) else 0,
+        activations=kept.activations,
+        gates=kept.gates,
         deltas=buffers * widest_hidden,
         delta_buffers=buffers,
         lfsr_lanes=lanes,
-        word_bytes=1 if spec.layers[0].word.stored_bits <= 8 else 2,
+        word_bytes=1 if word.stored_bits <= 8 else 2,
+        frozen_bytes=1 if (word.bits if per_layer(spec) else word.stored_bits) <= 8 else 2,
         index_bytes=1 if widest <= 256 else 2,
         factor_bytes=1 if spec.delta_bits <= 8 else 2,
         stochastic=spec.stochastic,
@@ -121,9 +207,10 @@ def shape(spec: NetworkSpec) -> Shape:
 
 def feedback_bits(spec: NetworkSpec) -> tuple[int, int, int]:
     """Return bits of a stored feedback word, and of one bit or none: what it stands for when set and when clear."""
-    if not teaches_hidden(spec) or not spec.rule.stores_feedback or spec.regenerates_feedback:
+    stored = [spec.layers[k].rule for k in taught(spec) if spec.feedback_rows(k) and not spec.regenerates(k)]
+    if not stored:
         return 0, 0, 0
-    positive = spec.rule.non_negative
+    positive = all(rule.non_negative for rule in stored)
     return {
         "int8": (8, 0, 0),
         "imported": (8, 0, 0),
@@ -135,8 +222,7 @@ def feedback_bits(spec: NetworkSpec) -> tuple[int, int, int]:
 def config_header(spec: NetworkSpec, identity: int, halvings: int) -> str:
     """Return el_config.h: sizes, formats and the switches that choose the rule."""
     has, bits = shape(spec), feedback_bits(spec)
-    taught = teaches_hidden(spec)
-    word = spec.layers[0].word
+    word = learned_word(spec)
     sizes = "-".join(str(size) for size in spec.sizes)
     numbers: dict[str, int | str] = {
         "CONTRACT": CONTRACT,
@@ -155,13 +241,11 @@ def config_header(spec: NetworkSpec, identity: int, halvings: int) -> str:
         "NON_NEGATIVE": int(any(layer.non_negative and layer.learns for layer in spec.layers)),
         "SIGNED_LEVELS": int(spec.signed_inputs),
         "WIDE_LEVELS": int(spec.input_bits == 8 and not spec.signed_inputs),
-        "SIGNAL": f"EL_SIGNAL_{_SIGNALS[spec.rule.signal] if taught else 'NONE'}",
-        "FEEDBACK": f"EL_FEEDBACK_{_FEEDBACKS[spec.rule.feedback] if taught else 'NONE'}",
-        "LEARNS_ON_THE_WAY": int(taught and not waits(spec)),
+        **_rule_switches(spec),
         "FEEDBACK_BITS": bits[0],
         "FEEDBACK_SET": bits[1],
         "FEEDBACK_CLEAR": f"({bits[2]})",
-        "FEEDBACK_NON_NEGATIVE": int(spec.rule.non_negative),
+        "FEEDBACK_NON_NEGATIVE": int(any(layer.rule.non_negative for layer in spec.layers[:-1])),
         "LFSR_LANES": has.lfsr_lanes,
         "SOFTMAX": int(spec.output == "softmax"),
         "DEAD_ZONE": spec.dead_zone,
@@ -182,7 +266,7 @@ def config_header(spec: NetworkSpec, identity: int, halvings: int) -> str:
         numbers["MODULATOR_MAX"] = spec.layers[0].modulator_max
         numbers["ERROR_SHIFT"], numbers["ERROR_MAX"] = spec.layers[-1].signal_shift, spec.layers[-1].delta_max
     lines = [
-        f"/* {sizes}, rule {spec.rule.name}, {word.bits} view bits + {word.residual_bits} residual bits, "
+        f"/* {sizes}, rule {taught_by(spec)}, {word.bits} view bits + {word.residual_bits} residual bits, "
         f"{spec.rounding} rounding. */",
         "#ifndef EL_CONFIG_H",
         "#define EL_CONFIG_H",
@@ -194,13 +278,40 @@ def config_header(spec: NetworkSpec, identity: int, halvings: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _rule_switches(spec: NetworkSpec) -> dict[str, int | str]:
+    """Return the switches of the rule: of one that all hidden layers have, or of all that they have."""
+    if not per_layer(spec):
+        rule = spec.layers[0].rule if teaches_hidden(spec) else None
+        return {
+            "SIGNAL": f"EL_SIGNAL_{_SIGNALS[rule.signal] if rule else 'NONE'}",
+            "FEEDBACK": f"EL_FEEDBACK_{_FEEDBACKS[rule.feedback] if rule else 'NONE'}",
+            "LEARNS_ON_THE_WAY": int(teaches_hidden(spec) and not waiting(spec)),
+        }
+    late = waiting(spec)
+    early = [k for k in taught(spec) if k not in late]
+    return {
+        "PER_LAYER": 1,
+        "SIGNALS": _signal_bits(spec, taught(spec)) or "(1 << EL_SIGNAL_NONE)",
+        "SIGNALS_ON_THE_WAY": _signal_bits(spec, early) or 0,
+        "SIGNALS_WAITING": _signal_bits(spec, late) or 0,
+        "LAST_TO_FIRST": int(spec.last_to_first),
+        "FROZEN_BITS": learned_word(spec).bits,
+    }
+
+
+def _signal_bits(spec: NetworkSpec, layers: list[int]) -> str:
+    names = dict.fromkeys(_SIGNALS[spec.layers[k].rule.signal] for k in layers)
+    bits = " | ".join(f"(1 << EL_SIGNAL_{name})" for name in names)
+    return f"({bits})" if bits else ""
+
+
 def numbers_header(learner: Learner) -> str:
     """Return el_numbers.h: the layers, the words the learner holds now, feedback and tables."""
     spec = learner.spec
     parts = ["/* Included by el_learner.c alone. */", "#ifndef EL_NUMBERS_H", "#define EL_NUMBERS_H", "", _layers(spec)]
-    parts.append(array("el_word", "EL_INITIAL", rows_of_words(learner, learns=True)))
+    parts.append(array("el_word", "EL_INITIAL", learned_words(learner)))
     if shape(spec).frozen:
-        parts.append(array("el_word", "EL_FROZEN", rows_of_words(learner, learns=False)))
+        parts.append(array("el_frozen" if per_layer(spec) else "el_word", "EL_FROZEN", _frozen_words(learner)))
     feedback, bits = _feedback(learner), feedback_bits(spec)[0]
     if bits:
         parts.append(array("int8_t" if bits == 8 else "uint8_t", "EL_FEEDBACK_WORDS", feedback))
@@ -219,14 +330,24 @@ def numbers_header(learner: Learner) -> str:
     return "\n".join([*parts, "", "#endif"]) + "\n"
 
 
-def rows_of_words(learner: Learner, learns: bool) -> np.ndarray:
-    """Return the words of all layers that learn, or of all that do not: a row per neuron, its bias last."""
+def learned_words(learner: Learner) -> np.ndarray:
+    """Return the words that are learned: a row per neuron, its bias last, or the biases of a layer alone."""
+    return _rows_of_words(learner, {"all": ("weights", "biases"), "bias": ("biases",), "none": ()})
+
+
+def _frozen_words(learner: Learner) -> np.ndarray:
+    """Return the words that are not learned, in the same order."""
+    return _rows_of_words(learner, {"all": (), "bias": ("weights",), "none": ("weights", "biases")})
+
+
+def _rows_of_words(learner: Learner, parts: dict[str, tuple[str, ...]]) -> np.ndarray:
+    """Return rows of the words of each layer that `parts` names by what the layer learns."""
     state = learner.state
-    rows = [
-        np.concatenate([state.weights(k), state.biases(k)[:, None]], axis=1).ravel()
-        for k, layer in enumerate(learner.spec.layers)
-        if layer.learns == learns
-    ]
+    rows = [np.zeros(0, np.int64)]
+    for k, layer in enumerate(learner.spec.layers):
+        words = {"weights": state.weights(k), "biases": state.biases(k)[:, None]}
+        if columns := [words[part] for part in parts[layer.learned]]:
+            rows.append(np.concatenate(columns, axis=1).ravel())
     return np.concatenate(rows)
 
 
@@ -251,29 +372,22 @@ def _may_cut(layer: DenseLayer, stochastic: bool) -> bool:
 
 def _layers(spec: NetworkSpec) -> str:
     learned_at = frozen_at = feedback_at = 0
-    hidden = [layer.n_out for layer in spec.layers[:-1]]
-    offsets = [0, *accumulate(hidden)]
+    kept, varied = places(spec), per_layer(spec)
     rows = []
     for k, layer in enumerate(spec.layers):
-        words_at = learned_at if layer.learns else frozen_at
-        size = (layer.n_in + 1) * layer.n_out
-        learned_at, frozen_at = learned_at + size * layer.learns, frozen_at + size * (not layer.learns)
-        activation_at = gate_at = 0
-        if not layer.output:
-            gate_at = offsets[k] if waits(spec) else 0
-            activation_at = offsets[k] if waits(spec) else (k % 2) * max(hidden[0::2])
+        learned, frozen = word_counts(layer)
         row_of_feedback = feedback_at
-        if teaches_hidden(spec) and spec.regenerates_feedback:
+        if k in taught(spec) and spec.regenerates(k):
             row_of_feedback = ((k + 1) * 10007 + spec.seed) % 65535
-        elif teaches_hidden(spec) and not layer.output:
+        elif not layer.output:
             feedback_at += spec.feedback_rows(k) * layer.n_out
         fields = [
-            words_at,
+            frozen_at if frozen and not varied else learned_at,
             row_of_feedback,
             layer.n_in,
             layer.n_out,
-            activation_at,
-            gate_at,
+            0 if layer.output else kept.activation_at[k],
+            0 if layer.output else kept.gate_at[k],
             layer.input_one,
             layer.sum_shift,
             layer.signal_shift,
@@ -282,8 +396,31 @@ def _layers(spec: NetworkSpec) -> str:
         ]
         if reads_out(spec):
             fields.append(layer.readout_shift)
-        rows.append("    {" + ", ".join(str(int(field)) for field in fields) + "}")
+        texts = [str(int(field)) for field in fields]
+        if varied:
+            texts += [*_varied_fields(spec, k), str(frozen_at)]
+        rows.append("    {" + ", ".join(texts) + "}")
+        learned_at, frozen_at = learned_at + learned, frozen_at + frozen
     return "static const el_layer EL_LAYER[EL_LAYERS] = {\n" + ",\n".join(rows) + "\n};\n"
+
+
+def _varied_fields(spec: NetworkSpec, k: int) -> list[str]:
+    """Return signal, what is learned, flags and largest d of a layer where layers differ."""
+    layer = spec.layers[k]
+    early = on_the_way(spec, k)
+    flags = {
+        "ON_THE_WAY": early,
+        "TRANSPORTS": layer.rule.weight_transport,
+        "NON_NEGATIVE": layer.rule.non_negative,
+        "HOLDS_GATES": layer.rule.learns_hidden and not (early and layer.rule.from_label),
+    }
+    set_flags = " | ".join(f"EL_FLAG_{name}" for name, is_set in flags.items() if is_set)
+    return [
+        f"EL_SIGNAL_{_SIGNALS[layer.rule.signal]}",
+        f"EL_LEARNS_{layer.learned.upper()}",
+        set_flags or "0U",
+        str(layer.delta_max),
+    ]
 
 
 def _feedback(learner: Learner) -> np.ndarray:
@@ -331,5 +468,5 @@ def checkpoint(learner: Learner, identity: int, learned: int, sequence: int = 0)
     generator = int(state.arrays.generator[0]) if spec.stochastic else 0
     head = np.array([0x4B434C45, identity, sequence, learned, generator], "<u4").tobytes()
     head += np.array([saved["live_outputs"][0], saved["halvings"][0]], "<u2").tobytes()
-    body = head + rows_of_words(learner, learns=True).astype(kind).tobytes()
+    body = head + learned_words(learner).astype(kind).tobytes()
     return body + zlib.crc32(body).to_bytes(4, "little")

@@ -153,12 +153,16 @@ def simulated_accesses(spec: NetworkSpec, counters: Counters) -> dict[tuple[str,
 
     A weight is read once for each event and neuron, and an update reads and writes it once, in both.
     """
-    learns = np.array([layer.learns for layer in spec.layers])
-    reads = counters["weight_read"] + counters["bias_read"]
-    writes = counters["weight_write"] + counters["bias_write"]
-    found = {("load", "net.words"): int(reads[learns].sum()), ("store", "net.words"): int(writes[learns].sum())}
-    if not learns.all():
-        found["load", "EL_FROZEN"] = int(reads[~learns].sum())
+    learned = {
+        "weight": np.array([layer.learned == "all" for layer in spec.layers]),
+        "bias": np.array([layer.learns for layer in spec.layers]),
+    }
+    found = {
+        (access, "net.words"): sum(int(counters[f"{role}_{way}"][where].sum()) for role, where in learned.items())
+        for access, way in (("load", "read"), ("store", "write"))
+    }
+    if not learned["weight"].all():
+        found["load", "EL_FROZEN"] = sum(int(counters[f"{role}_read"][~where].sum()) for role, where in learned.items())
     return found
 
 
@@ -225,8 +229,8 @@ def size(
 
 def stored_bytes(spec: NetworkSpec) -> int:
     """Return the bytes of words that learn and of buffers as the storage estimate holds them, to the bit."""
-    learning = {k + 1 for k, layer in enumerate(spec.layers) if layer.learns}
-    words = sum(block.bits for block in footprint(spec) if block.role != "feedback" and block.layer in learning)
+    roles = {"all": ("weight", "bias"), "bias": ("bias",), "none": ()}
+    words = sum(block.bits for block in footprint(spec) if block.role in roles[spec.layers[block.layer - 1].learned])
     return -(-(words + sum(block.bits for block in buffers(spec))) // 8)
 
 

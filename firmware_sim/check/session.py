@@ -182,8 +182,11 @@ def drive_to_rails(learner: Learner, seed: int = 0) -> None:
     generator = np.random.default_rng(seed)
     for k, layer in enumerate(learner.spec.layers):
         weights, biases = learner.state.weights(k).astype(np.int64), learner.state.biases(k).astype(np.int64)
-        for words, lowest in ((weights, layer.min_weight), (biases, layer.word.min_raw)):
-            ends = np.array([lowest, lowest + 1, layer.word.max_raw - 1, layer.word.max_raw])
+        for words, lowest, word in (
+            (weights, layer.min_weight, layer.weight_word),
+            (biases, layer.word.min_raw, layer.word),
+        ):
+            ends = np.array([lowest, lowest + 1, word.max_raw - 1, word.max_raw])
             moved = generator.random(words.shape) < 0.5
             words[moved] = generator.choice(ends, int(moved.sum()))
         learner.state.set_words(k, weights, biases)
@@ -271,7 +274,7 @@ def restore_run(folder: Path, own: str | None = None) -> tuple[Samples, Learner]
     try:
         for k, layer in enumerate(samples.spec.layers):
             learner.state.set_words(k, words[f"layer{k + 1}_weights"], words[f"layer{k + 1}_biases"])
-            if not layer.output and samples.spec.feedback_rows(k) and not samples.spec.regenerates_feedback:
+            if not layer.output and samples.spec.feedback_rows(k) and not samples.spec.regenerates(k):
                 learner.state.set_feedback(k, words[f"layer{k + 1}_feedback"])
     except (KeyError, ValueError):
         raise lacks from None

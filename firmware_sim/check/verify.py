@@ -11,7 +11,7 @@ from edgelearn.errors import UserError
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import NetworkSpec
-from firmware_sim.build.headers import checkpoint, shape
+from firmware_sim.build.headers import checkpoint, shape, word_counts
 from firmware_sim.emulate.runners import Runner
 
 CHUNK = 500  # samples between comparisons
@@ -211,9 +211,9 @@ def _state_difference(spec: NetworkSpec, firmware: bytes, simulator: bytes, samp
 def _place(spec: NetworkSpec, word: int) -> tuple[int, int, int]:
     """Return layer, neuron and input (n_in is the bias) of a word among those that learn, counted from 0."""
     for k, layer in enumerate(spec.layers):
-        if layer.learns:
-            size = (layer.n_in + 1) * layer.n_out
-            if word < size:
-                return k, word // (layer.n_in + 1), word % (layer.n_in + 1)
-            word -= size
+        size, _ = word_counts(layer)
+        if word < size:
+            stride = size // layer.n_out
+            return k, word // stride, layer.n_in + 1 - stride + word % stride
+        word -= size
     raise AssertionError("a word beyond the last layer")

@@ -21,6 +21,7 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.traffic import traffic
 from edgelearn.units import UNITS
+from hw_models.engine.price import transposed_reads
 from hw_models.engine.widths import multiplier_bits
 from hw_models.processor import AnyProcessor, Engine
 
@@ -81,8 +82,10 @@ def actions(
                 f"use letters, digits, _ and -, and none of {', '.join(_PARTS)}"
             )
         for action, by_role in (("read", plan.reads), ("write", plan.writes)):
-            roles = [role for role in by_role if _holder(role, spec) in memory.holds]
+            roles = [role for role in by_role if role in engine.held_in(name)]
             counts[f"{ROOT}.{name}", action] = math.fsum(float(by_role[role].sum()) for role in roles)
+            if action == "read":
+                counts[f"{ROOT}.{name}", action] += transposed_reads(spec, engine, plan, name).sum()
     macs = sum(counted.total(name) for name in ("forward_macs", "signal_macs", "update_macs"))
     biases = counted.total("bias_read") - counted.total("bias_write")  # an update reads its bias too
     counts[f"{ROOT}.mac", "mac_random"] = macs + biases
@@ -90,11 +93,6 @@ def actions(
     counts[f"{ROOT}.feedback_generator", "step"] = counted.total("lfsr_steps")
     counts[f"{ROOT}.engine", "cycle"] = plan.total_cycles
     return {key: int(count) if float(count).is_integer() else count for key, count in counts.items() if count}
-
-
-def _holder(role: str, spec: NetworkSpec) -> str:
-    """Role of the memory in which a role's words lie: bp's feedback is the weights, read along the other side."""
-    return "weight" if role == "feedback" and spec.rule.weight_transport else role
 
 
 def write_action_counts(
@@ -117,7 +115,7 @@ def write_action_counts(
             "local": [{"name": component, "action_counts": entries} for component, entries in local.items()],
         }
     }
-    what = f"{spec.rule.name}, learned" if learning else "inference only"
+    what = f"{spec.rule_name}, learned" if learning else "inference only"
     net = "-".join(str(size) for size in spec.sizes)
     name = " ".join(engine.name.split())
     head = f"# edgelearn: {what}, net {net}, processor {name}, {activity.n_samples} samples; all of them together\n"
@@ -480,14 +478,22 @@ def write_architecture(path: Path, spec: NetworkSpec, engine: AnyProcessor) -> N
     """
     if not isinstance(engine, Engine):
         raise UserError(f"processor {engine.name} is no engine but a {engine.kind}; give one, such as engine-28nm")
-    word = spec.layers[0].word
+    word = max((layer.word for layer in spec.layers), key=lambda one: one.residual_bits)
+    all_words = sum((layer.n_in + 1) * layer.n_out for layer in spec.layers)
+    frozen = 0
+    if engine.frozen_apart(spec):
+        frozen = sum(
+            {"all": 0, "bias": layer.n_in, "none": layer.n_in + 1}[layer.learned] * layer.n_out for layer in spec.layers
+        )
     multiplier = max(multiplier_bits(spec, True, engine.delta_bits))
     local: list[dict[str, Any]] = []
     for name, memory in engine.memories.items():
         weights = {"weight": word.bits, "residual": word.residual_bits}
         per_word = sum(weights.get(role, 0) for role in memory.holds) or 8
         if any(role in weights for role in memory.holds):
-            n_words = sum((layer.n_in + 1) * layer.n_out for layer in spec.layers)
+            n_words = all_words if "frozen" in engine.held_in(name) else all_words - frozen
+        elif "frozen" in memory.holds:
+            per_word, n_words = word.bits, frozen
         elif "feedback" in memory.holds:
             n_words = sum(spec.feedback_rows(k) * layer.n_out for k, layer in enumerate(spec.layers[:-1]))
         else:

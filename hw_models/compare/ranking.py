@@ -105,7 +105,7 @@ def verdict_as_dict(costs: Sequence[RuleCost], figure: str) -> dict[str, Any] | 
     Rules that do not learn hidden layers are left out where two others are priced: they buy less. None for a single
     rule.
     """
-    hidden = [cost for cost in costs if cost.spec.rule.learns_hidden and len(cost.spec.layers) > 1]
+    hidden = [cost for cost in costs if any(row.learns_hidden for row in cost.spec.rules)]
     compared = hidden if len(hidden) > 1 else list(costs)
     if len(compared) < 2:
         return None

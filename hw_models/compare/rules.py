@@ -12,6 +12,7 @@ import numpy as np
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.storage import buffers
+from edgelearn.network.teaching import EVERYTHING
 from edgelearn.rules.rule import Locking
 from edgelearn.units import six_digits
 from hw_models.compare.bands import at_sample, band_as_dict
@@ -70,7 +71,7 @@ class RuleCost:
 
     @property
     def rule(self) -> str:
-        return self.spec.rule.name
+        return self.spec.rule_name
 
     def overhead(self, name: str, at: Mapping[str, Any] | None = None) -> Any:
         """Return an overhead over inference only in percent; None where the processor does not price it.
@@ -101,7 +102,7 @@ def cost_of_rule(spec: NetworkSpec, activity: Counters, processor: AnyProcessor,
         processor.price(spec, activity),
         _locks(spec, activity, processor),
         activity,
-        name or spec.rule.name,
+        name or spec.rule_name,
     )
 
 
@@ -132,37 +133,47 @@ def densities_of(spec: NetworkSpec, activity: Counters) -> dict[str, float]:
 
 def _locks(spec: NetworkSpec, activity: Counters, processor: AnyProcessor) -> tuple[LayerLock, ...]:
     """Return what locking holds back, layer by layer (docs/cost_model.md, section 6)."""
-    n_layers, locking = len(spec.layers), spec.locking
-    starts = _start_cycles(spec, activity, processor) if isinstance(processor, Engine) else [None] * n_layers
+    last = len(spec.layers) - 1
+    starts = _start_cycles(spec, activity, processor) if isinstance(processor, Engine) else [None] * (last + 1)
     required = buffers(spec)
     locks = []
     for k, layer in enumerate(spec.layers):
-        above = n_layers - 1 - k
+        above = last - k
+        locking = spec.locking_of(k) if above else Locking.NONE
         depth = {Locking.NONE: 1, Locking.LAYER: 1, Locking.UPDATE: above + 1, Locking.BACKWARD: 2 * above + 1}[locking]
         bits = layer.n_in * (spec.input_bits if k == 0 else ACTIVATION_BITS)
-        gates = layer.n_out * GATE_BITS if locking is not Locking.NONE and above else 0
+        gates = layer.n_out * GATE_BITS if locking is not Locking.NONE else 0
         waiting_bits = sum(buffer.bits for buffer in required if buffer.layer == k + 1)
-        locks.append(LayerLock(k + 1, starts[k], waiting_bits, depth, depth * (bits + gates)))
+        pipeline_bits = (depth if above and spec.holds_inputs(k) else 1) * bits + depth * gates
+        locks.append(LayerLock(k + 1, starts[k], waiting_bits, depth, pipeline_bits))
     return tuple(locks)
 
 
 def _start_cycles(spec: NetworkSpec, activity: Counters, engine: Engine) -> list[float | None]:
+    """Return the cycles after which each layer may update, with layers one after another on one engine.
+
+    A layer that waits for nothing above it updates before the next one runs, and others after the forward pass of all.
+    """
     work = engine.worked(spec, activity)
     cycles = engine.schedule(spec, work).cycles
     samples = max(work.n_samples, 1)
     forward, signal, update = (cycles[phase] / samples for phase in ("forward", "signal", "update"))
-    locking = spec.locking
+    readout = readout_cycles(spec, work, engine.lanes) / samples
+    last = len(spec.layers) - 1
+    on_the_way = np.array([k < last and not spec.waits_for_above(k) for k in range(last + 1)])
+    output = float(np.sum(forward) + np.sum((signal + update)[on_the_way]))
     starts: list[float | None] = []
     for k, layer in enumerate(spec.layers):
+        before, after = np.arange(last + 1) < k, np.arange(last + 1) > k
         if not layer.learns:
             starts.append(None)
-        elif locking in (Locking.NONE, Locking.LAYER):  # each layer updates before the next one runs
-            own = readout_cycles(spec, work, engine.lanes)[k] / samples
-            starts.append(float(np.sum(forward[: k + 1]) + np.sum(signal[:k]) + np.sum(update[:k]) + own))
-        elif locking is Locking.UPDATE:
-            starts.append(float(np.sum(forward)))
+        elif on_the_way[k]:
+            earlier = np.sum((signal + update)[before & on_the_way])
+            starts.append(float(np.sum(forward[: k + 1]) + earlier + readout[k]))
+        elif k < last and spec.locking_of(k) is Locking.BACKWARD:
+            starts.append(float(output + np.sum((signal + update)[after & ~on_the_way])))
         else:
-            starts.append(float(np.sum(forward) + np.sum(signal[k + 1 :]) + np.sum(update[k + 1 :])))
+            starts.append(output)
     return starts
 
 
@@ -211,19 +222,21 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
             return None
         return band_as_dict(cost.training, lambda at: cost.overhead(name, at))
 
+    word = max((layer.word for layer in cost.spec.layers), key=lambda one: one.residual_bits)
     return {
         "name": cost.name,
         "rule": cost.rule,
-        "learns_hidden": cost.spec.rule.learns_hidden,
+        "learns_hidden": any(row.learns_hidden for row in cost.spec.rules or cost.spec.named),
         "locking": cost.spec.locking.value,
         "network": {
             "sizes": list(cost.spec.sizes),
-            "word": str(cost.spec.layers[0].word),
-            "bits": cost.spec.layers[0].word.bits,
-            "residual_bits": cost.spec.layers[0].word.residual_bits,
+            "word": str(word),
+            "bits": word.bits,
+            "residual_bits": word.residual_bits,
             "rounding": cost.spec.rounding,
             "input_bits": cost.spec.input_bits,
             "feedback": cost.spec.feedback_format if cost.spec.holds_feedback else "none",
+            **({"learns": [layer.learned for layer in cost.spec.layers]} if cost.spec.learn != EVERYTHING else {}),
         },
         "activity": cost.densities,
         "inference": _figures(cost.inference),

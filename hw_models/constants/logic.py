@@ -52,6 +52,8 @@ class Datapath:
     control : "one-layer": the synthesised engine of the fit, with a 16-bit random generator; "complete": with the
         terms of tables/engine_terms.csv, among them the contract's random generator
     event_lists : whether inputs are lists of events, which a complete engine keeps
+    other_rules : of further hidden layers; learning logic is the largest of all rules, with a generator where any of
+        them regenerates feedback
     """
 
     weight_bits: int
@@ -63,6 +65,7 @@ class Datapath:
     error_bits: int = 0
     control: Control = "one-layer"
     event_lists: bool = True
+    other_rules: tuple[Rule, ...] = ()
 
     @property
     def accumulator_bits(self) -> int:
@@ -82,13 +85,16 @@ class Datapath:
             area["engine control"] = terms_um2("always") + (terms_um2("events") if self.event_lists else 0.0)
         if self.rule is None:
             return area
-        learning = max(_line(learning_lines()[_family(self.rule)], math.log2(self.update_bits)), 0.0)
+        rules = (self.rule, *self.other_rules)
+        lines = {_family(rule): learning_lines()[_family(rule)] for rule in rules}
+        family = max(lines, key=lambda name: _line(lines[name], math.log2(self.update_bits)))
+        learning = max(_line(lines[family], math.log2(self.update_bits)), 0.0)
         random = min(random_share() * _line(learning_lines()["drtp"], math.log2(self.update_bits)), learning)
         generator = 0.0
-        if self.rule.stores_feedback:
+        if any(rule.stores_feedback for rule in rules):
             generator = FEEDBACK_REGISTER_BITS * register_um2()
         within = 0.0
-        if _family(self.rule) != "bp":  # synthesised with a generator of its feedback words
+        if family != "bp":  # synthesised with a generator of its feedback words
             generator = within = min(generator, learning - random)
         area["learning arithmetic"] = learning - random - within
         if complete:

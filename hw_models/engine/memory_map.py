@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.storage import buffers, footprint
+from edgelearn.network.teaching import EVERYTHING
 from edgelearn.rules.rule import Locking
 
 ACTIVATION_BITS = 8
@@ -20,18 +21,26 @@ def activation_bits(spec: NetworkSpec, event_driven: bool) -> list[int]:
     return widths
 
 
-def contents(spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int = 1) -> dict[tuple[str, str], int]:
+def frozen_apart(spec: NetworkSpec, has_memory: bool = False) -> bool:
+    """Return whether words that never learn are told from those that do: where a mask or a memory of theirs says so."""
+    return (spec.learn != EVERYTHING or has_memory) and any(layer.learned != "all" for layer in spec.layers)
+
+
+def contents(
+    spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int = 1, apart: bool | None = None
+) -> dict[tuple[str, str], int]:
     """Return bits by (role in memory, role of the cost).
 
     Parameters
     ----------
     event_driven : whether activations are events, each with its index
     lanes : words hold one value of each lane; the last group of a layer is filled up
+    apart : whether words that never learn have a role of their own, see `frozen_apart`
 
     Notes
     -----
-    Activations: two neighbouring layers at a time where layers update one after the other; all layers where they wait
-    for those above, the difference being buffers.
+    Activations: two neighbouring layers at a time where layers update one after the other, and beside them those that
+    wait in memory for an update after the forward pass, which are buffers.
     """
 
     def filled(n: int) -> int:
@@ -39,23 +48,52 @@ def contents(spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int =
 
     activations = [n * bits for n, bits in zip(spec.sizes, activation_bits(spec, event_driven), strict=True)]
     two_layers = max(a + b for a, b in pairwise(activations))
-    weights = [(layer.n_in + 1) * filled(layer.n_out) for layer in spec.layers]
-    bits = {("weight", "forward weights"): sum(n * spec.layers[k].word.bits for k, n in enumerate(weights))}
+    if apart is None:
+        apart = frozen_apart(spec)
+    bits = {("weight", "forward weights"): 0}
+    if apart:
+        bits["frozen", "frozen weights"] = 0
+    for layer in spec.layers:
+        biases, weights = filled(layer.n_out), layer.n_in * filled(layer.n_out)
+        frozen = {"all": 0, "bias": weights, "none": weights + biases}[layer.learned] * apart
+        bits["weight", "forward weights"] += (weights + biases - frozen) * layer.word.bits
+        if apart:
+            bits["frozen", "frozen weights"] += frozen * layer.word.bits
     bits["activation", "activations"] = two_layers
     if not learning:
         return bits
     bits["residual", "residuals"] = sum(
-        weights[k] * layer.word.residual_bits for k, layer in enumerate(spec.layers) if layer.learns
+        {"all": layer.n_in + 1, "bias": 1, "none": 0}[layer.learned] * filled(layer.n_out) * layer.word.residual_bits
+        for layer in spec.layers
     )
     fill = [filled(layer.n_out) / layer.n_out for layer in spec.layers]
     feedback = [entry for entry in footprint(spec) if entry.role == "feedback"]
     bits["feedback", "feedback"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in feedback))
-    if any(spec.waits_for_above(k) for k in range(len(spec.layers) - 1)):
-        bits["activation", "buffers"] = sum(activations) - two_layers
+    if waiting := _most_alive(spec, activations) - two_layers:
+        bits["activation", "buffers"] = waiting
     for role in ("gate", "delta"):
         waiting = [entry for entry in buffers(spec) if entry.role == role]
         bits[role, "buffers"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in waiting))
     return bits
+
+
+def _most_alive(spec: NetworkSpec, activations: list[int]) -> int:
+    """Return the most bits of activations that are alive together: of two layers, and those below that wait.
+
+    Parameters
+    ----------
+    activations : bits of the inputs, and of each layer's activations
+    """
+    n_hidden = len(spec.layers) - 1
+    waits = [
+        (k < n_hidden and spec.holds_inputs(k))  # for the layer above, or for the readout of the layer itself
+        or (k > 0 and spec.layers[k - 1].rule.reads_out and spec.waits_for_above(k - 1))
+        for k in range(len(activations) - 1)
+    ]
+    return max(
+        activations[k] + activations[k + 1] + sum(bits for bits, held in zip(activations[:k], waits[:k], strict=True) if held)
+        for k in range(len(spec.layers))
+    )
 
 
 def error_bits(spec: NetworkSpec) -> int:
@@ -64,12 +102,13 @@ def error_bits(spec: NetworkSpec) -> int:
     sdfa passes signs on, but its output layer updates last and needs the errors themselves. The sums of a readout
     become its errors, in the same registers.
     """
-    if spec.rule.reads_out and len(spec.layers) > 1:
-        return spec.n_outputs * max(readout_bits(spec), spec.layers[-1].delta_width)
-    waits = spec.rule.locking is not Locking.NONE and len(spec.layers) > 1
-    return spec.layers[-1].delta_width * (spec.n_outputs if waits else 1)
+    width = spec.layers[-1].delta_width
+    if any(layer.rule.reads_out for layer in spec.layers):
+        return spec.n_outputs * max(readout_bits(spec), width)
+    waits = any(layer.rule.locking is not Locking.NONE for layer in spec.layers)
+    return width * (spec.n_outputs if waits else 1)
 
 
 def readout_bits(spec: NetworkSpec) -> int:
     """Bits of the widest sum of a hidden layer's readout."""
-    return max((layer.n_out * 127 * 127).bit_length() for layer in spec.layers[:-1]) + 1
+    return max((layer.n_out * 127 * 127).bit_length() for layer in spec.layers if layer.rule.reads_out) + 1

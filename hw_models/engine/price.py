@@ -30,6 +30,7 @@ from hw_models.processor import Engine, Memory
 
 _ROLE_OF_MEMORY = {
     "weight": "forward weights",
+    "frozen": "frozen weights",
     "residual": "residuals",
     "feedback": "feedback",
     "activation": "activations",
@@ -38,7 +39,7 @@ _ROLE_OF_MEMORY = {
 }
 # What a memory is built for: a weight is read forward, read and written in its update. The chip that cannot learn is
 # divided alike, so that learning is all that differs.
-_WRITES_PER_READ = {"weight": 0.5, "residual": 1.0, "feedback": 0.0, "activation": 0.0, "gate": 1.0, "delta": 1.0}
+_WRITES_PER_READ = {"weight": 0.5, "frozen": 0.0, "residual": 1.0, "feedback": 0.0, "activation": 0.0, "gate": 1.0, "delta": 1.0}
 ASSUMED_VOLTAGE_V = 0.9  # of tables that state none
 EMPTY_LANES = Constant(
     "lanes left empty",
@@ -52,11 +53,12 @@ EMPTY_LANES = Constant(
 def _words(spec: NetworkSpec, engine: Engine) -> dict[str, int]:
     """Bits of a memory word by role: one value a lane; an activation is broadcast, with its index if it is an event."""
     lanes = engine.lanes
-    layer = spec.layers[0]
-    feedback = next((block.word_bits for block in footprint(spec) if block.role == "feedback"), 0)
+    words = [layer.word for layer in spec.layers]
+    feedback = max((block.word_bits for block in footprint(spec) if block.role == "feedback"), default=0)
     return {
-        "weight": lanes * layer.word.bits,
-        "residual": lanes * max(one.word.residual_bits for one in spec.layers),
+        "weight": lanes * words[0].bits,
+        "frozen": lanes * words[0].bits,
+        "residual": lanes * max(word.residual_bits for word in words),
         "feedback": lanes * feedback,
         "activation": max(activation_bits(spec, engine.skips_zero_inputs)[: len(spec.layers)]),
         "gate": lanes * GATE_BITS,
@@ -182,8 +184,8 @@ def memory_items(
     seconds = float(np.sum(by_layer)) / engine.clock_hz
     for name, inside, priced in _memories(spec, engine, learning) if memories is None else memories:
         bits = sum(inside.values())
-        if "weight" in engine.memories[name].holds and spec.rule.weight_transport and "feedback" in plan.reads:
-            items += _energy("feedback", plan.reads["feedback"] * priced.cost.read_pj, priced.read_constants)
+        transposed = transposed_reads(spec, engine, plan, name)
+        items += _energy("feedback", transposed * priced.cost.read_pj, priced.read_constants)
         for role in dict.fromkeys(role for role, _ in inside):
             cost_role = _ROLE_OF_MEMORY[role]
             if role in plan.reads:
@@ -201,13 +203,22 @@ def memory_items(
     return items
 
 
+def transposed_reads(spec: NetworkSpec, engine: Engine, plan: Schedule, name: str) -> np.ndarray:
+    """Return the reads of a memory by layers whose feedback is the weights of the layer above, which lie there."""
+    words = plan.reads.get("transposed", np.zeros(len(spec.layers)))
+    apart, holds = engine.frozen_apart(spec), engine.held_in(name)
+    above = [*spec.layers[1:], spec.layers[-1]]
+    roles = ["frozen" if apart and layer.learned != "all" else "weight" for layer in above]
+    return np.where([role in holds for role in roles], words, 0.0)
+
+
 def _memories(spec: NetworkSpec, engine: Engine, learning: bool) -> _Memories:
     """Return name, contents in bits and price of each memory that is built: one that would hold nothing is not."""
-    stored = contents(spec, learning, engine.skips_zero_inputs, engine.lanes)
+    stored = _stored(spec, engine, learning)
     found = []
     for name, (bits, word_bits, writes) in memory_shapes(spec, engine, learning).items():
         memory = engine.memories[name]
-        inside = {key: part for key, part in stored.items() if key[0] in memory.holds and part}
+        inside = {key: part for key, part in stored.items() if key[0] in engine.held_in(name) and part}
         found.append((name, inside, _price_memory(engine, name, memory, bits, word_bits, writes)))
     return found
 
@@ -217,16 +228,20 @@ def memory_shapes(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str
 
     Words are those of the engine that learns, so that learning is all that differs.
     """
-    stored = contents(spec, learning, engine.skips_zero_inputs, engine.lanes)
-    learned = contents(spec, True, engine.skips_zero_inputs, engine.lanes)
+    stored, learned = _stored(spec, engine, learning), _stored(spec, engine, True)
     words = _words(spec, engine)
     shapes = {}
-    for name, memory in engine.memories.items():
-        held = sum(bits for (role, _), bits in stored.items() if role in memory.holds)
+    for name in engine.memories:
+        holds = engine.held_in(name)
+        held = sum(bits for (role, _), bits in stored.items() if role in holds)
         if held:
-            roles = [role for (role, _), bits in learned.items() if role in memory.holds and bits]
+            roles = [role for (role, _), bits in learned.items() if role in holds and bits]
             shapes[name] = (held, max(words[role] for role in roles), max(_WRITES_PER_READ[role] for role in roles))
     return shapes
+
+
+def _stored(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[tuple[str, str], int]:
+    return contents(spec, learning, engine.skips_zero_inputs, engine.lanes, engine.frozen_apart(spec))
 
 
 def _notes(
@@ -244,8 +259,8 @@ def _notes(
         if engine.memories[name].kind == "dram":
             notes.append(f"memory '{name}' is DRAM: its area, standby power and waiting time are not priced")
         roles = {role for role, _ in inside}
-        if spec.rule.weight_transport and "weight" in roles:
-            roles.add("feedback")
+        if "weight" in roles:
+            roles.add("transposed")
         accesses = sum(float(part[role].sum()) for part in (plan.reads, plan.writes) for role in roles if role in part)
         if "activation" in roles:  # inputs arrive through a port of their own
             accesses -= float(plan.writes["activation"][0])
@@ -257,13 +272,23 @@ def _notes(
     needed = spec.delta_width
     if learning and engine.delta_bits is not None and engine.delta_bits < needed:
         notes.append(
-            f"the multiplier takes {engine.delta_bits} bits of d, and {spec.rule.name} has {needed}: only a run with "
+            f"the multiplier takes {engine.delta_bits} bits of d, and {spec.rule_name} has {needed}: only a run with "
             f"--delta-bits {engine.delta_bits} learns the words of this engine"
+        )
+    if engine.frozen_apart(spec) and "frozen" not in _declared(engine):
+        shared = next(name for name, memory in engine.memories.items() if "weight" in memory.holds)
+        notes.append(
+            f"frozen weights lie in memory '{shared}', beside those that learn: no memory of {engine.name} holds 'frozen'"
         )
     leakage, energy = cost.total("energy_pj", "leakage"), cost.total("energy_pj")
     if leakage > energy / 2:
         notes.append("leakage is more than half of the energy and has no band: it is that of the cell at 300 K")
     return tuple(notes)
+
+
+def _declared(engine: Engine) -> set[str]:
+    """Return the roles that memories of a file name."""
+    return {role for memory in engine.memories.values() for role in memory.holds}
 
 
 def _energy(role: str, by_layer: np.ndarray, constants: tuple[str, ...]) -> list[Item]:
@@ -282,10 +307,12 @@ def datapath(spec: NetworkSpec, engine: Engine, learning: bool) -> logic.Datapat
     inference = logic.Datapath(*operands, control=engine.control, event_lists=engine.skips_zero_inputs)
     if not learning:
         return inference
+    rules = tuple(dict.fromkeys(row for row in spec.rules if row.learns_hidden))
     return replace(
         inference,
-        rule=spec.rule if len(spec.layers) > 1 else find_rule("shallow"),  # one layer learns alike under every rule
-        update_bits=spec.layers[-1].word.stored_bits,
+        rule=rules[0] if rules else find_rule("shallow"),  # one layer learns alike under every rule
+        other_rules=rules[1:],
+        update_bits=max(layer.word.stored_bits for layer in spec.layers if layer.learns),
         stochastic=spec.stochastic,
         generates_feedback=spec.regenerates_feedback,
         error_bits=error_bits(spec),
@@ -318,8 +345,9 @@ def logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedul
     items: list[Item] = []
     energy_pj, area_um2 = path.energy_pj(), path.area_um2()
     inference_pj = datapath(spec, engine, False).energy_pj()  # what works in the forward pass
-    transposed = spec.rule.weight_transport and engine.transposed_read == "adder-tree"
-    if learning and (transposed or spec.rule.reads_out) and len(spec.layers) > 1:
+    reads_out = [layer.rule.reads_out for layer in spec.layers]
+    transposed = any(layer.rule.weight_transport for layer in spec.layers) and engine.transposed_read == "adder-tree"
+    if learning and (transposed or any(reads_out)):
         tree_um2 = logic.adder_tree_um2(engine.lanes, path.accumulator_bits) / engine.lanes  # of each lane
         area_um2["learning arithmetic"] += tree_um2
         energy_pj["learning arithmetic"] += path.learning_pj(tree_um2)
@@ -333,9 +361,9 @@ def logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedul
             pj = work["active_neurons"] * np.append(
                 np.zeros(len(spec.layers) - 1), spec.layers[-1].delta_width * logic.register_pj()
             )
-            if spec.rule.reads_out and len(spec.layers) > 1:  # sums of a readout add up in these registers
+            if any(reads_out):  # sums of a readout add up in these registers
                 words = readout_words(spec, work, engine.lanes)
-                pj = pj + (words * readout_bits(spec) + work["signal_lanes"] * spec.layers[-1].delta_width) * (
+                pj = pj + (words * readout_bits(spec) + work["signal_lanes"] * reads_out * spec.layers[-1].delta_width) * (
                     logic.register_pj()
                 )
         else:
@@ -365,7 +393,7 @@ def _logic_constants(role: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled: tuple[str, ...]) -> list[Item]:
     """Energy of multiplications and additions alone, from a table of operations; no control, no clock."""
     counted = traffic(spec, work)
-    rule, table = spec.rule, engine.logic
+    table = engine.logic
 
     def operation_pj(name: str, bits: int | tuple[int, int]) -> float:
         found = technology.operation(table, name, bits)
@@ -380,7 +408,7 @@ def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled:
     for k, layer in enumerate(spec.layers):
         input_bits = spec.input_bits if k == 0 else ACTIVATION_BITS
         accumulate = operation_pj("add", layer.word.bits + input_bits + 8)
-        signal = operation_pj("add", 24)
+        signal, rule = operation_pj("add", 24), layer.rule
         if not rule.sends_signs and rule.feedback is not Feedback.NONE:
             sender_bits = delta_bits[k + 1] if rule.holds_deltas and not layer.output else delta_bits[-1]
             operand = layer.word.bits if rule.weight_transport else max(feedback_bits, 1)

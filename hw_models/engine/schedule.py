@@ -15,7 +15,6 @@ import numpy as np
 from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.rules.rule import Locking
 from hw_models.constants.technology import rows
 
 UpdateSkip = Literal["none", "sample", "neuron"]
@@ -57,7 +56,9 @@ class Schedule:
     Parameters
     ----------
     cycles : float64[K] by phase; the signal phase of a layer computes its modulator
-    reads, writes : float64[K] by role, in words of P weights (activations: one a word)
+    reads, writes : float64[K] by role, in words of P weights (activations: one a word). "transposed" are reads of
+        weights, or frozen ones, of the layer above as feedback; "frozen" are those of words that never learn, where
+        they lie apart
     """
 
     cycles: dict[str, np.ndarray]
@@ -115,35 +116,40 @@ def assume(
         if not 0 <= density <= 1:
             raise UserError(f"--{name.replace('_', '-')} {density:g} is not allowed; give a fraction from 0 to 1")
     activity = Counters.zeros(len(spec.layers))
-    rule, last = spec.rule, len(spec.layers) - 1
+    last = len(spec.layers) - 1
 
     def put(name: str, k: int, mean: float) -> None:
         activity[name][k] = round(ASSUMED_SAMPLES * mean)
 
-    taught = error_density > 0 or rule.from_label
+    def taught(k: int) -> bool:
+        return error_density > 0 or spec.layers[k].rule.from_label
+
     for k, layer in enumerate(spec.layers):
+        rule = layer.rule
         events = layer.n_in * (input_density if k == 0 else hidden_density)
         put("samples", k, 1)
         put("input_events", k, events)
-        if not layer.learns:
+        if k < last and not rule.learns_hidden:
             continue
-        density = error_density if k == last else update_density * taught
+        density = error_density if k == last else update_density * taught(k)
         put("active_neurons", k, layer.n_out * density)
-        put("updates", k, density > 0)
-        put("update_events", k, events * (density > 0))
-        updated = layer.n_in * update_input_density if k == 0 < last and update_input_density is not None else events
-        put("update_pairs", k, updated * layer.n_out * density)
+        put("updates", k, layer.learns and density > 0)
+        if layer.learned == "all":
+            put("update_events", k, events * (density > 0))
+            is_first = k == 0 < last and update_input_density is not None
+            updated = layer.n_in * (update_input_density or 0.0) if is_first else events
+            put("update_pairs", k, updated * layer.n_out * density)
         if k == last:
             continue
         lanes = float(_rows(spec, k))
         if not rule.from_label:  # a label has no zeros to skip
             errors = readout_density if rule.reads_out and readout_density is not None else error_density
-            lanes *= density if rule.holds_deltas and k < last - 1 else errors
+            lanes *= update_density * taught(k + 1) if rule.holds_deltas and k < last - 1 else errors
         gates = update_density if gate_density is None else gate_density
         put("open_gates", k, layer.n_out * gates)
-        put("live_gates", k, layer.n_out * gates * taught * (density > 0 and lanes > 0))
+        put("live_gates", k, layer.n_out * gates * taught(k) * (density > 0 and lanes > 0))
         put("signal_lanes", k, lanes)
-        put("gated_signals", k, layer.n_out * gates * taught * (density > 0) * lanes)
+        put("gated_signals", k, layer.n_out * gates * taught(k) * (density > 0) * lanes)
     return activity
 
 
@@ -161,53 +167,64 @@ def worked(spec: NetworkSpec, activity: Counters, skips_zero_inputs: bool, updat
     n_in = np.array([layer.n_in for layer in layers])
     n_out = np.array([layer.n_out for layer in layers])
     learns = np.array([layer.learns for layer in layers])
-    hidden = learns & (np.arange(len(layers)) < len(layers) - 1)
+    weights_learn = np.array([layer.learned == "all" for layer in layers])
+    hidden = np.array([layer.rule.learns_hidden for layer in layers])  # that form a d
     samples = activity["samples"]
     if update_skip == "none":
         learned = samples - activity["gated_samples"]
         result["updates"][:] = np.where(learns, learned, 0)
-        result["update_events"][:] = np.where(learns, activity["input_events"] - activity["gated_events"], 0)
-        if spec.rule.from_label:
-            result["signal_lanes"][:] = np.where(hidden, learned * _label_rows(spec), 0)
+        result["update_events"][:] = np.where(weights_learn, activity["input_events"] - activity["gated_events"], 0)
+        label_rows = np.array([_label_rows(spec, k) for k in range(len(layers))])
+        result["signal_lanes"][:] = np.where(label_rows > 0, learned * label_rows, result["signal_lanes"])
     if not skips_zero_inputs:
         result["input_events"][:] = n_in * samples
-        result["update_events"][:] = n_in * result["updates"]
-        result["update_pairs"][:] = n_in * result["active_neurons"]
+        result["update_events"][:] = n_in * result["updates"] * weights_learn
+        result["update_pairs"][:] = n_in * result["active_neurons"] * weights_learn
     if update_skip != "neuron":
-        result["active_neurons"][:] = n_out * result["updates"]
+        signalled = np.where(hidden | (np.arange(len(layers)) == len(layers) - 1), _signalled(spec, result), 0)
+        result["active_neurons"][:] = n_out * np.where(learns, result["updates"], signalled)
         result["update_pairs"][:] = n_out * result["update_events"]
-        if len(layers) > 1 and spec.rule.learns_hidden:
-            signalled = np.where(hidden, _signalled(spec, result), 0)
-            rows = np.array([_rows(spec, k) if hidden[k] else 0 for k in range(len(layers))])
-            result["open_gates"][:] = np.where(hidden, n_out * samples, 0)
-            result["live_gates"][:] = n_out * signalled
-            result["signal_lanes"][:] = rows * signalled
-            result["gated_signals"][:] = n_out * rows * signalled
+        rows = np.array([_rows(spec, k) if hidden[k] else 0 for k in range(len(layers))])
+        result["open_gates"][:] = np.where(hidden, n_out * samples, result["open_gates"])
+        result["live_gates"][:] = np.where(hidden, n_out * signalled, result["live_gates"])
+        result["signal_lanes"][:] = np.where(hidden, rows * signalled, result["signal_lanes"])
+        result["gated_signals"][:] = np.where(hidden, n_out * rows * signalled, result["gated_signals"])
     return result
 
 
 def _rows(spec: NetworkSpec, k: int) -> int:
     """Signal lanes of hidden layer k when none is zero."""
-    if spec.rule.selects_row:
+    rule = spec.layers[k].rule
+    if rule.selects_row:
         return 1
-    return spec.feedback_rows(k) if spec.rule.stores_feedback else spec.layers[k + 1].n_out
+    return spec.feedback_rows(k) if rule.stores_feedback else spec.layers[k + 1].n_out
 
 
-def _label_rows(spec: NetworkSpec) -> int:
-    """Signal lanes of a label: one row is selected, or all are added."""
-    return 1 if spec.rule.selects_row else spec.n_outputs
+def _label_rows(spec: NetworkSpec, k: int) -> int:
+    """Signal lanes of a label in layer k: one row is selected, or all are added; 0 where no label teaches it."""
+    rule = spec.layers[k].rule
+    if not rule.from_label:
+        return 0
+    return 1 if rule.selects_row else spec.n_outputs
 
 
 def _signalled(spec: NetworkSpec, activity: Counters) -> np.ndarray:
     """Samples in which a hidden layer receives any signal: those in which its sender has one."""
-    updates = activity["updates"]
-    if spec.rule.from_label:  # all rows of a sample; none of a one-hot target that is zero, with a single output
-        return activity["signal_lanes"] // _label_rows(spec)
-    if spec.rule.reads_out:  # a readout has no errors before its last sum: modulators follow in any case
-        return np.asarray(activity["samples"] - activity["gated_samples"])
-    if spec.rule.broadcasts:
-        return np.full_like(updates, updates[-1])
-    return np.append(updates[1:], 0)
+    learned = activity["samples"] - activity["gated_samples"]
+    found = np.where([layer.learns for layer in spec.layers], activity["updates"], learned)
+    last = len(spec.layers) - 1
+    senders = found.copy()  # samples in which a layer has a d
+    for k in reversed(range(last)):
+        rule = spec.layers[k].rule
+        if rule.from_label:  # all rows of a sample; none of a one-hot target that is zero, with a single output
+            found[k] = activity["signal_lanes"][k] // _label_rows(spec, k)
+        elif rule.reads_out:  # a readout has no errors before its last sum: modulators follow in any case
+            found[k] = learned[k]
+        else:
+            found[k] = senders[last] if rule.broadcasts else senders[k + 1]
+        if not spec.layers[k].learns:  # d of a frozen layer is not counted by samples
+            senders[k] = found[k]
+    return found
 
 
 def schedule(
@@ -218,6 +235,7 @@ def schedule(
     learning: bool = True,
     lanes_left_empty: bool = False,
     latency: Latency = Latency(),
+    frozen_apart: bool = False,
 ) -> Schedule:
     """Return cycles and accesses of an engine with `lanes` lanes.
 
@@ -229,6 +247,7 @@ def schedule(
     learning : whether samples are learned; else only the forward pass counts
     lanes_left_empty : let each active neuron take a step of its own, up to all groups of the layer: an upper bound
     latency : pipeline latencies; of the one-layer engine if left out
+    frozen_apart : whether reads of words that never learn are counted under a role of their own
 
     Notes
     -----
@@ -241,7 +260,8 @@ def schedule(
     """
     if not learning:
         activity = activity.only(FORWARD_ACTIVITY)
-    rule, last = spec.rule, len(spec.layers) - 1
+    last = len(spec.layers) - 1
+    rules = [layer.rule for layer in spec.layers]
     n_out = np.array([layer.n_out for layer in spec.layers])
     n_groups = -(-n_out // lanes)
     samples, events = activity["samples"], activity["input_events"]
@@ -262,13 +282,19 @@ def schedule(
     cycles = {"forward": forward_cycles, "signal": zeros, "update": zeros}
     reads = {"weight": forward_steps.astype(float), "activation": (events * n_groups).astype(float)}
     writes = {"activation": events.astype(float)}
+    if frozen_apart:
+        by_layer = {"all": zeros, "bias": events * n_groups, "none": forward_steps}
+        reads["frozen"] = np.array([float(by_layer[layer.learned][k]) for k, layer in enumerate(spec.layers)])
+        reads["weight"] = reads["weight"] - reads["frozen"]
     if not learning:
         return Schedule(cycles, reads, writes)
 
+    learns = np.array([layer.learns for layer in spec.layers])
+    holds_deltas = np.array([k < last and spec.holds_deltas(k) for k in range(last + 1)])
     updates, update_events = activity["updates"], activity["update_events"]
-    update_steps = grouped(pairs + active, update_events + updates)
-    neuron_steps = grouped(active, updates)
-    stored = ~hidden | rule.holds_deltas  # the output layer's d is its stored error
+    update_steps = grouped(pairs + active * learns, update_events + updates)
+    neuron_steps = grouped(active * learns, updates)
+    stored = ~hidden | holds_deltas  # the output layer's d is its stored error
     cycles["update"] = 2.0 * update_steps + np.where(stored, 2.0 * neuron_steps, 0)
     reads["weight"] = reads["weight"] + update_steps
     reads["activation"] = reads["activation"] + grouped(pairs, update_events)
@@ -277,43 +303,59 @@ def schedule(
 
     gated_samples = np.where(hidden, samples, 0)
     signal_steps, gate_steps = grouped(gated, signals), grouped(live, gated_samples)
-    if spec.regenerates_feedback:  # a generator steps for every neuron, gated or not
-        signal_steps = signals * n_groups
-    if rule.weight_transport and transposed_read == "adder-tree":
+    regenerated = np.array([k < last and spec.regenerates(k) for k in range(last + 1)])
+    signal_steps = np.where(regenerated, signals * n_groups, signal_steps)  # of every neuron, gated or not
+    transported = np.array([rule.weight_transport for rule in rules])
+    if transposed_read == "adder-tree":
         above, groups_above = np.append(n_out[1:], 1), np.append(n_groups[1:], 0)
-        signal_steps = gated * groups_above / above
+        tree_steps = gated * groups_above / above
         if lanes_left_empty:
-            signal_steps = np.minimum(gated, live * groups_above)
-    elif rule.weight_transport and transposed_read == "single":
-        signal_steps = gated.astype(float)
-    if rule.selects_row:
-        cycles["signal"] = latency.row * n_groups * np.where(hidden, signals, 0)
-    elif rule.broadcasts or rule.reads_out:
-        cycles["signal"] = signal_steps + (1.0 + latency.gate) * gate_steps + readout_cycles(spec, activity, lanes)
-    elif rule.holds_deltas:  # two cycles to drain and store a delta, lane by lane where the lanes are summed
-        summed = rule.weight_transport and transposed_read != "transposable"
-        cycles["signal"] = signal_steps + (2.0 + latency.gate) * (live if summed else gate_steps)
-    if rule.stores_feedback or rule.weight_transport:
-        words = np.where(hidden, signal_steps, 0) + readout_words(spec, activity, lanes)
-        reads["feedback"] = zeros if spec.regenerates_feedback else words
-    if rule.reads_out and spec.gated:  # activations are fetched again
-        reads["activation"] = reads["activation"] + np.append([0], (n_out * _learned(spec, activity))[:-1])
-    if spec.locking is not Locking.NONE:
-        writes["gate"] = np.where(hidden, grouped(activity["open_gates"], gated_samples), 0)
-        reads["gate"] = gate_steps
-    if rule.holds_deltas:
-        writes["delta"] = gate_steps  # every modulated gate has its store cycle
-        below = np.arange(last + 1) < last - 1  # the layer under the output reads errors instead
-        reads["delta"] = np.where(hidden, neuron_steps, 0) + np.where(below, signal_steps, 0)
+            tree_steps = np.minimum(gated, live * groups_above)
+        signal_steps = np.where(transported, tree_steps, signal_steps)
+    elif transposed_read == "single":
+        signal_steps = np.where(transported, gated.astype(float), signal_steps)
+    summed = transported & (transposed_read != "transposable")
+    readout = readout_cycles(spec, activity, lanes)
+    of_row = latency.row * n_groups * np.where(hidden, signals, 0)
+    of_sum = signal_steps + (1.0 + latency.gate) * gate_steps + readout
+    # two cycles to drain and store a delta, lane by lane where the lanes are summed
+    of_delta = signal_steps + (2.0 + latency.gate) * np.where(summed, live, gate_steps)
+    for flags, taken in (
+        ([rule.selects_row for rule in rules], of_row),
+        ([rule.broadcasts and not rule.selects_row or rule.reads_out for rule in rules], of_sum),
+        ([rule.holds_deltas for rule in rules], of_delta),
+    ):
+        cycles["signal"] = np.where(flags, taken, cycles["signal"])
+    words = np.where(hidden, signal_steps, 0) + readout_words(spec, activity, lanes)
+    if any(rule.stores_feedback for rule in rules):
+        stores = np.array([rule.stores_feedback for rule in rules])
+        reads["feedback"] = np.where(stores & ~regenerated, words, 0.0)
+    if transported.any():
+        reads["transposed"] = np.where(transported, words, 0.0)
+    if spec.gated:  # activations are fetched again
+        again = _of_readouts(spec, n_out * _learned(spec, activity))
+        if again.any():
+            reads["activation"] = reads["activation"] + np.append([0], again[:-1])
+    holds_gates = np.array([k < last and spec.holds_gates(k) for k in range(last + 1)])
+    if holds_gates.any():
+        writes["gate"] = np.where(holds_gates, grouped(activity["open_gates"], gated_samples), 0)
+        reads["gate"] = np.where(holds_gates, gate_steps, 0)
+    if holds_deltas.any():
+        writes["delta"] = np.where(holds_deltas, gate_steps, 0)  # every modulated gate has its store cycle
+        takes = np.array([rule.holds_deltas and k < last - 1 for k, rule in enumerate(rules)])  # the last reads errors
+        reads["delta"] = np.where(holds_deltas, neuron_steps, 0) + np.where(takes, signal_steps, 0)
     return Schedule(cycles, reads, writes)
+
+
+def _of_readouts(spec: NetworkSpec, values: np.ndarray) -> np.ndarray:
+    """Return values of layers with a readout, 0 of others."""
+    return np.where([layer.rule.reads_out for layer in spec.layers], values, 0)
 
 
 def readout_words(spec: NetworkSpec, activity: Counters, lanes: int) -> np.ndarray:
     """Return the words of feedback that readouts of hidden layers take: all rows, for each group of neurons."""
-    if not spec.rule.reads_out:
-        return np.zeros(len(spec.layers))
     n_groups = np.array([-(-layer.n_out // lanes) for layer in spec.layers])
-    return np.asarray(spec.n_outputs * n_groups * _learned(spec, activity), np.float64)
+    return _of_readouts(spec, spec.n_outputs * n_groups * _learned(spec, activity)).astype(np.float64)
 
 
 def readout_cycles(spec: NetworkSpec, activity: Counters, lanes: int) -> np.ndarray:
@@ -325,10 +367,8 @@ def readout_cycles(spec: NetworkSpec, activity: Counters, lanes: int) -> np.ndar
     of one sum in each cycle, zeros or not. One cycle drains the last, and one for each output turns its sum into an
     error. Behind an update gate activations are fetched again, one a cycle.
     """
-    if not spec.rule.reads_out:
-        return np.zeros(len(spec.layers))
     fetched = np.array([layer.n_out * spec.gated for layer in spec.layers])
-    more = (1.0 + spec.n_outputs + fetched) * _learned(spec, activity)
+    more = _of_readouts(spec, (1.0 + spec.n_outputs + fetched) * _learned(spec, activity))
     return np.asarray(readout_words(spec, activity, lanes) + more)
 
 

@@ -16,12 +16,12 @@ def input_width(spec: NetworkSpec) -> int:
 
 def delta_bits(layer: DenseLayer, given: int | None = None) -> int:
     """Return the width of d in a layer, errors in the output layer: that of its words, or the `given` one."""
-    return (given or layer.delta_width) if layer.learns else 0
+    return (given or layer.delta_width) if layer.learns or layer.rule.learns_hidden else 0
 
 
 def modulator_bits(layer: DenseLayer, given: int | None = None) -> int:
     """Return the width of the modulators of a hidden layer: that of d, more where a narrower word of d cuts it."""
-    if layer.output or not layer.learns:
+    if not layer.rule.learns_hidden:
         return 0
     cut = given is None and layer.delta_reach == layer.delta_max
     return max(layer.delta_width, layer.modulator_bits) if cut else delta_bits(layer, given)
@@ -43,11 +43,10 @@ def multiplier_bits(spec: NetworkSpec, learning: bool, given: int | None = None)
     bits = spec.layers[-1].word.bits
     if not learning:
         return bits, input_width(spec)
-    learned = [layer for layer in spec.layers if layer.learns]
-    first = max(LEAST_BITS, bits, *(delta_bits(layer, given) for layer in learned))
-    if any(modulator_bits(layer, given) == first + 1 for layer in learned):
+    first = max(LEAST_BITS, bits, *(delta_bits(layer, given) for layer in spec.layers))
+    if any(modulator_bits(layer, given) == first + 1 for layer in spec.layers):
         first += 1
-    transported = bits if spec.rule.weight_transport and len(spec.layers) > 1 else 0
+    transported = bits if any(layer.rule.weight_transport for layer in spec.layers) else 0
     return first, max(LEAST_BITS, input_width(spec), transported)
 
 

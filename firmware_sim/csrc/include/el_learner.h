@@ -28,14 +28,33 @@
 #define EL_FEEDBACK_DIRECT 1
 #define EL_FEEDBACK_LAYERWISE 2
 #define EL_FEEDBACK_TRANSPOSE 3
+#define EL_LEARNS_NONE 0 /* what a layer learns, where layers differ */
+#define EL_LEARNS_BIAS 1
+#define EL_LEARNS_ALL 2
 #define EL_GATE_ALWAYS 0
 #define EL_GATE_ERROR 1
 #define EL_GATE_MARGIN 2
+
+/* Signals in use, a bit each: of all hidden layers, of those that learn on the way, of those that wait for an output. */
+#ifndef EL_PER_LAYER /* defined, with the signals, where hidden layers differ */
+#define EL_PER_LAYER 0
+#define EL_SIGNALS (1 << EL_SIGNAL)
+#define EL_SIGNALS_ON_THE_WAY (EL_LEARNS_ON_THE_WAY ? EL_SIGNALS : 0)
+#define EL_SIGNALS_WAITING (EL_LEARNS_ON_THE_WAY ? 0 : EL_SIGNALS)
+#endif
+#define EL_LABEL_SIGNALS ((1 << EL_SIGNAL_TARGET) | (1 << EL_SIGNAL_SIGNED_TARGET))
+#define EL_USES(signal) ((EL_SIGNALS >> (signal)) & 1)
 
 #if EL_WORD_BITS <= 8
 typedef int8_t el_word; /* a stored weight or bias */
 #else
 typedef int16_t el_word;
+#endif
+
+#if EL_PER_LAYER && (EL_FROZEN_BITS <= 8)
+typedef int8_t el_frozen; /* one that is never learned, where layers differ */
+#elif EL_PER_LAYER
+typedef int16_t el_frozen;
 #endif
 
 #if EL_SIGNED_LEVELS
@@ -64,7 +83,7 @@ typedef struct {
 #endif
     uint16_t live;     /* outputs that stand for a class met so far; predictions are among these */
     uint16_t halvings; /* of the learning rates, from their start */
-    el_word words[EL_WORDS]; /* of layers that learn: a row a neuron, its bias last */
+    el_word words[EL_WORDS]; /* of layers that learn: a row a neuron, its bias last, or biases alone */
 
     el_factor error[EL_OUTPUTS]; /* not zero, their outputs in error_at */
 #if EL_DELTAS > 0
@@ -85,7 +104,7 @@ typedef struct {
     uint8_t gate[EL_GATES];
 #endif
     int8_t output[EL_OUTPUTS]; /* table indices q of the output layer */
-#if EL_SIGNAL == EL_SIGNAL_LOCAL
+#if EL_USES(EL_SIGNAL_LOCAL)
     int8_t readout[EL_OUTPUTS]; /* and of a hidden layer's readout */
 #endif
 } el_learner;

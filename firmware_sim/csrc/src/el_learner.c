@@ -19,19 +19,48 @@ typedef struct {
     int8_t signal_shift;
     int8_t step_shift;
     uint8_t non_negative;
-#if EL_SIGNAL == EL_SIGNAL_LOCAL
+#if EL_USES(EL_SIGNAL_LOCAL)
     int8_t readout_shift;
 #endif
+#if EL_PER_LAYER
+    uint8_t signal; /* EL_SIGNAL_NONE of a layer that computes no d */
+    uint8_t learns;
+    uint8_t flags;
+    int16_t delta_max;
+    uint32_t frozen_at; /* row 0 among the frozen words of a layer that does not learn all of its own */
+#endif
 } el_layer;
+
+#if EL_PER_LAYER
+#define EL_FLAG_ON_THE_WAY 1U
+#define EL_FLAG_TRANSPORTS 2U
+#define EL_FLAG_NON_NEGATIVE 4U
+#define EL_FLAG_HOLDS_GATES 8U
+#define EL_SIGNAL_OF(layer) ((int)(layer)->signal)
+#define EL_LEARNT_OF(layer) ((int)(layer)->learns)
+#define EL_IS_ON_THE_WAY(layer) (((layer)->flags & EL_FLAG_ON_THE_WAY) != 0U)
+#define EL_HOLDS_GATES(layer) (((layer)->flags & EL_FLAG_HOLDS_GATES) != 0U)
+#define EL_TRANSPORTS(layer) (((layer)->flags & EL_FLAG_TRANSPORTS) != 0U)
+#define EL_NO_NEGATIVE_FEEDBACK(layer) (((layer)->flags & EL_FLAG_NON_NEGATIVE) != 0U)
+#define EL_LARGEST_DELTA(layer) ((int32_t)(layer)->delta_max)
+#else
+#define EL_SIGNAL_OF(layer) EL_SIGNAL
+#define EL_LEARNT_OF(layer) EL_LEARNS_ALL
+#define EL_IS_ON_THE_WAY(layer) EL_LEARNS_ON_THE_WAY
+#define EL_HOLDS_GATES(layer) true
+#define EL_TRANSPORTS(layer) (EL_FEEDBACK == EL_FEEDBACK_TRANSPOSE)
+#define EL_NO_NEGATIVE_FEEDBACK(layer) EL_FEEDBACK_NON_NEGATIVE
+#define EL_LARGEST_DELTA(layer) EL_DELTA_MAX
+#endif
 
 #include "el_numbers.h"
 
 #define EL_LAST (EL_LAYERS - 1)
+#define EL_MODULATES ((EL_SIGNALS & ~(EL_LABEL_SIGNALS | (1 << EL_SIGNAL_NONE))) != 0) /* sums of lanes */
 #ifndef EL_MODULATOR_MAX /* given where factors of learning are narrower than 16 bits */
 #define EL_MODULATOR_MAX 32767
 #define EL_ERROR_SHIFT 0
 #endif
-#define EL_SIGNAL_OF_LABEL ((EL_SIGNAL == EL_SIGNAL_TARGET) || (EL_SIGNAL == EL_SIGNAL_SIGNED_TARGET))
 #define EL_WORD_MAX ((int32_t)((1UL << (EL_WORD_BITS - 1)) - 1UL))
 #define EL_WORD_MIN (-EL_WORD_MAX - 1)
 
@@ -76,7 +105,7 @@ static inline const el_word *row_of(const el_learner *net, uint16_t k, uint32_t 
 {
     const el_layer *layer = &EL_LAYER[k];
     const uint32_t at = layer->words_at + (j * ((uint32_t)layer->n_in + 1U));
-#if EL_FROZEN_WORDS > 0
+#if (EL_FROZEN_WORDS > 0) && !EL_PER_LAYER
     if (k < EL_LAST) {
         return &EL_FROZEN[at];
     }
@@ -87,7 +116,7 @@ static inline const el_word *row_of(const el_learner *net, uint16_t k, uint32_t 
 /* The view of an entry of such a row, which is in flash for layers that never learn. */
 static inline int32_t view_of(const el_word *row, uint16_t k, uint32_t i)
 {
-#if EL_FROZEN_WORDS > 0
+#if (EL_FROZEN_WORDS > 0) && !EL_PER_LAYER
     if (k < EL_LAST) {
         return view(EL_READ_WORD(row[i]));
     }
@@ -95,6 +124,40 @@ static inline int32_t view_of(const el_word *row, uint16_t k, uint32_t i)
     (void)k;
     return view(row[i]);
 }
+
+#if EL_PER_LAYER && (EL_FROZEN_WORDS > 0)
+/* Frozen words are views: nothing is added to them, so that they need no residual bits. */
+#if EL_FROZEN_BITS <= 8
+#define EL_READ_FROZEN(constant) ((int32_t)(int8_t)EL_READ8(constant))
+#else
+#define EL_READ_FROZEN(constant) ((int32_t)(int16_t)EL_READ16(constant))
+#endif
+
+/* Neuron j of a layer whose weights are frozen, and its bias, which may be learned. */
+static inline const el_frozen *frozen_row(const el_layer *layer, uint32_t j)
+{
+    const uint32_t stride = (uint32_t)layer->n_in + ((layer->learns == EL_LEARNS_NONE) ? 1U : 0U);
+    return &EL_FROZEN[layer->frozen_at + (j * stride)];
+}
+
+static inline int32_t bias_beside(const el_learner *net, const el_layer *layer, const el_frozen *row, uint32_t j)
+{
+    return (layer->learns == EL_LEARNS_NONE) ? EL_READ_FROZEN(row[layer->n_in]) : view(net->words[layer->words_at + j]);
+}
+#endif
+
+#if EL_USES(EL_SIGNAL_DELTA)
+/* The view of the weight between neuron j of layer k and its input i. */
+static inline int32_t weight(const el_learner *net, uint16_t k, uint32_t j, uint32_t i)
+{
+#if EL_PER_LAYER && (EL_FROZEN_WORDS > 0)
+    if (EL_LAYER[k].learns != EL_LEARNS_ALL) {
+        return EL_READ_FROZEN(frozen_row(&EL_LAYER[k], j)[i]);
+    }
+#endif
+    return view(row_of(net, k, j)[i]);
+}
+#endif
 
 static uint16_t list_events(el_learner *net, const int8_t *x, uint16_t n_in)
 {
@@ -113,10 +176,22 @@ static uint16_t list_events(el_learner *net, const int8_t *x, uint16_t n_in)
 static int32_t pre_activation(const el_learner *net, const int8_t *x, uint16_t n_events, uint16_t k, uint16_t j)
 {
     const el_layer *layer = &EL_LAYER[k];
-    const el_word *row = row_of(net, k, j);
-    int32_t z = (int32_t)layer->one * view_of(row, k, layer->n_in);
-    for (const el_index *event = net->event; event < &net->event[n_events]; event++) {
-        z += input(x, *event, k) * view_of(row, k, *event);
+    int32_t z;
+#if EL_PER_LAYER && (EL_FROZEN_WORDS > 0)
+    if (layer->learns != EL_LEARNS_ALL) {
+        const el_frozen *frozen = frozen_row(layer, j);
+        z = (int32_t)layer->one * bias_beside(net, layer, frozen, j);
+        for (const el_index *event = net->event; event < &net->event[n_events]; event++) {
+            z += input(x, *event, k) * EL_READ_FROZEN(frozen[*event]);
+        }
+    } else
+#endif
+    {
+        const el_word *row = row_of(net, k, j);
+        z = (int32_t)layer->one * view_of(row, k, layer->n_in);
+        for (const el_index *event = net->event; event < &net->event[n_events]; event++) {
+            z += input(x, *event, k) * view_of(row, k, *event);
+        }
     }
 #if EL_ACCUMULATOR_BITS < 32
     z = el_wrap(z, EL_ACCUMULATOR_BITS);
@@ -239,13 +314,25 @@ static el_sparse error_of(el_learner *net, const int8_t *indices, uint16_t label
     return errors;
 }
 
-#if EL_SIGNAL != EL_SIGNAL_NONE
+#if EL_SIGNALS != (1 << EL_SIGNAL_NONE)
 
 /* Append d_j = sat(rn(m_j g_j, 7)) where it is not zero. */
-static inline void append_gated(el_sparse *deltas, uint16_t j, int32_t modulator, int32_t gate)
+static inline void append_gated(
+    const el_layer *layer, el_sparse *deltas, uint16_t j, int32_t modulator, int32_t gate)
 {
-    append(deltas, j, el_clamp(el_shr((modulator * gate) + 64, 7U), -EL_DELTA_MAX, EL_DELTA_MAX));
+    (void)layer;
+    append(deltas, j, el_clamp(el_shr((modulator * gate) + 64, 7U), -EL_LARGEST_DELTA(layer), EL_LARGEST_DELTA(layer)));
 }
+
+#if EL_MODULATES || ((EL_SIGNALS_WAITING & EL_LABEL_SIGNALS) != 0)
+/* An empty list for d of hidden layer k: that of the layer above is in the other half, where it is needed. */
+static inline el_sparse deltas_of(el_learner *net, uint16_t k)
+{
+    const uint32_t half = (EL_DELTA_BUFFERS > 1) ? ((uint32_t)(k & 1U) * EL_WIDEST_HIDDEN) : 0U;
+    el_sparse deltas = {0U, &net->delta_at[half], &net->delta[half]};
+    return deltas;
+}
+#endif
 
 #if EL_FEEDBACK_BITS > 0
 static inline int32_t feedback_word(uint32_t at)
@@ -279,22 +366,23 @@ static inline uint32_t lfsr_bit(uint16_t *state)
     return out;
 }
 
-static inline int32_t lfsr_word(uint16_t *state)
+static inline int32_t lfsr_word(const el_layer *layer, uint16_t *state)
 {
     const uint32_t used = lfsr_bit(state);
     const uint32_t negative = lfsr_bit(state);
+    (void)layer;
     if (used == 0U) {
         return 0;
     }
-    return ((negative != 0U) && !EL_FEEDBACK_NON_NEGATIVE) ? -127 : 127;
+    return ((negative != 0U) && !EL_NO_NEGATIVE_FEEDBACK(layer)) ? -127 : 127;
 }
 #endif
 
-#if EL_SIGNAL_OF_LABEL
+#if (EL_SIGNALS & EL_LABEL_SIGNALS) != 0
 
-#if EL_SIGNAL == EL_SIGNAL_TARGET
+#if EL_USES(EL_SIGNAL_TARGET)
 /* Start the row of the feedback matrix that a label selects; return whether there is one. */
-static bool select_row(el_learner *net, const el_layer *layer, uint16_t label, uint32_t *at)
+static inline bool select_row(el_learner *net, const el_layer *layer, uint16_t label, uint32_t *at)
 {
     const uint32_t row = (EL_OUTPUTS == 1) ? 0U : label;
 #if EL_LFSR_LANES > 0
@@ -308,10 +396,10 @@ static bool select_row(el_learner *net, const el_layer *layer, uint16_t label, u
 }
 
 /* m_j: the next word of the selected row; one behind a closed gate is not read. */
-static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uint16_t label, uint32_t at, int32_t gate)
+static inline int32_t selected_word(el_learner *net, const el_layer *layer, uint32_t at, int32_t gate)
 {
 #if EL_LFSR_LANES > 0
-    const int32_t b = lfsr_word(&net->lfsr[0]);
+    const int32_t b = lfsr_word(layer, &net->lfsr[0]);
 #elif EL_FEEDBACK_BITS > 0
     const int32_t b = (gate != 0) ? feedback_word(at) : 0;
 #else
@@ -319,7 +407,6 @@ static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uin
 #endif
     (void)net;
     (void)layer;
-    (void)label;
     (void)at;
     (void)gate;
 #if EL_MODULATOR_MAX < 127
@@ -328,11 +415,12 @@ static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uin
     return b;
 #endif
 }
-#else
+#endif
+
+#if EL_USES(EL_SIGNAL_SIGNED_TARGET)
 /* Start all rows of the feedback matrix. */
-static bool select_row(el_learner *net, const el_layer *layer, uint16_t label, uint32_t *at)
+static inline bool start_rows(el_learner *net, const el_layer *layer, uint32_t *at)
 {
-    (void)label;
 #if EL_LFSR_LANES > 0
     for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
         net->lfsr[c] = lfsr_start(c, layer->feedback_at);
@@ -347,7 +435,7 @@ static bool select_row(el_learner *net, const el_layer *layer, uint16_t label, u
 
 /* m_j: the sum of a column of feedback, in which the row of the label is subtracted; registers step behind a closed gate
  * as well. */
-static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uint16_t label, uint32_t at, int32_t gate)
+static inline int32_t signed_sum(el_learner *net, const el_layer *layer, uint16_t label, uint32_t at, int32_t gate)
 {
     int32_t sum = 0;
     (void)net;
@@ -358,7 +446,7 @@ static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uin
     for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
         const bool is_target = (EL_OUTPUTS == 1) ? (label == 1U) : (c == label);
 #if EL_LFSR_LANES > 0
-        const int32_t b = lfsr_word(&net->lfsr[c]);
+        const int32_t b = lfsr_word(layer, &net->lfsr[c]);
 #elif EL_FEEDBACK_BITS > 0
         const int32_t b = feedback_word(at + ((uint32_t)c * layer->n_out));
 #else
@@ -376,24 +464,58 @@ static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uin
 }
 #endif
 
-#if !EL_LEARNS_ON_THE_WAY
+/* Start the modulators of a layer that a label teaches; return whether there are any. */
+static inline bool start_modulators(el_learner *net, const el_layer *layer, uint16_t label, uint32_t *at)
+{
+    (void)label;
+#if EL_USES(EL_SIGNAL_TARGET)
+    if (EL_SIGNAL_OF(layer) == EL_SIGNAL_TARGET) {
+        return select_row(net, layer, label, at);
+    }
+#endif
+#if EL_USES(EL_SIGNAL_SIGNED_TARGET)
+    if (EL_SIGNAL_OF(layer) == EL_SIGNAL_SIGNED_TARGET) {
+        return start_rows(net, layer, at);
+    }
+#endif
+    return false;
+}
+
+/* m_j, neuron by neuron */
+static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uint16_t label, uint32_t at, int32_t gate)
+{
+    (void)label;
+#if EL_USES(EL_SIGNAL_SIGNED_TARGET)
+    if (EL_SIGNAL_OF(layer) == EL_SIGNAL_SIGNED_TARGET) {
+        return signed_sum(net, layer, label, at, gate);
+    }
+#endif
+#if EL_USES(EL_SIGNAL_TARGET)
+    return selected_word(net, layer, at, gate);
+#else
+    return 0;
+#endif
+}
+
+#if (EL_SIGNALS_WAITING & EL_LABEL_SIGNALS) != 0
 /* d of hidden layer k, from the label, where gates have waited for the decision to learn. */
 static el_sparse gate_target(el_learner *net, uint16_t k, uint16_t label)
 {
     const el_layer *layer = &EL_LAYER[k];
-    el_sparse deltas = {0U, net->delta_at, net->delta};
+    el_sparse deltas = deltas_of(net, k);
     uint32_t at = 0U;
-    if (select_row(net, layer, label, &at)) {
+    if (start_modulators(net, layer, label, &at)) {
         for (uint16_t j = 0U; j < layer->n_out; j++) {
             const int32_t gate = (int32_t)net->gate[layer->gate_at + j];
-            append_gated(&deltas, j, next_modulator(net, layer, label, at + j, gate), gate);
+            append_gated(layer, &deltas, j, next_modulator(net, layer, label, at + j, gate), gate);
         }
     }
     return deltas;
 }
 #endif
+#endif
 
-#else
+#if EL_MODULATES
 
 /* m_j of an open gate: the lanes' exact sum, scaled. `transport`: through the words of the layer above. */
 static int32_t modulator(el_learner *net, uint16_t k, uint16_t j, int32_t gate, const el_sparse *lanes)
@@ -401,20 +523,24 @@ static int32_t modulator(el_learner *net, uint16_t k, uint16_t j, int32_t gate, 
     const el_layer *layer = &EL_LAYER[k];
     int32_t sum = 0;
     for (uint16_t a = 0U; a < lanes->n; a++) {
-#if EL_FEEDBACK == EL_FEEDBACK_TRANSPOSE
-        const int32_t b = view(row_of(net, (uint16_t)(k + 1U), lanes->at[a])[j]);
-#elif EL_LFSR_LANES > 0
-        const int32_t b = lfsr_word(&net->lfsr[a]);
+        int32_t b = EL_FEEDBACK_SET;
+#if EL_USES(EL_SIGNAL_DELTA)
+        if (EL_TRANSPORTS(layer)) {
+            b = weight(net, (uint16_t)(k + 1U), lanes->at[a], j);
+        } else
+#endif
+        {
+#if EL_LFSR_LANES > 0
+            b = lfsr_word(layer, &net->lfsr[a]);
 #elif EL_FEEDBACK_BITS > 0
-        const int32_t b = feedback_word(layer->feedback_at + ((uint32_t)lanes->at[a] * layer->n_out) + j);
-#else
-        const int32_t b = EL_FEEDBACK_SET;
+            b = feedback_word(layer->feedback_at + ((uint32_t)lanes->at[a] * layer->n_out) + j);
 #endif
-#if EL_SIGNAL == EL_SIGNAL_SIGN
-        sum += (lanes->value[a] > 0) ? b : -b;
-#else
-        sum += (int32_t)lanes->value[a] * b;
-#endif
+        }
+        if (EL_SIGNAL_OF(layer) == EL_SIGNAL_SIGN) {
+            sum += (lanes->value[a] > 0) ? b : -b;
+        } else {
+            sum += (int32_t)lanes->value[a] * b;
+        }
     }
     (void)net;
     (void)j;
@@ -427,7 +553,7 @@ static int32_t modulator(el_learner *net, uint16_t k, uint16_t j, int32_t gate, 
     return el_round_clamp(sum, layer->signal_shift, -EL_MODULATOR_MAX, EL_MODULATOR_MAX);
 }
 
-#if EL_SIGNAL == EL_SIGNAL_LOCAL
+#if EL_USES(EL_SIGNAL_LOCAL)
 /* The error of hidden layer k in its own readout, whose weights are the rows of its feedback. */
 static el_sparse local_error(el_learner *net, uint16_t k, uint16_t label)
 {
@@ -442,7 +568,7 @@ static el_sparse local_error(el_learner *net, uint16_t k, uint16_t label)
 #endif
         for (uint16_t j = 0U; j < layer->n_out; j++) {
 #if EL_LFSR_LANES > 0
-            sum += (int32_t)y[j] * lfsr_word(&net->lfsr[0]);
+            sum += (int32_t)y[j] * lfsr_word(layer, &net->lfsr[0]);
 #elif EL_FEEDBACK_BITS > 0
             sum += (y[j] != 0) ? ((int32_t)y[j] * feedback_word(at + j)) : 0;
 #else
@@ -462,20 +588,20 @@ static el_sparse local_error(el_learner *net, uint16_t k, uint16_t label)
 static el_sparse modulate(el_learner *net, uint16_t k, const el_sparse *lanes)
 {
     const el_layer *layer = &EL_LAYER[k];
-    const uint32_t half = EL_DELTA_BUFFERS > 1 ? ((uint32_t)(k & 1U) * EL_WIDEST_HIDDEN) : 0U;
-    el_sparse deltas = {0U, &net->delta_at[half], &net->delta[half]};
+    const bool steps = (EL_LFSR_LANES > 0) && !EL_TRANSPORTS(layer);
+    el_sparse deltas = deltas_of(net, k);
     if (lanes->n == 0U) {
         return deltas;
     }
 #if EL_LFSR_LANES > 0
-    for (uint16_t a = 0U; a < lanes->n; a++) {
+    for (uint16_t a = 0U; steps && (a < lanes->n); a++) {
         net->lfsr[a] = lfsr_start(lanes->at[a], layer->feedback_at);
     }
 #endif
     for (uint16_t j = 0U; j < layer->n_out; j++) {
         const int32_t gate = (int32_t)net->gate[layer->gate_at + j];
-        if ((gate != 0) || (EL_LFSR_LANES > 0)) {
-            append_gated(&deltas, j, modulator(net, k, j, gate, lanes), gate);
+        if ((gate != 0) || steps) {
+            append_gated(layer, &deltas, j, modulator(net, k, j, gate, lanes), gate);
         }
     }
     return deltas;
@@ -489,7 +615,10 @@ static el_sparse modulate(el_learner *net, uint16_t k, const el_sparse *lanes)
 static void update(el_learner *net, const int8_t *x, uint16_t n_events, uint16_t k, const el_sparse *deltas)
 {
     const el_layer *layer = &EL_LAYER[k];
-    const uint32_t stride = (uint32_t)layer->n_in + 1U;
+    const bool biases = EL_LEARNT_OF(layer) == EL_LEARNS_BIAS; /* alone, and no other words of the layer beside them */
+    const uint32_t bias_at = biases ? 0U : layer->n_in;
+    const uint32_t stride = bias_at + 1U;
+    const uint16_t n_inputs = biases ? 0U : n_events;
     const int32_t halved = (int32_t)layer->step_shift + (int32_t)net->halvings;
     const int32_t shift = (halved > 30) ? 30 : halved;
     const el_rounding rounding = el_rounding_of(shift - (EL_STOCHASTIC ? 8 : 0));
@@ -499,9 +628,9 @@ static void update(el_learner *net, const int8_t *x, uint16_t n_events, uint16_t
     if (n == 0U) {
         return;
     }
-    for (uint16_t e = 0U; e <= n_events; e++) {
-        const bool is_bias = e == n_events;
-        const uint32_t i = is_bias ? layer->n_in : net->event[e];
+    for (uint16_t e = 0U; e <= n_inputs; e++) {
+        const bool is_bias = e == n_inputs;
+        const uint32_t i = is_bias ? bias_at : net->event[e];
         const int32_t minus = -rounding.factor * (is_bias ? (int32_t)layer->one : input(x, i, k));
         const int32_t lowest = (EL_NON_NEGATIVE && (layer->non_negative != 0U) && !is_bias) ? 0 : EL_WORD_MIN;
         el_word *column = &net->words[layer->words_at + i];
@@ -535,31 +664,34 @@ static void forward_hidden(el_learner *net, const el_level *levels, uint16_t lab
         const el_layer *layer = &EL_LAYER[k];
         const int8_t *x = inputs_of(net, levels, k);
         const uint16_t n_events = list_events(net, x, layer->n_in);
-#if EL_LEARNS_ON_THE_WAY
-#if EL_SIGNAL_OF_LABEL
+#if (EL_SIGNALS_ON_THE_WAY & EL_LABEL_SIGNALS) != 0
         el_sparse deltas = {0U, net->delta_at, net->delta};
         uint32_t at = 0U;
-        const bool taught = (label < EL_CLASSES) && select_row(net, layer, label, &at);
-#endif
+        const bool taught =
+            (label < EL_CLASSES) && EL_IS_ON_THE_WAY(layer) && start_modulators(net, layer, label, &at);
 #endif
         for (uint16_t j = 0U; j < layer->n_out; j++) {
             const int32_t q = table_index(pre_activation(net, x, n_events, k, j), layer);
             const int8_t y = (int8_t)EL_READ8(EL_ACTIVATION[q + 128]);
             net->activation[layer->activation_at + j] =
                 (int8_t)(((y > EL_EVENT_THRESHOLD) || (y < -EL_EVENT_THRESHOLD)) ? y : 0);
-#if EL_LEARNS_ON_THE_WAY && EL_SIGNAL_OF_LABEL
+#if (EL_SIGNALS_ON_THE_WAY & EL_LABEL_SIGNALS) != 0
             if (taught) {
                 const int32_t gate = (int32_t)EL_READ8(EL_GATE_OF[q + 128]);
-                append_gated(&deltas, j, next_modulator(net, layer, label, at + j, gate), gate);
+                append_gated(layer, &deltas, j, next_modulator(net, layer, label, at + j, gate), gate);
             }
-#elif EL_GATES > 0
-            net->gate[layer->gate_at + j] = EL_READ8(EL_GATE_OF[q + 128]);
+#endif
+#if EL_GATES > 0
+            if (EL_HOLDS_GATES(layer)) {
+                net->gate[layer->gate_at + j] = EL_READ8(EL_GATE_OF[q + 128]);
+            }
 #endif
         }
-#if EL_LEARNS_ON_THE_WAY && EL_SIGNAL_OF_LABEL
+#if (EL_SIGNALS_ON_THE_WAY & EL_LABEL_SIGNALS) != 0
         update(net, x, n_events, k, &deltas);
-#elif EL_LEARNS_ON_THE_WAY
-        if (label < EL_CLASSES) {
+#endif
+#if (EL_SIGNALS_ON_THE_WAY & (1 << EL_SIGNAL_LOCAL)) != 0
+        if ((label < EL_CLASSES) && EL_IS_ON_THE_WAY(layer) && (EL_SIGNAL_OF(layer) == EL_SIGNAL_LOCAL)) {
             const el_sparse errors = local_error(net, k, label);
             const el_sparse deltas = modulate(net, k, &errors);
             update(net, x, n_events, k, &deltas);
@@ -605,14 +737,86 @@ static void update_from_lists(el_learner *net, const el_level *levels, uint16_t 
 {
     if (deltas->n > 0U) {
         const int8_t *x = inputs_of(net, levels, k);
-        update(net, x, list_events(net, x, EL_LAYER[k].n_in), k, deltas);
+        const bool biases = EL_LEARNT_OF(&EL_LAYER[k]) == EL_LEARNS_BIAS; /* whose inputs have not waited */
+        update(net, x, biases ? 0U : list_events(net, x, EL_LAYER[k].n_in), k, deltas);
     }
 }
+
+#if EL_PER_LAYER
+#if EL_SIGNALS_WAITING != 0
+/* d of hidden layer k where it has waited; nothing where it learned on the way or computes no d. */
+static el_sparse waiting_deltas(el_learner *net, uint16_t k, uint16_t label, const el_sparse *above)
+{
+    const el_layer *layer = &EL_LAYER[k];
+    (void)label;
+    (void)above;
+    if (!EL_IS_ON_THE_WAY(layer)) {
+        switch (EL_SIGNAL_OF(layer)) {
+#if (EL_SIGNALS_WAITING & EL_LABEL_SIGNALS) != 0
+        case EL_SIGNAL_TARGET:
+        case EL_SIGNAL_SIGNED_TARGET:
+            return gate_target(net, k, label);
+#endif
+#if (EL_SIGNALS_WAITING & (1 << EL_SIGNAL_LOCAL)) != 0
+        case EL_SIGNAL_LOCAL: {
+            const el_sparse own = local_error(net, k, label);
+            return modulate(net, k, &own);
+        }
+#endif
+#if (EL_SIGNALS_WAITING & (1 << EL_SIGNAL_DELTA)) != 0
+        case EL_SIGNAL_DELTA:
+            return modulate(net, k, above);
+#endif
+#if (EL_SIGNALS_WAITING & ((1 << EL_SIGNAL_ERROR) | (1 << EL_SIGNAL_SIGN))) != 0
+        case EL_SIGNAL_ERROR:
+        case EL_SIGNAL_SIGN: { /* again, for a readout may have taken their place */
+            const el_sparse errors = error_of(net, net->output, label);
+            return modulate(net, k, &errors);
+        }
+#endif
+        default:
+            break;
+        }
+    }
+    return deltas_of(net, k);
+}
+#endif
+
+static void update_waiting(el_learner *net, const el_level *levels, uint16_t k, const el_sparse *deltas)
+{
+    if (EL_LAYER[k].learns != EL_LEARNS_NONE) {
+        update_from_lists(net, levels, k, deltas);
+    }
+}
+#endif
 
 /* Learn what was predicted: hidden layers that still wait for their signal, and the output layer. */
 static void learn_from_error(el_learner *net, const el_level *levels, uint16_t label)
 {
-#if EL_SIGNAL == EL_SIGNAL_DELTA
+#if EL_PER_LAYER && EL_LAST_TO_FIRST
+    el_sparse above = error_of(net, net->output, label);
+    for (uint16_t k = EL_LAST; k > 0U; k--) {
+        const el_sparse below = waiting_deltas(net, (uint16_t)(k - 1U), label, &above); /* through words not updated yet */
+#if (EL_SIGNALS_WAITING & (1 << EL_SIGNAL_LOCAL)) != 0
+        if (k == EL_LAST) { /* a readout has taken the place of the errors */
+            above = error_of(net, net->output, label);
+        }
+#endif
+        update_waiting(net, levels, k, &above);
+        above = below;
+    }
+    update_waiting(net, levels, 0U, &above);
+#elif EL_PER_LAYER
+    el_sparse errors;
+#if EL_SIGNALS_WAITING != 0
+    for (uint16_t k = 0U; k < EL_LAST; k++) {
+        const el_sparse deltas = waiting_deltas(net, k, label, (const el_sparse *)0);
+        update_waiting(net, levels, k, &deltas);
+    }
+#endif
+    errors = error_of(net, net->output, label);
+    update_waiting(net, levels, EL_LAST, &errors);
+#elif EL_SIGNAL == EL_SIGNAL_DELTA
     el_sparse above = error_of(net, net->output, label);
     for (uint16_t k = EL_LAST; k > 0U; k--) {
         const el_sparse below = modulate(net, (uint16_t)(k - 1U), &above); /* through words that are not updated yet */
@@ -626,7 +830,7 @@ static void learn_from_error(el_learner *net, const el_level *levels, uint16_t l
 #endif
 #if (EL_SIGNAL != EL_SIGNAL_NONE) && !EL_LEARNS_ON_THE_WAY
     for (uint16_t k = 0U; k < EL_LAST; k++) {
-#if EL_SIGNAL_OF_LABEL
+#if (EL_SIGNALS & EL_LABEL_SIGNALS) != 0
         const el_sparse deltas = gate_target(net, k, label);
 #elif EL_SIGNAL == EL_SIGNAL_LOCAL
         const el_sparse own = local_error(net, k, label);
