@@ -14,7 +14,6 @@ from hw_models.cost import Constant, Cost, Item, make_cost
 from hw_models.engine.memory_map import contents, frozen_apart
 from hw_models.processor import Band, Core, Microcontroller
 
-
 FROM_FLASH = "frozen weights lie in flash: its wait states, if any, are not in the cycles of an instruction"
 
 

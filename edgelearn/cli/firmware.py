@@ -123,6 +123,7 @@ def verify(
     Learns samples of the data, then a stream that drives the weights into saturation. Exit code: 0 equal, 1 different
     (the first update that differs is printed), 2 cannot be run.
     """
+    from firmware_sim.build.headers import learned_word, taught_by
     from firmware_sim.check.session import STRESS_SAMPLES, chosen_targets, verify_on
 
     if samples < 1:
@@ -442,7 +443,7 @@ def operate(
         print_json({"instructions": instructions} | content)
         return
     head = (
-        f"{source.spec.rule.name} on {core.name} at {clock}, {cycles_per_instruction} cycles per instruction: "
+        f"{source.spec.rule_name} on {core.name} at {clock}, {cycles_per_instruction} cycles per instruction: "
         f"{board.learn:,} instructions to learn, {board.save:,} to save a checkpoint"
     )
     shown = {name: n if isinstance(n, int) else f"{100 * n:.1f} %" for name, n in content.items()}

@@ -110,7 +110,9 @@ def per_layer(spec: NetworkSpec) -> bool:
     if spec.layers[-1].learned != "all" or any(layer.rule != hidden[0].rule for layer in hidden):
         return True
     frozen = [layer for layer in hidden if layer.learned == "none"]
-    return any(layer.rule.learns_hidden or layer.word.residual_bits != spec.layers[-1].word.residual_bits for layer in frozen)
+    return any(
+        layer.rule.learns_hidden or layer.word.residual_bits != spec.layers[-1].word.residual_bits for layer in frozen
+    )
 
 
 def taught_by(spec: NetworkSpec) -> str:

@@ -75,7 +75,7 @@ def actions(
     counted = traffic(spec, work)
 
     counts: dict[Action, float] = {}
-    for name, memory in engine.memories.items():
+    for name in engine.memories:
         if name in _PARTS or not _MEMORY_NAME.fullmatch(name):
             raise UserError(
                 f"memory '{name}' of {engine.name} cannot be named in action counts; "

@@ -69,8 +69,8 @@ def contents(
     fill = [filled(layer.n_out) / layer.n_out for layer in spec.layers]
     feedback = [entry for entry in footprint(spec) if entry.role == "feedback"]
     bits["feedback", "feedback"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in feedback))
-    if waiting := _most_alive(spec, activations) - two_layers:
-        bits["activation", "buffers"] = waiting
+    if more := _most_alive(spec, activations) - two_layers:
+        bits["activation", "buffers"] = more
     for role in ("gate", "delta"):
         waiting = [entry for entry in buffers(spec) if entry.role == role]
         bits[role, "buffers"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in waiting))
@@ -91,7 +91,9 @@ def _most_alive(spec: NetworkSpec, activations: list[int]) -> int:
         for k in range(len(activations) - 1)
     ]
     return max(
-        activations[k] + activations[k + 1] + sum(bits for bits, held in zip(activations[:k], waits[:k], strict=True) if held)
+        activations[k]
+        + activations[k + 1]
+        + sum(bits for bits, held in zip(activations[:k], waits[:k], strict=True) if held)
         for k in range(len(spec.layers))
     )
 

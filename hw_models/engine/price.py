@@ -39,7 +39,15 @@ _ROLE_OF_MEMORY = {
 }
 # What a memory is built for: a weight is read forward, read and written in its update. The chip that cannot learn is
 # divided alike, so that learning is all that differs.
-_WRITES_PER_READ = {"weight": 0.5, "frozen": 0.0, "residual": 1.0, "feedback": 0.0, "activation": 0.0, "gate": 1.0, "delta": 1.0}
+_WRITES_PER_READ = {
+    "weight": 0.5,
+    "frozen": 0.0,
+    "residual": 1.0,
+    "feedback": 0.0,
+    "activation": 0.0,
+    "gate": 1.0,
+    "delta": 1.0,
+}
 ASSUMED_VOLTAGE_V = 0.9  # of tables that state none
 EMPTY_LANES = Constant(
     "lanes left empty",
@@ -278,7 +286,7 @@ def _notes(
     if engine.frozen_apart(spec) and "frozen" not in _declared(engine):
         shared = next(name for name, memory in engine.memories.items() if "weight" in memory.holds)
         notes.append(
-            f"frozen weights lie in memory '{shared}', beside those that learn: no memory of {engine.name} holds 'frozen'"
+            f"frozen weights lie in memory '{shared}' with those that learn: no memory of {engine.name} holds 'frozen'"
         )
     leakage, energy = cost.total("energy_pj", "leakage"), cost.total("energy_pj")
     if leakage > energy / 2:
@@ -363,9 +371,9 @@ def logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedul
             )
             if any(reads_out):  # sums of a readout add up in these registers
                 words = readout_words(spec, work, engine.lanes)
-                pj = pj + (words * readout_bits(spec) + work["signal_lanes"] * reads_out * spec.layers[-1].delta_width) * (
-                    logic.register_pj()
-                )
+                pj = pj + (
+                    words * readout_bits(spec) + work["signal_lanes"] * reads_out * spec.layers[-1].delta_width
+                ) * (logic.register_pj())
         else:
             forward_pj = inference_pj.get(role, 0.0)
             pj = (all_cycles * forward_pj + learning_cycles * (energy_pj[role] - forward_pj)) * copies[role]

@@ -322,7 +322,7 @@ def schedule(
     of_delta = signal_steps + (2.0 + latency.gate) * np.where(summed, live, gate_steps)
     for flags, taken in (
         ([rule.selects_row for rule in rules], of_row),
-        ([rule.broadcasts and not rule.selects_row or rule.reads_out for rule in rules], of_sum),
+        ([(rule.broadcasts and not rule.selects_row) or rule.reads_out for rule in rules], of_sum),
         ([rule.holds_deltas for rule in rules], of_delta),
     ):
         cycles["signal"] = np.where(flags, taken, cycles["signal"])

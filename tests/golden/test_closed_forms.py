@@ -171,7 +171,7 @@ def test_weight_accesses_measured_in_the_prototype():
         assert (result.reads["weight"][0], result.writes["weight"][0]) == expected
     own, below = design((63, 8), "bp"), design((2, 64, 8), "bp")
     result = schedule(own, dense(own))
-    transposed = schedule(below, dense(below)).reads["feedback"][0]
+    transposed = schedule(below, dense(below)).reads["transposed"][0]
     assert (result.reads["weight"][0] + transposed, result.writes["weight"][0]) == (1536, 512)
 
 
