@@ -379,7 +379,7 @@ def _layers(spec: NetworkSpec) -> str:
     for k, layer in enumerate(spec.layers):
         learned, frozen = word_counts(layer)
         row_of_feedback = feedback_at
-        if k in taught(spec) and spec.regenerates(k):
+        if teaches_hidden(spec) and spec.regenerates_feedback and (layer.output or spec.regenerates(k)):
             row_of_feedback = ((k + 1) * 10007 + spec.seed) % 65535
         elif not layer.output:
             feedback_at += spec.feedback_rows(k) * layer.n_out
