@@ -56,7 +56,7 @@ typedef struct {
 #include "el_numbers.h"
 
 #define EL_LAST (EL_LAYERS - 1)
-#define EL_MODULATES ((EL_SIGNALS & ~(EL_LABEL_SIGNALS | (1 << EL_SIGNAL_NONE))) != 0) /* sums of lanes */
+#define EL_MODULATES ((EL_SIGNALS & ~(EL_SIGNALS_OF_LABEL | (1 << EL_SIGNAL_NONE))) != 0) /* sums of lanes */
 #ifndef EL_MODULATOR_MAX /* given where factors of learning are narrower than 16 bits */
 #define EL_MODULATOR_MAX 32767
 #define EL_ERROR_SHIFT 0
@@ -324,7 +324,7 @@ static inline void append_gated(
     append(deltas, j, el_clamp(el_shr((modulator * gate) + 64, 7U), -EL_LARGEST_DELTA(layer), EL_LARGEST_DELTA(layer)));
 }
 
-#if EL_MODULATES || ((EL_SIGNALS_WAITING & EL_LABEL_SIGNALS) != 0)
+#if EL_MODULATES || ((EL_SIGNALS_WAITING & EL_SIGNALS_OF_LABEL) != 0)
 /* An empty list for d of hidden layer k: that of the layer above is in the other half, where it is needed. */
 static inline el_sparse deltas_of(el_learner *net, uint16_t k)
 {
@@ -378,7 +378,7 @@ static inline int32_t lfsr_word(const el_layer *layer, uint16_t *state)
 }
 #endif
 
-#if (EL_SIGNALS & EL_LABEL_SIGNALS) != 0
+#if (EL_SIGNALS & EL_SIGNALS_OF_LABEL) != 0
 
 #if EL_USES(EL_SIGNAL_TARGET)
 /* Start the row of the feedback matrix that a label selects; return whether there is one. */
@@ -497,7 +497,7 @@ static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uin
 #endif
 }
 
-#if (EL_SIGNALS_WAITING & EL_LABEL_SIGNALS) != 0
+#if (EL_SIGNALS_WAITING & EL_SIGNALS_OF_LABEL) != 0
 /* d of hidden layer k, from the label, where gates have waited for the decision to learn. */
 static el_sparse gate_target(el_learner *net, uint16_t k, uint16_t label)
 {
@@ -664,7 +664,7 @@ static void forward_hidden(el_learner *net, const el_level *levels, uint16_t lab
         const el_layer *layer = &EL_LAYER[k];
         const int8_t *x = inputs_of(net, levels, k);
         const uint16_t n_events = list_events(net, x, layer->n_in);
-#if (EL_SIGNALS_ON_THE_WAY & EL_LABEL_SIGNALS) != 0
+#if (EL_SIGNALS_ON_THE_WAY & EL_SIGNALS_OF_LABEL) != 0
         el_sparse deltas = {0U, net->delta_at, net->delta};
         uint32_t at = 0U;
         const bool taught =
@@ -675,7 +675,7 @@ static void forward_hidden(el_learner *net, const el_level *levels, uint16_t lab
             const int8_t y = (int8_t)EL_READ8(EL_ACTIVATION[q + 128]);
             net->activation[layer->activation_at + j] =
                 (int8_t)(((y > EL_EVENT_THRESHOLD) || (y < -EL_EVENT_THRESHOLD)) ? y : 0);
-#if (EL_SIGNALS_ON_THE_WAY & EL_LABEL_SIGNALS) != 0
+#if (EL_SIGNALS_ON_THE_WAY & EL_SIGNALS_OF_LABEL) != 0
             if (taught) {
                 const int32_t gate = (int32_t)EL_READ8(EL_GATE_OF[q + 128]);
                 append_gated(layer, &deltas, j, next_modulator(net, layer, label, at + j, gate), gate);
@@ -687,7 +687,7 @@ static void forward_hidden(el_learner *net, const el_level *levels, uint16_t lab
             }
 #endif
         }
-#if (EL_SIGNALS_ON_THE_WAY & EL_LABEL_SIGNALS) != 0
+#if (EL_SIGNALS_ON_THE_WAY & EL_SIGNALS_OF_LABEL) != 0
         update(net, x, n_events, k, &deltas);
 #endif
 #if (EL_SIGNALS_ON_THE_WAY & (1 << EL_SIGNAL_LOCAL)) != 0
@@ -752,7 +752,7 @@ static el_sparse waiting_deltas(el_learner *net, uint16_t k, uint16_t label, con
     (void)above;
     if (!EL_IS_ON_THE_WAY(layer)) {
         switch (EL_SIGNAL_OF(layer)) {
-#if (EL_SIGNALS_WAITING & EL_LABEL_SIGNALS) != 0
+#if (EL_SIGNALS_WAITING & EL_SIGNALS_OF_LABEL) != 0
         case EL_SIGNAL_TARGET:
         case EL_SIGNAL_SIGNED_TARGET:
             return gate_target(net, k, label);
@@ -830,7 +830,7 @@ static void learn_from_error(el_learner *net, const el_level *levels, uint16_t l
 #endif
 #if (EL_SIGNAL != EL_SIGNAL_NONE) && !EL_LEARNS_ON_THE_WAY
     for (uint16_t k = 0U; k < EL_LAST; k++) {
-#if (EL_SIGNALS & EL_LABEL_SIGNALS) != 0
+#if (EL_SIGNALS & EL_SIGNALS_OF_LABEL) != 0
         const el_sparse deltas = gate_target(net, k, label);
 #elif EL_SIGNAL == EL_SIGNAL_LOCAL
         const el_sparse own = local_error(net, k, label);
