@@ -327,11 +327,9 @@ def schedule(
     ):
         cycles["signal"] = np.where(flags, taken, cycles["signal"])
     words = np.where(hidden, signal_steps, 0) + readout_words(spec, activity, lanes)
-    if any(rule.stores_feedback for rule in rules):
-        stores = np.array([rule.stores_feedback for rule in rules])
-        reads["feedback"] = np.where(stores & ~regenerated, words, 0.0)
-    if transported.any():
-        reads["transposed"] = np.where(transported, words, 0.0)
+    stores = np.array([rule.stores_feedback for rule in rules])
+    reads["feedback"] = np.where(stores & ~regenerated, words, 0.0)
+    reads["transposed"] = np.where(transported, words, 0.0)
     if spec.gated:  # activations are fetched again
         again = _of_readouts(spec, n_out * _learned(spec, activity))
         if again.any():

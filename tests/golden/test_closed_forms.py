@@ -448,7 +448,7 @@ def test_one_lane_does_what_traffic_predicts(case, read):
     if spec.rule.stores_feedback:
         np.testing.assert_array_equal(counts["reads feedback"], words["feedback_read"] + unskipped(spec, activity))
     if spec.rule.weight_transport:
-        np.testing.assert_array_equal(counts["reads feedback"], words["signal_macs"])
+        np.testing.assert_array_equal(counts["reads transposed"], words["signal_macs"])
     if any(spec.holds_gates(k) for k in range(len(spec.layers) - 1)):
         np.testing.assert_array_equal(counts["writes gate"], words["gate_write"])
         np.testing.assert_array_equal(counts["reads gate"], words["gate_read"])

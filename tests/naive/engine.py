@@ -169,7 +169,7 @@ class Engine:
                 for _row in rows:
                     self._tick("signal", k)
                     self._fetch_signal(k)
-                    self._read("feedback", k)
+                    self._read("transposed" if self.rule.feedback == "transpose" else "feedback", k)
             if self.rule.waits:  # else the gate is still in the lane
                 self._read("gate", k)
             self._tick("signal", k)  # times the gate; used at once, or drained
@@ -184,7 +184,7 @@ class Engine:
             for _step in self._queue(rows) if self.transposed_read == "adder-tree" else rows:
                 self._tick("signal", k)
                 self._fetch_signal(k)
-                self._read("feedback", k)
+                self._read("transposed", k)
             self._tick("signal", k)  # drain
             self._tick("signal", k)  # store
             self._wait("gate", "signal", k)
