@@ -321,6 +321,17 @@ class RateSettings(Settings):
         later=True,
     )
     net: str | None = setting(None, "Layer sizes, e.g. 784-500-10 [one hidden layer of 100]", NETWORK)
+    start: str | None = setting(
+        None, "Trained model or results folder to start from [random]", NETWORK, later=True
+    )
+    cut: str | None = setting(
+        None,
+        "Tensor of the model of --start whose values are the data [first with dense layers alone behind it]",
+        NETWORK,
+    )
+    classes_from: Literal["start", "data"] = setting(
+        "start", "Classes of a network of --start; those that only the data have get new outputs", NETWORK, later=True
+    )
     bits: int = setting(8, "View bits per weight", FORMATS, ge=2, le=16)
     residual_bits: int | None = setting(None, "Residual bits per weight [by rounding]", FORMATS, ge=0, le=8)
     weight_bits: int | None = setting(
@@ -370,6 +381,14 @@ class RateSettings(Settings):
     def _per_layer(cls, value: str) -> str:
         """Divide what is given per layer by "+", as lists of rules and grids are divided by commas."""
         return "+".join(split_names(value)) if "," in value or "+" in value else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_start(cls, given: Any) -> Any:
+        """Take what is left out and follows from the source of --start from there."""
+        if not isinstance(given, dict) or type(given.get("start")) is not str:
+            return given
+        return import_module("edgelearn.runs.start_settings").completed(cls.kind, given)
 
     @model_validator(mode="before")
     @classmethod

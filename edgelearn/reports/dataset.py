@@ -9,6 +9,7 @@ from rich.console import Console
 from edgelearn.data.source import columns_line
 from edgelearn.reports.console import print_table, say, sparkline
 from edgelearn.reports.costs import energy_by_role, print_costs, print_sample_cost
+from edgelearn.reports.start import start_lines
 
 SATURATED = 0.001  # share of weight writes from which the default report says so
 MANY = 0.01  # and from which it says what to do
@@ -40,6 +41,7 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
             f"{accuracy} ({data['test_samples']:,} samples; {learned}); most frequent class "
             f"{content['baseline_accuracy_percent']:.2f} %",
         )
+    say(console, *start_lines(content, content["accuracy_percent"]))
     curve = result["online_error_percent"]
     if curve:
         say(console, f"error while learning  {sparkline(curve)}  {curve[0]:.1f} % -> {curve[-1]:.1f} %")

@@ -16,7 +16,6 @@ from edgelearn.data import datasets
 from edgelearn.data.columns import roles_of
 from edgelearn.data.dataset import Dataset, hold_out, keep_classes
 from edgelearn.data.source import ColumnsUsed
-from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import CONTRACT, NetworkSpec, parse_net
 from edgelearn.reports.dataset import show
@@ -24,7 +23,12 @@ from edgelearn.runs import rates
 from edgelearn.runs.checkpoint import Checkpoint, digest
 from edgelearn.runs.epochs import Epochs
 from edgelearn.runs.kind import Kind, Studied, accuracy_percent
+from edgelearn.runs.levels import RangeFrontEnd
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
+from edgelearn.runs.start import Start
+from edgelearn.runs.start_facts import facts_of
+from edgelearn.runs.start_facts import notes_of as notes_of_start
+from edgelearn.runs.start_settings import quantised_of, start_of
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.engine.schedule import assume
 from hw_models.processor import find_processor
@@ -56,12 +60,17 @@ class Encoded:
 
     Parameters
     ----------
-    levels, test_levels : uint8[n, n_features]
+    data : with the classes of the network
+    levels, test_levels : uint8[n, n_features], int8 where signed
+    start : network of the configuration that they were made for, None for random weights
+    class_names : classes of the data as they were read
     """
 
     data: Dataset
     levels: np.ndarray
     test_levels: np.ndarray
+    start: Start | None = None
+    class_names: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -71,13 +80,46 @@ class Encoded:
 def encode_data(config: RunConfig) -> Encoded:
     """Open the data set of a configuration as input levels."""
     data = load_data(config)
-    levels, test_levels = (
-        encode_levels(x, data.low, data.high, config.input_bits) for x in (data.train_x, data.test_x)
+    start, names = open_start(config, data), data.class_names
+    if start is None:
+        front_end = ranges_of(data, config.input_bits)
+        return Encoded(data, front_end.encode(data.train_x), front_end.encode(data.test_x), None, names)
+    levels, tests = (start.front_end.encode(features_of(data, x)) for x in (data.train_x, data.test_x))
+    if start.classes is not None:
+        outputs = start.classes.outputs
+        parts = {name: outputs[getattr(data, name)] for name in ("train_y", "test_y")}
+        data = replace(data, class_names=start.classes.names, **parts)
+    return Encoded(data, levels, tests, start, names)
+
+
+def ranges_of(data: Dataset, bits: int) -> RangeFrontEnd:
+    """Return the front end of a data set: levels over the range of its features."""
+    front_end = RangeFrontEnd(data.n_features, bits)
+    front_end.low, front_end.high = (
+        np.array(np.broadcast_to(np.asarray(limit, np.float64), data.n_features)) for limit in (data.low, data.high)
     )
-    return Encoded(data, levels, test_levels)
+    return front_end
 
 
-def design_for(config: RunConfig, data: Dataset) -> NetworkSpec:
+def features_of(data: Dataset, x: np.ndarray) -> np.ndarray:
+    """Return features as a model takes them: with the offsets that were subtracted on reading."""
+    offsets = () if data.columns is None else data.columns.offsets
+    return x.astype(np.float64) + np.array(offsets) if offsets else x
+
+
+def open_start(config: RunConfig, data: Dataset, class_names: tuple[str, ...] | None = None) -> Start | None:
+    """Return the network that a configuration starts from, None for random weights.
+
+    Parameters
+    ----------
+    class_names : of the data as they were read, where `data` has those of a network
+    """
+    x = features_of(data, data.train_x) if config.start is not None else None
+    quantised = quantised_of(config.data) if config.start is not None else None
+    return start_of(config, x, class_names or data.class_names, quantised)
+
+
+def design_for(config: RunConfig, data: Dataset, start: Start | None = None) -> NetworkSpec:
     """Derive the network of a configuration; its shape must fit the data.
 
     Raises
@@ -85,6 +127,8 @@ def design_for(config: RunConfig, data: Dataset) -> NetworkSpec:
     UserError
         "net ... does not fit ..."
     """
+    if start is not None:
+        return spec_of(config, start.sizes, start.network)
     derived = (data.n_features, DEFAULT_HIDDEN, rates.n_outputs_for(config, data.n_classes))
     sizes = derived if config.net is None else parse_net(config.net)
     rates.check_sizes(sizes, data.n_features, data.n_classes, data.name)
@@ -110,10 +154,15 @@ class DatasetWork(Epochs):
         self.config, self.processor = config, find_processor(config.processor)
         self.encoded = encoded or encode_data(config)
         self.data = self.encoded.data
-        self.spec = design_for(config, self.data)
+        self.start = self.encoded.start
+        if encoded is not None and config.start is not None:  # words are of a configuration, levels are shared
+            self.start = open_start(config, self.data, encoded.class_names)
+        self.spec = design_for(config, self.data, self.start)
         self._check_fit()
         train, test = (self.encoded.levels, self.data.train_y), (self.encoded.test_levels, self.data.test_y)
         learner = Learner(self.spec, config.strict)
+        if self.start is not None:
+            learner.put_words(self.start.words)
         super().__init__(learner, train, test, config.epochs, config.halve_every, config.seed)
 
     def _check_fit(self) -> None:
@@ -122,15 +171,15 @@ class DatasetWork(Epochs):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        return {"contract": CONTRACT, "samples": self.encoded.digest}
+        found = {"contract": CONTRACT, "samples": self.encoded.digest}
+        return found if self.start is None else found | {"start": self.start.digest}
 
     def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        n = self.data.n_features
-        ranges = {
-            name: np.broadcast_to(np.asarray(getattr(self.data, name), np.float64), n) for name in ("low", "high")
-        }
-        inputs = {f"front_end.{name}": value for name, value in ranges.items()}
+        front_end = ranges_of(self.data, self.config.input_bits) if self.start is None else self.start.front_end
+        inputs = {f"front_end.{name}": value for name, value in front_end.save().items()}
         note = rates.note_of(self.config, self.spec, columns_of(self.data), self.data.class_names)
+        if self.start is not None:
+            note["start"] = self.start.note()
         return self.learner.save() | inputs, note
 
     def content(self) -> dict[str, Any]:
@@ -140,6 +189,11 @@ class DatasetWork(Epochs):
     def facts(self) -> dict[str, Any]:
         """Return what report.json holds but for prices, which follow from it."""
         spec, data, place, learner = self.spec, self.data, self.place, self.learner
+        start: dict[str, Any] = {}
+        if self.start is not None:
+            x, tests = (features_of(data, part) for part in (data.train_x, data.test_x))
+            test = (tests, self.encoded.test_levels, data.test_y)
+            start["start"] = facts_of(self.start, spec, self.processor, x, self.encoded.levels, test)
         n_test = len(data.test_y)
         errors = [round(100 * wrong / n_test, 4) for wrong in place.test_errors]
         result = {
@@ -148,7 +202,7 @@ class DatasetWork(Epochs):
             "online_error_percent": [round(100 * wrong / n, 4) for wrong, n in place.curve],
             "samples_learned": learner.counters.n_samples,
         }
-        return {
+        content = {
             "edgelearn": __version__,
             "contract": CONTRACT,
             "config": self.config.model_dump(mode="json"),
@@ -170,10 +224,12 @@ class DatasetWork(Epochs):
                 *_notes_of_data(data, baseline_percent(data.test_y)),
                 *rates.notes_on_outputs(self.config, spec),
                 *_notes(spec, data, errors),
-                *rates.width_notes(self.config, spec),
-                *rates.notes_on_rule(self.config, spec, len(data.train_y)),
+                *rates.width_notes(self.config, spec, None if self.start is None else self.start.network),
+                *([] if self.start else rates.notes_on_rule(self.config, spec, len(data.train_y))),
+                *(notes_of_start(self.start, start["start"]) if self.start else []),
             ],
-        } | activity_as_dict(spec, learner.counters, learner.inference_counters)
+        }
+        return content | start | activity_as_dict(spec, learner.counters, learner.inference_counters)
 
 
 def columns_of(data: Dataset) -> ColumnsUsed:
@@ -256,7 +312,8 @@ def open_cell(config: RunConfig, checkpoint: Checkpoint | None = None) -> CellWo
 
 def encoded_for(config: RunConfig) -> Encoded:
     """Return the encoded data of a configuration; those of the last two are kept."""
-    names = {"input_bits", *DataSettings.model_fields} - {"epochs"}
+    names = {"input_bits", "start", "cut", "classes_from", "net", *DataSettings.model_fields} - {"epochs"}
+    names -= {"net"} if config.start is None else set()
     return _encoded(json.dumps(config.model_dump(mode="json", include=names), sort_keys=True))
 
 

@@ -19,7 +19,7 @@ from edgelearn.network.spec import NetworkSpec, parse_net
 from edgelearn.runs.activity import Assumption
 from edgelearn.runs.checkpoint import REPORT, ReportChanged, text_of_report
 from edgelearn.runs.kind import accuracy_percent
-from edgelearn.runs.rates import learning_counters, spec_of
+from edgelearn.runs.rates import learning_counters, spec_of, spec_of_report
 from edgelearn.runs.registry import kind_of_report
 from hw_models.compare.rules import RuleCost, cost_of_rule
 from hw_models.processor import find_processor
@@ -101,7 +101,7 @@ def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
         if is_priced:
             contract, accuracy = content["contract"], accuracy_percent(content["result"])
             config: Any = validated(kind.settings, content["config"])
-            spec = spec_of(config, content["network"]["sizes"])
+            spec = spec_of_report(config, content)
             counters = learning_counters(content["counters"]["learning"])
     if not is_priced:
         remedy = "; for another core run it again with --processor NAME"

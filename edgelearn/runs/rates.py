@@ -62,11 +62,11 @@ def spec_of_report(config: RateSettings, content: Mapping[str, Any]) -> NetworkS
     return spec_of(config, sizes, (content.get("start") or {}).get("network"))
 
 
-def width_notes(config: RateSettings, spec: NetworkSpec) -> list[str]:
+def width_notes(config: RateSettings, spec: NetworkSpec, imported: Mapping[str, Any] | None = None) -> list[str]:
     """Return a note on a width of learning factors that narrows none."""
     if config.delta_bits == WIDEST:
         return []
-    wide = spec_of(config.model_copy(update={"delta_bits": WIDEST}), spec.sizes)
+    wide = spec_of(config.model_copy(update={"delta_bits": WIDEST}), spec.sizes, imported)
     if any(
         (a.delta_scale, a.delta_reach) != (b.delta_scale, b.delta_reach)
         # d stops at a word of fewer bits than its modulator, which is then narrowed
@@ -108,7 +108,7 @@ def n_outputs_for(config: RateSettings, n_classes: int) -> int:
 
 def notes_on_outputs(config: RateSettings, spec: NetworkSpec) -> list[str]:
     """Return a note where one output was chosen for two classes."""
-    if config.net is not None or spec.n_outputs > 1:
+    if config.net is not None or config.start is not None or spec.n_outputs > 1:
         return []
     net = "-".join(map(str, (*spec.sizes[:-1], 2)))
     return [f"{spec.rule_name} takes one output for two classes, as in its paper; --net {net} gives two"]
@@ -150,6 +150,8 @@ def note_of(config: RateSettings, spec: NetworkSpec, columns: ColumnsUsed, class
 
 def layer_rates(config: RateSettings) -> list[int]:
     """Return the rate exponent of each layer, of some network where the settings name none."""
+    if config.feedback == "imported" and config.start is not None:  # whose words are not read here
+        config = config.model_copy(update={"feedback": "int8"})
     spec = spec_of(config, DRY_NET if config.net is None else parse_net(config.net))
     return [layer.rate for layer in spec.layers]
 
@@ -246,6 +248,7 @@ def record_of(content: Mapping[str, Any]) -> dict[str, Any]:
         "accuracy_percent": content["accuracy_percent"],
         "samples_learned": content["result"].get("samples_learned"),
         "sizes": list(content["network"]["sizes"]),
+        **({"start": {"network": content["start"]["network"]}} if "start" in content else {}),
         "stored_bits": sum(held["bits"] for held in content["held"]),
         "buffered_bits": sum(held["bits"] for held in content["buffers"]),
         "samples": {"learning": learned["samples"][0]},
@@ -255,7 +258,7 @@ def record_of(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def price_record(config: RateSettings, record: Mapping[str, Any], processor: str) -> tuple[Cost, Cost]:
     """Return the cost of a learned sample and of an inference, from the record of a study."""
-    spec = spec_of(config, record["sizes"])
+    spec = spec_of_report(config, record)
     activity, found = learning_counters(record["counters"]["learning"]), find_processor(processor)
     return found.price(spec, activity), found.price(spec, activity, learning=False)
 

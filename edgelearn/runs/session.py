@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, parse_net
 from edgelearn.runs.checkpoint import digest
+from edgelearn.runs.front_ends import front_end_of
 from edgelearn.runs.rates import check_sizes, n_outputs_for, spec_of
 from edgelearn.streaming.drift import Detector, Recovery
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
@@ -392,13 +393,6 @@ def in_samples(config: StreamConfig, source: Source) -> StreamConfig:
         except ValueError as error:
             raise UserError(f"setting '{name}': {error}") from None
     return config.model_copy(update=found)
-
-
-def front_end_of(config: StreamConfig, n_channels: int) -> FrontEndSpec:
-    """Derive the front end of a configuration, whose window and stride are samples."""
-    names = [field.name for field in fields(FrontEndSpec) if field.name != "n_channels"]
-    settings = {name: getattr(config, "window_features" if name == "features" else name) for name in names}
-    return FrontEndSpec(n_channels, **settings)
 
 
 def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) -> NetworkSpec:

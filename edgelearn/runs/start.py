@@ -15,11 +15,11 @@ from edgelearn.errors import UserError
 from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import ACTIVATIONS
 from edgelearn.network.imported import imported_feedback, range_exponent
-from edgelearn.network.layer import DenseLayer
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, design, parse_net
 from edgelearn.pretrained import FrontEnd as FrontEndWork
 from edgelearn.pretrained import Imported, Tensor, read_model
+from edgelearn.rules.rule import Signal
 from edgelearn.runs.checkpoint import WEIGHTS
 from edgelearn.runs.classes import Classes, match_classes
 from edgelearn.runs.float_head import FloatHead, HeadLayer
@@ -27,16 +27,6 @@ from edgelearn.runs.levels import LevelFrontEnd, levels_for
 from edgelearn.runs.stored import AnyFrontEnd, part, parts_of, read_run
 
 CALIBRATION = 10_000  # rows that scales are taken from, at most
-OF_A_MODEL = ("activation", "output", "input_bits", "feedback")
-OF_A_RUN = (
-    "rule", "bits", "residual_bits", "rounding", "input_bits", "activation", "output", "feedback", "hidden_rate",
-    "output_rate", "event_threshold", "accumulator_bits", "delta_bits",
-)  # fmt: skip
-OF_A_FRONT_END = (
-    "window", "stride", "window_features", "time_constant", "reach", "encoder", "input_threshold", "thresholds",
-    "delta",
-)  # fmt: skip
-MUST_AGREE = ("bits", "input_bits", "activation", "output")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +85,14 @@ class Start:
         levels = self.front_end.levels.as_dict() if isinstance(self.front_end, LevelFrontEnd) else None
         ranges = levels is None and hasattr(self.front_end, "low")
         return {"origin": self.origin, "network": self.network, "levels": levels, "ranges": ranges}
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of the words, so that a run is not continued on another source."""
+        found = hashlib.sha256()
+        for name in sorted(self.words):
+            found.update(name.encode() + np.ascontiguousarray(self.words[name]).tobytes())
+        return found.hexdigest()
 
     @property
     def work_in_front(self) -> FrontEndWork | None:
@@ -246,7 +244,7 @@ def _of_model(
     spec = words.spec(given.sizes, network)
     raw: dict[str, np.ndarray] = {}
     for number, (layer, (weights, biases)) in enumerate(zip(spec.layers, scaled, strict=True), 1):
-        raw[f"layer{number}_weights"] = weight_word(layer).from_float(weights)
+        raw[f"layer{number}_weights"] = layer.weight_word.from_float(weights)
         raw[f"layer{number}_biases"] = layer.word.from_float(biases)
     work = given.front_end
     origin = {
@@ -332,24 +330,17 @@ def _limits_of_tensors(given: Imported) -> list[float | None]:
     return found
 
 
-def weight_word(layer: DenseLayer) -> WeightFormat:
-    """Return the format of the weights of a layer; frozen weights have no residual bits."""
-    word: WeightFormat = getattr(layer, "weight_word", layer.word)
-    return word
-
-
 def _with_feedback(start: Start, words: Words) -> Start:
     """Return a start with feedback taken from its words, where that is asked for."""
     if words.feedback != "imported" or len(start.sizes) < 3:
         return start
     spec = words.spec(start.sizes, start.network)
-    rules = getattr(spec, "rules", None) or [spec.rule] * (len(spec.layers) - 1)
     views = [
-        start.words[f"layer{k}_weights"].astype(np.int64) >> weight_word(layer).residual_bits
+        start.words[f"layer{k}_weights"].astype(np.int64) >> layer.weight_word.residual_bits
         for k, layer in enumerate(spec.layers, 1)
     ]
     exponents = [layer.word.range_exponent for layer in spec.layers]
-    taken = imported_feedback(rules, views, exponents, spec.layers[0].word.bits)
+    taken = imported_feedback(spec.rules, views, exponents, spec.layers[0].word.bits)
     raw = {f"layer{k}_feedback": matrix for k, (matrix, _) in enumerate(taken, 1) if matrix is not None}
     network = start.network | ({"feedback_exponents": [f for _, f in taken]} if raw else {})
     return replace(start, network=network, words=start.words | raw)
@@ -417,7 +408,7 @@ def _of_results(source: Path, words: Words, x: np.ndarray | None, classes: Seque
         raise UserError(f"{source} has weights of {bits} bits; leave --bits out, or give --bits {bits}")
     raw: dict[str, np.ndarray] = {}
     for k, (old, new) in enumerate(zip(spec.layers, target.layers, strict=True), 1):
-        raw[f"layer{k}_weights"] = _converted(arrays[f"layer{k}_weights"], weight_word(old), weight_word(new))
+        raw[f"layer{k}_weights"] = _converted(arrays[f"layer{k}_weights"], old.weight_word, new.weight_word)
         raw[f"layer{k}_biases"] = _converted(arrays[f"layer{k}_biases"], old.word, new.word)
     kept = _kept_feedback(arrays, spec, target, note["config"]["feedback"], words)
     raw |= kept
@@ -444,9 +435,13 @@ def _kept_feedback(
     if words.feedback != feedback or feedback == "lfsr":
         return {}
     hidden = range(len(new.layers) - 1)
-    if any(old.feedback_rows(k) != new.feedback_rows(k) for k in hidden) or old.rule.signal is not new.rule.signal:
+    if any(old.feedback_rows(k) != new.feedback_rows(k) for k in hidden) or _signals(old) != _signals(new):
         return {}
     return {name: arrays[name] for k in hidden if (name := f"layer{k + 1}_feedback") in arrays}
+
+
+def _signals(spec: NetworkSpec) -> list[Signal]:
+    return [rule.signal for rule in spec.rules]
 
 
 def _converted(raw: np.ndarray, old: WeightFormat, new: WeightFormat) -> np.ndarray:

@@ -14,9 +14,9 @@ from edgelearn.errors import UserError
 from edgelearn.files import read_arrays
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.checkpoint import WEIGHTS
+from edgelearn.runs.front_ends import front_end_of
 from edgelearn.runs.levels import LevelFrontEnd, RangeFrontEnd
 from edgelearn.runs.rates import spec_of
-from edgelearn.runs.session import front_end_of
 from edgelearn.streaming.front_end import FrontEnd
 
 SETTINGS = {settings.kind: settings for settings in (RunConfig, StreamConfig)}

@@ -24,9 +24,10 @@ from edgelearn.network.spec import CONTRACT
 from edgelearn.reports.stream import show
 from edgelearn.runs import rates
 from edgelearn.runs.checkpoint import Checkpoint
+from edgelearn.runs.front_ends import front_end_of
 from edgelearn.runs.kind import Kind, Progress, Result, Studied, accuracy_percent, drive, percent
 from edgelearn.runs.rates import activity_as_dict, network_as_dict
-from edgelearn.runs.session import RowsDone, StreamSession, front_end_of
+from edgelearn.runs.session import RowsDone, StreamSession
 from edgelearn.units import six_digits
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.processor import find_processor

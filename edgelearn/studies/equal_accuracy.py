@@ -26,7 +26,7 @@ from edgelearn.rules import RULES, find_rule
 from edgelearn.runs.curve import CurveWork
 from edgelearn.runs.dataset import open_cell
 from edgelearn.runs.kind import drive
-from edgelearn.runs.rates import DRY_NET, record_of, spec_of
+from edgelearn.runs.rates import DRY_NET, record_of, spec_of_report
 from edgelearn.runs.registry import find_kind
 from edgelearn.studies.analysis import Interval, interval
 from edgelearn.studies.cell import DONE, Cell, Record, recorded
@@ -243,7 +243,7 @@ def read_curves(folder: Path) -> list[Curve]:
 
 def _curve_of(record: Record, processor: AnyProcessor) -> Curve:
     config = validated(RunConfig, record["config"])
-    spec = spec_of(config, record["sizes"])
+    spec = spec_of_report(config, record)
     points = record["curve"]
     counts = np.zeros((len(points), len(spec.layers), len(COUNTERS)), np.int64)
     for k, point in enumerate(points):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,6 @@ import numpy as np
 from edgelearn import __version__
 from edgelearn.config import RunConfig
 from edgelearn.files import only_writer, write_text
-from edgelearn.network.encoding import encode_levels
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import CONTRACT, NetworkSpec
@@ -32,7 +31,7 @@ from edgelearn.references.closed_form import (
 from edgelearn.references.online_twin import OnlineTwin, autograd_update
 from edgelearn.references.torch_online import one_thread
 from edgelearn.rules.rule import Feedback
-from edgelearn.runs.dataset import design_for, load_data
+from edgelearn.runs.dataset import design_for, encode_data
 from edgelearn.runs.epochs import Epochs
 from edgelearn.runs.kind import Result
 from edgelearn.runs.rates import network_as_dict, notes_on_outputs
@@ -47,8 +46,9 @@ GAP_POINTS, ANGLE_DEGREES = 0.3, 5.0  # what a run that follows its twin stays w
 class _Beside(Learner):
     """Learner with a float twin that learns the same samples."""
 
-    def __init__(self, spec: NetworkSpec, strict: bool) -> None:
+    def __init__(self, spec: NetworkSpec, strict: bool, words: Mapping[str, np.ndarray] | None = None) -> None:
         super().__init__(spec, strict)
+        self.put_words(words or {})
         self.twin = OnlineTwin(spec, stored_weights(self))
 
     def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -96,10 +96,9 @@ def validate(
     UserError
         For anything the user can mend; "torch is not installed ...".
     """
-    data = load_data(config)
-    spec = design_for(config, data)
-    levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
-    tests = encode_levels(data.test_x, data.low, data.high, config.input_bits)
+    encoded = encode_data(config)
+    data, levels, tests, start = encoded.data, encoded.levels, encoded.test_levels, encoded.start
+    spec = design_for(config, data, start)
     chosen = np.random.default_rng([config.seed, 3]).permutation(len(levels))[:PROBE_SAMPLES]
     points: list[dict[str, Any]] = []
 
@@ -110,7 +109,7 @@ def validate(
         points.append(point | _compare(learner, levels[chosen], data.train_y[chosen]))
 
     with one_thread(), only_writer(out) if out is not None else nullcontext():
-        learner = _Beside(spec, config.strict)
+        learner = _Beside(spec, config.strict, None if start is None else start.words)
         note(learner, 0)
 
         tested = (tests[:0], data.test_y[:0])  # tested in `note`
@@ -133,7 +132,7 @@ def validate(
             "step_samples": min(STEP_SAMPLES, len(chosen)),
         },
         "network": network_as_dict(spec),
-        "notes": notes_on_outputs(config, spec),
+        "notes": [*notes_on_outputs(config, spec), *(start.notes if start is not None else ())],
         "verdict": _verdict(points),
         "points": points,
     }

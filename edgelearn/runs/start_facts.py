@@ -1,0 +1,127 @@
+"""What a report says of the network that learning started from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgelearn.network.activations import find_activation
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import NetworkSpec
+from edgelearn.runs.levels import LevelFrontEnd
+from edgelearn.runs.start import Start
+from edgelearn.units import six_digits
+from hw_models.engine.schedule import assume
+from hw_models.processor import AnyProcessor
+
+MOST_ROWS = 10_000  # that figures of levels and logits are taken from
+MANY_SATURATED = 0.5  # share of saturated indices of the outputs from which a note says so
+
+
+def facts_of(
+    start: Start,
+    spec: NetworkSpec,
+    processor: AnyProcessor,
+    train_x: np.ndarray,
+    levels: np.ndarray,
+    test: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> dict[str, Any]:
+    """Return the part "start" of a report.
+
+    Parameters
+    ----------
+    train_x, levels : features [n, n_in] and levels of the data that are learned
+    test : features, levels and labels of rows that accuracies are measured on; may be empty
+    """
+    x, tests, labels = test
+    facts: dict[str, Any] = dict(start.note())
+    accuracy: dict[str, float | None] = dict.fromkeys(("model", "levels", "words"))
+    if len(tests):
+        before = start.learner(spec).predict(tests)
+        accuracy["words"] = _percent(before == labels)
+        if start.head is not None and isinstance(start.front_end, LevelFrontEnd):
+            scale = start.front_end.levels
+            accuracy["model"] = _percent(start.head.predict(scale.real(x)) == labels)
+            accuracy["levels"] = _percent(start.head.predict(scale.values(tests)) == labels)
+    facts["accuracy_percent"] = accuracy
+    if isinstance(start.front_end, LevelFrontEnd):
+        facts["cut_percent"] = six_digits(100 * start.front_end.levels.share_cut(train_x[:MOST_ROWS]))
+    facts["events_percent"] = six_digits(100 * float(np.mean(levels[:MOST_ROWS] != 0)))
+    indices = output_indices(spec, start.learner(spec), levels[:MOST_ROWS])
+    facts["saturated_outputs_percent"] = six_digits(100 * float(np.mean((indices == -128) | (indices == 127))))
+    facts["rates"] = [
+        {
+            "layer": k + 1,
+            "rate": 2.0**layer.rate,
+            "rate_of_model": six_digits(2.0**layer.rate * start.rate_units[k]) if start.rate_units else None,
+        }
+        for k, layer in enumerate(spec.layers)
+        if layer.learns
+    ]
+    facts["front_end_cost"] = front_end_cost(start, spec, processor)
+    return facts
+
+
+def _percent(right: np.ndarray) -> float:
+    return round(100 * float(right.mean()), 4)
+
+
+def front_end_cost(start: Start, spec: NetworkSpec, processor: AnyProcessor) -> dict[str, Any] | None:
+    """Return work per sample of the model in front of the cut, priced as the dense layers are.
+
+    A MAC costs what one of the dense layers costs in an inference with all inputs active, memory accesses included. The
+    real price depends on the runtime of the model; the figure shows how the parts compare.
+    """
+    work = start.work_in_front
+    if work is None or not work.macs:
+        return None
+    cost = processor.price(spec, assume(spec), learning=False)
+    share = work.macs / sum(layer.n_weights for layer in spec.layers)
+    energy = cost.total("energy_pj") / cost.samples if "energy_pj" in cost.prices else None
+    return {
+        "macs": work.macs,
+        "weight_words": work.weight_words,
+        "activation_words": work.activation_words,
+        "uncounted": list(work.uncounted),
+        "energy_pj": None if energy is None else six_digits(energy * share),
+        "cycles": six_digits(cost.total("cycles") / cost.samples * share),
+    }
+
+
+def output_indices(spec: NetworkSpec, learner: Learner, levels: np.ndarray) -> np.ndarray:
+    """Return the table indices q of the outputs, int64[n, n_outputs] (contract, section 3)."""
+    inputs = levels.astype(np.int64)
+    for k, layer in enumerate(spec.layers):
+        weights = learner.state.weights(k).astype(np.int64) >> layer.weight_word.residual_bits
+        biases = learner.state.biases(k).astype(np.int64) >> layer.word.residual_bits
+        sums = inputs @ weights.T + layer.input_one * biases
+        shift = layer.sum_shift
+        q = np.clip((sums + (1 << shift >> 1)) >> shift if shift > 0 else sums << -shift, -128, 127)
+        if layer.output:
+            return np.asarray(q)
+        inputs = find_activation(layer.activation).table()[0].astype(np.int64)[q + 128]
+        inputs = np.where(np.abs(inputs) <= spec.event_threshold, 0, inputs)
+    raise AssertionError  # the last layer is the output
+
+
+def notes_of(start: Start, facts: dict[str, Any]) -> list[str]:
+    """Return the notes of a report on its start."""
+    notes = list(start.notes)
+    if start.classes is not None and start.classes.note:
+        notes.append(start.classes.note)
+    cut = facts.get("cut_percent")
+    if cut:
+        notes.append(f"{cut:.2g} % of the features lie beyond the levels and are cut")
+    saturated = facts["saturated_outputs_percent"]
+    if saturated >= 100 * MANY_SATURATED:
+        notes.append(
+            f"{saturated:.0f} % of the outputs lie beyond the +-8 of the output table: they predict as they are, and "
+            "samples that are right teach little"
+        )
+    for row in facts["rates"]:
+        if row["rate_of_model"] is not None:
+            notes.append(
+                f"rate {row['rate']:.4g} of layer {row['layer']} is {row['rate_of_model']:.3g} in the model's units"
+            )
+    return notes

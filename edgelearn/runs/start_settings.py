@@ -1,0 +1,171 @@
+"""Settings that follow from the source of --start, and the source of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgelearn.config import RateSettings, RunConfig, StreamConfig
+from edgelearn.errors import UserError
+from edgelearn.network.spec import default_residual_bits, parse_net
+from edgelearn.runs.start import Start, activations_of, imported_of, is_results, start_from
+from edgelearn.runs.stored import read_run
+
+OF_A_MODEL = ("activation", "output", "input_bits", "feedback")
+OF_A_RUN = (
+    "rule", "bits", "residual_bits", "rounding", "input_bits", "activation", "output", "feedback", "hidden_rate",
+    "output_rate", "event_threshold", "dead_zone", "accumulator_bits", "delta_bits",
+)  # fmt: skip
+OF_A_FRONT_END = (
+    "window", "stride", "window_features", "time_constant", "reach", "encoder", "input_threshold", "thresholds",
+    "delta",
+)  # fmt: skip
+MUST_AGREE = ("bits", "input_bits", "activation", "output")
+_CONFIGS: dict[str, type[RateSettings]] = {"run": RunConfig, "stream": StreamConfig}
+
+
+def completed(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings and, where they were left out, those that follow from the source of --start.
+
+    Settings that are complete, as files of runs have them, are returned as they are, without a look at the source.
+
+    Raises
+    ------
+    UserError
+        What the reader of the source says; "setting ... does not fit ..."
+    """
+    source = str(given["start"])
+    if given.get("range_exponent") is not None:
+        raise UserError("range exponents follow from the weights of --start; leave --range-exponent out")
+    if is_results(source):
+        return _of_results(kind, source, given)
+    if kind == "stream":
+        _refuse_front_end(source, given)
+    if all(name in given for name in OF_A_MODEL):
+        return dict(given)
+    imported = imported_of(source, given.get("cut"), given.get("net"))
+    activation, output = activations_of(imported, given.get("activation"), given.get("output"))
+    found: dict[str, Any] = {"output": output, "input_bits": 8, "feedback": "imported"}
+    if len(imported.layers) > 1:
+        found["activation"] = activation
+    if imported.input.is_integer and given.get("input_bits", 8) != 8:
+        raise UserError(
+            f"setting 'input_bits' = {given['input_bits']} does not fit {source}: tensor '{imported.input.name}' is "
+            f"{imported.input.dtype}, whose levels have 8 bits; leave --input-bits out"
+        )
+    _check_agreement(source, given, {name: found[name] for name in ("activation", "output") if name in found})
+    return {name: value for name, value in found.items() if value is not None} | dict(given)
+
+
+def _refuse_front_end(source: str, given: Mapping[str, Any]) -> None:
+    """Refuse settings of the front end of streams, which a model's own front end replaces."""
+    for name in OF_A_FRONT_END:
+        default = StreamConfig.model_fields[name].default
+        if given.get(name, default) != default:
+            flag = StreamConfig.declared()[name].flag
+            raise UserError(f"{flag} has no effect with --start {source}, whose levels are the input; leave it out")
+
+
+def _of_results(kind: str, source: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    names = OF_A_RUN + (OF_A_FRONT_END if kind == "stream" else ())
+    if all(name in given for name in names):
+        return dict(given)
+    note = read_run(source)[1]
+    stored = _CONFIGS[note["kind"]].model_validate(note["config"]).model_dump()
+    if note["kind"] == "stream" and kind == "run" and not (note.get("start") or {}).get("network"):
+        raise UserError(
+            f"{source} is of a stream, whose front end follows its rows in their order; continue it with edgelearn "
+            f"stream --start {source}"
+        )
+    if stored["residual_bits"] is None:
+        stored["residual_bits"] = default_residual_bits(stored["bits"], stored["rounding"])
+    if note["kind"] != kind:  # the front end of a run has fixed ranges
+        names = OF_A_RUN
+        _refuse_front_end(source, given)
+    found = {name: stored[name] for name in names if name in stored}
+    if given.get("rule", found["rule"]) != found["rule"]:  # rates are of a rule
+        found |= dict.fromkeys(("hidden_rate", "output_rate"))
+    network = (note.get("start") or {}).get("network") or {}
+    found |= {name: network[name] for name in ("activation", "output", "input_bits") if name in network}
+    if note["net"][-1] == 1:
+        found["output"] = "sigmoid"
+    if found["feedback"] == "lfsr":
+        found["seed"] = stored["seed"]  # feedback is regenerated from it
+    _check_agreement(source, given, {name: found[name] for name in MUST_AGREE})
+    if note["kind"] == kind == "stream":
+        _check_agreement(source, given, {name: found[name] for name in OF_A_FRONT_END})
+    return found | dict(given)
+
+
+def _check_agreement(source: str, given: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    for name, value in found.items():
+        if given.get(name, value) != value:
+            raise UserError(
+                f"setting '{name}' = {given[name]} does not fit {source}, where it is {value}; leave "
+                f"--{name.replace('_', '-')} out"
+            )
+
+
+def start_of(
+    config: RateSettings,
+    x: np.ndarray | None,
+    classes: Sequence[str],
+    quantised: tuple[float, int] | None = None,
+) -> Start | None:
+    """Return the start of a configuration, None for random weights.
+
+    Parameters
+    ----------
+    x : features of the training data [n, n_in]
+    classes : names of the classes of the data
+    quantised : scale and zero point of features that are integers
+
+    Raises
+    ------
+    UserError
+        "... does not fit ..." and what `start_from` says
+    """
+    if config.start is None:
+        for name in ("cut", "classes_from"):
+            if getattr(config, name) != RateSettings.model_fields[name].default:
+                flag = f"--{name.replace('_', '-')}"
+                raise UserError(f"{flag} is of a network to start from; give --start too, or leave it out")
+        return None
+    start = start_from(
+        config.start,
+        cut=config.cut,
+        net=config.net,
+        rule=config.rule,
+        bits=config.bits,
+        residual_bits=config.residual_bits,
+        rounding=config.rounding,
+        feedback=config.feedback,
+        input_bits=config.input_bits,
+        activation=config.activation,
+        output=config.output,
+        x=x,
+        quantised=quantised,
+        classes=classes,
+        grow=config.classes_from == "data",
+        seed=config.seed,
+        delta_bits=config.delta_bits,
+        learn=config.learn,
+    )
+    if config.net is not None and parse_net(config.net) != start.sizes:
+        sizes = "-".join(map(str, start.sizes))
+        raise UserError(f"net '{config.net}' does not fit {config.start}, which has {sizes}; leave --net out")
+    return start
+
+
+def quantised_of(data: str) -> tuple[float, int] | None:
+    """Return scale and zero point of the integer features of an .npz file, None for any other data."""
+    path = Path(data)
+    if path.suffix.lower() != ".npz" or not path.is_file():
+        return None
+    with np.load(path) as arrays:
+        if not {"scale", "zero_point"} <= set(arrays.files) or arrays["scale"].size != 1:
+            return None
+        return float(arrays["scale"].item()), int(arrays["zero_point"].item())

@@ -1,0 +1,157 @@
+"""Runs that start from a model or from the results of another run."""
+
+import json
+
+import numpy as np
+import pytest
+
+from edgelearn.config import RunConfig, validated
+from edgelearn.errors import UserError
+from edgelearn.network.learner import Learner
+from edgelearn.runs.dataset import DatasetWork
+from edgelearn.runs.finished import costs_of_runs
+from edgelearn.runs.registry import run
+from edgelearn.runs.stored import part, parts_of, read_run
+from tests.unit.runs.start_files import write_digits, write_model
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("start")
+    return {
+        "model": str(write_model(folder / "model.onnx")),
+        "old": str(write_model(folder / "old.onnx", (64, 24, 8), "01234567")),
+        "data": str(write_digits(folder / "digits.npz")),
+        "eight": str(write_digits(folder / "eight.npz", 300, "01234567")),
+    }
+
+
+def config_of(files, data="data", **settings) -> RunConfig:
+    return validated(RunConfig, {"data": files[data], "epochs": 1} | settings)
+
+
+@pytest.mark.parametrize("rule", ["shallow", "dfa", "drtp", "bp", "fa", "local"])
+def test_a_run_starts_from_a_model(files, tmp_path, rule):
+    config = config_of(files, start=files["model"], rule=rule, hidden_rate=-10, output_rate=-8)
+    assert (config.activation, config.output, config.input_bits, config.feedback) == ("relu", "softmax", 8, "imported")
+    content = run(config, tmp_path / "out").content
+    accuracy = content["start"]["accuracy_percent"]
+    assert accuracy["model"] > 70
+    assert abs(accuracy["levels"] - accuracy["model"]) < 2
+    assert abs(accuracy["words"] - accuracy["levels"]) < 4
+    assert content["accuracy_percent"] >= accuracy["words"] - 4
+    assert content["start"]["origin"]["cut"] == "features"
+    assert content["start"]["cut_percent"] < 1
+    assert any("logits: learned on as softmax" in note for note in content["notes"])
+    assert costs_of_runs([tmp_path / "out"], "cortex-m4")[0].accuracy == content["accuracy_percent"]
+
+
+def test_everything_to_predict_and_continue_is_in_the_results(files, tmp_path):
+    work = DatasetWork(config_of(files, start=files["model"], rule="dfa"))
+    result = run(work.config, tmp_path / "out")
+    arrays, note = read_run(tmp_path / "out")
+    spec, front_end = parts_of(note)
+    front_end.restore(part(arrays, "front_end"))
+    learner = Learner(spec)
+    learner.restore(arrays)
+    np.testing.assert_array_equal(front_end.encode(work.data.test_x), work.encoded.test_levels)
+    wrong = np.mean(learner.predict(work.encoded.test_levels) != work.data.test_y)
+    assert result.content["accuracy_percent"] == pytest.approx(100 - 100 * wrong, abs=1e-3)
+
+
+def test_a_run_goes_on_from_the_words_of_another(files, tmp_path):
+    first = config_of(files, start=files["model"], rule="dfa")
+    run(first, tmp_path / "first")
+    config = config_of(files, start=str(tmp_path / "first"))
+    assert (config.rule, config.feedback, config.input_bits) == ("dfa", "imported", 8)
+    work = DatasetWork(config)
+    arrays = read_run(tmp_path / "first")[0]
+    for name, words in work.learner.words().items():  # feedback too: taken once
+        np.testing.assert_array_equal(words, arrays[name])
+    assert not work.learner.counters.n_samples
+    content = run(config, tmp_path / "second").content
+    assert (
+        content["start"]["accuracy_percent"]["words"]
+        == json.loads((tmp_path / "first/report.json").read_text())["accuracy_percent"]
+    )
+    assert content["start"]["accuracy_percent"]["model"] is None
+
+
+def test_a_run_from_random_weights_can_be_continued(tmp_path):
+    settings = {"epochs": 1, "limit": 200, "net": "64-8-10", "rule": "dfa", "rounding": "stochastic"}
+    run(validated(RunConfig, settings), tmp_path / "a")
+    config = validated(RunConfig, {"start": str(tmp_path / "a"), "epochs": 1, "limit": 100, "seed": 3})
+    assert (config.rounding, config.residual_bits, config.feedback) == ("stochastic", 0, "int8")
+    work = DatasetWork(config)
+    arrays = read_run(tmp_path / "a")[0]
+    for name, words in work.learner.words().items():
+        np.testing.assert_array_equal(words, arrays[name])
+    np.testing.assert_array_equal(work.start.front_end.high, arrays["front_end.high"])
+
+
+def test_new_classes_are_added(files):
+    settings = {"start": files["old"], "rule": "shallow", "output_rate": -4}
+    with pytest.raises(UserError, match="class '8' of the data is not one of the 8"):
+        DatasetWork(config_of(files, **settings))
+    config = config_of(files, classes_from="data", epochs=3, **settings)
+    content = run(config).content
+    assert content["network"]["sizes"] == [64, 24, 10]
+    assert content["data"]["classes"] == [str(n) for n in range(10)]
+    assert content["accuracy_percent"] > content["start"]["accuracy_percent"]["words"]
+
+
+def test_a_subset_of_the_classes_keeps_the_outputs(files):
+    content = run(config_of(files, "eight", start=files["model"], rule="shallow")).content
+    assert content["network"]["sizes"] == [64, 24, 10]
+    assert content["start"]["accuracy_percent"]["words"] > 70
+
+
+def test_results_are_resumed_only_from_the_same_source(files, tmp_path):
+    first = DatasetWork(config_of(files, start=files["model"], rule="dfa"))
+    assert first.identity["start"] == DatasetWork(first.config).identity["start"]
+    assert "start" not in DatasetWork(config_of(files)).identity
+    other = str(write_model(tmp_path / "model.onnx", seed=1))
+    assert first.identity["start"] != DatasetWork(config_of(files, start=other, rule="dfa")).identity["start"]
+
+
+def test_finished_settings_do_not_need_the_source(files):
+    config = config_of(files, start=files["model"])
+    gone = config.model_dump() | {"start": "gone.onnx"}
+    assert validated(RunConfig, gone).activation == "relu"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"activation": "tanh"}, "setting 'activation' = tanh does not fit .*, where it is relu"),
+        ({"range_exponent": 1}, "leave --range-exponent out"),
+        ({"net": "64-10"}, "net '64-10' does not fit .*, which has 64-24-10"),
+        ({"cut": "featurse"}, "tensor 'featurse' is not in .* Did you mean 'features'"),
+        ({"rule": "mdfa"}, "do not fit|at zero or above"),
+        ({"start": "gone.onnx"}, "gone.onnx does not exist"),
+        ({"start": "graph.nir"}, "give --spiking too"),
+        ({"start": None, "cut": "features"}, "--cut is of a network to start from"),
+        ({"start": None, "classes_from": "data"}, "--classes-from is of"),
+    ],
+)
+def test_refusals(files, settings, message):
+    with pytest.raises(UserError, match=message):
+        DatasetWork(config_of(files, **({"start": files["model"]} | settings)))
+
+
+def test_data_of_another_width_are_refused(files, tmp_path):
+    np.savez(tmp_path / "narrow.npz", x=np.zeros((20, 2), np.float32), y=np.arange(20) % 10)
+    config = validated(RunConfig, {"data": str(tmp_path / "narrow.npz"), "start": files["model"], "epochs": 1})
+    with pytest.raises(UserError, match=r"the data have 2 features, and 'features' of .* has 64"):
+        DatasetWork(config)
+
+
+def test_integer_features_of_a_float_tensor_bring_their_scale(files, tmp_path):
+    """level = q - zero_point, without any rounding, and the words take the scale of the file up."""
+    exact = write_digits(tmp_path / "float.npz")
+    q = np.rint(np.load(exact)["x"] * 255).astype(int) - 128
+    np.savez(tmp_path / "q.npz", x=q.astype(np.int8), y=np.load(exact)["y"], scale=1 / 255, zero_point=-128)
+    work = DatasetWork(validated(RunConfig, {"data": str(tmp_path / "q.npz"), "start": files["model"], "epochs": 1}))
+    both = np.concatenate([work.encoded.levels, work.encoded.test_levels])
+    assert sorted(map(tuple, both.tolist())) == sorted(map(tuple, (q + 128).tolist()))
+    assert work.content()["start"]["accuracy_percent"]["words"] > 70
