@@ -47,9 +47,13 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 
 OFFSETS = {  # of labels that would lie on others, in points, and their side
-    "local, shift register": (-6, 6, "right"),
-    "local, shift register, dead zone 4": (4, -11, "left"),
-    "bp": (6, -8, "left"),
+    "local, shift register": (0, 7, "center"),
+    "local, shift register, dead zone 4": (2, -14, "left"),
+    "local, shift register, dead zone 8": (0, -27, "center"),
+    "dfa, dead zone 4": (2, 7, "left"),
+    "dfa, dead zone 8": (-2, 7, "right"),
+    "dfa, shift register, dead zone 8": (0, -14, "center"),
+    "bp": (6, -9, "left"),
 }
 
 
@@ -176,7 +180,7 @@ def plot(content: dict[str, Any], path: Path) -> None:
             for row, at_x, at_y in zip(rows, x, y, strict=True):
                 dx, dy, side = OFFSETS.get(row["name"], (4, 5, "left"))
                 right.annotate(
-                    row["name"].replace("shift register", "lfsr"),
+                    row["name"].replace("shift register", "lfsr").replace("dead zone", "zone"),
                     (at_x, at_y),
                     (dx, dy),
                     textcoords="offset points",
@@ -185,6 +189,7 @@ def plot(content: dict[str, Any], path: Path) -> None:
                     ha=side,
                 )
         right.set_yscale("log")
+        right.set_ylim(1.35, 5.6)
         right.set_yticks([1.6, 2, 3, 4, 5], ["1.6", "2", "3", "4", "5"])
         right.minorticks_off()
         right.margins(x=0.25)
@@ -193,7 +198,10 @@ def plot(content: dict[str, Any], path: Path) -> None:
         right.grid()
         right.legend(title="locking")
         figure.suptitle(
-            "MNIST, 8-bit view, means of three seeds; 784-500-10 on the right", x=0.01, ha="left", fontsize=10
+            "MNIST, 8-bit view, means of three seeds; right: 784-500-10, zone: dead zone (1/255)",
+            x=0.01,
+            ha="left",
+            fontsize=10,
         )
 
 
