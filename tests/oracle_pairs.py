@@ -29,12 +29,14 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
     spec: NetworkSpec = learner.spec
     state = learner.state
     hidden = range(len(spec.layers) - 1)
-    stores = spec.rule.stores_feedback
+    masks = ["all"] * len(spec.layers) if spec.learn == "all" else spec.learn.split("+")
+    residual = max(layer.word.residual_bits for layer in spec.layers)
     return NaiveNetwork(
-        rule=spec.rule.name,
+        rule=[rule.name for rule in spec.named],
+        learned=masks,
         sizes=list(spec.sizes),
         bits=spec.layers[0].word.bits,
-        residual_bits=spec.layers[0].word.residual_bits,
+        residual_bits=residual,
         rounding="stochastic" if spec.stochastic else "nearest",
         input_bits=spec.input_bits,
         signed=spec.signed_inputs,
@@ -44,7 +46,7 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
         rates=[layer.rate for layer in spec.layers],
         weights=[state.weights(k).tolist() for k in range(len(spec.layers))],
         biases=[state.biases(k).tolist() for k in range(len(spec.layers))],
-        feedback=[state.feedback(k).tolist() if stores else None for k in hidden],
+        feedback=[state.feedback(k).tolist() if spec.layers[k].rule.stores_feedback else None for k in hidden],
         feedback_exponents=[spec.layers[k].feedback_exponent for k in hidden],
         lfsr=spec.regenerates_feedback,
         rng_state=int(state.arrays.generator[0]),
@@ -52,7 +54,7 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
         dead_zone=spec.dead_zone,
         accumulator_bits=spec.accumulator_bits,
         factor_bits=spec.delta_bits,
-        delta_bits=spec.layers[0].delta_bits if hidden else 16,
+        delta_bits=[spec.layers[k].delta_bits for k in hidden],
         update_gate=spec.update_gate,
         margin=spec.margin,
         live=int(state.net[t.LIVE_OUTPUTS]),
@@ -166,16 +168,17 @@ def sample_activity(naive: NaiveNetwork, label: int) -> Counters:
         elif label != t.NO_LABEL:
             active = n(naive.deltas[k])
             found["active_neurons"] = active
-            if active:
-                found |= {"updates": 1, "update_events": found["input_events"]}
-                found["update_pairs"] = found["input_events"] * active
-            if k < last and naive.rule.signal != "none":
-                lanes = n(naive.deltas[k + 1]) if naive.rule.signal == "delta" else n(naive.errors)
-                if naive.rule.signal == "target":
+            if active and naive.learns(k + 1):
+                events = found["input_events"] if naive.learned[k] == "all" else 0
+                found |= {"updates": 1, "update_events": events, "update_pairs": events * active}
+            signal = naive.acting(k + 1).signal if k < last else "none"
+            if signal != "none":
+                lanes = n(naive.deltas[k + 1]) if signal == "delta" else n(naive.errors)
+                if signal == "target":
                     lanes = label if naive.sizes[-1] == 1 else 1
-                elif naive.rule.signal == "signed target":
+                elif signal == "signed target":
                     lanes = naive.sizes[-1]
-                elif naive.rule.signal == "local error":
+                elif signal == "local error":
                     lanes = n(naive.local_errors[k])
                 found["signal_lanes"] = lanes
                 found["live_gates"] = found["open_gates"] * (lanes > 0)

@@ -44,8 +44,8 @@ MUTANTS = {
     "forgets the key of a neuron": ("network/kernels/update.py", "np.uint32(np.uint32(arrays.keys[row]) * np.uint32(0x01010101))", "np.uint32(0)"),
     "updates first to last under backward locking": ("network/kernels/sample.py", "k = last - turn if net[t.LAST_TO_FIRST] else turn", "k = turn"),
     "reads new weights on the way back": (
-        "network/kernels/sample.py", "                    for k in range(last - 1, -1, -1):\n                        modulate_layer",
-        "                    for k in range(last - 1, -1, -1):\n                        update_layer(k + 1, net, layers, arrays, table)\n                        modulate_layer"),
+        "network/kernels/sample.py", "                    if layers[k, t.SIGNAL] != t.SIGNAL_NONE:\n",
+        "                    update_layer(k + 1, net, layers, arrays, table)\n                    if layers[k, t.SIGNAL] != t.SIGNAL_NONE:\n"),
     "predicts the last maximum": ("network/kernels/forward.py", "sums[k, c] > sums[k, best]", "sums[k, c] >= sums[k, best]"),
     "predicts from one output at zero": ("network/kernels/forward.py", "sums[k, 0] > 0", "sums[k, 0] >= 0"),
     "opens the dead zone at its edge": ("network/kernels/forward.py", "0 if -dead_zone <= e <= dead_zone else e", "0 if -dead_zone < e < dead_zone else e"),
@@ -55,7 +55,7 @@ MUTANTS = {
     "reads out at the scale of the outputs": ("network/kernels/sample.py", "layers[k, t.READOUT_SHIFT], arrays.signals", "layers[last, t.SUM_SHIFT], arrays.signals"),
     "reads out the inputs of a layer": ("network/kernels/sample.py", "dot_rows(matrix, stride, arrays.inputs, k + 1,", "dot_rows(matrix, stride, arrays.inputs, k,"),
     "sends the error of the outputs for a local one": (
-        "network/kernels/sample.py", "        if net[t.SIGNAL] == t.SIGNAL_LOCAL:\n            source = k\n", ""),
+        "network/kernels/sample.py", "        if signal == t.SIGNAL_LOCAL:\n            source = k\n", ""),
     "opens the dead zone of a readout at its edge": (
         "network/kernels/readout.py", "0 if -dead_zone <= e <= dead_zone else e", "0 if -dead_zone < e < dead_zone else e"),
     "rounds shares of a readout down": ("network/kernels/readout.py", " + total // 2)", ")"),
@@ -111,7 +111,7 @@ BLOCK_MUTANTS = {
     "scales steps of a tile to half": (
         "network/kernels/tiles.py", "np.int64(0), 15 - shift", "np.int64(0), 14 - shift"),
     "counts no cut steps of a level but once": (
-        "network/kernels/tiles.py", "cuts -= lost * count_level(inputs, i, level)", "cuts -= lost"),
+        "network/kernels/tiles.py", "cuts -= lost * count_level(inputs, e, last, level)", "cuts -= lost"),
     "takes words for far from their rails": (
         "network/kernels/tiles.py", "bound += longest", "bound += 0"),
     "looks at the highest words of a tile alone": (
@@ -144,6 +144,47 @@ BLOCK_MUTANTS = {
         "network/kernels/rows.py", "work.bounds[0, row] + longest", "work.bounds[0, row] + 0"),
     "takes label 0 of one output of a row for its target": (
         "network/kernels/rows.py", "m = m if n_classes == 1 and label == 0 else -m", "m = -m"),
+}  # fmt: skip
+
+MIXED_MUTANTS = {
+    "sends errors where signs are sent": (
+        "network/kernels/sample.py", "arrays.signals if signal == t.SIGNAL_SIGN or signal", "arrays.signals if signal"),
+    "sends signs where errors are sent": (
+        "network/kernels/sample.py", "arrays.signals if signal == t.SIGNAL_SIGN or", "arrays.signals if signal == t.SIGNAL_ERROR or"),
+    "forms d of frozen layers by no rule": ("network/teaching.py", "is_read or (words", "(words"),
+    "takes the gates of all layers for held": ("network/state.py", "= spec.holds_gates(k),", "= spec.holds_gates(0),"),
+    "stores no d that a layer gives": ("network/state.py", "spec.holds_deltas(k)", "layer.rule.holds_deltas"),
+    "updates by the order of the first rule": ("network/spec.py", "return any(row.last_to_first for row in self._rows)", "return self._rows[0].last_to_first"),
+    "keeps residual bits of frozen weights": ("network/layer.py", 'if self.learned == "bias" else self.word', 'if self.learned == "" else self.word'),
+    "learns weights where biases learn alone": (
+        "network/kernels/sample.py", "== t.BIASES:\n            add_to_biases", "== 99:\n            add_to_biases"),
+    "learns biases where all words learn": (
+        "network/kernels/sample.py", "== t.BIASES:\n            add_to_biases", "!= 0:\n            add_to_biases"),
+    "counts inputs where biases learn alone": ("network/kernels/sample.py", "            n_events = np.int64(0)\n", ""),
+    "forgets neurons of frozen layers": ("network/kernels/sample.py", "table[k, t.ACTIVE_NEURONS] += arrays.n_active[k]", "pass"),
+    "draws twice for biases": ("network/kernels/sample.py", "draw(arrays.generator, 1, arrays.draws)", "draw(arrays.generator, 2, arrays.draws)"),
+    "forgets to halve the rate of biases": (
+        "network/kernels/sample.py", "t.STEP_SHIFT] + net[t.HALVINGS], 30)\n    stochastic = net", "t.STEP_SHIFT], 30)\n    stochastic = net"),
+    "moves biases along the gradient": ("network/kernels/update.py", "((-one *", "((one *"),
+    "rounds steps of biases down": ("network/kernels/update.py", "half = (np.int64(1) << down) >> 1\n", "half = 0\n"),
+    "rounds all biases by one byte": ("network/kernels/update.py", ">> (8 * (j & 3)) & 255", "& 255"),
+    "forgets the keys of biases": ("network/kernels/update.py", " ^ np.int64(arrays.keys[j])", ""),
+    "carries a bias at equality": ("network/kernels/update.py", "(byte < (kept & 255))", "(byte <= (kept & 255))"),
+    "cuts no step of a bias": ("network/kernels/update.py", "kept = min(max(step, -limit), limit)", "kept = step"),
+    "wraps a bias": ("network/kernels/update.py", "matrix[row, column] = min(max(word, -32768), 32767)", "matrix[row, column] = (word + 32768) % 65536 - 32768"),
+    "counts no saturated bias": ("network/kernels/update.py", "np.int64(word < -32768 or word > 32767)", "np.int64(0)"),
+    "learns weights of a tile where biases learn alone": ("network/kernels/tiles.py", "        e = last - np.uint64(1)\n", ""),
+    "takes the levels of all inputs for that of biases": (
+        "network/kernels/tiles.py", "        present = np.uint64(1) << np.uint64(inputs.factors[e] & 31)\n", ""),
+    "counts cut steps of all inputs where biases learn alone": (
+        "network/kernels/tiles.py", "count_level(inputs, e, last, level)", "count_level(inputs, np.uint64(inputs.starts[i]), last, level)"),
+    "learns rows where biases learn alone": ("network/kernels/rows.py", "if layers[k, t.LEARNS] == t.BIASES:", "if False:"),
+    "takes the first input of a row for its bias": ("network/kernels/rows.py", "place = layers[k, t.N_IN]", "place = 0"),
+    "counts inputs of a block where biases learn alone": ("network/kernels/blocks.py", "                    events = np.int64(0)\n", "                    pass\n"),
+    "takes signals of the first layer for those of all": (
+        "network/kernels/blocks.py", "signs = layers[k, t.SIGNAL] == t.SIGNAL_TARGET, layers[k, t.SIGNAL]", "signs = layers[0, t.SIGNAL] == t.SIGNAL_TARGET, layers[0, t.SIGNAL]"),
+    "predicts that frozen layers read their d": ("network/traffic.py", "active * layer.learns", "active"),
+    "predicts that frozen layers read their biases": ("network/traffic.py", 'np.where(learns, activity["active_neurons"], 0)', 'activity["active_neurons"]'),
 }  # fmt: skip
 
 FRONT_END_MUTANTS = {
@@ -289,6 +330,27 @@ for dead_zone in (30, 60, 90, 127):
 assert_blocks(design((7, 6, 5), "drtp", **slow), *draw(9, 7, 4, 0.7, 5), prepare=lambda learner: learner.set_live_outputs(1))
 """
 
+MIXED_CHECK = """
+from edgelearn.network.blocks import learns_by_blocks
+from tests.mixed_cases import masks_of_rules, pairs_of_rules
+
+levels = (rng.integers(0, 16, (24, 7)) * (rng.random((24, 7)) < 0.7)).astype(np.uint8)
+labels = rng.integers(0, 3, 24)
+common = dict(hidden_rate=-1, output_rate=-2, range_exponent=-1)
+for _, spec in (*masks_of_rules(), *pairs_of_rules()):
+    if learns_by_blocks(spec):
+        assert_blocks(spec, levels, labels, halvings=1)
+    assert_twins(spec, levels[:8], labels[:8], halvings=1)
+for rounding in ("nearest", "stochastic"):
+    cut = design((7, 6, 3), "drtp", 3, rounding, residual_bits=0, learn="bias", hidden_rate=0, output_rate=0, range_exponent=-1)
+    assert_twins(cut, levels, labels)
+cut = design((7, 6, 3), "drtp", 3, "nearest", learn="bias", hidden_rate=0, output_rate=0, range_exponent=-1)
+assert_blocks(cut, levels | np.uint8(1), labels)
+for sizes in ((7, 6, 3), (20, 66, 3)):
+    wide = (rng.integers(0, 16, (24, sizes[0]))).astype(np.uint8)
+    assert_blocks(design(sizes, "drtp", 8, learn="bias", **common), wide, labels)
+"""
+
 FRONT_END_CHECK = """
 x = (rng.normal(0, 1, (90, 2)) * 2.0 ** (np.arange(90) // 20)[:, None]).astype(np.float32)
 x[50:, 1] = np.round(x[50:, 1])
@@ -308,6 +370,7 @@ CHECKS = {
     "network": (MUTANTS, CHECK),
     "blocks": (BLOCK_MUTANTS, BLOCK_CHECK),
     "stream": (STREAM_MUTANTS, STREAM_CHECK),
+    "mixed": (MIXED_MUTANTS, MIXED_CHECK),
     "front end": (FRONT_END_MUTANTS, FRONT_END_CHECK),
 }
 

@@ -100,12 +100,16 @@ def lfsr_feedback(rows: int, columns: int, layer: int, seed: int, non_negative: 
 
 
 class NaiveNetwork:
-    """A network of dense layers that learns online under one rule."""
+    """A network of dense layers that learns online under one rule, or one for each hidden layer.
+
+    `rule` names one, or as many as there are hidden layers; `learned` says of each layer which words learn: "all",
+    "bias" or "none". `delta_bits` is one width, or that of d in each hidden layer.
+    """
 
     def __init__(
         self,
         *,
-        rule: str,
+        rule: str | list[str],
         sizes: list[int],
         bits: int,
         residual_bits: int,
@@ -125,17 +129,22 @@ class NaiveNetwork:
         dead_zone: int = 0,
         accumulator_bits: int = 32,
         factor_bits: int = 16,
-        delta_bits: int | None = None,
+        delta_bits: int | list[int] | None = None,
+        learned: list[str] | None = None,
         halvings: int = 0,
         update_gate: str = "always",
         margin: int = 0,
         live: int | None = None,
         signed: bool = False,
     ) -> None:
-        _one_of("rule", rule, RULES)
-        self.rule = RULES[rule]
         self.sizes = list(sizes)
         self.layers = len(sizes) - 1
+        names = [rule] * max(self.layers - 1, 1) if isinstance(rule, str) else list(rule)
+        for name in names:
+            _one_of("rule", name, RULES)
+        self.rule = RULES[names[0]]
+        self.named = [RULES[name] for name in names]
+        self.learned = ["all"] * self.layers if learned is None else list(learned)
         self.bits = bits
         self.residual_bits = residual_bits
         self.rounding = rounding
@@ -153,7 +162,8 @@ class NaiveNetwork:
         self.dead_zone = dead_zone
         self.accumulator_bits = accumulator_bits
         self.factor_bits = factor_bits  # of modulators, and of errors below 9
-        self.delta_bits = factor_bits if delta_bits is None else delta_bits  # of d; fewer where sums would be too long
+        widths = factor_bits if delta_bits is None else delta_bits  # of d; fewer where sums would be too long
+        self.delta_bits = [widths] * (self.layers - 1) if isinstance(widths, int) else list(widths)
         self.halvings = halvings
         self.update_gate = update_gate
         self.margin = margin
@@ -264,10 +274,10 @@ class NaiveNetwork:
         for i in self._input_events[k - 1]:
             x = self._activation[k - 1].read(i)
             for j in range(self.sizes[k]):
-                sums[j] += x * self._view(self._weight[k - 1].read(j, i))
+                sums[j] += x * shr(self._weight[k - 1].read(j, i), self._weight_residual(k))
                 self._operate(k, "forward_macs")
         for j in range(self.sizes[k]):
-            sums[j] += self._input_one(k) * self._view(self._bias[k - 1].read(j))
+            sums[j] += self._input_one(k) * shr(self._bias[k - 1].read(j), self._residual(k))
         return [self._accumulated(k, total) for total in sums]
 
     def _fire(self, k: int) -> None:
@@ -280,7 +290,7 @@ class NaiveNetwork:
         self._send(k + 1, outputs)
         self.gates[k - 1] = gates
         self._gate[k - 1].blank([0] * len(gates))
-        if self._learning and self._holds_gates():
+        if self._learning and self._holds_gates(k):
             for j, g in enumerate(gates):
                 if g != 0:
                     self._gate[k - 1].write(g, j)
@@ -318,9 +328,36 @@ class NaiveNetwork:
             return q[0] if label == 1 else -q[0]
         return q[label] - max(q[c] for c in range(len(q)) if c != label)
 
-    def _holds_gates(self) -> bool:
+    def _holds_gates(self, k: int) -> bool:
         """A rule that locks waits for its signal; under an update gate one with targets waits for the prediction."""
-        return self.rule.waits or ("target" in self.rule.signal and self.update_gate != "always")
+        rule = self.acting(k)
+        return rule.waits or ("target" in rule.signal and self.update_gate != "always")
+
+    # --- which rule a layer acts by -------------------------------------------------------------------------
+
+    def acting(self, k: int) -> PaperRule:
+        """The rule of hidden layer k where it forms d: it learns, or the layer below takes its d; else nothing is taught."""
+        return self.named[k - 1] if self._forms(k) else RULES["shallow"]
+
+    def _forms(self, k: int) -> bool:
+        if self.named[k - 1].signal == "none":
+            return False
+        return self.learned[k - 1] != "none" or self._is_asked(k)
+
+    def _is_asked(self, k: int) -> bool:
+        """Does the hidden layer below hidden layer k take its d."""
+        return k > 1 and self._forms(k - 1) and self.named[k - 2].signal == "delta"
+
+    def _stores_delta(self, k: int) -> bool:
+        """d waits in memory in every layer that takes a delta, and in every layer that gives one."""
+        return self.acting(k).signal == "delta" or self._is_asked(k)
+
+    def learns(self, k: int) -> bool:
+        return self.learned[k - 1] != "none" and (k == self.layers or self.named[k - 1].signal != "none")
+
+    def _is_plain(self) -> bool:
+        """One rule for all hidden layers, no mask: the words of a rule that teaches nothing have residual bits too."""
+        return len(set(self.named)) == 1 and set(self.learned) == {"all"}
 
     # --- section 4: the three factors -----------------------------------------------------------------------
 
@@ -348,15 +385,14 @@ class NaiveNetwork:
         """d_j of all hidden layers, from the weights before any update."""
         for k in range(1, self.layers):
             self.deltas[k - 1] = [0] * self.sizes[k]
-        if self.rule.signal == "none":
-            return
-        backward = self.rule.signal == "delta"
-        hidden = range(1, self.layers)
-        for k in reversed(hidden) if backward else hidden:
+        for k in range(self.layers - 1, 0, -1):  # d of the layer above is there where it is taken
+            if not self._forms(k):
+                continue
             lanes = self._signal(k)
-            if self.lfsr and self.rule.fixed_feedback:
+            if self.lfsr and self.acting(k).fixed_feedback:
                 self._regenerate(k, lanes)  # once more where they have been read out
-            if backward:
+            stores = self._stores_delta(k)
+            if stores:
                 self._delta[k - 1].blank([0] * self.sizes[k])
             if not lanes:  # no signal: gates stay unread and every d_j is zero
                 continue
@@ -365,23 +401,24 @@ class NaiveNetwork:
                     continue
                 d = self._modulated_gate(k, j, lanes)
                 self.deltas[k - 1][j] = d
-                if d != 0 and backward:
+                if d != 0 and stores:
                     self._delta[k - 1].write(d, j)
 
     def _signal(self, k: int) -> list[Lane]:
         """The lanes of the teaching signal of hidden layer k that are not zero, each read once."""
-        if self.rule.signal == "target":
+        signal = self.acting(k).signal
+        if signal == "target":
             label = self._label[k - 1].read(0)
             if self.sizes[-1] == 1:
                 return [(0, 1)] if label == 1 else []
             return [(label, 1)]
-        if self.rule.signal == "signed target":  # every output has a sign: -1 where its target is 1
+        if signal == "signed target":  # every output has a sign: -1 where its target is 1
             label = self._label[k - 1].read(0)
             one_hot = [label] if self.sizes[-1] == 1 else [int(c == label) for c in range(self.sizes[-1])]
             return [(c, 1 - 2 * y) for c, y in enumerate(one_hot)]
-        if self.rule.signal == "local error":
+        if signal == "local error":
             source, words = self._error[k - 1], self._read_out(k)
-        elif self.rule.signal == "delta" and k + 1 < self.layers:
+        elif signal == "delta" and k + 1 < self.layers:
             source, words = self._delta[k], self.deltas[k]
         else:
             source, words = self._error[-1], self.errors
@@ -423,21 +460,22 @@ class NaiveNetwork:
 
     def _modulated_gate(self, k: int, j: int, lanes: list[Lane]) -> int:
         m = self._modulator(k, j, lanes)
-        g = self._gate[k - 1].read(j) if self._holds_gates() else self.gates[k - 1][j]
+        g = self._gate[k - 1].read(j) if self._holds_gates(k) else self.gates[k - 1][j]
         self._operate(k, "gate_products")
-        largest = (1 << (self.delta_bits - 1)) - 1
+        largest = (1 << (self.delta_bits[k - 1] - 1)) - 1
         return sat(self._rn(k, m * g, 7), -largest, largest)
 
     def _modulator(self, k: int, j: int, lanes: list[Lane]) -> int:
         """m_j = sum over the lanes of signal times feedback, exact, then scaled to 1.0 = 2^M."""
-        scale_of_m = self.rule.narrowed_scale(self.factor_bits)
+        rule = self.acting(k)
+        scale_of_m = rule.narrowed_scale(self.factor_bits)
         largest = (1 << (self.factor_bits - 1)) - 1
-        if self.rule.signal == "target":  # y* is one-hot: B_k^T y* is one row of B_k, looked up
+        if rule.signal == "target":  # y* is one-hot: B_k^T y* is one row of B_k, looked up
             return sat(self._rn(k, self._feedback_word(k, lanes[0][0], j), 7 - scale_of_m), -largest, largest)
         total = 0
         for row, s in lanes:
-            word = self._next_view(k, row, j) if self.rule.feedback == "transpose" else self._feedback_word(k, row, j)
-            total += (sign(s) if self.rule.signal == "sign" else s) * word
+            word = self._next_view(k, row, j) if rule.feedback == "transpose" else self._feedback_word(k, row, j)
+            total += (sign(s) if rule.signal == "sign" else s) * word
             self._operate(k, "signal_macs")
         scale = {
             "error": self._delta_scale(self.layers),
@@ -445,8 +483,8 @@ class NaiveNetwork:
             "sign": 0,
             "signed target": 0,
             "delta": self._delta_scale(k + 1),
-        }[self.rule.signal]
-        if self.rule.feedback == "transpose":
+        }[rule.signal]
+        if rule.feedback == "transpose":
             scale += (self.bits - 1) - self.range_exponents[k]
         else:
             scale += 7 - self.feedback_exponents[k - 1]
@@ -460,21 +498,20 @@ class NaiveNetwork:
 
     def _next_view(self, k: int, row: int, j: int) -> int:
         """w_(k+1)[row, j], the view: the memory access belongs to layer k+1."""
-        return self._view(self._weight[k].read(row, j))
+        return shr(self._weight[k].read(row, j), self._weight_residual(k + 1))
 
     def _delta_scale(self, k: int) -> int:
         """D: 8 for the error of the output layer, or what narrow errors have left; M for a hidden layer."""
         if k == self.layers:
             return min(9, self.factor_bits) - 1
-        return self.rule.narrowed_scale(self.factor_bits)
+        return self.acting(k).narrowed_scale(self.factor_bits)
 
     # --- section 5: the update ------------------------------------------------------------------------------
 
     def _update_order(self) -> list[int]:
-        if self.rule.signal == "none":
-            return [self.layers]
-        forward = list(range(1, self.layers + 1))
-        return forward[::-1] if self.rule.signal == "delta" else forward
+        forward = [k for k in range(1, self.layers + 1) if self.learns(k)]
+        backward = any(self.acting(k).signal == "delta" for k in range(1, self.layers))
+        return forward[::-1] if backward else forward
 
     def _update(self, k: int) -> None:
         deltas = self.deltas[k - 1]
@@ -483,10 +520,12 @@ class NaiveNetwork:
                 self._happen(k, "skipped_neurons")
         if all(d == 0 for d in deltas):
             return
-        for x in self.activations[k - 1]:
-            if x == 0:
-                self._happen(k, "skipped_inputs")
-        inputs = self._input_events[k - 1]
+        inputs: list[int] = []
+        if self.learned[k - 1] == "all":  # biases alone: as if no input were there
+            inputs = self._input_events[k - 1]
+            for x in self.activations[k - 1]:
+                if x == 0:
+                    self._happen(k, "skipped_inputs")
         draws, bias_draw = self._draw(k, len(inputs))
         for j in range(self.sizes[k]):
             if deltas[j] == 0:
@@ -499,13 +538,13 @@ class NaiveNetwork:
                 self._weight[k - 1].write(self._moved(k, old, step, self._lowest_weight(k)), j, i)
             step = self._step(k, j, self._input_one(k), d, bias_draw)
             old = self._bias[k - 1].read(j)
-            self._bias[k - 1].write(self._moved(k, old, step, -(1 << (self._stored_bits() - 1))), j)
+            self._bias[k - 1].write(self._moved(k, old, step, -(1 << (self._stored_bits(k) - 1))), j)
 
     def _read_delta(self, k: int, j: int) -> int:
-        """The output layer reads its error, rules with deltas their buffer; elsewhere d_j is used as it is made."""
+        """The output layer reads its error, layers with deltas their buffer; elsewhere d_j is used as it is made."""
         if k == self.layers:
             return self._error[-1].read(j)
-        if self.rule.signal == "delta":
+        if self._stores_delta(k):
             return self._delta[k - 1].read(j)
         return self.deltas[k - 1][j]
 
@@ -523,7 +562,7 @@ class NaiveNetwork:
         """The step in LSB of the stored word for one weight."""
         product = -x * d
         shift = self._step_shift(k)
-        largest = (1 << (self._stored_bits() - 1)) - 1
+        largest = (1 << (self._stored_bits(k) - 1)) - 1
         self._operate(k, "update_macs")
         if self.rounding == "stochastic":
             self._note_tie(k, product, min(shift - 8, 30))
@@ -542,22 +581,30 @@ class NaiveNetwork:
         return min(shift, 30)
 
     def _moved(self, k: int, old: int, step: int, lo: int) -> int:
-        hi = (1 << (self._stored_bits() - 1)) - 1
+        hi = (1 << (self._stored_bits(k) - 1)) - 1
         total = old + step
         if not lo <= total <= hi:
             self._happen(k, "saturations")
         return sat(total, lo, hi)
 
     def _lowest_weight(self, k: int) -> int:
-        return 0 if self.rule.non_negative and k >= 2 else -(1 << (self._stored_bits() - 1))
+        """Above a layer whose modulators shall have the gradient's sign, weights stay at or above zero."""
+        if any(self.acting(below).non_negative for below in range(1, k)):
+            return 0
+        return -(1 << (self.bits + self._weight_residual(k) - 1))
 
     # --- words ----------------------------------------------------------------------------------------------
 
-    def _stored_bits(self) -> int:
-        return self.bits + self.residual_bits
+    def _stored_bits(self, k: int) -> int:
+        """Of a bias, and of a weight that learns."""
+        return self.bits + self._residual(k)
 
-    def _view(self, stored: int) -> int:
-        return shr(stored, self.residual_bits)
+    def _residual(self, k: int) -> int:
+        """Residual bits collect steps: where none come, there are none."""
+        return self.residual_bits if self.learns(k) or self._is_plain() else 0
+
+    def _weight_residual(self, k: int) -> int:
+        return 0 if self.learned[k - 1] == "bias" else self._residual(k)
 
     def _level_bits(self) -> int:
         return self.input_bits - 1 if self.signed else self.input_bits
@@ -643,32 +690,41 @@ class NaiveNetwork:
         if not 1 <= self.live <= self.sizes[-1]:
             raise ValueError(f"live is {self.live}, allowed 1..{self.sizes[-1]}")
         one_of_activation(self.activation)
-        if not (2 <= self.bits <= 16 and 0 <= self.residual_bits <= 8 and self._stored_bits() <= 16):
+        if not (2 <= self.bits <= 16 and 0 <= self.residual_bits <= 8 and self.bits + self.residual_bits <= 16):
             raise ValueError(f"no word has {self.bits} view and {self.residual_bits} residual bits")
         if not 1 <= self.input_bits <= 8:
             raise ValueError(f"input_bits is {self.input_bits}, allowed 1..8")
         if self.rounding == "stochastic" and not 0 < self.rng_state < 1 << 32:
             raise ValueError(f"rng_state is {self.rng_state}, allowed 1..2^32 - 1")
+        if len(self.named) != max(self.layers - 1, 1):
+            raise ValueError(f"{len(self.named)} rules for {self.layers - 1} hidden layers")
+        for words in self.learned:
+            _one_of("learned", words, ("all", "bias", "none"))
+        _length("learned", self.learned, self.layers)
         for name, given in (("range_exponents", self.range_exponents), ("rates", self.rates)):
             _length(name, given, self.layers)
         _length("weights", self._weight, self.layers)
         _length("biases", self._bias, self.layers)
         _length("feedback", self.feedback, self.layers - 1)
         _length("feedback_exponents", self.feedback_exponents, self.layers - 1)
-        hi = (1 << (self._stored_bits() - 1)) - 1
         for k in range(1, self.layers + 1):
+            hi = (1 << (self._stored_bits(k) - 1)) - 1
+            highest = (1 << (self.bits + self._weight_residual(k) - 1)) - 1
             _matrix(f"weights of layer {k}", self.weights[k - 1], self.sizes[k], self.sizes[k - 1])
             _length(f"biases of layer {k}", self.biases[k - 1], self.sizes[k])
             for row in self.weights[k - 1]:
-                _inside(f"weights of layer {k}", row, self._lowest_weight(k), hi)
+                _inside(f"weights of layer {k}", row, self._lowest_weight(k), highest)
             _inside(f"biases of layer {k}", self.biases[k - 1], -hi - 1, hi)
-        if not self.rule.fixed_feedback:
-            return
         for k in range(1, self.layers):
-            rows = self.sizes[k + 1] if self.rule.feedback == "layerwise" else self.sizes[-1]
+            rule = self.acting(k)
+            if rule.signal == "none" and self._is_asked(k):
+                raise ValueError(f"layer {k - 1} takes d of layer {k}, which forms none")
+            if not rule.fixed_feedback:
+                continue
+            rows = self.sizes[k + 1] if rule.feedback == "layerwise" else self.sizes[-1]
             _matrix(f"feedback of layer {k}", self.feedback[k - 1], rows, self.sizes[k])
             for row in self.feedback[k - 1] or []:
-                _inside(f"feedback of layer {k}", row, 0 if self.rule.non_negative else -127, 127)
+                _inside(f"feedback of layer {k}", row, 0 if rule.non_negative else -127, 127)
 
 
 # --- checks ------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from edgelearn.network.spec import FEEDBACK_FORMATS, NetworkSpec, design
 from edgelearn.rules import RULES
 from edgelearn.rules.rule import Locking
 from tests.oracle_pairs import assert_blocks
-from tests.properties.test_twins import drive_to_rails
+from tests.properties.test_twins import drive_to_rails, masks_of, rules_of
 
 pytestmark = pytest.mark.kernel
 
@@ -41,7 +41,8 @@ def networks(draw, inputs=(1, 3, 9, 63, 70), neurons=(1, 5, 33, 64, 66)) -> Netw
     try:
         spec = design(
             sizes,
-            rule=draw(st.sampled_from(UNLOCKED)),
+            rule=draw(rules_of(len(sizes) - 2, UNLOCKED)),
+            learn=draw(masks_of(len(sizes) - 1)),
             bits=bits,
             rounding=draw(st.sampled_from(["residual", "nearest"])),
             input_bits=draw(st.sampled_from([1, 2, 4, 5, 8])),

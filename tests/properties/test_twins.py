@@ -18,9 +18,25 @@ from tests.oracle_pairs import assert_twins
 pytestmark = pytest.mark.kernel
 
 
+def rules_of(n_hidden: int, names: list[str]) -> st.SearchStrategy[str]:
+    """Return rules of hidden layers: one for all of them, or one each."""
+    one = st.sampled_from(names)
+    if n_hidden < 2:
+        return one
+    return one | st.lists(one, min_size=n_hidden, max_size=n_hidden).map("+".join)
+
+
+def masks_of(n_layers: int) -> st.SearchStrategy[str]:
+    """Return which words learn: all of them as often as not, or any mask."""
+    words = st.sampled_from(["all", "all", "bias", "none"])
+    named = st.sampled_from(["last", "bias", f"last{n_layers}"])
+    each = st.lists(words, min_size=n_layers, max_size=n_layers).filter(lambda masks: set(masks) != {"none"})
+    return st.just("all") | st.just("all") | named | each.map("+".join)
+
+
 @st.composite
 def networks(draw) -> NetworkSpec:
-    depth = draw(st.integers(1, 3))
+    depth = draw(st.integers(1, 4))
     sizes = [draw(st.integers(1, 10)) for _ in range(depth)] + [draw(st.integers(1, 5))]
     bits = draw(st.sampled_from([2, 3, 4, 6, 8, 11, 12, 16]))
     rounding = draw(st.sampled_from(ROUNDINGS))
@@ -30,7 +46,8 @@ def networks(draw) -> NetworkSpec:
     try:
         spec = design(
             sizes,
-            rule=draw(st.sampled_from(sorted(RULES))),
+            rule=draw(rules_of(depth - 1, sorted(RULES))),
+            learn=draw(masks_of(depth)),
             bits=bits,
             rounding=rounding,
             residual_bits=residual,
@@ -75,13 +92,13 @@ def drive_to_rails(learner, words, rng):
     if words is None:
         return
     for k, layer in enumerate(learner.spec.layers):
-        shape, lowest, highest = (layer.n_out, layer.n_in), layer.min_weight, layer.word.max_raw
+        shape, lowest, highest = (layer.n_out, layer.n_in), layer.min_weight, layer.weight_word.max_raw
         choice = {"lowest": [lowest], "highest": [highest], "both rails": [lowest, highest]}[words]
-        biases = [layer.word.min_raw] if words == "lowest" else [layer.word.min_raw, highest]
+        biases = [layer.word.min_raw] if words == "lowest" else [layer.word.min_raw, layer.word.max_raw]
         learner.state.set_words(k, rng.choice(choice, shape), rng.choice(biases, layer.n_out))
         feedback = learner.state.feedback(k) if not layer.output else np.zeros((0, 0))
         if feedback.size:
-            learner.state.set_feedback(k, np.full(feedback.shape, 127))
+            learner.state.set_feedback(k, np.full(feedback.shape, 64 if learner.spec.feedback_format == "sign" else 127))
 
 
 @given(spec=networks(), seed=st.integers(0, 1000))
