@@ -110,7 +110,7 @@ class View:
         ]
         if n_rejected:
             rows.append(("rejected", count(n_rejected, "sample"), ""))
-        lines = [f"{run.spec.rule.name} on {run.source.name}: {done}{speed}"]
+        lines = [f"{run.spec.rule_name} on {run.source.name}: {done}{speed}"]
         lines += [f"{what:<8}  {number:<18}  {curve}".rstrip() for what, number, curve in rows]
         return Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 

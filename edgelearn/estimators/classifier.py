@@ -51,11 +51,14 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     rule : str, default="drtp"
-        Learning rule, see `edgelearn rules`.
+        Learning rule, see `edgelearn rules`, or one per hidden layer, e.g. "dfa+drtp".
     bits : int, default=8
         Bits of a weight, 2 to 16.
     hidden : tuple of int, or int for one layer, default=(64,)
         Hidden neurons of each layer; () for none.
+    learn : str, default="all"
+        Words that learn: "all"; "last" (output layer), "last2" (and the layer below), ...; "bias" (biases of hidden
+        layers, the whole output layer); or one of "all", "bias" and "none" per layer, e.g. "none+all+all".
     rounding : str, default="residual"
         "residual", "stochastic" or "nearest".
     activation : str, default="tanh"
@@ -143,6 +146,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         bits: int = 8,
         hidden: tuple[int, ...] | int = (64,),
         *,
+        learn: str = "all",
         rounding: str = "residual",
         activation: str = "tanh",
         output: str = "sigmoid",
@@ -171,6 +175,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.rule = rule
         self.bits = bits
         self.hidden = hidden
+        self.learn = learn
         self.rounding = rounding
         self.activation = activation
         self.output = output

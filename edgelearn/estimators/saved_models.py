@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from edgelearn import __version__
+from edgelearn.config import StreamConfig, later_defaults
 from edgelearn.errors import UserError
 from edgelearn.files import read_arrays, write_arrays
 from edgelearn.network.kernels import tables as t
@@ -137,7 +138,9 @@ def _shapes(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
 
 def plain_params(model: EdgeClassifier) -> dict[str, Any]:
     """Return the settings of a model as JSON can hold them."""
-    return {name: plain(value) for name, value in model.get_params(deep=False).items()}
+    params = {name: plain(value) for name, value in model.get_params(deep=False).items()}
+    later = later_defaults(StreamConfig)  # at their default, files are those of earlier versions
+    return {name: value for name, value in params.items() if name not in later or value != later[name]}
 
 
 def _of_this_version(

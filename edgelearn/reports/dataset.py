@@ -28,7 +28,7 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     head = f"{net['rule']} on {data['name']}, {sizes}: {net['word']}"
     if details:
         head += f", rounding {net['rounding']}, {net['input_bits']}-bit inputs, feedback {net['feedback']}"
-    say(console, f"{head}, seed {config['seed']}", columns_line(content["columns"]))
+    say(console, f"{head}, seed {config['seed']}", columns_line(content["columns"]), *layers_of(net))
     epochs = f"{config['epochs']} epochs of {data['train_samples']:,} samples"
     learned = epochs if config["epochs"] > 1 else f"{result['samples_learned']:,} samples learned"
     learned += f", {speed:,.0f} samples/s" if speed and details else ""
@@ -60,6 +60,27 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     say(console, energy_by_role(content["cost"]), *notes_of(content))
 
 
+def layers_of(network: dict[str, Any]) -> list[str]:
+    """Say in one line by which rule each layer learns and what it waits for; nothing where hidden layers are alike.
+
+    Parameters
+    ----------
+    network : of a report
+    """
+    said = []
+    for number, layer in enumerate(network["layers"], 1):
+        if "learned" not in layer:
+            return []
+        words = {"all": "", "bias": ", biases only", "none": ", frozen"}[layer["learned"]]
+        if "rule" not in layer:
+            said.append(f"layer {number} (output): own error{words}")
+        elif layer["learned"] == "none" and layer["locking"] == "none":
+            said.append(f"layer {number}: frozen")
+        else:
+            said.append(f"layer {number}: {layer['rule']}{words}, locking {layer['locking']}")
+    return ["; ".join(said)]
+
+
 def buffers_of(content: dict[str, Any]) -> str:
     """Say what locking buffers."""
     locking = content["network"]["locking"]
@@ -70,7 +91,11 @@ def buffers_of(content: dict[str, Any]) -> str:
 def notes_of(content: dict[str, Any]) -> list[str]:
     """Return the notes of a run or stream, and those on saturated weights and accumulators."""
     notes = list(content.get("notes", ()))
-    writes = content["counters"]["learning"]["weight_write"]
+    learned = content["counters"]["learning"]
+    writes = [
+        of_weights or of_biases
+        for of_weights, of_biases in zip(learned["weight_write"], learned["bias_write"], strict=True)
+    ]
     shares = {
         layer["layer"]: layer["saturations"] / max(written, 1)
         for layer, written in zip(content["layers"], writes, strict=True)
@@ -121,6 +146,7 @@ def print_formats(console: Console, layers: list[dict[str, Any]]) -> None:
     rows = [
         {
             "exponents of two": f"layer {k}",
+            **({"rule": layer.get("rule", "-"), "locking": layer.get("locking", "-")} if "learned" in layer else {}),
             "learning rate": layer["rate_exponent"] if layer["learns"] else "-",
             "range of weights": layer["range_exponent"],
             "shift of sums": layer["sum_shift"],

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from edgelearn.data.source import columns_line, printable
 from edgelearn.reports.console import say, sparkline, verdict
-from edgelearn.reports.dataset import notes_of, print_formats
+from edgelearn.reports.dataset import layers_of, notes_of, print_formats
 from edgelearn.units import count, percent, spans_line, three, with_unit
 
 MOST_CLASSES, WORST, MOST_DRIFTS, MOST_ALARMS = 12, 5, 8, 5  # printed with details; report.json has all
@@ -28,7 +28,7 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     stream, net, front = content["stream"], content["network"], content["front_end"]
     sizes = "-".join(str(n) for n in net["sizes"])
     say(console, f"{net['rule']} on {stream['name']}, {sizes}: {net['word']}, seed {content['config']['seed']}")
-    say(console, columns_line(content["columns"]))
+    say(console, columns_line(content["columns"]), *layers_of(net))
     rows = "" if stream["rows"] == stream["samples"] else f" in {count(stream['rows'], 'row')} of {front['window']:,}"
     on = f", {speed:,.0f} samples/s on this computer" if speed and details else ""
     say(

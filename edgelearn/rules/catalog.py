@@ -53,12 +53,14 @@ def find_rule(name: str, backend: Backend = Backend.NETWORK) -> Rule:
     Raises
     ------
     UserError
-        "rule '...' is not known; known: ...", "rule '...' is not for ...; take ..."
+        "rule '...' is not known; known: ...", "rule '...' is not for ...; take ...", "rule '...' is one per layer ..."
     """
     row = next((row for row in CATALOG if row.name == name.lower()), None)
     if row is not None and backend in row.runs_on:
         return row
     known = rules_for(backend)
+    if len(split_names(name)) > 1:
+        raise UserError(f"rule '{name}' is one per layer, and {backend.value} take one for all here; give one of them")
     if row is not None:
         raise UserError(f"rule '{name.lower()}' is not for {backend.value}; take {', '.join(known)}")
     raise unknown("rule", name, known)

@@ -225,6 +225,7 @@ class DatasetWork(Epochs):
                 *rates.notes_on_outputs(self.config, spec),
                 *_notes(spec, data, errors),
                 *rates.width_notes(self.config, spec, None if self.start is None else self.start.network),
+                *rates.notes_on_masks(spec),
                 *([] if self.start else rates.notes_on_rule(self.config, spec, len(data.train_y))),
                 *(notes_of_start(self.start, start["start"]) if self.start else []),
             ],
@@ -281,9 +282,10 @@ def _notes(spec: NetworkSpec, data: Dataset, errors: list[float]) -> list[str]:
         guess = 100 - 100 * float(np.bincount(data.test_y).max()) / len(data.test_y)
         if errors[-1] >= guess:
             notes.append(f"no better than always giving the most frequent class, an error of {guess:.2f} %")
-    if spec.rule.selects_row and spec.n_outputs == 1 and len(spec.layers) > 1:
+    selecting = next((rule for rule in spec.rules if rule.selects_row), None)
+    if selecting is not None and spec.n_outputs == 1:
         notes.append(
-            f"with one output {spec.rule.name} teaches hidden layers on label 1 only; two outputs teach on both"
+            f"with one output {selecting.name} teaches hidden layers on label 1 only; two outputs teach on both"
         )
     return notes
 

@@ -51,7 +51,7 @@ def costs_of_runs(folders: Sequence[Path], processor: str) -> list[PricedRun]:
     """
     read = [_read_report(folder) for folder in folders]
     found = find_processor(processor)
-    rules = [spec.rule.name for spec, _, _ in read]
+    rules = [spec.rule_name for spec, _, _ in read]
     names = [
         rule if rules.count(rule) == 1 else f"{rule} {(folder if folder.is_dir() else folder.parent).resolve().name}"
         for rule, folder in zip(rules, folders, strict=True)

@@ -135,6 +135,18 @@ def notes_on_rule(config: RateSettings, spec: NetworkSpec, rows: int) -> list[st
     return [f"from few rows ({rows:,}) --rule {others} often learns more than {default}, the default"]
 
 
+def notes_on_masks(spec: NetworkSpec) -> list[str]:
+    """Return a note on rules that nothing learns by."""
+    idle = [
+        f"{row.name} of layer {k}"
+        for k, (row, layer) in enumerate(zip(spec.named, spec.layers[:-1], strict=False), 1)
+        if row.learns_hidden and not layer.rule.learns_hidden
+    ]
+    if not idle:
+        return []
+    return [f"rules without effect, as their layers are frozen: {', '.join(idle)}"]
+
+
 def note_of(config: RateSettings, spec: NetworkSpec, columns: ColumnsUsed, classes: Sequence[str]) -> dict[str, Any]:
     """Return the note of weights.npz, from which network and front end can be built again."""
     return {
@@ -161,10 +173,11 @@ def network_as_dict(spec: NetworkSpec) -> dict[str, Any]:
     return {
         "sizes": list(spec.sizes),
         "rule": spec.rule_name,
+        **({"learn": spec.learn} if spec.learn != "all" else {}),
         "source": "; ".join(dict.fromkeys(rule.source for rule in spec.named)),
         "locking": spec.locking.value,
         "weight_transport": any(rule.weight_transport for rule in spec.rules or spec.named),
-        "word": str(spec.layers[0].word),
+        "word": str(max((layer.word for layer in spec.layers), key=lambda word: word.stored_bits)),
         "rounding": spec.rounding,
         "input_bits": spec.input_bits,
         "output": spec.output,

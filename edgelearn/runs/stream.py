@@ -113,6 +113,7 @@ class StreamWork(StreamSession):
                 *source.notes,
                 *rates.notes_on_outputs(self.config, spec),
                 *rates.width_notes(self.config, spec),
+                *rates.notes_on_masks(spec),
                 *rates.notes_on_rule(self.config, spec, self.n_rows),
             ],
             "front_end": asdict(front_end)

@@ -19,7 +19,7 @@ from typing import Any
 from edgelearn.config import validated
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
-from edgelearn.rules.catalog import find_rule
+from edgelearn.rules.catalog import find_rules
 from edgelearn.runs.registry import studied_kind
 from edgelearn.studies.cell import DONE, Cell, Record, settings_of
 from edgelearn.studies.plan import MOST_SEEDS, Plan, Tuning, check_design
@@ -202,7 +202,7 @@ def _can_be(kind: str, settings: Mapping[str, Any], rates: Rates) -> bool:
 def own_rates(config: Any) -> Rates:
     """Return the rates that a configuration has where none are given; no hidden rate where no hidden layer learns."""
     studied = studied_kind(config.kind)[1]
-    rates, learns_hidden = studied.layer_rates(config), find_rule(config.rule).learns_hidden
+    rates, learns_hidden = studied.layer_rates(config), any(rule.learns_hidden for rule in find_rules(config.rule))
     has_hidden = len(rates) > 1 and learns_hidden and getattr(config, "hidden", "") != "0"
     own = dict(zip(studied.rates, (rates[0], rates[-1]), strict=True))
     return own if has_hidden else {studied.rates[1]: rates[-1]}

@@ -98,7 +98,9 @@ def drive_to_rails(learner, words, rng):
         learner.state.set_words(k, rng.choice(choice, shape), rng.choice(biases, layer.n_out))
         feedback = learner.state.feedback(k) if not layer.output else np.zeros((0, 0))
         if feedback.size:
-            learner.state.set_feedback(k, np.full(feedback.shape, 64 if learner.spec.feedback_format == "sign" else 127))
+            learner.state.set_feedback(
+                k, np.full(feedback.shape, 64 if learner.spec.feedback_format == "sign" else 127)
+            )
 
 
 @given(spec=networks(), seed=st.integers(0, 1000))
