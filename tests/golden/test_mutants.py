@@ -155,7 +155,6 @@ MIXED_MUTANTS = {
     "takes the gates of all layers for held": ("network/state.py", "= spec.holds_gates(k),", "= spec.holds_gates(0),"),
     "stores no d that a layer gives": ("network/state.py", "spec.holds_deltas(k)", "layer.rule.holds_deltas"),
     "updates by the order of the first rule": ("network/spec.py", "return any(row.last_to_first for row in self._rows)", "return self._rows[0].last_to_first"),
-    "keeps residual bits of frozen weights": ("network/layer.py", 'if self.learned == "bias" else self.word', 'if self.learned == "" else self.word'),
     "learns weights where biases learn alone": (
         "network/kernels/sample.py", "== t.BIASES:\n            add_to_biases", "== 99:\n            add_to_biases"),
     "learns biases where all words learn": (
@@ -174,8 +173,6 @@ MIXED_MUTANTS = {
     "wraps a bias": ("network/kernels/update.py", "matrix[row, column] = min(max(word, -32768), 32767)", "matrix[row, column] = (word + 32768) % 65536 - 32768"),
     "counts no saturated bias": ("network/kernels/update.py", "np.int64(word < -32768 or word > 32767)", "np.int64(0)"),
     "learns weights of a tile where biases learn alone": ("network/kernels/tiles.py", "        e = last - np.uint64(1)\n", ""),
-    "takes the levels of all inputs for that of biases": (
-        "network/kernels/tiles.py", "        present = np.uint64(1) << np.uint64(inputs.factors[e] & 31)\n", ""),
     "counts cut steps of all inputs where biases learn alone": (
         "network/kernels/tiles.py", "count_level(inputs, e, last, level)", "count_level(inputs, np.uint64(inputs.starts[i]), last, level)"),
     "learns rows where biases learn alone": ("network/kernels/rows.py", "if layers[k, t.LEARNS] == t.BIASES:", "if False:"),
