@@ -74,7 +74,7 @@ def layers_of(network: dict[str, Any]) -> list[str]:
         words = {"all": "", "bias": ", biases only", "none": ", frozen"}[layer["learned"]]
         if "rule" not in layer:
             said.append(f"layer {number} (output): own error{words}")
-        elif layer["learned"] == "none" and layer["locking"] == "none":
+        elif layer["learned"] == "none" and layer["rule"] == "shallow":
             said.append(f"layer {number}: frozen")
         else:
             said.append(f"layer {number}: {layer['rule']}{words}, locking {layer['locking']}")
