@@ -1,7 +1,8 @@
 """Local errors on MNIST: range of the readout, and test error against energy beside rules that wait for the output.
 
-    python experiments/local_errors.py             ten minutes on one core; needs MNIST
-    python experiments/local_errors.py --figure    draws the committed results again
+    python -m experiments.local_errors             twelve minutes on one core; needs MNIST
+    python -m experiments.local_errors ROW [ROW]   some rows of the second table
+    python -m experiments.local_errors --figure    draws the committed results again
 
 Prints two Markdown tables, writes experiments/results/local_errors.json and edgelearn/docs/figures/local_errors.svg.
 
@@ -15,12 +16,14 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgelearn import __version__
 from edgelearn.config import RunConfig, make_config
+from edgelearn.errors import UserError, unknown
 from edgelearn.files import write_text
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
@@ -38,8 +41,11 @@ ROWS: dict[str, dict[str, Any]] = {
     "local": {"rule": "local"},
     "local, shift register": {"rule": "local", "feedback": "lfsr"},
     "local, shift register, dead zone 4": {"rule": "local", "feedback": "lfsr", "dead_zone": 4},
+    "local, shift register, dead zone 8": {"rule": "local", "feedback": "lfsr", "dead_zone": 8},
     "dfa": {"rule": "dfa"},
     "dfa, dead zone 4": {"rule": "dfa", "dead_zone": 4},
+    "dfa, dead zone 8": {"rule": "dfa", "dead_zone": 8},
+    "dfa, shift register, dead zone 8": {"rule": "dfa", "feedback": "lfsr", "dead_zone": 8},
     "bp": {"rule": "bp"},
     "local, two hidden layers": {"rule": "local", "net": "784-500-500-10"},
     "local, shift register, two hidden layers": {"rule": "local", "feedback": "lfsr", "net": "784-500-500-10"},
@@ -207,16 +213,31 @@ def plot(content: dict[str, Any], path: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="; ".join(ROWS))
     parser.add_argument("--figure", action="store_true", help="draw the committed results again")
-    if parser.parse_args().figure:
-        content = json.loads(RESULTS.read_text())
-    else:
-        front = [measure_rule(name, settings) for name, settings in ROWS.items()]
-        content = {"edgelearn": __version__, "seeds": len(SEEDS), "range": measure_range(), "front": front}
+    given = parser.parse_args()
+    content = json.loads(RESULTS.read_text()) if given.figure or given.rows else {}
+    if not given.figure:
+        try:
+            chosen = {name: _known(name) for name in given.rows or ROWS}
+        except UserError as error:
+            print(error, file=sys.stderr)
+            return 2
+        found = {row["name"]: row for row in content.get("front", ())}
+        found |= {name: measure_rule(name, settings) for name, settings in chosen.items()}
+        front = [found[name] for name in ROWS if name in found]
+        ranges = content.get("range") or measure_range()
+        content = {"edgelearn": __version__, "seeds": len(SEEDS), "range": ranges, "front": front}
         write_text(RESULTS, json.dumps(content, indent=1) + "\n")
     print("\n".join((*range_table(content["range"]), "", *front_table(content["front"]))))
     plot(content, FIGURE)
     return 0
+
+
+def _known(name: str) -> dict[str, Any]:
+    if name not in ROWS:
+        raise unknown("row", name, ROWS)
+    return ROWS[name]
 
 
 if __name__ == "__main__":

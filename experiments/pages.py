@@ -27,6 +27,7 @@ from experiments import (
     branch_traces,
     cost_against_size,
     delta_bits,
+    hidden_inference,
     local_errors,
     signed_target,
     small_tables,
@@ -432,6 +433,7 @@ PAGES = [
     Shown("local_errors.json", RESULTS_PAGE, lambda content: local_errors.range_table(content["range"])),
     Shown("local_errors.json", RESULTS_PAGE, lambda content: local_errors.front_table(content["front"])),
     Shown("small_tables.json", RESULTS_PAGE, lambda content: small_tables.table_of(content["rows"]), said=small_said),
+    Shown("hidden_inference.json", RESULTS_PAGE, lambda content: hidden_inference.table(content["rows"])),
     *(Shown("delta_bits.json", RESULTS_PAGE, delta_bits_lines(name), f"**{name}**") for name in delta_bits.DATA),
     *(
         Shown("stream_table.json", RESULTS_PAGE, stream_lines(name), f"**{name}**", stream_said(name))

@@ -13,6 +13,7 @@ from edgelearn import files
 from edgelearn.errors import UserError, unknown
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.traffic import predicted
 from edgelearn.units import count, quantity, scale_for, with_unit
 from hw_models.constants import logic, technology
 from hw_models.constants.logic import Control
@@ -188,7 +189,7 @@ class Processor(_Frozen):
             "... does not fit ..." where a memory has a capacity and it is too small
         """
         work = self.worked(spec, activity)
-        return self._price(spec, work if learning else work.predicted(), learning)
+        return self._price(spec, work if learning else predicted(spec, work), learning)
 
     def worked(self, spec: NetworkSpec, activity: Counters) -> Counters:
         """Return the activity with all that this processor cannot skip; see `schedule.worked`."""

@@ -57,6 +57,7 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
         delta_bits=[spec.layers[k].delta_bits for k in hidden],
         update_gate=spec.update_gate,
         margin=spec.margin,
+        hidden_inference=spec.hidden_inference,
         live=int(state.net[t.LIVE_OUTPUTS]),
     )
 

@@ -90,7 +90,7 @@ def model_features(
     for note in (*notes, *model.notes):
         say(console, f"note: {note}")
     written(console, out)
-    next_steps(console, f"edgelearn run --data {out} --start {file} --cut '{cut}' --learn last", details=True)
+    next_steps(console, f"edgelearn run --data {out} --start {file} --cut '{tensor.name}' --learn last", details=True)
 
 
 def _report(on_progress: Any, before: int, total: int, n: int) -> None:

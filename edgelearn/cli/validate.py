@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from edgelearn.config import SpikingConfig
 
 
-@command("RunConfig", "SpikingConfig", without=("processor",), example="edgelearn validate --rule drtp --bits 8")
+@command(
+    "RunConfig",
+    "SpikingConfig",
+    without=("processor", "hidden_inference"),
+    example="edgelearn validate --rule drtp --bits 8",
+)
 def validate(
     given: Given,
     against: Annotated[

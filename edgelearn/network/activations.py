@@ -29,6 +29,15 @@ class Activation:
     scale: int
     dense: bool
 
+    @property
+    def has_sign(self) -> bool:
+        """Whether the activation is odd, so that its sign keeps half of what it says."""
+        return self.one == 127
+
+    def sign_table(self) -> np.ndarray:
+        """Return the activation's sign by q + 128, int32[256]: `one` from q = 0 on, else -`one`."""
+        return np.where(_Q >= 0, self.one, -self.one).astype(np.int32)
+
     def table(self) -> tuple[np.ndarray, np.ndarray]:
         """Return activations and gates by q + 128, int32[256] each."""
         y = np.rint(self.one * self.value(_U)).astype(np.int32)

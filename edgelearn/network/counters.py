@@ -64,11 +64,5 @@ class Counters:
         kept = np.isin(COUNTERS, names)
         return Counters(np.where(kept, self.table, 0))
 
-    def predicted(self) -> Counters:
-        """Return the counts of the same samples if none were learned: their forward passes."""
-        found = self.only(("samples", "input_events"))
-        found["gated_samples"][:], found["gated_events"][:] = found["samples"], found["input_events"]
-        return found
-
     def as_dict(self) -> dict[str, list[int]]:
         return {name: [int(n) for n in self.table[:, i]] for i, name in enumerate(COUNTERS)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from edgelearn.network.device import Device, untimed
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import Results
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.network.state import State, quantize
+from edgelearn.network.state import State, predicting, quantize
 
 if TYPE_CHECKING:
     from edgelearn.network.levels_call import LevelsCall
@@ -73,7 +74,8 @@ class Learner:
         self._untimed = untimed(len(spec.layers))
         self._one_step: LevelsCall | None = None
         self._learns_by_blocks = learns_by_blocks(spec)
-        self._blocks: Blocks | None = None
+        self._predicting = predicting(self.state)
+        self._blocks: dict[bool, Blocks] = {}  # that learn, and that predict
 
     @property
     def counters(self) -> Counters:
@@ -108,7 +110,7 @@ class Learner:
 
     def _step(self, levels: Any, label: int) -> int:
         """Take a sample in one compiled call; -1 where it is anything but an array in the bytes of the network."""
-        if self.strict:
+        if self.strict or (label < 0 and self._predicting is not self.state):
             return -1
         step = self._one_step
         if step is None:
@@ -194,22 +196,48 @@ class Learner:
             energies=np.zeros(len(steps) if device.settings[t.PRICED] else 0, np.int64),
             dropped=np.zeros(len(levels), np.uint8) if dropped is None else dropped,
         )
-        if not in_order and self._takes_blocks(steps, device):
-            if self._blocks is None:
-                self._blocks = Blocks(self.state)
-            self._blocks.run(levels, steps, results, self._counts)
-        else:
-            run_steps(*self.arguments(levels, steps, results, device))
+        for part in self._parts(steps, device):
+            own = _part_of(results, part)
+            if not in_order and self._takes_blocks(steps[part], device):
+                self._blocks_of(steps[part]).run(levels, steps[part], own, self._counts)
+            else:
+                run_steps(*self.arguments(levels, steps[part], own, device))
         if self.strict:
             _raise_if_inexact(Counters(self._counts.sum(axis=0)))
         return Outcome(results.predictions, results.statuses, results.scores, results.energies)
 
     def arguments(self, levels: np.ndarray, steps: np.ndarray, results: Any, device: Device | None = None) -> Any:
         """Return the arguments of the kernel `run_steps`; the arrays of the learner stay the same for its life."""
-        state = self.state
+        state = self._state_of(steps)
         return (
             state.net, state.layers, state.arrays, levels, steps, device or self._untimed, results, self._counts,
         )  # fmt: skip
+
+    def _parts(self, steps: np.ndarray, device: Device) -> list[slice]:
+        """Return the steps that share their hidden activations, in order: all of them, unless predictions have others.
+
+        Raises
+        ------
+        UserError
+            "... has no real-time model": steps of a part would need arrivals of their own.
+        """
+        if self._predicting is self.state or not len(steps):
+            return [slice(0, len(steps))]
+        if device is not self._untimed:
+            raise UserError("--hidden-inference sign has no real-time model; leave it out")
+        changes = np.flatnonzero(np.diff(steps[:, t.LABEL] < 0)) + 1
+        return [slice(int(a), int(b)) for a, b in pairwise((0, *changes, len(steps)))]
+
+    def _state_of(self, steps: np.ndarray) -> State:
+        """Return the state for the steps of a part."""
+        return self._predicting if len(steps) and steps[0, t.LABEL] < 0 else self.state
+
+    def _blocks_of(self, steps: np.ndarray) -> Blocks:
+        state = self._state_of(steps)
+        learns = state is self.state
+        if learns not in self._blocks:
+            self._blocks[learns] = Blocks(state)
+        return self._blocks[learns]
 
     def _takes_blocks(self, steps: np.ndarray, device: Device) -> bool:
         """Return whether no step needs the end of the step before it."""
@@ -285,6 +313,19 @@ class Learner:
             if not layer.output and self.spec.feedback_rows(k):
                 words[f"layer{k + 1}_feedback"] = self.state.feedback(k)
         return words
+
+
+def _part_of(results: Results, part: slice) -> Results:
+    """Return the results of some steps, as views."""
+    if part.start == 0 and part.stop == len(results.predictions):
+        return results
+    scores, energies = results.scores, results.energies
+    return results._replace(
+        predictions=results.predictions[part],
+        statuses=results.statuses[part],
+        scores=scores[part] if len(scores) else scores,
+        energies=energies[part] if len(energies) else energies,
+    )
 
 
 def steps_of(labels: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.fixedpoint.qformat import WeightFormat
-from edgelearn.network.activations import OUTPUTS, find_activation
+from edgelearn.network.activations import ACTIVATIONS, OUTPUTS, Activation, find_activation
 from edgelearn.network.kernels.arrays import padded
 from edgelearn.network.layer import DenseLayer
 from edgelearn.network.teaching import EVERYTHING, FROZEN, effective_rules, learned_of, rules_of
@@ -25,6 +25,7 @@ ROUNDINGS = ("residual", "stochastic", "nearest")
 FEEDBACK_FORMATS = ("int8", "ternary", "sign", "lfsr")  # drawn, or regenerated from a seed
 FEEDBACKS = (*FEEDBACK_FORMATS, "imported")
 UPDATE_GATES = ("always", "error", "margin")
+HIDDEN_INFERENCE = ("full", "sign")
 MAX_NEURONS = 500_000  # kernels count pairs of rows in 16-bit lanes, which must not wrap; memory ends earlier
 
 _CHOICES = {
@@ -32,6 +33,7 @@ _CHOICES = {
     "output": OUTPUTS,
     "feedback_format": FEEDBACKS,
     "update_gate": UPDATE_GATES,
+    "hidden_inference": HIDDEN_INFERENCE,
 }
 _RANGES = {
     "input_bits": (1, 8),
@@ -79,6 +81,7 @@ class NetworkSpec:
     signed_inputs: bool = False
     delta_bits: int = WIDEST
     learn: str = EVERYTHING
+    hidden_inference: str = "full"
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -253,6 +256,7 @@ def design(
     range_exponents: Sequence[int] | None = None,
     feedback_exponents: Sequence[int] | None = None,
     learn: str = EVERYTHING,
+    hidden_inference: str = "full",
 ) -> NetworkSpec:
     """Derive the specification of a network of dense layers.
 
@@ -271,6 +275,7 @@ def design(
     range_exponents : of each layer, where they are not all by `range_exponent`
     feedback_exponents : f of each hidden layer, for the feedback format "imported"; see `edgelearn.network.imported`
     learn : words that learn, see `edgelearn.network.teaching.learned_of`; frozen weights have view bits only
+    hidden_inference : hidden activations of samples without a label: "full", or "sign", +-1.0
 
     Example
     -------
@@ -291,6 +296,7 @@ def design(
         "margin": margin,
         "signed_inputs": signed_inputs,
         "delta_bits": delta_bits,
+        "hidden_inference": hidden_inference,
     }
     _check_settings(settings | {"range_exponent": range_exponent or 0})
     _check_sizes(sizes, output)
@@ -363,6 +369,7 @@ def design(
     _check_sums(spec)
     _check_readouts(spec)
     _check_rates(spec)
+    _check_inference(spec, hidden)
     return spec
 
 
@@ -460,6 +467,19 @@ def _signal_shift(
         exponent = round(math.log2(math.sqrt(45 / above.n_in)))
     exponent = exponent if imported is None else imported
     return exponent, signal_scale + 7 - exponent - scale
+
+
+def _check_inference(spec: NetworkSpec, hidden: Activation) -> None:
+    """Refuse signs of activations that have none to speak of, or that a threshold silences."""
+    if spec.hidden_inference == "full":
+        return
+    if len(spec.layers) == 1:
+        raise UserError("--hidden-inference sign needs a hidden layer; leave it out, or give a --net with one")
+    if not hidden.has_sign:
+        known = ", ".join(name for name, row in ACTIVATIONS.items() if row.has_sign)
+        raise UserError(f"--hidden-inference sign does not fit --activation {hidden.name}; use one of {known}")
+    if spec.event_threshold:
+        raise UserError("--hidden-inference sign leaves no activation to silence; leave --event-threshold out")
 
 
 def _check_sums(spec: NetworkSpec) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -225,6 +225,16 @@ def _check_memory(spec: NetworkSpec, n_bytes: int) -> None:
             f"net {net} needs {n_bytes / 2**30:,.1f} GiB of memory, and this machine has "
             f"{physical_memory() / 2**30:,.1f}; use fewer inputs or neurons"
         )
+
+
+def predicting(state: State) -> State:
+    """Return the state that takes samples without a label: the same words, other activations where they are signs."""
+    if state.spec.hidden_inference == "full":
+        return state
+    tables = state.arrays.tables.copy()
+    for k, layer in enumerate(state.spec.layers[:-1]):
+        tables[k, :256] = 256 * find_activation(layer.activation).sign_table() + (tables[k, :256] & 255)
+    return replace(state, arrays=state.arrays._replace(tables=tables))
 
 
 def _hidden_table(layer: DenseLayer) -> np.ndarray:

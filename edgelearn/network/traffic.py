@@ -49,6 +49,21 @@ def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
     return result
 
 
+def predicted(spec: NetworkSpec, activity: Counters) -> Counters:
+    """Return the counts of the same samples if none were learned: their forward passes.
+
+    Notes
+    -----
+    Signs of hidden activations are never zero: each is an event.
+    """
+    found = activity.only(("samples", "input_events"))
+    if spec.hidden_inference == "sign":
+        n_in = np.array([layer.n_in for layer in spec.layers[1:]])
+        found["input_events"][1:] = n_in * found["samples"][1:]
+    found["gated_samples"][:], found["gated_events"][:] = found["samples"], found["input_events"]
+    return found
+
+
 def _teach(spec: NetworkSpec, k: int, activity: Counters, column: dict[str, np.ndarray]) -> None:
     """Add what the teaching signal, gates and d of hidden layer k take."""
     rule, layer, last = spec.layers[k].rule, spec.layers[k], len(spec.layers) - 1

@@ -195,7 +195,8 @@ class _Walk:
         self._check_activation(step.name, what)
         if not self.layers:
             raise self.refuse(f"the first operator that counts behind it is {what}")
-        if self.scale is not None or self.order is not None or self.layers[-1].activation is not None:
+        moved = self.order is not None and step.name == "softmax"
+        if self.scale is not None or moved or self.layers[-1].activation is not None:
             raise self.refuse(f"behind it, {what} follows an activation")
         self.layers[-1].activation, self.layers[-1].slope = step.name, step.slope
 
@@ -216,15 +217,14 @@ class _Walk:
                 self.notes.append(f"{what} is folded into {last.name}")
             last.biases = last.biases * factor + step.shift
             return
-        if self.order is not None:
-            raise self.refuse(f"behind it, {what} follows a transposition")
         self.notes.append(f"{what} is folded into the next layer")
         self.shift = step.shift if self.shift is None else self.shift * step.scale + step.shift
         self.scale = step.scale if self.scale is None else self.scale * step.scale
 
     def _permute(self, step: ops.Permute, what: str) -> None:
-        if self.scale is not None:
-            raise self.refuse(f"behind it, {what} follows an affine operator")
+        if self.scale is not None and self.shift is not None:
+            n = step.order.size
+            self.scale, self.shift = (np.broadcast_to(one, n)[step.order] for one in (self.scale, self.shift))
         self.order = step.order if self.order is None else self.order[step.order]
 
     def finish(self) -> tuple[Layer, ...]:

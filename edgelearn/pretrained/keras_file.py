@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -16,12 +18,14 @@ import numpy as np
 
 from edgelearn.errors import UserError
 from edgelearn.files import physical_memory
+from edgelearn.pretrained import hdf5_arrays
 from edgelearn.pretrained.imported import Model, Tensor
 from edgelearn.pretrained.keras_layers import KerasLayer, Shape, translate
 from edgelearn.pretrained.operators import Operator
 from edgelearn.pretrained.read import library, reading
 
 FORMAT = "Keras"
+MOST_SECONDS = 300  # for reading an HDF5 file
 _MODELS = ("Sequential", "Functional", "Model")
 Weights = Callable[[KerasLayer], list[np.ndarray]]
 
@@ -55,11 +59,7 @@ def _opened(path: Path) -> Iterator[tuple[dict[str, Any], Weights]]:
         with h5py.File(io.BytesIO(content), "r") as file:
             yield config, _ArchiveWeights(file)
     elif start == b"\x89HDF\r\n\x1a\n":
-        with h5py.File(path, "r") as file:
-            if "model_config" not in file.attrs:
-                raise UserError(f"{path} holds weights without their model; save it whole: model.save('model.keras')")
-            config = json.loads(file.attrs["model_config"])
-            yield config, _LegacyWeights(file["model_weights"])
+        yield _legacy(path)
     else:
         raise ValueError("it begins like no .keras archive and no HDF5 file")
 
@@ -93,21 +93,29 @@ class _ArchiveWeights:
         return [np.asarray(group[key]) for group in inside for key in sorted(group, key=int)]
 
 
-class _LegacyWeights:
-    """Arrays of an HDF5 model: a group per layer lists the names of its arrays."""
+def _legacy(path: Path) -> tuple[dict[str, Any], Weights]:
+    """Return configuration and weights of an HDF5 model; another process reads it, see `hdf5_arrays`."""
+    command = [sys.executable, hdf5_arrays.__file__, str(path)]
+    done = subprocess.run(command, capture_output=True, timeout=MOST_SECONDS)
+    if done.returncode == hdf5_arrays.NO_MODEL:
+        raise UserError(f"{path} holds weights without their model; save it whole: model.save('model.keras')")
+    if done.returncode < 0:
+        raise ValueError("its HDF5 structure is broken")
+    if done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise ValueError(lines[-1] if lines else "HDF5 does not read it")
+    with np.load(io.BytesIO(done.stdout), allow_pickle=False) as archive:
+        config, names = json.loads(str(archive["config"])), json.loads(str(archive["names"]))
+        numbers = iter(range(len(archive.files)))
+        arrays = {layer: {name: archive[str(next(numbers))] for name in listed} for layer, listed in names.items()}
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def __call__(self, layer: KerasLayer) -> list[np.ndarray]:
-        outer = layer.outer or layer.name
-        if outer not in self._file:
-            return []
-        group = self._file[outer]
-        names = [one.decode() if isinstance(one, bytes) else str(one) for one in group.attrs.get("weight_names", ())]
+    def weights(layer: KerasLayer) -> list[np.ndarray]:
+        found = arrays.get(layer.outer or layer.name, {})
         if layer.outer is not None:  # of a model inside a model, all arrays are in one group
-            names = [name for name in names if f"/{layer.name}/" in f"/{name}"]
-        return [np.asarray(group[name]) for name in names]
+            return [array for name, array in found.items() if f"/{layer.name}/" in f"/{name}"]
+        return list(found.values())
+
+    return config, weights
 
 
 class _Walk:

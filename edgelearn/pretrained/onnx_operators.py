@@ -150,10 +150,24 @@ def _step(graph: Graph, node: Any) -> Step:
         graph.name_classes(
             graph.attribute(node, "classlabels_strings", ()) or graph.attribute(node, "classlabels_int64s", ())
         )
-    if kind in _ASIDE:
+    if kind in _ASIDE or _is_complement(graph, node):
         return ops.Aside()
     make = _STEPS.get(kind)
     return ops.Other(ops.BEHIND) if make is None else make(graph, node)
+
+
+def _is_complement(graph: Graph, node: Any) -> bool:
+    """Tell whether an operator makes the probabilities of two classes, 1 - p and p, of one output p."""
+    makers = {name: one for one in graph.nodes for name in one.output} if node.op_type in ("Sub", "Concat") else {}
+    joined = [node] if node.op_type == "Concat" else [one for one in graph.nodes if one.op_type == "Concat"]
+    for concat in joined if makers else ():
+        if len(concat.input) != 2 or concat.input[0] not in makers:
+            continue
+        less = makers[concat.input[0]]
+        is_rest = less.op_type == "Sub" and graph.is_constant(less.input[0]) and less.input[1] == concat.input[1]
+        if is_rest and np.all(graph.array(less.input[0]) == 1) and node in (less, concat):
+            return True
+    return False
 
 
 def _activation(graph: Graph, node: Any) -> Step:

@@ -9,6 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgelearn.errors import UserError
 from edgelearn.files import check_regular, reason_of
 from edgelearn.pretrained.imported import Model
@@ -94,7 +96,8 @@ def reading(path: Path, what: str) -> Iterator[None]:
         "... cannot be read as ..."
     """
     try:
-        yield
+        with np.errstate(all="ignore"):
+            yield
     except (UserError, KeyboardInterrupt):
         raise
     except MemoryError:

@@ -119,9 +119,15 @@ def _onnx(model: Model, wanted: Tensor) -> Callable[[np.ndarray], Iterator[np.nd
 
 
 def _litert(model: Model, wanted: Tensor) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
-    interpreter_of = library("ai_edge_litert.interpreter", "litert").Interpreter
+    litert = library("ai_edge_litert.interpreter", "litert")
     with reading(Path(model.source), "a model of LiteRT"):
-        interpreter = interpreter_of(model_path=model.source, experimental_preserve_all_tensors=True, num_threads=1)
+        interpreter = litert.Interpreter(
+            model_path=model.source,
+            experimental_preserve_all_tensors=True,
+            num_threads=1,
+            # the plain kernels, without a delegate that hides inner tensors
+            experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
         interpreter.allocate_tensors()
         interpreter.reset_all_variables()
     details = interpreter.get_input_details()[0]

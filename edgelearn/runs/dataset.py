@@ -226,6 +226,7 @@ class DatasetWork(Epochs):
                 *_notes(spec, data, errors),
                 *rates.width_notes(self.config, spec, None if self.start is None else self.start.network),
                 *rates.notes_on_masks(spec),
+                *rates.notes_on_inference(spec),
                 *([] if self.start else rates.notes_on_rule(self.config, spec, len(data.train_y))),
                 *(notes_of_start(self.start, start["start"]) if self.start else []),
             ],

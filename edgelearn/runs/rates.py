@@ -52,6 +52,7 @@ def spec_of(config: RateSettings, sizes: Sequence[int], imported: Mapping[str, A
     if sizes[-1] == 1 and config.net is None:  # chosen by `n_outputs_for`; a softmax by default is none then
         given["output"] = "sigmoid"
     signed = getattr(config, "encoder", None) == "signed"
+    given["hidden_inference"] = getattr(config, "hidden_inference", "full")  # a setting of runs alone
     given |= {"feedback_format": config.feedback, "signed_inputs": signed} | dict(imported or {})
     return design(sizes, **given)
 
@@ -115,6 +116,16 @@ def notes_on_outputs(config: RateSettings, spec: NetworkSpec) -> list[str]:
 
 
 FEW_ROWS = {"run": 4_000, "stream": 500}  # that are learned; docs/results.md, "Small tables"
+
+
+def notes_on_inference(spec: NetworkSpec) -> list[str]:
+    """Return what predictions with signs of hidden activations hold for."""
+    if spec.hidden_inference == "full":
+        return []
+    return [
+        "hidden activations of 1 bit in predictions of test samples and the price of inference; "
+        "of 8 bits while learning"
+    ]
 
 
 def notes_on_rule(config: RateSettings, spec: NetworkSpec, rows: int) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.config import RunConfig
+from edgelearn.errors import UserError
 from edgelearn.files import only_writer, write_text
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
@@ -96,6 +97,11 @@ def validate(
     UserError
         For anything the user can mend; "torch is not installed ...".
     """
+    if config.hidden_inference != "full":
+        raise UserError(
+            f"hidden_inference '{config.hidden_inference}' has no float twin, which predicts with the activations that "
+            "it learns with; leave it out"
+        )
     encoded = encode_data(config)
     data, levels, tests, start = encoded.data, encoded.levels, encoded.test_levels, encoded.start
     spec = design_for(config, data, start)

@@ -19,7 +19,7 @@ from edgelearn.errors import UserError, unknown
 from edgelearn.files import read_text, write_text
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.network.traffic import traffic
+from edgelearn.network.traffic import predicted, traffic
 from edgelearn.units import UNITS
 from hw_models.engine.price import transposed_reads
 from hw_models.engine.widths import multiplier_bits
@@ -70,7 +70,7 @@ def actions(
         )
     work = engine.worked(spec, activity)
     if not learning:
-        work = work.predicted()
+        work = predicted(spec, work)
     plan = engine.schedule(spec, work, learning)
     counted = traffic(spec, work)
 

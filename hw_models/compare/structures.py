@@ -14,6 +14,7 @@ from typing import Any
 from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.traffic import predicted
 from edgelearn.units import six_digits
 from hw_models.cost import Item
 from hw_models.engine.price import logic_items, memory_items
@@ -196,7 +197,7 @@ class _Parts:
         spec = self._specs[name]
         work = self._work.setdefault(name, engine.worked(spec, self._activities[name]))
         if not learning:
-            work = work.predicted()
+            work = predicted(spec, work)
 
         def once(part: str, price: Callable[[], Any]) -> Any:
             of = self._choices[part] - (set() if learning else {"d width"})  # no inference multiplies d

@@ -71,6 +71,12 @@ class Datapath:
     def accumulator_bits(self) -> int:
         return self.weight_bits + self.input_bits + 8
 
+    @property
+    def adding_share(self) -> float:
+        """Share of the area of the arithmetic that adds and subtracts without a product: all but the multiplier."""
+        whole = mac_area_um2(self.weight_bits, self.input_bits)
+        return 1 - multiplier_between_um2(self.weight_bits, self.input_bits) / whole
+
     @staticmethod
     def learning_pj(area_um2: float) -> float:
         """Energy of a cycle of so much learning logic."""
@@ -152,19 +158,24 @@ def register_pj() -> float:
 def mac_area_um2(weight_bits: int, input_bits: int) -> float:
     """Area of a multiplier, its accumulator and its operand registers, in Nangate45.
 
-    The multiplier is interpolated between synthesised ones over the product of its widths; adder and registers are
-    lines through theirs; operand registers are what a synthesised block has beyond those.
+    Adder and registers are lines through synthesised ones; operand registers are what a synthesised block has beyond
+    those and its multiplier.
     """
+    multiplier = multiplier_between_um2(weight_bits, input_bits)
+    accumulator_bits = weight_bits + input_bits + 8
+    accumulator = accumulator_bits * (_yosys_um2("add", 32) / 32 + register_um2())
+    return multiplier + accumulator + (weight_bits + input_bits) * operand_bit_um2()
+
+
+def multiplier_between_um2(weight_bits: int, input_bits: int) -> float:
+    """Area of a multiplier, interpolated between synthesised ones over the product of its widths, in Nangate45."""
     widths = (4, 8, 16, 32)
     products = [math.log(n * n) for n in widths]
     areas = [math.log(_yosys_um2("multiply", n)) for n in widths]
     product = math.log(weight_bits * input_bits)
     slope = (areas[1] - areas[0]) / (products[1] - products[0])
     below = areas[0] + slope * (product - products[0])
-    multiplier = math.exp(below if product < products[0] else float(np.interp(product, products, areas)))
-    accumulator_bits = weight_bits + input_bits + 8
-    accumulator = accumulator_bits * (_yosys_um2("add", 32) / 32 + register_um2())
-    return multiplier + accumulator + (weight_bits + input_bits) * operand_bit_um2()
+    return math.exp(below if product < products[0] else float(np.interp(product, products, areas)))
 
 
 @cache

@@ -13,12 +13,17 @@ ACTIVATION_BITS = 8
 GATE_BITS = 8
 
 
-def activation_bits(spec: NetworkSpec, event_driven: bool) -> list[int]:
-    """Bits of an input, of each layer's activations; an event carries its index."""
+def takes_signs(spec: NetworkSpec, learning: bool) -> bool:
+    """Whether hidden activations are signs: of a chip that cannot learn, where the network infers with them."""
+    return not learning and spec.hidden_inference == "sign"
+
+
+def activation_bits(spec: NetworkSpec, event_driven: bool, learning: bool = True) -> list[int]:
+    """Bits of an input, of each layer's activations; an event carries its index, a sign is never zero and has none."""
     widths = [spec.input_bits, *(ACTIVATION_BITS for _ in spec.layers)]
     if event_driven:
         widths = [bits + max(n - 1, 1).bit_length() for bits, n in zip(widths, spec.sizes, strict=True)]
-    return widths
+    return [widths[0], *(1 for _ in widths[1:-1]), widths[-1]] if takes_signs(spec, learning) else widths
 
 
 def frozen_apart(spec: NetworkSpec, has_memory: bool = False) -> bool:
@@ -46,7 +51,7 @@ def contents(
     def filled(n: int) -> int:
         return -(-n // lanes) * lanes
 
-    activations = [n * bits for n, bits in zip(spec.sizes, activation_bits(spec, event_driven), strict=True)]
+    activations = [n * bits for n, bits in zip(spec.sizes, activation_bits(spec, event_driven, learning), strict=True)]
     two_layers = max(a + b for a, b in pairwise(activations))
     if apart is None:
         apart = frozen_apart(spec)

@@ -24,6 +24,7 @@ from hw_models.engine.memory_map import (
     contents,
     error_bits,
     readout_bits,
+    takes_signs,
 )
 from hw_models.engine.schedule import Schedule, readout_words
 from hw_models.processor import Engine, Memory
@@ -58,7 +59,7 @@ EMPTY_LANES = Constant(
 )
 
 
-def _words(spec: NetworkSpec, engine: Engine) -> dict[str, int]:
+def _words(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str, int]:
     """Bits of a memory word by role: one value a lane; an activation is broadcast, with its index if it is an event."""
     lanes = engine.lanes
     words = [layer.word for layer in spec.layers]
@@ -68,7 +69,7 @@ def _words(spec: NetworkSpec, engine: Engine) -> dict[str, int]:
         "frozen": lanes * words[0].bits,
         "residual": lanes * max(word.residual_bits for word in words),
         "feedback": lanes * feedback,
-        "activation": max(activation_bits(spec, engine.skips_zero_inputs)[: len(spec.layers)]),
+        "activation": max(activation_bits(spec, engine.skips_zero_inputs, learning)[: len(spec.layers)]),
         "gate": lanes * GATE_BITS,
         "delta": lanes * max((hidden.delta_width for hidden in spec.layers[:-1]), default=0),
     }
@@ -234,10 +235,11 @@ def _memories(spec: NetworkSpec, engine: Engine, learning: bool) -> _Memories:
 def memory_shapes(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str, tuple[int, int, float]]:
     """Return bits, bits of a word, and writes per read that it is built for, of each memory that holds anything.
 
-    Words are those of the engine that learns, so that learning is all that differs.
+    Words are those of the engine that learns, so that learning is all that differs, and signs of activations where the
+    network infers with them.
     """
     stored, learned = _stored(spec, engine, learning), _stored(spec, engine, True)
-    words = _words(spec, engine)
+    words = _words(spec, engine, learning)
     shapes = {}
     for name in engine.memories:
         holds = engine.held_in(name)
@@ -352,7 +354,8 @@ def logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedul
     learning_cycles = plan.cycles["signal"] + plan.cycles["update"] if engine.clock_gating else all_cycles
     items: list[Item] = []
     energy_pj, area_um2 = path.energy_pj(), path.area_um2()
-    inference_pj = datapath(spec, engine, False).energy_pj()  # what works in the forward pass
+    learned = replace(spec, hidden_inference="full") if learning else spec  # signs are of predictions alone
+    inference_pj = datapath(learned, engine, False).energy_pj()  # what works in the forward pass
     reads_out = [layer.rule.reads_out for layer in spec.layers]
     transposed = any(layer.rule.weight_transport for layer in spec.layers) and engine.transposed_read == "adder-tree"
     if learning and (transposed or any(reads_out)):
@@ -375,11 +378,13 @@ def logic_items(spec: NetworkSpec, work: Counters, engine: Engine, plan: Schedul
                     words * readout_bits(spec) + work["signal_lanes"] * reads_out * spec.layers[-1].delta_width
                 ) * (logic.register_pj())
         else:
-            forward_pj = inference_pj.get(role, 0.0)
+            forward_pj: np.ndarray | float = inference_pj.get(role, 0.0)
+            if role == "arithmetic" and takes_signs(spec, learning):  # products by a sign: the multiplier rests
+                forward_pj = forward_pj * np.array([1.0, *(path.adding_share for _ in spec.layers[1:])])
             pj = (all_cycles * forward_pj + learning_cycles * (energy_pj[role] - forward_pj)) * copies[role]
         items += _energy(name, pj * energy_scale, (*energy_constants, *scaled))
     if engine.logic != "nangate45":
-        items += _arithmetic_items(spec, work, engine, scaled)
+        items += _arithmetic_items(spec, work, engine, scaled, learning)
     return items
 
 
@@ -398,7 +403,9 @@ def _logic_constants(role: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(area), tuple(energy)
 
 
-def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled: tuple[str, ...]) -> list[Item]:
+def _arithmetic_items(
+    spec: NetworkSpec, work: Counters, engine: Engine, scaled: tuple[str, ...], learning: bool
+) -> list[Item]:
     """Energy of multiplications and additions alone, from a table of operations; no control, no clock."""
     counted = traffic(spec, work)
     table = engine.logic
@@ -421,8 +428,11 @@ def _arithmetic_items(spec: NetworkSpec, work: Counters, engine: Engine, scaled:
             sender_bits = delta_bits[k + 1] if rule.holds_deltas and not layer.output else delta_bits[-1]
             operand = layer.word.bits if rule.weight_transport else max(feedback_bits, 1)
             signal += operation_pj("multiply", (operand, sender_bits))
+        product = operation_pj("multiply", (layer.word.bits, input_bits))
+        if k > 0 and takes_signs(spec, learning):
+            product, accumulate = 0.0, operation_pj("add", layer.word.bits + 1 + 8)
         by_layer[k] = (
-            counted["forward_macs"][k] * (operation_pj("multiply", (layer.word.bits, input_bits)) + accumulate)
+            counted["forward_macs"][k] * (product + accumulate)
             + (counted["bias_read"][k] - counted["bias_write"][k]) * accumulate
             + counted["signal_macs"][k] * signal
             + counted["gate_products"][k]

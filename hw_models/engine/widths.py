@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from edgelearn.network.layer import DenseLayer
 from edgelearn.network.spec import NetworkSpec
-from hw_models.engine.memory_map import ACTIVATION_BITS
+from hw_models.engine.memory_map import ACTIVATION_BITS, takes_signs
 
 LEAST_BITS = 8  # of both operands of an engine that learns: activations, gates and feedback words
 
 
-def input_width(spec: NetworkSpec) -> int:
-    """Width of the widest value a layer receives: input levels, and activations where there is a hidden layer."""
-    return spec.input_bits if len(spec.layers) == 1 else max(spec.input_bits, ACTIVATION_BITS)
+def input_width(spec: NetworkSpec, learning: bool = True) -> int:
+    """Width of the widest value that is multiplied: input levels, and activations of hidden layers but for signs."""
+    only_inputs = len(spec.layers) == 1 or takes_signs(spec, learning)
+    return spec.input_bits if only_inputs else max(spec.input_bits, ACTIVATION_BITS)
 
 
 def delta_bits(layer: DenseLayer, given: int | None = None) -> int:
@@ -42,7 +43,7 @@ def multiplier_bits(spec: NetworkSpec, learning: bool, given: int | None = None)
     """
     bits = spec.layers[-1].word.bits
     if not learning:
-        return bits, input_width(spec)
+        return bits, input_width(spec, learning)
     first = max(LEAST_BITS, bits, *(delta_bits(layer, given) for layer in spec.layers))
     if any(modulator_bits(layer, given) == first + 1 for layer in spec.layers):
         first += 1

@@ -136,6 +136,7 @@ class NaiveNetwork:
         margin: int = 0,
         live: int | None = None,
         signed: bool = False,
+        hidden_inference: str = "full",
     ) -> None:
         self.sizes = list(sizes)
         self.layers = len(sizes) - 1
@@ -159,6 +160,7 @@ class NaiveNetwork:
         self.lfsr = lfsr
         self.rng_state = int(rng_state)
         self.event_threshold = event_threshold
+        self.hidden_inference = hidden_inference  # "sign": without a label y is +-one
         self.dead_zone = dead_zone
         self.accumulator_bits = accumulator_bits
         self.factor_bits = factor_bits  # of modulators, and of errors below 9
@@ -285,7 +287,10 @@ class NaiveNetwork:
         outputs, gates = [], []
         for q in self.q[k - 1]:
             y, g = activate(self.activation, q)
-            outputs.append(0 if abs(y) <= self.event_threshold else y)
+            if self.hidden_inference == "sign" and not self._learning:
+                outputs.append(self._input_one(k + 1) if q >= 0 else -self._input_one(k + 1))
+            else:
+                outputs.append(0 if abs(y) <= self.event_threshold else y)
             gates.append(g)
         self._send(k + 1, outputs)
         self.gates[k - 1] = gates

@@ -1,0 +1,129 @@
+"""`edgelearn model`: what it prints, what it writes, and its errors."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.cli.runner import edgelearn
+from tests.unit.pretrained.onnx_models import floats, node, write
+from tests.unit.pretrained.test_runtime import quantised
+from tests.unit.pretrained.tflite_models import integer_model
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Return a folder with models and data."""
+    folder = tmp_path_factory.mktemp("models")
+    constants = floats(0, k=(4, 2, 3, 3), w=(3, 12), b=(3,))
+    nodes = [
+        node("Conv", "in k", "conv", kernel_shape=[3, 3]),
+        node("MaxPool", "conv", "p", kernel_shape=[2, 4], strides=[2, 4]),
+        node("Flatten", "p", "f"),
+        node("Gemm", "f w b", "out", transB=1),
+    ]
+    write(folder / "cnn.onnx", nodes, constants, ("n", 2, 8, 6))
+    quantised(folder / "q.onnx")
+    integer_model(folder / "int.tflite", True)
+    rng = np.random.default_rng(0)
+    np.savez(
+        folder / "d.npz",
+        x=rng.normal(size=(30, 6)),
+        y=np.arange(30) % 3,
+        subject=np.repeat(["a", "b", "c"], 10),
+        rate=50,
+    )
+    lines = [
+        ",".join(f"{value:.3f}" for value in row) + f",class{k % 2}" for k, row in enumerate(rng.normal(size=(20, 6)))
+    ]
+    (folder / "d.csv").write_text("a,b,c,d,e,f,label\n" + "\n".join(lines) + "\n")
+    return folder
+
+
+def test_show_lists_cuts_layers_prices_and_reasons(place):
+    done = edgelearn("model", "show", "cnn.onnx", "--details", cwd=place)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout
+    assert "cnn.onnx: ONNX, opset 17" in text
+    assert "1,764 MACs per inference; 111 weights and biases" in text  # 24 x 4 x 18 + 36, 72 + 39
+    assert "'in': behind it, /conv (Conv): it is not read behind a cut" in text
+    assert 'onnx.utils.extract_model("cnn.onnx", "front.onnx", ["in"], ["p"])' in text
+    content = json.loads(edgelearn("model", "show", "cnn.onnx", "--json", cwd=place).stdout)
+    assert content["cut"] == "p"
+    by_name = {tensor["name"]: tensor for tensor in content["tensors"]}
+    assert by_name["p"]["net"] == [12, 3]
+    assert by_name["p"]["front_end"] == {"macs": 1728, "weight_words": 72, "activation_words": 108, "uncounted": []}
+    assert not by_name["in"]["can_be_cut"]
+
+
+def test_show_of_integers(place):
+    content = json.loads(edgelearn("model", "show", "int.tflite", "--json", cwd=place).stdout)
+    first = content["tensors"][0]
+    assert (first["name"], first["index"], first["dtype"], first["zero_point"]) == ("in", "0", "int8", -128)
+    assert [layer["integer"] for layer in first["layers"]] == [True, True]
+    assert "integers with scales" in edgelearn("model", "show", "int.tflite", cwd=place).stdout
+
+
+def test_features_keep_integers_labels_and_subjects(place):
+    pytest.importorskip("onnxruntime")
+    done = edgelearn("model", "features", "q.onnx", "--cut", "q", "--data", "d.npz", "--out", "f.npz", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "30 rows of 6 features: 'q', int8, scale 0.05, zero point -128" in done.stdout
+    made, data = np.load(place / "f.npz"), np.load(place / "d.npz")
+    assert made["x"].dtype == np.int8
+    expected = np.clip(np.rint(np.maximum(data["x"].astype(np.float32), 0) / np.float32(0.05)) - 128, -128, 127)
+    np.testing.assert_array_equal(made["x"], expected)
+    for key in ("y", "subject", "rate"):
+        np.testing.assert_array_equal(made[key], data[key])
+    assert (str(made["x_tensor"]), float(made["x_scale"]), int(made["x_zero_point"])) == (
+        "q",
+        pytest.approx(0.05),
+        -128,
+    )
+    assert len(str(made["x_source"])) == 64
+
+
+def test_features_of_a_table_with_a_limit_and_a_factor(place):
+    pytest.importorskip("onnxruntime")
+    flags = ("--cut", "r", "--data", "d.csv", "--out", "t.npz", "--limit", "12", "--factor", "2")
+    done = edgelearn("model", "features", "q.onnx", *flags, cwd=place)
+    assert done.returncode == 0, done.stderr
+    made = np.load(place / "t.npz")
+    table = np.loadtxt(place / "d.csv", delimiter=",", skiprows=1, usecols=range(6))[:12]
+    np.testing.assert_allclose(made["x"], np.maximum(2 * table, 0), rtol=1e-5)
+    assert made["y"].tolist() == ["class0", "class1"] * 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("show", "missing.onnx"), "missing.onnx does not exist"),
+        (("show", "d.csv"), "its suffix is none of .onnx"),
+        (("show", "cnn.onnx", "--net", "x"), "net 'x'"),
+        (("features", "q.onnx", "--cut", "qq", "--data", "d.npz", "--out", "e.npz"), "tensor 'qq' is not in q.onnx"),
+        (("features", "q.onnx", "--cut", "q", "--data", "d.npz"), "give --cut TENSOR --data FILE --out FILE.npz"),
+        (("features", "q.onnx", "--cut", "q", "--data", "d.npz", "--out", "e.csv"), "features are written as .npz"),
+        (("features", "q.onnx", "--cut", "q", "--data", "d.npz", "--out", "no/e.npz"), "there is no folder no"),
+        (("features", "q.onnx", "--cut", "q", "--data", "none.npz", "--out", "e.npz"), "none.npz is not a file"),
+        (("features", "cnn.onnx", "--cut", "p", "--data", "d.npz", "--out", "e.npz"), "takes 96 values per row"),
+        (("features", "q.onnx", "--cut", "q", "--data", "d.npz", "--out", "e.npz", "--limit", "0"), "--limit 0"),
+        (("features", "q.onnx", "--cut", "q", "--data", "f2.npz", "--out", "e.npz"), "has an array 'x_scale'"),
+        (("features", "q.onnx", "--cut", "q", "--data", "nan.npz", "--out", "e.npz"), "of row 2 is not finite"),
+        (("features", "q.onnx", "--cut", "q", "--data", "odd.npz", "--out", "e.npz"), "has 3 rows and 'y' 2"),
+        (("features", "q.onnx", "--cut", "q", "--data", "empty.npz", "--out", "e.npz"), "holds no array x, only z"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_no_file(place, arguments, message):
+    pytest.importorskip("onnxruntime")
+    x = np.zeros((3, 6))
+    np.savez(place / "f2.npz", x=x, x_scale=1.0)
+    np.savez(place / "nan.npz", x=np.where(np.arange(3)[:, None] == 1, np.nan, x))
+    np.savez(place / "odd.npz", x=x, y=np.zeros(2))
+    np.savez(place / "empty.npz", z=x)
+    done = edgelearn("model", *arguments, cwd=place)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (place / "e.npz").exists()
