@@ -21,6 +21,7 @@ ACTIVITY, ACCELERGY = "Activity", "Accelergy"
     "RunConfig",
     only=(
         "net",
+        "learn",
         "bits",
         "residual_bits",
         "weight_bits",
@@ -34,7 +35,9 @@ ACTIVITY, ACCELERGY = "Activity", "Accelergy"
 )
 def cost(
     given: Given,
-    rule: Annotated[str, Flag("Learning rules, separated by commas, or all.", "Learning")] = "all",
+    rule: Annotated[
+        str, Flag("Learning rules, separated by commas, or all; dfa+drtp is one network.", "Learning")
+    ] = "all",
     dense: Annotated[bool, Flag("Everything active, in place of a measured profile.", ACTIVITY)] = False,
     input_density: Annotated[
         Optional[float], Flag("Fraction of nonzero inputs, 0 to 1 [as measured].", ACTIVITY)

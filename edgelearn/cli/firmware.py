@@ -23,8 +23,8 @@ COLUMNS = (
     "subject_column", "missing", "encoding", "decimal",
 )  # fmt: skip
 NETWORK = (
-    "data", *COLUMNS, "net", "bits", "residual_bits", "weight_bits", "rounding", "input_bits", "activation", "output",
-    "feedback",
+    "data", *COLUMNS, "net", "learn", "bits", "residual_bits", "weight_bits", "rounding", "input_bits", "activation",
+    "output", "feedback",
 )  # fmt: skip
 RATES = ("rule", "hidden_rate", "output_rate")
 DETAILS = (
@@ -253,11 +253,13 @@ def _accesses_by_role(found: Profile, role_of: dict[str, str]) -> dict[str, floa
 
 
 def _rules(text: str) -> list[str]:
-    """Return rules from names divided by commas, or all."""
+    """Return rules from names divided by commas, or all; one network may have a rule per layer, divided by +."""
     from edgelearn.rules import RULES
-    from edgelearn.rules.catalog import find_rule
+    from edgelearn.rules.catalog import find_rules
 
-    return list(RULES) if text == "all" else [find_rule(name.strip()).name for name in text.split(",")]
+    if text == "all":
+        return list(RULES)
+    return ["+".join(row.name for row in find_rules(name.strip())) for name in text.split(",")]
 
 
 @command(

@@ -81,9 +81,19 @@ class Assumption:
     def counters(self, spec: NetworkSpec) -> Counters:
         """Return the activity of a network under its rule.
 
-        Without hidden layers all rules are one, which is that of rules that learn the output layer alone.
+        Without hidden layers all rules are one, which is that of rules that learn the output layer alone. Hidden layers
+        of different rules have the activity of networks of one rule each; the output layer that of the last one's.
         """
-        profile = self.profiles.get(spec.rule.name if len(spec.layers) > 1 else OUTPUT_ALONE)
+        names = [row.name for row in spec.rules] or [OUTPUT_ALONE]
+        by_rule = {name: self._of_rule(spec, name) for name in dict.fromkeys(names)}
+        result = by_rule[names[-1]]
+        for k, name in enumerate(names[:-1]):
+            result.table[k] = by_rule[name].table[k]
+        return result
+
+    def _of_rule(self, spec: NetworkSpec, rule: str) -> Counters:
+        """Return the activity of a network in whose profile the densities of all layers are those of one rule."""
+        profile = self.profiles.get(rule)
         if profile is None:
             return assume(spec, **self.given)
         measured = {
@@ -131,7 +141,10 @@ class Assumption:
                 "the profile was measured with the default number formats and feedback; --run DIR prices a run with "
                 "these settings"
             )
-        missing = [rule for rule in rules if rule not in self.profiles]
+        if any("+" in rule for rule in rules):
+            notes.append("layers of different rules have the profiles of networks of one rule each")
+        named = dict.fromkeys(name for rule in rules for name in rule.split("+"))
+        missing = [name for name in named if name not in self.profiles]
         if missing:
             notes.append(f"no profile of {', '.join(missing)}: everything active")
         return notes
@@ -199,7 +212,7 @@ def measured(result: Result) -> Profile:
     of_updates = float(counters["update_pairs"][0]) / (spec.sizes[0] * updates) if updates else densities["inputs"]
     gates = float(counters["live_gates"][0]) / (spec.layers[0].n_out * counters.n_samples)
     readout_errors = densities["errors"]
-    if spec.rule.reads_out:
+    if spec.layers[0].rule.reads_out:
         readout_errors = float(counters["signal_lanes"][0]) / (spec.n_outputs * counters.n_samples)
     net = "-".join(map(str, spec.sizes))
     return Profile(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgelearn.network.learner import Learner
-from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.spec import NetworkSpec, design
 from firmware_sim.build.headers import checkpoint
 from firmware_sim.build.image import compile_image
 from firmware_sim.build.targets import find_target
@@ -64,3 +65,36 @@ def compare(
         assert firmware.resume(checkpoint(learner, image.identity, 0))
     levels, labels = stress_stream(spec, n) if stress else random_samples(spec, n)
     return verify(learner, image.identity, firmware, levels, labels, chunk=100)
+
+
+# Networks whose hidden layers differ: rules per layer, and what learns in each.
+MIXED: dict[str, dict[str, Any]] = {
+    "direct below a label": {"rule": "dfa+drtp"},
+    "a label below direct": {"rule": "drtp+dfa"},
+    "biases under bp": {"rule": "bp", "learn": "bias"},
+    "last": {"rule": "dfa", "learn": "last"},
+    "last two": {"rule": "bp", "learn": "last2"},
+    "bp through a frozen layer": {"rule": "bp", "learn": "all+none+all"},
+    "bp through biases": {"rule": "bp", "learn": "none+bias+all"},
+    "bp below a label": {"rule": "bp+drtp"},
+    "bp below a readout": {"rule": "bp+local"},
+    "a readout below direct": {"rule": "local+dfa"},
+    "a readout below bp": {"rule": "local+bp"},
+    "fa below direct": {"rule": "fa+dfa", "feedback_format": "ternary"},
+    "signs below signed targets": {"rule": "sdfa+signed-target", "feedback_format": "lfsr"},
+    "non-negative below direct": {"rule": "mdfa+dfa", "feedback_format": "sign"},
+    "a label below bp": {"rule": "drtp+bp", "feedback_format": "lfsr"},
+    "biases of outputs": {"rule": "drtp", "learn": "bias+all+bias"},
+    "frozen outputs": {"rule": "dfa", "learn": "all+bias+none"},
+    "three rules": {"rule": "local+bp+drtp", "sizes": (10, 7, 8, 6, 4)},
+    "gated label and readout": {"rule": "drtp+local", "update_gate": "error"},
+    "gated, bp below a readout": {"rule": "bp+local", "update_gate": "margin", "margin": 20, "output": "softmax"},
+    "biases of readouts, narrow": {"rule": "local", "learn": "bias", "delta_bits": 6, "accumulator_bits": 12},
+    "4-bit last": {"rule": "drtp", "learn": "last", "bits": 4, "update_gate": "error"},
+    "16-bit biases": {"rule": "dfa", "learn": "bias", "bits": 16, "rounding": "nearest"},
+}
+
+
+def mixed(name: str, **settings: Any) -> NetworkSpec:
+    """Return a network of `MIXED`; roundings that cannot hold its words give way to its own."""
+    return design(**({"sizes": (10, 7, 8, 4), "hidden_rate": -4, "output_rate": -3} | settings | MIXED[name]))

@@ -63,8 +63,8 @@ MUTANTS = {
     ),
     "wide modulators": (
         LEARNER,
-        "return el_round_clamp(sum, layer->signal_shift, -EL_MODULATOR_MAX, EL_MODULATOR_MAX);\n}\n\n#if EL_SIGNAL == EL_SIGNAL_LOCAL",
-        "return el_round_clamp(sum, layer->signal_shift, -32767, 32767);\n}\n\n#if EL_SIGNAL == EL_SIGNAL_LOCAL",
+        "return el_round_clamp(sum, layer->signal_shift, -EL_MODULATOR_MAX, EL_MODULATOR_MAX);\n}\n\n#if EL_USES(EL_SIGNAL_LOCAL)",
+        "return el_round_clamp(sum, layer->signal_shift, -32767, 32767);\n}\n\n#if EL_USES(EL_SIGNAL_LOCAL)",
         {"rule": "dfa", "delta_bits": 4, "sizes": (12, 9, 40)},
     ),
     "weights updated first": (
@@ -115,6 +115,48 @@ MUTANTS = {
         "net->lfsr[0] = lfsr_start(0U, layer->feedback_at);",
         {"rule": "local", "feedback_format": "lfsr"},
     ),
+    "biases drawn for each input": (
+        LEARNER,
+        "const uint16_t n_inputs = biases ? 0U : n_events;",
+        "const uint16_t n_inputs = biases ? 1U : n_events;",
+        {"rule": "bp", "learn": "bias"},
+    ),
+    "a frozen layer that learns": (
+        LEARNER,
+        "if (EL_LAYER[k].learns != EL_LEARNS_NONE) {",
+        "if (EL_LAYER[k].learns != EL_LEARNS_NONE || k == 1U) {",
+        {"rule": "bp", "learn": "all+none+all", "sizes": (12, 9, 8, 5), "rounding": "residual"},
+    ),
+    "bp through the words of its own layer": (
+        LEARNER,
+        "b = weight(net, (uint16_t)(k + 1U), lanes->at[a], j);",
+        "b = weight(net, k, j, lanes->at[a]);",
+        {"rule": "bp+local", "sizes": (12, 9, 8, 5)},
+    ),
+    "the error of a readout teaches the output layer": (
+        LEARNER,
+        "if (k == EL_LAST) { /* a readout",
+        "if (k > EL_LAST) { /* a readout",
+        {"rule": "bp+local", "sizes": (12, 9, 8, 5)},
+    ),
+    "one place for d of two layers": (
+        LEARNER,
+        "(EL_DELTA_BUFFERS > 1) ? ((uint32_t)(k & 1U) * EL_WIDEST_HIDDEN) : 0U",
+        "0U",
+        {"rule": "bp+drtp", "sizes": (12, 9, 8, 5), "update_gate": "error"},
+    ),
+    "biases of a frozen row are learned ones": (
+        LEARNER,
+        "(layer->learns == EL_LEARNS_NONE) ? EL_READ_FROZEN(row[layer->n_in]) : view(",
+        "(layer->learns == EL_LEARNS_BIAS) ? EL_READ_FROZEN(row[0]) : view(",
+        {"rule": "bp", "learn": "bias"},
+    ),
+    "every layer the rule of the first": (
+        LEARNER,
+        "#define EL_SIGNAL_OF(layer) ((int)(layer)->signal)",
+        "#define EL_SIGNAL_OF(layer) ((int)EL_LAYER[0].signal + (0 * (int)(layer)->signal))",
+        {"rule": "dfa+sdfa", "sizes": (12, 9, 8, 5)},
+    ),
     "the bias of mdfa has a floor": (LEARNER, "&& !is_bias) ? 0", ") ? 0", {"rule": "mdfa"}),
     "dead zone without its edge": (LEARNER, "(e > EL_DEAD_ZONE)", "(e >= EL_DEAD_ZONE)", {"dead_zone": 30}),
     "margin without its edge": (
@@ -136,7 +178,18 @@ def mutated(monkeypatch, tmp_path, file, line, wrong):
     monkeypatch.setattr(image, "CSRC", copy)
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+def varied(settings):
+    """Return whether hidden layers differ, which one mutant shows quickly and the others under `slow`."""
+    return "learn" in settings or "+" in settings.get("rule", "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if varied(row[3]) and not name.startswith("biases drawn") else ())
+        for name, row in MUTANTS.items()
+    ],
+)
 def test_a_wrong_line_is_caught(monkeypatch, tmp_path, name):
     file, line, wrong, settings = MUTANTS[name]
     spec = design(**(SETTINGS | {"rule": "dfa"} | settings))

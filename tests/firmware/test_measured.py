@@ -11,6 +11,7 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.rules import RULES
 from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
+from firmware_sim.build.headers import checkpoint_bytes, shape
 from firmware_sim.build.image import CSRC, compile_image, write_sources
 from firmware_sim.build.targets import find_target
 from firmware_sim.build.toolchain import find_compiler
@@ -19,7 +20,7 @@ from firmware_sim.check.session import CODE_ALLOWANCE, STACK_ALLOWANCE
 from firmware_sim.emulate.emulator import Machine, Stopped, read_program
 from firmware_sim.emulate.runners import as_words
 from hw_models.processor import find_processor
-from tests.firmware.firmware_cases import random_samples, require
+from tests.firmware.firmware_cases import MIXED, mixed, random_samples, require
 from tests.tools import in_turn
 
 SHAPES = [
@@ -68,6 +69,59 @@ def test_ram_is_what_the_closed_form_says(tmp_path, sizes):
                 assert learner_bytes(tmp_path / f"{rule}{j}", Learner(spec)) == ram_bytes(spec), (rule, settings)
 
 
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if i % 10 else ()) for i, name in enumerate(MIXED)]
+)
+def test_ram_and_constants_where_layers_differ(tmp_path, name):
+    require("zig", "cortex-m4")
+    for i, rounding in enumerate(("residual", "stochastic")):
+        spec = mixed(name, rounding=rounding)
+        program = read_program(compile_image(Learner(spec), tmp_path / str(i), find_target("cortex-m4")))
+        assert program.symbols["net"][1] == ram_bytes(spec)
+        for field in constant_fields(spec):
+            if field.name in program.symbols or field.name != "EL_LAYER":
+                assert program.symbols[field.name][1] == field.bytes, field.name
+
+
+def test_frozen_words_are_views_in_flash_and_learned_ones_alone_in_ram_and_checkpoints():
+    sizes = (64, 32, 16, 10)
+    weights, biases = [64 * 32, 32 * 16, 16 * 10], [32, 16, 10]
+    learned = {  # words
+        "all": sum(weights) + sum(biases),
+        "last": weights[2] + biases[2],
+        "last2": weights[1] + weights[2] + biases[1] + biases[2],
+        "bias": weights[2] + sum(biases),
+        "none+bias+all": weights[2] + biases[1] + biases[2],
+    }
+    for learn, words in learned.items():
+        spec = design(sizes, "bp", learn=learn)
+        ram = {field.name: field.bytes for field in learner_fields(spec)}
+        flash = {field.name: field.bytes for field in constant_fields(spec)}
+        assert ram["words"] == flash["EL_INITIAL"] == 2 * words
+        assert flash.get("EL_FROZEN", 0) == learned["all"] - words  # a byte each
+        assert checkpoint_bytes(spec) == 28 + 2 * words
+    assert ram_bytes(design(sizes, "bp", learn="bias")) < ram_bytes(design(sizes, "bp")) / 5
+
+
+def test_inputs_wait_only_where_weights_above_learn_from_them():
+    sizes = (64, 32, 16, 10)
+
+    def held(rule, learn="all", **settings):
+        has = shape(design(sizes, rule, learn=learn, **settings))
+        return has.activations, has.gates
+
+    assert held("dfa") == (32 + 16, 32 + 16)
+    assert held("drtp+dfa") == (32 + 16, 16)  # layer 2 waits: its inputs, its gates
+    assert held("dfa+drtp") == (32 + 16, 32)
+    assert held("dfa+dfa", "bias") == (32 + 16, 32 + 16)  # two buffers, as under a rule that waits for nothing
+    assert held("drtp", "last") == (32 + 16, 0)
+    four = (64, 32, 16, 24, 10)
+    waits, passes = (shape(design(four, "dfa", learn=learn)).activations for learn in ("all", "bias"))
+    assert (waits, passes) == (32 + 16 + 24, 32 + 16)
+    # draws of the one generator are in the order of layers: layer 2 waits for layer 1
+    assert held("dfa+drtp", rounding="stochastic") == (32 + 16, 32 + 16)
+
+
 def test_narrow_factors_take_a_byte(tmp_path):
     require("zig", "cortex-m0")
     wide, narrow = (design((16, 15, 14, 13), "bp", delta_bits=bits) for bits in (9, 8))
@@ -105,6 +159,21 @@ def test_weights_are_loaded_and_stored_as_often_as_simulated(tmp_path, rule, bui
     assert 0 < found.least <= found.learn <= found.most
     assert 0 < found.predict < found.learn
     assert 0 < found.stack < 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", range(len(BUILDS)))
+@pytest.mark.parametrize("name", ["biases under bp", "bp through a frozen layer", "last two", "a label below direct"])
+def test_frozen_words_are_loaded_as_often_as_simulated(tmp_path, name, build):
+    target, optimisation = BUILDS[build]
+    require("zig", target)
+    spec = mixed(name)
+    levels, labels = random_samples(spec, 60)
+    labels[labels < 0] = 0
+    options = {"optimisation": optimisation, "warm_up": 40, "windows": 5}
+    found = profile(Learner(spec), tmp_path, find_target(target), levels, labels, **options)
+    assert {key: found.accesses.get(key, 0) for key in found.simulated} == found.simulated
+    assert ("load", "EL_FROZEN") in found.simulated or spec.learn == "all"
 
 
 def test_counts_are_the_same_every_time(tmp_path):

@@ -6,9 +6,11 @@ import itertools
 
 import pytest
 
+from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.rules import RULES
-from tests.firmware.firmware_cases import compare
+from firmware_sim.build.headers import headers, per_layer
+from tests.firmware.firmware_cases import MIXED, compare, mixed
 from tests.tools import in_turn
 
 FORMATS = (
@@ -189,3 +191,49 @@ def test_no_undefined_behaviour(tmp_path, rule, half):
 def test_no_undefined_behaviour_at_the_edges(tmp_path, kind):
     spec = design(**({"sizes": (12, 9, 5), **RATES} | KINDS[kind]))
     assert compare(spec, tmp_path, stress=True, extra=CHECKS).difference is None
+
+
+ROUNDINGS = ("residual", "stochastic", "nearest")
+QUICK = ("a label below direct", "biases under bp", "bp below a readout")
+
+
+@pytest.mark.parametrize(
+    ("name", "rounding"),
+    [
+        pytest.param(name, rounding, marks=() if name in QUICK and rounding == "stochastic" else pytest.mark.slow)
+        for name in MIXED
+        for rounding in ROUNDINGS
+    ],
+)
+def test_layers_that_differ(tmp_path, name, rounding):
+    spec = mixed(name, rounding=rounding)
+    assert spec.is_mixed
+    found = compare(spec, tmp_path / "data", extra=CHECKS)
+    assert found.difference is None
+    assert found.updates > 100
+    found = compare(spec, tmp_path / "stress", stress=True, n=100, extra=CHECKS)
+    assert found.difference is None
+    assert found.events["saturations"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["cortex-m0", "cortex-m4", "rv32"])
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_layers_that_differ_on_emulated_cores(tmp_path, rounding, target):
+    for i, name in enumerate(MIXED):
+        options = {"target": target, "compiler": "zig", "optimisation": ("-Os", "-O2", "-O0")[i % 3]}
+        spec = mixed(name, rounding=rounding)
+        found = compare(spec, tmp_path / f"data{i}", n=150, **options)
+        assert found.difference is None, name
+        found = compare(spec, tmp_path / f"stress{i}", stress=True, n=60, **options)
+        assert found.difference is None, name
+        assert found.events["saturations"] > 0, name
+
+
+def test_a_mask_that_names_nothing_new_is_the_image_of_the_rule(tmp_path):
+    """What learns in full under one rule is that rule's image, byte for byte."""
+    for settings in ({"learn": "all+all+all"}, {"rule": "dfa+dfa"}):
+        spec = design(**{"sizes": (10, 7, 8, 4), "rule": "dfa"} | settings)
+        assert not per_layer(spec)
+        generated = headers(Learner(spec))[1]["el_numbers.h"]
+        assert generated == headers(Learner(design((10, 7, 8, 4), "dfa")))[1]["el_numbers.h"]
