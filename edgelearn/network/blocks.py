@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from edgelearn.errors import UserError
+from edgelearn.files import physical_memory
 from edgelearn.fixedpoint.native import kernel_of
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import (
@@ -30,6 +31,7 @@ from edgelearn.network.pipeline import Pipeline, Unit
 from edgelearn.rules.rule import Locking
 
 if TYPE_CHECKING:
+    from edgelearn.network.prepared import PreparedLevels
     from edgelearn.network.spec import NetworkSpec
     from edgelearn.network.state import State
 
@@ -49,6 +51,7 @@ TASKS = 2  # units per thread and layer: what a thread that is ahead takes over 
 NEURONS = 50  # neurons of a task are a multiple, where rows are neurons
 BUFFERS = 3  # blocks in flight: two are learned while a third is read out
 MAX_THREADS = 256
+EVENT_BYTES, MOST_LISTED = 6, 1 << 30  # of the events of levels that come again
 CACHE_LINE = 64  # bytes
 _threads = 1
 
@@ -86,7 +89,8 @@ def learns_by_blocks(spec: NetworkSpec) -> bool:
 class _List:
     """Inputs of the first layer, of one thread: those that another one writes would be far from its cache."""
 
-    inputs: BlockInputs
+    room: BlockInputs
+    inputs: BlockInputs | None = None  # those in `room`, or of all rows
     first: int = -1  # step that the block begins with
 
 
@@ -106,6 +110,7 @@ class _Call(NamedTuple):
     labels: np.ndarray
     answers: BlockAnswers
     counters: np.ndarray
+    lists: BlockInputs | None = None  # of all rows
 
 
 class Blocks:
@@ -134,15 +139,15 @@ class Blocks:
         wide = [not by_events or row[t.STRIDE] >= TILE for row, by_events in zip(layers, self._by_events, strict=True)]
         self._can_share = self._last > 0 and all(wide[:-1])
 
-    def run(self, levels: np.ndarray, steps: np.ndarray, results: Results, counters: np.ndarray) -> None:
+    def run(self, prepared: PreparedLevels, steps: np.ndarray, results: Results, counters: np.ndarray) -> None:
         """Take steps that predict rows, and learn those with a label; see `sample.run_steps`.
 
         Parameters
         ----------
-        levels : uint8[rows, n_in]; steps : int64[n, 3], of KIND PREDICT
+        prepared : levels; steps : int64[n, 3], of KIND PREDICT
         results : Results, written; counters : int64[2, K, len(COUNTERS)], added to
         """
-        n = len(steps)
+        n, levels = len(steps), prepared.levels
         if n == 0:
             return
         if n == 1 and not len(results.scores):
@@ -151,7 +156,7 @@ class Blocks:
         rows, labels = np.ascontiguousarray(steps[:, t.ROW]), np.ascontiguousarray(steps[:, t.LABEL])
         results.dropped[rows] = 0
         answers = BlockAnswers(results.predictions, results.statuses, results.scores)
-        call = _Call(levels, rows, labels, answers, counters)
+        call = _Call(levels, rows, labels, answers, counters, self._lists_of(prepared))
         threads = _threads if self._can_share and n >= LEAST else 1
         self._allocate(min(1 << (n - 1).bit_length(), self._most), threads)
         try:
@@ -225,11 +230,27 @@ class Blocks:
         if k > 0:
             return buffer.inputs[k - 1]
         own = self._lists[thread]
-        if own.first != first:
+        if own.inputs is None or own.first != first:
             state, rows = self._state, self._part(call.rows, first)
-            list_levels(call.levels, rows, state.net, state.layers, own.inputs, buffer.n_events)
+            if call.lists is not None:
+                own.inputs, starts = call.lists._replace(order=rows), call.lists.starts
+                buffer.n_events[0, : len(rows)] = starts[rows + 1] - starts[rows] - 1  # without the bias
+            else:
+                own.inputs = own.room
+                list_levels(call.levels, rows, state.net, state.layers, own.inputs, buffer.n_events)
             own.first = first
         return own.inputs
+
+    def _lists_of(self, prepared: PreparedLevels) -> BlockInputs | None:
+        """Return the inputs of the first layer for all rows, listed now if they are not yet; None without room."""
+        n, state = len(prepared), self._state
+        if prepared.lists is None and prepared.repeated and self._by_events[0]:
+            room = n + int(np.count_nonzero(prepared.levels))
+            if room * EVENT_BYTES <= min(MOST_LISTED, physical_memory() // 8):
+                prepared.lists = self._room_for_inputs(0, n, room)
+                n_events = np.zeros((1, n), np.int64)
+                list_levels(prepared.levels, np.arange(n), state.net, state.layers, prepared.lists, n_events)
+        return prepared.lists
 
     def _begin(self, k: int, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:
         """Count, and perhaps list, the activations that a layer behind others takes."""
@@ -281,18 +302,20 @@ class Blocks:
         self._size = max(size, self._size)
         n_rows = int(self._state.layers[:, t.ROWS].max())
         tiles = [aligned_zeros((n_rows, TILE), np.int16) for _ in range(threads)]
-        self._lists = [_List(self._room_for_inputs(0)) for _ in range(threads)]
+        self._lists = [_List(self._room_for_inputs(0, self._size)) for _ in range(threads)]
         self._buffers = [self._buffer(tiles) for _ in range(n_buffers)]
 
     def _buffer(self, tiles: Sequence[np.ndarray]) -> _Buffer:
         layers = self._state.layers
-        inputs = [self._room_for_inputs(k) for k in range(1, self._last + 1)]
+        inputs = [self._room_for_inputs(k, self._size) for k in range(1, self._last + 1)]
         works = [_work(layers, self._size, tile) for tile in tiles]
         return _Buffer(inputs, np.zeros((len(layers), self._size), np.int64), works)
 
-    def _room_for_inputs(self, k: int) -> BlockInputs:
-        n_in, by_events, size = int(self._state.layers[k, t.N_IN]), self._by_events[k], self._size
-        room = size * (n_in + 1) if by_events else 0
+    def _room_for_inputs(self, k: int, size: int, room: int | None = None) -> BlockInputs:
+        """Return arrays for the inputs of a layer: of `size` samples and, where it takes events, for `room` of them."""
+        n_in, by_events = int(self._state.layers[k, t.N_IN]), self._by_events[k]
+        if room is None:
+            room = size * (n_in + 1) if by_events else 0
         words = aligned_zeros((1 if by_events and k == 0 else size, _wide(n_in + 1)), np.int16)
         words[:, n_in] = self._state.arrays.inputs[k, n_in]
         return BlockInputs(
@@ -300,6 +323,7 @@ class Blocks:
             rows=np.zeros(room, np.int32),
             factors=np.zeros(room, np.int16),
             starts=np.zeros(size + 1, np.int64),
+            order=np.arange(size),
             present=np.zeros(size, np.int64),
         )
 

@@ -16,6 +16,7 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.device import Device, untimed
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import Results
+from edgelearn.network.prepared import PreparedLevels
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.state import State, predicting, quantize
 
@@ -127,7 +128,22 @@ class Learner:
         own[:] = levels
         return step.call(step.address, label)
 
-    def predict(self, levels: np.ndarray) -> np.ndarray:
+    def prepare(self, levels: np.ndarray, repeated: bool = True) -> PreparedLevels:
+        """Return levels that need no check in `learn` and `predict`; they must not change afterwards.
+
+        Parameters
+        ----------
+        levels : uint8 or int8[n, n_in], input levels within `spec.input_range`
+        repeated : whether rows are taken more than once, so that lists of their events are kept
+
+        Raises
+        ------
+        UserError
+            "levels ..."
+        """
+        return PreparedLevels(self._checked(levels), repeated)
+
+    def predict(self, levels: np.ndarray | PreparedLevels) -> np.ndarray:
         """Return the classes of samples, int64[n], without learning."""
         return self.run_steps(levels, steps_of(np.full(len(levels), t.NO_LABEL))).predictions
 
@@ -135,13 +151,16 @@ class Learner:
         """Return p of each output, uint8[n, n_outputs] with 255 for 1.0, without learning."""
         return self.run_steps(levels, steps_of(np.full(len(levels), t.NO_LABEL)), scores=True).scores
 
-    def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def learn(
+        self, levels: np.ndarray | PreparedLevels, labels: np.ndarray, rows: np.ndarray | None = None
+    ) -> np.ndarray:
         """Learn samples one after another; return the classes predicted before each was learned.
 
         Parameters
         ----------
-        levels : uint8 or int8[n, n_in], input levels within `spec.input_range`
+        levels : uint8 or int8[n, n_in], input levels within `spec.input_range`, or what `prepare` returned
         labels : int64[n]
+        rows : int64[n], rows of the levels in the order in which they are learned; all from the first by default
 
         Raises
         ------
@@ -154,7 +173,7 @@ class Learner:
         `save` returned before.
         """
         labels = np.asarray(labels)
-        if labels.shape != (len(levels),) or labels.dtype.kind not in "iu":
+        if labels.shape != (len(levels) if rows is None else len(rows),) or labels.dtype.kind not in "iu":
             raise UserError(
                 f"labels {labels.dtype}{list(labels.shape)} do not fit {len(levels)} samples; "
                 f"give whole numbers, one label a sample"
@@ -164,11 +183,14 @@ class Learner:
                 f"labels {labels.min()}..{labels.max()} are out of range; a network with {self.spec.n_outputs} "
                 f"outputs takes 0..{self.spec.n_classes - 1}"
             )
-        return self.run_steps(levels, steps_of(labels)).predictions
+        steps = steps_of(labels)
+        if rows is not None:
+            steps[:, t.ROW] = rows
+        return self.run_steps(levels, steps).predictions
 
     def run_steps(
         self,
-        levels: np.ndarray,
+        levels: np.ndarray | PreparedLevels,
         steps: np.ndarray,
         device: Device | None = None,
         dropped: np.ndarray | None = None,
@@ -179,7 +201,7 @@ class Learner:
 
         Parameters
         ----------
-        levels : uint8 or int8[n_rows, n_in], input levels within `spec.input_range`
+        levels : uint8 or int8[n_rows, n_in], input levels within `spec.input_range`, or what `prepare` returned
         steps : int64[n, 3], columns ROW, LABEL and KIND of `edgelearn.network.kernels.tables`; see `steps_of`
         device : real-time model of the processor; without one every sample is taken
         dropped : uint8[n_rows], changed: 1 where a row was dropped, so that it is not learned later either
@@ -187,21 +209,21 @@ class Learner:
         in_order : finish each sample before the next begins, so that `state.arrays` hold the last one, even where
             blocks of samples give the same words, predictions and counters sooner
         """
-        levels = self._checked(levels)
+        prepared = levels if isinstance(levels, PreparedLevels) else PreparedLevels(self._checked(levels))
         device = device or self._untimed
         results = Results(
             predictions=np.zeros(len(steps), np.int64),
             statuses=np.zeros(len(steps), np.uint8),
             scores=np.zeros((len(steps), self.spec.n_outputs) if scores else (0, 0), np.uint8),
             energies=np.zeros(len(steps) if device.settings[t.PRICED] else 0, np.int64),
-            dropped=np.zeros(len(levels), np.uint8) if dropped is None else dropped,
+            dropped=np.zeros(len(prepared), np.uint8) if dropped is None else dropped,
         )
         for part in self._parts(steps, device):
             own = _part_of(results, part)
             if not in_order and self._takes_blocks(steps[part], device):
-                self._blocks_of(steps[part]).run(levels, steps[part], own, self._counts)
+                self._blocks_of(steps[part]).run(prepared, steps[part], own, self._counts)
             else:
-                run_steps(*self.arguments(levels, steps[part], own, device))
+                run_steps(*self.arguments(prepared.levels, steps[part], own, device))
         if self.strict:
             _raise_if_inexact(Counters(self._counts.sum(axis=0)))
         return Outcome(results.predictions, results.statuses, results.scores, results.energies)
@@ -263,7 +285,7 @@ class Learner:
             raise UserError(
                 f"levels {levels.min()}..{levels.max()} are out of range; the network takes {lowest} to {top}"
             )
-        return np.ascontiguousarray(levels.astype(np.uint8))  # two's complement where there is a sign
+        return np.ascontiguousarray(levels.astype(np.uint8, copy=False))  # two's complement where there is a sign
 
     def put_words(self, words: Mapping[str, np.ndarray]) -> None:
         """Put raw words into the network, named as in `words`; everything else stays as it is.

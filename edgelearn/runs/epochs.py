@@ -53,8 +53,8 @@ class Epochs:
         seed: int,
     ) -> None:
         self.learner, self.epochs, self.halve_every, self.seed = learner, epochs, halve_every, seed
-        self.levels, self.labels = train
-        self.test_levels, self.test_labels = test
+        self.labels, self.test_labels = train[1], test[1]
+        self.levels, self.test_levels = (learner.prepare(x, repeated=epochs > 1) for x in (train[0], test[0]))
         self.place = Place()
         n_weights = sum(layer.n_weights for layer in learner.spec.layers)
         self._chunk = max(1, min(CHUNK, CHUNK_WEIGHTS // n_weights))
@@ -87,7 +87,7 @@ class Epochs:
     def advance(self, part: np.ndarray) -> None:
         """Learn some samples; test after the last of an epoch."""
         place, labels = self.place, self.labels[part]
-        is_wrong = self.learner.learn(self.levels[part], labels) != labels
+        is_wrong = self.learner.learn(self.levels, labels, part) != labels
         place.position += len(part)
         at_end = place.position == len(self.levels)
         self._count(is_wrong, at_end)

@@ -54,6 +54,7 @@ class BlockInputs(NamedTuple):
     rows: np.ndarray  # int32[room], inputs that are not zero, ascending, then n_in; sample after sample
     factors: np.ndarray  # int16[room], their levels
     starts: np.ndarray  # int64[B + 1], events of sample i are starts[i] to starts[i + 1]
+    order: np.ndarray  # int64[B], which sample of `starts` and `present` is sample i of the block
     present: np.ndarray  # int64[B], bit l is set where level l occurs; of few levels without sign only
 
 

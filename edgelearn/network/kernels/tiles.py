@@ -83,7 +83,8 @@ def sum_tile(matrix, inputs, i, column, shift, part, octets, ones, work):  # typ
     part : events that fit 16 bits, or 0; octets : whether views and factors are bytes, without sign;
     ones : whether all factors are 1
     """
-    e, last, one = np.uint64(inputs.starts[i]), np.uint64(inputs.starts[i + 1]), np.uint64(1)
+    sample, one = inputs.order[i], np.uint64(1)
+    e, last = np.uint64(inputs.starts[sample]), np.uint64(inputs.starts[sample + 1])
     if part == 0:
         for half in range(0, TILE, LANE):  # sums and views of a whole tile would not fit the registers of AVX2
             store_half(work.sums, 1, half, sum_half(matrix, inputs, e, last, column + half, shift))
@@ -190,10 +191,11 @@ def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, up, places, sa
 
     up, places : of `places_of`; safe : whether no sum can leave the range of a word, so that none needs to be counted
     """
-    e, last = np.uint64(inputs.starts[i]), np.uint64(inputs.starts[i + 1])
+    sample = inputs.order[i]
+    e, last = np.uint64(inputs.starts[sample]), np.uint64(inputs.starts[sample + 1])
     steps, narrow = work.words, shift <= layers[k, t.NARROW_STEPS]
     saturations, cuts = np.int64(0), np.int64(0)
-    present = np.uint64(inputs.present[i])
+    present = np.uint64(inputs.present[sample])
     if layers[k, t.LEARNS] == t.BIASES:  # the last event
         e = last - np.uint64(1)
         present = np.uint64(1) << np.uint64(inputs.factors[e] & 31)

@@ -15,6 +15,7 @@ from edgelearn.network.encoding import encode_levels
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import Results
 from edgelearn.network.learner import Learner, StrictError, steps_of
+from edgelearn.network.prepared import PreparedLevels
 from edgelearn.network.spec import design
 from edgelearn.reports.dataset import sparkline
 from edgelearn.runs.epochs import Epochs
@@ -203,6 +204,34 @@ def test_threads_change_nothing(rule, sizes, activation, monkeypatch):
     assert shared.inference_counters == alone.inference_counters
 
 
+@pytest.mark.parametrize(
+    ("rule", "n_in", "room"), [("drtp", 40, 1 << 30), ("drtp", 40, 0), ("dfa", 40, 0), ("drtp", 4, 0)]
+)
+@pytest.mark.parametrize("signed", [False, True])
+def test_prepared_levels_change_nothing(rule, n_in, room, signed, monkeypatch):
+    monkeypatch.setattr("edgelearn.network.blocks.MOST_LISTED", room)
+    monkeypatch.setattr("edgelearn.network.blocks.BLOCK", 16)
+    spec = design((n_in, 70, 3), rule, signed_inputs=signed)
+    rng = np.random.default_rng(0)
+    lowest, top = spec.input_range
+    levels = (rng.integers(lowest, top + 1, (70, n_in)) * (rng.random((70, n_in)) < 0.5)).astype(np.int8)
+    labels = rng.integers(0, 3, 70)
+    plain, quick = Learner(spec), Learner(spec)
+    prepared = quick.prepare(levels)
+    for epoch in range(3):
+        order = np.random.default_rng(epoch).permutation(70)
+        for part in (order[:40], order[40:]):
+            expected = plain.learn(levels[part], labels[part])
+            assert quick.learn(prepared, labels[part], part).tolist() == expected.tolist()
+        # levels of its own in between do not disturb those that are kept
+        assert quick.learn(levels[:9], labels[:9]).tolist() == plain.learn(levels[:9], labels[:9]).tolist()
+        assert quick.predict(prepared).tolist() == plain.predict(levels).tolist()
+    assert (prepared.lists is None) == (room == 0)
+    assert words(quick) == words(plain)
+    assert quick.counters == plain.counters
+    assert quick.inference_counters == plain.inference_counters
+
+
 def test_impossible_threads_are_refused():
     with pytest.raises(UserError, match="0 threads are not possible; give 1 to 256"):
         set_threads(0)
@@ -218,7 +247,7 @@ def test_blocks_of_one_sample_are_those_of_many():
             np.zeros(1, np.int64), np.zeros(1, np.uint8), np.zeros((0, 0), np.uint8), np.zeros(0, np.int64),
             np.ones(1, np.uint8),
         )  # fmt: skip
-        blocks.run(sample[None].astype(np.uint8), steps, results, single._counts)
+        blocks.run(PreparedLevels(sample[None].astype(np.uint8)), steps, results, single._counts)
         predictions.append(int(results.predictions[0]))
         assert (results.statuses.tolist(), results.dropped.tolist()) == ([t.LEARNED], [0])
     assert predictions == whole.learn(LEVELS, LABELS).tolist()
