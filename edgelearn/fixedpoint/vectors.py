@@ -79,7 +79,8 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
         * `load_words(array, row, column)`, `store_words(array, row, column, words)`, the same for `sums` and `bytes`:
           lanes from [row, column] of a C-contiguous matrix of that type, on into the next row where one is too short;
           memory behind the last row has to be there
-        * `expect_words(array, row, column)`: returns nothing, begins to fetch the cache line there for a later store
+        * `expect_words(array, row, column)`, `expect_entry(array, index)`: return nothing, begin to fetch the cache
+          line there for a later store of words, or for a later load from an array of one dimension
         * `splat_words(x)`, `splat_sums(x)`, `zero_words()`, `zero_sums()`, `zero_pairs()`
         * `add_`, `subtract_`, `multiply_`, `min_`, `max_`, `and_`, `or_`, `xor_words(x, y)`, the same for `sums`
         * `shift_left_`, `shift_right_words(x, count)`, the same for `sums`: arithmetic, by the same count in all lanes;
@@ -97,6 +98,7 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
         * `total_words(x)`: exact int64; `total_sums(x)`, `total_pairs(x)`: int32 that wraps;
           `largest_word(x)`: int64
         * `look_up_words(table, k, positions, row)`: words table[k, positions[row, lane]] of int16 matrices
+        * `any_words(x)`: whether a lane is not zero
         * `nonzero_words(x)`, `nonzero_bytes(x)`: uint64, bit i is set where lane i is not zero
         * `lowest_bit(mask)`: int64, index of the lowest set bit, 64 without one; `clear_lowest_bit(mask)`;
           `highest_bit(mask)`: int64, -1 without one; `count_bits(mask)`: int64
@@ -120,6 +122,7 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         **by_kind,
         zero_pairs=lambda: np.zeros(lanes // 2, np.int32),
         expect_words=lambda array, row, column: None,
+        expect_entry=lambda array, index: None,
         add_saturating_words=lambda x, y: np.clip(x.astype(np.int32) + y, -32768, 32767).astype(np.int16),
         xor_bytes=np.bitwise_xor,
         splat_fours=lambda x: np.full(lanes // 4, x, "<u4").view(np.uint8),
@@ -139,6 +142,7 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         total_pairs=lambda x: int(x.sum(dtype=np.int32)),
         largest_word=lambda x: int(x.max()),
         look_up_words=lambda table, k, positions, row: table[k, positions[row, :lanes]],
+        any_words=lambda x: bool(x.any()),
         nonzero_words=_plain_mask,
         nonzero_bytes=_plain_mask,
         lowest_bit=lambda mask: (int(mask) & -int(mask)).bit_length() - 1 if mask else 64,
@@ -208,7 +212,8 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         operations[f"load_{kind}"], operations[f"store_{kind}"] = _load(vector, dtype), _store(vector, dtype)
     return SimpleNamespace(
         **operations,
-        expect_words=_expect(types.int16),
+        expect_words=_expect_words(),
+        expect_entry=_expect_entry(),
         zero_pairs=_operation(pairs, (), lambda b: ir.Constant(_llvm(pairs), None)),
         add_saturating_words=_operation(words, (words, words), _call("llvm.sadd.sat")),
         xor_bytes=_operation(octets, (octets, octets), lambda b, x, y: b.xor(x, y)),
@@ -233,6 +238,7 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         total_pairs=_operation(types.int32, (pairs,), _total),
         look_up_words=_look_up(words),
         largest_word=_operation(types.int64, (words,), _largest),
+        any_words=_operation(types.boolean, (words,), _any),
         nonzero_words=_operation(types.uint64, (words,), _nonzero),
         nonzero_bytes=_operation(types.uint64, (octets,), _nonzero),
         lowest_bit=_operation(types.int64, (types.uint64,), _lowest_bit),
@@ -349,23 +355,35 @@ def _store(vector: Vector, dtype: Any) -> Any:
     return store
 
 
-def _expect(dtype: Any) -> Any:
-    index = types.int64
-
+def _expect_words() -> Any:
     @intrinsic
     def expect(typing_context, array, row, column):  # type: ignore[no-untyped-def]
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            pointer = _pointer(context, builder, array, args, _I8)
-            kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
-            name = "llvm.prefetch.p0i8"
-            function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-            builder.call(function, [pointer, _I32(1), _I32(3), _I32(1)])  # for a store, into the first cache, of data
+            _prefetch(builder, _pointer(context, builder, array, args, _I8), for_store=1)
             return context.get_dummy_value()
 
-        _check(array, dtype)
-        return types.void(array, index, index), codegen
+        _check(array, types.int16)
+        return types.void(array, types.int64, types.int64), codegen
 
     return expect
+
+
+def _expect_entry() -> Any:
+    @intrinsic
+    def expect(typing_context, array, index):  # type: ignore[no-untyped-def]
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            data = context.make_array(array)(context, builder, args[0]).data
+            _prefetch(builder, builder.bitcast(builder.gep(data, [args[1]]), _I8.as_pointer()), for_store=0)
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64), codegen
+
+    return expect
+
+
+def _prefetch(builder: Any, pointer: Any, for_store: int) -> None:
+    """Begin to fetch the cache line of data at a pointer into the first cache; any address is allowed."""
+    _function(builder, "llvm.prefetch.p0i8", ir.VoidType(), [pointer, _I32(for_store), _I32(3), _I32(1)])
 
 
 def _look_up(vector: Vector) -> Any:
@@ -549,6 +567,11 @@ def _total(builder: Any, x: Any) -> Any:
 def _largest(builder: Any, x: Any) -> Any:
     lanes = x.type.count
     return builder.sext(_function(builder, f"llvm.vector.reduce.smax.v{lanes}i16", _I16, [x]), _I64)
+
+
+def _any(builder: Any, x: Any) -> Any:
+    found = _function(builder, f"llvm.vector.reduce.or.v{x.type.count}i16", _I16, [x])
+    return builder.icmp_unsigned("!=", found, ir.Constant(_I16, 0))
 
 
 def _nonzero(builder: Any, x: Any) -> Any:

@@ -24,15 +24,14 @@ from edgelearn.network.kernels.blocks import (
 
 KEPT, ALWAYS = BATCH + 1, BATCH + 2  # rows of `BlockWork.words`: lanes of neurons, the input that is always on
 AHEAD = 2  # samples
-COUNTED = 32_000  # events whose saturations a 16-bit lane counts
 
 V = vector_operations(TILE)
 load_words, store_words, splat_words, zero_words = V.load_words, V.store_words, V.splat_words, V.zero_words
-expect_words = V.expect_words
+expect_words, expect_entry = V.expect_words, V.expect_entry
 add_words, multiply_words, and_words, xor_words = V.add_words, V.multiply_words, V.and_words, V.xor_words
 min_words, max_words, subtract_words = V.min_words, V.max_words, V.subtract_words
 shift_left_words, shift_right_words = V.shift_left_words, V.shift_right_words
-add_saturating_words, equal_words, total_words = V.add_saturating_words, V.equal_words, V.total_words
+add_saturating_words, any_words = V.add_saturating_words, V.any_words
 multiply_views, multiply_high_words, nonzero_words = V.multiply_views, V.multiply_high_words, V.nonzero_words
 or_words = V.or_words
 lowest_bit, clear_lowest_bit, count_bits = V.lowest_bit, V.clear_lowest_bit, V.count_bits
@@ -171,6 +170,18 @@ def count_level(inputs, first, last, level):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def add_counted(matrix, row, column, step):  # type: ignore[no-untyped-def]
+    """Add a step to the words of a tile in a row; return how many sums left the range of a word."""
+    word = load_words(matrix, row, column)
+    result = add_saturating_words(word, step)
+    store_words(matrix, row, column, result)
+    lost = xor_words(add_words(word, step), result)
+    if any_words(lost):  # seldom: exact sums and results are the same
+        return count_bits(nonzero_words(lost))
+    return np.int64(0)
+
+
+@inlined
 def places_of(factor, d, k, shift, layers):  # type: ignore[no-untyped-def]
     """Return by how many bits d and factors are shifted to the left so that their steps are products rounded at bit 15.
 
@@ -207,17 +218,8 @@ def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, up, places, sa
             store_words(matrix, row, column, add_saturating_words(load_words(matrix, row, column), step))
             e += np.uint64(1)
         while e < last:
-            end = min(e + np.uint64(COUNTED), last)
-            saturations += np.int64(end - e) * TILE
-            equal = zero_words()
-            while e < end:
-                row = inputs.rows[e]
-                word = load_words(matrix, row, column)
-                result = add_saturating_words(word, step)
-                equal = add_words(equal, equal_words(add_words(word, step), result))
-                store_words(matrix, row, column, result)
-                e += np.uint64(1)
-            saturations += total_words(equal)
+            saturations += add_counted(matrix, inputs.rows[e], column, step)
+            e += np.uint64(1)
     elif places >= 0:
         minus = shift_left_words(subtract_words(zero_words(), deltas), np.int16(up))
         while safe and e < last:
@@ -226,17 +228,9 @@ def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, up, places, sa
             store_words(matrix, row, column, add_saturating_words(word, multiply_high_words(minus, factor)))
             e += np.uint64(1)
         while e < last:
-            end = min(e + np.uint64(COUNTED), last)
-            saturations += np.int64(end - e) * TILE
-            equal = zero_words()
-            while e < end:
-                row, factor = inputs.rows[e], shift_left_words(splat_words(inputs.factors[e]), np.int16(places))
-                word, step = load_words(matrix, row, column), multiply_high_words(minus, factor)
-                result = add_saturating_words(word, step)
-                equal = add_words(equal, equal_words(add_words(word, step), result))
-                store_words(matrix, row, column, result)
-                e += np.uint64(1)
-            saturations += total_words(equal)
+            factor = shift_left_words(splat_words(inputs.factors[e]), np.int16(places))
+            saturations += add_counted(matrix, inputs.rows[e], column, multiply_high_words(minus, factor))
+            e += np.uint64(1)
     elif layers[k, t.KEEPS_LEVELS]:  # events of one level share their steps
         left = present
         while left != 0:
@@ -256,40 +250,26 @@ def add_tile(matrix, inputs, i, column, deltas, k, shift, layers, up, places, sa
             store_words(matrix, row, column, add_saturating_words(word, load_words(steps, slot, 0)))
             e += np.uint64(1)
         while e < last:
-            end = min(e + np.uint64(COUNTED), last)
-            saturations += np.int64(end - e) * TILE
-            equal = zero_words()
-            while e < end:
-                row, slot = inputs.rows[e], inputs.factors[e]
-                word, step = load_words(matrix, row, column), load_words(steps, slot, 0)
-                result = add_saturating_words(word, step)
-                equal = add_words(equal, equal_words(add_words(word, step), result))
-                store_words(matrix, row, column, result)
-                e += np.uint64(1)
-            saturations += total_words(equal)
+            saturations += add_counted(matrix, inputs.rows[e], column, load_words(steps, inputs.factors[e], 0))
+            e += np.uint64(1)
     largest = largest_word(max_words(deltas, subtract_words(zero_words(), deltas)))
     up, half = max(-shift, 0), (1 << max(shift, 0)) >> 1
     limit = min(layers[k, t.STEP_MAX], 32767 - half) if shift <= 15 else np.int64(-1)
+    all_cut = zero_sums()
     while e < last:
-        end = min(e + np.uint64(COUNTED), last)
-        equal, all_cut = zero_words(), zero_sums()
-        while e < end:
-            row, product = inputs.rows[e], largest * abs(np.int64(inputs.factors[e]))
-            if product >= half and product > 0:  # otherwise every step of the row is zero
-                word = load_words(matrix, row, column)
-                if product << up <= limit:
-                    step = round_tile(deltas, inputs.factors[e], k, shift, layers)
-                else:
-                    step, cut = round_tile_wide(deltas, inputs.factors[e], k, shift, layers)
-                    all_cut = add_sums(all_cut, cut)
-                result = add_saturating_words(word, step)
-                store_words(matrix, row, column, result)
-                if not safe:
-                    equal = add_words(equal, equal_words(add_words(word, step), result))
-                    saturations += TILE
-            e += np.uint64(1)
-        saturations += total_words(equal)
-        cuts -= np.int64(total_sums(all_cut))
+        row, product = inputs.rows[e], largest * abs(np.int64(inputs.factors[e]))
+        if product >= half and product > 0:  # otherwise every step of the row is zero
+            if product << up <= limit:
+                step = round_tile(deltas, inputs.factors[e], k, shift, layers)
+            else:
+                step, cut = round_tile_wide(deltas, inputs.factors[e], k, shift, layers)
+                all_cut = add_sums(all_cut, cut)
+            if safe:
+                store_words(matrix, row, column, add_saturating_words(load_words(matrix, row, column), step))
+            else:
+                saturations += add_counted(matrix, row, column, step)
+        e += np.uint64(1)
+    cuts -= np.int64(total_sums(all_cut))
     work.totals[k, SATURATIONS] += saturations
     work.totals[k, CUTS] += cuts
 
@@ -359,6 +339,11 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
         for i in range(labels.shape[0]):
             # stores take effect in their order: one that waits for its line would hold up those of the words
             ahead = min(i + AHEAD, above.shape[0] - 1)
+            if tile == first:  # lists of a data set are not in the cache, and samples come in any order
+                sample = inputs.order[min(i + AHEAD, labels.shape[0] - 1)]
+                for e in range(inputs.starts[sample], inputs.starts[sample + 1], 16):
+                    expect_entry(inputs.rows, e)
+                    expect_entry(inputs.factors, e)
             expect_words(above, ahead, place)
             expect_words(above, ahead, place + TILE // 2)
             sums = sum_tile(matrix, inputs, i, column, shift, part, octets, ones, work)
@@ -413,7 +398,8 @@ def learn_hidden_events(k, first, last, labels, net, layers, weights, feedback, 
             if active > 0 and layers[k, t.LEARNS]:
                 bound += longest
                 if bound > RAIL and i >= next_scan:
-                    bound, next_scan = largest_in_tile(matrix, column) + longest, np.int64(i + RESCAN)
+                    bound = largest_in_tile(matrix, column) + longest
+                    next_scan = np.int64(i + (RESCAN if bound <= RAIL else 4 * RESCAN))  # words seldom leave a rail
                 add_tile(matrix, inputs, i, column, deltas, k, step_shift, layers, up, places, bound <= RAIL, work)
         if copied:
             for r in range(whole.shape[0]):

@@ -41,6 +41,8 @@ RESULTS = {
         "total_pairs(add_pairs(zero_pairs(), x, y))",
         "total_pairs(sum_pairs(add_pairs(zero_pairs(), x, y), add_pairs(zero_pairs(), y, y)))",
         "largest_word(x)",
+        "any_words(x)",
+        "any_words(zero_words()) + 2 * any_words(splat_words(n))",
         "count_bits(nonzero_bytes(a))",
         "lowest_bit(nonzero_bytes(a))",
         "lowest_bit(nonzero_words(zero_words()))",
@@ -64,7 +66,7 @@ def source():
                 lines.append(f"{array}[{row}] = {expression}")
             else:
                 lines.append(f"store_{array[4:]}({array}, {row}, 1, {expression})")
-    lines.append("expect_words(words, 1, 1)")
+    lines += ["expect_words(words, 1, 1)", "expect_entry(numbers, 1)"]
     return "\n    ".join(lines)
 
 
