@@ -67,9 +67,9 @@ def test_order_of_samples():
     seen = []
 
     class Recorder(Learner):
-        def learn(self, levels, labels):
-            seen.append(levels[:, 0].copy())
-            return super().learn(levels, labels)
+        def learn(self, levels, labels, rows):
+            seen.append(levels.levels[rows, 0])
+            return super().learn(levels, labels, rows)
 
     levels = np.arange(200, dtype=np.uint8)[:, None].repeat(2, 1)
     learner = Recorder(design((2, 2), input_bits=8))
