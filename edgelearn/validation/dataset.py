@@ -17,6 +17,7 @@ from edgelearn.errors import UserError
 from edgelearn.files import only_writer, write_text
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
+from edgelearn.network.prepared import PreparedLevels
 from edgelearn.network.spec import CONTRACT, NetworkSpec
 from edgelearn.network.teaching import EVERYTHING
 from edgelearn.references.closed_form import (
@@ -52,9 +53,13 @@ class _Beside(Learner):
         self.put_words(words or {})
         self.twin = OnlineTwin(spec, stored_weights(self))
 
-    def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        self.twin.learn(levels, labels)
-        return super().learn(levels, labels)
+    def learn(
+        self, levels: np.ndarray | PreparedLevels, labels: np.ndarray, rows: np.ndarray | None = None
+    ) -> np.ndarray:
+        plain = levels.levels if isinstance(levels, PreparedLevels) else levels
+        plain = plain.view(np.int8) if self.spec.signed_inputs else plain
+        self.twin.learn(plain if rows is None else plain[rows], labels)
+        return super().learn(levels, labels, rows)
 
     def set_halvings(self, halvings: int) -> None:
         self.twin.halvings = halvings
