@@ -17,14 +17,22 @@ if TYPE_CHECKING:
 
     from edgelearn.pretrained import Model, Tensor
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="Model: .onnx, .tflite, .keras, .h5, .safetensors, .pt.")]
+File = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="Model: .onnx, .tflite, .keras, .h5, .safetensors, .pt; or a results folder."),
+]
 Net = Annotated[Optional[str], Flag("Dense layers at the end, for weights without a graph, e.g. 784-64-10")]
 
 
 def _read(file: Path, net: str | None) -> Model:
     from edgelearn.network.spec import parse_net
     from edgelearn.pretrained import read_model
+    from edgelearn.runs.stored_model import is_stored, model_of
 
+    if is_stored(file):
+        if net is not None:
+            raise UserError(f"--net is for weights without a graph, and {file} holds a whole network; leave it out")
+        return model_of(file)
     return read_model(file, None if net is None else parse_net(net))
 
 

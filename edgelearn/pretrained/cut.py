@@ -22,8 +22,9 @@ def cut(model: Model, tensor: Tensor) -> Imported:
     """Return a model cut at a tensor; see `Model.cut`."""
     walk = _Walk(model, tensor)
     walk.check_input()
-    for operator in walk.path():
-        walk.take(operator)
+    with np.errstate(all="ignore"):  # what is not finite is refused
+        for operator in walk.path():
+            walk.take(operator)
     layers = walk.finish()
     return Imported(
         model.source, model.sha256, model.format, tensor, layers, front_end(model, tensor.name),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-ACTIVATIONS = ("linear", "relu", "leaky", "tanh", "hard-tanh", "sigmoid", "softmax")
+ACTIVATIONS = ("linear", "relu", "leaky", "tanh", "hard-tanh", "quadratic-tanh", "sigmoid", "softmax")
 """Activations that layers behind a cut may have."""
 BEHIND = "it is not read behind a cut"
 

@@ -42,6 +42,8 @@ def read_model(path: str | Path, net: Sequence[int] | None = None) -> Model:
         "... cannot be read ...", "... is not installed ..."
     """
     given = Path(path)
+    if given.is_dir() or given.name == "weights.npz":
+        raise UserError(f"{given} holds results of a run, no model of another tool; edgelearn model show reads it")
     reader = READERS.get(given.suffix.lower())
     if reader is None:
         raise UserError(

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.cli.runner import edgelearn
+from tests.cli.runner import QUICK, edgelearn
 from tests.unit.pretrained.onnx_models import floats, node, write
 from tests.unit.pretrained.test_runtime import quantised
 from tests.unit.pretrained.tflite_models import integer_model
@@ -64,6 +64,16 @@ def test_show_of_integers(place):
     assert (first["name"], first["index"], first["dtype"], first["zero_point"]) == ("in", "0", "int8", -128)
     assert [layer["integer"] for layer in first["layers"]] == [True, True]
     assert "integers with scales" in edgelearn("model", "show", "int.tflite", cwd=place).stdout
+
+
+def test_show_of_a_results_folder(place):
+    assert edgelearn("run", *QUICK, "--out", "own", cwd=place).returncode == 0
+    content = json.loads(edgelearn("model", "show", "own", "--json", cwd=place).stdout)
+    assert content["tensors"][0]["net"] == [64, 16, 10]
+    assert [layer["activation"] for layer in content["tensors"][0]["layers"]] == ["tanh", "sigmoid"]
+    assert (content["macs"], content["classes"]) == (64 * 16 + 160, [str(k) for k in range(10)])
+    done = edgelearn("model", "show", "own", "--net", "64-16-10", cwd=place)
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_features_keep_integers_labels_and_subjects(place):

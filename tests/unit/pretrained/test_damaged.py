@@ -98,7 +98,7 @@ def test_missing_files_folders_and_other_suffixes(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         read_model(tmp_path / "m.onnx")
     (tmp_path / "d.onnx").mkdir()
-    with pytest.raises(UserError, match="it is a folder"):
+    with pytest.raises(UserError, match="holds results of a run"):
         read_model(tmp_path / "d.onnx")
     with pytest.raises(UserError, match=r"its suffix is none of \.onnx"):
         read_model(tmp_path / "m.pb")
