@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 FREE = (ops.Keep, ops.Aside)  # steps that only rename: their outputs are no further activation words
 
 
+_INTEGERS = ("int8", "uint8", "int16", "uint16")
+_NOT_NEGATIVE = ("relu", "relu6", "sigmoid", "softmax")
+
+
+def _starts_at_zero(tensor: Tensor) -> bool:
+    """Tell whether the least integer of a tensor means zero."""
+    if tensor.zero_point is None or tensor.dtype not in _INTEGERS:
+        return False
+    return tensor.zero_point == np.iinfo(tensor.dtype).min
+
+
 def cut(model: Model, tensor: Tensor) -> Imported:
     """Return a model cut at a tensor; see `Model.cut`."""
     walk = _Walk(model, tensor)
@@ -90,6 +101,7 @@ class _Walk:
         self.order: np.ndarray | None = None  # flat elements of the tensor in front, by present position
         self.scale: np.ndarray | None = None  # affine step in front of the next layer
         self.shift: np.ndarray | None = None
+        self.floored = ""  # operator whose integers start at zero, behind a layer without an activation so far
         self.kept = ""  # operator behind which only further steps of the kind may follow
 
     def refuse(self, reason: str, advice: str = "") -> UserError:
@@ -154,11 +166,48 @@ class _Walk:
         elif isinstance(step, ops.Rank):
             self.kept = what
             self.notes.append(f"{what} behind the last layer is left out: {step.what}")
+        self._floor(what)
         if self.layers and not self.kept and self.order is None and self.scale is None:
             # behind quantisation and its inverse, the integers say more than the floats
             floats_again = isinstance(step, ops.Keep) and self.layers[-1].output.is_integer
             if not floats_again or self.here.is_integer:
                 self.layers[-1].output = self.here
+
+    def _floor(self, what: str) -> None:
+        """Take integers that start at zero for a relu: quantisers leave out one that their limits replace.
+
+        Behind the last layer they change no order of scores, and nothing is noted.
+        """
+        if not _starts_at_zero(self.here) or self.kept:
+            return
+        if self.layers and self.scale is None:
+            if self.layers[-1].activation is None:
+                self.floored = what
+            elif self.layers[-1].activation not in _NOT_NEGATIVE:
+                raise self.refuse(f"behind it, {what} limits a {self.layers[-1].activation} to zero and above")
+            return
+        rises = self.scale is None or self.shift is None or (np.all(self.scale >= 0) and np.all(self.shift >= 0))
+        source = "" if self.layers else self.tensor.name
+        if not rises or not (self.layers or self._is_not_negative(source)):
+            raise self.refuse(f"the first operator that counts behind it is {what}, which limits to zero and above")
+
+    def _is_not_negative(self, name: str) -> bool:
+        """Tell whether a tensor is known to hold nothing below zero."""
+        makers = {one: operator for operator in self.model.operators for one in operator.outputs}
+        while True:
+            tensor, maker = self.model.by_name.get(name), makers.get(name)
+            if tensor is not None and _starts_at_zero(tensor):
+                return True
+            if maker is None:
+                return False
+            if isinstance(maker.step, ops.Activation):
+                return maker.step.name in _NOT_NEGATIVE
+            if isinstance(maker.step, ops.Dense):
+                return maker.step.activation in _NOT_NEGATIVE
+            pools = maker.kind.replace("_", "").lower()
+            if not (isinstance(maker.step, (ops.Keep, ops.Permute)) or "pool" in pools) or not maker.inputs:
+                return False
+            name = maker.inputs[0]
 
     def _dense(self, step: ops.Dense, operator: Operator, what: str) -> None:
         self._check_activation(step.activation, what)
@@ -178,6 +227,10 @@ class _Walk:
             back = np.argsort(self.order)
             weights, words = weights[:, back], None if words is None else words[:, back]
         self.order = self.scale = self.shift = None
+        if self.floored and self.layers[-1].activation is None:
+            self.layers[-1].activation = "relu"
+            self.notes.append(f"{self.layers[-1].name}: integers of {self.floored} start at zero, which is a relu")
+        self.floored = ""
         self.layers.append(
             _Open(
                 operator.name, weights, biases, self.layers[-1].output if self.layers else self.tensor, self.here,
@@ -199,6 +252,9 @@ class _Walk:
         moved = self.order is not None and step.name == "softmax"
         if self.scale is not None or moved or self.layers[-1].activation is not None:
             raise self.refuse(f"behind it, {what} follows an activation")
+        if self.floored and step.name not in _NOT_NEGATIVE:
+            raise self.refuse(f"behind it, {what} follows an activation")
+        self.floored = ""
         self.layers[-1].activation, self.layers[-1].slope = step.name, step.slope
 
     def _affine(self, step: ops.Affine, what: str) -> None:

@@ -52,6 +52,34 @@ def test_quantised_tensors_stay_integers_and_layers_keep_their_words(tmp_path, c
     np.testing.assert_allclose(forward(imported, values), features_of(model, "out", x)[0], rtol=1e-3, atol=1e-5)
 
 
+def test_a_relu_that_the_quantiser_left_out(tmp_path):
+    """ONNX Runtime drops a Relu in front of integers that start at zero: their limit replaces it."""
+    pytest.importorskip("onnxruntime")
+    constants = floats(0, w=(6, 5), v=(5, 3)) | {
+        "s": np.float32(0.05), "zp": np.int8(-128), "s2": np.float32(0.05), "zp2": np.int8(3),
+    }  # fmt: skip
+    nodes = [
+        node("MatMul", "in w", "z"),
+        node("QuantizeLinear", "z s zp", "q"),
+        node("DequantizeLinear", "q s zp", "d"),
+        node("MatMul", "d v", "y"),
+        node("QuantizeLinear", "y s2 zp2", "qy"),
+        node("DequantizeLinear", "qy s2 zp2", "out"),
+    ]
+    model = read_model(write(tmp_path / "m.onnx", nodes, constants, ("n", 6)))
+    imported = model.cut("in")
+    assert [layer.activation for layer in imported.layers] == ["relu", "linear"]
+    assert any("/z: integers of /q (QuantizeLinear) start at zero, which is a relu" in note for note in imported.notes)
+    x = floats(1, x=(200, 6))["x"]
+    inside = np.abs(forward(imported, x)) < 5
+    np.testing.assert_allclose(forward(imported, x)[inside], features_of(model, "out", x)[0][inside], atol=0.3)
+    with pytest.raises(
+        UserError, match=r"'z': .* is /q \(QuantizeLinear\), which limits to zero and above; cut at 'q'"
+    ):
+        model.cut("z")
+    assert model.cut("d").sizes == (5, 3)
+
+
 def test_batches_of_a_fixed_size_are_filled_up(tmp_path):
     pytest.importorskip("onnxruntime")
     x = floats(1, x=(10, 6))["x"]
