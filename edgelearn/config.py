@@ -417,7 +417,7 @@ class RunConfig(RateSettings, DataSettings):
     kind: ClassVar[str] = "run"
     halve_every: int | None = setting(None, "Epochs between halvings of the learning rates [never]", LEARNING, ge=1)
     hidden_inference: str = setting(
-        "full", "Hidden activations without a label: {edgelearn.network.spec:HIDDEN_INFERENCE}", NETWORK
+        "full", "Hidden activations without a label: {edgelearn.network.spec:HIDDEN_INFERENCE}", NETWORK, later=True
     )
 
 

@@ -28,6 +28,7 @@ from experiments import (
     cost_against_size,
     delta_bits,
     hidden_inference,
+    local_equal_accuracy,
     local_errors,
     signed_target,
     small_tables,
@@ -420,6 +421,20 @@ def small_said(content: Content) -> list[str]:
     ]
 
 
+def local_equal_accuracy_said(content: Content) -> list[str]:
+    found = {(row["processor"], row["rule"]): row for row in content["rows"] if row["accuracy_percent"] == 96}
+    (engine, m4), dfa = (found[name, "local"] for name in ("engine-28nm", "cortex-m4")), found["engine-28nm", "dfa"]
+
+    def times(row: Content, key: str) -> str:
+        return f"{row[key]['mean']:.2f} ± {row[key]['high'] - row[key]['mean']:.2f} times"
+
+    return [
+        f"until 96 % local takes {times(engine, 'energy_over')} the energy of dfa on engine-28nm, "
+        f"{times(engine, 'cycles_over')} the cycles and {engine['area_um2'] - dfa['area_um2']:+,} um2, and on a "
+        f"Cortex-M4 {times(m4, 'energy_over')} the energy"
+    ]
+
+
 RESULTS_PAGE = f"{DOCS}results.md"
 PAGES = [
     Shown(
@@ -434,6 +449,12 @@ PAGES = [
     Shown("local_errors.json", RESULTS_PAGE, lambda content: local_errors.front_table(content["front"])),
     Shown("small_tables.json", RESULTS_PAGE, lambda content: small_tables.table_of(content["rows"]), said=small_said),
     Shown("hidden_inference.json", RESULTS_PAGE, lambda content: hidden_inference.table(content["rows"])),
+    Shown(
+        "local_equal_accuracy.json",
+        RESULTS_PAGE,
+        lambda content: local_equal_accuracy.table(content["rows"]),
+        said=local_equal_accuracy_said,
+    ),
     *(Shown("delta_bits.json", RESULTS_PAGE, delta_bits_lines(name), f"**{name}**") for name in delta_bits.DATA),
     *(
         Shown("stream_table.json", RESULTS_PAGE, stream_lines(name), f"**{name}**", stream_said(name))
