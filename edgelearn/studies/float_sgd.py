@@ -20,12 +20,14 @@ class FloatSGD:
     layers : weights [n_out, n_in] and biases [n_out] of each layer; copied
     activation : of hidden layers, by the names of the contract
     learned : "all", "bias" or "none" per layer
-    rate : of all layers
+    rates : of each layer
     """
 
-    def __init__(self, layers: Layers, activation: str, output: str, learned: Sequence[str], rate: float) -> None:
+    def __init__(
+        self, layers: Layers, activation: str, output: str, learned: Sequence[str], rates: Sequence[float]
+    ) -> None:
         self.layers = [(weights.astype(np.float64), biases.astype(np.float64)) for weights, biases in layers]
-        self.activation, self.output, self.learned, self.rate = activation, output, tuple(learned), rate
+        self.activation, self.output, self.learned, self.rates = activation, output, tuple(learned), tuple(rates)
         self._gate = find_activation(activation).gate
         self._lowest = next((k for k, one in enumerate(learned) if one != "none"), len(layers))
 
@@ -61,8 +63,8 @@ class FloatSGD:
             weights, biases = self.layers[k]
             below = (weights.T @ delta) * self._gate(sums[k - 1]) if k > self._lowest else None
             if self.learned[k] != "none":
-                biases -= self.rate * delta
+                biases -= self.rates[k] * delta
             if self.learned[k] == "all":
-                weights -= self.rate * np.outer(delta, inputs[k])
+                weights -= self.rates[k] * np.outer(delta, inputs[k])
             if below is not None:
                 delta = below

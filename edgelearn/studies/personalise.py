@@ -174,19 +174,22 @@ def learn_in_integers(
 
 
 def learn_in_float(
-    users: Sequence[User], spec_of: Callable[[Start], NetworkSpec], protocol: Protocol, exponent: int
+    users: Sequence[User], spec_of: Callable[[Start], NetworkSpec], protocol: Protocol, exponents: Sequence[int]
 ) -> Iterator[tuple[User, int, Tested]]:
-    """Learn the same samples in the same order by float SGD with a rate of two to an exponent, in the contract's units.
+    """Learn the same samples in the same order by float SGD; features are neither rounded nor limited.
 
-    The features are real numbers, neither rounded nor limited, and all layers have one rate.
+    Parameters
+    ----------
+    exponents : of two, the rates of the hidden layers and of the output layer in the contract's units
     """
     for user in users:
         spec = spec_of(user.start)
-        layers, x, old_x = _in_float(user, spec)
+        layers, x, old_x = float_form(user, spec)
         learned = [layer.learned for layer in spec.layers]
+        rates = [2.0 ** exponents[layer.output] for layer in spec.layers]
         for draw in range(protocol.draws):
             chosen, left = _parts(protocol, user.y, draw)
-            net = FloatSGD(layers, spec.layers[0].activation, spec.output, learned, 2.0**exponent)
+            net = FloatSGD(layers, spec.layers[0].activation, spec.output, learned, rates)
             found, done = Tested(), 0
             for n in (0, *protocol.samples):
                 net.learn(x[chosen[done:n]], user.y[chosen[done:n]])
@@ -206,7 +209,7 @@ def _percent(predictions: np.ndarray, y: np.ndarray) -> float:
     return 100 * float((predictions == y).mean())
 
 
-def _in_float(user: User, spec: NetworkSpec) -> tuple[Layers, np.ndarray, np.ndarray]:
+def float_form(user: User, spec: NetworkSpec) -> tuple[Layers, np.ndarray, np.ndarray]:
     """Return layers in the contract's units and the features that they take, where 1.0 is the highest level."""
     start, front = user.start, user.start.front_end
     if start.head is None or not isinstance(front, LevelFrontEnd):
@@ -302,7 +305,7 @@ def personalise(
         tick(user.name)
     floats = {rate: Learned({user.name: [] for user in users}) for rate in rates}
     for rate, learned in floats.items():
-        for user, _, found in learn_in_float(users, spec_of, protocol, rate):
+        for user, _, found in learn_in_float(users, spec_of, protocol, (rate, rate)):
             learned.tested[user.name].append(found)
             tick(user.name)
     notes = list(dict.fromkeys(_note(note, user) for user in users for note in user.start.notes))

@@ -92,7 +92,8 @@ def test_float_sgd_follows_the_gradient(output, learned):
             return np.log(np.exp(z).sum()) - z[label]
         return float(np.sum(np.log1p(np.exp(z)) - np.eye(2)[label] * z))
 
-    net = FloatSGD(layers, "tanh", output, learned, rate)
+    rates = (rate, 3 * rate)
+    net = FloatSGD(layers, "tanh", output, learned, rates)
     net.learn(x[None], np.array([label]))
     for k, (mask, pair) in enumerate(zip(learned, layers, strict=True)):
         for part, array in enumerate(pair):
@@ -105,7 +106,7 @@ def test_float_sgd_follows_the_gradient(output, learned):
                     ends.append(loss(moved))
                 slope[place] = (ends[0] - ends[1]) / 2e-6
             learns = mask == "all" or (mask == "bias" and part == 1)
-            np.testing.assert_allclose(net.layers[k][part], array - rate * slope * learns, atol=1e-9)
+            np.testing.assert_allclose(net.layers[k][part], array - rates[k] * slope * learns, atol=1e-9)
 
 
 def run(folder, *arguments):
