@@ -24,7 +24,6 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,17 +36,19 @@ from edgelearn.files import write_text
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.reports.plots.figure import COLOURS, GREY, drawn
-from edgelearn.runs.start import Start, start_from
+from edgelearn.runs.start import start_from
 from edgelearn.studies.analysis import interval
 from edgelearn.studies.float_sgd import FloatSGD
 from edgelearn.studies.personalise import (
     Learned,
     Protocol,
+    Rates,
     User,
     float_form,
     learn_in_float,
     learn_in_integers,
     make_user,
+    tuned,
 )
 from experiments import spoken_digits
 from experiments.spoken_digits import CUT, SPEAKERS
@@ -57,7 +58,7 @@ from hw_models.processor import find_processor
 RESULTS = Path(__file__).parent / "results" / "personalisation.json"
 FIGURE = Path(__file__).parents[1] / "edgelearn" / "docs" / "figures" / "personalisation.svg"
 DIGITS = tuple(str(digit) for digit in range(10))
-SAMPLES, AT, DRAWS, TUNING_DRAWS = (12, 24, 60, 120), 60, 5, 3
+SAMPLES, AT, DRAWS = (12, 24, 60, 120), 60, 5
 PROCESSOR = "cortex-m4"
 OUTPUT_RATES, HIDDEN_RATES, FLOAT_RATES = (
     (-6, -5, -4, -3, -2),
@@ -91,7 +92,6 @@ GATES: dict[str, dict[str, Any]] = {
     "margin 16, dead zone 16": {"update_gate": "margin", "margin": 16, "dead_zone": 16},
     "margin 32, dead zone 16": {"update_gate": "margin", "margin": 32, "dead_zone": 16},
 }
-Rates = tuple[int | None, int]
 
 
 class Folder:
@@ -111,8 +111,8 @@ class Folder:
         return make_user(name, start, self.rows(name), old)
 
 
-def design_of(rates: Rates, **more: Any) -> Callable[[Start], NetworkSpec]:
-    return lambda start: start.design(hidden_rate=rates[0], output_rate=rates[1], **more)
+def design_of(rates: Rates, **more: Any) -> Callable[[User], NetworkSpec]:
+    return lambda user: user.start.design(hidden_rate=rates[0], output_rate=rates[1], **more)
 
 
 def learned_with(users: Sequence[User], rates: dict[str, Rates], protocol: Protocol, **more: Any) -> Learned:
@@ -125,24 +125,10 @@ def learned_with(users: Sequence[User], rates: dict[str, Rates], protocol: Proto
     return found
 
 
-def grid(way: str) -> list[Rates]:
-    if way == "last layer":
-        return [(None, rate) for rate in OUTPUT_RATES]
-    return [(hidden, rate) for hidden in HIDDEN_RATES for rate in OUTPUT_RATES]
-
-
 def chosen_rates(folder: Folder, way: str) -> dict[str, Rates]:
     """Return for each speaker the rates that are best for the other five."""
-    protocol = Protocol((AT,), TUNING_DRAWS, seed=1)
-    users = [replace(folder.user(name, way), old_x=np.empty((0, 1)), old_y=np.empty(0, int)) for name in SPEAKERS]
-    accuracy = {}
-    for rates in grid(way):
-        means = learned_with(users, dict.fromkeys(SPEAKERS, rates), protocol).means()
-        accuracy[rates] = {name: values[-1] for name, values in means.items()}
-    return {
-        name: max(accuracy, key=lambda rates: float(np.mean([accuracy[rates][one] for one in SPEAKERS if one != name])))
-        for name in SPEAKERS
-    }
+    users = [folder.user(name, way) for name in SPEAKERS]
+    return tuned(users, lambda start, rates: start.design(hidden_rate=rates[0], output_rate=rates[1]), AT, seed=0)
 
 
 def summary(learned: Learned) -> dict[str, Any]:
@@ -172,7 +158,7 @@ def speakers(folder: Folder) -> dict[str, Any]:
         rates[way] = chosen_rates(folder, way)
         users = [folder.user(name, way) for name in SPEAKERS]
         learned = learned_with(users, rates[way], protocol)
-        spec = design_of(rates[way][SPEAKERS[0]])(users[0].start)
+        spec = design_of(rates[way][SPEAKERS[0]])(users[0])
         assert learned.counters is not None
         rows[way] = summary(learned) | {"rates": rates[way], "learning": priced(learned.counters, spec)}
         print(way, [round(one["mean"], 2) for one in rows[way]["accuracy_percent"]], flush=True)
@@ -189,11 +175,11 @@ def speakers(folder: Folder) -> dict[str, Any]:
         users = [folder.user(name, "last layer") for name in SPEAKERS]
         gates[gate] = summary(learned_with(users, rates["last layer"], protocol, **settings))
         print(gate, gates[gate]["words_written"], flush=True)
-    start = folder.user(SPEAKERS[0], "last layer").start
-    spec = design_of(rates["last layer"][SPEAKERS[0]])(start)
-    work, processor = start.work_in_front, find_processor(PROCESSOR)
+    first = folder.user(SPEAKERS[0], "last layer")
+    spec = design_of(rates["last layer"][SPEAKERS[0]])(first)
+    work, processor = first.start.work_in_front, find_processor(PROCESSOR)
     assert work is not None
-    counters = learned_with([folder.user(SPEAKERS[0], "last layer")], rates["last layer"], protocol).counters
+    counters = learned_with([first], rates["last layer"], protocol).counters
     assert counters is not None
     return {
         "samples": list(SAMPLES), "draws": DRAWS, "rows": rows, "gates": gates,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -15,7 +16,9 @@ from edgelearn.errors import UserError, unknown
 if TYPE_CHECKING:
     from edgelearn.config import RunConfig
     from edgelearn.data.user_rows import UserRows
-    from edgelearn.studies.personalise import Personalised, Protocol, User
+    from edgelearn.network.spec import NetworkSpec
+    from edgelearn.runs.start import Start
+    from edgelearn.studies.personalise import Personalised, Protocol, Rates, User
 
 USERS, USER = "Users and data", "{user}"
 SETTINGS = (
@@ -27,7 +30,7 @@ OF_THE_START = (
     "rule", "bits", "residual_bits", "rounding", "input_bits", "seed", "delta_bits", "learn",
 )  # fmt: skip
 OF_THE_NETWORK = (
-    "hidden_rate", "output_rate", "event_threshold", "dead_zone", "accumulator_bits", "update_gate", "margin",
+    "event_threshold", "dead_zone", "accumulator_bits", "update_gate", "margin",
 )  # fmt: skip
 MOST_SAMPLES, MOST_DRAWS = 1_000_000, 1000
 
@@ -70,7 +73,8 @@ def personalise(
 ) -> None:
     """Learn a pretrained network's last layers for each of several users: before, after N samples, and forgetting.
 
-    Without --rule and --learn the output layer learns. Float SGD with the best of its rates learns the same samples in
+    Without --rule and --learn the output layer learns. Without rates each user has those that are best for the other
+    users. Float SGD with the best of its rates learns the same samples in
     the same order. Accuracy is of the rows of the user that were not learned; ± is half a 95 % interval over users.
     """
     if start is None or data is None:
@@ -236,21 +240,32 @@ def _learned(
     processor: str,
 ) -> Personalised:
     from edgelearn.reports.console import progress
+    from edgelearn.studies.personalise import check, tuned
     from edgelearn.studies.personalise import personalise as run
     from hw_models.processor import find_processor
 
     settings = {name: getattr(config, name) for name in OF_THE_NETWORK}
+    found = find_processor(processor)
+    check(protocol, {one.name: len(one.y) for one in people})
+
+    def design(start: Start, own: Rates) -> NetworkSpec:
+        return start.design(**settings, hidden_rate=own[0], output_rate=own[1])
+
     with progress("{task.fields[text]}") as bar:
         task = bar.add_task("learning", total=None, text="")
-        return run(
-            people,
-            lambda one: one.design(**settings),
-            protocol,
-            find_processor(processor),
-            rates,
-            config.strict,
-            lambda done, total, user: bar.update(task, completed=done, total=total, text=user),
-        )
+
+        def tick(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, text=what)
+
+        own = dict.fromkeys((one.name for one in people), (config.hidden_rate, config.output_rate))
+        is_tuned = config.hidden_rate is None and config.output_rate is None and len(people) > 1
+        if is_tuned:
+            own = tuned(people, design, protocol.samples[-1], config.seed, protocol.order, tick)
+        result = run(people, lambda one: design(one.start, own[one.name]), protocol, found, rates, config.strict, tick)
+    if is_tuned:
+        note = f"rates of each user are the best for the others after {protocol.samples[-1]} samples"
+        result = replace(result, notes=(*result.notes, note))
+    return result
 
 
 def _content(result: Personalised, source: str) -> dict[str, Any]:

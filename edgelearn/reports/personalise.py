@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import zip_longest
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -16,10 +15,11 @@ def print_personalise(console: Console, content: Mapping[str, Any]) -> None:
     """Print accuracy by number of samples and by user, what a learned sample writes and costs, and the front end."""
     c, net = content, content["network"]
     sizes = "-".join(map(str, net["sizes"]))
+    rates = [user["rates"] for user in c["users"].values()]
     behind = f", cut at '{c['cut']}'" if c["cut"] else ""
     say(
         console,
-        f"{count(c['n_users'], 'user')}, {c['source']}{behind}: {sizes}, {_learning(net)}",
+        f"{count(c['n_users'], 'user')}, {c['source']}{behind}: {sizes}, {_learning(net, rates)}",
         *_losses(c["before_percent"]),
         *(f"note: {note}" for note in c["notes"]),
         "",
@@ -31,7 +31,7 @@ def print_personalise(console: Console, content: Mapping[str, Any]) -> None:
     say(console, *_said(c))
 
 
-def _learning(net: Mapping[str, Any]) -> str:
+def _learning(net: Mapping[str, Any], rates_of_users: Sequence[Sequence[int | None]]) -> str:
     """Say which layers learn, by which rule and at which rates."""
     *hidden, last = net["layers"]
     if set(hidden) <= {"none"}:
@@ -39,11 +39,16 @@ def _learning(net: Mapping[str, Any]) -> str:
     else:
         parts = "all layers learn" if {*hidden, last} == {"all"} else f"layers learn {', '.join(net['layers'])}"
         learns = f"{parts}, rule {net['rule']}, feedback {net['feedback']}"
-    rates = [(rate, unit) for rate, unit in zip_longest(net["rates"], net["rate_units"]) if rate is not None]
-    own = ", ".join(three(2.0**rate * unit) for rate, unit in rates if unit is not None)
+    rates = [sorted({one for one in layer if one is not None}) for layer in zip(*rates_of_users, strict=True)]
+    shown = ", ".join(f"2^{one[0]}" + (f" to 2^{one[-1]}" if len(one) > 1 else "") for one in rates if one)
+    own = ", ".join(
+        " to ".join(three(2.0**rate * unit) for rate in sorted({one[0], one[-1]}))
+        for one, unit in zip(rates, net["rate_units"], strict=False)
+        if one
+    )
     gate = {"always": "", "margin": f", update gate margin {net['margin']}"}
     return (
-        f"{learns}, {'rate' if len(rates) == 1 else 'rates'} {', '.join(f'2^{rate}' for rate, _ in rates)}"
+        f"{learns}, rates {shown}"
         f"{f' ({own} in units of the model)' if own else ''}"
         f"{gate.get(net['update_gate'], ', update gate ' + net['update_gate'])}"
     )

@@ -27,6 +27,8 @@ from hw_models.processor import AnyProcessor
 
 ORDERS = ("rounds", "random", "file")
 FLOAT_STEP = 2  # exponents between the three rates of float SGD
+OUTPUT_RATES, HIDDEN_RATES, TUNING_DRAWS = (-6, -5, -4, -3, -2), (-7, -6, -5, -4, -3, -2, -1, 0), 3
+Rates = tuple[int | None, int | None]  # exponents of hidden and output rates, None for those of the rule
 
 
 @dataclass(frozen=True)
@@ -149,16 +151,16 @@ def check(protocol: Protocol, users: Mapping[str, int]) -> None:
 
 
 def learn_in_integers(
-    users: Sequence[User], spec_of: Callable[[Start], NetworkSpec], protocol: Protocol, strict: bool = False
+    users: Sequence[User], spec_of: Callable[[User], NetworkSpec], protocol: Protocol, strict: bool = False
 ) -> Iterator[tuple[User, int, Tested, Counters]]:
     """Learn every draw of every user in the arithmetic of the device.
 
     Parameters
     ----------
-    spec_of : network of a start; the same for all users but for exponents that follow from the words
+    spec_of : network of a user; the same for all but for rates and for exponents that follow from the words
     """
     for user in users:
-        spec, encode = spec_of(user.start), user.start.front_end.encode
+        spec, encode = spec_of(user), user.start.front_end.encode
         levels, old_levels = encode(user.x), encode(user.old_x) if len(user.old_x) else None
         for draw in range(protocol.draws):
             chosen, left = _parts(protocol, user.y, draw)
@@ -174,7 +176,7 @@ def learn_in_integers(
 
 
 def learn_in_float(
-    users: Sequence[User], spec_of: Callable[[Start], NetworkSpec], protocol: Protocol, exponents: Sequence[int]
+    users: Sequence[User], spec_of: Callable[[User], NetworkSpec], protocol: Protocol, exponents: Sequence[int]
 ) -> Iterator[tuple[User, int, Tested]]:
     """Learn the same samples in the same order by float SGD; features are neither rounded nor limited.
 
@@ -183,7 +185,7 @@ def learn_in_float(
     exponents : of two, the rates of the hidden layers and of the output layer in the contract's units
     """
     for user in users:
-        spec = spec_of(user.start)
+        spec = spec_of(user)
         layers, x, old_x = float_form(user, spec)
         learned = [layer.learned for layer in spec.layers]
         rates = [2.0 ** exponents[layer.output] for layer in spec.layers]
@@ -248,7 +250,8 @@ class Personalised:
 
     Parameters
     ----------
-    rates : exponents of float SGD, and what learned with each
+    floats : what learned by float SGD, by exponent of its rate
+    rates : exponents of each user's layers in integers, None where nothing learns
     losses : accuracy of the imported network in percent by user: float, with levels, with words
     """
 
@@ -261,6 +264,7 @@ class Personalised:
     losses: dict[str, dict[str, float]]
     n_rows: dict[str, int]
     n_old: dict[str, int]
+    rates: dict[str, list[int | None]]
     notes: tuple[str, ...]
 
     def best_rates(self) -> list[int]:
@@ -272,7 +276,7 @@ class Personalised:
 
 def personalise(
     users: Sequence[User],
-    spec_of: Callable[[Start], NetworkSpec],
+    spec_of: Callable[[User], NetworkSpec],
     protocol: Protocol,
     processor: AnyProcessor,
     float_rates: Sequence[int] | None = None,
@@ -287,7 +291,7 @@ def personalise(
     on_progress : takes learners done, of how many, and the user
     """
     check(protocol, {user.name: len(user.y) for user in users})
-    spec = spec_of(users[0].start)
+    spec = spec_of(users[0])
     rates = tuple(float_rates) if float_rates is not None else around(spec.layers[-1].rate)
     total, done = len(users) * protocol.draws * (1 + len(rates)), 0
 
@@ -311,9 +315,66 @@ def personalise(
     notes = list(dict.fromkeys(_note(note, user) for user in users for note in user.start.notes))
     return Personalised(
         spec, users[0].start, protocol, processor, integers, floats,
-        {user.name: _losses(user, spec_of(user.start)) for user in users},
-        {user.name: len(user.y) for user in users}, {user.name: len(user.old_y) for user in users}, tuple(notes),
+        {user.name: _losses(user, spec_of(user)) for user in users},
+        {user.name: len(user.y) for user in users}, {user.name: len(user.old_y) for user in users},
+        {user.name: rates_of(spec_of(user)) for user in users}, tuple(notes),
     )  # fmt: skip
+
+
+def rates_of(spec: NetworkSpec) -> list[int | None]:
+    """Return the exponent of each layer's rate, None where nothing learns."""
+    return [layer.rate if layer.learns else None for layer in spec.layers]
+
+
+def grid(spec: NetworkSpec) -> list[Rates]:
+    """Return the rates that tuning tries: output rates, with each hidden rate where hidden layers learn."""
+    if not any(layer.learns for layer in spec.layers[:-1]):
+        return [(None, rate) for rate in OUTPUT_RATES]
+    return [(hidden, rate) for hidden in HIDDEN_RATES for rate in OUTPUT_RATES]
+
+
+def tuned(
+    users: Sequence[User],
+    design: Callable[[Start, Rates], NetworkSpec],
+    samples: int,
+    seed: int,
+    order: str = "rounds",
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> dict[str, Rates]:
+    """Return the rates of each user that are best for the other users, so that no user chooses rates of its own.
+
+    Parameters
+    ----------
+    users : two or more
+    samples : number of labelled samples whose mean accuracy decides; the lower rate of equals
+    seed : of draws that are not those of the results
+
+    Raises
+    ------
+    UserError
+        "rates are tuned on ..." for one user
+    """
+    if len(users) < 2:
+        raise UserError("rates are tuned on the other users, and there is one; give --output-rate")
+    protocol = Protocol((samples,), TUNING_DRAWS if order != "file" else 1, order, seed + 1)
+    check(protocol, {user.name: len(user.y) for user in users})
+    alone = [replace(user, old_x=user.old_x[:0], old_y=user.old_y[:0]) for user in users]
+    tried = grid(design(users[0].start, (None, None)))
+    accuracy: dict[Rates, dict[str, float]] = {}
+    for rates in tried:
+        found = Learned({user.name: [] for user in users})
+        for user, _, tested, _ in learn_in_integers(alone, lambda one: design(one.start, rates), protocol):  # noqa: B023
+            found.tested[user.name].append(tested)
+        accuracy[rates] = {name: values[-1] for name, values in found.means().items()}
+        if on_progress is not None:
+            on_progress(len(accuracy), len(tried), "rates")
+    names = [user.name for user in users]
+
+    def best_for(name: str) -> Rates:
+        others = [one for one in names if one != name]
+        return max(tried, key=lambda rates: math.fsum(accuracy[rates][one] for one in others))
+
+    return {name: best_for(name) for name in names}
 
 
 def _note(note: str, user: User) -> str:
@@ -374,6 +435,7 @@ def as_dict(result: Personalised, source: str, memory: Mapping[str, int] | None 
             name: {
                 "rows": result.n_rows[name],
                 "old_rows": result.n_old[name],
+                "rates": result.rates[name],
                 "accuracy_percent": _rounded(integers.means()[name]),
                 "old_accuracy_percent": _rounded(integers.means("old")[name]),
                 "float_accuracy_percent": _rounded(result.floats[rate].means()[name][k] for k, rate in enumerate(best)),
@@ -413,7 +475,6 @@ def _network(spec: NetworkSpec, start: Start) -> dict[str, Any]:
         "learn": spec.learn,
         "layers": [layer.learned for layer in spec.layers],
         "feedback": spec.feedback_format if spec.holds_feedback else "none",
-        "rates": [layer.rate if layer.learns else None for layer in spec.layers],
         "rate_units": [float(unit) for unit in start.rate_units],
         "update_gate": spec.update_gate,
         "margin": spec.margin if spec.update_gate == "margin" else None,

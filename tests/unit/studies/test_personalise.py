@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgelearn.data.user_rows import read_user_rows
 from edgelearn.errors import UserError
+from edgelearn.runs.start import start_from
 from edgelearn.studies.float_sgd import FloatSGD
-from edgelearn.studies.personalise import Protocol, around, check
+from edgelearn.studies.personalise import Protocol, around, by_user, check, make_user, tuned
 from tests.cli.runner import edgelearn
 
 pytest.importorskip("onnx")
@@ -190,6 +192,24 @@ def test_mistakes_are_one_line(folder, arguments, message):
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def test_rates_of_a_user_do_not_depend_on_its_rows(folder):
+    old = read_user_rows(folder / "old.npz", None)
+    rows = by_user(read_user_rows(folder / "users.npz", "user"))
+    start = start_from(folder / "net.onnx", x=old.x, classes=("0", "1", "2"), rule="dfa")
+    users = [make_user(name, start, mine, None) for name, mine in rows.items()]
+
+    def design(one, rates):
+        return one.design(hidden_rate=rates[0], output_rate=rates[1])
+
+    found = tuned(users, design, 6, seed=0)
+    shuffled = replace(users[0], y=np.random.default_rng(0).permutation(users[0].y))
+    changed = tuned([shuffled, users[1]], design, 6, seed=0)
+    assert changed["ann"] == found["ann"]
+    assert changed["bob"] != found["bob"]  # which ann's rows choose
+    with pytest.raises(UserError, match="there is one; give --output-rate"):
+        tuned(users[:1], design, 6, seed=0)
 
 
 def test_too_few_rows_name_the_user():
