@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgelearn.errors import UserError
 from edgelearn.network.activations import ACTIVATIONS
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
@@ -64,6 +65,47 @@ def test_one_sample_is_the_closed_form_and_for_gradients_autograd(rule, activati
         assert_close(update, autograd_update(spec, start, x[0], int(labels[0])), 1e-9)
 
 
+VARIED = [
+    ("bp+dfa", "all"),
+    ("bp+drtp", "all"),
+    ("local+bp", "all"),
+    ("bp+local", "bias+all+all"),
+    ("signed-target+bp", "all"),
+    ("bp+sdfa", "all"),
+    ("bp", "none+bias+all"),
+    ("bp", "all+none+all"),
+    ("bp", "bias"),
+    ("dfa", "all+all+bias"),
+    ("mdfa+bp", "last2"),
+]
+
+
+@pytest.mark.parametrize(("rule", "learn"), VARIED)
+def test_layers_that_differ_follow_their_own_losses(rule, learn):
+    """Twin, closed form and autograd agree: bp takes the gradient through the layer above, whatever teaches that one."""
+    require_torch()
+    for output in ("sigmoid", "softmax"):
+        spec = design(SIZES, rule=rule, learn=learn, output=output)
+        start = stored_weights(Learner(spec))
+        levels, labels = samples(spec, 1)
+        twin = OnlineTwin(spec, start, "float64")
+        twin.learn(levels, labels)
+        x = levels / spec.layers[0].input_one
+        update = update_of(spec, pass_samples(spec, start, x, labels))
+        assert_close(update, autograd_update(spec, start, x[0], int(labels[0])), 1e-9)
+        assert_close(twin.numbers(), moved(spec, start, update), 1e-12)
+        for k, layer in enumerate(spec.layers):
+            assert np.any(update.weights[k]) == (layer.learned == "all")
+            assert np.any(update.biases[k]) == layer.learns
+
+
+def test_feedback_layer_by_layer_is_no_gradient():
+    require_torch()
+    spec = design(SIZES, rule="fa+dfa")
+    with pytest.raises(UserError, match="rule 'fa' follows no gradient"):
+        autograd_update(spec, stored_weights(Learner(spec)), np.ones(20), 0)
+
+
 @pytest.mark.parametrize("rule", [*RULES])
 def test_the_output_layer_and_the_first_hidden_layer_move_against_the_gradient(rule):
     """The sign and the size of the output step are those of gradient descent under every rule."""
@@ -87,6 +129,10 @@ CASES = {
     "relu event threshold": {"rule": "dfa", "activation": "relu", "event_threshold": 8, "hidden_rate": -3},
     "no hidden layer": {"rule": "drtp", "sizes": (20, 5), "output_rate": -2},
     "lfsr": {"rule": "dfa", "feedback_format": "lfsr"},
+    "rules that differ": {"rule": "fa+sdfa", "hidden_rate": -3},
+    "rules that differ, non-negative": {"rule": "mdfa+signed-target", "hidden_rate": -2, "output_rate": -2},
+    "biases": {"rule": "bp", "learn": "bias", "hidden_rate": -3},
+    "a frozen layer": {"rule": "bp+local", "learn": "all+none+all", "hidden_rate": -3},
 }
 
 
@@ -110,7 +156,7 @@ def test_many_samples_are_the_closed_form_one_after_another(name, halvings):
     z = pass_samples(spec, numbers, levels / spec.layers[0].input_one, labels).sums[-1]
     expected = z.argmax(axis=1) if spec.n_outputs > 1 else (z[:, 0] > 0).astype(int)
     assert twin.predict(levels).tolist() == expected.tolist()
-    if spec.rule.non_negative:
+    if any(row.non_negative for row in spec.rules):
         assert min(w.min() for w in numbers.weights[1:]) == 0  # the bound was met
 
 

@@ -119,6 +119,49 @@ def test_one_update_is_within_rounding_of_its_reference(rule):
             assert row["vanished"]["steps"] is None
 
 
+@pytest.mark.parametrize(
+    ("rule", "learn"), [("bp,dfa", "all"), ("dfa,drtp", "all"), ("bp", "bias"), ("bp", "all+none+all"), ("dfa", "last")]
+)
+def test_layers_that_differ_are_within_rounding_of_their_references(rule, learn):
+    require_torch()
+    content = validate(settings(rule=rule, learn=learn, net="64-16-12-10", epochs=1)).content
+    json.dumps(content, allow_nan=False)
+    follows = "bp" in rule
+    for row, step in ((row, row["one_sample"]) for row in content["points"][0]["layers"]):
+        assert row["learns"] == (row.get("learned", "all") != "none")
+        if not row["learns"]:
+            assert step is None
+            continue
+        assert step["reference"] == ("torch autograd" if follows else "closed form")
+        for tensor in ("weights", "biases") if row.get("learned", "all") == "all" else ("biases",):
+            assert step[tensor]["rounding_rms_lsb"] < 0.1 * step[tensor]["float_rms_lsb"] + 0.5
+            assert step[tensor]["float_largest_lsb"] > 5
+        if row.get("learned") == "bias":
+            assert step["weights"]["float_largest_lsb"] == step["weights"]["largest_lsb"] == 0
+
+
+@pytest.mark.parametrize(
+    ("rule", "learn"), [("local+bp", "all"), ("fa+dfa", "bias"), ("drtp+sdfa", "all"), ("bp", "none+all+all")]
+)
+def test_probing_layers_that_differ_changes_nothing_and_is_near_the_closed_form(rule, learn):
+    spec = design((12, 9, 7, 4), rule=rule, learn=learn, update_gate="error", seed=5)
+    learner = Learner(spec)
+    rng = np.random.default_rng(1)
+    levels, labels = rng.integers(0, 16, (30, 12)), rng.integers(0, spec.n_classes, 30)
+    learner.learn(levels, labels)
+    before = learner.save()
+    words = kernel_words(learner, levels, labels)
+    for name, array in learner.save().items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+    closed = pass_samples(spec, viewed_weights(learner), levels / 15, labels, binary_units(spec))
+    for k, layer in enumerate(spec.layers[:-1]):
+        if layer.rule.signal is Signal.SIGN_ERROR:
+            continue
+        apart = np.abs(words.modulators[k] / 2.0**layer.delta_scale - closed.modulators[k]).max()
+        assert apart < 0.05 * max(1, np.abs(closed.modulators[k]).max())
+        assert np.any(words.deltas[k]) == layer.rule.learns_hidden
+
+
 def test_halved_rates_halve_the_step_that_is_compared():
     require_torch()
     plain, halved = (validate(settings(rule="drtp", halve_every=every)).content["points"] for every in (None, 1))
