@@ -326,6 +326,8 @@ def schedule(
         ([rule.holds_deltas for rule in rules], of_delta),
     ):
         cycles["signal"] = np.where(flags, taken, cycles["signal"])
+    gives = holds_deltas & ~np.array([rule.holds_deltas for rule in rules])  # d that would be used at once is stored
+    cycles["signal"] = cycles["signal"] + np.where(gives, gate_steps, 0)
     words = np.where(hidden, signal_steps, 0) + readout_words(spec, activity, lanes)
     stores = np.array([rule.stores_feedback for rule in rules])
     reads["feedback"] = np.where(stores & ~regenerated, words, 0.0)

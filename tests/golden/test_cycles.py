@@ -60,7 +60,7 @@ def a_run(sizes, rule, activity, feedback_format="int8") -> tuple[NetworkSpec, C
 
 def walked(spec: NetworkSpec, work: list[list[Work]], **options) -> Counts:
     latency = LATENCIES[options["lanes"]]
-    engine = Engine(spec.rule.name, list(spec.sizes), lfsr=spec.regenerates_feedback, **latency, **options)
+    engine = Engine(spec.named[0].name, list(spec.sizes), lfsr=spec.regenerates_feedback, **latency, **options)
     for sample in work:
         engine.learn(sample)
     return {
@@ -133,6 +133,44 @@ def test_regenerated_feedback(sizes, rule):
     for activity in ("dense", "sparse"):
         assert_exact(sizes, rule, activity, "lfsr")
         assert_near(sizes, rule, activity, "lfsr")
+
+
+DIFFERENT = [
+    ("dfa+drtp", "all", "int8"),
+    ("drtp+sdfa", "all", "lfsr"),
+    ("bp+drtp", "all", "int8"),
+    ("bp+local", "all", "ternary"),
+    ("fa+signed-target", "all", "int8"),
+    ("local+bp", "bias+all+all", "lfsr"),
+    ("bp", "bias", "int8"),
+    ("dfa", "last2", "int8"),
+    ("bp", "all+none+all", "int8"),
+    ("fa+dfa", "all+none+bias", "int8"),
+]
+
+
+@pytest.mark.parametrize(("rule", "learn", "feedback"), DIFFERENT)
+def test_layers_that_differ(rule, learn, feedback):
+    sizes = (4, 9, 5, 3)
+    for activity in ("dense", "sparse"):
+        spec = design(
+            sizes, rule, learn=learn, input_bits=4, feedback_format=feedback, hidden_rate=-3, output_rate=-3,
+            **ACTIVITIES[activity],
+        )  # fmt: skip
+        levels = np.random.default_rng(7).integers(0, 16, (6, 4), np.uint8)
+        learner = Learner(spec)
+        naive, work = naive_twin(learner), []
+        for sample, label in zip(levels.tolist(), (0, 1, 2, 1, 0, 2), strict=True):
+            learner.learn_one(sample, label)
+            naive.learn_one(sample, label)
+            work.append(work_of(naive, label))
+        reads = READS if any(row.weight_transport for row in spec.rules) else READS[:1]
+        for lanes, (zeros, skip), read in itertools.product((1, 3, 8), MODES, reads):
+            if (lanes > 1 and skip == "neuron") or (skip == "sample" and "none+" in learn):
+                continue  # a group off; samples in which d of a frozen layer is not zero are not counted
+            options = {"lanes": lanes, "skips_zero_inputs": zeros, "update_skip": skip, "transposed_read": read}
+            expected = walked(spec, work, network=naive, **options)
+            assert scheduled(spec, learner.counters, **options) == expected, (activity, options)
 
 
 def test_activations_behind_a_gate_are_fetched_again_for_a_readout():

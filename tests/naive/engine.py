@@ -32,16 +32,16 @@ def work_of(network: NaiveNetwork, label: int) -> list[Work]:
         gates: list[int] = []
         signals: list[int] = []
         if k < network.layers:
-            gates = network.gates[k - 1]
-            if network.rule.signal == "target":  # the row of the label, or with one output the only row or none
+            gates, signal = network.gates[k - 1], network.acting(k).signal
+            if signal == "target":  # the row of the label, or with one output the only row or none
                 signals = [label if network.sizes[-1] == 1 else 1]
-            elif network.rule.signal == "signed target":
+            elif signal == "signed target":
                 signals = [1] * network.sizes[-1]  # or -1: none is zero
-            elif network.rule.signal == "local error":
+            elif signal == "local error":
                 signals = network.local_errors[k - 1]
-            elif network.rule.signal == "delta":
+            elif signal == "delta":
                 signals = network.deltas[k]
-            elif network.rule.signal != "none":
+            elif signal != "none":
                 signals = network.errors
         work.append(Work(network.activations[k - 1], gates, signals, network.deltas[k - 1]))
     return work
@@ -53,7 +53,8 @@ class Engine:
     `update_skip` is none, sample or neuron. `spare_groups` lets every queue of what was not skipped take some groups
     more than it fills: how far a count may be off that knows only the sum of all queues. `start`, `gate` and `row` are
     cycles of a pipeline: before a layer's first product, after a modulator's sum, for a row that is selected. `gated`:
-    an update gate makes activations wait for the prediction.
+    an update gate makes activations wait for the prediction. `network` says which rule each hidden layer acts by and
+    which words learn, where not all do by `rule`.
     """
 
     def __init__(
@@ -70,10 +71,14 @@ class Engine:
         gate: int = 0,
         row: int = 0,
         gated: bool = False,
+        network: NaiveNetwork | None = None,
     ) -> None:
-        self.rule = RULES[rule]
         self.sizes = sizes
         self.layers = len(sizes) - 1
+        hidden = range(1, self.layers)
+        self.rules = {k: RULES[rule] if network is None else network.acting(k) for k in hidden}
+        learns = ["all" if self.rules[k].signal != "none" else "none" for k in hidden] + ["all"]
+        self.learned = learns if network is None else network.learned
         self.lanes = lanes
         self.skips_zero_inputs = skips_zero_inputs
         self.update_skip = update_skip
@@ -92,15 +97,15 @@ class Engine:
 
     def learn(self, work: list[Work]) -> None:
         self.infer(work)
-        if self.rule.waits:
-            for k in range(1, self.layers):
+        for k in range(1, self.layers):
+            if self.rules[k].waits:
                 for _group in self._queue(self._neurons(work[k - 1].gates)):
                     self._write("gate", k)  # in the cycle that writes the activation
-        if self.rule.signal != "none":
-            for k in range(self.layers - 1, 0, -1):
+        for k in range(self.layers - 1, 0, -1):
+            if self.rules[k].signal != "none":
                 self._signal(k, work[k - 1])
         for k in range(1, self.layers + 1):
-            if k == self.layers or self.rule.signal != "none":
+            if self.learned[k - 1] != "none":
                 self._update(k, work[k - 1])
 
     def _forward(self, k: int, values: list[int]) -> None:
@@ -120,27 +125,28 @@ class Engine:
 
     def _signal(self, k: int, work: Work) -> None:
         """Modulate the gates of hidden layer k."""
-        if self.rule.signal == "local error":
+        rule = self.rules[k]
+        if rule.signal == "local error":
             self._read_out(k)
-        rows = self._rows(work.signals)
+        rows = self._rows(k, work.signals)
         if not rows:
             return
         neurons = self._neurons(work.gates)
-        if (
-            self.rule.signal == "target"
-        ):  # a row of the feedback takes the place of a modulator, in the cycle that needs it
+        if rule.signal == "target":  # a row of the feedback takes the place of a modulator, in the cycle that needs it
             for _group in self._groups(list(range(self.sizes[k]))):
                 self._wait("row", "signal", k)  # table and gate product of every neuron
             for _group in self._queue(neurons):
                 if not self.lfsr:
                     self._read("feedback", k)
-        elif self.rule.feedback == "transpose" and self.transposed_read != "transposable":
+        elif rule.feedback == "transpose" and self.transposed_read != "transposable":
             self._transposed(k, neurons, rows)
         else:
             self._modulate(k, neurons, rows)
-        if self.rule.signal == "delta":
+        if self._stores_delta(k):
             for _group in self._queue(neurons):  # the store cycle stores, before anyone knows whether all d are zero
                 self._write("delta", k)
+                if rule.signal != "delta":  # what else would be used at once
+                    self._tick("signal", k)
 
     def _read_out(self, k: int) -> None:
         """All rows of feedback, for each group as the lanes have made it; the lanes' products are summed."""
@@ -159,22 +165,23 @@ class Engine:
 
     def _modulate(self, k: int, neurons: list[int], rows: list[int]) -> None:
         """Rows of feedback are summed for a group of neurons, then times the gates."""
-        if self.lfsr:  # the register runs through all neurons of a row, whatever the gates are
+        lfsr = self.lfsr and self.rules[k].fixed_feedback
+        if lfsr:  # the register runs through all neurons of a row, whatever the gates are
             for _group in self._groups(list(range(self.sizes[k]))):
                 for _row in rows:
                     self._tick("signal", k)
                     self._fetch_signal(k)
         for _group in self._queue(neurons):
-            if not self.lfsr:
+            if not lfsr:
                 for _row in rows:
                     self._tick("signal", k)
                     self._fetch_signal(k)
-                    self._read("transposed" if self.rule.feedback == "transpose" else "feedback", k)
-            if self.rule.waits:  # else the gate is still in the lane
+                    self._read("transposed" if self.rules[k].feedback == "transpose" else "feedback", k)
+            if self.rules[k].waits:  # else the gate is still in the lane
                 self._read("gate", k)
             self._tick("signal", k)  # times the gate; used at once, or drained
             self._wait("gate", "signal", k)
-            if self.rule.signal == "delta":
+            if self.rules[k].signal == "delta":
                 self._tick("signal", k)  # stored
 
     def _transposed(self, k: int, neurons: list[int], rows: list[int]) -> None:
@@ -193,16 +200,20 @@ class Engine:
 
     def _fetch_signal(self, k: int) -> None:
         """Deltas come from memory, errors from registers."""
-        if self.rule.signal == "delta" and k + 1 < self.layers:
+        if self.rules[k].signal == "delta" and k + 1 < self.layers:
             self._read("delta", k)
+
+    def _stores_delta(self, k: int) -> bool:
+        """d waits where a layer takes one or the layer below does."""
+        return any(self.rules[j].signal == "delta" for j in (k, k - 1) if 0 < j < self.layers)
 
     def _update(self, k: int, work: Work) -> None:
         neurons = self._neurons(work.deltas)
         if self.update_skip != "none" and not any(work.deltas):
             return
-        inputs = self._inputs(work.inputs)
+        inputs = self._inputs(work.inputs) if self.learned[k - 1] == "all" else []  # biases alone
         hidden = k < self.layers
-        stored = not hidden or self.rule.signal == "delta"
+        stored = not hidden or self._stores_delta(k)
         for _group in self._queue(neurons):
             if stored:  # fetch
                 self._tick("update", k)
@@ -231,11 +242,11 @@ class Engine:
         """Addresses of gates or deltas that are worked on."""
         return [j for j, value in enumerate(values) if value != 0 or self.update_skip != "neuron"]
 
-    def _rows(self, signals: list[int]) -> list[int]:
+    def _rows(self, k: int, signals: list[int]) -> list[int]:
         if self.update_skip == "none":
             return list(range(len(signals)))
         if self.update_skip == "sample":  # a readout has the cycles of its errors before anyone knows that all are zero
-            return list(range(len(signals))) if any(signals) or self.rule.signal == "local error" else []
+            return list(range(len(signals))) if any(signals) or self.rules[k].signal == "local error" else []
         return [row for row, signal in enumerate(signals) if signal != 0]
 
     # --- groups ---------------------------------------------------------------------------------------------
