@@ -10,6 +10,7 @@ from rich.console import Console
 from edgelearn.data.source import columns_line, printable
 from edgelearn.reports.console import say, sparkline, verdict
 from edgelearn.reports.dataset import layers_of, notes_of, print_formats
+from edgelearn.reports.start import start_lines
 from edgelearn.units import count, percent, spans_line, three, with_unit
 
 MOST_CLASSES, WORST, MOST_DRIFTS, MOST_ALARMS = 12, 5, 8, 5  # printed with details; report.json has all
@@ -46,6 +47,7 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     if not stream["rows"]:
         say(console, f"no row could be made: windows of {front['window']:,} samples are longer than the stream")
         return
+    say(console, *start_lines(content))
     _print_scores(console, content, details)
     if details:
         _print_drifts(console, content)

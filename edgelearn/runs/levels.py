@@ -105,29 +105,48 @@ class Levels:
         return {"bits": self.bits, "signed": self.signed, "zero_point": self.zero_point, "lowest": self.lowest}
 
 
+@dataclass(frozen=True)
+class FixedSpec:
+    """What streams ask of a front end without state: every sample is a row.
+
+    Parameters
+    ----------
+    n_channels : values of a sample
+    encoder : how levels are made: "tensor" of a model, or "range" of a run
+    input_bits : of a level
+    """
+
+    n_channels: int
+    encoder: str
+    input_bits: int
+    window: int = 1
+    stride: int = 1
+
+    @property
+    def n_inputs(self) -> int:
+        return self.n_channels
+
+
 class LevelFrontEnd:
     """Front end of a model's tensor; no state.
 
     Parameters
     ----------
     levels : the conversion
+    n_features : of the tensor
     """
 
-    def __init__(self, levels: Levels) -> None:
-        self.levels = levels
+    def __init__(self, levels: Levels, n_features: int) -> None:
+        self.levels, self.n_features = levels, n_features
 
     @classmethod
     def stored(cls, note: Mapping[str, Any], n_features: int) -> LevelFrontEnd:
         """Return the front end of a note, whose arrays `restore` puts in."""
-        return cls(Levels(**note, scale=np.ones(n_features), offset=np.zeros(n_features)))
+        return cls(Levels(**note, scale=np.ones(n_features), offset=np.zeros(n_features)), n_features)
 
     @property
-    def bits(self) -> int:
-        return self.levels.bits
-
-    @property
-    def signed(self) -> bool:
-        return self.levels.signed
+    def spec(self) -> FixedSpec:
+        return FixedSpec(self.n_features, "tensor", self.levels.bits)
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         return self.levels.encode(x)
@@ -151,10 +170,12 @@ class RangeFrontEnd:
     bits : of a level
     """
 
-    signed = False
-
     def __init__(self, n_features: int, bits: int) -> None:
         self.low, self.high, self.bits = np.zeros(n_features), np.zeros(n_features), bits
+
+    @property
+    def spec(self) -> FixedSpec:
+        return FixedSpec(len(self.low), "range", self.bits)
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         return encode_levels(x, self.low, self.high, self.bits)

@@ -18,6 +18,8 @@ from edgelearn.network.spec import NetworkSpec, parse_net
 from edgelearn.runs.checkpoint import digest
 from edgelearn.runs.front_ends import front_end_of
 from edgelearn.runs.rates import check_sizes, n_outputs_for, spec_of
+from edgelearn.runs.stored import AnyFrontEnd
+from edgelearn.runs.stream_start import Relabelled, absolute, is_fixed, open_stream_start
 from edgelearn.streaming.drift import Detector, Recovery
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from edgelearn.streaming.prequential import Prequential
@@ -88,9 +90,17 @@ class StreamSession:
     """
 
     def __init__(self, config: StreamConfig, source: Source, scores: bool = False) -> None:
+        self.start = start = open_stream_start(config, source)
+        if start is not None:
+            relabelled: Any = Relabelled(source, start.classes, max(2, start.sizes[-1]), start.origin["name"])
+            source = relabelled
         self.config, self.source, self._scores = config, source, scores
-        self.front_end = FrontEnd(front_end_of(in_samples(config, source), len(source.channels)))
-        self.spec = network_of(config, self.front_end.spec, source)
+        self.front_end: AnyFrontEnd
+        if start is None:
+            self.front_end = FrontEnd(front_end_of(in_samples(config, source), len(source.channels)))
+            self.spec = network_of(config, self.front_end.spec, source)
+        else:
+            self.front_end, self.spec = start.front_end, spec_of(config, start.sizes, start.network)
         self.processor: AnyProcessor = find_processor(config.processor)
         self.processor.price(self.spec, assume(self.spec))  # a network that does not fit is refused before it learns
         self.rates: UnitCosts = unit_costs(self.spec, self.processor)
@@ -103,7 +113,9 @@ class StreamSession:
         self.energy_unit_pj = _energy_unit_pj(self.spec, self.rates)
         self.device = self._device()
         self.learner = Learner(self.spec, config.strict)
-        if source.n_samples is None:  # classes appear as they arrive
+        if start is not None:
+            self.learner.put_words(start.words)
+        elif source.n_samples is None:  # classes appear as they arrive
             self.learner.set_live_outputs(1)
         n_classes = self.spec.n_classes
         self.score = Prequential(n_classes, config.fading, config.accuracy_window, config.warm_up)
@@ -119,7 +131,7 @@ class StreamSession:
         self._energy_given = 0.0  # units of the energy budget credited so far
         self._delay, n_inputs = config.label_delay, self.front_end.spec.n_inputs
         self._waiting: dict[str, np.ndarray] = {  # rows whose label has not arrived, oldest first
-            "levels": np.zeros((0, n_inputs), np.int8 if config.encoder == "signed" else np.uint8),
+            "levels": np.zeros((0, n_inputs), np.int8 if self.spec.signed_inputs else np.uint8),
             "labels": np.zeros(0, np.int64),
             "dropped": np.zeros(0, np.uint8),
         }
@@ -149,7 +161,8 @@ class StreamSession:
 
     def take(self, block: Block) -> RowsDone:
         """Learn the samples of a block; the result does not depend on block boundaries."""
-        rows = self.front_end.rows(block.x, block.segment)
+        x = absolute(self.source, block.x) if is_fixed(self.start) else block.x
+        rows = self.front_end.rows(x, block.segment)
         ends, n = rows.ends, len(rows.ends)
         samples, labels, times = self.n_samples + ends, block.y[ends], self._times(block)[ends]
         labelled = np.where(self._label_available(n), labels, UNLABELLED)

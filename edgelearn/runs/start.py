@@ -25,6 +25,7 @@ from edgelearn.runs.classes import Classes, match_classes
 from edgelearn.runs.float_head import FloatHead, HeadLayer
 from edgelearn.runs.levels import LevelFrontEnd, levels_for
 from edgelearn.runs.stored import AnyFrontEnd, part, parts_of, read_run
+from edgelearn.streaming.front_end import FrontEnd
 
 CALIBRATION = 10_000  # rows that scales are taken from, at most
 
@@ -260,7 +261,16 @@ def _of_model(
         },
     }
     start = Start(
-        given.sizes, network, raw, LevelFrontEnd(levels), None, origin, head, words.made, units, (*notes, *more)
+        given.sizes,
+        network,
+        raw,
+        LevelFrontEnd(levels, given.sizes[0]),
+        None,
+        origin,
+        head,
+        words.made,
+        units,
+        (*notes, *more),
     )
     matched = _matched(given.classes, start, classes, grow)
     return _with_feedback(_grown(start, spec, matched, words), words)
@@ -348,7 +358,7 @@ def _with_feedback(start: Start, words: Words) -> Start:
 
 def _matched(known: Sequence[str] | None, start: Start, classes: Sequence[str] | None, grow: bool) -> Classes | None:
     n_known = max(2, start.sizes[-1])
-    if classes is None:
+    if not classes:
         return None if known is None else Classes(tuple(known), np.arange(len(known)), n_known)
     return match_classes(known, n_known, classes, grow, start.origin["name"])
 
@@ -394,6 +404,11 @@ def _of_results(source: Path, words: Words, x: np.ndarray | None, classes: Seque
     front_end.restore(part(arrays, "front_end"))
     if x is not None:
         _check_width(str(source), "the inputs", len(note["inputs"]), x.shape[1])
+    if note.get("offsets") and not isinstance(front_end, FrontEnd):
+        raise UserError(
+            f"{source} has columns far from zero, which were read relative to their first values; subtract a constant "
+            "from them and run it again"
+        )
     earlier = note.get("start") or {}
     network: dict[str, Any] = {
         "activation": spec.layers[0].activation if len(spec.layers) > 1 else note["config"]["activation"],

@@ -23,21 +23,21 @@ def facts_of(
     start: Start,
     spec: NetworkSpec,
     processor: AnyProcessor,
-    train_x: np.ndarray,
-    levels: np.ndarray,
-    test: tuple[np.ndarray, np.ndarray, np.ndarray],
+    train_x: np.ndarray | None = None,
+    levels: np.ndarray | None = None,
+    test: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Return the part "start" of a report.
 
     Parameters
     ----------
-    train_x, levels : features [n, n_in] and levels of the data that are learned
-    test : features, levels and labels of rows that accuracies are measured on; may be empty
+    train_x, levels : features [n, n_in] and levels of the data that are learned; None where they cannot be read again
+    test : features, levels and labels of rows that accuracies are measured on; None, or empty, for none
     """
-    x, tests, labels = test
     facts: dict[str, Any] = dict(start.note())
     accuracy: dict[str, float | None] = dict.fromkeys(("model", "levels", "words"))
-    if len(tests):
+    if test is not None and len(test[1]):
+        x, tests, labels = test
         before = start.learner(spec).predict(tests)
         accuracy["words"] = _percent(before == labels)
         if start.head is not None and isinstance(start.front_end, LevelFrontEnd):
@@ -45,11 +45,12 @@ def facts_of(
             accuracy["model"] = _percent(start.head.predict(scale.real(x)) == labels)
             accuracy["levels"] = _percent(start.head.predict(scale.values(tests)) == labels)
     facts["accuracy_percent"] = accuracy
-    if isinstance(start.front_end, LevelFrontEnd):
+    if train_x is not None and isinstance(start.front_end, LevelFrontEnd):
         facts["cut_percent"] = six_digits(100 * start.front_end.levels.share_cut(train_x[:MOST_ROWS]))
-    facts["events_percent"] = six_digits(100 * float(np.mean(levels[:MOST_ROWS] != 0)))
-    indices = output_indices(spec, start.learner(spec), levels[:MOST_ROWS])
-    facts["saturated_outputs_percent"] = six_digits(100 * float(np.mean((indices == -128) | (indices == 127))))
+    if levels is not None and len(levels):
+        facts["events_percent"] = six_digits(100 * float(np.mean(levels[:MOST_ROWS] != 0)))
+        indices = output_indices(spec, start.learner(spec), levels[:MOST_ROWS])
+        facts["saturated_outputs_percent"] = six_digits(100 * float(np.mean((indices == -128) | (indices == 127))))
     facts["rates"] = [
         {
             "layer": k + 1,
@@ -113,7 +114,7 @@ def notes_of(start: Start, facts: dict[str, Any]) -> list[str]:
     cut = facts.get("cut_percent")
     if cut:
         notes.append(f"{cut:.2g} % of the features lie beyond the levels and are cut")
-    saturated = facts["saturated_outputs_percent"]
+    saturated = facts.get("saturated_outputs_percent", 0.0)
     if saturated >= 100 * MANY_SATURATED:
         notes.append(
             f"{saturated:.0f} % of the outputs lie beyond the +-8 of the output table: they predict as they are, and "

@@ -23,6 +23,7 @@ OF_A_FRONT_END = (
     "window", "stride", "window_features", "time_constant", "reach", "encoder", "input_threshold", "thresholds",
     "delta",
 )  # fmt: skip
+OF_TRAINED_WORDS = {"hidden_rate": -8, "output_rate": -5}  # of streams
 MUST_AGREE = ("bits", "input_bits", "activation", "output")
 _CONFIGS: dict[str, type[RateSettings]] = {"run": RunConfig, "stream": StreamConfig}
 
@@ -49,6 +50,8 @@ def completed(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     imported = imported_of(source, given.get("cut"), given.get("net"))
     activation, output = activations_of(imported, given.get("activation"), given.get("output"))
     found: dict[str, Any] = {"output": output, "input_bits": 8, "feedback": "imported"}
+    if kind == "stream":  # trained words need smaller steps than random ones
+        found |= OF_TRAINED_WORDS
     if len(imported.layers) > 1:
         found["activation"] = activation
     if imported.input.is_integer and given.get("input_bits", 8) != 8:

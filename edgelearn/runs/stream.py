@@ -28,6 +28,11 @@ from edgelearn.runs.front_ends import front_end_of
 from edgelearn.runs.kind import Kind, Progress, Result, Studied, accuracy_percent, drive, percent
 from edgelearn.runs.rates import activity_as_dict, network_as_dict
 from edgelearn.runs.session import RowsDone, StreamSession
+from edgelearn.runs.start import Start
+from edgelearn.runs.start_facts import facts_of
+from edgelearn.runs.start_facts import notes_of as notes_of_start
+from edgelearn.runs.stream_start import first_rows
+from edgelearn.streaming.front_end import FrontEnd
 from edgelearn.units import six_digits
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.processor import find_processor
@@ -44,11 +49,13 @@ class StreamWork(StreamSession):
     on_rows : called with the rows of every block
     """
 
-    identity: Mapping[str, Any] = {"contract": CONTRACT}
-
     def __init__(self, config: StreamConfig, source: Source, on_rows: OnRows | None = None) -> None:
         super().__init__(config, source, scores=on_rows is not None)
         self._on_rows = on_rows
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"contract": CONTRACT} | ({} if self.start is None else {"start": self.start.digest})
 
     @property
     def live(self) -> bool:
@@ -82,6 +89,8 @@ class StreamWork(StreamSession):
         note = rates.note_of(
             config, self.spec, replace(self.source.columns_used, inputs=self.source.channels), self.source.class_names
         )
+        if self.start is not None:
+            note["start"] = self.start.note()
         return self.learner.save() | front_end, note
 
     def content(self) -> dict[str, Any]:
@@ -90,8 +99,9 @@ class StreamWork(StreamSession):
         n_rows = max(self.n_rows, 1)
         activity = activity_as_dict(spec, self.learner.counters, self.learner.inference_counters)
         activity["buffers"] += _label_buffers(self)
+        start = {} if self.start is None else {"start": self._start_facts(self.start)}
         result = self.score.as_dict()
-        return {
+        content = {
             "edgelearn": __version__,
             "contract": CONTRACT,
             "config": self.config.model_dump(mode="json"),
@@ -112,9 +122,10 @@ class StreamWork(StreamSession):
             "notes": [
                 *source.notes,
                 *rates.notes_on_outputs(self.config, spec),
-                *rates.width_notes(self.config, spec),
+                *rates.width_notes(self.config, spec, None if self.start is None else self.start.network),
                 *rates.notes_on_masks(spec),
-                *rates.notes_on_rule(self.config, spec, self.n_rows),
+                *([] if self.start else rates.notes_on_rule(self.config, spec, self.n_rows)),
+                *(notes_of_start(self.start, start["start"]) if self.start else []),
             ],
             "front_end": asdict(front_end)
             | {
@@ -129,7 +140,15 @@ class StreamWork(StreamSession):
             "learning": _learning(self),
             "device": _device(self),
             "cost": as_dict([cost_of_rule(spec, self.learner.counters, self.processor)]),
-        } | activity
+        }
+        return content | start | activity
+
+    def _start_facts(self, start: Start) -> dict[str, Any]:
+        """Return the part "start" of a report, of the first rows where they can be read again."""
+        if self.live or isinstance(start.front_end, FrontEnd):
+            return facts_of(start, self.spec, self.processor)
+        x = first_rows(self.source)
+        return facts_of(start, self.spec, self.processor, x, start.front_end.encode(x))
 
 
 def _learning(run: StreamSession) -> dict[str, Any]:
