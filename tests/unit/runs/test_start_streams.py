@@ -53,11 +53,11 @@ def test_a_stream_starts_from_a_model(files, tmp_path):
     np.testing.assert_array_equal(learner.predict(front_end.encode(x)), work.learner.predict(work.front_end.encode(x)))
 
 
-def test_a_stream_goes_on_from_another_with_its_normalisation(tmp_path):
+def test_a_stream_goes_on_from_another_with_its_normalisation(files, tmp_path):
     """Learning the second half from the results of the first is learning all of it, words and normalisation."""
-    settings = {"data": "drift", "hidden": "8", "rule": "dfa"}
+    settings = {"data": files["data"], "hidden": "8", "rule": "dfa"}
     run(validated(StreamConfig, settings | {"limit": 200}), tmp_path / "first")
-    config = validated(StreamConfig, {"data": "drift", "start": str(tmp_path / "first"), "limit": 100})
+    config = config_of(files, start=str(tmp_path / "first"), limit=100)
     assert (config.rule, config.encoder, config.feedback) == ("dfa", "signed", "int8")
     work = open_work(config)
     arrays = read_run(tmp_path / "first")[0]
