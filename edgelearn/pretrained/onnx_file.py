@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from edgelearn.errors import UserError
 from edgelearn.pretrained.imported import Model, Tensor
 from edgelearn.pretrained.onnx_operators import translate
-from edgelearn.pretrained.read import library, reading
+from edgelearn.pretrained.read import library, reading, sha256_of
 
 FORMAT = "ONNX"
 _FIXED_BATCH = 1
@@ -21,10 +22,9 @@ def read(path: Path, sha256: str, net: Sequence[int] | None = None) -> Model:
     """Read an .onnx file; see `read_model`."""
     onnx = library("onnx", "onnx")
     with reading(path, FORMAT):
-        try:
-            proto = onnx.load(str(path))
-        except FileNotFoundError as error:
-            raise UserError(f"{path} keeps its weights in another file that is not there ({error.filename})") from None
+        proto = onnx.load(str(path), load_external_data=False)
+        for other in _external(onnx, path, proto):
+            sha256 = hashlib.sha256((sha256 + sha256_of(other)).encode()).hexdigest()
         graph = Graph(onnx, proto)
         if not graph.nodes:
             raise UserError(f"{path} cannot be read as {FORMAT}: it holds no operators; export it again")
@@ -39,6 +39,19 @@ def read(path: Path, sha256: str, net: Sequence[int] | None = None) -> Model:
             str(path), sha256, _format(graph), tuple(tensors), operators, tuple(graph.inputs),
             tuple(value.name for value in proto.graph.output), graph.classes, tuple(graph.notes),
         )  # fmt: skip
+
+
+def _external(onnx: Any, path: Path, proto: Any) -> list[Path]:
+    """Load the weights that a model keeps in other files; return these files."""
+    outside = [one for one in proto.graph.initializer if onnx.external_data_helper.uses_external_data(one)]
+    names = {entry.value for one in outside for entry in one.external_data if entry.key == "location"}
+    found = [path.parent / name for name in sorted(names)]
+    for one in found:
+        if not one.is_file():
+            raise UserError(f"{path} keeps its weights in {one.name}, which is not beside it; copy both")
+    if found:
+        onnx.load_external_data_for_model(proto, str(path.parent))
+    return found
 
 
 def _format(graph: Graph) -> str:

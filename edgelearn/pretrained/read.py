@@ -51,7 +51,7 @@ def read_model(path: str | Path, net: Sequence[int] | None = None) -> Model:
         )
     try:
         check_regular(given)
-        digest = _sha256(given)
+        digest = sha256_of(given)
     except FileNotFoundError:
         raise UserError(f"{given} does not exist; give the file of a model") from None
     except (OSError, ValueError) as error:
@@ -61,7 +61,8 @@ def read_model(path: str | Path, net: Sequence[int] | None = None) -> Model:
     return read(given, digest, net)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):

@@ -162,3 +162,20 @@ def test_a_matrix_at_many_positions_is_no_layer(tmp_path, shape):
         model.cut("r")
     assert model.operators[1].macs == (None if "t" in shape else 7 * 18)
     assert model.tensor("in").shape == (1, *(None if size == "t" else size for size in shape[1:]))
+
+
+def test_weights_in_a_file_beside_the_model(tmp_path):
+    import onnx
+
+    whole = onnx.load(write(tmp_path / "m.onnx", [node("MatMul", "in w", "out")], floats(0, w=(600, 3)), ("n", 600)))
+    save = {"save_as_external_data": True, "location": "m.data", "size_threshold": 0}
+    onnx.save(whole, str(tmp_path / "e.onnx"), **save)
+    first, model = read_model(tmp_path / "m.onnx"), read_model(tmp_path / "e.onnx")
+    np.testing.assert_array_equal(model.cut().layers[0].weights, first.cut().layers[0].weights)
+    content = bytearray((tmp_path / "m.data").read_bytes())
+    content[0] ^= 1
+    (tmp_path / "m.data").write_bytes(bytes(content))
+    assert read_model(tmp_path / "e.onnx").sha256 != model.sha256
+    (tmp_path / "m.data").unlink()
+    with pytest.raises(UserError, match=r"keeps its weights in m\.data, which is not beside it"):
+        read_model(tmp_path / "e.onnx")
