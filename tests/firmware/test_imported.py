@@ -242,7 +242,7 @@ def test_the_example_learns_from_an_output_of_tensorflow_lite_micro(tmp_path, ze
     assert words == np.concatenate(of_layers).tolist()
 
 
-CASES = [("dfa", "all", "cortex-m4"), ("drtp", "all", "rv32")]
+CASES = [("dfa", "all", "cortex-m4"), ("drtp", "all", "rv32"), ("dfa", "last", "cortex-m4"), ("drtp", "bias", "rv32")]
 
 
 @pytest.mark.parametrize(("rule", "learn", "target"), CASES)
