@@ -15,7 +15,7 @@ from firmware_sim.build.emit import emit
 from firmware_sim.build.estimate import ram_bytes
 from firmware_sim.build.image import CSRC
 from tests.firmware.firmware_cases import random_samples, require
-from tests.tools import missing
+from tests.tools import in_turn, missing
 
 
 def package(folder, **settings):
@@ -56,19 +56,17 @@ int main(void)
 """
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_no_memory_is_touched_that_is_not_the_learners(tmp_path, rule):
+@pytest.mark.parametrize(("rule", "rounding"), in_turn(RULES, ("residual", "stochastic")))
+def test_no_memory_is_touched_that_is_not_the_learners(tmp_path, rule, rounding):
     require("gcc", "host")
-    for i, rounding in enumerate(("residual", "stochastic")):
-        folder = tmp_path / rounding
-        package(folder, rule=rule, rounding=rounding, sizes=((12, 9, 5), (9, 8, 7, 4))[i])
-        subprocess.run(["make", "-s", "-C", folder, f"CFLAGS={SANITIZERS}"], check=True)
-        assert subprocess.run([folder / "selftest"]).returncode == 0
-        (folder / "saves.c").write_text(SAVES)
-        sources = ["src/el_learner.c", "src/el_checkpoint.c", "test/el_selftest.c", "saves.c", CSRC / "app/ram_flash.c"]
-        command = ["gcc", *SANITIZERS.split(), "-Iinclude", "-Itest", *sources, "-o", "saves"]
-        subprocess.run(command, cwd=folder, check=True)
-        assert subprocess.run([folder / "saves"]).returncode == 0
+    package(tmp_path, rule=rule, rounding=rounding, sizes=(12, 9, 5) if rounding == "residual" else (9, 8, 7, 4))
+    subprocess.run(["make", "-s", "-C", tmp_path, f"CFLAGS={SANITIZERS}"], check=True)
+    assert subprocess.run([tmp_path / "selftest"]).returncode == 0
+    (tmp_path / "saves.c").write_text(SAVES)
+    sources = ["src/el_learner.c", "src/el_checkpoint.c", "test/el_selftest.c", "saves.c", CSRC / "app/ram_flash.c"]
+    command = ["gcc", *SANITIZERS.split(), "-Iinclude", "-Itest", *sources, "-o", "saves"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert subprocess.run([tmp_path / "saves"]).returncode == 0
 
 
 def test_the_package_is_called_from_cpp(tmp_path):

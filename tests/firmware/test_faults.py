@@ -178,17 +178,11 @@ def mutated(monkeypatch, tmp_path, file, line, wrong):
     monkeypatch.setattr(image, "CSRC", copy)
 
 
-def varied(settings):
-    """Return whether hidden layers differ, which one mutant shows quickly and the others under `slow`."""
-    return "learn" in settings or "+" in settings.get("rule", "")
+QUICK = ("biases drawn", "shift rounds", "softmax rounds", "readout at")  # of masks, rounding, outputs, readouts
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow if varied(row[3]) and not name.startswith("biases drawn") else ())
-        for name, row in MUTANTS.items()
-    ],
+    "name", [pytest.param(name, marks=() if name.startswith(QUICK) else pytest.mark.slow) for name in MUTANTS]
 )
 def test_a_wrong_line_is_caught(monkeypatch, tmp_path, name):
     file, line, wrong, settings = MUTANTS[name]

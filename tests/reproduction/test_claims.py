@@ -10,6 +10,14 @@ from edgelearn.reproduction.runner import check_ready, perform
 from tests.tools import missing
 
 ROWS = [row for row in catalog.rows() if row.has_file]
+LONG = {  # more than two CPU seconds each
+    "drtp-silicon", "drtp-theorem", "fa-xor", "drtp-alignment", "mdfa-theorem2", "fa-conservation", "fa-alignment-trBW",
+    "fa-zero-init", "fa-momentum",
+}  # fmt: skip
+
+
+def case(row):
+    return pytest.param(row, marks=pytest.mark.slow if row.id in LONG else ())
 
 
 def ready(row):
@@ -25,7 +33,7 @@ def failed(result):
     return [check for check in result["checks"] if check["passed"] is False]
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.cost == "seconds"], ids=lambda row: row.id)
+@pytest.mark.parametrize("row", [case(row) for row in ROWS if row.cost == "seconds"], ids=lambda row: row.id)
 def test_a_claim_of_seconds_is_what_we_say_it_is(row, tmp_path):
     """Reproduced, unless the result that is kept with the code says that it differs."""
     result = perform(ready(row), tmp_path).result
