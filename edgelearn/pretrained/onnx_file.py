@@ -269,6 +269,21 @@ def _cast(graph: Graph, node: Any, arrays: list[np.ndarray]) -> np.ndarray:
     return arrays[0].astype(graph.onnx.helper.tensor_dtype_to_np_dtype(graph.attribute(node, "to", 1)))
 
 
+def _clip(graph: Graph, node: Any, arrays: list[np.ndarray]) -> np.ndarray:
+    low, high = (graph.array(name) if name else None for name in (*node.input[1:3], "", "")[:2])
+    values = arrays[0] if low is None else np.maximum(arrays[0], low)
+    return values if high is None else np.minimum(values, high)
+
+
+def _quantize(graph: Graph, node: Any, arrays: list[np.ndarray]) -> np.ndarray:
+    """Return the integers of real weights, for exporters that leave the quantisation to the runtime."""
+    zero = arrays[2] if len(arrays) > 2 else np.zeros(1, np.uint8)
+    axis, limits = int(graph.attribute(node, "axis", 1)), np.iinfo(zero.dtype)
+    scale, shift = (one.reshape(_along(arrays[0].ndim, axis, one.size)) for one in (arrays[1], zero))
+    whole = np.rint(np.asarray(arrays[0], np.float64) / scale) + shift
+    return np.asarray(np.clip(whole, limits.min, limits.max), zero.dtype)
+
+
 _FOLDED = {
     "Identity": lambda graph, node, arrays: arrays[0],
     "Reshape": _reshape,
@@ -276,5 +291,7 @@ _FOLDED = {
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
     "Cast": _cast,
+    "Clip": _clip,
+    "QuantizeLinear": _quantize,
 }
 """Operators on constants alone that exporters leave in front of weights."""

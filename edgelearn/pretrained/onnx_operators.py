@@ -209,7 +209,8 @@ def _positions(graph: Graph, node: Any) -> int | None:
         return 1
     if shape is None or None in shape[1:-1]:
         return None
-    return math.prod(one or 1 for one in shape[1:-1])
+    batch = next(((graph.shape(name) or (1,))[0] for name in graph.inputs if graph.shape(name)), 1) or 1
+    return math.prod(one or 1 for one in shape[1:-1]) * max(1, (shape[0] or 1) // batch)
 
 
 def _words_of(graph: Graph, name: str, transposed: bool) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -32,13 +32,12 @@ def print_model(content: Mapping[str, Any], console: Console, details: bool = Fa
         say(console, "", "operators")
         print_table(console, [_operator_row(one) for one in content["operators"]])
     cuts = [tensor for tensor in content["tensors"] if tensor["can_be_cut"]]
-    say(
-        console,
-        "",
-        "tensors to cut at, with the layers behind and the price in front" if cuts else "no tensor to cut at",
-    )
+    title = "tensors to cut at: layers behind, and MACs, weights and activations in front"
+    say(console, "", title if cuts else "no tensor to cut at")
     if cuts:
-        print_table(console, [_cut_row(one) for one in cuts])
+        rows = [_cut_row(one) for one in cuts]
+        unused = [key for key in ("scale", "zero point") if all(row[key] is None for row in rows)]
+        print_table(console, [{key: cell for key, cell in row.items() if key not in unused} for row in rows])
     _print_layers(content, console)
     _print_reasons(content, console, details)
     for note in dict.fromkeys((*content["notes"], *(note for one in cuts[:1] for note in one["notes"]))):
@@ -93,9 +92,9 @@ def _cut_row(tensor: Mapping[str, Any]) -> dict[str, Any]:
         "scale": None if tensor["scale"] is None else f"{tensor['scale']:.6g}",
         "zero point": tensor["zero_point"],
         "net behind": "-".join(map(str, tensor["net"])),
-        "MACs in front": _macs(tensor["front_end"]),
-        "weights in front": tensor["front_end"]["weight_words"],
-        "activations in front": tensor["front_end"]["activation_words"],
+        "MACs": _macs(tensor["front_end"]),
+        "weights": tensor["front_end"]["weight_words"],
+        "activations": tensor["front_end"]["activation_words"],
     }
 
 

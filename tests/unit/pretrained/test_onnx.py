@@ -179,3 +179,11 @@ def test_weights_in_a_file_beside_the_model(tmp_path):
     (tmp_path / "m.data").unlink()
     with pytest.raises(UserError, match=r"keeps its weights in m\.data, which is not beside it"):
         read_model(tmp_path / "e.onnx")
+
+
+def test_positions_that_moved_into_the_batch(tmp_path):
+    constants = floats(0, w=(6, 3)) | {"shape": np.array([-1, 6])}
+    nodes = [node("Relu", "in", "r"), node("Reshape", "r shape", "rows"), node("MatMul", "rows w", "out")]
+    model = read_model(write(tmp_path / "m.onnx", nodes, constants, ("n", 7, 6)))
+    with pytest.raises(UserError, match="is applied at 7 positions of a sample"):
+        model.cut("rows")

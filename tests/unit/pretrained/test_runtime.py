@@ -52,6 +52,23 @@ def test_quantised_tensors_stay_integers_and_layers_keep_their_words(tmp_path, c
     np.testing.assert_allclose(forward(imported, values), features_of(model, "out", x)[0], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["integers and a Clip", "real numbers"])
+def test_weights_that_are_quantised_in_the_graph(tmp_path, kind):
+    """Constants in front of DequantizeLinear are folded: a Clip of QCDQ, and a QuantizeLinear of real weights."""
+    words = np.random.default_rng(0).integers(-20, 21, (3, 6)).astype(np.int8)
+    constants = {"s": np.array([0.1, 0.2, 0.3], np.float32), "z": np.zeros(3, np.int8)}
+    constants |= {"low": np.int8(-8), "high": np.int8(7), "w": words}
+    first = node("Clip", "w low high", "q")
+    if kind == "real numbers":
+        words = np.clip(words, -8, 7)
+        constants["w"] = words * constants["s"][:, None] * np.float32(1.02)
+        first = node("QuantizeLinear", "w s z", "q", axis=0)
+    nodes = [first, node("DequantizeLinear", "q s z", "wf", axis=0), node("Gemm", "in wf", "out", transB=1)]
+    layer = read_model(write(tmp_path / "m.onnx", nodes, constants, ("n", 6))).cut().layers[0]
+    np.testing.assert_array_equal(layer.words, np.clip(words, -8, 7))
+    np.testing.assert_allclose(layer.weights, layer.words * np.array([0.1, 0.2, 0.3])[:, None], rtol=1e-6)
+
+
 def test_a_relu_that_the_quantiser_left_out(tmp_path):
     """ONNX Runtime drops a Relu in front of integers that start at zero: their limit replaces it."""
     pytest.importorskip("onnxruntime")
