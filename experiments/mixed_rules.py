@@ -67,7 +67,8 @@ def measure(data: str, rule: str, learn: str) -> dict[str, Any]:
     }
 
 
-def table_of(rows: list[dict[str, Any]]) -> str:
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """Return rows of one data set as Markdown."""
     lines = [
         "| rule | learn | test error, % | locking of layers 1, 2 | buffers, bits | stored, Kbit | words | energy, nJ |",
         "|---|---|---|---|---|---|---|---|",
@@ -79,7 +80,7 @@ def table_of(rows: list[dict[str, Any]]) -> str:
             f"{row['test_error_percent']:.2f} ({spread}) | {', '.join(row['locking'])} | {row['buffered_bits']:,} | "
             f"{row['stored_bits'] / 1000:,.0f} | {row['words']:,} | {row['energy_nj']:.3g} |"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def main() -> int:
@@ -95,7 +96,7 @@ def main() -> int:
             return 2
         kept = [row for row in kept if row["data"] != data] + rows
         net = DATA[data]
-        print(f"\n{data}, {net['net']}, {net['epochs']} epochs\n\n{table_of(rows)}", flush=True)
+        print(f"\n{data}, {net['net']}, {net['epochs']} epochs\n", *table(rows), sep="\n", flush=True)
         write_text(RESULTS, json.dumps({"edgelearn": __version__, "rows": kept}, indent=1) + "\n")
     return 0
 

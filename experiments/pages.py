@@ -30,6 +30,7 @@ from experiments import (
     hidden_inference,
     local_equal_accuracy,
     local_errors,
+    mixed_rules,
     signed_target,
     small_tables,
     speed_tables,
@@ -121,6 +122,10 @@ def mnist(content: Content) -> list[str]:
             *((label, f"{row['mean']:.2f} %", f"{row['weights_written_per_sample']:,.0f}") for label, row in rows),
         ]
     )
+
+
+def mixed_rules_lines(data: str) -> Callable[[Content], list[str]]:
+    return lambda content: mixed_rules.table([row for row in content["rows"] if row["data"] == data])
 
 
 def delta_bits_lines(name: str) -> Callable[[Content], list[str]]:
@@ -447,6 +452,7 @@ PAGES = [
     Shown("mnist_accuracy.json", RESULTS_PAGE, mnist),
     Shown("local_errors.json", RESULTS_PAGE, lambda content: local_errors.range_table(content["range"])),
     Shown("local_errors.json", RESULTS_PAGE, lambda content: local_errors.front_table(content["front"])),
+    Shown("mixed_rules.json", f"{DOCS}runs.md", mixed_rules_lines("digits"), "Digits, 64-64-64-10"),
     Shown("small_tables.json", RESULTS_PAGE, lambda content: small_tables.table_of(content["rows"]), said=small_said),
     Shown("hidden_inference.json", RESULTS_PAGE, lambda content: hidden_inference.table(content["rows"])),
     Shown(

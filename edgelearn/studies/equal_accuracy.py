@@ -22,7 +22,7 @@ from edgelearn.files import read_json, write_text
 from edgelearn.network.counters import Counters
 from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.network.spec import NetworkSpec, design
-from edgelearn.rules import RULES, find_rule
+from edgelearn.rules import RULES, find_rules
 from edgelearn.runs.curve import CurveWork
 from edgelearn.runs.dataset import open_cell
 from edgelearn.runs.kind import drive
@@ -55,7 +55,7 @@ def plan_of(settings: Mapping[str, Any], rules: Sequence[str], seeds: int, proce
         Those of `Plan.of`, "rule ...", "processor ... has no energies ..."
     """
     _check_energies(processor)
-    given = dict.fromkeys(find_rule(name).name for name in rules)
+    given = dict.fromkeys("+".join(row.name for row in find_rules(name)) for name in rules)
     if len(given) < len(rules):
         raise UserError(f"rules {', '.join(rules)} hold one twice; give each once")
     return Plan.of(
