@@ -78,9 +78,13 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
         lines.append(
             f"| {row['rule'].replace('+', ', ')} | {row['learn'].replace('+', ', ')} | "
             f"{row['test_error_percent']:.2f} ({spread}) | {', '.join(row['locking'])} | {row['buffered_bits']:,} | "
-            f"{row['stored_bits'] / 1000:,.0f} | {row['words']:,} | {row['energy_nj']:.3g} |"
+            f"{row['stored_bits'] / 1000:,.0f} | {row['words']:,} | {_energy(row['energy_nj'])} |"
         )
     return lines
+
+
+def _energy(nj: float) -> str:
+    return f"{nj:,.0f}" if nj >= 100 else f"{nj:.1f}"
 
 
 def main() -> int:

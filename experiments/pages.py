@@ -452,6 +452,7 @@ PAGES = [
     Shown("mnist_accuracy.json", RESULTS_PAGE, mnist),
     Shown("local_errors.json", RESULTS_PAGE, lambda content: local_errors.range_table(content["range"])),
     Shown("local_errors.json", RESULTS_PAGE, lambda content: local_errors.front_table(content["front"])),
+    Shown("mixed_rules.json", f"{DOCS}runs.md", mixed_rules_lines("mnist"), "MNIST, 784-200-200-10"),
     Shown("mixed_rules.json", f"{DOCS}runs.md", mixed_rules_lines("digits"), "Digits, 64-64-64-10"),
     Shown("small_tables.json", RESULTS_PAGE, lambda content: small_tables.table_of(content["rows"]), said=small_said),
     Shown("hidden_inference.json", RESULTS_PAGE, lambda content: hidden_inference.table(content["rows"])),
