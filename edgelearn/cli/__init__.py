@@ -21,6 +21,7 @@ COMMANDS = {
     "Learn": {
         "run": "edgelearn.cli.run:run",
         "stream": "edgelearn.cli.stream:stream",
+        "predict": "edgelearn.cli.predict:predict",
         "branch": "edgelearn.cli.branch:branch",
         "personalise": "edgelearn.cli.personalise:personalise",
     },
