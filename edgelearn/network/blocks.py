@@ -51,7 +51,7 @@ TASKS = 2  # units per thread and layer: what a thread that is ahead takes over 
 NEURONS = 50  # neurons of a task are a multiple, where rows are neurons
 BUFFERS = 3  # blocks in flight: two are learned while a third is read out
 MAX_THREADS = 256
-EVENT_BYTES, MOST_LISTED = 6, 1 << 30  # of the events of levels that come again
+EVENT_BYTES, MOST_LISTED = 6, 1 << 28  # of the events of levels that come again
 CACHE_LINE = 64  # bytes
 _threads = 1
 
@@ -246,10 +246,10 @@ class Blocks:
         n, state = len(prepared), self._state
         if prepared.lists is None and prepared.repeated and self._by_events[0]:
             room = n + int(np.count_nonzero(prepared.levels))
-            if room * EVENT_BYTES <= min(MOST_LISTED, physical_memory() // 8):
-                prepared.lists = self._room_for_inputs(0, n, room)
-                n_events = np.zeros((1, n), np.int64)
-                list_levels(prepared.levels, np.arange(n), state.net, state.layers, prepared.lists, n_events)
+            if room * EVENT_BYTES <= min(MOST_LISTED, physical_memory() // 32):  # many processes may do so
+                lists, n_events = self._room_for_inputs(0, n, room), np.zeros((1, n), np.int64)
+                list_levels(prepared.levels, np.arange(n), state.net, state.layers, lists, n_events)
+                prepared.lists = lists  # complete, where several learners in threads share them
         return prepared.lists
 
     def _begin(self, k: int, call: _Call, first: int, buffer: _Buffer, thread: int) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class PreparedLevels:
     """Levels of a data set, as `Learner.prepare` returns them; they must not change afterwards.
 
+    Learners of other networks may share them if those take the same range of levels.
+
     Parameters
     ----------
     levels : uint8[n, n_in]

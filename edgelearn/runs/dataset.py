@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from edgelearn.data.columns import roles_of
 from edgelearn.data.dataset import Dataset, hold_out, keep_classes
 from edgelearn.data.source import ColumnsUsed
 from edgelearn.network.learner import Learner
+from edgelearn.network.prepared import PreparedLevels
 from edgelearn.network.spec import CONTRACT, NetworkSpec, parse_net
 from edgelearn.reports.dataset import show
 from edgelearn.runs import rates
@@ -71,6 +72,14 @@ class Encoded:
     test_levels: np.ndarray
     start: Start | None = None
     class_names: tuple[str, ...] = ()
+    _prepared: dict[tuple[int, int], tuple[PreparedLevels, PreparedLevels]] = field(default_factory=dict, repr=False)
+
+    def prepared(self, learner: Learner) -> tuple[PreparedLevels, PreparedLevels]:
+        """Return the levels as learners of one range share them: checked once, and their events listed once."""
+        key = learner.spec.input_range
+        if key not in self._prepared:
+            self._prepared[key] = learner.prepare(self.levels), learner.prepare(self.test_levels)
+        return self._prepared[key]
 
     @cached_property
     def digest(self) -> str:
@@ -159,8 +168,11 @@ class DatasetWork(Epochs):
             self.start = open_start(config, self.data, encoded.class_names)
         self.spec = design_for(config, self.data, self.start)
         self._check_fit()
-        train, test = (self.encoded.levels, self.data.train_y), (self.encoded.test_levels, self.data.test_y)
         learner = Learner(self.spec, config.strict)
+        levels, tests = (
+            (self.encoded.levels, self.encoded.test_levels) if encoded is None else encoded.prepared(learner)
+        )
+        train, test = (levels, self.data.train_y), (tests, self.data.test_y)
         if self.start is not None:
             learner.put_words(self.start.words)
         super().__init__(learner, train, test, config.epochs, config.halve_every, config.seed)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn.network.learner import Learner
+from edgelearn.network.prepared import PreparedLevels
 from edgelearn.runs.kind import Progress
 
 CHUNK = 2_000  # most samples between two looks at the keyboard
@@ -38,7 +39,7 @@ class Epochs:
 
     Parameters
     ----------
-    train, test : input levels uint8[n, n_in] and labels int64[n]
+    train, test : input levels uint8[n, n_in], or what `Learner.prepare` returned for them, and labels int64[n]
     halve_every : epochs after which the learning rates are halved, again and again; None for never
     seed : the order of epoch E comes from the generator of (seed, E), so that it needs no memory
     """
@@ -46,15 +47,17 @@ class Epochs:
     def __init__(
         self,
         learner: Learner,
-        train: tuple[np.ndarray, np.ndarray],
-        test: tuple[np.ndarray, np.ndarray],
+        train: tuple[np.ndarray | PreparedLevels, np.ndarray],
+        test: tuple[np.ndarray | PreparedLevels, np.ndarray],
         epochs: int,
         halve_every: int | None,
         seed: int,
     ) -> None:
         self.learner, self.epochs, self.halve_every, self.seed = learner, epochs, halve_every, seed
         self.labels, self.test_labels = train[1], test[1]
-        self.levels, self.test_levels = (learner.prepare(x, repeated=epochs > 1) for x in (train[0], test[0]))
+        self.levels, self.test_levels = (
+            x if isinstance(x, PreparedLevels) else learner.prepare(x, repeated=epochs > 1) for x in (train[0], test[0])
+        )
         self.place = Place()
         n_weights = sum(layer.n_weights for layer in learner.spec.layers)
         self._chunk = max(1, min(CHUNK, CHUNK_WEIGHTS // n_weights))
