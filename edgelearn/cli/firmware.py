@@ -30,6 +30,7 @@ RATES = ("rule", "hidden_rate", "output_rate")
 DETAILS = (
     "range_exponent",
     "event_threshold",
+    "hidden_inference",
     "dead_zone",
     "accumulator_bits",
     "delta_bits",

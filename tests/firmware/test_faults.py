@@ -28,6 +28,12 @@ MUTANTS = {
         "el_clamp((int32_t)*word + step, lowest - 65536, 65536)",
         {},
     ),
+    "full activations without a label": (
+        LEARNER,
+        "const int8_t y = (label < EL_CLASSES) ?",
+        "const int8_t y = (label <= EL_CLASSES) ?",
+        {"hidden_inference": "sign"},
+    ),
     "a draw for each neuron": (
         LEARNER,
         "step = el_shr(step, 8U) + ((el_random_byte(draw, j)",

@@ -50,6 +50,8 @@ KINDS = {
     "signed 8-bit levels": {"input_bits": 8, "signed_inputs": True, "rule": "dfa"},
     "dead zone": {"dead_zone": 40, "rule": "dfa"},
     "event threshold": {"event_threshold": 30, "rule": "bp"},
+    "signs at inference": {"hidden_inference": "sign", "rule": "dfa", "sizes": (12, 9, 8, 5)},
+    "signs at inference, on the way": {"hidden_inference": "sign", "rule": "drtp", "activation": "hard-tanh"},
     "narrow accumulator": {"accumulator_bits": 12, "rule": "bp"},
     "narrow accumulator, dfa": {"accumulator_bits": 11, "rule": "dfa"},
     "gate on errors": {"update_gate": "error", "rule": "drtp"},

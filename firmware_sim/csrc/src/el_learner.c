@@ -672,7 +672,12 @@ static void forward_hidden(el_learner *net, const el_level *levels, uint16_t lab
 #endif
         for (uint16_t j = 0U; j < layer->n_out; j++) {
             const int32_t q = table_index(pre_activation(net, x, n_events, k, j), layer);
+#ifdef EL_SIGN_ONE /* section 3: without a label an activation is its sign */
+            const int8_t sign = (int8_t)((q < 0) ? -EL_SIGN_ONE : EL_SIGN_ONE);
+            const int8_t y = (label < EL_CLASSES) ? (int8_t)EL_READ8(EL_ACTIVATION[q + 128]) : sign;
+#else
             const int8_t y = (int8_t)EL_READ8(EL_ACTIVATION[q + 128]);
+#endif
             net->activation[layer->activation_at + j] =
                 (int8_t)(((y > EL_EVENT_THRESHOLD) || (y < -EL_EVENT_THRESHOLD)) ? y : 0);
 #if (EL_SIGNALS_ON_THE_WAY & EL_SIGNALS_OF_LABEL) != 0
