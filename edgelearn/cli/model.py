@@ -60,8 +60,10 @@ def model_features(
     factor: Annotated[Optional[float], Flag("Factor on all values of the data, e.g. 0.00392157 [1]")] = None,
 ) -> None:
     """Compute a tensor of a model for each row of data, with ONNX Runtime or LiteRT; labels and other columns stay."""
+    import numpy as np
+
     from edgelearn.pretrained.features import write_features
-    from edgelearn.pretrained.runtime import features_of
+    from edgelearn.pretrained.runtime import notes_on_input
     from edgelearn.reports.console import make_console, next_steps, say, written
 
     if cut is None or data is None or out is None:
@@ -75,30 +77,34 @@ def model_features(
     model = _read(file, None)
     model.tensor(cut)
     parts, carried, notes = _rows(data, limit)
-    made: dict[str, np.ndarray] = {}
-    total, done = sum(map(len, parts.values())), 0
-
-    def compute(on_progress: Any) -> Tensor:
-        nonlocal done
-        tensor = model.tensor(cut)
-        for key, rows in parts.items():
-            before = done
-            given = rows if factor is None else rows * factor
-            made[key], tensor = features_of(model, cut, given, partial(_report, on_progress, before, total))
-            done = before + len(rows)
-        return tensor
-
-    tensor, speed = with_progress(compute, "computing", "rows")
+    if factor is not None:
+        parts = {key: rows * factor for key, rows in parts.items()}
+    (made, tensor), speed = with_progress(partial(_computed, model, cut, parts), "computing", "rows")
+    notes += notes_on_input(model, np.concatenate([rows.reshape(-1) for rows in parts.values()]))
     write_features(out, model, tensor, made, carried)
     console = make_console()
     n_features = next(iter(made.values())).shape[1]
     scale = "" if tensor.scale is None else f", scale {tensor.scale:.6g}, zero point {tensor.zero_point}"
     rate = "" if speed is None else f", {speed:,.0f} rows/s"
+    total = sum(map(len, made.values()))
     say(console, f"{total:,} rows of {n_features:,} features: '{tensor.name}', {tensor.dtype}{scale}{rate}")
     for note in (*notes, *model.notes):
         say(console, f"note: {note}")
     written(console, out)
     next_steps(console, f"edgelearn run --data {out} --start {file} --cut '{tensor.name}' --learn last", details=True)
+
+
+def _computed(
+    model: Model, cut: str, parts: dict[str, np.ndarray], on_progress: Any
+) -> tuple[dict[str, np.ndarray], Tensor]:
+    """Return a tensor of a model for the rows of each part."""
+    from edgelearn.pretrained.runtime import features_of
+
+    made, done, total = {}, 0, sum(map(len, parts.values()))
+    for key, rows in parts.items():
+        made[key], tensor = features_of(model, cut, rows, partial(_report, on_progress, done, total))
+        done += len(rows)
+    return made, tensor
 
 
 def _report(on_progress: Any, before: int, total: int, n: int) -> None:

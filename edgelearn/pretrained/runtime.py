@@ -76,6 +76,19 @@ def features_of(
     return found, wanted
 
 
+def notes_on_input(model: Model, rows: np.ndarray) -> list[str]:
+    """Return a note where real numbers are quantised for an integer input."""
+    source = model.by_name[model.inputs[0]]
+    if source.scale is None or rows.dtype == np.dtype(source.dtype) or not rows.size:
+        return []
+    limits = np.iinfo(source.dtype)
+    whole = np.rint(np.asarray(rows, np.float64) / source.scale) + (source.zero_point or 0)
+    share = float(np.mean((whole < limits.min) | (whole > limits.max)))
+    beyond = f"; {100 * share:.2g} % lie beyond its range and are cut" if share else ""
+    scale = f"scale {source.scale:.6g}, zero point {source.zero_point}"
+    return [f"values are quantised for the input '{source.name}' ({source.dtype}, {scale}){beyond}"]
+
+
 def _as_input(source: Tensor, rows: np.ndarray) -> np.ndarray:
     """Return rows in the type and shape of the model's input."""
     dtype = np.dtype(source.dtype if source.dtype != "other" else "float32")

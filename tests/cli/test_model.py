@@ -95,6 +95,18 @@ def test_features_keep_integers_labels_and_subjects(place):
     assert len(str(made["x_source"])) == 64
 
 
+def test_real_numbers_for_an_integer_input_are_noted(place):
+    pytest.importorskip("ai_edge_litert")
+    np.savez(place / "real.npz", x=np.array([[0.05 * k for k in range(8)], [100.0] * 8]))
+    flags = ("--cut", "1", "--data", "real.npz", "--out", "i.npz")
+    done = edgelearn("model", "features", "int.tflite", *flags, cwd=place)
+    assert (done.returncode, "tensor '1' is not in int.tflite" in done.stderr) == (2, True)
+    done = edgelearn("model", "features", "int.tflite", "--cut", "h", *flags[2:], cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "values are quantised for the input 'in' (int8, scale 0.05, zero point -128); 50 % lie beyond" in done.stdout
+    assert np.load(place / "i.npz")["x"].dtype == np.int8
+
+
 def test_features_of_a_table_with_a_limit_and_a_factor(place):
     pytest.importorskip("onnxruntime")
     flags = ("--cut", "r", "--data", "d.csv", "--out", "t.npz", "--limit", "12", "--factor", "2")

@@ -15,7 +15,7 @@ from tests.unit.pretrained.keras_models import arrays, dense, inputs, sequential
 from tests.unit.pretrained.onnx_models import floats, node, write
 from tests.unit.pretrained.tflite_models import float_model, integer_model
 
-MANY = {"m.h5": 6}  # a process each
+MANY = {"m.h5": 3}  # a process each
 NETS = {".safetensors": (6, 5, 3)}
 
 
