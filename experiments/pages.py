@@ -31,6 +31,7 @@ from experiments import (
     local_equal_accuracy,
     local_errors,
     mixed_rules,
+    personalisation,
     signed_target,
     small_tables,
     speed_tables,
@@ -440,7 +441,7 @@ def local_equal_accuracy_said(content: Content) -> list[str]:
     ]
 
 
-RESULTS_PAGE = f"{DOCS}results.md"
+RESULTS_PAGE, USERS_PAGE = f"{DOCS}results.md", f"{DOCS}personalisation.md"
 PAGES = [
     Shown(
         "accuracy_against_energy.json",
@@ -532,6 +533,23 @@ PAGES = [
     Shown("branch_traces.json", f"{DOCS}branch.md", branch_means),
     Shown("branch_xor.json", f"{DOCS}branch.md", branch_xor),
     Shown("branch_beyond.json", f"{DOCS}branch.md", said=branch_beyond_said),
+    *(
+        Shown("personalisation.json", USERS_PAGE, lambda content, table=table: table(content["speakers"]), said=texts)
+        for table, texts in (
+            (personalisation.speakers_table, personalisation.said),
+            (personalisation.users_table, None),
+            (personalisation.gates_table, personalisation.gates_said),
+        )
+    ),
+    Shown(
+        "personalisation.json", USERS_PAGE, lambda content: personalisation.new_classes_table(content["new_classes"])
+    ),
+    Shown(
+        "personalisation.json",
+        USERS_PAGE,
+        lambda content: personalisation.drift_table(content["drift"]),
+        said=personalisation.drift_said,
+    ),
     Shown("firmware_matrix.json", f"{DOCS}firmware.md", said=firmware_cases),
     Shown("firmware_matrix.json", README, said=firmware_said),
 ]

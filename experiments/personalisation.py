@@ -278,7 +278,7 @@ def _new_classes(
         return np.array(found)
 
     first, second = (number >= spoken_digits.OLD) & (number < 30), number >= 30
-    rates = range(-6, 1)
+    rates = range(-12, 1)
     balanced = {rate: curves(first, second, rate, range(100, 102))[:, -1].mean(axis=0) for rate in rates}
     best = max(rates, key=lambda rate: balanced[rate][0])
     found = curves(number >= spoken_digits.OLD, number < spoken_digits.OLD, best, range(DRAWS))
@@ -516,24 +516,58 @@ def drift_table(content: dict[str, Any]) -> list[str]:
 
 
 def said(content: dict[str, Any]) -> list[str]:
-    """Return the sentences of the page."""
+    """Return the sentences of the page on speakers."""
     found = content["speakers"]
     at = found["samples"].index(AT) + 1
     rows = found["rows"]
-    last, floats = (rows[name]["accuracy_percent"] for name in ("last layer", "float SGD, last layer"))
-    both = {name: rows[name]["accuracy_percent"][at]["mean"] for name in rows}
+    last = rows["last layer"]["accuracy_percent"]
+    after = {name: row["accuracy_percent"][at]["mean"] for name, row in rows.items()}
     front, learning = found["front_end"], rows["last layer"]["learning"]
     added = learning["energy_pj"] - found["inference_energy_pj"]
     share = 100 * added / (front["energy_pj"] + found["inference_energy_pj"])
     return [
-        f"from {last[0]['mean']:.1f} to {last[at]['mean']:.1f} % on a new voice",
-        f"float SGD gets {floats[at]['mean']:.1f} %",
-        f"writing {rows['last layer']['words_written']:.0f} words per sample",
-        f"drtp {both['drtp, imported feedback']:.1f} % with imported and "
-        f"{both['drtp, random feedback, rates of imported']:.1f} % with random feedback at the same rates",
-        f"{both['drtp, random feedback']:.1f} % at the best rates for random feedback",
-        f"{front['macs']:,} MACs and {front['energy_pj'] / 1e9:.2f} mJ per word",
-        f"adds {added / 1e6:.2f} uJ, {share:.2f} % of the inference of the whole model",
+        f"from {last[0]['mean']:.1f} to {last[at]['mean']:.1f} % on a new voice, writing "
+        f"{rows['last layer']['words_written']:.0f} words per sample; float SGD gets "
+        f"{after['float SGD, last layer']:.1f} %",
+        f"to {after['drtp, imported feedback']:.1f} % (float SGD with a rate for each layer: "
+        f"{after['float SGD, both layers, a rate each']:.1f} %)",
+        f"With random feedback drtp gets {after['drtp, random feedback, rates of imported']:.1f} % at the same rates "
+        f"and {after['drtp, random feedback']:.1f} % at the best ones for random feedback",
+        f"{front['macs']:,} MACs and {front['energy_pj'] / 1e9:.2f} mJ per word on {PROCESSOR}",
+        f"learning the last layer adds {added / 1e6:.2f} uJ, {share:.2f} % of the inference of the whole model",
+    ]
+
+
+def gates_said(content: dict[str, Any]) -> list[str]:
+    """Return the sentences of the page on gates."""
+    found = content["speakers"]
+    at, gates = found["samples"].index(AT) + 1, found["gates"]
+    full = gates["always"]
+
+    def one(name: str) -> str:
+        lost = full["accuracy_percent"][at]["mean"] - gates[name]["accuracy_percent"][at]["mean"]
+        return f"{full['words_written'] / gates[name]['words_written']:.1f} x fewer words at {lost:.1f} points"
+
+    return [
+        f"margin 32 alone writes {one('margin 32')}, margin 4 {one('margin 4')}",
+        f"with a dead zone of 16 margin 32 writes {one('margin 32, dead zone 16')} and margin 16 "
+        f"{one('margin 16, dead zone 16')}",
+        f"a dead zone alone {one('always, dead zone 16')}",
+    ]
+
+
+def drift_said(content: dict[str, Any]) -> list[str]:
+    """Return the sentences of the page on drift."""
+    rows = content["drift"]["rows"]
+
+    def mean(name: str, part: str = "after") -> float:
+        return float(np.mean([one["mean"] if isinstance(one, dict) else one for one in rows[name][part][1:]]))
+
+    return [
+        f"Frozen, the network falls to {mean('integers, last layer', 'frozen'):.1f} % in the mean of the later batches",
+        f"60 rows per batch bring its last layer to {mean('integers, last layer'):.1f} % (float SGD "
+        f"{mean('float SGD, last layer'):.1f} %) and all layers to {mean('integers, all layers, dfa'):.1f} % by dfa "
+        f"and {mean('integers, all layers, drtp'):.1f} % by drtp (float SGD {mean('float SGD, all layers'):.1f} %)",
     ]
 
 
@@ -586,7 +620,7 @@ def main() -> int:
         print("\n".join(table(content["speakers"])), end="\n\n")
     print("\n".join(new_classes_table(content["new_classes"])), end="\n\n")
     print("\n".join(drift_table(content["drift"])))
-    print("\n".join(said(content)))
+    print("\n".join([*said(content), *gates_said(content), *drift_said(content)]))
     return 0
 
 
