@@ -79,7 +79,7 @@ def test_ram_and_constants_where_layers_differ(tmp_path, name):
         program = read_program(compile_image(Learner(spec), tmp_path / str(i), find_target("cortex-m4")))
         assert program.symbols["net"][1] == ram_bytes(spec)
         for field in constant_fields(spec):
-            if field.name in program.symbols or field.name != "EL_LAYER":
+            if field.name in program.symbols or field.bytes > 256:  # a compiler may put a few words into the code
                 assert program.symbols[field.name][1] == field.bytes, field.name
 
 
