@@ -77,17 +77,8 @@ def samples_of(config: RunConfig) -> Samples:
     spec = design_for(config, data)
     levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
     low, high = np.asarray(data.low), np.asarray(data.high)
-    notes = [*data.notes, *notes_on_outputs(config, spec), *_notes_of_core(config)]
+    notes = [*data.notes, *notes_on_outputs(config, spec)]
     return Samples(config, spec, levels, np.asarray(data.train_y), low, high, columns_of(data), notes)
-
-
-def _notes_of_core(config: RunConfig) -> list[str]:
-    """Return notes on settings that the C core does not follow."""
-    if config.hidden_inference == "full":
-        return []
-    return [
-        "el_predict takes hidden activations in full, not their signs: --hidden-inference is of the simulator alone"
-    ]
 
 
 def chosen_targets(text: str) -> list[Target]:
@@ -317,7 +308,7 @@ def _stored_samples(folder: Path, config: RunConfig) -> Samples:
         x -= _offsets(note.get("offsets", ()))
     else:
         raise UserError(f"levels of {folder} follow the data as it comes, which firmware does not; give a run's folder")
-    notes = [*data.notes, *notes_on_outputs(config, spec), *_notes_of_core(config)]
+    notes = [*data.notes, *notes_on_outputs(config, spec)]
     levels, labels = front_end.encode(x), of_label[data.train_y]
     return Samples(config, spec, levels, labels, low, high, columns_of(data), notes, tensor)
 
