@@ -54,6 +54,13 @@ class TfliteOperator:
         self.folded = False
 
 
+class _Defaults:
+    """Options that the file leaves out: every one is 0, as in a table without the field."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda: 0
+
+
 class Graph:
     """The first subgraph of a TFLite file, by index of tensor."""
 
@@ -91,7 +98,8 @@ class Graph:
 
     def _operator(self, operator: Any, kinds: dict[int, str]) -> TfliteOperator:
         code = self.model.OperatorCodes(operator.OpcodeIndex())
-        kind = kinds.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "UNKNOWN")
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        kind = kinds.get(number, f"UNKNOWN {number}")
         if kind == "CUSTOM":
             kind = f"CUSTOM {(code.CustomCode() or b'?').decode('utf-8', 'replace')}"
         inputs, outputs = _list(operator.InputsAsNumpy()), _list(operator.OutputsAsNumpy())
@@ -100,7 +108,9 @@ class Graph:
         return TfliteOperator(kind, inputs, outputs, operator.BuiltinOptions())
 
     def options(self, operator: TfliteOperator, name: str) -> Any:
-        """Return the options of an operator, of a class that is named after it."""
+        """Return the options of an operator, of a class that is named after it; zeros where the file has none."""
+        if operator.options is None:
+            return _Defaults()
         made = getattr(self.tflite, name)()
         made.Init(operator.options.Bytes, operator.options.Pos)
         return made

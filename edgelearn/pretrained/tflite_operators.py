@@ -27,7 +27,7 @@ _WEIGHTED = {
     "UNIDIRECTIONAL_SEQUENCE_RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "LSTM", "PRELU",
     "EMBEDDING_LOOKUP", "ADD", "SUB", "MUL", "DIV",
 }  # fmt: skip
-_UNCOUNTED = {"IF", "WHILE", "CALL", "LSTM", "RNN", "BIDIRECTIONAL_SEQUENCE_LSTM", "CONV_3D_TRANSPOSE", "UNKNOWN"}
+_UNCOUNTED = {"IF", "WHILE", "CALL", "LSTM", "RNN", "BIDIRECTIONAL_SEQUENCE_LSTM", "CONV_3D_TRANSPOSE"}
 
 FOLDED: dict[str, Callable[[list[np.ndarray]], np.ndarray]] = {
     "DEQUANTIZE": lambda arrays: arrays[0].astype(np.float32),  # of float16
@@ -63,7 +63,7 @@ def _size(graph: Graph, index: int) -> int:
 def _macs(graph: Graph, operator: TfliteOperator) -> int | None:
     """Return multiply-accumulates per sample, None where the file does not tell them."""
     kind, inputs = operator.kind, operator.inputs
-    if kind in _UNCOUNTED or kind.startswith("CUSTOM"):
+    if kind in _UNCOUNTED or kind.startswith(("CUSTOM", "UNKNOWN")):
         return None
     shape = graph.stored_shape
     if kind in ("FULLY_CONNECTED", "CONV_2D"):  # weights [n_out, ...]

@@ -54,6 +54,13 @@ def test_layers_come_in_the_order_of_the_configuration(tmp_path, names):
 
 def test_hdf5_models_of_the_old_form(tmp_path):
     called, config, weights = chain()
+    described = config["config"]["layers"]
+    first = described[0]["config"]
+    first["batch_input_shape"] = first.pop("batch_shape")
+    for before, after in pairwise(described):
+        after["inbound_nodes"] = [[[before["name"], 0, 0, {}]]]
+    ends = {"input_layers": [["input_layer", 0, 0]], "output_layers": [["dropout", 0, 0]]}
+    config = {"class_name": "Functional", "config": {"name": "model", "layers": described} | ends}
     layers = {name: {"kernel:0": weights[name][0], "bias:0": weights[name][1]} for name in sorted(called)}
     imported = read_model(write_legacy(tmp_path / "m.h5", config, layers)).cut()
     x = arrays(99, (4, 6))[0]

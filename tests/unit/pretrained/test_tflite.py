@@ -105,3 +105,22 @@ def test_float16_weights_shuffles_and_constants_behind_a_transposition(tmp_path)
     expected = (x * factors).transpose(0, 3, 1, 2).reshape(6, 24) @ w.astype(float).T
     np.testing.assert_allclose(forward(model.cut("in"), x), expected, rtol=1e-6)
     np.testing.assert_allclose(forward(model.cut("s"), x * factors), expected, rtol=1e-6)
+
+
+def test_operators_that_the_package_does_not_know_stay_in_front(tmp_path):
+    """A custom operator, an unknown one, and a dense layer without options, which are zeros then."""
+    rng = np.random.default_rng(4)
+    m = Model()
+    m.tensor("in", (1, 6))
+    m.constant("w", rng.normal(size=(3, 6)).astype(np.float32))
+    for name, shape in (("c", (1, 6)), ("u", (1, 6)), ("out", (1, 3))):
+        m.tensor(name, shape)
+    m.operator("CUSTOM", "in", "c")
+    m.operator(1000, "c", "u")
+    m.operator("FULLY_CONNECTED", "u w -", "out")
+    model = read_model(m.write(tmp_path / "m.tflite", "in", "out"))
+    assert model.cut("u").front_end.uncounted == ("operator 0 (CUSTOM ?)", "operator 1 (UNKNOWN 1000)")
+    with pytest.raises(
+        UserError, match=r"behind it, operator 1 \(UNKNOWN 1000\): it is not read behind a cut; cut at 'u'"
+    ):
+        model.cut("c")

@@ -72,7 +72,7 @@ class Model:
 
     def operator(self, kind, inputs, outputs, options=None, **given):
         """Add an operator; options by the names of their fields."""
-        code = getattr(tflite.BuiltinOperator, kind)
+        code = kind if isinstance(kind, int) else getattr(tflite.BuiltinOperator, kind)
         if code not in self.codes:
             self.codes.append(code)
         made = None
