@@ -20,13 +20,21 @@ from edgelearn.data.cells import FAR, FLOAT32_LIMIT
 from edgelearn.errors import UserError
 from edgelearn.estimators.features import in_order, values_of
 from edgelearn.estimators.labels import Labels
-from edgelearn.estimators.saved_models import load_model, model_of_run, plain, plain_params, save_model
+from edgelearn.estimators.saved_models import (
+    load_model,
+    model_of_run,
+    plain,
+    plain_params,
+    pretrained_model,
+    save_model,
+)
 from edgelearn.estimators.weights import class_weights, presentations
 from edgelearn.network.counters import Counters
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.rates import n_outputs_for, spec_of
+from edgelearn.runs.start import is_results
 from edgelearn.runs.stored import AnyFrontEnd, parts_of
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from hw_models.compare.rules import RuleCost, cost_of_rule
@@ -399,14 +407,47 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
-        """Read what `save` wrote; the result predicts and learns on as the saved one would have.
+        """Read what `save` wrote, or a finished run; the result predicts and learns on as the saved one would have.
+
+        Parameters
+        ----------
+        path : file of `save`, or the results folder of a run or stream, see `from_run`
 
         Raises
         ------
         UserError
             "... cannot be loaded"
         """
+        if is_results(path):
+            return model_of_run(cls, path, _NOT_SETTINGS)
         return load_model(cls, Path(path))
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | PathLike[str], cut: str | None = None, learn: str = "last", *, X: Any = None,
+        classes: Any = None, **settings: Any
+    ) -> Self:  # fmt: skip
+        """Return a trained model cut at a tensor: its last dense layers as integers, ready to predict and to learn on.
+
+        Features are the values of the tensor at the cut. `partial_fit` and `learn_one` go on from the words of the
+        model; `fit` would start anew. Hidden rates and output rates are -8 and -5 unless given.
+
+        Parameters
+        ----------
+        model : file of the model, or results folder of a run
+        cut : name of the tensor; default the first with dense layers alone behind it
+        learn : "last" for the output layer, "last2", "all", "bias"; see `edgelearn run --learn`
+        X : features [n, n_features] that scales are taken from; needed where the tensor is of floats
+        classes : labels of the outputs; default those of the model, else 0, 1, ...
+        settings : parameters of this class, and settings of `edgelearn run`
+
+        Raises
+        ------
+        UserError
+            "... cannot be read", "tensor ...", "... classes do not fit ..." and what `edgelearn run --start` says
+        """
+        own = settings | {"learn": learn} | ({} if cut is None else {"cut": cut})
+        return pretrained_model(cls, model, X, classes, own)
 
     @classmethod
     def from_run(cls, path: str | PathLike[str]) -> Self:

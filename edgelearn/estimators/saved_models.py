@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from edgelearn import __version__
-from edgelearn.config import StreamConfig, later_defaults
-from edgelearn.errors import UserError
+from edgelearn.config import RunConfig, StreamConfig, later_defaults, validated
+from edgelearn.errors import UserError, unknown
 from edgelearn.files import read_arrays, write_arrays
 from edgelearn.network.kernels import tables as t
+from edgelearn.runs.start_settings import OF_TRAINED_WORDS, start_of
 from edgelearn.runs.stored import read_run
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def save_model(model: EdgeClassifier, path: Path) -> None:
 def load_model(kind: type[Model], path: Path) -> Model:
     """Read a model; see `EdgeClassifier.load`."""
     if not path.is_file():
-        raise UserError(f"{path} cannot be loaded: there is no such file; give one that save() wrote")
+        raise UserError(
+            f"{path} cannot be loaded: there is no such file; give one that save() wrote, or a results folder"
+        )
     try:
         arrays, note = _of_this_version(*read_arrays(path))
         params = _given_params(note["params"])
@@ -96,7 +99,7 @@ def model_of_run(kind: type[Model], path: str | PathLike[str], not_settings: Ite
     )
     room = note["net"][-1] if note["net"][-1] > len(labels) else None
     try:
-        model._start(0, labels, room, {name: note[name] for name in ("kind", "config", "net", "inputs")})
+        model._start(0, labels, room, _run_of(note))
         taken = np.array(note.get("offsets", [0.0]))  # of a sample, which a window has several of
         model._offsets[:] = np.tile(taken, len(model._offsets) // len(taken))
         own = {name if "." in name else f"learner.{name}": array for name, array in arrays.items()}
@@ -109,6 +112,53 @@ def model_of_run(kind: type[Model], path: str | PathLike[str], not_settings: Ite
         model._names = names
         if not all(map(_NUMBERED.fullmatch, names)):
             model.feature_names_in_ = np.array(names, object)
+    return model
+
+
+def _run_of(note: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what network and front end are built from; see `edgelearn.runs.stored.parts_of`."""
+    run = {name: note[name] for name in ("kind", "config", "net", "inputs")}
+    return run | ({"start": note["start"]} if "start" in note else {})
+
+
+def pretrained_model(
+    kind: type[Model], source: str | PathLike[str], X: Any, classes: Any, settings: Mapping[str, Any]
+) -> Model:
+    """Make a model of a trained network; see `EdgeClassifier.from_pretrained`.
+
+    Parameters
+    ----------
+    settings : of `edgelearn run`, and parameters of the model that are none
+    """
+    known = kind().get_params(deep=False).keys()
+    given = OF_TRAINED_WORDS | {"rule": "drtp"} | dict(settings)
+    for name in given:
+        if name not in RunConfig.model_fields and name not in known:
+            raise unknown("setting", name, [*RunConfig.model_fields, *known])
+    own = {name: value for name, value in given.items() if name in RunConfig.model_fields}
+    own |= {"seed": given["random_state"]} if "random_state" in given else {}
+    config = validated(RunConfig, own | {"start": str(source)})
+    x = None if X is None else np.asarray(X, np.float64)
+    start = start_of(config, x, ())
+    assert start is not None
+    n_outputs = max(2, start.sizes[-1])
+    labels = list(range(n_outputs)) if classes is None else list(classes)
+    if classes is None and start.classes is not None:
+        labels = _numbers_of(list(start.classes.names))
+    if len(labels) != n_outputs:
+        raise UserError(f"{len(labels)} classes do not fit {source}, which has {n_outputs}; name all of them")
+    params = {name: value for name, value in given.items() if name in known}
+    params |= {name: getattr(config, name) for name in known if name in RunConfig.model_fields and name != "classes"}
+    params = {name: value for name, value in params.items() if name in given or name not in ("epochs", "classes")}
+    shape = {"hidden": start.sizes[1:-1], "one_output": start.sizes[-1] == 1, "random_state": config.seed}
+    model = kind(**{**params, **shape})
+    inputs = [f"feature {number + 1}" for number in range(start.sizes[0])]
+    run = {"kind": "run", "config": config.model_dump(mode="json"), "net": list(start.sizes), "inputs": inputs}
+    model._start(0, labels, None, run | {"start": start.note()})
+    model._offsets[:] = 0.0
+    model._learner.put_words(start.words)
+    model._front_end.restore(start.front_end.save())
+    model.n_features_in_ = start.sizes[0]
     return model
 
 

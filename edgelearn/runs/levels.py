@@ -155,7 +155,8 @@ class LevelFrontEnd:
         return Rows(self.encode(x), np.arange(len(x)))
 
     def save(self) -> dict[str, np.ndarray]:
-        return {"scale": self.levels.scale.copy(), "offset": self.levels.offset.copy()}
+        parts = {"scale": self.levels.scale, "offset": self.levels.offset}
+        return {name: np.array(np.broadcast_to(array, self.n_features)) for name, array in parts.items()}
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
         self.levels = Levels(**self.levels.as_dict(), scale=saved["scale"].copy(), offset=saved["offset"].copy())

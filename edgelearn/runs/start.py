@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def start_from(
     return _of_model(given, tensor, words, input_bits, (activation, output), x, classes, grow)
 
 
-def is_results(source: str | Path) -> bool:
+def is_results(source: str | PathLike[str]) -> bool:
     """Return whether a source is the results folder of a run, or the weights.npz in one."""
     path = Path(source)
     return path.is_dir() or path.name == WEIGHTS
