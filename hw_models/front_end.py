@@ -20,12 +20,13 @@ class FrontEndCost:
     ----------
     macs, weight_words : per inference; stored
     energy_pj : None where the processor has no energy
-    latency_s : at the processor's clock
+    cycles, latency_s : at the processor's clock
     """
 
     macs: int
     weight_words: int
     energy_pj: float | None
+    cycles: float
     latency_s: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -60,4 +61,5 @@ def front_end_cost(macs: int, weight_words: int, processor: AnyProcessor) -> Fro
     cost = processor.price(spec, assume(spec), learning=False)
     n = _LAYER[0] * _LAYER[1]
     energy = cost.energy_per_sample_pj * macs / n if "energy_pj" in cost.prices else None
-    return FrontEndCost(macs, weight_words, energy, cost.latency_s * macs / n)
+    share = macs / n
+    return FrontEndCost(macs, weight_words, energy, cost.cycles_per_sample * share, cost.latency_s * share)

@@ -79,6 +79,9 @@ def _of_arrays(path: Path, users: str | None) -> UserRows:
             f"x [n, features] and labels y [n]"
         )
     x = (x.astype(np.float64) if x.dtype.kind == "f" else x).reshape(len(x), -1)
+    if np.isinf(x).any():
+        row = int(np.argmax(np.isinf(x).any(axis=1))) + 1
+        raise UserError(f"{path}: x row {row} has an infinite value; give numbers, or NaN where a value is missing")
     labels = tuple(map(str, npz_labels(path, _LABELS, y)))
     names = np.full(len(x), "", np.str_) if users is None else arrays[users]
     if names.shape != (len(x),):

@@ -12,7 +12,7 @@ from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.levels import LevelFrontEnd
 from edgelearn.runs.start import Start
 from edgelearn.units import six_digits
-from hw_models.engine.schedule import assume
+from hw_models.front_end import front_end_cost
 from hw_models.processor import AnyProcessor
 
 MOST_ROWS = 10_000  # that figures of levels and logits are taken from
@@ -60,7 +60,7 @@ def facts_of(
         for k, layer in enumerate(spec.layers)
         if layer.learns
     ]
-    facts["front_end_cost"] = front_end_cost(start, spec, processor)
+    facts["front_end_cost"] = _front_end_cost(start, processor)
     return facts
 
 
@@ -68,25 +68,19 @@ def _percent(right: np.ndarray) -> float:
     return round(100 * float(right.mean()), 4)
 
 
-def front_end_cost(start: Start, spec: NetworkSpec, processor: AnyProcessor) -> dict[str, Any] | None:
-    """Return work per sample of the model in front of the cut, priced as the dense layers are.
-
-    A MAC costs what one of the dense layers costs in an inference with all inputs active, memory accesses included. The
-    real price depends on the runtime of the model; the figure shows how the parts compare.
-    """
+def _front_end_cost(start: Start, processor: AnyProcessor) -> dict[str, Any] | None:
+    """Return work per sample of the model in front of the cut, and its price; see `hw_models.front_end`."""
     work = start.work_in_front
     if work is None or not work.macs:
         return None
-    cost = processor.price(spec, assume(spec), learning=False)
-    share = work.macs / sum(layer.n_weights for layer in spec.layers)
-    energy = cost.total("energy_pj") / cost.samples if "energy_pj" in cost.prices else None
+    cost = front_end_cost(work.macs, work.weight_words, processor)
     return {
         "macs": work.macs,
         "weight_words": work.weight_words,
         "activation_words": work.activation_words,
         "uncounted": list(work.uncounted),
-        "energy_pj": None if energy is None else six_digits(energy * share),
-        "cycles": six_digits(cost.total("cycles") / cost.samples * share),
+        "energy_pj": None if cost.energy_pj is None else six_digits(cost.energy_pj),
+        "cycles": six_digits(cost.cycles),
     }
 
 

@@ -13,6 +13,8 @@ from edgelearn.errors import UserError
 from edgelearn.runs.start import start_from
 from edgelearn.studies.float_sgd import FloatSGD
 from edgelearn.studies.personalise import Protocol, around, by_user, check, make_user, tuned
+from hw_models.front_end import front_end_cost
+from hw_models.processor import find_processor
 from tests.cli.runner import edgelearn
 
 pytest.importorskip("onnx")
@@ -215,6 +217,20 @@ def test_rates_of_a_user_do_not_depend_on_its_rows(folder):
 def test_too_few_rows_name_the_user():
     with pytest.raises(UserError, match="user 'b' has 5 rows"):
         check(Protocol((5,)), {"a": 9, "b": 5})
+
+
+def test_infinite_features_are_refused(tmp_path):
+    np.savez(tmp_path / "x.npz", x=[[1.0, 2.0], [np.inf, 0.0]], y=[0, 1])
+    with pytest.raises(UserError, match="x row 2 has an infinite value"):
+        read_user_rows(tmp_path / "x.npz", None)
+
+
+@pytest.mark.parametrize("name", ["cortex-m4", "engine-28nm", "odin-like"])
+def test_a_front_end_costs_what_its_macs_cost(name):
+    one, ten = (front_end_cost(macs, 5, find_processor(name)) for macs in (1_000, 10_000))
+    assert ten.latency_s == pytest.approx(10 * one.latency_s)
+    assert ten.cycles > 9 * one.cycles > 0
+    assert (one.energy_pj is None) == (ten.energy_pj is None)
 
 
 def test_rows_of_a_quantised_tensor_keep_its_scale(tmp_path):
