@@ -242,9 +242,13 @@ class Blocks:
         return own.inputs
 
     def _lists_of(self, prepared: PreparedLevels) -> BlockInputs | None:
-        """Return the inputs of the first layer for all rows, listed now if they are not yet; None without room."""
+        """Return the inputs of the first layer for all rows, listed now if they are not yet; None without room, and
+        where the layer takes no events.
+        """
         n, state = len(prepared), self._state
-        if prepared.lists is None and prepared.repeated and self._by_events[0]:
+        if not self._by_events[0]:
+            return None
+        if prepared.lists is None and prepared.repeated:
             room = n + int(np.count_nonzero(prepared.levels))
             if room * EVENT_BYTES <= min(MOST_LISTED, physical_memory() // 32):  # many processes may do so
                 lists, n_events = self._room_for_inputs(0, n, room), np.zeros((1, n), np.int64)

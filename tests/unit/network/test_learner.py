@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 import pytest
 
 from edgelearn.errors import UserError
+from edgelearn.network import blocks
 from edgelearn.network.blocks import Blocks, set_threads
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.kernels import tables as t
@@ -232,6 +233,49 @@ def test_prepared_levels_change_nothing(rule, n_in, room, signed, monkeypatch):
     assert quick.inference_counters == plain.inference_counters
 
 
+def test_learners_of_one_range_of_levels_share_prepared_levels():
+    rng = np.random.default_rng(0)
+    levels, labels = rng.integers(0, 16, (40, 40)) * (rng.random((40, 40)) < 0.5), rng.integers(0, 3, 40)
+    learners = [
+        Learner(design((40, 70, 3), "drtp", hidden_rate=-3)),
+        Learner(design((40, 8, 3), "drtp", seed=2)),
+        Learner(design((40, 3), "shallow")),
+    ]
+    prepared = learners[0].prepare(levels)
+    for learner in learners:
+        plain = Learner(learner.spec)
+        assert learner.learn(prepared, labels).tolist() == plain.learn(levels, labels).tolist()
+        assert words(learner) == words(plain)
+        assert learner.counters == plain.counters
+
+
+@pytest.mark.parametrize("at", [0, 5, 11])
+def test_an_interrupt_in_threads_leaves_no_counts_behind(at, monkeypatch):
+    monkeypatch.setattr("edgelearn.network.blocks.BLOCK", 16)
+    rng = np.random.default_rng(0)
+    levels, labels = rng.integers(0, 16, (90, 40)), rng.integers(0, 3, 90)
+    shared, alone = (Learner(design((40, 300, 3), "drtp")) for _ in range(2))
+    start, original, calls = shared.save(), blocks.learn_hidden_events, count()
+
+    def interrupted(*arguments):
+        if next(calls) == at:
+            raise KeyboardInterrupt
+        original(*arguments)
+
+    set_threads(3)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(blocks, "learn_hidden_events", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                shared.learn(levels, labels)
+        shared.restore(start)
+        assert shared.learn(levels, labels).tolist() == alone.learn(levels, labels).tolist()
+    finally:
+        set_threads(1)
+    assert words(shared) == words(alone)
+    assert shared.counters == alone.counters
+
+
 def test_impossible_threads_are_refused():
     with pytest.raises(UserError, match="0 threads are not possible; give 1 to 256"):
         set_threads(0)
@@ -240,14 +284,14 @@ def test_impossible_threads_are_refused():
 def test_blocks_of_one_sample_are_those_of_many():
     spec = design((6, 8, 3))
     single, whole = Learner(spec), Learner(spec)
-    blocks, predictions = Blocks(single.state), []
+    own, predictions = Blocks(single.state), []
     for sample, label in zip(LEVELS, LABELS, strict=True):
         steps = steps_of(np.array([label]))
         results = Results(
             np.zeros(1, np.int64), np.zeros(1, np.uint8), np.zeros((0, 0), np.uint8), np.zeros(0, np.int64),
             np.ones(1, np.uint8),
         )  # fmt: skip
-        blocks.run(PreparedLevels(sample[None].astype(np.uint8)), steps, results, single._counts)
+        own.run(PreparedLevels(sample[None].astype(np.uint8)), steps, results, single._counts)
         predictions.append(int(results.predictions[0]))
         assert (results.statuses.tolist(), results.dropped.tolist()) == ([t.LEARNED], [0])
     assert predictions == whole.learn(LEVELS, LABELS).tolist()
