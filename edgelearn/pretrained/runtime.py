@@ -59,12 +59,12 @@ def features_of(
             f"{model.source} takes {size:,} values per row (input '{source.name}', {shape}), and the data has "
             f"{per_row:,}; give rows as the model was trained on them"
         )
-    rows = _as_input(source, rows)
-    if wanted.name == source.name:
-        return rows.reshape(len(rows), -1), wanted
-    session = _onnx(model, wanted) if suffix == ".onnx" else _litert(model, wanted)
     made = []
     with reading(Path(model.source), f"a model that computes '{wanted.name}'"):
+        rows = _as_input(source, rows)
+        if wanted.name == source.name:
+            return rows.reshape(len(rows), -1), wanted
+        session = _onnx(model, wanted) if suffix == ".onnx" else _litert(model, wanted)
         for values in session(rows):
             made.append(values)
             if on_progress is not None:
