@@ -127,11 +127,11 @@ MUTANTS = {
         "const uint16_t n_inputs = biases ? 1U : n_events;",
         {"rule": "bp", "learn": "bias"},
     ),
-    "a frozen layer that learns": (
+    "biases alone that never learn": (
         LEARNER,
         "if (EL_LAYER[k].learns != EL_LEARNS_NONE) {",
-        "if (EL_LAYER[k].learns != EL_LEARNS_NONE || k == 1U) {",
-        {"rule": "bp", "learn": "all+none+all", "sizes": (12, 9, 8, 5), "rounding": "residual"},
+        "if (EL_LAYER[k].learns == EL_LEARNS_ALL) {",
+        {"rule": "bp", "learn": "bias", "sizes": (12, 9, 8, 5)},
     ),
     "bp through the words of its own layer": (
         LEARNER,
@@ -148,7 +148,7 @@ MUTANTS = {
     "one place for d of two layers": (
         LEARNER,
         "(EL_DELTA_BUFFERS > 1) ? ((uint32_t)(k & 1U) * EL_WIDEST_HIDDEN) : 0U",
-        "0U",
+        "(uint32_t)(k & 0U)",
         {"rule": "bp+drtp", "sizes": (12, 9, 8, 5), "update_gate": "error"},
     ),
     "biases of a frozen row are learned ones": (
