@@ -19,10 +19,10 @@ GATES = (("always", 0), ("error", 0), ("margin", 10))
 UNPRICED = [i for i, name in enumerate(COUNTERS) if name not in ACTIVITY]
 
 
-def learned(rule: str, gate: str, margin: int, sizes: tuple[int, ...] = (6, 5, 4, 3)) -> Learner:
+def learned(rule: str, gate: str, margin: int, sizes: tuple[int, ...] = (6, 5, 4, 3), learn: str = "all") -> Learner:
     """A learner after some samples of few classes, so that gates close, and after some predictions."""
     rng = np.random.default_rng(3)
-    learner = Learner(design(sizes, rule, update_gate=gate, margin=margin, output_rate=-3))
+    learner = Learner(design(sizes, rule, update_gate=gate, margin=margin, output_rate=-3, learn=learn))
     labels = rng.integers(0, learner.spec.n_classes, 40)
     levels = (np.eye(3, 6, dtype=np.int64)[labels] * 12 + rng.integers(0, 3, (40, 6))).astype(np.uint8)
     learner.learn(levels, labels)
@@ -48,6 +48,21 @@ def test_counts_times_rates_are_the_price_of_a_run(rule, name):
             assert float((of_one[0] * counters.table).sum()) == pytest.approx(cost.total(figure), rel=1e-9)
             assert found.total(of_one, counters, nobody) == pytest.approx(cost.total(figure), rel=1e-9)
             assert not of_one[..., UNPRICED].any()
+
+
+@pytest.mark.parametrize("name", ["engine-28nm", "engine-45nm-dense", "cortex-m4", "loihi-like"])
+@pytest.mark.parametrize(
+    ("rule", "learn"), [("dfa+drtp", "all"), ("bp+local", "all"), ("bp", "bias"), ("fa+dfa", "all+none+all")]
+)
+def test_counts_times_rates_are_the_price_of_layers_that_differ(rule, learn, name):
+    processor = find_processor(name)
+    for gate in ("always", "error"):
+        learner = learned(rule, gate, 0, learn=learn)
+        spec, counters = learner.spec, learner.counters
+        found, cost = unit_costs(spec, processor), processor.price(spec, counters)
+        for figure, of_one in (("cycles", found.cycles), ("energy_pj", found.energy_pj)):
+            if of_one is not None:
+                assert float((of_one[0] * counters.table).sum()) == pytest.approx(cost.total(figure), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", names())
