@@ -30,6 +30,12 @@ def rules(json: Json = False) -> None:
     if json:
         print_json(rows)
     else:
-        from edgelearn.reports.console import make_console, print_table
+        from edgelearn.reports.console import make_console, print_table, say
 
-        print_table(make_console(), rows)
+        console = make_console()
+        print_table(console, rows)
+        say(
+            console,
+            "",
+            "a rule per hidden layer, from the first: --rule local,drtp; each layer has the locking of its own",
+        )

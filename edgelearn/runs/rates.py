@@ -155,7 +155,7 @@ def notes_on_masks(spec: NetworkSpec) -> list[str]:
     ]
     if not idle:
         return []
-    return [f"rules without effect, as their layers are frozen: {', '.join(idle)}"]
+    return [f"rules and hidden rates have no effect in frozen layers: {', '.join(idle)}"]
 
 
 def note_of(config: RateSettings, spec: NetworkSpec, columns: ColumnsUsed, classes: Sequence[str]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def test_reports_say_rule_and_locking_of_each_layer():
 
 def test_rules_of_frozen_layers_are_a_note():
     notes = run(make_config(SMALL | {"rule": "dfa", "learn": "last2"})).content["notes"]
-    assert "rules without effect, as their layers are frozen: dfa of layer 1" in notes
+    assert "rules and hidden rates have no effect in frozen layers: dfa of layer 1" in notes
 
 
 @pytest.mark.parametrize(
