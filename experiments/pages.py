@@ -537,6 +537,7 @@ PAGES = [
         Shown("personalisation.json", USERS_PAGE, lambda content, table=table: table(content["speakers"]), said=texts)
         for table, texts in (
             (personalisation.speakers_table, personalisation.said),
+            (personalisation.costs_table, None),
             (personalisation.users_table, None),
             (personalisation.gates_table, personalisation.gates_said),
         )

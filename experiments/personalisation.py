@@ -52,6 +52,7 @@ from edgelearn.studies.personalise import (
 )
 from experiments import spoken_digits
 from experiments.spoken_digits import CUT, SPEAKERS
+from firmware_sim.build.estimate import constant_fields, ram_bytes
 from hw_models.front_end import front_end_cost
 from hw_models.processor import find_processor
 
@@ -145,8 +146,14 @@ def summary(learned: Learned) -> dict[str, Any]:
 
 
 def priced(counters: Counters, spec: NetworkSpec) -> dict[str, float]:
+    """Return energy and time per learned sample, and bytes of firmware."""
     cost = find_processor(PROCESSOR).price(spec, counters)
-    return {"energy_pj": cost.energy_per_sample_pj, "latency_us": 1e6 * cost.latency_s}
+    return {
+        "energy_pj": cost.energy_per_sample_pj,
+        "latency_us": 1e6 * cost.latency_s,
+        "ram_bytes": ram_bytes(spec),
+        "flash_bytes": sum(field.bytes for field in constant_fields(spec)),
+    }
 
 
 def speakers(folder: Folder) -> dict[str, Any]:
@@ -451,6 +458,24 @@ def speakers_table(content: dict[str, Any]) -> list[str]:
     return _table([head, *body])
 
 
+def costs_table(content: dict[str, Any]) -> list[str]:
+    """Lay out what a learned sample and its firmware take."""
+    head = ["head", "words written", f"uJ per sample, {PROCESSOR}", "ms", "RAM, bytes", "constants in flash, bytes"]
+    body = [
+        [
+            name,
+            f"{row['words_written']:,.0f}",
+            f"{row['learning']['energy_pj'] / 1e6:.2f}",
+            f"{row['learning']['latency_us'] / 1e3:.2f}",
+            f"{row['learning']['ram_bytes']:,}",
+            f"{row['learning']['flash_bytes']:,}",
+        ]
+        for name, row in content["rows"].items()
+        if "learning" in row
+    ]
+    return _table([head, *body])
+
+
 def users_table(content: dict[str, Any], ways: Sequence[str] = ("last layer", "drtp, imported feedback")) -> list[str]:
     """Lay out accuracies of each speaker."""
     samples = content["samples"]
@@ -616,7 +641,7 @@ def main() -> int:
     }
     write_text(RESULTS, json.dumps(content, indent=1) + "\n")
     plot(content)
-    for table in (speakers_table, users_table, gates_table):
+    for table in (speakers_table, costs_table, users_table, gates_table):
         print("\n".join(table(content["speakers"])), end="\n\n")
     print("\n".join(new_classes_table(content["new_classes"])), end="\n\n")
     print("\n".join(drift_table(content["drift"])))

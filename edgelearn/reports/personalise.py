@@ -124,7 +124,8 @@ def _said(c: Mapping[str, Any]) -> Iterator[str]:
         edge = "; * at an edge of them" if any(c["float"]["at_edge"][1:]) else ""
         yield f"float SGD: the best of {rates} at each number of samples{edge}"
     draws = "rows in the order of the file" if c["order"] == "file" else f"means of {count(c['draws'], 'draw')}"
-    yield f"± is half a 95 % interval over users; {draws}; tested on the rows that were not learned"
+    spread = "± is half a 95 % interval over users; " if c["n_users"] > 1 else ""
+    yield f"{spread}{draws}; tested on the rows that were not learned"
 
 
 def _priced(cost: Mapping[str, Any]) -> str:
