@@ -1,6 +1,7 @@
 """EdgeClassifier of trained models and of results folders."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,3 +90,16 @@ def test_refusals(files):
         EdgeClassifier.from_pretrained(files / "model.onnx", lean=3)
     with pytest.raises(UserError, match="or a results folder"):
         EdgeClassifier.load(files / "nothing.npz")
+
+
+def test_the_example_of_the_page_runs(files, monkeypatch):
+    monkeypatch.chdir(files)
+    (files / "features.npz").write_bytes((files / "digits.npz").read_bytes())
+    page = (Path(__file__).parents[3] / "edgelearn/docs/pretrained.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    names: dict = {}
+    exec(compile(code, "pretrained.md", "exec"), names)
+    x, y = data_of(files)
+    assert names["before"] > 0.7
+    assert names["model"].score(x, y) > 0.7
+    np.testing.assert_array_equal(EdgeClassifier.load("learned.npz").predict(x), names["model"].predict(x))
