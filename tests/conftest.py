@@ -5,7 +5,6 @@ EDGELEARN_HYPOTHESIS chooses a profile: quick (25 fixed examples), default (50),
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -61,12 +60,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for k, item in enumerate(function):
             if k not in watched:
                 item.add_marker("no_cover")
-
-
-def pytest_collection_finish() -> None:
-    """Take what is there now, a million objects, out of every later search for garbage."""
-    gc.collect()
-    gc.freeze()
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job; tests send Ctrl-C

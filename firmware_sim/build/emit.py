@@ -45,7 +45,8 @@ def emit(
     ------
     UserError
         "prefix '...' ...",
-        "folder ... is not empty", "folder ... holds a run", "... is in use by another command"
+        "folder ... is not empty", "folder ... holds a run", "... is in use by another command",
+        "values of tensor ... are outside ..."
     """
     if not _PREFIX.fullmatch(prefix):
         raise UserError(
@@ -56,8 +57,9 @@ def emit(
     for name, what in (("config.toml", "a run"), ("study.toml", "a study")):
         if (folder / name).exists():
             raise UserError(f"folder {folder} holds {what}; give another one")
+    of_tensor = {} if tensor is None else texts_of(tensor)
     with only_writer(folder):
-        return _written(learner, folder, levels, labels, ranges, prefix, tensor)
+        return _written(learner, folder, levels, labels, ranges, prefix, tensor, of_tensor)
 
 
 def _written(
@@ -68,8 +70,8 @@ def _written(
     ranges: tuple[np.ndarray, np.ndarray] | None,
     prefix: str,
     tensor: Tensor | None,
+    of_tensor: dict[str, str],
 ) -> list[Path]:
-    of_tensor = {} if tensor is None else texts_of(tensor)
     identity = write_sources(learner, folder, prefix)
     (folder / "test").mkdir(exist_ok=True)
     texts = {f"test/{name}": (CSRC / "package" / name).read_text() for name in _TEST}

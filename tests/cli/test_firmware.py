@@ -160,6 +160,41 @@ def test_the_self_test_takes_samples_of_the_users_file(tmp_path):
         assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("learn", ["last", "all"])
+def test_emit_of_a_quantised_model_converts_its_tensor(tmp_path, learn):
+    """The self-test holds integers of the user's file, as the model's runtime gives them."""
+    require("gcc", "host")
+    for package in ("tflite", "flatbuffers"):
+        pytest.importorskip(package)
+    from tests.unit.pretrained.tflite_models import integer_model
+
+    integer_model(tmp_path / "m.tflite", per_channel=True)
+    rng = np.random.default_rng(4)
+    for name, n in (("x", 90), ("mine", 60)):
+        np.savez(tmp_path / f"{name}.npz", x=rng.integers(-128, 128, (n, 8)).astype(np.int8), y=np.arange(n) % 3)
+    start = ("--start", "m.tflite", "--cut", "in", "--learn", learn, "--rule", "dfa")
+    result = edgelearn("run", *start, "--data", "x.npz", "--epochs", "1", "--out", "done", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (tmp_path / "m.tflite").unlink()  # the folder has all that is needed
+    result = edgelearn("firmware", "emit", "el", "--run", "done", "--selftest", "mine.npz", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "levels: from the tensor 'in', by el_levels of include/el_levels.h" in result.stdout
+    assert "#define EL_ZERO_POINT (-128)" in (tmp_path / "el/include/el_levels.h").read_text()
+    values = arrays_of((tmp_path / "el/test/el_selftest_numbers.h").read_text())["EL_SELFTEST_VALUES"].reshape(-1, 8)
+    mine = {tuple(row) for row in np.load(tmp_path / "mine.npz")["x"].tolist()}
+    assert len(values) == 40
+    assert {tuple(row) for row in values.tolist()} <= mine
+    assert (tmp_path / "el/example/tflm_example.cpp").exists()
+    assert "tensor `in` of your model" in (tmp_path / "el/README.md").read_text()
+    subprocess.run(["make", "-s"], cwd=tmp_path / "el", check=True)
+    assert subprocess.run(["./selftest"], cwd=tmp_path / "el").returncode == 0
+    np.savez(tmp_path / "wide.npz", x=np.full((9, 8), 200), y=np.arange(9) % 3)
+    result = edgelearn("firmware", "emit", "new", "--run", "done", "--selftest", "wide.npz", cwd=tmp_path)
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+    assert "values of tensor 'in' are outside -128 to 127" in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
 def test_emit_takes_finished_runs_of_this_program_alone(tmp_path):
     edgelearn("run", *SMALL, "--epochs", "4", "--halve-every", "1", "--out", "done", cwd=tmp_path)
     assert edgelearn("firmware", "emit", "el", "--run", "done", cwd=tmp_path).returncode == 0

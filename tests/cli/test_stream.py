@@ -76,12 +76,11 @@ def undisturbed(tmp_path_factory):
     return files(folder / "b")
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_stream_that_was_stopped_resumes_to_the_same_bytes(tmp_path, how, undisturbed):
-    code, message = start_and_signal(how, "stream", *LONG, cwd=tmp_path)
-    if how == signal.SIGINT:
-        assert code == 130
-        assert "edgelearn: interrupted; continue with: edgelearn stream --resume --out a" in message
+def test_a_stream_that_was_stopped_resumes_to_the_same_bytes(tmp_path, undisturbed):
+    """SIGKILL: tests/robustness/test_kill.py."""
+    code, message = start_and_signal(signal.SIGINT, "stream", *LONG, cwd=tmp_path)
+    assert code == 130
+    assert "edgelearn: interrupted; continue with: edgelearn stream --resume --out a" in message
     assert not (tmp_path / "a/report.json").exists()
     assert_refused(edgelearn("stream", *LONG, "--out", "a", cwd=tmp_path), "continue it with --resume")
     resumed = edgelearn_process("stream", "--resume", "--out", "a", cwd=tmp_path)

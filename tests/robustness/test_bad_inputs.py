@@ -13,7 +13,7 @@ from tests.robustness.harness import example, undamaged
 from tests.robustness.scenarios import SCENARIOS
 
 FIRST = int(os.environ.get("EDGELEARN_ROBUST_SEED", "0"))
-EXAMPLES, MANY = 10, 120  # per scenario
+EXAMPLES, MANY = 8, 120  # per scenario: more than 500, and more than 7,000
 
 
 def _check(name: str, seeds: range, tmp_path) -> None:
