@@ -183,7 +183,6 @@ def profile(
     json: Json = False,
 ) -> None:
     """Count instructions, loads and stores per sample on an emulated core, per rule."""
-    from edgelearn.network.learner import Learner
     from firmware_sim.check.measure import WARM_UP, modelled_instructions, roles
     from firmware_sim.check.measure import profile as measure
     from firmware_sim.check.session import emulated_target, folder_for_builds
@@ -195,7 +194,7 @@ def profile(
     with _progress("compiling", len(names) * windows) as show:
         for i, name in enumerate(names):
             source = _samples(given, config, name)
-            learner = Learner(source.spec)
+            learner = source.learner()
 
             def counted(done: int, name: str = name, before: int = i * windows) -> None:
                 show(name, before + done)
@@ -283,7 +282,6 @@ def emit(
     prefix: Annotated[str, Flag("Beginning of names and files, for several networks in one firmware.", OUTPUT)] = "el",
 ) -> None:
     """Write the network as C99 sources with a self-test for your board."""
-    from edgelearn.network.learner import Learner
     from firmware_sim.build.emit import SELFTEST_SAMPLES
     from firmware_sim.build.emit import emit as write
     from firmware_sim.check.session import restore_run
@@ -297,7 +295,7 @@ def emit(
         raise UserError("--selftest takes the place of the data of a run; give --run, or --data alone")
     else:
         source = _samples(given, config)
-        learner = Learner(source.spec)
+        learner = source.learner()
     samples, tensor = source.first(SELFTEST_SAMPLES), source.first_values(SELFTEST_SAMPLES)
     ranges = (source.low, source.high) if tensor is None else None
     written = write(learner, folder, *samples, ranges, overwrite, prefix, tensor)
@@ -321,7 +319,6 @@ def size(
     json: Json = False,
 ) -> None:
     """Compile the network and measure flash, RAM and stack by role, per rule."""
-    from edgelearn.network.learner import Learner
     from firmware_sim.check.measure import size as measure
     from firmware_sim.check.session import emulated_target, folder_for_builds
 
@@ -333,7 +330,7 @@ def size(
             source = _samples(given, config, name)
             with folder_for_builds() as folder:
                 built = (folder, core, *source.first(100), compiler, _optimisation(optimise))
-                rows.append({"rule": name} | measure(Learner(source.spec), *built).as_row())
+                rows.append({"rule": name} | measure(source.learner(), *built).as_row())
     if json:
         print_json(rows)
         return
@@ -395,7 +392,6 @@ def operate(
     """Simulate a board in real time: sample interrupt, ring buffer, checkpoints, power losses."""
     from dataclasses import asdict, replace
 
-    from edgelearn.network.learner import Learner
     from edgelearn.units import quantity
     from firmware_sim.check.measure import WARM_UP, WINDOWS, save_instructions
     from firmware_sim.check.measure import profile as measure
@@ -433,8 +429,8 @@ def operate(
     )
     with _progress("measuring", WINDOWS) as show, folder_for_builds() as folder:
         built = (folder, core, *source.first(WARM_UP + WINDOWS), compiler, _optimisation(optimise))
-        work = measure(Learner(source.spec), *built, on_progress=lambda done: show("measuring", done))
-        saving = save_instructions(Learner(source.spec), folder, core, compiler, _optimisation(optimise))
+        work = measure(source.learner(), *built, on_progress=lambda done: show("measuring", done))
+        saving = save_instructions(source.learner(), folder, core, compiler, _optimisation(optimise))
     board = replace(idle, predict=round(work.predict), learn=round(work.learn), save=saving)
     done = run(board, [True] * samples, losses=losses, seed=given.get("seed", 0))
     counts = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,10 +19,10 @@ from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import CONTRACT, MAX_NEURONS, NetworkSpec
 from edgelearn.runs.checkpoint import CONFIG, WEIGHTS, saved_settings
-from edgelearn.runs.dataset import columns_of, design_for, load_data
+from edgelearn.runs.dataset import columns_of, design_for, encode_data, features_of, load_data
 from edgelearn.runs.levels import LevelFrontEnd, Levels, RangeFrontEnd
 from edgelearn.runs.rates import notes_on_outputs, spec_of
-from edgelearn.runs.stored import part, parts_of, read_run
+from edgelearn.runs.stored import AnyFrontEnd, part, parts_of, read_run
 from firmware_sim.build.estimate import constant_fields, ram_bytes
 from firmware_sim.build.image import compile_image
 from firmware_sim.build.levels import Tensor
@@ -47,6 +47,7 @@ class Samples:
     low, high : of each input in the data
     columns, notes : what the columns of the data were taken for, and what was noted on reading
     tensor : of a model, whose values the levels are made from; None where they are parts of the ranges
+    words : of the source of --start; None for random ones
     """
 
     config: RunConfig
@@ -58,6 +59,13 @@ class Samples:
     columns: ColumnsUsed
     notes: list[str]
     tensor: Tensor | None = None
+    words: Mapping[str, np.ndarray] | None = None
+
+    def learner(self) -> Learner:
+        """Return a learner with the words that the configuration starts from."""
+        learner = Learner(self.spec)
+        learner.put_words(self.words or {})
+        return learner
 
     def first(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Return n samples in their order, from the start again where there are fewer."""
@@ -73,12 +81,25 @@ class Samples:
 
 def samples_of(config: RunConfig) -> Samples:
     """Open the data of a configuration as levels, and design its network."""
+    if config.start is not None:
+        return _started_samples(config)
     data = load_data(config)
     spec = design_for(config, data)
     levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
     low, high = np.asarray(data.low), np.asarray(data.high)
     notes = [*data.notes, *notes_on_outputs(config, spec)]
     return Samples(config, spec, levels, np.asarray(data.train_y), low, high, columns_of(data), notes)
+
+
+def _started_samples(config: RunConfig) -> Samples:
+    encoded = encode_data(config)
+    data, start = encoded.data, encoded.start
+    assert start is not None
+    spec = design_for(config, data, start)
+    low, high, tensor = _inputs(start.front_end, start.origin, features_of(data, data.train_x))
+    notes = [*data.notes, *start.notes, *notes_on_outputs(config, spec)]
+    labels, columns = np.asarray(data.train_y), columns_of(data)
+    return Samples(config, spec, encoded.levels, labels, low, high, columns, notes, tensor, start.words)
 
 
 def chosen_targets(text: str) -> list[Target]:
@@ -142,7 +163,7 @@ def verify_on(
     if target.isa != "host" and (lacks := missing_emulator()):
         raise UserError(lacks)
     options: dict[str, Any] = {"compiler": compiler, "optimisation": optimisation, "on_progress": on_progress}
-    data = verify_learner(Learner(samples.spec), target, *samples.first(n), **options)
+    data = verify_learner(samples.learner(), target, *samples.first(n), **options)
     stress = verify_stress(samples.spec, target, **options | {"on_progress": lambda done: on_progress(n + done)})
     return Verified(target.name, found.version, optimisation, data, stress)
 
@@ -236,6 +257,8 @@ def fits(samples: Samples, ram: int, flash: int) -> Fit:
             return "what can be built"
         return "RAM" if needs_ram > ram else "flash" if needs_flash > flash else None
 
+    if samples.words is not None:
+        raise UserError(f"a budget asks how wide hidden layers may be, and those of {samples.config.start} are given")
     if not widest:
         raise UserError("a budget asks how wide hidden layers may be, and this network has none; give --net 64-32-10")
     if limit := breaks(1):
@@ -300,17 +323,31 @@ def _stored_samples(folder: Path, config: RunConfig) -> Samples:
             raise UserError(f"class '{name}' of {config.data} is none of {folder}: {', '.join(note['classes'])}")
     of_label = np.array([outputs.get(name, -1) for name in data.class_names])
     x = data.train_x.astype(np.float64) + _offsets(columns_of(data).offsets)
-    low, high, tensor = np.zeros(1), np.zeros(1), None
-    if isinstance(front_end, LevelFrontEnd):
-        tensor = _tensor(front_end.levels, note["start"]["origin"]["cut"] or "input", x)
-    elif isinstance(front_end, RangeFrontEnd):
-        low, high = front_end.low, front_end.high
+    if isinstance(front_end, RangeFrontEnd):
         x -= _offsets(note.get("offsets", ()))
-    else:
-        raise UserError(f"levels of {folder} follow the data as it comes, which firmware does not; give a run's folder")
+    low, high, tensor = _inputs(front_end, (note.get("start") or {}).get("origin", {"name": str(folder)}), x)
     notes = [*data.notes, *notes_on_outputs(config, spec)]
     levels, labels = front_end.encode(x), of_label[data.train_y]
     return Samples(config, spec, levels, labels, low, high, columns_of(data), notes, tensor)
+
+
+def _inputs(
+    front_end: AnyFrontEnd, origin: Mapping[str, Any], x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Tensor | None]:
+    """Return the ranges of inputs, or the tensor that they are the values of.
+
+    Raises
+    ------
+    UserError
+        "levels of ... follow the data ..."
+    """
+    if isinstance(front_end, LevelFrontEnd):
+        return np.zeros(1), np.zeros(1), _tensor(front_end.levels, origin.get("cut") or "input", x)
+    if isinstance(front_end, RangeFrontEnd):
+        return front_end.low, front_end.high, None
+    raise UserError(
+        f"levels of {origin['name']} follow the data as it comes, which firmware does not; start from a run or a model"
+    )
 
 
 def _offsets(given: Sequence[float]) -> np.ndarray:

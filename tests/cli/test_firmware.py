@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 
 import numpy as np
 import pytest
 
+from edgelearn.runs.start import start_from
 from tests.cli.runner import edgelearn
 from tests.firmware.firmware_cases import require
 
@@ -175,6 +177,23 @@ def test_emit_of_a_quantised_model_converts_its_tensor(tmp_path, learn):
     start = ("--start", "m.tflite", "--cut", "in", "--learn", learn, "--rule", "dfa")
     result = edgelearn("run", *start, "--data", "x.npz", "--epochs", "1", "--out", "done", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
+    (tmp_path / "c.toml").write_text(
+        f'start = "m.tflite"\ncut = "in"\nlearn = "{learn}"\nrule = "dfa"\ndata = "x.npz"\nepochs = 1\n'
+    )
+    host = ("--target", "host", "--compiler", "gcc", "--samples", "100")
+    result = edgelearn("firmware", "verify", "--config", "c.toml", *host, cwd=tmp_path)
+    assert (result.returncode, result.stderr, result.stdout.count(" equal ")) == (0, "", 2)
+    assert edgelearn("firmware", "emit", "new", "--config", "c.toml", cwd=tmp_path).returncode == 0
+    initial = arrays_of((tmp_path / "new/include/el_numbers.h").read_text())["EL_INITIAL"]
+    source = start_from(tmp_path / "m.tflite", cut="in", rule="dfa", learn=learn)
+    last = len(source.sizes) - 1
+    expected = np.hstack([source.words[f"layer{last}_weights"], source.words[f"layer{last}_biases"][:, None]]).ravel()
+    assert np.corrcoef(initial[-len(expected) :], expected)[0, 1] > 0.99  # scales of hidden layers are calibrated
+    subprocess.run(["make", "-s"], cwd=tmp_path / "new", check=True)
+    assert subprocess.run(["./selftest"], cwd=tmp_path / "new").returncode == 0
+    shutil.rmtree(tmp_path / "new")
+    result = edgelearn("firmware", "budget", "--config", "c.toml", "--ram", "9K", "--flash", "9K", cwd=tmp_path)
+    assert (result.returncode, "and those of m.tflite are given" in result.stderr) == (2, True)
     (tmp_path / "m.tflite").unlink()  # the folder has all that is needed
     result = edgelearn("firmware", "emit", "el", "--run", "done", "--selftest", "mine.npz", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
