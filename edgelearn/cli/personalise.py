@@ -24,7 +24,7 @@ USERS, USER = "Users and data", "{user}"
 SETTINGS = (
     "rule", "learn", "net", "bits", "residual_bits", "weight_bits", "rounding", "input_bits", "activation", "output",
     "feedback", "hidden_rate", "output_rate", "event_threshold", "dead_zone", "accumulator_bits", "delta_bits",
-    "update_gate", "margin", "seed", "strict", "label_column",
+    "update_gate", "margin", "seed", "strict", "label_column", "classes",
 )  # fmt: skip
 OF_THE_START = (
     "rule", "bits", "residual_bits", "rounding", "input_bits", "seed", "delta_bits", "learn",
@@ -172,7 +172,7 @@ def _users(
     """Open the data and the network of each user."""
     from edgelearn.data.user_rows import read_user_rows
     from edgelearn.runs.classes import CLASSES_FROM
-    from edgelearn.studies.personalise import by_user, make_user, starts_of
+    from edgelearn.studies.personalise import by_user, make_user, of_classes, starts_of
 
     if classes_from not in CLASSES_FROM:
         raise unknown("source of classes", classes_from, CLASSES_FROM)
@@ -180,9 +180,13 @@ def _users(
         raise UserError(f"--users is missing: {data} holds rows of users; name the array or column that says whose")
     names = _names(start) if USER in start else _names(data) if USER in data else None
 
+    labels: set[str] = set()
+
     @cache
     def read(path: str, users: str | None) -> UserRows:
-        return read_user_rows(Path(path), users, config.label_column)
+        found = read_user_rows(Path(path), users, config.label_column)
+        labels.update(found.labels)
+        return found if config.classes is None else of_classes(found, config.classes)
 
     rows = {}
     if names is None or USER not in data:
@@ -195,6 +199,12 @@ def _users(
             whole = read(data.replace(USER, name), column)
             rows[name] = whole if column is None else by_user(whole).get(name, whole)
     former = {name: None if old is None else read(old.replace(USER, name), None) for name in rows}
+    empty = next((name for name, mine in former.items() if mine is not None and not len(mine.x)), None)
+    if empty is not None and old is not None:
+        raise UserError(f"{old.replace(USER, empty)} has no rows of these classes; leave --old out, or name others")
+    for name in config.classes or ():
+        if name not in labels:
+            raise unknown("class", name, sorted(labels))
     settings = {name: getattr(config, name) for name in OF_THE_START}
     settings |= {name: given[name] for name in ("activation", "output") if name in given}
     starts = starts_of(
@@ -247,6 +257,7 @@ def _learned(
     settings = {name: getattr(config, name) for name in OF_THE_NETWORK}
     found = find_processor(processor)
     check(protocol, {one.name: len(one.y) for one in people})
+    _check_hidden(people[0].start.design(**settings), given)
 
     def design(start: Start, own: Rates) -> NetworkSpec:
         return start.design(**settings, hidden_rate=own[0], output_rate=own[1])
@@ -266,6 +277,17 @@ def _learned(
         note = f"rates of each user are the best for the others after {protocol.samples[-1]} samples"
         result = replace(result, notes=(*result.notes, note))
     return result
+
+
+def _check_hidden(spec: NetworkSpec, given: Given) -> None:
+    """Refuse settings of hidden layers where none of them learns."""
+    if any(layer.learns for layer in spec.layers[:-1]):
+        return
+    for name in ("rule", "hidden_rate", "feedback"):
+        if name in given:
+            raise UserError(
+                f"--{name.replace('_', '-')} has no effect, as no hidden layer learns; leave it out or give --learn all"
+            )
 
 
 def _content(result: Personalised, source: str) -> dict[str, Any]:

@@ -541,3 +541,10 @@ def by_user(rows: UserRows) -> dict[str, UserRows]:
         labels = tuple(rows.labels[k] for k in mine)
         found[str(name)] = replace(rows, x=rows.x[mine], labels=labels, users=rows.users[mine])
     return found
+
+
+def of_classes(rows: UserRows, classes: Sequence[str]) -> UserRows:
+    """Return the rows of some classes."""
+    kept = np.flatnonzero(np.isin(rows.labels, classes))
+    labels = tuple(rows.labels[k] for k in kept)
+    return replace(rows, x=rows.x[kept], labels=labels, users=rows.users[kept])

@@ -186,6 +186,9 @@ def test_the_report_and_the_figure(folder):
         ((*BASIC, "--cut", "hiden"), "hidden"),
         (("--start", "{user}.tflite", *BASIC[2:]), "there is no file {user}.tflite"),
         ((*BASIC, "--margin", "8"), "has no effect"),
+        ((*BASIC, "--learn", "last", "--hidden-rate", "-3"), "--hidden-rate has no effect, as no hidden layer learns"),
+        ((*BASIC, "--learn", "last", "--rule", "dfa"), "--rule has no effect"),
+        ((*BASIC, "--classes", "0,7"), "class '7' is not known"),
     ],
 )
 def test_mistakes_are_one_line(folder, arguments, message):
@@ -212,6 +215,11 @@ def test_rates_of_a_user_do_not_depend_on_its_rows(folder):
     assert changed["bob"] != found["bob"]  # which ann's rows choose
     with pytest.raises(UserError, match="there is one; give --output-rate"):
         tuned(users[:1], design, 6, seed=0)
+
+
+def test_other_classes_are_left_out(folder):
+    found = content_of(folder, *BASIC, "--classes", "0,2", "--output-rate", "-3", "--float-rates", "none")
+    assert [user["rows"] for user in found["users"].values()] == [60, 60]
 
 
 def test_too_few_rows_name_the_user():
