@@ -155,3 +155,31 @@ def test_integer_features_of_a_float_tensor_bring_their_scale(files, tmp_path):
     both = np.concatenate([work.encoded.levels, work.encoded.test_levels])
     assert sorted(map(tuple, both.tolist())) == sorted(map(tuple, (q + 128).tolist()))
     assert work.content()["start"]["accuracy_percent"]["words"] > 70
+
+
+def test_a_run_is_continued_bit_for_bit(files):
+    config = config_of(files, start=files["model"], rule="drtp", rounding="stochastic", limit=60)
+    whole, first, second = (DatasetWork(config) for _ in range(3))
+    order = next(whole.chunks())
+    whole.advance(order)
+    first.advance(order[:25])
+    second.restore(first.state(), first.note())
+    assert second.identity == whole.identity
+    second.advance(order[25:])
+    assert json.dumps(second.content(), sort_keys=True) == json.dumps(whole.content(), sort_keys=True)
+    for name, array in whole.state().items():
+        np.testing.assert_array_equal(second.state()[name], array)
+
+
+def test_feedback_of_a_mask_is_that_of_the_layers_that_learn(files):
+    """Frozen layers have no feedback and no residual bits."""
+    frozen, free = (
+        DatasetWork(config_of(files, start=files["model"], rule="dfa", learn=learn)) for learn in ("last", "all")
+    )
+    assert "layer1_feedback" not in frozen.learner.words()
+    matrix = free.learner.words()["layer1_feedback"]
+    views = free.learner.words()["layer2_weights"] >> 8
+    assert np.corrcoef(matrix.ravel(), views.ravel())[0, 1] > 0.999
+    apart = frozen.learner.words()["layer1_weights"] - (free.learner.words()["layer1_weights"] >> 8)
+    assert np.abs(apart).max() <= 1  # at ties of the view, up to half a step of the stored word
+    assert np.mean(apart != 0) < 0.01

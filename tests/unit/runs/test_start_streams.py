@@ -131,3 +131,17 @@ def test_settings_of_the_front_end_are_those_of_the_source(files, tmp_path):
         validated(StreamConfig, {"data": "drift", "start": str(tmp_path / "a"), "window": 3})
     with pytest.raises(UserError, match="the data have 64 features"):
         open_work(validated(StreamConfig, {"data": files["data"], "start": str(tmp_path / "a")}))
+
+
+def test_a_stream_is_continued_bit_for_bit(files):
+    config = config_of(files, start=files["model"], rule="dfa", limit=80)
+    whole, first, second = (open_work(config) for _ in range(3))
+    rows = _rows(config)
+    whole.advance(_part(rows, 0, 80))
+    first.advance(_part(rows, 0, 30))
+    second.restore(first.state(), first.note())
+    assert second.identity == first.identity
+    second.advance(_part(rows, 30, 80))
+    for name, array in whole.state().items():
+        np.testing.assert_array_equal(second.state()[name], array)
+    assert second.content()["start"] == whole.content()["start"]
