@@ -79,8 +79,9 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
         * `load_words(array, row, column)`, `store_words(array, row, column, words)`, the same for `sums` and `bytes`:
           lanes from [row, column] of a C-contiguous matrix of that type, on into the next row where one is too short;
           memory behind the last row has to be there
-        * `expect_words(array, row, column)`, `expect_entry(array, index)`: return nothing, begin to fetch the cache
-          line there for a later store of words, or for a later load from an array of one dimension
+        * `expect_words(array, row, column)`, `expect_bytes(array, row, column)`, `expect_entry(array, index)`: return
+          nothing, begin to fetch the cache line there for a later store of words, for a later load of bytes, or for a
+          later load from an array of one dimension
         * `splat_words(x)`, `splat_sums(x)`, `zero_words()`, `zero_sums()`, `zero_pairs()`
         * `add_`, `subtract_`, `multiply_`, `min_`, `max_`, `and_`, `or_`, `xor_words(x, y)`, the same for `sums`
         * `shift_left_`, `shift_right_words(x, count)`, the same for `sums`: arithmetic, by the same count in all lanes;
@@ -122,6 +123,7 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         **by_kind,
         zero_pairs=lambda: np.zeros(lanes // 2, np.int32),
         expect_words=lambda array, row, column: None,
+        expect_bytes=lambda array, row, column: None,
         expect_entry=lambda array, index: None,
         add_saturating_words=lambda x, y: np.clip(x.astype(np.int32) + y, -32768, 32767).astype(np.int16),
         xor_bytes=np.bitwise_xor,
@@ -212,7 +214,8 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         operations[f"load_{kind}"], operations[f"store_{kind}"] = _load(vector, dtype), _store(vector, dtype)
     return SimpleNamespace(
         **operations,
-        expect_words=_expect_words(),
+        expect_words=_expect(types.int16, for_store=1),
+        expect_bytes=_expect(types.uint8, for_store=0),
         expect_entry=_expect_entry(),
         zero_pairs=_operation(pairs, (), lambda b: ir.Constant(_llvm(pairs), None)),
         add_saturating_words=_operation(words, (words, words), _call("llvm.sadd.sat")),
@@ -355,14 +358,14 @@ def _store(vector: Vector, dtype: Any) -> Any:
     return store
 
 
-def _expect_words() -> Any:
+def _expect(dtype: Any, for_store: int) -> Any:
     @intrinsic
     def expect(typing_context, array, row, column):  # type: ignore[no-untyped-def]
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            _prefetch(builder, _pointer(context, builder, array, args, _I8), for_store=1)
+            _prefetch(builder, _pointer(context, builder, array, args, _I8), for_store)
             return context.get_dummy_value()
 
-        _check(array, types.int16)
+        _check(array, dtype)
         return types.void(array, types.int64, types.int64), codegen
 
     return expect

@@ -22,7 +22,7 @@ RESCAN = 32  # samples between two looks at all words of a tile or a row
 RAIL = 32767
 
 _TILE, _LANE = vector_operations(TILE), vector_operations(LANE)
-load_bytes, nonzero_bytes = _TILE.load_bytes, _TILE.nonzero_bytes
+load_bytes, nonzero_bytes, expect_bytes = _TILE.load_bytes, _TILE.nonzero_bytes, _TILE.expect_bytes
 load_words, nonzero_words = _LANE.load_words, _LANE.nonzero_words
 lowest_bit, clear_lowest_bit, count_bits = _LANE.lowest_bit, _LANE.clear_lowest_bit, _LANE.count_bits
 
@@ -68,6 +68,9 @@ def list_levels(levels, rows, net, layers, inputs, n_events):  # type: ignore[no
                 n += level != 0
             n_events[0, i] = n
             continue
+        ahead = np.int64(rows[min(i + 2, rows.shape[0] - 1)])  # rows come in any order
+        for j in range(0, n_in, TILE):
+            expect_bytes(levels, ahead, j)
         inputs.starts[i] = e
         present = np.int64(0)
         for j in range(0, n_in, TILE):

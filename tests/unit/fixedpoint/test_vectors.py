@@ -66,7 +66,7 @@ def source():
                 lines.append(f"{array}[{row}] = {expression}")
             else:
                 lines.append(f"store_{array[4:]}({array}, {row}, 1, {expression})")
-    lines += ["expect_words(words, 1, 1)", "expect_entry(numbers, 1)"]
+    lines += ["expect_words(words, 1, 1)", "expect_bytes(octets, 1, 1)", "expect_entry(numbers, 1)"]
     return "\n    ".join(lines)
 
 
