@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -248,7 +249,7 @@ def new_classes() -> dict[str, Any]:
     """Return how a network of the digits 0 to 7 learns 8 and 9."""
     words = spoken_digits.Words()
     net = spoken_digits.train(words, (), KNOWN)
-    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"digits-{os.getpid()}.onnx"
+    path = Path(tempfile.gettempdir()) / f"digits-{os.getpid()}.onnx"
     spoken_digits.export(net, path)
     x, y, number = spoken_digits.features_of(net, words.spectrograms()), words.digit, words.number
     rows: dict[str, Any] = {}
@@ -361,7 +362,7 @@ def sensor_network(path: Path) -> None:
 
 def drift() -> dict[str, Any]:
     """Return accuracies by batch of a network that learns 60 rows of each batch, and of one that does not."""
-    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"sensors-{os.getpid()}.onnx"
+    path = Path(tempfile.gettempdir()) / f"sensors-{os.getpid()}.onnx"
     sensor_network(path)
     try:
         rows = {}
