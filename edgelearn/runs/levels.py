@@ -228,7 +228,10 @@ def levels_for(
         note = f"features are real numbers: rounded to the levels of '{tensor.name}', whose step is {scale[0]:.4g}"
         return Levels(8, signed, scale, np.zeros(1)), [note]
     if x is None or not len(x):
-        raise UserError(f"tensor '{tensor.name}' is of floats, which need features to calibrate their levels")
+        raise UserError(
+            f"tensor '{tensor.name}' is of floats, which need features to calibrate their "
+            "levels; give data that can be read beforehand, or start from the results folder of a run"
+        )
     exact = np.nan_to_num(np.asarray(x, np.float64))
     offset = _offsets(exact) if is_input else np.zeros(1)
     centred = exact - offset
