@@ -28,6 +28,7 @@ COLOURS = {
     "forward pass": "#332288",
     "update": "#882255",
     "forward weights": "#0072B2",
+    "frozen weights": "#9911EE",
     "residuals": "#56B4E9",
     "feedback": "#E69F00",
     "activations": "#009E73",
