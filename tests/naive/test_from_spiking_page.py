@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 
@@ -128,6 +129,7 @@ def from_the_page(rule: str, code: str, x: np.ndarray, labels: np.ndarray, seed:
     return naive
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="plain kernels take minutes for steps of 64 pixels")
 @pytest.mark.parametrize(("rule", "code"), [*((rule, "rate") for rule in RULES), ("dfa", "latency")])
 def test_samples_of_the_digits(tmp_path, capsys, rule, code):
     pytest.importorskip("sklearn", reason="the digits need scikit-learn")
