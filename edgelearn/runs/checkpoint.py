@@ -228,8 +228,9 @@ def check_folder(out: Path, config: Settings, resume: bool, overwrite: bool) -> 
     Raises
     ------
     UserError
-        "... holds ...", "... is damaged ...", "... is of another configuration ..."
+        "... holds ...", "... is damaged ...", "... is of another configuration ...", "... would replace ..."
     """
+    _check_start(out, config)
     for name, what in OTHERS.items():
         if (out / name).exists():
             raise UserError(f"{out} holds {what}, which a run would mix with its own files; give another --out")
@@ -245,6 +246,16 @@ def check_folder(out: Path, config: Settings, resume: bool, overwrite: bool) -> 
     if (out / CHECKPOINT).exists() and not resume and not overwrite:
         raise UserError(f"{out} holds an interrupted run; continue it with --resume, or start anew with --overwrite")
     return _load(out, config) if resume else None
+
+
+def _check_start(out: Path, config: Settings) -> None:
+    """Refuse a folder whose files a run would remove although it starts from them; other files there stay."""
+    start = getattr(config, "start", None)
+    if start is None:
+        return
+    source, folder = Path(start).resolve(), out.resolve()
+    if source == folder or (source.parent == folder and source.name in FILES):
+        raise UserError(f"results in {out} would replace those that --start {start} reads; give another --out")
 
 
 def claim_folder(out: Path, config: Settings, resume: bool) -> None:

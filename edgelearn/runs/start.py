@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -90,10 +91,19 @@ class Start:
 
     @property
     def digest(self) -> str:
-        """Return a digest of the words, so that a run is not continued on another source."""
-        found = hashlib.sha256()
-        for name in sorted(self.words):
-            found.update(name.encode() + np.ascontiguousarray(self.words[name]).tobytes())
+        """Return a digest of all that learning depends on, so that a run is not continued on another source."""
+        note = self.note()
+        facts = {name: note[name] for name in ("network", "levels", "ranges")} | {"sizes": list(self.sizes)}
+        arrays = {f"words.{name}": array for name, array in self.words.items()}
+        if isinstance(self.front_end, FrontEnd):  # its state moves on with the stream; the file of its start does not
+            facts["source"] = self.origin["sha256"]
+        else:
+            arrays |= {f"front_end.{name}": array for name, array in self.front_end.save().items()}
+        if self.classes is not None:
+            facts["classes"] = [list(self.classes.names), self.classes.outputs.tolist()]
+        found = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+        for name in sorted(arrays):
+            found.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
         return found.hexdigest()
 
     @property

@@ -1,6 +1,8 @@
 """Runs that start from a model or from the results of another run."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from edgelearn.errors import UserError
 from edgelearn.network.learner import Learner
 from edgelearn.runs.dataset import DatasetWork
 from edgelearn.runs.finished import costs_of_runs
+from edgelearn.runs.levels import LevelFrontEnd
 from edgelearn.runs.registry import run
 from edgelearn.runs.stored import part, parts_of, read_run
 from tests.unit.runs.start_files import write_digits, write_model
@@ -112,6 +115,48 @@ def test_results_are_resumed_only_from_the_same_source(files, tmp_path):
     assert "start" not in DatasetWork(config_of(files)).identity
     other = str(write_model(tmp_path / "model.onnx", seed=1))
     assert first.identity["start"] != DatasetWork(config_of(files, start=other, rule="dfa")).identity["start"]
+
+
+def test_words_of_another_scale_are_another_source(files, tmp_path):
+    """Doubled weights have the same words, with other range exponents."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(files["model"])
+    for one in model.graph.initializer:
+        if one.name in ("w1", "b1"):
+            one.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(one) * 2, one.name))
+    onnx.save(model, str(tmp_path / "model.onnx"))
+    for rule in ("drtp", "dfa"):
+        settings = {"cut": "features", "rule": rule}
+        works = [
+            DatasetWork(config_of(files, start=start, **settings))
+            for start in (files["model"], str(tmp_path / "model.onnx"))
+        ]
+        weights = [work.start.words["layer2_weights"] for work in works]
+        assert np.array_equal(*weights)
+        assert works[0].identity["start"] != works[1].identity["start"]
+
+
+def test_the_digest_covers_levels_and_classes(files):
+    start = DatasetWork(config_of(files, start=files["model"], rule="shallow")).start
+    levels = start.front_end.levels
+    for change in (
+        {"front_end": LevelFrontEnd(replace(levels, scale=2 * levels.scale), 64)},
+        {"front_end": LevelFrontEnd(replace(levels, offset=levels.offset + 1), 64)},
+        {"front_end": LevelFrontEnd(replace(levels, zero_point=3), 64)},
+        {"classes": replace(start.classes, outputs=start.classes.outputs[::-1])},
+        {"network": start.network | {"output": "sigmoid"}},
+    ):
+        assert replace(start, **change).digest != start.digest
+
+
+def test_results_are_not_replaced_by_a_run_that_reads_them(files, tmp_path, monkeypatch):
+    run(config_of(files, start=files["model"], rule="shallow"), tmp_path / "r")
+    before = (tmp_path / "r/weights.npz").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    for start in ("r", str(tmp_path / "r/weights.npz"), "r/../r"):
+        with pytest.raises(UserError, match=r"results in r would replace those that --start .* reads"):
+            run(config_of(files, start=start, rule="shallow"), Path("r"), overwrite=True)
+    assert (tmp_path / "r/weights.npz").read_bytes() == before
 
 
 def test_finished_settings_do_not_need_the_source(files):
