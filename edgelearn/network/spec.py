@@ -366,11 +366,20 @@ def design(
         )
         layers.insert(0, layer)
     spec = NetworkSpec(named, tuple(layers), **settings)
+    _check_learns(spec)
     _check_sums(spec)
     _check_readouts(spec)
     _check_rates(spec)
     _check_inference(spec, hidden)
     return spec
+
+
+def _check_learns(spec: NetworkSpec) -> None:
+    if not any(layer.learns for layer in spec.layers):
+        raise UserError(
+            f"learn '{spec.learn}' freezes the output layer, and under rule '{spec.rule_name}' no hidden layer learns; "
+            "give a rule by which hidden layers learn, or --learn last"
+        )
 
 
 def _check_settings(settings: dict[str, Any]) -> None:

@@ -87,6 +87,8 @@ MIXED: dict[str, dict[str, Any]] = {
     "biases of outputs": {"rule": "drtp", "learn": "bias+all+bias"},
     "frozen outputs": {"rule": "dfa", "learn": "all+bias+none"},
     "three rules": {"rule": "local+bp+drtp", "sizes": (10, 7, 8, 6, 4)},
+    "a readout below a label": {"rule": "local+drtp"},
+    "a label below a readout": {"rule": "signed-target+local"},
     "gated label and readout": {"rule": "drtp+local", "update_gate": "error"},
     "gated, bp below a readout": {"rule": "bp+local", "update_gate": "margin", "margin": 20, "output": "softmax"},
     "biases of readouts, narrow": {"rule": "local", "learn": "bias", "delta_bits": 6, "accumulator_bits": 12},

@@ -196,7 +196,7 @@ def test_no_undefined_behaviour_at_the_edges(tmp_path, kind):
 
 
 ROUNDINGS = ("residual", "stochastic", "nearest")
-QUICK = ("a label below direct", "biases under bp", "bp below a readout")
+QUICK = ("a label below direct", "biases under bp", "bp below a readout", "a readout below a label")
 
 
 @pytest.mark.parametrize(

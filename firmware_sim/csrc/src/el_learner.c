@@ -698,8 +698,8 @@ static void forward_hidden(el_learner *net, const el_level *levels, uint16_t lab
 #if (EL_SIGNALS_ON_THE_WAY & (1 << EL_SIGNAL_LOCAL)) != 0
         if ((label < EL_CLASSES) && EL_IS_ON_THE_WAY(layer) && (EL_SIGNAL_OF(layer) == EL_SIGNAL_LOCAL)) {
             const el_sparse errors = local_error(net, k, label);
-            const el_sparse deltas = modulate(net, k, &errors);
-            update(net, x, n_events, k, &deltas);
+            const el_sparse modulated = modulate(net, k, &errors);
+            update(net, x, n_events, k, &modulated);
         }
 #endif
     }

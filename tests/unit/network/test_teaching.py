@@ -49,6 +49,15 @@ def test_masks_that_cannot_be(text):
         learned_of(text, 3)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "rule", "learn"), [(NET, "shallow", "all+all+none"), ((9, 8, 4), "shallow", "bias+none")]
+)
+def test_a_network_that_learns_nothing_is_refused(sizes, rule, learn):
+    with pytest.raises(UserError, match=rf"learn '{learn.replace('+', '.')}' freezes the output layer, and .*'{rule}'"):
+        design(sizes, rule, learn=learn)
+    assert design(sizes, "dfa", learn=learn).layers[0].learns
+
+
 def test_a_wrong_number_of_rules_is_one_line():
     with pytest.raises(UserError, match="rule 'dfa\\+drtp\\+bp' names 3 hidden layers, but the network has 2") as error:
         rules_of("dfa+drtp+bp", 2)
