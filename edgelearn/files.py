@@ -243,6 +243,18 @@ def place_of(path: Path) -> str:
     return str(path)
 
 
+def version_of(path: str | Path | None) -> tuple[Any, ...]:
+    """Return what changes when a file, or any file in a folder, is written anew; empty for none."""
+    if path is None:
+        return ()
+    given, found = Path(path).expanduser(), []
+    with suppress(OSError, ValueError):
+        for one in sorted(given.rglob("*")) if given.is_dir() else [given]:
+            state = one.stat()
+            found.append((str(one), state.st_mtime_ns, state.st_size, state.st_ino))
+    return tuple(found)
+
+
 def check_regular(path: Path) -> None:
     """Refuse what is no regular file: a pipe would be waited for, a device has no end.
 

@@ -13,12 +13,13 @@ from edgelearn.data import line_groups, reader
 from edgelearn.data.arrays import NpzArrays
 from edgelearn.data.columns import NO_ROLES
 from edgelearn.data.compressed import suffix_of
+from edgelearn.data.feature_files import Described, described_in
 from edgelearn.data.source import Rejects
 from edgelearn.data.table_rows import joined
 from edgelearn.data.tables import class_labels, npz_labels
 from edgelearn.errors import UserError, unknown
 
-_LABELS, _SCALE, _ZERO_POINT = "y", "x_scale", "x_zero_point"
+_LABELS = "y"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +31,14 @@ class UserRows:
     x : float or int[n, n_features]
     labels : class of each row, by name
     users : str[n], empty where no column was asked for
-    quantised : scale and zero point of features that are integers of a model's tensor, None for any others
+    described : tensor, model and scale of the features where the file names them
     notes : rows that were left out
     """
 
     x: NDArray[Any]
     labels: tuple[str, ...]
     users: NDArray[np.str_]
-    quantised: tuple[float, int] | None = None
+    described: Described | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -86,10 +87,7 @@ def _of_arrays(path: Path, users: str | None) -> UserRows:
     names = np.full(len(x), "", np.str_) if users is None else arrays[users]
     if names.shape != (len(x),):
         raise UserError(f"{path}: {users} {list(names.shape)} does not fit {len(x):,} rows; give one user per row")
-    quantised = None
-    if {_SCALE, _ZERO_POINT} <= set(arrays) and arrays[_SCALE].size == 1:
-        quantised = float(arrays[_SCALE].item()), int(arrays[_ZERO_POINT].item())
-    return UserRows(x, labels, np.asarray(names.astype(np.str_)), quantised)
+    return UserRows(x, labels, np.asarray(names.astype(np.str_)), described_in(path, arrays))
 
 
 def _of_table(path: Path, users: str | None, label: str | None) -> UserRows:

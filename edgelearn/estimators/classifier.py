@@ -437,7 +437,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model : file of the model, or results folder of a run
         cut : name of the tensor; default the first with dense layers alone behind it
         learn : "last" for the output layer, "last2", "all", "bias"; see `edgelearn run --learn`
-        X : features [n, n_features] that scales are taken from; needed where the tensor is of floats
+        X : features [n, n_features] that scales are taken from, needed where the tensor is of floats; or a .npz of
+            `edgelearn model features`, which also names the tensor
         classes : labels of the outputs; default those of the model, else 0, 1, ...
         settings : parameters of this class, and settings of `edgelearn run`
 

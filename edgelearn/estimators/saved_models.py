@@ -12,9 +12,11 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.config import RunConfig, StreamConfig, later_defaults, validated
+from edgelearn.data.feature_files import Described, described_by, features_in
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import read_arrays, write_arrays
 from edgelearn.network.kernels import tables as t
+from edgelearn.runs.start import imported_of, is_results
 from edgelearn.runs.start_settings import OF_TRAINED_WORDS, start_of
 from edgelearn.runs.stored import read_run
 
@@ -137,9 +139,14 @@ def pretrained_model(
             raise unknown("setting", name, [*RunConfig.model_fields, *known])
     own = {name: value for name, value in given.items() if name in RunConfig.model_fields}
     own |= {"seed": given["random_state"]} if "random_state" in given else {}
+    described, given_x = described_by(X), X
+    if isinstance(X, str | PathLike):
+        own, given_x = {"data": str(X)} | own, features_in(Path(X))
     config = validated(RunConfig, own | {"start": str(source)})
-    x = None if X is None else np.asarray(X, np.float64)
-    start = start_of(config, x, ())
+    x = None if given_x is None else np.asarray(given_x)
+    if x is not None:
+        _refuse_integers(str(source), config, x.dtype, described)
+    start = start_of(config, None if x is None else x.astype(np.float64), (), described)
     assert start is not None
     n_outputs = max(2, start.sizes[-1])
     labels = list(range(n_outputs)) if classes is None else list(classes)
@@ -160,6 +167,19 @@ def pretrained_model(
     model._front_end.restore(start.front_end.save())
     model.n_features_in_ = start.sizes[0]
     return model
+
+
+def _refuse_integers(source: str, config: RunConfig, dtype: np.dtype[Any], described: Described | None) -> None:
+    """Refuse integers of eight bits without a scale for a tensor of floats that the model computes."""
+    known = described is not None and described.quantised is not None
+    if known or dtype.name not in ("int8", "uint8") or is_results(source):
+        return
+    imported = imported_of(source, config.cut, config.net)
+    if not imported.input.is_integer and (imported.front_end.macs or imported.front_end.activation_words):
+        raise UserError(
+            f"X is {dtype}, and tensor '{imported.input.name}' of {source} is of real numbers; name the tensor of the "
+            "integers with cut=, or give X as a file of edgelearn model features"
+        )
 
 
 def _restore(model: EdgeClassifier, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:

@@ -15,7 +15,9 @@ from edgelearn.config import DataSettings, RunConfig, validated
 from edgelearn.data import datasets
 from edgelearn.data.columns import roles_of
 from edgelearn.data.dataset import Dataset, hold_out, keep_classes
+from edgelearn.data.feature_files import described_by
 from edgelearn.data.source import ColumnsUsed
+from edgelearn.files import version_of
 from edgelearn.network.learner import Learner
 from edgelearn.network.prepared import PreparedLevels
 from edgelearn.network.spec import CONTRACT, NetworkSpec, parse_net
@@ -29,7 +31,7 @@ from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
 from edgelearn.runs.start import Start
 from edgelearn.runs.start_facts import facts_of
 from edgelearn.runs.start_facts import notes_of as notes_of_start
-from edgelearn.runs.start_settings import quantised_of, start_of
+from edgelearn.runs.start_settings import start_of
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.engine.schedule import assume
 from hw_models.processor import find_processor
@@ -124,8 +126,8 @@ def open_start(config: RunConfig, data: Dataset, class_names: tuple[str, ...] | 
     class_names : of the data as they were read, where `data` has those of a network
     """
     x = features_of(data, data.train_x) if config.start is not None else None
-    quantised = quantised_of(config.data) if config.start is not None else None
-    return start_of(config, x, class_names or data.class_names, quantised)
+    described = described_by(config.data) if config.start is not None else None
+    return start_of(config, x, class_names or data.class_names, described)
 
 
 def design_for(config: RunConfig, data: Dataset, start: Start | None = None) -> NetworkSpec:
@@ -329,11 +331,12 @@ def encoded_for(config: RunConfig) -> Encoded:
     """Return the encoded data of a configuration; those of the last two are kept."""
     names = {"input_bits", "start", "cut", "classes_from", "net", *DataSettings.model_fields} - {"epochs"}
     names -= {"net"} if config.start is None else set()
-    return _encoded(json.dumps(config.model_dump(mode="json", include=names), sort_keys=True))
+    versions = tuple(version_of(getattr(config, name)) for name in ("data", "labels", "start"))
+    return _encoded(json.dumps(config.model_dump(mode="json", include=names), sort_keys=True), versions)
 
 
 @lru_cache(maxsize=2)
-def _encoded(settings: str) -> Encoded:
+def _encoded(settings: str, versions: tuple[Any, ...]) -> Encoded:
     return encode_data(validated(RunConfig, json.loads(settings)))
 
 

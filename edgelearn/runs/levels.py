@@ -16,7 +16,7 @@ from edgelearn.streaming.front_end import Rows
 QUANTILE = 0.995  # of |x|: the highest level of a float tensor
 FAR_FROM_ZERO = 2.0  # centre of an input's values over half their spread, from which it gets an offset
 UNEQUAL = 8.0  # largest over smallest highest value of the inputs of a model, from which each has a scale of its own
-_LOWEST = {"int8": -128, "uint8": 0}
+LOWEST = {"int8": -128, "uint8": 0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,18 +214,21 @@ def levels_for(
         "tensor ..." of a type or without a scale that levels cannot have; "... needs features ..."
     """
     if tensor.is_integer:
-        if tensor.dtype not in _LOWEST:
+        if tensor.dtype not in LOWEST:
             raise UserError(
                 f"tensor '{tensor.name}' is {tensor.dtype}, and levels are int8 or uint8; cut at another tensor"
             )
         if tensor.scale is None or tensor.zero_point is None:
             raise UserError(f"tensor '{tensor.name}' is {tensor.dtype} without a scale; cut at another tensor")
-        scale, lowest = np.full(1, float(tensor.scale)), _LOWEST[tensor.dtype]
-        if x is None or _whole(x, lowest):
+        scale, lowest = np.full(1, float(tensor.scale)), LOWEST[tensor.dtype]
+        if x is None or are_integers(x, lowest):
             signed = tensor.zero_point != lowest
             return Levels(8, signed, scale, np.zeros(1), tensor.zero_point, lowest), []
         signed = bool((x < 0).any())
-        note = f"features are real numbers: rounded to the levels of '{tensor.name}', whose step is {scale[0]:.4g}"
+        what = "features are real numbers"
+        if np.array_equal(x, np.rint(x), equal_nan=True):
+            what = f"features lie beyond {lowest} to {lowest + 255}, so that they are taken for real numbers"
+        note = f"{what}: rounded to the levels of '{tensor.name}', whose step is {scale[0]:.4g}"
         return Levels(8, signed, scale, np.zeros(1)), [note]
     if x is None or not len(x):
         raise UserError(
@@ -243,7 +246,7 @@ def levels_for(
     return Levels(bits, signed, scale / ((1 << (bits - signed)) - 1), offset), []
 
 
-def _whole(x: np.ndarray, lowest: int) -> bool:
+def are_integers(x: np.ndarray, lowest: int) -> bool:
     """Return whether all values are integers of eight bits."""
     present = x[~np.isnan(x)] if x.dtype.kind == "f" else x
     return bool((present == np.rint(present)).all() and (present >= lowest).all() and (present <= lowest + 255).all())

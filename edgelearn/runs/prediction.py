@@ -15,11 +15,13 @@ import numpy as np
 from edgelearn.config import DataSettings, RateSettings, validated
 from edgelearn.data import datasets
 from edgelearn.data.columns import NO_ROLES, roles_of
+from edgelearn.data.feature_files import described_by
 from edgelearn.data.open_source import open_source
 from edgelearn.data.source import UNLABELLED, Block, Source
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
 from edgelearn.network.learner import Learner, steps_of
+from edgelearn.runs.feature_checks import check_features
 from edgelearn.runs.stored import SETTINGS, AnyFrontEnd, part, parts_of, read_run
 from edgelearn.streaming.front_end import FrontEnd
 
@@ -127,6 +129,7 @@ def predict(results: str | Path, data: str) -> Predictions:
         "... cannot be loaded", "... has N features ...", and whatever cannot be read
     """
     learner, front_end, note = restored(results)
+    check_features(note, front_end, described_by(data), str(results))
     config: Any = validated(SETTINGS[note["kind"]], note["config"])
     classes = tuple(note["classes"])
     if isinstance(config, DataSettings) and data in datasets.names():

@@ -13,17 +13,20 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.data.feature_files import Described
 from edgelearn.errors import UserError
+from edgelearn.files import version_of
 from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import ACTIVATIONS
 from edgelearn.network.imported import imported_feedback, range_exponent
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, design, parse_net
 from edgelearn.pretrained import FrontEnd as FrontEndWork
-from edgelearn.pretrained import Imported, Tensor, read_model
+from edgelearn.pretrained import Imported, Model, Tensor, read_model
 from edgelearn.rules.rule import Signal
 from edgelearn.runs.checkpoint import WEIGHTS
 from edgelearn.runs.classes import Classes, match_classes
+from edgelearn.runs.feature_checks import check_features, check_model, model_of, tensor_of
 from edgelearn.runs.float_head import FloatHead, HeadLayer
 from edgelearn.runs.levels import LevelFrontEnd, levels_for
 from edgelearn.runs.stored import AnyFrontEnd, part, parts_of, read_run
@@ -154,7 +157,7 @@ def start_from(
     activation: str | None = None,
     output: str | None = None,
     x: np.ndarray | None = None,
-    quantised: tuple[float, int] | None = None,
+    described: Described | None = None,
     classes: Sequence[str] | None = None,
     grow: bool = False,
     seed: int = 0,
@@ -166,32 +169,32 @@ def start_from(
     Parameters
     ----------
     source : file of a trained model, the model cut already, or the results folder of a run or stream
-    cut : tensor whose values are the features; default the earliest behind which all layers are dense
+    cut : tensor whose values are the features; default the one that `described` names, else the earliest behind
+        which all layers are dense
     net : layer sizes, for files of weights without a graph
     rule, bits, residual_bits, rounding, feedback, seed, delta_bits, more : settings of `design`
     input_bits : bits of the levels of a float tensor
     activation, output : where the file does not say
     x : features [n, n_in], to calibrate float tensors and the range of hidden activations
-    quantised : scale and zero point of features that are integers though the tensor is not
+    described : what the file of the features says of them: tensor, model, scale and zero point of integers
     classes : names of the classes of the data
     grow : whether classes that the source lacks get new outputs, whose words are the mean of the old
 
     Raises
     ------
     UserError
-        What the reader says; "... has N features ..." where the data do not fit; what cannot be words or levels.
+        What the reader says; "... has N features ..." and "... are of ..." where the data do not fit; what cannot be
+        words or levels.
     """
     words = Words(rule, bits, residual_bits, rounding, feedback, seed, delta_bits, more)
     if not isinstance(source, Imported) and is_results(source):
         if cut is not None:
             raise UserError(f"{source} is a results folder, which is not cut; leave --cut out")
-        return _of_results(Path(source), words, x, classes, grow)
-    given = source if isinstance(source, Imported) else imported_of(str(source), cut, net)
+        return _of_results(Path(source), words, x, classes, grow, described)
+    given = source if isinstance(source, Imported) else imported_of(str(source), cut, net, described)
     if x is not None:
         _check_width(given.source, given.input.name, given.sizes[0], x.shape[1])
-    tensor = given.input
-    if quantised is not None and not tensor.is_integer:
-        tensor = Tensor(tensor.name, tensor.shape, "int8", *quantised)
+    tensor = given.input if described is None else tensor_of(given.input, given.source, given.sha256, described, x)
     return _of_model(given, tensor, words, input_bits, (activation, output), x, classes, grow)
 
 
@@ -201,22 +204,22 @@ def is_results(source: str | PathLike[str]) -> bool:
     return path.is_dir() or path.name == WEIGHTS
 
 
-def imported_of(source: str, cut: str | None = None, net: str | None = None) -> Imported:
-    """Return a model cut at a tensor; files that were read a moment ago are kept."""
-    path = Path(source)
-    if path.suffix.lower() == ".nir":
+def imported_of(
+    source: str, cut: str | None = None, net: str | None = None, described: Described | None = None
+) -> Imported:
+    """Return a model cut at a tensor, default that of the features; files that were read a moment ago are kept."""
+    if Path(source).suffix.lower() == ".nir":
         raise UserError(f"{source} is a graph of spiking neurons; give --spiking too, or a model of dense layers")
-    try:
-        state = path.stat()
-        version = (state.st_mtime_ns, state.st_size)
-    except OSError:
-        version = (0, 0)
-    return _imported_of(source, cut, net, version)
+    model = _model_of(source, net, version_of(source))
+    if described is not None:
+        check_model(described, source, model.sha256)
+        cut = cut or described.tensor
+    return model.cut(cut)
 
 
 @lru_cache(maxsize=4)
-def _imported_of(source: str, cut: str | None, net: str | None, version: tuple[int, int]) -> Imported:
-    return read_model(source, None if net is None else parse_net(net)).cut(cut)
+def _model_of(source: str, net: str | None, version: object) -> Model:
+    return read_model(source, None if net is None else parse_net(net))
 
 
 def _check_width(source: str, tensor: str, n_in: int, given: int) -> None:
@@ -409,10 +412,18 @@ def _grown(start: Start, spec: NetworkSpec, matched: Classes | None, words: Word
     )
 
 
-def _of_results(source: Path, words: Words, x: np.ndarray | None, classes: Sequence[str] | None, grow: bool) -> Start:
+def _of_results(
+    source: Path,
+    words: Words,
+    x: np.ndarray | None,
+    classes: Sequence[str] | None,
+    grow: bool,
+    described: Described | None = None,
+) -> Start:
     arrays, note = read_run(source)
     spec, front_end = parts_of(note)
     front_end.restore(part(arrays, "front_end"))
+    check_features(note, front_end, described, str(source))
     if x is not None:
         _check_width(str(source), "the inputs", len(note["inputs"]), x.shape[1])
     if note.get("offsets") and not isinstance(front_end, FrontEnd):
@@ -446,6 +457,7 @@ def _of_results(source: Path, words: Words, x: np.ndarray | None, classes: Seque
         "format": "results",
         "cut": (earlier.get("origin") or {}).get("cut"),
         "front_end": (earlier.get("origin") or {}).get("front_end"),
+        "model": model_of(earlier.get("origin") or {}),
     }
     start = Start(tuple(spec.sizes), network, raw, front_end, None, origin, settings=words.made)
     start = _grown(start, target, _matched(note["classes"], start, classes, grow), words)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgelearn.config import RateSettings, RunConfig, StreamConfig
+from edgelearn.data.feature_files import Described, described_by
 from edgelearn.errors import UserError
 from edgelearn.network.spec import default_residual_bits, parse_net
 from edgelearn.runs.start import Start, activations_of, imported_of, is_results, start_from
@@ -47,9 +47,12 @@ def completed(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
         _refuse_front_end(source, given)
     if all(name in given for name in OF_A_MODEL):
         return dict(given)
-    imported = imported_of(source, given.get("cut"), given.get("net"))
+    described = described_by(given.get("data"))
+    imported = imported_of(source, given.get("cut"), given.get("net"), described)
     activation, output = activations_of(imported, given.get("activation"), given.get("output"))
     found: dict[str, Any] = {"output": output, "input_bits": 8, "feedback": "imported"}
+    if described is not None and described.tensor is not None:
+        found["cut"] = imported.input.name
     if kind == "stream":  # trained words need smaller steps than random ones
         found |= OF_TRAINED_WORDS
     if len(imported.layers) > 1:
@@ -116,7 +119,7 @@ def start_of(
     config: RateSettings,
     x: np.ndarray | None,
     classes: Sequence[str],
-    quantised: tuple[float, int] | None = None,
+    described: Described | None = None,
 ) -> Start | None:
     """Return the start of a configuration, None for random weights.
 
@@ -124,7 +127,7 @@ def start_of(
     ----------
     x : features of the training data [n, n_in]
     classes : names of the classes of the data
-    quantised : scale and zero point of features that are integers
+    described : what the file of the features says of them
 
     Raises
     ------
@@ -150,7 +153,7 @@ def start_of(
         activation=config.activation,
         output=config.output,
         x=x,
-        quantised=quantised,
+        described=described,
         classes=classes,
         grow=config.classes_from == "data",
         seed=config.seed,
@@ -161,14 +164,3 @@ def start_of(
         sizes = "-".join(map(str, start.sizes))
         raise UserError(f"net '{config.net}' does not fit {config.start}, which has {sizes}; leave --net out")
     return start
-
-
-def quantised_of(data: str) -> tuple[float, int] | None:
-    """Return scale and zero point of the integer features of an .npz file, None for any other data."""
-    path = Path(data)
-    if path.suffix.lower() != ".npz" or not path.is_file():
-        return None
-    with np.load(path) as arrays:
-        if not {"scale", "zero_point"} <= set(arrays.files) or arrays["scale"].size != 1:
-            return None
-        return float(arrays["scale"].item()), int(arrays["zero_point"].item())

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from edgelearn.config import StreamConfig
+from edgelearn.data.feature_files import described_by
 from edgelearn.data.source import UNLABELLED, Block, Source
 from edgelearn.errors import UserError
 from edgelearn.network.kernels import tables as t
 from edgelearn.runs.classes import Classes, match_classes
 from edgelearn.runs.levels import LevelFrontEnd
 from edgelearn.runs.start import Start, is_results
-from edgelearn.runs.start_settings import quantised_of, start_of
+from edgelearn.runs.start_settings import start_of
 from edgelearn.runs.stored import read_run
 from edgelearn.streaming.front_end import FrontEnd
 
@@ -72,7 +73,7 @@ def open_stream_start(config: StreamConfig, source: Source) -> Start | None:
         raise UserError(f"the classes of live input are those of {config.start}; leave --classes out")
     windowed = config.window != 1 and is_results(config.start)
     x = None if live or windowed else first_rows(source)
-    start = start_of(config, x, () if live else source.class_names, quantised_of(config.data))
+    start = start_of(config, x, () if live else source.class_names, described_by(config.data))
     assert start is not None
     if live:
         start = replace(start, classes=_known_classes(config.start, start))

@@ -18,6 +18,7 @@ from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.layer import DenseLayer
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.runs.feature_checks import check_features
 from edgelearn.runs.levels import LevelFrontEnd
 from edgelearn.runs.start import Start, start_from
 from edgelearn.studies.analysis import interval
@@ -122,9 +123,12 @@ def make_user(name: str, start: Start, rows: UserRows, old: UserRows | None) -> 
     Raises
     ------
     UserError
-        "class ... of ... is not one of ..."
+        "class ... of ... is not one of ...", and as `check_features` for features of another tensor
     """
     assert start.classes is not None
+    for given in (rows, old):
+        if given is not None:
+            check_features({"start": start.note()}, start.front_end, given.described, start.origin["name"])
     outputs = {one: k for k, one in enumerate(start.classes.names)}
 
     def encoded(given: UserRows) -> np.ndarray:
@@ -527,7 +531,7 @@ def starts_of(
         path, rows = source(user), calibration(user)
         key = (path, id(rows))
         if key not in found:
-            found[key] = start_from(path, x=rows.x, quantised=rows.quantised, **settings)
+            found[key] = start_from(path, x=rows.x, described=rows.described, **settings)
         starts[user] = found[key]
     return starts
 

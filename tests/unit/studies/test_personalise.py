@@ -245,5 +245,5 @@ def test_rows_of_a_quantised_tensor_keep_its_scale(tmp_path):
     path = tmp_path / "q.npz"
     np.savez(path, x=np.ones((2, 3), np.int8), y=["a", "b"], user=[1, 2], x_scale=0.5, x_zero_point=-128)
     found = read_user_rows(path, "user")
-    assert (found.quantised, found.labels, found.users.tolist()) == ((0.5, -128), ("a", "b"), ["1", "2"])
+    assert (found.described.quantised, found.labels, found.users.tolist()) == ((0.5, -128), ("a", "b"), ["1", "2"])
     assert found.x.dtype == np.int8
