@@ -326,6 +326,7 @@ class RateSettings(Settings):
         None,
         "Tensor of the model of --start whose values are the data [first with dense layers alone behind it]",
         NETWORK,
+        later=True,
     )
     classes_from: Literal["start", "data"] = setting(
         "start", "Classes of a network of --start; those that only the data have get new outputs", NETWORK, later=True

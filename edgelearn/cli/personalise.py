@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -74,7 +74,7 @@ def personalise(
     """Learn a pretrained network's last layers for each of several users: before, after N samples, and forgetting.
 
     Without --rule and --learn the output layer learns. Without rates each user has those that are best for the other
-    users. Float SGD with the best of its rates learns the same samples in
+    users; a single user needs --output-rate. Float SGD with the best of its rates learns the same samples in
     the same order. Accuracy is of the rows of the user that were not learned; ± is half a 95 % interval over users.
     """
     if start is None or data is None:
@@ -144,7 +144,9 @@ def _protocol(samples: str, draws: int, order: str, seed: int) -> Protocol:
 def _rates(text: str | None) -> list[int] | None:
     if text is None:
         return None
-    return [] if text == "none" else sorted(set(_whole("--float-rates", text, -20, 0)))
+    from edgelearn.studies.personalise import LOWEST_RATE
+
+    return [] if text == "none" else sorted(set(_whole("--float-rates", text, LOWEST_RATE, 0)))
 
 
 def _whole(flag: str, text: str, lowest: int, highest: int) -> list[int]:
@@ -273,10 +275,23 @@ def _learned(
         if is_tuned:
             own = tuned(people, design, protocol.samples[-1], config.seed, protocol.order, tick)
         result = run(people, lambda one: design(one.start, own[one.name]), protocol, found, rates, config.strict, tick)
+    return replace(result, notes=(*result.notes, *_notes_on_rates(result, is_tuned, config)))
+
+
+def _notes_on_rates(result: Personalised, is_tuned: bool, config: RunConfig) -> Iterator[str]:
+    """Say where rates come from, and where those of float SGD end before its accuracy does."""
     if is_tuned:
-        note = f"rates of each user are the best for the others after {protocol.samples[-1]} samples"
-        result = replace(result, notes=(*result.notes, note))
-    return result
+        yield f"rates of each user are the best for the others after {result.protocol.samples[-1]} samples"
+    elif config.hidden_rate is None and config.output_rate is None:
+        larger = min(0, result.spec.layers[-1].rate + 3)
+        yield (
+            "one user has no others to choose rates on, so these are the ones that runs begin with; where little is "
+            f"learned, give a larger --output-rate, e.g. {larger}"
+        )
+    edges = result.float_edges()
+    if edges:
+        rates = ",".join(map(str, sorted([*result.floats, *edges])))
+        yield f"float SGD is best at an edge of its rates where marked *; --float-rates={rates} goes on"
 
 
 def _check_hidden(spec: NetworkSpec, given: Given) -> None:

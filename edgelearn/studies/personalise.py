@@ -28,6 +28,7 @@ from hw_models.processor import AnyProcessor
 
 ORDERS = ("rounds", "random", "file")
 FLOAT_STEP = 2  # exponents between the three rates of float SGD
+LOWEST_RATE = -20  # of float SGD
 OUTPUT_RATES, HIDDEN_RATES, TUNING_DRAWS = (-6, -5, -4, -3, -2), (-7, -6, -5, -4, -3, -2, -1, 0), 3
 Rates = tuple[int | None, int | None]  # exponents of hidden and output rates, None for those of the rule
 
@@ -276,6 +277,13 @@ class Personalised:
         n = len(self.protocol.samples) + 1
         means = {rate: [one["mean"] for one in learned.intervals()] for rate, learned in self.floats.items()}
         return [max(means, key=lambda rate: means[rate][k]) for k in range(n)]
+
+    def float_edges(self) -> list[int]:
+        """Return the rates that lie beyond those of float SGD where its best after learning is the last or first."""
+        best, tried = set(self.best_rates()[1:]) if self.floats else set(), sorted(self.floats)
+        low = [tried[0] - FLOAT_STEP] if tried and tried[0] in best else []
+        high = [tried[-1] + FLOAT_STEP] if tried and tried[-1] in best else []
+        return [rate for rate in (*low, *high) if LOWEST_RATE <= rate <= 0]
 
 
 def personalise(

@@ -217,6 +217,20 @@ def test_rates_of_a_user_do_not_depend_on_its_rows(folder):
         tuned(users[:1], design, 6, seed=0)
 
 
+def test_one_user_without_rates_and_float_rates_at_an_edge_are_noted(folder):
+    with np.load(folder / "users.npz") as whole:
+        np.savez(folder / "ann.npz", **{name: array[whole["user"] == "ann"] for name, array in whole.items()})
+    alone = [one.replace("users.npz", "ann.npz") for one in BASIC]
+    found = content_of(folder, *alone, "--float-rates=-20,-2")
+    own, edge = found["notes"][-2:]
+    (rates,) = {tuple(user["rates"]) for user in found["users"].values()}
+    assert own.startswith("one user has no others to choose rates on")
+    assert own.endswith(f"e.g. {rates[-1] + 3}")
+    assert edge.endswith("--float-rates=-20,-2,0 goes on")
+    notes = content_of(folder, *alone, "--output-rate", "-4", "--float-rates", "none")["notes"]
+    assert not any("one user" in note or "float SGD" in note for note in notes)
+
+
 def test_other_classes_are_left_out(folder):
     found = content_of(folder, *BASIC, "--classes", "0,2", "--output-rate", "-3", "--float-rates", "none")
     assert [user["rows"] for user in found["users"].values()] == [60, 60]

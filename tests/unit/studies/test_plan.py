@@ -66,6 +66,12 @@ def test_none_leaves_out_what_may_be_left_out():
     assert Plan.of({"kind": "stream", "settings": {"detector": "none"}}).settings == {"detector": "none"}
 
 
+@pytest.mark.parametrize(("kind", "id_of_a_cell"), [("run", "830b2fce8512"), ("stream", "ae720e426ede")])
+def test_cells_of_earlier_studies_are_recognised(kind, id_of_a_cell):
+    """A new setting at its default, declared `later`, is no part of a cell."""
+    assert Cell.of(kind, {"data": "digits"}).id == id_of_a_cell
+
+
 def test_an_id_is_of_kind_and_settings_but_not_of_the_processor():
     one = Cell.of("run", {"bits": 4})
     assert len(one.id) == 12
