@@ -195,9 +195,15 @@ class Settings(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out settings declared later that are at their default: files are those of earlier versions."""
+        """Leave out settings declared later that are at their default: files are those of earlier versions.
+
+        `learn` stays beside a start, from whose results it would be taken otherwise.
+        """
         values: dict[str, Any] = dump(self)
-        return {key: value for key, value in values.items() if not _is_later_default(type(self), key, value)}
+        kept = {"learn"} if values.get("start") is not None else set()
+        return {
+            key: value for key, value in values.items() if key in kept or not _is_later_default(type(self), key, value)
+        }
 
     def to_toml(self) -> str:
         """Return the settings as TOML; what is left to its default by None is left out."""

@@ -245,6 +245,11 @@ def _of_model(
     levels, notes = levels_for(tensor, given.sizes[0], x, input_bits, is_input)
     activation, output = activations_of(given, *said)
     notes = [*given.notes, *notes, *_notes_on_activations(given, activation, output)]
+    if any(layer.words is not None for layer in given.layers):
+        notes.append(
+            f"accuracy of the model is computed from the dequantised weights of {given.source}, without the quantisers "
+            "between its layers: its runtime may differ by some tenths of a percent"
+        )
     head = FloatHead(tuple(HeadLayer(one.weights, one.biases, one.activation or activation) for one in given.layers))
     limits = None if x is None else head.reaches(levels.real(x))
     scaled, units, more = head.in_units(levels, activation, limits or _limits_of_tensors(given))
@@ -459,11 +464,23 @@ def _of_results(
         "front_end": (earlier.get("origin") or {}).get("front_end"),
         "model": model_of(earlier.get("origin") or {}),
     }
-    start = Start(tuple(spec.sizes), network, raw, front_end, None, origin, settings=words.made)
+    notes = _notes_on_settings(source, note["config"], words)
+    start = Start(tuple(spec.sizes), network, raw, front_end, None, origin, settings=words.made, notes=notes)
     start = _grown(start, target, _matched(note["classes"], start, classes, grow), words)
     if any(name.endswith("_feedback") for name in start.words):
         return start
     return _with_feedback(start, words)
+
+
+def _notes_on_settings(source: Path, config: Mapping[str, Any], words: Words) -> tuple[str, ...]:
+    """Say which settings of learning are those of a results folder, and which are others."""
+    pairs = {
+        "rule": (config["rule"], words.rule),
+        "learn": (config.get("learn", "all"), words.more.get("learn", "all")),
+    }
+    same = [f"{name} {was}" for name, (was, now) in pairs.items() if was == now]
+    others = [f"{name} is {now}, and was {was} in {source}" for name, (was, now) in pairs.items() if was != now]
+    return (*([f"{' and '.join(same)}, as in {source}"] if same else []), *others)
 
 
 def _kept_feedback(

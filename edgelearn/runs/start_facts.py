@@ -44,6 +44,10 @@ def facts_of(
             scale = start.front_end.levels
             accuracy["model"] = _percent(start.head.predict(scale.real(x)) == labels)
             accuracy["levels"] = _percent(start.head.predict(scale.values(tests)) == labels)
+        facts["baseline_percent"], facts["rows_before_learning"] = (
+            _percent(labels == _most_frequent(labels)),
+            len(labels),
+        )
     facts["accuracy_percent"] = accuracy
     if train_x is not None and isinstance(start.front_end, LevelFrontEnd):
         facts["cut_percent"] = six_digits(100 * start.front_end.levels.share_cut(train_x[:MOST_ROWS]))
@@ -62,6 +66,26 @@ def facts_of(
     ]
     facts["front_end_cost"] = _front_end_cost(start, processor)
     return facts
+
+
+def _most_frequent(labels: np.ndarray) -> int:
+    return int(np.bincount(labels).argmax())
+
+
+def _at_chance(start: Start, facts: dict[str, Any]) -> list[str]:
+    """Return a note where the source predicts no better than a constant; outputs that are new cannot do better."""
+    accuracy, baseline = facts["accuracy_percent"], facts.get("baseline_percent", 100.0)
+    found = accuracy["words"] if accuracy["model"] is None else accuracy["model"]
+    is_grown = start.classes is not None and len(start.classes.names) > start.classes.n_known
+    if found is None or baseline == 100 or is_grown:
+        return []
+    error = (baseline * (100 - baseline) / facts["rows_before_learning"]) ** 0.5
+    if found > baseline + error:
+        return []
+    return [
+        f"accuracy before learning, {found:.2f} %, is at chance (the most frequent class has {baseline:.2f} % of the "
+        "rows): check that classes and outputs are those of the same names, and that the features are those of the cut"
+    ]
 
 
 def _percent(right: np.ndarray) -> float:
@@ -105,6 +129,7 @@ def notes_of(start: Start, facts: dict[str, Any]) -> list[str]:
     notes = list(start.notes)
     if start.classes is not None and start.classes.note:
         notes.append(start.classes.note)
+    notes += _at_chance(start, facts)
     cut = facts.get("cut_percent")
     if cut:
         notes.append(f"{cut:.2g} % of the features lie beyond the levels and are cut")

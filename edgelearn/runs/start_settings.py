@@ -91,7 +91,7 @@ def _of_results(kind: str, source: str, given: Mapping[str, Any]) -> dict[str, A
     if note["kind"] != kind:  # the front end of a run has fixed ranges
         names = OF_A_RUN
         _refuse_front_end(source, given)
-    found = {name: stored[name] for name in names if name in stored}
+    found = {name: stored[name] for name in (*names, "learn") if name in stored}
     if given.get("rule", found["rule"]) != found["rule"]:  # rates are of a rule
         found |= dict.fromkeys(("hidden_rate", "output_rate"))
     network = (note.get("start") or {}).get("network") or {}

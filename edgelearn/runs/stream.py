@@ -126,6 +126,7 @@ class StreamWork(StreamSession):
                 *rates.notes_on_masks(spec),
                 *([] if self.start else rates.notes_on_rule(self.config, spec, self.n_rows)),
                 *(notes_of_start(self.start, start["start"]) if self.start else []),
+                *(_notes_on_accuracy(start["start"]) if self.start else []),
             ],
             "front_end": asdict(front_end)
             | {
@@ -147,8 +148,18 @@ class StreamWork(StreamSession):
         """Return the part "start" of a report, of the first rows where they can be read again."""
         if self.live or isinstance(start.front_end, FrontEnd):
             return facts_of(start, self.spec, self.processor)
-        x = first_rows(self.source)
-        return facts_of(start, self.spec, self.processor, x, start.front_end.encode(x))
+        x, labels = first_rows(self.source)
+        levels, known = start.front_end.encode(x), labels >= 0
+        return facts_of(start, self.spec, self.processor, x, levels, (x[known], levels[known], labels[known]))
+
+
+def _notes_on_accuracy(start: dict[str, Any]) -> list[str]:
+    """Say which rows the accuracy before learning is of, or that there is none."""
+    rows = start.get("rows_before_learning")
+    if rows is None:
+        reasons = "rows are live, without labels, or pass a front end that adapts to them"
+        return [f"accuracy before learning is not known: {reasons}"]
+    return [f"accuracy before learning is of the first {rows:,} labelled rows, which are learned too"]
 
 
 def _learning(run: StreamSession) -> dict[str, Any]:

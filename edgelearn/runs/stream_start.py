@@ -72,7 +72,7 @@ def open_stream_start(config: StreamConfig, source: Source) -> Start | None:
     if live and config.classes is not None:
         raise UserError(f"the classes of live input are those of {config.start}; leave --classes out")
     windowed = config.window != 1 and is_results(config.start)
-    x = None if live or windowed else first_rows(source)
+    x = None if live or windowed else first_rows(source)[0]
     start = start_of(config, x, () if live else source.class_names, described_by(config.data))
     assert start is not None
     if live:
@@ -101,14 +101,19 @@ def _known_classes(source: str, start: Start) -> Classes | None:
     return Classes(names, np.arange(len(names)), len(names))
 
 
-def first_rows(source: Source, n: int = FIRST_ROWS) -> np.ndarray:
-    """Return the first samples of a stream as a model takes them, float64[n, n_channels]."""
+def first_rows(source: Source, n: int = FIRST_ROWS) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first samples of a stream as a model takes them, float64[n, n_channels], and classes, int64[n]."""
     parts: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
     for block in source.blocks(0):
-        parts.append(absolute(source, block.x[: n - sum(map(len, parts))]))
-        if sum(map(len, parts)) >= n:
+        left = n - sum(map(len, parts))
+        parts.append(absolute(source, block.x[:left]))
+        labels.append(block.y[:left])
+        if left <= len(block):
             break
-    return np.concatenate(parts) if parts else np.zeros((0, len(source.channels)))
+    if not parts:
+        return np.zeros((0, len(source.channels))), np.zeros(0, np.int64)
+    return np.concatenate(parts), np.concatenate(labels)
 
 
 def absolute(source: Source, x: np.ndarray) -> np.ndarray:

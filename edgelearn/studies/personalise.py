@@ -324,7 +324,7 @@ def personalise(
         for user, _, found in learn_in_float(users, spec_of, protocol, (rate, rate)):
             learned.tested[user.name].append(found)
             tick(user.name)
-    notes = list(dict.fromkeys(_note(note, user) for user in users for note in user.start.notes))
+    notes = list(dict.fromkeys(_note(note, user) for user in users for note in _notes_of(user.start)))
     return Personalised(
         spec, users[0].start, protocol, processor, integers, floats,
         {user.name: _losses(user, spec_of(user)) for user in users},
@@ -521,6 +521,11 @@ def _cost(cost: Any) -> dict[str, Any]:
 
 def _front(front: FrontEndCost, uncounted: Sequence[str]) -> dict[str, Any]:
     return front.as_dict() | {"uncounted": list(uncounted)}
+
+
+def _notes_of(start: Start) -> tuple[str, ...]:
+    matched = "" if start.classes is None else start.classes.note
+    return (*start.notes, matched) if matched else start.notes
 
 
 def starts_of(

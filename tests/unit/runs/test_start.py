@@ -183,7 +183,7 @@ def test_new_classes_start_from_the_mean_of_the_old():
     [
         (None, ("0", "1", "2"), False, ("0", "1", "2"), [0, 1, 2]),
         (None, ("2", "0"), False, ("0", "1", "2"), [2, 0]),
-        (None, ("1", "2", "3"), False, ("1", "2", "3"), [0, 1, 2]),
+        (None, ("1", "3"), True, ("0", "1", "2", "3"), [1, 3]),
         (None, ("x", "y", "z"), False, ("x", "y", "z"), [0, 1, 2]),
         (None, ("x", "y", "z", "w"), True, ("x", "y", "z", "w"), [0, 1, 2, 3]),
         (("a", "b", "c"), ("c", "a"), False, ("a", "b", "c"), [2, 0]),
@@ -193,6 +193,32 @@ def test_new_classes_start_from_the_mean_of_the_old():
 def test_classes_are_matched(known, names, grow, expected, outputs):
     found = match_classes(known, 3, names, grow, "model.onnx")
     assert (found.names, found.outputs.tolist()) == (expected, outputs)
+
+
+def test_names_are_listed_beside_their_outputs():
+    found = match_classes(None, 3, ("eight", "five", "four"), False, "model.onnx")
+    for part in ('"eight" -> output 0, "five" -> output 1, "four" -> output 2', "in alphabetical order"):
+        assert part in found.note
+    assert "in the order of the data" in match_classes(None, 2, ("z", "a"), False, "model.onnx").note
+    assert not match_classes(("a", "b"), 2, ("a", "b"), False, "model.onnx").note
+
+
+@pytest.mark.parametrize(
+    ("names", "grow", "message"),
+    [
+        (
+            ("1", "2", "3"),
+            False,
+            r"class '3' of the data is not one .* 0 to 2 .* \(y - 1, say\), or give --classes-from",
+        ),
+        (("0", "7"), False, r"class '7' of the data is not one .* with these, or give --classes-from data"),
+        (("-1", "1"), False, r"class '-1' of the data is not one .* \(y \+ 1, say\)$"),
+        (("-1", "1"), True, r"class '-1' of the data is not one"),
+    ],
+)
+def test_numbers_that_are_no_outputs_are_refused(names, grow, message):
+    with pytest.raises(UserError, match=message):
+        match_classes(None, 3, names, grow, "model.onnx")
 
 
 def test_names_without_a_match_are_refused():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgelearn.config import RunConfig, validated
+from edgelearn.config import RunConfig, read_toml, validated
 from edgelearn.errors import UserError
 from edgelearn.network.learner import Learner
 from edgelearn.runs.dataset import DatasetWork
@@ -78,6 +78,33 @@ def test_a_run_goes_on_from_the_words_of_another(files, tmp_path):
         == json.loads((tmp_path / "first/report.json").read_text())["accuracy_percent"]
     )
     assert content["start"]["accuracy_percent"]["model"] is None
+
+
+def test_learn_and_rule_are_those_of_the_results(files, tmp_path):
+    run(config_of(files, start=files["model"], rule="dfa", learn="last"), tmp_path / "last")
+    start = str(tmp_path / "last")
+    config = config_of(files, start=start)
+    assert (config.rule, config.learn) == ("dfa", "last")
+    assert any(note == f"rule dfa and learn last, as in {start}" for note in DatasetWork(config).start.notes)
+    every = config_of(files, start=start, learn="all")
+    assert every.learn == "all"
+    assert f"learn is all, and was last in {start}" in DatasetWork(every).start.notes
+    assert validated(RunConfig, every.model_dump()) == every
+    (tmp_path / "c.toml").write_text(every.to_toml())
+    assert validated(RunConfig, read_toml(tmp_path / "c.toml")) == every  # learn at its default is not in the file
+
+
+def test_chance_before_learning_is_said(files, tmp_path):
+    with np.load(files["data"]) as arrays:
+        x, y = arrays["x"], arrays["y"]
+    names = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+    np.savez(tmp_path / "text.npz", x=x, y=names[y])
+    settings = {"start": files["model"], "rule": "shallow", "epochs": 1}
+    notes = run(validated(RunConfig, {"data": str(tmp_path / "text.npz")} | settings)).content["notes"]
+    assert any('"eight" -> output 0, "five" -> output 1' in note for note in notes)
+    assert any("accuracy before learning" in note and "is at chance" in note for note in notes)
+    notes = run(config_of(files, **settings)).content["notes"]
+    assert not any("is at chance" in note for note in notes)
 
 
 def test_a_run_from_random_weights_can_be_continued(tmp_path):

@@ -45,6 +45,11 @@ def test_a_stream_starts_from_a_model(files, tmp_path):
     assert content["accuracy_percent"] > 65
     assert content["front_end"]["encoder"] == "tensor"
     assert content["start"]["cut_percent"] < 1
+    before, rows = content["start"]["accuracy_percent"], content["start"]["rows_before_learning"]
+    assert rows == min(1000, content["stream"]["rows"])
+    assert before["model"] > 70
+    assert abs(before["words"] - before["model"]) < 5
+    assert any(f"before learning is of the first {rows} labelled rows" in note for note in content["notes"])
     learner, front_end = restored(tmp_path / "a")
     work = open_work(config)
     for chunk in work.chunks():
