@@ -33,7 +33,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
 
 from edgelearn import files
-from edgelearn.errors import UserError, unknown
+from edgelearn.errors import MOST_LETTERS, UserError, unknown
 from edgelearn.rules import RULES, Backend, rules_for, split_names
 from edgelearn.units import battery_joules, quantity, size_bytes, span
 
@@ -619,11 +619,14 @@ MOST = 10**12  # of any whole number: more rows, epochs or samples than a life c
 
 
 def shown(value: Any) -> str:
-    """Return a given value for a message."""
+    """Return a given value for a message; of an array and a list the first letters."""
     try:
-        return repr(value)
+        text = repr(value)
     except (ValueError, RecursionError):
         return "a number of thousands of digits"
+    if isinstance(value, str) or len(text) <= MOST_LETTERS:
+        return text
+    return f"{' '.join(text[: 2 * MOST_LETTERS].split())[:MOST_LETTERS]}..."
 
 
 def validated(kind: type[Kind], settings: dict[str, Any]) -> Kind:

@@ -27,11 +27,14 @@ Net = Annotated[Optional[str], Flag("Dense layers at the end, for weights withou
 def _read(file: Path, net: str | None) -> Model:
     from edgelearn.network.spec import parse_net
     from edgelearn.pretrained import read_model
+    from edgelearn.runs.checkpoint import CHECKPOINT, WEIGHTS
     from edgelearn.runs.stored_model import is_stored, model_of
 
     if is_stored(file):
         if net is not None:
             raise UserError(f"--net is for weights without a graph, and {file} holds a whole network; leave it out")
+        if file.is_dir() and not any((file / name).exists() for name in (WEIGHTS, CHECKPOINT)):
+            raise UserError(f"{file} is a folder without a finished run; give a model file, or a results folder")
         return model_of(file)
     return read_model(file, None if net is None else parse_net(net))
 

@@ -72,7 +72,7 @@ def _of_arrays(path: Path, users: str | None) -> UserRows:
     arrays = NpzArrays(path)
     for name in ("x", _LABELS, users):
         if name is not None and name not in arrays:
-            raise UserError(f"{path} has no {unknown('array', name, list(arrays))}")
+            raise UserError(f"{path}: {unknown('array', name, list(arrays))}")
     x, y = arrays["x"], arrays[_LABELS]
     if x.dtype.kind not in "fiub" or not x.ndim or not len(x) or y.shape != (len(x),):
         raise UserError(

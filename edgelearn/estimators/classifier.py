@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from edgelearn.config import StreamConfig, validated
+from edgelearn.config import StreamConfig, shown, validated
 from edgelearn.data.cells import FAR, FLOAT32_LIMIT
 from edgelearn.errors import UserError
 from edgelearn.estimators.features import in_order, values_of
@@ -532,8 +532,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return tuple(index(n) for n in _as_tuple(self.hidden))
         except TypeError:
             raise UserError(
-                f"hidden {self.hidden!r} cannot be read; give the neurons of each hidden layer, for example (64,) or "
-                "(64, 32), or () for none"
+                f"hidden {shown(self.hidden)} cannot be read; give the neurons of each hidden layer, for example (64,) "
+                "or (64, 32), or () for none"
             ) from None
 
     def _config(self) -> StreamConfig:
@@ -703,7 +703,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def _check_whole(name: str, value: Any, least: int) -> None:
     if not isinstance(value, int | np.integer) or value < least:
-        raise UserError(f"{name} {value!r} cannot be used; give a whole number, {least} or more")
+        raise UserError(f"{name} {shown(value)} cannot be used; give a whole number, {least} or more")
 
 
 def _seed(random_state: Any) -> int:

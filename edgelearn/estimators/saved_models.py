@@ -16,6 +16,7 @@ from edgelearn.data.feature_files import Described, described_by, features_in
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import read_arrays, write_arrays
 from edgelearn.network.kernels import tables as t
+from edgelearn.runs.levels import NoFeaturesError
 from edgelearn.runs.start import imported_of, is_results
 from edgelearn.runs.start_settings import OF_TRAINED_WORDS, start_of
 from edgelearn.runs.stored import read_run
@@ -146,7 +147,13 @@ def pretrained_model(
     x = None if given_x is None else np.asarray(given_x)
     if x is not None:
         _refuse_integers(str(source), config, x.dtype, described)
-    start = start_of(config, None if x is None else x.astype(np.float64), (), described)
+    try:
+        start = start_of(config, None if x is None else x.astype(np.float64), (), described)
+    except NoFeaturesError:
+        raise UserError(
+            f"{source} takes real numbers, whose levels need features; give EdgeClassifier.from_pretrained(model, X=x), x "
+            "[n, n_features]"
+        ) from None
     assert start is not None
     n_outputs = max(2, start.sizes[-1])
     labels = list(range(n_outputs)) if classes is None else list(classes)

@@ -191,6 +191,10 @@ class RangeFrontEnd:
         self.low, self.high = saved["low"].copy(), saved["high"].copy()
 
 
+class NoFeaturesError(UserError):
+    """Levels of a float tensor without the features that calibrate them."""
+
+
 def levels_for(
     tensor: Tensor, n_in: int, x: np.ndarray | None = None, bits: int = 8, is_input: bool = False
 ) -> tuple[Levels, list[str]]:
@@ -231,7 +235,7 @@ def levels_for(
         note = f"{what}: rounded to the levels of '{tensor.name}', whose step is {scale[0]:.4g}"
         return Levels(8, signed, scale, np.zeros(1)), [note]
     if x is None or not len(x):
-        raise UserError(
+        raise NoFeaturesError(
             f"tensor '{tensor.name}' is of floats, which need features to calibrate their "
             "levels; give data that can be read beforehand, or start from the results folder of a run"
         )

@@ -430,7 +430,12 @@ def _of_results(
     front_end.restore(part(arrays, "front_end"))
     check_features(note, front_end, described, str(source))
     if x is not None:
-        _check_width(str(source), "the inputs", len(note["inputs"]), x.shape[1])
+        n_inputs = len(note["inputs"])
+        if x.shape[1] != n_inputs:
+            raise UserError(
+                f"the data have {x.shape[1]} features, and {source} was learned from {n_inputs}; give data with the "
+                "same columns"
+            )
     if note.get("offsets") and not isinstance(front_end, FrontEnd):
         raise UserError(
             f"{source} has columns far from zero, which were read relative to their first values; subtract a constant "

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.config import RateSettings, RunConfig, StreamConfig
+from edgelearn.config import RateSettings, RunConfig, StreamConfig, shown
 from edgelearn.data.feature_files import Described, described_by
 from edgelearn.errors import UserError
 from edgelearn.network.spec import default_residual_bits, parse_net
@@ -39,6 +39,8 @@ def completed(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
         What the reader of the source says; "setting ... does not fit ..."
     """
     source = str(given["start"])
+    if not all(isinstance(given.get(name, ""), str | None) for name in ("cut", "net")):
+        return dict(given)  # which validation refuses
     if given.get("range_exponent") is not None:
         raise UserError("range exponents follow from the weights of --start; leave --range-exponent out")
     if is_results(source):
@@ -110,7 +112,7 @@ def _check_agreement(source: str, given: Mapping[str, Any], found: Mapping[str, 
     for name, value in found.items():
         if given.get(name, value) != value:
             raise UserError(
-                f"setting '{name}' = {given[name]} does not fit {source}, where it is {value}; leave "
+                f"setting '{name}' = {shown(given[name]).strip("'")} does not fit {source}, where it is {value}; leave "
                 f"--{name.replace('_', '-')} out"
             )
 

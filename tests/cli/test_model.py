@@ -122,6 +122,7 @@ def test_features_of_a_table_with_a_limit_and_a_factor(place):
     ("arguments", "message"),
     [
         (("show", "missing.onnx"), "missing.onnx does not exist"),
+        (("show", "."), ". is a folder without a finished run; give a model file, or a results folder"),
         (("show", "d.csv"), "its suffix is none of .onnx"),
         (("show", "cnn.onnx", "--net", "x"), "net 'x'"),
         (("features", "q.onnx", "--cut", "qq", "--data", "d.npz", "--out", "e.npz"), "tensor 'qq' is not in q.onnx"),

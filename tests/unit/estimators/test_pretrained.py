@@ -82,8 +82,13 @@ def test_results_folders_are_loaded(files, tmp_path, config):
 
 
 def test_refusals(files):
-    with pytest.raises(UserError, match="need features to calibrate"):
+    with pytest.raises(UserError, match=r"levels need features; give EdgeClassifier\.from_pretrained\(model, X=x\)"):
         EdgeClassifier.from_pretrained(files / "model.onnx")
+    for name in ("cut", "net", "learn", "bits"):
+        with pytest.raises(UserError, match=rf"setting '{name}' = .{{60}}\.\.\. is not allowed"):
+            EdgeClassifier.from_pretrained(files / "model.onnx", **{name: list(range(9999))})
+    with pytest.raises(UserError, match=r"setting 'cut' = array\(.{54}\.\.\. is not allowed"):
+        EdgeClassifier.from_pretrained(files / "model.onnx", data_of(files)[0])
     with pytest.raises(UserError, match="2 classes do not fit"):
         EdgeClassifier.from_pretrained(files / "model.onnx", X=data_of(files)[0], classes=["a", "b"])
     with pytest.raises(UserError, match="setting 'lean' is not known"):

@@ -101,17 +101,26 @@ def test_the_command_writes_every_row(files, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["nothing", "digits.npz"], "nothing cannot be loaded: there is no weights.npz"),
+        (["{data}", "digits.npz"], "holds no network of edgelearn run or stream"),
+        (["{model}", "digits.npz"], "is no results folder; give the --out folder of a finished run"),
         (["{run}", "nothing.npz"], "nothing.npz"),
         (["{run}", "{data}", "--out", "p.txt"], "the extension '.txt'; give .csv or .jsonl"),
         (["{run}", "drift"], "drift has 8 features, and 64 were learned"),
     ],
 )
 def test_refusals(files, capsys, arguments, message):
-    places = {"run": str(files / "run"), "data": str(files / "digits.npz")}
+    (files / "model.onnx").write_bytes(b"a model")
+    places = {"run": str(files / "run"), "data": str(files / "digits.npz"), "model": str(files / "model.onnx")}
     assert main(["predict", *(one.format(**places) for one in arguments)]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_an_interrupted_run_is_to_be_resumed(tmp_path):
+    (tmp_path / "checkpoint.npz").write_bytes(b"words so far")
+    with pytest.raises(UserError, match="its run was interrupted; finish it with --resume"):
+        predict(tmp_path, "digits")
 
 
 def test_damaged_results_are_refused(files, tmp_path):

@@ -119,6 +119,16 @@ def test_a_run_from_random_weights_can_be_continued(tmp_path):
     np.testing.assert_array_equal(work.start.front_end.high, arrays["front_end.high"])
 
 
+def test_data_of_another_width_than_a_run_are_refused_without_advice_on_the_cut(files, tmp_path):
+    run(config_of(files, start=files["model"], rule="shallow"), tmp_path / "a")
+    np.savez(tmp_path / "wide.npz", x=np.ones((40, 65), np.float32), y=np.arange(40) % 10)
+    config = validated(RunConfig, {"data": str(tmp_path / "wide.npz"), "start": str(tmp_path / "a")})
+    with pytest.raises(
+        UserError, match=r"have 65 features, and .* was learned from 64; give data with the same columns"
+    ):
+        DatasetWork(config)
+
+
 def test_new_classes_are_added(files):
     settings = {"start": files["old"], "rule": "shallow", "output_rate": -4}
     with pytest.raises(UserError, match="class '8' of the data is not one of the 8"):

@@ -175,7 +175,7 @@ def test_the_report_and_the_figure(folder):
         (("--data", "users.npz"), "--start is missing"),
         (("--start", "net.onnx"), "--data is missing"),
         (("--start", "net.onnx", "--data", "users.npz"), "--users is missing"),
-        ((*BASIC[:4], "--users", "person"), "array 'person' is not known"),
+        ((*BASIC[:4], "--users", "person"), "users.npz: array 'person' is not known; known: user, x, y"),
         ((*BASIC[:6], "--samples", "6,90"), "user 'ann' has 90 rows"),
         ((*BASIC[:6], "--samples", "30,6"), "must ascend"),
         ((*BASIC[:6], "--samples", "many"), "--samples many cannot be read"),
