@@ -151,8 +151,8 @@ def pretrained_model(
         start = start_of(config, None if x is None else x.astype(np.float64), (), described)
     except NoFeaturesError:
         raise UserError(
-            f"{source} takes real numbers, whose levels need features; give EdgeClassifier.from_pretrained(model, X=x), x "
-            "[n, n_features]"
+            f"{source} is of real numbers: levels need features; give EdgeClassifier.from_pretrained(model, X=x), "
+            "x [n, n_features]"
         ) from None
     assert start is not None
     n_outputs = max(2, start.sizes[-1])

@@ -111,8 +111,9 @@ def _of_results(kind: str, source: str, given: Mapping[str, Any]) -> dict[str, A
 def _check_agreement(source: str, given: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     for name, value in found.items():
         if given.get(name, value) != value:
+            text = given[name] if isinstance(given[name], str) else shown(given[name])
             raise UserError(
-                f"setting '{name}' = {shown(given[name]).strip("'")} does not fit {source}, where it is {value}; leave "
+                f"setting '{name}' = {text} does not fit {source}, where it is {value}; leave "
                 f"--{name.replace('_', '-')} out"
             )
 
