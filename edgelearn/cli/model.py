@@ -45,12 +45,13 @@ def model_show(file: File, net: Net = None, details: Details = False, json: Json
     from edgelearn.pretrained.facts import facts_of
     from edgelearn.reports.console import make_console
     from edgelearn.reports.model import print_model
+    from edgelearn.runs.cuts import refusal
 
-    content = facts_of(_read(file, net))
+    content = facts_of(_read(file, net), refusal)
     if json:
         print_json(content)
     else:
-        print_model(content, make_console(), details)
+        print_model(content, make_console(), details, net)
 
 
 @command(example="edgelearn model features m.tflite --cut T --data d.npz --out f.npz")
@@ -94,7 +95,23 @@ def model_features(
     for note in (*notes, *model.notes):
         say(console, f"note: {note}")
     written(console, out)
-    next_steps(console, f"edgelearn run --data {out} --start {file} --cut '{tensor.name}' --learn last", details=True)
+    next_steps(console, _next_step(model, tensor, file, out), details=True)
+
+
+def _next_step(model: Model, tensor: Tensor, file: Path, out: Path) -> str:
+    """Return the command that learns features: with the layers behind their tensor where it can start from them."""
+    from shlex import quote
+
+    from edgelearn.runs.cuts import refusal
+
+    learned = f"edgelearn run --data {quote(str(out))}"
+    try:
+        if refusal(model.cut(tensor.name)) is not None:
+            return learned
+    except UserError:
+        return learned
+    cut = quote(tensor.name) if "'" in tensor.name else f"'{tensor.name}'"
+    return f"{learned} --start {quote(str(file))} --cut {cut} --learn last"
 
 
 def _computed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from edgelearn.pretrained import operators as ops
@@ -9,8 +10,12 @@ from edgelearn.pretrained.imported import Imported, Model
 from edgelearn.pretrained.operators import Operator
 
 
-def facts_of(model: Model) -> dict[str, Any]:
+def facts_of(model: Model, refusal: Callable[[Imported], str | None] = lambda found: None) -> dict[str, Any]:
     """Return what is known of a model.
+
+    Parameters
+    ----------
+    refusal : reason why learning cannot start from a cut that can be read, None where it can
 
     `tensors` says of each tensor whether it can be cut at, which layers are behind it, and what stays in front of it;
     `operators` says of each operator what it costs, and what it is behind a cut.
@@ -29,8 +34,9 @@ def facts_of(model: Model) -> dict[str, Any]:
             "can_be_cut": isinstance(found, Imported),
         }
         if isinstance(found, Imported):
-            first = first or tensor.name
-            row |= _behind(found)
+            reason = refusal(found)
+            row |= _behind(found) if reason is None else {"can_be_cut": False, "reason": reason}
+            first = first or (tensor.name if reason is None else None)
         else:
             row["reason"] = str(found).split(": ", 1)[-1].split("; ")[0]
         tensors.append(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -11,10 +12,16 @@ from edgelearn.reports.console import next_steps, print_table, say
 from edgelearn.units import count
 
 MOST_REASONS = 5
+RESULTS = "results of edgelearn "  # what the format of a results folder begins with
 
 
-def print_model(content: Mapping[str, Any], console: Console, details: bool = False) -> None:
-    """Print what `edgelearn.pretrained.facts.facts_of` returns."""
+def print_model(content: Mapping[str, Any], console: Console, details: bool = False, net: str | None = None) -> None:
+    """Print what `edgelearn.pretrained.facts.facts_of` returns.
+
+    Parameters
+    ----------
+    net : as given for weights without a graph
+    """
     source = content["source"]
     say(console, f"{source}: {content['format']}")
     uncounted = content["uncounted"]
@@ -32,23 +39,34 @@ def print_model(content: Mapping[str, Any], console: Console, details: bool = Fa
         say(console, "", "operators")
         print_table(console, [_operator_row(one) for one in content["operators"]])
     cuts = [tensor for tensor in content["tensors"] if tensor["can_be_cut"]]
-    title = "tensors to cut at: layers behind, and MACs, weights and activations in front"
-    say(console, "", title if cuts else "no tensor to cut at")
-    if cuts:
+    is_results = content["format"].startswith(RESULTS)  # started from as a whole
+    if not is_results:
+        title = "tensors to cut at: layers behind, and MACs, weights and activations in front"
+        say(console, "", title if cuts else "no tensor to cut at")
+    if cuts and not is_results:
         rows = [_cut_row(one) for one in cuts]
         unused = [key for key in ("scale", "zero point") if all(row[key] is None for row in rows)]
         print_table(console, [{key: cell for key, cell in row.items() if key not in unused} for row in rows])
     _print_layers(content, console)
-    _print_reasons(content, console, details)
+    if not is_results:
+        _print_reasons(content, console, details)
     for note in dict.fromkeys((*content["notes"], *(note for one in cuts[:1] for note in one["notes"]))):
         say(console, f"note: {note}")
-    if content["how_to_expose"]:
+    if content["how_to_expose"] and not is_results:
         say(console, f"'{content['cut']}' as an output of the model: {content['how_to_expose']}")
-    if cuts:
-        start = f"edgelearn run --start {source}"
-        next_steps(console, f"{start} --cut '{cuts[0]['name']}' --learn last --data FILE", details=details)
-    else:
-        next_steps(console, f"edgelearn model features {source} --cut TENSOR --data FILE", details=details)
+    next_steps(console, _next_step(content, cuts, net), details=details)
+
+
+def _next_step(content: Mapping[str, Any], cuts: Sequence[Mapping[str, Any]], net: str | None) -> str:
+    source = quote(content["source"])
+    if content["format"].startswith(RESULTS):
+        kind = content["format"].removeprefix(RESULTS).split(",")[0]
+        return f"edgelearn {kind} --start {source} --data FILE"
+    if not cuts:
+        return f"edgelearn model features {source} --cut TENSOR --data FILE --out features.npz"
+    shape, name = "" if net is None else f" --net {net}", cuts[0]["name"]
+    cut = quote(name) if "'" in name else f"'{name}'"
+    return f"edgelearn run --start {source}{shape} --cut {cut} --learn last --data FILE"
 
 
 def _tensor(content: Mapping[str, Any], name: str) -> str:

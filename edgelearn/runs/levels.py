@@ -195,6 +195,24 @@ class NoFeaturesError(UserError):
     """Levels of a float tensor without the features that calibrate them."""
 
 
+def check_tensor(tensor: Tensor) -> None:
+    """Refuse a tensor whose values cannot be levels.
+
+    Raises
+    ------
+    UserError
+        "tensor ... is ..."
+    """
+    if not tensor.is_integer:
+        return
+    if tensor.dtype not in LOWEST:
+        raise UserError(
+            f"tensor '{tensor.name}' is {tensor.dtype}, and levels are int8 or uint8; cut at another tensor"
+        )
+    if tensor.scale is None or tensor.zero_point is None:
+        raise UserError(f"tensor '{tensor.name}' is {tensor.dtype} without a scale; cut at another tensor")
+
+
 def levels_for(
     tensor: Tensor, n_in: int, x: np.ndarray | None = None, bits: int = 8, is_input: bool = False
 ) -> tuple[Levels, list[str]]:
@@ -218,12 +236,9 @@ def levels_for(
         "tensor ..." of a type or without a scale that levels cannot have; "... needs features ..."
     """
     if tensor.is_integer:
-        if tensor.dtype not in LOWEST:
-            raise UserError(
-                f"tensor '{tensor.name}' is {tensor.dtype}, and levels are int8 or uint8; cut at another tensor"
-            )
-        if tensor.scale is None or tensor.zero_point is None:
-            raise UserError(f"tensor '{tensor.name}' is {tensor.dtype} without a scale; cut at another tensor")
+        check_tensor(tensor)
+        assert tensor.scale is not None  # as `check_tensor` has seen
+        assert tensor.zero_point is not None
         scale, lowest = np.full(1, float(tensor.scale)), LOWEST[tensor.dtype]
         if x is None or are_integers(x, lowest):
             signed = tensor.zero_point != lowest

@@ -17,7 +17,6 @@ from edgelearn.data.feature_files import Described
 from edgelearn.errors import UserError
 from edgelearn.files import version_of
 from edgelearn.fixedpoint.qformat import WeightFormat
-from edgelearn.network.activations import ACTIVATIONS
 from edgelearn.network.imported import imported_feedback, range_exponent
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, design, parse_net
@@ -26,6 +25,7 @@ from edgelearn.pretrained import Imported, Model, Tensor, read_model
 from edgelearn.rules.rule import Signal
 from edgelearn.runs.checkpoint import WEIGHTS
 from edgelearn.runs.classes import Classes, match_classes
+from edgelearn.runs.cuts import activations_of, default_cut
 from edgelearn.runs.feature_checks import check_features, check_model, model_of, tensor_of
 from edgelearn.runs.float_head import FloatHead, HeadLayer
 from edgelearn.runs.levels import LevelFrontEnd, levels_for
@@ -170,7 +170,7 @@ def start_from(
     ----------
     source : file of a trained model, the model cut already, or the results folder of a run or stream
     cut : tensor whose values are the features; default the one that `described` names, else the earliest behind
-        which all layers are dense
+        which all layers are dense and can be words
     net : layer sizes, for files of weights without a graph
     rule, bits, residual_bits, rounding, feedback, seed, delta_bits, more : settings of `design`
     input_bits : bits of the levels of a float tensor
@@ -214,7 +214,7 @@ def imported_of(
     if described is not None:
         check_model(described, source, model.sha256)
         cut = cut or described.tensor
-    return model.cut(cut)
+    return model.cut(cut) if cut is not None else default_cut(model)
 
 
 @lru_cache(maxsize=4)
@@ -293,48 +293,6 @@ def _of_model(
     )
     matched = _matched(given.classes, start, classes, grow)
     return _with_feedback(_grown(start, spec, matched, words), words)
-
-
-def activations_of(given: Imported, activation: str | None = None, output: str | None = None) -> tuple[str, str]:
-    """Return hidden activation and output of imported layers, in the names of the contract.
-
-    Parameters
-    ----------
-    activation, output : of layers whose file does not say
-
-    Raises
-    ------
-    UserError
-        "layer ... of ... has ..." for an activation that the contract lacks
-    """
-    hidden, last = given.layers[:-1], given.layers[-1]
-    names = []
-    for number, layer in enumerate(hidden, 1):
-        name = layer.activation or activation or "tanh"
-        name = "tanh" if name == "sigmoid" else name  # (1 + tanh(z / 2)) / 2
-        if name not in ACTIVATIONS or (name == "leaky" and layer.activation and abs(layer.slope - 0.05) > 1e-6):
-            of = f"leaky with slope {layer.slope:g} (0.05 is there)" if name == "leaky" else f"activation '{name}'"
-            raise _unsupported(given, number, of, f"hidden layers have {', '.join(ACTIVATIONS)} or sigmoid")
-        names.append(name)
-    if len(set(names)) > 1:
-        raise _unsupported(
-            given, len(hidden), f"'{names[-1]}' behind '{names[0]}'", "hidden layers have one activation"
-        )
-    name = last.activation or output or "linear"
-    if name == "linear":  # logits
-        name = output or ("softmax" if last.n_out > 1 else "sigmoid")
-    if name not in ("softmax", "sigmoid") or (name == "softmax" and last.n_out == 1):
-        raise _unsupported(given, len(given.layers), f"activation '{name}'", "outputs have softmax, sigmoid or none")
-    return names[0] if names else activation or "tanh", name
-
-
-def _unsupported(given: Imported, number: int, what: str, allowed: str) -> UserError:
-    behind = given.layers[number - 1].output.name
-    remedy = f"cut at '{behind}'" if number < len(given.layers) else "export it without, or with logits"
-    return UserError(
-        f"layer {number} of {given.source} ({given.layers[number - 1].name}) has {what}, which words cannot have: "
-        f"{allowed}; {remedy}"
-    )
 
 
 def _notes_on_activations(given: Imported, activation: str, output: str) -> list[str]:

@@ -11,7 +11,8 @@ from edgelearn.config import RateSettings, RunConfig, StreamConfig, shown
 from edgelearn.data.feature_files import Described, described_by
 from edgelearn.errors import UserError
 from edgelearn.network.spec import default_residual_bits, parse_net
-from edgelearn.runs.start import Start, activations_of, imported_of, is_results, start_from
+from edgelearn.runs.cuts import activations_of
+from edgelearn.runs.start import Start, imported_of, is_results, start_from
 from edgelearn.runs.stored import read_run
 
 OF_A_MODEL = ("activation", "output", "input_bits", "feedback")

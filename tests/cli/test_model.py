@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.cli.runner import QUICK, edgelearn
+from tests.cli.runner import QUICK, edgelearn, in_process
 from tests.unit.pretrained.onnx_models import floats, node, write
 from tests.unit.pretrained.test_runtime import quantised
 from tests.unit.pretrained.tflite_models import integer_model
@@ -150,3 +154,82 @@ def test_mistakes_are_one_line_and_leave_no_file(place, arguments, message):
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (place / "e.npz").exists()
+
+
+SPOKEN = Path(__file__).parents[2] / "experiments/results/spoken_digits"
+
+
+def next_step(shown: str, data: str) -> list[str]:
+    """Return the arguments of the first command that is printed as the next one."""
+    line = re.search(r"^next: (?:--details \| )?edgelearn (.*)$", shown, re.M)
+    assert line, shown
+    return [data if word == "FILE" else word for word in shlex.split(line[1])]
+
+
+def test_every_next_step_runs(place, tmp_path):
+    """Of the tensors that can be read, the first and those listed are ones that learning starts from."""
+    numpy_files = pytest.importorskip("safetensors.numpy")
+    rng = np.random.default_rng(0)
+    numpy_files.save_file(
+        {f"{name}.{part}": rng.normal(size=shape).astype(np.float32)
+         for name, n_in, n_out in (("a", 6, 5), ("b", 5, 3)) for part, shape in (("weight", (n_out, n_in)), ("bias", n_out))},
+        str(tmp_path / "my weights.safetensors"),
+    )  # fmt: skip
+    for name in ("theo.onnx", "theo.npz"):
+        shutil.copy(SPOKEN / name, tmp_path)
+    shutil.copy(place / "cnn.onnx", tmp_path)
+    np.savez(tmp_path / "p.npz", x=np.abs(rng.normal(size=(30, 12))).astype(np.float32), y=np.arange(30) % 3)
+    np.savez(tmp_path / "six.npz", x=rng.normal(size=(30, 6)).astype(np.float32), y=np.arange(30) % 3)
+    shown = {}
+    for source, data, more in (
+        ("theo.onnx", "theo.npz", ()),
+        ("cnn.onnx", "p.npz", ()),
+        ("my weights.safetensors", "six.npz", ("--net", "6-5-3")),
+        ("r", "theo.npz", ()),
+        ("s", "six.npz", ()),
+    ):
+        if source == "s":
+            done = in_process(("stream", "six.npz", "--sample-rate", "1 Hz", "--out", "s"), tmp_path)
+            assert done.returncode == 0, done.stderr
+        done = in_process(("model", "show", source, *more), tmp_path)
+        assert done.returncode == 0, done.stderr
+        shown[source] = done.stdout
+        arguments = next_step(done.stdout, data)
+        more = ("--epochs", "1", "--limit", "60") if arguments[0] == "run" else ("--sample-rate", "1 Hz")
+        out = "r" if source == "theo.onnx" else f"out-{source[0]}"
+        done = in_process((*arguments, *more, "--out", out), tmp_path)
+        assert done.returncode == 0, (arguments, done.stderr)
+    assert "--cut 'features'" in shown["theo.onnx"]
+    assert "'tanh' behind 'relu', which words cannot have" in shown["theo.onnx"]
+    assert "cut at" not in shown["r"]
+    content = json.loads(in_process(("model", "show", "theo.onnx", "--json"), tmp_path).stdout)
+    for tensor in content["tensors"]:
+        arguments = ("run", "--start", "theo.onnx", "--cut", tensor["name"], "--data", "theo.npz", "--epochs", "1")
+        done = in_process(arguments, tmp_path)
+        refused = "words cannot have" in done.stderr or "cannot be cut" in done.stderr
+        assert refused != tensor["can_be_cut"], (tensor["name"], done.stderr)
+
+
+def test_the_default_cut_is_one_that_words_can_have(tmp_path):
+    from edgelearn.estimators import EdgeClassifier
+    from edgelearn.runs.start import imported_of
+
+    assert imported_of(str(SPOKEN / "theo.onnx")).input.name == "features"
+    with np.load(SPOKEN / "theo.npz") as arrays:
+        model = EdgeClassifier.from_pretrained(SPOKEN / "theo.onnx", X=arrays["x"])
+        assert np.mean(model.predict(arrays["x"]) == arrays["y"]) > 0.8
+
+
+@pytest.mark.parametrize("tensor", ["p", "conv"])
+def test_the_next_step_of_features_runs(place, tmp_path, tensor):
+    pytest.importorskip("onnxruntime")
+    shutil.copy(place / "cnn.onnx", tmp_path)
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "in.npz", x=rng.normal(size=(30, 96)).astype(np.float32), y=np.arange(30) % 3)
+    wanted = ("--cut", tensor, "--data", "in.npz", "--out", "f.npz")
+    done = in_process(("model", "features", "cnn.onnx", *wanted), tmp_path)
+    assert done.returncode == 0, done.stderr
+    arguments = next_step(done.stdout, "")
+    assert ("--start" in arguments) == (tensor == "p")
+    done = in_process((*arguments, "--epochs", "1"), tmp_path)
+    assert done.returncode == 0, (arguments, done.stderr)
