@@ -327,7 +327,13 @@ class RateSettings(Settings):
         later=True,
     )
     net: str | None = setting(None, "Layer sizes, e.g. 784-500-10 [one hidden layer of 100]", NETWORK)
-    start: str | None = setting(None, "Trained model or results folder to start from [random]", NETWORK, later=True)
+    start: str | None = setting(
+        None,
+        "Trained model or results folder to start from; layer sizes, activation, output, feedback (of a model: "
+        "imported) and input bits (of a model: 8) are then its own [random]",
+        NETWORK,
+        later=True,
+    )
     cut: str | None = setting(
         None,
         "Tensor of the model of --start whose values are the data [first with dense layers alone behind it]",

@@ -44,7 +44,11 @@ def personalise(
     given: Given,
     start: Annotated[
         Optional[str],
-        Flag("Trained model or results folder to start from; {user} stands for a user's name.", USERS),
+        Flag(
+            "Trained model or results folder to start from; {user} stands for a user's name. Layer sizes, activation and "
+            "output are its own; feedback is imported and input bits are 8, unless given.",
+            USERS,
+        ),
     ] = None,
     cut: Annotated[
         Optional[str], Flag("Tensor of the features [the earliest that dense layers follow].", USERS)

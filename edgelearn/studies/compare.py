@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgelearn.config import later_defaults
 from edgelearn.errors import UserError
 from edgelearn.runs.checkpoint import REPORT
 from edgelearn.runs.finished import read_report, reading
@@ -91,11 +92,19 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
         read_run(folder, name if names.count(name) == 1 else str(folder))
         for folder, name in zip(folders, names, strict=True)
     )
+    given = {name for run in runs for name in run.settings}
+    runs = tuple(replace(run, settings=run.settings | _left_out(run, given)) for run in runs)
     rows = {}
     for part in ("settings", "results"):
         known = dict.fromkeys(name for run in runs for name in getattr(run, part))
         rows[part] = {name: tuple(getattr(run, part).get(name) for run in runs) for name in known}
     return Comparison(runs, rows["settings"], rows["results"], tuple(_notes(runs)))
+
+
+def _left_out(run: FinishedRun, given: Collection[str]) -> dict[str, Any]:
+    """Return the defaults of settings that other runs give and that reports leave out at their default."""
+    defaults = later_defaults(find_kind(run.kind).settings)
+    return {name: value for name, value in defaults.items() if name in given and name not in run.settings}
 
 
 def _notes(runs: Sequence[FinishedRun]) -> list[str]:

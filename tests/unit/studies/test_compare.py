@@ -57,6 +57,15 @@ def test_what_differs_in_settings_and_results(runs):
     assert found.apart("settings") == []
 
 
+def test_settings_that_reports_leave_out_at_their_default_are_shown(runs, tmp_path):
+    run(RunConfig(rule="drtp", net="64-8-10", epochs=1, limit=60, learn="last"), tmp_path / "last")
+    assert "learn" not in report(runs / "drtp")["config"]
+    found = compare_runs([tmp_path / "last", runs / "drtp"])
+    assert found.differing("settings") == {"learn": ("last", "all")}
+    assert "start" not in found.settings  # which no run gives
+    assert compare_runs([tmp_path / "last", runs / "stream"]).settings["learn"] == ("last", "all")
+
+
 def test_runs_of_different_kinds_are_compared_in_what_all_have(runs):
     found = compare_runs([runs / "drtp", runs / "stream", runs / "spikes"])
     assert found.mixed
