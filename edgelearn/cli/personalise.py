@@ -45,8 +45,8 @@ def personalise(
     start: Annotated[
         Optional[str],
         Flag(
-            "Trained model or results folder to start from; {user} stands for a user's name. Layer sizes, activation and "
-            "output are its own; feedback is imported and input bits are 8, unless given.",
+            "Trained model or results folder to start from; {user} stands for a user's name. Layer sizes, activation "
+            "and output are its own; feedback is imported and input bits are 8, unless given.",
             USERS,
         ),
     ] = None,
