@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -103,10 +104,12 @@ def cost(
     if against is not None and not runs:  # a rule, in any case of letters as --rule
         against = against.strip().lower()
     densities = {key: value for key, value in flags.items() if key.endswith("_density") and value is not None}
-    costs, accuracies, assumed = _costs(rule, runs, given, densities, dense, against)
+    costs, accuracies, assumed, priced = _costs(rule, runs, given, densities, dense, against)
     content = as_dict(costs)
     if assumed is not None:
         content["activity"] = assumed
+    if priced:
+        content["runs"] = priced
     content["verdict"] = verdict_as_dict(costs, "energy_pj" if "energy_pj" in costs[0].training.prices else "cycles")
     if against is not None:
         content["against"] = relative_as_dict(costs, against)
@@ -151,12 +154,12 @@ def _costs(
     densities: dict[str, float],
     dense: bool,
     against: str | None,
-) -> tuple[list[RuleCost], dict[str, float], dict[str, Any] | None]:
+) -> tuple[list[RuleCost], dict[str, float], dict[str, Any] | None, list[dict[str, Any]]]:
     """Price finished runs, or rules on a network that nobody ran.
 
     Returns
     -------
-    costs, accuracies of runs, and assumptions on the activity of networks without a run
+    costs, accuracies of runs, assumptions on the activity of networks without a run, and facts of each run
     """
     from edgelearn.config import RunConfig, check_effect, make_config
     from edgelearn.rules import RULES
@@ -169,7 +172,7 @@ def _costs(
             raise UserError(f"--run brings its own settings; leave out --{fixed[0].replace('_', '-')}")
         priced = costs_of_runs(runs, given.get("processor", RunConfig().processor))
         accuracies = {run.cost.name: run.accuracy for run in priced if run.accuracy is not None}
-        return [run.cost for run in priced], accuracies, None
+        return [run.cost for run in priced], accuracies, None, [run.as_dict() for run in priced]
     names = list(RULES) if rule == "all" else [name.strip().lower() for name in rule.split(",")]
     for name in names:
         if names.count(name) > 1 or name == "all":
@@ -180,7 +183,7 @@ def _costs(
     if len(configs) == 1:  # of several rules, some may read what others do not
         check_effect(configs[0], given, {})
     activity = assumed_activity(configs[0], densities, dense)
-    return assumed_costs(configs[0], names, activity), {}, activity.as_dict(names)
+    return assumed_costs(configs[0], names, activity), {}, activity.as_dict(names), []
 
 
 def _structures(costs: list[RuleCost]) -> dict[str, Any]:
@@ -206,8 +209,10 @@ def _print_costs(content: dict[str, Any], paths: list[Path], details: bool, stru
     if content.get("accelergy"):
         print_ert(console, content["accelergy"])
     written(console, *paths)
-    against = [] if "against" in content else ["--against bp"]
-    next_steps(console, "--tornado", *against, "--plot cost.svg", "--run DIR", details=details)
+    names, runs = [run["name"] for run in content.get("runs", ())], [] if "runs" in content else ["--run DIR"]
+    against = [f"--against {shlex.quote(names[0])}"] if len(names) > 1 else [] if names else ["--against bp"]
+    against = [] if "against" in content else against
+    next_steps(console, "--tornado", *against, "--plot cost.svg", *runs, details=details)
 
 
 def _accelergy(

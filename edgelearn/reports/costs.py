@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from edgelearn.reports.console import print_table, say
 from edgelearn.reports.structures import over_structures, range_text, ranges_of, turned_pairs
-from edgelearn.units import in_one_unit, scale_for, three
+from edgelearn.units import in_one_unit, scale_for, three, with_unit
 
 # figure -> (title, unit of the program)
 FIGURES = {
@@ -38,6 +38,7 @@ def print_costs(console: Console, content: dict[str, Any], details: bool = False
     say(console, f"cost on {content['processor']}: {description}")
     assumed = content.get("activity", {})
     lines = [*(content["tables"] if details else ()), *_networks(rules, details), *filter(None, [assumed.get("text")])]
+    lines += _runs(content.get("runs", ()))
     notes = (f"note: {note}" for note in (*content["notes"], *assumed.get("notes", ())))
     say(console, *(f"  {line}" for line in (*lines, *notes)), "")
     if len(rules) == 1:
@@ -272,6 +273,32 @@ def _networks(rules: Sequence[dict[str, Any]], details: bool) -> list[str]:
                 )
         texts.append(f"{names}{what}; active: {', '.join(parts)}")
     return texts
+
+
+def _runs(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say by which rule each run learned, which of its words, and what stands in front of its network."""
+    fronts: dict[str, list[str]] = {}
+    for run in runs:
+        *hidden, last = run["learns"]
+        by = f"rule {run['rule']}, " if set(hidden) - {"none"} else ""
+        learned = "all layers learn" if by else "the output layer learns"
+        if {*hidden, last} != {"all"} and (by or last != "all"):
+            learned = f"layers learn {', '.join(run['learns'])}"
+        yield f"{run['name'] + ': ' if len(runs) > 1 else ''}{by}{learned}"
+        if run["front_end"] is not None:
+            fronts.setdefault(_front_end(run["front_end"]), []).append(run["name"])
+    for text, names in fronts.items():
+        yield text if len(names) == len(runs) else f"{', '.join(names)}: {text}"
+
+
+def _front_end(front: Mapping[str, Any]) -> str:
+    uncounted = f" ({', '.join(front['uncounted'])} not counted)" if front["uncounted"] else ""
+    energy = "" if front["energy_pj"] is None else f"{with_unit(front['energy_pj'], 'pJ')}, "
+    return (
+        f"in front of the cut, per inference, not in these figures: {front['macs']:,} MACs{uncounted}, "
+        f"{front['weight_words']:,} weights, {energy}{with_unit(front['latency_us'] / 1e6, 's')} at the price of a "
+        "MAC here"
+    )
 
 
 def _range(shares: Sequence[float], details: bool) -> str:

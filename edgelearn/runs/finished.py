@@ -22,6 +22,7 @@ from edgelearn.runs.kind import accuracy_percent
 from edgelearn.runs.rates import learning_counters, spec_of, spec_of_report
 from edgelearn.runs.registry import kind_of_report
 from hw_models.compare.rules import RuleCost, cost_of_rule
+from hw_models.front_end import FrontEndCost, front_end_cost
 from hw_models.processor import find_processor
 
 
@@ -35,10 +36,27 @@ def assumed_costs(config: RunConfig, rules: Sequence[str], activity: Assumption)
 
 @dataclass(frozen=True)
 class PricedRun:
-    """Cost of a finished run, and its accuracy in percent."""
+    """Cost of a finished run.
+
+    Parameters
+    ----------
+    accuracy : in percent, None where there is none
+    front_end : of the model in front of the cut, per inference, which is not in `cost`; None without one
+    uncounted : operators of the front end whose MACs are not known
+    """
 
     cost: RuleCost
     accuracy: float | None
+    front_end: FrontEndCost | None = None
+    uncounted: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return rule and mask of the run, and the cost of its front end, as plain data."""
+        spec = self.cost.spec
+        found: dict[str, Any] = {"name": self.cost.name, "rule": spec.rule_name}
+        found["learns"] = [layer.learned for layer in spec.layers]
+        front = None if self.front_end is None else self.front_end.as_dict() | {"uncounted": list(self.uncounted)}
+        return found | {"front_end": front}
 
 
 def costs_of_runs(folders: Sequence[Path], processor: str) -> list[PricedRun]:
@@ -51,7 +69,7 @@ def costs_of_runs(folders: Sequence[Path], processor: str) -> list[PricedRun]:
     """
     read = [_read_report(folder) for folder in folders]
     found = find_processor(processor)
-    rules = [spec.rule_name for spec, _, _ in read]
+    rules = [spec.rule_name for spec, *_ in read]
     names = [
         rule if rules.count(rule) == 1 else f"{rule} {(folder if folder.is_dir() else folder.parent).resolve().name}"
         for rule, folder in zip(rules, folders, strict=True)
@@ -60,8 +78,13 @@ def costs_of_runs(folders: Sequence[Path], processor: str) -> list[PricedRun]:
         if names.count(name) > 1:
             raise UserError(f"two runs are called '{name}'; give each run once, in a folder with a name of its own")
     return [
-        PricedRun(cost_of_rule(spec, counters, found, name), accuracy)
-        for (spec, counters, accuracy), name in zip(read, names, strict=True)
+        PricedRun(
+            cost_of_rule(spec, counters, found, name),
+            accuracy,
+            None if front is None else front_end_cost(front["macs"], front["weight_words"], found),
+            () if front is None else tuple(front["uncounted"]),
+        )
+        for (spec, counters, accuracy, front), name in zip(read, names, strict=True)
     ]
 
 
@@ -89,8 +112,8 @@ def read_report(path: Path) -> Any:
     return parse_json(text_of_report(path.parent) if path.name == REPORT else read_text(path))
 
 
-def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
-    """Return network, learning counters and accuracy of a finished run."""
+def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None, dict[str, Any] | None]:
+    """Return network, learning counters, accuracy, and work in front of the cut, of a finished run."""
     path = folder / REPORT if folder.is_dir() else folder
     with reading(path):
         content = read_report(path)
@@ -103,6 +126,8 @@ def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
             config: Any = validated(kind.settings, content["config"])
             spec = spec_of_report(config, content)
             counters = learning_counters(content["counters"]["learning"])
+            front = (content.get("start") or {}).get("front_end_cost")
+            front = None if front is None else {name: front[name] for name in ("macs", "weight_words", "uncounted")}
     if not is_priced:
         remedy = "; for another core run it again with --processor NAME"
         remedy = remedy if "processor" in kind.settings.model_fields else ""
@@ -112,7 +137,7 @@ def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None]:
             f"{path} cannot be priced: it is of contract {contract}, this program of {kind.contract}; run it again"
         )
     _check_activity(path, spec, counters)
-    return spec, counters, accuracy
+    return spec, counters, accuracy, front
 
 
 def _check_activity(path: Path, spec: NetworkSpec, counters: Counters) -> None:

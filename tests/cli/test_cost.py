@@ -301,6 +301,8 @@ def test_runs_of_one_rule_are_told_apart(tmp_path):
     assert "inference, drtp b" in result.stdout
     assert "drtp a: 64-16-10" in result.stdout
     assert "drtp b: 64-20-10" in result.stdout
+    assert "drtp b: rule drtp, all layers learn" in result.stdout
+    assert result.stdout.splitlines()[-1] == "next: --details | --tornado | --against 'drtp a' | --plot cost.svg"
     rows = list(
         csv.DictReader(io.StringIO(edgelearn("cost", "--run", "a", "--run", "b", "--csv", cwd=tmp_path).stdout))
     )

@@ -145,6 +145,29 @@ def test_runs_are_priced_in_process(tmp_path):
         costs_of_runs([tmp_path], "engine-28nm")
 
 
+def test_rule_mask_and_front_end_of_runs_are_shown(tmp_path):
+    quick = {"net": "64-16-10", "epochs": 1, "limit": 100}
+    for name, more in {"dfa": {"rule": "dfa"}, "bias": {"learn": "bias"}, "last": {"learn": "last"}}.items():
+        run(make_config(quick | more), tmp_path / name)
+    work = {"macs": 1000, "weight_words": 20, "uncounted": ["Softmax"]}
+    path = tmp_path / "last/report.json"
+    content = json.loads(path.read_text()) | {"start": {"front_end_cost": work, "network": None}}
+    (tmp_path / "copy.json").write_text(json.dumps(content))
+    priced = costs_of_runs([tmp_path / "dfa", tmp_path / "bias", tmp_path / "copy.json"], "cortex-m4")
+    costs = [one.cost for one in priced]
+    text = shown(print_costs, as_dict(costs) | {"runs": [one.as_dict() for one in priced]}, False, width=300)
+    assert "  dfa: rule dfa, all layers learn\n" in text
+    assert f"  {costs[1].name}: rule drtp, layers learn bias, all\n" in text
+    assert f"  {costs[2].name}: the output layer learns\n" in text
+    assert (
+        f"  {costs[2].name}: in front of the cut, per inference, not in these figures: 1,000 MACs (Softmax not" in text
+    )
+    assert priced[0].as_dict()["front_end"] is None
+    front = priced[2].as_dict()["front_end"]
+    assert (front["macs"], front["uncounted"]) == (1000, ["Softmax"])
+    assert front["energy_pj"] > 0
+
+
 def test_foreign_energies_are_summed():
     text = shown(
         print_ert,
