@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Mapping
 from numbers import Real
 from operator import index
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, _clone_parametrized
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -21,11 +22,13 @@ from edgelearn.errors import UserError
 from edgelearn.estimators.features import in_order, values_of
 from edgelearn.estimators.labels import Labels
 from edgelearn.estimators.saved_models import (
+    Pretrained,
     load_model,
     model_of_run,
     plain,
     plain_params,
     pretrained_model,
+    restart,
     save_model,
 )
 from edgelearn.estimators.weights import class_weights, presentations
@@ -211,6 +214,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     _names: tuple[Any, ...] | None  # features of dictionaries, where one was learned
     _run: dict[str, Any] | None  # what `from_run` read
+    _pretrained: Pretrained | None = None  # what `fit` starts from
     _front_end: AnyFrontEnd
     spec_: NetworkSpec
     _learning: SampleCall | None = None  # compiled calls for plain samples, made when a first one comes
@@ -220,6 +224,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Start anew and learn samples, `epochs` times.
+
+        A model of `from_pretrained`, and a clone of one, starts from the imported words and levels each time.
 
         Parameters
         ----------
@@ -233,10 +239,16 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "label ...", "setting ...", and whatever cannot be built; ValueError for arrays that scikit-learn refuses.
         """
         _check_whole("epochs", self.epochs, 1)
+        if self._pretrained is None and (getattr(self, "_run", None) or {}).get("start"):
+            warnings.warn(
+                "fit starts from random weights and drops the words of the file; partial_fit learns on from them",
+                stacklevel=2,
+            )
         x, y = self._checked(X, y, reset=True)
-        known = np.unique(y) if self.classes is None else np.unique(self.classes)
-        shown = self._shown(x, y, sample_weight, known.tolist(), balance=True)
-        self._start(x.shape[1], known)
+        known = (np.unique(y) if self.classes is None else np.unique(self.classes)).tolist()
+        known = known if self._pretrained is None else self._pretrained.labels
+        shown = self._shown(x, y, sample_weight, known, balance=True)
+        self._begin(x.shape[1], known)
         x, outputs = self._taken(x, shown), self._labels.outputs(y)
         for epoch in range(self.epochs):
             if self.shuffle:
@@ -262,16 +274,17 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "classes ...", "label ...", as `fit`
         """
         first = not self.__sklearn_is_fitted__()
-        if first and classes is None and self.classes is None:
+        if first and classes is None and self.classes is None and self._pretrained is None:
             raise UserError(
                 "classes are not known at the first partial_fit; give partial_fit(X, y, classes=[...]), or "
                 "EdgeClassifier(classes=[...])"
             )
         x, y = self._checked(X, y, reset=first)
         if first:
-            known = np.unique(self.classes if classes is None else classes)
-            shown = self._shown(x, y, sample_weight, known.tolist())
-            self._start(x.shape[1], known)
+            known = np.unique(self.classes if classes is None else classes).tolist()
+            known = known if self._pretrained is None else self._pretrained.labels
+            shown = self._shown(x, y, sample_weight, known)
+            self._begin(x.shape[1], known)
         elif classes is not None and not np.array_equal(np.unique(classes), np.sort(self.classes_)):
             raise UserError(
                 f"classes {np.unique(classes).tolist()} are not those of the start, {self.classes_.tolist()}; leave "
@@ -339,7 +352,7 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if n_shown == 0:
             return
         if first:
-            self._start(len(names), None if self.classes is None else np.unique(self.classes))
+            self._begin(len(names), None if self.classes is None else np.unique(self.classes))
             self.n_features_in_ = len(names)
             if all(isinstance(name, str) for name in names):
                 self.feature_names_in_ = np.array(names, object)
@@ -430,7 +443,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return a trained model cut at a tensor: its last dense layers as integers, ready to predict and to learn on.
 
         Features are the values of the tensor at the cut. `partial_fit` and `learn_one` go on from the words of the
-        model; `fit` would start anew. Hidden rates and output rates are -8 and -5 unless given.
+        model; `fit` starts from the same words again, also that of a clone, as in cross-validation. Hidden rates
+        and output rates are -8 and -5 unless given.
 
         Parameters
         ----------
@@ -475,6 +489,19 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         parts = {"learner": self._learner.save(), "front_end": self._front_end.save()}
         named = {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
         return named | {"offsets": self._offsets.copy()}
+
+    def _begin(self, n_features: int, known: Any) -> None:
+        """Start from what was imported, else anew."""
+        if self._pretrained is None:
+            self._start(n_features, known)
+        else:
+            restart(self, self._pretrained, n_features)
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an estimator that was not fitted, with the same parameters and the same imported words."""
+        made = _clone_parametrized(self)
+        made._pretrained = self._pretrained
+        return cast(Self, made)
 
     def _start(self, n_features: int, known: Any, room: int | None = None, run: dict[str, Any] | None = None) -> None:
         """Make front end, network and labels; `known` labels, or None where they are met on the way."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -76,6 +77,9 @@ def load_model(kind: type[Model], path: Path) -> Model:
             f"{path} cannot be loaded: it is no whole file of {KIND}.save(), or of another version; save it again"
         ) from None
     return model
+
+
+OF_THE_WORDS = ("rule", "learn", "bits", "rounding", "activation", "output", "feedback", "input_bits")
 
 
 def model_of_run(kind: type[Model], path: str | PathLike[str], not_settings: Iterable[str]) -> Model:
@@ -168,12 +172,58 @@ def pretrained_model(
     model = kind(**{**params, **shape})
     inputs = [f"feature {number + 1}" for number in range(start.sizes[0])]
     run = {"kind": "run", "config": config.model_dump(mode="json"), "net": list(start.sizes), "inputs": inputs}
-    model._start(0, labels, None, run | {"start": start.note()})
-    model._offsets[:] = 0.0
-    model._learner.put_words(start.words)
-    model._front_end.restore(start.front_end.save())
+    run |= {"start": start.note()}
+    model._pretrained = Pretrained(labels, run, start.words, start.front_end.save())
+    restart(model, model._pretrained, start.sizes[0])
     model.n_features_in_ = start.sizes[0]
     return model
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """Imported words that a model starts from.
+
+    Parameters
+    ----------
+    labels : of the outputs
+    run : what network and front end are built from; see `edgelearn.runs.stored.parts_of`
+    words, front_end : their arrays by name
+    """
+
+    labels: list[Any]
+    run: dict[str, Any]
+    words: dict[str, np.ndarray]
+    front_end: dict[str, np.ndarray]
+
+
+def restart(model: EdgeClassifier, pretrained: Pretrained, n_features: int) -> None:
+    """Put imported words into a model, with the rates and gates that it has now.
+
+    Raises
+    ------
+    UserError
+        "... features ...", "setting ... is of the imported words ..."
+    """
+    sizes, config = pretrained.run["net"], pretrained.run["config"]
+    if n_features != sizes[0]:
+        raise UserError(f"X has {n_features} features, and the imported layers take {sizes[0]}; give their values")
+    params = {name: plain(value) for name, value in model.get_params(deep=False).items()}
+    own = {name: params[name] for name in params if name in config and name != "classes"}
+    own |= {"seed": params["random_state"]}
+    now = {name: own[name] for name in OF_THE_WORDS if name in own} | {"hidden": params["hidden"]}
+    for name, value in now.items():
+        was = sizes[1:-1] if name == "hidden" else config[name]
+        if value != was:
+            raise UserError(
+                f"setting '{name}' is {value!r}, and the imported words are of {was!r}; give {name} to from_pretrained"
+            )
+    if type(own["seed"]) is not int:
+        own["seed"] = config["seed"]
+    model._start(0, pretrained.labels, None, pretrained.run | {"config": config | own})
+    model._offsets[:] = 0.0
+    model._learner.put_words(pretrained.words)
+    model._front_end.restore(pretrained.front_end)
+    model.n_features_in_ = n_features
 
 
 def _refuse_integers(source: str, config: RunConfig, dtype: np.dtype[Any], described: Described | None) -> None:

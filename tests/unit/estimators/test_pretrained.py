@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
 
 from edgelearn.config import RunConfig, StreamConfig, validated
 from edgelearn.errors import UserError
@@ -108,3 +110,38 @@ def test_the_example_of_the_page_runs(files, monkeypatch):
     assert names["before"] > 0.7
     assert names["model"].score(x, y) > 0.7
     np.testing.assert_array_equal(EdgeClassifier.load("learned.npz").predict(x), names["model"].predict(x))
+
+
+def test_fit_starts_from_the_imported_words(files):
+    x, y = data_of(files)
+    settings = {"learn": "last", "X": x, "output_rate": -8, "epochs": 1}
+    model = EdgeClassifier.from_pretrained(files / "model.onnx", **settings)
+    before, words = model.predict(x), model._learner.words()
+    model.fit(x[:20], y[:20])
+    first = model._learner.words()
+    np.testing.assert_array_equal(first["layer1_weights"], words["layer1_weights"])
+    assert np.mean(model.predict(x) == before) > 0.9
+    model.fit(x[:20], y[:20])  # anew from the same words, not on from the last
+    for name, array in model._learner.words().items():
+        np.testing.assert_array_equal(array, first[name])
+    copied = clone(model)
+    assert not copied.__sklearn_is_fitted__()
+    copied.fit(x[:20], y[:20])
+    for name, array in copied._learner.words().items():
+        np.testing.assert_array_equal(array, first[name])
+    later = clone(model).partial_fit(x[:20], y[:20])
+    np.testing.assert_array_equal(later._learner.words()["layer1_weights"], words["layer1_weights"])
+    assert cross_val_score(model, x, y, cv=3).mean() > 0.7
+    assert clone(model).set_params(output_rate=-6).fit(x, y).spec_.layers[-1].rate == -6
+    assert pickle.loads(pickle.dumps(model)).fit(x[:20], y[:20]).score(x, y) == model.score(x, y)
+    with pytest.raises(UserError, match="setting 'bits' is 4, and the imported words are of 8"):
+        clone(model).set_params(bits=4).fit(x, y)
+    with pytest.raises(UserError, match="X has 10 features, and the imported layers take 64"):
+        clone(model).fit(x[:, :10], y)
+
+
+def test_fit_of_a_loaded_model_warns(files, tmp_path):
+    x, y = data_of(files)
+    EdgeClassifier.from_pretrained(files / "model.onnx", X=x).save(tmp_path / "m.npz")
+    with pytest.warns(UserWarning, match="drops the words of the file; partial_fit learns on"):
+        EdgeClassifier.load(tmp_path / "m.npz").fit(x, y)
