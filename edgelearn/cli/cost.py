@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 from edgelearn.cli.flags import OUTPUT, Details, Flag, Given, Json, Plot, command
-from edgelearn.cli.shared import print_json
+from edgelearn.cli.shared import print_json, rules_listed
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -162,7 +162,6 @@ def _costs(
     costs, accuracies of runs, assumptions on the activity of networks without a run, and facts of each run
     """
     from edgelearn.config import RunConfig, check_effect, make_config
-    from edgelearn.rules import RULES
     from edgelearn.runs.activity import assumed_activity
     from edgelearn.runs.finished import assumed_costs, costs_of_runs
 
@@ -173,10 +172,7 @@ def _costs(
         priced = costs_of_runs(runs, given.get("processor", RunConfig().processor))
         accuracies = {run.cost.name: run.accuracy for run in priced if run.accuracy is not None}
         return [run.cost for run in priced], accuracies, None, [run.as_dict() for run in priced]
-    names = list(RULES) if rule == "all" else [name.strip().lower() for name in rule.split(",")]
-    for name in names:
-        if names.count(name) > 1 or name == "all":
-            raise UserError(f"--rule {rule} cannot be read; give each rule once, divided by commas, or all alone")
+    names = rules_listed(rule)
     if against is not None and against not in names:
         names.append(against)
     configs = [make_config(given | {"rule": name}) for name in names]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 import typer
 
 from edgelearn.cli.flags import OUTPUT, Config, Details, Flag, Given, Json, command, group
-from edgelearn.cli.shared import print_json
+from edgelearn.cli.shared import print_json, rules_listed
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ DETAILS = (
 
 _Number = TypeVar("_Number", int, float)
 _Target = Annotated[str, Flag("Targets by commas: {firmware_sim.build.targets:TARGETS}, or all.", BUILD)]
-_Rules = Annotated[str, Flag("Learning rules, separated by commas, or all.", "Learning")]
+_Rules = Annotated[str, Flag("Learning rules, separated by commas, or all; dfa+drtp is one network.", "Learning")]
 _OneTarget = Annotated[str, Flag("Target: {firmware_sim.build.targets:EMULATED}.", BUILD)]
 _Compiler = Annotated[
     str,
@@ -189,7 +189,7 @@ def profile(
 
     if windows < 1:
         raise UserError(f"--windows {windows} counts nothing; give 1 or more")
-    core, names = emulated_target(target), _rules(rule)
+    core, names = emulated_target(target), rules_listed(rule)
     content: list[dict[str, Any]] = []
     with _progress("compiling", len(names) * windows) as show:
         for i, name in enumerate(names):
@@ -252,16 +252,6 @@ def _accesses_by_role(found: Profile, role_of: dict[str, str]) -> dict[str, floa
     return by_role
 
 
-def _rules(text: str) -> list[str]:
-    """Return rules from names divided by commas, or all; one network may have a rule per layer, divided by +."""
-    from edgelearn.rules import RULES
-    from edgelearn.rules.catalog import find_rules
-
-    if text == "all":
-        return list(RULES)
-    return ["+".join(row.name for row in find_rules(name.strip())) for name in text.split(",")]
-
-
 @command(
     "RunConfig", only=(*RATES, *NETWORK, *DETAILS), example="edgelearn firmware emit board --rule drtp --net 64-64-10"
 )
@@ -322,7 +312,7 @@ def size(
     from firmware_sim.check.measure import size as measure
     from firmware_sim.check.session import emulated_target, folder_for_builds
 
-    core, names = emulated_target(target), _rules(rule)
+    core, names = emulated_target(target), rules_listed(rule)
     rows: list[dict[str, Any]] = []
     with _progress("compiling", len(names)) as show:
         for i, name in enumerate(names):
@@ -351,7 +341,7 @@ def budget(
     from firmware_sim.check.session import CODE_ALLOWANCE, STACK_ALLOWANCE, fits
 
     limits = _read("ram", ram, size_bytes), _read("flash", flash, size_bytes)
-    rows = [{"rule": name} | fits(_samples(given, config, name), *limits).as_row() for name in _rules(rule)]
+    rows = [{"rule": name} | fits(_samples(given, config, name), *limits).as_row() for name in rules_listed(rule)]
     if json:
         print_json(rows)
         return

@@ -131,3 +131,23 @@ def check_jobs(jobs: int | None) -> None:
 def usable_processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def rules_listed(text: str) -> list[str]:
+    """Return rules from names divided by commas, or all; one network may have a rule per layer, divided by +.
+
+    Raises
+    ------
+    UserError
+        "rule '...' is not known ...", "--rule ... cannot be read ..."
+    """
+    from edgelearn.rules import RULES
+    from edgelearn.rules.catalog import find_rules
+
+    if text == "all":
+        return list(RULES)
+    given = [name.strip() for name in text.split(",")]
+    names = [name if name == "all" else "+".join(row.name for row in find_rules(name)) for name in given]
+    if len(set(names)) < len(names) or "all" in names:
+        raise UserError(f"--rule {text} cannot be read; give each rule once, divided by commas, or all alone")
+    return names

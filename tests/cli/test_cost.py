@@ -198,6 +198,7 @@ def test_processors_are_listed(tmp_path):
         (("cost", "--run", "nowhere", "--dense"), "--run brings its own settings; leave out --dense"),
         (("cost", "--against", "bq"), "rule 'bq' is not known; known: "),
         (("cost", "--rule", "bp", "--against", "bp"), "--against bp needs another rule beside it; give --rule all"),
+        (("cost", "--rule", "dfa+drtp,DFA + drtp"), "cannot be read; give each rule once"),
         (("cost", "--rule", "dfa,dfa"), "--rule dfa,dfa cannot be read; give each rule once"),
         (("cost", "--rule", "all,dfa"), "--rule all,dfa cannot be read; give each rule once, divided by commas, or all alone"),
         (("cost", "--csv", "--tornado"), "--csv and --tornado exclude each other"),

@@ -78,6 +78,12 @@ def test_budget_names_what_fits_and_what_stops_it(tmp_path):
     assert result.returncode == 0
 
 
+def test_a_rule_per_layer_is_one_network_among_several(tmp_path):
+    arguments = ("--net", "64-12-8-10", "--rule", "dfa+DRTP,bp", "--ram", "16K", "--flash", "64K", "--json")
+    result = edgelearn("firmware", "budget", *arguments, cwd=tmp_path)
+    assert [row["rule"] for row in json.loads(result.stdout)] == ["dfa+drtp", "bp"]
+
+
 def test_operate_tells_what_became_of_samples(tmp_path):
     require("zig", "cortex-m0")
     board = (
@@ -238,6 +244,7 @@ def test_emit_takes_finished_runs_of_this_program_alone(tmp_path):
         (("verify", "--compiler", "icc"), "compiler 'icc' is not known"),
         (("verify", "--target", "host", "--compiler", "gcc", "--optimise", "O9"), "optimisation '-O9' is not known"),
         (("verify", "--samples", "0"), "--samples 0 learns nothing"),
+        (("size", "--rule", "dfa,dfa"), "--rule dfa,dfa cannot be read; give each rule once"),
         (("verify", "--rule", "hebb"), "rule 'hebb' is not known"),
         (("profile", "--target", "host"), "instructions are counted on an emulated core"),
         (("profile", "--windows", "0"), "--windows 0 counts nothing"),
