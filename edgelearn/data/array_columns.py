@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from edgelearn.data.array_parts import WANTED as PART_NAMES
 from edgelearn.data.arrays import Arrays, texts_as_numbers
 from edgelearn.data.categories import MOST_CATEGORIES
 from edgelearn.data.cells import (
@@ -78,6 +79,11 @@ def from_arrays(
     form: Description, path: Path, arrays: Arrays, notes: list[str], categories: Arrays | None = None
 ) -> FileContent:
     form = fill_in_names(form, path, list(arrays))
+    others = [
+        name for name in arrays if name.lower() in PART_NAMES and name not in (*as_tuple(form.features), form.label)
+    ]
+    if form.reader in NAMED and others:
+        notes.append(f"arrays left out: {', '.join(others)}")
     arrays = _upright(form, arrays, notes)
     x, channels = _features(form, path, arrays, notes, categories or {})
     n = len(x)

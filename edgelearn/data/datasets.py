@@ -26,7 +26,7 @@ from edgelearn.data.published import (
     load_idx,
     read_idx,
 )
-from edgelearn.data.source import ColumnsUsed, without_label
+from edgelearn.data.source import ColumnsUsed, missing_notes, without_label
 from edgelearn.data.tables import (
     NAME_LABELS,
     OWN_FILES,
@@ -34,6 +34,7 @@ from edgelearn.data.tables import (
     check_fraction,
     dataset_of,
     draw_parts,
+    has_parts,
     has_usual_names,
     open_user_file,
 )
@@ -292,6 +293,8 @@ def open_dataset(
         if not roles.features:
             refuse_events(path)
         roles = replace(roles, has_label=label_from is None and labels is None)
+        if not path.is_dir() and roles == NO_ROLES and suffix_of(path) not in SUFFIXES and has_parts(path):
+            return open_user_file(path, test_fraction=test_fraction, limit=limit)
         if suffix_of(path) in SUFFIXES and not path.is_dir() and roles.has_label and has_usual_names(path):
             return open_user_file(path, roles=roles, test_fraction=test_fraction, limit=limit)
         return _from_source(given, roles, label_from, labels, test_fraction, limit)
@@ -331,6 +334,7 @@ def _from_source(
         x, y = x[y >= 0], y[y >= 0]
     if source.n_classes < 2:
         raise UserError(f"{given} has 1 class (every label is '{source.class_names[0]}'); {NAME_LABELS}")
+    notes += missing_notes(x, source.columns_used.inputs or source.channels)
     train, test = draw_parts(len(y), test_fraction)
     parts = Parts(x[train], y[train], x[test], y[test])
     about: dict[str, Any] = {

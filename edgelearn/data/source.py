@@ -76,6 +76,27 @@ def without_label(n: int, n_rows: int) -> str:
     return f"{LEFT_OUT}: {n:,} of {n_rows:,} rows, which have no label"
 
 
+def missing_notes(x: NDArray[Any], inputs: Sequence[str]) -> list[str]:
+    """State how many values are missing, and which inputs have none at all; empty where all are there.
+
+    Example
+    -------
+    >>> missing_notes(np.array([[1.0, np.nan], [2.0, np.nan]]), ["a", "b"])
+    ['missing: 2 of 4 values, which make no event; no row has a value of b']
+    """
+    missing = np.isnan(x) if x.dtype.kind == "f" else np.zeros((1, 1), bool)
+    if not missing.any():
+        return []
+    text = f"missing: {int(missing.sum()):,} of {x.size:,} values, which make no event"
+    empty = [inputs[k] for k in np.flatnonzero(missing.all(axis=0)).tolist()]
+    return [f"{text}; {no_value_of(empty)}" if empty else text]
+
+
+def no_value_of(inputs: Sequence[str]) -> str:
+    """State which inputs have no value in any row."""
+    return f"no row has a value of {_few(inputs)}"
+
+
 @dataclass(frozen=True)
 class ColumnsUsed:
     """State what the columns of the data were taken for.

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data import line_groups, reader
-from edgelearn.data.arrays import NpzArrays, read_npz
+from edgelearn.data.array_parts import TEST, WHOLE, check_features, left_out_note, names_in, read_parts, training_names
+from edgelearn.data.arrays import NpzArrays
 from edgelearn.data.cells import (
     Span,
     by_value,
@@ -31,7 +32,7 @@ from edgelearn.data.columns import NO_ROLES, Roles
 from edgelearn.data.compressed import suffix_of
 from edgelearn.data.dataset import Dataset, Labels, Values, range_of
 from edgelearn.data.published import Parts
-from edgelearn.data.source import LEFT_OUT, ColumnsUsed, Rejects, without_label
+from edgelearn.data.source import LEFT_OUT, ColumnsUsed, Rejects, missing_notes, without_label
 from edgelearn.data.table_rows import Rows, joined
 from edgelearn.errors import UserError
 
@@ -41,20 +42,19 @@ NAME_LABELS = (
     "a classifier needs labels of 2 classes or more: name their column with --label-column, take them from file or "
     r"folder names with --label-from '(\w+)\.csv', or from a second file with --labels"
 )
-WANTED = ("x", "y", "x_train", "y_train", "x_test", "y_test")
 
 
 def open_user_file(
     path: Path, *, roles: Roles = NO_ROLES, test_fraction: float = 0.2, limit: int | None = None
 ) -> Dataset:
-    """Read a .csv, .tsv or .npz file as a data set of float32 values.
+    """Read a text table or a file of named arrays as a data set of float32 values.
 
     Parameters
     ----------
     path : .csv, .tsv: one sample per line, as `edgelearn.data.reader` reads it; columns of time and of segments
         (or subjects) are no features. A line that cannot be used, or that has no label, refuses the file.
-        .npz: arrays x and y, or x_train, y_train, x_test and y_test, in either case; x of more than two
-        dimensions is flattened, the first counts samples.
+        .npz, and HDF5 or .mat with a test part: arrays x and y, or x_train, y_train, x_test and y_test, or x, y,
+        x_test and y_test, in either case; x of more than two dimensions is flattened, the first counts samples.
     roles : .csv and .tsv: what the columns are.
     test_fraction : share of the samples that become the test part, 0 <= test_fraction < 1; which ones does
         not depend on the run's seed. Not for a .npz that has its own test part.
@@ -70,7 +70,7 @@ def open_user_file(
     """
     check_fraction(test_fraction)
     suffix = suffix_of(path)
-    if suffix not in SUFFIXES:
+    if suffix not in SUFFIXES and not has_parts(path):
         raise UserError(f"{path} has the extension '{path.suffix}'; data files end in {OWN_FILES}")
     if not path.is_file():
         raise UserError(f"{path} is not a file; check the path")
@@ -83,8 +83,8 @@ def open_user_file(
             parts, names = _split(path, x, labels, test_fraction, rejects.summary or unlabelled)
         else:
             if roles.label is not None:
-                raise UserError(f"{path}: label_column is for text tables; a .npz file has its labels in array y")
-            parts, names, subtracted = _load_npz(path, test_fraction, notes)
+                raise UserError(f"{path}: label_column is for text tables; a {suffix} file has its labels in array y")
+            parts, names, subtracted = _load_arrays(path, test_fraction, notes)
             n_features = parts.train_x.shape[1]
             columns = ColumnsUsed(tuple(f"feature {number + 1}" for number in range(n_features)), label="y")
             columns = columns.with_offsets(subtracted)
@@ -183,9 +183,7 @@ def read_table(
             raise UserError(f"{path} has no labels; {NAME_LABELS}")
         notes.append(without_label(int((~kept).sum()), len(kept)))
         x, cells, numbers = x[kept], [cell for cell in cells if cell not in missing], numbers[kept]
-    n_missing = int(np.isnan(x).sum())
-    if n_missing:
-        notes.append(f"missing: {n_missing:,} of {x.size:,} values, which make no event")
+    notes += missing_notes(x, used.inputs)
     subtracted = offsets(x)
     if subtracted.any():
         x, used = x - subtracted, used.with_offsets(subtracted)
@@ -245,36 +243,79 @@ def has_usual_names(path: Path) -> bool:
     if path.suffix.lower() != ".npz" or not path.is_file():
         return True
     names = {name.lower() for name in NpzArrays(path)}
-    return {"x", "y"} <= names or {"x_train", "y_train", "x_test", "y_test"} <= names
+    return set(WHOLE) <= names or training_names(names) is not None
 
 
-def _load_npz(path: Path, test_fraction: float, notes: list[str]) -> tuple[Parts, tuple[str, ...], NDArray[np.float64]]:
-    arrays = read_npz(path, WANTED)
-    own_parts = ("x_train", "y_train", "x_test", "y_test")
-    if all(key in arrays for key in own_parts):
+def has_parts(path: Path) -> bool:
+    """Tell whether a file of named arrays has a training and a test part."""
+    return training_names(names_in(path)) is not None
+
+
+def read_test_part(path: Path, notes: list[str]) -> tuple[NDArray[Any], list[str | None]] | None:
+    """Return the test part of a file of named arrays: float or int [n, n_features], and the label of each row.
+
+    None where there is no array x_test; a label is None where it is missing, or all of them are.
+
+    Raises
+    ------
+    UserError
+        "... give numbers ...", "... give as many", and those of the readers of arrays
+    """
+    if TEST[0] not in names_in(path):
+        return None
+    arrays = read_parts(path, notes)
+    x, y = arrays[TEST[0]], arrays.get(TEST[1])
+    check_features(path, TEST[0], x)
+    flat = x.reshape(len(x), -1)
+    labels: list[str | None] = [None] * len(x)
+    if y is not None:
+        y = _one_each(y)
+        if y.shape != (len(x),) or y.dtype.kind not in "buifU":
+            raise UserError(f"{path}: x_test has {len(x)} samples and y_test is {list(y.shape)}; give as many labels")
+        missing = _without_label(y)
+        known = iter(map(str, npz_labels(path, TEST[1], y[~missing])))
+        labels = [None if one else next(known) for one in missing.tolist()]
+    return flat, labels
+
+
+def _load_arrays(
+    path: Path, test_fraction: float, notes: list[str]
+) -> tuple[Parts, tuple[str, ...], NDArray[np.float64]]:
+    arrays = read_parts(path, notes)
+    training = training_names(set(arrays))
+    if note := left_out_note(set(arrays), WHOLE if training is None else (*training, *TEST)):
+        notes.append(note)
+    if training is not None:
+        x_train, y_train = training
         if test_fraction != 0.2:
             raise UserError(f"{path} has its own test part; leave test_fraction out")
-        subtracted = _offsets_of(arrays["x_train"], notes)
-        train_x, train_labels, shape = _npz_part(path, arrays, "x_train", "y_train", subtracted)
+        subtracted = _offsets_of(arrays[x_train], notes)
+        train_x, train_labels, shape = _npz_part(path, arrays, x_train, y_train, subtracted)
         test_x, test_labels, test_shape = _npz_part(path, arrays, "x_test", "y_test", subtracted)
         if shape != test_shape:
             raise UserError(
-                f"{path}: a sample is {list(shape)} in x_train and {list(test_shape)} in x_test; give one shape"
+                f"{path}: a sample is {list(shape)} in {x_train} and {list(test_shape)} in x_test; give one shape"
             )
         if isinstance(train_labels[0], str) != isinstance(test_labels[0], str):
-            raise UserError(f"{path}: y_train and y_test mix text and numbers; give labels of one kind")
+            raise UserError(f"{path}: {y_train} and y_test mix text and numbers; give labels of one kind")
         y, names = class_indices(path, [*train_labels, *test_labels])
         n_train = len(train_labels)
+        notes += missing_notes(np.concatenate([train_x, test_x]), _numbered(train_x))
         return Parts(train_x, y[:n_train], test_x, y[n_train:]), names, subtracted
     if "x" in arrays and "y" in arrays:
         arrays["x"], arrays["y"] = _labelled(arrays["x"], _one_each(arrays["y"]), notes)
         subtracted = _offsets_of(arrays["x"], notes)
         x, labels, _ = _npz_part(path, arrays, "x", "y", subtracted)
+        notes += missing_notes(x, _numbered(x))
         return *_split(path, x, labels, test_fraction), subtracted
     raise UserError(
         f"{path} holds the arrays {', '.join(sorted(arrays)) or '(none)'}; "
         "give x and y, or x_train, y_train, x_test and y_test"
     )
+
+
+def _numbered(x: NDArray[Any]) -> list[str]:
+    return [f"feature {number + 1}" for number in range(x.shape[1])]
 
 
 def _offsets_of(x: NDArray[Any], notes: list[str]) -> NDArray[np.float64]:
@@ -327,15 +368,19 @@ def _labelled(x: NDArray[Any], y: NDArray[Any], notes: list[str]) -> tuple[NDArr
     """Leave out the samples without a label: NaN, or a text that marks a missing value."""
     if y.ndim != 1 or not x.ndim or len(x) != len(y) or y.dtype.kind not in "fU":
         return x, y
-    if y.dtype.kind == "f":
-        missing = np.isnan(y)
-    else:
-        found, place = np.unique(y, return_inverse=True)
-        missing = np.array([is_missing(text) for text in found.tolist()], bool)[place]
+    missing = _without_label(y)
     if not missing.any() or missing.all():
         return x, y
     notes.append(without_label(int(missing.sum()), len(y)))
     return x[~missing], y[~missing]
+
+
+def _without_label(y: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which labels are NaN, or a text that marks a missing value."""
+    if y.dtype.kind == "U":
+        found, place = np.unique(y, return_inverse=True)
+        return np.array([is_missing(text) for text in found.tolist()], bool)[place]
+    return np.isnan(y) if y.dtype.kind == "f" else np.zeros(len(y), bool)
 
 
 def npz_labels(path: Path, key: str, y: NDArray[Any]) -> list[Any]:

@@ -21,6 +21,7 @@ from edgelearn.runs.levels import NoFeaturesError
 from edgelearn.runs.start import imported_of, is_results
 from edgelearn.runs.start_settings import OF_TRAINED_WORDS, start_of
 from edgelearn.runs.stored import read_run
+from edgelearn.streaming.front_end import FrontEnd
 
 if TYPE_CHECKING:
     from edgelearn.estimators.classifier import EdgeClassifier
@@ -108,6 +109,8 @@ def model_of_run(kind: type[Model], path: str | PathLike[str], not_settings: Ite
     try:
         model._start(0, labels, room, _run_of(note))
         taken = np.array(note.get("offsets", [0.0]))  # of a sample, which a window has several of
+        if note.get("start") and not isinstance(model._front_end, FrontEnd):  # which takes values as they are
+            taken = np.zeros(1)
         model._offsets[:] = np.tile(taken, len(model._offsets) // len(taken))
         own = {name if "." in name else f"learner.{name}": array for name, array in arrays.items()}
         _put(model, own | {"offsets": model._offsets})

@@ -28,6 +28,7 @@ from edgelearn.runs.epochs import Epochs
 from edgelearn.runs.kind import Kind, Studied, accuracy_percent
 from edgelearn.runs.levels import RangeFrontEnd
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
+from edgelearn.runs.scale import notes_on_scale
 from edgelearn.runs.start import Start
 from edgelearn.runs.start_facts import facts_of
 from edgelearn.runs.start_facts import notes_of as notes_of_start
@@ -234,6 +235,7 @@ class DatasetWork(Epochs):
             "columns": columns_of(data).as_dict(),
             "baseline_accuracy_percent": baseline_percent(data.test_y),
             "notes": [
+                *([] if self.start is None else notes_on_scale(self.start.front_end, features_of(data, data.train_x))),
                 *data.notes,
                 *_notes_of_data(data, baseline_percent(data.test_y)),
                 *rates.notes_on_outputs(self.config, spec),

@@ -17,17 +17,20 @@ from edgelearn.data import datasets
 from edgelearn.data.columns import NO_ROLES, roles_of
 from edgelearn.data.feature_files import described_by
 from edgelearn.data.open_source import open_source
-from edgelearn.data.source import UNLABELLED, Block, Source
+from edgelearn.data.source import UNLABELLED, Block, Source, missing_notes
+from edgelearn.data.tables import read_test_part
 from edgelearn.errors import UserError
 from edgelearn.files import write_text
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.runs.feature_checks import check_features
+from edgelearn.runs.scale import notes_on_scale
 from edgelearn.runs.stored import SETTINGS, AnyFrontEnd, part, parts_of, read_run
 from edgelearn.streaming.front_end import FrontEnd
 
 SUFFIXES = (".csv", ".jsonl")
 CHUNK = 4096  # rows whose levels are held at a time
 DIGITS = 4  # of a score
+MOST_NAMES = 6  # of classes in a note
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,7 @@ class Predictions:
     scores : uint8[n, n_outputs], p of each output, 255 is 1.0
     labels : int64[n], -1 where the label is not known, or not one of the classes
     data : name of the data
+    notes : what was left out or assumed
     """
 
     classes: tuple[str, ...]
@@ -48,6 +52,7 @@ class Predictions:
     scores: np.ndarray
     labels: np.ndarray
     data: str
+    notes: tuple[str, ...] = ()
 
     @property
     def accuracy_percent(self) -> float | None:
@@ -121,7 +126,7 @@ def predict(results: str | Path, data: str) -> Predictions:
     Parameters
     ----------
     results : folder of the run, or the weights.npz in it
-    data : file with or without labels, or a data set by name, whose test samples are taken
+    data : file with or without labels, or a data set by name; where there is a test part, its samples are taken
 
     Raises
     ------
@@ -132,26 +137,82 @@ def predict(results: str | Path, data: str) -> Predictions:
     check_features(note, front_end, described_by(data), str(results))
     config: Any = validated(SETTINGS[note["kind"]], note["config"])
     classes = tuple(note["classes"])
-    if isinstance(config, DataSettings) and data in datasets.names():
-        found = datasets.open_dataset(data)
-        x, names, labels, channels = found.test_x, found.class_names, found.test_y, found.n_features
-        offsets: tuple[float, ...] = ()
-        segment = np.zeros(len(x), np.int64)
-    else:
-        source, block = read_rows(config, data, len(note["inputs"]))
-        x, labels, segment = block.x, block.y, block.segment
-        names, channels, offsets = source.class_names, len(source.channels), source.columns_used.offsets
-    if channels != len(note["inputs"]):
+    rows = _named_rows(data) if isinstance(config, DataSettings) and data in datasets.names() else None
+    rows = rows or _test_rows(data) or _source_rows(config, data, len(note["inputs"]))
+    if rows.x.shape[1] != len(note["inputs"]):
         raise UserError(
-            f"{data} has {channels} features, and {results} was learned from {len(note['inputs'])}; give data with the "
-            "same columns"
+            f"{data} has {rows.x.shape[1]} features, and {results} was learned from {len(note['inputs'])}; give data "
+            "with the same columns"
         )
-    shift = np.array(offsets or 0.0) - np.array(note.get("offsets") or 0.0)
-    x = (x.astype(np.float64) + shift).astype(np.float32) if np.any(shift) else x
-    x, ends = windows_of(front_end, x, segment)
-    outputs = np.array([*(classes.index(name) if name in classes else -1 for name in names), -1], np.int64)
+    notes = [*rows.notes, *missing_notes(rows.x, note["inputs"])]
+    notes = list(dict.fromkeys(notes))  # tables say it already
+    # networks that started from a model or a run take values as they are
+    is_absolute = bool(note.get("start")) and not isinstance(front_end, FrontEnd)
+    shift = np.array(rows.offsets or 0.0) - np.array(0.0 if is_absolute else note.get("offsets") or 0.0)
+    x = rows.x
+    if np.any(shift):
+        x = x.astype(np.float64) + shift
+        x = x if is_absolute else x.astype(np.float32)
+    x, ends = windows_of(front_end, x, rows.segment)
+    outputs = np.array([*(classes.index(name) if name in classes else -1 for name in rows.names), -1], np.int64)
+    labels = outputs[rows.y[ends]]
+    n_unknown = int(((labels < 0) & (rows.y[ends] >= 0)).sum())
+    if n_unknown:
+        notes.insert(0, _unknown_labels(n_unknown, len(ends), rows.names, classes, str(results)))
+    notes[:0] = notes_on_scale(front_end, x)
     predictions, scores = run_rows(learner, front_end, x)
-    return Predictions(classes, predictions, scores, outputs[labels[ends]], data)
+    return Predictions(classes, predictions, scores, labels, data, tuple(notes))
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows to predict: labels y of the classes `names`, -1 for none; `offsets` were subtracted on reading."""
+
+    x: np.ndarray
+    y: np.ndarray
+    names: tuple[str, ...]
+    segment: np.ndarray
+    offsets: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _named_rows(data: str) -> _Rows:
+    found = datasets.open_dataset(data)
+    note = f"predicted: the test samples of {data}"
+    return _Rows(found.test_x, found.test_y, found.class_names, np.zeros(len(found.test_x), np.int64), (), (note,))
+
+
+def _test_rows(data: str) -> _Rows | None:
+    """Return the test part of a file of named arrays, None where it has none."""
+    notes: list[str] = []
+    found = read_test_part(Path(data).expanduser(), notes)
+    if found is None:
+        return None
+    x, labels = found
+    names = tuple(sorted({label for label in labels if label is not None}))
+    y = np.array([UNLABELLED if label is None else names.index(label) for label in labels], np.int64)
+    notes.append(f"predicted: the test part of {data}, array x_test")
+    return _Rows(
+        x if x.dtype.kind == "f" else x.astype(np.float64), y, names, np.zeros(len(x), np.int64), (), tuple(notes)
+    )
+
+
+def _source_rows(config: RateSettings, data: str, n_inputs: int) -> _Rows:
+    source, block = read_rows(config, data, n_inputs)
+    offsets = source.columns_used.offsets
+    return _Rows(
+        block.x, block.y, tuple(source.class_names), block.segment, offsets, (*source.notes, *source.rejects.notes())
+    )
+
+
+def _unknown_labels(n: int, n_rows: int, names: tuple[str, ...], classes: tuple[str, ...], results: str) -> str:
+    """State how many rows have labels that a run lacks; `run --start` refuses them unless told to add classes."""
+    unknown = [name for name in names if name not in classes]
+    shown, known = ([*one[:MOST_NAMES], *(["..."] if len(one) > MOST_NAMES else [])] for one in (unknown, classes))
+    return (
+        f"{n:,} of {n_rows:,} rows have labels that are not classes of {results} ({', '.join(shown)}), which knows "
+        f"{', '.join(known)}: the accuracy leaves them out"
+    )
 
 
 def run_rows(learner: Learner, front_end: AnyFrontEnd, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

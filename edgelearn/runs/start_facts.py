@@ -10,6 +10,7 @@ from edgelearn.network.activations import find_activation
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.levels import LevelFrontEnd
+from edgelearn.runs.scale import MOST_BEYOND, share_beyond
 from edgelearn.runs.start import Start
 from edgelearn.units import six_digits
 from hw_models.front_end import front_end_cost
@@ -49,8 +50,8 @@ def facts_of(
             len(labels),
         )
     facts["accuracy_percent"] = accuracy
-    if train_x is not None and isinstance(start.front_end, LevelFrontEnd):
-        facts["cut_percent"] = six_digits(100 * start.front_end.levels.share_cut(train_x[:MOST_ROWS]))
+    if train_x is not None and (share := share_beyond(start.front_end, train_x[:MOST_ROWS])) is not None:
+        facts["cut_percent"] = six_digits(100 * share)
     if levels is not None and len(levels):
         facts["events_percent"] = six_digits(100 * float(np.mean(levels[:MOST_ROWS] != 0)))
         indices = output_indices(spec, start.learner(spec), levels[:MOST_ROWS])
@@ -131,7 +132,7 @@ def notes_of(start: Start, facts: dict[str, Any]) -> list[str]:
         notes.append(start.classes.note)
     notes += _at_chance(start, facts)
     cut = facts.get("cut_percent")
-    if cut:
+    if cut and cut <= 100 * MOST_BEYOND:  # more is the first note of a report
         notes.append(f"{cut:.2g} % of the features lie beyond the levels and are cut")
     saturated = facts.get("saturated_outputs_percent", 0.0)
     if saturated >= 100 * MANY_SATURATED:

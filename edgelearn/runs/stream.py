@@ -16,7 +16,7 @@ from edgelearn.data.columns import roles_of
 from edgelearn.data.lines import LineSource
 from edgelearn.data.open_source import open_source, stream_names
 from edgelearn.data.recordings import Limited
-from edgelearn.data.source import Block, Source
+from edgelearn.data.source import Block, Source, no_value_of
 from edgelearn.errors import UserError
 from edgelearn.network.device import TICKS_PER_CYCLE
 from edgelearn.network.kernels import tables as t
@@ -27,6 +27,7 @@ from edgelearn.runs.checkpoint import Checkpoint
 from edgelearn.runs.front_ends import front_end_of
 from edgelearn.runs.kind import Kind, Progress, Result, Studied, accuracy_percent, drive, percent
 from edgelearn.runs.rates import activity_as_dict, network_as_dict
+from edgelearn.runs.scale import notes_on_scale
 from edgelearn.runs.session import RowsDone, StreamSession
 from edgelearn.runs.start import Start
 from edgelearn.runs.start_facts import facts_of
@@ -120,7 +121,9 @@ class StreamWork(StreamSession):
             },
             "columns": source.columns_used.as_dict(),
             "notes": [
+                *self._notes_on_scale(),
                 *source.notes,
+                *self._notes_on_missing(),
                 *rates.notes_on_outputs(self.config, spec),
                 *rates.width_notes(self.config, spec, None if self.start is None else self.start.network),
                 *rates.notes_on_masks(spec),
@@ -143,6 +146,23 @@ class StreamWork(StreamSession):
             "cost": as_dict([cost_of_rule(spec, self.learner.counters, self.processor)]),
         }
         return content | start | activity
+
+    def _notes_on_scale(self) -> list[str]:
+        """Ask for the scale of a stream whose first rows do not fit the levels that it starts from."""
+        if self.live or self.start is None or isinstance(self.start.front_end, FrontEnd):
+            return []
+        return notes_on_scale(self.start.front_end, first_rows(self.source))
+
+    def _notes_on_missing(self) -> list[str]:
+        """State which channels have no value in the whole stream, where it can be read again."""
+        if self.live or not self.counts["missing"]:
+            return []
+        absent = np.ones(len(self.source.channels), bool)
+        for block in self.source.blocks(0):
+            absent &= np.isnan(block.x).all(axis=0)
+            if not absent.any():
+                return []
+        return [no_value_of([self.source.channels[k] for k in np.flatnonzero(absent)])]
 
     def _start_facts(self, start: Start) -> dict[str, Any]:
         """Return the part "start" of a report, of the first rows where they can be read again."""

@@ -14,7 +14,6 @@ from edgelearn.data.source import UNLABELLED, Block, Source
 from edgelearn.errors import UserError
 from edgelearn.network.kernels import tables as t
 from edgelearn.runs.classes import Classes, match_classes
-from edgelearn.runs.levels import LevelFrontEnd
 from edgelearn.runs.start import Start, is_results
 from edgelearn.runs.start_settings import start_of
 from edgelearn.runs.stored import read_run
@@ -123,5 +122,5 @@ def absolute(source: Source, x: np.ndarray) -> np.ndarray:
 
 
 def is_fixed(start: Start | None) -> bool:
-    """Return whether levels are those of a model's tensor."""
-    return start is not None and isinstance(start.front_end, LevelFrontEnd)
+    """Return whether levels do not follow the data: those of a model's tensor, or of a run."""
+    return start is not None and not isinstance(start.front_end, FrontEnd)
