@@ -151,7 +151,7 @@ class StreamWork(StreamSession):
         """Ask for the scale of a stream whose first rows do not fit the levels that it starts from."""
         if self.live or self.start is None or isinstance(self.start.front_end, FrontEnd):
             return []
-        return notes_on_scale(self.start.front_end, first_rows(self.source))
+        return notes_on_scale(self.start.front_end, first_rows(self.source)[0])
 
     def _notes_on_missing(self) -> list[str]:
         """State which channels have no value in the whole stream, where it can be read again."""
