@@ -30,7 +30,7 @@ from edgelearn.runs.levels import RangeFrontEnd
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
 from edgelearn.runs.scale import notes_on_scale
 from edgelearn.runs.start import Start
-from edgelearn.runs.start_facts import facts_of
+from edgelearn.runs.start_facts import facts_of, notes_on_rates
 from edgelearn.runs.start_facts import notes_of as notes_of_start
 from edgelearn.runs.start_settings import start_of
 from hw_models.compare.rules import as_dict, cost_of_rule
@@ -245,6 +245,7 @@ class DatasetWork(Epochs):
                 *rates.notes_on_inference(spec),
                 *([] if self.start else rates.notes_on_rule(self.config, spec, len(data.train_y))),
                 *(notes_of_start(self.start, start["start"]) if self.start else []),
+                *(notes_on_rates(self.start, self.config, spec, self.encoded.levels) if self.start else []),
             ],
         }
         return content | start | activity_as_dict(spec, learner.counters, learner.inference_counters)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.config import RunConfig
 from edgelearn.network.activations import find_activation
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
@@ -111,15 +112,31 @@ def _front_end_cost(start: Start, processor: AnyProcessor) -> dict[str, Any] | N
 
 def output_indices(spec: NetworkSpec, learner: Learner, levels: np.ndarray) -> np.ndarray:
     """Return the table indices q of the outputs, int64[n, n_outputs] (contract, section 3)."""
-    inputs = levels.astype(np.int64)
+    return _forward(spec, learner, levels)[0]
+
+
+def rates_to_try(spec: NetworkSpec, learner: Learner, levels: np.ndarray) -> tuple[int, ...]:
+    """Return a rate per layer to begin a search with, exponents of two: 2 / (1 + mean squared length of its inputs).
+
+    The error of a softmax falls for any smaller step on the sample itself (its curvature is at most half the squared
+    length of the inputs, bias included, so that the limit is twice as large).
+    """
+    lengths = _forward(spec, learner, levels)[1]
+    return tuple(int(np.clip(np.rint(np.log2(2 / (1 + length))), -20, 0)) for length in lengths)
+
+
+def _forward(spec: NetworkSpec, learner: Learner, levels: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Return the table indices of the outputs, and the mean squared length of the inputs of each layer."""
+    inputs, lengths = levels.astype(np.int64), []
     for k, layer in enumerate(spec.layers):
+        lengths.append(float(((inputs / layer.input_one) ** 2).sum(axis=1).mean()))
         weights = learner.state.weights(k).astype(np.int64) >> layer.weight_word.residual_bits
         biases = learner.state.biases(k).astype(np.int64) >> layer.word.residual_bits
         sums = inputs @ weights.T + layer.input_one * biases
         shift = layer.sum_shift
         q = np.clip((sums + (1 << shift >> 1)) >> shift if shift > 0 else sums << -shift, -128, 127)
         if layer.output:
-            return np.asarray(q)
+            return np.asarray(q), lengths
         inputs = find_activation(layer.activation).table()[0].astype(np.int64)[q + 128]
         inputs = np.where(np.abs(inputs) <= spec.event_threshold, 0, inputs)
     raise AssertionError  # the last layer is the output
@@ -146,3 +163,21 @@ def notes_of(start: Start, facts: dict[str, Any]) -> list[str]:
                 f"rate {row['rate']:.4g} of layer {row['layer']} is {row['rate_of_model']:.3g} in the model's units"
             )
     return notes
+
+
+def notes_on_rates(start: Start, config: RunConfig, spec: NetworkSpec, levels: np.ndarray) -> list[str]:
+    """Suggest rates where none were given: those of a rule are for random words, and hardly move trained ones."""
+    if start.head is None or not len(levels):
+        return []
+    tried, flags = rates_to_try(spec, start.learner(spec), levels[:MOST_ROWS]), []
+    hidden = [rate for rate, layer in zip(tried[:-1], spec.layers[:-1], strict=True) if layer.learned == "all"]
+    if config.output_rate is None and spec.layers[-1].learns and tried[-1] > spec.layers[-1].rate:
+        flags.append(f"--output-rate {tried[-1]}")
+    if config.hidden_rate is None and hidden and min(hidden) > spec.layers[0].rate:
+        flags.append(f"--hidden-rate {min(hidden)}")
+    if not flags:
+        return []
+    return [
+        f"default rates are small for a trained model: to learn from few samples try {' '.join(flags)}, 2 over the "
+        "mean squared inputs of a layer, and less where accuracy falls"
+    ]

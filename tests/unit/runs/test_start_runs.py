@@ -10,10 +10,12 @@ import pytest
 from edgelearn.config import RunConfig, read_toml, validated
 from edgelearn.errors import UserError
 from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
 from edgelearn.runs.dataset import DatasetWork
 from edgelearn.runs.finished import costs_of_runs
 from edgelearn.runs.levels import LevelFrontEnd
 from edgelearn.runs.registry import run
+from edgelearn.runs.start_facts import rates_to_try
 from edgelearn.runs.stored import part, parts_of, read_run
 from tests.unit.runs.start_files import write_digits, write_model
 
@@ -265,3 +267,30 @@ def test_feedback_of_a_mask_is_that_of_the_layers_that_learn(files):
     apart = frozen.learner.words()["layer1_weights"] - (free.learner.words()["layer1_weights"] >> 8)
     assert np.abs(apart).max() <= 1  # at ties of the view, up to half a step of the stored word
     assert np.mean(apart != 0) < 0.01
+
+
+def test_rates_to_try_follow_the_length_of_the_inputs():
+    spec = design((7, 4, 3), input_bits=8, activation="tanh", output="softmax")
+    learner = Learner(spec)
+    top = np.full((5, 7), 255, np.uint8)
+    words = {name: np.zeros_like(array) for name, array in learner.words().items()}
+    learner.put_words(words)
+    assert rates_to_try(spec, learner, top) == (-2, 0)  # 2 / (1 + 7), hidden activations of 0: 2 / 1, cut to 1
+    assert rates_to_try(spec, learner, np.zeros((5, 7), np.uint8))[0] == 0
+    learner.put_words(words | {"layer1_biases": np.full(4, 32_767, np.int16)})  # hidden activations near 1
+    assert rates_to_try(spec, learner, top)[1] == -1
+
+
+def test_larger_rates_are_suggested_where_none_are_given():
+    folder = Path(__file__).parents[3] / "experiments/results/spoken_digits"
+    pytest.importorskip("onnx")
+    given = {"start": str(folder / "theo.onnx"), "data": str(folder / "theo.npz"), "epochs": 1, "limit": 60}
+
+    def suggested(**settings):
+        content = run(validated(RunConfig, given | {"rule": "dfa"} | settings)).content
+        return [note for note in content["notes"] if "default rates are small" in note]
+
+    assert "try --output-rate -4 --hidden-rate -1, 2 over" in suggested()[0]
+    assert "try --output-rate -4, 2 over" in suggested(learn="last")[0]
+    assert "try --hidden-rate -1, 2 over" in suggested(output_rate=-4)[0]
+    assert not suggested(output_rate=-4, hidden_rate=-1)
