@@ -184,6 +184,22 @@ def write_results(out: Path, contract: int, words: dict[str, np.ndarray], note: 
     (out / CHECKPOINT).unlink(missing_ok=True)
 
 
+def refuse_interrupted(out: Path, given: Path) -> None:
+    """Refuse the folder of a run that was interrupted where a finished one is needed.
+
+    Parameters
+    ----------
+    given : what the message names
+
+    Raises
+    ------
+    UserError
+        "... is of a run that was interrupted ..."
+    """
+    if (out / CHECKPOINT).is_file():
+        raise UserError(f"{given} is of a run that was interrupted; finish it with --resume, as it was started")
+
+
 def saved_settings(out: Path) -> dict[str, Any]:
     """Return the settings in the config.toml of a folder, empty without one."""
     return read_toml(out / CONFIG) if (out / CONFIG).exists() else {}

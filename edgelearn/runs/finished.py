@@ -17,7 +17,7 @@ from edgelearn.network.counters import ACTIVITY, Counters
 from edgelearn.network.kernels.tables import COUNTERS
 from edgelearn.network.spec import NetworkSpec, parse_net
 from edgelearn.runs.activity import Assumption
-from edgelearn.runs.checkpoint import REPORT, ReportChanged, text_of_report
+from edgelearn.runs.checkpoint import REPORT, ReportChanged, refuse_interrupted, text_of_report
 from edgelearn.runs.kind import accuracy_percent
 from edgelearn.runs.rates import learning_counters, spec_of, spec_of_report
 from edgelearn.runs.registry import kind_of_report
@@ -95,13 +95,15 @@ def reading(path: Path) -> Iterator[None]:
     Raises
     ------
     UserError
-        "... holds no report ..."
+        "... holds no report ...", "... is of a run that was interrupted ..."
     """
     try:
         yield
     except ReportChanged:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        if not path.exists():
+            refuse_interrupted(path.parent, path.parent)
         raise UserError(
             f"{path} holds no report of a finished run; give the folder that `edgelearn run --out` wrote"
         ) from None

@@ -13,7 +13,7 @@ from edgelearn.config import RunConfig, StreamConfig, validated
 from edgelearn.errors import UserError
 from edgelearn.files import read_arrays
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.runs.checkpoint import CHECKPOINT, WEIGHTS
+from edgelearn.runs.checkpoint import WEIGHTS, refuse_interrupted
 from edgelearn.runs.front_ends import front_end_of
 from edgelearn.runs.levels import LevelFrontEnd, RangeFrontEnd
 from edgelearn.runs.rates import spec_of
@@ -53,10 +53,7 @@ def read_run(path: str | PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str
     given = Path(path)
     file = given / WEIGHTS if given.is_dir() else given
     if not file.is_file():
-        if (given / CHECKPOINT).is_file():
-            raise UserError(
-                f"{given} cannot be loaded: its run was interrupted; finish it with --resume, as the run was started"
-            )
+        refuse_interrupted(given, given)
         raise UserError(f"{given} cannot be loaded: there is no {WEIGHTS}; give the --out folder of a finished run")
     try:
         arrays, note = read_arrays(file)

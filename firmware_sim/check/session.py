@@ -18,7 +18,7 @@ from edgelearn.files import read_arrays
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import CONTRACT, MAX_NEURONS, NetworkSpec
-from edgelearn.runs.checkpoint import CONFIG, WEIGHTS, saved_settings
+from edgelearn.runs.checkpoint import CONFIG, WEIGHTS, refuse_interrupted, saved_settings
 from edgelearn.runs.dataset import columns_of, design_for, encode_data, features_of, load_data
 from edgelearn.runs.levels import LevelFrontEnd, Levels, RangeFrontEnd
 from edgelearn.runs.rates import notes_on_outputs, spec_of
@@ -285,6 +285,7 @@ def restore_run(folder: Path, own: str | None = None) -> tuple[Samples, Learner]
     """
     lacks = UserError(f"folder {folder} holds no finished run; give one that `edgelearn run --out` wrote")
     if not ((folder / WEIGHTS).exists() and (folder / CONFIG).exists()):
+        refuse_interrupted(folder, folder)
         raise lacks
     config = make_config(saved_settings(folder))
     words, note = read_arrays(folder / WEIGHTS)

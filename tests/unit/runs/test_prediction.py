@@ -249,7 +249,7 @@ def test_refusals(files, capsys, arguments, message):
 
 def test_an_interrupted_run_is_to_be_resumed(tmp_path):
     (tmp_path / "checkpoint.npz").write_bytes(b"words so far")
-    with pytest.raises(UserError, match="its run was interrupted; finish it with --resume"):
+    with pytest.raises(UserError, match="is of a run that was interrupted; finish it with --resume"):
         predict(tmp_path, "digits")
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from edgelearn.config import RunConfig, SpikingConfig, StreamConfig
 from edgelearn.errors import UserError
+from edgelearn.runs.finished import costs_of_runs
 from edgelearn.runs.registry import run
 from edgelearn.runs.spiking import run as run_spiking
 from edgelearn.runs.stream import run as stream
@@ -129,6 +130,13 @@ def test_folders_without_a_report_are_refused(runs, tmp_path, text):
     with pytest.raises(UserError, match=r"holds no report of a finished run; give the folder|is of no run") as caught:
         compare_runs([runs / "drtp", write(tmp_path / "bad", text)])
     assert "\n" not in str(caught.value)
+
+
+def test_an_interrupted_run_is_to_be_resumed(runs, tmp_path):
+    (tmp_path / "checkpoint.npz").write_bytes(b"words so far")
+    for refused in (lambda: compare_runs([runs / "drtp", tmp_path]), lambda: costs_of_runs([tmp_path], "cortex-m4")):
+        with pytest.raises(UserError, match="is of a run that was interrupted; finish it with --resume"):
+            refused()
 
 
 def test_every_truncation_of_a_report_is_refused(runs, tmp_path):
