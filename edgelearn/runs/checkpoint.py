@@ -218,7 +218,16 @@ def finished(out: Path, config: Settings) -> dict[str, Any] | None:
         if isinstance(error, UserError):
             raise UserError(f"{error}; start again with --overwrite") from None
         raise UserError(f"{out / REPORT} cannot be read; start again with --overwrite") from None
+    source, origin = getattr(config, "start", None), (content.get("start") or {}).get("origin") or {}
+    if source is not None and "sha256" in origin and sha256_of_start(source) not in (origin["sha256"], None):
+        raise UserError(f"{source} was changed after the run in {out} started from it; start again with --overwrite")
     return content
+
+
+def sha256_of_start(source: str) -> str | None:
+    """Return the digest of the model file or of the weights in a results folder, None where there is no such file."""
+    path = Path(source) / WEIGHTS if Path(source).is_dir() else Path(source)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def text_of_report(out: Path) -> str:

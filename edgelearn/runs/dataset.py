@@ -245,10 +245,15 @@ class DatasetWork(Epochs):
                 *rates.notes_on_inference(spec),
                 *([] if self.start else rates.notes_on_rule(self.config, spec, len(data.train_y))),
                 *(notes_of_start(self.start, start["start"]) if self.start else []),
-                *(notes_on_rates(self.start, self.config, spec, self.encoded.levels) if self.start else []),
+                *(self._notes_on_rates(self.start, errors, start["start"]) if self.start else []),
             ],
         }
         return content | start | activity_as_dict(spec, learner.counters, learner.inference_counters)
+
+    def _notes_on_rates(self, start: Start, errors: list[float], facts: dict[str, Any]) -> list[str]:
+        before = facts["accuracy_percent"]["words"]
+        gained = before is None or not errors or 100 - errors[-1] >= before - 1e-3
+        return notes_on_rates(start, self.config, self.spec, self.encoded.levels, gained)
 
 
 def columns_of(data: Dataset) -> ColumnsUsed:

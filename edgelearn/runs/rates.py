@@ -272,12 +272,16 @@ def record_of(content: Mapping[str, Any]) -> dict[str, Any]:
         "accuracy_percent": content["accuracy_percent"],
         "samples_learned": content["result"].get("samples_learned"),
         "sizes": list(content["network"]["sizes"]),
-        **({"start": {"network": content["start"]["network"]}} if "start" in content else {}),
+        **({"start": _start_of_record(content["start"])} if "start" in content else {}),
         "stored_bits": sum(held["bits"] for held in content["held"]),
         "buffered_bits": sum(held["bits"] for held in content["buffers"]),
         "samples": {"learning": learned["samples"][0]},
         "counters": {"learning": learned},
     }
+
+
+def _start_of_record(start: Mapping[str, Any]) -> dict[str, Any]:
+    return {"network": start["network"], "sha256": start["origin"]["sha256"]}
 
 
 def price_record(config: RateSettings, record: Mapping[str, Any], processor: str) -> tuple[Cost, Cost]:

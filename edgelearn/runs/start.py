@@ -458,8 +458,8 @@ def _kept_feedback(
     return {name: arrays[name] for k in hidden if (name := f"layer{k + 1}_feedback") in arrays}
 
 
-def _signals(spec: NetworkSpec) -> list[Signal]:
-    return [rule.signal for rule in spec.rules]
+def _signals(spec: NetworkSpec) -> list[tuple[Signal, bool]]:
+    return [(rule.signal, rule.non_negative) for rule in spec.rules]
 
 
 def _converted(raw: np.ndarray, old: WeightFormat, new: WeightFormat) -> np.ndarray:

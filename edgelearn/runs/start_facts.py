@@ -85,8 +85,9 @@ def _at_chance(start: Start, facts: dict[str, Any]) -> list[str]:
     if found > baseline + error:
         return []
     return [
-        f"accuracy before learning, {found:.2f} %, is at chance (the most frequent class has {baseline:.2f} % of the "
-        "rows): check that classes and outputs are those of the same names, and that the features are those of the cut"
+        f"accuracy before learning, {found:.2f} %, is no better than chance (the most frequent class has "
+        f"{baseline:.2f} % of the rows): check that classes and outputs are those of the same names, "
+        "and that the features are those of the cut"
     ]
 
 
@@ -165,9 +166,16 @@ def notes_of(start: Start, facts: dict[str, Any]) -> list[str]:
     return notes
 
 
-def notes_on_rates(start: Start, config: RunConfig, spec: NetworkSpec, levels: np.ndarray) -> list[str]:
-    """Suggest rates where none were given: those of a rule are for random words, and hardly move trained ones."""
-    if start.head is None or not len(levels):
+def notes_on_rates(
+    start: Start, config: RunConfig, spec: NetworkSpec, levels: np.ndarray, gained: bool = True
+) -> list[str]:
+    """Suggest rates where none were given: those of a rule are for random words, and hardly move trained ones.
+
+    Parameters
+    ----------
+    gained : whether accuracy did not fall, as steps are not too large then
+    """
+    if start.head is None or not len(levels) or not gained:
         return []
     tried, flags = rates_to_try(spec, start.learner(spec), levels[:MOST_ROWS]), []
     hidden = [rate for rate, layer in zip(tried[:-1], spec.layers[:-1], strict=True) if layer.learned == "all"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import only_writer, remove_temporaries, write_text
+from edgelearn.runs.checkpoint import sha256_of_start
 from edgelearn.runs.registry import studied_kind
 from edgelearn.studies.cell import DONE, FAILED, Cell, Record, run_cell
 from edgelearn.studies.cluster import RunCell
@@ -160,6 +161,7 @@ def _each(
     """Give the record of every cell: those on disk first, then the others as they end."""
     kept = records.read(cell.id for cell in cells)
     kept = {id: record for id, record in kept.items() if not (retry and record["status"] == FAILED)}
+    kept = {cell.id: kept[cell.id] for cell in cells if cell.id in kept and _starts_alike(cell, kept[cell.id])}
     progress.kept = progress.done = len(kept)
     progress.failed = sum(record["status"] == FAILED for record in kept.values())
     yield from kept.values()
@@ -170,6 +172,12 @@ def _each(
         progress.failed += record["status"] == FAILED
         yield record
         on_progress(progress)
+
+
+def _starts_alike(cell: Cell, record: Record) -> bool:
+    """Return whether what a cell starts from is what its record started from; a source that is gone is not compared."""
+    source, before = cell.config.get("start"), (record.get("start") or {}).get("sha256")
+    return source is None or before is None or sha256_of_start(source) in (before, None)
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from edgelearn.runs.levels import LevelFrontEnd
 from edgelearn.runs.registry import run
 from edgelearn.runs.start_facts import rates_to_try
 from edgelearn.runs.stored import part, parts_of, read_run
+from edgelearn.studies.cell import Cell, run_cell
+from edgelearn.studies.sweep import _starts_alike
 from tests.unit.runs.start_files import write_digits, write_model
 
 
@@ -104,9 +106,9 @@ def test_chance_before_learning_is_said(files, tmp_path):
     settings = {"start": files["model"], "rule": "shallow", "epochs": 1}
     notes = run(validated(RunConfig, {"data": str(tmp_path / "text.npz")} | settings)).content["notes"]
     assert any('"eight" -> output 0, "five" -> output 1' in note for note in notes)
-    assert any("accuracy before learning" in note and "is at chance" in note for note in notes)
+    assert any("accuracy before learning" in note and "is no better than chance" in note for note in notes)
     notes = run(config_of(files, **settings)).content["notes"]
-    assert not any("is at chance" in note for note in notes)
+    assert not any("is no better than chance" in note for note in notes)
 
 
 def test_a_run_from_random_weights_can_be_continued(tmp_path):
@@ -294,3 +296,33 @@ def test_larger_rates_are_suggested_where_none_are_given():
     assert "try --output-rate -4, 2 over" in suggested(learn="last")[0]
     assert "try --hidden-rate -1, 2 over" in suggested(output_rate=-4)[0]
     assert not suggested(output_rate=-4, hidden_rate=-1)
+
+
+def test_feedback_of_one_sign_is_not_kept_for_a_rule_without(files, tmp_path):
+    settings = {"activation": "relu", "net": "64-12-10", "limit": 50}
+    run(config_of(files, rule="mdfa", **settings), tmp_path / "mdfa")
+    kept = read_run(tmp_path / "mdfa")[0]["layer1_feedback"]
+    assert (kept >= 0).all()
+    start = {"start": str(tmp_path / "mdfa")}
+    np.testing.assert_array_equal(DatasetWork(config_of(files, **start)).learner.words()["layer1_feedback"], kept)
+    assert (DatasetWork(config_of(files, rule="dfa", **start)).learner.words()["layer1_feedback"] < 0).any()
+
+
+def test_a_finished_run_of_a_source_that_changed_is_not_taken_for_done(files, tmp_path):
+    start = str(write_model(tmp_path / "model.onnx"))
+    config = config_of(files, start=start, rule="shallow", limit=50)
+    first = run(config, tmp_path / "r").content
+    assert run(config, tmp_path / "r", True).content == first
+    write_model(tmp_path / "model.onnx", seed=1)
+    with pytest.raises(UserError, match=r"model.onnx was changed after the run in .* started from it"):
+        run(config, tmp_path / "r", True)
+
+
+def test_cells_of_a_source_that_changed_are_run_again(files, tmp_path):
+    start = str(write_model(tmp_path / "model.onnx"))
+    cell = Cell.of("run", {"data": files["data"], "start": start, "rule": "shallow", "epochs": 1, "limit": 50})
+    record = run_cell(cell)
+    assert record["status"] == "done"
+    assert _starts_alike(cell, record)
+    write_model(tmp_path / "model.onnx", seed=1)
+    assert not _starts_alike(cell, record)
