@@ -144,7 +144,7 @@ def pretrained_model(
     given = OF_TRAINED_WORDS | {"rule": "drtp"} | dict(settings)
     for name in given:
         if name not in RunConfig.model_fields and name not in known:
-            raise unknown("setting", name, [*RunConfig.model_fields, *known])
+            raise unknown("setting", name, dict.fromkeys([*RunConfig.model_fields, *known]))
     own = {name: value for name, value in given.items() if name in RunConfig.model_fields}
     own |= {"seed": given["random_state"]} if "random_state" in given else {}
     described, given_x = described_by(X), X

@@ -296,8 +296,10 @@ class Learner:
             "words of layer ... do not fit", "feedback of layer ... does not fit"
         """
         for k in range(len(self.spec.layers)):
-            if f"layer{k + 1}_weights" in words:
-                self.state.set_words(k, words[f"layer{k + 1}_weights"], words[f"layer{k + 1}_biases"])
+            names = f"layer{k + 1}_weights", f"layer{k + 1}_biases"
+            if not words.keys().isdisjoint(names):
+                present = self.state.weights(k), self.state.biases(k)
+                self.state.set_words(k, *(words.get(name, own) for name, own in zip(names, present, strict=True)))
             if f"layer{k + 1}_feedback" in words:
                 self.state.set_feedback(k, words[f"layer{k + 1}_feedback"])
 

@@ -443,8 +443,7 @@ def _feedback_exponents(rules: Sequence[Rule], feedback_format: str, given: Sequ
     for rule in rules:
         if rule.non_negative:
             raise UserError(
-                f"rule '{rule.name}' keeps feedback at zero or above, which imported weights are not; give --feedback "
-                "int8, or --rule dfa"
+                f"rule '{rule.name}' keeps feedback at zero or above, which imported weights are not; give --rule dfa"
             )
     exponents = list(given)
     if len(exponents) != len(rules):

@@ -266,6 +266,7 @@ def _of_model(
     for number, (layer, (weights, biases)) in enumerate(zip(spec.layers, scaled, strict=True), 1):
         raw[f"layer{number}_weights"] = layer.weight_word.from_float(weights)
         raw[f"layer{number}_biases"] = layer.word.from_float(biases)
+    _check_signs(spec, raw, given.source)
     work = given.front_end
     origin = {
         "name": given.source,
@@ -415,6 +416,7 @@ def _of_results(
     for k, (old, new) in enumerate(zip(spec.layers, target.layers, strict=True), 1):
         raw[f"layer{k}_weights"] = _converted(arrays[f"layer{k}_weights"], old.weight_word, new.weight_word)
         raw[f"layer{k}_biases"] = _converted(arrays[f"layer{k}_biases"], old.word, new.word)
+    _check_signs(target, raw, str(source))
     kept = _kept_feedback(arrays, spec, target, note["config"]["feedback"], words)
     raw |= kept
     if kept and words.feedback == "imported":
@@ -444,6 +446,17 @@ def _notes_on_settings(source: Path, config: Mapping[str, Any], words: Words) ->
     same = [f"{name} {was}" for name, (was, now) in pairs.items() if was == now]
     others = [f"{name} is {now}, and was {was} in {source}" for name, (was, now) in pairs.items() if was != now]
     return (*([f"{' and '.join(same)}, as in {source}"] if same else []), *others)
+
+
+def _check_signs(spec: NetworkSpec, raw: Mapping[str, np.ndarray], source: str) -> None:
+    """Refuse a rule that keeps weights at zero or above where those of a source are not."""
+    for k, layer in enumerate(spec.layers, 1):
+        if layer.non_negative and (raw[f"layer{k}_weights"] < 0).any():
+            rule = next(rule.name for rule in spec.rules if rule.non_negative)
+            raise UserError(
+                f"rule '{rule}' keeps weights of layer {k} at zero or above, which those of {source} are not; give "
+                "--rule dfa"
+            )
 
 
 def _kept_feedback(

@@ -213,7 +213,8 @@ def test_finished_settings_do_not_need_the_source(files):
         ({"range_exponent": 1}, "leave --range-exponent out"),
         ({"net": "64-10"}, "net '64-10' does not fit .*, which has 64-24-10"),
         ({"cut": "featurse"}, "tensor 'featurse' is not in .* Did you mean 'features'"),
-        ({"rule": "mdfa"}, "do not fit|at zero or above"),
+        ({"rule": "mdfa"}, "'mdfa' keeps weights of layer 2 at zero or above, which those of .* give --rule dfa$"),
+        ({"rule": "mdfa", "feedback": "int8"}, "'mdfa' keeps weights of layer 2 at zero or above"),
         ({"start": "gone.onnx"}, "gone.onnx does not exist"),
         ({"start": "graph.nir"}, "give --spiking too"),
         ({"start": None, "cut": "features"}, "--cut is of a network to start from"),
@@ -326,3 +327,15 @@ def test_cells_of_a_source_that_changed_are_run_again(files, tmp_path):
     assert _starts_alike(cell, record)
     write_model(tmp_path / "model.onnx", seed=1)
     assert not _starts_alike(cell, record)
+
+
+def test_weights_or_biases_are_put_alone():
+    learner = Learner(design((7, 4, 3)))
+    before = learner.words()
+    learner.put_words({"layer1_weights": np.zeros((4, 7), np.int16)})
+    learner.put_words({"layer2_biases": np.ones(3, np.int16)})
+    after = learner.words()
+    assert not after["layer1_weights"].any()
+    assert (after["layer2_biases"] == 1).all()
+    for name in ("layer1_biases", "layer2_weights"):
+        np.testing.assert_array_equal(after[name], before[name])
