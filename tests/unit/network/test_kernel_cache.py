@@ -38,7 +38,11 @@ learner.learn(np.full((40, 3), 9, np.uint8), np.zeros(40, np.int64))
 print(edgelearn.__file__, learner.state.weights(0).tolist())
 """
 ONE_FAULT = ("edgelearn/fixedpoint/lanes.py", "lambda b, x, y: b.add(x, y)", "lambda b, x, y: b.sub(x, y)")
-A_FAULT = ("edgelearn/network/kernels/tiles.py", "splat_words(np.int16(-factor))", "splat_words(np.int16(+factor))")
+A_FAULT = (
+    "edgelearn/network/kernels/tiles.py",
+    "subtract_words(zero_words(), deltas)",
+    "subtract_words(deltas, zero_words())",
+)
 WITHOUT_A_FOLDER = "import numba.core.caching as c; c.CacheImpl._locator_classes = []\n"
 
 
