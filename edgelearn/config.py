@@ -225,7 +225,7 @@ class Settings(BaseModel):
 
 @cache
 def later_defaults(kind: type[Settings]) -> dict[str, Any]:
-    """Return the settings of a class that are left out of files at their default, with that default."""
+    """Return names and defaults of the settings that files omit at their default."""
     return {name: one.default for name, one in kind.declared().items() if one.later}
 
 
@@ -390,13 +390,13 @@ class RateSettings(Settings):
     @field_validator("rule", "learn")
     @classmethod
     def _per_layer(cls, value: str) -> str:
-        """Divide what is given per layer by "+", as lists of rules and grids are divided by commas."""
+        """Join values per layer by "+": commas separate lists of rules and grids."""
         return "+".join(split_names(value)) if "," in value or "+" in value else value
 
     @model_validator(mode="before")
     @classmethod
     def _from_start(cls, given: Any) -> Any:
-        """Take what is left out and follows from the source of --start from there."""
+        """Fill in settings that the source of --start decides."""
         if not isinstance(given, dict) or type(given.get("start")) is not str:
             return given
         return import_module("edgelearn.runs.start_settings").completed(cls.kind, given)

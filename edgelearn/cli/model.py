@@ -142,7 +142,7 @@ class _Done:
 
 
 def _rows(data: str, limit: int | None) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[str]]:
-    """Return rows by name of their part, what is carried over beside them, and notes."""
+    """Return rows by part name, other arrays to copy to the output, and notes."""
     from edgelearn.data import datasets, raw_rows
 
     if data in datasets.names():
