@@ -70,6 +70,7 @@ OUTPUT_RATES, HIDDEN_RATES, FLOAT_RATES = (
 # how a head learns -> settings of its start, and of its network; float SGD beside where it has the same mask
 WAYS: dict[str, dict[str, Any]] = {
     "last layer": {"learn": "last"},
+    "biases only": {"learn": "bias+bias", "rule": "dfa"},
     "biases and last layer": {"learn": "bias", "rule": "dfa"},
     "bp": {"rule": "bp"},
     "dfa, imported feedback": {"rule": "dfa"},
@@ -80,6 +81,7 @@ WAYS: dict[str, dict[str, Any]] = {
 SAME = [(rate, rate) for rate in FLOAT_RATES]
 FLOAT_WAYS: dict[str, tuple[str, list[tuple[int, int]]]] = {
     "last layer": ("last layer", SAME),
+    "biases only": ("biases only", SAME),
     "biases and last layer": ("biases and last layer", SAME),
     "both layers": ("bp", SAME),
     "both layers, a rate each": ("bp", [(hidden, rate) for hidden in (-4, -3, -2, -1, 0) for rate in (-5, -4, -3)]),

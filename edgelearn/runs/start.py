@@ -253,7 +253,7 @@ def _of_model(
     head = FloatHead(tuple(HeadLayer(one.weights, one.biases, one.activation or activation) for one in given.layers))
     limits = None if x is None else head.reaches(levels.real(x))
     scaled, units, more = head.in_units(levels, activation, limits or _limits_of_tensors(given))
-    exponents = [range_exponent(weights, biases, k) for k, (weights, biases) in enumerate(scaled, 1)]
+    exponents = [range_exponent(*layer, number, words.bits) for number, layer in enumerate(scaled, 1)]
     network = {
         "activation": activation,
         "output": output,

@@ -188,6 +188,21 @@ def bit_length(x: int) -> int:
     return digits
 
 
+def imported_exponent(weights: list[list[float]], biases: list[float], bits: int) -> int:
+    """e of a layer trained elsewhere (section 7): E or E - 1, whichever view words come closer."""
+    values = [x for row in weights for x in row] + list(biases)
+    least = -8
+    while 2.0**least < max(abs(x) for x in values):
+        least += 1
+
+    def error(e: int) -> float:
+        step = 2.0 ** (e - (bits - 1))
+        words = [min(max(math.floor(x / step + 0.5), -(2 ** (bits - 1))), 2 ** (bits - 1) - 1) for x in values]
+        return math.fsum((word * step - x) ** 2 for word, x in zip(words, values, strict=True))
+
+    return least - 1 if least > -8 and error(least - 1) < error(least) else least
+
+
 def imported_feedback(
     views: list[list[list[int]]], exponents: list[int], bits: int, k: int, signal: str, layerwise: bool
 ) -> tuple[list[list[int]], int]:

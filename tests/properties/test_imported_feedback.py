@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edgelearn.errors import UserError
 from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import ACTIVATIONS
-from edgelearn.network.imported import imported_feedback
+from edgelearn.network.imported import imported_feedback, range_exponent
 from edgelearn.network.spec import design
 from edgelearn.rules import RULES, find_rule
 from tests.naive import words as naive
@@ -43,6 +43,20 @@ def starts(draw, rules=FREE):
 
 def views_of(sizes, words):
     return [words[f"layer{k}_weights"] >> 4 for k in range(1, len(sizes))]
+
+
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 6), st.sampled_from([2, 4, 8, 11]),
+    st.floats(-9, 7), st.floats(0, 6),
+)  # fmt: skip
+def test_range_exponents_are_those_of_the_contract(seed, n_in, n_out, bits, scale, tail):
+    """Weights of a narrow to a heavy-tailed distribution, so that both exponents occur."""
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(-1, 1, (n_out, n_in + 1))
+    values = np.sign(values) * np.abs(values) ** (1 + tail) * 2.0**scale
+    weights, biases = values[:, 1:], values[:, 0]
+    found = range_exponent(weights, biases, 1, bits)
+    assert found == naive.imported_exponent(weights.tolist(), biases.tolist(), bits)
 
 
 @given(start=starts(FIXED))

@@ -18,6 +18,15 @@ def test_range_exponents(largest, exponent):
     assert range_exponent(np.zeros((1, 1)), np.array([largest])) == exponent
 
 
+def test_one_step_less_where_it_rounds_better():
+    """0.501 is cut to 127/256 = 0.496, and the others are rounded to 1/256 instead of 1/128."""
+    weights = np.array([[0.501, 0.254, -0.098, 0.113, 0.066]])
+    assert range_exponent(weights, np.zeros(1)) == -1
+    assert range_exponent(weights * 1.2, np.zeros(1)) == 0
+    assert range_exponent(np.array([[0.0, 0.0]]), np.array([0.501])) == 0
+    assert range_exponent(weights, np.zeros(1), bits=11) == 0  # rounding is finer than the cut already
+
+
 def test_weights_beyond_every_range_are_refused():
     with pytest.raises(UserError, match=r"weights of layer 2 reach 257 .* words hold up to 256"):
         range_exponent(np.array([[257.0]]), np.zeros(1), 2)
