@@ -106,6 +106,8 @@ class NaiveNetwork:
     "bias" or "none". `delta_bits` is one width, or that of d in each hidden layer.
     """
 
+    memory_names: tuple[str, ...] = MEMORIES
+
     def __init__(
         self,
         *,
@@ -182,7 +184,7 @@ class NaiveNetwork:
         self._check()
 
         keys = range(1, self.layers + 1)
-        empty = {(k, memory, way): 0 for k in keys for memory in MEMORIES for way in ("read", "write")}
+        empty = {(k, memory, way): 0 for k in keys for memory in self.memory_names for way in ("read", "write")}
         self.counts: Counts = dict(empty)
         self.inference_counts: Counts = dict(empty)
         self.operations: Tally = {(k, name): 0 for k in keys for name in OPERATIONS}
@@ -260,7 +262,7 @@ class NaiveNetwork:
             self.z[k - 1] = self._pre_activations(k)
             hidden = k < self.layers
             shift = self._input_scale(k) + (self.bits - 1) - self.range_exponents[k - 1]
-            shift -= 5 if hidden else 4
+            shift += self._pooled_bits(k) - (5 if hidden else 4)
             self.q[k - 1] = [sat(self._rn(k, z, shift), -128, 127) for z in self.z[k - 1]]
             if hidden:
                 self._fire(k)
@@ -389,25 +391,33 @@ class NaiveNetwork:
     def _compute_modulated_gates(self) -> None:
         """d_j of all hidden layers, from the weights before any update."""
         for k in range(1, self.layers):
-            self.deltas[k - 1] = [0] * self.sizes[k]
+            self.deltas[k - 1] = [0] * len(self.gates[k - 1])
         for k in range(self.layers - 1, 0, -1):  # d of the layer above is there where it is taken
-            if not self._forms(k):
+            if self._forms(k):
+                self._modulate(k)
+
+    def _modulate(self, k: int) -> None:
+        """d_j of one hidden layer."""
+        lanes = self._signal(k)
+        if self.lfsr and self.acting(k).fixed_feedback:
+            self._regenerate(k, lanes)  # once more where they have been read out
+        stores = self._stores_delta(k)
+        if stores:
+            self._delta[k - 1].blank([0] * len(self.gates[k - 1]))
+        if not lanes:  # no signal: gates stay unread and every d_j is zero
+            return
+        modulators = self._modulators(k, lanes)
+        for j, gate in enumerate(self.gates[k - 1]):
+            if gate == 0:
                 continue
-            lanes = self._signal(k)
-            if self.lfsr and self.acting(k).fixed_feedback:
-                self._regenerate(k, lanes)  # once more where they have been read out
-            stores = self._stores_delta(k)
-            if stores:
-                self._delta[k - 1].blank([0] * self.sizes[k])
-            if not lanes:  # no signal: gates stay unread and every d_j is zero
-                continue
-            for j in range(self.sizes[k]):
-                if self.gates[k - 1][j] == 0:
-                    continue
-                d = self._modulated_gate(k, j, lanes)
-                self.deltas[k - 1][j] = d
-                if d != 0 and stores:
-                    self._delta[k - 1].write(d, j)
+            d = self._modulated_gate(k, j, lanes, modulators)
+            self.deltas[k - 1][j] = d
+            if d != 0 and stores:
+                self._delta[k - 1].write(d, j)
+
+    def _modulators(self, k: int, lanes: list[Lane]) -> list[int]:
+        """Modulators that are formed whatever the gates are; none in a dense layer."""
+        return []
 
     def _signal(self, k: int) -> list[Lane]:
         """The lanes of the teaching signal of hidden layer k that are not zero, each read once."""
@@ -459,12 +469,12 @@ class NaiveNetwork:
     def _regenerate(self, k: int, lanes: list[Lane]) -> None:
         """A register runs through the whole row of every lane, two steps an entry, whatever the gates are."""
         for _lane in lanes:
-            for _column in range(self.sizes[k]):
+            for _column in range(self._feedback_shape(k)[1]):
                 self._operate(k, "lfsr_steps")
                 self._operate(k, "lfsr_steps")
 
-    def _modulated_gate(self, k: int, j: int, lanes: list[Lane]) -> int:
-        m = self._modulator(k, j, lanes)
+    def _modulated_gate(self, k: int, j: int, lanes: list[Lane], modulators: list[int]) -> int:
+        m = modulators[j % len(modulators)] if modulators else self._modulator(k, j, lanes)
         g = self._gate[k - 1].read(j) if self._holds_gates(k) else self.gates[k - 1][j]
         self._operate(k, "gate_products")
         largest = (1 << (self.delta_bits[k - 1] - 1)) - 1
@@ -477,11 +487,20 @@ class NaiveNetwork:
         largest = (1 << (self.factor_bits - 1)) - 1
         if rule.signal == "target":  # y* is one-hot: B_k^T y* is one row of B_k, looked up
             return sat(self._rn(k, self._feedback_word(k, lanes[0][0], j), 7 - scale_of_m), -largest, largest)
-        total = 0
+        total = self._signal_sum(k, j, lanes)
+        return sat(self._rn(k, self._accumulated(k, total), self._signal_scale(k) - scale_of_m), -largest, largest)
+
+    def _signal_sum(self, k: int, j: int, lanes: list[Lane]) -> int:
+        rule, total = self.acting(k), 0
         for row, s in lanes:
             word = self._next_view(k, row, j) if rule.feedback == "transpose" else self._feedback_word(k, row, j)
             total += (sign(s) if rule.signal == "sign" else s) * word
             self._operate(k, "signal_macs")
+        return total
+
+    def _signal_scale(self, k: int) -> int:
+        """The binary scale of a product of signal and feedback."""
+        rule = self.acting(k)
         scale = {
             "error": self._delta_scale(self.layers),
             "local error": self._delta_scale(self.layers),
@@ -490,10 +509,8 @@ class NaiveNetwork:
             "delta": self._delta_scale(k + 1),
         }[rule.signal]
         if rule.feedback == "transpose":
-            scale += (self.bits - 1) - self.range_exponents[k]
-        else:
-            scale += 7 - self.feedback_exponents[k - 1]
-        return sat(self._rn(k, self._accumulated(k, total), scale - scale_of_m), -largest, largest)
+            return scale + (self.bits - 1) - self.range_exponents[k]
+        return scale + 7 - self.feedback_exponents[k - 1]
 
     def _feedback_word(self, k: int, row: int, j: int) -> int:
         """B[row, j] of layer k: from memory, or from the register that has just regenerated the row."""
@@ -555,20 +572,24 @@ class NaiveNetwork:
 
     def _draw(self, k: int, events: int) -> tuple[list[int], int]:
         """One draw for each input event in ascending order, then one for the bias (section 6)."""
-        draws = [0] * (events + 1)
-        if self.rounding == "stochastic":
-            for n in range(events + 1):
-                self.rng_state = xorshift32(self.rng_state)
-                draws[n] = self.rng_state
-                self._operate(k, "random_draws")
+        draws = [self._next_draw(k) for _ in range(events + 1)]
         return draws[:-1], draws[-1]
+
+    def _next_draw(self, k: int) -> int:
+        if self.rounding != "stochastic":
+            return 0
+        self.rng_state = xorshift32(self.rng_state)
+        self._operate(k, "random_draws")
+        return self.rng_state
 
     def _step(self, k: int, j: int, x: int, d: int, draw: int) -> int:
         """The step in LSB of the stored word for one weight."""
-        product = -x * d
+        self._operate(k, "update_macs")
+        return self._rounded(k, j, -x * d, draw)
+
+    def _rounded(self, k: int, j: int, product: int, draw: int) -> int:
         shift = self._step_shift(k)
         largest = (1 << (self._stored_bits(k) - 1)) - 1
-        self._operate(k, "update_macs")
         if self.rounding == "stochastic":
             self._note_tie(k, product, min(shift - 8, 30))
             step, cut = stochastic_step(product, shift, largest, random_byte(draw, j))
@@ -582,6 +603,7 @@ class NaiveNetwork:
     def _step_shift(self, k: int) -> int:
         """k of the contract: -x d 2^-k is the step in LSB of the stored word."""
         shift = self._input_scale(k) + self._delta_scale(k) - self.rates[k - 1]
+        shift += self._shared_bits(k)
         shift += self.range_exponents[k - 1] - (self.bits - 1) - self.residual_bits + self.halvings
         return min(shift, 30)
 
@@ -597,6 +619,24 @@ class NaiveNetwork:
         if any(self.acting(below).non_negative for below in range(1, k)):
             return 0
         return -(1 << (self.bits + self._weight_residual(k) - 1))
+
+    # --- shapes, which differ in layers that are not dense ---------------------------------------------------
+
+    def _weight_shape(self, k: int) -> tuple[int, int]:
+        """Rows of weights with a bias each, and inputs of each."""
+        return self.sizes[k], self.sizes[k - 1]
+
+    def _feedback_shape(self, k: int) -> tuple[int, int]:
+        rows = self.sizes[k + 1] if self.acting(k).feedback == "layerwise" else self.sizes[-1]
+        return rows, self.sizes[k]
+
+    def _pooled_bits(self, k: int) -> int:
+        """log2 of the sums that a pre-activation is the mean of; one in a dense layer."""
+        return 0
+
+    def _shared_bits(self, k: int) -> int:
+        """log2 of the places that share one d; one in a dense layer."""
+        return 0
 
     # --- words ----------------------------------------------------------------------------------------------
 
@@ -715,8 +755,9 @@ class NaiveNetwork:
         for k in range(1, self.layers + 1):
             hi = (1 << (self._stored_bits(k) - 1)) - 1
             highest = (1 << (self.bits + self._weight_residual(k) - 1)) - 1
-            _matrix(f"weights of layer {k}", self.weights[k - 1], self.sizes[k], self.sizes[k - 1])
-            _length(f"biases of layer {k}", self.biases[k - 1], self.sizes[k])
+            columns, fan_in = self._weight_shape(k)
+            _matrix(f"weights of layer {k}", self.weights[k - 1], columns, fan_in)
+            _length(f"biases of layer {k}", self.biases[k - 1], columns)
             for row in self.weights[k - 1]:
                 _inside(f"weights of layer {k}", row, self._lowest_weight(k), highest)
             _inside(f"biases of layer {k}", self.biases[k - 1], -hi - 1, hi)
@@ -726,8 +767,7 @@ class NaiveNetwork:
                 raise ValueError(f"layer {k - 1} takes d of layer {k}, which forms none")
             if not rule.fixed_feedback:
                 continue
-            rows = self.sizes[k + 1] if rule.feedback == "layerwise" else self.sizes[-1]
-            _matrix(f"feedback of layer {k}", self.feedback[k - 1], rows, self.sizes[k])
+            _matrix(f"feedback of layer {k}", self.feedback[k - 1], *self._feedback_shape(k))
             for row in self.feedback[k - 1] or []:
                 _inside(f"feedback of layer {k}", row, 0 if rule.non_negative else -127, 127)
 
