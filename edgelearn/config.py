@@ -174,6 +174,7 @@ MOST_VIEW_BITS = 8  # of a weight whose stored bits alone are given
 FEWEST_TO_NEAREST = 12  # stored bits from which rounding to nearest on residual bits learns as well as stochastic
 LEARN_HIDDEN = tuple(rule.name for rule in RULES.values() if rule.learns_hidden)
 STORE_FEEDBACK = tuple(rule.name for rule in RULES.values() if rule.stores_feedback)
+READ_OUT = tuple(rule.name for rule in RULES.values() if rule.reads_out)
 
 
 class Settings(BaseModel):
@@ -370,6 +371,15 @@ class RateSettings(Settings):
     range_exponent: int | None = setting(None, "Exponent E of the weight range +-2^E [by bits]", FORMATS, ge=-8, le=8)
     event_threshold: int = setting(0, "Largest activation treated as zero (1/127)", SPARSITY, ge=0, le=126)
     dead_zone: int = setting(0, "Largest output error treated as zero (1/255)", SPARSITY, ge=0, le=254)
+    local_dead_zone: int | None = setting(
+        None,
+        "Largest error of a readout treated as zero (1/255) [that of the outputs]",
+        SPARSITY,
+        needs=("rule", *READ_OUT),
+        later=True,
+        ge=0,
+        le=254,
+    )
     accumulator_bits: int = setting(32, "Width of the wrapping accumulators (bits)", FORMATS, ge=8, le=32)
     delta_bits: int = setting(
         16, "Widest factor of learning: error, modulator, modulated gate d (bits)", FORMATS, ge=2, le=16

@@ -52,6 +52,7 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
         rng_state=int(state.arrays.generator[0]),
         event_threshold=spec.event_threshold,
         dead_zone=spec.dead_zone,
+        local_dead_zone=spec.local_dead_zone,
         accumulator_bits=spec.accumulator_bits,
         factor_bits=spec.delta_bits,
         delta_bits=[spec.layers[k].delta_bits for k in hidden],

@@ -32,6 +32,7 @@ DETAILS = (
     "event_threshold",
     "hidden_inference",
     "dead_zone",
+    "local_dead_zone",
     "accumulator_bits",
     "delta_bits",
     "update_gate",

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 USERS, USER = "Users and data", "{user}"
 SETTINGS = (
     "rule", "learn", "net", "bits", "residual_bits", "weight_bits", "rounding", "input_bits", "activation", "output",
-    "feedback", "hidden_rate", "output_rate", "event_threshold", "dead_zone", "accumulator_bits", "delta_bits",
-    "update_gate", "margin", "seed", "strict", "label_column", "classes",
+    "feedback", "hidden_rate", "output_rate", "event_threshold", "dead_zone", "local_dead_zone", "accumulator_bits",
+    "delta_bits", "update_gate", "margin", "seed", "strict", "label_column", "classes",
 )  # fmt: skip
 OF_THE_START = (
     "rule", "bits", "residual_bits", "rounding", "input_bits", "seed", "delta_bits", "learn",
 )  # fmt: skip
 OF_THE_NETWORK = (
-    "event_threshold", "dead_zone", "accumulator_bits", "update_gate", "margin",
+    "event_threshold", "dead_zone", "local_dead_zone", "accumulator_bits", "update_gate", "margin",
 )  # fmt: skip
 MOST_SAMPLES, MOST_DRAWS = 1_000_000, 1000
 

@@ -43,6 +43,7 @@ _RANGES = {
     "feedback_exponent": (-15, 15),
     "event_threshold": (0, 126),
     "dead_zone": (0, 254),
+    "local_dead_zone": (0, 254),
     "seed": (0, 2**31 - 1),
     "margin": (0, 255),
 }
@@ -82,6 +83,7 @@ class NetworkSpec:
     delta_bits: int = WIDEST
     learn: str = EVERYTHING
     hidden_inference: str = "full"
+    local_dead_zone: int | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -109,6 +111,11 @@ class NetworkSpec:
     @property
     def stochastic(self) -> bool:
         return self.rounding == "stochastic"
+
+    @property
+    def readout_dead_zone(self) -> int:
+        """Largest local error treated as zero; the dead zone of the outputs where none is given."""
+        return self.dead_zone if self.local_dead_zone is None else self.local_dead_zone
 
     @property
     def gated(self) -> bool:
@@ -257,6 +264,7 @@ def design(
     feedback_exponents: Sequence[int] | None = None,
     learn: str = EVERYTHING,
     hidden_inference: str = "full",
+    local_dead_zone: int | None = None,
 ) -> NetworkSpec:
     """Derive the specification of a network of dense layers.
 
@@ -276,6 +284,7 @@ def design(
     feedback_exponents : f of each hidden layer, for the feedback format "imported"; see `edgelearn.network.imported`
     learn : words that learn, see `edgelearn.network.teaching.learned_of`; frozen weights have view bits only
     hidden_inference : hidden activations of samples without a label: "full", or "sign", +-1.0
+    local_dead_zone : largest local error treated as zero (1/255); that of the outputs when left out
 
     Example
     -------
@@ -297,8 +306,9 @@ def design(
         "signed_inputs": signed_inputs,
         "delta_bits": delta_bits,
         "hidden_inference": hidden_inference,
+        "local_dead_zone": local_dead_zone,
     }
-    _check_settings(settings | {"range_exponent": range_exponent or 0})
+    _check_settings(settings | {"range_exponent": range_exponent or 0, "local_dead_zone": local_dead_zone or 0})
     _check_sizes(sizes, output)
     if residual_bits is None:
         residual_bits = default_residual_bits(bits, rounding)

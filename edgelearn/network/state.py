@@ -281,6 +281,7 @@ def _net_row(spec: NetworkSpec) -> np.ndarray:
     net = np.zeros(t.NET_COLUMNS, np.int64)
     net[t.OUTPUT] = t.OUTPUT_SOFTMAX if spec.output == "softmax" else t.OUTPUT_SIGMOID
     net[t.DEAD_ZONE], net[t.EVENT_THRESHOLD] = spec.dead_zone, spec.event_threshold
+    net[t.LOCAL_DEAD_ZONE] = spec.readout_dead_zone
     net[t.ACCUMULATOR_BITS], net[t.STOCHASTIC] = spec.accumulator_bits, spec.stochastic
     net[t.LAST_TO_FIRST] = spec.last_to_first
     net[t.UPDATE_GATE], net[t.MARGIN] = _UPDATE_GATES[spec.update_gate], spec.margin

@@ -140,7 +140,7 @@ def pass_samples(
             gates.append(units.gate * np.asarray(activation.gate(z), np.float64))
     scores = _scores(spec, sums[last])
     targets = targets_of(spec, labels)
-    error = _errors(spec, units, scores, targets)
+    error = _errors(units, scores, targets, spec.dead_zone)
     signals = {
         Signal.TARGET: targets,
         Signal.SIGNED_TARGET: 1 - 2 * targets,
@@ -165,9 +165,9 @@ def pass_samples(
     return Passed(inputs, sums, gates, scores, modulators, deltas)
 
 
-def _errors(spec: NetworkSpec, units: Units, scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def _errors(units: Units, scores: np.ndarray, targets: np.ndarray, dead_zone: int) -> np.ndarray:
     error = scores - targets
-    error[np.abs(error) <= spec.dead_zone / 255] = 0
+    error[np.abs(error) <= dead_zone / 255] = 0
     return error * units.error
 
 
@@ -175,7 +175,7 @@ def _local_error(
     spec: NetworkSpec, units: Units, readout: np.ndarray, y: np.ndarray, targets: np.ndarray
 ) -> np.ndarray:
     """Return the errors of a readout float[n_outputs, n_out] of activations y."""
-    return _errors(spec, units, _scores(spec, y @ readout.T), targets)
+    return _errors(units, _scores(spec, y @ readout.T), targets, spec.readout_dead_zone)
 
 
 def backpropagated(numbers: FloatWeights, passed: Passed) -> list[np.ndarray]:

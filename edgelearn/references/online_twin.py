@@ -62,7 +62,7 @@ class OnlineTwin:
         self._signed_target = torch.zeros(spec.n_outputs, dtype=self._dtype)
         self._activate, self._gate = (partial(f, torch) for f in _FUNCTIONS[hidden_activation(spec).name])
         self._event_threshold = spec.event_threshold / hidden_activation(spec).one
-        self._dead_zone = spec.dead_zone / 255
+        self._dead_zone, self._local_dead_zone = spec.dead_zone / 255, spec.readout_dead_zone / 255
         self._output = torch.sigmoid if spec.output == "sigmoid" else partial(torch.softmax, dim=0)
         self.halvings = 0
         for k, hidden in enumerate(self._layers[:-1]):
@@ -138,8 +138,8 @@ class OnlineTwin:
         torch = _torch()
         z = torch.mv(layer.feedback.T, layer.sent[:-1])
         self._output(z, out=layer.signal).sub_(self._target)
-        if self._dead_zone:
-            layer.signal.copy_(torch.nn.functional.hardshrink(layer.signal, self._dead_zone))
+        if self._local_dead_zone:
+            layer.signal.copy_(torch.nn.functional.hardshrink(layer.signal, self._local_dead_zone))
 
     def _send(self, values: Any, inputs: Any) -> None:
         """Pass activations on without those within the event threshold."""

@@ -36,7 +36,7 @@ COLUMNS = {  # of a study, and the counter of each
 _OF_THE_NETWORK = (
     "rule", "bits", "rounding", "residual_bits", "input_bits", "activation", "output", "hidden_rate", "output_rate",
     "range_exponent", "event_threshold", "dead_zone", "accumulator_bits", "delta_bits", "seed", "update_gate", "margin",
-    "learn",
+    "learn", "local_dead_zone",
 )  # fmt: skip
 _FIGURES = ("energy_pj", "latency_us", "cycles", "area_um2", "memory_bits", "power_uw")
 

@@ -18,7 +18,7 @@ from edgelearn.runs.stored import read_run
 OF_A_MODEL = ("activation", "output", "input_bits", "feedback")
 OF_A_RUN = (
     "rule", "bits", "residual_bits", "rounding", "input_bits", "activation", "output", "feedback", "hidden_rate",
-    "output_rate", "event_threshold", "dead_zone", "accumulator_bits", "delta_bits",
+    "output_rate", "event_threshold", "dead_zone", "accumulator_bits", "delta_bits", "local_dead_zone",
 )  # fmt: skip
 OF_A_FRONT_END = (
     "window", "stride", "window_features", "time_constant", "reach", "encoder", "input_threshold", "thresholds",

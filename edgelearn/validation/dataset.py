@@ -393,7 +393,7 @@ def _steps(
         (probe.state.weights(k).astype(np.int64), probe.state.biases(k).astype(np.int64)) for k in range(n_layers)
     ]
     kept = probe.state.arrays.weights.copy()
-    autograd = _follows_gradients(spec) and not spec.event_threshold and not spec.dead_zone
+    autograd = _follows_gradients(spec) and not (spec.event_threshold or spec.dead_zone or spec.readout_dead_zone)
     differences: list[dict[str, list[np.ndarray]]] = [{"weights": [], "biases": []} for _ in spec.layers]
     tallies: list[list[tuple[float, float, float, float]]] = [[] for _ in spec.layers]
     for s in range(len(levels)):

@@ -267,6 +267,8 @@ def config_header(spec: NetworkSpec, identity: int, halvings: int) -> str:
     if spec.delta_bits < WIDEST:  # else absent, so that identities, and with them checkpoints, stay what they were
         numbers["MODULATOR_MAX"] = spec.layers[0].modulator_max
         numbers["ERROR_SHIFT"], numbers["ERROR_MAX"] = spec.layers[-1].signal_shift, spec.layers[-1].delta_max
+    if spec.readout_dead_zone != spec.dead_zone and any(layer.rule.reads_out for layer in spec.layers[:-1]):
+        numbers["LOCAL_DEAD_ZONE"] = spec.readout_dead_zone
     if spec.hidden_inference == "sign":
         numbers["SIGN_ONE"] = find_activation(spec.layers[0].activation).one
     lines = [

@@ -164,7 +164,13 @@ MUTANTS = {
         {"rule": "dfa+sdfa", "sizes": (12, 9, 8, 5)},
     ),
     "the bias of mdfa has a floor": (LEARNER, "&& !is_bias) ? 0", ") ? 0", {"rule": "mdfa"}),
-    "dead zone without its edge": (LEARNER, "(e > EL_DEAD_ZONE)", "(e >= EL_DEAD_ZONE)", {"dead_zone": 30}),
+    "dead zone without its edge": (LEARNER, "(e > dead_zone)", "(e >= dead_zone)", {"dead_zone": 30}),
+    "a readout with the dead zone of the outputs": (
+        LEARNER,
+        "? EL_DEAD_ZONE : EL_LOCAL_DEAD_ZONE",
+        "? EL_DEAD_ZONE : EL_DEAD_ZONE",
+        {"rule": "local", "local_dead_zone": 60},
+    ),
     "margin without its edge": (
         LEARNER,
         "return lead > EL_MARGIN;",

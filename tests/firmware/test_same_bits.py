@@ -61,6 +61,7 @@ KINDS = {
     "gated signed target, lfsr": {"update_gate": "error", "rule": "signed-target", "feedback_format": "lfsr"},
     "local on the way": {"sizes": (8, 7, 6, 5, 4), "rule": "local", "rounding": "stochastic"},
     "local, softmax, relu": {"rule": "local", "output": "softmax", "activation": "relu", "sizes": (10, 9, 8, 4)},
+    "local, dead zone of readouts": {"rule": "local", "local_dead_zone": 50, "dead_zone": 9, "sizes": (10, 7, 8, 4)},
     "local, single output": {"rule": "local", "sizes": (9, 7, 1), "dead_zone": 9},
     "local behind a gate, lfsr": {"rule": "local", "update_gate": "error", "feedback_format": "lfsr"},
     "local, narrow accumulator": {"rule": "local", "accumulator_bits": 11, "event_threshold": 20},

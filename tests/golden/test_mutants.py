@@ -58,6 +58,8 @@ MUTANTS = {
         "network/kernels/sample.py", "        if signal == t.SIGNAL_LOCAL:\n            source = k\n", ""),
     "opens the dead zone of a readout at its edge": (
         "network/kernels/readout.py", "0 if -dead_zone <= e <= dead_zone else e", "0 if -dead_zone < e < dead_zone else e"),
+    "gives a readout the dead zone of the outputs": (
+        "network/kernels/sample.py", "softmax, label, net[t.LOCAL_DEAD_ZONE])", "softmax, label, net[t.DEAD_ZONE])"),
     "rounds shares of a readout down": ("network/kernels/readout.py", " + total // 2)", ")"),
     "takes one output of a readout for one of many": (
         "network/kernels/readout.py", "np.int64(label) if n == 1 else np.int64(c == label)", "np.int64(c == label)"),
@@ -270,6 +272,7 @@ assert_twins(design((7, 6, 1), "local", **common), levels, labels % 2)
 assert_twins(design((7, 6, 5, 3), "local", output="softmax", dead_zone=12, **common), levels, labels)
 for dead_zone in (20, 40, 60, 80, 100, 120):
     assert_twins(design((7, 6, 3), "local", 8, dead_zone=dead_zone, **common), levels, labels)
+assert_twins(design((7, 6, 5, 3), "local", local_dead_zone=60, **common), levels, labels)
 assert_twins(design((7, 6, 1), "bp", 2, "nearest", input_bits=1, **common), levels & 1, labels % 2)
 """
 

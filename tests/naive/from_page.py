@@ -168,6 +168,7 @@ class FromPage:
         hidden, output = _rates(rule)
         self.rates = [hidden] * (self.K - 1) + [output]
         self.dead_zone, self.event_threshold = int(settings["dead_zone"]), int(settings["event_threshold"])
+        self.local_dead_zone = int(settings.get(settings["local_dead_zone"], settings["local_dead_zone"]))
         assert settings["update gate"] == "always"
         assert settings["accumulator_bits"] == "32"
         self.softmax = settings["output"] == "softmax"
@@ -314,23 +315,24 @@ class FromPage:
     def _signals(self, q: list[Ints], x: list[Ints], label: int) -> list[Ints]:
         """Section 4: d of all layers, from the weights before the update."""
         target = np.array([label]) if len(q[-1]) == 1 else (np.arange(len(q[-1])) == label).astype(np.int64)
-        e = self._errors(q[-1], target)
+        e = self._errors(q[-1], target, self.dead_zone)
         d: list[Ints] = [e]
         for k in range(self.K - 1, 0, -1):
-            own = self._errors(self._read_out(k, x[k]), target) if self.has_readouts else e
+            own = self._errors(self._read_out(k, x[k]), target, self.local_dead_zone) if self.has_readouts else e
             m = self._modulator(k, own, target, d[0])
             g = self.G[q[k - 1] - self.q_min]
             d.insert(0, np.where(g == 0, 0, self.gated(m_j=m, g_j=g, n_d=self.n_d)))
         return d
 
-    def _errors(self, q: Ints, target: Ints) -> Ints:
+    def _errors(self, q: Ints, target: Ints, dead_zone: int) -> Ints:
         """Of the outputs, or of a readout, from its indices."""
         e = self.error(p_c=self._probabilities(q), target_c=target)
-        e = np.where(np.abs(e) <= self.dead_zone, 0, e)
+        e = np.where(np.abs(e) <= dead_zone, 0, e)
         return np.asarray(e if self.narrow is None else self.narrow(e_c=e, n=self.n))
 
     def _read_out(self, k: int, y: Ints) -> Ints:
         """q of the readout of hidden layer k."""
+        PAGE.find(4, r"e_kc from p_kc as e_c from p_c, rounding included, with local_dead_zone in place of dead_zone")
         PAGE.find(4, r"l_kc = sum_j y_j \* B\[c, j\]")
         (index,) = PAGE.find(4, r"q_kc = (sat\(.*?\)) s_l = ")
         (shift,) = PAGE.find(4, r"s_l = (A .*?), A of the activations of the layer")

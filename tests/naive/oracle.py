@@ -139,6 +139,7 @@ class NaiveNetwork:
         live: int | None = None,
         signed: bool = False,
         hidden_inference: str = "full",
+        local_dead_zone: int | None = None,
     ) -> None:
         self.sizes = list(sizes)
         self.layers = len(sizes) - 1
@@ -164,6 +165,7 @@ class NaiveNetwork:
         self.event_threshold = event_threshold
         self.hidden_inference = hidden_inference  # "sign": without a label y is +-one
         self.dead_zone = dead_zone
+        self.local_dead_zone = dead_zone if local_dead_zone is None else local_dead_zone
         self.accumulator_bits = accumulator_bits
         self.factor_bits = factor_bits  # of modulators, and of errors below 9
         widths = factor_bits if delta_bits is None else delta_bits  # of d; fewer where sums would be too long
@@ -460,7 +462,7 @@ class NaiveNetwork:
         self._error[k - 1].blank([0] * outputs)
         for c in range(outputs):
             e = p[c] - 255 * (label if outputs == 1 else int(c == label))
-            errors.append(self._narrowed_error(0 if abs(e) <= self.dead_zone else e))
+            errors.append(self._narrowed_error(0 if abs(e) <= self.local_dead_zone else e))
             if errors[c] != 0:
                 self._error[k - 1].write(errors[c], c)
         self.local_errors[k - 1] = errors

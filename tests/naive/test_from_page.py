@@ -104,6 +104,7 @@ CHANGES = {
     "sign": (["--feedback", "sign"], {"feedback format": "sign"}),
     "lfsr": (["--feedback", "lfsr"], {"feedback format": "lfsr"}),
     "thresholds": (["--dead-zone", "20", "--event-threshold", "9"], {"dead_zone": 20, "event_threshold": 9}),
+    "dead zone of readouts": (["--local-dead-zone", "60"], {"local_dead_zone": 60}),
 } | {name: (["--activation", name], {"activation": name}) for name in ACTIVATIONS}
 
 
@@ -111,7 +112,8 @@ CHANGES = {
 def test_formats_and_functions(tmp_path, capsys, digits, change):
     levels, labels = (part[:60] for part in digits)
     flags, given = CHANGES[change]
-    for rule in ("dfa", "mdfa") if "--feedback" in flags else ("dfa",):
+    rules = ("dfa", "mdfa") if "--feedback" in flags else ("local",) if "--local-dead-zone" in flags else ("dfa",)
+    for rule in rules:
         network = FromPage(rule, [64, 14, 10], **given)
         learn(network, levels, labels)
         shape = ("--rule", rule, "--net", "64-14-10", "--epochs", "1", "--limit", "60")
@@ -205,6 +207,8 @@ def test_defaults_are_those_of_a_run():
         config.seed,
     ]  # fmt: skip
     assert config.halve_every is None
+    assert config.local_dead_zone is None
+    assert page["local_dead_zone"] == "dead_zone"
     assert {row["rule"] for row in PAGE.table(7, "rule", "hidden rate", "output rate")} == set(RULES)
 
 

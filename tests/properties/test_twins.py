@@ -60,6 +60,7 @@ def networks(draw) -> NetworkSpec:
             range_exponent=draw(st.one_of(st.none(), st.integers(-8, 8))),
             event_threshold=draw(st.sampled_from([0, 0, 3, 40])),
             dead_zone=draw(st.sampled_from([0, 0, 8, 120])),
+            local_dead_zone=draw(st.sampled_from([None, None, 0, 16, 100])),
             accumulator_bits=draw(st.sampled_from([32, 32, 16, 10])),
             seed=draw(st.integers(0, 2**31 - 1)),
             delta_bits=draw(st.sampled_from([16, 16, 12, 9, 8, 6, 2])),

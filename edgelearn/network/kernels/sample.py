@@ -98,7 +98,7 @@ def read_out(k, label, net, layers, arrays, counters):  # type: ignore[no-untype
     counters[k, t.OVERFLOWS] += wrap_sums(arrays.sums, k, n_outputs, net[t.ACCUMULATOR_BITS], arrays.gates, 0)
     index_sums(arrays.sums, k, n_outputs, layers[k, t.READOUT_SHIFT], arrays.signals)
     softmax = net[t.OUTPUT] == t.OUTPUT_SOFTMAX
-    readout_errors(arrays.signals, k, n_outputs, arrays.tables, last, softmax, label, net[t.DEAD_ZONE])
+    readout_errors(arrays.signals, k, n_outputs, arrays.tables, last, softmax, label, net[t.LOCAL_DEAD_ZONE])
     if layers[last, t.SIGNAL_SHIFT] > 0:
         narrow_error(arrays.signals, k, n_outputs, layers[last, t.SIGNAL_SHIFT], layers[last, t.DELTA_MAX])
     n_lanes = list_nonzero(arrays.signals, k, n_outputs, arrays.active)

@@ -44,7 +44,8 @@ LIVE_OUTPUTS = 7  # outputs that stand for a class met so far; predictions are a
 UPDATE_GATE = 8
 MARGIN = 9
 SIGNED_INPUTS = 10  # input levels are two's complement in their bytes
-NET_COLUMNS = 11
+LOCAL_DEAD_ZONE = 11
+NET_COLUMNS = 12
 
 NOTHING, EVERYTHING, BIASES = range(3)
 

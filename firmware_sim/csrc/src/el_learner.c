@@ -303,11 +303,16 @@ static inline int32_t narrowed_error(int32_t e)
 static el_sparse error_of(el_learner *net, const int8_t *indices, uint16_t label)
 {
     const el_shares shares = shares_of(indices);
+#ifdef EL_LOCAL_DEAD_ZONE /* section 4: readouts have one of their own */
+    const int32_t dead_zone = (indices == net->output) ? EL_DEAD_ZONE : EL_LOCAL_DEAD_ZONE;
+#else
+    const int32_t dead_zone = EL_DEAD_ZONE;
+#endif
     el_sparse errors = {0U, net->error_at, net->error};
     for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
         const bool is_target = (EL_OUTPUTS == 1) ? (label == 1U) : (c == label);
         const int32_t e = (int32_t)score_of(indices, c, shares) - (is_target ? 255 : 0);
-        if ((e > EL_DEAD_ZONE) || (e < -EL_DEAD_ZONE)) {
+        if ((e > dead_zone) || (e < -dead_zone)) {
             append(&errors, c, narrowed_error(e));
         }
     }

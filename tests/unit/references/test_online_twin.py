@@ -125,6 +125,7 @@ CASES = {
     "sdfa softmax": {"rule": "sdfa", "output": "softmax"},
     "drtp one output": {"rule": "drtp", "sizes": (20, 12, 1), "hidden_rate": -3},
     "dfa dead zone": {"rule": "dfa", "dead_zone": 60, "hidden_rate": -3},
+    "local, dead zone of readouts": {"rule": "local", "dead_zone": 5, "local_dead_zone": 60, "hidden_rate": -3},
     "bp event threshold": {"rule": "bp", "event_threshold": 40, "hidden_rate": -3},
     "relu event threshold": {"rule": "dfa", "activation": "relu", "event_threshold": 8, "hidden_rate": -3},
     "no hidden layer": {"rule": "drtp", "sizes": (20, 5), "output_rate": -2},
