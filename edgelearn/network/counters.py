@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.kernels.tables import COUNTERS
+from edgelearn.network.kernels.tables import CONVOLUTION_COUNTERS, COUNTERS, counters_of
 
 MEMORIES = ("activation", "weight", "bias", "gate", "label", "error", "feedback", "delta")
 WORDS = COUNTERS[: t.FORWARD_MACS]
 OPERATIONS = COUNTERS[t.FORWARD_MACS : t.SATURATIONS]
 EVENTS = COUNTERS[t.SATURATIONS : t.SAMPLES]
 ACTIVITY = COUNTERS[t.SAMPLES :]
+# The same of networks with convolutions, beside those above.
+CONVOLUTION_MEMORIES = ("accumulator", "winner")
+CONVOLUTION_WORDS = CONVOLUTION_COUNTERS[: t.WINDOW_PAIRS - len(COUNTERS)]
+CONVOLUTION_ACTIVITY = CONVOLUTION_COUNTERS[t.WINDOW_PAIRS - len(COUNTERS) :]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +26,9 @@ class Counters:
 
     Parameters
     ----------
-    table : int64[K, len(COUNTERS)], columns named by `edgelearn.network.kernels.tables.COUNTERS`. Words are named
-        `<memory>_read` and `<memory>_write`; operations, events and activity have names of their own.
+    table : int64[K, n], columns named by `names`: `edgelearn.network.kernels.tables.COUNTERS`, and of networks with
+        convolutions CONVOLUTION_COUNTERS behind them. Words are named `<memory>_read` and `<memory>_write`; operations,
+        events and activity have names of their own.
 
     Example
     -------
@@ -35,8 +40,12 @@ class Counters:
     table: np.ndarray
 
     @classmethod
-    def zeros(cls, n_layers: int) -> Counters:
-        return cls(np.zeros((n_layers, len(COUNTERS)), np.int64))
+    def zeros(cls, n_layers: int, is_convolutional: bool = False) -> Counters:
+        return cls(np.zeros((n_layers, len(counters_of(is_convolutional))), np.int64))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return counters_of(self.table.shape[1] > len(COUNTERS))
 
     def __add__(self, other: Counters) -> Counters:
         return Counters(self.table + other.table)
@@ -45,8 +54,10 @@ class Counters:
         return isinstance(other, Counters) and np.array_equal(self.table, other.table)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Return the counts of one name, one entry per layer."""
-        return self.table[:, COUNTERS.index(name)]
+        """Return the counts of one name, one entry per layer; zeros where the network has no such counter."""
+        if name in CONVOLUTION_COUNTERS and name not in self.names:
+            return np.zeros(len(self.table), np.int64)
+        return self.table[:, self.names.index(name)]
 
     @property
     def n_samples(self) -> int:
@@ -61,8 +72,8 @@ class Counters:
 
     def only(self, names: tuple[str, ...]) -> Counters:
         """Return the same counters with every other name zero."""
-        kept = np.isin(COUNTERS, names)
+        kept = np.isin(self.names, names)
         return Counters(np.where(kept, self.table, 0))
 
     def as_dict(self) -> dict[str, list[int]]:
-        return {name: [int(n) for n in self.table[:, i]] for i, name in enumerate(COUNTERS)}
+        return {name: [int(n) for n in self.table[:, i]] for i, name in enumerate(self.names)}

@@ -1,23 +1,24 @@
-"""Specification of a dense layer: shapes, formats and shifts, no arrays."""
+"""Specification of a layer, dense or convolutional: shapes, formats and shifts, no arrays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from edgelearn.fixedpoint.qformat import WeightFormat
+from edgelearn.network.window import Window
 from edgelearn.rules.rule import Rule
 
 INDEX_SCALE_HIDDEN = 5  # one step of q is 2^-5 of z in a hidden layer
 INDEX_SCALE_OUTPUT = 4  # and 2^-4 in the output layer, whose sums are wider
 
 
-@dataclass(frozen=True)
-class DenseLayer:
-    """One layer of the network.
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One layer of the network: what dense and convolutional layers share.
 
     Parameters
     ----------
-    n_in, n_out : inputs and neurons
+    n_in, n_out : inputs, and neurons or elements: what the next layer reads
     rule : row that a hidden layer acts by; that of frozen layers where it forms no d, and in the output layer
     learned : words that learn: "all", "bias" or "none"
     word : format of biases, and of weights where they learn
@@ -74,7 +75,7 @@ class DenseLayer:
     def sum_shift(self) -> int:
         """s_z of the contract: from the sum to the table index; negative is a left shift."""
         index = INDEX_SCALE_OUTPUT if self.output else INDEX_SCALE_HIDDEN
-        return self.input_scale + (self.word.bits - 1) - self.word.range_exponent - index
+        return self.input_scale + (self.word.bits - 1) - self.word.range_exponent - index + self.pool_shift
 
     @property
     def readout_shift(self) -> int:
@@ -91,7 +92,13 @@ class DenseLayer:
             + self.word.range_exponent
             - (self.word.bits - 1)
             - self.word.residual_bits
+            + self.shared_shift
         )
+
+    @property
+    def shared_shift(self) -> int:
+        """log2 of the positions that share d of an element under mean pooling."""
+        return self.pool_shift
 
     @property
     def delta_max(self) -> int:
@@ -111,5 +118,107 @@ class DenseLayer:
         return 0 if self.non_negative else self.weight_word.min_raw
 
     @property
+    def is_convolution(self) -> bool:
+        return False
+
+    @property
+    def fan_in(self) -> int:
+        """Weights of a column: of a neuron, or of a map."""
+        return self.n_in
+
+    @property
+    def n_columns(self) -> int:
+        """Neurons or maps: columns of the weights."""
+        return self.n_out
+
+    @property
+    def n_gates(self) -> int:
+        """Gates g, and the d that they modulate."""
+        return self.n_out
+
+    @property
+    def positions(self) -> int:
+        """Products of a weight and an input per sample, at most."""
+        return 1
+
+    @property
+    def pool_shift(self) -> int:
+        """log2 of the sums in a mean that an element takes; 0 without mean pooling."""
+        return 0
+
+    @property
+    def n_signals(self) -> int:
+        """Products in a modulator of the layer below, at most."""
+        return self.n_out
+
+    @property
     def n_weights(self) -> int:
-        return self.n_in * self.n_out
+        return self.fan_in * self.n_columns
+
+    @property
+    def n_biases(self) -> int:
+        return self.n_columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseLayer(Layer):
+    """A layer whose neurons read all inputs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvLayer(Layer):
+    """A layer whose maps share a kernel over all positions, with a pooling behind it.
+
+    Parameters
+    ----------
+    window : geometry; n_in and n_out are its inputs and elements
+    feedback_kind : "element", a row of direct feedback has a word per element (or gate), or "map", one per map
+    teach : "elements" of the pooled map have m, g and d, or "positions" in front of the pooling
+    kernel_bias : whether maps have a bias
+    """
+
+    window: Window
+    feedback_kind: str
+    teach: str
+    kernel_bias: bool
+
+    @property
+    def is_convolution(self) -> bool:
+        return True
+
+    @property
+    def fan_in(self) -> int:
+        return self.window.fan_in
+
+    @property
+    def n_columns(self) -> int:
+        return self.window.maps
+
+    @property
+    def n_gates(self) -> int:
+        return self.positions * self.window.maps if self.teach == "positions" else self.n_out
+
+    @property
+    def positions(self) -> int:
+        return self.window.positions
+
+    @property
+    def n_signals(self) -> int:
+        return self.window.kernel_height * self.window.kernel_width * self.window.maps
+
+    @property
+    def pool_shift(self) -> int:
+        return self.window.pool_shift
+
+    @property
+    def n_biases(self) -> int:
+        return self.window.maps if self.kernel_bias else 0
+
+    @property
+    def shared_shift(self) -> int:
+        return self.pool_shift if self.teach == "elements" else 0
+
+    @property
+    def shares_feedback(self) -> bool:
+        """Whether the elements of a map share words of direct feedback."""
+        return self.feedback_kind == "map"

@@ -71,7 +71,9 @@ class Learner:
         self.spec = spec
         self.strict = strict
         self.state: State = quantize(spec)
-        self._counts = np.zeros((2, len(spec.layers), len(t.COUNTERS)), np.int64)
+        if spec.is_convolutional:
+            raise UserError(f"net '{spec.net}' cannot run yet; give a --net without convolutions")
+        self._counts = np.zeros((2, len(spec.layers), len(t.counters_of(spec.is_convolutional))), np.int64)
         self._untimed = untimed(len(spec.layers))
         self._one_step: LevelsCall | None = None
         self._learns_by_blocks = learns_by_blocks(spec)
@@ -329,7 +331,7 @@ class Learner:
         self.restore(stored["saved"])
 
     def words(self) -> dict[str, np.ndarray]:
-        """Return the raw stored words: weights int16[n_out, n_in], biases int16[n_out], feedback int16[rows, n_out]."""
+        """Return the raw stored words, shaped as in `State`: weights, biases and feedback of each layer."""
         words = {}
         for k, layer in enumerate(self.spec.layers):
             words[f"layer{k + 1}_weights"] = self.state.weights(k)

@@ -1,4 +1,4 @@
-"""Network specification: derives formats and shifts from layer sizes and a rule.
+"""Network specification: derives formats and shifts from a topology and a rule.
 
 `design` also proves that no exact sum can overflow. `edgelearn.network.state` turns a specification into arrays.
 """
@@ -12,11 +12,22 @@ from typing import Any
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.fixedpoint.qformat import WeightFormat
-from edgelearn.network.activations import ACTIVATIONS, OUTPUTS, Activation, find_activation
+from edgelearn.network.activations import OUTPUTS, find_activation
+from edgelearn.network.convolutions import (
+    FEEDBACK_KINDS,
+    KERNELS,
+    TEACHES,
+    ConvolutionSettings,
+    check_convolutions,
+    kernel_masks,
+)
 from edgelearn.network.kernels.arrays import padded
-from edgelearn.network.layer import DenseLayer
+from edgelearn.network.layer import ConvLayer, DenseLayer, Layer
+from edgelearn.network.limits import check_spec
 from edgelearn.network.teaching import EVERYTHING, FROZEN, effective_rules, learned_of, rules_of
-from edgelearn.network.widths import ERROR_BITS, WIDEST, hidden_reach, hidden_words, modulator_scale
+from edgelearn.network.topology import Convolution, Dense, Topology, parse_topology
+from edgelearn.network.widths import ERROR_BITS, WIDEST, Terms, hidden_reach, hidden_words, modulator_scale
+from edgelearn.network.window import Window
 from edgelearn.rules.catalog import find_rule
 from edgelearn.rules.rule import Feedback, Locking, Rule, Signal
 
@@ -34,6 +45,9 @@ _CHOICES = {
     "feedback_format": FEEDBACKS,
     "update_gate": UPDATE_GATES,
     "hidden_inference": HIDDEN_INFERENCE,
+    "kernels": KERNELS,
+    "feedback_kind": FEEDBACK_KINDS,
+    "teach": TEACHES,
 }
 _RANGES = {
     "input_bits": (1, 8),
@@ -68,7 +82,7 @@ class NetworkSpec:
     """
 
     named: tuple[Rule, ...]
-    layers: tuple[DenseLayer, ...]
+    layers: tuple[Layer, ...]
     output: str
     rounding: str
     input_bits: int
@@ -88,6 +102,32 @@ class NetworkSpec:
     @property
     def sizes(self) -> tuple[int, ...]:
         return (self.layers[0].n_in, *(layer.n_out for layer in self.layers))
+
+    @property
+    def is_convolutional(self) -> bool:
+        return self.layers[0].is_convolution
+
+    @property
+    def topology(self) -> Topology:
+        first = self.layers[0]
+        inputs: tuple[int, int, int] | int = first.n_in
+        if isinstance(first, ConvLayer):
+            inputs = first.window.height, first.window.width, first.window.channels
+        layers: list[Convolution | Dense] = []
+        for layer in self.layers:
+            if isinstance(layer, ConvLayer):
+                w = layer.window
+                layers.append(
+                    Convolution(w.maps, w.kernel_height, w.kernel_width, w.stride, w.padding, w.pool, w.pooling)
+                )
+            else:
+                layers.append(Dense(layer.n_out))
+        return Topology(inputs, tuple(layers))
+
+    @property
+    def net(self) -> str:
+        """The topology as text, e.g. 784-500-10 or 28x28x1-conv16x5x5-pool2-fc128-10."""
+        return str(self.topology)
 
     @property
     def input_range(self) -> tuple[int, int]:
@@ -190,6 +230,16 @@ class NetworkSpec:
         """Return whether gates g wait in memory: exactly where hidden layer k waits for its teaching signal."""
         return self.locking_of(k) is not Locking.NONE
 
+    def holds_winners(self, k: int) -> bool:
+        """Return whether winners of a pooling wait in memory: with the gates, where d acts at the winner alone."""
+        layer = self.layers[k]
+        return (
+            isinstance(layer, ConvLayer)
+            and layer.window.takes_winners
+            and layer.teach == "elements"
+            and self.holds_gates(k)
+        )
+
     def sends_delta(self, k: int) -> bool:
         """Return whether the hidden layer below takes d of hidden layer k as its teaching signal."""
         return 0 < k < len(self.layers) - 1 and self.layers[k - 1].rule.holds_deltas
@@ -213,8 +263,15 @@ class NetworkSpec:
         return any(row.stores_feedback for row in self.rules)
 
     def feedback_rows(self, k: int) -> int:
-        """Return the signal lanes of hidden layer k (counted from 0)."""
-        return self.layers[k].rule.feedback_rows(self.layers[k + 1].n_out, self.n_outputs)
+        """Return the signal lanes of hidden layer k (counted from 0), maps of a convolution above: rows of B."""
+        return self.layers[k].rule.feedback_rows(self.layers[k + 1].n_columns, self.n_outputs)
+
+    def feedback_columns(self, k: int) -> int:
+        """Return the words of a row of B of hidden layer k: one per gate, per map, or of the kernel of a map above."""
+        layer, above = self.layers[k], self.layers[k + 1]
+        if layer.rule.feedback is Feedback.LAYERWISE:
+            return above.fan_in
+        return layer.n_columns if isinstance(layer, ConvLayer) and layer.shares_feedback else layer.n_gates
 
 
 def parse_net(text: str) -> tuple[int, ...]:
@@ -240,7 +297,7 @@ def default_residual_bits(bits: int, rounding: str) -> int:
 
 
 def design(
-    sizes: Sequence[int],
+    sizes: Sequence[int] | str | Topology,
     rule: str = "drtp",
     bits: int = 8,
     rounding: str = "residual",
@@ -265,12 +322,17 @@ def design(
     learn: str = EVERYTHING,
     hidden_inference: str = "full",
     local_dead_zone: int | None = None,
+    kernels: str = "learn",
+    kernel_rate: int | None = None,
+    kernel_bias: bool = False,
+    feedback_kind: str = "element",
+    teach: str = "elements",
 ) -> NetworkSpec:
-    """Derive the specification of a network of dense layers.
+    """Derive the specification of a network.
 
     Parameters
     ----------
-    sizes : layer sizes from inputs to outputs
+    sizes : layer sizes from inputs to outputs, or a topology, e.g. "28x28x1-conv16x5x5-pool2-fc128-10"
     rule : of all hidden layers, or one per hidden layer from the first, e.g. "dfa+drtp"
     bits, residual_bits : weight word; residual bits follow the rounding when left out
     hidden_rate, output_rate : exponents of two; when left out, starting points of a layer's own rule, and for the
@@ -285,12 +347,16 @@ def design(
     learn : words that learn, see `edgelearn.network.teaching.learned_of`; frozen weights have view bits only
     hidden_inference : hidden activations of samples without a label: "full", or "sign", +-1.0
     local_dead_zone : largest local error treated as zero (1/255); that of the outputs when left out
+    kernels, kernel_rate, kernel_bias, feedback_kind, teach : of convolutions, see
+        `edgelearn.network.convolutions.ConvolutionSettings`
 
     Example
     -------
     >>> spec = design((64, 32, 10), rule="dfa", bits=8)
     >>> [layer.step_shift for layer in spec.layers]
     [8, 8]
+    >>> design("28x28x1-conv16x5x5-pool2-fc128-10", rule="bp").sizes
+    (784, 3136, 128, 10)
     """
     settings: dict[str, Any] = {
         "output": output,
@@ -308,33 +374,38 @@ def design(
         "hidden_inference": hidden_inference,
         "local_dead_zone": local_dead_zone,
     }
-    _check_settings(settings | {"range_exponent": range_exponent or 0, "local_dead_zone": local_dead_zone or 0})
-    _check_sizes(sizes, output)
+    own = ConvolutionSettings(kernels, kernel_rate, kernel_bias, feedback_kind, teach)
+    others = {"range_exponent": range_exponent or 0, "local_dead_zone": local_dead_zone or 0}
+    _check_settings(settings | vars(own) | others)
+    sizes, windows = _shapes_of(sizes, output)
     if residual_bits is None:
         residual_bits = default_residual_bits(bits, rounding)
     _check_residual_bits(residual_bits, bits, rounding)
     n_hidden = len(sizes) - 2
-    named, masks = rules_of(rule, n_hidden), learned_of(learn, len(sizes) - 1)
+    named, masks = rules_of(rule, n_hidden), kernel_masks(learned_of(learn, len(sizes) - 1), windows, own)
     settings["learn"] = EVERYTHING if set(masks) == {EVERYTHING} else "+".join(masks)
     rows = effective_rules(named[:n_hidden], masks)
+    check_convolutions(own, rows, windows)
     hidden = find_activation(activation)
     exponents = _RANGE_EXPONENTS.get(bits, (0, 0)) if range_exponent is None else (range_exponent, range_exponent)
     ranges = _range_exponents(len(sizes) - 1, exponents, range_exponents)
-    imported = _feedback_exponents(rows, feedback_format, feedback_exponents)
-    hidden_bits = hidden_words(rows, sizes, bits, min(ranges[:-1] or ranges), delta_bits)
+    imported = _feedback_exponents(rows, windows, feedback_format, feedback_exponents)
+    level_bits = input_bits - 1 if signed_inputs else input_bits  # a sign takes one
+    top = (1 << level_bits) - 1
+    terms = _terms(sizes, windows, top)
+    hidden_bits = hidden_words(rows, terms, bits, min(ranges[:-1] or ranges), delta_bits)
     error_bits = min(ERROR_BITS, delta_bits)
     # words under a frozen rule alone have residual bits, which take no part
     keeps_residuals = settings["learn"] == EVERYTHING and len(set(named)) == 1
     gate_max = int(hidden.table()[1].max())
-    level_bits = input_bits - 1 if signed_inputs else input_bits  # a sign takes one
-    top = (1 << level_bits) - 1
-    layers: list[DenseLayer] = []
+    layers: list[Layer] = []
     for k in reversed(range(len(sizes) - 1)):  # from the last, whose d the layer below needs
-        first, last, n_in, n_out = k == 0, not layers, sizes[k], sizes[k + 1]
+        first, last, n_in, n_out, window = k == 0, not layers, sizes[k], sizes[k + 1], windows[k]
         row = find_rule(FROZEN) if last else rows[k]
         learned = masks[k] if last or named[k].learns_hidden else "none"
         rate = (rows or named)[-1].output_rate if last else row.hidden_rate
         given = output_rate if last else hidden_rate
+        rate = rate if given is None else given
         scale = modulator_scale(row, delta_bits)
         feedback_exponent, signal_shift, reach = 0, ERROR_BITS - error_bits, (1 << (error_bits - 1)) - 1
         if not last:
@@ -351,45 +422,68 @@ def design(
             )
         non_negative = any(below.non_negative for below in rows[:k])
         by_event = _rows_are_inputs(n_in, n_out) if first else not hidden.dense and n_out >= 64
-        layer = DenseLayer(
-            n_in=n_in,
-            n_out=n_out,
-            rule=row,
-            learned=learned,
-            word=WeightFormat(bits, residual_bits if learned != "none" or keeps_residuals else 0, ranges[k]),
-            activation=output if last else activation,
-            output=last,
-            input_one=top if first else hidden.one,
-            input_scale=(0 if level_bits == 1 else level_bits) if first else hidden.scale,
-            input_max=top if first else 127,
-            output_scale=hidden.scale,
-            rate=rate if given is None else given,
-            delta_scale=error_bits - 1 if last else scale,
-            delta_bits=error_bits if last else hidden_bits[k],
-            modulator_bits=delta_bits,
-            delta_reach=reach,
-            feedback_exponent=feedback_exponent,
-            signal_shift=signal_shift,
-            non_negative=non_negative,
-            signed_levels=first and signed_inputs,
-            event_major=by_event and not non_negative,
-        )
-        layers.insert(0, layer)
+        shared: dict[str, Any] = {
+            "n_in": n_in,
+            "n_out": n_out,
+            "rule": row,
+            "learned": learned,
+            "word": WeightFormat(bits, residual_bits if learned != "none" or keeps_residuals else 0, ranges[k]),
+            "activation": output if last else activation,
+            "output": last,
+            "input_one": top if first else hidden.one,
+            "input_scale": (0 if level_bits == 1 else level_bits) if first else hidden.scale,
+            "input_max": top if first else 127,
+            "output_scale": hidden.scale,
+            "rate": rate if window is None else own.rate(rate),
+            "delta_scale": error_bits - 1 if last else scale,
+            "delta_bits": error_bits if last else hidden_bits[k],
+            "modulator_bits": delta_bits,
+            "delta_reach": reach,
+            "feedback_exponent": feedback_exponent,
+            "signal_shift": signal_shift,
+            "non_negative": non_negative,
+            "signed_levels": first and signed_inputs,
+        }
+        if window is None:
+            layers.insert(0, DenseLayer(event_major=by_event and not non_negative, **shared))
+        else:
+            layers.insert(0, ConvLayer(event_major=True, **shared, **own.of_layer(row, window)))
     spec = NetworkSpec(named, tuple(layers), **settings)
-    _check_learns(spec)
-    _check_sums(spec)
-    _check_readouts(spec)
-    _check_rates(spec)
-    _check_inference(spec, hidden)
+    check_spec(spec, hidden)
     return spec
 
 
-def _check_learns(spec: NetworkSpec) -> None:
-    if not any(layer.learns for layer in spec.layers):
-        raise UserError(
-            f"learn '{spec.learn}' freezes the output layer, and under rule '{spec.rule_name}' no hidden layer learns; "
-            "give a rule by which hidden layers learn, or --learn last"
+def _shapes_of(net: Sequence[int] | str | Topology, output: str) -> tuple[tuple[int, ...], tuple[Window | None, ...]]:
+    """Return the flat sizes of a network, and the window of each layer, None of a dense one."""
+    if isinstance(net, str):
+        net = parse_topology(net)
+    sizes = net.sizes if isinstance(net, Topology) else tuple(net)
+    windows = net.windows if isinstance(net, Topology) else (None,) * (len(sizes) - 1)
+    _check_sizes(sizes, output)
+    for window in windows:
+        if window is not None and window.positions * window.maps > MAX_NEURONS:
+            raise UserError(
+                f"a convolution of {window.positions * window.maps:,} sums is too wide; positions times maps are "
+                f"{MAX_NEURONS:,} at most: use fewer maps, or a stride"
+            )
+    return sizes, windows
+
+
+def _terms(sizes: Sequence[int], windows: Sequence[Window | None], top: int) -> list[Terms]:
+    """Return what bounds d of each hidden layer: the sums that it enters."""
+    found = []
+    for k, window in enumerate(windows[:-1]):
+        above = windows[k + 1]
+        found.append(
+            Terms(
+                signals=sizes[k + 2] if above is None else above.kernel_height * above.kernel_width * above.maps,
+                to_output=k == len(windows) - 2,
+                shift=0 if above is None else above.pool_shift,
+                positions=0 if window is None else window.positions,
+                input_max=top if k == 0 else 127,
+            )
         )
+    return found
 
 
 def _check_settings(settings: dict[str, Any]) -> None:
@@ -442,7 +536,9 @@ def _range_exponents(n_layers: int, exponents: tuple[int, int], given: Sequence[
     return list(given)
 
 
-def _feedback_exponents(rules: Sequence[Rule], feedback_format: str, given: Sequence[int] | None) -> list[int | None]:
+def _feedback_exponents(
+    rules: Sequence[Rule], windows: Sequence[Window | None], feedback_format: str, given: Sequence[int] | None
+) -> list[int | None]:
     """Return f of each hidden layer whose feedback is imported, None for others."""
     if feedback_format != "imported" or not any(rule.stores_feedback for rule in rules):
         return [None] * len(rules)
@@ -450,10 +546,15 @@ def _feedback_exponents(rules: Sequence[Rule], feedback_format: str, given: Sequ
         raise UserError(
             "feedback 'imported' is taken from the words that learning starts from; give --start, or --feedback int8"
         )
-    for rule in rules:
+    for rule, window in zip(rules, windows, strict=False):
         if rule.non_negative:
             raise UserError(
                 f"rule '{rule.name}' keeps feedback at zero or above, which imported weights are not; give --rule dfa"
+            )
+        if window is not None and rule.stores_feedback:
+            raise UserError(
+                "feedback 'imported' of a convolution is not possible; give --feedback lfsr or int8, or "
+                "--kernels frozen"
             )
     exponents = list(given)
     if len(exponents) != len(rules):
@@ -463,9 +564,7 @@ def _feedback_exponents(rules: Sequence[Rule], feedback_format: str, given: Sequ
     return [exponent if rule.stores_feedback else None for exponent, rule in zip(exponents, rules, strict=True)]
 
 
-def _signal_shift(
-    rule: Rule, above: DenseLayer, last: DenseLayer, scale: int, imported: int | None = None
-) -> tuple[int, int]:
+def _signal_shift(rule: Rule, above: Layer, last: Layer, scale: int, imported: int | None = None) -> tuple[int, int]:
     """Return f and s_m of the hidden layer below `above`, whose modulators have `scale` (contract, section 4).
 
     Parameters
@@ -475,74 +574,13 @@ def _signal_shift(
     if not rule.learns_hidden:
         return 0, 0
     of_errors = dict.fromkeys((Signal.ERROR, Signal.LOCAL_ERROR), last.delta_scale)
-    signal_scale = (of_errors | {Signal.DELTA: above.delta_scale}).get(rule.signal, 0)
+    signal_scale = (of_errors | {Signal.DELTA: above.delta_scale + above.shared_shift}).get(rule.signal, 0)
     if rule.weight_transport:
         return 0, signal_scale + above.word.bits - 1 - above.word.range_exponent - scale
     exponent = 0
     if rule.feedback is Feedback.LAYERWISE and not above.output:
-        exponent = round(math.log2(math.sqrt(6 / above.n_out)))
+        exponent = round(math.log2(math.sqrt(6 / above.n_signals)))
     if rule.reads_out:  # sums of a readout spread by about 2, whatever the width
         exponent = round(math.log2(math.sqrt(45 / above.n_in)))
     exponent = exponent if imported is None else imported
     return exponent, signal_scale + 7 - exponent - scale
-
-
-def _check_inference(spec: NetworkSpec, hidden: Activation) -> None:
-    """Refuse signs of activations that have none to speak of, or that a threshold silences."""
-    if spec.hidden_inference == "full":
-        return
-    if len(spec.layers) == 1:
-        raise UserError("--hidden-inference sign needs a hidden layer; leave it out, or give a --net with one")
-    if not hidden.has_sign:
-        known = ", ".join(name for name, row in ACTIVATIONS.items() if row.has_sign)
-        raise UserError(f"--hidden-inference sign does not fit --activation {hidden.name}; use one of {known}")
-    if spec.event_threshold:
-        raise UserError("--hidden-inference sign leaves no activation to silence; leave --event-threshold out")
-
-
-def _check_sums(spec: NetworkSpec) -> None:
-    """Refuse a network whose exact sums could leave 32 bits."""
-    for k, layer in enumerate(spec.layers, 1):
-        word = 1 << (layer.word.bits - 1)
-        largest = (layer.n_in * layer.input_max + layer.input_one) * word + (1 << max(layer.sum_shift - 1, 0))
-        if largest >= 1 << 31:
-            raise UserError(
-                f"the accumulator of layer {k} could overflow: {layer.n_in} inputs of up to {layer.input_max} times "
-                f"weights of up to {word} reach 2^{largest.bit_length() - 1}, more than 31 bits hold; "
-                "use fewer --bits, fewer --input-bits or fewer inputs"
-            )
-    constant = 1 << max(20, *(layer.signal_shift for layer in spec.layers))
-    for k, (row, layer) in enumerate(zip(spec.rules or spec.named, spec.layers, strict=False)):
-        above = spec.layers[k + 1] if row.holds_deltas and spec.rules else spec.layers[-1]
-        word = 1 << (layer.word.bits - 1) if row.weight_transport else 127
-        if row.learns_hidden and above.n_out * above.delta_reach * word + constant >= 1 << 31:
-            raise UserError(
-                f"the accumulator of the error signal could overflow: {above.n_out} errors of up to "
-                f"{above.delta_reach} times weights of up to {word} reach more than 31 bits; use fewer --bits or fewer "
-                "outputs"
-            )
-
-
-def _check_readouts(spec: NetworkSpec) -> None:
-    """Refuse hidden layers whose readouts could leave 32 bits."""
-    for k, layer in enumerate(spec.layers[:-1], 1):
-        if layer.rule.reads_out and layer.n_out * 127 * 127 + (1 << max(layer.readout_shift - 1, 0)) >= 1 << 31:
-            raise UserError(
-                f"the accumulator of the readout of layer {k} could overflow: {layer.n_out} activations of up to 127 "
-                "times weights of up to 127 reach more than 31 bits; use fewer neurons, at most 133,142, or another "
-                "--rule"
-            )
-
-
-def _check_rates(spec: NetworkSpec) -> None:
-    for k, layer in enumerate(spec.layers, 1):
-        shift = layer.step_shift - (8 if spec.stochastic else 0)
-        if layer.learns and layer.input_max * layer.delta_reach << max(-shift, 0) >= 1 << 31:
-            raise UserError(
-                f"the rate 2^{layer.rate} of layer {k} is too large for its word: a step could leave 32 bits; "
-                "use a smaller --hidden-rate or --output-rate"
-            )
-        if not -20 <= layer.rate <= 0:
-            raise UserError(
-                f"the rate 2^{layer.rate} of layer {k} cannot be built; exponents from -20 to 0 are allowed"
-            )

@@ -11,8 +11,18 @@ from edgelearn.files import physical_memory
 from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import find_activation, output_table
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.kernels.arrays import BATCH, KEYS, TILE, Arrays, aligned_zeros, padded, spread
-from edgelearn.network.layer import DenseLayer
+from edgelearn.network.kernels.arrays import (
+    BATCH,
+    KEYS,
+    LANE,
+    MAP_LANE,
+    TILE,
+    Arrays,
+    aligned_zeros,
+    padded,
+    spread,
+)
+from edgelearn.network.layer import ConvLayer, Layer
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.rules.rule import Feedback, Signal
 
@@ -39,8 +49,9 @@ _UPDATE_GATES = {"always": t.GATE_ALWAYS, "error": t.GATE_ERROR, "margin": t.GAT
 class State:
     """Weights of a network in kernel layout; made by `quantize`, changed only by kernels.
 
-    `weights(k)`, `biases(k)` and `feedback(k)` give plain raw words of layer k (from 0): int16[n_out, n_in],
-    int16[n_out] and int16[rows, n_out].
+    `weights(k)`, `biases(k)` and `feedback(k)` give plain raw words of layer k (from 0): int16[n_columns, fan_in],
+    int16[n_columns] and int16[rows, columns], see `NetworkSpec.feedback_columns`. Columns are neurons, or maps of a
+    convolution, whose taps are in the order of `Window.fan_in`; without a kernel bias its biases are zeros.
     """
 
     spec: NetworkSpec
@@ -50,11 +61,11 @@ class State:
 
     def weights(self, k: int) -> np.ndarray:
         layer = self.spec.layers[k]
-        words = self._weight_matrix(k)[:, : layer.n_in]
+        words = self._weight_matrix(k)[:, : layer.fan_in]
         return np.ascontiguousarray(words >> _align(layer.weight_word)).astype(np.int16)
 
     def biases(self, k: int) -> np.ndarray:
-        words = self._weight_matrix(k)[:, self.spec.layers[k].n_in]
+        words = self._weight_matrix(k)[:, self.spec.layers[k].fan_in]
         return np.ascontiguousarray(words >> self.layers[k, t.ALIGN]).astype(np.int16)
 
     def feedback(self, k: int) -> np.ndarray:
@@ -70,8 +81,8 @@ class State:
         """
         layer, matrix = self.spec.layers[k], self._weight_matrix(k)
         for words, target, word, lowest in (
-            (weights, matrix[:, : layer.n_in], layer.weight_word, layer.min_weight),
-            (biases, matrix[:, layer.n_in], layer.word, layer.word.min_raw),
+            (weights, matrix[:, : layer.fan_in], layer.weight_word, layer.min_weight),
+            (biases, matrix[:, layer.fan_in], layer.word, layer.word.min_raw),
         ):
             if words.shape != target.shape or words.min() < lowest or words.max() > word.max_raw:
                 raise UserError(
@@ -82,7 +93,7 @@ class State:
                 target[rows] = words[rows].astype(np.int32) << _align(word)
 
     def set_feedback(self, k: int, feedback: np.ndarray) -> None:
-        """Write the raw feedback matrix of hidden layer k: int[rows, n_out], within -127..127.
+        """Write the raw feedback matrix of hidden layer k: int[rows, columns], within -127..127.
 
         Raises
         ------
@@ -95,17 +106,17 @@ class State:
         target[...] = feedback
 
     def _weight_matrix(self, k: int) -> np.ndarray:
-        """Return left-aligned words as a view [n_out, n_in + 1], bias last, whatever the layout."""
+        """Return left-aligned words as a view [n_columns, fan_in + 1], bias last, whatever the layout."""
         row, layer = self.layers[k], self.spec.layers[k]
         n_rows, stride, start = row[t.ROWS], row[t.STRIDE], row[t.WEIGHT_AT]
         matrix = self.arrays.weights[start : start + n_rows * stride].reshape(n_rows, stride)
-        return matrix[:, : layer.n_out].T if layer.event_major else matrix[:, : layer.n_in + 1]
+        return matrix[:, : layer.n_columns].T if layer.event_major else matrix[:, : layer.n_in + 1]
 
     def _feedback_matrix(self, k: int) -> np.ndarray:
         row, n_rows = self.layers[k], self.spec.feedback_rows(k)
         start, stride = row[t.FEEDBACK_AT], row[t.FEEDBACK_STRIDE]
         matrix = self.arrays.feedback[start : start + n_rows * stride].reshape(n_rows, stride)
-        return matrix[:, : self.spec.layers[k].n_out]
+        return matrix[:, : self.spec.feedback_columns(k)]
 
 
 def quantize(spec: NetworkSpec) -> State:
@@ -118,17 +129,24 @@ def quantize(spec: NetworkSpec) -> State:
     state = allocate(spec)
     generator = np.random.default_rng([spec.seed, 1])
     for k, layer in enumerate(spec.layers):
-        limit = np.sqrt(6 / layer.n_in)
-        words = np.empty((layer.n_out, layer.n_in), np.int16)
+        limit = np.sqrt(6 / layer.fan_in)
+        words = np.empty((layer.n_columns, layer.fan_in), np.int16)
         for rows in _blocks(words):
             values = generator.uniform(-limit, limit, words[rows].shape)
             words[rows] = layer.weight_word.from_float(np.abs(values) if layer.non_negative else values)
-        state.set_words(k, words, layer.word.from_float(np.zeros(layer.n_out)))
+        state.set_words(k, words, _first_biases(layer))
         n_rows = 0 if layer.output else spec.feedback_rows(k)
         if n_rows and spec.feedback_format != "imported":  # not drawn: zero until words are put in
             state.set_feedback(k, _draw_feedback(spec, k, n_rows, generator))
     state.arrays.generator[0] = (spec.seed * 0x9E3779B1 + 0x7F4A7C15) % 2**32 or 1
     return state
+
+
+def _first_biases(layer: Layer) -> np.ndarray:
+    """Return biases of zero; maps without biases have words of zero, which no sum and no update reads."""
+    if layer.n_biases == 0:
+        return np.zeros(layer.n_columns, np.int16)
+    return layer.word.from_float(np.zeros(layer.n_columns))
 
 
 def _blocks(words: np.ndarray) -> list[slice]:
@@ -138,7 +156,7 @@ def _blocks(words: np.ndarray) -> list[slice]:
 
 
 def _draw_feedback(spec: NetworkSpec, k: int, n_rows: int, generator: np.random.Generator) -> np.ndarray:
-    shape = (n_rows, spec.layers[k].n_out)
+    shape = (n_rows, spec.feedback_columns(k))
     if spec.feedback_format == "int8":
         matrix = generator.integers(-127, 128, shape)
     elif spec.feedback_format == "ternary":
@@ -172,13 +190,16 @@ def allocate(spec: NetworkSpec) -> State:
     layers = np.zeros((n_layers, t.LAYER_COLUMNS), np.int64)
     weight_at = feedback_at = 0
     for k, layer in enumerate(spec.layers):
-        layers[k] = _layer_row(layer, weight_at, feedback_at)
+        layers[k] = _layer_row(spec, k, weight_at, feedback_at)
         layers[k, t.REGENERATED] = spec.regenerates(k)
         layers[k, t.HOLDS_GATES], layers[k, t.HOLDS_DELTAS] = spec.holds_gates(k), spec.holds_deltas(k)
-        weight_at += int(layers[k, t.ROWS] * layers[k, t.STRIDE])
+        weight_at += padded(int(layers[k, t.ROWS] * layers[k, t.STRIDE]))
         if not layer.output:
             feedback_at += spec.feedback_rows(k) * int(layers[k, t.FEEDBACK_STRIDE])
     width = max(padded(max(spec.sizes) + 1), int(layers[:, t.STRIDE].max()))
+    if spec.is_convolutional:  # vectors of short rows reach beyond the last element
+        longest = max(max(layer.n_gates, layer.fan_in + 1) for layer in spec.layers)
+        width = max(width, padded(longest + 1)) + LANE
     _check_memory(spec, 2 * (weight_at + feedback_at) + (36 * n_layers + 5 * BATCH) * width)
     vectors = (n_layers, width)
     random = aligned_zeros((KEYS + 1, width), np.uint8)
@@ -220,9 +241,8 @@ def _check_memory(spec: NetworkSpec, n_bytes: int) -> None:
     """Refuse arrays that do not fit into the memory of this machine, plain words of the largest layer beside them."""
     n_bytes += 2 * max(layer.n_weights for layer in spec.layers)
     if n_bytes > physical_memory():
-        net = "-".join(map(str, spec.sizes))
         raise UserError(
-            f"net {net} needs {n_bytes / 2**30:,.1f} GiB of memory, and this machine has "
+            f"net {spec.net} needs {n_bytes / 2**30:,.1f} GiB of memory, and this machine has "
             f"{physical_memory() / 2**30:,.1f}; use fewer inputs or neurons"
         )
 
@@ -237,18 +257,19 @@ def predicting(state: State) -> State:
     return replace(state, arrays=state.arrays._replace(tables=tables))
 
 
-def _hidden_table(layer: DenseLayer) -> np.ndarray:
+def _hidden_table(layer: Layer) -> np.ndarray:
     """Return 256 * y + g by q + 128, padded to the length of an output table."""
     y, g = find_activation(layer.activation).table()
     return np.concatenate([256 * y + g, np.zeros(256, np.int32)])
 
 
-def _layer_row(layer: DenseLayer, weight_at: int, feedback_at: int) -> np.ndarray:
-    row = np.zeros(t.LAYER_COLUMNS, np.int64)
+def _layer_row(spec: NetworkSpec, k: int, weight_at: int, feedback_at: int) -> np.ndarray:
+    row, layer = np.zeros(t.LAYER_COLUMNS, np.int64), spec.layers[k]
     row[t.N_IN], row[t.N_OUT], row[t.EVENT_MAJOR] = layer.n_in, layer.n_out, layer.event_major
-    row[t.ROWS] = layer.n_in + 1 if layer.event_major else layer.n_out
+    row[t.ROWS] = layer.fan_in + 1 if layer.event_major else layer.n_out
     row[t.STRIDE] = spread(layer.n_out) if layer.event_major else padded(layer.n_in + 1)
-    row[t.WEIGHT_AT], row[t.FEEDBACK_AT], row[t.FEEDBACK_STRIDE] = weight_at, feedback_at, padded(layer.n_out)
+    row[t.WEIGHT_AT], row[t.FEEDBACK_AT] = weight_at, feedback_at
+    row[t.FEEDBACK_STRIDE] = padded(layer.n_out if layer.output else spec.feedback_columns(k))
     row[t.SUM_SHIFT], row[t.VIEW_SHIFT] = layer.sum_shift, 16 - layer.word.bits
     row[t.ALIGN], row[t.STEP_MAX] = _align(layer.word), layer.word.max_raw
     row[t.STEP_SHIFT], row[t.SIGNAL_SHIFT] = layer.step_shift, layer.signal_shift
@@ -260,7 +281,27 @@ def _layer_row(layer: DenseLayer, weight_at: int, feedback_at: int) -> np.ndarra
     row[t.NARROW_SUMS] = 8 * layer.input_max << (layer.word.bits - 1) < 1 << 15
     row[t.NARROW_STEPS] = _narrow_steps(layer)
     row[t.HAS_FLOOR] = layer.non_negative
+    if isinstance(layer, ConvLayer):
+        _fill_convolution(row, layer)
+        row[t.HOLDS_WINNERS] = spec.holds_winners(k)
     return row
+
+
+def _fill_convolution(row: np.ndarray, layer: ConvLayer) -> None:
+    """Fill the columns that convolutions alone have; kernels are rows of taps, with one column per map."""
+    window = layer.window
+    row[t.STRIDE] = -(-window.maps // MAP_LANE) * MAP_LANE
+    row[t.KEEPS_LEVELS], row[t.NARROW_SUMS], row[t.NARROW_STEPS] = 0, 0, -99  # of updates of single products
+    row[t.LAYER_KIND], row[t.MAPS] = t.CONVOLUTION, window.maps
+    row[t.HEIGHT], row[t.WIDTH], row[t.CHANNELS] = window.height, window.width, window.channels
+    row[t.KERNEL_H], row[t.KERNEL_W] = window.kernel_height, window.kernel_width
+    row[t.CONV_STRIDE], row[t.PADDING], row[t.POOL] = window.stride, window.padding, window.pool
+    row[t.POOLING] = t.POOL_MEAN if window.pooling == "mean" else t.POOL_MAX
+    row[t.OUT_HEIGHT], row[t.OUT_WIDTH] = window.out_height, window.out_width
+    row[t.POOLED_HEIGHT], row[t.POOLED_WIDTH] = window.pooled_height, window.pooled_width
+    row[t.FEEDBACK_KIND] = t.KIND_MAP if layer.shares_feedback else t.KIND_ELEMENT
+    row[t.TEACH] = t.TEACH_POSITIONS if layer.teach == "positions" else t.TEACH_ELEMENTS
+    row[t.KERNEL_BIAS], row[t.POOL_SHIFT] = layer.kernel_bias, layer.pool_shift
 
 
 def _align(word: WeightFormat) -> int:
@@ -268,7 +309,7 @@ def _align(word: WeightFormat) -> int:
     return 16 - word.stored_bits
 
 
-def _narrow_steps(layer: DenseLayer) -> int:
+def _narrow_steps(layer: Layer) -> int:
     """Return the largest shift at which 16 bits hold a product of input and d plus one half, -99 if none does."""
     product = layer.input_max * layer.delta_reach << max(-layer.step_shift, 0)
     if product > layer.word.max_raw:  # a step could be cut

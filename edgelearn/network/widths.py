@@ -6,8 +6,9 @@ The arithmetic contract, section 4.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from edgelearn.network.layer import DenseLayer
+from edgelearn.network.layer import Layer
 from edgelearn.rules.rule import Rule, Signal
 
 WIDEST = 16  # bits of a modulator or a d
@@ -21,30 +22,54 @@ def modulator_scale(rule: Rule, delta_bits: int) -> int:
     return min(rule.modulator_scale, max(0, delta_bits - range_bits))
 
 
-def hidden_words(rules: Sequence[Rule], sizes: Sequence[int], bits: int, exponent: int, widest: int) -> list[int]:
-    """Return the width of d of each hidden layer: `widest`, or one whose sums in layers below stay under 2^31.
-
-    The narrower one holds for all layers that take a delta or give one. The constant covers the rounding of those sums
-    to modulators, shifted by bits - 1 - exponent under bp.
+@dataclass(frozen=True)
+class Terms:
+    """Sums that d of a hidden layer and of the layer above enter.
 
     Parameters
     ----------
-    rules : of hidden layers; sizes : of all layers, inputs first
+    signals : products in a modulator of the layer, d of the layer above each
+    to_output : whether the layer above is the output layer
+    shift : bits that a mean pooling above adds to the rounding of the modulator
+    positions : products in a sum of the layer's update, 0 in a dense layer, whose updates are single products
+    input_max : largest input of the layer
+    """
+
+    signals: int
+    to_output: bool
+    shift: int
+    positions: int
+    input_max: int
+
+
+def hidden_words(rules: Sequence[Rule], terms: Sequence[Terms], bits: int, exponent: int, widest: int) -> list[int]:
+    """Return the width of d of each hidden layer: `widest`, or one whose sums stay under 2^31.
+
+    Sums in layers below: the narrower width holds for all layers that take a delta or give one. The constant covers the
+    rounding of those sums to modulators, shifted by bits - 1 - exponent under bp. Sums of an update over the positions
+    of a convolution: with 2^29 for their rounding by 30 bits at most.
     """
     largest = {True: 1 << (bits - 1), False: 127}  # of a transposed weight, of a feedback word
-    pairs = zip(rules, sizes[2:-1], strict=False)  # and the neurons of the hidden layer above
-    sums = [n * largest[rule.weight_transport] for rule, n in pairs if rule.holds_deltas]
-    constant, width = 1 << max(20, bits - 1 - exponent), widest
-    while sums and max(sums) * ((1 << (width - 1)) - 1) + constant >= 1 << 31:
+    sums = [
+        (one.signals * largest[rule.weight_transport], 1 << max(20, bits - 1 - exponent) + one.shift)
+        for rule, one in zip(rules, terms, strict=True)
+        if rule.holds_deltas and not one.to_output
+    ]
+    width = widest
+    while any(most * ((1 << (width - 1)) - 1) + constant >= 1 << 31 for most, constant in sums):
         width -= 1
     gives = [False, *(rule.holds_deltas for rule in rules)]
-    return [width if rule.holds_deltas or gives[k] else widest for k, rule in enumerate(rules)]
+    found = [width if rule.holds_deltas or gives[k] else widest for k, rule in enumerate(rules)]
+    for k, one in enumerate(terms):
+        while one.positions * one.input_max * ((1 << (found[k] - 1)) - 1) + (1 << 29) >= 1 << 31:
+            found[k] -= 1
+    return found
 
 
 def hidden_reach(
     rule: Rule,
-    above: DenseLayer,
-    last: DenseLayer,
+    above: Layer,
+    last: Layer,
     feedback_format: str,
     signal_shift: int,
     gate_max: int,
@@ -68,10 +93,10 @@ def hidden_reach(
     return min(_rounded(modulator * gate_max, 7), limits[1])
 
 
-def _signal_sum(rule: Rule, above: DenseLayer, last: DenseLayer) -> int:
+def _signal_sum(rule: Rule, above: Layer, last: Layer) -> int:
     """Return the largest sum of |s| over the lanes of a teaching signal."""
     if rule.holds_deltas and not above.output:
-        return above.n_out * above.delta_reach
+        return above.n_signals * above.delta_reach
     if rule.signal not in (Signal.ERROR, Signal.LOCAL_ERROR, Signal.DELTA):
         return last.n_out  # +-1 each
     errors = last.n_out * last.delta_reach

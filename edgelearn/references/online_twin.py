@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn.errors import UserError
-from edgelearn.network.layer import DenseLayer
+from edgelearn.network.layer import Layer
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.references.closed_form import FloatWeights, hidden_activation, targets_of
 from edgelearn.references.torch_online import _torch
@@ -23,7 +23,7 @@ from edgelearn.rules.rule import Feedback, Signal
 class _Layer:
     """Tensors of a layer, made once. The bias is the weight of a last input that is always on."""
 
-    def __init__(self, layer: DenseLayer, weights: np.ndarray, bias: np.ndarray, dtype: Any) -> None:
+    def __init__(self, layer: Layer, weights: np.ndarray, bias: np.ndarray, dtype: Any) -> None:
         torch = _torch()
         self.weights = torch.from_numpy(np.column_stack([weights, bias])).to(dtype)
         self.without_bias = self.weights[:, :-1]
@@ -250,7 +250,7 @@ def autograd_update(
     return FloatWeights(weights, biases, [])
 
 
-def _change(layer: DenseLayer, parameter: Any, learns: bool, halvings: int) -> np.ndarray:
+def _change(layer: Layer, parameter: Any, learns: bool, halvings: int) -> np.ndarray:
     """Return the step of a parameter against its gradient, zero where it does not learn."""
     if not learns:
         return np.zeros(tuple(parameter.shape))

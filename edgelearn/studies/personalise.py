@@ -16,7 +16,7 @@ import numpy as np
 from edgelearn.data.user_rows import UserRows
 from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
-from edgelearn.network.layer import DenseLayer
+from edgelearn.network.layer import Layer
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.feature_checks import check_features
 from edgelearn.runs.levels import LevelFrontEnd
@@ -244,7 +244,7 @@ def _grown(
     yield weights, biases
 
 
-def _values(layer: DenseLayer, words: Mapping[str, np.ndarray], number: int) -> tuple[np.ndarray, np.ndarray]:
+def _values(layer: Layer, words: Mapping[str, np.ndarray], number: int) -> tuple[np.ndarray, np.ndarray]:
     weights, biases = words[f"layer{number}_weights"], words[f"layer{number}_biases"]
     return weights * layer.weight_word.lsb, biases * layer.word.lsb
 
@@ -494,7 +494,7 @@ def _network(spec: NetworkSpec, start: Start) -> dict[str, Any]:
     }
 
 
-def _words_that_learn(layer: DenseLayer) -> int:
+def _words_that_learn(layer: Layer) -> int:
     return {"all": layer.n_weights + layer.n_out, "bias": layer.n_out, "none": 0}[layer.learned]
 
 

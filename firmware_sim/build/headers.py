@@ -11,7 +11,7 @@ import numpy as np
 from edgelearn.errors import UserError
 from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import find_activation, output_table
-from edgelearn.network.layer import DenseLayer
+from edgelearn.network.layer import Layer
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.widths import WIDEST
@@ -125,7 +125,7 @@ def learned_word(spec: NetworkSpec) -> WeightFormat:
     return next(layer.word for layer in spec.layers if layer.learns)
 
 
-def word_counts(layer: DenseLayer) -> tuple[int, int]:
+def word_counts(layer: Layer) -> tuple[int, int]:
     """Return the words of a layer that are learned, and its frozen ones."""
     weights, biases = layer.n_in * layer.n_out, layer.n_out
     return {
@@ -368,7 +368,7 @@ def headers(learner: Learner) -> tuple[int, dict[str, str]]:
     return identity, {"el_config.h": config_header(learner.spec, identity, halvings), "el_numbers.h": numbers}
 
 
-def _may_cut(layer: DenseLayer, stochastic: bool) -> bool:
+def _may_cut(layer: Layer, stochastic: bool) -> bool:
     """Return whether a step of a layer could be longer than S."""
     shift = layer.step_shift - (8 if stochastic else 0)
     product = layer.input_max * layer.delta_reach << max(-shift, 0)

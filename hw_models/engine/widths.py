@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgelearn.network.layer import DenseLayer
+from edgelearn.network.layer import Layer
 from edgelearn.network.spec import NetworkSpec
 from hw_models.engine.memory_map import ACTIVATION_BITS, takes_signs
 
@@ -15,12 +15,12 @@ def input_width(spec: NetworkSpec, learning: bool = True) -> int:
     return spec.input_bits if only_inputs else max(spec.input_bits, ACTIVATION_BITS)
 
 
-def delta_bits(layer: DenseLayer, given: int | None = None) -> int:
+def delta_bits(layer: Layer, given: int | None = None) -> int:
     """Return the width of d in a layer, errors in the output layer: that of its words, or the `given` one."""
     return (given or layer.delta_width) if layer.learns or layer.rule.learns_hidden else 0
 
 
-def modulator_bits(layer: DenseLayer, given: int | None = None) -> int:
+def modulator_bits(layer: Layer, given: int | None = None) -> int:
     """Return the width of the modulators of a hidden layer: that of d, more where a narrower word of d cuts it."""
     if not layer.rule.learns_hidden:
         return 0

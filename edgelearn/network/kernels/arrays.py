@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 LANE = 32  # rows are padded to whole 64-byte lines of int16; padding stays zero
+MAP_LANE = 16  # rows of a kernel have a word per map, padded to half a line
 TILE = 64  # neurons that go through a block of samples together
 BLOCK_COUNTS, BLOCK_TOTALS = 3, 2  # of a layer: counts of each sample of a block, counts of the whole block
 BATCH = 16  # rows whose steps are rounded before they are added; also the most input levels kept

@@ -30,7 +30,28 @@ FEEDBACK = 23
 REGENERATED = 24  # feedback comes from a shift register, not from memory
 HOLDS_GATES = 25
 HOLDS_DELTAS = 26
-LAYER_COLUMNS = 27
+# Of convolutions only; zero in dense layers.
+LAYER_KIND = 27  # DENSE or CONVOLUTION
+HEIGHT = 28  # input map
+WIDTH = 29
+CHANNELS = 30
+MAPS = 31
+KERNEL_H = 32
+KERNEL_W = 33
+CONV_STRIDE = 34
+PADDING = 35
+POOL = 36
+POOLING = 37  # POOL_MAX or POOL_MEAN
+OUT_HEIGHT = 38  # positions, in front of the pooling
+OUT_WIDTH = 39
+POOLED_HEIGHT = 40
+POOLED_WIDTH = 41
+FEEDBACK_KIND = 42  # KIND_ELEMENT or KIND_MAP
+TEACH = 43  # TEACH_ELEMENTS or TEACH_POSITIONS
+KERNEL_BIAS = 44
+HOLDS_WINNERS = 45
+POOL_SHIFT = 46  # log2 of the sums in a mean; sum, step and signal shifts include it
+LAYER_COLUMNS = 47
 
 # Per network.
 OUTPUT = 0
@@ -48,6 +69,10 @@ LOCAL_DEAD_ZONE = 11
 NET_COLUMNS = 12
 
 NOTHING, EVERYTHING, BIASES = range(3)
+DENSE, CONVOLUTION = range(2)
+POOL_MAX, POOL_MEAN = range(2)
+KIND_ELEMENT, KIND_MAP = range(2)
+TEACH_ELEMENTS, TEACH_POSITIONS = range(2)
 
 SIGNAL_NONE, SIGNAL_TARGET, SIGNAL_ERROR, SIGNAL_SIGN, SIGNAL_DELTA, SIGNAL_SIGNED_TARGET, SIGNAL_LOCAL = range(7)
 FEEDBACK_NONE, FEEDBACK_DIRECT, FEEDBACK_LAYERWISE, FEEDBACK_TRANSPOSE = range(4)
@@ -159,3 +184,28 @@ COUNTERS = (
     GATED_SAMPLES,
     GATED_EVENTS,
 ) = range(len(COUNTERS))
+
+# Counters that networks with convolutions have behind the others.
+CONVOLUTION_COUNTERS = (
+    "accumulator_read",
+    "accumulator_write",
+    "winner_read",
+    "winner_write",
+    "window_pairs",
+    "active_maps",
+    "down_pairs",
+)
+(
+    ACCUMULATOR_READ,
+    ACCUMULATOR_WRITE,
+    WINNER_READ,
+    WINNER_WRITE,
+    WINDOW_PAIRS,
+    ACTIVE_MAPS,
+    DOWN_PAIRS,
+) = range(len(COUNTERS), len(COUNTERS) + len(CONVOLUTION_COUNTERS))
+
+
+def counters_of(is_convolutional: bool) -> tuple[str, ...]:
+    """Return the names of the counters of a network."""
+    return COUNTERS + CONVOLUTION_COUNTERS if is_convolutional else COUNTERS
