@@ -442,6 +442,9 @@ class RunConfig(RateSettings, DataSettings):
     hidden_inference: str = setting(
         "full", "Hidden activations without a label: {edgelearn.network.spec:HIDDEN_INFERENCE}", NETWORK, later=True
     )
+    old: str | None = setting(
+        None, "Data that the network of --start knew, tested before and after learning [none]", NETWORK, later=True
+    )
 
 
 class SpikingConfig(DataSettings):

@@ -1,15 +1,20 @@
 """Imported heads against their runtime: share of samples with the same class before learning.
 
 Networks trained by torch on the digits, on gas-drift and on features of MNIST become ONNX files, float and quantised
-to int8 (QDQ) by ONNX Runtime. Their words, made from calibration on the training samples, predict the test samples, and
-so does ONNX Runtime. For the quantised ones the features are the integers of the tensor at the cut, which enter without
-rounding.
+to int8 (QDQ) by ONNX Runtime, and TFLite files, float and quantised to int8 by LiteRT. Their words, made from
+calibration on the training samples, predict the test samples, and so does the runtime. For the quantised ones the
+features are the integers of the tensor at the cut, which enter without rounding. int8 models also give int8 scores:
+where two of them are the highest, the runtime's class is the first of these, and the last column counts either as the
+same.
 
-    python experiments/pretrained_agreement.py     about two minutes; torch, onnx, onnxruntime, gas-drift and MNIST
+    python experiments/pretrained_agreement.py     about two minutes; torch, onnx, onnxruntime, tflite,
+                                                   ai-edge-litert, gas-drift and MNIST
+    python experiments/pretrained_agreement.py --seed 1     networks of another seed of torch
 """
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,17 +26,19 @@ from edgelearn.data import datasets
 from edgelearn.data.open_source import open_source
 from edgelearn.errors import UserError
 from edgelearn.pretrained import read_model
+from edgelearn.pretrained.runtime import features_of
 from edgelearn.runs.start import start_from
+from experiments import tflite_files
 
 Case = tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def train(sizes: tuple[int, ...], activation: str, x: np.ndarray, y: np.ndarray, epochs: int) -> Any:
+def train(sizes: tuple[int, ...], activation: str, x: np.ndarray, y: np.ndarray, epochs: int, seed: int = 0) -> Any:
     """Return a torch network of dense layers, trained with Adam on the cross entropy of its logits."""
     import torch
 
     torch.set_num_threads(1)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     kinds = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
     parts: list[Any] = []
     for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):  # noqa: RUF007
@@ -72,19 +79,21 @@ def quantise(path: Path, x: np.ndarray) -> Path:
     return out
 
 
-def classes_of(path: Path, x: np.ndarray) -> np.ndarray:
-    """Return the classes of ONNX Runtime."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    scores: np.ndarray = session.run(None, {"features": x})[0]
-    return scores.argmax(axis=1)
+def as_tflite(net: Any, path: Path) -> Path:
+    """Write a torch network of dense layers as TFLite."""
+    parts = [*net, None]
+    layers = []
+    for part, behind in zip(parts[:-1], parts[1:], strict=True):  # noqa: RUF007
+        if type(part).__name__ == "Linear":
+            kind = {"ReLU": "relu", "Tanh": "tanh"}.get(type(behind).__name__, "linear")
+            layers.append((part.weight.detach().numpy(), part.bias.detach().numpy(), kind))
+    return tflite_files.write_dense(path, layers)
 
 
 def compare(path: Path, x: np.ndarray, test_x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the classes of ONNX Runtime and those of the imported words."""
-    expected = classes_of(path, test_x)
+    """Return the scores of the runtime, and the classes of the imported words."""
     model = read_model(path)
+    scores, _ = features_of(model, model.outputs[0], test_x)
     found = [tensor for tensor, cut in model.cuts() if not isinstance(cut, UserError) and tensor.is_integer]
     if found:
         tensor = found[0]
@@ -94,7 +103,7 @@ def compare(path: Path, x: np.ndarray, test_x: np.ndarray) -> tuple[np.ndarray, 
         start = start_from(path, cut=tensor.name, rule="dfa")
     else:
         start = start_from(path, x=x, rule="dfa")
-    return expected, start.learner(start.design()).predict(start.front_end.encode(test_x))
+    return scores, start.learner(start.design()).predict(start.front_end.encode(test_x))
 
 
 def cases() -> Iterator[Case]:
@@ -116,19 +125,33 @@ def cases() -> Iterator[Case]:
     yield "MNIST, 64 features (ReLU)", features[0], y, features[1], mnist.test_y
 
 
+def files(net: Any, n_in: int, x: np.ndarray, folder: Path) -> Iterator[tuple[str, Path]]:
+    path = export(net, n_in, folder / "model.onnx")
+    yield "ONNX", path
+    yield "ONNX int8", quantise(path, x)
+    path = as_tflite(net, folder / "model.tflite")
+    yield "TFLite", path
+    yield "TFLite int8", tflite_files.quantised(path, x[:300])
+
+
 def main() -> None:
-    print("| data | head | model | accuracy, ONNX Runtime | accuracy, words | same class |\n|---|---|---|---|---|---|")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seed", type=int, default=0, help="of torch")
+    seed = parser.parse_args().seed
+    print("| data | head | model | accuracy, runtime | accuracy, words | same class | one of equals |")
+    print("|---|---|---|--:|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
         for name, x, y, test_x, test_y in cases():
             for hidden, activation in (((), "relu"), ((32,), "relu"), ((32,), "tanh")):
                 sizes = (x.shape[1], *hidden, int(y.max()) + 1)
-                path = export(train(sizes, activation, x, y, 20), sizes[0], Path(folder) / "model.onnx")
-                for kind, file in (("float", path), ("int8", quantise(path, x))):
-                    expected, found = compare(file, x, test_x)
+                net = train(sizes, activation, x, y, 20, seed)
+                for kind, file in files(net, sizes[0], x, Path(folder)):
+                    scores, found = compare(file, x, test_x)
+                    expected, rows = scores.argmax(axis=1), np.arange(len(scores))
                     head = f"{'-'.join(map(str, sizes))}{f' {activation}' if hidden else ''}"
-                    figures = [
-                        100 * float(np.mean(one)) for one in (expected == test_y, found == test_y, found == expected)
-                    ]
+                    best = scores[rows, found] == scores.max(axis=1)
+                    counted = (expected == test_y, found == test_y, found == expected, best)
+                    figures = [100 * float(np.mean(one)) for one in counted]
                     print(
                         f"| {name} | {head} | {kind} | " + " | ".join(f"{one:.2f} %" for one in figures) + " |",
                         flush=True,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @command(
     "RunConfig",
     "SpikingConfig",
-    without=("processor", "hidden_inference"),
+    without=("processor", "hidden_inference", "old"),
     example="edgelearn validate --rule drtp --bits 8",
 )
 def validate(

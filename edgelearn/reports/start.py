@@ -24,6 +24,12 @@ def start_lines(content: dict[str, Any], after: float | None = None) -> list[str
     parts = [f"{text} {accuracy[name]:.2f} %" for name, text in names.items() if accuracy[name] is not None]
     parts += [f"learned {after:.2f} %"] if after is not None and parts else []
     lines = [f"start: {origin['name']}{at}{': ' if parts else ''}{', '.join(parts)}"]
+    if "old_data" in start:
+        old = start["old_data"]
+        lines.append(
+            f"old data: {old['name']} ({old['rows']:,} rows), {old['before_percent']:.2f} % before learning, "
+            f"{old['after_percent']:.2f} % after"
+        )
     cost = start["front_end_cost"]
     if cost is not None:
         lines.append(_front_end(cost, content["cost"]["rules"][0]["training"].get("energy_pj")))

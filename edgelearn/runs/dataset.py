@@ -27,6 +27,7 @@ from edgelearn.runs.checkpoint import Checkpoint, digest
 from edgelearn.runs.epochs import Epochs
 from edgelearn.runs.kind import Kind, Studied, accuracy_percent
 from edgelearn.runs.levels import RangeFrontEnd
+from edgelearn.runs.old_data import OldData, open_old_data
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
 from edgelearn.runs.scale import notes_on_scale
 from edgelearn.runs.start import Start
@@ -170,6 +171,9 @@ class DatasetWork(Epochs):
         if encoded is not None and config.start is not None:  # words are of a configuration, levels are shared
             self.start = open_start(config, self.data, encoded.class_names)
         self.spec = design_for(config, self.data, self.start)
+        self.old: OldData | None = None
+        if self.start is not None and config.old is not None:
+            self.old = open_old_data(config.old, self.start, config.label_column)
         self._check_fit()
         learner = Learner(self.spec, config.strict)
         levels, tests = (
@@ -209,6 +213,8 @@ class DatasetWork(Epochs):
             x, tests = (features_of(data, part) for part in (data.train_x, data.test_x))
             test = (tests, self.encoded.test_levels, data.test_y)
             start["start"] = facts_of(self.start, spec, self.processor, x, self.encoded.levels, test)
+            if self.old is not None:
+                start["start"]["old_data"] = self.old.facts(self.start, spec, learner)
         n_test = len(data.test_y)
         errors = [round(100 * wrong / n_test, 4) for wrong in place.test_errors]
         result = {
@@ -237,6 +243,7 @@ class DatasetWork(Epochs):
             "notes": [
                 *([] if self.start is None else notes_on_scale(self.start.front_end, features_of(data, data.train_x))),
                 *data.notes,
+                *([] if self.old is None else self.old.notes),
                 *_notes_of_data(data, baseline_percent(data.test_y)),
                 *rates.notes_on_outputs(self.config, spec),
                 *_notes(spec, data, errors),

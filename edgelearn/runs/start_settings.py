@@ -139,8 +139,9 @@ def start_of(
         "... does not fit ..." and what `start_from` says
     """
     if config.start is None:
-        for name in ("cut", "classes_from"):
-            if getattr(config, name) != RateSettings.model_fields[name].default:
+        for name in ("cut", "classes_from", "old"):
+            default = type(config).model_fields[name].default if hasattr(config, name) else None
+            if getattr(config, name, default) != default:
                 flag = f"--{name.replace('_', '-')}"
                 raise UserError(f"{flag} is of a network to start from; give --start too, or leave it out")
         return None

@@ -102,6 +102,8 @@ def validate(
     UserError
         For anything the user can mend; "torch is not installed ...".
     """
+    if config.old is not None:
+        raise UserError("old data are of runs; leave 'old' out, which validation does not test")
     if config.hidden_inference != "full":
         raise UserError(
             f"hidden_inference '{config.hidden_inference}' has no float twin, which predicts with the activations that "

@@ -11,6 +11,7 @@ from edgelearn.config import RunConfig, read_toml, validated
 from edgelearn.errors import UserError
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
+from edgelearn.reports.start import start_lines
 from edgelearn.runs.dataset import DatasetWork
 from edgelearn.runs.finished import costs_of_runs
 from edgelearn.runs.levels import LevelFrontEnd
@@ -20,17 +21,6 @@ from edgelearn.runs.stored import part, parts_of, read_run
 from edgelearn.studies.cell import Cell, run_cell
 from edgelearn.studies.sweep import _starts_alike
 from tests.unit.runs.start_files import write_digits, write_model
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("start")
-    return {
-        "model": str(write_model(folder / "model.onnx")),
-        "old": str(write_model(folder / "old.onnx", (64, 24, 8), "01234567")),
-        "data": str(write_digits(folder / "digits.npz")),
-        "eight": str(write_digits(folder / "eight.npz", 300, "01234567")),
-    }
 
 
 def config_of(files, data="data", **settings) -> RunConfig:
@@ -64,6 +54,53 @@ def test_everything_to_predict_and_continue_is_in_the_results(files, tmp_path):
     np.testing.assert_array_equal(front_end.encode(work.data.test_x), work.encoded.test_levels)
     wrong = np.mean(learner.predict(work.encoded.test_levels) != work.data.test_y)
     assert result.content["accuracy_percent"] == pytest.approx(100 - 100 * wrong, abs=1e-3)
+
+
+@pytest.mark.parametrize("source", ["model", "results"])
+def test_old_data_are_tested_before_and_after_learning(files, tmp_path, source):
+    start = files["model"]
+    if source == "results":
+        run(config_of(files, start=start, rule="dfa"), tmp_path / "first")
+        start = str(tmp_path / "first")
+    rates = {"hidden_rate": -2, "output_rate": -2}
+    config = config_of(files, data="eight", start=start, rule="dfa", old=files["data"], **rates)
+    plain = run(config_of(files, data="eight", start=start, rule="dfa", **rates)).content
+    work = DatasetWork(config)
+    for chunk in work.chunks():
+        work.advance(chunk)
+    content = run(config, tmp_path / "out").content
+    old, rows = content["start"].pop("old_data"), np.load(files["data"])
+    assert (old["name"], old["rows"]) == (files["data"], len(rows["y"]))
+    levels = work.start.front_end.encode(rows["x"])
+    for when, learner in (("before", work.start.learner(work.spec)), ("after", work.learner)):
+        assert old[f"{when}_percent"] == round(100 * float((learner.predict(levels) == rows["y"]).mean()), 4)
+    assert old["after_percent"] < old["before_percent"]  # the classes 8 and 9 are forgotten
+    line = start_lines(content | {"start": content["start"] | {"old_data": old}})[1]
+    assert line.endswith(f"{old['before_percent']:.2f} % before learning, {old['after_percent']:.2f} % after")
+    del content["config"]["old"]
+    assert content == plain  # not a counter moves
+
+
+@pytest.mark.parametrize(
+    ("old", "message"),
+    [
+        ("nine.npz", r"class '9' of .* is not one of the 8 of .*old.onnx \(0, 1, 2, .*; leave its rows out of --old"),
+        ("narrow.npz", "narrow.npz has 3 features, and .* takes 64"),
+        ("none.npz", "is not a file"),
+        ("scaled.npz", "are tensor 'other', and .* was learned from 'features'"),
+    ],
+)
+def test_old_data_that_do_not_fit_are_refused_before_learning(files, tmp_path, old, message):
+    write_digits(tmp_path / "nine.npz")
+    write_digits(tmp_path / "scaled.npz", x_tensor="other")
+    np.savez(tmp_path / "narrow.npz", x=np.zeros((4, 3)), y=np.zeros(4, int))
+    with pytest.raises(UserError, match=message):
+        DatasetWork(config_of(files, data="eight", start=files["old"], rule="dfa", old=str(tmp_path / old)))
+
+
+def test_old_data_are_of_a_start(files):
+    with pytest.raises(UserError, match="--old is of a network to start from; give --start too"):
+        DatasetWork(config_of(files, old=files["data"]))
 
 
 def test_a_run_goes_on_from_the_words_of_another(files, tmp_path):

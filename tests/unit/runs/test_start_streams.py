@@ -12,17 +12,6 @@ from edgelearn.errors import UserError
 from edgelearn.network.learner import Learner
 from edgelearn.runs.stored import part, parts_of, read_run
 from edgelearn.runs.stream import StreamWork, open_config_source, open_work, run
-from tests.unit.runs.start_files import write_digits, write_model
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("start")
-    return {
-        "model": str(write_model(folder / "model.onnx")),
-        "old": str(write_model(folder / "old.onnx", (64, 24, 8), "01234567")),
-        "data": str(write_digits(folder / "digits.npz")),
-    }
 
 
 def config_of(files, **settings) -> StreamConfig:
