@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgelearn.network.layer import ConvLayer
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.teaching import EVERYTHING
 from edgelearn.rules.rule import Locking, Signal
 
 _FEEDBACK_BITS = {"int8": 8, "ternary": 2, "sign": 1, "lfsr": 0, "imported": 8}
 _GATE_BITS = 8
+ACCUMULATOR_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,40 @@ def footprint(spec: NetworkSpec) -> list[MemoryBlock]:
     storage = []
     for k, layer in enumerate(spec.layers):
         storage.append(MemoryBlock(k + 1, "weight", layer.n_weights, layer.weight_word.stored_bits))
-        storage.append(MemoryBlock(k + 1, "bias", layer.n_out, layer.word.stored_bits))
+        if layer.n_biases:
+            storage.append(MemoryBlock(k + 1, "bias", layer.n_biases, layer.word.stored_bits))
         rows = 0 if layer.output else spec.feedback_rows(k)
         if rows and not spec.regenerates(k):
             bits = _FEEDBACK_BITS[spec.feedback_format]
             if layer.rule.non_negative:  # no sign to store
                 bits = {8: 7, 2: 1, 1: 0}[bits]
-            storage.append(MemoryBlock(k + 1, "feedback", rows * layer.n_out, bits))
-    return storage
+            storage.append(MemoryBlock(k + 1, "feedback", rows * spec.feedback_columns(k), bits))
+    return storage + _accumulators(spec)
+
+
+def _accumulators(spec: NetworkSpec) -> list[MemoryBlock]:
+    """Return the sums of an update of a kernel, of one map at a time, in the layer with the largest kernel."""
+    learning = [k for k, layer in enumerate(spec.layers) if layer.is_convolution and layer.learned == EVERYTHING]
+    if not learning:
+        return []
+    widest = max(learning, key=lambda k: spec.layers[k].fan_in)
+    return [MemoryBlock(widest + 1, "accumulator", spec.layers[widest].fan_in, ACCUMULATOR_BITS)]
+
+
+def line_buffers(spec: NetworkSpec) -> list[MemoryBlock]:
+    """Return the part of the input map that each convolution holds, positions in order and maps innermost.
+
+    A rule without locking learns from this part alone, with the sums of all maps at once; all other rules need the
+    whole map back. Not part of `buffers`: the whole input of the layer in progress is there under every rule.
+    """
+    found = []
+    for k, layer in enumerate(spec.layers):
+        if isinstance(layer, ConvLayer):
+            w = layer.window
+            rows = min(w.kernel_height - 1, w.height)
+            words = min(rows * w.width * w.channels + w.kernel_width * w.channels, w.n_in)
+            found.append(MemoryBlock(k + 1, "line", words, _input_bits(spec, k)))
+    return found
 
 
 def buffers(spec: NetworkSpec) -> list[Buffer]:
@@ -71,8 +100,17 @@ def buffers(spec: NetworkSpec) -> list[Buffer]:
         layer, reason = spec.layers[k], f"{spec.locking_of(k).value} locking: waits for {_waits_for(spec, k)}"
         if spec.holds_inputs(k):
             required.append(Buffer(k + 1, "activation", layer.n_in, _input_bits(spec, k), reason))
-        required.append(Buffer(k + 1, "gate", layer.n_out, _GATE_BITS, reason))
+        required.append(Buffer(k + 1, "gate", layer.n_gates, _GATE_BITS, reason))
+        required += _winners(spec, k, reason)
     return required + _errors(spec, waiting) + _deltas(spec) + _of_readouts(spec)
+
+
+def _winners(spec: NetworkSpec, k: int, reason: str) -> list[Buffer]:
+    """Return the places of winners in their pooling windows, where they wait with the gates."""
+    layer = spec.layers[k]
+    if not isinstance(layer, ConvLayer) or not spec.holds_winners(k):
+        return []
+    return [Buffer(k + 1, "winner", layer.n_gates, layer.window.winner_bits, reason)]
 
 
 def _waits_for(spec: NetworkSpec, k: int) -> str:
@@ -101,7 +139,7 @@ def _errors(spec: NetworkSpec, waiting: Sequence[int]) -> list[Buffer]:
 
 def _deltas(spec: NetworkSpec) -> list[Buffer]:
     """Return deltas that are alive together; that of the output layer is the error."""
-    held = {k: layer.n_out for k, layer in enumerate(spec.layers[:-1]) if spec.holds_deltas(k)}
+    held = {k: layer.n_gates for k, layer in enumerate(spec.layers[:-1]) if spec.holds_deltas(k)}
     if not held:
         return []
     words = max(n + held.get(k + 1, 0) for k, n in held.items())
@@ -118,5 +156,6 @@ def _of_readouts(spec: NetworkSpec) -> list[Buffer]:
     reason = "layer locking: waits for the layer's own readout; one layer at a time"
     return [
         Buffer(widest + 1, "gate", spec.layers[widest].n_out, _GATE_BITS, reason),
+        *_winners(spec, widest, reason),
         Buffer(widest + 1, "error", spec.n_outputs, spec.layers[-1].delta_width, "of the layer in progress"),
     ]

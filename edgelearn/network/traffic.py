@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.network.counters import OPERATIONS, WORDS, Counters
-from edgelearn.network.kernels.tables import COUNTERS
+from edgelearn.network.counters import CONVOLUTION_WORDS, OPERATIONS, WORDS, Counters
+from edgelearn.network.layer import ConvLayer
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.teaching import EVERYTHING
 
 TRAFFIC = (*WORDS, *OPERATIONS)
 
@@ -21,11 +22,13 @@ def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
 
     Returns
     -------
-    Counters with `TRAFFIC` filled and everything else zero; equal to what a run counts, number for number.
+    Counters with `TRAFFIC` filled, of networks with convolutions CONVOLUTION_WORDS too, and everything else zero; equal
+    to what a run counts, number for number.
     """
     last = len(spec.layers) - 1
-    result = Counters.zeros(last + 1)
-    column = {name: result.table[:, COUNTERS.index(name)] for name in TRAFFIC}
+    result = Counters.zeros(last + 1, spec.is_convolutional)
+    names = TRAFFIC + (CONVOLUTION_WORDS if spec.is_convolutional else ())
+    column = {name: result.table[:, result.names.index(name)] for name in names}
     n_out = np.array([layer.n_out for layer in spec.layers])
     learns = np.array([layer.learns for layer in spec.layers])
     pairs, stepped = activity["update_pairs"], np.where(learns, activity["active_neurons"], 0)
@@ -46,7 +49,35 @@ def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
         column["random_draws"] += activity["update_events"] + activity["updates"]
     for k in range(last):
         _teach(spec, k, activity, column)
+    for k, layer in enumerate(spec.layers):
+        if isinstance(layer, ConvLayer):
+            _convolve(spec, k, layer, activity, column)
     return result
+
+
+def _convolve(spec: NetworkSpec, k: int, layer: ConvLayer, activity: Counters, column: dict[str, np.ndarray]) -> None:
+    """Put what convolution k takes in place of what a dense layer of its inputs and elements would."""
+    learned, biased = layer.learned == EVERYTHING, layer.kernel_bias and layer.learns
+    pairs, maps, samples = (int(activity[name][k]) for name in ("window_pairs", "active_maps", "samples"))
+    updates, stepped = int(activity["update_pairs"][k]), int(activity["active_neurons"][k])
+    whole = layer.n_weights // layer.n_columns * maps * learned  # kernels of active maps are written whole
+    shared = 1 << layer.shared_shift  # positions with the d of an element
+
+    column["activation_read"][k] = pairs + updates
+    column["weight_read"][k] += pairs * layer.n_columns + whole
+    column["weight_read"][k] -= int(activity["input_events"][k]) * layer.n_out + updates
+    column["weight_write"][k] = whole
+    column["bias_read"][k] = samples * layer.positions * layer.n_biases + maps * biased
+    column["bias_write"][k] = maps * biased
+    column["forward_macs"][k] = pairs * layer.n_columns
+    column["update_macs"][k] = updates + stepped * shared * biased
+    column["accumulator_read"][k] = column["accumulator_write"][k] = updates
+    if spec.stochastic:
+        draws = layer.fan_in * learned + (1 if biased else 0)
+        column["random_draws"][k] = int(activity["updates"][k]) * draws
+    if spec.holds_winners(k):
+        column["winner_write"][k] = activity["open_gates"][k]
+        column["winner_read"][k] = stepped
 
 
 def predicted(spec: NetworkSpec, activity: Counters) -> Counters:
@@ -56,10 +87,13 @@ def predicted(spec: NetworkSpec, activity: Counters) -> Counters:
     -----
     Signs of hidden activations are never zero: each is an event.
     """
-    found = activity.only(("samples", "input_events"))
+    found = activity.only(("samples", "input_events", "window_pairs"))
     if spec.hidden_inference == "sign":
         n_in = np.array([layer.n_in for layer in spec.layers[1:]])
         found["input_events"][1:] = n_in * found["samples"][1:]
+        for k, layer in enumerate(spec.layers[1:], 1):
+            if isinstance(layer, ConvLayer):
+                found["window_pairs"][k] = layer.window.full_pairs * found["samples"][k]
     found["gated_samples"][:], found["gated_events"][:] = found["samples"], found["input_events"]
     return found
 
@@ -78,7 +112,9 @@ def _teach(spec: NetworkSpec, k: int, activity: Counters, column: dict[str, np.n
         words += _readout(spec, k, activity, column)
     elif not rule.from_label:
         from_error = rule.broadcasts or k == last - 1
-        column["error_read" if from_error else "delta_read"][last if from_error else k + 1] += lanes
+        # a convolution above reads its d once per product
+        read = words if spec.layers[k + 1].is_convolution and not from_error else lanes
+        column["error_read" if from_error else "delta_read"][last if from_error else k + 1] += read
     if spec.holds_gates(k):
         column["gate_write"][k] += activity["open_gates"][k]
         column["gate_read"][k] += activity["live_gates"][k]
@@ -88,7 +124,7 @@ def _teach(spec: NetworkSpec, k: int, activity: Counters, column: dict[str, np.n
     if rule.weight_transport:
         column["weight_read"][k + 1] += words
     elif spec.regenerates(k):
-        column["lfsr_steps"][k] += 2 * layer.n_out * lanes
+        column["lfsr_steps"][k] += 2 * spec.feedback_columns(k) * lanes
     else:
         column["feedback_read"][k] += words
 
