@@ -54,6 +54,8 @@ ROWS = {
     "signed-target-8-rates-of-sdfa": _row(7.1, rule="signed-target", hidden_rate=-8, output_rate=-8),
     "local-8": _row(1.9, rule="local"),
     "local-8-lfsr": _row(2.1, rule="local", feedback="lfsr"),
+    "local-8-readout-zone": _row(1.9, rule="local", local_dead_zone=8),
+    "local-8-lfsr-readout-zone": _row(2.1, rule="local", feedback="lfsr", local_dead_zone=8),
     "mdfa-8": _row(3.0, rule="mdfa"),
     "drtp-8-3-epochs": _row(6.0, rule="drtp", epochs=3),
     "drtp-4-3-epochs": _row(6.3, rule="drtp", bits=4, epochs=3),
@@ -70,6 +72,7 @@ ROWS = {
     "fa-two-hidden": _row(3.0, rule="fa", net="784-500-500-10"),
     "dfa-two-hidden": _row(3.0, rule="dfa", net="784-500-500-10"),
     "local-two-hidden": _row(2.3, rule="local", net="784-500-500-10"),
+    "local-two-hidden-readout-zone": _row(2.3, rule="local", local_dead_zone=8, net="784-500-500-10"),
     "local-two-hidden-lfsr": _row(2.5, rule="local", feedback="lfsr", net="784-500-500-10"),
 }
 
