@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from edgelearn.network.counters import ACTIVITY, EVENTS, MEMORIES, OPERATIONS, Counters
+from edgelearn.network.counters import (
+    ACTIVITY,
+    CONVOLUTION_ACTIVITY,
+    CONVOLUTION_MEMORIES,
+    CONVOLUTION_WORDS,
+    EVENTS,
+    MEMORIES,
+    OPERATIONS,
+    Counters,
+)
 from edgelearn.network.device import Device
 from edgelearn.network.device import device as device_of
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.tables import COUNTERS
+from edgelearn.network.layer import ConvLayer
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.traffic import TRAFFIC, traffic
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
 from hw_models.engine.schedule import assume
+from tests.naive.convolution import Convolution, NaiveConvolutionalNetwork
 from tests.naive.device import Done, NaiveDevice, Work
 from tests.naive.frontend import NaiveFrontEnd
 from tests.naive.oracle import NaiveNetwork
@@ -31,7 +43,9 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
     hidden = range(len(spec.layers) - 1)
     masks = ["all"] * len(spec.layers) if spec.learn == "all" else spec.learn.split("+")
     residual = max(layer.word.residual_bits for layer in spec.layers)
-    return NaiveNetwork(
+    windows = [window_of(layer) if isinstance(layer, ConvLayer) else None for layer in spec.layers]
+    network = partial(NaiveConvolutionalNetwork, windows=windows) if spec.is_convolutional else NaiveNetwork
+    return network(
         rule=[rule.name for rule in spec.named],
         learned=masks,
         sizes=list(spec.sizes),
@@ -63,6 +77,25 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
     )
 
 
+def window_of(layer: ConvLayer) -> Convolution:
+    window = layer.window
+    return Convolution(
+        window.height,
+        window.width,
+        window.channels,
+        window.maps,
+        window.kernel_height,
+        window.kernel_width,
+        window.stride,
+        window.padding,
+        window.pool,
+        window.pooling,
+        layer.feedback_kind,
+        layer.teach,
+        layer.kernel_bias,
+    )
+
+
 def assert_twins(
     spec: NetworkSpec,
     levels: np.ndarray,
@@ -79,7 +112,7 @@ def assert_twins(
     naive = naive_twin(learner)
     learner.set_halvings(halvings)
     naive.halvings = halvings
-    activity = Counters.zeros(len(spec.layers))
+    activity = Counters.zeros(len(spec.layers), spec.is_convolutional)
     for sample, label in zip(levels, labels, strict=True):
         outcome = learner.run_steps(sample[None], steps_of(np.array([label])), scores=True)
         expected = naive.learn_one([int(x) for x in sample], int(label))
@@ -93,8 +126,9 @@ def assert_twins(
     probe = levels[0]
     assert learner.predict_one(probe) == naive.predict_one([int(x) for x in probe])
     assert_counts(learner, naive)
-    assert learner.counters.only(ACTIVITY) == activity
-    assert learner.inference_counters.only(ACTIVITY) == sample_activity(naive, t.NO_LABEL)
+    names = (*ACTIVITY, *CONVOLUTION_ACTIVITY)
+    assert learner.counters.only(names) == activity
+    assert learner.inference_counters.only(names) == sample_activity(naive, t.NO_LABEL)
     return naive
 
 
@@ -136,7 +170,7 @@ def assert_counts(learner: Learner, naive: NaiveNetwork) -> None:
     counters, inferred = learner.counters, learner.inference_counters
     for table, kept in ((counters, naive.counts), (inferred, naive.inference_counts)):
         counted: dict[Any, int] = {}
-        for memory in MEMORIES:
+        for memory in (*MEMORIES, *(CONVOLUTION_MEMORIES if learner.spec.is_convolutional else ())):
             for direction in ("read", "write"):
                 name = f"{memory}_{direction}"
                 if name in ("label_write", "feedback_write"):
@@ -149,7 +183,7 @@ def assert_counts(learner: Learner, naive: NaiveNetwork) -> None:
         for name in names:
             got = {(k, name): int(n) for k, n in enumerate(counters[name], 1)}
             assert got == {key: kept_of[key] for key in got}
-    assert traffic(learner.spec, counters) == counters.only(TRAFFIC)
+    assert traffic(learner.spec, counters) == counters.only((*TRAFFIC, *CONVOLUTION_WORDS))
     np.testing.assert_array_equal(inferred["forward_macs"], inferred["weight_read"])
     assert not any(inferred[name].any() for name in (*OPERATIONS, *EVENTS) if name not in ("forward_macs", "overflows"))
 
@@ -160,11 +194,14 @@ def sample_activity(naive: NaiveNetwork, label: int) -> Counters:
     def n(words: list[int]) -> int:
         return sum(word != 0 for word in words)
 
-    counts, last = Counters.zeros(naive.layers), naive.layers - 1
+    convolution = naive if isinstance(naive, NaiveConvolutionalNetwork) else None
+    counts, last = Counters.zeros(naive.layers, convolution is not None), naive.layers - 1
     for k in range(naive.layers):
         found = {"samples": 1, "input_events": n(naive.activations[k])}
         if k < last:
             found["open_gates"] = n(naive.gates[k])
+        if convolution and convolution.windows[k]:
+            found["window_pairs"] = convolution.pairs[k + 1, "window_pairs"]
         if label != t.NO_LABEL and naive.gated:
             found |= {"gated_samples": 1, "gated_events": found["input_events"]}
         elif label != t.NO_LABEL:
@@ -173,6 +210,9 @@ def sample_activity(naive: NaiveNetwork, label: int) -> Counters:
             if active and naive.learns(k + 1):
                 events = found["input_events"] if naive.learned[k] == "all" else 0
                 found |= {"updates": 1, "update_events": events, "update_pairs": events * active}
+                if convolution and convolution.windows[k]:
+                    found["update_pairs"] = convolution.pairs[k + 1, "update_pairs"]
+                    found["active_maps"] = convolution.active_maps(k + 1)
             signal = naive.acting(k + 1).signal if k < last else "none"
             if signal != "none":
                 lanes = n(naive.deltas[k + 1]) if signal == "delta" else n(naive.errors)
@@ -185,6 +225,8 @@ def sample_activity(naive: NaiveNetwork, label: int) -> Counters:
                 found["signal_lanes"] = lanes
                 found["live_gates"] = found["open_gates"] * (lanes > 0)
                 found["gated_signals"] = found["open_gates"] * lanes
+                if convolution:
+                    found |= convolution.signal_pairs(k + 1, lanes)
         for name, count in found.items():
             counts[name][k] = count
     return counts

@@ -13,8 +13,10 @@ import numpy as np
 
 from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import Activation, find_activation
+from edgelearn.network.layer import ConvLayer
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.references import convolution
 from edgelearn.rules.rule import Feedback, Signal
 
 
@@ -24,8 +26,9 @@ class FloatWeights:
 
     Parameters
     ----------
-    weights : [n_out, n_in]; biases : [n_out]
-    feedback : [lanes, n_out] of each hidden layer, empty where the rule has no fixed feedback
+    weights : [n_out, n_in], of a convolution [maps, fan_in]; biases : [n_out] or [maps], zero without kernel bias
+    feedback : [lanes, n_out] of each hidden layer, of a convolution [lanes, columns]; empty where the rule has no fixed
+        feedback
     """
 
     weights: list[np.ndarray]
@@ -50,10 +53,11 @@ class Passed:
 
     Parameters
     ----------
-    inputs : [n, n_in]; sums : pre-activations z, [n, n_out]
-    gates, modulators : of hidden layers, [n, n_out]
+    inputs : [n, n_in]; sums : pre-activations z, of a convolution behind the pooling, [n, n_out]
+    gates, modulators : of hidden layers, [n, n_gates]
     scores : p, [n, n_outputs]
-    deltas : estimates of dLoss/dz, [n, n_out]; the error in the output layer
+    deltas : estimates of dLoss/dz, [n, n_gates]; the error in the output layer
+    winners : position that the sum of each element is of, int64[n, n_out], of convolutions by their layer
     """
 
     inputs: list[np.ndarray]
@@ -62,6 +66,7 @@ class Passed:
     scores: np.ndarray
     modulators: list[np.ndarray]
     deltas: list[np.ndarray]
+    winners: dict[int, np.ndarray]
 
 
 def stored_weights(learner: Learner) -> FloatWeights:
@@ -86,7 +91,8 @@ def _weights_of(learner: Learner, value_of: Callable[[WeightFormat, np.ndarray],
     weights, biases, feedback = [], [], []
     for k, layer in enumerate(spec.layers):
         weights.append(np.asarray(value_of(layer.weight_word, state.weights(k)), np.float64))
-        biases.append(np.asarray(value_of(layer.word, state.biases(k)), np.float64))
+        bias = np.asarray(value_of(layer.word, state.biases(k)), np.float64)
+        biases.append(bias if layer.n_biases else np.zeros_like(bias))
         if not layer.output:
             matrix = state.feedback(k) if layer.rule.stores_feedback else np.zeros((0, layer.n_out))
             feedback.append(matrix / 127 * 2.0**layer.feedback_exponent)
@@ -129,15 +135,21 @@ def pass_samples(
     units = units or Units()
     activation, last = hidden_activation(spec), len(spec.layers) - 1
     inputs, sums, gates = [units.level * np.asarray(x, np.float64)], [], []
-    for k in range(last + 1):
+    winners: dict[int, np.ndarray] = {}
+    for k, layer in enumerate(spec.layers):
         on = units.activation if k else units.level
-        z = inputs[k] @ numbers.weights[k].T + on * numbers.biases[k]
+        if isinstance(layer, ConvLayer):
+            before = convolution.sums_of(layer, inputs[k], numbers.weights[k], on * numbers.biases[k])
+            z, winners[k] = convolution.pool(layer.window, before)
+            gated = before.reshape(len(z), -1) if layer.teach == "positions" else z
+        else:
+            gated = z = inputs[k] @ numbers.weights[k].T + on * numbers.biases[k]
         sums.append(z)
         if k < last:
             y = np.asarray(activation.value(z), np.float64)
             y[np.abs(y) <= spec.event_threshold / activation.one] = 0
             inputs.append(units.activation * y)
-            gates.append(units.gate * np.asarray(activation.gate(z), np.float64))
+            gates.append(units.gate * np.asarray(activation.gate(gated), np.float64))
     scores = _scores(spec, sums[last])
     targets = targets_of(spec, labels)
     error = _errors(units, scores, targets, spec.dead_zone)
@@ -154,15 +166,20 @@ def pass_samples(
         signal = signals.get(rule.signal, deltas[0])
         if rule.reads_out:
             signal = _local_error(spec, units, matrix, inputs[k + 1], targets)
+        layer, above = spec.layers[k], spec.layers[k + 1]
         if not rule.learns_hidden:
-            modulator = np.zeros_like(sums[k])
-        elif rule.feedback is Feedback.TRANSPOSE:
-            modulator = signal @ numbers.weights[k + 1]
+            modulator = np.zeros_like(gates[k])
         else:
-            modulator = signal @ matrix
+            sent = numbers.weights[k + 1] if rule.feedback is Feedback.TRANSPOSE else matrix
+            if rule.holds_deltas and isinstance(above, ConvLayer):
+                modulator = convolution.sent_down(above, convolution.spread(above, signal, winners[k + 1]), sent)
+            else:
+                modulator = signal @ sent
+            if isinstance(layer, ConvLayer) and rule.broadcasts:
+                modulator = convolution.of_elements(layer, modulator)
         modulators.insert(0, modulator)
         deltas.insert(0, modulator * gates[k])
-    return Passed(inputs, sums, gates, scores, modulators, deltas)
+    return Passed(inputs, sums, gates, scores, modulators, deltas, winners)
 
 
 def _errors(units: Units, scores: np.ndarray, targets: np.ndarray, dead_zone: int) -> np.ndarray:
@@ -178,12 +195,31 @@ def _local_error(
     return _errors(units, _scores(spec, y @ readout.T), targets, spec.readout_dead_zone)
 
 
-def backpropagated(numbers: FloatWeights, passed: Passed) -> list[np.ndarray]:
-    """Return the gradients dLoss/dz of hidden layers, [n, n_out] each, at the weights the samples passed."""
-    deltas = [passed.deltas[-1]]
-    for k in range(len(passed.gates) - 1, -1, -1):
-        deltas.insert(0, (deltas[0] @ numbers.weights[k + 1]) * passed.gates[k])
-    return deltas[:-1]
+def backpropagated(spec: NetworkSpec, numbers: FloatWeights, passed: Passed) -> list[np.ndarray]:
+    """Return the gradients dLoss/dz of hidden layers, [n, n_gates] each, at the weights the samples passed.
+
+    Notes
+    -----
+    Of a convolution that is taught at positions they are those of its elements, at their winners.
+    """
+    activation, above = hidden_activation(spec), spec.layers[-1]
+    delta = passed.deltas[-1]
+    found: list[np.ndarray] = []
+    for k in range(len(spec.layers) - 2, -1, -1):
+        layer = spec.layers[k]
+        if isinstance(above, ConvLayer):
+            acting = convolution.spread_elements(above.window, delta, passed.winners[k + 1])
+            delta = convolution.sent_down(above, acting, numbers.weights[k + 1])
+        else:
+            delta = delta @ numbers.weights[k + 1]
+        delta = delta * np.asarray(activation.gate(passed.sums[k]), np.float64)
+        above = layer
+        if isinstance(layer, ConvLayer) and layer.teach == "positions":
+            acting = convolution.spread_elements(layer.window, delta, passed.winners[k])
+            found.insert(0, acting.reshape(len(delta), -1))
+        else:
+            found.insert(0, delta)
+    return found
 
 
 def update_of(spec: NetworkSpec, passed: Passed, units: Units | None = None, halvings: int = 0) -> FloatWeights:
@@ -192,10 +228,16 @@ def update_of(spec: NetworkSpec, passed: Passed, units: Units | None = None, hal
     weights, biases = [], []
     for k, layer in enumerate(spec.layers):
         rate = 2.0 ** (layer.rate - halvings) if layer.learns else 0.0
-        delta = passed.deltas[k][0]
         of_weights = rate if layer.learned == "all" else 0.0
-        weights.append(-of_weights * np.outer(delta, passed.inputs[k][0]))
-        biases.append(-rate * delta * (units.activation if k else units.level))
+        of_biases = rate if layer.n_biases else 0.0
+        if isinstance(layer, ConvLayer):
+            acting = convolution.spread(layer, passed.deltas[k][:1], passed.winners[k][:1])[0]
+            gradient, delta = convolution.kernel_gradient(layer, acting, passed.inputs[k][0]), acting.sum(axis=0)
+        else:
+            delta = passed.deltas[k][0]
+            gradient = np.outer(delta, passed.inputs[k][0])
+        weights.append(-of_weights * gradient)
+        biases.append(-of_biases * delta * (units.activation if k else units.level))
     return FloatWeights(weights, biases, [])
 
 

@@ -13,30 +13,12 @@ from typing import Any
 import numpy as np
 
 from edgelearn.errors import UserError
-from edgelearn.network.layer import Layer
+from edgelearn.network.layer import ConvLayer, Layer
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.references.closed_form import FloatWeights, hidden_activation, targets_of
+from edgelearn.references.online_layers import DenseTensors, MapTensors
 from edgelearn.references.torch_online import _torch
 from edgelearn.rules.rule import Feedback, Signal
-
-
-class _Layer:
-    """Tensors of a layer, made once. The bias is the weight of a last input that is always on."""
-
-    def __init__(self, layer: Layer, weights: np.ndarray, bias: np.ndarray, dtype: Any) -> None:
-        torch = _torch()
-        self.weights = torch.from_numpy(np.column_stack([weights, bias])).to(dtype)
-        self.without_bias = self.weights[:, :-1]
-        self.inputs = torch.ones(layer.n_in + 1, dtype=dtype)
-        self.sums = torch.zeros(layer.n_out, dtype=dtype)
-        self.values = torch.zeros(layer.n_out, dtype=dtype)  # activations, before the event threshold
-        self.modulator = torch.zeros(layer.n_out, dtype=dtype)
-        self.delta = torch.zeros(layer.n_out, dtype=dtype)
-        self.rate, self.learned, self.non_negative = 2.0**layer.rate, layer.learned, layer.non_negative
-        self.biases, self.rule = self.weights[:, -1], layer.rule
-        self.feedback: Any = None  # operator [n_out, lanes]
-        self.signal: Any = None  # what it is applied to
-        self.sent: Any = None  # inputs of the layer above, for a readout
 
 
 class OnlineTwin:
@@ -53,14 +35,16 @@ class OnlineTwin:
         torch = _torch()
         self.spec = spec
         self._dtype = getattr(torch, dtype)
-        self._layers = [
-            _Layer(layer, w, b, self._dtype)
-            for layer, w, b in zip(spec.layers, start.weights, start.biases, strict=True)
-        ]
         self._target = torch.zeros(spec.n_outputs, dtype=self._dtype)
         self._sign = torch.zeros(spec.n_outputs, dtype=self._dtype)
         self._signed_target = torch.zeros(spec.n_outputs, dtype=self._dtype)
         self._activate, self._gate = (partial(f, torch) for f in _FUNCTIONS[hidden_activation(spec).name])
+        self._layers = [
+            MapTensors(layer, w, b, self._dtype, self._activate)
+            if isinstance(layer, ConvLayer)
+            else DenseTensors(layer, w, b, self._dtype)
+            for layer, w, b in zip(spec.layers, start.weights, start.biases, strict=True)
+        ]
         self._event_threshold = spec.event_threshold / hidden_activation(spec).one
         self._dead_zone, self._local_dead_zone = spec.dead_zone / 255, spec.readout_dead_zone / 255
         self._output = torch.sigmoid if spec.output == "sigmoid" else partial(torch.softmax, dim=0)
@@ -73,6 +57,8 @@ class OnlineTwin:
                 hidden.feedback = above.without_bias.T
             elif hidden.rule.stores_feedback:
                 hidden.feedback = torch.from_numpy(start.feedback[k].T.copy()).to(self._dtype)
+            if hidden.rule.holds_deltas and isinstance(above, MapTensors):
+                hidden.above, hidden.feedback = above, hidden.feedback.T
             signals = {
                 Signal.TARGET: self._target,
                 Signal.ERROR: self._layers[-1].delta,
@@ -98,7 +84,8 @@ class OnlineTwin:
             for row, z, target, label in zip(rows, sums.unbind(), targets, labels.tolist(), strict=True):
                 self._layers[0].inputs = row
                 for k, layer in enumerate(hidden):
-                    activate(mv(layer.weights, layer.inputs, out=layer.sums), layer.values)
+                    layer.add_inputs()
+                    activate(layer.sums, layer.values)
                     if self._event_threshold:
                         self._send(layer.values, self._layers[k + 1].inputs)
                 mv(last.weights, last.inputs, out=z)
@@ -110,12 +97,7 @@ class OnlineTwin:
                 if self._taught:
                     self._modulate(target)
                 for layer, minus_rate in learning:
-                    if layer.learned == "bias":
-                        layer.biases.add_(layer.delta, alpha=minus_rate)
-                        continue
-                    layer.weights.addr_(layer.delta, layer.inputs, alpha=minus_rate)
-                    if layer.non_negative:
-                        layer.without_bias.clamp_(min=0)
+                    layer.update(minus_rate)
         return self._classes(sums)
 
     def _modulate(self, target: Any) -> None:
@@ -130,10 +112,10 @@ class OnlineTwin:
         for layer in reversed(self._taught):
             if layer.rule.reads_out:
                 self._read_out(layer)
-            torch.mv(layer.feedback, layer.signal, out=layer.modulator)
-            self._gate(layer.sums, layer.values, layer.modulator, layer.delta)
+            layer.take_signal()
+            layer.gate(self._gate)
 
-    def _read_out(self, layer: _Layer) -> None:
+    def _read_out(self, layer: DenseTensors) -> None:
         """Write the local error of a hidden layer: the outputs of its readout, minus the target."""
         torch = _torch()
         z = torch.mv(layer.feedback.T, layer.sent[:-1])
@@ -162,23 +144,24 @@ class OnlineTwin:
         with torch.no_grad():
             for layer in self._layers[:-1]:
                 values = torch.empty((len(x), len(layer.sums)), dtype=self._dtype)
-                self._activate(x @ layer.weights.T, values)
+                self._activate(layer.sums_of(x), values)
                 x = torch.ones((len(x), len(layer.sums) + 1), dtype=self._dtype)
                 x[:, :-1] = values
                 if self._event_threshold:
                     x[:, :-1] = torch.nn.functional.hardshrink(values, self._event_threshold)
-            return self._classes(x @ self._layers[-1].weights.T)
+            return self._classes(self._layers[-1].sums_of(x))
 
     def numbers(self) -> FloatWeights:
         """Return a copy of weights, biases and feedback."""
-        matrices = [layer.weights.double().numpy().copy() for layer in self._layers]
-        feedback = [
-            np.zeros((0, len(layer.sums)))
-            if not layer.rule.stores_feedback
-            else layer.feedback.T.double().numpy().copy()
-            for layer in self._layers[:-1]
-        ]
-        return FloatWeights([m[:, :-1] for m in matrices], [m[:, -1] for m in matrices], feedback)
+        feedback = []
+        for k, layer in enumerate(self._layers[:-1]):
+            matrix = np.zeros((0, self.spec.layers[k].n_out))
+            if layer.rule.stores_feedback:
+                by_lane = layer.feedback if layer.above is not None else layer.feedback.T
+                matrix = by_lane.double().numpy().copy()
+            feedback.append(matrix)
+        weights = [layer.without_bias.double().numpy().copy() for layer in self._layers]
+        return FloatWeights(weights, [layer.biases.double().numpy().copy() for layer in self._layers], feedback)
 
     def _inputs(self, levels: np.ndarray) -> Any:
         """Return rows of inputs, 1.0 the highest level, and of a last one that is always on."""
@@ -222,17 +205,16 @@ def autograd_update(
     activations: list[Any] = []
     y = torch.from_numpy(np.asarray(x, np.float64))
     for k, layer in enumerate(spec.layers):
-        linear = torch.nn.Linear(layer.n_in, layer.n_out, dtype=torch.float64)
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(start.weights[k]))
-            linear.bias.copy_(torch.from_numpy(start.biases[k]))
-        layers.append(linear)
-        y = linear(y)
+        module = _affine(layer, start.weights[k], start.biases[k])
+        layers.append(module)
+        y = module(y)
         if layer.output:
             losses.append(_loss(spec, y, target))
             continue
-        y = _module(layer.activation)(y)
-        activations.append(y)
+        taught = y = _module(layer.activation)(y)
+        if isinstance(layer, ConvLayer) and layer.teach == "positions":
+            taught = _module(layer.activation)(module.before)
+        activations.append(taught)
         if layer.rule.reads_out:
             losses.append(_loss(spec, torch.from_numpy(start.feedback[k]) @ y, target))
         if not layer.rule.weight_transport:
@@ -240,14 +222,50 @@ def autograd_update(
     signals = _direct_signals(spec, y.detach(), target)
     for k, hidden in enumerate(activations):
         if (signal := signals.get(spec.layers[k].rule.signal)) is not None:
-            losses.append((signal @ torch.from_numpy(start.feedback[k])) @ hidden)
+            modulator = signal @ torch.from_numpy(start.feedback[k])
+            losses.append(modulator.repeat(len(hidden) // len(modulator)) @ hidden)
     sum(losses).backward()
 
     weights, biases = [], []
-    for layer, linear in zip(spec.layers, layers, strict=True):
-        weights.append(_change(layer, linear.weight, layer.learned == "all", halvings))
-        biases.append(_change(layer, linear.bias, layer.learns, halvings))
+    for layer, module in zip(spec.layers, layers, strict=True):
+        weights.append(_change(layer, module.weight, layer.learned == "all", halvings).reshape(layer.n_columns, -1))
+        biases.append(_change(layer, module.bias, layer.learns and layer.n_biases > 0, halvings))
     return FloatWeights(weights, biases, [])
+
+
+def _affine(layer: Layer, weights: np.ndarray, biases: np.ndarray) -> Any:
+    """Return the sums of a layer as a module: torch's own linear layer, or its convolution and pooling."""
+    torch = _torch()
+    if not isinstance(layer, ConvLayer):
+        module = torch.nn.Linear(layer.n_in, layer.n_out, dtype=torch.float64)
+        with torch.no_grad():
+            module.weight.copy_(torch.from_numpy(weights))
+            module.bias.copy_(torch.from_numpy(biases))
+        return module
+    window = layer.window
+    functional = torch.nn.functional
+
+    class PooledConvolution(torch.nn.Module):  # type: ignore[misc, name-defined]
+        """Channels come first in torch; weights [maps, kernel_height, kernel_width, channels]."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            shape = (window.maps, window.kernel_height, window.kernel_width, window.channels)
+            self.weight = torch.nn.Parameter(torch.from_numpy(weights.reshape(shape).copy()))
+            self.bias = torch.nn.Parameter(torch.from_numpy(biases.copy()))
+            self.before: Any = None
+
+        def forward(self, x: Any) -> Any:
+            image = x.view(window.height, window.width, window.channels).permute(2, 0, 1)[None]
+            kernel = self.weight.permute(0, 3, 1, 2)
+            sums = functional.conv2d(image, kernel, self.bias, window.stride, window.padding)
+            self.before = sums[0].permute(1, 2, 0).flatten()
+            if window.pool > 1:
+                pool = functional.avg_pool2d if window.pooling == "mean" else functional.max_pool2d
+                sums = pool(sums, window.pool)
+            return sums[0].permute(1, 2, 0).flatten()
+
+    return PooledConvolution()
 
 
 def _change(layer: Layer, parameter: Any, learns: bool, halvings: int) -> np.ndarray:

@@ -205,12 +205,12 @@ def _compare(learner: _Beside, levels: np.ndarray, labels: np.ndarray) -> dict[s
     twin = pass_samples(spec, own, x, labels)
     equal = pass_samples(spec, views, x, labels)
     words = kernel_words(learner, levels, labels)
-    prescribed = backpropagated(views, equal), backpropagated(own, twin)
+    prescribed = backpropagated(spec, views, equal), backpropagated(spec, own, twin)
     steps, lost = _steps(learner, views, levels[:STEP_SAMPLES], labels[:STEP_SAMPLES])
     stored, counters = stored_weights(learner), learner.counters
     layers = []
     for k, layer in enumerate(spec.layers):
-        row: dict[str, Any] = {"layer": k + 1, "shape": f"{layer.n_in} x {layer.n_out}", "learns": layer.learns}
+        row: dict[str, Any] = {"layer": k + 1, "shape": f"{layer.fan_in} x {layer.n_columns}", "learns": layer.learns}
         if spec.learn != EVERYTHING:
             row["learned"] = layer.learned
         row["silent"] = layer.learns and _is_silent(words.deltas[k], twin.deltas[k], twin.deltas[-1])

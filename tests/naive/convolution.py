@@ -339,6 +339,13 @@ class NaiveConvolutionalNetwork(NaiveNetwork):
             return 0
         return len({index % window.maps for index, d in enumerate(self.deltas[k - 1]) if d != 0})
 
+    def signal_pairs(self, k: int, lanes: int) -> dict[str, int]:
+        """Products of signal and feedback of a hidden layer that are not one for each lane and open gate."""
+        window = self.windows[k - 1]
+        if self._above(k) is not None:
+            return {"gated_signals": self.pairs[k, "down_pairs"], "down_pairs": self.pairs[k, "down_pairs"]}
+        return {"gated_signals": lanes * window.maps} if window is not None and self._per_map(k) else {}
+
     # --- set-up ---------------------------------------------------------------------------------------------
 
     def _weight_shape(self, k: int) -> tuple[int, int]:
