@@ -10,6 +10,8 @@ import pytest
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.network.state import quantize
+from edgelearn.pretrained import FrontEnd, Imported, Layer, Tensor
+from edgelearn.runs.start import start_from
 
 pytestmark = pytest.mark.kernel
 
@@ -41,6 +43,16 @@ LEARNED = {
     ("fa", 12, "stochastic", "leaky"): "cbdad6089b368c1886441ba07c070964",
     ("mdfa", 8, "nearest", "quadratic-tanh"): "5251bc4c7621a6f96ca26c5d75675e3e",
     ("sdfa", 2, "residual", "tanh"): "02238d8cc56e629b90f7ad8e62fc4606",
+}
+IMPORTED = {  # rule -> words imported, predictions, words learned
+    "drtp": "b0614841d19f8838fe4e18eab218c12f95c21639f1e2dffb",
+    "signed-target": "35d3314ef66866e579c683984f775f3a28bf47c0b9e5d973",
+    "dfa": "35d3314ef66866e57601f214e683045f21a7a48fede53b91",
+    "sdfa": "35d3314ef66866e54aa0bcf5ab46147dd908d5009445cf49",
+    "fa": "44bd2ff475ae91e87601f214e683045f57bf9c915c2e6b27",
+    "bp": "110945d01f4c9fd007c9427d3fac2dd319ca1cc34a224f48",
+    "local": "35d3314ef66866e5c59af5b2f9158a8c89802caa8f74d931",
+    "shallow": "110945d01f4c9fd007f70f2fc595cbaf393f44ae6ccba5d0",
 }
 
 
@@ -79,3 +91,31 @@ def test_order_of_samples():
     order = np.concatenate(seen)
     assert sorted(order[:200].tolist()) == sorted(order[200:].tolist()) == list(range(200))
     assert digest(order) == "d849b75242ac7aa8"
+
+
+def numbers(*shape):
+    """Return numbers of -1 to 1, the same everywhere."""
+    i = np.arange(int(np.prod(shape)), dtype=np.int64)
+    return (((i * 2654435761 >> 7) % 2001 - 1000) / 1000 * ((i * 40503 >> 5) % 4 > 0)).reshape(shape)
+
+
+@pytest.mark.parametrize("rule", IMPORTED)
+def test_words_learned_from_imported_ones(rule):
+    """A model of int8 features: range exponents, words, feedback, and what they learn."""
+    sizes, scales = (20, 12, 8, 5), (0.7, 0.26, 1.3)
+    tensors = [
+        Tensor("features", (1, 20), "int8", 1 / 64, -128),
+        *(Tensor(f"t{n}", (1, n), "float32") for n in sizes[1:]),
+    ]
+    layers = tuple(
+        Layer(f"dense{k}", scale * numbers(n_out, n_in), 0.1 * numbers(n_out), name, tensors[k], tensors[k + 1])
+        for k, (n_in, n_out, scale, name) in enumerate(
+            zip(sizes[:-1], sizes[1:], scales, ("relu", "relu", "linear"), strict=True)
+        )
+    )
+    start = start_from(Imported("m", "0", "ONNX", tensors[0], layers, FrontEnd()), rule=rule)
+    learner = start.learner(start.design(hidden_rate=-6, output_rate=-6))
+    levels = start.front_end.encode((127 * numbers(50, 20)).astype(np.int8))
+    before = words(learner.state)
+    predictions = learner.learn(levels, np.arange(50) % 5)
+    assert before + digest(predictions) + words(learner.state) == IMPORTED[rule]

@@ -208,6 +208,23 @@ FRONT_END_MUTANTS = {
     "counts strides from the first sample": ("streaming/kernel.py", "stride > 1 and beyond % stride", "stride > 1 and place[t.IN_SEGMENT] % stride"),
 }  # fmt: skip
 
+IMPORTED_MUTANTS = {
+    "holds the largest weight whatever that costs": (
+        "network/imported.py", "(exponent, exponent - 1) if exponent > EXPONENTS[0] else (exponent,)", "(exponent,)"),
+    "cuts the largest weight whatever that costs": ("network/imported.py", "return min(candidates, key", "return max(candidates, key"),
+    "rounds view words down for the exponent": ("network/imported.py", "np.floor(values / lsb + 0.5)", "np.floor(values / lsb)"),
+    "keeps the sign of the target's row": ("network/imported.py", "(-127 if rule.selects_row else 127)", "127"),
+    "halves feedback at a power of two": ("network/imported.py", "max(largest - 1, 0).bit_length()", "largest.bit_length()"),
+    "rounds feedback down": ("network/imported.py", "((scaled + (1 << shift >> 1)) >> shift)", "(scaled >> shift)"),
+    "takes the matrix above for the path": (
+        "network/imported.py", "direct = rules[k].feedback is Feedback.DIRECT", "direct = False"),
+    "forgets the scale of a matrix on the path": (
+        "network/imported.py", "path, scale = path @ above, scale + exponent", "path = path @ above"),
+    "scales the target's feedback beyond 1.0": (
+        "network/imported.py", "-scale if rule.selects_row else _FINEST - scale", "_FINEST - scale"),
+    "reads out with feedback of 1.0": ("network/layer.py", "self.output_scale + 7 - self.feedback_exponent", "self.output_scale + 7"),
+}  # fmt: skip
+
 # Libraries are imported once, and every fault has a fork of this process: scripts by line in, exit code and errors out.
 FORGE = """
 import json, os, sys, tempfile
@@ -365,6 +382,38 @@ for encoder in ENCODERS:
         assert_front_end(FrontEndSpec(2, window, stride, features, **settings), x, np.arange(90) // 35)
 """
 
+IMPORTED_CHECK = """
+from edgelearn.network.imported import imported_feedback, range_exponent
+from edgelearn.rules import find_rule
+from tests.naive import words as naive
+from tests.naive.oracle import RULES as PAPER
+
+levels = (rng.integers(0, 16, (12, 7)) * (rng.random((12, 7)) < 0.7)).astype(np.uint8)
+labels = rng.integers(0, 3, 12)
+for tail in (0.0, 1.0, 6.0):
+    values = np.sign(found := rng.uniform(-1, 1, (6, 5))) * np.abs(found) ** (1 + tail)
+    values /= np.abs(values).max()
+    for scale in (*np.linspace(0.5, 0.51, 11), 0.7, 1.0, 1.5):
+        exponent = naive.imported_exponent((scale * values).tolist(), [0.0], 8)
+        assert range_exponent(scale * values, np.zeros(1)) == exponent
+for rule in ("drtp", "signed-target", "dfa", "sdfa", "fa", "local"):
+    for exponents in ([-1, 0, 1], [2, -3, 0], [0, 2, 3]):
+        spec = design((7, 6, 5, 3), rule, range_exponents=exponents, hidden_rate=-3, output_rate=-3)
+        views = [rng.integers(-64, 65, (layer.n_out, layer.n_in)) for layer in spec.layers]
+        views[-1][0, 0] = 64 if rule == "fa" else views[-1][0, 0]
+        taken = imported_feedback([find_rule(rule)] * 2, views, exponents, 8)
+        for k, (matrix, f) in enumerate(taken, 1):
+            plain, signal = [view.tolist() for view in views], PAPER[rule].signal
+            expected = naive.imported_feedback(plain, exponents, 8, k, signal, PAPER[rule].feedback == "layerwise")
+            assert (matrix.tolist(), f) == expected, (rule, k)
+        feedback = {"feedback_format": "imported", "feedback_exponents": [f for _, f in taken]}
+        spec = design((7, 6, 5, 3), rule, range_exponents=exponents, hidden_rate=-3, output_rate=-3, **feedback)
+        words = {f"layer{k}_weights": (view << 8).astype(np.int16) for k, view in enumerate(views, 1)}
+        words |= {f"layer{k}_biases": (view[:, 0] << 7).astype(np.int16) for k, view in enumerate(views, 1)}
+        words |= {f"layer{k}_feedback": matrix for k, (matrix, _) in enumerate(taken, 1)}
+        assert_twins(spec, levels, labels, prepare=lambda learner: learner.put_words(words))
+"""
+
 
 CHECKS = {
     "network": (MUTANTS, CHECK),
@@ -372,6 +421,7 @@ CHECKS = {
     "stream": (STREAM_MUTANTS, STREAM_CHECK),
     "mixed": (MIXED_MUTANTS, MIXED_CHECK),
     "front end": (FRONT_END_MUTANTS, FRONT_END_CHECK),
+    "imported": (IMPORTED_MUTANTS, IMPORTED_CHECK),
 }
 
 
