@@ -21,6 +21,8 @@ ROLES = (
     "feedback",
     "activations",
     "buffers",
+    "accumulators",
+    "partial sums",
     "error",
     "arithmetic",
     "random generator",

@@ -12,6 +12,8 @@ from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.traffic import traffic
 from hw_models.cost import Constant, Cost, Item, make_cost
 from hw_models.engine.memory_map import contents, frozen_apart
+from hw_models.engine.schedule import sends_windows
+from hw_models.engine.shapes import shapes
 from hw_models.processor import Band, Core, Microcontroller
 
 FROM_FLASH = "frozen weights lie in flash: its wait states, if any, are not in the cycles of an instruction"
@@ -20,11 +22,13 @@ FROM_FLASH = "frozen weights lie in flash: its wait states, if any, are not in t
 def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str], np.ndarray]:
     """Return how often firmware takes each action, by (role, action), one entry per layer.
 
-    An input is looked at for being zero in the forward pass, and again in the update of a layer that waited.
+    An input is looked at for being zero in the forward pass, and again in the update of a layer that waited. In a
+    convolution that is done once per window, see `_window_counts`.
     """
     counted = traffic(spec, work)
     n_in = np.array([layer.n_in for layer in spec.layers])
     n_out = np.array([layer.n_out for layer in spec.layers])
+    dense = np.array([not layer.is_convolution for layer in spec.layers])
     looks_again = np.array(
         [
             layer.learned == "all" and (layer.output or spec.waits_for_above(k) or spec.sends_delta(k))
@@ -34,19 +38,66 @@ def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str
     reads_out = np.array([layer.rule.reads_out for layer in spec.layers])
     readouts = (work["samples"] - work["gated_samples"]) * reads_out
     has_floor = any(row.non_negative for row in spec.rules or spec.named)
-    return {
-        ("forward pass", "input"): work["samples"] * n_in,
+    stored = np.where(dense, counted["update_macs"], work["active_maps"] * shapes(spec).learned_words)
+    counts = {
+        ("forward pass", "input"): work["samples"] * n_in * dense,
         ("forward pass", "forward_mac"): counted["forward_macs"],
         ("forward pass", "neuron"): work["samples"] * n_out,
         ("feedback", "neuron"): readouts * spec.n_outputs,
         ("feedback", "gate"): work["live_gates"],
         ("feedback", "signal_mac"): counted["signal_macs"] + counted["lfsr_steps"],
-        ("update", "input"): work["updates"] * n_in * looks_again,
-        ("update", "update_row"): work["update_events"] + work["updates"],
-        ("update", "update_mac"): counted["update_macs"],
-        ("update", "floor"): counted["update_macs"] * has_floor,
-        ("random generator", "random_draw"): counted["update_macs"] * spec.stochastic,
+        ("update", "input"): work["updates"] * n_in * looks_again * dense,
+        ("update", "update_row"): (work["update_events"] + work["updates"]) * dense,
+        ("update", "update_mac"): counted["update_macs"] * dense,
+        ("update", "floor"): stored * has_floor,
+        ("random generator", "random_draw"): stored * spec.stochastic,
     }
+    return counts | _window_counts(spec, work) if spec.is_convolutional else counts
+
+
+def _window_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str], np.ndarray]:
+    """Return how often firmware takes the actions that only convolutions have.
+
+    Notes
+    -----
+    The inputs of a window are listed once for all maps, by rules that learn on the way once for each map, and again
+    around every d. All d of a layer are looked at, and all places above a gate where a convolution sends its d down.
+    """
+    last = len(spec.layers) - 1
+    shape = shapes(spec)
+    maps = shape.columns * shape.convolution
+    on_the_way = np.array([k < last and layer.learns and not spec.holds_gates(k) for k, layer in enumerate(spec.layers)])
+    learned = work["samples"] - work["gated_samples"]
+    listed = work["samples"] + learned * on_the_way * (maps - 1)
+    mean_window = shape.full_pairs / shape.positions
+    weights_learn = np.array([layer.learned == "all" for layer in spec.layers])
+    looks = np.zeros(last + 1)
+    for k in range(last):
+        if sends_windows(spec, k):
+            window = spec.layers[k + 1].window
+            taps = window.kernel_height * window.kernel_width * window.maps / window.stride**2
+            looks[k] = float(work["live_gates"][k]) * taps
+    d = work["active_neurons"] * shape.spread * shape.convolution
+    return {
+        ("forward pass", "window_input"): listed * shape.full_pairs * shape.convolution,
+        ("forward pass", "position"): work["samples"] * shape.positions * maps,
+        ("feedback", "window_input"): looks,
+        ("update", "place"): work["updates"] * shape.outputs * shape.convolution,
+        ("update", "window_input"): d * mean_window * weights_learn,
+        ("update", "window_mac"): work["update_pairs"] * shape.convolution,
+        ("update", "kernel_step"): work["active_maps"] * shape.learned_words * shape.convolution,
+    }
+
+
+_WINDOW_ACTIONS = ("window_input", "position", "place", "window_mac", "kernel_step")
+# Actions of convolutions whose figures a processor file may leave out: those of the most similar action.
+_LIKE = {
+    "window_input": "input",
+    "position": "input",
+    "place": "input",
+    "window_mac": "forward_mac",
+    "kernel_step": "update_mac",
+}
 
 
 def price_instructions(spec: NetworkSpec, work: Counters, processor: Microcontroller, learning: bool) -> Cost:
@@ -59,6 +110,9 @@ def price_instructions(spec: NetworkSpec, work: Counters, processor: Microcontro
     named = set()
     for (role, action), counts in instruction_counts(spec, work).items():
         number = processor.instructions.get(action)  # type: ignore[call-overload]
+        if number is None and action in _LIKE:
+            action = _LIKE[action]
+            number = processor.instructions.get(action)  # type: ignore[call-overload]
         if number is None:  # in the figures of other actions
             continue
         name = f"instructions of {action.replace('_', ' ')}"
@@ -74,19 +128,29 @@ def price_instructions(spec: NetworkSpec, work: Counters, processor: Microcontro
     items += [Item("memory_bits", role, 0, float(bits)) for (_, role), bits in contents(spec, learning, False).items()]
     prices = ("energy_pj", "cycles", "memory_bits") if energy is not None else ("cycles", "memory_bits")
     cost = make_cost(items, work.n_samples, processor.clock_hz, prices, bands)
-    return replace(cost, notes=(FROM_FLASH,)) if frozen_apart(spec) else cost
+    notes = [FROM_FLASH] if frozen_apart(spec) else []
+    missing = [name for name in _WINDOW_ACTIONS if name not in processor.instructions]
+    if spec.is_convolutional and missing:
+        alike = ", ".join(f"{name} as {_LIKE[name]}" for name in missing)
+        notes.append(f"no figures for convolutions in the file of {processor.name}: {alike.replace('_', ' ')}")
+    return replace(cost, notes=tuple(notes))
 
 
 def price_operations(spec: NetworkSpec, work: Counters, core: Core, learning: bool) -> Cost:
     """Price a neuromorphic core: synaptic operations, neuron and synaptic updates."""
     counted = traffic(spec, work)
-    n_out = np.array([layer.n_out for layer in spec.layers])
+    shape = shapes(spec)
+    convolution = shape.convolution
+    neurons = shape.columns * shape.positions  # before the pooling
+    words = counted["weight_write"] + counted["bias_write"]
     operations = {
         ("forward pass", "synaptic_operation"): counted["forward_macs"] * core.time_steps,
-        ("forward pass", "neuron_update"): work["samples"] * n_out * core.time_steps,
+        ("forward pass", "neuron_update"): work["samples"] * neurons * core.time_steps,
         ("feedback", "synaptic_operation"): counted["signal_macs"] + counted["lfsr_steps"] // 2,
-        ("update", "synaptic_update"): counted["update_macs"],
+        ("update", "synaptic_update"): np.where(convolution, words, counted["update_macs"]),
     }
+    if convolution.any():  # products of an update are added up first
+        operations["update", "synaptic_operation"] = np.where(convolution, counted["update_macs"], 0)
     memory_bits = [(role, bits) for (_, role), bits in contents(spec, learning, True).items()]
     return price_on_core(operations, memory_bits, work.n_samples, core)
 

@@ -19,6 +19,7 @@ from hw_models.constants import logic, technology
 from hw_models.constants.logic import Control
 from hw_models.constants.memory import sram
 from hw_models.engine.memory_map import frozen_apart
+from hw_models.engine.shapes import Dataflow
 from hw_models.engine.schedule import (
     Schedule,
     TransposedRead,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "processors"
 ROLES = ("weight", "residual", "feedback", "activation", "gate", "delta")
+# Of networks with convolutions: in memories of a file, or in one of their own each. Name of that memory by role.
+CONVOLUTION_ROLES = {"accumulator": "accumulators", "winner": "winners", "partial": "partial_sums"}
 FROZEN = "frozen"  # words that never learn: in a memory of their own, such as a ROM, or with those that do
 LOGIC_TABLES = ("nangate45", *(name for name in technology.ARITHMETIC_TABLES if name != "nangate45-yosys"))
 
@@ -107,9 +110,12 @@ class Memory(_Frozen):
     """A physical memory and the roles it holds; without a capacity it is as large as the network needs."""
 
     kind: Literal["sram", "registers", "dram", "custom"]
-    holds: tuple[Literal["weight", "residual", "feedback", "activation", "gate", "delta", "frozen"], ...] = Field(
-        min_length=1
-    )
+    holds: tuple[
+        Literal[
+            "weight", "residual", "feedback", "activation", "gate", "delta", "accumulator", "winner", "partial", "frozen"
+        ],
+        ...,
+    ] = Field(min_length=1)
     capacity: Annotated[float, _quantity("capacity")] | None = None
     cell: Literal["itrs-hp", "itrs-lstp"] | None = None
     table: str | None = None
@@ -217,6 +223,8 @@ class Engine(Processor):
     clock_gating : whether learning logic, and the bits by which learning widens the multiplier, rest during the forward
         pass, and registers but for the one that is written
     shared_random_generator : one for all lanes, or one per lane; comparator and key are in each lane
+    dataflow : of convolutions, see `schedule.schedule`: "output" keeps the sum of a position in its lane, "event" adds
+        each input to the sums of its positions, which are a memory
     control : "complete": several layers, event lists, argmax and output table; "one-layer": the synthesised engine
         that the logic model is fitted to, with a 16-bit random generator
     accelergy : names of energy and area tables for components, as `--ert-map` takes them
@@ -234,6 +242,7 @@ class Engine(Processor):
     clock_gating: bool = True
     shared_random_generator: bool = True
     control: Control = "complete"
+    dataflow: Dataflow = "output"
     memories: dict[str, Memory]
     accelergy: Annotated[dict[str, str], BeforeValidator(_dotted)] = Field(default_factory=dict)
 
@@ -248,8 +257,9 @@ class Engine(Processor):
                 raise ValueError(
                     f"key 'memories': {problem} holds '{role}'; each of {', '.join(ROLES)} needs exactly one"
                 )
-        if holders.count(FROZEN) > 1:
-            raise ValueError(f"key 'memories': more than one memory holds '{FROZEN}'; at most one may")
+        for role in (FROZEN, *CONVOLUTION_ROLES):
+            if holders.count(role) > 1:
+                raise ValueError(f"key 'memories': more than one memory holds '{role}'; at most one may")
         try:
             technology.energy_scale(45, 1.1, self.node, self.voltage)
             technology.area_scale(45, self.node)
@@ -271,15 +281,33 @@ class Engine(Processor):
         waits = latency(self.control)
         waits = replace(waits, gate=waits.gate + gate_passes(spec, self.delta_bits) - 1)
         apart = self.frozen_apart(spec)
-        return schedule(spec, work, self.lanes, self.transposed_read, learning, lanes_left_empty, waits, apart)
+        return schedule(
+            spec, work, self.lanes, self.transposed_read, learning, lanes_left_empty, waits, apart, self.dataflow
+        )
 
     def frozen_apart(self, spec: NetworkSpec) -> bool:
         """Return whether words that never learn are told from others, see `memory_map.frozen_apart`."""
         return frozen_apart(spec, any(FROZEN in memory.holds for memory in self.memories.values()))
 
+    @property
+    def stores(self) -> dict[str, Memory]:
+        """Memories of the file, and one for each role of convolutions that none of them holds, like that of gates."""
+        held = {role for memory in self.memories.values() for role in memory.holds}
+        gates = next(memory for memory in self.memories.values() if "gate" in memory.holds)
+        found = dict(self.memories)
+        for role, name in CONVOLUTION_ROLES.items():
+            if role not in held:
+                name = name if name not in found else f"{name}_of_convolutions"
+                found[name] = gates.model_copy(update={"holds": (role,), "capacity": None})
+        return found
+
+    def memory(self, name: str) -> Memory:
+        """Return a memory of the file, or one of those that `stores` adds."""
+        return self.memories[name] if name in self.memories else self.stores[name]
+
     def held_in(self, name: str) -> tuple[str, ...]:
         """Return the roles in a memory: words that never learn are with the others where no memory is theirs."""
-        holds: tuple[str, ...] = self.memories[name].holds
+        holds: tuple[str, ...] = self.memory(name).holds
         has_own = any(FROZEN in memory.holds for memory in self.memories.values())
         return holds if has_own or "weight" not in holds else (*holds, FROZEN)
 
@@ -299,6 +327,7 @@ class Engine(Processor):
             "clock gating": self.clock_gating,
             f"{self.delta_bits}-bit d": self.delta_bits is not None,
             f"{self.control} control": self.control != "complete",
+            "convolutions event by event": self.dataflow == "event",
         }
         return [*parts, *(text for text, holds in chosen.items() if holds)]
 
@@ -326,7 +355,7 @@ class Engine(Processor):
             f"{_skips(self.skips_zero_inputs)}; updates skipped: {self.update_skip}; d at the multiplier: {delta}; "
             f"transposed read: {self.transposed_read}; clock gating: {'yes' if self.clock_gating else 'no'}; "
             f"one random generator {'for all lanes' if self.shared_random_generator else 'per lane'}; "
-            f"control: {self.control}",
+            f"control: {self.control}{'; dataflow of convolutions: event' if self.dataflow == 'event' else ''}",
         ]
 
 
@@ -339,7 +368,9 @@ class Microcontroller(Processor):
         rest of a neuron's work), random_draw (a weight written with stochastic rounding); where a source tells them
         apart also input (looked at for being zero), gate (one that is open under a signal) and update_row (an input
         or bias whose weights are changed) and floor (a weight changed by a rule that keeps weights from falling below
-        zero); source beside them
+        zero); of convolutions window_input (an input of a window, or a place above a gate, looked at), position (of a
+        map, its sum compared), place (a d looked at), window_mac (a product added to the sum of a kernel word) and
+        kernel_step (a kernel word rounded and stored, its sum cleared); source beside them
     energy_per_cycle : None where no source gives it; energy is then not priced
     skips_zero_inputs, update_skip : what the firmware's loops skip
     """
@@ -349,7 +380,20 @@ class Microcontroller(Processor):
     energy_per_cycle: Energy | None = None
     instructions: dict[
         Literal[
-            "forward_mac", "signal_mac", "update_mac", "neuron", "random_draw", "input", "gate", "update_row", "floor"
+            "forward_mac",
+            "signal_mac",
+            "update_mac",
+            "neuron",
+            "random_draw",
+            "input",
+            "gate",
+            "update_row",
+            "floor",
+            "window_input",
+            "position",
+            "place",
+            "window_mac",
+            "kernel_step",
         ],
         Number,
     ]

@@ -246,7 +246,7 @@ def _accelergy(
             "energy_pj": {f"{component} {action}": pj / samples for (component, action), pj in energies.items()},
         }
     if art is not None:
-        shown["area_table"], shown["area_um2"] = art.name, area_with(read_art(art), rule.processor, names)
+        shown["area_table"], shown["area_um2"] = art.name, area_with(read_art(art), rule.processor, names, rule.spec)
     if out is not None:
         write_action_counts(out, rule.spec, rule.activity, rule.processor)
     if architecture is not None:

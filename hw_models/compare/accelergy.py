@@ -21,9 +21,9 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.traffic import predicted, traffic
 from edgelearn.units import UNITS
-from hw_models.engine.price import transposed_reads
+from hw_models.engine.price import memory_shapes, transposed_reads
 from hw_models.engine.widths import multiplier_bits
-from hw_models.processor import AnyProcessor, Engine
+from hw_models.processor import AnyProcessor, Engine, Memory
 
 ROOT = "edgelearn"
 UNIT_NAMES = ("fJ", "pJ", "nJ")
@@ -75,7 +75,7 @@ def actions(
     counted = traffic(spec, work)
 
     counts: dict[Action, float] = {}
-    for name in engine.memories:
+    for name in engine.stores if spec.is_convolutional else engine.memories:
         if name in _PARTS or not _MEMORY_NAME.fullmatch(name):
             raise UserError(
                 f"memory '{name}' of {engine.name} cannot be named in action counts; "
@@ -116,7 +116,7 @@ def write_action_counts(
         }
     }
     what = f"{spec.rule_name}, learned" if learning else "inference only"
-    net = "-".join(str(size) for size in spec.sizes)
+    net = spec.net
     name = " ".join(engine.name.split())
     head = f"# edgelearn: {what}, net {net}, processor {name}, {activity.n_samples} samples; all of them together\n"
     write_text(path, head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
@@ -342,7 +342,7 @@ def read_names(entries: Iterable[str], engine: AnyProcessor | None = None) -> Na
             )
         if own in names:
             raise UserError(f"name map '{entry[:60]}': {own} stands there twice; keep one")
-        if isinstance(engine, Engine) and own.partition(".")[0] not in (*engine.memories, *_PARTS):
+        if isinstance(engine, Engine) and own.partition(".")[0] not in (*engine.stores, *_PARTS):
             raise UserError(f"name map: {unknown('component', own, [*engine.memories, *_PARTS])}")
         component, _, action = other.partition(":")
         names[own] = None if other.lower() == "none" else (component, action or None)
@@ -443,8 +443,14 @@ def read_art(path: Path) -> AreaTable:
     return AreaTable(path, version, areas)
 
 
-def area_with(table: AreaTable, engine: AnyProcessor, names: Names | None = None) -> dict[str, float]:
+def area_with(
+    table: AreaTable, engine: AnyProcessor, names: Names | None = None, spec: NetworkSpec | None = None
+) -> dict[str, float]:
     """Return the area in um2 of the memories and multipliers of an engine, all instances of a component together.
+
+    Parameters
+    ----------
+    spec : network; memories that only its convolutions need are left out without it
 
     Raises
     ------
@@ -455,7 +461,8 @@ def area_with(table: AreaTable, engine: AnyProcessor, names: Names | None = None
         raise UserError(f"processor {engine.name} is no engine but a {engine.kind}; give one, such as engine-28nm")
     names = names or {}
     areas = {}
-    for own in (*engine.memories, "mac"):
+    more = memory_shapes(spec, engine, True) if spec is not None and spec.is_convolutional else {}
+    for own in (*dict.fromkeys((*engine.memories, *more)), "mac"):
         component = f"{ROOT}.{own}"
         named = names.get(
             own, next((name for key, name in names.items() if key.startswith(f"{own}.")), (component, None))
@@ -466,6 +473,15 @@ def area_with(table: AreaTable, engine: AnyProcessor, names: Names | None = None
         instances = math.prod(high - low + 1 for low, high in _ranges(listed))
         areas[component] = table.areas_um2[listed] * instances
     return areas
+
+
+def _store(name: str, memory: Memory, width: int, bits: float) -> dict[str, Any]:
+    """Return a memory as a component."""
+    return {
+        "name": name,
+        "class": "regfile" if memory.kind == "registers" else "DRAM" if memory.kind == "dram" else "SRAM",
+        "attributes": {"width": int(width), "depth": max(math.ceil(bits / width), 1)},
+    }
 
 
 def write_architecture(path: Path, spec: NetworkSpec, engine: AnyProcessor) -> None:
@@ -487,7 +503,10 @@ def write_architecture(path: Path, spec: NetworkSpec, engine: AnyProcessor) -> N
         )
     multiplier = max(multiplier_bits(spec, True, engine.delta_bits))
     local: list[dict[str, Any]] = []
-    for name, memory in engine.memories.items():
+    convolutions = memory_shapes(spec, engine, True) if spec.is_convolutional else {}
+    for name, (held, word_bits, _) in convolutions.items():
+        local.append(_store(name, engine.memory(name), word_bits, engine.memory(name).capacity or held))
+    for name, memory in engine.memories.items() if not convolutions else ():
         weights = {"weight": word.bits, "residual": word.residual_bits}
         per_word = sum(weights.get(role, 0) for role in memory.holds) or 8
         if any(role in weights for role in memory.holds):
@@ -500,13 +519,7 @@ def write_architecture(path: Path, spec: NetworkSpec, engine: AnyProcessor) -> N
             n_words = sum(spec.sizes)
         width = per_word * engine.lanes
         bits = memory.capacity or n_words * per_word
-        local.append(
-            {
-                "name": name,
-                "class": "regfile" if memory.kind == "registers" else "DRAM" if memory.kind == "dram" else "SRAM",
-                "attributes": {"width": int(width), "depth": max(math.ceil(bits / width), 1)},
-            }
-        )
+        local.append(_store(name, memory, width, bits))
     local += [
         {"name": f"mac[0..{engine.lanes - 1}]", "class": "intmac", "attributes": {"datawidth": multiplier}},
         {"name": "random_generator", "class": "lfsr", "attributes": {"width": 32}},

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn.network.counters import Counters
+from edgelearn.network.layer import ConvLayer
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.storage import buffers
 from edgelearn.network.teaching import EVERYTHING
@@ -17,8 +18,9 @@ from edgelearn.rules.rule import Locking
 from edgelearn.units import six_digits
 from hw_models.compare.bands import at_sample, band_as_dict
 from hw_models.cost import Cost, nonzero, percent_more
-from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS
+from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS, line_buffer_words
 from hw_models.engine.schedule import readout_cycles
+from hw_models.engine.shapes import SUM_BITS, shapes
 from hw_models.processor import AnyProcessor, Engine
 
 OVERHEADS = ("area", "memory", "power", "energy", "cycles")
@@ -123,10 +125,11 @@ def densities_of(spec: NetworkSpec, activity: Counters) -> dict[str, float]:
         return round(float(activity[name][first : first + len(per)].sum()) / whole, 4) if whole else 0.0
 
     n_out = [layer.n_out for layer in spec.layers]
+    n_gates = [layer.n_gates for layer in spec.layers]
     return {
         "inputs": share("input_events", [spec.sizes[0]]),
         "hidden": share("input_events", n_out[:-1], 1),
-        "hidden_updates": share("active_neurons", n_out[:-1]),
+        "hidden_updates": share("active_neurons", n_gates[:-1]),
         "errors": share("active_neurons", n_out[-1:], len(n_out) - 1),
     }
 
@@ -142,7 +145,8 @@ def _locks(spec: NetworkSpec, activity: Counters, processor: AnyProcessor) -> tu
         locking = spec.locking_of(k) if above else Locking.NONE
         depth = {Locking.NONE: 1, Locking.LAYER: 1, Locking.UPDATE: above + 1, Locking.BACKWARD: 2 * above + 1}[locking]
         bits = layer.n_in * (spec.input_bits if k == 0 else ACTIVATION_BITS)
-        gates = layer.n_out * GATE_BITS if locking is not Locking.NONE else 0
+        gates = layer.n_gates * GATE_BITS if locking is not Locking.NONE else 0
+        gates += sum(buffer.bits for buffer in required if buffer.layer == k + 1 and buffer.role == "winner")
         waiting_bits = sum(buffer.bits for buffer in required if buffer.layer == k + 1)
         pipeline_bits = (depth if above and spec.holds_inputs(k) else 1) * bits + depth * gates
         locks.append(LayerLock(k + 1, starts[k], waiting_bits, depth, pipeline_bits))
@@ -229,6 +233,7 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
         "learns_hidden": any(row.learns_hidden for row in cost.spec.rules or cost.spec.named),
         "locking": cost.spec.locking.value,
         "network": {
+            **({"net": cost.spec.net} if cost.spec.is_convolutional else {}),
             "sizes": list(cost.spec.sizes),
             "word": str(word),
             "bits": word.bits,
@@ -250,7 +255,31 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
                 "waiting_bits": lock.buffer_bits,
                 "pipeline_depth": lock.depth,
                 "pipeline_bits": lock.pipeline_bits,
+                **_window_as_dict(cost.spec, lock.layer - 1),
             }
             for lock in cost.locks
         ],
+    }
+
+
+def _window_as_dict(spec: NetworkSpec, k: int) -> dict[str, Any]:
+    """Return what a convolution holds beside its words, map by map or position by position; nothing of others."""
+    layer = spec.layers[k]
+    if not isinstance(layer, ConvLayer):
+        return {}
+    bits = spec.input_bits if k == 0 else ACTIVATION_BITS
+    learned = int(shapes(spec).learned_words[k])
+    lines = line_buffer_words(layer)
+    needs_map = layer.learns and spec.waits_for_above(k) or spec.holds_gates(k)
+    return {
+        "convolution": {
+            "kernel_words": layer.n_weights + layer.n_biases,
+            "input_map_bits": layer.n_in * bits,
+            "line_buffer_bits": lines * bits,
+            "line_buffer_words": lines,
+            "learns_from_lines": layer.learns and not needs_map,
+            "accumulator_bits": learned * SUM_BITS,
+            "accumulator_bits_all_maps": learned * layer.n_columns * SUM_BITS,
+            "winner_bits": sum(block.bits for block in buffers(spec) if (block.layer, block.role) == (k + 1, "winner")),
+        }
     }

@@ -19,7 +19,7 @@ from edgelearn.units import six_digits
 from hw_models.cost import Item
 from hw_models.engine.price import logic_items, memory_items
 from hw_models.engine.schedule import Schedule
-from hw_models.processor import ROLES, AnyProcessor, Engine
+from hw_models.processor import CONVOLUTION_ROLES, ROLES, AnyProcessor, Engine
 
 LANES = (1, 8, 32)
 DELTA_WIDTHS = {"as needed": None, "8 bits": 8, "16 bits": 16}
@@ -127,7 +127,7 @@ def _changed(base: Engine, change: Change) -> Engine:
     memories, cell, layout = dict(base.memories), change.pop("cell", "as given"), change.pop("layout", "as given")
     if layout != "as given":
         by_role = {str(role): memory for memory in memories.values() for role in memory.holds}
-        roles = APART if layout == "apart" else {"all": ROLES}
+        roles = APART if layout == "apart" else {"all": (*ROLES, *CONVOLUTION_ROLES)}
         memories = {name: by_role[holds[0]].model_copy(update={"holds": holds}) for name, holds in roles.items()}
     if cell != "as given":
         memories = {name: memory.model_copy(update={"cell": cell}) for name, memory in memories.items()}

@@ -54,6 +54,8 @@ class Datapath:
     event_lists : whether inputs are lists of events, which a complete engine keeps
     other_rules : of further hidden layers; learning logic is the largest of all rules, with a generator where any of
         them regenerates feedback
+    pools : whether a lane compares, or adds up, the sums of a pooling window
+    window_bits : counters and addresses that walk through windows; 0 without convolutions
     """
 
     weight_bits: int
@@ -66,6 +68,8 @@ class Datapath:
     control: Control = "one-layer"
     event_lists: bool = True
     other_rules: tuple[Rule, ...] = ()
+    pools: bool = False
+    window_bits: int = 0
 
     @property
     def accumulator_bits(self) -> int:
@@ -86,6 +90,9 @@ class Datapath:
         """Return the area of one lane with its control, by role, in Nangate45."""
         area = {"arithmetic": mac_area_um2(self.weight_bits, self.input_bits)}
         area["control"] = _line(control_line(), (self.weight_bits + self.input_bits) / 2)
+        counter_bit = adder_bit_um2() + register_um2()  # of a counter, or of a comparator with its register
+        area["arithmetic"] += self.accumulator_bits * counter_bit * self.pools
+        area["control"] += self.window_bits * counter_bit
         complete = self.control == "complete"
         if complete:
             area["engine control"] = terms_um2("always") + (terms_um2("events") if self.event_lists else 0.0)

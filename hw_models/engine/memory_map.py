@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
+
+from edgelearn.network.layer import ConvLayer, Layer
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.storage import buffers, footprint
 from edgelearn.network.teaching import EVERYTHING
 from edgelearn.rules.rule import Locking
+from hw_models.engine.shapes import SUM_BITS, Dataflow, shapes
 
 ACTIVATION_BITS = 8
 GATE_BITS = 8
@@ -32,7 +36,12 @@ def frozen_apart(spec: NetworkSpec, has_memory: bool = False) -> bool:
 
 
 def contents(
-    spec: NetworkSpec, learning: bool, event_driven: bool, lanes: int = 1, apart: bool | None = None
+    spec: NetworkSpec,
+    learning: bool,
+    event_driven: bool,
+    lanes: int = 1,
+    apart: bool | None = None,
+    dataflow: Dataflow = "output",
 ) -> dict[tuple[str, str], int]:
     """Return bits by (role in memory, role of the cost).
 
@@ -41,11 +50,12 @@ def contents(
     event_driven : whether activations are events, each with its index
     lanes : words hold one value of each lane; the last group of a layer is filled up
     apart : whether words that never learn have a role of their own, see `frozen_apart`
+    dataflow : of convolutions: with "event" the sums of all positions wait in memory
 
     Notes
     -----
     Activations: two neighbouring layers at a time where layers update one after the other, and beside them those that
-    wait in memory for an update after the forward pass, which are buffers.
+    wait in memory for an update after the forward pass, which are buffers. Accumulators: kernel words of a group of maps.
     """
 
     def filled(n: int) -> int:
@@ -59,27 +69,64 @@ def contents(
     if apart:
         bits["frozen", "frozen weights"] = 0
     for layer in spec.layers:
-        biases, weights = filled(layer.n_out), layer.n_in * filled(layer.n_out)
+        columns = filled(layer.n_columns)
+        biases, weights = columns * (layer.n_biases > 0), layer.fan_in * columns
         frozen = {"all": 0, "bias": weights, "none": weights + biases}[layer.learned] * apart
         bits["weight", "forward weights"] += (weights + biases - frozen) * layer.word.bits
         if apart:
             bits["frozen", "frozen weights"] += frozen * layer.word.bits
     bits["activation", "activations"] = two_layers
+    shape = shapes(spec, lanes)
+    if dataflow == "event" and spec.is_convolutional:
+        bits["partial", "partial sums"] = max(
+            layer.window.positions * filled(layer.n_columns) * partial_bits(layer)
+            for layer in spec.layers
+            if isinstance(layer, ConvLayer)
+        )
     if not learning:
         return bits
+    learned_words = shape.learned_words.tolist()
     bits["residual", "residuals"] = sum(
-        {"all": layer.n_in + 1, "bias": 1, "none": 0}[layer.learned] * filled(layer.n_out) * layer.word.residual_bits
-        for layer in spec.layers
+        words * filled(layer.n_columns) * layer.word.residual_bits
+        for words, layer in zip(learned_words, spec.layers, strict=True)
     )
-    fill = [filled(layer.n_out) / layer.n_out for layer in spec.layers]
+    if spec.is_convolutional:
+        bits["accumulator", "accumulators"] = accumulator_bits(spec, lanes)
+    fill = [filled(layer.n_columns) / layer.n_columns for layer in spec.layers]
     feedback = [entry for entry in footprint(spec) if entry.role == "feedback"]
     bits["feedback", "feedback"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in feedback))
     if more := _most_alive(spec, activations) - two_layers:
         bits["activation", "buffers"] = more
-    for role in ("gate", "delta"):
+    for role in ("gate", "delta", *(("winner",) if spec.is_convolutional else ())):
         waiting = [entry for entry in buffers(spec) if entry.role == role]
         bits[role, "buffers"] = round(sum(entry.bits * fill[entry.layer - 1] for entry in waiting))
     return bits
+
+
+def accumulator_bits(spec: NetworkSpec, lanes: int = 1, all_maps: bool = False) -> int:
+    """Return the bits of the sums that become steps of kernel words, most of all layers.
+
+    Parameters
+    ----------
+    all_maps : of all maps, for an engine whose positions are the outer loop; else of a group of P
+    """
+    shape = shapes(spec, lanes)
+    maps = shape.groups * lanes if all_maps else lanes
+    return int(np.max(np.where(shape.convolution, shape.learned_words * maps, 0))) * SUM_BITS
+
+
+def line_buffer_words(layer: ConvLayer) -> int:
+    """Return the inputs that a convolution holds where positions are the outer loop: rows of a kernel but the last, and
+    its window in the last one."""
+    window = layer.window
+    row = (window.kernel_height - 1) * window.width * window.channels
+    return min(row + window.kernel_width * window.channels, layer.n_in)
+
+
+def partial_bits(layer: Layer) -> int:
+    """Return the bits of the largest sum of a window, its sign included."""
+    biases = layer.input_one * (layer.n_biases > 0)
+    return ((layer.fan_in * layer.input_max + biases) << (layer.word.bits - 1)).bit_length() + 1
 
 
 def _most_alive(spec: NetworkSpec, activations: list[int]) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
+from edgelearn.network.layer import ConvLayer
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.storage import footprint
 from edgelearn.network.traffic import traffic
@@ -23,10 +24,12 @@ from hw_models.engine.memory_map import (
     activation_bits,
     contents,
     error_bits,
+    partial_bits,
     readout_bits,
     takes_signs,
 )
 from hw_models.engine.schedule import Schedule, readout_words
+from hw_models.engine.shapes import SUM_BITS, shapes
 from hw_models.processor import Engine, Memory
 
 _ROLE_OF_MEMORY = {
@@ -37,6 +40,9 @@ _ROLE_OF_MEMORY = {
     "activation": "activations",
     "gate": "buffers",
     "delta": "buffers",
+    "winner": "buffers",
+    "accumulator": "accumulators",
+    "partial": "partial sums",
 }
 # What a memory is built for: a weight is read forward, read and written in its update. The chip that cannot learn is
 # divided alike, so that learning is all that differs.
@@ -48,6 +54,9 @@ _WRITES_PER_READ = {
     "activation": 0.0,
     "gate": 1.0,
     "delta": 1.0,
+    "winner": 1.0,
+    "accumulator": 1.0,
+    "partial": 1.0,
 }
 ASSUMED_VOLTAGE_V = 0.9  # of tables that state none
 EMPTY_LANES = Constant(
@@ -64,6 +73,8 @@ def _words(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str, int]:
     lanes = engine.lanes
     words = [layer.word for layer in spec.layers]
     feedback = max((block.word_bits for block in footprint(spec) if block.role == "feedback"), default=0)
+    convolutions = [layer for layer in spec.layers if layer.is_convolution]
+    winners = shapes(spec).winner_bits
     return {
         "weight": lanes * words[0].bits,
         "frozen": lanes * words[0].bits,
@@ -72,6 +83,9 @@ def _words(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str, int]:
         "activation": max(activation_bits(spec, engine.skips_zero_inputs, learning)[: len(spec.layers)]),
         "gate": lanes * GATE_BITS,
         "delta": lanes * max((hidden.delta_width for hidden in spec.layers[:-1]), default=0),
+        "winner": lanes * int(winners.max()),
+        "accumulator": lanes * SUM_BITS,
+        "partial": lanes * max(map(partial_bits, convolutions), default=0),
     }
 
 
@@ -135,7 +149,7 @@ def _own_constants(engine: Engine) -> list[Constant]:
     """Bands that a file gives for its own memories."""
     return [
         Constant(f"{name} {figure}", *band.ratios, engine.source)
-        for name, memory in engine.memories.items()
+        for name, memory in engine.stores.items()
         for figure, band in memory.own_figures.items()
     ]
 
@@ -226,7 +240,7 @@ def _memories(spec: NetworkSpec, engine: Engine, learning: bool) -> _Memories:
     stored = _stored(spec, engine, learning)
     found = []
     for name, (bits, word_bits, writes) in memory_shapes(spec, engine, learning).items():
-        memory = engine.memories[name]
+        memory = engine.memory(name)
         inside = {key: part for key, part in stored.items() if key[0] in engine.held_in(name) and part}
         found.append((name, inside, _price_memory(engine, name, memory, bits, word_bits, writes)))
     return found
@@ -241,7 +255,7 @@ def memory_shapes(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str
     stored, learned = _stored(spec, engine, learning), _stored(spec, engine, True)
     words = _words(spec, engine, learning)
     shapes = {}
-    for name in engine.memories:
+    for name in engine.stores if spec.is_convolutional else engine.memories:
         holds = engine.held_in(name)
         held = sum(bits for (role, _), bits in stored.items() if role in holds)
         if held:
@@ -251,7 +265,8 @@ def memory_shapes(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str
 
 
 def _stored(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[tuple[str, str], int]:
-    return contents(spec, learning, engine.skips_zero_inputs, engine.lanes, engine.frozen_apart(spec))
+    apart = engine.frozen_apart(spec)
+    return contents(spec, learning, engine.skips_zero_inputs, engine.lanes, apart, engine.dataflow)
 
 
 def _notes(
@@ -266,7 +281,7 @@ def _notes(
                 f"memory '{name}' takes {priced.cost.access_ns:.3g} ns, a cycle {cycle_ns:.3g} ns: a lower clock, or a "
                 "pipelined or smaller memory"
             )
-        if engine.memories[name].kind == "dram":
+        if engine.memory(name).kind == "dram":
             notes.append(f"memory '{name}' is DRAM: its area, standby power and waiting time are not priced")
         roles = {role for role, _ in inside}
         if "weight" in roles:
@@ -290,6 +305,12 @@ def _notes(
         notes.append(
             f"frozen weights lie in memory '{shared}' with those that learn: no memory of {engine.name} holds 'frozen'"
         )
+    apart = [name for name in (name for name, *_ in memories) if name not in engine.memories]
+    if apart:
+        notes.append(
+            f"{', '.join(apart).replace('_', ' ')} lie in memories of their own, like those of gates: no memory of "
+            f"{engine.name} holds {', '.join(repr(engine.memory(name).holds[0]) for name in apart)}"
+        )
     leakage, energy = cost.total("energy_pj", "leakage"), cost.total("energy_pj")
     if leakage > energy / 2:
         notes.append("leakage is more than half of the energy and has no band: it is that of the cell at 300 K")
@@ -311,10 +332,23 @@ def _bands() -> list[Constant]:
     ]
 
 
+def window_bits(layer: ConvLayer) -> int:
+    """Return the bits of counters and addresses that walk through the windows of a convolution."""
+    window = layer.window
+    counted = (window.out_height, window.out_width, window.kernel_height, window.kernel_width, window.channels)
+    return sum((n - 1).bit_length() for n in (*counted, window.maps, layer.n_in, layer.n_weights))
+
+
 def datapath(spec: NetworkSpec, engine: Engine, learning: bool) -> logic.Datapath:
     """Return the logic of one lane of an engine for a network and its rule."""
     operands = widths.multiplier_bits(spec, learning, engine.delta_bits)
-    inference = logic.Datapath(*operands, control=engine.control, event_lists=engine.skips_zero_inputs)
+    inference = logic.Datapath(
+        *operands,
+        control=engine.control,
+        event_lists=engine.skips_zero_inputs,
+        pools=any(isinstance(layer, ConvLayer) and layer.window.pool > 1 for layer in spec.layers),
+        window_bits=max((window_bits(layer) for layer in spec.layers if isinstance(layer, ConvLayer)), default=0),
+    )
     if not learning:
         return inference
     rules = tuple(dict.fromkeys(row for row in spec.rules if row.learns_hidden))

@@ -16,12 +16,13 @@ from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from hw_models.constants.technology import rows
+from hw_models.engine.shapes import Dataflow, Shapes, shapes
 
 UpdateSkip = Literal["none", "sample", "neuron"]
 TransposedRead = Literal["adder-tree", "single", "transposable"]
 PHASES = ("forward", "signal", "update")
 ASSUMED_SAMPLES = 10_000  # enough for fractions of a count
-FORWARD_ACTIVITY = ("samples", "input_events")
+FORWARD_ACTIVITY = ("samples", "input_events", "window_pairs")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ def assume(
     ):
         if not 0 <= density <= 1:
             raise UserError(f"--{name.replace('_', '-')} {density:g} is not allowed; give a fraction from 0 to 1")
-    activity = Counters.zeros(len(spec.layers))
+    activity = Counters.zeros(len(spec.layers), spec.is_convolutional)
+    shape = shapes(spec)
     last = len(spec.layers) - 1
 
     def put(name: str, k: int, mean: float) -> None:
@@ -129,16 +131,23 @@ def assume(
         events = layer.n_in * (input_density if k == 0 else hidden_density)
         put("samples", k, 1)
         put("input_events", k, events)
+        if layer.is_convolution:
+            put("window_pairs", k, float(shape.full_pairs[k]) * events / layer.n_in)
         if k < last and not rule.learns_hidden:
             continue
         density = error_density if k == last else update_density * taught(k)
-        put("active_neurons", k, layer.n_out * density)
+        n_out = float(shape.outputs[k])
+        put("active_neurons", k, n_out * density)
         put("updates", k, layer.learns and density > 0)
         if layer.learned == "all":
             put("update_events", k, events * (density > 0))
             is_first = k == 0 < last and update_input_density is not None
             updated = layer.n_in * (update_input_density or 0.0) if is_first else events
-            put("update_pairs", k, updated * layer.n_out * density)
+            if layer.is_convolution:  # a d meets the events of a mean window
+                updated *= float(shape.spread[k] * shape.full_pairs[k] / shape.positions[k]) / layer.n_in
+            put("update_pairs", k, updated * n_out * density)
+        if layer.is_convolution and layer.learns:
+            put("active_maps", k, layer.n_columns * (1 - (1 - density) ** float(shape.taught[k])))
         if k == last:
             continue
         lanes = float(_rows(spec, k))
@@ -146,10 +155,17 @@ def assume(
             errors = readout_density if rule.reads_out and readout_density is not None else error_density
             lanes *= update_density * taught(k + 1) if rule.holds_deltas and k < last - 1 else errors
         gates = update_density if gate_density is None else gate_density
-        put("open_gates", k, layer.n_out * gates)
-        put("live_gates", k, layer.n_out * gates * taught(k) * (density > 0 and lanes > 0))
+        put("open_gates", k, n_out * gates)
+        put("live_gates", k, n_out * gates * taught(k) * (density > 0 and lanes > 0))
         put("signal_lanes", k, lanes)
-        put("gated_signals", k, layer.n_out * gates * taught(k) * (density > 0) * lanes)
+        words = n_out * gates * taught(k) * (density > 0) * lanes
+        if shape.shared_feedback[k]:
+            words = layer.n_columns * (density > 0) * lanes
+        if sends_windows(spec, k):  # d above meets the open gates of its window
+            full_window = float(shape.spread[k + 1] * shape.full_pairs[k + 1] / shape.positions[k + 1])
+            words = lanes * full_window * gates * taught(k) * (density > 0)
+            put("down_pairs", k, words)
+        put("gated_signals", k, words)
     return activity
 
 
@@ -161,11 +177,16 @@ def worked(spec: NetworkSpec, activity: Counters, skips_zero_inputs: bool, updat
     skips_zero_inputs : whether inputs of zero cost nothing
     update_skip : "neuron" skips neurons with d = 0 and signals of zero; "sample" skips a layer that has only such
         neurons; "none" works through every update
+
+    Notes
+    -----
+    Windows of winners that were skipped are taken to hold as many events as the mean window.
     """
     result = Counters(activity.table.copy())
     layers = spec.layers
+    shape = shapes(spec)
     n_in = np.array([layer.n_in for layer in layers])
-    n_out = np.array([layer.n_out for layer in layers])
+    n_out = shape.outputs
     learns = np.array([layer.learns for layer in layers])
     weights_learn = np.array([layer.learned == "all" for layer in layers])
     hidden = np.array([layer.rule.learns_hidden for layer in layers])  # that form a d
@@ -189,7 +210,47 @@ def worked(spec: NetworkSpec, activity: Counters, skips_zero_inputs: bool, updat
         result["live_gates"][:] = np.where(hidden, n_out * signalled, result["live_gates"])
         result["signal_lanes"][:] = np.where(hidden, rows * signalled, result["signal_lanes"])
         result["gated_signals"][:] = np.where(hidden, n_out * rows * signalled, result["gated_signals"])
+    if shape.convolution.any():
+        _work_windows(spec, shape, activity, result, skips_zero_inputs, update_skip)
     return result
+
+
+def _work_windows(
+    spec: NetworkSpec,
+    shape: Shapes,
+    activity: Counters,
+    result: Counters,
+    skips_zero_inputs: bool,
+    update_skip: UpdateSkip,
+) -> None:
+    """Put in the pairs of convolutions that a processor works through, and words of feedback they take."""
+    samples, active = activity["samples"], result["active_neurons"]
+    if not skips_zero_inputs:
+        result["window_pairs"][:] = np.where(shape.convolution, shape.full_pairs * samples, 0)
+    windows = np.maximum(shape.positions * samples, 1)
+    mean_pairs = np.rint(active * shape.spread * (result["window_pairs"] / windows)).astype(np.int64)
+    weights_learn = np.array([layer.learned == "all" for layer in spec.layers])
+    works_through = not skips_zero_inputs or update_skip != "neuron"
+    result["update_pairs"][:] = np.where(
+        shape.convolution & works_through, mean_pairs * weights_learn, result["update_pairs"]
+    )
+    if update_skip == "neuron":
+        return
+    result["active_maps"][:] = np.where(shape.convolution, shape.columns * result["updates"], 0)
+    for k in np.flatnonzero(shape.convolution):
+        if not spec.layers[k].rule.learns_hidden:
+            continue
+        if shape.shared_feedback[k]:
+            result["gated_signals"][k] = shape.columns[k] * result["signal_lanes"][k]
+        if sends_windows(spec, k):
+            full_window = shape.spread[k + 1] * shape.full_pairs[k + 1] / shape.positions[k + 1]
+            pairs = round(float(result["signal_lanes"][k] * full_window))
+            result["gated_signals"][k] = result["down_pairs"][k] = pairs
+
+
+def sends_windows(spec: NetworkSpec, k: int) -> bool:
+    """Return whether layer k takes its signal from the windows of a convolution above."""
+    return spec.layers[k].rule.holds_deltas and spec.layers[k + 1].is_convolution
 
 
 def _rows(spec: NetworkSpec, k: int) -> int:
@@ -197,7 +258,9 @@ def _rows(spec: NetworkSpec, k: int) -> int:
     rule = spec.layers[k].rule
     if rule.selects_row:
         return 1
-    return spec.feedback_rows(k) if rule.stores_feedback else spec.layers[k + 1].n_out
+    if rule.holds_deltas:
+        return spec.layers[k + 1].n_out
+    return spec.feedback_rows(k)
 
 
 def _label_rows(spec: NetworkSpec, k: int) -> int:
@@ -236,6 +299,7 @@ def schedule(
     lanes_left_empty: bool = False,
     latency: Latency = Latency(),
     frozen_apart: bool = False,
+    dataflow: Dataflow = "output",
 ) -> Schedule:
     """Return cycles and accesses of an engine with `lanes` lanes.
 
@@ -248,6 +312,8 @@ def schedule(
     lanes_left_empty : let each active neuron take a step of its own, up to all groups of the layer: an upper bound
     latency : pipeline latencies; of the one-layer engine if left out
     frozen_apart : whether reads of words that never learn are counted under a role of their own
+    dataflow : of convolutions. "output": a position after the other, its sum stays in the lane; "event": an input after
+        the other, added to the sums of all its positions, which are a memory
 
     Notes
     -----
@@ -256,67 +322,144 @@ def schedule(
     neurons are skipped it means lanes with addresses of their own, which take neurons from a queue, and differs from
     them by less than one group for each queue. Where a word holds fixed neighbours, a group of which one neuron is
     active takes its step: at most the lesser of n and all groups, which is what `lanes_left_empty` counts.
-    Source of the terms: cycle counters of two engines in RTL, docs/cost_model.md, section 3.
+    Source of the terms: cycle counters of two engines in RTL, docs/cost_model.md, section 3. Those of convolutions are
+    a design, section 14.
     """
     if not learning:
         activity = activity.only(FORWARD_ACTIVITY)
-    last = len(spec.layers) - 1
-    rules = [layer.rule for layer in spec.layers]
-    n_out = np.array([layer.n_out for layer in spec.layers])
-    n_groups = -(-n_out // lanes)
-    samples, events = activity["samples"], activity["input_events"]
-    active, pairs = activity["active_neurons"], activity["update_pairs"]
-    signals, gated, live = activity["signal_lanes"], activity["gated_signals"], activity["live_gates"]
-    zeros = np.zeros(last + 1)
-    hidden = np.arange(last + 1) < last
+    shape = shapes(spec, lanes)
+    plan = _forward(spec, activity, shape, latency, frozen_apart, dataflow)
+    if not learning:
+        return plan
+    steps = _Steps(spec, activity, shape, lanes_left_empty)
+    _update(spec, activity, steps, plan)
+    _signal(spec, activity, steps, plan, lanes, transposed_read, latency)
+    return plan
 
-    def grouped(n: np.ndarray, queues: np.ndarray) -> np.ndarray:
-        """Steps that take n neurons of a layer out of so many queues, P at a time."""
-        if lanes_left_empty:
-            n_steps: np.ndarray = np.minimum(n, queues * n_groups)
-            return n_steps
-        return np.asarray(n * n_groups / n_out)
 
-    forward_steps = (events + samples) * n_groups  # the bias is one more input
-    forward_cycles = forward_steps + 2.0 * n_groups * samples + latency.start * samples
-    cycles = {"forward": forward_cycles, "signal": zeros, "update": zeros}
-    reads = {"weight": forward_steps.astype(float), "activation": (events * n_groups).astype(float)}
+def _forward(
+    spec: NetworkSpec, activity: Counters, shape: Shapes, latency: Latency, frozen_apart: bool, dataflow: Dataflow
+) -> Schedule:
+    """Return cycles and accesses of the forward pass."""
+    samples, events, groups = activity["samples"], activity["input_events"], shape.groups
+    zeros = np.zeros(len(groups))
+    products = np.where(shape.convolution, activity["window_pairs"], events)
+    biases = shape.positions * shape.biases * samples
+    forward_steps = (products + biases) * groups  # a bias is one more input
+    drains = shape.positions + shape.pooled  # a sum of a position, a write of an element
+    forward_cycles = forward_steps + 1.0 * drains * groups * samples + latency.start * samples
+    reads = {"weight": forward_steps.astype(float), "activation": (products * groups).astype(float)}
     writes = {"activation": events.astype(float)}
     if frozen_apart:
-        by_layer = {"all": zeros, "bias": events * n_groups, "none": forward_steps}
+        by_layer = {"all": zeros, "bias": products * groups, "none": forward_steps}
         reads["frozen"] = np.array([float(by_layer[layer.learned][k]) for k, layer in enumerate(spec.layers)])
         reads["weight"] = reads["weight"] - reads["frozen"]
-    if not learning:
-        return Schedule(cycles, reads, writes)
+    if dataflow == "event" and shape.convolution.any():
+        scattered = products * groups
+        begun = shape.positions * groups * samples  # with the bias, or with zero
+        sums = np.where(shape.convolution, scattered + begun, 0).astype(float)
+        reads["partial"], writes["partial"] = sums, sums.copy()
+        unbiased = shape.positions * (1 - shape.biases) * groups * samples
+        forward_cycles = forward_cycles + np.where(shape.convolution, scattered + unbiased, 0)
+        reads["activation"] = np.where(shape.convolution, events, reads["activation"]).astype(float)
+    return Schedule({"forward": forward_cycles, "signal": zeros, "update": zeros}, reads, writes)
 
-    learns = np.array([layer.learns for layer in spec.layers])
-    holds_deltas = np.array([k < last and spec.holds_deltas(k) for k in range(last + 1)])
-    updates, update_events = activity["updates"], activity["update_events"]
-    update_steps = grouped(pairs + active * learns, update_events + updates)
-    neuron_steps = grouped(active * learns, updates)
-    stored = ~hidden | holds_deltas  # the output layer's d is its stored error
-    cycles["update"] = 2.0 * update_steps + np.where(stored, 2.0 * neuron_steps, 0)
-    reads["weight"] = reads["weight"] + update_steps
-    reads["activation"] = reads["activation"] + grouped(pairs, update_events)
-    writes["weight"] = update_steps
-    reads["residual"] = writes["residual"] = update_steps
 
-    gated_samples = np.where(hidden, samples, 0)
-    signal_steps, gate_steps = grouped(gated, signals), grouped(live, gated_samples)
+class _Steps:
+    """Counts of learning as steps of P lanes, which take places of a layer from queues.
+
+    Attributes
+    ----------
+    neurons : steps that take all d of layers that learn
+    gates : steps that take all live gates
+    """
+
+    def __init__(self, spec: NetworkSpec, activity: Counters, shape: Shapes, lanes_left_empty: bool) -> None:
+        last = len(spec.layers) - 1
+        self.shape = shape
+        self.hidden = np.arange(last + 1) < last
+        self.learns = np.array([layer.learns for layer in spec.layers])
+        self.holds_deltas = np.array([k < last and spec.holds_deltas(k) for k in range(last + 1)])
+        self.gated_samples = np.where(self.hidden, activity["samples"], 0)
+        self._left_empty = lanes_left_empty
+        self.neurons = self.grouped(activity["active_neurons"] * self.learns, activity["updates"])
+        self.gates = self.grouped(activity["live_gates"], self.gated_samples)
+
+    def grouped(self, n: np.ndarray, queues: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
+        """Return steps that take n places out of so many queues, P at a time.
+
+        Parameters
+        ----------
+        groups : of a full queue; all places of the layer if left out
+        """
+        if self._left_empty:
+            most = queues * (self.shape.output_groups if groups is None else groups)
+            n_steps: np.ndarray = np.minimum(n, most)
+            return n_steps
+        return self.shape.filled(n)
+
+    def of_sums(self, n: np.ndarray, above: np.ndarray, groups_above: np.ndarray, live: np.ndarray) -> np.ndarray:
+        """Return steps of an adder tree, which sums P values of the layer above for one place of this one."""
+        steps = np.asarray(n * groups_above / above)
+        return np.minimum(n, live * groups_above) if self._left_empty else steps
+
+
+def _update(spec: NetworkSpec, activity: Counters, steps: _Steps, plan: Schedule) -> None:
+    """Add cycles and accesses of updates."""
+    shape = steps.shape
+    pairs, updates = activity["update_pairs"], activity["updates"]
+    active = activity["active_neurons"] * steps.learns
+    # words that change: one per product in a dense layer, all of a map in a convolution, whose products are summed
+    dense = steps.grouped(pairs + active, activity["update_events"] + updates)
+    maps = steps.grouped(activity["active_maps"], updates, shape.groups) * shape.learned_words
+    changed = np.where(shape.convolution, maps, dense)
+    summed = np.where(shape.convolution, steps.grouped(pairs, activity["window_pairs"], shape.groups), 0)
+    stored = ~steps.hidden | steps.holds_deltas  # the output layer's d is its stored error
+    plan.cycles["update"] = 2.0 * (changed + summed) + np.where(stored, 2.0 * steps.neurons, 0)
+    plan.reads["weight"] = plan.reads["weight"] + changed
+    fetched = np.where(shape.convolution, summed, steps.grouped(pairs, activity["update_events"]))
+    plan.reads["activation"] = plan.reads["activation"] + fetched
+    plan.writes["weight"] = changed
+    plan.reads["residual"] = plan.writes["residual"] = changed
+    if shape.convolution.any():  # a sum is read and cleared while its word is read and written
+        sums = np.where(shape.convolution, summed + changed, 0)
+        plan.reads["accumulator"] = plan.writes["accumulator"] = sums
+
+
+def _signal(
+    spec: NetworkSpec,
+    activity: Counters,
+    steps: _Steps,
+    plan: Schedule,
+    lanes: int,
+    transposed_read: TransposedRead,
+    latency: Latency,
+) -> None:
+    """Add cycles and accesses of teaching signals, modulators and d."""
+    shape, hidden, last = steps.shape, steps.hidden, len(spec.layers) - 1
+    rules = [layer.rule for layer in spec.layers]
+    signals, gated, live = activity["signal_lanes"], activity["gated_signals"], activity["live_gates"]
+    signal_steps, gate_steps = steps.grouped(gated, signals), steps.gates
     regenerated = np.array([k < last and spec.regenerates(k) for k in range(last + 1)])
-    signal_steps = np.where(regenerated, signals * n_groups, signal_steps)  # of every neuron, gated or not
+    signal_steps = np.where(regenerated, signals * shape.output_groups, signal_steps)  # of every neuron, gated or not
+    if any(sends_windows(spec, k) for k in range(last)):  # a register that runs through the kernel of a map above
+        runs = np.append(-(-shape.fan_in[1:] // lanes), 0)
+        of_windows = np.array([k < last and sends_windows(spec, k) for k in range(last + 1)])
+        signal_steps = np.where(regenerated & of_windows, signals * runs, signal_steps)
+    stores = np.array([rule.stores_feedback for rule in rules])
+    signal_steps = np.where(shape.shared_feedback & stores, signals * shape.groups, signal_steps)
     transported = np.array([rule.weight_transport for rule in rules])
     if transposed_read == "adder-tree":
-        above, groups_above = np.append(n_out[1:], 1), np.append(n_groups[1:], 0)
-        tree_steps = gated * groups_above / above
-        if lanes_left_empty:
-            tree_steps = np.minimum(gated, live * groups_above)
+        above, groups_above = np.append(shape.columns[1:], 1), np.append(shape.groups[1:], 0)
+        # places of a convolution above that a gate meets are at most all pairs
+        met = np.where(np.append(shape.convolution[1:], False), gated, live)
+        tree_steps = steps.of_sums(gated, above, groups_above, met)
         signal_steps = np.where(transported, tree_steps, signal_steps)
     elif transposed_read == "single":
         signal_steps = np.where(transported, gated.astype(float), signal_steps)
     summed = transported & (transposed_read != "transposable")
     readout = readout_cycles(spec, activity, lanes)
-    of_row = latency.row * n_groups * np.where(hidden, signals, 0)
+    of_row = latency.row * shape.output_groups * np.where(hidden, signals, 0)
     of_sum = signal_steps + (1.0 + latency.gate) * gate_steps + readout
     # two cycles to drain and store a delta, lane by lane where the lanes are summed
     of_delta = signal_steps + (2.0 + latency.gate) * np.where(summed, live, gate_steps)
@@ -325,26 +468,38 @@ def schedule(
         ([(rule.broadcasts and not rule.selects_row) or rule.reads_out for rule in rules], of_sum),
         ([rule.holds_deltas for rule in rules], of_delta),
     ):
-        cycles["signal"] = np.where(flags, taken, cycles["signal"])
-    gives = holds_deltas & ~np.array([rule.holds_deltas for rule in rules])  # d that would be used at once is stored
-    cycles["signal"] = cycles["signal"] + np.where(gives, gate_steps, 0)
+        plan.cycles["signal"] = np.where(flags, taken, plan.cycles["signal"])
+    gives = steps.holds_deltas & ~np.array([rule.holds_deltas for rule in rules])  # d that would be used at once
+    plan.cycles["signal"] = plan.cycles["signal"] + np.where(gives, gate_steps, 0)
     words = np.where(hidden, signal_steps, 0) + readout_words(spec, activity, lanes)
-    stores = np.array([rule.stores_feedback for rule in rules])
-    reads["feedback"] = np.where(stores & ~regenerated, words, 0.0)
-    reads["transposed"] = np.where(transported, words, 0.0)
+    plan.reads["feedback"] = np.where(stores & ~regenerated, words, 0.0)
+    plan.reads["transposed"] = np.where(transported, words, 0.0)
     if spec.gated:  # activations are fetched again
-        again = _of_readouts(spec, n_out * _learned(spec, activity))
+        again = _of_readouts(spec, shape.outputs * _learned(spec, activity))
         if again.any():
-            reads["activation"] = reads["activation"] + np.append([0], again[:-1])
+            plan.reads["activation"] = plan.reads["activation"] + np.append([0], again[:-1])
+    _waiting(spec, activity, steps, plan, signal_steps)
+
+
+def _waiting(
+    spec: NetworkSpec, activity: Counters, steps: _Steps, plan: Schedule, signal_steps: np.ndarray
+) -> None:
+    """Add accesses of gates, winners and d that wait in memory."""
+    last, reads, writes = len(spec.layers) - 1, plan.reads, plan.writes
     holds_gates = np.array([k < last and spec.holds_gates(k) for k in range(last + 1)])
+    takes = np.array([rule.holds_deltas and k < last - 1 for k, rule in enumerate(spec.rules)] + [False])
     if holds_gates.any():
-        writes["gate"] = np.where(holds_gates, grouped(activity["open_gates"], gated_samples), 0)
-        reads["gate"] = np.where(holds_gates, gate_steps, 0)
-    if holds_deltas.any():
-        writes["delta"] = np.where(holds_deltas, gate_steps, 0)  # every modulated gate has its store cycle
-        takes = np.array([rule.holds_deltas and k < last - 1 for k, rule in enumerate(rules)])  # the last reads errors
-        reads["delta"] = np.where(holds_deltas, neuron_steps, 0) + np.where(takes, signal_steps, 0)
-    return Schedule(cycles, reads, writes)
+        open_steps = steps.grouped(activity["open_gates"], steps.gated_samples)
+        writes["gate"] = np.where(holds_gates, open_steps, 0)
+        reads["gate"] = np.where(holds_gates, steps.gates, 0)
+        winners = holds_gates & (steps.shape.winner_bits > 0)
+        if winners.any():  # written with the gate; the place of every d that is fetched or used
+            writes["winner"] = np.where(winners, open_steps, 0)
+            of_above = takes & np.append(winners[1:], False)
+            reads["winner"] = np.where(winners, steps.neurons, 0) + np.where(of_above, signal_steps, 0)
+    if steps.holds_deltas.any():
+        writes["delta"] = np.where(steps.holds_deltas, steps.gates, 0)  # every modulated gate has its store cycle
+        reads["delta"] = np.where(steps.holds_deltas, steps.neurons, 0) + np.where(takes, signal_steps, 0)
 
 
 def _of_readouts(spec: NetworkSpec, values: np.ndarray) -> np.ndarray:
@@ -354,7 +509,7 @@ def _of_readouts(spec: NetworkSpec, values: np.ndarray) -> np.ndarray:
 
 def readout_words(spec: NetworkSpec, activity: Counters, lanes: int) -> np.ndarray:
     """Return the words of feedback that readouts of hidden layers take: all rows, for each group of neurons."""
-    n_groups = np.array([-(-layer.n_out // lanes) for layer in spec.layers])
+    n_groups = shapes(spec, lanes).output_groups
     return _of_readouts(spec, spec.n_outputs * n_groups * _learned(spec, activity)).astype(np.float64)
 
 
