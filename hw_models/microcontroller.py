@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgelearn.network.counters import Counters
+from edgelearn.network.layer import ConvLayer
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.traffic import traffic
 from hw_models.cost import Constant, Cost, Item, make_cost
@@ -66,15 +67,18 @@ def _window_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str], n
     last = len(spec.layers) - 1
     shape = shapes(spec)
     maps = shape.columns * shape.convolution
-    on_the_way = np.array([k < last and layer.learns and not spec.holds_gates(k) for k, layer in enumerate(spec.layers)])
+    on_the_way = np.array(
+        [k < last and layer.learns and not spec.holds_gates(k) for k, layer in enumerate(spec.layers)]
+    )
     learned = work["samples"] - work["gated_samples"]
     listed = work["samples"] + learned * on_the_way * (maps - 1)
     mean_window = shape.full_pairs / shape.positions
     weights_learn = np.array([layer.learned == "all" for layer in spec.layers])
     looks = np.zeros(last + 1)
     for k in range(last):
-        if sends_windows(spec, k):
-            window = spec.layers[k + 1].window
+        above = spec.layers[k + 1]
+        if sends_windows(spec, k) and isinstance(above, ConvLayer):
+            window = above.window
             taps = window.kernel_height * window.kernel_width * window.maps / window.stride**2
             looks[k] = float(work["live_gates"][k]) * taps
     d = work["active_neurons"] * shape.spread * shape.convolution

@@ -19,7 +19,6 @@ from hw_models.constants import logic, technology
 from hw_models.constants.logic import Control
 from hw_models.constants.memory import sram
 from hw_models.engine.memory_map import frozen_apart
-from hw_models.engine.shapes import Dataflow
 from hw_models.engine.schedule import (
     Schedule,
     TransposedRead,
@@ -28,6 +27,7 @@ from hw_models.engine.schedule import (
     schedule,
     worked,
 )
+from hw_models.engine.shapes import Dataflow
 from hw_models.engine.widths import gate_passes
 
 if TYPE_CHECKING:
@@ -112,7 +112,16 @@ class Memory(_Frozen):
     kind: Literal["sram", "registers", "dram", "custom"]
     holds: tuple[
         Literal[
-            "weight", "residual", "feedback", "activation", "gate", "delta", "accumulator", "winner", "partial", "frozen"
+            "weight",
+            "residual",
+            "feedback",
+            "activation",
+            "gate",
+            "delta",
+            "accumulator",
+            "winner",
+            "partial",
+            "frozen",
         ],
         ...,
     ] = Field(min_length=1)

@@ -270,7 +270,7 @@ def _window_as_dict(spec: NetworkSpec, k: int) -> dict[str, Any]:
     bits = spec.input_bits if k == 0 else ACTIVATION_BITS
     learned = int(shapes(spec).learned_words[k])
     lines = line_buffer_words(layer)
-    needs_map = layer.learns and spec.waits_for_above(k) or spec.holds_gates(k)
+    needs_map = (layer.learns and spec.waits_for_above(k)) or spec.holds_gates(k)
     return {
         "convolution": {
             "kernel_words": layer.n_weights + layer.n_biases,

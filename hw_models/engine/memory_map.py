@@ -55,7 +55,7 @@ def contents(
     Notes
     -----
     Activations: two neighbouring layers at a time where layers update one after the other, and beside them those that
-    wait in memory for an update after the forward pass, which are buffers. Accumulators: kernel words of a group of maps.
+    wait in memory for an update after the forward pass, which are buffers. Accumulators: of a group of maps.
     """
 
     def filled(n: int) -> int:

@@ -237,7 +237,7 @@ def _work_windows(
     if update_skip == "neuron":
         return
     result["active_maps"][:] = np.where(shape.convolution, shape.columns * result["updates"], 0)
-    for k in np.flatnonzero(shape.convolution):
+    for k in np.flatnonzero(shape.convolution).tolist():
         if not spec.layers[k].rule.learns_hidden:
             continue
         if shape.shared_feedback[k]:
@@ -481,9 +481,7 @@ def _signal(
     _waiting(spec, activity, steps, plan, signal_steps)
 
 
-def _waiting(
-    spec: NetworkSpec, activity: Counters, steps: _Steps, plan: Schedule, signal_steps: np.ndarray
-) -> None:
+def _waiting(spec: NetworkSpec, activity: Counters, steps: _Steps, plan: Schedule, signal_steps: np.ndarray) -> None:
     """Add accesses of gates, winners and d that wait in memory."""
     last, reads, writes = len(spec.layers) - 1, plan.reads, plan.writes
     holds_gates = np.array([k < last and spec.holds_gates(k) for k in range(last + 1)])
