@@ -13,7 +13,7 @@ from edgelearn.files import only_writer, write_text
 from edgelearn.network.learner import Learner
 from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
 from firmware_sim.build.headers import CONTRACT, array, checkpoint_bytes, learned_word, learned_words, taught_by
-from firmware_sim.build.image import CORE, CSRC, GENERATED, PREFIX, renamed, write_sources
+from firmware_sim.build.image import CSRC, GENERATED, PREFIX, core_of, renamed, write_sources
 from firmware_sim.build.levels import Tensor, section, selftest_inputs, texts_of
 
 SELFTEST_SAMPLES = 40
@@ -97,7 +97,7 @@ def _written(
     for name, text in texts.items():
         (folder / name).parent.mkdir(exist_ok=True)
         write_text(folder / renamed(name, prefix), renamed(text, prefix))
-    return sorted(folder / renamed(name, prefix) for name in (*CORE, *GENERATED, *texts))
+    return sorted(folder / renamed(name, prefix) for name in (*core_of(learner), *GENERATED, *texts))
 
 
 def _hash(words: np.ndarray) -> int:
@@ -125,7 +125,7 @@ def _readme(learner: Learner, identity: int, n_samples: int, ranges: tuple[np.nd
         (CSRC / "package" / "README.md")
         .read_text()
         .format(
-            sizes="-".join(str(size) for size in spec.sizes),
+            sizes=spec.net,
             rule=taught_by(spec),
             bits=word.bits,
             residual=word.residual_bits,

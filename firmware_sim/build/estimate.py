@@ -8,8 +8,8 @@ from edgelearn.network.spec import NetworkSpec
 from firmware_sim.build.headers import feedback_bits, per_layer, reads_out, shape, taught, teaches_hidden
 
 # Bytes of el_layer: two words, five half-words, four bytes, padded; where layers differ, a word, a half-word and three
-# bytes more.
-_LAYER_BYTES, _VARIED_BYTES = 24, 32
+# bytes more; in networks with convolutions, twelve half-words and eight bytes more.
+_LAYER_BYTES, _VARIED_BYTES, _CONVOLUTION_BYTES = 24, 32, 64
 
 
 @dataclass(frozen=True)
@@ -32,21 +32,25 @@ class Field:
 def learner_fields(spec: NetworkSpec) -> list[Field]:
     """Return the fields of el_learner in their order, padding included; their bytes add up to sizeof(el_learner)."""
     has = shape(spec)
-    index, word = has.index_bytes, has.word_bytes
+    index, word, maps = has.index_bytes, has.word_bytes, has.maps
     rows = (
         ("learned", "state", 4, 1),
         ("generator", "state", 4, int(has.stochastic)),
         ("live", "state", 2, 1),
         ("halvings", "state", 2, 1),
         ("words", "weights", word, has.learned),
+        ("sum", "buffers", 4, maps.sums if maps else 0),
         ("error", "buffers", has.factor_bytes, has.outputs),
         ("delta", "buffers", has.factor_bytes, has.deltas),
+        ("map_delta", "buffers", has.factor_bytes, maps.deltas if maps else 0),
         ("lfsr", "buffers", 2, has.lfsr_lanes),
         ("event", "buffers", index, has.widest_input),
         ("error_at", "buffers", index, has.outputs),
         ("delta_at", "buffers", index, has.deltas),
         ("activation", "buffers", 1, has.activations),
         ("gate", "buffers", 1, has.gates),
+        ("winner", "buffers", 1, maps.winners if maps else 0),
+        ("tap", "buffers", 1, maps.taps if maps else 0),
         ("output", "buffers", 1, has.outputs),
         ("readout", "buffers", 1, has.outputs * reads_out(spec)),
     )
@@ -78,9 +82,10 @@ def constant_fields(spec: NetworkSpec) -> list[Field]:
     has, bits = shape(spec), feedback_bits(spec)[0]
     entries = 0
     if bits:
-        entries = sum(spec.feedback_rows(k) * spec.layers[k].n_out for k in taught(spec))
+        entries = sum(spec.feedback_rows(k) * spec.feedback_columns(k) for k in taught(spec))
+    layer_bytes = _CONVOLUTION_BYTES if has.maps else _VARIED_BYTES if per_layer(spec) else _LAYER_BYTES
     rows = [
-        ("EL_LAYER", "tables", (_VARIED_BYTES if per_layer(spec) else _LAYER_BYTES) * len(spec.layers)),
+        ("EL_LAYER", "tables", layer_bytes * len(spec.layers)),
         ("EL_INITIAL", "initial words", has.word_bytes * has.learned),
         ("EL_FROZEN", "frozen weights", has.frozen_bytes * has.frozen),
         ("EL_FEEDBACK_WORDS", "feedback", -(-entries * bits // 8)),

@@ -16,6 +16,7 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.widths import WIDEST
 from edgelearn.rules.rule import Feedback, Signal
+from firmware_sim.build.maps import Maps, check_maps, is_on_the_way, map_fields, map_flags, maps_of
 
 CONTRACT = 1
 _SIGNALS = {
@@ -47,6 +48,7 @@ class Shape:
     deltas, delta_buffers : elements of d, in one or two buffers
     lfsr_lanes : shift registers that regenerate feedback
     word_bytes, frozen_bytes, factor_bytes : of a learned word, a frozen one, an error or a d
+    maps : arrays of convolutions, None in a network of dense layers
     """
 
     outputs: int
@@ -65,6 +67,7 @@ class Shape:
     index_bytes: int
     factor_bytes: int
     stochastic: bool
+    maps: Maps | None
 
 
 def teaches_hidden(spec: NetworkSpec) -> bool:
@@ -83,9 +86,10 @@ def on_the_way(spec: NetworkSpec, k: int) -> bool:
     Notes
     -----
     Not where it waits for something above it, nor where the layer below reads its words and d, nor where it would take
-    draws of the one random generator before a layer whose turn comes first.
+    draws of the one random generator before a layer whose turn comes first. Nor are d of positions formed before all of
+    them are there.
     """
-    if k not in taught(spec) or spec.waits_for_above(k) or spec.sends_delta(k):
+    if k not in taught(spec) or spec.waits_for_above(k) or spec.sends_delta(k) or not is_on_the_way(spec.layers[k]):
         return False
     if not spec.stochastic:
         return True
@@ -105,6 +109,8 @@ def reads_out(spec: NetworkSpec) -> bool:
 def per_layer(spec: NetworkSpec) -> bool:
     """Return whether layers differ in rule or in what they learn, so that the C core looks both up layer by layer."""
     hidden = spec.layers[:-1]
+    if spec.is_convolutional:
+        return True
     if any(layer.learned == "bias" or layer.weight_word != layer.word for layer in spec.layers):
         return True
     if spec.layers[-1].learned != "all" or any(layer.rule != hidden[0].rule for layer in hidden):
@@ -127,7 +133,7 @@ def learned_word(spec: NetworkSpec) -> WeightFormat:
 
 def word_counts(layer: Layer) -> tuple[int, int]:
     """Return the words of a layer that are learned, and its frozen ones."""
-    weights, biases = layer.n_in * layer.n_out, layer.n_out
+    weights, biases = layer.n_weights, layer.n_biases
     return {
         "all": (weights + biases, 0),
         "bias": (biases, weights),
@@ -165,8 +171,8 @@ def places(spec: NetworkSpec) -> Places:
     for n, side in zip(sizes, sides, strict=True):
         activation_at.append(at if side < 0 else first + side * widest[0])
         at += n * (side < 0)
-    own = [n if k in late else 0 for k, n in enumerate(sizes)]
-    shared = [sizes[k] for k in taught(spec) if k not in late and not spec.layers[k].rule.from_label]
+    own = [spec.layers[k].n_gates if k in late else 0 for k in range(len(sizes))]
+    shared = [spec.layers[k].n_gates for k in taught(spec) if k not in late and not spec.layers[k].rule.from_label]
     gate_at = [sum(own[:k]) if k in late else sum(own) if k in taught(spec) else 0 for k in range(len(sizes))]
     return Places(activation_at, gate_at, first + sum(widest), sum(own) + max(shared, default=0))
 
@@ -175,13 +181,16 @@ def shape(spec: NetworkSpec) -> Shape:
     """Return the arrays of the C core for a specification."""
     hidden = [layer.n_out for layer in spec.layers[:-1]]
     learned, frozen = (sum(counts) for counts in zip(*map(word_counts, spec.layers), strict=True))
-    widest_hidden = max((hidden[k] for k in taught(spec)), default=max(hidden, default=0))
+    dense = [k for k in taught(spec) if not spec.layers[k].is_convolution]
+    widest_hidden = max((hidden[k] for k in dense), default=0 if spec.is_convolutional else max(hidden, default=0))
     buffers = 0
-    if teaches_hidden(spec):
-        buffers = 2 if spec.last_to_first and len(waiting(spec)) > 1 else 1
+    if dense:
+        buffers = 2 if spec.last_to_first and len(set(dense) & set(waiting(spec))) > 1 else 1
     regenerated = [k for k in taught(spec) if spec.regenerates(k)]
     lanes = max((1 if spec.layers[k].rule.selects_row else spec.feedback_rows(k) for k in regenerated), default=0)
-    widest = max(spec.sizes)
+    widest = max(max(layer.fan_in, 0 if layer.is_convolution else layer.n_out) for layer in spec.layers)
+    maps = maps_of(spec, taught(spec), waiting(spec)) if spec.is_convolutional else None
+    check_maps(spec)
     if sum(hidden) > 65535:
         raise UserError(f"{sum(hidden):,} hidden neurons are too many for the C core; at most 65,535 in all layers")
     if widest > 65534:  # counters of events go one further
@@ -191,7 +200,7 @@ def shape(spec: NetworkSpec) -> Shape:
         outputs=spec.n_outputs,
         learned=learned,
         frozen=frozen,
-        widest_input=max(layer.n_in for layer in spec.layers),
+        widest_input=max(layer.fan_in for layer in spec.layers),
         widest_hidden=widest_hidden,
         widest=widest,
         activations=kept.activations,
@@ -204,6 +213,7 @@ def shape(spec: NetworkSpec) -> Shape:
         index_bytes=1 if widest <= 256 else 2,
         factor_bytes=1 if spec.delta_bits <= 8 else 2,
         stochastic=spec.stochastic,
+        maps=maps,
     )
 
 
@@ -225,7 +235,6 @@ def config_header(spec: NetworkSpec, identity: int, halvings: int) -> str:
     """Return el_config.h: sizes, formats and the switches that choose the rule."""
     has, bits = shape(spec), feedback_bits(spec)
     word = learned_word(spec)
-    sizes = "-".join(str(size) for size in spec.sizes)
     numbers: dict[str, int | str] = {
         "CONTRACT": CONTRACT,
         "IDENTITY": f"0x{identity:08X}UL",
@@ -271,8 +280,10 @@ def config_header(spec: NetworkSpec, identity: int, halvings: int) -> str:
         numbers["LOCAL_DEAD_ZONE"] = spec.readout_dead_zone
     if spec.hidden_inference == "sign":
         numbers["SIGN_ONE"] = find_activation(spec.layers[0].activation).one
+    if has.maps:
+        numbers |= has.maps.numbers()
     lines = [
-        f"/* {sizes}, rule {taught_by(spec)}, {word.bits} view bits + {word.residual_bits} residual bits, "
+        f"/* {spec.net}, rule {taught_by(spec)}, {word.bits} view bits + {word.residual_bits} residual bits, "
         f"{spec.rounding} rounding. */",
         "#ifndef EL_CONFIG_H",
         "#define EL_CONFIG_H",
@@ -342,17 +353,22 @@ def learned_words(learner: Learner) -> np.ndarray:
 
 
 def _frozen_words(learner: Learner) -> np.ndarray:
-    """Return the words that are not learned, in the same order."""
-    return _rows_of_words(learner, {"all": (), "bias": ("weights",), "none": ("weights", "biases")})
+    """Return the words that are not learned, in the same order; their views, which is all that is read of them, where
+    layers differ."""
+    parts = {"all": (), "bias": ("weights",), "none": ("weights", "biases")}
+    return _rows_of_words(learner, parts, views=per_layer(learner.spec))
 
 
-def _rows_of_words(learner: Learner, parts: dict[str, tuple[str, ...]]) -> np.ndarray:
-    """Return rows of the words of each layer that `parts` names by what the layer learns."""
+def _rows_of_words(learner: Learner, parts: dict[str, tuple[str, ...]], views: bool = False) -> np.ndarray:
+    """Return rows of the words of each layer that `parts` names by what the layer learns, or of their views."""
     state = learner.state
     rows = [np.zeros(0, np.int64)]
     for k, layer in enumerate(learner.spec.layers):
-        words = {"weights": state.weights(k), "biases": state.biases(k)[:, None]}
-        if columns := [words[part] for part in parts[layer.learned]]:
+        words = {"weights": state.weights(k), "biases": state.biases(k)[: layer.n_biases, None]}
+        if views:
+            words["weights"] = words["weights"] >> layer.weight_word.residual_bits
+            words["biases"] = words["biases"] >> layer.word.residual_bits
+        if columns := [words[part] for part in parts[layer.learned] if words[part].size]:
             rows.append(np.concatenate(columns, axis=1).ravel())
     return np.concatenate(rows)
 
@@ -371,14 +387,14 @@ def headers(learner: Learner) -> tuple[int, dict[str, str]]:
 def _may_cut(layer: Layer, stochastic: bool) -> bool:
     """Return whether a step of a layer could be longer than S."""
     shift = layer.step_shift - (8 if stochastic else 0)
-    product = layer.input_max * layer.delta_reach << max(-shift, 0)
+    product = layer.positions * layer.input_max * layer.delta_reach << max(-shift, 0)
     longest = (product + ((1 << max(shift, 0)) >> 1)) >> max(shift, 0)
     return longest > layer.word.max_raw << (8 if stochastic else 0)
 
 
 def _layers(spec: NetworkSpec) -> str:
     learned_at = frozen_at = feedback_at = 0
-    kept, varied = places(spec), per_layer(spec)
+    has, kept, varied = shape(spec), places(spec), per_layer(spec)
     rows = []
     for k, layer in enumerate(spec.layers):
         learned, frozen = word_counts(layer)
@@ -386,7 +402,7 @@ def _layers(spec: NetworkSpec) -> str:
         if teaches_hidden(spec) and spec.regenerates_feedback and (layer.output or spec.regenerates(k)):
             row_of_feedback = ((k + 1) * 10007 + spec.seed) % 65535
         elif not layer.output:
-            feedback_at += spec.feedback_rows(k) * layer.n_out
+            feedback_at += spec.feedback_rows(k) * spec.feedback_columns(k)
         fields = [
             frozen_at if frozen and not varied else learned_at,
             row_of_feedback,
@@ -405,6 +421,8 @@ def _layers(spec: NetworkSpec) -> str:
         texts = [str(int(field)) for field in fields]
         if varied:
             texts += [*_varied_fields(spec, k), str(frozen_at)]
+        if has.maps:
+            texts += map_fields(spec, k, has.maps)
         rows.append("    {" + ", ".join(texts) + "}")
         learned_at, frozen_at = learned_at + learned, frozen_at + frozen
     return "static const el_layer EL_LAYER[EL_LAYERS] = {\n" + ",\n".join(rows) + "\n};\n"
@@ -420,6 +438,8 @@ def _varied_fields(spec: NetworkSpec, k: int) -> list[str]:
         "NON_NEGATIVE": layer.rule.non_negative,
         "HOLDS_GATES": layer.rule.learns_hidden and not (early and layer.rule.from_label),
     }
+    if spec.is_convolutional:
+        flags |= map_flags(layer, flags["HOLDS_GATES"])
     set_flags = " | ".join(f"EL_FLAG_{name}" for name, is_set in flags.items() if is_set)
     return [
         f"EL_SIGNAL_{_SIGNALS[layer.rule.signal]}",

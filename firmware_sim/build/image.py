@@ -23,7 +23,9 @@ CORE = (
     "src/el_learner.c",
     "src/el_checkpoint.c",
 )
+CONVOLUTION = "include/el_convolution.h"  # of networks that have any
 PREFIX = "el"  # of every name and file of the core
+_NUMBERS = ("headers", "maps")  # modules that make the generated headers
 GENERATED = ("include/el_config.h", "include/el_numbers.h")
 OPTIMISATIONS = ("-O0", "-O1", "-Os", "-O2", "-O3")
 # Entry points are kept; everything that nothing calls goes.
@@ -55,7 +57,10 @@ class Image:
 
 def core_digest() -> str:
     """Return what tells this C core, its numbers included, from another version."""
-    parts = [*(CSRC / name for name in CORE), Path(__file__).with_name("headers.py")]
+    parts = [
+        *(CSRC / name for name in (*CORE, CONVOLUTION)),
+        *(Path(__file__).with_name(f"{name}.py") for name in _NUMBERS),
+    ]
     return hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()[:16]
 
 
@@ -71,9 +76,14 @@ def renamed(text: str, prefix: str) -> str:
     return re.sub(rf"(?<![A-Za-z0-9_]){PREFIX.upper()}_", f"{prefix.upper()}_", text)
 
 
+def core_of(learner: Learner) -> tuple[str, ...]:
+    """Return the files of the core that a network needs."""
+    return (*CORE, CONVOLUTION) if learner.spec.is_convolutional else CORE
+
+
 def write_sources(learner: Learner, folder: Path, prefix: str = PREFIX) -> int:
     """Write core and generated headers into include/ and src/ of a folder; return the identity of the network."""
-    for name in CORE:
+    for name in core_of(learner):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_text(folder / renamed(name, prefix), renamed((CSRC / name).read_text(), prefix))
     identity, generated = headers(learner)

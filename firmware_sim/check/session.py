@@ -203,6 +203,7 @@ def drive_to_rails(learner: Learner, seed: int = 0) -> None:
     generator = np.random.default_rng(seed)
     for k, layer in enumerate(learner.spec.layers):
         weights, biases = learner.state.weights(k).astype(np.int64), learner.state.biases(k).astype(np.int64)
+        biases = biases[: layer.n_biases]  # a kernel without biases keeps zeros in their place
         for words, lowest, word in (
             (weights, layer.min_weight, layer.weight_word),
             (biases, layer.word.min_raw, layer.word),
@@ -210,7 +211,7 @@ def drive_to_rails(learner: Learner, seed: int = 0) -> None:
             ends = np.array([lowest, lowest + 1, word.max_raw - 1, word.max_raw])
             moved = generator.random(words.shape) < 0.5
             words[moved] = generator.choice(ends, int(moved.sum()))
-        learner.state.set_words(k, weights, biases)
+        learner.state.set_words(k, weights, biases if len(biases) else learner.state.biases(k))
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,7 @@ def _state_difference(spec: NetworkSpec, firmware: bytes, simulator: bytes, samp
     if len(wrong):
         first = int(wrong[0])
         layer, neuron, column = _place(spec, first)
-        is_bias = column == spec.layers[layer].n_in
+        is_bias = column == spec.layers[layer].fan_in
         values = int(words[0][first]), int(words[1][first])
         where = (layer + 1, neuron + 1, 0 if is_bias else column + 1)
         return Difference(sample, "bias" if is_bias else "weight", *where, *values, len(wrong), True)
@@ -209,11 +209,12 @@ def _state_difference(spec: NetworkSpec, firmware: bytes, simulator: bytes, samp
 
 
 def _place(spec: NetworkSpec, word: int) -> tuple[int, int, int]:
-    """Return layer, neuron and input (n_in is the bias) of a word among those that learn, counted from 0."""
+    """Return layer, neuron or map, and input or tap (fan_in is the bias) of a word that learns, counted from 0."""
     for k, layer in enumerate(spec.layers):
         size, _ = word_counts(layer)
         if word < size:
-            stride = size // layer.n_out
-            return k, word // stride, layer.n_in + 1 - stride + word % stride
+            stride = size // layer.n_columns
+            first = layer.fan_in if layer.learned == "bias" else 0
+            return k, word // stride, first + word % stride
         word -= size
     raise AssertionError("a word beyond the last layer")

@@ -153,8 +153,8 @@ MUTANTS = {
     ),
     "biases of a frozen row are learned ones": (
         LEARNER,
-        "(layer->learns == EL_LEARNS_NONE) ? EL_READ_FROZEN(row[layer->n_in]) : view(",
-        "(layer->learns == EL_LEARNS_BIAS) ? EL_READ_FROZEN(row[0]) : view(",
+        "(layer->learns == EL_LEARNS_NONE) ? EL_READ_FROZEN(row[EL_FAN_IN(layer)])",
+        "(layer->learns == EL_LEARNS_BIAS) ? EL_READ_FROZEN(row[0])",
         {"rule": "bp", "learn": "bias"},
     ),
     "every layer the rule of the first": (

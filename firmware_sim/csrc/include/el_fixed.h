@@ -64,6 +64,15 @@ static inline int32_t el_round_clamp(int32_t x, int32_t shift, int32_t low, int3
     return el_clamp(el_shr(cut + rounding.half, rounding.down), low, high);
 }
 
+/* rn of a sum that may nearly fill 32 bits, where half a step does not fit beside it. */
+static inline int32_t el_round_sum(int32_t x, int32_t shift)
+{
+    if (shift > 0) {
+        return el_shr(el_shr(x, (uint32_t)shift - 1U) + 1, 1U);
+    }
+    return x * ((int32_t)1 << -shift);
+}
+
 /* The low bits of x, read as two's complement: an accumulator of `bits` < 32. */
 static inline int32_t el_wrap(int32_t x, uint32_t bits)
 {

@@ -45,6 +45,10 @@
 #define EL_SIGNALS_OF_LABEL ((1 << EL_SIGNAL_TARGET) | (1 << EL_SIGNAL_SIGNED_TARGET))
 #define EL_USES(signal) ((EL_SIGNALS >> (signal)) & 1)
 
+#ifndef EL_CONV /* defined where layers are convolutions */
+#define EL_CONV 0
+#endif
+
 #if EL_WORD_BITS <= 8
 typedef int8_t el_word; /* a stored weight or bias */
 #else
@@ -85,9 +89,15 @@ typedef struct {
     uint16_t halvings; /* of the learning rates, from their start */
     el_word words[EL_WORDS]; /* of layers that learn: a row a neuron, its bias last, or biases alone */
 
+#if EL_CONV
+    int32_t sum[EL_SUMS]; /* of one map: x times d over its positions, by place in the kernel; or one of each map */
+#endif
     el_factor error[EL_OUTPUTS]; /* not zero, their outputs in error_at */
 #if EL_DELTAS > 0
     el_factor delta[EL_DELTAS]; /* not zero, their neurons in delta_at */
+#endif
+#if EL_CONV && (EL_MAP_DELTAS > 0)
+    el_factor map_delta[EL_MAP_DELTAS]; /* of a convolution, zeros included */
 #endif
 #if EL_LFSR_LANES > 0
     uint16_t lfsr[EL_LFSR_LANES];
@@ -102,6 +112,12 @@ typedef struct {
 #endif
 #if EL_GATES > 0
     uint8_t gate[EL_GATES];
+#endif
+#if EL_CONV && (EL_WINNERS > 0)
+    uint8_t winner[EL_WINNERS]; /* places of the largest sums in the windows of a pooling, packed */
+#endif
+#if EL_CONV
+    int8_t tap[EL_TAPS]; /* inputs of a window, by place in the kernel; those in event are not zero */
 #endif
     int8_t output[EL_OUTPUTS]; /* table indices q of the output layer */
 #if EL_USES(EL_SIGNAL_LOCAL)

@@ -29,6 +29,28 @@ typedef struct {
     int16_t delta_max;
     uint32_t frozen_at; /* row 0 among the frozen words of a layer that does not learn all of its own */
 #endif
+#if EL_CONV
+    uint16_t fan_in;       /* weights of a row: one for each input, or those of the kernel of a map */
+    uint16_t columns;      /* rows of weights: neurons, or maps */
+    uint16_t n_gates;      /* and d: one for each neuron, element, or position of a map */
+    uint16_t feedback_row; /* words in a row of the feedback matrix */
+    uint16_t height;       /* of the input map */
+    uint16_t width;
+    uint16_t channels;
+    uint16_t out_height; /* positions of the kernel */
+    uint16_t out_width;
+    uint16_t pooled_height; /* elements of a map that is sent on */
+    uint16_t pooled_width;
+    uint16_t winner_at;
+    uint8_t kernel_height;
+    uint8_t kernel_width;
+    uint8_t stride;
+    uint8_t padding;
+    uint8_t pool;       /* pool x pool positions are one element */
+    uint8_t pool_shift; /* of a mean pooling, log2 of these */
+    uint8_t biases;     /* of a row: 1, or 0 in a kernel without */
+    uint8_t winner_log; /* a winner takes 2^winner_log bits */
+#endif
 } el_layer;
 
 #if EL_PER_LAYER
@@ -36,6 +58,10 @@ typedef struct {
 #define EL_FLAG_TRANSPORTS 2U
 #define EL_FLAG_NON_NEGATIVE 4U
 #define EL_FLAG_HOLDS_GATES 8U
+#define EL_FLAG_CONVOLUTION 16U
+#define EL_FLAG_MAP_FEEDBACK 32U /* one modulator a map, not one an element */
+#define EL_FLAG_POSITIONS 64U    /* gates and d of positions, before the pooling */
+#define EL_FLAG_WINNERS 128U     /* holds where the largest sum of each pooling window is */
 #define EL_SIGNAL_OF(layer) ((int)(layer)->signal)
 #define EL_LEARNT_OF(layer) ((int)(layer)->learns)
 #define EL_IS_ON_THE_WAY(layer) (((layer)->flags & EL_FLAG_ON_THE_WAY) != 0U)
@@ -51,6 +77,22 @@ typedef struct {
 #define EL_TRANSPORTS(layer) (EL_FEEDBACK == EL_FEEDBACK_TRANSPOSE)
 #define EL_NO_NEGATIVE_FEEDBACK(layer) EL_FEEDBACK_NON_NEGATIVE
 #define EL_LARGEST_DELTA(layer) EL_DELTA_MAX
+#endif
+
+#if EL_CONV
+#define EL_IS_CONVOLUTION(layer) (((layer)->flags & EL_FLAG_CONVOLUTION) != 0U)
+#define EL_SHARES_MODULATORS(layer) (((layer)->flags & EL_FLAG_MAP_FEEDBACK) != 0U)
+#define EL_GATES_OF(layer) ((layer)->n_gates)
+#define EL_FAN_IN(layer) ((layer)->fan_in)
+#define EL_ROW_WORDS(layer) ((uint32_t)(layer)->fan_in + (layer)->biases)
+#define EL_FEEDBACK_ROW(layer) ((layer)->feedback_row)
+#define EL_BIASES(layer) ((layer)->biases)
+#else
+#define EL_GATES_OF(layer) ((layer)->n_out)
+#define EL_FAN_IN(layer) ((layer)->n_in)
+#define EL_ROW_WORDS(layer) ((uint32_t)(layer)->n_in + 1U)
+#define EL_FEEDBACK_ROW(layer) ((layer)->n_out)
+#define EL_BIASES(layer) 1U
 #endif
 
 #include "el_numbers.h"
@@ -104,7 +146,7 @@ static inline const int8_t *inputs_of(const el_learner *net, const el_level *lev
 static inline const el_word *row_of(const el_learner *net, uint16_t k, uint32_t j)
 {
     const el_layer *layer = &EL_LAYER[k];
-    const uint32_t at = layer->words_at + (j * ((uint32_t)layer->n_in + 1U));
+    const uint32_t at = layer->words_at + (j * EL_ROW_WORDS(layer));
 #if (EL_FROZEN_WORDS > 0) && !EL_PER_LAYER
     if (k < EL_LAST) {
         return &EL_FROZEN[at];
@@ -136,13 +178,14 @@ static inline int32_t view_of(const el_word *row, uint16_t k, uint32_t i)
 /* Neuron j of a layer whose weights are frozen, and its bias, which may be learned. */
 static inline const el_frozen *frozen_row(const el_layer *layer, uint32_t j)
 {
-    const uint32_t stride = (uint32_t)layer->n_in + ((layer->learns == EL_LEARNS_NONE) ? 1U : 0U);
+    const uint32_t stride = (uint32_t)EL_FAN_IN(layer) + ((layer->learns == EL_LEARNS_NONE) ? EL_BIASES(layer) : 0U);
     return &EL_FROZEN[layer->frozen_at + (j * stride)];
 }
 
 static inline int32_t bias_beside(const el_learner *net, const el_layer *layer, const el_frozen *row, uint32_t j)
 {
-    return (layer->learns == EL_LEARNS_NONE) ? EL_READ_FROZEN(row[layer->n_in]) : view(net->words[layer->words_at + j]);
+    return (layer->learns == EL_LEARNS_NONE) ? EL_READ_FROZEN(row[EL_FAN_IN(layer)])
+                                             : view(net->words[layer->words_at + j]);
 }
 #endif
 
@@ -180,7 +223,7 @@ static int32_t pre_activation(const el_learner *net, const int8_t *x, uint16_t n
 #if EL_PER_LAYER && (EL_FROZEN_WORDS > 0)
     if (layer->learns != EL_LEARNS_ALL) {
         const el_frozen *frozen = frozen_row(layer, j);
-        z = (int32_t)layer->one * bias_beside(net, layer, frozen, j);
+        z = (EL_BIASES(layer) != 0U) ? ((int32_t)layer->one * bias_beside(net, layer, frozen, j)) : 0;
         for (const el_index *event = net->event; event < &net->event[n_events]; event++) {
             z += input(x, *event, k) * EL_READ_FROZEN(frozen[*event]);
         }
@@ -188,7 +231,7 @@ static int32_t pre_activation(const el_learner *net, const int8_t *x, uint16_t n
 #endif
     {
         const el_word *row = row_of(net, k, j);
-        z = (int32_t)layer->one * view_of(row, k, layer->n_in);
+        z = (EL_BIASES(layer) != 0U) ? ((int32_t)layer->one * view_of(row, k, EL_FAN_IN(layer))) : 0;
         for (const el_index *event = net->event; event < &net->event[n_events]; event++) {
             z += input(x, *event, k) * view_of(row, k, *event);
         }
@@ -282,6 +325,13 @@ uint8_t el_score(const el_learner *net, uint16_t output)
 /* Append a value that is not zero. */
 static inline void append(el_sparse *list, uint16_t at, int32_t value)
 {
+#if EL_CONV
+    if (list->at == (el_index *)0) { /* d of a convolution have places of their own */
+        list->value[at] = (el_factor)value;
+        list->n = (uint16_t)(list->n + ((value != 0) ? 1U : 0U));
+        return;
+    }
+#endif
     if (value != 0) {
         list->at[list->n] = (el_index)at;
         list->value[list->n] = (el_factor)value;
@@ -321,21 +371,57 @@ static el_sparse error_of(el_learner *net, const int8_t *indices, uint16_t label
 
 #if EL_SIGNALS != (1 << EL_SIGNAL_NONE)
 
-/* Append d_j = sat(rn(m_j g_j, 7)) where it is not zero. */
+/* d_j = sat(rn(m_j g_j, 7)) */
+static inline int32_t gated(const el_layer *layer, int32_t modulator, int32_t gate)
+{
+    (void)layer;
+    return el_clamp(el_shr((modulator * gate) + 64, 7U), -EL_LARGEST_DELTA(layer), EL_LARGEST_DELTA(layer));
+}
+
+/* Append d_j where it is not zero. */
 static inline void append_gated(
     const el_layer *layer, el_sparse *deltas, uint16_t j, int32_t modulator, int32_t gate)
 {
-    (void)layer;
-    append(deltas, j, el_clamp(el_shr((modulator * gate) + 64, 7U), -EL_LARGEST_DELTA(layer), EL_LARGEST_DELTA(layer)));
+    append(deltas, j, gated(layer, modulator, gate));
+}
+
+#if EL_CONV && (EL_GATES > 0)
+/* d of the elements of map o, which share a modulator. */
+static void append_map(el_learner *net, const el_layer *layer, el_sparse *deltas, uint16_t o, int32_t modulator)
+{
+    for (uint32_t j = o; j < layer->n_gates; j += layer->columns) {
+        append_gated(layer, deltas, (uint16_t)j, modulator, (int32_t)net->gate[layer->gate_at + j]);
+    }
+}
+#endif
+
+/* An empty list for d of a dense layer. */
+static inline el_sparse deltas_at(el_learner *net, uint32_t at)
+{
+#if EL_DELTAS > 0
+    const el_sparse deltas = {0U, &net->delta_at[at], &net->delta[at]};
+#else
+    const el_sparse deltas = {0U, net->error_at, net->error}; /* no dense layer forms d */
+    (void)at;
+#endif
+    return deltas;
 }
 
 #if EL_MODULATES || ((EL_SIGNALS_WAITING & EL_SIGNALS_OF_LABEL) != 0)
 /* An empty list for d of hidden layer k: that of the layer above is in the other half, where it is needed. */
 static inline el_sparse deltas_of(el_learner *net, uint16_t k)
 {
-    const uint32_t half = (EL_DELTA_BUFFERS > 1) ? ((uint32_t)(k & 1U) * EL_WIDEST_HIDDEN) : 0U;
-    el_sparse deltas = {0U, &net->delta_at[half], &net->delta[half]};
-    return deltas;
+#if EL_CONV && (EL_MAP_DELTAS > 0)
+    if (EL_IS_CONVOLUTION(&EL_LAYER[k])) {
+        el_factor *of_map = &net->map_delta[(EL_MAP_DELTA_BUFFERS > 1) ? ((uint32_t)(k & 1U) * EL_WIDEST_MAP) : 0U];
+        el_sparse places = {0U, (el_index *)0, of_map};
+        for (uint32_t j = 0U; j < EL_LAYER[k].n_gates; j++) {
+            of_map[j] = 0;
+        }
+        return places;
+    }
+#endif
+    return deltas_at(net, (EL_DELTA_BUFFERS > 1) ? ((uint32_t)(k & 1U) * EL_WIDEST_HIDDEN) : 0U);
 }
 #endif
 
@@ -395,7 +481,7 @@ static inline bool select_row(el_learner *net, const el_layer *layer, uint16_t l
     *at = 0U;
 #else
     (void)net;
-    *at = layer->feedback_at + (row * layer->n_out);
+    *at = layer->feedback_at + (row * EL_FEEDBACK_ROW(layer));
 #endif
     return (EL_OUTPUTS > 1) || (label == 1U);
 }
@@ -453,7 +539,7 @@ static inline int32_t signed_sum(el_learner *net, const el_layer *layer, uint16_
 #if EL_LFSR_LANES > 0
         const int32_t b = lfsr_word(layer, &net->lfsr[c]);
 #elif EL_FEEDBACK_BITS > 0
-        const int32_t b = feedback_word(at + ((uint32_t)c * layer->n_out));
+        const int32_t b = feedback_word(at + ((uint32_t)c * EL_FEEDBACK_ROW(layer)));
 #else
         const int32_t b = EL_FEEDBACK_SET;
 #endif
@@ -510,7 +596,15 @@ static el_sparse gate_target(el_learner *net, uint16_t k, uint16_t label)
     el_sparse deltas = deltas_of(net, k);
     uint32_t at = 0U;
     if (start_modulators(net, layer, label, &at)) {
-        for (uint16_t j = 0U; j < layer->n_out; j++) {
+#if EL_CONV
+        if (EL_SHARES_MODULATORS(layer)) {
+            for (uint16_t o = 0U; o < layer->columns; o++) {
+                append_map(net, layer, &deltas, o, next_modulator(net, layer, label, at + o, 1));
+            }
+            return deltas;
+        }
+#endif
+        for (uint16_t j = 0U; j < EL_GATES_OF(layer); j++) {
             const int32_t gate = (int32_t)net->gate[layer->gate_at + j];
             append_gated(layer, &deltas, j, next_modulator(net, layer, label, at + j, gate), gate);
         }
@@ -538,7 +632,7 @@ static int32_t modulator(el_learner *net, uint16_t k, uint16_t j, int32_t gate, 
 #if EL_LFSR_LANES > 0
             b = lfsr_word(layer, &net->lfsr[a]);
 #elif EL_FEEDBACK_BITS > 0
-            b = feedback_word(layer->feedback_at + ((uint32_t)lanes->at[a] * layer->n_out) + j);
+            b = feedback_word(layer->feedback_at + ((uint32_t)lanes->at[a] * EL_FEEDBACK_ROW(layer)) + j);
 #endif
         }
         if (EL_SIGNAL_OF(layer) == EL_SIGNAL_SIGN) {
@@ -603,7 +697,15 @@ static el_sparse modulate(el_learner *net, uint16_t k, const el_sparse *lanes)
         net->lfsr[a] = lfsr_start(lanes->at[a], layer->feedback_at);
     }
 #endif
-    for (uint16_t j = 0U; j < layer->n_out; j++) {
+#if EL_CONV
+    if (EL_SHARES_MODULATORS(layer)) {
+        for (uint16_t o = 0U; o < layer->columns; o++) {
+            append_map(net, layer, &deltas, o, modulator(net, k, o, 1, lanes));
+        }
+        return deltas;
+    }
+#endif
+    for (uint16_t j = 0U; j < EL_GATES_OF(layer); j++) {
         const int32_t gate = (int32_t)net->gate[layer->gate_at + j];
         if ((gate != 0) || steps) {
             append_gated(layer, &deltas, j, modulator(net, k, j, gate, lanes), gate);
@@ -659,6 +761,10 @@ static void update(el_learner *net, const int8_t *x, uint16_t n_events, uint16_t
     }
 }
 
+#if EL_CONV
+#include "el_convolution.h"
+#endif
+
 /* --- a sample ----------------------------------------------------------------------------------------------------- */
 
 /* Take hidden layers forward. A rule that waits for nothing learns each of them on the way, from the label. */
@@ -668,9 +774,15 @@ static void forward_hidden(el_learner *net, const el_level *levels, uint16_t lab
     for (uint16_t k = 0U; k < EL_LAST; k++) {
         const el_layer *layer = &EL_LAYER[k];
         const int8_t *x = inputs_of(net, levels, k);
+#if EL_CONV
+        if (EL_IS_CONVOLUTION(layer)) {
+            forward_convolution(net, x, k, label);
+            continue;
+        }
+#endif
         const uint16_t n_events = list_events(net, x, layer->n_in);
 #if (EL_SIGNALS_ON_THE_WAY & EL_SIGNALS_OF_LABEL) != 0
-        el_sparse deltas = {0U, net->delta_at, net->delta};
+        el_sparse deltas = deltas_at(net, 0U);
         uint32_t at = 0U;
         const bool taught =
             (label < EL_CLASSES) && EL_IS_ON_THE_WAY(layer) && start_modulators(net, layer, label, &at);
@@ -747,6 +859,12 @@ static void update_from_lists(el_learner *net, const el_level *levels, uint16_t 
 {
     if (deltas->n > 0U) {
         const int8_t *x = inputs_of(net, levels, k);
+#if EL_CONV
+        if (EL_IS_CONVOLUTION(&EL_LAYER[k])) {
+            update_convolution(net, x, k, deltas);
+            return;
+        }
+#endif
         const bool biases = EL_LEARNT_OF(&EL_LAYER[k]) == EL_LEARNS_BIAS; /* whose inputs have not waited */
         update(net, x, biases ? 0U : list_events(net, x, EL_LAYER[k].n_in), k, deltas);
     }
@@ -775,6 +893,11 @@ static el_sparse waiting_deltas(el_learner *net, uint16_t k, uint16_t label, con
 #endif
 #if (EL_SIGNALS_WAITING & (1 << EL_SIGNAL_DELTA)) != 0
         case EL_SIGNAL_DELTA:
+#if EL_CONV
+            if (EL_IS_CONVOLUTION(&EL_LAYER[k + 1U])) {
+                return modulate_from_convolution(net, k, above);
+            }
+#endif
             return modulate(net, k, above);
 #endif
 #if (EL_SIGNALS_WAITING & ((1 << EL_SIGNAL_ERROR) | (1 << EL_SIGNAL_SIGN))) != 0
