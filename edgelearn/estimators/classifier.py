@@ -697,6 +697,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         front_end = self._front_end
         if not available() or not isinstance(front_end, FrontEnd) or front_end.spec.window > 1:
             return None
+        if self._learner.spec.is_convolutional:
+            return None
         if any(label is None or label != label for label in self._labels.known):  # refused where it is looked up
             return None
         from edgelearn.streaming.one_sample import SampleCall

@@ -15,7 +15,7 @@ from edgelearn.network.blocks import Blocks, learns_by_blocks
 from edgelearn.network.counters import Counters
 from edgelearn.network.device import Device, untimed
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.kernels.arrays import Results
+from edgelearn.network.kernels.arrays import AllArrays, Results
 from edgelearn.network.prepared import PreparedLevels
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.state import State, predicting, quantize
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MANY_PREDICTIONS = 4096
 run_steps = kernel_of("edgelearn.network.kernels.sample", "run_steps")
+run_steps_of_maps = kernel_of("edgelearn.network.kernels.maps", "run_steps_of_maps")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,14 +72,13 @@ class Learner:
         self.spec = spec
         self.strict = strict
         self.state: State = quantize(spec)
-        if spec.is_convolutional:
-            raise UserError(f"net '{spec.net}' cannot run yet; give a --net without convolutions")
         self._counts = np.zeros((2, len(spec.layers), len(t.counters_of(spec.is_convolutional))), np.int64)
         self._untimed = untimed(len(spec.layers))
         self._one_step: LevelsCall | None = None
         self._learns_by_blocks = learns_by_blocks(spec)
         self._predicting = predicting(self.state)
         self._blocks: dict[bool, Blocks] = {}  # that learn, and that predict
+        self._all_arrays: dict[bool, tuple[Any, ...]] = {}  # of a network with convolutions, alike
 
     @property
     def counters(self) -> Counters:
@@ -113,7 +113,7 @@ class Learner:
 
     def _step(self, levels: Any, label: int) -> int:
         """Take a sample in one compiled call; -1 where it is anything but an array in the bytes of the network."""
-        if self.strict or (label < 0 and self._predicting is not self.state):
+        if self.strict or self.spec.is_convolutional or (label < 0 and self._predicting is not self.state):
             return -1
         step = self._one_step
         if step is None:
@@ -225,16 +225,26 @@ class Learner:
             if not in_order and self._takes_blocks(steps[part], device):
                 self._blocks_of(steps[part]).run(prepared, steps[part], own, self._counts)
             else:
-                run_steps(*self.arguments(prepared.levels, steps[part], own, device))
+                kernel = run_steps_of_maps if self.spec.is_convolutional else run_steps
+                kernel(*self.arguments(prepared.levels, steps[part], own, device))
         if self.strict:
             _raise_if_inexact(Counters(self._counts.sum(axis=0)))
         return Outcome(results.predictions, results.statuses, results.scores, results.energies)
 
     def arguments(self, levels: np.ndarray, steps: np.ndarray, results: Any, device: Device | None = None) -> Any:
-        """Return the arguments of the kernel `run_steps`; the arrays of the learner stay the same for its life."""
+        """Return the arguments of the kernel `run_steps`; the arrays of the learner stay the same for its life.
+
+        A network with convolutions takes them in `run_steps_of_maps`.
+        """
         state = self._state_of(steps)
+        arrays: tuple[Any, ...] = state.arrays
+        if state.convolution is not None:
+            learns = state is self.state
+            if learns not in self._all_arrays:
+                self._all_arrays[learns] = AllArrays._make((*state.arrays, *state.convolution))
+            arrays = self._all_arrays[learns]
         return (
-            state.net, state.layers, state.arrays, levels, steps, device or self._untimed, results, self._counts,
+            state.net, state.layers, arrays, levels, steps, device or self._untimed, results, self._counts,
         )  # fmt: skip
 
     def _parts(self, steps: np.ndarray, device: Device) -> list[slice]:
@@ -264,7 +274,9 @@ class Learner:
         return self._blocks[learns]
 
     def _takes_blocks(self, steps: np.ndarray, device: Device) -> bool:
-        """Return whether no step needs the end of the step before it."""
+        """Return whether no step needs the end of the step before it, in a network of dense layers."""
+        if self.spec.is_convolutional:
+            return False
         if device is not self._untimed and device.settings[[t.PRICED, t.TIMED, t.BUDGETED]].any():
             return False
         if len(steps) == 1 and run_steps.is_loaded:  # one sample is done sooner by the other kernel

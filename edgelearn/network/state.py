@@ -18,7 +18,9 @@ from edgelearn.network.kernels.arrays import (
     MAP_LANE,
     TILE,
     Arrays,
+    ConvArrays,
     aligned_zeros,
+    convolution_arrays,
     padded,
     spread,
 )
@@ -58,6 +60,7 @@ class State:
     net: np.ndarray
     layers: np.ndarray
     arrays: Arrays
+    convolution: ConvArrays | None = None  # of a network with convolutions
 
     def weights(self, k: int) -> np.ndarray:
         layer = self.spec.layers[k]
@@ -200,7 +203,8 @@ def allocate(spec: NetworkSpec) -> State:
     if spec.is_convolutional:  # vectors of short rows reach beyond the last element
         longest = max(max(layer.n_gates, layer.fan_in + 1) for layer in spec.layers)
         width = max(width, padded(longest + 1)) + LANE
-    _check_memory(spec, 2 * (weight_at + feedback_at) + (36 * n_layers + 5 * BATCH) * width)
+    n_positions = max((layer.positions * int(row[t.STRIDE]) for layer, row in zip(spec.layers, layers, strict=True)))
+    _check_memory(spec, 2 * (weight_at + feedback_at) + (36 * n_layers + 5 * BATCH) * width + 8 * n_positions)
     vectors = (n_layers, width)
     random = aligned_zeros((KEYS + 1, width), np.uint8)
     keys = ((np.arange(1, width + 1, dtype=np.uint64) * 0x9E3779B1 % 2**32) >> 24).astype(np.uint8)
@@ -234,7 +238,8 @@ def allocate(spec: NetworkSpec) -> State:
         arrays.floors[k] = -32768
         if layer.non_negative:
             arrays.floors[k, : layer.n_in] = 0
-    return State(spec, _net_row(spec), layers, arrays)
+    convolution = convolution_arrays(layers, width) if spec.is_convolutional else None
+    return State(spec, _net_row(spec), layers, arrays, convolution)
 
 
 def _check_memory(spec: NetworkSpec, n_bytes: int) -> None:

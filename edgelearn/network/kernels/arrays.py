@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from edgelearn.network.kernels import tables as t
+
 LANE = 32  # rows are padded to whole 64-byte lines of int16; padding stays zero
-MAP_LANE = 16  # rows of a kernel have a word per map, padded to half a line
+MAP_LANE = 16  # rows of kernels and of positions are padded to whole 32-byte lanes of int16; padding stays zero
 TILE = 64  # neurons that go through a block of samples together
 BLOCK_COUNTS, BLOCK_TOTALS = 3, 2  # of a layer: counts of each sample of a block, counts of the whole block
 BATCH = 16  # rows whose steps are rounded before they are added; also the most input levels kept
@@ -46,6 +49,25 @@ class Arrays(NamedTuple):
     draws: np.ndarray  # uint32[width]: one draw an updating input, then the bias
     keys: np.ndarray  # uint8[width]
     generator: np.ndarray  # uint32[1]
+
+
+class ConvArrays(NamedTuple):
+    """Arrays that a network with convolutions has beside `Arrays`; sizes are those of the largest convolution.
+
+    A row of lanes is a position or a row of a kernel, of a word or sum per map, padded to whole `MAP_LANE`.
+    """
+
+    position_sums: np.ndarray  # int32, flat: z of one layer in front of the pooling, [positions, lanes]
+    position_deltas: np.ndarray  # int16, flat: d at the positions where it acts, [positions, lanes]
+    n_placed: np.ndarray  # int32[positions], maps whose d is not zero there
+    winners: np.ndarray  # int16[K, width], place of the maximum in the window of an element, dy P + dx
+    accumulators: np.ndarray  # int32, flat: sums over positions, [fan_in + 1, lanes]
+    turned: np.ndarray  # int16, flat: views of one kernel with a row per map, [maps, fan_in]
+    gates_before: np.ndarray  # int32[width + 1], open gates in front of an element
+
+
+# what the kernel of networks with convolutions takes
+AllArrays: Any = namedtuple("AllArrays", (*Arrays._fields, *ConvArrays._fields))  # type: ignore[misc]
 
 
 class BlockInputs(NamedTuple):
@@ -114,6 +136,22 @@ class Results(NamedTuple):
     scores: np.ndarray  # uint8[steps, n_outputs]: p of each live output; or uint8[0, 0] where nobody asks
     energies: np.ndarray  # int64[steps], energy units of each step; or int64[0]
     dropped: np.ndarray  # uint8[rows], 1 where the queue had no room; late steps read it
+
+
+def convolution_arrays(layers: np.ndarray, width: int) -> ConvArrays:
+    """Return zeroed arrays for the convolutions among layers, int64[K, LAYER_COLUMNS], whose vectors have `width`."""
+    rows = layers[layers[:, t.LAYER_KIND] == t.CONVOLUTION]
+    positions, lanes = rows[:, t.OUT_HEIGHT] * rows[:, t.OUT_WIDTH], rows[:, t.STRIDE]
+    n_positions, n_kernel = int((positions * lanes).max()), int((rows[:, t.ROWS] * lanes).max())
+    return ConvArrays(
+        position_sums=aligned_zeros((n_positions,), np.int32),
+        position_deltas=aligned_zeros((n_positions,), np.int16),
+        n_placed=np.zeros(int(positions.max()), np.int32),
+        winners=aligned_zeros((len(layers), width), np.int16),
+        accumulators=aligned_zeros((n_kernel,), np.int32),
+        turned=aligned_zeros((n_kernel,), np.int16),
+        gates_before=np.zeros(width + 1, np.int32),
+    )
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: type) -> np.ndarray:
