@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -57,6 +58,14 @@ def kernel(function: Callable[..., Any]) -> Any:
     found = kernel_of(function.__module__, function.__name__)
     found.dispatcher = compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
     return found
+
+
+def kernel_variant(body: Any, module: str, name: str, **operators: Any) -> Any:
+    """Compile the code of a kernel in which some names stand for other functions, as `name` of a module."""
+    plain: Any = body.dispatcher.py_func if isinstance(body, Kernel) else body
+    twin: Any = FunctionType(plain.__code__, plain.__globals__ | operators, name)
+    twin.__module__, twin.__qualname__, twin.__doc__ = module, name, plain.__doc__
+    return kernel(twin)
 
 
 @typeof_impl.register(Kernel)

@@ -7,12 +7,9 @@ neither run nor compile any of it.
 
 from __future__ import annotations
 
-from types import FunctionType
-from typing import Any
-
 import numpy as np
 
-from edgelearn.fixedpoint.lanes import inlined, kernel
+from edgelearn.fixedpoint.lanes import inlined, kernel_variant
 from edgelearn.fixedpoint.records import matrix_at
 from edgelearn.network.kernels import sample
 from edgelearn.network.kernels import tables as t
@@ -310,16 +307,12 @@ def pass_gated_maps(net, layers, arrays, counters):  # type: ignore[no-untyped-d
                 counters[k, t.WINNER_WRITE] += n_open
 
 
-def with_operators(body: Any, name: str, operators: dict[str, Any]) -> Any:
-    """Return a kernel of the same code in which some names stand for other functions, as part of this module."""
-    plain = body if isinstance(body, FunctionType) else body.dispatcher.py_func
-    twin = FunctionType(plain.__code__, plain.__globals__ | operators, name)
-    twin.__qualname__, twin.__module__, twin.__doc__ = name, __name__, plain.__doc__
-    return kernel(twin)
-
-
-run_steps_of_maps = with_operators(
+run_steps_of_maps = kernel_variant(
     sample.run_steps,
+    __name__,
     "run_steps_of_maps",
-    {"forward_layer": forward, "modulate_layer": modulate, "update_layer": update, "pass_gated": pass_gated_maps},
+    forward_layer=forward,
+    modulate_layer=modulate,
+    update_layer=update,
+    pass_gated=pass_gated_maps,
 )
