@@ -63,7 +63,7 @@ def _convolve(spec: NetworkSpec, k: int, layer: ConvLayer, activity: Counters, c
     whole = layer.n_weights // layer.n_columns * maps * learned  # kernels of active maps are written whole
     shared = 1 << layer.shared_shift  # positions with the d of an element
 
-    column["activation_read"][k] = pairs + updates
+    column["activation_read"][k] += pairs - int(activity["input_events"][k])
     column["weight_read"][k] += pairs * layer.n_columns + whole
     column["weight_read"][k] -= int(activity["input_events"][k]) * layer.n_out + updates
     column["weight_write"][k] = whole
