@@ -6,6 +6,7 @@ PCG64 gives raw 64-bit outputs, and scikit-learn the digits: nothing of edgelear
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -147,26 +148,81 @@ def feedback_of(rule: str) -> str:
     return "layerwise" if "B[k, j]" in text else "transposed" if "in place of B" in text else "none"
 
 
-class FromPage:
-    """A network of a rule; settings left out are the page's defaults."""
+@dataclass(frozen=True)
+class Taught:
+    """The rule that a hidden layer acts by, as section 4 writes it for factors of n bits."""
 
-    def __init__(self, rule: str, sizes: Sequence[int], seed: int = 0, **given: Any) -> None:
-        settings = defaults() | {name: str(value) for name, value in given.items()}
-        self.rule, self.sizes, self.K = rule, list(sizes), len(sizes) - 1
-        self.text, scale, self.shift_text = _modulators()[rule]
-        self.feedback_kind = feedback_of(rule)
-        self.has_readouts = "local error" in self.text
-        self.non_negative = rule in PAGE.find(4, r"Non-negative rules \((.*?)\) keep B >= 0")[0].split(", ")
-        self.b, self.input_bits = int(settings["view bits b"]), int(settings["input bits b_x"])
-        self.rounding, self.n = settings["rounding"], int(settings["`delta_bits` n"])
+    rule: str
+    n: int
+
+    @property
+    def text(self) -> str:
+        """m_j."""
+        return _modulators()[self.rule][0]
+
+    @property
+    def shift(self) -> str:
+        """s_m."""
+        return _modulators()[self.rule][2]
+
+    @property
+    def feedback(self) -> str:
+        return feedback_of(self.rule)
+
+    @property
+    def takes_delta(self) -> bool:
+        """Whether its signal is d of the layer above."""
+        return self.feedback in ("layerwise", "transposed")
+
+    @property
+    def reads_out(self) -> bool:
+        return "local error" in self.text
+
+    @property
+    def non_negative(self) -> bool:
+        return self.rule in PAGE.find(4, r"Non-negative rules \((.*?)\) keep B >= 0")[0].split(", ")
+
+    @cached_property
+    def M(self) -> int:
         any_width, of_target = PAGE.find(4, r"Of any n it is (.*?), under the signal target (.*?)\.\n")
         selects = "target_c B[c, j]" in self.text and "s_c" not in self.text
-        self.M = int(formula(of_target if selects else any_width)(M=int(scale or 0), n=self.n))
+        scale = int(_modulators()[self.rule][1] or 0)
+        return int(formula(of_target if selects else any_width)(M=scale, n=self.n))
+
+
+def masks_of(learn: str, n_layers: int) -> list[str]:
+    """The mask of each layer: all, bias or none; or one named for each."""
+    if "+" in learn:
+        return learn.split("+")
+    text = " ".join(PAGE.find(5, r"and each layer a mask \(`--learn`\): ((?:.|\n)*?)\. Hidden layers under")[0].split())
+    assert text == (
+        "all of its words learn, its biases, or none. `last` is the mask all in the output layer and none elsewhere, "
+        "`last2` all in the last two layers and so on; `bias` is bias in hidden layers and all in the output layer"
+    )
+    if learn.startswith("last"):
+        n = int(learn.removeprefix("last") or 1)
+        return ["none"] * (n_layers - n) + ["all"] * n
+    return [learn] * (n_layers - 1) + ["all"]
+
+
+class FromPage:
+    """A network of a rule, or of one per hidden layer (a+b); settings left out are the page's defaults."""
+
+    def __init__(self, rule: str, sizes: Sequence[int], seed: int = 0, learn: str = "all", **given: Any) -> None:
+        settings = defaults() | {name: str(value) for name, value in given.items()}
+        self.sizes, self.K, self.n = list(sizes), len(sizes) - 1, int(settings["`delta_bits` n"])
+        names = rule.split("+")
+        self.named = names if len(names) > 1 else names * max(self.K - 1, 1)
+        self.masks = masks_of(learn, self.K)
+        self.taught = self._taught()
+        self.b, self.input_bits = int(settings["view bits b"]), int(settings["input bits b_x"])
+        self.rounding = settings["rounding"]
         self.r = _residual_bits(self.rounding, self.b)
+        self._widths()
         hidden, output = _range_exponents(self.b)
         self.e = [hidden] * (self.K - 1) + [output]
-        hidden, output = _rates(rule)
-        self.rates = [hidden] * (self.K - 1) + [output]
+        acting = [one.rule if one else "shallow" for one in self.taught[:-1]]
+        self.rates = [_rates(name)[0] for name in acting] + [_rates((acting or self.named)[-1])[1]]
         self.dead_zone, self.event_threshold = int(settings["dead_zone"]), int(settings["event_threshold"])
         self.local_dead_zone = int(settings.get(settings["local_dead_zone"], settings["local_dead_zone"]))
         assert settings["update gate"] == "always"
@@ -177,6 +233,26 @@ class FromPage:
         self._tables()
         self._formulas()
         self._initial_words()
+
+    # section 4: a rule per layer and masks
+
+    def _taught(self) -> list[Taught | None]:
+        """The rule of each hidden layer that forms d; None for others and for the output layer."""
+        found: list[Taught | None] = []
+        for k, name in enumerate(self.named[: self.K - 1]):
+            one, below = Taught(name, self.n), found[-1] if found else None
+            if one.feedback == "none":
+                self.masks[k] = "none"
+            taken = below is not None and below.takes_delta
+            found.append(one if self.masks[k] != "none" or taken else None)
+        return [*found, None]
+
+    def _widths(self) -> None:
+        """r of weights and of biases: none where they never learn."""
+        silent = all(Taught(name, self.n).feedback == "none" for name in self.named)
+        kept = silent and len(set(self.named)) == 1 and self.masks[-1] == "all"
+        self.r_weight = [self.r if mask == "all" or kept else 0 for mask in self.masks]
+        self.r_bias = [self.r if mask != "none" or kept else 0 for mask in self.masks]
 
     # section 3: tables over q + 128
 
@@ -213,15 +289,13 @@ class FromPage:
         self.satn = formula(PAGE.find(4, r"satn\(x\) = (.*?)\. D_next is D_e for the output layer, else M\.")[0])
         self.k = formula(PAGE.find(5, r"k = (A .*?halvings) rate:")[0])
         (self.k_max,) = PAGE.numbers(5, r"k is cut to (\d+)")
-        self.S = int(formula(PAGE.find(5, r"S = (.*?) the largest step")[0])(b=self.b, r=self.r))
+        self.S = formula(PAGE.find(5, r"S = (.*?) the largest step")[0])
         self.nearest = formula(PAGE.find(5, r"nearest: v = (.*)\n")[0])
         self.V, self.vi, self.vf, self.v = (
             formula(text) for text in PAGE.find(5, r"stochastic: V = (.*?); vi = (.*?); vf = (.*?)\n\s+v = (.*)\n")
         )
-        self.highest = int(formula(PAGE.find(5, r"both: W = sat\(W \+ v, lo, (.*?)\) lo = 0")[0])(b=self.b, r=self.r))
-        self.lowest = int(
-            formula(PAGE.find(5, r"lo = 0 for a non-negative weight, else (.*)\n")[0])(b=self.b, r=self.r)
-        )
+        self.highest = formula(PAGE.find(5, r"both: W = sat\(W \+ v, lo, (.*?)\) lo = 0")[0])
+        self.lowest = formula(PAGE.find(5, r"lo = 0 for a non-negative weight, else (.*)\n")[0])
         self.shifts = PAGE.numbers(6, r"`s \^= s << (\d+); s \^= s >> (\d+); s \^= s << (\d+)`")
         self.byte_count = PAGE.numbers(6, r"rand8 = byte \(j mod (\d+)\) of the draw")[0]
         first, last = PAGE.numbers(6, r"key_j = bits (\d+)\.\.(\d+) of")
@@ -243,20 +317,24 @@ class FromPage:
         self.B: list[Ints] = []
         for k in range(1, self.K + 1):
             n_in, n_out = self.sizes[k - 1], self.sizes[k]
-            widths = {"b": self.b, "r": self.r}
-            lsb = float(formula(unit)(**widths, e=self.e[k - 1]))
-            limits = [int(formula(text)(**widths)) for text in (smallest, largest)]
 
-            def stored(x: np.ndarray, lsb: float = lsb, limits: list[int] = limits) -> Ints:
-                raw = formula(word)(x=x, LSB=lsb, r=float(self.r))
-                return sat(raw.astype(np.int64), *limits)
+            def stored(x: np.ndarray, r: int, k: int = k) -> Ints:
+                widths = {"b": self.b, "r": r}
+                lsb = float(formula(unit)(**widths, e=self.e[k - 1]))
+                raw = formula(word)(x=x, LSB=lsb, r=float(r))
+                return sat(raw.astype(np.int64), *(int(formula(text)(**widths)) for text in (smallest, largest)))
 
             x = draws.uniform(*(float(formula(text)(I=n_in)) for text in (low, high)), (n_out, n_in))
-            self.W.append(stored(np.abs(x) if self._floor(k) == 0 else x))
-            self.bias.append(stored(np.zeros(n_out)))
-            if k < self.K and self.feedback_kind in ("direct", "layerwise"):
-                rows = self.sizes[-1] if self.feedback_kind == "direct" else self.sizes[k + 1]
-                self.B.append(self._feedback(draws, k, (rows, n_out)))
+            self.W.append(stored(np.abs(x) if self._floor(k) == 0 else x, self.r_weight[k - 1]))
+            self.bias.append(stored(np.zeros(n_out), self.r_bias[k - 1]))
+            kind = self._kind(k)
+            rows = {"direct": self.sizes[-1], "layerwise": self.sizes[min(k + 1, self.K)]}.get(kind, 0)
+            self.B.append(self._feedback(draws, k, (rows, n_out)) if rows else np.zeros((0, n_out), np.int64))
+
+    def _kind(self, k: int) -> str:
+        """Feedback of layer k."""
+        taught = self.taught[k - 1]
+        return taught.feedback if taught else "none"
 
     def _feedback(self, draws: Draws, k: int, shape: tuple[int, int]) -> Ints:
         columns = ("feedback format", "draw", "raw B", "stored")
@@ -270,7 +348,8 @@ class FromPage:
                 raw, _, drawn = row["raw B"].partition(" for ")
                 assert [int(text) for text in drawn.split(", ")] == list(range(low, high))
                 words = np.array([int(text) for text in raw.split(", ")])[words]
-        return np.abs(words) if self.non_negative else words
+        taught = self.taught[k - 1]
+        return np.abs(words) if taught and taught.non_negative else words
 
     def _register(self, c: int, k: int, n: int) -> list[int]:
         (start,) = PAGE.find(7, r"starts from `(.*?)`; a step")
@@ -291,7 +370,7 @@ class FromPage:
 
     def _floor(self, k: int) -> int | None:
         """lo of the weights of layer k where they are non-negative (sections 4 and 7)."""
-        return 0 if self.non_negative and k >= 2 else None
+        return 0 if any(one and one.non_negative for one in self.taught[: k - 1]) else None
 
     # one sample
 
@@ -299,18 +378,21 @@ class FromPage:
         """Learn a sample; return its prediction."""
         x, q, z = [levels], [], np.zeros(0, np.int64)
         for k in range(1, self.K + 1):  # section 3
-            z = shr(self.W[k - 1], self.r) @ x[-1] + self._one(k) * shr(self.bias[k - 1], self.r)
+            z = self._view(k) @ x[-1] + self._one(k) * shr(self.bias[k - 1], self.r_bias[k - 1])
             shift = self._A(k) + (self.b - 1) - self.e[k - 1] - self.index_scales[k - 1]
             q.append(sat(rn(z, shift), self.q_min, self.q_max))
             if k < self.K:
                 y = self.Y[q[-1] - self.q_min]
                 x.append(np.where(np.abs(y) <= self.event_threshold, 0, y))
         d = self._signals(q, x, label)
-        hidden = [] if self.feedback_kind == "none" else list(range(1, self.K))
-        order = [*hidden, self.K]  # section 5: first to last, or last to first under the signal delta
-        for k in order[::-1] if self.feedback_kind in ("layerwise", "transposed") else order:
+        order = [k for k in range(1, self.K + 1) if self.masks[k - 1] != "none"]
+        deltas = any(one and one.takes_delta for one in self.taught)
+        for k in order[::-1] if deltas else order:  # section 5: first to last, or last to first under the signal delta
             self._update(k, x[k - 1], d[k - 1])
         return int(z[0] > 0) if len(z) == 1 else int(z.argmax())
+
+    def _view(self, k: int) -> Ints:
+        return shr(self.W[k - 1], self.r_weight[k - 1])
 
     def _signals(self, q: list[Ints], x: list[Ints], label: int) -> list[Ints]:
         """Section 4: d of all layers, from the weights before the update."""
@@ -318,10 +400,14 @@ class FromPage:
         e = self._errors(q[-1], target, self.dead_zone)
         d: list[Ints] = [e]
         for k in range(self.K - 1, 0, -1):
-            own = self._errors(self._read_out(k, x[k]), target, self.local_dead_zone) if self.has_readouts else e
-            m = self._modulator(k, own, target, d[0])
+            taught = self.taught[k - 1]
+            if taught is None:
+                d.insert(0, np.zeros(self.sizes[k], np.int64))
+                continue
+            own = self._errors(self._read_out(k, x[k]), target, self.local_dead_zone) if taught.reads_out else e
+            m = self._modulator(k, taught, own, target, d[0])
             g = self.G[q[k - 1] - self.q_min]
-            d.insert(0, np.where(g == 0, 0, self.gated(m_j=m, g_j=g, n_d=self.n_d)))
+            d.insert(0, np.where(g == 0, 0, self.gated(m_j=m, g_j=g, n_d=self.n_d(k))))
         return d
 
     def _errors(self, q: Ints, target: Ints, dead_zone: int) -> Ints:
@@ -341,10 +427,11 @@ class FromPage:
 
     def _f(self, k: int) -> int:
         """Range exponent of the feedback of hidden layer k."""
-        if self.has_readouts:
+        taught = self.taught[k - 1]
+        if taught and taught.reads_out:
             (exponent,) = PAGE.find(4, r"f = (rint\(log2\(sqrt\(\d+ / n_k\)\)\)), so that")
             return int(formula(exponent)(n_k=self.sizes[k]))
-        if self.feedback_kind == "layerwise" and k + 1 < self.K:
+        if self._kind(k) == "layerwise" and k + 1 < self.K:
             (exponent,) = PAGE.find(4, r"f = (rint\(log2\(sqrt\(\d+ / n_next\)\)\)) for a matrix")
             return int(formula(exponent)(n_next=self.sizes[k + 1]))
         return 0
@@ -356,52 +443,71 @@ class FromPage:
         shares = share(t_c=t(q=q, q_c=q))
         return np.asarray(probability(E_c=shares, S=shares.sum())).astype(np.int64)
 
-    def _modulator(self, k: int, e: Ints, target: Ints, d_next: Ints) -> Ints:
-        if self.feedback_kind == "none":
-            return np.zeros(self.sizes[k], np.int64)
-        D_next = self.D_output if k + 1 == self.K else self.M
-        names = {"f": self._f(k), "M": self.M, "D_e": self.D_output, "D_next": D_next, "b": self.b, "e_next": self.e[k]}
-        s_m = int(formula(self.shift_text)(**names))
-        if self.feedback_kind == "transposed":
-            sums = d_next @ shr(self.W[k], self.r)
-        elif self.feedback_kind == "layerwise":
+    def _modulator(self, k: int, taught: Taught, e: Ints, target: Ints, d_next: Ints) -> Ints:
+        above = self.taught[k]
+        D_next = above.M if above else self.D_output
+        names = {
+            "f": self._f(k),
+            "M": taught.M,
+            "D_e": self.D_output,
+            "D_next": D_next,
+            "b": self.b,
+            "e_next": self.e[k],
+        }
+        s_m = int(formula(taught.shift)(**names))
+        if taught.feedback == "transposed":
+            sums = d_next @ self._view(k + 1)
+        elif taught.feedback == "layerwise":
             sums = d_next @ self.B[k - 1]
-        elif "s_c = " in self.text:
-            assert self.text.endswith("s_c = -1 where target_c is 1, else +1")
+        elif "s_c = " in taught.text:
+            assert taught.text.endswith("s_c = -1 where target_c is 1, else +1")
             sums = np.where(target == 1, -1, 1) @ self.B[k - 1]
-        elif "target_c B[c, j]" in self.text:
+        elif "target_c B[c, j]" in taught.text:
             sums = target @ self.B[k - 1]
         else:
-            sums = (np.sign(e) if "sign(e_c)" in self.text else e) @ self.B[k - 1]
+            sums = (np.sign(e) if "sign(e_c)" in taught.text else e) @ self.B[k - 1]
         return np.asarray(self.satn(x=rn(sums, s_m), n=self.n))
 
+    def n_d(self, k: int) -> int:
+        """The width of d in hidden layer k: narrower in layers that take or give d between hidden layers."""
+        below, own = self.taught[k - 2] if k > 1 else None, self.taught[k - 1]
+        concerned = (own is not None and own.takes_delta) or (below is not None and below.takes_delta)
+        return self.narrow_d if concerned else self.n
+
     @cached_property
-    def n_d(self) -> int:
-        """The width of d in hidden layers."""
-        n_d, senders = self.n, self.sizes[2:-1]
-        if self.feedback_kind not in ("layerwise", "transposed") or not senders:
-            return n_d
+    def narrow_d(self) -> int:
+        senders = [(one, self.sizes[k + 2]) for k, one in enumerate(self.taught[:-2]) if one and one.takes_delta]
         least, limit = PAGE.numbers(4, r"modulator sum plus 2\^max\((\d+), s_m\) can reach 2\^(\d+)\.")
+        PAGE.find(5, r"no modulator sum of these layers plus 2\^max\(20, b - 1 - e\) reaches 2\^31\.")
         (largest,) = PAGE.numbers(4, r"with F = (\d+) for B")
-        word, s_m = largest, 0
-        if self.feedback_kind == "transposed":
-            word = int(formula(PAGE.find(4, r"in the format sign\), (.*?) for transposed weights")[0])(b=self.b))
-            s_m = int(formula(self.shift_text)(D_next=self.M, M=self.M, b=self.b, e_next=self.e[0]))
-        while max(senders) * (2 ** (n_d - 1) - 1) * word + 2 ** max(least, s_m) >= 2**limit:
-            n_d -= 1
+        transposed = int(formula(PAGE.find(4, r"in the format sign\), (.*?) for transposed weights")[0])(b=self.b))
+        constant = 2 ** max(least, self.b - 1 - self.e[0])
+        n_d = self.n
+        for one, lanes in senders:
+            word = transposed if one.feedback == "transposed" else largest
+            while lanes * (2 ** (n_d - 1) - 1) * word + constant >= 2**limit:
+                n_d -= 1
         return n_d
 
     def _update(self, k: int, x: Ints, d: Ints) -> None:
         """Sections 5 and 6."""
-        rows, columns = np.flatnonzero(d), np.flatnonzero(x)
+        biases = self.masks[k - 1] == "bias"
+        rows, columns = np.flatnonzero(d), np.flatnonzero(np.zeros_like(x) if biases else x)
         if len(rows) == 0:
             return
-        D = self.D_output if k == self.K else self.M
+        taught, r = self.taught[k - 1], self.r_bias[k - 1]
+        D = taught.M if taught else self.D_output
         shift = self.k(
-            A=self._A(k), D=D, rate=self.rates[k - 1], e=self.e[k - 1], b=self.b, r=self.r, halvings=self.halvings
+            A=self._A(k), D=D, rate=self.rates[k - 1], e=self.e[k - 1], b=self.b, r=r, halvings=self.halvings
         )
+        lowest, highest = (int(limit(b=self.b, r=r)) for limit in (self.lowest, self.highest))
         inputs = np.append(x[columns], self._one(k))  # the bias last
-        names: dict[str, Any] = {"k": min(shift, self.k_max), "S": self.S, "x_i": inputs, "d_j": d[rows][:, None]}
+        names: dict[str, Any] = {
+            "k": min(shift, self.k_max),
+            "S": int(self.S(b=self.b, r=r)),
+            "x_i": inputs,
+            "d_j": d[rows][:, None],
+        }
         if self.rounding == "stochastic":
             names["rand8"] = self._bytes(len(inputs), rows)
             names["V"] = self.V(**names)
@@ -412,10 +518,8 @@ class FromPage:
             v = self.nearest(**names)
         floor = self._floor(k)
         cells = np.ix_(rows, columns)
-        self.W[k - 1][cells] = sat(
-            self.W[k - 1][cells] + v[:, :-1], self.lowest if floor is None else floor, self.highest
-        )
-        self.bias[k - 1][rows] = sat(self.bias[k - 1][rows] + v[:, -1], self.lowest, self.highest)
+        self.W[k - 1][cells] = sat(self.W[k - 1][cells] + v[:, :-1], lowest if floor is None else floor, highest)
+        self.bias[k - 1][rows] = sat(self.bias[k - 1][rows] + v[:, -1], lowest, highest)
 
     def _bytes(self, n: int, neurons: Ints) -> Ints:
         draws, (left, right, left_again) = [], self.shifts

@@ -74,6 +74,38 @@ def test_every_rule_through_two_hidden_layers(tmp_path, capsys, digits, rule):
         assert_words(network, words_of_run(tmp_path / rounding, *flags, "--net", "64-12-9-10"))
 
 
+MIXTURES = {
+    "a rule per layer": ("local+drtp", "all"),
+    "errors above deltas": ("bp+fa", "all"),
+    "deltas of a layer by another rule": ("fa+drtp", "all"),
+    "labels below deltas": ("signed-target+bp", "all"),
+    "non-negative above the first": ("dfa+mdfa", "all"),
+    "non-negative from the first": ("mdfa+sdfa", "all"),
+    "frozen by its rule": ("shallow+local", "all"),
+    "last": ("dfa", "last"),
+    "last two": ("local", "last2"),
+    "biases": ("bp", "bias"),
+    "biases by rules that differ": ("drtp+local", "bias"),
+    "a layer that only hands d down": ("bp+dfa", "all+none+all"),
+    "a frozen output layer": ("dfa+local", "bias+all+none"),
+}
+
+
+@pytest.mark.parametrize("mixture", MIXTURES)
+def test_rules_and_masks_of_layers(tmp_path, capsys, digits, mixture):
+    levels, labels = (part[:60] for part in digits)
+    rule, learn_text = MIXTURES[mixture]
+    for rounding, seed in (("residual", 6), ("stochastic", 7)):
+        network = FromPage(rule, [64, 12, 9, 10], seed, learn_text, rounding=rounding)
+        started = [words.copy() for words in (*network.W, *network.bias)]
+        learn(network, levels, labels)
+        flags = ("--rule", rule.replace("+", ","), "--learn", learn_text, "--rounding", rounding, "--seed", str(seed))
+        shape = ("--net", "64-12-9-10", "--epochs", "1", "--limit", "60")
+        assert_words(network, words_of_run(tmp_path / rounding, *shape, *flags))
+        moved = [bool((a != b).any()) for a, b in zip(started, (*network.W, *network.bias), strict=True)]
+        assert moved == [mask == "all" for mask in network.masks] + [mask != "none" for mask in network.masks]
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_narrow_factors_of_learning(tmp_path, capsys, digits, rule):
     levels, labels = (part[:60] for part in digits)
@@ -87,7 +119,7 @@ def test_narrow_factors_of_learning(tmp_path, capsys, digits, rule):
 def test_deltas_of_wide_words_are_narrower(tmp_path, capsys, digits):
     levels, labels = (part[:40] for part in digits)
     network = FromPage("bp", [64, 12, 40, 10], **{"view bits b": 16})
-    assert network.n_d < 16
+    assert network.n_d(1) < 16
     learn(network, levels, labels)
     flags = ("--rule", "bp", "--bits", "16", "--epochs", "1", "--limit", "40", "--net", "64-12-40-10")
     assert_words(network, words_of_run(tmp_path, *flags))
