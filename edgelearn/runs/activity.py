@@ -13,6 +13,7 @@ from typing import Any
 from edgelearn.config import RunConfig, validated
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec, default_residual_bits, parse_net
+from edgelearn.network.topology import parse_shape, parse_topology
 from edgelearn.rules import RULES
 from edgelearn.runs.kind import Result
 from edgelearn.runs.rates import learning_counters, spec_of
@@ -173,10 +174,16 @@ def assumed_activity(config: RunConfig, given: Mapping[str, float], dense: bool 
     ----------
     given : densities that replace those of the profile, by parameter of `assume`
     """
+    topology = parse_topology(config.net or DEFAULT_NET)
     net = config.net or DEFAULT_NET
+    if topology.is_convolutional:
+        shape = getattr(config, "input_shape", None)
+        topology = topology.with_inputs(None if shape is None else parse_shape(shape))
+        _ = topology.windows  # refused without a shape of the inputs
+        net = str(topology)
     if dense or set(given) == DENSITIES:
         return Assumption(None, net, given, {})
-    data = nearest(parse_net(net)[0])
+    data = nearest(topology.sizes[0])
     profiles = {row.rule: row for row in profile_table() if row.data == data}
     return Assumption(data, net, given, profiles, _formats(config) != _formats(RunConfig()))
 

@@ -15,7 +15,8 @@ from edgelearn.errors import UserError
 from edgelearn.files import parse_json, read_text
 from edgelearn.network.counters import ACTIVITY, Counters
 from edgelearn.network.kernels.tables import COUNTERS
-from edgelearn.network.spec import NetworkSpec, parse_net
+from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.topology import parse_topology
 from edgelearn.runs.activity import Assumption
 from edgelearn.runs.checkpoint import REPORT, ReportChanged, refuse_interrupted, text_of_report
 from edgelearn.runs.kind import accuracy_percent
@@ -29,8 +30,9 @@ from hw_models.processor import find_processor
 def assumed_costs(config: RunConfig, rules: Sequence[str], activity: Assumption) -> list[RuleCost]:
     """Price rules without a run, for activity that is assumed."""
     processor = find_processor(config.processor)
-    sizes = parse_net(activity.net)
-    specs = [spec_of(config.model_copy(update={"rule": rule}), sizes) for rule in rules]
+    topology = parse_topology(activity.net)
+    net = topology if topology.is_convolutional else topology.sizes
+    specs = [spec_of(config.model_copy(update={"rule": rule}), net) for rule in rules]  # type: ignore[arg-type]
     return [cost_of_rule(spec, activity.counters(spec), processor) for spec in specs]
 
 

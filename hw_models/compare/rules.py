@@ -12,15 +12,15 @@ import numpy as np
 from edgelearn.network.counters import Counters
 from edgelearn.network.layer import ConvLayer
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.network.storage import buffers
+from edgelearn.network.storage import ACCUMULATOR_BITS, buffers, line_buffers
 from edgelearn.network.teaching import EVERYTHING
 from edgelearn.rules.rule import Locking
 from edgelearn.units import six_digits
 from hw_models.compare.bands import at_sample, band_as_dict
 from hw_models.cost import Cost, nonzero, percent_more
-from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS, line_buffer_words
+from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS
 from hw_models.engine.schedule import readout_cycles
-from hw_models.engine.shapes import SUM_BITS, shapes
+from hw_models.engine.shapes import shapes
 from hw_models.processor import AnyProcessor, Engine
 
 OVERHEADS = ("area", "memory", "power", "energy", "cycles")
@@ -267,19 +267,19 @@ def _window_as_dict(spec: NetworkSpec, k: int) -> dict[str, Any]:
     layer = spec.layers[k]
     if not isinstance(layer, ConvLayer):
         return {}
-    bits = spec.input_bits if k == 0 else ACTIVATION_BITS
-    learned = int(shapes(spec).learned_words[k])
-    lines = line_buffer_words(layer)
-    needs_map = (layer.learns and spec.waits_for_above(k)) or spec.holds_gates(k)
+    lines = next(block for block in line_buffers(spec) if block.layer == k + 1)
+    sums = int(shapes(spec).summed_words[k]) * ACCUMULATOR_BITS
+    needs_map = spec.holds_inputs(k) or spec.holds_gates(k)
     return {
         "convolution": {
             "kernel_words": layer.n_weights + layer.n_biases,
-            "input_map_bits": layer.n_in * bits,
-            "line_buffer_bits": lines * bits,
-            "line_buffer_words": lines,
+            "input_map_bits": layer.n_in * lines.word_bits,
+            "line_buffer_bits": lines.bits,
+            "line_buffer_words": lines.words,
             "learns_from_lines": layer.learns and not needs_map,
-            "accumulator_bits": learned * SUM_BITS,
-            "accumulator_bits_all_maps": learned * layer.n_columns * SUM_BITS,
+            "accumulator_bits": sums,
+            "accumulator_bits_all_maps": sums * layer.n_columns,
             "winner_bits": sum(block.bits for block in buffers(spec) if (block.layer, block.role) == (k + 1, "winner")),
         }
+    }
     }

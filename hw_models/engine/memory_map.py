@@ -8,10 +8,10 @@ import numpy as np
 
 from edgelearn.network.layer import ConvLayer, Layer
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.network.storage import buffers, footprint
+from edgelearn.network.storage import ACCUMULATOR_BITS, buffers, footprint
 from edgelearn.network.teaching import EVERYTHING
 from edgelearn.rules.rule import Locking
-from hw_models.engine.shapes import SUM_BITS, Dataflow, shapes
+from hw_models.engine.shapes import Dataflow, shapes
 
 ACTIVATION_BITS = 8
 GATE_BITS = 8
@@ -112,15 +112,7 @@ def accumulator_bits(spec: NetworkSpec, lanes: int = 1, all_maps: bool = False) 
     """
     shape = shapes(spec, lanes)
     maps = shape.groups * lanes if all_maps else lanes
-    return int(np.max(np.where(shape.convolution, shape.learned_words * maps, 0))) * SUM_BITS
-
-
-def line_buffer_words(layer: ConvLayer) -> int:
-    """Return the inputs that a convolution holds where positions are the outer loop: rows of a kernel but the last, and
-    its window in the last one."""
-    window = layer.window
-    row = (window.kernel_height - 1) * window.width * window.channels
-    return min(row + window.kernel_width * window.channels, layer.n_in)
+    return int(np.max(shape.summed_words * maps)) * ACCUMULATOR_BITS
 
 
 def partial_bits(layer: Layer) -> int:

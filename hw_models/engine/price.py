@@ -10,7 +10,7 @@ from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.layer import ConvLayer
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.network.storage import footprint
+from edgelearn.network.storage import ACCUMULATOR_BITS, footprint
 from edgelearn.network.traffic import traffic
 from edgelearn.rules import find_rule
 from edgelearn.rules.rule import Feedback
@@ -29,7 +29,7 @@ from hw_models.engine.memory_map import (
     takes_signs,
 )
 from hw_models.engine.schedule import Schedule, readout_words
-from hw_models.engine.shapes import SUM_BITS, shapes
+from hw_models.engine.shapes import shapes
 from hw_models.processor import Engine, Memory
 
 _ROLE_OF_MEMORY = {
@@ -84,7 +84,7 @@ def _words(spec: NetworkSpec, engine: Engine, learning: bool) -> dict[str, int]:
         "gate": lanes * GATE_BITS,
         "delta": lanes * max((hidden.delta_width for hidden in spec.layers[:-1]), default=0),
         "winner": lanes * int(winners.max()),
-        "accumulator": lanes * SUM_BITS,
+        "accumulator": lanes * ACCUMULATOR_BITS,
         "partial": lanes * max(map(partial_bits, convolutions), default=0),
     }
 

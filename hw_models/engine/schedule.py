@@ -75,6 +75,22 @@ class Schedule:
         return float(self.cycles_by_layer.sum())
 
 
+@dataclass(frozen=True)
+class MapDensities:
+    """Activity of convolutions, as fractions between 0 and 1.
+
+    Parameters
+    ----------
+    elements : elements that are not zero
+    updates : elements with a non-zero d
+    gates : elements whose gate is open
+    """
+
+    elements: float
+    updates: float
+    gates: float
+
+
 def assume(
     spec: NetworkSpec,
     input_density: float = 1.0,
@@ -84,6 +100,7 @@ def assume(
     update_input_density: float | None = None,
     gate_density: float | None = None,
     readout_density: float | None = None,
+    maps: MapDensities | None = None,
 ) -> Counters:
     """Return the activity of samples nobody ran, from densities between 0 and 1; counts are rounded to whole ones.
 
@@ -98,6 +115,7 @@ def assume(
         follow; the update density where left out
     readout_density : fraction of the errors of a hidden layer's own readout that are not zero, where the rule has one;
         the error density where left out
+    maps : densities of the elements of convolutions; those of hidden layers where left out
 
     Notes
     -----
@@ -126,16 +144,22 @@ def assume(
     def taught(k: int) -> bool:
         return error_density > 0 or spec.layers[k].rule.from_label
 
+    def of_maps(k: int) -> MapDensities | None:
+        return maps if spec.layers[k].is_convolution else None
+
     for k, layer in enumerate(spec.layers):
         rule = layer.rule
-        events = layer.n_in * (input_density if k == 0 else hidden_density)
+        below, own = of_maps(k - 1) if k else None, of_maps(k)
+        hidden_events = hidden_density if below is None else below.elements
+        events = layer.n_in * (input_density if k == 0 else hidden_events)
         put("samples", k, 1)
         put("input_events", k, events)
         if layer.is_convolution:
             put("window_pairs", k, float(shape.full_pairs[k]) * events / layer.n_in)
         if k < last and not rule.learns_hidden:
             continue
-        density = error_density if k == last else update_density * taught(k)
+        updates = update_density if own is None else own.updates
+        density = error_density if k == last else updates * taught(k)
         n_out = float(shape.outputs[k])
         put("active_neurons", k, n_out * density)
         put("updates", k, layer.learns and density > 0)
@@ -153,8 +177,11 @@ def assume(
         lanes = float(_rows(spec, k))
         if not rule.from_label:  # a label has no zeros to skip
             errors = readout_density if rule.reads_out and readout_density is not None else error_density
-            lanes *= update_density * taught(k + 1) if rule.holds_deltas and k < last - 1 else errors
+            above = of_maps(k + 1)
+            updates_above = update_density if above is None else above.updates
+            lanes *= updates_above * taught(k + 1) if rule.holds_deltas and k < last - 1 else errors
         gates = update_density if gate_density is None else gate_density
+        gates = gates if own is None else own.gates
         put("open_gates", k, n_out * gates)
         put("live_gates", k, n_out * gates * taught(k) * (density > 0 and lanes > 0))
         put("signal_lanes", k, lanes)
@@ -411,8 +438,8 @@ def _update(spec: NetworkSpec, activity: Counters, steps: _Steps, plan: Schedule
     active = activity["active_neurons"] * steps.learns
     # words that change: one per product in a dense layer, all of a map in a convolution, whose products are summed
     dense = steps.grouped(pairs + active, activity["update_events"] + updates)
-    maps = steps.grouped(activity["active_maps"], updates, shape.groups) * shape.learned_words
-    changed = np.where(shape.convolution, maps, dense)
+    maps = steps.grouped(activity["active_maps"], updates, shape.groups)
+    changed = np.where(shape.convolution, maps * shape.learned_words, dense)
     summed = np.where(shape.convolution, steps.grouped(pairs, activity["window_pairs"], shape.groups), 0)
     stored = ~steps.hidden | steps.holds_deltas  # the output layer's d is its stored error
     plan.cycles["update"] = 2.0 * (changed + summed) + np.where(stored, 2.0 * steps.neurons, 0)
@@ -422,7 +449,7 @@ def _update(spec: NetworkSpec, activity: Counters, steps: _Steps, plan: Schedule
     plan.writes["weight"] = changed
     plan.reads["residual"] = plan.writes["residual"] = changed
     if shape.convolution.any():  # a sum is read and cleared while its word is read and written
-        sums = np.where(shape.convolution, summed + changed, 0)
+        sums = np.where(shape.convolution, summed + maps * shape.summed_words, 0)
         plan.reads["accumulator"] = plan.writes["accumulator"] = sums
 
 

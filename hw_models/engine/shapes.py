@@ -11,7 +11,6 @@ from edgelearn.network.layer import ConvLayer, Layer
 from edgelearn.network.spec import NetworkSpec
 
 Dataflow = Literal["output", "event"]
-SUM_BITS = 32  # of an accumulator of a kernel word, as in the arithmetic contract
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +28,7 @@ class Shapes:
     fan_in : inputs of a window
     biases : of a column: 0 without kernel bias, else 1
     learned_words : of a column
+    summed_words : of these the ones whose steps are sums over positions, held in accumulators; a bias has a register
     full_pairs : inputs in all windows
     winner_bits : of the place that a pooling chose; 0 where no one asks for it
     spread : positions at which a d acts: all of a mean, else one
@@ -44,6 +44,7 @@ class Shapes:
     fan_in: np.ndarray
     biases: np.ndarray
     learned_words: np.ndarray
+    summed_words: np.ndarray
     full_pairs: np.ndarray
     winner_bits: np.ndarray
     spread: np.ndarray
@@ -82,6 +83,7 @@ def _row(layer: Layer, lanes: int) -> dict[str, Any]:
         "fan_in": layer.fan_in,
         "biases": biases,
         "learned_words": {"all": layer.fan_in + biases, "bias": biases, "none": 0}[layer.learned],
+        "summed_words": 0,
         "full_pairs": layer.fan_in,
         "winner_bits": 0,
         "spread": 1,
@@ -93,6 +95,7 @@ def _row(layer: Layer, lanes: int) -> dict[str, Any]:
         pooled = window.pooled_height * window.pooled_width
         row |= {
             "convolution": True,
+            "summed_words": layer.fan_in * (layer.learned == "all"),
             "positions": window.positions,
             "pooled": pooled,
             "taught": window.positions if at_positions else pooled,

@@ -518,9 +518,11 @@ class MapEngine(Engine):
                         self._tick("update", k)
                         self._write("accumulator", k)
             taps = layer.kernel[0] * layer.kernel[1] * layer.channels * (self.learned[k - 1] == "all")
-            for _word in range(taps + layer.bias):
+            for _word in range(taps):
                 self._read("accumulator", k)
                 self._write("accumulator", k)  # cleared
+                self._change_word(k)
+            if layer.bias:  # its sum is in a register
                 self._change_word(k)
 
     def _met(self, window: list[int], inputs: list[int]) -> list[int]:
