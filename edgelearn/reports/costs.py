@@ -12,6 +12,7 @@ from rich.console import Console
 
 from edgelearn.reports.console import print_table, say
 from edgelearn.reports.structures import over_structures, range_text, ranges_of, turned_pairs
+from edgelearn.reports.windows import convolution_lines
 from edgelearn.units import in_one_unit, scale_for, three, with_unit
 
 # figure -> (title, unit of the program)
@@ -45,6 +46,7 @@ def print_costs(console: Console, content: dict[str, Any], details: bool = False
         print_sample_cost(console, content, details)
         if "structures" in content:
             say(console, over_structures(content["structures"]))
+        say(console, *convolution_lines(rules))
         return
     rows = _side_by_side(rules)
     if "structures" in content:
@@ -61,6 +63,7 @@ def print_costs(console: Console, content: dict[str, Any], details: bool = False
         say(console, verdict_text(content["verdict"], content.get("structures")))
     if "against" in content:
         print_relative(console, content["against"])
+    say(console, *convolution_lines(rules))
     if not details:
         return
     console.print()

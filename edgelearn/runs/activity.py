@@ -96,14 +96,15 @@ class Assumption:
         """Return the activity of a network in whose profile the densities of all layers are those of one rule."""
         profile = self.profiles.get(rule)
         if profile is None:
-            return assume(spec, **self.given)
+            given: dict[str, Any] = dict(self.given)
+            return assume(spec, **given)
         measured = {
             "input_density": profile.inputs,
             "hidden_density": profile.hidden,
             "update_density": profile.hidden_updates,
             "error_density": profile.errors,
         }
-        densities = measured | dict(self.given)
+        densities: dict[str, Any] = measured | dict(self.given)
         return assume(
             spec,
             **densities,

@@ -233,7 +233,7 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
         "learns_hidden": any(row.learns_hidden for row in cost.spec.rules or cost.spec.named),
         "locking": cost.spec.locking.value,
         "network": {
-            **({"net": cost.spec.net} if cost.spec.is_convolutional else {}),
+            **({"topology": cost.spec.net} if cost.spec.is_convolutional else {}),
             "sizes": list(cost.spec.sizes),
             "word": str(word),
             "bits": word.bits,
@@ -281,5 +281,4 @@ def _window_as_dict(spec: NetworkSpec, k: int) -> dict[str, Any]:
             "accumulator_bits_all_maps": sums * layer.n_columns,
             "winner_bits": sum(block.bits for block in buffers(spec) if (block.layer, block.role) == (k + 1, "winner")),
         }
-    }
     }

@@ -33,6 +33,8 @@ COLOURS = {
     "feedback": "#E69F00",
     "activations": "#009E73",
     "buffers": "#CC79A7",
+    "accumulators": "#3C004B",
+    "partial sums": "#00FF87",
     "error": "#D55E00",
     "arithmetic": "#F0E442",
     "random generator": "#666633",
