@@ -38,7 +38,9 @@ def convolution_lines(rules: Sequence[Mapping[str, Any]]) -> list[str]:
             if rule["name"] in learning and rule["name"] not in from_lines:
                 waiting.setdefault(_bits(rule["layers"][k]["waiting_bits"]), []).append(rule["name"])
         for bits, names in waiting.items():
-            text += f"; {', '.join(names)} from the whole map, {bits} wait, accumulators {_bits(sums['accumulator_bits'])}"
+            text += (
+                f"; {', '.join(names)} from the whole map, {bits} wait, accumulators {_bits(sums['accumulator_bits'])}"
+            )
         lines.append(text)
     return lines
 
