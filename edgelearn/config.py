@@ -327,7 +327,43 @@ class RateSettings(Settings):
         LEARNING,
         later=True,
     )
-    net: str | None = setting(None, "Layer sizes, e.g. 784-500-10 [one hidden layer of 100]", NETWORK)
+    net: str | None = setting(
+        None,
+        "Layer sizes, e.g. 784-500-10, or layers, e.g. 28x28x1-conv16x5x5-pool2-fc128-10 [one hidden layer of 100]",
+        NETWORK,
+    )
+    input_shape: str | None = setting(
+        None,
+        "Height x width x channels of the inputs of convolutions, e.g. 28x28x1; values in this order, channels last "
+        "[by --net or the data set]",
+        NETWORK,
+        later=True,
+    )
+    kernels: str = setting(
+        "learn", "Kernels of convolutions: {edgelearn.network.convolutions:KERNELS}", LEARNING, later=True
+    )
+    kernel_rate: int | None = setting(
+        None,
+        "Learning rate of kernels, exponent of two [hidden rate - 4; with map feedback - 8]",
+        LEARNING,
+        needs=("kernels", "learn"),
+        later=True,
+        ge=-20,
+        le=0,
+    )
+    kernel_bias: bool = setting(False, "Biases of kernels, which make empty background active", NETWORK, later=True)
+    feedback_kind: str = setting(
+        "element",
+        "Direct feedback into convolutions, per element or per map: {edgelearn.network.convolutions:FEEDBACK_KINDS}",
+        NETWORK,
+        later=True,
+    )
+    teach: str = setting(
+        "elements",
+        "Where direct feedback enters, behind or before the pooling: {edgelearn.network.convolutions:TEACHES}",
+        NETWORK,
+        later=True,
+    )
     start: str | None = setting(
         None,
         "Trained model or results folder to start from; layer sizes, activation, output, feedback (of a model: "

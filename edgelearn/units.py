@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from typing import overload
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, overload
 
 PREFIXES = {"f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9}  # powers of ten
 BINARY = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
@@ -318,3 +318,14 @@ def six_digits(value: None) -> None: ...
 def six_digits(value: float | None) -> float | None:
     """Round to six significant digits: enough to read, and the same on every machine."""
     return None if value is None else float(f"{float(value):.6g}")
+
+
+def net_text(network: Mapping[str, Any]) -> str:
+    """Return the text of the network of a report: its topology with convolutions, else its layer sizes.
+
+    Example
+    -------
+    >>> net_text({"sizes": [784, 500, 10]})
+    '784-500-10'
+    """
+    return str(network.get("topology") or "-".join(str(n) for n in network["sizes"]))

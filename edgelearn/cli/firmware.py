@@ -148,7 +148,7 @@ def verify(
         spec = source.spec
         word = learned_word(spec)
         _print_rows(
-            f"{taught_by(spec)} on {source.config.data}, {'-'.join(map(str, spec.sizes))}, {word.bits}-bit view and "
+            f"{taught_by(spec)} on {source.config.data}, {spec.net}, {word.bits}-bit view and "
             f"{word.residual_bits} residual bits, {spec.rounding} rounding",
             [
                 {

@@ -448,6 +448,11 @@ def fetch(name: str, progress: bool = False) -> list[Path]:
     return list((_find_files(row) or _download_files(row, True, progress)).paths)
 
 
+def image_shape_of(name: str) -> tuple[int, ...] | None:
+    """Return the shape of the images of a named data set, (height, width) or (channels, height, width), else None."""
+    return ROWS[name].image_shape if name in ROWS else None
+
+
 def info(name: str) -> dict[str, Any]:
     """Describe a named data set without loading it, or a user's file by reading it.
 

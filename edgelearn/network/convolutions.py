@@ -14,6 +14,7 @@ from edgelearn.rules.rule import Feedback, Rule
 KERNELS = ("learn", "frozen")
 FEEDBACK_KINDS = ("element", "map")
 TEACHES = ("elements", "positions")
+CONVOLUTION_SETTINGS = ("kernels", "kernel_rate", "kernel_bias", "feedback_kind", "teach")
 BELOW_HIDDEN_RATE = {"element": 4, "map": 8}  # default kernel rate: exponents below the hidden rate
 _LOWEST_RATE = -20
 

@@ -47,6 +47,11 @@ class Counters:
     def names(self) -> tuple[str, ...]:
         return counters_of(self.table.shape[1] > len(COUNTERS))
 
+    @property
+    def memories(self) -> tuple[str, ...]:
+        """Names of the memories whose words are counted."""
+        return MEMORIES + (CONVOLUTION_MEMORIES if len(self.names) > len(COUNTERS) else ())
+
     def __add__(self, other: Counters) -> Counters:
         return Counters(self.table + other.table)
 

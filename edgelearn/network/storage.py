@@ -58,7 +58,7 @@ def footprint(spec: NetworkSpec) -> list[MemoryBlock]:
 
 def _accumulators(spec: NetworkSpec) -> list[MemoryBlock]:
     """Return the sums of an update of a kernel, of one map at a time, in the layer with the largest kernel."""
-    learning = [k for k, layer in enumerate(spec.layers) if layer.is_convolution and layer.learned == EVERYTHING]
+    learning = _learned_convolutions(spec)
     if not learning:
         return []
     widest = max(learning, key=lambda k: spec.layers[k].fan_in)
@@ -79,6 +79,15 @@ def line_buffers(spec: NetworkSpec) -> list[MemoryBlock]:
             words = min(rows * w.width * w.channels + w.kernel_width * w.channels, w.n_in)
             found.append(MemoryBlock(k + 1, "line", words, _input_bits(spec, k)))
     return found
+
+
+def learns_from_lines(spec: NetworkSpec) -> bool:
+    """Return whether convolutions that learn need no more of their input than a line buffer."""
+    return not any(spec.holds_inputs(k) or spec.locking_of(k) is Locking.LAYER for k in _learned_convolutions(spec))
+
+
+def _learned_convolutions(spec: NetworkSpec) -> list[int]:
+    return [k for k, layer in enumerate(spec.layers) if layer.is_convolution and layer.learned == EVERYTHING]
 
 
 def buffers(spec: NetworkSpec) -> list[Buffer]:

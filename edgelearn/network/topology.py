@@ -145,6 +145,10 @@ class Topology:
         """
         return self if shape is None or self.inputs is not None else replace(self, inputs=shape)
 
+    def fitting(self, shape: Shape) -> Topology:
+        """Return these layers behind inputs of a shape, changed where a kernel or a pooling is larger than its map."""
+        return Topology(shape, _fitting(self.layers, 0, shape))
+
     def with_outputs(self, n: int) -> Topology:
         """Return the same network with n outputs."""
         return replace(self, layers=(*self.layers[:-1], Dense(n)))

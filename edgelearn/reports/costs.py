@@ -13,7 +13,7 @@ from rich.console import Console
 from edgelearn.reports.console import print_table, say
 from edgelearn.reports.structures import over_structures, range_text, ranges_of, turned_pairs
 from edgelearn.reports.windows import convolution_lines
-from edgelearn.units import in_one_unit, scale_for, three, with_unit
+from edgelearn.units import in_one_unit, net_text, scale_for, three, with_unit
 
 # figure -> (title, unit of the program)
 FIGURES = {
@@ -258,7 +258,7 @@ def _networks(rules: Sequence[dict[str, Any]], details: bool) -> list[str]:
     lines: dict[str, list[dict[str, Any]]] = {}
     for rule in rules:
         net = rule["network"]
-        sizes = "-".join(str(n) for n in net["sizes"])
+        sizes = net_text(net)
         what = f"{sizes}, {net['word']}"
         what += f", rounding {net['rounding']}, {net['input_bits']}-bit inputs" if details else ""
         lines.setdefault(what, []).append(rule)
@@ -452,7 +452,7 @@ def as_csv(content: dict[str, Any]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("processor", "name", "rule", "net", "bits", "of", "figure", "role", "nominal", "low", "high"))
     for rule in content["rules"]:
-        net = "-".join(str(n) for n in rule["network"]["sizes"])
+        net = net_text(rule["network"])
         head = (content["processor"], rule["name"], rule["rule"], net, rule["network"]["bits"])
         for part in ("inference", "training"):
             for figure, band in rule[part].items():

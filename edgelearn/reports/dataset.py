@@ -10,6 +10,7 @@ from edgelearn.data.source import columns_line
 from edgelearn.reports.console import print_table, say, sparkline
 from edgelearn.reports.costs import energy_by_role, print_costs, print_sample_cost
 from edgelearn.reports.start import start_lines
+from edgelearn.units import net_text
 
 SATURATED = 0.001  # share of weight writes from which the default report says so
 MANY = 0.01  # and from which it says what to do
@@ -24,7 +25,7 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     speed : samples per second on this machine, None where it is not known
     """
     net, result, data, config = content["network"], content["result"], content["data"], content["config"]
-    sizes = "-".join(str(n) for n in net["sizes"])
+    sizes = net_text(net)
     head = f"{net['rule']} on {data['name']}, {sizes}: {net['word']}"
     if details:
         head += f", rounding {net['rounding']}, {net['input_bits']}-bit inputs, feedback {net['feedback']}"

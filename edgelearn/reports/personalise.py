@@ -8,13 +8,13 @@ from typing import Any
 from rich.console import Console
 
 from edgelearn.reports.console import print_table, say
-from edgelearn.units import count, three, with_unit
+from edgelearn.units import count, net_text, three, with_unit
 
 
 def print_personalise(console: Console, content: Mapping[str, Any]) -> None:
     """Print accuracy by number of samples and by user, what a learned sample writes and costs, and the front end."""
     c, net = content, content["network"]
-    sizes = "-".join(map(str, net["sizes"]))
+    sizes = net_text(net)
     rates = [user["rates"] for user in c["users"].values()]
     behind = f", cut at '{c['cut']}'" if c["cut"] else ""
     say(

@@ -11,7 +11,7 @@ from edgelearn.data.source import columns_line, printable
 from edgelearn.reports.console import say, sparkline, verdict
 from edgelearn.reports.dataset import layers_of, notes_of, print_formats
 from edgelearn.reports.start import start_lines
-from edgelearn.units import count, percent, spans_line, three, with_unit
+from edgelearn.units import count, net_text, percent, spans_line, three, with_unit
 
 MOST_CLASSES, WORST, MOST_DRIFTS, MOST_ALARMS = 12, 5, 8, 5  # printed with details; report.json has all
 BARS = 40  # of the line of errors
@@ -27,7 +27,7 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     speed : samples per second on this machine, None where it is not known
     """
     stream, net, front = content["stream"], content["network"], content["front_end"]
-    sizes = "-".join(str(n) for n in net["sizes"])
+    sizes = net_text(net)
     say(console, f"{net['rule']} on {stream['name']}, {sizes}: {net['word']}, seed {content['config']['seed']}")
     say(console, columns_line(content["columns"]), *layers_of(net))
     rows = "" if stream["rows"] == stream["samples"] else f" in {count(stream['rows'], 'row')} of {front['window']:,}"

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from edgelearn.reports.console import print_table, say, sparkline, verdict
-from edgelearn.units import percent
+from edgelearn.units import net_text, percent
 
 # column -> key of an angle between signals
 ANGLES = {
@@ -23,7 +23,7 @@ def show(content: dict[str, Any], console: Console, details: bool = False) -> No
     """Print how a run compares with its float twin; `details` adds where precision is lost and single updates."""
     c = content
     net, points, end = c["network"], c["points"], c["points"][-1]
-    sizes = "-".join(str(n) for n in net["sizes"])
+    sizes = net_text(net)
     say(
         console,
         f"{net['rule']} on {c['data']['name']}, {sizes}: {net['word']}, rounding {net['rounding']}, "

@@ -16,7 +16,7 @@ from edgelearn.network.spec import NetworkSpec, default_residual_bits, parse_net
 from edgelearn.network.topology import parse_shape, parse_topology
 from edgelearn.rules import RULES
 from edgelearn.runs.kind import Result
-from edgelearn.runs.rates import learning_counters, spec_of
+from edgelearn.runs.rates import learning_counters, spec_of_report
 from hw_models.compare.rules import densities_of
 from hw_models.engine.schedule import assume
 
@@ -213,7 +213,7 @@ def measured(result: Result) -> Profile:
     """Return the profile of a finished run."""
     content = result.content
     config = content["config"]
-    spec = spec_of(validated(RunConfig, config), content["network"]["sizes"])
+    spec = spec_of_report(validated(RunConfig, config), content)
     counters = learning_counters(content["counters"]["learning"])
     updates = int(counters["active_neurons"][0])
     densities = densities_of(spec, counters)
@@ -222,7 +222,7 @@ def measured(result: Result) -> Profile:
     readout_errors = densities["errors"]
     if spec.layers[0].rule.reads_out:
         readout_errors = float(counters["signal_lanes"][0]) / (spec.n_outputs * counters.n_samples)
-    net = "-".join(map(str, spec.sizes))
+    net = spec.net
     return Profile(
         config["data"],
         net,

@@ -20,7 +20,7 @@ from edgelearn.data.source import ColumnsUsed
 from edgelearn.files import version_of
 from edgelearn.network.learner import Learner
 from edgelearn.network.prepared import PreparedLevels
-from edgelearn.network.spec import CONTRACT, NetworkSpec, parse_net
+from edgelearn.network.spec import CONTRACT, NetworkSpec
 from edgelearn.reports.dataset import show
 from edgelearn.runs import rates
 from edgelearn.runs.checkpoint import Checkpoint, digest
@@ -30,6 +30,7 @@ from edgelearn.runs.levels import RangeFrontEnd
 from edgelearn.runs.old_data import OldData, open_old_data
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
 from edgelearn.runs.scale import notes_on_scale
+from edgelearn.runs.shapes import check_no_shape, order_of, shape_of_data, topology_of
 from edgelearn.runs.start import Start
 from edgelearn.runs.start_facts import facts_of, notes_on_rates
 from edgelearn.runs.start_facts import notes_of as notes_of_start
@@ -95,7 +96,7 @@ def encode_data(config: RunConfig) -> Encoded:
     data = load_data(config)
     start, names = open_start(config, data), data.class_names
     if start is None:
-        front_end = ranges_of(data, config.input_bits)
+        front_end = ranges_of(data, config.input_bits, order_of(config))
         return Encoded(data, front_end.encode(data.train_x), front_end.encode(data.test_x), None, names)
     levels, tests = (start.front_end.encode(features_of(data, x)) for x in (data.train_x, data.test_x))
     if start.classes is not None:
@@ -105,9 +106,9 @@ def encode_data(config: RunConfig) -> Encoded:
     return Encoded(data, levels, tests, start, names)
 
 
-def ranges_of(data: Dataset, bits: int) -> RangeFrontEnd:
-    """Return the front end of a data set: levels over the range of its features."""
-    front_end = RangeFrontEnd(data.n_features, bits)
+def ranges_of(data: Dataset, bits: int, order: np.ndarray | None = None) -> RangeFrontEnd:
+    """Return the front end of a data set: levels over the range of its features, in the order of inputs."""
+    front_end = RangeFrontEnd(data.n_features, bits, order)
     front_end.low, front_end.high = (
         np.array(np.broadcast_to(np.asarray(limit, np.float64), data.n_features)) for limit in (data.low, data.high)
     )
@@ -141,11 +142,14 @@ def design_for(config: RunConfig, data: Dataset, start: Start | None = None) -> 
         "net ... does not fit ..."
     """
     if start is not None:
-        return spec_of(config, start.sizes, start.network)
-    derived = (data.n_features, DEFAULT_HIDDEN, rates.n_outputs_for(config, data.n_classes))
-    sizes = derived if config.net is None else parse_net(config.net)
-    rates.check_sizes(sizes, data.n_features, data.n_classes, data.name)
-    return spec_of(config, sizes)
+        return spec_of(config, start.net or start.sizes, start.network)
+    if config.net is None:
+        check_no_shape(config)
+        return spec_of(config, (data.n_features, DEFAULT_HIDDEN, rates.n_outputs_for(config, data.n_classes)))
+    net = topology_of(config, config.data)
+    shape = shape_of_data(config.data)
+    rates.check_sizes(net.sizes, data.n_features, data.n_classes, data.name, topology=net, shape=shape)
+    return spec_of(config, net if net.is_convolutional else net.sizes)
 
 
 class DatasetWork(Epochs):
@@ -194,7 +198,8 @@ class DatasetWork(Epochs):
         return found if self.start is None else found | {"start": self.start.digest}
 
     def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        front_end = ranges_of(self.data, self.config.input_bits) if self.start is None else self.start.front_end
+        front_end: Any = None if self.start is None else self.start.front_end
+        front_end = front_end or ranges_of(self.data, self.config.input_bits, order_of(self.config))
         inputs = {f"front_end.{name}": value for name, value in front_end.save().items()}
         note = rates.note_of(self.config, self.spec, columns_of(self.data), self.data.class_names)
         if self.start is not None:
@@ -345,7 +350,7 @@ def open_cell(config: RunConfig, checkpoint: Checkpoint | None = None) -> CellWo
 def encoded_for(config: RunConfig) -> Encoded:
     """Return the encoded data of a configuration; those of the last two are kept."""
     names = {"input_bits", "start", "cut", "classes_from", "net", *DataSettings.model_fields} - {"epochs"}
-    names -= {"net"} if config.start is None else set()
+    names -= {"net"} if config.start is None and order_of(config) is None else set()
     versions = tuple(version_of(getattr(config, name)) for name in ("data", "labels", "start"))
     return _encoded(json.dumps(config.model_dump(mode="json", include=names), sort_keys=True), versions)
 

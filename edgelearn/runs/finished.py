@@ -13,8 +13,9 @@ import numpy as np
 from edgelearn.config import RateSettings, RunConfig, validated
 from edgelearn.errors import UserError
 from edgelearn.files import parse_json, read_text
-from edgelearn.network.counters import ACTIVITY, Counters
-from edgelearn.network.kernels.tables import COUNTERS
+from edgelearn.network.counters import ACTIVITY, CONVOLUTION_ACTIVITY, Counters
+from edgelearn.network.kernels.tables import counters_of
+from edgelearn.network.layer import ConvLayer, Layer
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.topology import parse_topology
 from edgelearn.runs.activity import Assumption
@@ -144,21 +145,36 @@ def _read_report(folder: Path) -> tuple[NetworkSpec, Counters, float | None, dic
     return spec, counters, accuracy, front
 
 
+def _most_pairs(layer: Layer) -> int:
+    """Return the pairs of an update with an input, at most."""
+    if not isinstance(layer, ConvLayer):
+        return layer.n_in * layer.n_out
+    return layer.window.full_pairs * layer.n_columns
+
+
+def _full_pairs(layer: Layer) -> int:
+    return layer.window.full_pairs if isinstance(layer, ConvLayer) else 0
+
+
 def _check_activity(path: Path, spec: NetworkSpec, counters: Counters) -> None:
     """Refuse counters that no run of the network can have."""
-    if counters.table.dtype.kind != "i" or counters.table.shape != (len(spec.layers), len(COUNTERS)):
+    n_names = len(counters_of(spec.is_convolutional))
+    if counters.table.dtype.kind != "i" or counters.table.shape != (len(spec.layers), n_names):
         raise UserError(f"{path} cannot be priced: its counters are no whole numbers, one a layer; run it again")
     samples = counters["samples"]
     n_in = np.array([layer.n_in for layer in spec.layers])
-    n_out = np.array([layer.n_out for layer in spec.layers])
+    n_gates = np.array([layer.n_gates for layer in spec.layers])
+    pairs = np.array([_most_pairs(layer) for layer in spec.layers])
     most = {
         "samples": np.full_like(samples, samples[0]),
         "updates": samples,
         "input_events": n_in * samples,
-        "active_neurons": n_out * samples,
-        "update_pairs": n_in * n_out * samples,
+        "active_neurons": n_gates * samples,
+        "update_pairs": pairs * samples,
+        "window_pairs": np.array([_full_pairs(layer) for layer in spec.layers]) * samples,
+        "active_maps": np.array([layer.n_columns for layer in spec.layers]) * samples,
     }
-    for name in ACTIVITY:
+    for name in ACTIVITY + (CONVOLUTION_ACTIVITY if spec.is_convolutional else ()):
         counts = counters[name]
         if (counts < 0).any() or (counts > most.get(name, counts)).any() or samples.min() < 1:
             given = ", ".join(str(count) for count in counts)

@@ -169,26 +169,31 @@ class RangeFrontEnd:
     ----------
     low, high : float64[n_features], see `encode_levels`
     bits : of a level
+    order : int64[n_features], the feature of each level where levels are in another order: maps with channels last
     """
 
-    def __init__(self, n_features: int, bits: int) -> None:
+    def __init__(self, n_features: int, bits: int, order: np.ndarray | None = None) -> None:
         self.low, self.high, self.bits = np.zeros(n_features), np.zeros(n_features), bits
+        self.order = order
 
     @property
     def spec(self) -> FixedSpec:
         return FixedSpec(len(self.low), "range", self.bits)
 
     def encode(self, x: np.ndarray) -> np.ndarray:
-        return encode_levels(x, self.low, self.high, self.bits)
+        levels = encode_levels(x, self.low, self.high, self.bits)
+        return levels if self.order is None else np.ascontiguousarray(levels[:, self.order])
 
     def rows(self, x: np.ndarray, segment: np.ndarray) -> Rows:
         return Rows(self.encode(x), np.arange(len(x)))
 
     def save(self) -> dict[str, np.ndarray]:
-        return {"low": self.low.copy(), "high": self.high.copy()}
+        order = {} if self.order is None else {"order": self.order.copy()}
+        return {"low": self.low.copy(), "high": self.high.copy()} | order
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
         self.low, self.high = saved["low"].copy(), saved["high"].copy()
+        self.order = saved["order"].copy() if "order" in saved else None
 
 
 class NoFeaturesError(UserError):

@@ -11,12 +11,16 @@ import numpy as np
 from edgelearn.config import RateSettings
 from edgelearn.data.source import ColumnsUsed
 from edgelearn.errors import UserError
-from edgelearn.network.counters import EVENTS, MEMORIES, OPERATIONS, Counters
-from edgelearn.network.kernels.tables import COUNTERS
-from edgelearn.network.spec import NetworkSpec, design, parse_net
-from edgelearn.network.storage import buffers, footprint
+from edgelearn.network.convolutions import CONVOLUTION_SETTINGS
+from edgelearn.network.counters import EVENTS, OPERATIONS, Counters
+from edgelearn.network.kernels.tables import CONVOLUTION_COUNTERS, counters_of
+from edgelearn.network.layer import ConvLayer, Layer
+from edgelearn.network.spec import NetworkSpec, design
+from edgelearn.network.storage import buffers, footprint, learns_from_lines, line_buffers
+from edgelearn.network.topology import Dense, Shape, Topology
 from edgelearn.network.widths import WIDEST
 from edgelearn.rules import find_rules
+from edgelearn.runs.shapes import dry_topology, example_of
 from hw_models.cost import Cost
 from hw_models.processor import find_processor
 
@@ -36,20 +40,24 @@ COLUMNS = {  # of a study, and the counter of each
 _OF_THE_NETWORK = (
     "rule", "bits", "rounding", "residual_bits", "input_bits", "activation", "output", "hidden_rate", "output_rate",
     "range_exponent", "event_threshold", "dead_zone", "accumulator_bits", "delta_bits", "seed", "update_gate", "margin",
-    "learn", "local_dead_zone",
+    "learn", "local_dead_zone", *CONVOLUTION_SETTINGS,
 )  # fmt: skip
 _FIGURES = ("energy_pj", "latency_us", "cycles", "area_um2", "memory_bits", "power_uw")
 
 
-def spec_of(config: RateSettings, sizes: Sequence[int], imported: Mapping[str, Any] | None = None) -> NetworkSpec:
-    """Derive the network of a configuration for layer sizes, whatever the data.
+def spec_of(
+    config: RateSettings, sizes: Sequence[int] | str | Topology, imported: Mapping[str, Any] | None = None
+) -> NetworkSpec:
+    """Derive the network of a configuration for layer sizes or a topology, whatever the data.
 
     Parameters
     ----------
     imported : settings that the source of --start decides, see `edgelearn.runs.start.Start`
     """
     given: dict[str, Any] = {name: getattr(config, name) for name in _OF_THE_NETWORK}
-    if sizes[-1] == 1 and config.net is None:  # chosen by `n_outputs_for`; a softmax by default is none then
+    if (
+        config.net is None and not isinstance(sizes, str | Topology) and sizes[-1] == 1
+    ):  # chosen by `n_outputs_for`; a softmax by default is none then
         given["output"] = "sigmoid"
     signed = getattr(config, "encoder", None) == "signed"
     given["hidden_inference"] = getattr(config, "hidden_inference", "full")  # a setting of runs alone
@@ -58,16 +66,16 @@ def spec_of(config: RateSettings, sizes: Sequence[int], imported: Mapping[str, A
 
 
 def spec_of_report(config: RateSettings, content: Mapping[str, Any]) -> NetworkSpec:
-    """Derive the network of a report, or of anything that has its sizes and its start."""
-    sizes = content["network"]["sizes"] if "network" in content else content["sizes"]
-    return spec_of(config, sizes, (content.get("start") or {}).get("network"))
+    """Derive the network of a report, or of anything that has its sizes or its topology, and its start."""
+    network = content.get("network", content)
+    return spec_of(config, network.get("topology") or network["sizes"], (content.get("start") or {}).get("network"))
 
 
 def width_notes(config: RateSettings, spec: NetworkSpec, imported: Mapping[str, Any] | None = None) -> list[str]:
     """Return a note on a width of learning factors that narrows none."""
     if config.delta_bits == WIDEST:
         return []
-    wide = spec_of(config.model_copy(update={"delta_bits": WIDEST}), spec.sizes, imported)
+    wide = spec_of(config.model_copy(update={"delta_bits": WIDEST}), net_of(spec), imported)
     if any(
         (a.delta_scale, a.delta_reach) != (b.delta_scale, b.delta_reach)
         # d stops at a word of fewer bits than its modulator, which is then narrowed
@@ -79,9 +87,20 @@ def width_notes(config: RateSettings, spec: NetworkSpec, imported: Mapping[str, 
 
 
 def check_sizes(
-    sizes: Sequence[int], n_inputs: int, n_classes: int, name: str, inputs: str = "features", hint: str = ""
+    sizes: Sequence[int],
+    n_inputs: int,
+    n_classes: int,
+    name: str,
+    inputs: str = "features",
+    hint: str = "",
+    topology: Topology | None = None,
+    shape: Shape | None = None,
 ) -> None:
     """Compare layer sizes with data; one output tells two classes apart.
+
+    Parameters
+    ----------
+    topology, shape : of a network with convolutions, and of the data where it is known, for the message
 
     Raises
     ------
@@ -90,9 +109,11 @@ def check_sizes(
     """
     outputs = (1, 2) if n_classes == 2 else (n_classes,)
     if sizes[0] != n_inputs or sizes[-1] not in outputs:
-        net, example = ("-".join(map(str, one)) for one in (sizes, (n_inputs, *sizes[1:-1], n_classes)))
+        topology = Topology(sizes[0], tuple(Dense(n) for n in sizes[1:])) if topology is None else topology
+        example = example_of(topology, n_inputs, n_classes, shape)
         raise UserError(
-            f"net '{net}' does not fit {name}: {n_inputs} {inputs} and {n_classes} classes; try --net {example}{hint}"
+            f"net '{topology}' does not fit {name}: {n_inputs} {inputs} and {n_classes} classes; "
+            f"try --net {example}{hint}"
         )
 
 
@@ -162,6 +183,7 @@ def note_of(config: RateSettings, spec: NetworkSpec, columns: ColumnsUsed, class
     """Return the note of weights.npz, from which network and front end can be built again."""
     return {
         "net": list(spec.sizes),
+        **topology_as_dict(spec),
         "bits": config.bits,
         "kind": config.kind,
         "config": config.model_dump(mode="json"),
@@ -175,7 +197,7 @@ def layer_rates(config: RateSettings) -> list[int]:
     """Return the rate exponent of each layer, of some network where the settings name none."""
     if config.feedback == "imported" and config.start is not None:  # whose words are not read here
         config = config.model_copy(update={"feedback": "int8"})
-    spec = spec_of(config, DRY_NET if config.net is None else parse_net(config.net))
+    spec = spec_of(config, DRY_NET if config.net is None else dry_topology(config))
     return [layer.rate for layer in spec.layers]
 
 
@@ -183,6 +205,7 @@ def network_as_dict(spec: NetworkSpec) -> dict[str, Any]:
     """Return the network of a report."""
     return {
         "sizes": list(spec.sizes),
+        **topology_as_dict(spec),
         "rule": spec.rule_name,
         **({"learn": spec.learn} if spec.learn != "all" else {}),
         "source": "; ".join(dict.fromkeys(rule.source for rule in spec.named)),
@@ -205,8 +228,33 @@ def network_as_dict(spec: NetworkSpec) -> dict[str, Any]:
                 "learns": layer.learns,
             }
             | (_of_layer(spec, k) if spec.is_mixed else {})
+            | _of_convolution(layer)
             for k, layer in enumerate(spec.layers)
         ],
+    }
+
+
+def net_of(spec: NetworkSpec) -> Sequence[int] | str:
+    """Return what `spec_of` takes to derive the same network: sizes, or the topology of convolutions."""
+    return spec.net if spec.is_convolutional else spec.sizes
+
+
+def topology_as_dict(spec: NetworkSpec) -> dict[str, str]:
+    """Return the topology of a network with convolutions, which its sizes do not say; nothing of others."""
+    return {"topology": spec.net} if spec.is_convolutional else {}
+
+
+def _of_convolution(layer: Layer) -> dict[str, Any]:
+    """Return what a convolution has beside other layers."""
+    if not isinstance(layer, ConvLayer):
+        return {}
+    window = layer.window
+    return {
+        "kernel": [window.kernel_height, window.kernel_width, window.channels, window.maps],
+        "positions": [window.out_height, window.out_width],
+        "elements": [window.pooled_height, window.pooled_width, window.maps],
+        "feedback_kind": layer.feedback_kind,
+        "teach": layer.teach,
     }
 
 
@@ -226,8 +274,17 @@ def activity_as_dict(spec: NetworkSpec, learned: Counters, inferred: Counters) -
         "layers": _by_layer(spec, learned),
         "held": [asdict(block) | {"bits": block.bits} for block in footprint(spec)],
         "buffers": [asdict(block) | {"bits": block.bits} for block in buffers(spec)],
+        **_line_buffers_as_dict(spec),
         "counters": {"learning": learned.as_dict(), "inference": inferred.as_dict()},
     }
+
+
+def _line_buffers_as_dict(spec: NetworkSpec) -> dict[str, Any]:
+    """Return what of its input each convolution needs at a time; nothing without convolutions."""
+    if not spec.is_convolutional:
+        return {}
+    blocks = [asdict(block) | {"bits": block.bits} for block in line_buffers(spec)]
+    return {"line_buffers": blocks, "learns_from_lines": learns_from_lines(spec)}
 
 
 def _per_sample(learned: Counters) -> dict[str, Any]:
@@ -237,9 +294,18 @@ def _per_sample(learned: Counters) -> dict[str, Any]:
         return {side: 0.0 if side == none else round(learned.per_sample(name), 4) for side, name in names.items()}
 
     return {
-        "words": {memory: words(memory) for memory in MEMORIES},
+        "words": {memory: words(memory) for memory in learned.memories},
         "operations": {name: round(learned.per_sample(name), 4) for name in OPERATIONS},
     }
+
+
+def shape_of(layer: Layer) -> str:
+    """Return the shape of a layer, e.g. 784 x 500, or 28x28x1 * 16x5x5 = 14x14x16."""
+    if not isinstance(layer, ConvLayer):
+        return f"{layer.n_in} x {layer.n_out}"
+    w = layer.window
+    kernel, maps = f"{w.maps}x{w.kernel_height}x{w.kernel_width}", f"{w.pooled_height}x{w.pooled_width}x{w.maps}"
+    return f"{w.height}x{w.width}x{w.channels} * {kernel} = {maps}"
 
 
 def _by_layer(spec: NetworkSpec, learned: Counters) -> list[dict[str, Any]]:
@@ -248,12 +314,12 @@ def _by_layer(spec: NetworkSpec, learned: Counters) -> list[dict[str, Any]]:
     for k, layer in enumerate(spec.layers):
         row: dict[str, Any] = {
             "layer": k + 1,
-            "shape": f"{layer.n_in} x {layer.n_out}",
+            "shape": shape_of(layer),
             "learns": layer.learns,
             "events_per_sample": round(int(learned["input_events"][k]) / n, 4),
             "active_neurons_per_sample": round(int(learned["active_neurons"][k]) / n, 4),
             "updates_percent": round(100 * int(learned["updates"][k]) / n, 4),
-            "skipped_neurons_percent": round(100 * int(learned["skipped_neurons"][k]) / n / layer.n_out, 4),
+            "skipped_neurons_percent": round(100 * int(learned["skipped_neurons"][k]) / n / layer.n_gates, 4),
         }
         row |= {name: int(learned[name][k]) for name in EVENTS}
         rows.append(row)
@@ -262,7 +328,7 @@ def _by_layer(spec: NetworkSpec, learned: Counters) -> list[dict[str, Any]]:
 
 def learning_counters(table: Mapping[str, Sequence[int]]) -> Counters:
     """Return the counters that a report or a record holds by name."""
-    return Counters(np.array([table[name] for name in COUNTERS]).T)
+    return Counters(np.array([table[name] for name in counters_of(CONVOLUTION_COUNTERS[0] in table)]).T)
 
 
 def record_of(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,6 +338,7 @@ def record_of(content: Mapping[str, Any]) -> dict[str, Any]:
         "accuracy_percent": content["accuracy_percent"],
         "samples_learned": content["result"].get("samples_learned"),
         "sizes": list(content["network"]["sizes"]),
+        **({"topology": content["network"]["topology"]} if "topology" in content["network"] else {}),
         **({"start": _start_of_record(content["start"])} if "start" in content else {}),
         "stored_bits": sum(held["bits"] for held in content["held"]),
         "buffered_bits": sum(held["bits"] for held in content["buffers"]),

@@ -14,10 +14,11 @@ from edgelearn.errors import UserError
 from edgelearn.network.device import FARTHEST_TICK, TICKS_PER_CYCLE, Device, device
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
-from edgelearn.network.spec import NetworkSpec, parse_net
+from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.checkpoint import digest
 from edgelearn.runs.front_ends import front_end_of
 from edgelearn.runs.rates import check_sizes, n_outputs_for, spec_of
+from edgelearn.runs.shapes import check_no_shape, topology_of
 from edgelearn.runs.stored import AnyFrontEnd
 from edgelearn.runs.stream_start import Relabelled, absolute, is_fixed, open_stream_start
 from edgelearn.streaming.drift import Detector, Recovery
@@ -100,7 +101,7 @@ class StreamSession:
             self.front_end = FrontEnd(front_end_of(in_samples(config, source), len(source.channels)))
             self.spec = network_of(config, self.front_end.spec, source)
         else:
-            self.front_end, self.spec = start.front_end, spec_of(config, start.sizes, start.network)
+            self.front_end, self.spec = start.front_end, spec_of(config, start.net or start.sizes, start.network)
         self.processor: AnyProcessor = find_processor(config.processor)
         self.processor.price(self.spec, assume(self.spec))  # a network that does not fit is refused before it learns
         self.rates: UnitCosts = unit_costs(self.spec, self.processor)
@@ -424,10 +425,11 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
             "name the labels with --label-column, or with the key 'label' of a description"
         )
     if config.net is not None:
-        sizes = parse_net(config.net)
-        hint = ", or give --hidden alone"
-        check_sizes(sizes, front_end.n_inputs, n_classes, source.name, "inputs behind the encoder", hint)
-        return spec_of(config, sizes)
+        net = topology_of(config, config.data)
+        behind, hint = "inputs behind the encoder", ", or give --hidden alone"
+        check_sizes(net.sizes, front_end.n_inputs, n_classes, source.name, behind, hint, net)
+        return spec_of(config, net if net.is_convolutional else net.sizes)
+    check_no_shape(config)
     try:
         hidden = tuple(int(part) for part in config.hidden.split("-"))
     except ValueError:

@@ -20,6 +20,7 @@ from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.imported import imported_feedback, range_exponent
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec, design, parse_net
+from edgelearn.network.topology import parse_topology
 from edgelearn.pretrained import FrontEnd as FrontEndWork
 from edgelearn.pretrained import Imported, Model, Tensor, read_model
 from edgelearn.rules.rule import Signal
@@ -51,6 +52,7 @@ class Start:
     settings : settings of `design` that the words were made for
     rate_units : rate in the units of the model of each layer, for a rate of 1 in those of the contract
     notes : what was converted, left out or assumed
+    net : topology of a network with convolutions; None where the sizes say all
     """
 
     sizes: tuple[int, ...]
@@ -63,6 +65,7 @@ class Start:
     settings: Mapping[str, Any] = field(default_factory=dict)
     rate_units: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
+    net: str | None = None
 
     def design(self, **settings: Any) -> NetworkSpec:
         """Return the specification for further settings of `edgelearn.network.spec.design`, such as rates.
@@ -78,7 +81,7 @@ class Start:
                     f"words of {self.origin['name']} were made for {name} {self.settings[name]}, not {value}; give "
                     f"{name} to start_from"
                 )
-        return design(self.sizes, **{**self.settings, **settings, **self.network})
+        return design(self.net or self.sizes, **{**self.settings, **settings, **self.network})
 
     def learner(self, spec: NetworkSpec, strict: bool = False) -> Learner:
         """Return a learner with the words of the source."""
@@ -97,6 +100,7 @@ class Start:
         """Return a digest of all that learning depends on, so that a run is not continued on another source."""
         note = self.note()
         facts = {name: note[name] for name in ("network", "levels", "ranges")} | {"sizes": list(self.sizes)}
+        facts |= {} if self.net is None else {"topology": self.net}
         arrays = {f"words.{name}": array for name, array in self.words.items()}
         if isinstance(self.front_end, FrontEnd):  # its state moves on with the stream; the file of its start does not
             facts["source"] = self.origin["sha256"]
@@ -139,7 +143,7 @@ class Words:
         """Return the settings that fix the words."""
         return self.settings | {"feedback_format": self.feedback}
 
-    def spec(self, sizes: Sequence[int], network: Mapping[str, Any], feedback: str = "int8") -> NetworkSpec:
+    def spec(self, sizes: Sequence[int] | str, network: Mapping[str, Any], feedback: str = "int8") -> NetworkSpec:
         return design(sizes, **self.settings, feedback_format=feedback, **network)
 
 
@@ -322,7 +326,7 @@ def _with_feedback(start: Start, words: Words) -> Start:
     """Return a start with feedback taken from its words, where that is asked for."""
     if words.feedback != "imported" or len(start.sizes) < 3:
         return start
-    spec = words.spec(start.sizes, start.network)
+    spec = words.spec(start.net or start.sizes, start.network)
     views = [
         start.words[f"layer{k}_weights"].astype(np.int64) >> layer.weight_word.residual_bits
         for k, layer in enumerate(spec.layers, 1)
@@ -356,12 +360,13 @@ def _grown(start: Start, spec: NetworkSpec, matched: Classes | None, words: Word
         mean = np.rint(raw[name].mean(axis=0)).astype(np.int16)
         raw[name] = np.concatenate([raw[name], np.repeat(mean[None], n_new, axis=0)])
     sizes = (*start.sizes[:-1], n_old + n_new)
+    net = None if start.net is None else str(parse_topology(start.net).with_outputs(n_old + n_new))
     network = {name: value for name, value in start.network.items() if name != "feedback_exponents"}
     stored = [name for name in raw if name.endswith("_feedback")]
     if stored and words.feedback == "imported":
         raw = {name: array for name, array in raw.items() if name not in stored}
     elif stored:
-        drawn = Learner(words.spec(sizes, network, words.feedback)).words()
+        drawn = Learner(words.spec(net or sizes, network, words.feedback)).words()
         for name in stored:
             if raw[name].shape[1:] == drawn[name].shape[1:] and len(raw[name]) == n_old:
                 raw[name] = np.concatenate([raw[name], drawn[name][n_old:]])
@@ -372,6 +377,7 @@ def _grown(start: Start, spec: NetworkSpec, matched: Classes | None, words: Word
         network=network,
         words=raw,
         classes=matched,
+        net=net,
         notes=(*start.notes, f"new outputs for {names}: their words are the mean of the other {n_old} rows"),
     )
 
@@ -408,7 +414,8 @@ def _of_results(
         "signed_inputs": spec.signed_inputs,
         "range_exponents": [layer.word.range_exponent for layer in spec.layers],
     }
-    target = words.spec(spec.sizes, network)
+    net = spec.net if spec.is_convolutional else None
+    target = words.spec(net or spec.sizes, network)
     if target.layers[0].word.bits != spec.layers[0].word.bits:
         bits = spec.layers[0].word.bits
         raise UserError(f"{source} has weights of {bits} bits; leave --bits out, or give --bits {bits}")
@@ -430,7 +437,7 @@ def _of_results(
         "model": model_of(earlier.get("origin") or {}),
     }
     notes = _notes_on_settings(source, note["config"], words)
-    start = Start(tuple(spec.sizes), network, raw, front_end, None, origin, settings=words.made, notes=notes)
+    start = Start(tuple(spec.sizes), network, raw, front_end, None, origin, settings=words.made, notes=notes, net=net)
     start = _grown(start, target, _matched(note["classes"], start, classes, grow), words)
     if any(name.endswith("_feedback") for name in start.words):
         return start
@@ -466,7 +473,8 @@ def _kept_feedback(
     if words.feedback != feedback or feedback == "lfsr":
         return {}
     hidden = range(len(new.layers) - 1)
-    if any(old.feedback_rows(k) != new.feedback_rows(k) for k in hidden) or _signals(old) != _signals(new):
+    shapes = [[(one.feedback_rows(k), one.feedback_columns(k)) for k in hidden] for one in (old, new)]
+    if shapes[0] != shapes[1] or _signals(old) != _signals(new):
         return {}
     return {name: arrays[name] for k in hidden if (name := f"layer{k + 1}_feedback") in arrays}
 

@@ -10,7 +10,9 @@ import numpy as np
 from edgelearn.config import RateSettings, RunConfig, StreamConfig, shown
 from edgelearn.data.feature_files import Described, described_by
 from edgelearn.errors import UserError
-from edgelearn.network.spec import default_residual_bits, parse_net
+from edgelearn.network.convolutions import CONVOLUTION_SETTINGS
+from edgelearn.network.spec import default_residual_bits
+from edgelearn.network.topology import Shape, parse_topology
 from edgelearn.runs.cuts import activations_of
 from edgelearn.runs.start import Start, imported_of, is_results, start_from
 from edgelearn.runs.stored import read_run
@@ -19,6 +21,7 @@ OF_A_MODEL = ("activation", "output", "input_bits", "feedback")
 OF_A_RUN = (
     "rule", "bits", "residual_bits", "rounding", "input_bits", "activation", "output", "feedback", "hidden_rate",
     "output_rate", "event_threshold", "dead_zone", "accumulator_bits", "delta_bits", "local_dead_zone",
+    *CONVOLUTION_SETTINGS,
 )  # fmt: skip
 OF_A_FRONT_END = (
     "window", "stride", "window_features", "time_constant", "reach", "encoder", "input_threshold", "thresholds",
@@ -119,6 +122,20 @@ def _check_agreement(source: str, given: Mapping[str, Any], found: Mapping[str, 
             )
 
 
+def _of_convolutions(config: RateSettings) -> dict[str, Any]:
+    """Return the settings of convolutions that are not at their default, which a network of dense layers refuses."""
+    fields = type(config).model_fields
+    return {
+        name: getattr(config, name) for name in CONVOLUTION_SETTINGS if getattr(config, name) != fields[name].default
+    }
+
+
+def _shape_of(start: Start) -> Shape | None:
+    """Return the shape of the inputs of a network with convolutions."""
+    inputs = None if start.net is None else parse_topology(start.net).inputs
+    return inputs if isinstance(inputs, tuple) else None
+
+
 def start_of(
     config: RateSettings,
     x: np.ndarray | None,
@@ -164,8 +181,9 @@ def start_of(
         seed=config.seed,
         delta_bits=config.delta_bits,
         learn=config.learn,
+        **_of_convolutions(config),
     )
-    if config.net is not None and parse_net(config.net) != start.sizes:
-        sizes = "-".join(map(str, start.sizes))
+    sizes = start.net or "-".join(map(str, start.sizes))
+    if config.net is not None and str(parse_topology(config.net).with_inputs(_shape_of(start))) != sizes:
         raise UserError(f"net '{config.net}' does not fit {config.start}, which has {sizes}; leave --net out")
     return start

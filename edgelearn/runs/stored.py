@@ -30,7 +30,7 @@ def parts_of(run: Mapping[str, Any]) -> tuple[NetworkSpec, AnyFrontEnd]:
     """
     config = validated(SETTINGS[run["kind"]], run["config"])
     n_inputs, start = len(run["inputs"]), run.get("start") or {}
-    spec = spec_of(config, run["net"], start.get("network"))
+    spec = spec_of(config, run.get("topology") or run["net"], start.get("network"))
     if start.get("levels") is not None:
         return spec, LevelFrontEnd.stored(start["levels"], n_inputs)
     if isinstance(config, StreamConfig) and not start.get("ranges"):

@@ -13,6 +13,7 @@ from edgelearn.runs.checkpoint import REPORT
 from edgelearn.runs.finished import read_report, reading
 from edgelearn.runs.kind import accuracy_percent
 from edgelearn.runs.registry import find_kind, kind_of_report
+from edgelearn.units import net_text
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def read_run(folder: Path, name: str) -> FinishedRun:
         if kind is not None and studied is not None:
             accuracy = accuracy_percent(content["result"])
             results = {"accuracy_percent": accuracy} | studied.compared(content)
-            net = "-".join(str(n) for n in content["network"]["sizes"])
+            net = net_text(content["network"])
             results |= {"net": net, "contract": content["contract"]}
             constant = {name for name, one in kind.settings.declared().items() if one.switch}
             settings = {key: value for key, value in content["config"].items() if key not in constant}

@@ -162,7 +162,7 @@ def _title(costs: Sequence[RuleCost]) -> str:
     processor = costs[0].processor
     table = f"logic energy of {processor.logic}" if isinstance(processor, Engine) else f"a {processor.kind}"
     bits = " and ".join(str(b) for b in sorted({layer.word.bits for cost in costs for layer in cost.spec.layers}))
-    nets = " and ".join(dict.fromkeys("-".join(str(size) for size in cost.spec.sizes) for cost in costs))
+    nets = " and ".join(dict.fromkeys(cost.spec.net for cost in costs))
     return f"{processor.name} ({table}), net {nets}, {bits} bits"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgelearn.reports.costs import FIGURES
 from edgelearn.reports.plots.figure import COLOURS, drawn
-from edgelearn.units import scale_for, typographic
+from edgelearn.units import net_text, scale_for, typographic
 
 
 def plot_run(content: dict[str, Any], path: Path) -> None:
@@ -26,7 +26,7 @@ def plot_run(content: dict[str, Any], path: Path) -> None:
         "plot file ...", "matplotlib is not installed ..."
     """
     net, result, config = content["network"], content["result"], content["config"]
-    sizes = "-".join(str(n) for n in net["sizes"])
+    sizes = net_text(net)
     training = content["cost"]["rules"][0]["training"]
     figure_name = "energy_pj" if "energy_pj" in training else "cycles"
     with drawn(path, (9, 3.6)) as figure:

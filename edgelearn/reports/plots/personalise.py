@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgelearn.reports.plots.figure import COLOURS, GREY, drawn
+from edgelearn.units import net_text
 
 
 def plot_personalise(content: dict[str, Any], path: Path) -> None:
@@ -40,7 +41,7 @@ def plot_personalise(content: dict[str, Any], path: Path) -> None:
         ax.set_xlabel("labelled samples learned")
         ax.set_ylabel("accuracy (%)")
         ax.legend(loc="lower right")
-        sizes = "-".join(map(str, content["network"]["sizes"]))
+        sizes = net_text(content["network"])
         figure.suptitle(
             f"{content['n_users']} users, {sizes}: accuracy while a pretrained network learns",
             x=0.01, ha="left", fontsize=10,

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgelearn.errors import UserError
 from edgelearn.reports.plots.figure import COLOURS, GREY, INK, check_plot, drawn, line_style
-from edgelearn.units import UNITS_SHOWN, scale_for, typographic
+from edgelearn.units import UNITS_SHOWN, net_text, scale_for, typographic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -359,5 +359,5 @@ def _title(contents: Mapping[str, Content]) -> str:
     rows = "" if stream["rows"] == stream["samples"] else f" in {stream['rows']:,} rows"
     on = ", ".join(dict.fromkeys(content["device"]["processor"] for content in contents.values()))
     rules = ", ".join(dict.fromkeys(content["network"]["rule"] for content in contents.values()))
-    sizes = "-".join(str(n) for n in net["sizes"])
+    sizes = net_text(net)
     return f"{rules} on {stream['name']}: {stream['samples']:,} samples{rows}, net {sizes}, {on}"

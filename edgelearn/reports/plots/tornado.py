@@ -164,7 +164,7 @@ def _draw(ax: Axes, panel: _Panel, order: Sequence[str], percent: bool) -> bool:
 
 def _title(costs: Sequence[RuleCost], base: str) -> str:
     first = costs[0]
-    net = "-".join(str(size) for size in first.spec.sizes)
+    net = first.spec.net
     noun = "energy" if _figure(first) == "energy_pj" else "cycles"
     what = f"{noun} per learned sample against {base}, %" if len(costs) > 1 else f"{first.name}, per learned sample"
     return f"{first.processor.name}, net {net}: {what}"
