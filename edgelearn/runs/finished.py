@@ -33,7 +33,7 @@ def assumed_costs(config: RunConfig, rules: Sequence[str], activity: Assumption)
     processor = find_processor(config.processor)
     topology = parse_topology(activity.net)
     net = topology if topology.is_convolutional else topology.sizes
-    specs = [spec_of(config.model_copy(update={"rule": rule}), net) for rule in rules]  # type: ignore[arg-type]
+    specs = [spec_of(config.model_copy(update={"rule": rule}), net) for rule in rules]
     return [cost_of_rule(spec, activity.counters(spec), processor) for spec in specs]
 
 
