@@ -911,7 +911,11 @@ static el_sparse waiting_deltas(el_learner *net, uint16_t k, uint16_t label, con
             break;
         }
     }
+#if EL_CONV
+    return deltas_at(net, 0U); /* a convolution without d has no place for zeros */
+#else
     return deltas_of(net, k);
+#endif
 }
 #endif
 
