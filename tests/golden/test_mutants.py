@@ -226,6 +226,49 @@ IMPORTED_MUTANTS = {
 }  # fmt: skip
 
 # Libraries are imported once, and every fault has a fork of this process: scripts by line in, exit code and errors out.
+MAP_MUTANTS = {
+    "leaves out the last position": ("network/kernels/convolve.py", "return first, min(last, n - 1)", "return first, min(last, n - 2)"),
+    "leaves out positions under a stride": ("network/kernels/convolve.py", "first = (first + stride - 1) // stride", "first = (first + stride) // stride"),
+    "flips kernels": (
+        "network/kernels/convolve.py", "tap = ((y - out_y * stride) * kernel_w + x - out_x * stride) * channels - start",
+        "tap = ((kernel_h - 1 - y + out_y * stride) * kernel_w + kernel_w - 1 - x + out_x * stride) * channels - start"),
+    "swaps the axes of a position": (
+        "network/kernels/convolve.py", "position = out_y * out_w + out_x\n                for j in range(0, weights", "position = out_x * out_h + out_y\n                for j in range(0, weights"),
+    "leaves out the last event of a pixel": ("network/kernels/convolve.py", "                    if e < behind:", "                    if e < behind - 1:"),
+    "counts pairs of a pixel once": ("network/kernels/convolve.py", "pairs += (behind - first) * max", "pairs += max"),
+    "wraps sums behind the pooling": (
+        "network/kernels/maps.py", "wrap_positions(sums, n_maps, net[t.ACCUMULATOR_BITS])", "wrap_positions(sums, n_maps, 32)"),
+    "takes the last of equal sums": ("network/kernels/convolve.py", "larger = below_sums(largest, z)", "larger = ~below_sums(z, largest)"),
+    "takes the least sum": ("network/kernels/convolve.py", "largest = max_sums(largest, z)", "largest = V.min_sums(largest, z)"),
+    "reads a mean as a sum": ("network/kernels/convolve.py", "t.SUM_SHIFT] - layers[k, t.POOL_SHIFT]", "t.SUM_SHIFT]"),
+    "rounds sums of positions down": ("network/kernels/convolve.py", "half = (np.int64(1) << down) >> 1", "half = np.int64(0)"),
+    "places d at the first position of its window": (
+        "network/kernels/correlate.py", "and_words(d, equal_words(winner, splat_words(place)))", "and_words(d, equal_words(winner, winner)) if place == 0 else zero_words()"),
+    "leaves old d at positions without a window": ("network/kernels/correlate.py", "if layers[k, t.OUT_HEIGHT] % pool or out_w % pool:", "if pool > 99:"),
+    "leaves d of the next element behind the last map": ("network/kernels/correlate.py", "    if n_lanes > n_maps:  #", "    if n_lanes > 99:  #"),
+    "skips positions with one d": ("network/kernels/correlate.py", "if n_placed[position] == 0:", "if n_placed[position] <= 1:"),
+    "keeps sums of the sample before": (
+        "network/kernels/correlate.py", "    for r in range(sums.shape[0] - 1):\n", "    for r in range(sums.shape[0] - 2):\n"),
+    "rounds sums down": (
+        "network/kernels/correlate.py", "    half = and_sums(shift_right_sums(value, np.int32(max(shift - 1, 0))), splat_sums(np.int32(1)))", "    half = zero_sums()"),
+    "moves kernels along the gradient": ("network/kernels/correlate.py", "-one if is_bias else -1", "one if is_bias else 1"),
+    "steps a bias as a weight of level 1": ("network/kernels/correlate.py", "-one if is_bias else -1", "-1"),
+    "stops biases at zero": ("network/kernels/correlate.py", "0 if has_floor and not is_bias else -32768", "0 if has_floor else -32768"),
+    "lets kernels fall below zero": ("network/kernels/correlate.py", "0 if has_floor and not is_bias else -32768", "-32768"),
+    "counts lanes that are no map as cut": ("network/kernels/correlate.py", "within = max_sums(min_sums(value, high), low)\n            minus_cut = add_sums(minus_cut, differ_sums(value, within))\n            step, word", "within = max_sums(min_sums(value, high), low)\n            step, word"),
+    "draws for a bias that maps do not have": ("network/kernels/maps.py", "        if has_bias:\n            end = fan_in + 1\n", "        end = fan_in + 1\n"),
+    "draws once for all rows of a kernel": ("network/kernels/correlate.py", "        draw(arrays.generator, 1, arrays.draws)\n", "        if r == first:\n            draw(arrays.generator, 1, arrays.draws)\n"),
+    "forgets the keys of maps": ("network/kernels/correlate.py", "xor_bytes(load_bytes(arrays.random, KEYS, j), drawn)", "drawn"),
+    "sends down through new kernels": ("network/kernels/correlate.py", "turned[o, r] = weights[r, o] >> shift", "turned[o, r] = (weights[r, o] >> shift) + 1"),
+    "sends down to a map without its padding": ("network/kernels/correlate.py", "top = (out_y + place // pool) * stride - padding", "top = (out_y + place // pool) * stride"),
+    "sends down from the first position of a window": ("network/kernels/correlate.py", "start = np.int64(winners[above, element])", "start = np.int64(0)"),
+    "counts pairs behind closed gates": ("network/kernels/correlate.py", "count += gates[k, i] != 0", "count += 1"),
+    "shares feedback of elements": ("network/kernels/maps.py", "shared = layers[k, t.FEEDBACK_KIND] == t.KIND_MAP\n    n, n_rows", "shared = True\n    n, n_rows"),
+    "forgets a halving": ("network/kernels/maps.py", "min(layers[k, t.STEP_SHIFT] + net[t.HALVINGS], 30)", "min(layers[k, t.STEP_SHIFT], 30)"),
+    "reads winners of closed gates": ("network/kernels/maps.py", "counters[k, t.WINNER_READ] += arrays.n_active[k]", "counters[k, t.WINNER_READ] += arrays.n_active[k] + 1"),
+    "writes no winner of a gated sample": ("network/kernels/maps.py", "                counters[k, t.WINNER_WRITE] += n_open\n", "                pass\n"),
+}  # fmt: skip
+
 FORGE = """
 import json, os, sys, tempfile
 import numba, numpy, sklearn, scipy.special, hypothesis, pydantic
@@ -414,12 +457,31 @@ for rule in ("drtp", "signed-target", "dfa", "sdfa", "fa", "local"):
         assert_twins(spec, levels, labels, prepare=lambda learner: learner.put_words(words))
 """
 
+MAP_CHECK = """
+from tests.convolution_cases import case
+
+levels = (rng.integers(0, 16, (8, 30)) * (rng.random((8, 30)) < 0.7)).astype(np.uint8)
+labels = rng.integers(0, 3, 8)
+common = dict(hidden_rate=-2, output_rate=-2, kernel_rate=-2, kernel_bias=True)
+for rounding in ("residual", "stochastic"):
+    for pooling in ("pool2", "meanpool2"):
+        spec = design(f"6x5x1-conv3x3x3-{pooling}-3", "dfa", 8, rounding, teach="positions", **common)
+        assert_twins(spec, levels, labels)
+    falling = {"activation": "relu", "kernel_rate": 0, "output_rate": -1}
+    spec = design("6x5x1-conv3x3x3-pool2-conv2x2x2p0-1", "mdfa", 4, rounding, **common | falling)
+    assert_twins(spec, levels, labels * 0)
+for seed in range(60):
+    drawn = case(seed, 3)
+    assert_twins(drawn.spec, drawn.levels, drawn.labels, drawn.halvings, drawn.prepare)
+"""
+
 
 CHECKS = {
     "network": (MUTANTS, CHECK),
     "blocks": (BLOCK_MUTANTS, BLOCK_CHECK),
     "stream": (STREAM_MUTANTS, STREAM_CHECK),
     "mixed": (MIXED_MUTANTS, MIXED_CHECK),
+    "convolutions": (MAP_MUTANTS, MAP_CHECK),
     "front end": (FRONT_END_MUTANTS, FRONT_END_CHECK),
     "imported": (IMPORTED_MUTANTS, IMPORTED_CHECK),
 }
