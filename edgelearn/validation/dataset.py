@@ -72,9 +72,10 @@ class Words:
 
     Parameters
     ----------
-    indices : q; activations, gates, modulators : of hidden layers
+    indices : q; activations : of hidden layers
+    gates, modulators : of hidden layers, int64[n, n_gates]
     scores : p, [n, n_outputs]
-    deltas : d; the error in the output layer
+    deltas : d, int64[n, n_gates]; the error in the output layer
     """
 
     indices: list[np.ndarray]
@@ -232,23 +233,24 @@ def kernel_words(learner: Learner, levels: np.ndarray, labels: np.ndarray) -> Wo
     spec, probe = learner.spec, _copy_of(learner)
     probe.state.layers[:, t.LEARNS] = 0
     arrays, last = probe.state.arrays, len(spec.layers) - 1
-    n_out = spec.sizes[1:]
+    n_out, n_gates = spec.sizes[1:], [layer.n_gates for layer in spec.layers]
     scores = np.zeros((len(levels), spec.n_outputs), np.int64)
-    indices, deltas = ([np.zeros((len(levels), n), np.int64) for n in n_out] for _ in range(2))
-    activations, gates, modulators = ([np.zeros((len(levels), n), np.int64) for n in n_out[:-1]] for _ in range(3))
+    indices, activations = ([np.zeros((len(levels), n), np.int64) for n in n_out] for _ in range(2))
+    deltas, gates, modulators = ([np.zeros((len(levels), n), np.int64) for n in n_gates] for _ in range(3))
     for s in range(len(levels)):
         probe.run_steps(levels[s : s + 1], steps_of(labels[s : s + 1]), in_order=True)
         scores[s] = arrays.scores[0, : n_out[last]]
         for k, n in enumerate(n_out):
-            indices[k][s], deltas[k][s] = arrays.indices[k, :n], arrays.deltas[k, :n]
+            formed = n_gates[k]
+            indices[k][s], deltas[k][s] = arrays.indices[k, :n], arrays.deltas[k, :formed]
             if k < last:
-                activations[k][s], gates[k][s] = arrays.inputs[k + 1, :n], arrays.gates[k, :n]
+                activations[k][s], gates[k][s] = arrays.inputs[k + 1, :n], arrays.gates[k, :formed]
                 if _has_signal(probe, k, int(labels[s])):
-                    modulators[k][s] = arrays.sums[k, :n]
+                    modulators[k][s] = arrays.sums[k, :formed]
     for k, row in enumerate(spec.rules):
         if not row.learns_hidden:
             deltas[k] = np.zeros_like(deltas[k])
-    return Words(indices, activations, gates, scores, modulators, deltas)
+    return Words(indices, activations[:-1], gates[:-1], scores, modulators[:-1], deltas)
 
 
 def _copy_of(learner: Learner) -> Learner:
