@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn.config import RunConfig
-from edgelearn.network.activations import find_activation
+from edgelearn.network.forward import layers_of
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.levels import LevelFrontEnd
@@ -128,19 +128,12 @@ def rates_to_try(spec: NetworkSpec, learner: Learner, levels: np.ndarray) -> tup
 
 def _forward(spec: NetworkSpec, learner: Learner, levels: np.ndarray) -> tuple[np.ndarray, list[float]]:
     """Return the table indices of the outputs, and the mean squared length of the inputs of each layer."""
-    inputs, lengths = levels.astype(np.int64), []
-    for k, layer in enumerate(spec.layers):
-        lengths.append(float(((inputs / layer.input_one) ** 2).sum(axis=1).mean()))
-        weights = learner.state.weights(k).astype(np.int64) >> layer.weight_word.residual_bits
-        biases = learner.state.biases(k).astype(np.int64) >> layer.word.residual_bits
-        sums = inputs @ weights.T + layer.input_one * biases
-        shift = layer.sum_shift
-        q = np.clip((sums + (1 << shift >> 1)) >> shift if shift > 0 else sums << -shift, -128, 127)
-        if layer.output:
-            return np.asarray(q), lengths
-        inputs = find_activation(layer.activation).table()[0].astype(np.int64)[q + 128]
-        inputs = np.where(np.abs(inputs) <= spec.event_threshold, 0, inputs)
-    raise AssertionError  # the last layer is the output
+    passes = list(layers_of(learner.state, levels))
+    lengths = [
+        float(((inputs / layer.input_one) ** 2).sum(axis=1).mean())
+        for layer, (inputs, _) in zip(spec.layers, passes, strict=True)
+    ]
+    return passes[-1][1], lengths
 
 
 def notes_of(start: Start, facts: dict[str, Any]) -> list[str]:
