@@ -421,7 +421,8 @@ def design(
                 ((1 << (delta_bits - 1)) - 1, (1 << (hidden_bits[k] - 1)) - 1),
             )
         non_negative = any(below.non_negative for below in rows[:k])
-        by_event = _rows_are_inputs(n_in, n_out) if first else not hidden.dense and n_out >= 64
+        sparse = not hidden.dense or (windows[k - 1] is not None and not kernel_bias)  # the empty background stays zero
+        by_event = _rows_are_inputs(n_in, n_out) if first else sparse and n_out >= 64
         shared: dict[str, Any] = {
             "n_in": n_in,
             "n_out": n_out,

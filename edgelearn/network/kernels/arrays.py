@@ -62,7 +62,7 @@ class ConvArrays(NamedTuple):
     n_placed: np.ndarray  # int32[positions], maps whose d is not zero there
     winners: np.ndarray  # int16[K, width], place of the maximum in the window of an element, dy P + dx
     accumulators: np.ndarray  # int32, flat: sums over positions, [fan_in + 1, lanes]
-    turned: np.ndarray  # int16, flat: views of one kernel with a row per map, [maps, fan_in]
+    views: np.ndarray  # int16, flat: views of one kernel, [fan_in + 1, lanes], or with a row per map, [maps, fan_in]
     gates_before: np.ndarray  # int32[width + 1], open gates in front of an element
 
 
@@ -149,7 +149,7 @@ def convolution_arrays(layers: np.ndarray, width: int) -> ConvArrays:
         n_placed=np.zeros(int(positions.max()), np.int32),
         winners=aligned_zeros((len(layers), width), np.int16),
         accumulators=aligned_zeros((n_kernel,), np.int32),
-        turned=aligned_zeros((n_kernel,), np.int16),
+        views=aligned_zeros((n_kernel,), np.int16),
         gates_before=np.zeros(width + 1, np.int32),
     )
 

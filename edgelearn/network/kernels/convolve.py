@@ -39,71 +39,77 @@ def reach(place, kernel, stride, n):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def start_sums(k, layers, weights, one, sums):  # type: ignore[no-untyped-def]
-    """Write the bias of each map, if maps have one, to the sums of all positions.
+def start_sums(k, layers, weights, one, views, sums):  # type: ignore[no-untyped-def]
+    """Write the views of the words of a kernel, and the bias of each map, if maps have one, to all sums.
 
     Parameters
     ----------
     weights : int16[fan_in + 1, n_lanes], stored words of layer k; one : level of the bias
-    sums : int32[positions, n_lanes]
+    views : int16[fan_in + 1, n_lanes], written; sums : int32[positions, n_lanes], written
     """
-    row, shift = weights.shape[0] - 1, np.int16(layers[k, t.VIEW_SHIFT])
+    last, shift = weights.shape[0] - 1, np.int16(layers[k, t.VIEW_SHIFT])
     level = splat_sums(np.int32(one if layers[k, t.KERNEL_BIAS] else 0))
     for j in range(0, weights.shape[1], MAP_LANE):
-        start = multiply_sums(widen_words(shift_right_words(load_words(weights, row, j), shift)), level)
+        for r in range(last + 1):
+            store_words(views, r, j, shift_right_words(load_words(weights, r, j), shift))
+        start = multiply_sums(widen_words(load_words(views, last, j)), level)
         for position in range(sums.shape[0]):
             store_sums(sums, position, j, start)
 
 
 @leaf
-def scatter_events(k, n_events, layers, weights, inputs, events, sums):  # type: ignore[no-untyped-def]
-    """Add each event, times the view of each kernel word under which it lies, to the sums; return the pairs of both.
+def scatter_events(k, n_events, layers, views, inputs, events, sums):  # type: ignore[no-untyped-def]
+    """Add each event, times each kernel word under which it lies, to the sums; return the pairs of both.
 
-    sums[position, o] += inputs[k, (y W + x) C + c] * view(weights[(dy K_w + dx) C + c, o]), y = Y s + dy - p, x alike
+    sums[position, o] += inputs[k, (y W + x) C + c] * views[(dy K_w + dx) C + c, o], y = Y s + dy - p, x alike
 
     Parameters
     ----------
     n_events : int; events : int64[K, width], ascending, an index behind the last input after them
-    weights, sums : see `start_sums`
+    views, sums : see `start_sums`
 
     Traffic: a pair reads one input and the words of one row.
     """
     channels, width = layers[k, t.CHANNELS], layers[k, t.WIDTH]
     kernel_h, kernel_w, stride = layers[k, t.KERNEL_H], layers[k, t.KERNEL_W], layers[k, t.CONV_STRIDE]
     padding, out_h, out_w = layers[k, t.PADDING], layers[k, t.OUT_HEIGHT], layers[k, t.OUT_WIDTH]
-    shift = np.int16(layers[k, t.VIEW_SHIFT])
+    step = stride * channels
     pairs = np.int64(0)
-    first = np.int64(0)
-    while first < n_events:
-        pixel = events[k, first] // channels
-        start = pixel * channels
-        behind = first + 1
-        while events[k, behind] < start + channels:  # events of one pixel reach the same positions
-            behind += 1
-        y = pixel // width + padding
-        x = pixel % width + padding
-        top, bottom = reach(y, kernel_h, stride, out_h)
-        left, right = reach(x, kernel_w, stride, out_w)
-        pairs += (behind - first) * max(bottom - top + 1, 0) * max(right - left + 1, 0)
-        for out_y in range(top, bottom + 1):
-            for out_x in range(left, right + 1):
-                tap = ((y - out_y * stride) * kernel_w + x - out_x * stride) * channels - start
-                position = out_y * out_w + out_x
-                for j in range(0, weights.shape[1], MAP_LANE):
-                    total = load_sums(sums, position, j)
-                    e = first
-                    while e + 1 < behind:
-                        a, b = events[k, e], events[k, e + 1]
-                        word_a = shift_right_words(load_words(weights, tap + a, j), shift)
-                        word_b = shift_right_words(load_words(weights, tap + b, j), shift)
-                        total = add_sums(total, multiply_rows(word_a, word_b, inputs[k, a], inputs[k, b]))
-                        e += 2
-                    if e < behind:
-                        a = events[k, e]
-                        word = widen_words(shift_right_words(load_words(weights, tap + a, j), shift))
-                        total = add_sums(total, multiply_sums(word, splat_sums(np.int32(inputs[k, a]))))
-                    store_sums(sums, position, j, total)
-        first = behind
+    for j in range(0, views.shape[1], MAP_LANE):
+        first = np.int64(0)
+        while first < n_events:
+            pixel = events[k, first] // channels
+            start = pixel * channels
+            behind = first + 1
+            while events[k, behind] < start + channels:  # events of one pixel reach the same positions
+                behind += 1
+            y = pixel // width + padding
+            x = pixel % width + padding
+            top, bottom = reach(y, kernel_h, stride, out_h)
+            left, right = reach(x, kernel_w, stride, out_w)
+            if j == 0:
+                pairs += (behind - first) * max(bottom - top + 1, 0) * max(right - left + 1, 0)
+            for out_y in range(top, bottom + 1):
+                row = ((y - out_y * stride) * kernel_w + x - left * stride) * channels - start
+                at = out_y * out_w
+                if behind == first + 1:
+                    row += events[k, first]
+                    level = splat_sums(np.int32(inputs[k, events[k, first]]))
+                    for position in range(at + left, at + right + 1):
+                        product = multiply_sums(widen_words(load_words(views, row, j)), level)
+                        store_sums(sums, position, j, add_sums(load_sums(sums, position, j), product))
+                        row -= step
+                else:
+                    for position in range(at + left, at + right + 1):
+                        total = load_sums(sums, position, j)
+                        for e in range(first, behind, 2):
+                            a, b = events[k, e], events[k, min(e + 1, behind - 1)]
+                            level_b = inputs[k, b] if b != a else np.int16(0)
+                            words_a, words_b = load_words(views, row + a, j), load_words(views, row + b, j)
+                            total = add_sums(total, multiply_rows(words_a, words_b, inputs[k, a], level_b))
+                        store_sums(sums, position, j, total)
+                        row -= step
+            first = behind
     return pairs
 
 

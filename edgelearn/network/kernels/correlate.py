@@ -117,35 +117,37 @@ def correlate_events(k, n_events, layers, inputs, events, placed, n_placed, sums
     channels, width = layers[k, t.CHANNELS], layers[k, t.WIDTH]
     kernel_h, kernel_w, stride = layers[k, t.KERNEL_H], layers[k, t.KERNEL_W], layers[k, t.CONV_STRIDE]
     padding, out_h, out_w = layers[k, t.PADDING], layers[k, t.OUT_HEIGHT], layers[k, t.OUT_WIDTH]
-    for r in range(sums.shape[0] - 1):
-        for j in range(0, sums.shape[1], MAP_LANE):
-            store_sums(sums, r, j, zero_sums())
+    step = stride * channels
     pairs = np.int64(0)
-    first = np.int64(0)
-    while first < n_events:
-        pixel = events[k, first] // channels
-        start = pixel * channels
-        behind = first + 1
-        while events[k, behind] < start + channels:
-            behind += 1
-        y = pixel // width + padding
-        x = pixel % width + padding
-        top, bottom = reach(y, kernel_h, stride, out_h)
-        left, right = reach(x, kernel_w, stride, out_w)
-        for out_y in range(top, bottom + 1):
-            for out_x in range(left, right + 1):
-                position = out_y * out_w + out_x
-                if n_placed[position] == 0:
-                    continue
-                pairs += (behind - first) * np.int64(n_placed[position])
-                tap = ((y - out_y * stride) * kernel_w + x - out_x * stride) * channels - start
-                for j in range(0, sums.shape[1], MAP_LANE):
-                    d = widen_words(load_words(placed, position, j))
-                    for e in range(first, behind):
-                        i = events[k, e]
-                        product = multiply_sums(d, splat_sums(np.int32(inputs[k, i])))
-                        store_sums(sums, tap + i, j, add_sums(load_sums(sums, tap + i, j), product))
-        first = behind
+    for j in range(0, sums.shape[1], MAP_LANE):
+        for r in range(sums.shape[0] - 1):
+            store_sums(sums, r, j, zero_sums())
+        first = np.int64(0)
+        while first < n_events:
+            pixel = events[k, first] // channels
+            start = pixel * channels
+            behind = first + 1
+            while events[k, behind] < start + channels:
+                behind += 1
+            y = pixel // width + padding
+            x = pixel % width + padding
+            top, bottom = reach(y, kernel_h, stride, out_h)
+            left, right = reach(x, kernel_w, stride, out_w)
+            for out_y in range(top, bottom + 1):
+                row = ((y - out_y * stride) * kernel_w + x - left * stride) * channels - start
+                at = out_y * out_w
+                for position in range(at + left, at + right + 1):
+                    n = np.int64(n_placed[position])
+                    if n > 0:
+                        if j == 0:
+                            pairs += (behind - first) * n
+                        d = widen_words(load_words(placed, position, j))
+                        for e in range(first, behind):
+                            i = events[k, e]
+                            product = multiply_sums(d, splat_sums(np.int32(inputs[k, i])))
+                            store_sums(sums, row + i, j, add_sums(load_sums(sums, row + i, j), product))
+                    row -= step
+            first = behind
     return pairs
 
 

@@ -68,8 +68,9 @@ def convolve_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped
     n_positions = layers[k, t.OUT_HEIGHT] * layers[k, t.OUT_WIDTH]
     weights = kernel_of_maps(k, layers, arrays)
     sums = matrix_at(arrays.position_sums, 0, n_positions, layers[k, t.STRIDE])
-    start_sums(k, layers, weights, np.int64(arrays.inputs[k, layers[k, t.N_IN]]), sums)
-    pairs = scatter_events(k, n_events, layers, weights, arrays.inputs, arrays.events, sums)
+    views = matrix_at(arrays.views, 0, layers[k, t.ROWS], layers[k, t.STRIDE])
+    start_sums(k, layers, weights, np.int64(arrays.inputs[k, layers[k, t.N_IN]]), views, sums)
+    pairs = scatter_events(k, n_events, layers, views, arrays.inputs, arrays.events, sums)
     counters[k, t.OVERFLOWS] += wrap_positions(sums, n_maps, net[t.ACCUMULATOR_BITS])
     if layers[k, t.POOLING] == t.POOL_MEAN:
         pool_totals(k, layers, sums, arrays.sums)
@@ -104,7 +105,7 @@ def take_from_above(k, net, layers, arrays, counters):  # type: ignore[no-untype
     if n_lanes > 0:
         transposes = layers[k, t.FEEDBACK] == t.FEEDBACK_TRANSPOSE
         if transposes:
-            rows = matrix_at(arrays.turned, 0, n_maps, fan_in)
+            rows = matrix_at(arrays.views, 0, n_maps, fan_in)
             turn_kernel(kernel_of_maps(above, layers, arrays), fan_in, n_maps, layers[above, t.VIEW_SHIFT], rows)
         else:
             rows = matrix_at(arrays.feedback, layers[k, t.FEEDBACK_AT], n_maps, layers[k, t.FEEDBACK_STRIDE])

@@ -42,8 +42,8 @@ zero_sums, splat_sums, add_sums, multiply_sums, min_sums, max_sums, shift_left_s
     V.shift_right_sums,
 )  # fmt: skip
 differ_sums, narrow_sums, total_sums = V.differ_sums, V.narrow_sums, V.total_sums
-load_bytes, store_bytes, below_bytes, xor_bytes, splat_fours, narrow_words = (
-    V.load_bytes, V.store_bytes, V.below_bytes, V.xor_bytes, V.splat_fours, V.narrow_words
+load_bytes, store_bytes, below_bytes, xor_bytes, splat_fours, narrow_words, multiply_high_words = (
+    V.load_bytes, V.store_bytes, V.below_bytes, V.xor_bytes, V.splat_fours, V.narrow_words, V.multiply_high_words
 )  # fmt: skip
 
 
@@ -208,6 +208,14 @@ def add_products(matrix, columns, rows, k, n_rows, row_factors, factors, shift, 
             for j in range(0, columns, LANE):
                 step = add_words(multiply_words(load_words(factors, k, j), minus), splat_words(np.int16(half)))
                 step = shift_left_words(shift_right_words(step, np.int16(down)), np.int16(align))
+                word = load_words(matrix, row, j)
+                result = add_saturating_words(word, step)
+                equal = add_words(equal, equal_words(add_words(word, step), result))
+                store_words(matrix, row, j, result)
+        elif 0 < shift <= 15 and abs(factor) << (15 - shift) <= 32767 and (product + half) >> shift <= limit:
+            scaled = splat_words(np.int16(-factor << (15 - down)))  # the high half of a product of words is rn(x d, 15)
+            for j in range(0, columns, LANE):
+                step = shift_left_words(multiply_high_words(load_words(factors, k, j), scaled), np.int16(align))
                 word = load_words(matrix, row, j)
                 result = add_saturating_words(word, step)
                 equal = add_words(equal, equal_words(add_words(word, step), result))

@@ -98,9 +98,9 @@ def intact(*guards):
 
 
 @compiled
-def _forward(layers, n_events, weights, inputs, events, position_sums, sums, winners):
-    start_sums(0, layers, weights, inputs[0, layers[0, t.N_IN]], position_sums)
-    pairs = scatter_events(0, n_events, layers, weights, inputs, events, position_sums)
+def _forward(layers, n_events, weights, inputs, events, views, position_sums, sums, winners):
+    start_sums(0, layers, weights, inputs[0, layers[0, t.N_IN]], views, position_sums)
+    pairs = scatter_events(0, n_events, layers, views, inputs, events, position_sums)
     if layers[0, t.POOLING] == t.POOL_MEAN:
         pool_totals(0, layers, position_sums, sums)
     else:
@@ -116,7 +116,9 @@ def test_sums_winners_and_pairs_of_a_window(shape, pooling):
     position_sums, position_guards = case.guarded((case.out_h * case.out_w, case.lanes), np.int32)
     sums, sum_guards = case.guarded((2, case.size), np.int32)
     winners, winner_guards = case.guarded((2, case.size), np.int16)
-    pairs = _forward(case.layers, case.n_events, case.weights, case.inputs, case.events, position_sums, sums, winners)
+    views, view_guards = case.guarded(case.weights.shape, np.int16)
+    arguments = case.layers, case.n_events, case.weights, case.inputs, case.events
+    pairs = _forward(*arguments, views, position_sums, sums, winners)
     expected = np.zeros((case.out_h * case.out_w, case.lanes), np.int64)
     views = case.weights.astype(np.int64) >> 8
     expected += case.layers[0, t.KERNEL_BIAS] * 15 * views[-1]
@@ -132,7 +134,7 @@ def test_sums_winners_and_pairs_of_a_window(shape, pooling):
         window = cells[y * pool : (y + 1) * pool, x * pool : (x + 1) * pool, o].reshape(-1)
         assert sums[0, element] == (window.sum() if pooling == t.POOL_MEAN else window.max())
         assert pooling == t.POOL_MEAN or winners[0, element] == window.argmax()
-    assert intact(position_guards, sum_guards, winner_guards)
+    assert intact(view_guards, position_guards, sum_guards, winner_guards)
 
 
 def test_the_first_of_equal_sums_wins():
@@ -141,7 +143,8 @@ def test_the_first_of_equal_sums_wins():
     case.events[0, : case.n_in + 1] = range(case.n_in + 1)
     sums, winners = np.zeros((2, case.size), np.int32), np.full((2, case.size), 9, np.int16)
     position_sums = np.zeros((16, case.lanes), np.int32)
-    _forward(case.layers, case.n_in, case.weights, case.inputs, case.events, position_sums, sums, winners)
+    arguments = case.layers, case.n_in, case.weights, case.inputs, case.events
+    _forward(*arguments, case.weights.copy(), position_sums, sums, winners)
     assert not winners[0, : case.n_out].any()
 
 
