@@ -380,6 +380,13 @@ class RateSettings(Settings):
     classes_from: Literal["start", "data"] = setting(
         "start", "Classes of a network of --start; those that only the data have get new outputs", NETWORK, later=True
     )
+    convert: bool = setting(
+        False,
+        "Compute the layers in front of the cut in whole numbers, too; the data are inputs of the model then",
+        NETWORK,
+        later=True,
+    )
+    calibrate: int = setting(200, "Samples that --convert takes scales from", NETWORK, later=True, ge=1, le=10_000)
     bits: int = setting(8, "View bits per weight", FORMATS, ge=2, le=16)
     residual_bits: int | None = setting(None, "Residual bits per weight [by rounding]", FORMATS, ge=0, le=8)
     weight_bits: int | None = setting(

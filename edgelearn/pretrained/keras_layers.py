@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.pretrained import keras_spatial
 from edgelearn.pretrained import operators as ops
 from edgelearn.pretrained.operators import Operator, Step
 
@@ -211,11 +212,13 @@ _SHAPES: dict[str, Callable[[KerasLayer, tuple[int | None, ...]], Shape]] = {
 def _step(layer: KerasLayer, arrays: list[np.ndarray], before: Shape) -> Step:
     if layer.kind in _KEEPS:
         return ops.Keep()
+    if layer.kind in keras_spatial.KINDS:
+        return keras_spatial.spatial(layer, arrays, before)
     make = _STEPS.get(layer.kind)
     return ops.Other(ops.BEHIND) if make is None else make(layer, arrays, before)
 
 
-def _function(given: Any) -> ops.Activation:
+def function_of(given: Any) -> ops.Activation:
     """Return the activation that a configuration names."""
     if isinstance(given, dict):
         inner = given.get("config")
@@ -236,7 +239,7 @@ def _dense(layer: KerasLayer, arrays: list[np.ndarray], before: Shape) -> Step:
         return ops.Other(f"shapes do not fit: a kernel of {n_in}x{n_out} for {layer.config['units']} units")
     biases = arrays[1].astype(np.float64) if n_arrays == 2 else np.zeros(n_out)
     positions = 1 if before is None else math.prod(one or 1 for one in before[1:-1])
-    made = _function(layer.config.get("activation"))
+    made = function_of(layer.config.get("activation"))
     return ops.Dense(
         arrays[0].T.astype(np.float64), biases, positions=positions, activation=made.name, slope=made.slope
     )
@@ -329,7 +332,7 @@ def _permute(layer: KerasLayer, arrays: list[np.ndarray], before: Shape) -> Step
 
 _STEPS: dict[str, Callable[[KerasLayer, list[np.ndarray], Shape], Step]] = {
     "Dense": _dense,
-    "Activation": lambda layer, arrays, before: _function(layer.config.get("activation")),
+    "Activation": lambda layer, arrays, before: function_of(layer.config.get("activation")),
     "ReLU": _relu,
     "LeakyReLU": _leaky,
     "ELU": lambda layer, arrays, before: ops.Activation("elu"),

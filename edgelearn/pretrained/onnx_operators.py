@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgelearn.pretrained import onnx_spatial
 from edgelearn.pretrained import operators as ops
 from edgelearn.pretrained.operators import Operator, Step
 
@@ -152,6 +153,8 @@ def _step(graph: Graph, node: Any) -> Step:
         )
     if kind in _ASIDE or _is_complement(graph, node):
         return ops.Aside()
+    if kind in onnx_spatial.KINDS:
+        return onnx_spatial.spatial(graph, node)
     make = _STEPS.get(kind)
     return ops.Other(ops.BEHIND) if make is None else make(graph, node)
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgelearn.pretrained import operators as ops
+from edgelearn.pretrained import tflite_spatial
 from edgelearn.pretrained.operators import Operator, Step
+from edgelearn.pretrained.tflite_spatial import FUSED
 
 if TYPE_CHECKING:
     from edgelearn.pretrained.tflite_file import Graph, TfliteOperator
 
-_FUSED = {0: "linear", 1: "relu", 2: "hard-tanh", 3: "relu6", 4: "tanh"}
 _ACTIVATIONS = {
     "RELU": "relu", "RELU6": "relu6", "RELU_N1_TO_1": "hard-tanh", "TANH": "tanh", "LOGISTIC": "sigmoid",
     "SOFTMAX": "softmax", "LOG_SOFTMAX": "softmax", "HARD_SWISH": "hard swish", "ELU": "elu", "GELU": "gelu",
@@ -96,6 +97,8 @@ def _step(graph: Graph, operator: TfliteOperator) -> Step:
         return _reshaped(graph, operator)
     if kind in _ASIDE:
         return ops.Aside()
+    if kind in tflite_spatial.KINDS:
+        return tflite_spatial.spatial(graph, operator)
     make = _STEPS.get(kind)
     return ops.Other(ops.BEHIND) if make is None else make(graph, operator)
 
@@ -114,7 +117,7 @@ def _fully_connected(graph: Graph, operator: TfliteOperator) -> Step:
     if not graph.is_constant(matrix):
         return ops.Other("its weights are computed")
     options = graph.options(operator, "FullyConnectedOptions")
-    activation = _FUSED.get(options.FusedActivationFunction(), "an unknown function")
+    activation = FUSED.get(options.FusedActivationFunction(), "an unknown function")
     stored = graph.array(matrix)
     if stored.ndim != 2 or options.WeightsFormat():
         return ops.Other(f"its weights have {stored.ndim} axes or a shuffled order")
@@ -161,7 +164,7 @@ def _arithmetic(graph: Graph, operator: TfliteOperator) -> Step:
     kind = operator.kind
     options = graph.options(operator, f"{kind.capitalize()}Options")
     if options.FusedActivationFunction():
-        return ops.Other(f"its fused activation {_FUSED.get(options.FusedActivationFunction(), '?')} is not read")
+        return ops.Other(f"its fused activation {FUSED.get(options.FusedActivationFunction(), '?')} is not read")
     constant, computed = operator.inputs[:2] if left else operator.inputs[1::-1]
     stored = graph.array(constant)
     if stored.dtype.kind in "iu" and graph.scales(constant) is None:

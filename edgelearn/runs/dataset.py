@@ -349,7 +349,8 @@ def open_cell(config: RunConfig, checkpoint: Checkpoint | None = None) -> CellWo
 
 def encoded_for(config: RunConfig) -> Encoded:
     """Return the encoded data of a configuration; those of the last two are kept."""
-    names = {"input_bits", "start", "cut", "classes_from", "net", *DataSettings.model_fields} - {"epochs"}
+    of_a_start = {"start", "cut", "classes_from", "convert", "calibrate"}
+    names = {"input_bits", "net", *of_a_start, *DataSettings.model_fields} - {"epochs"}
     names -= {"net"} if config.start is None and order_of(config) is None else set()
     versions = tuple(version_of(getattr(config, name)) for name in ("data", "labels", "start"))
     return _encoded(json.dumps(config.model_dump(mode="json", include=names), sort_keys=True), versions)

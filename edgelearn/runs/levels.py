@@ -112,8 +112,9 @@ class FixedSpec:
     Parameters
     ----------
     n_channels : values of a sample
-    encoder : how levels are made: "tensor" of a model, or "range" of a run
+    encoder : how levels are made: "tensor" of a model, "converted" layers in front of it, or "range" of a run
     input_bits : of a level
+    n_levels : levels of a row, where they are not those of its values
     """
 
     n_channels: int
@@ -121,10 +122,11 @@ class FixedSpec:
     input_bits: int
     window: int = 1
     stride: int = 1
+    n_levels: int | None = None
 
     @property
     def n_inputs(self) -> int:
-        return self.n_channels
+        return self.n_channels if self.n_levels is None else self.n_levels
 
 
 class LevelFrontEnd:

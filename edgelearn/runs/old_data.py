@@ -64,9 +64,10 @@ def open_old_data(path: str, start: Start, label_column: str | None = None) -> O
     name = start.origin["name"]
     rows = read_user_rows(Path(path), None, None if path.lower().endswith(".npz") else label_column)
     check_features({"start": start.note()}, start.front_end, rows.described, name)
-    if rows.x.shape[1] != start.sizes[0]:
+    n_in = start.front_end.spec.n_channels
+    if rows.x.shape[1] != n_in:
         raise UserError(
-            f"{path} has {rows.x.shape[1]} features, and {name} takes {start.sizes[0]}; give --old of the same tensor"
+            f"{path} has {rows.x.shape[1]} features, and {name} takes {n_in}; give --old of the same tensor"
         )
     names = [str(k) for k in range(max(2, start.sizes[-1]))] if start.classes is None else list(start.classes.names)
     outputs = {one: k for k, one in enumerate(names)}

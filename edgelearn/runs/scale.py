@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgelearn.runs.converted import ConvertedFrontEnd
 from edgelearn.runs.levels import LevelFrontEnd, RangeFrontEnd
 from edgelearn.runs.stored import AnyFrontEnd
 from edgelearn.streaming.front_end import FrontEnd
@@ -22,6 +23,8 @@ def share_beyond(front_end: AnyFrontEnd, x: np.ndarray) -> float | None:
     ----------
     x : features [n, n_in], as the front end takes them
     """
+    if isinstance(front_end, ConvertedFrontEnd):
+        front_end = front_end.inputs
     if isinstance(front_end, LevelFrontEnd):
         return front_end.levels.share_cut(x)
     if isinstance(front_end, RangeFrontEnd):
@@ -38,6 +41,8 @@ def notes_on_scale(front_end: AnyFrontEnd, x: np.ndarray) -> list[str]:
     x : features [n, n_in], as the front end takes them; of streams windows
     """
     x = x[:MOST_ROWS]
+    if isinstance(front_end, ConvertedFrontEnd):
+        front_end = front_end.inputs
     if not len(x):
         return []
     levels = np.abs(front_end.encode(x).astype(np.int64))
@@ -56,7 +61,7 @@ def notes_on_scale(front_end: AnyFrontEnd, x: np.ndarray) -> list[str]:
     return []
 
 
-def _top(front_end: AnyFrontEnd) -> int:
+def _top(front_end: FrontEnd | RangeFrontEnd | LevelFrontEnd) -> int:
     if isinstance(front_end, LevelFrontEnd):
         return front_end.levels.top
     return (1 << front_end.bits) - 1 if isinstance(front_end, RangeFrontEnd) else front_end.spec.top

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.conversion.front import front_of
 from edgelearn.data.feature_files import Described
 from edgelearn.errors import UserError
 from edgelearn.files import version_of
@@ -26,6 +27,7 @@ from edgelearn.pretrained import Imported, Model, Tensor, read_model
 from edgelearn.rules.rule import Signal
 from edgelearn.runs.checkpoint import WEIGHTS
 from edgelearn.runs.classes import Classes, match_classes
+from edgelearn.runs.converted import ConvertedFrontEnd, converted_front
 from edgelearn.runs.cuts import activations_of, default_cut
 from edgelearn.runs.feature_checks import check_features, check_model, model_of, tensor_of
 from edgelearn.runs.float_head import FloatHead, HeadLayer
@@ -93,13 +95,19 @@ class Start:
         """Return what weights.npz and report.json hold of it: front end and network can be built again from it."""
         levels = self.front_end.levels.as_dict() if isinstance(self.front_end, LevelFrontEnd) else None
         ranges = levels is None and hasattr(self.front_end, "low")
-        return {"origin": self.origin, "network": self.network, "levels": levels, "ranges": ranges}
+        found = {"origin": self.origin, "network": self.network, "levels": levels, "ranges": ranges}
+        return found if self._converted is None else found | {"converted": self._converted}
+
+    @property
+    def _converted(self) -> dict[str, Any] | None:
+        return self.front_end.note() if isinstance(self.front_end, ConvertedFrontEnd) else None
 
     @property
     def digest(self) -> str:
         """Return a digest of all that learning depends on, so that a run is not continued on another source."""
         note = self.note()
-        facts = {name: note[name] for name in ("network", "levels", "ranges")} | {"sizes": list(self.sizes)}
+        names = [name for name in ("network", "levels", "ranges", "converted") if name in note]
+        facts = {name: note[name] for name in names} | {"sizes": list(self.sizes)}
         facts |= {} if self.net is None else {"topology": self.net}
         arrays = {f"words.{name}": array for name, array in self.words.items()}
         if isinstance(self.front_end, FrontEnd):  # its state moves on with the stream; the file of its start does not
@@ -166,6 +174,7 @@ def start_from(
     grow: bool = False,
     seed: int = 0,
     delta_bits: int = 16,
+    calibrate: int | None = None,
     **more: Any,
 ) -> Start:
     """Return the network of a source: its layers as words, and the conversion of features to levels.
@@ -183,6 +192,8 @@ def start_from(
     described : what the file of the features says of them: tensor, model, scale and zero point of integers
     classes : names of the classes of the data
     grow : whether classes that the source lacks get new outputs, whose words are the mean of the old
+    calibrate : rows of x that scales of the layers in front of the cut are taken from, which become frozen layers; x
+        then holds inputs of the model. None leaves the model in its own runtime, and x holds the tensor at the cut
 
     Raises
     ------
@@ -194,8 +205,22 @@ def start_from(
     if not isinstance(source, Imported) and is_results(source):
         if cut is not None:
             raise UserError(f"{source} is a results folder, which is not cut; leave --cut out")
+        if calibrate is not None:
+            raise UserError(
+                f"{source} is a results folder, whose front end is taken as it is; leave --convert out, or start from "
+                "a model"
+            )
         return _of_results(Path(source), words, x, classes, grow, described)
-    given = source if isinstance(source, Imported) else imported_of(str(source), cut, net, described)
+    is_input = calibrate is not None
+    given = source if isinstance(source, Imported) else imported_of(str(source), cut, net, described, is_input)
+    if calibrate is not None:
+        front = front_of(_model_of(str(source), net, version_of(str(source))), given.input.name)
+        taken = front.input
+        if described is not None:
+            taken = tensor_of(taken, given.source, given.sha256, described, x)
+        front_end, notes = converted_front(front, taken, x, calibrate, given.source)
+        given = replace(given, notes=(*given.notes, *notes))
+        return _of_model(given, given.input, words, input_bits, (activation, output), x, classes, grow, front_end)
     if x is not None:
         _check_width(given.source, given.input.name, given.sizes[0], x.shape[1])
     tensor = given.input if described is None else tensor_of(given.input, given.source, given.sha256, described, x)
@@ -209,15 +234,22 @@ def is_results(source: str | PathLike[str]) -> bool:
 
 
 def imported_of(
-    source: str, cut: str | None = None, net: str | None = None, described: Described | None = None
+    source: str,
+    cut: str | None = None,
+    net: str | None = None,
+    described: Described | None = None,
+    is_input: bool = False,
 ) -> Imported:
-    """Return a model cut at a tensor, default that of the features; files that were read a moment ago are kept."""
+    """Return a model cut at a tensor, default that of the features; files that were read a moment ago are kept.
+
+    `is_input` says that what is described are inputs of the model, whose name is no cut.
+    """
     if Path(source).suffix.lower() == ".nir":
         raise UserError(f"{source} is a graph of spiking neurons; give --spiking too, or a model of dense layers")
     model = _model_of(source, net, version_of(source))
     if described is not None:
         check_model(described, source, model.sha256)
-        cut = cut or described.tensor
+        cut = cut or (None if is_input else described.tensor)
     return model.cut(cut) if cut is not None else default_cut(model)
 
 
@@ -243,10 +275,15 @@ def _of_model(
     x: np.ndarray | None,
     classes: Sequence[str] | None,
     grow: bool,
+    converted: ConvertedFrontEnd | None = None,
 ) -> Start:
     x = None if x is None else x[:CALIBRATION]
     is_input = given.front_end.macs == 0 and given.front_end.activation_words == 0
-    levels, notes = levels_for(tensor, given.sizes[0], x, input_bits, is_input)
+    if converted is not None:
+        levels, notes = converted.features, list[str]()
+        x = None if x is None else levels.values(converted.encode(x))
+    else:
+        levels, notes = levels_for(tensor, given.sizes[0], x, input_bits, is_input)
     activation, output = activations_of(given, *said)
     notes = [*given.notes, *notes, *_notes_on_activations(given, activation, output)]
     if any(layer.words is not None for layer in given.layers):
@@ -288,7 +325,7 @@ def _of_model(
         given.sizes,
         network,
         raw,
-        LevelFrontEnd(levels, given.sizes[0]),
+        converted or LevelFrontEnd(levels, given.sizes[0]),
         None,
         origin,
         head,

@@ -10,6 +10,7 @@ from edgelearn.config import RunConfig
 from edgelearn.network.forward import layers_of
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.runs.converted import ConvertedFrontEnd
 from edgelearn.runs.levels import LevelFrontEnd
 from edgelearn.runs.scale import MOST_BEYOND, share_beyond
 from edgelearn.runs.start import Start
@@ -18,6 +19,7 @@ from hw_models.front_end import front_end_cost
 from hw_models.processor import AnyProcessor
 
 MOST_ROWS = 10_000  # that figures of levels and logits are taken from
+COUNTED_ROWS = 200  # that products of converted layers are counted on
 MANY_SATURATED = 0.5  # share of saturated indices of the outputs from which a note says so
 
 
@@ -46,6 +48,9 @@ def facts_of(
             scale = start.front_end.levels
             accuracy["model"] = _percent(start.head.predict(scale.real(x)) == labels)
             accuracy["levels"] = _percent(start.head.predict(scale.values(tests)) == labels)
+        elif start.head is not None and isinstance(start.front_end, ConvertedFrontEnd):
+            accuracy["model"] = _percent(start.head.predict(start.front_end.real(x)) == labels)
+            accuracy["levels"] = _percent(start.head.predict(start.front_end.features.values(tests)) == labels)
         facts["baseline_percent"], facts["rows_before_learning"] = (
             _percent(labels == _most_frequent(labels)),
             len(labels),
@@ -57,6 +62,9 @@ def facts_of(
         facts["events_percent"] = six_digits(100 * float(np.mean(levels[:MOST_ROWS] != 0)))
         indices = output_indices(spec, start.learner(spec), levels[:MOST_ROWS])
         facts["saturated_outputs_percent"] = six_digits(100 * float(np.mean((indices == -128) | (indices == 127))))
+    if isinstance(start.front_end, ConvertedFrontEnd) and train_x is not None:
+        facts["frozen_layers"] = _frozen_layers(start.front_end, train_x[:COUNTED_ROWS])
+        facts["frozen_bits"] = start.front_end.stack.stored_bits
     facts["rates"] = [
         {
             "layer": k + 1,
@@ -68,6 +76,12 @@ def facts_of(
     ]
     facts["front_end_cost"] = _front_end_cost(start, processor)
     return facts
+
+
+def _frozen_layers(front_end: ConvertedFrontEnd, x: np.ndarray) -> list[dict[str, Any]]:
+    """Return shapes of converted layers, with products per sample at most and with inputs other than zero."""
+    counted = front_end.stack.counts(front_end.inputs.encode(x))
+    return [row | {"products": six_digits(row["products"])} for row in counted]
 
 
 def _most_frequent(labels: np.ndarray) -> int:

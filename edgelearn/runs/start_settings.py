@@ -54,10 +54,11 @@ def completed(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if all(name in given for name in OF_A_MODEL):
         return dict(given)
     described = described_by(given.get("data"))
-    imported = imported_of(source, given.get("cut"), given.get("net"), described)
+    is_input = given.get("convert") is True
+    imported = imported_of(source, given.get("cut"), given.get("net"), described, is_input)
     activation, output = activations_of(imported, given.get("activation"), given.get("output"))
     found: dict[str, Any] = {"output": output, "input_bits": 8, "feedback": "imported"}
-    if described is not None and described.tensor is not None:
+    if described is not None and described.tensor is not None and not is_input:
         found["cut"] = imported.input.name
     if kind == "stream":  # trained words need smaller steps than random ones
         found |= OF_TRAINED_WORDS
@@ -136,6 +137,11 @@ def _shape_of(start: Start) -> Shape | None:
     return inputs if isinstance(inputs, tuple) else None
 
 
+def _check_calibrate(config: RateSettings) -> None:
+    if config.calibrate != RateSettings.model_fields["calibrate"].default and not config.convert:
+        raise UserError("--calibrate has no effect without --convert; give both, or leave it out")
+
+
 def start_of(
     config: RateSettings,
     x: np.ndarray | None,
@@ -156,12 +162,14 @@ def start_of(
         "... does not fit ..." and what `start_from` says
     """
     if config.start is None:
-        for name in ("cut", "classes_from", "old"):
+        for name in ("cut", "classes_from", "old", "convert"):
             default = type(config).model_fields[name].default if hasattr(config, name) else None
             if getattr(config, name, default) != default:
                 flag = f"--{name.replace('_', '-')}"
                 raise UserError(f"{flag} is of a network to start from; give --start too, or leave it out")
+        _check_calibrate(config)
         return None
+    _check_calibrate(config)
     start = start_from(
         config.start,
         cut=config.cut,
@@ -180,6 +188,7 @@ def start_of(
         grow=config.classes_from == "data",
         seed=config.seed,
         delta_bits=config.delta_bits,
+        calibrate=config.calibrate if config.convert else None,
         learn=config.learn,
         **_of_convolutions(config),
     )

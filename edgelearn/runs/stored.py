@@ -14,13 +14,14 @@ from edgelearn.errors import UserError
 from edgelearn.files import read_arrays
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.checkpoint import WEIGHTS, refuse_interrupted
+from edgelearn.runs.converted import ConvertedFrontEnd
 from edgelearn.runs.front_ends import front_end_of
 from edgelearn.runs.levels import LevelFrontEnd, RangeFrontEnd
 from edgelearn.runs.rates import spec_of
 from edgelearn.streaming.front_end import FrontEnd
 
 SETTINGS = {settings.kind: settings for settings in (RunConfig, StreamConfig)}
-AnyFrontEnd = FrontEnd | RangeFrontEnd | LevelFrontEnd
+AnyFrontEnd = FrontEnd | RangeFrontEnd | LevelFrontEnd | ConvertedFrontEnd
 
 
 def parts_of(run: Mapping[str, Any]) -> tuple[NetworkSpec, AnyFrontEnd]:
@@ -31,6 +32,8 @@ def parts_of(run: Mapping[str, Any]) -> tuple[NetworkSpec, AnyFrontEnd]:
     config = validated(SETTINGS[run["kind"]], run["config"])
     n_inputs, start = len(run["inputs"]), run.get("start") or {}
     spec = spec_of(config, run.get("topology") or run["net"], start.get("network"))
+    if start.get("converted") is not None:
+        return spec, ConvertedFrontEnd.stored(start["converted"], n_inputs)
     if start.get("levels") is not None:
         return spec, LevelFrontEnd.stored(start["levels"], n_inputs)
     if isinstance(config, StreamConfig) and not start.get("ranges"):

@@ -19,6 +19,7 @@ from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import CONTRACT, MAX_NEURONS, NetworkSpec
 from edgelearn.runs.checkpoint import CONFIG, WEIGHTS, refuse_interrupted, saved_settings
+from edgelearn.runs.converted import ConvertedFrontEnd
 from edgelearn.runs.dataset import columns_of, design_for, encode_data, features_of, load_data
 from edgelearn.runs.levels import LevelFrontEnd, Levels, RangeFrontEnd
 from edgelearn.runs.rates import notes_on_outputs, spec_of
@@ -347,6 +348,12 @@ def _inputs(
         return np.zeros(1), np.zeros(1), _tensor(front_end.levels, origin.get("cut") or "input", x)
     if isinstance(front_end, RangeFrontEnd):
         return front_end.low, front_end.high, None
+    if isinstance(front_end, ConvertedFrontEnd):
+        raise UserError(
+            f"the converted layers of {origin['name']} have no C code yet; emit a run on features at "
+            f"'{origin.get('cut')}', which edgelearn model features computes, and leave the layers in front of them in "
+            "their own runtime"
+        )
     raise UserError(
         f"levels of {origin['name']} follow the data as it comes, which firmware does not; start from a run or a model"
     )

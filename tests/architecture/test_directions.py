@@ -21,6 +21,7 @@ FLOORS = {
     "edgelearn.data": 3,
     "edgelearn.network": 3,
     "edgelearn.pretrained": 3,
+    "edgelearn.conversion": 4,
     "edgelearn.spiking": 4,
     "edgelearn.streaming": 4,
     "edgelearn.branch": 5,
