@@ -23,10 +23,10 @@ COLUMNS = (
     "subject_column", "missing", "encoding", "decimal",
 )  # fmt: skip
 NETWORK = (
-    "data", *COLUMNS, "net", "learn", "bits", "residual_bits", "weight_bits", "rounding", "input_bits", "activation",
-    "output", "feedback",
+    "data", *COLUMNS, "net", "input_shape", "learn", "kernels", "kernel_bias", "feedback_kind", "teach",
+    "bits", "residual_bits", "weight_bits", "rounding", "input_bits", "activation", "output", "feedback",
 )  # fmt: skip
-RATES = ("rule", "hidden_rate", "output_rate")
+RATES = ("rule", "kernel_rate", "hidden_rate", "output_rate")
 DETAILS = (
     "range_exponent",
     "event_threshold",
@@ -339,16 +339,18 @@ def budget(
 ) -> None:
     """Find the widest hidden layers that fit RAM and flash, per rule, without compiling."""
     from edgelearn.units import size_bytes
-    from firmware_sim.check.session import CODE_ALLOWANCE, STACK_ALLOWANCE, fits
+    from firmware_sim.check.session import allowances, fits
 
     limits = _read("ram", ram, size_bytes), _read("flash", flash, size_bytes)
-    rows = [{"rule": name} | fits(_samples(given, config, name), *limits).as_row() for name in rules_listed(rule)]
+    sources = {name: _samples(given, config, name) for name in rules_listed(rule)}
+    rows = [{"rule": name} | fits(source, *limits).as_row() for name, source in sources.items()]
     if json:
         print_json(rows)
         return
+    stack, code = allowances(next(iter(sources.values())).spec)
     head = (
-        f"{limits[0]:,} bytes of RAM, {STACK_ALLOWANCE} of them for the stack, and {limits[1]:,} of flash, "
-        f"{CODE_ALLOWANCE:,} of them for code"
+        f"{limits[0]:,} bytes of RAM, {stack} of them for the stack, and {limits[1]:,} of flash, {code:,} of them for "
+        "code"
     )
     _print_rows(head, rows, "edgelearn firmware size --net NET", "edgelearn firmware emit DIR --net NET")
 

@@ -10,13 +10,17 @@ import numpy as np
 from edgelearn import __version__
 from edgelearn.errors import UserError
 from edgelearn.files import only_writer, write_text
+from edgelearn.network.layer import ConvLayer
 from edgelearn.network.learner import Learner
+from edgelearn.network.spec import NetworkSpec
 from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
 from firmware_sim.build.headers import CONTRACT, array, checkpoint_bytes, learned_word, learned_words, taught_by
 from firmware_sim.build.image import CSRC, GENERATED, PREFIX, core_of, renamed, write_sources
 from firmware_sim.build.levels import Tensor, section, selftest_inputs, texts_of
+from firmware_sim.build.maps import STACK_OF_MAPS
 
 SELFTEST_SAMPLES = 40
+_MAPS = "\n| `include/el_convolution.h` | convolutions |"
 _PREFIX = re.compile("[a-z][a-z0-9_]{0,23}")
 _TEST = ("el_selftest.c", "el_selftest.h", "main.c")
 
@@ -108,6 +112,18 @@ def _hash(words: np.ndarray) -> int:
     return value
 
 
+def _order(spec: NetworkSpec) -> str:
+    """Return the order of the inputs of a map."""
+    first = spec.layers[0]
+    if not isinstance(first, ConvLayer):
+        return ""
+    window = first.window
+    return (
+        f"\nThey are a map of {window.height} rows, {window.width} columns and {window.channels} channels: input "
+        f"(row * {window.width} + column) * {window.channels} + channel."
+    )
+
+
 def _readme(learner: Learner, identity: int, n_samples: int, ranges: tuple[np.ndarray, np.ndarray] | None) -> str:
     spec = learner.spec
     word, (lowest, highest) = learned_word(spec), spec.input_range
@@ -136,6 +152,9 @@ def _readme(learner: Learner, identity: int, n_samples: int, ranges: tuple[np.nd
             identity=f"{identity:08X}",
             ram=ram_bytes(spec),
             n_in=spec.sizes[0],
+            stack=STACK_OF_MAPS if spec.is_convolutional else 400,
+            maps=_MAPS if spec.is_convolutional else "",
+            order=_order(spec),
             lowest=lowest,
             highest=highest,
             meaning=meaning,

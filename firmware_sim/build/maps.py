@@ -9,6 +9,7 @@ from edgelearn.network.layer import ConvLayer, Layer
 from edgelearn.network.spec import NetworkSpec
 
 WIDEST_POOL = 16  # a winner is a byte at most
+STACK_OF_MAPS = 640  # bytes that learning was measured to use at most, and a little more
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,7 @@ from firmware_sim.build.targets import Target
 from firmware_sim.build.toolchain import missing_emulator
 from firmware_sim.emulate.emulator import Machine
 from firmware_sim.emulate.runners import as_words
-from hw_models.microcontroller import instruction_counts
-from hw_models.processor import Band, Microcontroller, find_processor
+from hw_models.processor import Microcontroller, find_processor
 
 WARM_UP = 300  # samples learned before windows are counted, so that activity is not that of the first moments
 WINDOWS = 20
@@ -142,10 +141,8 @@ def modelled_instructions(spec: NetworkSpec, counters: Counters, target: Target)
     """Return the instructions of a learned sample that the target's processor model expects of counted work."""
     processor = find_processor(PROCESSORS[target.name])
     assert isinstance(processor, Microcontroller)
-    figures: dict[str, Band] = {str(action): figure for action, figure in processor.instructions.items()}
-    work = instruction_counts(spec, counters)
-    total = sum(figures[action].nominal * float(counts.sum()) for (_, action), counts in work.items())
-    return total / counters.n_samples
+    cycles = processor.price(spec, counters).total("cycles")
+    return cycles / processor.cycles_per_instruction.nominal / counters.n_samples
 
 
 def simulated_accesses(spec: NetworkSpec, counters: Counters) -> dict[tuple[str, str], int]:

@@ -18,15 +18,18 @@ from edgelearn.files import read_arrays
 from edgelearn.network.encoding import encode_levels
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import CONTRACT, MAX_NEURONS, NetworkSpec
+from edgelearn.network.topology import Convolution, Dense, Topology
 from edgelearn.runs.checkpoint import CONFIG, WEIGHTS, refuse_interrupted, saved_settings
 from edgelearn.runs.converted import ConvertedFrontEnd
 from edgelearn.runs.dataset import columns_of, design_for, encode_data, features_of, load_data
 from edgelearn.runs.levels import LevelFrontEnd, Levels, RangeFrontEnd
 from edgelearn.runs.rates import notes_on_outputs, spec_of
+from edgelearn.runs.shapes import order_of
 from edgelearn.runs.stored import AnyFrontEnd, part, parts_of, read_run
 from firmware_sim.build.estimate import constant_fields, ram_bytes
 from firmware_sim.build.image import compile_image
 from firmware_sim.build.levels import Tensor
+from firmware_sim.build.maps import STACK_OF_MAPS
 from firmware_sim.build.targets import EMULATED, TARGETS, Target, find_target
 from firmware_sim.build.toolchain import find_compiler, missing_emulator
 from firmware_sim.check.verify import Verification, verify
@@ -34,8 +37,8 @@ from firmware_sim.emulate.runners import runner
 
 STRESS_SAMPLES = 300
 # What a budget adds to the closed forms: as much as any rule was measured to need, and a little more.
-STACK_ALLOWANCE = 384
-CODE_ALLOWANCE = 3584
+STACK_ALLOWANCE, STACK_ALLOWANCE_OF_MAPS = 384, STACK_OF_MAPS
+CODE_ALLOWANCE, CODE_ALLOWANCE_OF_MAPS = 3584, 6144  # the second of each where layers are convolutions
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,16 @@ def samples_of(config: RunConfig) -> Samples:
     data = load_data(config)
     spec = design_for(config, data)
     levels = encode_levels(data.train_x, data.low, data.high, config.input_bits)
-    low, high = np.asarray(data.low), np.asarray(data.high)
+    low, high, order = np.asarray(data.low), np.asarray(data.high), order_of(config)
+    if order is not None:  # features of the data set are not in the order of the inputs of a map
+        levels, low, high = levels[:, order], _in_order(low, order), _in_order(high, order)
     notes = [*data.notes, *notes_on_outputs(config, spec)]
     return Samples(config, spec, levels, np.asarray(data.train_y), low, high, columns_of(data), notes)
+
+
+def _in_order(side: np.ndarray, order: np.ndarray | None) -> np.ndarray:
+    """Return the lowest or highest value of each input from those of the features; one for all stays one."""
+    return side if order is None or side.size == 1 else side[order]
 
 
 def _started_samples(config: RunConfig) -> Samples:
@@ -221,36 +231,38 @@ class Fit:
 
     Parameters
     ----------
-    sizes : layer sizes, or None if not even hidden layers of one neuron fit
+    net : its topology, or None if not even hidden layers of one neuron or map fit
     ram, flash : bytes, allowances for stack and code included
     limited_by : what the next wider network would break
     """
 
-    sizes: tuple[int, ...] | None
+    net: str | None
     ram: int
     flash: int
     limited_by: str
 
     def as_row(self) -> dict[str, Any]:
-        net = "-".join(str(size) for size in self.sizes) if self.sizes else "nothing"
-        return {"fits": net, "RAM": self.ram, "flash": self.flash, "limited by": self.limited_by}
+        return {"fits": self.net or "nothing", "RAM": self.ram, "flash": self.flash, "limited by": self.limited_by}
 
 
 def fits(samples: Samples, ram: int, flash: int) -> Fit:
-    """Widen or narrow all hidden layers of a network together until a budget of bytes is used up.
+    """Widen or narrow all hidden layers of a network together, maps too, until a budget of bytes is used up.
 
     Parameters
     ----------
     samples : with the network whose proportions, rule and formats are kept
     """
-    sizes = samples.spec.sizes
-    widest = max(sizes[1:-1], default=0)
+    topology = samples.spec.topology
+    widths = [layer.n_columns for layer in samples.spec.layers[:-1]]
+    widest = max(widths, default=0)
 
-    def at_width(width: int) -> tuple[tuple[int, ...], int, int]:
-        hidden = [max(1, round(size * width / widest)) for size in sizes[1:-1]]
-        spec = spec_of(samples.config, (sizes[0], *hidden, sizes[-1]))
+    def at_width(width: int) -> tuple[str, int, int]:
+        hidden = [max(1, round(own * width / widest)) for own in widths]
+        layers = (_widened(layer, n) for layer, n in zip(topology.layers, hidden, strict=False))
+        spec = spec_of(samples.config, Topology(topology.inputs, (*layers, topology.layers[-1])))
         constants = sum(field.bytes for field in constant_fields(spec))
-        return spec.sizes, ram_bytes(spec) + STACK_ALLOWANCE, constants + CODE_ALLOWANCE
+        stack, code = allowances(spec)
+        return spec.net, ram_bytes(spec) + stack, constants + code
 
     def breaks(width: int) -> str | None:
         try:
@@ -271,6 +283,17 @@ def fits(samples: Samples, ram: int, flash: int) -> Fit:
         middle = (fitting + broken) // 2
         fitting, broken = (fitting, middle) if breaks(middle) else (middle, broken)
     return Fit(*at_width(fitting), breaks(broken) or "")
+
+
+def _widened(layer: Convolution | Dense, n: int) -> Convolution | Dense:
+    return replace(layer, maps=n) if isinstance(layer, Convolution) else Dense(n)
+
+
+def allowances(spec: NetworkSpec) -> tuple[int, int]:
+    """Return the bytes of stack and of code that a budget allows."""
+    if spec.is_convolutional:
+        return STACK_ALLOWANCE_OF_MAPS, CODE_ALLOWANCE_OF_MAPS
+    return STACK_ALLOWANCE, CODE_ALLOWANCE
 
 
 def restore_run(folder: Path, own: str | None = None) -> tuple[Samples, Learner]:
@@ -347,7 +370,8 @@ def _inputs(
     if isinstance(front_end, LevelFrontEnd):
         return np.zeros(1), np.zeros(1), _tensor(front_end.levels, origin.get("cut") or "input", x)
     if isinstance(front_end, RangeFrontEnd):
-        return front_end.low, front_end.high, None
+        order = front_end.order
+        return _in_order(front_end.low, order), _in_order(front_end.high, order), None
     if isinstance(front_end, ConvertedFrontEnd):
         raise UserError(
             f"the converted layers of {origin['name']} have no C code yet; emit a run on features at "

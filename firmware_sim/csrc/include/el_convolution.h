@@ -82,7 +82,8 @@ static inline bool acts_at(const el_learner *net, const el_layer *layer, uint32_
 
 static void clear_sums(el_learner *net, const el_layer *layer)
 {
-    for (uint32_t place = 0U; place < EL_ROW_WORDS(layer); place++) {
+    const uint32_t n = (EL_ROW_WORDS(layer) < EL_SUMS) ? EL_ROW_WORDS(layer) : EL_SUMS; /* to a compiler */
+    for (uint32_t place = 0U; place < n; place++) {
         net->sum[place] = 0;
     }
 }
