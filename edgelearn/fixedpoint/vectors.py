@@ -92,7 +92,8 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
         * `below_bytes(x, y)`: words, -1 where x < y unsigned, else 0
         * `widen_words(x)`: sums; `narrow_sums(x)`: words, low 16 bits;
           `widen_bytes(x)`, `widen_signed_bytes(x)`: words; `narrow_words(x)`: bytes, low 8 bits
-        * `multiply_views(words, level)`: (words >> 8) * level for levels 0 .. 255
+        * `multiply_views(words, level)`: (words >> 8) * level for levels 0 .. 255;
+          `multiply_views_shifted(words, shifted)`: the same for levels 0 .. 127 that come as level << 8
         * `multiply_high_words(x, y)`: (x y + 2^14) >> 15, low 16 bits
         * `multiply_rows(x, y, f, g)`: sums f x + g y of words and int16 factors
         * `add_pairs(pairs, x, y)`: pairs[i] + x[2i] y[2i] + x[2i+1] y[2i+1]; `sum_pairs(x, y)` of two `pairs`
@@ -135,6 +136,7 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         widen_signed_bytes=lambda x: x.view(np.int8).astype(np.int16),
         narrow_words=lambda x: x.astype(np.uint8),
         multiply_views=lambda x, level: (x >> np.int16(8)) * np.int16(level),
+        multiply_views_shifted=lambda x, shifted: (x >> np.int16(8)) * (np.int16(shifted) >> np.int16(8)),
         multiply_high_words=lambda x, y: ((x.astype(np.int32) * y + (1 << 14)) >> 15).astype(np.int16),
         multiply_rows=lambda x, y, f, g: x.astype(np.int32) * np.int32(f) + y.astype(np.int32) * np.int32(g),
         add_pairs=lambda pairs, x, y: pairs + (x.astype(np.int64) * y).reshape(-1, 2).sum(axis=1).astype(np.int32),
@@ -232,6 +234,7 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         widen_signed_bytes=_operation(words, (octets,), lambda b, x: b.sext(x, _llvm(words))),
         narrow_words=_operation(octets, (words,), lambda b, x: b.trunc(x, _llvm(octets))),
         multiply_views=_operation(words, (words, types.int16), _multiply_views(portable)),
+        multiply_views_shifted=_operation(words, (words, types.int16), _multiply_views(portable, shifted=True)),
         multiply_high_words=_operation(words, (words, words), _multiply_high(portable)),
         multiply_rows=_operation(sums, (words, words, types.int16, types.int16), _multiply_rows(portable)),
         add_pairs=_operation(pairs, (pairs, words, words), _add_pairs(portable)),
@@ -472,16 +475,17 @@ def _register_words(lanes: int, portable: bool) -> int:
     return min(32 if target_has("avx512bw") else 16, lanes)
 
 
-def _multiply_views(portable: bool) -> Callable[..., Any]:
+def _multiply_views(portable: bool, shifted: bool = False) -> Callable[..., Any]:
     def emit(builder: Any, words: Any, level: Any) -> Any:
-        lanes = words.type.count
+        lanes, eight = words.type.count, ir.Constant(_I16, 8)
         part = _register_words(lanes, portable)
         if not part:
+            level = builder.ashr(level, eight) if shifted else level
             views = builder.ashr(words, ir.Constant(words.type, [8] * lanes))
             return builder.mul(views, _splat(builder, level, lanes))
         # products of unsigned bytes (0, level) and signed bytes (low, view), added in pairs: shift and product at once
         octets = ir.VectorType(_I8, 2 * part)
-        factor = builder.bitcast(_splat(builder, builder.shl(level, ir.Constant(_I16, 8)), part), octets)
+        factor = builder.bitcast(_splat(builder, level if shifted else builder.shl(level, eight), part), octets)
         name = "llvm.x86.avx512.pmaddubs.w.512" if part == 32 else "llvm.x86.avx2.pmadd.ub.sw"
         pieces = []
         for i in range(0, lanes, part):

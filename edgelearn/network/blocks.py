@@ -19,6 +19,7 @@ from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import (
     BATCH,
     BLOCK_COUNTS,
+    BLOCK_TALLY,
     BLOCK_TOTALS,
     TILE,
     BlockAnswers,
@@ -126,12 +127,9 @@ class Blocks:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        layers, tables = state.layers, state.arrays.tables
+        layers = state.layers
         self._last = len(layers) - 1
-        self._hidden = tables[:, :256].astype(np.int16)  # 256 y + g fits
-        if state.spec.event_threshold:
-            y, g = self._hidden >> 8, self._hidden & 255
-            self._hidden = np.where(np.abs(y) <= state.spec.event_threshold, g, self._hidden).astype(np.int16)
+        self._hidden = hidden_table(state)
         self._by_events = [bool(row[t.EVENT_MAJOR]) for row in layers]
         self._most = min(max(ROOM // int(layers[:, t.N_IN].max()), 16), BLOCK)
         self._size = 0
@@ -159,7 +157,7 @@ class Blocks:
         rows, labels = np.ascontiguousarray(steps[:, t.ROW]), np.ascontiguousarray(steps[:, t.LABEL])
         results.dropped[rows] = 0
         answers = BlockAnswers(results.predictions, results.statuses, results.scores)
-        call = _Call(levels, rows, labels, answers, counters, self._lists_of(prepared))
+        call = _Call(levels, rows, labels, answers, counters, self.lists_of(prepared))
         threads = _threads if self._can_share and n >= LEAST else 1
         self._allocate(min(1 << (n - 1).bit_length(), self._most), threads)
         try:
@@ -244,7 +242,7 @@ class Blocks:
             own.first = first
         return own.inputs
 
-    def _lists_of(self, prepared: PreparedLevels) -> BlockInputs | None:
+    def lists_of(self, prepared: PreparedLevels) -> BlockInputs | None:
         """Return the inputs of the first layer for all rows, listed now if they are not yet; None without room, and
         where the layer takes no events.
         """
@@ -299,7 +297,7 @@ class Blocks:
             for kept, more in ((work.counts, other.counts), (work.totals, other.totals)):
                 kept += more
                 more[...] = 0
-        count_block(labels, state.net, state.layers, buffer.n_events, work, call.counters)
+        count_block(labels, state.layers, buffer.n_events, work, call.counters)
 
     def _allocate(self, size: int, threads: int) -> None:
         """Make room for blocks of `size` samples and for threads, unless there is."""
@@ -335,6 +333,15 @@ class Blocks:
         )
 
 
+def hidden_table(state: State) -> np.ndarray:
+    """Return 256 y + g by q + 128 for each layer, int16[K, 256], the event threshold applied."""
+    table = state.arrays.tables[:, :256].astype(np.int16)  # 256 y + g fits
+    if state.spec.event_threshold:
+        y, g = table >> 8, table & 255
+        table = np.where(np.abs(y) <= state.spec.event_threshold, g, table).astype(np.int16)
+    return table
+
+
 def _work(layers: np.ndarray, size: int, tile: np.ndarray) -> BlockWork:
     width = _wide(int(layers[:, t.N_OUT].max()))
     return BlockWork(
@@ -346,6 +353,7 @@ def _work(layers: np.ndarray, size: int, tile: np.ndarray) -> BlockWork:
         scores=_apart((width,), np.int64),
         counts=_apart((len(layers), BLOCK_COUNTS, size), np.int64),
         totals=_apart((len(layers), BLOCK_TOTALS), np.int64),
+        tally=np.zeros(BLOCK_TALLY, np.int64),
     )
 
 

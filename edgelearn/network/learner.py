@@ -86,6 +86,11 @@ class Learner:
         return Counters(self._counts[0].copy())
 
     @property
+    def counts(self) -> np.ndarray:
+        """Counts of samples with a label, then of those without, int64[2, K, len(COUNTERS)]; kernels add to them."""
+        return self._counts
+
+    @property
     def inference_counters(self) -> Counters:
         """Counts of all samples that were only predicted."""
         return Counters(self._counts[1].copy())

@@ -64,11 +64,11 @@ class State:
 
     def weights(self, k: int) -> np.ndarray:
         layer = self.spec.layers[k]
-        words = self._weight_matrix(k)[:, : layer.fan_in]
+        words = self.left_aligned(k)[:, : layer.fan_in]
         return np.ascontiguousarray(words >> _align(layer.weight_word)).astype(np.int16)
 
     def biases(self, k: int) -> np.ndarray:
-        words = self._weight_matrix(k)[:, self.spec.layers[k].fan_in]
+        words = self.left_aligned(k)[:, self.spec.layers[k].fan_in]
         return np.ascontiguousarray(words >> self.layers[k, t.ALIGN]).astype(np.int16)
 
     def feedback(self, k: int) -> np.ndarray:
@@ -82,7 +82,7 @@ class State:
         UserError
             "words of layer ... do not fit": wrong shape or beyond the range of the word.
         """
-        layer, matrix = self.spec.layers[k], self._weight_matrix(k)
+        layer, matrix = self.spec.layers[k], self.left_aligned(k)
         for words, target, word, lowest in (
             (weights, matrix[:, : layer.fan_in], layer.weight_word, layer.min_weight),
             (biases, matrix[:, layer.fan_in], layer.word, layer.word.min_raw),
@@ -108,7 +108,7 @@ class State:
             raise UserError(f"feedback of layer {k + 1} does not fit: expected shape {target.shape} within -127..127")
         target[...] = feedback
 
-    def _weight_matrix(self, k: int) -> np.ndarray:
+    def left_aligned(self, k: int) -> np.ndarray:
         """Return left-aligned words as a view [n_columns, fan_in + 1], bias last, whatever the layout."""
         row, layer = self.layers[k], self.spec.layers[k]
         n_rows, stride, start = row[t.ROWS], row[t.STRIDE], row[t.WEIGHT_AT]

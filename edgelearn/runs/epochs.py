@@ -89,16 +89,23 @@ class Epochs:
 
     def advance(self, part: np.ndarray) -> None:
         """Learn some samples; test after the last of an epoch."""
-        place, labels = self.place, self.labels[part]
-        is_wrong = self.learner.learn(self.levels, labels, part) != labels
+        if self.count(part, self.learner.learn(self.levels, self.labels[part], part)):
+            self.end_epoch(self.learner.predict(self.test_levels))
+
+    def count(self, part: np.ndarray, predicted: np.ndarray) -> bool:
+        """Count samples that the learner has learned; return whether they end an epoch."""
+        place = self.place
         place.position += len(part)
         at_end = place.position == len(self.levels)
-        self._count(is_wrong, at_end)
-        if at_end:
-            if len(self.test_levels):
-                wrong = self.learner.predict(self.test_levels) != self.test_labels
-                place.test_errors.append(int(wrong.sum()))
-            place.epoch, place.position = place.epoch + 1, 0
+        self._count(predicted != self.labels[part], at_end)
+        return at_end
+
+    def end_epoch(self, predicted: np.ndarray) -> None:
+        """Count errors among the test samples, whose classes the learner has predicted; the next epoch begins."""
+        place = self.place
+        if len(predicted):
+            place.test_errors.append(int((predicted != self.test_labels).sum()))
+        place.epoch, place.position = place.epoch + 1, 0
 
     def _count(self, is_wrong: np.ndarray, at_end: bool) -> None:
         """Add prequential errors to the curve, window by window; the last window of an epoch may be shorter."""

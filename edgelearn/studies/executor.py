@@ -88,10 +88,30 @@ class Engine:
         if self._cluster is not None:
             yield from self._on_cluster(self._cluster, cells, kept)
         elif self._jobs == 1 or len(cells) == 1:
-            for cell in cells:
-                yield self._alone(cell, kept, deaths=0)
+            yield from self._in_turn(cells, kept)
         else:
             yield from self._on_joblib(list(cells), kept)
+
+    def _batches(self, cells: Sequence[Cell]) -> list[tuple[Cell, ...]]:
+        """Return the cells of each task; those that another function runs are alone."""
+        if self._run is not run_cell:
+            return [(cell,) for cell in cells]
+        from edgelearn.studies.side_by_side import batches_of
+
+        return batches_of(cells, self._jobs)
+
+    def _in_turn(self, cells: Sequence[Cell], kept: Records) -> Iterator[Record]:
+        """Run one batch after another; each cell of a batch whose process died runs once more, alone."""
+        for batch in self._batches(cells):
+            if len(batch) == 1:
+                yield self._alone(batch[0], kept, deaths=0)
+                continue
+            try:
+                records = self._submitted(batch, kept)
+            except BrokenExecutor:
+                self._end_single()
+                records = [self._alone(cell, kept, deaths=1) for cell in batch]
+            yield from records
 
     def _on_joblib(self, waiting: list[Cell], kept: Records) -> Iterator[Record]:
         from joblib import delayed
@@ -100,17 +120,18 @@ class Engine:
         before = kept.read(cell.id for cell in waiting)  # failures that are tried again
 
         def dispatched(cells: list[Cell]) -> Iterator[Any]:
-            for cell in cells:
-                in_flight[cell.id] = cell
-                yield delayed(self._task)(self._run, cell, kept)
+            for batch in self._batches(cells):
+                in_flight.update((cell.id, cell) for cell in batch)
+                yield delayed(self._task)(self._run, batch, kept)
 
         while waiting:
             left = {cell.id: cell for cell in waiting}
             in_flight.clear()
             try:
-                for record in self._parallel(dispatched(waiting), min(self._jobs, len(waiting))):
-                    del left[record["cell"]], in_flight[record["cell"]]
-                    yield record
+                for records in self._parallel(dispatched(waiting), min(self._jobs, len(waiting))):
+                    for record in records:
+                        del left[record["cell"]], in_flight[record["cell"]]
+                    yield from records
                 return
             except BrokenExecutor:
                 pass
@@ -135,10 +156,10 @@ class Engine:
             yield self._alone(cell, kept, deaths=1)
 
     @property
-    def _task(self) -> Callable[[RunCell, Cell, Records], Record]:
+    def _task(self) -> Callable[[RunCell, Sequence[Cell], Records], list[Record]]:
         return _in_own_process if self._backend == "processes" else _kept_in_place
 
-    def _parallel(self, tasks: Iterator[Any], jobs: int) -> Iterable[Record]:
+    def _parallel(self, tasks: Iterator[Any], jobs: int) -> Iterable[list[Record]]:
         """Start tasks, one at a time for each worker, so that few are lost when one dies."""
         from joblib import Parallel, parallel_config
 
@@ -149,14 +170,14 @@ class Engine:
             parallel = Parallel(
                 n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs", **watched
             )
-            results: Iterable[Record] = parallel(tasks)
+            results: Iterable[list[Record]] = parallel(tasks)
         return results
 
     def _alone(self, cell: Cell, kept: Records, deaths: int) -> Record:
         """Run a cell with nothing beside it; `deaths` is how often its process has died."""
         while deaths < 2:
             try:
-                return self._submitted(cell, kept)
+                return self._submitted((cell,), kept)[0]
             except BrokenExecutor:
                 self._end_single()
                 deaths += 1
@@ -164,32 +185,39 @@ class Engine:
         kept.write(record)
         return record
 
-    def _submitted(self, cell: Cell, kept: Records) -> Record:
+    def _submitted(self, cells: Sequence[Cell], kept: Records) -> list[Record]:
         if self._backend == "threads":
-            return _in_thread(self._run, cell, kept)
+            return _in_thread(self._run, cells, kept)
         if self._cluster is not None:
-            ((_, record),) = self._cluster.records(self._run, [cell])
+            ((_, record),) = self._cluster.records(self._run, cells)
             if record is None:
                 raise BrokenExecutor
             kept.write(record)
-            return record
+            return [record]
         from joblib.externals.loky import ProcessPoolExecutor
 
         with interrupts_blocked():
             self._single = self._single or ProcessPoolExecutor(1, initializer=_watch_parent, initargs=(os.getpid(),))
-            future: Future[Record] = self._single.submit(_in_own_process, self._run, cell, kept)
+            future: Future[list[Record]] = self._single.submit(_in_own_process, self._run, cells, kept)
         return future.result()
 
 
-def _kept_in_place(run: RunCell, cell: Cell, kept: Records) -> Record:
-    record = run(cell)
-    kept.write(record)
-    return record
+def _kept_in_place(run: RunCell, cells: Sequence[Cell], kept: Records) -> list[Record]:
+    """Run a cell, or a batch of those that learn side by side."""
+    if len(cells) == 1:
+        records = [run(cells[0])]
+    else:
+        from edgelearn.studies.side_by_side import run_batch
+
+        records = run_batch(cells)
+    for record in records:
+        kept.write(record)
+    return records
 
 
-def _in_own_process(run: RunCell, cell: Cell, kept: Records) -> Record:
-    """Run a cell in a process of its own, which `_watch_parent` has prepared."""
-    return _kept_in_place(run, cell, kept)
+def _in_own_process(run: RunCell, cells: Sequence[Cell], kept: Records) -> list[Record]:
+    """Run cells in a process of its own, which `_watch_parent` has prepared."""
+    return _kept_in_place(run, cells, kept)
 
 
 def _watch_parent(parent: int) -> None:
@@ -206,12 +234,12 @@ def _end_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _in_thread(run: RunCell, cell: Cell, kept: Records) -> Record:
-    """Run a cell off the main thread, where Ctrl-C leaves no checkpoint of it."""
+def _in_thread(run: RunCell, cells: Sequence[Cell], kept: Records) -> list[Record]:
+    """Run cells off the main thread, where Ctrl-C leaves no checkpoint of them."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(_kept_in_place, run, cell, kept).result()
+        return pool.submit(_kept_in_place, run, cells, kept).result()
 
 
 @contextmanager

@@ -179,7 +179,7 @@ MIXED_MUTANTS = {
         "network/kernels/tiles.py", "count_level(inputs, e, last, level)", "count_level(inputs, np.uint64(inputs.starts[i]), last, level)"),
     "learns rows where biases learn alone": ("network/kernels/rows.py", "if layers[k, t.LEARNS] == t.BIASES:", "if False:"),
     "takes the first input of a row for its bias": ("network/kernels/rows.py", "place = layers[k, t.N_IN]", "place = 0"),
-    "counts inputs of a block where biases learn alone": ("network/kernels/blocks.py", "                    events = np.int64(0)\n", "                    pass\n"),
+    "counts inputs of a block where biases learn alone": ("network/kernels/blocks.py", "        events = pairs = np.int64(0)\n", "        events = np.int64(0)\n"),
     "takes signals of the first layer for those of all": (
         "network/kernels/blocks.py", "signs = layers[k, t.SIGNAL] == t.SIGNAL_TARGET, layers[k, t.SIGNAL]", "signs = layers[0, t.SIGNAL] == t.SIGNAL_TARGET, layers[0, t.SIGNAL]"),
     "predicts that frozen layers read their d": ("network/traffic.py", "active * layer.learns", "active"),

@@ -12,10 +12,13 @@ from edgelearn.network.kernels import tables as t
 LANE = 32  # rows are padded to whole 64-byte lines of int16; padding stays zero
 MAP_LANE = 16  # rows of kernels and of positions are padded to whole 32-byte lanes of int16; padding stays zero
 TILE = 64  # neurons that go through a block of samples together
-BLOCK_COUNTS, BLOCK_TOTALS = 3, 2  # of a layer: counts of each sample of a block, counts of the whole block
+BLOCK_COUNTS, BLOCK_TOTALS, BLOCK_TALLY = 3, 2, 10  # of a layer: counts of each sample of a block, of all of them
 BATCH = 16  # rows whose steps are rounded before they are added; also the most input levels kept
 
-
+REPLICAS = 8  # side by side
+LANES = 2 * REPLICAS  # a pair of inputs of each replica
+PLACES, SLOT, SHIFTED = range(3)  # of `Unit.steps`
+CHUNK = 16  # events whose products fit 16 bits together where views and levels are short
 KEYS = 4  # row of `Arrays.random`
 
 
@@ -94,6 +97,7 @@ class BlockWork(NamedTuple):
     scores: np.ndarray  # int64[width], p of the outputs
     counts: np.ndarray  # int64[K, BLOCK_COUNTS, B]: open gates, neurons with d != 0, wrapped sums
     totals: np.ndarray  # int64[K, BLOCK_TOTALS]: saturations, cut steps
+    tally: np.ndarray  # int64[BLOCK_TALLY], sums of counts of one layer
 
 
 class BlockAnswers(NamedTuple):
@@ -102,6 +106,47 @@ class BlockAnswers(NamedTuple):
     predictions: np.ndarray  # int64[steps]
     statuses: np.ndarray  # uint8[steps]
     scores: np.ndarray  # uint8[steps, n_outputs] or uint8[0, 0]
+
+
+class Events(NamedTuple):
+    """Inputs of all rows of a data set that are not zero, as in `BlockInputs`."""
+
+    rows: np.ndarray  # uint16[room]
+    factors: np.ndarray  # int16[room], shifted by 8 places where `Unit.steps` says so
+    starts: np.ndarray  # int64[n + 1]
+
+
+class Unit(NamedTuple):
+    """Hidden neurons of replicas that take samples in one order, LANE lanes each; `width` lanes in all."""
+
+    words: np.ndarray  # int16[n_in + 1, width]
+    modulators: np.ndarray  # int16[n_classes, width], twice m by label
+    lanes: np.ndarray  # int16[3, width]: 2 to the power of the places d is shifted by; -1 for neurons; of the kernel
+    steps: np.ndarray  # int64[3]: places that levels are shifted by; place of the first replica; whether levels come so
+    above: np.ndarray  # int16[B, width], written: activations
+    pairs: np.ndarray  # int32[B, width / 2], a view of them
+    found: np.ndarray  # int64[n_replicas, B], written: activations that are not 0
+    tallies: np.ndarray  # int64[n_replicas, BLOCK_TALLY], added to
+    saturations: np.ndarray  # int64[n_replicas], added to
+
+
+class Outputs(NamedTuple):
+    """Output layers of all replicas. A pair p of inputs of replica r is in lanes 2r and 2r + 1."""
+
+    words: np.ndarray  # int16[pairs, n_outputs * LANES]
+    inputs: np.ndarray  # int16[B, pairs * LANES], the last pair is the input that is always on
+    pairs: np.ndarray  # int32[B, pairs * REPLICAS], a view of them
+    shifts: np.ndarray  # int16[2, LANES], 2 to the power of the places errors and inputs are shifted by
+    errors: np.ndarray  # int32[512], pairs of negated errors: by table position, then of the output of the label
+    sums: np.ndarray  # int32[n_outputs, REPLICAS]
+    minus: np.ndarray  # int16[n_outputs, LANES], negated errors
+    minus_pairs: np.ndarray  # int32[n_outputs, REPLICAS], a view of them
+    labels: np.ndarray  # int32[1, REPLICAS]
+    best: np.ndarray  # int32[1, REPLICAS], predictions
+    active: np.ndarray  # int16[1, LANES], negated number of errors that are not zero
+    found: np.ndarray  # int64[REPLICAS, B], inputs that are not 0
+    tallies: np.ndarray  # int64[REPLICAS, BLOCK_TALLY], added to
+    lost: np.ndarray  # int32[1, LANES], added to: negated saturations
 
 
 class FrontEndState(NamedTuple):

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.fixedpoint.lanes import inlined, kernel
+from edgelearn.fixedpoint.lanes import inlined, kernel, leaf
 from edgelearn.fixedpoint.vectors import vector_operations
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.kernels.arrays import BLOCK_COUNTS, BLOCK_TOTALS, LANE, TILE
+from edgelearn.network.kernels.arrays import BLOCK_COUNTS, BLOCK_TALLY, BLOCK_TOTALS, LANE, TILE
 
 GATES, ACTIVE, OVERFLOWS = range(BLOCK_COUNTS)
 SATURATIONS, CUTS = range(BLOCK_TOTALS)
+# of the tally of a layer; LEARNED: whether samples have a label
+SAMPLES, EVENTS, OPEN, LIVE, PAIRS, UPDATES, UPDATE_EVENTS, TAUGHT, TAUGHT_GATES, LEARNED = range(BLOCK_TALLY)
 RESCAN = 32  # samples between two looks at all words of a tile or a row
 RAIL = 32767
 
@@ -168,72 +170,107 @@ def score(i, s, label, net, layers, tables, work, answers):  # type: ignore[no-u
     return active
 
 
+@inlined
+def add_to_tally(tally, taught, events, gates, active):  # type: ignore[no-untyped-def]
+    """Add a sample with a label to the tally of a layer; `taught` is whether the label gives a teaching signal."""
+    tally[SAMPLES] += 1
+    tally[EVENTS] += events
+    tally[OPEN] += gates
+    tally[LIVE] += active
+    tally[PAIRS] += events * active
+    if active > 0:
+        tally[UPDATES] += 1
+        tally[UPDATE_EVENTS] += events
+    if taught:
+        tally[TAUGHT] += 1
+        tally[TAUGHT_GATES] += gates
+
+
+@leaf
+def count_tally(k, layers, tally, counts):  # type: ignore[no-untyped-def]
+    """Add what samples touched of layer k to its counters.
+
+    Parameters
+    ----------
+    tally : int64[TALLIES] of samples of one kind: with a label, or without
+    counts : int64[len(COUNTERS)]
+    """
+    last, n_classes = layers.shape[0] - 1, layers[layers.shape[0] - 1, t.N_OUT]
+    targets, signs = layers[k, t.SIGNAL] == t.SIGNAL_TARGET, layers[k, t.SIGNAL] == t.SIGNAL_SIGNED_TARGET
+    n_in, n_out, learned = layers[k, t.N_IN], layers[k, t.N_OUT], tally[LEARNED]
+    samples, events, gates, active = tally[SAMPLES], tally[EVENTS], tally[OPEN], tally[LIVE]
+    counts[t.SAMPLES] += samples
+    counts[t.INPUT_EVENTS] += events
+    counts[t.ACTIVATION_WRITE] += events
+    counts[t.ACTIVATION_READ] += events
+    counts[t.WEIGHT_READ] += events * n_out
+    counts[t.BIAS_READ] += samples * n_out
+    counts[t.FORWARD_MACS] += events * n_out
+    counts[t.OPEN_GATES] += gates
+    if not learned:
+        return
+    if k == last:
+        counts[t.LABEL_READ] += samples
+        counts[t.ERROR_WRITE] += active
+    elif targets or signs:
+        lanes = np.int64(1) if targets else n_classes
+        taught, gates = tally[TAUGHT], tally[TAUGHT_GATES]
+        counts[t.LABEL_READ] += samples
+        counts[t.SIGNAL_LANES] += lanes * taught
+        counts[t.GATED_SIGNALS] += lanes * gates
+        counts[t.LIVE_GATES] += gates
+        counts[t.GATE_PRODUCTS] += gates
+        if layers[k, t.REGENERATED]:
+            counts[t.LFSR_STEPS] += 2 * n_out * lanes * taught
+        else:
+            counts[t.FEEDBACK_READ] += lanes * gates
+        if signs:
+            counts[t.SIGNAL_MACS] += lanes * gates
+    counts[t.ACTIVE_NEURONS] += active
+    if not layers[k, t.LEARNS]:
+        return
+    updates, events, pairs = tally[UPDATES], tally[UPDATE_EVENTS], tally[PAIRS]
+    counts[t.SKIPPED_NEURONS] += samples * n_out - active
+    if layers[k, t.LEARNS] == t.BIASES:
+        events = pairs = np.int64(0)
+    else:
+        counts[t.SKIPPED_INPUTS] += updates * n_in - events
+    counts[t.UPDATES] += updates
+    counts[t.UPDATE_EVENTS] += events
+    counts[t.UPDATE_PAIRS] += pairs
+    counts[t.ACTIVATION_READ] += pairs
+    counts[t.WEIGHT_READ] += pairs
+    counts[t.WEIGHT_WRITE] += pairs
+    counts[t.BIAS_READ] += active
+    counts[t.BIAS_WRITE] += active
+    counts[t.UPDATE_MACS] += pairs + active
+    if k == last:
+        counts[t.ERROR_READ] += active
+
+
 @kernel
-def count_block(labels, net, layers, n_events, work, counters):  # type: ignore[no-untyped-def]
+def count_block(labels, layers, n_events, work, counters):  # type: ignore[no-untyped-def]
     """Add what a block of samples touched to the counters, and set the counts of `work` to zero.
 
     counters : int64[2, K, len(COUNTERS)]; n_events : int64[K, B]
     """
     last, n_classes = layers.shape[0] - 1, layers[layers.shape[0] - 1, t.N_OUT]
     for k in range(last + 1):
-        targets, signs = layers[k, t.SIGNAL] == t.SIGNAL_TARGET, layers[k, t.SIGNAL] == t.SIGNAL_SIGNED_TARGET
-        n_in, n_out = layers[k, t.N_IN], layers[k, t.N_OUT]
+        one = n_classes == 1 and layers[k, t.SIGNAL] == t.SIGNAL_TARGET
         counters[0, k, t.SATURATIONS] += work.totals[k, SATURATIONS]
         counters[0, k, t.STEP_SATURATIONS] += work.totals[k, CUTS]
         work.totals[k, :] = 0
-        for i in range(labels.shape[0]):
-            label = labels[i]
-            counts = counters[0 if label >= 0 else 1, k]
-            events, gates, active = n_events[k, i], work.counts[k, GATES, i], work.counts[k, ACTIVE, i]
-            counts[t.SAMPLES] += 1
-            counts[t.INPUT_EVENTS] += events
-            counts[t.ACTIVATION_WRITE] += events
-            counts[t.ACTIVATION_READ] += events
-            counts[t.WEIGHT_READ] += events * n_out
-            counts[t.BIAS_READ] += n_out
-            counts[t.FORWARD_MACS] += events * n_out
-            counts[t.OVERFLOWS] += work.counts[k, OVERFLOWS, i]
-            counts[t.OPEN_GATES] += gates
-            work.counts[k, GATES, i] = work.counts[k, ACTIVE, i] = work.counts[k, OVERFLOWS, i] = 0
-            if label < 0:
-                continue
-            if k == last:
-                counts[t.LABEL_READ] += 1
-                counts[t.ERROR_WRITE] += active
-            elif targets or signs:
-                lanes = n_classes
-                if targets:
-                    lanes = np.int64(1) if n_classes > 1 else label
-                counts[t.LABEL_READ] += 1
-                counts[t.SIGNAL_LANES] += lanes
-                counts[t.GATED_SIGNALS] += lanes * gates
-                if lanes > 0:
-                    counts[t.LIVE_GATES] += gates
-                    counts[t.GATE_PRODUCTS] += gates
-                    if layers[k, t.REGENERATED]:
-                        counts[t.LFSR_STEPS] += 2 * n_out * lanes
-                    else:
-                        counts[t.FEEDBACK_READ] += lanes * gates
-                    if signs:
-                        counts[t.SIGNAL_MACS] += lanes * gates
-            counts[t.ACTIVE_NEURONS] += active
-            if not layers[k, t.LEARNS]:
-                continue
-            counts[t.SKIPPED_NEURONS] += n_out - active
-            if active > 0:
-                if layers[k, t.LEARNS] == t.BIASES:
-                    events = np.int64(0)
-                else:
-                    counts[t.SKIPPED_INPUTS] += n_in - events
-                pairs = events * active
-                counts[t.UPDATES] += 1
-                counts[t.UPDATE_EVENTS] += events
-                counts[t.UPDATE_PAIRS] += pairs
-                counts[t.ACTIVATION_READ] += pairs
-                counts[t.WEIGHT_READ] += pairs
-                counts[t.WEIGHT_WRITE] += pairs
-                counts[t.BIAS_READ] += active
-                counts[t.BIAS_WRITE] += active
-                counts[t.UPDATE_MACS] += pairs + active
-                if k == last:
-                    counts[t.ERROR_READ] += active
+        for kind in range(2):
+            tally = work.tally
+            tally[:] = 0
+            overflows = np.int64(0)
+            for i in range(labels.shape[0]):
+                label = labels[i]
+                if (label < 0) == (kind == 1):
+                    overflows += work.counts[k, OVERFLOWS, i]
+                    taught = label == 1 if one else True
+                    add_to_tally(tally, taught, n_events[k, i], work.counts[k, GATES, i], work.counts[k, ACTIVE, i])
+            tally[LEARNED] = 1 - kind
+            count_tally(k, layers, tally, counters[kind, k])
+            counters[kind, k, t.OVERFLOWS] += overflows
+        work.counts[k, :, : labels.shape[0]] = 0

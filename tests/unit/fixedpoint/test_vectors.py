@@ -26,6 +26,7 @@ RESULTS = {
         "narrow_sums(u)",
         "look_up_words(table, 1, positions, 1)",
         *(f"multiply_views(x, {level})" for level in (0, 1, 31, 255)),
+        *(f"multiply_views_shifted(x, {level << 8})" for level in (0, 1, 31, 127)),
     ],
     "out_sums": [
         *(one.format(kind="sums", x="u", y="v") for one in COMMON),
