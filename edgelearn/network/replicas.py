@@ -56,7 +56,7 @@ def are_replicas(specs: Sequence[NetworkSpec]) -> bool:
     accumulators that cannot wrap and words of 16 stored bits.
     """
     first = specs[0]
-    if len(first.layers) != 2 or first.is_convolutional or not learns_by_blocks(first) or len({_but_seed_and_rates(spec) for spec in specs}) != 1:
+    if len(first.layers) != 2 or not learns_by_blocks(first) or len({_but_seed_and_rates(spec) for spec in specs}) != 1:
         return False
     hidden, output = first.layers
     return (
