@@ -316,7 +316,7 @@ class FromPage:
         self.bias: list[Ints] = []
         self.B: list[Ints] = []
         for k in range(1, self.K + 1):
-            n_in, n_out = self.sizes[k - 1], self.sizes[k]
+            n_out, n_in = self._weight_shape(k)
 
             def stored(x: np.ndarray, r: int, k: int = k) -> Ints:
                 widths = {"b": self.b, "r": r}
@@ -327,9 +327,15 @@ class FromPage:
             x = draws.uniform(*(float(formula(text)(I=n_in)) for text in (low, high)), (n_out, n_in))
             self.W.append(stored(np.abs(x) if self._floor(k) == 0 else x, self.r_weight[k - 1]))
             self.bias.append(stored(np.zeros(n_out), self.r_bias[k - 1]))
-            kind = self._kind(k)
-            rows = {"direct": self.sizes[-1], "layerwise": self.sizes[min(k + 1, self.K)]}.get(kind, 0)
-            self.B.append(self._feedback(draws, k, (rows, n_out)) if rows else np.zeros((0, n_out), np.int64))
+            shape = self._feedback_shape(k)
+            self.B.append(self._feedback(draws, k, shape) if shape[0] else np.zeros(shape, np.int64))
+
+    def _weight_shape(self, k: int) -> tuple[int, int]:
+        return self.sizes[k], self.sizes[k - 1]
+
+    def _feedback_shape(self, k: int) -> tuple[int, int]:
+        rows = {"direct": self.sizes[-1], "layerwise": self.sizes[min(k + 1, self.K)]}.get(self._kind(k), 0)
+        return rows, self.sizes[k]
 
     def _kind(self, k: int) -> str:
         """Feedback of layer k."""
@@ -378,8 +384,8 @@ class FromPage:
         """Learn a sample; return its prediction."""
         x, q, z = [levels], [], np.zeros(0, np.int64)
         for k in range(1, self.K + 1):  # section 3
-            z = self._view(k) @ x[-1] + self._one(k) * shr(self.bias[k - 1], self.r_bias[k - 1])
-            shift = self._A(k) + (self.b - 1) - self.e[k - 1] - self.index_scales[k - 1]
+            z = self._sums(k, x[-1])
+            shift = self._A(k) + (self.b - 1) - self.e[k - 1] - self.index_scales[k - 1] + self._mean_bits(k)
             q.append(sat(rn(z, shift), self.q_min, self.q_max))
             if k < self.K:
                 y = self.Y[q[-1] - self.q_min]
@@ -390,6 +396,13 @@ class FromPage:
         for k in order[::-1] if deltas else order:  # section 5: first to last, or last to first under the signal delta
             self._update(k, x[k - 1], d[k - 1])
         return int(z[0] > 0) if len(z) == 1 else int(z.argmax())
+
+    def _sums(self, k: int, x: Ints) -> Ints:
+        return np.asarray(self._view(k) @ x + self._one(k) * shr(self.bias[k - 1], self.r_bias[k - 1]))
+
+    def _mean_bits(self, k: int) -> int:
+        """log2 of the sums whose mean a pre-activation is; one in dense layers."""
+        return 0
 
     def _view(self, k: int) -> Ints:
         return shr(self.W[k - 1], self.r_weight[k - 1])
@@ -406,9 +419,12 @@ class FromPage:
                 continue
             own = self._errors(self._read_out(k, x[k]), target, self.local_dead_zone) if taught.reads_out else e
             m = self._modulator(k, taught, own, target, d[0])
-            g = self.G[q[k - 1] - self.q_min]
+            g = self._gates(k, q[k - 1])
             d.insert(0, np.where(g == 0, 0, self.gated(m_j=m, g_j=g, n_d=self.n_d(k))))
         return d
+
+    def _gates(self, k: int, q: Ints) -> Ints:
+        return np.asarray(self.G[q - self.q_min])
 
     def _errors(self, q: Ints, target: Ints, dead_zone: int) -> Ints:
         """Of the outputs, or of a readout, from its indices."""
@@ -433,8 +449,11 @@ class FromPage:
             return int(formula(exponent)(n_k=self.sizes[k]))
         if self._kind(k) == "layerwise" and k + 1 < self.K:
             (exponent,) = PAGE.find(4, r"f = (rint\(log2\(sqrt\(\d+ / n_next\)\)\)) for a matrix")
-            return int(formula(exponent)(n_next=self.sizes[k + 1]))
+            return int(formula(exponent)(n_next=self._n_next(k)))
         return 0
+
+    def _n_next(self, k: int) -> int:
+        return self.sizes[k + 1]
 
     def _probabilities(self, q: Ints) -> Ints:
         if not self.softmax:
@@ -455,10 +474,11 @@ class FromPage:
             "e_next": self.e[k],
         }
         s_m = int(formula(taught.shift)(**names))
-        if taught.feedback == "transposed":
-            sums = d_next @ self._view(k + 1)
-        elif taught.feedback == "layerwise":
-            sums = d_next @ self.B[k - 1]
+        if taught.takes_delta:
+            sums, more = self._from_above(
+                k, d_next, self._view(k + 1) if taught.feedback == "transposed" else self.B[k - 1]
+            )
+            s_m += more
         elif "s_c = " in taught.text:
             assert taught.text.endswith("s_c = -1 where target_c is 1, else +1")
             sums = np.where(target == 1, -1, 1) @ self.B[k - 1]
@@ -468,6 +488,10 @@ class FromPage:
             sums = (np.sign(e) if "sign(e_c)" in taught.text else e) @ self.B[k - 1]
         return np.asarray(self.satn(x=rn(sums, s_m), n=self.n))
 
+    def _from_above(self, k: int, d_next: Ints, matrix: Ints) -> tuple[Ints, int]:
+        """The sums that d of layer k + 1 sends to layer k, and what s_m is larger by."""
+        return np.asarray(d_next @ matrix), 0
+
     def n_d(self, k: int) -> int:
         """The width of d in hidden layer k: narrower in layers that take or give d between hidden layers."""
         below, own = self.taught[k - 2] if k > 1 else None, self.taught[k - 1]
@@ -476,18 +500,21 @@ class FromPage:
 
     @cached_property
     def narrow_d(self) -> int:
-        senders = [(one, self.sizes[k + 2]) for k, one in enumerate(self.taught[:-2]) if one and one.takes_delta]
+        senders = [(one, self._n_next(k)) for k, one in enumerate(self.taught[:-2], 1) if one and one.takes_delta]
         least, limit = PAGE.numbers(4, r"modulator sum plus 2\^max\((\d+), s_m\) can reach 2\^(\d+)\.")
         PAGE.find(5, r"no modulator sum of these layers plus 2\^max\(20, b - 1 - e\) reaches 2\^31\.")
         (largest,) = PAGE.numbers(4, r"with F = (\d+) for B")
         transposed = int(formula(PAGE.find(4, r"in the format sign\), (.*?) for transposed weights")[0])(b=self.b))
-        constant = 2 ** max(least, self.b - 1 - self.e[0])
+        constant = 2 ** (max(least, self.b - 1 - self.e[0]) + self._largest_mean_bits())
         n_d = self.n
         for one, lanes in senders:
             word = transposed if one.feedback == "transposed" else largest
             while lanes * (2 ** (n_d - 1) - 1) * word + constant >= 2**limit:
                 n_d -= 1
         return n_d
+
+    def _largest_mean_bits(self) -> int:
+        return 0
 
     def _update(self, k: int, x: Ints, d: Ints) -> None:
         """Sections 5 and 6."""
@@ -502,24 +529,23 @@ class FromPage:
         )
         lowest, highest = (int(limit(b=self.b, r=r)) for limit in (self.lowest, self.highest))
         inputs = np.append(x[columns], self._one(k))  # the bias last
-        names: dict[str, Any] = {
-            "k": min(shift, self.k_max),
-            "S": int(self.S(b=self.b, r=r)),
-            "x_i": inputs,
-            "d_j": d[rows][:, None],
-        }
-        if self.rounding == "stochastic":
-            names["rand8"] = self._bytes(len(inputs), rows)
-            names["V"] = self.V(**names)
-            names["vi"] = self.vi(**names)
-            names["vf"] = self.vf(**names)
-            v = self.v(**names)
-        else:
-            v = self.nearest(**names)
+        rand8 = self._bytes(len(inputs), rows) if self.rounding == "stochastic" else None
+        v = self._steps(min(shift, self.k_max), r, inputs, d[rows][:, None], rand8)
         floor = self._floor(k)
         cells = np.ix_(rows, columns)
         self.W[k - 1][cells] = sat(self.W[k - 1][cells] + v[:, :-1], lowest if floor is None else floor, highest)
         self.bias[k - 1][rows] = sat(self.bias[k - 1][rows] + v[:, -1], lowest, highest)
+
+    def _steps(self, k: int, r: int, x: Ints, d: Ints, rand8: Ints | None) -> Ints:
+        """v of products x d."""
+        names: dict[str, Any] = {"k": k, "S": int(self.S(b=self.b, r=r)), "x_i": x, "d_j": d}
+        if rand8 is None:
+            return np.asarray(self.nearest(**names))
+        names["rand8"] = rand8
+        names["V"] = self.V(**names)
+        names["vi"] = self.vi(**names)
+        names["vf"] = self.vf(**names)
+        return np.asarray(self.v(**names))
 
     def _bytes(self, n: int, neurons: Ints) -> Ints:
         draws, (left, right, left_again) = [], self.shifts

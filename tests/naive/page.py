@@ -18,25 +18,25 @@ class Page:
     """A page by the numbers of its sections; whatever is asked for must be there exactly once."""
 
     def __init__(self, path: Path) -> None:
-        parts = re.split(r"^## (\d+)\. ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        self._sections = dict(zip(map(int, parts[1::2]), parts[2::2], strict=True))
+        parts = re.split(r"^## (\d+[a-z]?)\. ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        self._sections = dict(zip(parts[1::2], parts[2::2], strict=True))
 
-    def find(self, section: int, pattern: str) -> tuple[str, ...]:
+    def find(self, section: int | str, pattern: str) -> tuple[str, ...]:
         """Return the groups of a pattern; blanks stand for any white space, a literal text is escaped by \\Q...\\E."""
         pattern = re.sub(r"\\Q(.*?)\\E", lambda match: re.escape(match[1]), pattern)
         pattern = re.sub(r"(\\ | )+", r"\\s+", pattern)
-        found = list(re.finditer(pattern, self._sections[section]))
+        found = list(re.finditer(pattern, self._sections[str(section)]))
         if len(found) != 1:
             raise LookupError(f"section {section} has {len(found)} places like {pattern!r}")
         return found[0].groups()
 
-    def numbers(self, section: int, pattern: str) -> list[int]:
+    def numbers(self, section: int | str, pattern: str) -> list[int]:
         """Return the groups of a pattern as integers, decimal or hexadecimal."""
         return [int(text, 0) for text in self.find(section, pattern)]
 
-    def table(self, section: int, *columns: str) -> list[dict[str, str]]:
+    def table(self, section: int | str, *columns: str) -> list[dict[str, str]]:
         """Return the rows of the table with these columns, by column."""
-        lines = self._sections[section].splitlines()
+        lines = self._sections[str(section)].splitlines()
         head = "| " + " | ".join(columns) + " |"
         (start,) = (number for number, line in enumerate(lines) if line == head)
         rows = []
