@@ -36,7 +36,9 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.topology import Topology, parse_topology
 from edgelearn.runs.rates import n_outputs_for, spec_of
+from edgelearn.runs.shapes import example_of
 from edgelearn.runs.start import is_results
 from edgelearn.runs.stored import AnyFrontEnd, parts_of
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
@@ -50,6 +52,7 @@ _ONCE = 1  # a weight, compared by identity: small integers are the same objects
 CHUNK = 4096  # rows whose input levels are held at a time
 _NOT_SETTINGS = ("epochs", "shuffle", "random_state", "classes", "max_classes", "one_output", "hidden", "input_bits",
                  "class_weight")  # fmt: skip
+_DEFAULT_HIDDEN = (64,)
 
 
 class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -67,6 +70,19 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Bits of a weight, 2 to 16.
     hidden : tuple of int, or int for one layer, default=(64,)
         Hidden neurons of each layer; () for none.
+    net : str, default=None
+        All layers in place of `hidden`, as of `edgelearn run --net`, e.g. "28x28x1-conv16x5x5-pool2-fc128-10":
+        convolutions read features in the order of a map with channels last.
+    kernels : str, default="learn"
+        "learn" or "frozen".
+    kernel_rate : int or None, default=None
+        Exponent of two of the learning rate of kernels; by `hidden_rate` if None.
+    kernel_bias : bool, default=False
+        Whether kernels have biases.
+    feedback_kind : str, default="element"
+        Direct feedback into convolutions per "element" or per "map".
+    teach : str, default="elements"
+        "elements" behind the pooling take direct feedback, or "positions" in front of it.
     learn : str, default="all"
         Words that learn: "all"; "last" (output layer), "last2" (and the layer below), ...; "bias" (biases of hidden
         layers, the whole output layer); or one of "all", "bias" and "none" per layer, e.g. "none+all+all".
@@ -182,6 +198,12 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes: Any = None,
         max_classes: int = 16,
         class_weight: Any = None,
+        net: str | None = None,
+        kernels: str = "learn",
+        kernel_rate: int | None = None,
+        kernel_bias: bool = False,
+        feedback_kind: str = "element",
+        teach: str = "elements",
     ) -> None:
         self.rule = rule
         self.bits = bits
@@ -211,6 +233,12 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes = classes
         self.max_classes = max_classes
         self.class_weight = class_weight
+        self.net = net
+        self.kernels = kernels
+        self.kernel_rate = kernel_rate
+        self.kernel_bias = kernel_bias
+        self.feedback_kind = feedback_kind
+        self.teach = teach
 
     _names: tuple[Any, ...] | None  # features of dictionaries, where one was learned
     _run: dict[str, Any] | None  # what `from_run` read
@@ -550,9 +578,23 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             thresholds=config.thresholds,
             delta=config.delta,
         )
-        sizes = (front_end.n_inputs, *self._hidden(), n_outputs)
-        self.spec_ = spec_of(config, sizes)
+        self.spec_ = spec_of(config, self._layers(front_end.n_inputs, n_outputs))
         self._front_end = FrontEnd(front_end)
+
+    def _layers(self, n_inputs: int, n_outputs: int) -> tuple[int, ...] | Topology:
+        """Return the layer sizes, or the topology of `net`."""
+        if self.net is None:
+            return (n_inputs, *self._hidden(), n_outputs)
+        if self._hidden() != _DEFAULT_HIDDEN:
+            raise UserError(f"net '{self.net}' names all layers; leave hidden out")
+        net = parse_topology(self.net)
+        if (net.sizes[0], net.sizes[-1]) != (n_inputs, n_outputs):
+            example = example_of(net, n_inputs, n_outputs, None)
+            raise UserError(
+                f"net '{net}' does not fit: {n_inputs} inputs behind the encoder and {n_outputs} outputs; give "
+                f"net='{example}'"
+            )
+        return net if net.is_convolutional else net.sizes
 
     def _hidden(self) -> tuple[int, ...]:
         try:

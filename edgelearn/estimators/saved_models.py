@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -98,9 +98,9 @@ def model_of_run(kind: type[Model], path: str | PathLike[str], not_settings: Ite
     one_output = note["net"][-1] == 1
     if one_output:  # of a stream, whose default for more outputs is a softmax
         params["output"] = "sigmoid"
+    params |= _layers_of(note["net"], note.get("topology"))
     model = kind(
         **params,
-        hidden=tuple(note["net"][1:-1]),
         input_bits=config["input_bits"],
         one_output=one_output,
         random_state=config["seed"],
@@ -125,9 +125,15 @@ def model_of_run(kind: type[Model], path: str | PathLike[str], not_settings: Ite
     return model
 
 
+def _layers_of(sizes: Sequence[int], topology: str | None) -> dict[str, Any]:
+    """Return the parameters that name the layers of a network: hidden sizes, or the topology of convolutions."""
+    return {"net": None, "hidden": tuple(sizes[1:-1])} if topology is None else {"net": topology}
+
+
 def _run_of(note: Mapping[str, Any]) -> dict[str, Any]:
     """Return what network and front end are built from; see `edgelearn.runs.stored.parts_of`."""
     run = {name: note[name] for name in ("kind", "config", "net", "inputs")}
+    run |= {"topology": note["topology"]} if "topology" in note else {}
     return run | ({"start": note["start"]} if "start" in note else {})
 
 
@@ -171,11 +177,11 @@ def pretrained_model(
     params = {name: value for name, value in given.items() if name in known}
     params |= {name: getattr(config, name) for name in known if name in RunConfig.model_fields and name != "classes"}
     params = {name: value for name, value in params.items() if name in given or name not in ("epochs", "classes")}
-    shape = {"hidden": start.sizes[1:-1], "one_output": start.sizes[-1] == 1, "random_state": config.seed}
-    model = kind(**{**params, **shape})
+    shape = {"one_output": start.sizes[-1] == 1, "random_state": config.seed}
+    model = kind(**{**params, **shape, **_layers_of(start.sizes, start.net)})
     inputs = [f"feature {number + 1}" for number in range(start.sizes[0])]
     run = {"kind": "run", "config": config.model_dump(mode="json"), "net": list(start.sizes), "inputs": inputs}
-    run |= {"start": start.note()}
+    run |= {"start": start.note()} | ({} if start.net is None else {"topology": start.net})
     model._pretrained = Pretrained(labels, run, start.words, start.front_end.save())
     restart(model, model._pretrained, start.sizes[0])
     model.n_features_in_ = start.sizes[0]
@@ -213,9 +219,11 @@ def restart(model: EdgeClassifier, pretrained: Pretrained, n_features: int) -> N
     params = {name: plain(value) for name, value in model.get_params(deep=False).items()}
     own = {name: params[name] for name in params if name in config and name != "classes"}
     own |= {"seed": params["random_state"]}
-    now = {name: own[name] for name in OF_THE_WORDS if name in own} | {"hidden": params["hidden"]}
+    layers = _layers_of(sizes, pretrained.run.get("topology"))
+    now = {name: own[name] for name in OF_THE_WORDS if name in own} | {name: params[name] for name in layers}
     for name, value in now.items():
-        was = sizes[1:-1] if name == "hidden" else config[name]
+        was = layers[name] if name in layers else config[name]
+        was = list(was) if isinstance(was, tuple) and isinstance(value, list) else was
         if value != was:
             raise UserError(
                 f"setting '{name}' is {value!r}, and the imported words are of {was!r}; give {name} to from_pretrained"
@@ -269,7 +277,7 @@ def _shapes(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
 def plain_params(model: EdgeClassifier) -> dict[str, Any]:
     """Return the settings of a model as JSON can hold them."""
     params = {name: plain(value) for name, value in model.get_params(deep=False).items()}
-    later = later_defaults(StreamConfig)  # at their default, files are those of earlier versions
+    later = later_defaults(StreamConfig) | {"net": None}  # at their default, files are those of earlier versions
     return {name: value for name, value in params.items() if name not in later or value != later[name]}
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from edgelearn.fixedpoint.qformat import WeightFormat
+from edgelearn.network.layer import ConvLayer
 from edgelearn.pretrained import Model, Tensor
-from edgelearn.pretrained.operators import Dense, Operator
+from edgelearn.pretrained.operators import Dense, Operator, Other, Step
 from edgelearn.runs.checkpoint import WEIGHTS
 from edgelearn.runs.stored import parts_of, read_run
 
@@ -38,21 +39,13 @@ def model_of(path: Path) -> Model:
         biases = _values(arrays[f"layer{k}_biases"], layer.word)
         name = "scores" if layer.output else f"layer{k}"
         activation = spec.output if layer.output else layer.activation
-        step = Dense(weights, biases, activation=activation)
-        words = weights.size + biases.size
-        operators.append(
-            Operator(
-                f"layer {k}",
-                f"{activation} layer",
-                (tensors[-1].name,),
-                (name,),
-                step,
-                weights.size,
-                words,
-                len(weights),
-            )
-        )
-        tensors.append(Tensor(name, (None, len(weights)), "float32"))
+        step: Step = Dense(weights, biases, activation=activation)
+        kind, macs, words = f"{activation} layer", weights.size, weights.size + biases.size
+        if isinstance(layer, ConvLayer):
+            step, kind = Other(f"it is a convolution, which {path} has in integers"), f"{activation} convolution"
+            macs, words = layer.window.full_pairs * layer.n_columns, weights.size + layer.n_biases
+        operators.append(Operator(f"layer {k}", kind, (tensors[-1].name,), (name,), step, macs, words, layer.n_out))
+        tensors.append(Tensor(name, (None, layer.n_out), "float32"))
     file = path / WEIGHTS if path.is_dir() else path
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     form = f"results of edgelearn {note['kind']}, {spec.rule_name}, {note['bits']} bits"
