@@ -98,6 +98,12 @@ def table(rows: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def said(content: dict[str, Any]) -> list[str]:
+    """Return the sentence of the page."""
+    largest = max(abs(row["summary"]["gap_points"]) for row in content["rows"].values())
+    return [f"The largest gap of a mean is {largest:.2f} points."]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="ROW", default=list(ROWS))

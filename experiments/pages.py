@@ -25,6 +25,7 @@ from edgelearn.studies.page_data import contents_of, open_study
 from experiments import (
     accuracy_against_energy,
     branch_traces,
+    convolution_twin,
     cost_against_size,
     delta_bits,
     hidden_inference,
@@ -511,6 +512,12 @@ PAGES = [
         said=steps_said,
     ),
     Shown("fixed_point_against_float.json", f"{DOCS}validation.md", float_twin),
+    Shown(
+        "convolution_twin.json",
+        f"{DOCS}validation.md",
+        lambda content: convolution_twin.table(content["rows"]).splitlines(),
+        said=convolution_twin.said,
+    ),
     Shown(
         "fixed_point_against_float.json",
         README,
