@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgelearn.errors import UserError
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from firmware_sim.build.estimate import constant_fields, ram_bytes
-from firmware_sim.build.headers import checkpoint
+from firmware_sim.build.headers import checkpoint, shape
 from firmware_sim.build.image import compile_image
 from firmware_sim.build.targets import find_target
 from firmware_sim.check.measure import profile
@@ -87,7 +88,7 @@ KINDS: dict[str, tuple[str, dict[str, object]]] = {
         {"rule": "bp", "kernel_bias": True, "rounding": "stochastic"},
     ),
     "through a mean": ("8x8x2-conv4x3x3-meanpool2-conv5x3x3-meanpool2-5", {"rule": "fa", "feedback_format": "ternary"}),
-    "lfsr below a convolution": ("6x6x1-conv3x2x2-conv4x3x2-5", {"rule": "fa", "feedback_format": "lfsr"}),
+    "lfsr below a convolution": ("6x6x1-conv3x2x2p0-conv4x3x2p0-5", {"rule": "fa", "feedback_format": "lfsr"}),
     "frozen kernels": ("8x8x1-conv4x3x3-pool2-fc12-5", {"rule": "dfa", "kernels": "frozen"}),
     "positions": ("7x7x1-conv4x3x3-pool2-fc12-5", {"rule": "dfa", "teach": "positions"}),
     "readout": ("8x8x1-conv4x3x3-pool2-fc12-5", {"rule": "local", "rounding": "stochastic"}),
@@ -96,9 +97,9 @@ KINDS: dict[str, tuple[str, dict[str, object]]] = {
         "8x8x1-conv4x3x3-pool2-fc12-5",
         {"rule": "bp", "learn": "bias", "kernel_bias": True, "rounding": "stochastic"},
     ),
-    "non-negative": ("6x6x1-conv3x2x2-pool2-conv4x2x2-1", {"rule": "mdfa"}),
+    "non-negative": ("6x6x1-conv3x3x3-pool2-conv4x2x2p0-1", {"rule": "mdfa"}),
     "narrow factors": ("8x8x1-conv4x3x3-pool2-fc12-5", {"rule": "bp", "delta_bits": 8, "signed_inputs": True}),
-    "8-bit levels": ("9x7x3-conv4x5x3p1-pool2-fc12-5", {"rule": "dfa", "input_bits": 8, "accumulator_bits": 14}),
+    "8-bit levels": ("10x8x3-conv4x5x3p1-pool2-fc12-5", {"rule": "dfa", "input_bits": 8, "accumulator_bits": 14}),
     "shallow": ("8x8x1-conv4x3x3-pool2-5", {"rule": "shallow"}),
     "signs at inference": ("8x8x1-conv4x3x3-pool2-fc12-5", {"rule": "dfa", "hidden_inference": "sign"}),
 }
@@ -138,3 +139,45 @@ def test_ram_flash_and_accesses_are_those_of_the_closed_forms(tmp_path, kind):
     for field in constant_fields(spec):
         if field.name in program.symbols or field.bytes > 256:  # a compiler may put a few words into the code
             assert program.symbols[field.name][1] == field.bytes, field.name
+
+
+def test_positions_in_no_pooling_window_are_left_out(tmp_path):
+    """The simulator counts them, for an array of multipliers computes them; nothing depends on their sums."""
+    require("zig", "cortex-m4")
+    spec = design("7x6x1-conv4x3x3p0-pool2-5", rule="dfa", **RATES)
+    levels, labels = random_samples(spec, 25)
+    labels[labels < 0] = 0
+    found = profile(Learner(spec), tmp_path, find_target("cortex-m4"), levels, labels, warm_up=20, windows=5)
+    last_row = levels[20:].reshape(5, 7, 6)[:, 4:]  # of 5 x 4 positions, the four of the last row
+    left_out = sum(np.count_nonzero(last_row[:, :, x : x + 3]) for x in range(4)) * spec.layers[0].n_columns / 5
+    assert left_out > 0
+    fewer = found.simulated["load", "net.words"] - found.accesses["load", "net.words"]
+    assert fewer == pytest.approx(left_out)
+    assert found.simulated["store", "net.words"] == found.accesses["store", "net.words"]
+
+
+def test_what_waits_follows_the_rule():
+    """RAM beside words and dense layers: sums of one kernel for drtp, gates, winners and d of all elements for others."""
+
+    def held(rule, **settings):
+        maps = shape(design("28x28x1-conv16x5x5-pool2-fc128-10", rule=rule, **settings)).maps
+        return 4 * maps.sums, maps.deltas, maps.winners
+
+    assert held("drtp") == (100, 0, 0)
+    assert held("drtp", kernel_bias=True) == (104, 0, 0)
+    assert held("dfa") == held("local") == (100, 3136, 784)
+    assert held("drtp", update_gate="error") == (100, 3136, 784)
+    assert held("drtp", teach="positions") == (100, 28 * 28 * 16, 0)
+    assert held("dfa", kernels="frozen") == (100, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        ("224x224x3-conv4x3x3-pool2-10", "too many for the C core"),
+        ("40x40x1-conv2x3x3-pool20-3", "too wide for the C core"),
+    ],
+)
+def test_maps_that_do_not_fit_are_refused(net, message):
+    with pytest.raises(UserError, match=message):
+        shape(design(net, rule="dfa"))

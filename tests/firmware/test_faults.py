@@ -17,7 +17,8 @@ from firmware_sim.emulate.runners import runner
 from tests.firmware.firmware_cases import compare, random_samples, require
 
 SETTINGS = {"sizes": (12, 9, 5), "hidden_rate": -3, "output_rate": -2, "rounding": "stochastic"}
-LEARNER, FIXED = "src/el_learner.c", "include/el_fixed.h"
+LEARNER, FIXED, CONVOLUTION = "src/el_learner.c", "include/el_fixed.h", "include/el_convolution.h"
+MAP, MAPS = "6x6x1-conv4x3x3-pool2-7-5", "6x6x2-conv3x3x3-conv4x3x3-pool2-5"
 # file, line as it is, line as it would be wrong, settings that reach it
 MUTANTS = {
     "shift rounds to zero": (FIXED, "return (x < 0) ? ~((~x) >> s) : (x >> s);", "return x / ((int32_t)1 << s);", {}),
@@ -177,6 +178,97 @@ MUTANTS = {
         "return lead >= EL_MARGIN;",
         {"update_gate": "margin", "margin": 4},
     ),
+    "the last of equal sums wins": (
+        CONVOLUTION,
+        "(z > net->sum[o])",
+        "(z >= net->sum[o])",
+        {"sizes": MAP, "bits": 2, "input_bits": 1},
+    ),
+    "a window one row further down": (
+        CONVOLUTION,
+        "(int32_t)(y * layer->stride) - (int32_t)layer->padding;",
+        "(int32_t)(y * layer->stride) - (int32_t)layer->padding + 1;",
+        {"sizes": MAP},
+    ),
+    "a kernel by columns": (
+        CONVOLUTION,
+        "(((uint32_t)dy * layer->kernel_width) + (uint32_t)first) * layer->channels",
+        "(((uint32_t)first * layer->kernel_width) + (uint32_t)dy) * layer->channels",
+        {"sizes": MAP},
+    ),
+    "the winner of the map beside": (
+        CONVOLUTION,
+        "return winner_of(net, layer, j) == place;",
+        "return winner_of(net, layer, j ^ 1U) == place;",
+        {"sizes": MAP},
+    ),
+    "the mean is its first place": (
+        CONVOLUTION,
+        "    (void)place;\n    return true;",
+        "    return place == 0U;",
+        {"sizes": "6x6x1-conv4x3x3-meanpool2-7-5"},
+    ),
+    "sums of the kernel before": (CONVOLUTION, "net->sum[place] = 0;", "net->sum[place] += 0;", {"sizes": MAP}),
+    "a kernel's step rounded down": (
+        FIXED,
+        "el_shr(el_shr(x, (uint32_t)shift - 1U) + 1, 1U)",
+        "el_shr(x, (uint32_t)shift)",
+        {"sizes": MAP},
+    ),
+    "all maps have the key of the first": (
+        CONVOLUTION,
+        "el_random_byte(draw, o)",
+        "el_random_byte(draw, o & 0U)",
+        {"sizes": MAP},
+    ),
+    "draws of their own for every map": (
+        CONVOLUTION,
+        "generator = step_kernel(net, k, o, start);\n        }\n    }\n    take_generator(net, generator);\n}\n\n",
+        "generator = step_kernel(net, k, o, generator);\n        }\n    }\n    take_generator(net, generator);\n}\n\n",
+        {"sizes": MAP},
+    ),
+    "a kernel's bias at the level of an input of 1": (
+        CONVOLUTION,
+        "(int32_t)layer->one * d",
+        "(((int32_t)layer->one > 0) ? d : 0)",
+        {"sizes": MAP, "kernel_bias": True},
+    ),
+    "map feedback of the first map": (
+        CONVOLUTION,
+        "next_modulator(net, layer, label, at + o, 1)",
+        "next_modulator(net, layer, label, at, 1)",
+        {"sizes": MAP, "rule": "drtp", "feedback_kind": "map"},
+    ),
+    "registers that do not step over other maps": (
+        CONVOLUTION,
+        "skip_words(net, layer, layer->columns - 1U);",
+        "skip_words(net, layer, 0U);",
+        {"sizes": MAP, "rule": "drtp", "feedback_format": "lfsr"},
+    ),
+    "d of windows that begin one row later": (
+        CONVOLUTION,
+        "((span->first * stride) + kernel) <= at)",
+        "((span->first * stride) + kernel) <= (at + 1U))",
+        {"sizes": MAPS, "rule": "bp"},
+    ),
+    "the place in a pooling window is forgotten": (
+        CONVOLUTION,
+        "uint32_t dy = rows->within;",
+        "uint32_t dy = 0U * rows->within;",
+        {"sizes": MAPS, "rule": "bp"},
+    ),
+    "gates of positions at the scale of the mean": (
+        CONVOLUTION,
+        "layer->sum_shift - layer->pool_shift",
+        "(int32_t)layer->sum_shift",
+        {"sizes": "6x6x1-conv4x3x3-meanpool2-7-5", "teach": "positions"},
+    ),
+    "zeros where no convolution forms d": (
+        LEARNER,
+        "return deltas_at(net, 0U); /* a convolution without d has no place for zeros */",
+        "return deltas_of(net, k);",
+        {"sizes": "6x6x1-conv8x3x3-conv2x3x3-7-5", "rule": "shallow+dfa+dfa"},
+    ),
 }
 
 
@@ -190,7 +282,8 @@ def mutated(monkeypatch, tmp_path, file, line, wrong):
     monkeypatch.setattr(image, "CSRC", copy)
 
 
-QUICK = ("biases drawn", "shift rounds", "softmax rounds", "readout at")  # of masks, rounding, outputs, readouts
+# of masks, rounding, outputs, readouts, convolutions
+QUICK = ("biases drawn", "shift rounds", "softmax rounds", "readout at", "the winner of")
 
 
 @pytest.mark.parametrize(
