@@ -21,7 +21,7 @@ from edgelearn.network.counters import (
 from edgelearn.network.device import Device
 from edgelearn.network.device import device as device_of
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.kernels.tables import COUNTERS
+from edgelearn.network.kernels.tables import COUNTERS, counters_of
 from edgelearn.network.layer import ConvLayer
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import NetworkSpec
@@ -33,7 +33,7 @@ from tests.naive.device import Done, NaiveDevice, Work
 from tests.naive.frontend import NaiveFrontEnd
 from tests.naive.oracle import NaiveNetwork
 
-FORWARD = ("samples", "input_events", "open_gates")
+FORWARD = ("samples", "input_events", "open_gates", "window_pairs")
 
 
 def naive_twin(learner: Learner) -> NaiveNetwork:
@@ -305,7 +305,7 @@ class NaiveRun:
         self._prices, self._delay = prices, delay
         self._waiting: list[tuple[list[int], int, bool]] = []  # rows, oldest first: levels, label, whether dropped
         self.responses: list[int] = []
-        self.counters = [Counters.zeros(len(learner.spec.layers)) for _ in range(2)]
+        self.counters = [Counters.zeros(len(learner.spec.layers), learner.spec.is_convolutional) for _ in range(2)]
         self.predictions: list[int] = []  # of each step, a late one behind the row with which its label comes
         self.statuses: list[int] = []
         self.energies: list[int] = []
@@ -368,8 +368,9 @@ class NaiveRun:
         """Compare words, counters, and where the device stands."""
         assert_words(learner, self.network)
         assert_counts(learner, self.network)
-        assert learner.counters.only(ACTIVITY) == self.counters[0]
-        assert learner.inference_counters.only(ACTIVITY) == self.counters[1]
+        names = (*ACTIVITY, *CONVOLUTION_ACTIVITY)
+        assert learner.counters.only(names) == self.counters[0]
+        assert learner.inference_counters.only(names) == self.counters[1]
         clock = device.clock
         if device.settings[t.BUDGETED]:
             assert int(clock[t.BUDGET]) == self.device.bucket
@@ -405,7 +406,8 @@ def assert_in_time(
     even : whether every row takes the same few ticks, so that one often ends just as another arrives
     """
     n_layers = len(spec.layers)
-    prices = _even_prices(n_layers) if even else _random_prices(rng, n_layers)
+    n_counters = len(counters_of(spec.is_convolutional))
+    prices = _even_prices(n_layers, n_counters) if even else _random_prices(rng, n_layers, n_counters)
     learner, dense = Learner(spec), assume(spec)
     ticks, energy = ((prices[figure, 0] * dense.table).sum() / dense.n_samples for figure in range(2))
     device = device_of(
@@ -441,18 +443,19 @@ def assert_in_time(
     return naive
 
 
-def _random_prices(rng: np.random.Generator, n_layers: int) -> np.ndarray:
+def _random_prices(rng: np.random.Generator, n_layers: int, n_counters: int) -> np.ndarray:
     """Draw whole prices of all counts; what a gated sample saves is no more than what it took."""
-    prices = rng.integers(0, 9, (2, 2, n_layers, len(COUNTERS)))
+    prices = rng.integers(0, 9, (2, 2, n_layers, n_counters))
     prices[..., : t.SAMPLES] = 0  # words and operations follow from activity
+    prices[..., len(COUNTERS) : t.WINDOW_PAIRS] = 0
     prices[0, 0, 0, t.SAMPLES] = 5
     for saved, taken in ((t.GATED_SAMPLES, t.SAMPLES), (t.GATED_EVENTS, t.INPUT_EVENTS)):
         prices[..., saved] = -rng.integers(0, prices[..., taken] + 1)
     return prices
 
 
-def _even_prices(n_layers: int) -> np.ndarray:
-    prices = np.zeros((2, 2, n_layers, len(COUNTERS)), np.int64)
+def _even_prices(n_layers: int, n_counters: int) -> np.ndarray:
+    prices = np.zeros((2, 2, n_layers, n_counters), np.int64)
     prices[0, :, 0, t.SAMPLES] = 4
     prices[1, :, 0, t.SAMPLES], prices[1, 0, -1, t.UPDATES] = 1, 3
     return prices

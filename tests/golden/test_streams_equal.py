@@ -105,7 +105,7 @@ def test_a_gate_makes_drtp_hold_what_update_locking_holds():
 @st.composite
 def cases(draw) -> dict[str, Any]:
     gate = draw(st.sampled_from(["always", "error", "margin"]))
-    sizes = draw(st.sampled_from([(4, 3), (4, 5, 3), (4, 3, 3, 1)]))
+    sizes = draw(st.sampled_from([(4, 3), (4, 5, 3), (4, 3, 3, 1), "3x4x1-conv2x2x3p1-pool2-2"]))
     seed = draw(st.integers(0, 2**32 - 1))
     return {
         "spec": design(
