@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from edgelearn.network.frozen import Geometry, sums_of, windows_of
 from edgelearn.pretrained import operators as ops
 from edgelearn.pretrained.imported import Model, Tensor
 from edgelearn.pretrained.operators import Operator
+from edgelearn.pretrained.read import reading
 from edgelearn.pretrained.spatial import Convolution, Pad, Pool, Sides, Spatial
 
 NO_PADDING: Sides = ((0, 0), (0, 0))
@@ -89,9 +91,10 @@ def front_of(model: Model, name: str) -> FloatFront:
         "... cannot be converted: ..." with the operator and its reason
     """
     walk = _Walk(model, name)
-    for operator in walk.path():
-        walk.take(operator)
-    return walk.finish()
+    with reading(Path(model.source), f"layers up to '{name}'"):  # which are arrays of any content in a damaged file
+        for operator in walk.path():
+            walk.take(operator)
+        return walk.finish()
 
 
 class _Walk:
@@ -172,6 +175,8 @@ class _Walk:
             known = "unknown" if shape is None else "x".join("?" if one is None else str(one) for one in shape)
             raise self.refuse(f"{what} reads a map of the shape {known}, and rows, columns and channels are needed")
         sizes = [size or 1 for size in shape[1:]]
+        if self.layers and sizes[0] * sizes[1] * sizes[2] != self.layers[-1].geometry.n_out:
+            raise self.refuse(f"{what} reads {' x '.join(map(str, sizes))} values and gets others", "export it again")
         return (sizes[1], sizes[2], sizes[0]) if channels_first else (sizes[0], sizes[1], sizes[2])
 
     def _gathered(self, height: int, width: int, channels: int, channels_first: bool) -> np.ndarray | None:
@@ -239,7 +244,7 @@ class _Walk:
         order: np.ndarray | None,
         what: str,
     ) -> None:
-        if geometry.out_height < 1 or geometry.out_width < 1 or biases.shape != (geometry.maps,):
+        if geometry.out_height < 1 or geometry.out_width < 1 or biases.shape != (geometry.maps,) or not geometry.maps:
             raise self.refuse(f"{what} does not fit a map of {geometry.height}x{geometry.width}x{geometry.channels}")
         if not (np.isfinite(weights).all() and np.isfinite(biases).all()):
             raise self.refuse(f"weights of {what} are not finite", "export the model again")

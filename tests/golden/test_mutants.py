@@ -225,6 +225,23 @@ IMPORTED_MUTANTS = {
     "reads out with feedback of 1.0": ("network/layer.py", "self.output_scale + 7 - self.feedback_exponent", "self.output_scale + 7"),
 }  # fmt: skip
 
+FROZEN_MUTANTS = {
+    "rounds sums of frozen layers down": ("network/frozen.py", "((z << left) + (np.int64(1) << right >> 1)) >> right", "(z << left) >> right"),
+    "forgets shifts to the left": ("network/frozen.py", "((z << left) +", "(z +"),
+    "wraps the index of frozen layers": ("network/frozen.py", "np.clip(q, -128, 127) + 128", "(q + 128) & 255"),
+    "counts padding among the largest": ("network/frozen.py", "outside=-(1 << 15)", "outside=0"),
+    "forgets the bias of frozen layers": ("network/frozen.py", "self._sums(x) + self.biases.astype(np.int64)", "self._sums(x)"),
+    "adds products in 32 bits where they are not exact": ("network/frozen.py", "if shape_bound(self.words, x) < _EXACT else np.float64", "if True else np.float64"),
+    "reads inputs in the order they come in": ("network/frozen.py", "        x = x if self.order is None else x[:, self.order]\n        rows = max(1, _CHUNK // max(shape.out_height * shape.out_width * shape.fan_in * shape.groups, 1))\n        found", "        rows = max(1, _CHUNK // max(shape.out_height * shape.out_width * shape.fan_in * shape.groups, 1))\n        found"),
+    "pads below what is above": ("network/frozen.py", "(shape.top, shape.bottom), (shape.left", "(shape.bottom, shape.top), (shape.left"),
+    "takes channels before taps": ("network/frozen.py", "windows.transpose(0, 1, 2, 4, 5, 3)", "windows.transpose(0, 1, 2, 3, 4, 5)"),
+    "calibrates by the largest value": ("conversion/convert.py", "REACH = 1 - 1e-4", "REACH = 1"),
+    "gives all maps one exponent": ("conversion/convert.py", "np.abs(weights).max(axis=1, initial=0)", "np.full(len(weights), np.abs(weights).max(initial=0))"),
+    "lets sums of frozen layers overflow": ("conversion/convert.py", "+ np.abs(biases) > _SUM", "+ np.abs(biases) > 2.0**60"),
+    "scales biases as weights": ("conversion/convert.py", "np.ldexp(layer.biases, exponents + scale)", "np.ldexp(layer.biases, exponents)"),
+    "takes the scale of outputs for the index of a tanh": ("conversion/convert.py", "inner = outer if (layer.activation or \"linear\") in SCALED else", "inner = outer if True else"),
+}  # fmt: skip
+
 # Libraries are imported once, and every fault has a fork of this process: scripts by line in, exit code and errors out.
 MAP_MUTANTS = {
     "leaves out the last position": ("network/kernels/convolve.py", "return first, min(last, n - 1)", "return first, min(last, n - 2)"),
@@ -475,6 +492,62 @@ for seed in range(60):
     assert_twins(drawn.spec, drawn.levels, drawn.labels, drawn.halvings, drawn.prepare)
 """
 
+FROZEN_CHECK = """
+import warnings
+from edgelearn.conversion.convert import convert
+from edgelearn.conversion.front import FloatFront, FrontLayer
+from edgelearn.network.frozen import FrozenLayer, Geometry
+from edgelearn.pretrained.imported import Tensor
+from tests.naive import frozen as naive
+from tests.properties.test_frozen import layer_of, plain
+
+warnings.simplefilter("ignore")
+for seed in range(60):
+    rng = np.random.default_rng(seed)
+    kind, channels = ("sum", "sum", "max")[seed % 3], 1 + seed % 4
+    groups = channels if kind == "max" or seed % 2 else 1
+    maps = channels if kind == "max" else 2 * channels
+    shape = Geometry(kind, 5, 4, channels, maps, 2, 3, 1 + seed % 2, 2 - seed % 2, 1, 0, 0, 1, groups)
+    layer = layer_of(shape, rng, seed % 4 < 2)
+    x = rng.integers(-127, 0 if seed % 5 == 0 else 128, (2, shape.n_in)) * (rng.random((2, shape.n_in)) < 0.8)
+    taken = x if layer.order is None else x[:, layer.order]
+    expected = [naive.layer(plain(shape), layer.words, layer.biases, layer.shifts, layer.table, row) for row in taken.tolist()]
+    assert layer.run(x.astype(np.int16)).tolist() == expected
+wide = Geometry("sum", 1, 1, 3000, 2)
+words = np.full((2, 3000), 127, np.int8)
+words[1] = rng.integers(-127, 128, 3000)
+layer = FrozenLayer(wide, words, np.array([1, -3], np.int32), np.zeros(2, np.int64), np.arange(-128, 128).astype(np.int8))
+x = np.full((1, 3000), 255)
+x[0, ::2] = 0
+layer.biases[0] = -int((words[0] * x[0]).sum()) + 5
+x[0, 1] -= 1
+layer.biases[0] += 127 * 1 + 1
+assert layer.run(x).tolist() == [naive.layer(plain(wide), words, layer.biases, [0, 0], layer.table, x[0].tolist())]
+from edgelearn.conversion.convert import _scale_of
+values = np.ones(30_000)
+values[:2] = 100
+assert _scale_of(values) == naive.output_scale(values.tolist()) == 6
+for seed, name in enumerate(("relu", "tanh", "sigmoid", "linear", "relu", "elu")):
+    rng = np.random.default_rng(seed)
+    shape = Geometry("sum", 3, 3, 2, 4, 2, 2)
+    weights = rng.normal(0, 1, (4, 8)) * 2.0 ** rng.integers(-3, 4, (4, 1))
+    biases = rng.normal(0, 2.0**9 if seed == 4 else 1, 4) * (2.0**18 if seed == 4 else 1)
+    layers = [FrontLayer("a", shape, weights, biases, name), FrontLayer("b", Geometry("sum", 1, 1, 16, 3), rng.normal(0, 1, (3, 16)), rng.normal(0, 1, 3), name)]
+    x = rng.uniform(-1, 1, (300, 18))
+    x[0] = 40
+    made, taken, scale = convert(FloatFront(Tensor("in", None, "float32"), tuple(layers), None, ()), x, 1 / 127, 127, "m"), x, 0
+    from edgelearn.conversion.tables import FINEST, SCALED, find_function
+    for k, (layer, one) in enumerate(zip(layers, made.stack.layers)):
+        sums = layer.sums(taken).astype(float)
+        taken = layer.activated(layer.sums(taken))
+        outer = naive.output_scale(taken.ravel().tolist())
+        inner = outer if name in SCALED else max(naive.output_scale(sums.ravel().tolist()), FINEST.get(name, -99))
+        unit = 1 / 127 if k == 0 else 1.0
+        found = naive.converted((layer.weights * unit).tolist(), layer.biases.tolist(), lambda z: float(find_function(name)(np.array(z))), scale, inner, outer, 127 if k == 0 else 128)
+        assert (one.words.tolist(), one.biases.tolist(), one.shifts.tolist(), one.table.tolist()) == found
+        scale = outer
+"""
+
 
 CHECKS = {
     "network": (MUTANTS, CHECK),
@@ -484,6 +557,7 @@ CHECKS = {
     "convolutions": (MAP_MUTANTS, MAP_CHECK),
     "front end": (FRONT_END_MUTANTS, FRONT_END_CHECK),
     "imported": (IMPORTED_MUTANTS, IMPORTED_CHECK),
+    "frozen": (FROZEN_MUTANTS, FROZEN_CHECK),
 }
 
 

@@ -183,6 +183,34 @@ def test_what_cannot_be_converted_is_named(tmp_path, name):
     assert "leave --convert out" in str(refused.value)
 
 
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+def test_damaged_files_give_one_line(tmp_path, form):
+    """Bytes are changed at random; whatever can be read is converted, or refused by its path."""
+    path = tmp_path / f"m.{form}"
+    if form == "onnx":
+        chain, more = CHAINS["batch normalisation, depthwise, same"]
+        write(path, [*chain, *HEAD], constants(**more), (1, 2, 7, 5))
+    else:
+        tflite_model(path)
+    whole, rng, cut = path.read_bytes(), np.random.default_rng(0), "last" if form == "onnx" else "f"
+    x, refused = floats(1, x=(2, 70 if form == "onnx" else 144))["x"], 0
+    for _ in range(150):
+        content = bytearray(whole)
+        for place in rng.integers(0, len(whole), 3):
+            content[place] = rng.integers(0, 256)
+        path.write_bytes(bytes(content))
+        try:
+            with np.errstate(all="ignore"):
+                front = front_of(read_model(path), cut)
+                if front.layers[0].geometry.n_in == x.shape[1]:
+                    convert(front, x, 1 / 127, 127, str(path))
+        except UserError as error:
+            assert "\n" not in str(error)
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > 5
+
+
 def test_nothing_in_front_of_the_input_is_converted(tmp_path):
     with pytest.raises(UserError, match="no layer with weights is in front of it; leave --convert out"):
         front_of(onnx_model(tmp_path / "m.onnx", "relu"), "in")
