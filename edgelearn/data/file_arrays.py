@@ -20,8 +20,8 @@ from edgelearn.data.description import Description, Reader, as_tuple
 from edgelearn.data.formats import read_npy, read_numbers, read_svmlight
 
 DEFAULTS = {
-    "features": ("x",),
-    "label": ("y", "label", "class", "target", "labels", "targets"),
+    "features": ("x", "x_train"),
+    "label": ("y", "label", "class", "target", "labels", "targets", "y_train"),
     "time": ("t", "time", "timestamp"),
     "segment": ("segment", "recording"),
     "subject": ("subject",),

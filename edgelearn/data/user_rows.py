@@ -70,10 +70,12 @@ def read_user_rows(path: Path, users: str | None, label: str | None = None) -> U
 
 def _of_arrays(path: Path, users: str | None) -> UserRows:
     arrays = NpzArrays(path)
-    for name in ("x", _LABELS, users):
+    alone = "x" not in arrays and "x_train" in arrays and "x_test" not in arrays  # a part, saved by itself
+    features, classes = ("x_train", "y_train") if alone else ("x", _LABELS)
+    for name in (features, classes, users):
         if name is not None and name not in arrays:
             raise UserError(f"{path}: {unknown('array', name, list(arrays))}")
-    x, y = arrays["x"], arrays[_LABELS]
+    x, y = arrays[features], arrays[classes]
     if x.dtype.kind not in "fiub" or not x.ndim or not len(x) or y.shape != (len(x),):
         raise UserError(
             f"{path}: x {x.dtype}{list(x.shape)} and y {y.dtype}{list(y.shape)} do not fit; give numbers "
@@ -83,7 +85,7 @@ def _of_arrays(path: Path, users: str | None) -> UserRows:
     if np.isinf(x).any():
         row = int(np.argmax(np.isinf(x).any(axis=1))) + 1
         raise UserError(f"{path}: x row {row} has an infinite value; give numbers, or NaN where a value is missing")
-    labels = tuple(map(str, npz_labels(path, _LABELS, y)))
+    labels = tuple(map(str, npz_labels(path, classes, y)))
     names = np.full(len(x), "", np.str_) if users is None else arrays[users]
     if names.shape != (len(x),):
         raise UserError(f"{path}: {users} {list(names.shape)} does not fit {len(x):,} rows; give one user per row")

@@ -556,6 +556,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _design(self, n_features: int, known: list[Any], room: int | None) -> None:
         config = self._config()
+        if not isinstance(self.one_output, bool | np.bool_ | None):
+            raise UserError(f"one_output {shown(self.one_output)} is not allowed; give True, False or None")
         n_outputs = max(2, len(known) if room is None else room)
         if self.one_output is None and room is None and len(known) == 2 and config.output != "softmax":
             n_outputs = n_outputs_for(config, n_outputs)

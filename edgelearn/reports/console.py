@@ -71,7 +71,15 @@ def written(console: Console, *names: object) -> None:
 
 def next_steps(console: Console, *commands: str, details: bool = False) -> None:
     """Print what a reader may do next; the flag of the full report comes first where that was not printed."""
-    say(console, f"next: {' | '.join((*(() if details else ('--details',)), *commands))}")
+    parts = [*(() if details else ("--details",)), *commands]
+    lines = [f"next: {parts[0]}"] if parts else ["next:"]
+    for part in parts[1:]:  # no command is broken inside, so that it can be copied
+        if len(lines[-1]) + len(part) + 3 <= console.width:
+            lines[-1] += f" | {part}"
+        else:
+            lines += [f"  | {part}"]
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def print_table(console: Console, rows: Sequence[Mapping[str, object]], dim: int = 0, leave_out: bool = False) -> None:

@@ -54,7 +54,7 @@ def _check_scale(described: Described, name: str, scale: float, zero_point: int)
 
 
 def tensor_of(tensor: Tensor, source: str, sha256: str, described: Described, x: np.ndarray | None) -> Tensor:
-    """Return the tensor that features are of: a float one takes the scale of integers up.
+    """Return the tensor that features are of: it takes the scale of integers up that have another one, or none.
 
     Parameters
     ----------
@@ -73,14 +73,20 @@ def tensor_of(tensor: Tensor, source: str, sha256: str, described: Described, x:
         return tensor
     if not tensor.is_integer:
         tensor = Tensor(tensor.name, tensor.shape, described.dtype, *described.quantised)
-    elif tensor.scale is not None and tensor.zero_point is not None:
-        _check_scale(described, tensor.name, tensor.scale, tensor.zero_point)
+    elif (tensor.scale, tensor.zero_point) != described.quantised and not _is_same(described.quantised, tensor):
+        tensor = Tensor(tensor.name, tensor.shape, described.dtype, *described.quantised)  # as a float one
     if x is not None and tensor.dtype in LOWEST and not are_integers(x, LOWEST[tensor.dtype]):
         raise UserError(
             f"{described.file} holds values that are not {tensor.dtype}, although it names a scale of integers; give "
             "integers, or real numbers without x_scale and x_zero_point"
         )
     return tensor
+
+
+def _is_same(quantised: tuple[float, int], tensor: Tensor) -> bool:
+    """Tell whether integers have the scale of a tensor, but for the rounding of a file."""
+    scale, zero_point = quantised
+    return tensor.zero_point == zero_point and bool(np.isclose(scale, tensor.scale or 0.0, rtol=1e-6, atol=0))
 
 
 def model_of(origin: Mapping[str, Any]) -> str | None:

@@ -224,7 +224,16 @@ def start_from(
     if x is not None:
         _check_width(given.source, given.input.name, given.sizes[0], x.shape[1])
     tensor = given.input if described is None else tensor_of(given.input, given.source, given.sha256, described, x)
+    if given.input.is_integer and (tensor.scale, tensor.zero_point) != (given.input.scale, given.input.zero_point):
+        given = replace(given, notes=(*given.notes, _other_scale(tensor, given.input)))
     return _of_model(given, tensor, words, input_bits, (activation, output), x, classes, grow)
+
+
+def _other_scale(given: Tensor, tensor: Tensor) -> str:
+    return (
+        f"the integers have scale {given.scale:.6g} and zero point {given.zero_point}, and '{tensor.name}' has "
+        f"{tensor.scale:.6g} and {tensor.zero_point}: they are taken in their own scale"
+    )
 
 
 def is_results(source: str | PathLike[str]) -> bool:

@@ -299,6 +299,7 @@ def test_features_that_cannot_be_learned_are_named():
         ({"epochs": 0}, "epochs 0 cannot be used; give a whole number, 1 or more"),
         ({"random_state": -1}, "setting 'seed' = -1 is not allowed"),
         ({"one_output": True}, "one_output stands for two classes, not for 3"),
+        ({"one_output": np.ones(2)}, r"one_output array\(\[1., 1.\]\) is not allowed; give True, False or None"),
         ({"encoder": "levles"}, "Did you mean 'levels'"),
         ({"time_constant": 99}, "setting 'time_constant' = 99 is not allowed; give a whole number, 0 to 24"),
     ],

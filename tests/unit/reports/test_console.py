@@ -6,7 +6,16 @@ import io
 
 import pytest
 
-from edgelearn.reports.console import PIPE_WIDTH, make_console, print_table, say, sparkline, verdict, written
+from edgelearn.reports.console import (
+    PIPE_WIDTH,
+    make_console,
+    next_steps,
+    print_table,
+    say,
+    sparkline,
+    verdict,
+    written,
+)
 
 ROWS = [
     {"rule": "bp", "energy": "1.23 nJ", "n": 12345, "why": None},
@@ -97,3 +106,16 @@ def test_a_sparkline_shares_many_values_out():
     assert sparkline([8, 4, 1]) == "█▅▂"
     assert sparkline([1.0] * 400, 10) == "█" * 10
     assert sparkline([]) == ""
+
+
+def test_next_steps_break_between_commands_alone():
+    commands = ("--plot run.svg", "edgelearn cost --run a-long-name", "edgelearn compare a-long-name OTHER")
+    narrow, wide = console(60), console(120)
+    next_steps(narrow, *commands)
+    assert narrow.file.getvalue().splitlines() == [
+        "next: --details | --plot run.svg",
+        "  | edgelearn cost --run a-long-name",
+        "  | edgelearn compare a-long-name OTHER",
+    ]
+    next_steps(wide, *commands, details=True)
+    assert wide.file.getvalue() == f"next: {' | '.join(commands)}\n"

@@ -105,8 +105,6 @@ def test_streams_users_and_classifiers_are_cut_there_too(place):
         ("q.npz", "r", r"are tensor 'q', and .*q.onnx is cut at 'r'; leave --cut out"),
         ("r.npz", "q", r"are tensor 'r', and .* is cut at 'q'"),
         ("other.npz", None, r"of a model with SHA-256 000000000000\.\.\., and .*q.onnx has .*; give that model"),
-        ("scale.npz", "q", "have scale 0.1 and zero point -128, and those of 'q' 0.05 and -128; compute"),
-        ("u8.npz", "q", "have scale 0.05 and zero point 0, and those of 'q' 0.05 and -128"),
         ("real.npz", "q", "holds values that are not int8, although it names a scale"),
     ],
 )
@@ -114,6 +112,21 @@ def test_features_that_do_not_fit_are_refused(place, opened, name, cut, message)
     with pytest.raises(UserError, match=message) as refused:
         opened(place, name, **({} if cut is None else {"cut": cut}))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("name", "scale", "zero_point"), [("scale.npz", 0.1, -128), ("u8.npz", 0.05, 0)])
+def test_integers_of_another_scale_are_taken_in_their_own(place, name, scale, zero_point):
+    """Nothing is rounded: the words of the first layer take the scale up."""
+    start = open_run(place, name, cut="q").start
+    levels, x = start.front_end.levels, np.load(place / name)["x"]
+    assert (levels.scale[0], levels.zero_point) == (scale, zero_point)
+    np.testing.assert_array_equal(levels.encode(x), x.astype(int) - zero_point)
+    note = f"the integers have scale {scale:g} and zero point {zero_point}, and 'q' has 0.05 and -128"
+    assert [one for one in start.notes if one.startswith(note)]
+    same = open_run(place, "q.npz").start
+    values = scale * (x.astype(float) - zero_point)
+    np.testing.assert_allclose(start.head.scores(levels.real(x)), same.head.scores(values))
+    assert len(start.notes) == len(same.notes) + 1
 
 
 def test_unsigned_integers_of_a_float_tensor_keep_their_values(place):

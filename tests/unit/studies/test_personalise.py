@@ -257,6 +257,9 @@ def test_a_front_end_costs_what_its_macs_cost(name):
 
 def test_rows_of_a_quantised_tensor_keep_its_scale(tmp_path):
     path = tmp_path / "q.npz"
+    np.savez(path, x_train=np.eye(2), y_train=["a", "b"])  # a part, saved by itself
+    rows = read_user_rows(path, None)
+    assert (rows.x.tolist(), rows.labels) == (np.eye(2).tolist(), ("a", "b"))
     np.savez(path, x=np.ones((2, 3), np.int8), y=["a", "b"], user=[1, 2], x_scale=0.5, x_zero_point=-128)
     found = read_user_rows(path, "user")
     assert (found.described.quantised, found.labels, found.users.tolist()) == ((0.5, -128), ("a", "b"), ["1", "2"])
