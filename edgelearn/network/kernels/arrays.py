@@ -63,6 +63,9 @@ class ConvArrays(NamedTuple):
     position_sums: np.ndarray  # int32, flat: z of one layer in front of the pooling, [positions, lanes]
     position_deltas: np.ndarray  # int16, flat: d at the positions where it acts, [positions, lanes]
     n_placed: np.ndarray  # int32[positions], maps whose d is not zero there
+    placed_before: np.ndarray  # int32[positions + 1], sums of n_placed in front of a position
+    bordered: np.ndarray  # int16, flat: d at positions inside a border of zeros, of one channel and stride 1
+    event_places: np.ndarray  # int32[width], where the window of an event ends in `bordered`
     winners: np.ndarray  # int16[K, width], place of the maximum in the window of an element, dy P + dx
     accumulators: np.ndarray  # int32, flat: sums over positions, [fan_in + 1, lanes]
     views: np.ndarray  # int16, flat: views of one kernel, [fan_in + 1, lanes], or with a row per map, [maps, fan_in]
@@ -188,10 +191,15 @@ def convolution_arrays(layers: np.ndarray, width: int) -> ConvArrays:
     rows = layers[layers[:, t.LAYER_KIND] == t.CONVOLUTION]
     positions, lanes = rows[:, t.OUT_HEIGHT] * rows[:, t.OUT_WIDTH], rows[:, t.STRIDE]
     n_positions, n_kernel = int((positions * lanes).max()), int((rows[:, t.ROWS] * lanes).max())
+    height, columns = rows[:, t.OUT_HEIGHT] + 2 * rows[:, t.KERNEL_H] - 1, rows[:, t.OUT_WIDTH] + rows[:, t.KERNEL_W] - 1
+    n_bordered = height * columns * lanes * (rows[:, t.CHANNELS] == 1) * (rows[:, t.CONV_STRIDE] == 1)
     return ConvArrays(
         position_sums=aligned_zeros((n_positions,), np.int32),
         position_deltas=aligned_zeros((n_positions,), np.int16),
         n_placed=np.zeros(int(positions.max()), np.int32),
+        placed_before=np.zeros(int(positions.max()) + 1, np.int32),
+        bordered=aligned_zeros((int(n_bordered.max()),), np.int16),
+        event_places=np.zeros(width, np.int32),
         winners=aligned_zeros((len(layers), width), np.int16),
         accumulators=aligned_zeros((n_kernel,), np.int32),
         views=aligned_zeros((n_kernel,), np.int16),

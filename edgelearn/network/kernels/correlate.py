@@ -120,6 +120,7 @@ def correlate_events(k, n_events, layers, inputs, events, placed, n_placed, sums
     step = stride * channels
     pairs = np.int64(0)
     for j in range(0, sums.shape[1], MAP_LANE):
+        found = np.int64(0)
         for r in range(sums.shape[0] - 1):
             store_sums(sums, r, j, zero_sums())
         first = np.int64(0)
@@ -136,19 +137,117 @@ def correlate_events(k, n_events, layers, inputs, events, placed, n_placed, sums
             for out_y in range(top, bottom + 1):
                 row = ((y - out_y * stride) * kernel_w + x - left * stride) * channels - start
                 at = out_y * out_w
-                for position in range(at + left, at + right + 1):
-                    n = np.int64(n_placed[position])
-                    if n > 0:
-                        if j == 0:
-                            pairs += (behind - first) * n
-                        d = widen_words(load_words(placed, position, j))
-                        for e in range(first, behind):
-                            i = events[k, e]
-                            product = multiply_sums(d, splat_sums(np.int32(inputs[k, i])))
-                            store_sums(sums, row + i, j, add_sums(load_sums(sums, row + i, j), product))
-                    row -= step
+                if behind == first + 1:  # without a branch on d, which no processor predicts
+                    row += events[k, first]
+                    level = splat_sums(np.int32(inputs[k, events[k, first]]))
+                    for position in range(at + left, at + right + 1):
+                        found += np.int64(n_placed[position])
+                        product = multiply_sums(widen_words(load_words(placed, position, j)), level)
+                        store_sums(sums, row, j, add_sums(load_sums(sums, row, j), product))
+                        row -= step
+                else:
+                    for position in range(at + left, at + right + 1):
+                        if n_placed[position] > 0:
+                            found += (behind - first) * np.int64(n_placed[position])
+                            d = widen_words(load_words(placed, position, j))
+                            for e in range(first, behind):
+                                i = events[k, e]
+                                product = multiply_sums(d, splat_sums(np.int32(inputs[k, i])))
+                                store_sums(sums, row + i, j, add_sums(load_sums(sums, row + i, j), product))
+                        row -= step
             first = behind
+        pairs = found  # the same for each vector of maps
     return pairs
+
+
+@inlined
+def border_of(k, layers):  # type: ignore[no-untyped-def]
+    """Return rows and columns of the positions of convolution k with a border that every window stays inside.
+
+    A border of kernel_w - 1 columns is shared by the end of a row and the start of the next.
+    """
+    kernel_h, kernel_w = layers[k, t.KERNEL_H], layers[k, t.KERNEL_W]
+    return layers[k, t.OUT_HEIGHT] + 2 * (kernel_h - 1) + 1, layers[k, t.OUT_WIDTH] + kernel_w - 1
+
+
+@leaf
+def border_deltas(k, layers, placed, bordered):  # type: ignore[no-untyped-def]
+    """Copy d of positions, int16[positions, n_lanes], into a border of zeros, int16[rows * columns, n_lanes]."""
+    out_w = layers[k, t.OUT_WIDTH]
+    _, columns = border_of(k, layers)
+    lead = (layers[k, t.KERNEL_H] - 1) * columns + layers[k, t.KERNEL_W] - 1
+    for j in range(0, placed.shape[1], MAP_LANE):
+        to = np.int64(0)
+        for y in range(layers[k, t.OUT_HEIGHT]):
+            start = lead + y * columns
+            while to < start:
+                store_words(bordered, to, j, zero_words())
+                to += 1
+            for x in range(out_w):
+                store_words(bordered, to, j, load_words(placed, y * out_w + x, j))
+                to += 1
+        while to < bordered.shape[0]:
+            store_words(bordered, to, j, zero_words())
+            to += 1
+
+
+@leaf
+def count_products(k, n_events, layers, events, n_placed, before):  # type: ignore[no-untyped-def]
+    """Return the products of an event and a d that is not zero, of one channel and stride 1.
+
+    before : int32[positions + 1], written: d that are not zero in front of each position
+    """
+    width, padding, out_w, out_h = layers[k, t.WIDTH], layers[k, t.PADDING], layers[k, t.OUT_WIDTH], layers[k, t.OUT_HEIGHT]
+    kernel_h, kernel_w = layers[k, t.KERNEL_H], layers[k, t.KERNEL_W]
+    total = np.int32(0)
+    for position in range(out_w * out_h):
+        before[position] = total
+        total = add32(total, n_placed[position])
+    before[out_w * out_h] = total
+    pairs = np.int64(0)
+    for e in range(n_events):
+        y = events[k, e] // width
+        x = events[k, e] - y * width
+        top, bottom = reach(y + padding, kernel_h, 1, out_h)
+        left, right = reach(x + padding, kernel_w, 1, out_w)
+        for out_y in range(top, bottom + 1):
+            at = out_y * out_w
+            pairs += np.int64(before[at + right + 1]) - np.int64(before[at + left])
+    return pairs
+
+
+@leaf
+def correlate_channel(k, n_events, layers, inputs, events, bordered, places, sums):  # type: ignore[no-untyped-def]
+    """Write the sums of `correlate_events` for one channel and stride 1, four rows at a time in registers.
+
+    Parameters
+    ----------
+    bordered : from `border_deltas`; places : int32[n], written: where the window of each event ends
+    sums : int32[fan_in + 1, n_lanes], the last row is left alone
+    """
+    width, padding, kernel_w = layers[k, t.WIDTH], layers[k, t.PADDING], layers[k, t.KERNEL_W]
+    _, columns = border_of(k, layers)
+    lead = (padding + layers[k, t.KERNEL_H] - 1) * columns + padding + kernel_w - 1
+    for e in range(n_events):
+        y = events[k, e] // width
+        places[e] = lead + y * columns + events[k, e] - y * width
+    last = sums.shape[0] - 2
+    for j in range(0, sums.shape[1], MAP_LANE):
+        for r in range(0, last + 1, 4):
+            row_b, row_c, row_d = min(r + 1, last), min(r + 2, last), min(r + 3, last)
+            at_a, at_b = r // kernel_w * columns + r % kernel_w, row_b // kernel_w * columns + row_b % kernel_w
+            at_c, at_d = row_c // kernel_w * columns + row_c % kernel_w, row_d // kernel_w * columns + row_d % kernel_w
+            a, b, c, d = zero_sums(), zero_sums(), zero_sums(), zero_sums()
+            for e in range(n_events):
+                level, place = splat_sums(np.int32(inputs[k, events[k, e]])), np.int64(places[e])
+                a = add_sums(a, multiply_sums(widen_words(load_words(bordered, place - at_a, j)), level))
+                b = add_sums(b, multiply_sums(widen_words(load_words(bordered, place - at_b, j)), level))
+                c = add_sums(c, multiply_sums(widen_words(load_words(bordered, place - at_c, j)), level))
+                d = add_sums(d, multiply_sums(widen_words(load_words(bordered, place - at_d, j)), level))
+            store_sums(sums, r, j, a)
+            store_sums(sums, row_b, j, b)
+            store_sums(sums, row_c, j, c)
+            store_sums(sums, row_d, j, d)
 
 
 @inlined

@@ -24,9 +24,13 @@ from edgelearn.network.kernels.convolve import (
 from edgelearn.network.kernels.correlate import (
     add_kernel_steps,
     add_kernel_steps_stochastic,
+    border_deltas,
+    border_of,
+    correlate_channel,
     correlate_events,
     count_before,
     count_placed,
+    count_products,
     place_deltas,
     send_down,
     spread_maps,
@@ -239,7 +243,18 @@ def update_maps(k, net, layers, arrays, counters):  # type: ignore[no-untyped-de
         pairs = np.int64(0)
         first, end = fan_in, fan_in
         if all_learn:
-            pairs = correlate_events(k, n_events, layers, arrays.inputs, arrays.events, placed, arrays.n_placed, sums)
+            if layers[k, t.CHANNELS] == 1 and layers[k, t.CONV_STRIDE] == 1:
+                rows, columns = border_of(k, layers)
+                bordered = matrix_at(arrays.bordered, 0, rows * columns, n_lanes)
+                border_deltas(k, layers, placed, bordered)
+                pairs = count_products(k, n_events, layers, arrays.events, arrays.n_placed, arrays.placed_before)
+                correlate_channel(
+                    k, n_events, layers, arrays.inputs, arrays.events, bordered, arrays.event_places, sums
+                )
+            else:
+                pairs = correlate_events(
+                    k, n_events, layers, arrays.inputs, arrays.events, placed, arrays.n_placed, sums
+                )
             first = np.int64(0)
             counters[k, t.SKIPPED_INPUTS] += layers[k, t.N_IN] - n_events
             counters[k, t.UPDATE_EVENTS] += n_events

@@ -196,13 +196,17 @@ def add_products(matrix, columns, rows, k, n_rows, row_factors, factors, shift, 
     up, down = max(-shift, 0), max(shift, 0)
     half = (1 << down) >> 1
     saturations, cuts = np.int64(0), np.int64(0)
+    equal, counted = zero_words(), np.int64(0)  # counts of a lane, whose sum over lanes takes long
     for e in range(n_rows):
         row = rows[k, e]
         factor = np.int64(row_factors[k, row])
         product = largest * abs(factor)
         if product < half or product == 0:  # every step of the row is zero
             continue
-        equal = zero_words()
+        counted += columns // LANE
+        if counted > 32767:
+            saturations += total_words(equal)
+            equal, counted = zero_words(), columns // LANE
         if fits_words(product, shift, limit):
             minus = splat_words(np.int16(-factor << up))
             for j in range(0, columns, LANE):
@@ -233,8 +237,8 @@ def add_products(matrix, columns, rows, k, n_rows, row_factors, factors, shift, 
                 equal = add_words(equal, equal_words(add_words(word, step), result))
                 store_words(matrix, row, j, result)
             cuts -= total_sums(minus_cut)
-        saturations += columns + total_words(equal)
-    return saturations, cuts
+        saturations += columns
+    return saturations + total_words(equal), cuts
 
 
 @leaf
