@@ -88,7 +88,8 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
           `shift_lanes_right_unsigned_sums(x, counts)`: logical, by 0 .. 31, the count of each lane
         * `add_saturating_words(x, y)`
         * `equal_`, `differ_`, `below_words(x, y)`, the same for `sums`: -1 where true, else 0
-        * `xor_bytes(x, y)`; `splat_fours(x)`: bytes, those of a uint32 over and over, the lowest first
+        * `xor_bytes(x, y)`; `splat_fours(x)`: bytes, those of a uint32 over and over, the lowest first;
+          `splat_twos(x)`: words, those of a uint32, alike
         * `below_bytes(x, y)`: words, -1 where x < y unsigned, else 0
         * `widen_words(x)`: sums; `narrow_sums(x)`: words, low 16 bits;
           `widen_bytes(x)`, `widen_signed_bytes(x)`: words; `narrow_words(x)`: bytes, low 8 bits
@@ -129,6 +130,7 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         add_saturating_words=lambda x, y: np.clip(x.astype(np.int32) + y, -32768, 32767).astype(np.int16),
         xor_bytes=np.bitwise_xor,
         splat_fours=lambda x: np.full(lanes // 4, x, "<u4").view(np.uint8),
+        splat_twos=lambda x: np.full(lanes // 2, x, "<u4").view(np.int16),
         below_bytes=lambda x, y: -(x < y).astype(np.int16),
         widen_words=lambda x: x.astype(np.int32),
         narrow_sums=lambda x: x.astype(np.int16),
@@ -225,6 +227,7 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         splat_fours=_operation(
             octets, (types.uint32,), lambda b, x: b.bitcast(_splat(b, x, lanes // 4), _llvm(octets))
         ),
+        splat_twos=_operation(words, (types.uint32,), lambda b, x: b.bitcast(_splat(b, x, lanes // 2), _llvm(words))),
         below_bytes=_operation(
             words, (octets, octets), lambda b, x, y: b.sext(b.icmp_unsigned("<", x, y), _llvm(words))
         ),

@@ -69,6 +69,7 @@ class ConvArrays(NamedTuple):
     winners: np.ndarray  # int16[K, width], place of the maximum in the window of an element, dy P + dx
     accumulators: np.ndarray  # int32, flat: sums over positions, [fan_in + 1, lanes]
     views: np.ndarray  # int16, flat: views of one kernel, [fan_in + 1, lanes], or with a row per map, [maps, fan_in]
+    paired: np.ndarray  # int16, flat: views of neighbours in turns, of one channel, [kernel_h (kernel_w + 1), 2 lanes]
     gates_before: np.ndarray  # int32[width + 1], open gates in front of an element
 
 
@@ -203,6 +204,7 @@ def convolution_arrays(layers: np.ndarray, width: int) -> ConvArrays:
         winners=aligned_zeros((len(layers), width), np.int16),
         accumulators=aligned_zeros((n_kernel,), np.int32),
         views=aligned_zeros((n_kernel,), np.int16),
+        paired=aligned_zeros((2 * int((rows[:, t.KERNEL_H] * (rows[:, t.KERNEL_W] + 1) * lanes).max()),), np.int16),
         gates_before=np.zeros(width + 1, np.int32),
     )
 

@@ -23,6 +23,9 @@ load_sums, store_sums, splat_sums, zero_sums, add_sums, multiply_sums, max_sums,
 )  # fmt: skip
 below_sums, narrow_sums = V.below_sums, V.narrow_sums
 
+W = vector_operations(2 * MAP_LANE)
+load_pairs, splat_twos, add_pairs = W.load_words, W.splat_twos, W.add_pairs
+
 
 @inlined
 def reach(place, kernel, stride, n):  # type: ignore[no-untyped-def]
@@ -110,6 +113,63 @@ def scatter_events(k, n_events, layers, views, inputs, events, sums):  # type: i
                         store_sums(sums, position, j, total)
                         row -= step
             first = behind
+    return pairs
+
+
+@leaf
+def pair_kernel(k, layers, views, paired):  # type: ignore[no-untyped-def]
+    """Write views of neighbours in a row of the kernel in turns, for two events that are neighbours.
+
+    paired[dy (K_w + 1) + i, 2 o] = views[dy K_w + i - 1, o], paired[..., 2 o + 1] = views[dy K_w + i, o], zero outside
+    """
+    kernel_w = layers[k, t.KERNEL_W]
+    for dy in range(layers[k, t.KERNEL_H]):
+        for i in range(kernel_w + 1):
+            row, to = dy * kernel_w + i, dy * (kernel_w + 1) + i
+            for o in range(views.shape[1]):
+                paired[to, 2 * o] = views[row - 1, o] if i > 0 else 0
+                paired[to, 2 * o + 1] = views[row, o] if i < kernel_w else 0
+
+
+@leaf
+def scatter_channel(k, n_events, layers, paired, inputs, events, sums):  # type: ignore[no-untyped-def]
+    """Do what `scatter_events` does for one channel, two neighbours in a row of the map at a time.
+
+    Parameters
+    ----------
+    paired : int16[kernel_h * (kernel_w + 1), 2 * n_lanes], from `pair_kernel`
+    """
+    width, kernel_w, stride = layers[k, t.WIDTH], layers[k, t.KERNEL_W], layers[k, t.CONV_STRIDE]
+    kernel_h, padding = layers[k, t.KERNEL_H], layers[k, t.PADDING]
+    out_h, out_w = layers[k, t.OUT_HEIGHT], layers[k, t.OUT_WIDTH]
+    pairs = np.int64(0)
+    for j in range(0, sums.shape[1], MAP_LANE):
+        found = np.int64(0)
+        e = np.int64(0)
+        while e < n_events:
+            i = events[k, e]
+            y = i // width
+            x = i - y * width + padding
+            top, bottom = reach(y + padding, kernel_h, stride, out_h)
+            left, right = reach(x, kernel_w, stride, out_w)
+            n_rows = max(bottom - top + 1, 0)
+            found += n_rows * max(right - left + 1, 0)
+            levels = np.uint32(inputs[k, i]) & np.uint32(0xFFFF)
+            e += 1
+            if events[k, e] == i + 1 and x - padding + 1 < width:
+                levels = np.uint32(levels | np.uint32(np.uint32(inputs[k, i + 1]) << np.uint32(16)))
+                left_b, right_b = reach(x + 1, kernel_w, stride, out_w)
+                found += n_rows * max(right_b - left_b + 1, 0)
+                left, right = min(left, left_b), max(right, right_b)
+                e += 1
+            both = splat_twos(levels)
+            for out_y in range(top, bottom + 1):
+                row = (y + padding - out_y * stride) * (kernel_w + 1) + x - left * stride + 1
+                for position in range(out_y * out_w + left, out_y * out_w + right + 1):
+                    total = add_pairs(load_sums(sums, position, j), load_pairs(paired, row, 2 * j), both)
+                    store_sums(sums, position, j, total)
+                    row -= stride
+        pairs = found  # the same for each vector of maps
     return pairs
 
 

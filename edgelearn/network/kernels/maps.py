@@ -15,8 +15,10 @@ from edgelearn.network.kernels import sample
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.convolve import (
     gate_positions,
+    pair_kernel,
     pool_maxima,
     pool_totals,
+    scatter_channel,
     scatter_events,
     start_sums,
     wrap_positions,
@@ -74,7 +76,13 @@ def convolve_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped
     sums = matrix_at(arrays.position_sums, 0, n_positions, layers[k, t.STRIDE])
     views = matrix_at(arrays.views, 0, layers[k, t.ROWS], layers[k, t.STRIDE])
     start_sums(k, layers, weights, np.int64(arrays.inputs[k, layers[k, t.N_IN]]), views, sums)
-    pairs = scatter_events(k, n_events, layers, views, arrays.inputs, arrays.events, sums)
+    if layers[k, t.CHANNELS] == 1:
+        n_rows = layers[k, t.KERNEL_H] * (layers[k, t.KERNEL_W] + 1)
+        paired = matrix_at(arrays.paired, 0, n_rows, 2 * layers[k, t.STRIDE])
+        pair_kernel(k, layers, views, paired)
+        pairs = scatter_channel(k, n_events, layers, paired, arrays.inputs, arrays.events, sums)
+    else:
+        pairs = scatter_events(k, n_events, layers, views, arrays.inputs, arrays.events, sums)
     counters[k, t.OVERFLOWS] += wrap_positions(sums, n_maps, net[t.ACCUMULATOR_BITS])
     if layers[k, t.POOLING] == t.POOL_MEAN:
         pool_totals(k, layers, sums, arrays.sums)
