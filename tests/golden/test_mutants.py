@@ -247,11 +247,21 @@ MAP_MUTANTS = {
     "leaves out the last position": ("network/kernels/convolve.py", "return first, min(last, n - 1)", "return first, min(last, n - 2)"),
     "leaves out positions under a stride": ("network/kernels/convolve.py", "first = (first + stride - 1) // stride", "first = (first + stride) // stride"),
     "flips kernels": (
-        "network/kernels/convolve.py", "tap = ((y - out_y * stride) * kernel_w + x - out_x * stride) * channels - start",
-        "tap = ((kernel_h - 1 - y + out_y * stride) * kernel_w + kernel_w - 1 - x + out_x * stride) * channels - start"),
-    "swaps the axes of a position": (
-        "network/kernels/convolve.py", "position = out_y * out_w + out_x\n                for j in range(0, weights", "position = out_x * out_h + out_y\n                for j in range(0, weights"),
-    "leaves out the last event of a pixel": ("network/kernels/convolve.py", "                    if e < behind:", "                    if e < behind - 1:"),
+        "network/kernels/convolve.py", "row = ((y - out_y * stride) * kernel_w + x - left * stride) * channels - start",
+        "row = ((kernel_h - 1 - y + out_y * stride) * kernel_w + x - left * stride) * channels - start"),
+    "flips kernels of one channel": (
+        "network/kernels/convolve.py", "row = (y + padding - out_y * stride) * (kernel_w + 1)", "row = (kernel_h - 1 - y - padding + out_y * stride) * (kernel_w + 1)"),
+    "takes the end of a row for a neighbour": ("network/kernels/convolve.py", " and x - padding + 1 < width", ""),
+    "leaves out the position of a second neighbour": ("network/kernels/convolve.py", "min(left, left_b), max(right, right_b)", "left, right"),
+    "counts pairs of neighbours once": ("network/kernels/convolve.py", "found += n_rows * max(right_b - left_b + 1, 0)", "found += 0"),
+    "swaps neighbours": ("network/kernels/convolve.py", "row, to = dy * kernel_w + i, dy", "row, to = dy * kernel_w + kernel_w - i, dy"),
+    "places d beside its place in the border": (
+        "network/kernels/correlate.py", "- 1) * columns + layers[k, t.KERNEL_W] - 1\n", "- 1) * columns + layers[k, t.KERNEL_W]\n"),
+    "counts products of the position behind": ("network/kernels/correlate.py", "before[at + right + 1]) - ", "before[at + right]) - "),
+    "leaves out the last row of a kernel": ("network/kernels/correlate.py", "    last = sums.shape[0] - 2\n", "    last = max(sums.shape[0] - 3, 0)\n"),
+    "turns rows of positions upside down": (
+        "network/kernels/convolve.py", "at = out_y * out_w\n                if behind", "at = (out_h - 1 - out_y) * out_w\n                if behind"),
+    "leaves out the last event of a pixel": ("network/kernels/convolve.py", "inputs[k, b] if b != a else np.int16(0)", "np.int16(0)"),
     "counts pairs of a pixel once": ("network/kernels/convolve.py", "pairs += (behind - first) * max", "pairs += max"),
     "wraps sums behind the pooling": (
         "network/kernels/maps.py", "wrap_positions(sums, n_maps, net[t.ACCUMULATOR_BITS])", "wrap_positions(sums, n_maps, 32)"),
@@ -263,7 +273,7 @@ MAP_MUTANTS = {
         "network/kernels/correlate.py", "and_words(d, equal_words(winner, splat_words(place)))", "and_words(d, equal_words(winner, winner)) if place == 0 else zero_words()"),
     "leaves old d at positions without a window": ("network/kernels/correlate.py", "if layers[k, t.OUT_HEIGHT] % pool or out_w % pool:", "if pool > 99:"),
     "leaves d of the next element behind the last map": ("network/kernels/correlate.py", "    if n_lanes > n_maps:  #", "    if n_lanes > 99:  #"),
-    "skips positions with one d": ("network/kernels/correlate.py", "if n_placed[position] == 0:", "if n_placed[position] <= 1:"),
+    "skips positions with one d": ("network/kernels/correlate.py", "if n_placed[position] > 0:", "if n_placed[position] > 1:"),
     "keeps sums of the sample before": (
         "network/kernels/correlate.py", "    for r in range(sums.shape[0] - 1):\n", "    for r in range(sums.shape[0] - 2):\n"),
     "rounds sums down": (

@@ -192,7 +192,10 @@ def convolution_arrays(layers: np.ndarray, width: int) -> ConvArrays:
     rows = layers[layers[:, t.LAYER_KIND] == t.CONVOLUTION]
     positions, lanes = rows[:, t.OUT_HEIGHT] * rows[:, t.OUT_WIDTH], rows[:, t.STRIDE]
     n_positions, n_kernel = int((positions * lanes).max()), int((rows[:, t.ROWS] * lanes).max())
-    height, columns = rows[:, t.OUT_HEIGHT] + 2 * rows[:, t.KERNEL_H] - 1, rows[:, t.OUT_WIDTH] + rows[:, t.KERNEL_W] - 1
+    height, columns = (
+        rows[:, t.OUT_HEIGHT] + 2 * rows[:, t.KERNEL_H] - 1,
+        rows[:, t.OUT_WIDTH] + rows[:, t.KERNEL_W] - 1,
+    )
     n_bordered = height * columns * lanes * (rows[:, t.CHANNELS] == 1) * (rows[:, t.CONV_STRIDE] == 1)
     return ConvArrays(
         position_sums=aligned_zeros((n_positions,), np.int32),

@@ -197,7 +197,12 @@ def count_products(k, n_events, layers, events, n_placed, before):  # type: igno
 
     before : int32[positions + 1], written: d that are not zero in front of each position
     """
-    width, padding, out_w, out_h = layers[k, t.WIDTH], layers[k, t.PADDING], layers[k, t.OUT_WIDTH], layers[k, t.OUT_HEIGHT]
+    width, padding, out_w, out_h = (
+        layers[k, t.WIDTH],
+        layers[k, t.PADDING],
+        layers[k, t.OUT_WIDTH],
+        layers[k, t.OUT_HEIGHT],
+    )
     kernel_h, kernel_w = layers[k, t.KERNEL_H], layers[k, t.KERNEL_W]
     total = np.int32(0)
     for position in range(out_w * out_h):

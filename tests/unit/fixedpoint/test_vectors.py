@@ -25,6 +25,7 @@ RESULTS = {
         "widen_signed_bytes(a)",
         "narrow_sums(u)",
         "look_up_words(table, 1, positions, 1)",
+        "splat_twos(16909060 * n)",
         *(f"multiply_views(x, {level})" for level in (0, 1, 31, 255)),
         *(f"multiply_views_shifted(x, {level << 8})" for level in (0, 1, 31, 127)),
     ],

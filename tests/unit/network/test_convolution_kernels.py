@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import pytest
 
+from edgelearn.fixedpoint.lanes import compiled
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import KEYS, LANE, MAP_LANE, padded
-from edgelearn.network.kernels.convolve import pool_maxima, pool_totals, reach, scatter_events, start_sums
+from edgelearn.network.kernels.convolve import (
+    pair_kernel,
+    pool_maxima,
+    pool_totals,
+    reach,
+    scatter_channel,
+    scatter_events,
+    start_sums,
+)
 from edgelearn.network.kernels.correlate import (
     add_kernel_steps,
     add_kernel_steps_stochastic,
+    border_deltas,
+    correlate_channel,
     correlate_events,
     count_before,
     count_placed,
+    count_products,
     place_deltas,
     send_down,
 )
@@ -31,10 +42,6 @@ SHAPES = [
     (6, 6, 1, 2, 6, 6, 1, 0, 1),
 ]
 GUARD = 7  # value in front of and behind arrays that loops write
-
-
-def compiled(function):
-    return numba.njit(boundscheck=False, error_model="numpy")(function)
 
 
 class Case:
@@ -98,9 +105,13 @@ def intact(*guards):
 
 
 @compiled
-def _forward(layers, n_events, weights, inputs, events, views, position_sums, sums, winners):
+def _forward(layers, n_events, weights, inputs, events, views, paired, position_sums, sums, winners):
     start_sums(0, layers, weights, inputs[0, layers[0, t.N_IN]], views, position_sums)
-    pairs = scatter_events(0, n_events, layers, views, inputs, events, position_sums)
+    if paired.shape[0] > 0:
+        pair_kernel(0, layers, views, paired)
+        pairs = scatter_channel(0, n_events, layers, paired, inputs, events, position_sums)
+    else:
+        pairs = scatter_events(0, n_events, layers, views, inputs, events, position_sums)
     if layers[0, t.POOLING] == t.POOL_MEAN:
         pool_totals(0, layers, position_sums, sums)
     else:
@@ -108,17 +119,25 @@ def _forward(layers, n_events, weights, inputs, events, views, position_sums, su
     return pairs
 
 
+def loops_of(shapes):
+    """Return shapes with the loops that fit them: those of one channel, and those of any."""
+    one = [(shape, True) for shape in shapes if shape[2] == 1]
+    return [*one, *((shape, False) for shape in shapes)]
+
+
 @pytest.mark.parametrize("pooling", [t.POOL_MAX, t.POOL_MEAN], ids=["max", "mean"])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_sums_winners_and_pairs_of_a_window(shape, pooling):
+@pytest.mark.parametrize(("shape", "by_neighbours"), loops_of(SHAPES), ids=str)
+def test_sums_winners_and_pairs_of_a_window(shape, by_neighbours, pooling):
     case = Case(shape, pooling=pooling, bias=shape[3] % 2)
     maps, pool = shape[3], shape[8]
     position_sums, position_guards = case.guarded((case.out_h * case.out_w, case.lanes), np.int32)
     sums, sum_guards = case.guarded((2, case.size), np.int32)
     winners, winner_guards = case.guarded((2, case.size), np.int16)
     views, view_guards = case.guarded(case.weights.shape, np.int16)
+    n_paired = shape[4] * (shape[5] + 1) if by_neighbours else 0
+    paired, paired_guards = case.guarded((n_paired, 2 * case.lanes), np.int16)
     arguments = case.layers, case.n_events, case.weights, case.inputs, case.events
-    pairs = _forward(*arguments, views, position_sums, sums, winners)
+    pairs = _forward(*arguments, views, paired, position_sums, sums, winners)
     expected = np.zeros((case.out_h * case.out_w, case.lanes), np.int64)
     views = case.weights.astype(np.int64) >> 8
     expected += case.layers[0, t.KERNEL_BIAS] * 15 * views[-1]
@@ -134,7 +153,7 @@ def test_sums_winners_and_pairs_of_a_window(shape, pooling):
         window = cells[y * pool : (y + 1) * pool, x * pool : (x + 1) * pool, o].reshape(-1)
         assert sums[0, element] == (window.sum() if pooling == t.POOL_MEAN else window.max())
         assert pooling == t.POOL_MEAN or winners[0, element] == window.argmax()
-    assert intact(view_guards, position_guards, sum_guards, winner_guards)
+    assert intact(view_guards, paired_guards, position_guards, sum_guards, winner_guards)
 
 
 def test_the_first_of_equal_sums_wins():
@@ -144,14 +163,19 @@ def test_the_first_of_equal_sums_wins():
     sums, winners = np.zeros((2, case.size), np.int32), np.full((2, case.size), 9, np.int16)
     position_sums = np.zeros((16, case.lanes), np.int32)
     arguments = case.layers, case.n_in, case.weights, case.inputs, case.events
-    _forward(*arguments, case.weights.copy(), position_sums, sums, winners)
+    paired = np.zeros((0, 2 * case.lanes), np.int16)
+    _forward(*arguments, case.weights.copy(), paired, position_sums, sums, winners)
     assert not winners[0, : case.n_out].any()
 
 
 @compiled
-def _learn(layers, n_events, inputs, events, deltas, winners, placed, n_placed, sums):
+def _learn(layers, n_events, inputs, events, deltas, winners, placed, n_placed, bordered, places, before, sums):
     place_deltas(0, layers, deltas, winners, placed)
     n_maps = count_placed(placed, n_placed, sums, sums.shape[0] - 1)
+    if bordered.shape[0] > 0:
+        border_deltas(0, layers, placed, bordered)
+        correlate_channel(0, n_events, layers, inputs, events, bordered, places, sums)
+        return n_maps, count_products(0, n_events, layers, events, n_placed, before)
     return n_maps, correlate_events(0, n_events, layers, inputs, events, placed, n_placed, sums)
 
 
@@ -173,17 +197,22 @@ def _deltas(case):
 
 
 @pytest.mark.parametrize("pooling", [t.POOL_MAX, t.POOL_MEAN], ids=["max", "mean"])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_sums_over_positions(shape, pooling):
+@pytest.mark.parametrize(
+    ("shape", "in_registers"), [case for case in loops_of(SHAPES) if not case[1] or case[0][6] == 1], ids=str
+)
+def test_sums_over_positions(shape, in_registers, pooling):
     case = Case(shape, pooling=pooling)
     maps = shape[3]
     deltas, winners, at = _deltas(case)
     placed, placed_guards = case.guarded((len(at), case.lanes), np.int16)
     n_placed, count_guards = case.guarded((len(at),), np.int32)
     sums, sum_guards = case.guarded((case.fan_in + 1, case.lanes), np.int32)
-    n_maps, pairs = _learn(
-        case.layers, case.n_events, case.inputs, case.events, deltas, winners, placed, n_placed, sums
-    )
+    n_bordered = (case.out_h + 2 * shape[4] - 1) * (case.out_w + shape[5] - 1) if in_registers else 0
+    bordered, border_guards = case.guarded((n_bordered, case.lanes), np.int16)
+    before, before_guards = case.guarded((len(at) + 1,), np.int32)
+    places = np.zeros(case.size, np.int32)
+    given = case.layers, case.n_events, case.inputs, case.events, deltas, winners
+    n_maps, pairs = _learn(*given, placed, n_placed, bordered, places, before, sums)
     expected = np.zeros((case.fan_in + 1, maps), np.int64)
     counted = 0
     for position, row, i in case.windows():
@@ -194,7 +223,7 @@ def test_sums_over_positions(shape, pooling):
     assert not sums[:, maps:].any()
     assert (pairs, n_maps) == (counted, np.count_nonzero(at.any(axis=0)))
     assert np.array_equal(n_placed, np.count_nonzero(at, axis=1))
-    assert intact(placed_guards, count_guards, sum_guards)
+    assert intact(placed_guards, count_guards, border_guards, before_guards, sum_guards)
 
 
 @compiled
