@@ -99,6 +99,8 @@ MNIST = {
     "fa, 10 epochs": "fa-8",
     "local, 10 epochs": "local-8",
     "local, 10 epochs, ternary readout from a shift register, none stored": "local-8-lfsr",
+    "local, 10 epochs, dead zone of the readout 8": "local-8-readout-zone",
+    "the same, ternary readout from a shift register": "local-8-lfsr-readout-zone",
     "mdfa, 10 epochs": "mdfa-8",
     "drtp, 10 epochs": "drtp-8",
     "drtp, 10 epochs, rates halved every 3": "drtp-8-halved",
