@@ -95,7 +95,8 @@ def fit(rows: list[dict[str, Any]], x: str, y: str) -> tuple[float, float, float
     return float(slope), float(intercept / value[-1]), float(1 - left @ left / ((value - value.mean()) ** 2).sum())
 
 
-def tables(rows: list[dict[str, Any]]) -> list[str]:
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the Markdown table of all groups."""
     lines = [
         "| rule | events into layer 1 | events into all layers | products | CPU time | cycles | energy |",
         "|---|---|---|---|---|---|---|",
@@ -106,17 +107,21 @@ def tables(rows: list[dict[str, Any]]) -> list[str]:
             f"{row['products']:,.0f} | {row['microseconds']:,.1f} us | {row['cycles']:,.0f} | "
             f"{row['energy_nj']:,.0f} nJ |"
         )
-    lines += [
-        "",
-        "| rule | CPU time per event | at no event | R2 | energy per event | at no event | R2 |",
+    return lines
+
+
+def fits(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the Markdown table of straight lines through the groups of each rule."""
+    lines = [
+        "| rule | CPU time per event | at no event | R2 | energy per product | at no product | R2 |",
         "|---|---|---|---|---|---|---|",
     ]
     for name in RULES:
         of_rule = [row for row in rows if row["rule"] == name]
         slope, base, right = fit(of_rule, "events", "microseconds")
-        energy, energy_base, energy_right = fit(of_rule, "events", "energy_nj")
+        energy, energy_base, energy_right = fit(of_rule, "products", "energy_nj")
         lines.append(
-            f"| {name} | {1e3 * slope:.1f} ns | {100 * base:.1f} % | {right:.3f} | {1e3 * energy:,.0f} pJ | "
+            f"| {name} | {1e3 * slope:.1f} ns | {100 * base:.1f} % | {right:.3f} | {1e3 * energy:,.1f} pJ | "
             f"{100 * energy_base:.1f} % | {energy_right:.3f} |"
         )
     return lines
@@ -126,13 +131,16 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     """Draw time and energy of a learned sample over its events."""
     with drawn(path, (8.6, 3.6)) as figure:
         panels = figure.subplots(1, 2)
-        names = (("microseconds", "CPU time per learned sample (us)"), ("energy_nj", f"energy on {PROCESSOR} (nJ)"))
-        for axes, (key, label) in zip(panels, names, strict=True):
+        shown = (
+            ("events", "events into all layers, per sample", "microseconds", "CPU time per learned sample (us)"),
+            ("products", "products per sample", "energy_nj", f"energy on {PROCESSOR} (nJ)"),
+        )
+        for axes, (across, below, key, label) in zip(panels, shown, strict=True):
             for index, name in enumerate(RULES):
-                of_rule = [row for row in rows if row["rule"] == name]
-                x = [row["events"] for row in of_rule]
+                of_rule = sorted((row for row in rows if row["rule"] == name), key=lambda row: float(row[across]))
+                x = [row[across] for row in of_rule]
                 axes.plot(x, [row[key] for row in of_rule], marker=MARKS[index], label=name, **line_style(index))
-            axes.set_xlabel("events into all layers, per sample")
+            axes.set_xlabel(below)
             axes.set_ylabel(label)
             axes.set_xlim(left=0)
             axes.set_ylim(bottom=0)
@@ -149,7 +157,7 @@ def main() -> int:
     else:
         rows = measure()
         write_text(RESULTS, json.dumps({"edgelearn": __version__, "net": NET, "rows": rows}, indent=1) + "\n")
-    print("\n".join(tables(rows)))
+    print("\n".join((*table(rows), "", *fits(rows))))
     plot(rows, FIGURE)
     return 0
 

@@ -25,6 +25,8 @@ from edgelearn.studies.page_data import contents_of, open_study
 from experiments import (
     accuracy_against_energy,
     branch_traces,
+    convolution_events,
+    convolution_mnist,
     convolution_twin,
     cost_against_size,
     delta_bits,
@@ -126,6 +128,10 @@ def mnist(content: Content) -> list[str]:
             *((label, f"{row['mean']:.2f} %", f"{row['weights_written_per_sample']:,.0f}") for label, row in rows),
         ]
     )
+
+
+def convolution_lines(net: str) -> Callable[[Content], list[str]]:
+    return lambda content: convolution_mnist.table(content["rows"], net)
 
 
 def mixed_rules_lines(data: str) -> Callable[[Content], list[str]]:
@@ -456,6 +462,12 @@ PAGES = [
     Shown("mnist_accuracy.json", RESULTS_PAGE, mnist),
     Shown("local_errors.json", RESULTS_PAGE, lambda content: local_errors.range_table(content["range"])),
     Shown("local_errors.json", RESULTS_PAGE, lambda content: local_errors.front_table(content["front"])),
+    *(
+        Shown("convolution_mnist.json", RESULTS_PAGE, convolution_lines(net), f"{net}")
+        for net in convolution_mnist.EPOCHS
+    ),
+    Shown("convolution_events.json", RESULTS_PAGE, lambda content: convolution_events.table(content["rows"])),
+    Shown("convolution_events.json", RESULTS_PAGE, lambda content: convolution_events.fits(content["rows"])),
     Shown("mixed_rules.json", f"{DOCS}runs.md", mixed_rules_lines("mnist"), "MNIST, 784-200-200-10"),
     Shown("mixed_rules.json", f"{DOCS}runs.md", mixed_rules_lines("digits"), "Digits, 64-64-64-10"),
     Shown("small_tables.json", RESULTS_PAGE, lambda content: small_tables.table_of(content["rows"]), said=small_said),
