@@ -96,6 +96,7 @@ STREAM_MUTANTS = {
 }  # fmt: skip
 
 BLOCK_MUTANTS = {
+    "rounds steps of rows at another bit": ("network/kernels/rows.py", "rest = 15 - shift - place", "rest = 14 - shift - place"),
     "sums parts that leave 16 bits": (
         "network/kernels/tiles.py", "// largest)", "// largest * 2)"),
     "forgets all parts but the last": (
@@ -184,6 +185,21 @@ MIXED_MUTANTS = {
         "network/kernels/blocks.py", "signs = layers[k, t.SIGNAL] == t.SIGNAL_TARGET, layers[k, t.SIGNAL]", "signs = layers[0, t.SIGNAL] == t.SIGNAL_TARGET, layers[0, t.SIGNAL]"),
     "predicts that frozen layers read their d": ("network/traffic.py", "active * layer.learns", "active"),
     "predicts that frozen layers read their biases": ("network/traffic.py", 'np.where(learns, activity["active_neurons"], 0)', 'activity["active_neurons"]'),
+}  # fmt: skip
+
+REPLICA_MUTANTS = {
+    "forgets the sums of a chunk": ("network/kernels/replicas.py", "sums = add_sums(sums, widen_words(found))", "sums = widen_words(found)"),
+    "counts no saturation of hidden words": (
+        "network/kernels/replicas.py", "lost = subtract_words(lost, differ_words(add_words(word, step), result))", "lost = lost"),
+    "counts gates of padded lanes": ("network/kernels/replicas.py", "and_words(look_up_words(table, 0, lanes, 2), kept)", "look_up_words(table, 0, lanes, 2)"),
+    "counts both replicas for the first": ("network/kernels/replicas.py", "open_gates >> half, found >> half", "open_gates, found"),
+    "takes the errors of another output for those of the label": ("network/kernels/replicas.py", "splat_sums(np.int32(256))", "splat_sums(np.int32(0))"),
+    "predicts the last of the highest outputs": ("network/kernels/replicas.py", "above = below_sums(best, z)", "above = below_sums(best, add_sums(z, splat_sums(np.int32(1))))"),
+    "shifts no inputs of outputs": ("network/kernels/replicas.py", "multiply_words(load_words(inputs, i, p * LANES), input_scale)", "load_words(inputs, i, p * LANES)"),
+    "takes the pairs of the first replica for those of all": ("network/kernels/replicas.py", "unit.pairs[i, r * (LANE // 2) + p]", "unit.pairs[i, p]"),
+    "counts no saturation of outputs": ("network/kernels/replicas.py", "lost = add_words(lost, differ_words(add_words(word, step), result))", "lost = lost"),
+    "shifts rates of all replicas by that of one": ("network/replicas.py", "1 << (PLACE - self._shift(0, r) - places)", "1 << (PLACE - self._shift(0, members[0]) - places)"),
+    "gives a replica the outputs of another": ("network/replicas.py", "pairs[:, : inputs.shape[1], side] = inputs", "pairs[:, : inputs.shape[1], 1 - side] = inputs"),
 }  # fmt: skip
 
 FRONT_END_MUTANTS = {
@@ -438,6 +454,17 @@ for sizes in ((7, 6, 3), (20, 66, 3)):
     assert_blocks(design(sizes, "drtp", 8, learn="bias", **common), wide, labels)
 """
 
+REPLICA_CHECK = """
+from tests.unit.network.test_replicas import assert_alike, draw_specs
+
+for rule in ("drtp", "signed-target", "shallow"):
+    for bits in (4, 5):
+        assert_alike(draw_specs(rng, rule, input_bits=bits, dead_zone=12), rng, 40, halvings=1)
+for rates in ((-2, -2), (-6, -7)):
+    specs = [design((60, 20, 4), "drtp", hidden_rate=rates[0], output_rate=rates[1], seed=seed) for seed in range(5)]
+    assert_alike(specs, rng, 90)
+"""
+
 FRONT_END_CHECK = """
 x = (rng.normal(0, 1, (90, 2)) * 2.0 ** (np.arange(90) // 20)[:, None]).astype(np.float32)
 x[50:, 1] = np.round(x[50:, 1])
@@ -562,6 +589,7 @@ for seed, name in enumerate(("relu", "tanh", "sigmoid", "linear", "relu", "elu")
 CHECKS = {
     "network": (MUTANTS, CHECK),
     "blocks": (BLOCK_MUTANTS, BLOCK_CHECK),
+    "replicas": (REPLICA_MUTANTS, REPLICA_CHECK),
     "stream": (STREAM_MUTANTS, STREAM_CHECK),
     "mixed": (MIXED_MUTANTS, MIXED_CHECK),
     "convolutions": (MAP_MUTANTS, MAP_CHECK),

@@ -36,7 +36,7 @@ largest_word, zero_pairs, add_pairs, total_pairs = V.largest_word, V.zero_pairs,
 splat_sums, zero_sums, add_sums, multiply_sums = V.splat_sums, V.zero_sums, V.add_sums, V.multiply_sums
 min_sums, max_sums, differ_sums, total_sums = V.min_sums, V.max_sums, V.differ_sums, V.total_sums
 shift_left_sums, shift_right_sums = V.shift_left_sums, V.shift_right_sums
-widen_words, narrow_sums = V.widen_words, V.narrow_sums
+widen_words, narrow_sums, multiply_high_words = V.widen_words, V.narrow_sums, V.multiply_high_words
 
 
 @inlined
@@ -84,25 +84,40 @@ def add_row(matrix, inputs, i, row, factor, columns, k, shift, layers, floors, w
     if abs(factor) * largest < half and not layers[k, t.HAS_FLOOR]:
         return  # all steps are zero
     if shift <= layers[k, t.NARROW_STEPS] and not layers[k, t.HAS_FLOOR]:
-        minus, half_words = splat_words(np.int16(-factor)), splat_words(np.int16(half))
-        up, down = np.int16(align + max(-shift, 0)), np.int16(max(shift, 0))
+        minus, half_words = splat_words(np.int16(-factor << max(-shift, 0))), splat_words(np.int16(half))
+        scale, down = splat_words(np.int16(1 << align)), np.int16(max(shift, 0))
         bound = work.bounds[0, row] + longest
         if bound > RAIL and i >= work.bounds[1, row]:
             bound = largest_in_row(matrix, row, columns) + longest
             work.bounds[1, row] = i + RESCAN
         work.bounds[0, row] = bound
         if bound <= RAIL:  # no sum can leave the range of a word
+            place = 15 - shift  # where a product is rounded: factor takes what it has room for, inputs the rest
+            while place > 0 and abs(factor) << place > RAIL:
+                place -= 1
+            rest = 15 - shift - place
+            if align > 0 or place < 0 or abs(factor) << place > RAIL or largest << rest > RAIL:
+                for j in range(0, columns, LANE):
+                    value = shift_right_words(
+                        add_words(multiply_words(minus, load_words(words, i, j)), half_words), down
+                    )
+                    step = multiply_words(value, scale)  # a shift under a condition would be one per lane
+                    store_words(matrix, row, j, add_saturating_words(load_words(matrix, row, j), step))
+                return
+            minus = splat_words(np.int16(-factor << place))
+            if rest == 0:
+                for j in range(0, columns, LANE):
+                    step = multiply_high_words(load_words(words, i, j), minus)
+                    store_words(matrix, row, j, add_saturating_words(load_words(matrix, row, j), step))
+                return
             for j in range(0, columns, LANE):
-                step = shift_right_words(add_words(multiply_words(minus, load_words(words, i, j)), half_words), down)
-                if up > 0:
-                    step = shift_left_words(step, up)
+                step = multiply_high_words(shift_left_words(load_words(words, i, j), np.int16(rest)), minus)
                 store_words(matrix, row, j, add_saturating_words(load_words(matrix, row, j), step))
             return
         equal = zero_words()
         for j in range(0, columns, LANE):
             step = shift_right_words(add_words(multiply_words(minus, load_words(words, i, j)), half_words), down)
-            if up > 0:
-                step = shift_left_words(step, up)
+            step = multiply_words(step, scale)
             word = load_words(matrix, row, j)
             result = add_saturating_words(word, step)
             equal = add_words(equal, equal_words(add_words(word, step), result))

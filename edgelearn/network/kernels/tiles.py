@@ -143,8 +143,8 @@ def round_tile(deltas, factor, k, shift, layers):  # type: ignore[no-untyped-def
         words = shift_left_words(words, np.int16(-shift))
     else:
         words = shift_right_words(add_words(words, splat_words(np.int16((1 << shift) >> 1))), np.int16(shift))
-    if layers[k, t.ALIGN] > 0:
-        words = shift_left_words(words, np.int16(layers[k, t.ALIGN]))
+    if layers[k, t.ALIGN] > 0:  # a shift under a condition would be one per lane
+        words = multiply_words(words, splat_words(np.int16(1 << layers[k, t.ALIGN])))
     return words
 
 

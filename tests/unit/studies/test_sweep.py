@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import BrokenExecutor
 
 import pytest
 
 from edgelearn.errors import UserError
-from edgelearn.studies import cluster
-from edgelearn.studies.cell import failure, record_of
+from edgelearn.runs.side_by_side import learn_together
+from edgelearn.studies import cluster, side_by_side
+from edgelearn.studies.cell import failure, record_of, run_cell
+from edgelearn.studies.executor import Engine
 from edgelearn.studies.plan import Plan
 from edgelearn.studies.sweep import sweep
 from edgelearn.studies.table import CSV, PARQUET, Records, read_study
@@ -247,3 +250,60 @@ def test_a_record_is_json(tmp_path, log):
     record = json.loads(path.read_text())
     assert record["cell"] == path.stem
     assert record["seconds"] >= 0
+
+
+ALIKE = {
+    "settings": {"net": "64-20-10", "epochs": 2, "halve_every": 1, "limit": 300},
+    "axes": {"hidden_rate": [-8, -7]},
+    "seeds": 3,
+}
+
+
+def test_cells_side_by_side_have_the_records_of_single_cells(tmp_path, monkeypatch):
+    plan = Plan.of(ALIKE)
+    together = []
+
+    def watched(works):
+        together.append(learn_together(works) and len(works))
+        return together[-1]
+
+    monkeypatch.setattr(side_by_side, "learn_together", watched)
+    sweep(plan, tmp_path / "together", backend="threads")
+    assert together == [6]
+    sweep(plan, tmp_path / "single", backend="threads", run=lambda cell: run_cell(cell))
+    assert table(tmp_path / "together") == table(tmp_path / "single")
+    ids = [cell.id for cell in plan.cells()]
+    found, expected = (Records(tmp_path / name / "cells").read(ids) for name in ("together", "single"))
+    assert [record | {"seconds": 0} for record in found.values()] == [
+        record | {"seconds": 0} for record in expected.values()
+    ]
+
+
+def test_cells_that_differ_in_more_than_seed_and_rates_are_in_batches_of_their_own():
+    def sizes(axes, jobs=1, seeds=10, **settings):
+        plan = Plan.of({"settings": ALIKE["settings"] | settings, "axes": axes, "seeds": seeds})
+        return sorted(len(batch) for batch in side_by_side.batches_of(plan.cells(), jobs))
+
+    assert sizes({"output_rate": [-8, -7]}) == [4, 8, 8]
+    assert sizes({"output_rate": [-8, -7]}, jobs=4) == [5, 5, 5, 5]
+    assert sizes({"dead_zone": [0, 4]}, seeds=2) == [2, 2]
+    assert sizes({"hidden_rate": [-8, -7]}, seeds=1, net="64-100-10") == [1, 1]
+
+
+def test_each_cell_of_a_batch_says_why_it_cannot_run(tmp_path):
+    plan = Plan.of(ALIKE | {"settings": ALIKE["settings"] | {"net": "64-20-5"}})
+    outcome = sweep(plan, tmp_path / "study", backend="threads")
+    assert (outcome.cells, outcome.failed) == (6, 6)
+    assert "does not fit" in next(iter(outcome.errors))
+
+
+def test_cells_of_a_batch_whose_process_dies_run_once_more_alone(tmp_path, monkeypatch):
+    submitted = Engine._submitted
+
+    def dying(self, cells, kept):
+        if len(cells) > 1:
+            raise BrokenExecutor
+        return submitted(self, cells, kept)
+
+    monkeypatch.setattr(Engine, "_submitted", dying)
+    assert sweep(Plan.of(ALIKE), tmp_path / "study", backend="threads").failed == 0
