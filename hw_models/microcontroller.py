@@ -17,6 +17,8 @@ from hw_models.engine.schedule import sends_windows
 from hw_models.engine.shapes import shapes
 from hw_models.processor import Band, Core, Microcontroller
 
+WORDS_BESIDE_SUMS = 3  # of a kernel that learns on the way: the sum of an element, its place, a modulator
+MOST_KERNELS_AT_ONCE = 32
 FROM_FLASH = "frozen weights lie in flash: its wait states, if any, are not in the cycles of an instruction"
 
 
@@ -56,13 +58,23 @@ def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str
     return counts | _window_counts(spec, work) if spec.is_convolutional else counts
 
 
+def kernels_at_once(layer: ConvLayer) -> int:
+    """Return how many kernels of a layer firmware sums up at once where they learn on the way.
+
+    As many as have sums that take no more bytes than the layer's output map, which is in RAM anyway; at least one.
+    """
+    row = 4 * (layer.fan_in + int(layer.kernel_bias) + WORDS_BESIDE_SUMS)
+    return max(1, min(layer.n_columns, MOST_KERNELS_AT_ONCE, layer.n_out // row))
+
+
 def _window_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str], np.ndarray]:
     """Return how often firmware takes the actions that only convolutions have.
 
     Notes
     -----
-    The inputs of a window are listed once for all maps, by rules that learn on the way once for each map, and again
-    around every d. All d of a layer are looked at, and all places above a gate where a convolution sends its d down.
+    The inputs of a window are listed once for all maps, by rules that learn on the way once for as many as learn at
+    once, and again around every d. All d of a layer are looked at, and all places above a gate where a convolution
+    sends its d down.
     """
     last = len(spec.layers) - 1
     shape = shapes(spec)
@@ -71,7 +83,10 @@ def _window_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str], n
         [k < last and layer.learns and not spec.holds_gates(k) for k, layer in enumerate(spec.layers)]
     )
     learned = work["samples"] - work["gated_samples"]
-    listed = work["samples"] + learned * on_the_way * (maps - 1)
+    turns = [
+        -(-layer.n_columns // kernels_at_once(layer)) if isinstance(layer, ConvLayer) else 1 for layer in spec.layers
+    ]
+    listed = work["samples"] + learned * on_the_way * (np.array(turns) - 1)
     mean_window = shape.full_pairs / shape.positions
     weights_learn = np.array([layer.learned == "all" for layer in spec.layers])
     looks = np.zeros(last + 1)

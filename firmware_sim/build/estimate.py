@@ -8,8 +8,8 @@ from edgelearn.network.spec import NetworkSpec
 from firmware_sim.build.headers import feedback_bits, per_layer, reads_out, shape, taught, teaches_hidden
 
 # Bytes of el_layer: two words, five half-words, four bytes, padded; where layers differ, a word, a half-word and three
-# bytes more; in networks with convolutions, twelve half-words and eight bytes more.
-_LAYER_BYTES, _VARIED_BYTES, _CONVOLUTION_BYTES = 24, 32, 64
+# bytes more; in networks with convolutions, twelve half-words and nine bytes more.
+_LAYER_BYTES, _VARIED_BYTES, _CONVOLUTION_BYTES = 24, 32, 68
 
 
 @dataclass(frozen=True)

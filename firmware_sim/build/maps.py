@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edgelearn.errors import UserError
 from edgelearn.network.layer import ConvLayer, Layer
 from edgelearn.network.spec import NetworkSpec
+from hw_models.microcontroller import WORDS_BESIDE_SUMS, kernels_at_once
 
 WIDEST_POOL = 16  # a winner is a byte at most
 STACK_OF_MAPS = 640  # bytes that learning was measured to use at most, and a little more
@@ -18,7 +19,8 @@ class Maps:
 
     Parameters
     ----------
-    sums : 32-bit sums, of x times d of one kernel in an update, or one per map of a pooling in the forward pass
+    sums : 32-bit sums, of x times d of one kernel in an update, of a few that learn on the way, or one per map of a
+        pooling in the forward pass
     taps : bytes of the inputs of a window
     deltas, delta_buffers, widest : elements of d, in one or two buffers of `widest`
     winner_at : first byte of the winners of each layer; winners : bytes of all
@@ -60,12 +62,15 @@ def maps_of(spec: NetworkSpec, taught: list[int], waiting: list[int]) -> Maps:
     layers = convolutions(spec)
     # layers whose d are all there before an update; those of others are summed up as they come
     whole = [k for k in taught if k < len(layers) and (k in waiting or not layers[k].rule.from_label)]
-    late = [k for k in whole if k in waiting]
+    late, early = [k for k in whole if k in waiting], set(taught) - set(whole)
     widest = max((layers[k].n_gates for k in whole), default=0)
     buffers = min(len(late), 2) if spec.last_to_first and late else min(len(whole), 1)
     sizes = [_winner_bytes(layer) if k in whole else 0 for k, layer in enumerate(layers)]
     return Maps(
-        sums=max(max(layer.fan_in + layer.n_biases // layer.n_columns, layer.n_columns) for layer in layers),
+        sums=max(
+            max(layer.fan_in + layer.n_biases // layer.n_columns, layer.n_columns, _held_sums(spec, k, k in early))
+            for k, layer in enumerate(layers)
+        ),
         taps=max(layer.fan_in for layer in layers),
         deltas=buffers * widest,
         delta_buffers=buffers,
@@ -109,9 +114,9 @@ def map_fields(spec: NetworkSpec, k: int, maps: Maps) -> list[str]:
         fields += [window.height, window.width, window.channels, window.out_height, window.out_width]
         fields += [window.pooled_height, window.pooled_width, maps.winner_at[k]]
         fields += [window.kernel_height, window.kernel_width, window.stride, window.padding, window.pool]
-        fields += [window.pool_shift, int(layer.kernel_bias), _winner_log(layer)]
+        fields += [window.pool_shift, int(layer.kernel_bias), _winner_log(layer), kernels_at_once(layer)]
     else:
-        fields += [0] * 14 + [1, 0]
+        fields += [0] * 14 + [1, 0, 0]
     return [str(field) for field in fields]
 
 
@@ -125,6 +130,14 @@ def map_flags(layer: Layer, holds_gates: bool) -> dict[str, bool]:
         "POSITIONS": layer.teach == "positions",
         "WINNERS": holds_gates and _takes_winners(layer),
     }
+
+
+def _held_sums(spec: NetworkSpec, k: int, on_the_way: bool) -> int:
+    """Return the sums of the kernels of a layer that learn at once, with three words more each."""
+    layer = spec.layers[k]
+    if not (on_the_way and isinstance(layer, ConvLayer)):
+        return 0
+    return kernels_at_once(layer) * (layer.fan_in + int(layer.kernel_bias) + WORDS_BESIDE_SUMS)
 
 
 def _takes_winners(layer: ConvLayer) -> bool:

@@ -18,6 +18,7 @@ from firmware_sim.check.measure import profile
 from firmware_sim.check.verify import Verification, verify
 from firmware_sim.emulate.emulator import read_program
 from firmware_sim.emulate.runners import runner
+from hw_models.microcontroller import kernels_at_once
 from tests.convolution_cases import Case, case
 from tests.firmware.firmware_cases import compare, random_samples, require
 from tests.firmware.test_same_bits import CHECKS
@@ -157,18 +158,31 @@ def test_positions_in_no_pooling_window_are_left_out(tmp_path):
 
 
 def test_what_waits_follows_the_rule():
-    """RAM beside words and dense layers: sums of one kernel for drtp, gates, winners and d of all elements for others."""
+    """RAM beside words and dense layers: sums of a few kernels for drtp, gates, winners and d of all elements for others."""
 
     def held(rule, **settings):
         maps = shape(design("28x28x1-conv16x5x5-pool2-fc128-10", rule=rule, **settings)).maps
         return 4 * maps.sums, maps.deltas, maps.winners
 
-    assert held("drtp") == (100, 0, 0)
-    assert held("drtp", kernel_bias=True) == (104, 0, 0)
+    assert held("drtp") == (4 * 16 * (25 + 3), 0, 0)  # all kernels at once, which takes less than the output map
+    assert held("drtp", kernel_bias=True) == (4 * 16 * (26 + 3), 0, 0)
     assert held("dfa") == held("local") == (100, 3136, 784)
     assert held("drtp", update_gate="error") == (100, 3136, 784)
     assert held("drtp", teach="positions") == (100, 28 * 28 * 16, 0)
     assert held("dfa", kernels="frozen") == (100, 0, 0)
+
+
+def test_kernels_that_learn_at_once_take_no_more_than_the_output_map():
+    for net, at_once in (
+        ("28x28x1-conv16x5x5-pool2-10", 16),
+        ("8x8x1-conv8x3x3-pool2-10", 2),  # 128 bytes, 48 a kernel
+        ("6x6x1-conv4x3x3-pool2-10", 1),  # 36
+        ("28x28x1-conv64x3x3-pool2-10", 32),
+    ):
+        spec = design(net, rule="drtp")
+        layer, maps = spec.layers[0], shape(spec).maps
+        assert kernels_at_once(layer) == at_once
+        assert maps.sums == max(layer.fan_in, layer.n_columns, at_once * (layer.fan_in + 3))
 
 
 @pytest.mark.parametrize(

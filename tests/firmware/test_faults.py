@@ -208,7 +208,7 @@ MUTANTS = {
         "    return place == 0U;",
         {"sizes": "6x6x1-conv4x3x3-meanpool2-7-5"},
     ),
-    "sums of the kernel before": (CONVOLUTION, "net->sum[place] = 0;", "net->sum[place] += 0;", {"sizes": MAP}),
+    "sums of the kernel before": (CONVOLUTION, "sum[place] = 0;", "sum[place] += 0;", {"sizes": MAP}),
     "a kernel's step rounded down": (
         FIXED,
         "el_shr(el_shr(x, (uint32_t)shift - 1U) + 1, 1U)",
@@ -223,8 +223,8 @@ MUTANTS = {
     ),
     "draws of their own for every map": (
         CONVOLUTION,
-        "generator = step_kernel(net, k, o, start);\n        }\n    }\n    take_generator(net, generator);\n}\n\n",
-        "generator = step_kernel(net, k, o, generator);\n        }\n    }\n    take_generator(net, generator);\n}\n\n",
+        "generator = step_kernel(net, k, o, net->sum, start);",
+        "generator = step_kernel(net, k, o, net->sum, generator);",
         {"sizes": MAP},
     ),
     "a kernel's bias at the level of an input of 1": (
@@ -235,15 +235,21 @@ MUTANTS = {
     ),
     "map feedback of the first map": (
         CONVOLUTION,
-        "next_modulator(net, layer, label, at + o, 1)",
-        "next_modulator(net, layer, label, at, 1)",
+        "next_modulator(net, layer, label, at + o + b, 1)",
+        "next_modulator(net, layer, label, at + (0U * (o + b)), 1)",
         {"sizes": MAP, "rule": "drtp", "feedback_kind": "map"},
     ),
     "registers that do not step over other maps": (
         CONVOLUTION,
-        "skip_words(net, layer, layer->columns - 1U);",
+        "skip_words(net, layer, layer->columns - n);",
         "skip_words(net, layer, 0U);",
         {"sizes": MAP, "rule": "drtp", "feedback_format": "lfsr"},
+    ),
+    "one kernel of those that learn at once": (
+        CONVOLUTION,
+        "active |= (uint32_t)1 << b;",
+        "active |= 1U;",
+        {"sizes": "8x8x1-conv4x3x3-7-5", "rule": "drtp"},
     ),
     "d of windows that begin one row later": (
         CONVOLUTION,

@@ -80,38 +80,39 @@ static inline bool acts_at(const el_learner *net, const el_layer *layer, uint32_
 
 /* --- section 5a: sums of x times d, rounded once ------------------------------------------------------------------ */
 
-static void clear_sums(el_learner *net, const el_layer *layer)
+static void clear_sums(int32_t *sum, const el_layer *layer)
 {
     const uint32_t n = (EL_ROW_WORDS(layer) < EL_SUMS) ? EL_ROW_WORDS(layer) : EL_SUMS; /* to a compiler */
     for (uint32_t place = 0U; place < n; place++) {
-        net->sum[place] = 0;
+        sum[place] = 0;
     }
 }
 
-/* Add x times d at position (y, x); biases alone need no inputs. */
-static void add_window(el_learner *net, const int8_t *inputs, uint16_t k, uint32_t y, uint32_t x, int32_t d)
+/* Add x times d at position (y, x) to the sums of a kernel; biases alone need no inputs. */
+static void add_window(
+    el_learner *net, const int8_t *inputs, uint16_t k, uint32_t y, uint32_t x, int32_t d, int32_t *sum)
 {
     const el_layer *layer = &EL_LAYER[k];
     if (EL_LEARNT_OF(layer) == EL_LEARNS_ALL) {
         const uint16_t n = open_window(net, inputs, layer, y, x);
         for (const el_index *event = net->event; event < &net->event[n]; event++) {
-            net->sum[*event] += input(net->tap, *event, k) * d;
+            sum[*event] += input(net->tap, *event, k) * d;
         }
     }
     if (layer->biases != 0U) {
-        net->sum[layer->fan_in] += (int32_t)layer->one * d;
+        sum[layer->fan_in] += (int32_t)layer->one * d;
     }
 }
 
 /* Add one rounded step to the words of map o. Every map sees the same draws, from one state; return the state behind. */
-static uint32_t step_kernel(el_learner *net, uint16_t k, uint32_t o, uint32_t generator)
+static uint32_t step_kernel(el_learner *net, uint16_t k, uint32_t o, const int32_t *sums, uint32_t generator)
 {
     const el_layer *layer = &EL_LAYER[k];
     const uint32_t first = (EL_LEARNT_OF(layer) == EL_LEARNS_BIAS) ? layer->fan_in : 0U;
     const uint32_t n = EL_ROW_WORDS(layer) - first;
     const int32_t halved = (int32_t)layer->step_shift + (int32_t)net->halvings;
     const int32_t shift = ((halved > 30) ? 30 : halved) - (EL_STOCHASTIC ? 8 : 0);
-    const int32_t *sum = &net->sum[first];
+    const int32_t *sum = &sums[first];
     el_word *word = &net->words[layer->words_at + (o * n)];
     for (uint32_t i = 0U; i < n; i++) {
         const bool is_bias = (first + i) == layer->fan_in;
@@ -141,7 +142,7 @@ static void add_element(
     for (uint32_t dy = 0U; dy < pool; dy++) {
         for (uint32_t dx = 0U; dx < pool; dx++) {
             if (acts_at(net, layer, j, place)) {
-                add_window(net, inputs, k, (y * pool) + dy, (x * pool) + dx, d);
+                add_window(net, inputs, k, (y * pool) + dy, (x * pool) + dx, d, net->sum);
             }
             place++;
         }
@@ -184,7 +185,7 @@ static void update_convolution(el_learner *net, const int8_t *inputs, uint16_t k
             for (uint32_t x = 0U; x < width; x++) {
                 const int32_t d = deltas->value[j];
                 if ((d != 0) && !active) {
-                    clear_sums(net, layer);
+                    clear_sums(net->sum, layer);
                     active = true;
                 }
                 if (d != 0) {
@@ -194,7 +195,7 @@ static void update_convolution(el_learner *net, const int8_t *inputs, uint16_t k
             }
         }
         if (active) {
-            generator = step_kernel(net, k, o, start);
+            generator = step_kernel(net, k, o, net->sum, start);
         }
     }
     take_generator(net, generator);
@@ -300,83 +301,117 @@ static void skip_words(el_learner *net, const el_layer *layer, uint32_t n)
 }
 #endif
 
-/* Sum of map o at element (y, x), and the place of the largest one in its pooling window. */
-static int32_t pooled_sum(
-    el_learner *net, const int8_t *inputs, uint16_t k, uint16_t o, uint32_t y, uint32_t x, uint32_t *winner)
+/* What a kernel that learns on the way holds in net->sum: its sums of x times d, and behind them these. */
+#define EL_POOLED 0U    /* the sum of the element at hand */
+#define EL_WINNER 1U    /* where in the pooling window that is */
+#define EL_MODULATOR 2U /* shared by a map */
+#define EL_HELD 3U
+
+/* Sums of n maps from map o on at element (y, x). */
+static void pool_windows(
+    el_learner *net, const int8_t *inputs, uint16_t k, uint32_t o, uint32_t n, uint32_t y, uint32_t x)
 {
     const el_layer *layer = &EL_LAYER[k];
-    int32_t pooled = 0;
-    uint32_t place = 0U;
+    const uint32_t stride = EL_ROW_WORDS(layer) + EL_HELD;
+    int32_t place = 0;
     for (uint32_t dy = 0U; dy < layer->pool; dy++) {
         for (uint32_t dx = 0U; dx < layer->pool; dx++) {
-            const uint16_t n = open_window(net, inputs, layer, (y * layer->pool) + dy, (x * layer->pool) + dx);
-            const int32_t z = pre_activation(net, net->tap, n, k, o);
-            if (layer->pool_shift > 0U) {
-                pooled += z;
-            } else if ((place == 0U) || (z > pooled)) {
-                pooled = z;
-                *winner = place;
-            } else {
-                /* the first of equal sums stays */
+            const uint16_t events = open_window(net, inputs, layer, (y * layer->pool) + dy, (x * layer->pool) + dx);
+            for (uint32_t b = 0U; b < n; b++) {
+                int32_t *held = &net->sum[(b * stride) + EL_ROW_WORDS(layer)];
+                const int32_t z = pre_activation(net, net->tap, events, k, (uint16_t)(o + b));
+                if (layer->pool_shift > 0U) {
+                    held[EL_POOLED] = ((place > 0) ? held[EL_POOLED] : 0) + z;
+                } else if ((place == 0) || (z > held[EL_POOLED])) {
+                    held[EL_POOLED] = z;
+                    held[EL_WINNER] = place;
+                } else {
+                    /* the first of equal sums stays */
+                }
             }
             place++;
         }
     }
-    return pooled;
 }
 
-/* Take a map forward, kernel after kernel, each of which learns right after: nothing waits but sums of one kernel. */
+/* Add d of element (y, x) to the sums of a kernel that holds them. */
+static void add_held(
+    el_learner *net, const int8_t *inputs, uint16_t k, uint32_t y, uint32_t x, int32_t d, int32_t *sum)
+{
+    const el_layer *layer = &EL_LAYER[k];
+    int32_t place = 0;
+    for (uint32_t dy = 0U; dy < layer->pool; dy++) {
+        for (uint32_t dx = 0U; dx < layer->pool; dx++) {
+            if ((layer->pool_shift > 0U) || (place == sum[EL_ROW_WORDS(layer) + EL_WINNER])) {
+                add_window(net, inputs, k, (y * layer->pool) + dy, (x * layer->pool) + dx, d, sum);
+            }
+            place++;
+        }
+    }
+}
+
+/* Take n maps from map o on forward, and their d, which are summed up at once; return which of them have any. */
+static uint32_t sum_on_the_way(
+    el_learner *net, const int8_t *inputs, uint16_t k, uint16_t label, uint32_t o, uint32_t n)
+{
+    const el_layer *layer = &EL_LAYER[k];
+    const uint32_t stride = EL_ROW_WORDS(layer) + EL_HELD;
+    uint32_t j = o;
+    uint32_t at = 0U;
+    uint32_t active = 0U;
+    const bool taught = start_modulators(net, layer, label, &at);
+    const bool each = taught && !EL_SHARES_MODULATORS(layer);
+#if EL_LFSR_LANES > 0
+    skip_words(net, layer, o);
+#endif
+    for (uint32_t b = 0U; b < n; b++) {
+        int32_t *sum = &net->sum[b * stride];
+        clear_sums(sum, layer);
+        sum[EL_ROW_WORDS(layer) + EL_MODULATOR] =
+            (taught && !each) ? next_modulator(net, layer, label, at + o + b, 1) : 0;
+    }
+    for (uint32_t y = 0U; y < layer->pooled_height; y++) {
+        for (uint32_t x = 0U; x < layer->pooled_width; x++) {
+            pool_windows(net, inputs, k, o, n, y, x);
+            for (uint32_t b = 0U; b < n; b++) {
+                int32_t *sum = &net->sum[b * stride];
+                const int32_t *held = &sum[EL_ROW_WORDS(layer)];
+                const int32_t q = table_index(held[EL_POOLED], layer);
+                const int32_t gate = (int32_t)EL_READ8(EL_GATE_OF[q + 128]);
+                const int32_t m = each ? next_modulator(net, layer, label, at + j + b, gate) : held[EL_MODULATOR];
+                const int32_t d = gated(layer, m, gate);
+                send(net, layer, j + b, q, label);
+                if (d != 0) {
+                    active |= (uint32_t)1 << b;
+                    add_held(net, inputs, k, y, x, d, sum);
+                }
+            }
+#if EL_LFSR_LANES > 0
+            if (each) {
+                skip_words(net, layer, layer->columns - n);
+            }
+#endif
+            j += layer->columns;
+        }
+    }
+    return active;
+}
+
+/* Take a map forward, a few kernels at a time, which learn right after: nothing waits but their sums. */
 static void learn_on_the_way(el_learner *net, const int8_t *inputs, uint16_t k, uint16_t label)
 {
     const el_layer *layer = &EL_LAYER[k];
     const uint32_t start = generator_of(net);
     uint32_t generator = start;
-    for (uint16_t o = 0U; o < layer->columns; o++) {
-        uint32_t at = 0U;
-        uint32_t j = o;
-        bool active = false;
-        int32_t modulator = 0;
-        const bool taught = start_modulators(net, layer, label, &at);
-#if EL_LFSR_LANES > 0
-        skip_words(net, layer, o);
-#endif
-        if (taught && EL_SHARES_MODULATORS(layer)) {
-            modulator = next_modulator(net, layer, label, at + o, 1);
-        }
-        for (uint32_t y = 0U; y < layer->pooled_height; y++) {
-            for (uint32_t x = 0U; x < layer->pooled_width; x++) {
-                uint32_t winner = 0U;
-                const int32_t q = table_index(pooled_sum(net, inputs, k, o, y, x, &winner), layer);
-                const int32_t gate = (int32_t)EL_READ8(EL_GATE_OF[q + 128]);
-                int32_t d;
-                send(net, layer, j, q, label);
-                if (taught && !EL_SHARES_MODULATORS(layer)) {
-                    modulator = next_modulator(net, layer, label, at + j, gate);
-#if EL_LFSR_LANES > 0
-                    skip_words(net, layer, layer->columns - 1U);
-#endif
-                }
-                d = gated(layer, modulator, gate);
-                if ((d != 0) && !active) {
-                    clear_sums(net, layer);
-                    active = true;
-                }
-                if (d != 0) {
-                    uint32_t place = 0U;
-                    for (uint32_t dy = 0U; dy < layer->pool; dy++) {
-                        for (uint32_t dx = 0U; dx < layer->pool; dx++) {
-                            if ((layer->pool_shift > 0U) || (place == winner)) {
-                                add_window(net, inputs, k, (y * layer->pool) + dy, (x * layer->pool) + dx, d);
-                            }
-                            place++;
-                        }
-                    }
-                }
-                j += layer->columns;
+    uint32_t n;
+    for (uint32_t o = 0U; o < layer->columns; o += n) {
+        uint32_t active;
+        n = ((layer->columns - o) < layer->kernels) ? (layer->columns - o) : layer->kernels;
+        active = sum_on_the_way(net, inputs, k, label, o, n);
+        for (uint32_t b = 0U; b < n; b++) {
+            if (((active >> b) & 1U) != 0U) {
+                generator = step_kernel(net, k, o + b, &net->sum[b * (EL_ROW_WORDS(layer) + EL_HELD)], start);
             }
-        }
-        if (active) {
-            generator = step_kernel(net, k, o, start);
         }
     }
     take_generator(net, generator);

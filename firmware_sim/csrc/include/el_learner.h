@@ -90,7 +90,7 @@ typedef struct {
     el_word words[EL_WORDS]; /* of layers that learn: a row a neuron, its bias last, or biases alone */
 
 #if EL_CONV
-    int32_t sum[EL_SUMS]; /* of one map: x times d over its positions, by place in the kernel; or one of each map */
+    int32_t sum[EL_SUMS]; /* of one map, or a few: x times d over positions, by place in the kernel; or one of each map */
 #endif
     el_factor error[EL_OUTPUTS]; /* not zero, their outputs in error_at */
 #if EL_DELTAS > 0

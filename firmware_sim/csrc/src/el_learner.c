@@ -50,6 +50,7 @@ typedef struct {
     uint8_t pool_shift; /* of a mean pooling, log2 of these */
     uint8_t biases;     /* of a row: 1, or 0 in a kernel without */
     uint8_t winner_log; /* a winner takes 2^winner_log bits */
+    uint8_t kernels;    /* that learn at once on the way */
 #endif
 } el_layer;
 
