@@ -344,7 +344,7 @@ class RateSettings(Settings):
     )
     kernel_rate: int | None = setting(
         None,
-        "Learning rate of kernels, exponent of two [hidden rate - 4; with map feedback - 8]",
+        "Learning rate of kernels, exponent of two [by rule and hidden rate]",
         LEARNING,
         needs=("kernels", "learn"),
         later=True,

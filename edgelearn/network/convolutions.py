@@ -9,13 +9,23 @@ from typing import Any
 
 from edgelearn.errors import UserError
 from edgelearn.network.window import Window
-from edgelearn.rules.rule import Feedback, Rule
+from edgelearn.rules.rule import Feedback, Rule, Signal
 
 KERNELS = ("learn", "frozen")
 FEEDBACK_KINDS = ("element", "map")
 TEACHES = ("elements", "positions")
 CONVOLUTION_SETTINGS = ("kernels", "kernel_rate", "kernel_bias", "feedback_kind", "teach")
-BELOW_HIDDEN_RATE = {"element": 4, "map": 8}  # default kernel rate: exponents below the hidden rate
+# Default kernel rate: exponents below the hidden rate, measured on MNIST (docs/convolution.md).
+BELOW_HIDDEN_RATE = {
+    Signal.NONE: 0,
+    Signal.DELTA: 0,
+    Signal.LOCAL_ERROR: 0,
+    Signal.TARGET: 4,
+    Signal.SIGNED_TARGET: 4,
+    Signal.ERROR: 6,
+    Signal.SIGN_ERROR: 6,
+}
+_BELOW_WITH_MAPS = 8  # the same d at all places of a map adds up
 _LOWEST_RATE = -20
 
 
@@ -39,11 +49,14 @@ class ConvolutionSettings:
     feedback_kind: str = "element"
     teach: str = "elements"
 
-    def rate(self, hidden_rate: int) -> int:
+    def rate(self, rule: Rule, hidden_rate: int) -> int:
         """Return the rate exponent of a convolution, from that of other hidden layers of its rule."""
         if self.kernel_rate is not None:
             return self.kernel_rate
-        return max(hidden_rate - BELOW_HIDDEN_RATE[self.feedback_kind], _LOWEST_RATE)
+        below = (
+            _BELOW_WITH_MAPS if self.feedback_kind == "map" and _takes_kinds(rule) else BELOW_HIDDEN_RATE[rule.signal]
+        )
+        return max(hidden_rate - below, _LOWEST_RATE)
 
     def of_layer(self, rule: Rule, window: Window) -> dict[str, Any]:
         """Return the fields of a convolution that acts by a rule: without pooling, elements are the positions."""

@@ -435,7 +435,7 @@ def design(
             "input_scale": (0 if level_bits == 1 else level_bits) if first else hidden.scale,
             "input_max": top if first else 127,
             "output_scale": hidden.scale,
-            "rate": rate if window is None else own.rate(rate),
+            "rate": rate if window is None else own.rate(row, rate),
             "delta_scale": error_bits - 1 if last else scale,
             "delta_bits": error_bits if last else hidden_bits[k],
             "modulator_bits": delta_bits,

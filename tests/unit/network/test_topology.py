@@ -107,8 +107,12 @@ def test_shifts_of_a_convolution_by_hand():
     assert isinstance(first, ConvLayer)
     assert (first.fan_in, first.n_columns, first.n_weights, first.n_biases) == (25, 16, 400, 0)
     assert first.sum_shift == 4 + 7 - 0 - 5
-    assert first.rate == -6 - 4  # of bp, and four exponents below
-    assert first.step_shift == 4 + 12 + 10 + 0 - 7 - 8
+    assert first.rate == -6  # of bp
+    rates = {rule: design("9x9x1-conv4x3-fc5-4", rule).layers[0].rate for rule in ("drtp", "dfa", "sdfa", "local")}
+    assert rates == {"drtp": -11, "dfa": -13, "sdfa": -14, "local": -6}
+    assert design("9x9x1-conv4x3-4", "dfa", feedback_kind="map").layers[0].rate == -15
+    assert design("9x9x1-conv4x3-4", "dfa", hidden_rate=-18).layers[0].rate == -20
+    assert first.step_shift == 4 + 12 + 6 + 0 - 7 - 8
     assert first.signal_shift == 12 + 7 - 0 - 12  # from a dense layer that is not the output
     assert first.delta_bits == 16  # 784 * 15 * 32767 + 2^29 < 2^31
     mean = design("28x28x1-conv16x5x5-meanpool4-fc128-10", "bp").layers[0]
