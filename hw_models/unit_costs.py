@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgelearn.network.counters import ACTIVITY, Counters
-from edgelearn.network.kernels.tables import COUNTERS
+from edgelearn.network.counters import ACTIVITY, CONVOLUTION_ACTIVITY, Counters
 from edgelearn.network.spec import NetworkSpec
 from hw_models.engine.schedule import FORWARD_ACTIVITY, assume
 from hw_models.processor import AnyProcessor, Engine
@@ -22,8 +21,8 @@ class UnitCosts:
 
     Parameters
     ----------
-    cycles, energy_pj : float64[2, K, len(COUNTERS)]; labelled samples, samples only predicted; energy is None where
-        the processor has no sourced energy
+    cycles, energy_pj : float64[2, K, len(Counters.names)]; labelled samples, samples only predicted; energy is None
+        where the processor has no sourced energy
     idle_uw : power between samples, None where nobody gives it
     clock_hz : cycles per second
     """
@@ -44,12 +43,13 @@ def unit_costs(spec: NetworkSpec, processor: AnyProcessor) -> UnitCosts:
     Samples that are only predicted run on a chip that can learn, and pay for their forward pass alone.
     """
     n_layers = len(spec.layers)
-    cycles, energy = np.zeros((2, n_layers, len(COUNTERS))), np.zeros((2, n_layers, len(COUNTERS)))
     dense = assume(spec)
+    columns = dense.names
+    cycles, energy = np.zeros((2, n_layers, len(columns))), np.zeros((2, n_layers, len(columns)))
     full = processor.price(spec, dense)
-    for name in ACTIVITY:
+    for name in (*ACTIVITY, *(CONVOLUTION_ACTIVITY if spec.is_convolutional else ())):
         for k in range(n_layers):
-            column = COUNTERS.index(name)
+            column = columns.index(name)
             for which, names in enumerate(((name,), (name, _GATED.get(name, name)))):
                 if which == 1 and name not in FORWARD_ACTIVITY:
                     continue

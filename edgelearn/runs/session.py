@@ -140,8 +140,8 @@ class StreamSession:
         self._n_known = len(source.class_names)
 
     def _device(self) -> Device:
-        timing, n_layers = self.timing, len(self.spec.layers)
-        prices = np.zeros((2, 2, n_layers, len(t.COUNTERS)), np.int64)
+        timing = self.timing
+        prices = np.zeros((2, *self.rates.cycles.shape), np.int64)
         prices[0] = np.rint(self.rates.cycles * TICKS_PER_CYCLE)
         if self.rates.energy_pj is not None:
             prices[1] = np.rint(self.rates.energy_pj / self.energy_unit_pj)
