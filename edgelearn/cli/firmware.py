@@ -275,6 +275,7 @@ def emit(
     """Write the network as C99 sources with a self-test for your board."""
     from firmware_sim.build.emit import SELFTEST_SAMPLES
     from firmware_sim.build.emit import emit as write
+    from firmware_sim.build.features import Features
     from firmware_sim.check.session import restore_run
 
     if run is not None:
@@ -294,7 +295,9 @@ def emit(
     typer.echo(str(source.columns))
     for note in source.notes:
         typer.echo(f"note: {note}")
-    if tensor is not None:
+    if isinstance(tensor, Features):
+        typer.echo(f"levels: from inputs of the model, by {prefix}_features of include/{prefix}_features.h")
+    elif tensor is not None:
         typer.echo(f"levels: from the tensor '{tensor.name}', by {prefix}_levels of include/{prefix}_levels.h")
     typer.echo(f"try: make -C {folder} && {folder}/selftest")
 

@@ -13,7 +13,9 @@ from edgelearn.files import only_writer, write_text
 from edgelearn.network.layer import ConvLayer
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
+from firmware_sim.build import features as front
 from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
+from firmware_sim.build.features import Features
 from firmware_sim.build.headers import CONTRACT, array, checkpoint_bytes, learned_word, learned_words, taught_by
 from firmware_sim.build.image import CSRC, GENERATED, PREFIX, core_of, renamed, write_sources
 from firmware_sim.build.levels import Tensor, section, selftest_inputs, texts_of
@@ -33,7 +35,7 @@ def emit(
     ranges: tuple[np.ndarray, np.ndarray] | None = None,
     overwrite: bool = False,
     prefix: str = PREFIX,
-    tensor: Tensor | None = None,
+    tensor: Tensor | Features | None = None,
 ) -> list[Path]:
     """Write the package of a network, starting from the learner's present words; return the files.
 
@@ -43,7 +45,8 @@ def emit(
     levels : int[n, n_in]; labels : int[n]: samples of the self-test; the learner learns them
     ranges : low and high of each input, of which levels are parts, if known
     prefix : of names, guards and files, in place of el; two networks in one firmware need two
-    tensor : of the model that the levels come from, in place of `ranges`; its values are those of the samples
+    tensor : of the model that the levels come from, or its frozen layers, in place of `ranges`; values are those of
+        the samples
 
     Raises
     ------
@@ -61,7 +64,9 @@ def emit(
     for name, what in (("config.toml", "a run"), ("study.toml", "a study")):
         if (folder / name).exists():
             raise UserError(f"folder {folder} holds {what}; give another one")
-    of_tensor = {} if tensor is None else texts_of(tensor)
+    of_tensor: dict[str, str] = {}
+    if tensor is not None:
+        of_tensor = front.texts_of(tensor) if isinstance(tensor, Features) else texts_of(tensor)
     with only_writer(folder):
         return _written(learner, folder, levels, labels, ranges, prefix, tensor, of_tensor)
 
@@ -73,7 +78,7 @@ def _written(
     labels: np.ndarray,
     ranges: tuple[np.ndarray, np.ndarray] | None,
     prefix: str,
-    tensor: Tensor | None,
+    tensor: Tensor | Features | None,
     of_tensor: dict[str, str],
 ) -> list[Path]:
     identity = write_sources(learner, folder, prefix)
@@ -82,7 +87,9 @@ def _written(
     texts["Makefile"] = (CSRC / "package" / "Makefile").read_text()
     texts["README.md"] = _readme(learner, identity, len(levels[:SELFTEST_SAMPLES]), ranges)
     if tensor is not None:
-        texts["README.md"] += section(tensor, learner.spec.sizes[0])
+        texts["README.md"] += (
+            front.section(tensor) if isinstance(tensor, Features) else section(tensor, learner.spec.sizes[0])
+        )
         texts |= of_tensor
     if ranges is not None:
         rows = zip(*(np.broadcast_to(side, learner.spec.sizes[0]) for side in ranges), strict=True)
@@ -93,7 +100,9 @@ def _written(
         "/* Included by el_selftest.c alone. */",
         f"#define EL_SELFTEST_SAMPLES {len(levels)}U",
         f"#define EL_SELFTEST_HASH 0x{_hash(learned_words(learner)):08X}UL",
-        selftest_inputs(tensor, levels),
+        array("el_pixel", "EL_SELFTEST_PIXELS", tensor.values[: len(levels)].ravel(), place="")
+        if isinstance(tensor, Features)
+        else selftest_inputs(tensor, levels),
         array("uint16_t", "EL_SELFTEST_LABELS", labels, place=""),
         array("uint16_t", "EL_SELFTEST_PREDICTIONS", predictions, place=""),
     ]

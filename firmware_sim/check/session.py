@@ -27,6 +27,7 @@ from edgelearn.runs.rates import notes_on_outputs, spec_of
 from edgelearn.runs.shapes import order_of
 from edgelearn.runs.stored import AnyFrontEnd, part, parts_of, read_run
 from firmware_sim.build.estimate import constant_fields, ram_bytes
+from firmware_sim.build.features import Features
 from firmware_sim.build.image import compile_image
 from firmware_sim.build.levels import Tensor
 from firmware_sim.build.maps import STACK_OF_MAPS
@@ -62,7 +63,7 @@ class Samples:
     high: np.ndarray
     columns: ColumnsUsed
     notes: list[str]
-    tensor: Tensor | None = None
+    tensor: Tensor | Features | None = None
     words: Mapping[str, np.ndarray] | None = None
 
     def learner(self) -> Learner:
@@ -76,7 +77,7 @@ class Samples:
         rows = np.arange(n) % len(self.levels)
         return self.levels[rows], self.labels[rows]
 
-    def first_values(self, n: int) -> Tensor | None:
+    def first_values(self, n: int) -> Tensor | Features | None:
         """Return the tensor with its values in the samples of `first`."""
         if self.tensor is None or not self.tensor.is_integer:
             return self.tensor
@@ -338,10 +339,11 @@ def _stored_samples(folder: Path, config: RunConfig) -> Samples:
     spec, front_end = parts_of(note)
     front_end.restore(part(arrays, "front_end"))
     data = load_data(config)
-    if data.n_features != spec.sizes[0]:
+    n_in = front_end.inputs.n_features if isinstance(front_end, ConvertedFrontEnd) else spec.sizes[0]
+    if data.n_features != n_in:
         raise UserError(
             f"{config.data} has {data.n_features} features per sample, and the network of {folder} takes "
-            f"{spec.sizes[0]}; give samples like those of {note['config']['data']}"
+            f"{n_in}; give samples like those of {note['config']['data']}"
         )
     outputs = {name: output for output, name in enumerate(note["classes"])}
     for name in (data.class_names[label] for label in np.unique(data.train_y)):
@@ -359,7 +361,7 @@ def _stored_samples(folder: Path, config: RunConfig) -> Samples:
 
 def _inputs(
     front_end: AnyFrontEnd, origin: Mapping[str, Any], x: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Tensor | None]:
+) -> tuple[np.ndarray, np.ndarray, Tensor | Features | None]:
     """Return the ranges of inputs, or the tensor that they are the values of.
 
     Raises
@@ -373,11 +375,9 @@ def _inputs(
         order = front_end.order
         return _in_order(front_end.low, order), _in_order(front_end.high, order), None
     if isinstance(front_end, ConvertedFrontEnd):
-        raise UserError(
-            f"the converted layers of {origin['name']} have no C code yet; emit a run on features at "
-            f"'{origin.get('cut')}', which edgelearn model features computes, and leave the layers in front of them in "
-            "their own runtime"
-        )
+        pixels = front_end.inputs.encode(x).astype(np.int64)
+        levels = front_end.inputs.levels
+        return np.zeros(1), np.zeros(1), Features(origin.get("cut") or "features", front_end.stack, levels, pixels)
     raise UserError(
         f"levels of {origin['name']} follow the data as it comes, which firmware does not; start from a run or a model"
     )
