@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgelearn.errors import UserError, unknown
@@ -460,13 +460,18 @@ def _shapes_of(net: Sequence[int] | str | Topology, output: str) -> tuple[tuple[
         net = parse_topology(net)
     sizes = net.sizes if isinstance(net, Topology) else tuple(net)
     windows = net.windows if isinstance(net, Topology) else (None,) * (len(sizes) - 1)
-    _check_sizes(sizes, output)
-    for window in windows:
-        if window is not None and window.positions * window.maps > MAX_NEURONS:
+    for k, window in enumerate(windows):
+        if isinstance(net, Topology) and window is not None and window.positions * window.maps > MAX_NEURONS:
+            maps = MAX_NEURONS // window.positions
+            layers = list(net.layers)
+            if maps and isinstance(own := layers[k], Convolution):
+                layers[k] = replace(own, maps=maps)
+            hint = f"; try --net {replace(net, layers=tuple(layers))}" if maps else ", or smaller inputs"
             raise UserError(
-                f"a convolution of {window.positions * window.maps:,} sums is too wide; positions times maps are "
-                f"{MAX_NEURONS:,} at most: use fewer maps, or a stride"
+                f"convolution {k + 1} has {window.positions * window.maps:,} sums; positions times maps are "
+                f"{MAX_NEURONS:,} at most: use fewer maps, or a stride{hint}"
             )
+    _check_sizes(sizes, output)
     return sizes, windows
 
 
