@@ -44,7 +44,7 @@ def instruction_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str
     stored = np.where(dense, counted["update_macs"], work["active_maps"] * shapes(spec).learned_words)
     counts = {
         ("forward pass", "input"): work["samples"] * n_in * dense,
-        ("forward pass", "forward_mac"): counted["forward_macs"],
+        ("forward pass", "forward_mac"): counted["forward_macs"] * dense,
         ("forward pass", "neuron"): work["samples"] * n_out,
         ("feedback", "neuron"): readouts * spec.n_outputs,
         ("feedback", "gate"): work["live_gates"],
@@ -72,13 +72,13 @@ def _window_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str], n
 
     Notes
     -----
-    The inputs of a window are listed once for all maps, by rules that learn on the way once for as many as learn at
-    once, and again around every d. All d of a layer are looked at, and all places above a gate where a convolution
-    sends its d down.
+    A window is opened, its inputs looked at for being zero, once for all maps, by rules that learn on the way once for
+    as many as learn at once, and again around every d. All d of a layer are looked at, and all places above a gate
+    where a convolution sends its d down.
     """
     last = len(spec.layers) - 1
     shape = shapes(spec)
-    maps = shape.columns * shape.convolution
+    convolution, maps = shape.convolution, shape.columns * shape.convolution
     on_the_way = np.array(
         [k < last and layer.learns and not spec.holds_gates(k) for k, layer in enumerate(spec.layers)]
     )
@@ -86,9 +86,9 @@ def _window_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str], n
     turns = [
         -(-layer.n_columns // kernels_at_once(layer)) if isinstance(layer, ConvLayer) else 1 for layer in spec.layers
     ]
-    listed = work["samples"] + learned * on_the_way * (np.array(turns) - 1)
+    opened = (work["samples"] + learned * on_the_way * (np.array(turns) - 1)) * convolution
     mean_window = shape.full_pairs / shape.positions
-    weights_learn = np.array([layer.learned == "all" for layer in spec.layers])
+    around = work["active_neurons"] * shape.spread * (shape.summed_words > 0)
     looks = np.zeros(last + 1)
     for k in range(last):
         above = spec.layers[k + 1]
@@ -96,27 +96,31 @@ def _window_counts(spec: NetworkSpec, work: Counters) -> dict[tuple[str, str], n
             window = above.window
             taps = window.kernel_height * window.kernel_width * window.maps / window.stride**2
             looks[k] = float(work["live_gates"][k]) * taps
-    d = work["active_neurons"] * shape.spread * shape.convolution
     return {
-        ("forward pass", "window_input"): listed * shape.full_pairs * shape.convolution,
+        ("forward pass", "window"): opened * shape.positions,
+        ("forward pass", "window_input"): opened * shape.full_pairs,
+        ("forward pass", "window_mac"): work["window_pairs"] * maps,
         ("forward pass", "position"): work["samples"] * shape.positions * maps,
-        ("feedback", "window_input"): looks,
-        ("update", "place"): work["updates"] * shape.outputs * shape.convolution,
-        ("update", "window_input"): d * mean_window * weights_learn,
-        ("update", "window_mac"): work["update_pairs"] * shape.convolution,
-        ("update", "kernel_step"): work["active_maps"] * shape.learned_words * shape.convolution,
+        ("feedback", "look"): looks,
+        ("update", "place"): work["updates"] * shape.outputs * convolution,
+        ("update", "window"): around,
+        ("update", "window_input"): around * mean_window,
+        ("update", "window_mac"): work["update_pairs"] * convolution,
+        ("update", "kernel_step"): work["active_maps"] * shape.learned_words * convolution,
     }
 
 
-_WINDOW_ACTIONS = ("window_input", "position", "place", "window_mac", "kernel_step")
-# Actions of convolutions whose figures a processor file may leave out: those of the most similar action.
+# Actions of convolutions, and the most similar one, whose figure is taken where a processor file has none.
 _LIKE = {
+    "window": "update_row",
     "window_input": "input",
-    "position": "input",
-    "place": "input",
     "window_mac": "forward_mac",
+    "position": "input",
+    "look": "input",
+    "place": "input",
     "kernel_step": "update_mac",
 }
+WINDOW_ACTIONS = tuple(_LIKE)
 
 
 def price_instructions(spec: NetworkSpec, work: Counters, processor: Microcontroller, learning: bool) -> Cost:
@@ -148,7 +152,7 @@ def price_instructions(spec: NetworkSpec, work: Counters, processor: Microcontro
     prices = ("energy_pj", "cycles", "memory_bits") if energy is not None else ("cycles", "memory_bits")
     cost = make_cost(items, work.n_samples, processor.clock_hz, prices, bands)
     notes = [FROM_FLASH] if frozen_apart(spec) else []
-    missing = [name for name in _WINDOW_ACTIONS if name not in processor.instructions]
+    missing = [name for name in WINDOW_ACTIONS if name not in processor.instructions]
     if spec.is_convolutional and missing:
         alike = ", ".join(f"{name} as {_LIKE[name]}" for name in missing)
         notes.append(f"no figures for convolutions in the file of {processor.name}: {alike.replace('_', ' ')}")

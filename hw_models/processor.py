@@ -377,9 +377,10 @@ class Microcontroller(Processor):
         rest of a neuron's work), random_draw (a weight written with stochastic rounding); where a source tells them
         apart also input (looked at for being zero), gate (one that is open under a signal) and update_row (an input
         or bias whose weights are changed) and floor (a weight changed by a rule that keeps weights from falling below
-        zero); of convolutions window_input (an input of a window, or a place above a gate, looked at), position (of a
-        map, its sum compared), place (a d looked at), window_mac (a product added to the sum of a kernel word) and
-        kernel_step (a kernel word rounded and stored, its sum cleared); source beside them
+        zero); of convolutions window (one that is opened), window_input (an input of it looked at for being zero),
+        window_mac (a product, of the forward pass or for the sum of a kernel word), position (of a map, its sum
+        compared), look (at a place above a gate for a d), place (of a map looked at for a d) and kernel_step (a kernel
+        word rounded and stored, its sum cleared); source beside them
     energy_per_cycle : None where no source gives it; energy is then not priced
     skips_zero_inputs, update_skip : what the firmware's loops skip
     """
@@ -398,10 +399,12 @@ class Microcontroller(Processor):
             "gate",
             "update_row",
             "floor",
+            "window",
             "window_input",
-            "position",
-            "place",
             "window_mac",
+            "position",
+            "look",
+            "place",
             "kernel_step",
         ],
         Number,

@@ -22,6 +22,11 @@ ACTIVITY, ACCELERGY = "Activity", "Accelergy"
     "RunConfig",
     only=(
         "net",
+        "input_shape",
+        "kernels",
+        "kernel_bias",
+        "feedback_kind",
+        "teach",
         "learn",
         "bits",
         "residual_bits",

@@ -20,7 +20,7 @@ DEFAULT_FOLDER = Path("equal-accuracy")
 COMPARISON = "Comparison"
 SETTINGS = (
     "data", "classes", "limit", "net", "epochs", "bits", "residual_bits", "weight_bits", "rounding", "input_bits",
-    "activation", "output", "feedback", "update_gate", "margin", "processor",
+    "activation", "output", "feedback", "update_gate", "margin", "processor", "kernels", "kernel_bias", "feedback_kind",
 )  # fmt: skip
 
 
@@ -91,9 +91,8 @@ def _print(result: EqualAccuracy, outcome: Outcome, plot: Path | None) -> None:
     from edgelearn.studies.equal_accuracy_page import equal_accuracy_said, equal_accuracy_table
 
     console, folder = make_console(), outcome.folder
-    sizes = "-".join(map(str, result.sizes))
     kept = f", {outcome.kept} of {outcome.cells} runs kept from before" if outcome.kept else ""
-    say(console, f"{result.data}, {sizes}, on {result.processor}{kept}")
+    say(console, f"{result.data}, {result.net}, on {result.processor}{kept}")
     table = equal_accuracy_table(result.as_dict())
     rows = []
     for row in table.rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,13 @@ from edgelearn.network.spec import NetworkSpec, default_residual_bits, parse_net
 from edgelearn.network.topology import parse_shape, parse_topology
 from edgelearn.rules import RULES
 from edgelearn.runs.kind import Result
+from edgelearn.runs.map_activity import CHOICE as MAP_CHOICE
+from edgelearn.runs.map_activity import MapProfile, profile_of
+from edgelearn.runs.map_activity import command as map_command
+from edgelearn.runs.map_activity import profile_table as map_profile_table
 from edgelearn.runs.rates import learning_counters, spec_of_report
 from hw_models.compare.rules import densities_of
-from hw_models.engine.schedule import assume
+from hw_models.engine.schedule import MapDensities, assume
 
 TABLE = Path(__file__).with_name("activity.csv")  # written by experiments/activity_profiles.py
 # data -> settings of the measured runs beside the rule; others are defaults of `edgelearn run`
@@ -66,7 +70,8 @@ class Assumption:
 
     Parameters
     ----------
-    data : runs whose profiles are used; None where everything not given is active
+    data : runs whose profiles are used, of networks with convolutions the name in `map_activity.RUNS`; None where
+        everything not given is active
     net : sizes of the network priced
     given : densities of the user by parameter of `assume`, which replace those of the profile
     profiles : by rule; a rule without one is taken as fully active
@@ -76,7 +81,7 @@ class Assumption:
     data: str | None
     net: str
     given: Mapping[str, float]
-    profiles: Mapping[str, Profile]
+    profiles: Mapping[str, Profile | MapProfile]
     changed: bool = False
 
     def counters(self, spec: NetworkSpec) -> Counters:
@@ -108,18 +113,32 @@ class Assumption:
         return assume(
             spec,
             **densities,
+            maps=self._maps(spec, profile),
             update_input_density=_scaled(profile.inputs_of_updates, densities["input_density"], profile.inputs),
             gate_density=_scaled(profile.gates, densities["update_density"], profile.hidden_updates),
             readout_density=_scaled(profile.readout_errors, densities["error_density"], profile.errors),
         )
+
+    def _maps(self, spec: NetworkSpec, profile: Profile | MapProfile) -> MapDensities | None:
+        """Return the activity of convolutions: measured, of frozen kernels as under a rule that learns none."""
+        if not isinstance(profile, MapProfile):
+            return None
+        maps = profile.maps
+        if not any(layer.is_convolution and layer.learns for layer in spec.layers):
+            frozen = self.profiles.get(OUTPUT_ALONE)
+            maps = replace(maps, elements=frozen.elements) if isinstance(frozen, MapProfile) else maps
+        given = {"elements": self.given.get("hidden_density"), "updates": self.given.get("update_density")}
+        if given["updates"] is not None:
+            maps = replace(maps, gates=_scaled(maps.gates, given["updates"], maps.updates))
+        return replace(maps, **{name: value for name, value in given.items() if value is not None})
 
     def as_dict(self, rules: Sequence[str]) -> dict[str, Any]:
         """Return the assumptions on rules as plain data; `text` and `notes` are for a reader."""
         given = {name.replace("_", "-"): value for name, value in self.given.items()}
         return {
             "profile": self.data,
-            "command": None if self.data is None else command(self.data),
-            "choice": None if self.data is None else CHOICE,
+            "command": None if self.data is None else self._command,
+            "choice": None if self.data is None else self._choice,
             "given": given,
             "text": self._text(given),
             "notes": self._notes(rules),
@@ -131,8 +150,18 @@ class Assumption:
             return f"activity: {typed}"
         if self.data is None:
             return f"activity: {typed}, the rest fully active" if typed else "activity: everything active (--dense)"
-        measured = f"measured in `{command(self.data)}` ({self.data}, {CHOICE})"
+        name = "" if self.data in MAP_CHOICE else f"{self.data}, "
+        measured = f"measured in `{self._command}` ({name}{self._choice})"
         return f"activity: {typed}; the rest {measured}" if typed else f"activity: {measured}"
+
+    @property
+    def _command(self) -> str:
+        assert self.data is not None
+        return map_command(self.data) if self.data in MAP_CHOICE else command(self.data)
+
+    @property
+    def _choice(self) -> str:
+        return MAP_CHOICE.get(self.data or "", CHOICE)
 
     def _notes(self, rules: Sequence[str]) -> list[str]:
         if self.data is None:
@@ -178,15 +207,19 @@ def assumed_activity(config: RunConfig, given: Mapping[str, float], dense: bool 
     topology = parse_topology(config.net or DEFAULT_NET)
     net = config.net or DEFAULT_NET
     if topology.is_convolutional:
-        shape = getattr(config, "input_shape", None)
-        topology = topology.with_inputs(None if shape is None else parse_shape(shape))
+        topology = topology.with_inputs(None if config.input_shape is None else parse_shape(config.input_shape))
         _ = topology.windows  # refused without a shape of the inputs
         net = str(topology)
     if dense or set(given) == DENSITIES:
         return Assumption(None, net, given, {})
+    changed = _formats(config) != _formats(RunConfig())
+    if topology.is_convolutional:
+        name = profile_of(topology)
+        of_maps = {row.rule: row for row in map_profile_table() if row.profile == name}
+        return Assumption(name, net, given, of_maps, changed)
     data = nearest(topology.sizes[0])
     profiles = {row.rule: row for row in profile_table() if row.data == data}
-    return Assumption(data, net, given, profiles, _formats(config) != _formats(RunConfig()))
+    return Assumption(data, net, given, profiles, changed)
 
 
 def _formats(config: RunConfig) -> dict[str, Any]:

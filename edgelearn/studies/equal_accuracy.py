@@ -20,7 +20,7 @@ from edgelearn.config import RunConfig, validated
 from edgelearn.errors import UserError
 from edgelearn.files import read_json, write_text
 from edgelearn.network.counters import Counters
-from edgelearn.network.kernels.tables import COUNTERS
+from edgelearn.network.kernels.tables import counters_of
 from edgelearn.network.spec import NetworkSpec, design
 from edgelearn.rules import RULES, find_rules
 from edgelearn.runs.curve import CurveWork
@@ -174,7 +174,7 @@ class EqualAccuracy:
     given: bool
     processor: str
     data: str
-    sizes: tuple[int, ...]
+    net: str
     test_samples_apart: int
     rules: tuple[RuleResult, ...]
     curves: dict[str, dict[str, list[float]]]
@@ -190,7 +190,7 @@ class EqualAccuracy:
             "accuracy_is": "given" if self.given else "the highest that every seed of every rule reaches",
             "processor": self.processor,
             "data": self.data,
-            "net": "-".join(map(str, self.sizes)),
+            "net": self.net,
             "samples_between_tests": self.test_samples_apart,
             "rules": [_as_dict(one) for one in self.rules],
             "curves": self.curves,
@@ -245,10 +245,11 @@ def _curve_of(record: Record, processor: AnyProcessor) -> Curve:
     config = validated(RunConfig, record["config"])
     spec = spec_of_report(config, record)
     points = record["curve"]
-    counts = np.zeros((len(points), len(spec.layers), len(COUNTERS)), np.int64)
+    names = counters_of(spec.is_convolutional)
+    counts = np.zeros((len(points), len(spec.layers), len(names)), np.int64)
     for k, point in enumerate(points):
         for name, layers in point["counters"].items():
-            counts[k, :, COUNTERS.index(name)] = layers
+            counts[k, :, names.index(name)] = layers
     rates = {name: getattr(config, name) for name in ("hidden_rate", "output_rate")}
     return Curve(
         config.rule,
@@ -292,7 +293,7 @@ def analyse(folder: Path, accuracy: float | None = None) -> EqualAccuracy:
         accuracy is not None,
         first.processor.name,
         str(plan.settings.get("data", RunConfig().data)),
-        first.spec.sizes,
+        first.spec.net,
         int(first.samples[0]),
         results,
         {rule: _mean_curve(mine) for rule, mine in by_rule.items()},

@@ -30,7 +30,7 @@ from hw_models.engine.memory_map import (
 )
 from hw_models.engine.schedule import Schedule, readout_words
 from hw_models.engine.shapes import shapes
-from hw_models.processor import Engine, Memory
+from hw_models.processor import CONVOLUTION_ROLES, Engine, Memory
 
 _ROLE_OF_MEMORY = {
     "weight": "forward weights",
@@ -305,11 +305,10 @@ def _notes(
         notes.append(
             f"frozen weights lie in memory '{shared}' with those that learn: no memory of {engine.name} holds 'frozen'"
         )
-    apart = [name for name in (name for name, *_ in memories) if name not in engine.memories]
-    if apart:
+    if any(name not in engine.memories for name, *_ in memories):
         notes.append(
-            f"{', '.join(apart).replace('_', ' ')} lie in memories of their own, like those of gates: no memory of "
-            f"{engine.name} holds {', '.join(repr(engine.memory(name).holds[0]) for name in apart)}"
+            f"accumulators, winners and partial sums lie in memories of their own, like that of gates: no memory of "
+            f"{engine.name} holds {', '.join(map(repr, CONVOLUTION_ROLES))}"
         )
     leakage, energy = cost.total("energy_pj", "leakage"), cost.total("energy_pj")
     if leakage > energy / 2:
