@@ -21,7 +21,7 @@ from hw_models.constants.logic import adder_bit_um2, register_um2
 from hw_models.engine.memory_map import accumulator_bits, contents, partial_bits
 from hw_models.engine.price import datapath
 from hw_models.engine.schedule import MapDensities, assume, schedule, worked
-from hw_models.microcontroller import WINDOW_ACTIONS, instruction_counts
+from hw_models.microcontroller import WINDOW_ACTIONS, instruction_counts, kernels_at_once
 from hw_models.processor import Engine, find_processor, names, path_of, read
 from hw_models.unit_costs import unit_costs
 
@@ -217,17 +217,21 @@ def test_prices_are_linear_in_the_counts_of_convolutions():
         assert units.total(units.cycles, labelled, Counters.zeros(3, True)) == pytest.approx(expected)
 
 
-def test_firmware_opens_a_window_once_or_for_each_map():
+def test_firmware_opens_a_window_once_for_all_kernels_that_learn_at_once():
     dfa, drtp = design(CONV16, "dfa"), design(CONV16, "drtp")
     activity = {spec.rule_name: assume(spec, 0.2, 0.5, 0.3, 0.7) for spec in (dfa, drtp)}
     counts = {spec.rule_name: instruction_counts(spec, activity[spec.rule_name]) for spec in (dfa, drtp)}
     taps, samples = 134 * 134, activity["dfa"].n_samples
-    for rule, maps in (("dfa", 1), ("drtp", 16)):
-        assert counts[rule]["forward pass", "window"][0] == 784 * maps * samples
-        assert counts[rule]["forward pass", "window_input"][0] == taps * maps * samples
+    for rule in ("dfa", "drtp"):
+        assert counts[rule]["forward pass", "window"][0] == 784 * samples
+        assert counts[rule]["forward pass", "window_input"][0] == taps * samples
         assert counts[rule]["forward pass", "window_mac"][0] == 16 * activity[rule]["window_pairs"][0]
-    forward = instruction_counts(drtp, predicted(drtp, assume(drtp)))
-    assert forward["forward pass", "window_input"][0] == taps * samples
+    small = design("6x6x1-conv8x5x5-pool2-3", "drtp")  # whose output map is smaller than the sums of two kernels
+    turns = 8 // kernels_at_once(small.layers[0])
+    assert turns == 8
+    forward, learned = (instruction_counts(small, work) for work in (predicted(small, assume(small)), assume(small)))
+    for action in ("window", "window_input"):
+        assert learned["forward pass", action][0] == turns * forward["forward pass", action][0]
     of_dfa = {action: n[0] for (role, action), n in counts["dfa"].items() if role == "update"}
     n_d = activity["dfa"]["active_neurons"][0]
     assert of_dfa["window"] == n_d
