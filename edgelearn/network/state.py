@@ -26,6 +26,7 @@ from edgelearn.network.kernels.arrays import (
 )
 from edgelearn.network.layer import ConvLayer, Layer
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.topology import Dense, Topology
 from edgelearn.rules.rule import Feedback, Signal
 
 _SIGNALS = {
@@ -245,11 +246,32 @@ def allocate(spec: NetworkSpec) -> State:
 def _check_memory(spec: NetworkSpec, n_bytes: int) -> None:
     """Refuse arrays that do not fit into the memory of this machine, plain words of the largest layer beside them."""
     n_bytes += 2 * max(layer.n_weights for layer in spec.layers)
-    if n_bytes > physical_memory():
+    room = physical_memory()
+    if n_bytes > room:
         raise UserError(
-            f"net {spec.net} needs {n_bytes / 2**30:,.1f} GiB of memory, and this machine has "
-            f"{physical_memory() / 2**30:,.1f}; use fewer inputs or neurons"
+            f"net {spec.net} needs {n_bytes / 2**30:,.1f} GiB of memory, and this machine has {room / 2**30:,.1f}; "
+            f"use fewer inputs or neurons{_smaller(spec, n_bytes, room)}"
         )
+
+
+def _smaller(spec: NetworkSpec, n_bytes: int, room: int) -> str:
+    """Return advice on a network that takes less memory: its widest layer, narrower."""
+    sizes = [layer.n_weights for layer in spec.layers]
+    widest = min(sizes.index(max(sizes)), len(sizes) - 2)
+    if widest < 0:
+        return ""
+    layers = list(spec.topology.layers)
+    wide = layers[widest]
+    if isinstance(wide, Dense):
+        scaled = 4 * max(sizes) + 2 * (sizes[widest] + sizes[widest + 1] - max(sizes))  # words, and their plain copy
+        share = 0.9 * (room - n_bytes + scaled) / scaled  # rows are padded
+        layers[widest] = Dense(max(1, int(wide.n * share)))
+    else:  # vectors of elements are most of it
+        share = 0.9 * room / n_bytes
+        layers[widest] = replace(wide, maps=max(1, int(wide.maps * share)))
+    if share <= 0:
+        return ""
+    return f"; try --net {Topology(spec.topology.inputs, tuple(layers))}"
 
 
 def predicting(state: State) -> State:

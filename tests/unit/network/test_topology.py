@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from edgelearn.errors import UserError
+from edgelearn.network import state
 from edgelearn.network.layer import ConvLayer
 from edgelearn.network.spec import design
 from edgelearn.network.topology import Convolution, Dense, parse_shape, parse_topology
@@ -188,3 +189,17 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(net, settings, message
     with pytest.raises(UserError, match=message) as refused:
         design(net, **settings)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("net", "megabytes"),
+    [("28x28x1-conv16x5x5-pool2-fc1000-10", 6), ("784-3000-10", 4), ("28x28x1-conv64x3x3-10", 6)],
+)
+def test_a_net_that_needs_more_memory_is_refused_with_one_that_fits(net, megabytes, monkeypatch):
+    spec = design(net)
+    monkeypatch.setattr(state, "physical_memory", lambda: megabytes << 20)
+    with pytest.raises(UserError, match="GiB of memory") as refused:
+        state.allocate(spec)
+    smaller = str(refused.value).rpartition("--net ")[2]
+    assert smaller != net
+    state.allocate(design(smaller))
