@@ -101,11 +101,26 @@ class MapsFromPage(FromPage):
             self.bias = [
                 words if here is None else 0 * words for words, here in zip(self.bias, self.geometry, strict=True)
             ]
-        less, of_map = PAGE.numbers(7, r"at the hidden rate less (\d+) exponents, less (\d+) with map feedback, unless")
-        PAGE.find(7, r"kernels have no bias, feedback is of the kind element, and teaching is by elements\.")
-        for k in range(len(maps)):
-            if self.taught[k]:
-                self.rates[k] -= of_map if kind == "map" else less
+        PAGE.find(7, r"Maps without a bias have no bias word; arrays of words hold zeros in its place\.")
+        PAGE.find(7, r"Kernels have no bias, feedback is of the kind element, and teaching is by elements\.")
+        if not kernel_bias:
+            self.bias = [
+                words if here is None else 0 * words for words, here in zip(self.bias, self.geometry, strict=True)
+            ]
+        self.rates = [rate - self._less(k) for k, rate in enumerate(self.rates)]
+
+    def _less(self, k: int) -> int:
+        """Exponents of two by which kernels learn more slowly than dense layers of their rule."""
+        of_labels, of_errors, of_maps = PAGE.numbers(
+            7,
+            r"hidden rate of their rule under the signals delta and local error, (\d+) exponents below it under the target "
+            r"and the signed target, (\d+) below under the error and its sign, (\d+) below with map feedback, and never",
+        )
+        taught = self.taught[k]
+        if self.geometry[k] is None or taught is None or taught.takes_delta or taught.reads_out:
+            return 0
+        from_label = "target_c" in taught.text  # s_c is written with target_c, too
+        return of_maps if self.kind == "map" else of_labels if from_label else of_errors
 
     def _weight_shape(self, k: int) -> tuple[int, int]:
         here = self.geometry[k - 1]
