@@ -25,6 +25,7 @@ from edgelearn.studies.page_data import contents_of, open_study
 from experiments import (
     accuracy_against_energy,
     branch_traces,
+    convolution_bits,
     convolution_events,
     convolution_mnist,
     convolution_twin,
@@ -466,6 +467,7 @@ PAGES = [
         Shown("convolution_mnist.json", RESULTS_PAGE, convolution_lines(net), f"{net}")
         for net in convolution_mnist.EPOCHS
     ),
+    Shown("convolution_bits.json", RESULTS_PAGE, lambda content: convolution_bits.table(content["rows"])),
     Shown("convolution_events.json", RESULTS_PAGE, lambda content: convolution_events.table(content["rows"])),
     Shown("convolution_events.json", RESULTS_PAGE, lambda content: convolution_events.fits(content["rows"])),
     Shown("mixed_rules.json", f"{DOCS}runs.md", mixed_rules_lines("mnist"), "MNIST, 784-200-200-10"),
