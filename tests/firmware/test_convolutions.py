@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgelearn.config import make_config
 from edgelearn.errors import UserError
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
+from firmware_sim.build.emit import emit
 from firmware_sim.build.estimate import constant_fields, ram_bytes
 from firmware_sim.build.headers import checkpoint, shape
 from firmware_sim.build.image import compile_image
+from firmware_sim.build.maps import STACK_OF_MAPS
 from firmware_sim.build.targets import find_target
 from firmware_sim.check.measure import profile
+from firmware_sim.check.session import fits, samples_of
 from firmware_sim.check.verify import Verification, verify
 from firmware_sim.emulate.emulator import read_program
 from firmware_sim.emulate.runners import runner
 from hw_models.microcontroller import kernels_at_once
 from tests.convolution_cases import Case, case
 from tests.firmware.firmware_cases import compare, random_samples, require
+from tests.firmware.test_emit import SANITIZERS
 from tests.firmware.test_same_bits import CHECKS
 
 
@@ -195,3 +201,28 @@ def test_kernels_that_learn_at_once_take_no_more_than_the_output_map():
 def test_maps_that_do_not_fit_are_refused(net, message):
     with pytest.raises(UserError, match=message):
         shape(design(net, rule="dfa"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_self_test_of_a_package_passes(tmp_path, kind):
+    """Under the sanitizers of memory and undefined behaviour, with a compiler that warns."""
+    require("gcc", "host")
+    learner = of_kind(kind)
+    levels, labels = random_samples(learner.spec, 40)
+    labels[labels < 0] = 0
+    files = emit(learner, tmp_path, levels, labels, prefix="maps")
+    assert tmp_path / "include/maps_convolution.h" in files
+    subprocess.run(["make", "-s", "-C", tmp_path, f"CFLAGS=-Werror {SANITIZERS}"], check=True)
+    assert subprocess.run([tmp_path / "selftest"]).returncode == 0
+
+
+def test_a_budget_widens_maps_and_dense_layers_together():
+    samples = samples_of(make_config({"net": "8x8x1-conv8x3x3-pool2-fc32-10", "rule": "drtp", "limit": 50}))
+    found = fits(samples, 16384, 65536)
+    assert found.net == "8x8x1-conv10x3x3-pool2-fc42-10"
+    assert found.limited_by == "RAM"
+    widths = [(8, 32), (10, 42), (11, 43)]  # as given, as found, and the next
+    nets = [f"8x8x1-conv{maps}x3x3-pool2-fc{n}-10" for maps, n in widths]
+    given, widest, wider = (ram_bytes(design(net, rule="drtp")) + STACK_OF_MAPS for net in nets)
+    assert given < widest == found.ram <= 16384 < wider
