@@ -258,3 +258,25 @@ def stack_of(shapes: Sequence[dict[str, Any]], arrays: dict[str, np.ndarray]) ->
         given = {name: arrays[f"frozen{k}_{name}"] for name in ("words", "biases", "shifts", "table")}
         layers.append(FrozenLayer(Geometry(**shape), **given, order=arrays.get(f"frozen{k}_order")))
     return FrozenStack(tuple(layers), arrays.get("frozen_order"))
+
+
+def blank_arrays(shapes: Sequence[dict[str, Any]], ordered: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return arrays of a stack whose words are all 0.
+
+    Parameters
+    ----------
+    ordered : names of the orders that there are, "frozen2_order" of the second layer and "frozen_order" of the features
+    """
+    found: dict[str, np.ndarray] = {}
+    for k, given in enumerate(shapes, 1):
+        shape = Geometry(**given)
+        maps, fan_in = (shape.maps, shape.fan_in) if shape.kind == "sum" else (0, 0)
+        found[f"frozen{k}_words"] = np.zeros((maps, fan_in), np.int8)
+        found[f"frozen{k}_biases"] = np.zeros(maps, np.int32)
+        found[f"frozen{k}_shifts"] = np.zeros(maps, np.int64)
+        found[f"frozen{k}_table"] = np.zeros(256, np.int8)
+        if f"frozen{k}_order" in ordered:
+            found[f"frozen{k}_order"] = np.arange(shape.n_in)
+    if "frozen_order" in ordered:
+        found["frozen_order"] = np.arange(Geometry(**shapes[-1]).n_out)
+    return found

@@ -10,7 +10,7 @@ import numpy as np
 from edgelearn.conversion.convert import convert
 from edgelearn.conversion.front import FloatFront
 from edgelearn.errors import UserError
-from edgelearn.network.frozen import FrozenStack, stack_of
+from edgelearn.network.frozen import FrozenStack, blank_arrays, stack_of
 from edgelearn.pretrained import Tensor
 from edgelearn.runs.levels import FixedSpec, LevelFrontEnd, Levels, levels_for
 from edgelearn.streaming.front_end import Rows
@@ -27,29 +27,19 @@ class ConvertedFrontEnd:
     floats : the same layers in floating point, of a model that is there
     """
 
-    def __init__(
-        self, inputs: LevelFrontEnd, stack: FrozenStack | None, scale: int, floats: FloatFront | None = None
-    ) -> None:
-        self.inputs, self.scale, self.floats = inputs, scale, floats
-        self._stack = stack
-        self._shapes: list[dict[str, Any]] = [] if stack is None else stack.as_list()
+    def __init__(self, inputs: LevelFrontEnd, stack: FrozenStack, scale: int, floats: FloatFront | None = None) -> None:
+        self.inputs, self.stack, self.scale, self.floats = inputs, stack, scale, floats
 
     @classmethod
     def stored(cls, note: Mapping[str, Any], n_inputs: int) -> ConvertedFrontEnd:
         """Return the front end of a note, whose arrays `restore` puts in."""
-        made = cls(LevelFrontEnd.stored(note["inputs"], n_inputs), None, note["scale"])
-        made._shapes = note["layers"]
-        return made
+        stack = stack_of(note["layers"], blank_arrays(note["layers"], note["ordered"]))
+        return cls(LevelFrontEnd.stored(note["inputs"], n_inputs), stack, note["scale"])
 
     def note(self) -> dict[str, Any]:
         """Return what JSON holds; arrays are in `save`."""
-        return {"inputs": self.inputs.levels.as_dict(), "layers": self._shapes, "scale": self.scale}
-
-    @property
-    def stack(self) -> FrozenStack:
-        if self._stack is None:
-            raise ValueError("words of the frozen layers are missing")
-        return self._stack
+        layers, ordered = self.stack.as_list(), sorted(name for name in self.stack.arrays() if name.endswith("_order"))
+        return {"inputs": self.inputs.levels.as_dict(), "layers": layers, "ordered": ordered, "scale": self.scale}
 
     @property
     def features(self) -> Levels:
@@ -73,7 +63,7 @@ class ConvertedFrontEnd:
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
         self.inputs.restore(saved)
-        self._stack = stack_of(self._shapes, saved)
+        self.stack = stack_of(self.stack.as_list(), saved)
 
     def real(self, x: np.ndarray) -> np.ndarray:
         """Return the features of the model in floating point, float32[n, n_features]."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgelearn import EdgeClassifier
 from edgelearn.config import RunConfig, StreamConfig, validated
 from edgelearn.data import datasets
 from edgelearn.errors import UserError
@@ -98,6 +99,17 @@ def test_a_run_and_a_stream_go_on_with_the_frozen_layers(cnn, files, tmp_path):
     assert content["accuracy_percent"] > 75
     assert content["front_end"]["encoder"] == "converted"
     assert predict(tmp_path / "stream", files["data"]).accuracy_percent > 75
+
+
+def test_a_classifier_goes_on_with_the_frozen_layers(cnn, files, tmp_path):
+    run(config_of(cnn, files), tmp_path / "out")
+    model = EdgeClassifier.load(tmp_path / "out")
+    data = np.load(files["data"])
+    assert (model.predict(data["x"]) == data["y"]).mean() > 0.8
+    model.partial_fit(data["x"][:20], data["y"][:20])
+    model.save(tmp_path / "model.npz")
+    again = EdgeClassifier.load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(again.predict(data["x"]), model.predict(data["x"]))
 
 
 def test_other_frozen_words_are_another_start(cnn, files, tmp_path):
