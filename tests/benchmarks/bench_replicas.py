@@ -75,7 +75,7 @@ def duel(cells: Sequence[tuple[NetworkSpec, int]], samples: int, turns: int) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--samples", type=int, default=6000)
+    parser.add_argument("--samples", type=int, default=60_000)
     parser.add_argument("--repeats", type=int, default=TURNS)
     add_option(parser)
     target.add_option(parser)

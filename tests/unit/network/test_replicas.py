@@ -30,18 +30,38 @@ def draw_specs(rng: np.random.Generator, rule: str, **settings: Any) -> list[Net
     ]
 
 
-def draw_samples(rng: np.random.Generator, spec: NetworkSpec, n: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_samples(
+    rng: np.random.Generator, spec: NetworkSpec, n: int, density: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     low, top = spec.input_range
-    levels = rng.integers(low, top + 1, (n, spec.sizes[0])) * (rng.random((n, spec.sizes[0])) < rng.choice([0.2, 0.9]))
+    share = rng.choice([0.2, 0.9]) if density is None else density
+    levels = rng.integers(low, top + 1, (n, spec.sizes[0])) * (rng.random((n, spec.sizes[0])) < share)
     return levels.astype(np.int8 if spec.signed_inputs else np.uint8), rng.integers(0, spec.n_classes, n)
 
 
-def assert_alike(specs: list[NetworkSpec], rng: np.random.Generator, n: int, halvings: int = 0) -> bool:
+def put_to_rails(learners: tuple[Learner, Learner], rng: np.random.Generator) -> None:
+    for k, layer in enumerate(learners[0].spec.layers):
+        words = rng.choice([layer.min_weight, layer.word.max_raw], (layer.n_out, layer.n_in))
+        for learner in learners:
+            learner.state.set_words(k, words, words[:, 0])
+
+
+def assert_alike(
+    specs: list[NetworkSpec],
+    rng: np.random.Generator,
+    n: int,
+    halvings: int = 0,
+    density: float | None = None,
+    rails: bool = False,
+) -> bool:
     """Learn and predict side by side and one by one; return whether steps are products that kernels of replicas round."""
     single, together = [Learner(spec) for spec in specs], [Learner(spec) for spec in specs]
-    levels, labels = draw_samples(rng, specs[0], n)
+    levels, labels = draw_samples(rng, specs[0], n, density)
     orders = rng.integers(0, 3, len(specs)).tolist()
     rows = [rng.permutation(n) for _ in range(3)]
+    if rails:
+        for pair in zip(single, together, strict=True):
+            put_to_rails(pair, rng)
     prepared, replicas = single[0].prepare(levels), Replicas(together, orders)
     for learner in (*single, *together):
         learner.set_halvings(halvings)
@@ -58,6 +78,7 @@ def assert_alike(specs: list[NetworkSpec], rng: np.random.Generator, n: int, hal
         for name, words in one.words().items():
             np.testing.assert_array_equal(other.words()[name], words, err_msg=name)
         np.testing.assert_array_equal(other.counts, one.counts)
+        assert not rails or one.counters["saturations"].min() > 0
     return True
 
 
@@ -85,14 +106,15 @@ def test_random_replicas_learn_what_single_networks_learn(seed: int) -> None:
     assert_alike(specs, rng, int(rng.integers(1, 1200)), halvings=int(rng.integers(0, 2)))
 
 
+def test_the_first_of_equal_outputs_is_predicted() -> None:
+    specs = [design((60, 20, 4), "drtp", seed=seed) for seed in range(3)]
+    assert assert_alike(specs, np.random.default_rng(2), 1, density=0.0)
+
+
 def test_words_at_the_rails_are_counted_as_single_networks_count_them() -> None:
     rng = np.random.default_rng(3)
     specs = [design((60, 20, 4), "drtp", hidden_rate=-2, output_rate=-2, seed=seed) for seed in range(4)]
-    assert assert_alike(specs, rng, 150)
-    learner = Learner(specs[0])
-    levels, labels = draw_samples(rng, specs[0], 150)
-    learner.learn(levels, labels)
-    assert learner.counters["saturations"].min() > 0
+    assert assert_alike(specs, rng, 50, rails=True)
 
 
 @pytest.mark.parametrize(
