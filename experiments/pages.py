@@ -512,6 +512,7 @@ PAGES = [
         speed_tables.streams_said,
     ),
     Shown("speed.json", RESULTS_PAGE, lambda content: table_of(speed_tables.one_sample(content)), "## Speed"),
+    Shown("speed.json", RESULTS_PAGE, lambda content: table_of(speed_tables.convolutions(content)), "## Speed"),
     Shown("speed.json", RESULTS_PAGE, lambda content: table_of(speed_tables.starts(content)), "## Speed"),
     Shown(
         "speed.json",

@@ -96,6 +96,20 @@ def one_sample(content: Content) -> Lines:
     return lines
 
 
+def convolutions(content: Content) -> Lines:
+    """Return a convolutional network: samples per second, and times the faster torch, by rule and mode of kernels."""
+    lines: Lines = []
+    for vectors, run in runs_of(content, "bench_convolution"):
+        for row in run["results"]["rows"]:
+            ways = [name for name in row if name.startswith("torch")]
+            if not lines:
+                lines.append(("rule", "kernels", "vectors", "edgelearn, samples/s", *ways, "times the faster torch"))
+            kernels = {"learn": "learned"}.get(row["kernels"], row["kernels"])
+            speeds = (f"{row[name]:,}" for name in (LEARN, *ways))
+            lines.append((row["rule"], kernels, vectors, *speeds, f"{row['times_torch']:.1f}"))
+    return lines
+
+
 def starts(content: Content) -> Lines:
     """Return whole commands: processor time and peak memory."""
     results = content["bench_start"]["results"]
@@ -128,6 +142,7 @@ def machines(content: Content) -> Lines:
         "bench_streams",
         "bench_learn_one",
         "bench_threads",
+        "bench_convolution",
         "bench_start",
         "bench_branch",
     ):

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.bench_convolution                    two minutes
     python -m tests.benchmarks.bench_convolution --target avx2      as if the processor had no AVX-512
-    python -m tests.benchmarks.bench_convolution --figure events.svg
+    python -m tests.benchmarks.bench_convolution --figure convolution_speed.svg
 
 One thread, processor time, median of 15 turns that all contestants take one after another in one process, on digits of
 MNIST. torch is written twice, both in place and without autograd: `OnlineTwin` has windows as rows of a matrix, and
@@ -199,27 +199,43 @@ def by_events(data: BenchData, turns: int, show: Callable[[str], None]) -> list[
     return rows
 
 
+def products(row: dict[str, Any]) -> int:
+    """Return the products per sample of a row: of sums and of updates."""
+    return int(row["forward_macs"] + row["update_macs"])
+
+
+def constant_share(rows: Sequence[dict[str, Any]]) -> float:
+    """Return the share of the time of whole digits that does not grow with products, by a line of least squares."""
+    slope, constant = np.polyfit([products(row) for row in rows], [row["us_per_sample"] for row in rows], 1)
+    return float(constant / (constant + slope * max(products(row) for row in rows)))
+
+
 def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Plot microseconds per sample against products per sample."""
+    """Plot microseconds per sample against events of the inputs, and against products per sample."""
     import matplotlib
 
     matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "edgelearn"
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-    for net in dict.fromkeys(row["net"] for row in rows):
-        for kernels in ("learn", "frozen"):
-            own = [row for row in rows if row["net"] == net and row["kernels"] == kernels]
-            axes.plot(
-                [row["input_events"] for row in own],
-                [row["us_per_sample"] for row in own],
-                marker="o",
-                linestyle="-" if kernels == "learn" else "--",
-                label=f"{net}, kernels {'learned' if kernels == 'learn' else 'frozen'}",
-            )
-    axes.set(xlabel="input events per sample", ylabel="processor time per sample (us)", xlim=(0, None), ylim=(0, None))
-    axes.legend(fontsize=7)
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
+    for own in by_network(rows):
+        kernels = own[0]["kernels"]
+        style = {"marker": "o", "linestyle": "-" if kernels == "learn" else "--"}
+        label = f"{own[0]['net']}, kernels {'learned' if kernels == 'learn' else 'frozen'}"
+        times = [row["us_per_sample"] for row in own]
+        left.plot([row["input_events"] for row in own], times, label=label, **style)
+        right.plot([products(row) / 1000 for row in own], times, **style)
+    left.set(xlabel="input events per sample", ylabel="processor time per sample (us)", xlim=(0, None), ylim=(0, None))
+    right.set(xlabel="products per sample (thousand)", xlim=(0, None))
+    left.legend(fontsize=6)
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def by_network(rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return rows of each network and mode of its kernels."""
+    keys = dict.fromkeys((row["net"], row["kernels"]) for row in rows)
+    return [[row for row in rows if (row["net"], row["kernels"]) == key] for key in keys]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -253,6 +269,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(
             f"{row['net']:34} {row['kernels']:7} {row['input_events']:6.1f} events  {row['forward_macs']:8,} forward MACs  "
             f"{row['update_macs']:8,} of updates  {row['us_per_sample']:7.2f} us"
+        )
+    for own in by_network(results["by_events"]):
+        print(
+            f"{own[0]['net']:34} {own[0]['kernels']:7} {constant_share(own):.0%} of the time does not grow with products"
         )
     if given.figure:
         draw(results["by_events"], given.figure)
