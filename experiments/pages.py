@@ -26,6 +26,7 @@ from experiments import (
     accuracy_against_energy,
     branch_traces,
     convolution_bits,
+    convolution_cifar,
     convolution_events,
     convolution_mnist,
     convolution_twin,
@@ -468,6 +469,7 @@ PAGES = [
         for net in convolution_mnist.EPOCHS
     ),
     Shown("convolution_bits.json", RESULTS_PAGE, lambda content: convolution_bits.table(content["rows"])),
+    Shown("convolution_cifar.json", RESULTS_PAGE, lambda content: convolution_cifar.table(content["rows"])),
     Shown("convolution_events.json", RESULTS_PAGE, lambda content: convolution_events.table(content["rows"])),
     Shown("convolution_events.json", RESULTS_PAGE, lambda content: convolution_events.fits(content["rows"])),
     Shown("mixed_rules.json", f"{DOCS}runs.md", mixed_rules_lines("mnist"), "MNIST, 784-200-200-10"),
