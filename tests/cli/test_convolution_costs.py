@@ -26,6 +26,7 @@ def test_a_network_with_convolutions_is_priced_without_a_run(tmp_path):
         assert part in text, part
 
 
+@pytest.mark.slow
 def test_settings_of_convolutions_change_the_price(tmp_path):
     def energy(*given: str) -> float:
         result = edgelearn("cost", "--rule", "dfa", "--json", *given, cwd=tmp_path)

@@ -24,7 +24,12 @@ NETS = (
     "8x6x1-conv3x3x3p0-pool2-conv4x2x2p0-5-3",
     "5x5x1-conv4x2x2p0-conv3x3x3p1-pool2-3",
 )
-HARD = [name for name, row in RULES.items() if row.learns_hidden]
+SHORT = ("bp", "dfa", "drtp")  # the other rules are slow tests
+HARD = [
+    name if name in SHORT else pytest.param(name, marks=pytest.mark.slow)
+    for name, row in RULES.items()
+    if row.learns_hidden
+]
 
 
 def maps_of(spec: NetworkSpec) -> list[Maps | None]:

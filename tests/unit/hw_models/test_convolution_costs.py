@@ -194,7 +194,9 @@ def test_the_walk_through_windows_and_the_pooling_have_logic():
         assert (dense.pools, dense.window_bits) == (False, 0)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "rule", [rule if rule in ("fa", "drtp") else pytest.param(rule, marks=pytest.mark.slow) for rule in RULES]
+)
 def test_every_processor_prices_every_rule(rule):
     spec = design(SPOON_LIKE, rule)
     activity = assume(spec, 0.2, 0.5, 0.3, 0.7)
