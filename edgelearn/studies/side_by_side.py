@@ -26,6 +26,7 @@ def batches_of(cells: Iterable[Cell], jobs: int) -> list[tuple[Cell, ...]]:
         alike.setdefault(_key(cell), []).append(cell)
     batches: list[tuple[Cell, ...]] = []
     for group in alike.values():
+        group.sort(key=lambda cell: int(cell.config.get("seed", 0)))  # two of one seed share a vector
         size = min(REPLICAS, -(-len(group) // jobs))
         batches += [tuple(group[first : first + size]) for first in range(0, len(group), size)]
     return batches
