@@ -583,6 +583,7 @@ PAGES = [
 # Result files without a table in README.md or edgelearn/docs, and the test that compares the page they belong to.
 ELSEWHERE = {
     "branch_elec2.json": "docs/branch.md, rows chosen by hand; test_pages.py looks for their accuracies",
+    "converted_front_end.json": "docs/pretrained.md, section on --convert",
     "convolution_costs.json": "docs/convolution.md, section Costs, and hw_models/docs/anchors.md",
     "cost_model_validation.json": "hw_models/docs/cost_model.md, tests/unit/hw_models",
     "firmware_convolutions.json": "hw_models/processors, tests/unit/hw_models",
