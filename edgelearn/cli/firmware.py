@@ -14,6 +14,7 @@ from edgelearn.cli.shared import print_json, rules_listed
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
+    from firmware_sim.check.front import FrontVerification
     from firmware_sim.check.measure import Profile
     from firmware_sim.check.session import Samples
 
@@ -143,7 +144,8 @@ def verify(
     if json:
         from dataclasses import asdict
 
-        print_json([asdict(one) | {"equal": one.equal} for one in verified])
+        rows = [asdict(one) | {"equal": one.equal} for one in verified]
+        print_json([{key: part for key, part in row.items() if part is not None} for row in rows])
     else:
         spec = source.spec
         word = learned_word(spec)
@@ -160,15 +162,20 @@ def verify(
                     "at the limits": "equal" if one.stress.difference is None else "DIFFERENT",
                     "saturations": one.stress.events["saturations"],
                 }
+                | ({} if one.front is None else {"front end": _verdict(one.front)})
                 for one in verified
             ],
         )
         for one in verified:
-            for name, part in (("data", one.data), ("stress stream", one.stress)):
-                if part.difference is not None:
+            for name, part in (("data", one.data), ("stress stream", one.stress), ("front end", one.front)):
+                if part is not None and part.difference is not None:
                     typer.echo(f"{one.target}, {name}: {part.difference}")
     if not all(one.equal for one in verified):
         raise typer.Exit(1)
+
+
+def _verdict(front: FrontVerification) -> str:
+    return f"{front.samples} samples, {'equal' if front.difference is None else 'DIFFERENT'}"
 
 
 @command("RunConfig", only=(*NETWORK, "seed"), example="edgelearn firmware profile --rule drtp,bp --target cortex-m4")
@@ -313,6 +320,8 @@ def size(
     json: Json = False,
 ) -> None:
     """Compile the network and measure flash, RAM and stack by role, per rule."""
+    from firmware_sim.build.features import Features
+    from firmware_sim.check.front import compile_front, size_of_front
     from firmware_sim.check.measure import size as measure
     from firmware_sim.check.session import emulated_target, folder_for_builds
 
@@ -324,7 +333,13 @@ def size(
             source = _samples(given, config, name)
             with folder_for_builds() as folder:
                 built = (folder, core, *source.first(100), compiler, _optimisation(optimise))
-                rows.append({"rule": name} | measure(source.learner(), *built).as_row())
+                row = {"rule": name} | measure(source.learner(), *built).as_row()
+            front = source.first_values(1)
+            if isinstance(front, Features):
+                with folder_for_builds() as folder:
+                    of_front = (source.learner(), front, folder, core, compiler, _optimisation(optimise))
+                    row |= size_of_front(compile_front(*of_front), front).as_row()
+            rows.append(row)
     if json:
         print_json(rows)
         return

@@ -66,7 +66,7 @@ def emit(
             raise UserError(f"folder {folder} holds {what}; give another one")
     of_tensor: dict[str, str] = {}
     if tensor is not None:
-        of_tensor = front.texts_of(tensor) if isinstance(tensor, Features) else texts_of(tensor)
+        of_tensor = front.texts_of(tensor) | front.selftest_of() if isinstance(tensor, Features) else texts_of(tensor)
     with only_writer(folder):
         return _written(learner, folder, levels, labels, ranges, prefix, tensor, of_tensor)
 

@@ -11,6 +11,8 @@ from edgelearn.runs.levels import Levels
 from firmware_sim.build.headers import array
 from firmware_sim.build.image import CSRC
 
+MAPS = ("el_map_a", "el_map_b")
+_ROW_BYTES = 72  # of el_front on a core of 32 bits: 13 numbers and 5 addresses
 HEADER, SOURCE, NUMBERS = "include/el_features.h", "src/el_features.c", "include/el_features_numbers.h"
 
 
@@ -37,14 +39,33 @@ class Features:
         return self.stack.layers[0].geometry.n_in
 
     @property
+    def n_features(self) -> int:
+        return self.stack.layers[-1].geometry.n_out if self.stack.order is None else len(self.stack.order)
+
+    @property
     def ram_bytes(self) -> int:
         return 2 * _widest(self.stack)
 
     @property
     def flash_bytes(self) -> int:
-        """Bytes of words, biases, shifts, tables and orders."""
-        orders = [layer.order for layer in self.stack.layers] + [self.stack.order]
-        return self.stack.stored_bits // 8 + sum(4 * len(order) for order in orders if order is not None)
+        """Bytes of words, biases, shifts, tables and orders, and of the list of layers on a core of 32 bits."""
+        return sum(self.constants.values())
+
+    @property
+    def constants(self) -> dict[str, int]:
+        """Bytes of each constant array on a core of 32 bits."""
+        found: dict[str, int] = {}
+        for k, layer in enumerate(self.stack.layers, 1):
+            if layer.geometry.kind == "sum":
+                words, maps = layer.words.size, layer.geometry.maps
+                found |= {f"EL_FRONT_{k}_{name}": n for name, n in (
+                    ("WORDS", words), ("BIASES", 4 * maps), ("SHIFTS", maps), ("TABLE", len(layer.table)),
+                )}  # fmt: skip
+            if layer.order is not None:
+                found[f"EL_FRONT_{k}_ORDER"] = 4 * len(layer.order)
+        if self.stack.order is not None:
+            found["EL_FEATURE_ORDER"] = 4 * len(self.stack.order)
+        return found | {"EL_FRONT": _ROW_BYTES * len(self.stack.layers)}
 
 
 def _widest(stack: FrozenStack) -> int:
@@ -52,7 +73,7 @@ def _widest(stack: FrozenStack) -> int:
 
 
 def texts_of(features: Features) -> dict[str, str]:
-    """Return the files that a package has because of its frozen layers, by name."""
+    """Return the sources of frozen layers by name."""
     kind = "int8_t" if features.inputs.signed else "uint8_t"
     header = [
         f"/* Features of a model of {len(features.stack.layers)} frozen layers, from levels of its input. */",
@@ -79,8 +100,12 @@ def texts_of(features: Features) -> dict[str, str]:
         HEADER: "\n".join(header) + "\n",
         SOURCE: (CSRC / "package" / "el_features.c").read_text(),
         NUMBERS: _numbers(features.stack),
-        "test/el_selftest.c": (CSRC / "package" / "el_selftest_features.c").read_text(),
     }
+
+
+def selftest_of() -> dict[str, str]:
+    """Return the self-test that starts from inputs of the model, by name."""
+    return {"test/el_selftest.c": (CSRC / "package" / "el_selftest_features.c").read_text()}
 
 
 _TYPE = """/* Included by el_features.c alone. */

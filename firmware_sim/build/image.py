@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import write_text
@@ -103,6 +105,7 @@ def compile_image(
     extra: tuple[str, ...] = (),
     ram: int = 1 << 24,
     flash: int = 1 << 24,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> Image:
     """Compile a learner's network and an application of `csrc/app`.
 
@@ -111,6 +114,7 @@ def compile_image(
     folder : for sources and image
     keep : names of functions, with wildcards, that something outside calls
     ram, flash : bytes the linker may use
+    more : text by name of further files in include/ and src/
 
     Raises
     ------
@@ -121,6 +125,9 @@ def compile_image(
     found = find_compiler(compiler, target)
     identity = write_sources(learner, folder)
     sources = [str(folder / name) for name in CORE if name.endswith(".c")]
+    for name, text in more.items():
+        write_text(folder / name, text)
+    sources += [str(folder / name) for name in more if name.endswith(".c")]
     sources += [str(CSRC / "app" / name) for name in app]
     command = [*found.command, *WARNINGS, optimisation, "-I", str(folder / "include"), *extra]
     path = folder / ("firmware.so" if target.isa == "host" else "firmware.elf")

@@ -33,10 +33,12 @@ from firmware_sim.build.levels import Tensor
 from firmware_sim.build.maps import STACK_OF_MAPS
 from firmware_sim.build.targets import EMULATED, TARGETS, Target, find_target
 from firmware_sim.build.toolchain import find_compiler, missing_emulator
+from firmware_sim.check.front import FrontVerification, compile_front, verify_front
 from firmware_sim.check.verify import Verification, verify
 from firmware_sim.emulate.runners import runner
 
 STRESS_SAMPLES = 300
+FRONT_SAMPLES = 100  # samples of the model that frozen layers are compared in: each costs all of their products
 # What a budget adds to the closed forms: as much as any rule was measured to need, and a little more.
 STACK_ALLOWANCE, STACK_ALLOWANCE_OF_MAPS = 384, STACK_OF_MAPS
 CODE_ALLOWANCE, CODE_ALLOWANCE_OF_MAPS = 3584, 6144  # the second of each where layers are convolutions
@@ -149,17 +151,19 @@ def folder_for_builds() -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Verified:
-    """One target's comparison: on the data, and on a stream that drives words into their limits."""
+    """One target's comparison: on the data, on a stream that drives words into their limits, of frozen layers."""
 
     target: str
     compiler: str
     optimisation: str
     data: Verification
     stress: Verification
+    front: FrontVerification | None = None
 
     @property
     def equal(self) -> bool:
-        return self.data.difference is None and self.stress.difference is None
+        front_equal = self.front is None or self.front.difference is None
+        return front_equal and self.data.difference is None and self.stress.difference is None
 
 
 def verify_on(
@@ -177,7 +181,13 @@ def verify_on(
     options: dict[str, Any] = {"compiler": compiler, "optimisation": optimisation, "on_progress": on_progress}
     data = verify_learner(samples.learner(), target, *samples.first(n), **options)
     stress = verify_stress(samples.spec, target, **options | {"on_progress": lambda done: on_progress(n + done)})
-    return Verified(target.name, found.version, optimisation, data, stress)
+    front, rows = samples.first_values(min(n, FRONT_SAMPLES)), samples.first(min(n, FRONT_SAMPLES))[0]
+    if not isinstance(front, Features):
+        return Verified(target.name, found.version, optimisation, data, stress)
+    with folder_for_builds() as folder:
+        image = compile_front(samples.learner(), front, folder, target, compiler, optimisation)
+        compared = verify_front(image, front, rows)
+    return Verified(target.name, found.version, optimisation, data, stress, compared)
 
 
 def verify_stress(spec: NetworkSpec, target: Target, **options: Any) -> Verification:

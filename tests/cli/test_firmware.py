@@ -275,3 +275,21 @@ def test_mistakes_are_one_line_and_exit_code_2(tmp_path, arguments, message):
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["mine.c", "there"]
+
+
+def test_verify_and_size_cover_frozen_layers(tmp_path):
+    require("gcc", "cortex-m0")
+    from tests.unit.runs.test_converted import write_cnn
+
+    write_cnn(tmp_path / "cnn.onnx")
+    (tmp_path / "c.toml").write_text('start = "cnn.onnx"\nconvert = true\nrule = "shallow"\ndata = "digits"\n')
+    core = ("--config", "c.toml", "--compiler", "gcc", "--target", "cortex-m0", "--json")
+    result = edgelearn("firmware", "verify", *core, "--samples", "9", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (found,) = json.loads(result.stdout)
+    assert (found["equal"], found["front"]) == (True, {"samples": 9, "difference": None})
+    (row,) = json.loads(edgelearn("firmware", "size", *core, "--rule", "shallow", cwd=tmp_path).stdout)
+    assert row["front end ram"] == 2 * 6 * 64
+    constants = 6 * 9 + 6 * 4 + 6 + 256 + 2 * 72  # a convolution, a pooling and the orders of its maps
+    assert row["front end constants"] == constants + 4 * 96
+    assert row["front end code"] > 100

@@ -12,7 +12,13 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from edgelearn.runs.levels import Levels
 from firmware_sim.build.emit import emit
+from firmware_sim.build.estimate import ram_bytes
 from firmware_sim.build.features import Features
+from firmware_sim.build.targets import find_target
+from firmware_sim.check.front import FrontVerification, compile_front, size_of_front, verify_front
+from firmware_sim.check.verify import verify
+from firmware_sim.emulate.emulator import read_program
+from firmware_sim.emulate.runners import runner
 from tests.firmware.firmware_cases import require
 from tests.properties.test_frozen import layer_of
 
@@ -86,5 +92,49 @@ def test_bytes_are_those_that_the_compiler_places(tmp_path):
     listed = subprocess.run(["nm", "-S", "features.o"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     sizes = {row[3]: int(row[1], 16) for row in map(str.split, listed.splitlines()) if len(row) == 4}
     constants = {name: n for name, n in sizes.items() if name.startswith(("EL_FRONT_", "EL_FEATURE_"))}
-    assert sum(constants.values()) == front.flash_bytes
+    assert constants == {name: n for name, n in front.constants.items() if name != "EL_FRONT"}
     assert sum(n for name, n in sizes.items() if name.startswith("el_map_")) == front.ram_bytes
+
+
+def front_of(seed, n=40):
+    """Return a learner behind frozen layers of every kind, and samples."""
+    stack, rng = stack_of(seed)
+    signed = seed < 2
+    values = rng.integers(-127 if signed else 0, 128 if signed else 256, (n, 84)) * (rng.random((n, 84)) < 0.7)
+    spec = design((9, 5, 3), "dfa", input_bits=7 + stack.signed, signed_inputs=stack.signed, hidden_rate=-3)
+    front = Features("features", stack, Levels(8, signed, np.ones(1), np.zeros(1)), values)
+    return Learner(spec), front, stack.run(values.astype(np.int16)), rng.integers(0, 3, n)
+
+
+@pytest.mark.parametrize(
+    ("target", "compiler"),
+    [
+        ("host", "gcc"),
+        ("cortex-m0", "gcc"),
+        pytest.param("rv32", "gcc", marks=pytest.mark.slow),
+        pytest.param("cortex-m4", "gcc", marks=pytest.mark.slow),
+        *(pytest.param(core, "zig", marks=pytest.mark.slow) for core in ("cortex-m0", "cortex-m4", "rv32")),
+    ],
+)
+@pytest.mark.parametrize("seed", [0, 3])
+def test_cores_compute_the_levels_of_the_simulator(tmp_path, target, compiler, seed):
+    """The levels, what is learned from them, and the memory of both: RAM and constants to the byte."""
+    require(compiler, target)
+    learner, front, levels, labels = front_of(seed)
+    image = compile_front(learner, front, tmp_path, find_target(target), compiler, "-Os")
+    assert verify_front(image, front, levels) == FrontVerification(40, None)
+    wrong = levels.copy()
+    wrong[7, 2] += 1
+    assert verify_front(image, front, wrong).difference.startswith("level 3 of sample 8: firmware ")
+    found = verify(learner, image.identity, runner(image, learner.spec), levels, labels)
+    assert (found.difference, found.samples) == (None, 40)
+    if target == "host":
+        return
+    measured = size_of_front(image, front)
+    assert (measured.ram, measured.constants) == (front.ram_bytes, front.flash_bytes)
+    program = read_program(image)
+    slots = program.symbols.get("slots", (0, 0))[1]
+    in_ram = sum(program.sections.get(name, 0) for name in (".data", ".bss")) - slots
+    assert in_ram - ram_bytes(learner.spec) - front.ram_bytes in range(8)  # ends of arrays of bytes, aligned
+    assert measured.code > 0
+    assert 0 < measured.stack < 400

@@ -2,6 +2,7 @@
 #include "el_features.h"
 
 #include "el_features_numbers.h"
+#include "el_fixed.h"
 
 /* Outputs of a layer, and those of the layer below. */
 static int8_t el_map_a[EL_MAP_BYTES];
@@ -14,29 +15,28 @@ static int32_t input_at(const el_front *layer, const el_pixel *pixels, const int
     return (pixels != NULL) ? (int32_t)pixels[at] : (int32_t)below[at];
 }
 
-/* The index of a sum: rounded half up, limited to 8 bits. */
-static uint8_t index_of(int64_t sum, int8_t shift)
+/* The index of a sum: rounded half up, limited to 8 bits. Sums are below 2^31, so that 32 bits of shift leave nothing. */
+static uint8_t index_of(int32_t sum, int8_t shift)
 {
-    int64_t q;
-    if (shift > 0) {
-        const int64_t one = (int64_t)1 << shift;
-        const int64_t above = sum + (one / 2);
-        q = (above >= 0) ? (above / one) : -((one - 1 - above) / one);
+    int32_t q;
+    if (shift > 31) {
+        q = 0;
+    } else if (shift >= 0) {
+        q = el_round_sum(sum, (int32_t)shift);
     } else {
-        q = sum * ((int64_t)1 << -shift);
+        q = el_clamp(sum, -128, 127) * ((int32_t)1 << ((shift < -8) ? 8 : -shift)); /* beyond the limits from 8 bits on */
     }
-    return (uint8_t)(((q < -128) ? -128 : ((q > 127) ? 127 : q)) + 128);
+    return (uint8_t)(el_clamp(q, -128, 127) + 128);
 }
 
-/* The sum of products of a window, or its largest input. */
-static int64_t window_at(const el_front *layer, const el_pixel *pixels, const int8_t *below, uint32_t y, uint32_t x,
-                         uint32_t map)
+/* The sum of products of a window, or its largest input, of all channels or of one that the map reads alone. */
+static int32_t window_at(const el_front *layer, const el_pixel *pixels, const int8_t *below, uint32_t y, uint32_t x,
+                         uint32_t map, uint32_t first)
 {
     const uint32_t depth = (layer->per_channel != 0U) ? 1U : layer->channels;
-    const uint32_t first = (layer->per_channel != 0U) ? (map / layer->per_channel) : 0U;
     const uint32_t taps = (uint32_t)layer->kernel_height * layer->kernel_width * depth;
     const bool largest = layer->words == NULL;
-    int64_t found = largest ? -128 : (int64_t)layer->biases[map];
+    int32_t found = largest ? -128 : layer->biases[map];
     for (uint32_t dy = 0U; dy < layer->kernel_height; dy++) {
         const int32_t row = (int32_t)((y * layer->stride_y) + dy) - layer->top;
         for (uint32_t dx = 0U; (row >= 0) && (row < layer->height) && (dx < layer->kernel_width); dx++) {
@@ -63,14 +63,23 @@ static void run_layer(const el_front *layer, const el_pixel *pixels, const int8_
     uint32_t at = 0U;
     for (uint32_t y = 0U; y < layer->out_height; y++) {
         for (uint32_t x = 0U; x < layer->out_width; x++) {
+            uint32_t channel = 0U; /* map / per_channel, without a division, which a Cortex-M0 has not */
+            uint32_t maps_left = layer->per_channel;
             for (uint32_t map = 0U; map < layer->maps; map++) {
-                const int64_t found = window_at(layer, pixels, below, y, x, map);
+                const int32_t found = window_at(layer, pixels, below, y, x, map, channel);
                 if (layer->words == NULL) {
                     outputs[at] = (int8_t)found;
                 } else {
                     outputs[at] = layer->table[index_of(found, layer->shifts[map])];
                 }
                 at++;
+                if (layer->per_channel != 0U) {
+                    maps_left--;
+                    if (maps_left == 0U) {
+                        channel++;
+                        maps_left = layer->per_channel;
+                    }
+                }
             }
         }
     }
