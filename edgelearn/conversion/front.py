@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgelearn.conversion.tables import FUNCTIONS, RISING, find_function
+from edgelearn.conversion.tables import FUNCTIONS, find_function, is_rising
 from edgelearn.errors import UserError
 from edgelearn.network.frozen import Geometry, sums_of, windows_of
 from edgelearn.pretrained import operators as ops
@@ -298,9 +298,12 @@ class _Walk:
         if name not in FUNCTIONS:
             raise self.refuse(f"{what}: {name} is no function of a single value that is known here")
         at = len(self.layers) - 1
-        while at >= 0 and self.layers[at].geometry.kind == "max" and name in RISING:
+        while at >= 0 and self.layers[at].geometry.kind == "max" and is_rising(name, slope):
             at -= 1  # of the sums: the largest value of a window is the function of the largest sum
-        if at < 0 or self.layers[at].geometry.kind == "max" or self.layers[at].activation or self.scale is not None:
+        if at >= 0 and self.layers[at].geometry.kind == "max":
+            falls = f"{name} with slope {slope:g}" if name == "leaky" else name
+            raise self.refuse(f"{what}: {falls} falls somewhere, and the largest value of a window is taken before it")
+        if at < 0 or self.layers[at].activation or self.scale is not None:
             raise self.refuse(f"{what} does not follow a layer with weights")
         self.layers[at] = replace(self.layers[at], activation=name, slope=slope)
 

@@ -28,8 +28,7 @@ FUNCTIONS: dict[str, Function] = {
     "silu": lambda z: z * _sigmoid(z),
     "softplus": lambda z: np.logaddexp(0, z),
 }
-RISING = ("linear", "relu", "relu6", "leaky", "tanh", "hard-tanh", "sigmoid", "elu", "softplus")
-"""Functions that never fall, so that they and the largest value of a window can change places."""
+RISING = ("linear", "relu", "relu6", "tanh", "hard-tanh", "sigmoid", "elu", "softplus")
 SCALED = ("linear", "relu", "relu6", "leaky")
 """Functions whose values are not larger than their argument: one scale for both."""
 FINEST = {"tanh": 5, "sigmoid": 4, "hard-tanh": 6}
@@ -39,3 +38,8 @@ FINEST = {"tanh": 5, "sigmoid": 4, "hard-tanh": 6}
 def find_function(name: str, slope: float = 0.0) -> Function:
     """Return a function by name; `slope` is that of the negative side of leaky."""
     return (lambda z: np.where(z > 0, z, slope * z)) if name == "leaky" else FUNCTIONS[name]
+
+
+def is_rising(name: str, slope: float = 0.0) -> bool:
+    """Return whether a function never falls, so that it and the largest value of a window can change places."""
+    return slope >= 0 if name == "leaky" else name in RISING

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgelearn.pretrained import operators as ops
-from edgelearn.pretrained.spatial import Convolution, Pad, Pool, Sides, Spatial, same
+from edgelearn.pretrained.spatial import CROPPED, Convolution, Pad, Pool, Sides, Spatial, same
 
 if TYPE_CHECKING:
     from edgelearn.pretrained.keras_layers import KerasLayer, Shape
@@ -21,7 +21,7 @@ KINDS = {
 def spatial(layer: KerasLayer, arrays: list[np.ndarray], before: Shape) -> Spatial:
     """Return the step of a layer on maps."""
     if layer.kind == "ZeroPadding2D":
-        return Spatial(ops.BEHIND, lambda: Pad(_pairs(layer.config["padding"]), layer.channels_first))
+        return Spatial(ops.BEHIND, lambda: _padding(layer))
     read = _pool if "Pooling" in layer.kind else _convolution
     return Spatial(ops.BEHIND, lambda: read(layer, arrays, before))
 
@@ -30,6 +30,11 @@ def _pairs(given: Any) -> Sides:
     rows, columns = (given, given) if isinstance(given, int) else given
     both = [(one, one) if isinstance(one, int) else (int(one[0]), int(one[1])) for one in (rows, columns)]
     return both[0], both[1]
+
+
+def _padding(layer: KerasLayer) -> Pad | ops.Other:
+    sides = _pairs(layer.config["padding"])
+    return ops.Other(CROPPED) if min(*sides[0], *sides[1]) < 0 else Pad(sides, layer.channels_first)
 
 
 def _two(value: Any) -> tuple[int, int]:

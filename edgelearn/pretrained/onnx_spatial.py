@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgelearn.pretrained import operators as ops
-from edgelearn.pretrained.spatial import Convolution, Pad, Pool, Sides, Spatial, same
+from edgelearn.pretrained.spatial import CROPPED, Convolution, Pad, Pool, Sides, Spatial, same
 
 if TYPE_CHECKING:
     from edgelearn.pretrained.onnx_file import Graph
@@ -32,6 +32,8 @@ def _sides(graph: Graph, node: Any, kernel: tuple[int, int], strides: tuple[int,
         rows, columns = (same(sizes[k], kernel[k], strides[k], name == "SAME_LOWER") for k in range(2))
         return rows, columns
     pads = [int(one) for one in graph.attribute(node, "pads", (0, 0, 0, 0))] if name == "NOTSET" else [0] * 4
+    if min(pads) < 0:
+        return ops.Other(CROPPED)
     return (pads[0], pads[2]), (pads[1], pads[3])
 
 
@@ -82,4 +84,6 @@ def _pad(graph: Graph, node: Any) -> Pad | ops.Other:
     value = graph.array(node.input[2]).reshape(-1)[0] if len(node.input) > 2 and node.input[2] else 0
     if mode not in (b"constant", "constant") or len(given) != 8 or value or any(given[k] for k in (0, 1, 4, 5)):
         return ops.Other("it does not add zeros around the map")
+    if min(given) < 0:
+        return ops.Other(CROPPED)
     return Pad(((given[2], given[6]), (given[3], given[7])), True)

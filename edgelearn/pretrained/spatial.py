@@ -11,6 +11,7 @@ from edgelearn.pretrained.operators import Other
 
 Sides = tuple[tuple[int, int], tuple[int, int]]
 """Elements added above and below, left and right."""
+CROPPED = "its padding is negative, which crops the map"
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgelearn.pretrained import operators as ops
-from edgelearn.pretrained.spatial import Convolution, Pad, Pool, Sides, Spatial, same
+from edgelearn.pretrained.spatial import CROPPED, Convolution, Pad, Pool, Sides, Spatial, same
 
 if TYPE_CHECKING:
     from edgelearn.pretrained.tflite_file import Graph, TfliteOperator
@@ -116,4 +116,6 @@ def _pad(graph: Graph, operator: TfliteOperator) -> Pad | ops.Other:
     given = graph.array(operator.inputs[1]).reshape(-1, 2).astype(int).tolist()
     if len(given) != 4 or any(given[0]) or any(given[3]) or len(operator.inputs) > 2:
         return ops.Other("it does not add zeros around the map")
+    if min(given[1] + given[2]) < 0:
+        return ops.Other(CROPPED)
     return Pad((tuple(given[1]), tuple(given[2])), False)

@@ -33,6 +33,14 @@ CHAINS = {  # operators behind a convolution of 7x5x2 into 3x5x4, and constants
         [FIRST, node("MaxPool", "c1", "p", kernel_shape=[2, 3], strides=[1, 2]), node("Relu", "p", "last")],
         {"n": 16},
     ),
+    "pooling in front of a leaky relu": (
+        [FIRST, node("MaxPool", "c1", "p", kernel_shape=[2, 2]), node("LeakyRelu", "p", "last", alpha=0.2)],
+        {"n": 32},
+    ),
+    "pooling behind a function that falls": (
+        [FIRST, node("LeakyRelu", "c1", "r", alpha=-0.5), node("MaxPool", "r", "last", kernel_shape=[2, 2])],
+        {"n": 32},
+    ),
     "pooling beyond the map": (
         [FIRST, node("Tanh", "c1", "r"), node("MaxPool", "r", "last", kernel_shape=[3, 3], pads=[1, 1, 1, 1])],
         {"n": 60},
@@ -167,6 +175,17 @@ REFUSED = {
                                     {"n": 112, "one": np.float32(1)}, "adds to a map that is padded"),
     "two activations": ([FIRST, node("Relu", "c1", "r"), node("Tanh", "r", "last")], {"n": 60},
                         "does not follow a layer with weights"),
+    "a function that falls behind pooling": (
+        [FIRST, node("MaxPool", "c1", "p", kernel_shape=[2, 2]), node("LeakyRelu", "p", "last", alpha=-0.5)],
+        {"n": 32}, r"/last \(LeakyRelu\): leaky with slope -0.5 falls somewhere"),
+    "negative padding": ([FIRST, node("Pad", "c1 pads", "z"), node("Conv", "z k2", "last")],
+                         {"n": 10, "pads": np.array([0, 0, -1, 0, 0, 0, 0, -1]), **floats(5, k2=(5, 4, 1, 4))},
+                         r"/z \(Pad\): its padding is negative"),
+    "negative padding of a convolution": ([node("Conv", "in k kb", "last", pads=[0, -1, 0, 0])], {"n": 40},
+                                          r"/last \(Conv\): its padding is negative"),
+    "negative padding of a pooling": (
+        [FIRST, node("MaxPool", "c1", "last", kernel_shape=[2, 2], pads=[1, 0, -1, 0])], {"n": 32},
+        r"/last \(MaxPool\): its padding is negative"),
 }  # fmt: skip
 
 
@@ -181,6 +200,31 @@ def test_what_cannot_be_converted_is_named(tmp_path, name):
         front_of(model, "last")
     assert str(refused.value).startswith(f"{tmp_path}/m.onnx cannot be converted up to 'last': ")
     assert "leave --convert out" in str(refused.value)
+
+
+def test_negative_padding_of_keras_and_tflite_is_refused(tmp_path):
+    c = floats(7, k=(4, 3, 3, 2), kb=(4,), w=(3, 4 * 5 * 4), b=(3,))
+    config = sequential(
+        inputs((9, 8, 2)),
+        layer("ZeroPadding2D", "pad", padding=[[0, -2], [0, -2]]),
+        layer("Conv2D", "conv", filters=4, kernel_size=[3, 3], strides=[1, 1]),
+        layer("Flatten", "flat"),
+        layer("Dense", "head", units=3),
+    )
+    groups = {"conv2d": ("conv", [c["k"].transpose(1, 2, 3, 0), c["kb"]]), "dense": ("head", [c["w"].T, c["b"]])}
+    m = Model()
+    m.tensor("in", (1, 9, 8, 2))
+    for name, values in c.items():
+        m.constant(name, values)
+    m.constant("pads", np.array([[0, 0], [0, -2], [0, -2], [0, 0]], np.int32))
+    for name, shape in (("z", (1, 7, 6, 2)), ("conv", (1, 5, 4, 4)), ("out", (1, 3))):
+        m.tensor(name, shape)
+    m.operator("PAD", "in pads", "z", "PadOptions")
+    m.operator("CONV_2D", "z k kb", "conv", "Conv2DOptions", StrideW=1, StrideH=1, Padding=1)
+    m.operator("FULLY_CONNECTED", "conv w b", "out", "FullyConnectedOptions")
+    for path in (write_archive(tmp_path / "m.keras", config, groups), m.write(tmp_path / "m.tflite", "in", "out")):
+        with pytest.raises(UserError, match="its padding is negative, which crops the map"):
+            front_of(read_model(path), "conv")
 
 
 @pytest.mark.parametrize("form", ["onnx", "tflite"])
