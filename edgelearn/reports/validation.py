@@ -124,10 +124,13 @@ def _print_verdict(console: Console, found: dict[str, Any], end: dict[str, Any],
         say(console, f"layer {layer} has no signal left in fixed point, for any sample compared; its twin has")
     gap, angle = found["gap_points"], found["largest_angle_difference"]
     if gap is not None:
+        limit = f"at most {found['gap_points_allowed']:.2g}"
+        if found.get("better_than_twin"):
+            limit += " where the twin is better, and it is not: this rule's signal comes from labels alone"
         say(
             console,
             f"accuracy {end['fixed_accuracy_percent']:.2f} % in fixed point, {end['float_accuracy_percent']:.2f} % in "
-            f"float: {abs(gap):.2f} points apart (at most {found['gap_points_allowed']:.2g}); "
+            f"float: {abs(gap):.2f} points apart ({limit}); "
             f"{end['same_class_percent']:.1f} % of the test samples get the same class",
         )
     if angle is not None:

@@ -99,7 +99,7 @@ def row_of(id: str) -> Row:
     """
     by_name = {row.id.lower(): row for row in rows()}
     name = id.strip().lower()
-    if name not in by_name:  # 83 names are too many for `errors.unknown`
+    if name not in by_name:  # 85 names are too many for `errors.unknown`
         near = difflib.get_close_matches(name, by_name, n=1)
         hint = f" Did you mean '{by_name[near[0]].id}'?" if near else ""
         raise UserError(f"claim '{id}' is not known; `edgelearn reproduce list` shows all {len(rows())}.{hint}")

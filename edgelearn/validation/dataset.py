@@ -147,7 +147,7 @@ def validate(
         },
         "network": network_as_dict(spec),
         "notes": [*notes_on_outputs(config, spec), *(start.notes if start is not None else ())],
-        "verdict": _verdict(points),
+        "verdict": _verdict(points, one_sided=any(row.from_label for row in spec.rules)),
         "points": points,
     }
     validation = Result(_plain(content))
@@ -168,18 +168,21 @@ def _accuracies(fixed: np.ndarray, in_float: np.ndarray, labels: np.ndarray) -> 
     }
 
 
-def _verdict(points: list[dict[str, Any]]) -> dict[str, Any]:
+def _verdict(points: list[dict[str, Any]], one_sided: bool) -> dict[str, Any]:
     """Say whether the run follows its twin: accuracy at the end, at every point signals and angles to backpropagation.
 
-    On few test samples chance alone may open a gap; two standard errors are allowed.
+    On few test samples chance alone may open a gap; two standard errors are allowed. `one_sided` is for rules that
+    teach hidden layers from labels alone: their signal never fades, so that float weights grow on where gates of
+    integers close, and integers may be better by any amount.
     """
     gap, allowed = points[-1].get("gap_points"), max(GAP_POINTS, 2 * points[-1].get("gap_standard_error", 0.0))
     worst, worst_pooled = (_largest_difference(points, kind) for kind in ("angle_signal", "angle_signal_pooled"))
     finite = all(math.isfinite(layer["weights"]["rms_difference"]) for layer in points[-1]["layers"])
     silent = sorted({layer["layer"] for point in points for layer in point["layers"] if layer["silent"]})
-    accuracy_follows = finite and (gap is None or abs(gap) <= allowed)
+    better = one_sided and gap is not None and gap < -allowed
+    accuracy_follows = finite and (gap is None or better or abs(gap) <= allowed)
     angles_follow = finite and (worst is None or worst < ANGLE_DEGREES)
-    return {
+    verdict = {
         "follows": accuracy_follows and angles_follow and not silent,
         "accuracy_follows": accuracy_follows,
         "angles_follow": angles_follow,
@@ -191,6 +194,7 @@ def _verdict(points: list[dict[str, Any]]) -> dict[str, Any]:
         "largest_angle_difference_pooled": worst_pooled,
         "angle_difference_allowed": ANGLE_DEGREES,
     }
+    return verdict | {"better_than_twin": True} if better else verdict
 
 
 def _largest_difference(points: list[dict[str, Any]], kind: str) -> float | None:

@@ -23,7 +23,7 @@ from edgelearn.reports.validation import show
 from edgelearn.rules import RULES, Signal
 from edgelearn.runs.dataset import design_for, load_data
 from edgelearn.runs.registry import run
-from edgelearn.validation.dataset import _angles, _is_silent, kernel_words, validate
+from edgelearn.validation.dataset import _angles, _is_silent, _verdict, kernel_words, validate
 from tests.oracle_pairs import naive_twin
 from tests.tools import require_torch
 
@@ -204,6 +204,28 @@ def test_a_run_at_its_rails_is_told():
     quiet = validate(settings(rule="dfa")).content["points"][-1]["layers"][0]
     assert row["saturations"] > quiet["saturations"]
     assert row["weights"]["relative_largest"] > quiet["weights"]["relative_largest"]
+
+
+@pytest.mark.parametrize("gap", [-0.31, 0.31, -0.3, 0.3])
+@pytest.mark.parametrize("one_sided", [False, True])
+def test_integers_may_be_better_where_signals_come_from_labels_alone(gap, one_sided):
+    end = {"gap_points": gap, "gap_standard_error": 0.1, "layers": []}
+    found = _verdict([end | {"gap_points": 5.0}, end], one_sided)
+    assert found["accuracy_follows"] == found["follows"] == (abs(gap) <= 0.3 or (one_sided and gap < 0))
+    assert found.get("better_than_twin", False) == (one_sided and gap == -0.31)
+
+
+@pytest.mark.parametrize(("rule", "one_sided"), [("drtp", True), ("dfa", False), ("bp", False), ("dfa,drtp", True)])
+def test_one_sided_are_rules_with_a_layer_taught_by_labels_alone(rule, one_sided, monkeypatch):
+    require_torch()
+    better = {"fixed_accuracy_percent": 90.0, "float_accuracy_percent": 80.0, "same_class_percent": 85.0}
+    better |= {"gap_points": -10.0, "gap_standard_error": 0.1}
+    monkeypatch.setattr("edgelearn.validation.dataset._accuracies", lambda *given: better)
+    content = validate(settings(rule=rule, epochs=1, limit=50, net="64-24-16-10")).content
+    assert content["verdict"]["accuracy_follows"] == one_sided
+    stream = StringIO()
+    show(content, Console(file=stream, width=200))
+    assert ("where the twin is better, and it is not" in stream.getvalue()) == one_sided
 
 
 def test_a_twin_that_diverges_is_told_in_valid_json(monkeypatch):
