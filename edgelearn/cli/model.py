@@ -42,12 +42,16 @@ def _read(file: Path, net: str | None) -> Model:
 @command(example="edgelearn model show model.onnx")
 def model_show(file: File, net: Net = None, details: Details = False, json: Json = False) -> None:
     """Describe a trained model: layers, tensors to cut at, scales, MACs, weights, and what cannot be read."""
+    from edgelearn.conversion.refusals import conversion_of
     from edgelearn.pretrained.facts import facts_of
     from edgelearn.reports.console import make_console
-    from edgelearn.reports.model import print_model
+    from edgelearn.reports.model import RESULTS, print_model
     from edgelearn.runs.cuts import refusal
 
-    content = facts_of(_read(file, net), refusal)
+    model = _read(file, net)
+    content = facts_of(model, refusal)
+    is_results = content["format"].startswith(RESULTS)
+    content["convert"] = None if is_results else conversion_of(model, content["cut"])
     if json:
         print_json(content)
     else:

@@ -24,7 +24,7 @@ USERS, USER = "Users and data", "{user}"
 SETTINGS = (
     "rule", "learn", "net", "bits", "residual_bits", "weight_bits", "rounding", "input_bits", "activation", "output",
     "feedback", "hidden_rate", "output_rate", "event_threshold", "dead_zone", "local_dead_zone", "accumulator_bits",
-    "delta_bits", "update_gate", "margin", "seed", "strict", "label_column", "classes",
+    "delta_bits", "update_gate", "margin", "seed", "strict", "label_column", "classes", "convert", "calibrate",
 )  # fmt: skip
 OF_THE_START = (
     "rule", "bits", "residual_bits", "rounding", "input_bits", "seed", "delta_bits", "learn",
@@ -121,6 +121,7 @@ def personalise(
 def _config(given: Given) -> RunConfig:
     """Return validated settings; the output layer alone learns where nothing else is said."""
     from edgelearn.config import check_effect, make_config
+    from edgelearn.runs.start_settings import check_calibrate
 
     settings = dict(given)
     if "rule" not in settings and "learn" not in settings:
@@ -128,6 +129,7 @@ def _config(given: Given) -> RunConfig:
     settings.setdefault("feedback", "imported")
     settings.setdefault("input_bits", 8)
     config = make_config(settings)
+    check_calibrate(config)
     check_effect(config, given, {})
     return config
 
@@ -222,6 +224,7 @@ def _users(
         net=config.net,
         feedback=config.feedback,
         grow=classes_from == "data",
+        calibrate=config.calibrate if config.convert else None,
         **settings,
     )
     return [make_user(name, starts[name], mine, former[name]) for name, mine in rows.items()]
@@ -315,6 +318,9 @@ def _content(result: Personalised, source: str) -> dict[str, Any]:
     memory = None
     if result.processor.kind == "microcontroller":
         from firmware_sim.build.estimate import constant_fields, ram_bytes
+        from firmware_sim.build.features import memory_of
 
-        memory = {"ram": ram_bytes(result.spec), "flash": sum(field.bytes for field in constant_fields(result.spec))}
+        front = memory_of(getattr(result.start.front_end, "stack", None))
+        flash = sum(field.bytes for field in constant_fields(result.spec))
+        memory = {"ram": ram_bytes(result.spec) + front["ram"], "flash": flash + front["flash"]}
     return as_dict(result, source, memory)

@@ -50,6 +50,7 @@ def print_model(content: Mapping[str, Any], console: Console, details: bool = Fa
     _print_layers(content, console)
     if not is_results:
         _print_reasons(content, console, details)
+        _print_conversion(content, console, details)
     for note in dict.fromkeys((*content["notes"], *(note for one in cuts[:1] for note in one["notes"]))):
         say(console, f"note: {note}")
     if content["how_to_expose"] and not is_results:
@@ -156,3 +157,28 @@ def _print_reasons(content: Mapping[str, Any], console: Console, details: bool) 
         say(console, f"  '{names[0]}'{more}: {reason}")
     if not details and len(shown) > MOST_REASONS:
         say(console, f"  {len(shown) - MOST_REASONS:,} more in front of these: --details")
+
+
+def _print_conversion(content: Mapping[str, Any], console: Console, details: bool) -> None:
+    """Print what --convert makes of the operators in front of the first cut, or what it refuses."""
+    found = content.get("convert")
+    if found is None:
+        return
+    name = found["tensor"]
+    if found["layers"]:
+        say(console, "", f"--convert up to '{name}': {count(len(found['layers']), 'frozen layer')}")
+        for text in found["layers"]:
+            say(console, f"  {text}")
+        return
+    say(console, "", f"--convert up to '{name}' is refused")
+    if found["reason"] is not None:
+        say(console, f"  {found['reason']}")
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in found["refused"]:
+        groups.setdefault((row["kind"], row["reason"]), []).append(row["operator"])
+    shown = list(groups.items())
+    for (kind, reason), names in shown if details else shown[:MOST_REASONS]:
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        say(console, f"  {names[0]} ({kind}){more}: {reason}")
+    if not details and len(shown) > MOST_REASONS:
+        say(console, f"  {len(shown) - MOST_REASONS:,} more behind these: --details")

@@ -137,7 +137,8 @@ def _shape_of(start: Start) -> Shape | None:
     return inputs if isinstance(inputs, tuple) else None
 
 
-def _check_calibrate(config: RateSettings) -> None:
+def check_calibrate(config: RateSettings) -> None:
+    """Refuse a number of samples that nothing is converted with."""
     if config.calibrate != RateSettings.model_fields["calibrate"].default and not config.convert:
         raise UserError("--calibrate has no effect without --convert; give both, or leave it out")
 
@@ -167,9 +168,9 @@ def start_of(
             if getattr(config, name, default) != default:
                 flag = f"--{name.replace('_', '-')}"
                 raise UserError(f"{flag} is of a network to start from; give --start too, or leave it out")
-        _check_calibrate(config)
+        check_calibrate(config)
         return None
-    _check_calibrate(config)
+    check_calibrate(config)
     start = start_from(
         config.start,
         cut=config.cut,

@@ -18,8 +18,9 @@ from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.layer import Layer
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.runs.converted import ConvertedFrontEnd
 from edgelearn.runs.feature_checks import check_features
-from edgelearn.runs.levels import LevelFrontEnd
+from edgelearn.runs.levels import LevelFrontEnd, Levels
 from edgelearn.runs.start import Start, start_from
 from edgelearn.studies.analysis import interval
 from edgelearn.studies.float_sgd import FloatSGD, Layers
@@ -219,16 +220,27 @@ def _percent(predictions: np.ndarray, y: np.ndarray) -> float:
 def float_form(user: User, spec: NetworkSpec) -> tuple[Layers, np.ndarray, np.ndarray]:
     """Return layers in the contract's units and the features that they take, where 1.0 is the highest level."""
     start, front = user.start, user.start.front_end
-    if start.head is None or not isinstance(front, LevelFrontEnd):
+    form = _form(start)
+    if start.head is None or form is None:
         layers = [_values(layer, start.words, k) for k, layer in enumerate(spec.layers, 1)]
         top = spec.layers[0].input_one
         return layers, front.encode(user.x) / top, front.encode(user.old_x) / top
-    levels = front.levels
-    real = [levels.real(x) for x in (user.x, user.old_x)]
+    levels, real_of = form
+    real = [real_of(x) for x in (user.x, user.old_x)]
     known = real[1] if len(real[1]) else real[0]
     layers, _, _ = start.head.in_units(levels, start.network["activation"], start.head.reaches(known))
     x, old_x = ((one - levels.offset) / levels.unit for one in real)
     return [*_grown(layers, spec)], x, old_x
+
+
+def _form(start: Start) -> tuple[Levels, Callable[[np.ndarray], np.ndarray]] | None:
+    """Return the levels of the features, and what gives the features of rows in floating point; None without them."""
+    front = start.front_end
+    if isinstance(front, LevelFrontEnd):
+        return front.levels, front.levels.real
+    if isinstance(front, ConvertedFrontEnd) and front.floats is not None:
+        return front.features, lambda x: front.real(x) if len(x) else np.empty((0, front.stack.n_features))
+    return None
 
 
 def _grown(
@@ -404,12 +416,12 @@ def _losses(user: User, spec: NetworkSpec) -> dict[str, float]:
     """Return the accuracy before learning in float, with levels, and with words as well, in percent."""
     levels = user.start.front_end.encode(user.x)
     found = {}
-    if user.start.head is not None and isinstance(user.start.front_end, LevelFrontEnd):
+    form = _form(user.start)
+    if user.start.head is not None and form is not None:
         n_known = user.start.head.layers[-1].weights.shape[0]
         if n_known == spec.n_outputs:
-            form = user.start.front_end.levels
-            found["float"] = _percent(user.start.head.predict(form.real(user.x)), user.y)
-            found["levels"] = _percent(user.start.head.predict(form.values(levels)), user.y)
+            found["float"] = _percent(user.start.head.predict(form[1](user.x)), user.y)
+            found["levels"] = _percent(user.start.head.predict(form[0].values(levels)), user.y)
     return found | {"words": _percent(user.start.learner(spec).predict(levels), user.y)}
 
 

@@ -44,28 +44,39 @@ class Features:
 
     @property
     def ram_bytes(self) -> int:
-        return 2 * _widest(self.stack)
+        return memory_of(self.stack)["ram"]
 
     @property
     def flash_bytes(self) -> int:
         """Bytes of words, biases, shifts, tables and orders, and of the list of layers on a core of 32 bits."""
-        return sum(self.constants.values())
+        return memory_of(self.stack)["flash"]
 
     @property
     def constants(self) -> dict[str, int]:
         """Bytes of each constant array on a core of 32 bits."""
-        found: dict[str, int] = {}
-        for k, layer in enumerate(self.stack.layers, 1):
-            if layer.geometry.kind == "sum":
-                words, maps = layer.words.size, layer.geometry.maps
-                found |= {f"EL_FRONT_{k}_{name}": n for name, n in (
-                    ("WORDS", words), ("BIASES", 4 * maps), ("SHIFTS", maps), ("TABLE", len(layer.table)),
-                )}  # fmt: skip
-            if layer.order is not None:
-                found[f"EL_FRONT_{k}_ORDER"] = 4 * len(layer.order)
-        if self.stack.order is not None:
-            found["EL_FEATURE_ORDER"] = 4 * len(self.stack.order)
-        return found | {"EL_FRONT": _ROW_BYTES * len(self.stack.layers)}
+        return _constants_of(self.stack)
+
+
+def memory_of(stack: FrozenStack | None) -> dict[str, int]:
+    """Return bytes of RAM and of constants in flash that frozen layers take on a core of 32 bits, 0 without any."""
+    if stack is None:
+        return {"ram": 0, "flash": 0}
+    return {"ram": 2 * _widest(stack), "flash": sum(_constants_of(stack).values())}
+
+
+def _constants_of(stack: FrozenStack) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for k, layer in enumerate(stack.layers, 1):
+        if layer.geometry.kind == "sum":
+            words, maps = layer.words.size, layer.geometry.maps
+            found |= {f"EL_FRONT_{k}_{name}": n for name, n in (
+                ("WORDS", words), ("BIASES", 4 * maps), ("SHIFTS", maps), ("TABLE", len(layer.table)),
+            )}  # fmt: skip
+        if layer.order is not None:
+            found[f"EL_FRONT_{k}_ORDER"] = 4 * len(layer.order)
+    if stack.order is not None:
+        found["EL_FEATURE_ORDER"] = 4 * len(stack.order)
+    return found | {"EL_FRONT": _ROW_BYTES * len(stack.layers)}
 
 
 def _widest(stack: FrozenStack) -> int:

@@ -62,6 +62,42 @@ def test_show_lists_cuts_layers_prices_and_reasons(place):
     assert not by_name["in"]["can_be_cut"]
 
 
+def test_show_says_what_a_conversion_makes_and_refuses(tmp_path):
+    pytest.importorskip("onnx")
+    constants = floats(1, k=(2, 2, 3, 3), w=(3, 12))
+
+    def written(*middle):
+        nodes = [
+            node("Conv", "in k", "c"),
+            *middle,
+            node("Flatten", "m", "f"),
+            node("Gemm", "f w", "out", transB=1),
+        ]
+        write(tmp_path / "m.onnx", nodes, constants, ("n", 2, 5, 4))
+        content = json.loads(in_process(("model", "show", "m.onnx", "--json"), tmp_path).stdout)["convert"]
+        return content, in_process(("model", "show", "m.onnx"), tmp_path).stdout
+
+    content, text = written(node("Relu", "c", "m"))
+    assert content == {"tensor": "m", "layers": ["5x4x2: conv2x3x3"], "refused": [], "reason": None}
+    assert "--convert up to 'm': 1 frozen layer\n  5x4x2: conv2x3x3" in text
+    content, text = written(
+        node("Abs", "c", "a"),
+        node("Abs", "a", "b"),
+        node("Add", "b c", "m"),
+    )
+    assert [(row["operator"], row["kind"]) for row in content["refused"]] == [
+        ("/a", "Abs"),
+        ("/b", "Abs"),
+        ("/m", "Add"),
+    ]
+    assert "--convert up to 'm' is refused\n  /a (Abs) and 1 more: such operators are not converted" in text
+    content, text = written(node("MaxPool", "c", "p", kernel_shape=[1, 1]), node("Softmax", "p", "m"))
+    assert content["refused"][0]["reason"] == "softmax is no function of a single value that is known here"
+    content, text = written(node("Relu", "c", "r"), node("Tanh", "r", "m"))
+    assert content["reason"] == "/m (Tanh) does not follow a layer with weights"
+    assert content["layers"] == []
+
+
 def test_show_of_integers(place):
     content = json.loads(edgelearn("model", "show", "int.tflite", "--json", cwd=place).stdout)
     first = content["tensors"][0]
