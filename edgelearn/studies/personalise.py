@@ -195,9 +195,10 @@ def learn_in_float(
         layers, x, old_x = float_form(user, spec)
         learned = [layer.learned for layer in spec.layers]
         rates = [2.0 ** exponents[layer.output] for layer in spec.layers]
+        hidden = spec.layers[0].activation if len(spec.layers) > 1 else "tanh"  # of no layer
         for draw in range(protocol.draws):
             chosen, left = _parts(protocol, user.y, draw)
-            net = FloatSGD(layers, spec.layers[0].activation, spec.output, learned, rates)
+            net = FloatSGD(layers, hidden, spec.output, learned, rates)
             found, done = Tested(), 0
             for n in (0, *protocol.samples):
                 net.learn(x[chosen[done:n]], user.y[chosen[done:n]])

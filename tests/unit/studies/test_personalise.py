@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgelearn.data.datasets import open_dataset
 from edgelearn.data.user_rows import read_user_rows
 from edgelearn.errors import UserError
 from edgelearn.runs.start import start_from
@@ -264,3 +265,23 @@ def test_rows_of_a_quantised_tensor_keep_its_scale(tmp_path):
     found = read_user_rows(path, "user")
     assert (found.described.quantised, found.labels, found.users.tolist()) == ((0.5, -128), ("a", "b"), ["1", "2"])
     assert found.x.dtype == np.int8
+
+
+def test_one_layer_behind_converted_ones(tmp_path):
+    """The data are inputs of the model; float SGD starts from the model in floating point."""
+    from tests.unit.runs.test_converted import write_cnn
+
+    write_cnn(tmp_path / "cnn.onnx")
+    digits = open_dataset("digits")
+    x, y = digits.train_x[:180] / 16, digits.train_y[:180]
+    np.savez(tmp_path / "u.npz", x=x.astype(np.float32), y=y, user=np.arange(180) % 2)
+    command = ("personalise", "--start", "cnn.onnx", "--data", "u.npz", "--users", "user", "--samples", "10,20")
+    more = ("--draws", "1", "--output-rate", "-5", "--float-rates=-5", "--json")
+    done = edgelearn(*command, *more, "--convert", "--calibrate", "60", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    content = json.loads(done.stdout)
+    assert content["network"]["sizes"] == [96, 10]
+    assert min(content["before_percent"].values()) > 80
+    assert "with scales from 60 samples" in " ".join(content["notes"])
+    refused = edgelearn(*command, *more, "--calibrate", "60", cwd=tmp_path)
+    assert (refused.returncode, "--calibrate has no effect without --convert" in refused.stderr) == (2, True)
