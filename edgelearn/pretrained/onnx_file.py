@@ -1,4 +1,5 @@
-"""Reader of ONNX: float models, and models quantised with QuantizeLinear and DequantizeLinear (QDQ, QCDQ)."""
+"""Reader of ONNX: float models, and models quantised with QuantizeLinear and DequantizeLinear (QDQ, QCDQ) or of
+operators on integers (QOperator)."""
 
 from __future__ import annotations
 
@@ -10,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from edgelearn.errors import UserError
+from edgelearn.pretrained import onnx_integers
 from edgelearn.pretrained.imported import Model, Tensor
 from edgelearn.pretrained.onnx_operators import translate
 from edgelearn.pretrained.read import library, reading, sha256_of
 
 FORMAT = "ONNX"
 _FIXED_BATCH = 1
+_SAME_SCALE = ("Flatten", "Identity", "MaxPool", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+"""Operators whose output has scale and zero point of the integers that they take."""
 
 
 def read(path: Path, sha256: str, net: Sequence[int] | None = None) -> Model:
@@ -56,7 +60,7 @@ def _external(onnx: Any, path: Path, proto: Any) -> list[Path]:
 
 def _format(graph: Graph) -> str:
     opset = max((entry.version for entry in graph.proto.opset_import if entry.domain in ("", "ai.onnx")), default=0)
-    quantised = any(node.op_type == "QuantizeLinear" for node in graph.nodes)
+    quantised = any(node.op_type in ("QuantizeLinear", *onnx_integers.OPERATORS) for node in graph.nodes)
     return f"{FORMAT}, opset {opset}{', quantised' if quantised else ''}"
 
 
@@ -85,7 +89,10 @@ class Graph:
             node.output[0]: (node.input[1], node.input[2] if len(node.input) > 2 else "")
             for node in self.nodes
             if node.op_type == "QuantizeLinear"
-        }
+        } | {node.output[0]: scale for node in self.nodes if (scale := onnx_integers.output_scale(node)) is not None}
+        for node in self.nodes:
+            if node.op_type in _SAME_SCALE and node.input[0] in self._scales:
+                self._scales.setdefault(node.output[0], self._scales[node.input[0]])
 
     def _inferred(self) -> dict[str, tuple[str, tuple[int | None, ...] | None]]:
         """Return type and shape by name; a batch size that is left open is taken as 1, to count per sample."""
@@ -174,15 +181,19 @@ class Graph:
         return np.zeros(0)
 
     def _dequantize(self, node: Any) -> None:
-        words, scale = self.array(node.input[0]), np.asarray(self.array(node.input[1]), np.float64)
-        zero = self.array(node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros(1)
-        axis = int(self.attribute(node, "axis", 1))
+        zero = node.input[2] if len(node.input) > 2 else ""
+        self.dequantize(node.output[0], node.input[0], node.input[1], zero, int(self.attribute(node, "axis", 1)))
+
+    def dequantize(self, output: str, name: str, scale_name: str, zero_name: str, axis: int) -> None:
+        """Put real numbers beside a constant of integers, by the names of its scale and of its zero point, if any."""
+        words, scale = self.array(name), np.asarray(self.array(scale_name), np.float64)
+        zero = self.array(zero_name) if zero_name else np.zeros(1)
         whole = np.asarray(words, np.int64)
         lined = [np.asarray(one).reshape(_along(whole.ndim, axis, np.size(one))) for one in (scale, zero)]
         shifted = whole - lined[1].astype(np.int64)
-        self._arrays[node.output[0]] = shifted * lined[0]
-        self.quantised[node.output[0]] = (shifted, scale.reshape(-1), np.asarray(zero).reshape(-1), axis)
-        self.weights_of[node.output[0]] = int(whole.size)
+        self._arrays[output] = shifted * lined[0]
+        self.quantised[output] = (shifted, scale.reshape(-1), np.asarray(zero).reshape(-1), axis)
+        self.weights_of[output] = int(whole.size)
 
     def is_constant(self, name: str) -> bool:
         return name in self._arrays or name in self._initializers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgelearn.pretrained import onnx_spatial
+from edgelearn.pretrained import onnx_integers, onnx_spatial
 from edgelearn.pretrained import operators as ops
 from edgelearn.pretrained.operators import Operator, Step
 
@@ -34,9 +34,9 @@ def translate(graph: Graph, node: Any, position: int) -> Operator:
     outputs = tuple(one for one in node.output if one)
     if kind == "LinearClassifier":
         outputs = outputs[::-1]  # scores stand behind the label
-    if node.domain not in ("", "ai.onnx", "ai.onnx.ml"):
-        kind = f"{node.domain}.{kind}"
-        return Operator(name, kind, inputs, outputs, ops.Other(ops.BEHIND), None)
+    if node.domain not in ("", "ai.onnx", "ai.onnx.ml") and (node.domain, kind) != (onnx_integers.RUNTIME, "QGemm"):
+        reason = f"it is not read: {onnx_integers.WAY_OUT}" if onnx_integers.is_unread(kind) else ops.BEHIND
+        return Operator(name, f"{node.domain}.{kind}", inputs, outputs, ops.Other(reason), None)
     step = _step(graph, node)
     if isinstance(step, ops.Keep) and kind == "Reshape":
         inputs = inputs[:1]
@@ -156,6 +156,8 @@ def _step(graph: Graph, node: Any) -> Step:
     if kind in onnx_spatial.KINDS:
         return onnx_spatial.spatial(graph, node)
     make = _STEPS.get(kind)
+    if make is None and onnx_integers.is_unread(kind):
+        return ops.Other(f"it is not read: {onnx_integers.WAY_OUT}")
     return ops.Other(ops.BEHIND) if make is None else make(graph, node)
 
 
@@ -208,7 +210,7 @@ def _text(shape: tuple[int | None, ...]) -> str:
 def _positions(graph: Graph, node: Any) -> int | None:
     """Return how many rows of a sample a matrix is applied to, None where that is open."""
     shape = graph.shape(node.input[0])
-    if node.op_type == "Gemm" or (shape is not None and len(shape) < 2):
+    if node.op_type in ("Gemm", "QGemm") or (shape is not None and len(shape) < 2):
         return 1
     if shape is None or None in shape[1:-1]:
         return None
@@ -266,6 +268,23 @@ def _matmul(graph: Graph, node: Any) -> Step:
     if not graph.is_constant(node.input[1]):
         return ops.Other("its second input is computed")
     return _dense(graph, node, node.input[1], None, False)
+
+
+def _integer_product(graph: Graph, node: Any) -> Step:
+    """A product of integers with constant weights; the scale of QGemm's biases is alpha times those of both factors."""
+    is_gemm = node.op_type == "QGemm"
+    if is_gemm and graph.attribute(node, "transA", 0):
+        return ops.Other("its first input is transposed")
+    transposed = is_gemm and bool(graph.attribute(node, "transB", 0))
+    name = onnx_integers.weights_of(graph, node, 0 if transposed else 1)
+    if isinstance(name, ops.Other):
+        return name
+    factor = float(graph.attribute(node, "alpha", 1.0)) if is_gemm else 1.0
+    if graph.array(name).ndim != 2:
+        return ops.Other(f"its weights have {graph.array(name).ndim} axes")
+    n_out = graph.array(name).shape[0 if transposed else 1]
+    biases = onnx_integers.biases_of(graph, node, 6, n_out) * factor if is_gemm else None
+    return _dense(graph, node, name, biases, transposed, factor)
 
 
 def _row(values: np.ndarray, shape: tuple[int | None, ...] | None) -> np.ndarray | None:
@@ -369,6 +388,8 @@ def _normalizer(graph: Graph, node: Any) -> Step:
 _STEPS: dict[str, Callable[[Graph, Any], Step]] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
+    "QGemm": _integer_product,
+    "QLinearMatMul": _integer_product,
     "Add": _arithmetic,
     "Sub": _arithmetic,
     "Mul": _arithmetic,

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgelearn.pretrained import onnx_integers
 from edgelearn.pretrained import operators as ops
 from edgelearn.pretrained.spatial import CROPPED, Convolution, Pad, Pool, Sides, Spatial, same
 
 if TYPE_CHECKING:
     from edgelearn.pretrained.onnx_file import Graph
 
-KINDS = {"Conv", "MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "Pad"}
+KINDS = {"Conv", "QLinearConv", "MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "Pad"}
 
 
 def spatial(graph: Graph, node: Any) -> Spatial:
     """Return the step of an operator on maps."""
-    read = {"Conv": _convolution, "Pad": _pad}.get(node.op_type, _pool)
+    read = {"Conv": _convolution, "QLinearConv": _convolution, "Pad": _pad}.get(node.op_type, _pool)
     return Spatial(ops.BEHIND, lambda: read(graph, node))
 
 
@@ -43,9 +44,13 @@ def _pair(graph: Graph, node: Any, name: str) -> tuple[int, int]:
 
 
 def _convolution(graph: Graph, node: Any) -> Convolution | ops.Other:
+    is_integer = node.op_type == "QLinearConv"
     if not all(graph.is_constant(name) for name in node.input[1:] if name):
         return ops.Other("its weights are computed")
-    weights = np.asarray(graph.array(node.input[1]), np.float64)
+    name = onnx_integers.weights_of(graph, node, 0) if is_integer else node.input[1]
+    if isinstance(name, ops.Other):
+        return name
+    weights = np.asarray(graph.array(name), np.float64)
     if weights.ndim != 4:
         return ops.Other(f"its kernels have {weights.ndim - 2} axes, not 2")
     if any(int(one) != 1 for one in graph.attribute(node, "dilations", (1, 1))):
@@ -55,7 +60,10 @@ def _convolution(graph: Graph, node: Any) -> Convolution | ops.Other:
     if isinstance(padding, ops.Other):
         return padding
     has_bias = len(node.input) > 2 and node.input[2]
-    biases = np.asarray(graph.array(node.input[2]), np.float64) if has_bias else np.zeros(len(weights))
+    if is_integer:
+        biases = onnx_integers.biases_of(graph, node, 8, len(weights))
+    else:
+        biases = np.asarray(graph.array(node.input[2]), np.float64) if has_bias else np.zeros(len(weights))
     return Convolution(weights.transpose(0, 2, 3, 1), biases.reshape(-1), strides, padding, groups, True)
 
 
