@@ -169,6 +169,7 @@ def _costs(
     from edgelearn.config import RunConfig, check_effect, make_config
     from edgelearn.runs.activity import assumed_activity
     from edgelearn.runs.finished import assumed_costs, costs_of_runs
+    from edgelearn.runs.shapes import check_kernels
 
     if runs:
         fixed = sorted(set(given) - {"processor"}) + sorted(densities) + ["dense"] * dense + ["rule"] * (rule != "all")
@@ -183,6 +184,7 @@ def _costs(
     configs = [make_config(given | {"rule": name}) for name in names]
     if len(configs) == 1:  # of several rules, some may read what others do not
         check_effect(configs[0], given, {})
+        check_kernels(configs[0], given)
     activity = assumed_activity(configs[0], densities, dense)
     return assumed_costs(configs[0], names, activity), {}, activity.as_dict(names), []
 

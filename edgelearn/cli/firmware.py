@@ -55,12 +55,14 @@ _Optimise = Annotated[str, Flag("Optimisation: {firmware_sim.build.image:OPTIMIS
 def _samples(given: Given, config: Path | None = None, rule: str | None = None) -> Samples:
     """Return the network and the samples that settings describe."""
     from edgelearn.config import RunConfig, as_fields, check_effect, make_config, read_toml
+    from edgelearn.runs.shapes import check_kernels
     from firmware_sim.check.session import samples_of
 
     written = {} if config is None else as_fields((RunConfig,), read_toml(config))
     resolved = make_config(written | given | ({} if rule is None else {"rule": rule}))
     if rule is None:  # of several rules, some may read what others do not
         check_effect(resolved, given, written)
+        check_kernels(resolved, given)
     return samples_of(resolved)
 
 

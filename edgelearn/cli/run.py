@@ -31,6 +31,7 @@ def run(
     from edgelearn.config import RunConfig, SpikingConfig, check_effect, make_config, validated
     from edgelearn.network.blocks import set_threads
     from edgelearn.runs.registry import run as run_config
+    from edgelearn.runs.shapes import check_kernels
 
     found = settings_from(output, RunConfig, SpikingConfig)
     is_spiking = bool(given.get("spiking") or found.get("spiking"))
@@ -45,6 +46,7 @@ def run(
     set_threads(threads)
     config, out = make_config(settings), output.out
     check_effect(config, given, found.written)
+    check_kernels(config, given)
     _check_plot(output)
     with interruptible("edgelearn run"):
         report, speed = with_progress(

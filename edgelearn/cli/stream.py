@@ -30,6 +30,7 @@ def stream(
     Live input: producer | edgelearn stream -
     """
     from edgelearn.config import StreamConfig, check_effect, validated
+    from edgelearn.runs.shapes import check_kernels
 
     out, plot = output.out, output.plot
     if source is not None:
@@ -43,6 +44,7 @@ def stream(
         check_plot(plot, out)
     resolved = validated(StreamConfig, settings | given)
     check_effect(resolved, given, settings.written)
+    check_kernels(resolved, given)
     live = resolved.data == "-"
     if live and output.json:
         raise UserError(

@@ -56,10 +56,12 @@ def validate(
         return
     from edgelearn.reports.console import make_console, next_steps, written
     from edgelearn.reports.validation import show
+    from edgelearn.runs.shapes import check_kernels
     from edgelearn.validation.dataset import validate
 
     resolved = make_config(settings)
     check_effect(resolved, given, of_file)
+    check_kernels(resolved, given)
     validation, _ = with_progress(lambda on_progress: validate(resolved, out, on_progress))
     if json:
         sys.stdout.write(validation.to_json())

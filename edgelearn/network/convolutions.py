@@ -8,7 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from edgelearn.errors import UserError
+from edgelearn.network.teaching import learned_of
 from edgelearn.network.window import Window
+from edgelearn.rules.catalog import split_names
 from edgelearn.rules.rule import Feedback, Rule, Signal
 
 KERNELS = ("learn", "frozen")
@@ -27,6 +29,7 @@ BELOW_HIDDEN_RATE = {
 }
 _BELOW_WITH_MAPS = 8  # the same d at all places of a map adds up
 _LOWEST_RATE = -20
+_OF_ANY_LAYER = (["all"], ["bias"])  # of --learn, which name no layer
 
 
 @dataclass(frozen=True)
@@ -74,33 +77,45 @@ def _takes_kinds(rule: Rule) -> bool:
     return rule.feedback is Feedback.DIRECT and not rule.reads_out
 
 
-def kernel_masks(masks: Sequence[str], windows: Sequence[Window | None], own: ConvolutionSettings) -> tuple[str, ...]:
+def kernel_masks(learn: str, windows: Sequence[Window | None], own: ConvolutionSettings) -> tuple[str, ...]:
     """Return the mask of each layer, "none" in convolutions whose kernels are frozen.
+
+    Parameters
+    ----------
+    learn : see `edgelearn.network.teaching.learned_of`
 
     Raises
     ------
     UserError
-        "learn '...' trains biases ..."
+        "learn '...' ..."
     """
-    found = []
+    masks, found = learned_of(learn, len(windows)), []
     for number, (mask, window) in enumerate(zip(masks, windows, strict=True), 1):
         if window is not None and own.kernels == "frozen":
+            if mask != "none" and split_names(learn) not in _OF_ANY_LAYER:
+                raise UserError(
+                    f"learn '{learn}' trains layer {number}, a convolution, and --kernels frozen does not; leave out "
+                    "one of the two"
+                )
             mask = "none"
         if window is not None and mask == "bias" and not own.kernel_bias:
             raise UserError(
-                f"learn '{'+'.join(masks)}' trains the biases of layer {number}, a convolution without any; "
+                f"learn '{learn}' trains the biases of layer {number}, a convolution without any; "
                 "give --kernel-bias, or --kernels frozen"
             )
         found.append(mask)
     return tuple(found)
 
 
-def check_convolutions(own: ConvolutionSettings, rules: Sequence[Rule], windows: Sequence[Window | None]) -> None:
+def check_convolutions(
+    own: ConvolutionSettings, rules: Sequence[Rule], masks: Sequence[str], windows: Sequence[Window | None]
+) -> None:
     """Refuse settings that no convolution of the network takes.
 
     Parameters
     ----------
     rules : rows that hidden layers act by
+    masks : words of each layer that learn
 
     Raises
     ------
@@ -114,19 +129,25 @@ def check_convolutions(own: ConvolutionSettings, rules: Sequence[Rule], windows:
                 raise UserError(f"{flag} has no effect in a network without convolutions; leave it out")
         return
     teaching = {"--feedback-kind": (own.feedback_kind, "element"), "--teach": (own.teach, "elements")}
+    taught = [(row, window) for row, window in zip(rules, windows, strict=False) if window and row.learns_hidden]
+    learn = any(window and mask != "none" for (mask, window) in zip(masks, windows, strict=True))
     for flag, (value, default) in teaching.items():
         if value == default:
             continue
-        learning = [row for row, window in zip(rules, windows, strict=False) if window and row.learns_hidden]
-        if not learning:
+        if not taught or not learn:
             raise UserError(f"{flag} {value} has no effect where no kernel learns; leave it out")
-        for row in learning:
+        for row, _ in taught:
             if not _takes_kinds(row):
                 raise UserError(
                     f"{flag} {value} is not possible under rule '{row.name}', whose signal does not come from the "
                     f"outputs alone; give --rule drtp or dfa, or {flag} {default}"
                 )
     if own.teach == "positions":
+        if all(window.pool == 1 for _, window in taught):
+            raise UserError(
+                "--teach positions has no effect on convolutions without pooling, whose elements are positions; leave "
+                "it out, or write a pool2 behind a convolution that learns"
+            )
         for below, row in pairwise(rules):
             if below.holds_deltas and _takes_kinds(row):
                 raise UserError(

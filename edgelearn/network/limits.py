@@ -89,8 +89,13 @@ def _nearest(spec: NetworkSpec, k: int) -> str:
     """Return advice on the nearest network whose layer k fits: with fewer maps in front of it, or smaller means."""
     if not spec.is_convolutional:
         return ""
-    layer, layers = spec.layers[k], list(spec.topology.layers)
+    layer, net = spec.layers[k], spec.topology.trimmed
     share = (1 << 30) / _largest_sum(layer)  # the half leaves room for the constant
+    if net != spec.topology and not layer.is_convolution:
+        share *= layer.fan_in / net.sizes[k]
+        if 2 * share >= 1:
+            return f"; try --net {net}"
+    layers = list(net.layers)
     own, below = layers[k], layers[k - 1]
     if isinstance(own, Convolution) and own.pooling == "mean" and own.pool > 1:
         layers[k] = replace(own, pool=1)
@@ -101,7 +106,7 @@ def _nearest(spec: NetworkSpec, k: int) -> str:
         layers[k] = replace(own, kernel_height=side, kernel_width=side, padding=None)
     else:
         return ""
-    return f"; try --net {replace(spec.topology, layers=tuple(layers))}"
+    return f"; try --net {replace(net, layers=tuple(layers))}"
 
 
 def _check_readouts(spec: NetworkSpec) -> None:

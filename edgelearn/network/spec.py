@@ -24,7 +24,7 @@ from edgelearn.network.convolutions import (
 from edgelearn.network.kernels.arrays import padded
 from edgelearn.network.layer import ConvLayer, DenseLayer, Layer
 from edgelearn.network.limits import check_spec
-from edgelearn.network.teaching import EVERYTHING, FROZEN, effective_rules, learned_of, rules_of
+from edgelearn.network.teaching import EVERYTHING, FROZEN, effective_rules, rules_of
 from edgelearn.network.topology import Convolution, Dense, Topology, parse_topology
 from edgelearn.network.widths import ERROR_BITS, WIDEST, Terms, hidden_reach, hidden_words, modulator_scale
 from edgelearn.network.window import Window
@@ -382,10 +382,10 @@ def design(
         residual_bits = default_residual_bits(bits, rounding)
     _check_residual_bits(residual_bits, bits, rounding)
     n_hidden = len(sizes) - 2
-    named, masks = rules_of(rule, n_hidden), kernel_masks(learned_of(learn, len(sizes) - 1), windows, own)
+    named, masks = rules_of(rule, n_hidden), kernel_masks(learn, windows, own)
     settings["learn"] = EVERYTHING if set(masks) == {EVERYTHING} else "+".join(masks)
     rows = effective_rules(named[:n_hidden], masks)
-    check_convolutions(own, rows, windows)
+    check_convolutions(own, rows, masks, windows)
     hidden = find_activation(activation)
     exponents = _RANGE_EXPONENTS.get(bits, (0, 0)) if range_exponent is None else (range_exponent, range_exponent)
     ranges = _range_exponents(len(sizes) - 1, exponents, range_exponents)
@@ -462,17 +462,27 @@ def _shapes_of(net: Sequence[int] | str | Topology, output: str) -> tuple[tuple[
     windows = net.windows if isinstance(net, Topology) else (None,) * (len(sizes) - 1)
     for k, window in enumerate(windows):
         if isinstance(net, Topology) and window is not None and window.positions * window.maps > MAX_NEURONS:
-            maps = MAX_NEURONS // window.positions
-            layers = list(net.layers)
-            if maps and isinstance(own := layers[k], Convolution):
-                layers[k] = replace(own, maps=maps)
-            hint = f"; try --net {replace(net, layers=tuple(layers))}" if maps else ", or smaller inputs"
-            raise UserError(
-                f"convolution {k + 1} has {window.positions * window.maps:,} sums; positions times maps are "
-                f"{MAX_NEURONS:,} at most: use fewer maps, or a stride{hint}"
-            )
+            raise _too_many_sums(net, k)
     _check_sizes(sizes, output)
     return sizes, windows
+
+
+def _too_many_sums(net: Topology, k: int) -> UserError:
+    """Return the error of a convolution of too many sums, with the nearest net: padding that sees zeros alone goes."""
+    fits = net.trimmed
+    advice = "use fewer maps, or a stride" if fits == net else "use less padding"
+    own, window, layers = fits.layers[k], fits.windows[k], list(fits.layers)
+    assert isinstance(own, Convolution)
+    assert window is not None
+    maps = min(own.maps, MAX_NEURONS // window.positions)
+    layers[k] = replace(own, maps=max(maps, 1))
+    hint = f"; try --net {replace(net, layers=tuple(layers))}" if maps else ", or smaller inputs"
+    was = net.windows[k]
+    assert was is not None
+    return UserError(
+        f"convolution {k + 1} has {was.positions * was.maps:,} sums; positions times maps are {MAX_NEURONS:,} at most: "
+        f"{advice}{hint}"
+    )
 
 
 def _terms(sizes: Sequence[int], windows: Sequence[Window | None], top: int) -> list[Terms]:

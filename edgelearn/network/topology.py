@@ -54,6 +54,12 @@ class Convolution:
     def used_padding(self) -> int:
         return (self.kernel_height - 1) // 2 if self.padding is None else self.padding
 
+    @property
+    def trimmed(self) -> Convolution:
+        """The same convolution with padding that no kernel lies in as a whole."""
+        side = min(self.kernel_height, self.kernel_width)
+        return replace(self, padding=(side - 1) // 2) if self.used_padding >= side else self
+
     def __str__(self) -> str:
         text = f"conv{self.maps}x{self.kernel_height}x{self.kernel_width}"
         text += f"s{self.stride}" if self.stride != 1 else ""
@@ -148,6 +154,13 @@ class Topology:
     def fitting(self, shape: Shape) -> Topology:
         """Return these layers behind inputs of a shape, changed where a kernel or a pooling is larger than its map."""
         return Topology(shape, _fitting(self.layers, 0, shape))
+
+    @property
+    def trimmed(self) -> Topology:
+        """The same network with padding that no kernel lies in as a whole."""
+        return replace(
+            self, layers=tuple(layer if isinstance(layer, Dense) else layer.trimmed for layer in self.layers)
+        )
 
     def with_outputs(self, n: int) -> Topology:
         """Return the same network with n outputs."""

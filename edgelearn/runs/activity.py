@@ -13,7 +13,7 @@ from typing import Any
 from edgelearn.config import RunConfig, validated
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec, default_residual_bits, parse_net
-from edgelearn.network.topology import parse_shape, parse_topology
+from edgelearn.network.topology import parse_topology
 from edgelearn.rules import RULES
 from edgelearn.runs.kind import Result
 from edgelearn.runs.map_activity import CHOICE as MAP_CHOICE
@@ -21,6 +21,7 @@ from edgelearn.runs.map_activity import MapProfile, profile_of
 from edgelearn.runs.map_activity import command as map_command
 from edgelearn.runs.map_activity import profile_table as map_profile_table
 from edgelearn.runs.rates import learning_counters, spec_of_report
+from edgelearn.runs.shapes import check_no_shape, topology_of
 from hw_models.compare.rules import densities_of
 from hw_models.engine.schedule import MapDensities, assume
 
@@ -204,12 +205,10 @@ def assumed_activity(config: RunConfig, given: Mapping[str, float], dense: bool 
     ----------
     given : densities that replace those of the profile, by parameter of `assume`
     """
-    topology = parse_topology(config.net or DEFAULT_NET)
-    net = config.net or DEFAULT_NET
-    if topology.is_convolutional:
-        topology = topology.with_inputs(None if config.input_shape is None else parse_shape(config.input_shape))
-        _ = topology.windows  # refused without a shape of the inputs
-        net = str(topology)
+    if config.net is None:
+        check_no_shape(config)
+    topology = parse_topology(DEFAULT_NET) if config.net is None else topology_of(config, None)
+    net = str(topology) if topology.is_convolutional else config.net or DEFAULT_NET
     if dense or set(given) == DENSITIES:
         return Assumption(None, net, given, {})
     changed = _formats(config) != _formats(RunConfig())

@@ -30,7 +30,7 @@ from edgelearn.runs.levels import RangeFrontEnd
 from edgelearn.runs.old_data import OldData, open_old_data
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
 from edgelearn.runs.scale import notes_on_scale
-from edgelearn.runs.shapes import check_no_shape, order_of, shape_of_data, topology_of
+from edgelearn.runs.shapes import check_no_shape, notes_on_maps, order_of, shape_of_data, topology_of
 from edgelearn.runs.start import Start
 from edgelearn.runs.start_facts import facts_of, notes_on_rates
 from edgelearn.runs.start_facts import notes_of as notes_of_start
@@ -149,7 +149,7 @@ def design_for(config: RunConfig, data: Dataset, start: Start | None = None) -> 
     net = topology_of(config, config.data)
     shape = shape_of_data(config.data)
     rates.check_sizes(net.sizes, data.n_features, data.n_classes, data.name, topology=net, shape=shape)
-    return spec_of(config, net if net.is_convolutional else net.sizes)
+    return rates.random_spec_of(config, net if net.is_convolutional else net.sizes)
 
 
 class DatasetWork(Epochs):
@@ -254,6 +254,7 @@ class DatasetWork(Epochs):
                 *_notes(spec, data, errors),
                 *rates.width_notes(self.config, spec, None if self.start is None else self.start.network),
                 *rates.notes_on_masks(spec),
+                *notes_on_maps(self.config, spec),
                 *rates.notes_on_inference(spec),
                 *([] if self.start else rates.notes_on_rule(self.config, spec, len(data.train_y))),
                 *(notes_of_start(self.start, start["start"]) if self.start else []),

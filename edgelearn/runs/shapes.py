@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
 from edgelearn.config import DataSettings, RateSettings
 from edgelearn.errors import UserError
-from edgelearn.network.topology import Shape, Topology, parse_shape, parse_topology
+from edgelearn.network.layer import ConvLayer, Layer
+from edgelearn.network.spec import NetworkSpec
+from edgelearn.network.teaching import learned_of, rules_of
+from edgelearn.network.topology import Convolution, Shape, Topology, parse_shape, parse_topology
 
 _DRY_SIDES = 64  # of a map in place of one that only the data say
 
@@ -40,12 +45,12 @@ def order_of(config: DataSettings) -> np.ndarray | None:
     return np.moveaxis(np.arange(int(np.prod(shape))).reshape(shape), 0, -1).ravel()
 
 
-def topology_of(config: RateSettings, data: str) -> Topology:
+def topology_of(config: RateSettings, data: str | None) -> Topology:
     """Return the topology of --net, with the shape of its inputs.
 
     Parameters
     ----------
-    data : the data set by name, or a file, whose shape is not known
+    data : the data set by name, or a file, whose shape is not known; None for none
 
     Raises
     ------
@@ -59,18 +64,106 @@ def topology_of(config: RateSettings, data: str) -> Topology:
             raise UserError("--input-shape has no effect in a network without convolutions; leave it out")
         return topology
     given = None if config.input_shape is None else parse_shape(config.input_shape)
-    known = shape_of_data(data)
+    known = None if data is None else shape_of_data(data)
+    own = topology.inputs if isinstance(topology.inputs, tuple) else None
+    if given is not None and known is not None and given != known:
+        raise UserError(
+            f"--input-shape is {_text(given)}, and {data} is {_text(known)}; leave --input-shape out"
+            + _try_net(topology, known)
+        )
+    if given is not None and own is not None and given != own:
+        other = _try_net(topology, given).removeprefix(" and ")
+        advice = "leave --input-shape out, or " if known is None else ""
+        raise UserError(f"net '{topology}' takes {_text(own)}, and --input-shape is {_text(given)}; {advice}{other}")
+    if known is not None and own is not None and known != own:
+        other = _try_net(topology, known).removeprefix(" and ")
+        raise UserError(f"net '{topology}' takes {_text(own)}, and {data} is {_text(known)}; {other}")
     topology = topology.with_inputs(given or known)
-    for shape, what in ((given, "--input-shape"), (known, data)):
-        if shape is not None and topology.inputs not in (None, shape):
-            texts = ["x".join(map(str, one)) for one in (topology.inputs, shape)]  # type: ignore[arg-type]
-            fits = Topology(None, topology.layers)
-            raise UserError(
-                f"net '{topology}' takes {texts[0]}, and {what} is {texts[1]}; try --net "
-                f"{fits.fitting(shape) if what == data else topology}"
-            )
     _ = topology.windows  # refused where no shape is known
     return topology
+
+
+def _text(shape: Shape) -> str:
+    return "x".join(map(str, shape))
+
+
+def _try_net(topology: Topology, shape: Shape) -> str:
+    """Return advice for layers in front of which inputs of another shape stand; none where the net fits it as it is."""
+    fits = topology.fitting(shape)
+    return "" if str(topology.with_inputs(shape)) == str(fits) else f" and try --net {fits}"
+
+
+def check_idle(config: RateSettings, layers: Sequence[Layer]) -> None:
+    """Refuse settings of a network with random weights that nothing in it reads.
+
+    Raises
+    ------
+    UserError
+        "... has no effect ..."
+    """
+    maps = [layer for layer in layers if layer.is_convolution]
+    learn = any(layer.learns for layer in maps)
+    if config.kernel_bias and maps and not learn:
+        raise UserError(
+            "--kernel-bias has no effect where no kernel learns, as biases then stay zero; leave it out, or --start "
+            "from a run that has learned some"
+        )
+    if config.kernel_rate is not None and maps and not learn:
+        raise UserError(f"--kernel-rate {config.kernel_rate} has no effect where no kernel learns; leave it out")
+
+
+def notes_on_maps(config: RateSettings, spec: NetworkSpec) -> list[str]:
+    """Return notes on settings and windows of convolutions of which little or nothing has an effect."""
+    maps = [layer for layer in spec.layers if isinstance(layer, ConvLayer)]
+    notes = []
+    if maps and config.hidden_rate is not None and len(maps) == len(spec.layers) - 1:
+        flag = f"--hidden-rate {config.hidden_rate} has no effect: "
+        if not any(layer.learns for layer in maps):
+            notes.append(f"{flag}no hidden layer learns")
+        elif config.kernel_rate is not None:
+            notes.append(f"{flag}every hidden layer is a convolution, which has --kernel-rate {config.kernel_rate}")
+    for number, layer in enumerate(maps, 1):
+        window = layer.window
+        padded = (window.height + 2 * window.padding, window.width + 2 * window.padding)
+        if window.stride > max(window.height, window.width) and window.out_height * window.out_width == 1:
+            notes.append(
+                f"the stride of {window.stride} in layer {number} is larger than its map of {window.height} x "
+                f"{window.width}: kernels are applied at one place alone"
+            )
+        if window.padding >= min(window.kernel_height, window.kernel_width):
+            notes.append(
+                f"the padding of {window.padding} in layer {number} is as large as its kernel of "
+                f"{window.kernel_height} x {window.kernel_width}: places at the edge of the padded map of "
+                f"{padded[0]} x {padded[1]} see zeros alone"
+            )
+    return notes
+
+
+def check_kernels(config: RateSettings, typed: Iterable[str]) -> None:
+    """Refuse --kernels learn of a command line where other settings freeze kernels, or where there are none.
+
+    Parameters
+    ----------
+    typed : settings of the command line
+
+    Raises
+    ------
+    UserError
+        "--kernels learn ..."
+    """
+    if "kernels" not in typed or config.kernels != "learn" or (config.net is None and config.start is not None):
+        return
+    layers = () if config.net is None else parse_topology(config.net).layers
+    if not any(isinstance(layer, Convolution) for layer in layers):
+        raise UserError("--kernels learn has no effect in a network without convolutions; leave it out")
+    masks, rows = learned_of(config.learn, len(layers)), rules_of(config.rule, len(layers) - 1)
+    for number, (layer, mask, row) in enumerate(zip(layers, masks, rows, strict=False), 1):
+        if isinstance(layer, Convolution) and (mask == "none" or not row.learns_hidden):
+            flag = f"--learn {config.learn}" if mask == "none" else f"--rule {config.rule}"
+            raise UserError(
+                f"--kernels learn does not go with {flag}, under which layer {number}, a convolution, is frozen; leave "
+                "out one of the two"
+            )
 
 
 def dry_topology(config: RateSettings) -> Topology:

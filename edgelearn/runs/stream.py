@@ -29,6 +29,7 @@ from edgelearn.runs.kind import Kind, Progress, Result, Studied, accuracy_percen
 from edgelearn.runs.rates import activity_as_dict, network_as_dict
 from edgelearn.runs.scale import notes_on_scale
 from edgelearn.runs.session import RowsDone, StreamSession
+from edgelearn.runs.shapes import notes_on_maps
 from edgelearn.runs.start import Start
 from edgelearn.runs.start_facts import facts_of
 from edgelearn.runs.start_facts import notes_of as notes_of_start
@@ -127,6 +128,7 @@ class StreamWork(StreamSession):
                 *rates.notes_on_outputs(self.config, spec),
                 *rates.width_notes(self.config, spec, None if self.start is None else self.start.network),
                 *rates.notes_on_masks(spec),
+                *notes_on_maps(self.config, spec),
                 *([] if self.start else rates.notes_on_rule(self.config, spec, self.n_rows)),
                 *(notes_of_start(self.start, start["start"]) if self.start else []),
                 *(_notes_on_accuracy(start["start"]) if self.start else []),

@@ -69,6 +69,12 @@ def test_the_file_of_a_finished_run_is_taken(tmp_path):
         (["stream", "--hidden", "3", "--net", "4-5-2"], "(--hidden) has no effect with --net 4-5-2; leave out one of"),
         (["stream", "--deadline", "20"], "setting 'deadline': '20' is not a time; write a number and one of ns, us, ms, s, for example '20 ms' (--deadline)"),
         (["firmware", "verify", "--rule", "bp", "--feedback", "sign"], f"leave it out, or give --rule {STORING}"),
+        *[
+            ([*command, "--kernels", "learn"], "--kernels learn has no effect in a network without convolutions")
+            for command in (["run"], ["stream"], ["validate"], ["firmware", "verify"], ["cost", "--rule", "dfa"])
+        ],
+        (["cost", "--rule", "dfa", "--input-shape", "8x8x1"], "--input-shape is of convolutions"),
+        (["cost", "--net", "8x8x1-conv4x3-10", "--input-shape", "4x4x1"], "takes 8x8x1, and --input-shape is 4x4x1"),
         (["run", "--overwrite"], "--overwrite replaces the run in a folder; give --out DIR"),
         (["run", "--overwrite", "--resume", "--out", "a"], "give one of the two"),
     ],

@@ -176,6 +176,8 @@ def test_frozen_kernels_are_the_mask_none():
         ("9x9x1-conv2x3-pool2-4", {"rule": "drtp", "kernel_rate": 0}, None),
         ("28x28x1-conv16x5x5-conv64x5x5-pool2-10", {"bits": 16}, "accumulator of layer 3 .* try --net 28x28x1-conv16"),
         ("28x28x1-conv16x5x5-meanpool8-10", {"bits": 16, "input_bits": 8}, "try --net 28x28x1-conv16x5x5-10"),
+        ("8x8x1-conv8x3x3p99-10", {}, "accumulator of layer 2 .* try --net 8x8x1-conv8x3x3-10$"),
+        ("28x28x1-conv8x3x3p999-10", {}, "32,772,608 sums; .* use less padding; try --net 28x28x1-conv8x3x3-10$"),
         ("512x512x1-conv64x3x3-10", {}, "16,777,216 sums; .* try --net 512x512x1-conv1x3x3-10"),
         ("9x9x1-conv2x3-pool2-4", {"rule": "dfa", "feedback_format": "imported", "feedback_exponents": (0,)},
          "feedback 'imported' of a convolution is not possible"),

@@ -17,7 +17,7 @@ from edgelearn.runs.finished import costs_of_runs
 from edgelearn.runs.levels import RangeFrontEnd
 from edgelearn.runs.prediction import predict, restored
 from edgelearn.runs.registry import run
-from edgelearn.runs.shapes import topology_of
+from edgelearn.runs.shapes import check_kernels, notes_on_maps, topology_of
 from edgelearn.runs.stored_model import model_of
 from tests.cli.runner import in_process
 
@@ -136,7 +136,30 @@ def test_colour_is_stored_by_channel_and_learned_with_channels_last():
         ({"net": "64-20-10", "input_shape": "8x8x1"}, "--input-shape has no effect"),
         ({"net": None, "input_shape": "8x8x1"}, "--input-shape is of convolutions"),
         ({"input_shape": "8x8"}, "input shape '8x8' cannot be read"),
-        ({"net": "conv4x3-10", "input_shape": "4x16x1"}, "takes 4x16x1, and digits is 8x8x1"),
+        (
+            {"net": "conv4x3-10", "input_shape": "4x16x1"},
+            "--input-shape is 4x16x1, and digits is 8x8x1; leave --input-shape out$",
+        ),
+        ({"input_shape": "4x16x1"}, "--input-shape is 4x16x1, and digits is 8x8x1; leave --input-shape out$"),
+        (
+            {"net": "16x4x1-conv4x3-10", "input_shape": "16x4x1"},
+            "leave --input-shape out and try --net 8x8x1-conv4x3x3-10$",
+        ),
+        (
+            {"net": "16x4x1-conv4x3-10", "input_shape": "8x8x1"},
+            "'16x4x1-conv4x3x3-10' takes 16x4x1, and --input-shape is 8x8x1; try --net 8x8x1-conv4x3x3-10$",
+        ),
+        ({"learn": "last", "kernel_rate": -5}, "--kernel-rate -5 has no effect where no kernel learns"),
+        ({"rule": "shallow", "kernel_rate": -5}, "--kernel-rate -5 has no effect where no kernel learns"),
+        ({"net": "conv4x3-9-10", "rule": "shallow+dfa", "kernel_rate": -5}, "--kernel-rate -5 has no effect"),
+        (
+            {"net": "conv4x3-10", "teach": "positions"},
+            "--teach positions has no effect on convolutions without pooling",
+        ),
+        ({"kernels": "frozen", "learn": "all+all"}, "learn 'all[+]all' trains layer 1, .* --kernels frozen does not"),
+        ({"kernels": "frozen", "learn": "last2"}, "learn 'last2' trains layer 1"),
+        ({"kernels": "frozen", "kernel_bias": True}, "--kernel-bias has no effect where no kernel learns"),
+        ({"learn": "last", "kernel_bias": True}, "--kernel-bias has no effect where no kernel learns"),
         ({"net": None, "kernels": "frozen"}, "--kernels frozen has no effect"),
         ({"feedback": "imported"}, "taken from the words that learning starts from"),
         ({"net": "conv4x3-10", "rule": "bp", "teach": "positions"}, "not possible under rule 'bp'"),
@@ -146,6 +169,43 @@ def test_nets_that_do_not_fit_are_refused_in_one_line(settings, message):
     with pytest.raises(UserError, match=message) as refused:
         DatasetWork(config_of(**settings))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kernels": "learn", "learn": "last"}, "--kernels learn does not go with --learn last, under which layer 1"),
+        ({"kernels": "learn", "rule": "shallow"}, "--kernels learn does not go with --rule shallow"),
+        ({"kernels": "learn", "net": "64-9-10"}, "--kernels learn has no effect in a network without convolutions"),
+        ({"kernels": "learn", "net": None}, "--kernels learn has no effect in a network without convolutions"),
+        ({"kernels": "learn"}, None),
+        ({"kernels": "frozen", "learn": "last"}, None),
+    ],
+)
+def test_typed_kernels_that_other_settings_freeze_are_refused(settings, message):
+    check_kernels(config_of(learn="last"), ["learn"])  # the default of a file is no contradiction
+    if message is None:
+        check_kernels(config_of(**settings), settings)
+        return
+    with pytest.raises(UserError, match=message):
+        check_kernels(config_of(**settings), settings)
+
+
+def test_what_windows_and_rates_have_no_effect_is_noted():
+    def notes(**settings):
+        config = config_of(**settings)
+        return notes_on_maps(config, DatasetWork(config).spec)
+
+    assert notes(kernel_rate=-7) == notes(hidden_rate=-7) == notes(net="conv4x3x3s2p2-10") == []
+    assert notes(kernel_rate=-7, hidden_rate=-5, net="conv4x3-9-10") == []
+    assert notes(kernel_rate=-7, hidden_rate=-5) == [
+        "--hidden-rate -5 has no effect: every hidden layer is a convolution, which has --kernel-rate -7"
+    ]
+    assert notes(kernels="frozen", hidden_rate=-5) == ["--hidden-rate -5 has no effect: no hidden layer learns"]
+    assert notes(net="conv4x3s99-10") == [
+        "the stride of 99 in layer 1 is larger than its map of 8 x 8: kernels are applied at one place alone"
+    ]
+    assert notes(net="conv4x3-conv4x3p3-10")[0].startswith("the padding of 3 in layer 2 is as large as its kernel")
 
 
 def test_a_file_needs_the_shape_of_its_rows(tmp_path):
@@ -174,6 +234,8 @@ def test_a_stream_of_windows_is_convolved_in_time():
 def test_the_classifier_takes_convolutions(results, tmp_path):
     data = load_data(config_of())
     x, y = data.train_x.astype(float), data.train_y
+    with pytest.raises(UserError, match="has no effect where no kernel learns"):
+        EdgeClassifier(net=NET, kernels="frozen", kernel_rate=-8).fit(x, y)
     model = EdgeClassifier(net=NET, rule="dfa", kernels="frozen", epochs=2).fit(x, y)
     assert model.score(x, y) > 0.5
     assert model.spec_.learn == "none+all"
