@@ -47,7 +47,7 @@ def plot_run(content: dict[str, Any], path: Path) -> None:
         left.xaxis.set_major_formatter("{x:,.0f}")
         left.set_ylim(top=101)
         left.grid(axis="y")
-        left.legend(loc="lower right")
+        left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)  # above: curves fill the axes
         title, unit = FIGURES[figure_name]
         roles = sorted(training[figure_name]["by_role"].items(), key=lambda part: part[1])
         size, shown = scale_for(unit, [value for _, value in roles])
