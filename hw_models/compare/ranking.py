@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any
 
 from edgelearn.units import six_digits
-from hw_models.compare.bands import Swing, at_sample, tornado
+from hw_models.compare.bands import Swing, at_sample, span_over, tornado
 from hw_models.compare.relative import percent_over
 from hw_models.compare.rules import RuleCost
 from hw_models.cost import Constant, Cost
@@ -76,7 +76,7 @@ def flips(costs: Sequence[RuleCost], name: str) -> list[Flip]:
         for dear in ordered[i + 1 :]:
             bands = {band.name: band for cost in (cheap, dear) for band in cost.training.constants}
 
-            def gap(at: Mapping[str, float], a: Cost = cheap.training, b: Cost = dear.training) -> float:
+            def gap(at: Mapping[str, Any], a: Cost = cheap.training, b: Cost = dear.training) -> Any:
                 return b.per_sample(name, at=at) - a.per_sample(name, at=at)
 
             nominal = gap({})
@@ -91,11 +91,10 @@ def flips(costs: Sequence[RuleCost], name: str) -> list[Flip]:
                         at = band.nominal + (end - band.nominal) * nominal / (nominal - turned)
                         alone.append(Flip(cheap.name, dear.name, band, at))
             found += alone
-            if not alone:
-                names = list(bands)
-                corners = product(*((bands[n].low, bands[n].high) for n in names))
-                if any(gap(dict(zip(names, corner, strict=True))) < -tolerance for corner in corners):
-                    found.append(Flip(cheap.name, dear.name, None, None))
+            if alone:
+                continue
+            if span_over(list(bands.values()), gap, cheap.training, dear.training)[0] < -tolerance:
+                found.append(Flip(cheap.name, dear.name, None, None))
     return found
 
 

@@ -38,7 +38,7 @@ def percent_over(cost: Cost, base: Cost, figure: str) -> tuple[float, float, flo
     """
     if figure not in base.prices:
         return None
-    return span_over(shared_constants(cost, base), _percent(cost, base, figure))
+    return span_over(shared_constants(cost, base), _percent(cost, base, figure), cost, base)
 
 
 def relative_as_dict(costs: Sequence[RuleCost], base: str) -> dict[str, Any]:

@@ -224,7 +224,7 @@ def _rule_as_dict(cost: RuleCost) -> dict[str, Any]:
     def overhead(name: str) -> dict[str, float] | None:
         if cost.overhead(name) is None:
             return None
-        return band_as_dict(cost.training, lambda at: cost.overhead(name, at))
+        return band_as_dict(cost.training, lambda at: cost.overhead(name, at), cost.inference)
 
     word = max((layer.word for layer in cost.spec.layers), key=lambda one: one.residual_bits)
     return {

@@ -7,6 +7,7 @@ import io
 import json
 from itertools import product
 
+import numpy as np
 import pytest
 
 from edgelearn.config import make_config
@@ -19,9 +20,9 @@ from edgelearn.runs.registry import run
 from edgelearn.units import scale_for, three, with_unit
 from hw_models.compare.bands import span
 from hw_models.compare.ranking import flips, gaps, ranking_as_dict, verdict_as_dict
-from hw_models.compare.relative import relative_as_dict
+from hw_models.compare.relative import percent_over, relative_as_dict
 from hw_models.compare.rules import OVERHEADS, as_dict
-from hw_models.cost import Constant
+from hw_models.cost import Constant, Cost, Item
 from hw_models.processor import find_processor, names
 
 RULES = ["bp", "dfa", "drtp", "shallow"]
@@ -210,6 +211,55 @@ def test_a_band_is_that_of_its_corners_one_by_one_to_the_last_bit(processor):
         values = [figure(dict(zip((band.name for band in bands), corner, strict=True))) for corner in corners]
         assert span(cost.training, figure) == (min(values), figure({}), max(values))
         assert all(type(value) is float for value in span(cost.training, figure))
+
+
+@pytest.mark.parametrize("processor", ["engine-28nm", "engine-45nm-32-lanes", "cortex-m4"])
+def test_a_band_of_many_constants_is_that_of_all_corners(processor, monkeypatch):
+    """With the number of constants whose corners are all evaluated set to one that leaves products alone."""
+    priced = costs(processor, ["bp", "dfa", "drtp"])
+
+    def bands() -> list[float]:
+        found = []
+        for cost in priced:
+            training = cost.training
+            found += [span(training, lambda at, f=f, c=training: c.per_sample(f, at=at)) for f in training.prices]
+            made = {name: lambda at, n=name, c=cost: c.overhead(n, at) for name in OVERHEADS}
+            found += [span(training, made[n], cost.inference) for n in OVERHEADS if cost.overhead(n) is not None]
+            found += [percent_over(training, priced[0].training, figure) for figure in training.prices]
+        return [value for band in found for value in band] + [len(flips(priced, "energy_pj"))]
+
+    corners = bands()
+    monkeypatch.setattr("hw_models.compare.bands.MOST_CONSTANTS", 4)
+    assert len(priced[0].training.constants) > 4
+    assert bands() == pytest.approx(corners, rel=1e-12, abs=1e-9)
+
+
+def test_a_ratio_of_many_constants_is_largest_where_no_other_corner_is():
+    """Random sums, some of whose terms share a factor; 2^11 corners one by one."""
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        bands = [Constant(f"c{i}", *np.sort(rng.uniform(0.2, 3, 2)), "") for i in range(11)]
+        a, b = (
+            Cost(
+                tuple(
+                    Item("cycles", "update", 0, float(value), (bands[i].name, *(("c0",) if rng.random() < 0.5 else ())))
+                    for i, value in enumerate(rng.exponential(size=11))
+                ),
+                1,
+                1e6,
+                ("cycles",),
+                tuple(bands),
+            )
+            for _ in range(2)
+        )
+
+        def ratio(at, a=a, b=b):
+            return a.per_sample("cycles", at=at) / b.per_sample("cycles", at=at)
+
+        whole = span(a, ratio, b)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("hw_models.compare.bands.MOST_CONSTANTS", 1)
+            assert span(a, ratio, b) == pytest.approx(whole, rel=1e-12)
 
 
 def test_the_verdict_names_the_cheapest_the_next_and_what_decides():

@@ -15,6 +15,8 @@ from edgelearn.network.traffic import predicted, traffic
 from edgelearn.reports.windows import convolution_lines
 from edgelearn.rules import RULES
 from hw_models.compare.accelergy import actions, write_architecture
+from hw_models.compare.ranking import ranking_as_dict
+from hw_models.compare.relative import relative_as_dict
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.compare.structures import structures
 from hw_models.constants.logic import adder_bit_um2, register_um2
@@ -306,3 +308,19 @@ def test_structures_of_a_network_with_convolutions():
     assert found[0].training["drtp"]["energy_pj"] == pytest.approx(direct.energy_per_sample_pj)
     together = next(one for one in found if one.choices["memories"] == "together" and one.choices["lanes"] == "1")
     assert together.training["drtp"]["energy_pj"] > found[0].training["drtp"]["energy_pj"]
+
+
+def test_every_processor_compares_rules_with_kernels_that_learn():
+    """A Cortex-M4 has a band for each of 16 kinds of instructions, of cycles and of energy."""
+    for name in names():
+        costs = []
+        for rule in ("bp", "dfa", "drtp", "local"):
+            spec = design(SMALL, rule, rounding="stochastic")
+            costs.append(cost_of_rule(spec, assume(spec, 0.2, 0.5, 0.5, 0.5), find_processor(name)))
+        content = as_dict(costs)
+        ranking_as_dict(costs)
+        for rule, relative in relative_as_dict(costs, "bp")["rules"].items():
+            band = relative["cycles"]
+            assert band is None or band["low"] <= band["nominal"] <= band["high"], (name, rule)
+        if name == "cortex-m4":
+            assert len(content["constants"]) > 14

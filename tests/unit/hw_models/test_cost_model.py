@@ -11,11 +11,12 @@ from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import design
 from edgelearn.rules import RULES
-from hw_models.compare.bands import MOST_CONSTANTS
+from hw_models.compare.bands import MOST_CONSTANTS, span_over
 from hw_models.compare.ranking import flips, gaps
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.constants import logic, technology
 from hw_models.constants.memory import sram
+from hw_models.cost import Constant, Cost, Item
 from hw_models.engine import widths
 from hw_models.engine.memory_map import contents, error_bits
 from hw_models.engine.schedule import assume, latency, schedule
@@ -358,8 +359,8 @@ def test_lanes_that_share_an_address_lie_within_the_band():
     assert nominal < groups <= most
 
 
-def test_too_many_bands_are_refused_and_values_without_a_band_cost_no_time(tmp_path):
-    """Five custom memories, each with four figures."""
+def test_many_bands_are_followed_and_values_without_a_band_cost_no_time(tmp_path):
+    """Six custom memories, each with four figures, which add up: no band multiplies another one of them."""
     plain = 'kind = "custom"\nread = "1 pJ/bit"\nwrite = "1 pJ/bit"\narea = "1 um2/bit"\nleakage = "1 nW/bit"\n'
     banded = plain.replace('"1 ', '{nominal = "1 ').replace('/bit"\n', '/bit", high = "2 /bit"}\n')
     for unit in ("pJ", "um2", "nW"):
@@ -372,12 +373,18 @@ def test_too_many_bands_are_refused_and_values_without_a_band_cost_no_time(tmp_p
         memories = "".join(f'[memories.{role}s]\n{body}holds = ["{role}"]\n' for role in roles)
         (tmp_path / "mine.toml").write_text(head + memories)
         cost = cost_of_rule(spec, assume(spec), read(tmp_path / "mine.toml"))
-        if body == plain:
-            assert len(cost.training.constants) < MOST_CONSTANTS
-            as_dict([cost])
-        else:
-            with pytest.raises(UserError, match="constants have a band, of which at most 14"):
-                as_dict([cost])
+        assert (len(cost.training.constants) > MOST_CONSTANTS) == (body == banded)
+        figures = as_dict([cost])["rules"][0]["training"]
+        ends = [{c.name: getattr(c, end) for c in cost.training.constants} for end in ("low", "high")]
+        energy = [cost.training.per_sample("energy_pj", at=at) for at in ends]
+        assert [figures["energy_pj"][side] for side in ("low", "high")] == pytest.approx(energy, rel=1e-5)
+
+
+def test_too_many_bands_that_multiply_each_other_are_refused():
+    bands = [Constant(f"c{i}", 0.5, 2.0, "") for i in range(MOST_CONSTANTS + 2)]
+    item = Item("cycles", "update", 0, 1.0, tuple(band.name for band in bands))
+    with pytest.raises(UserError, match="15 constants have a band and multiply others, of which at most 14"):
+        span_over(bands, lambda at: 1.0, Cost((item,), 1, 1e6, ("cycles",), tuple(bands)))
 
 
 def test_gaps_see_the_constants_of_both_rules(tmp_path):
