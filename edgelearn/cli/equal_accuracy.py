@@ -20,7 +20,8 @@ DEFAULT_FOLDER = Path("equal-accuracy")
 COMPARISON = "Comparison"
 SETTINGS = (
     "data", "classes", "limit", "net", "epochs", "bits", "residual_bits", "weight_bits", "rounding", "input_bits",
-    "activation", "output", "feedback", "update_gate", "margin", "processor", "kernels", "kernel_bias", "feedback_kind",
+    "activation", "output", "feedback", "update_gate", "margin", "processor", "input_shape", "kernels", "kernel_bias",
+    "feedback_kind", "teach",
 )  # fmt: skip
 
 
@@ -82,7 +83,11 @@ def _typed(given: Given, rule: str, seeds: int, folder: Path) -> list[str]:
     from edgelearn.config import RunConfig
 
     declared = RunConfig.declared()
-    flags = [part for key, value in given.items() for part in (declared[key].flag, str(value))]
+    flags = []
+    for key, value in given.items():
+        flag = declared[key].flag
+        is_switch = isinstance(value, bool)
+        flags += [flag if value else f"--no-{flag[2:]}"] if is_switch else [flag, str(value)]
     return [*flags, "--rule", rule, "--seeds", str(seeds), "--out", str(folder)]
 
 

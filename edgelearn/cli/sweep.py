@@ -24,7 +24,8 @@ DEFAULT_FOLDER = Path("study")
 
 SETTINGS = (
     "data", "net", "epochs", "limit", "bits", "rule", "rounding", "residual_bits", "weight_bits", "feedback",
-    "learn", "start", "cut", "classes_from", "convert", "calibrate", "hidden_rate", "output_rate", "delta_bits",
+    "learn", "input_shape", "kernels", "kernel_rate", "kernel_bias", "feedback_kind", "teach", "start", "cut",
+    "classes_from", "convert", "calibrate", "hidden_rate", "output_rate", "delta_bits",
 )  # fmt: skip
 STUDY, CELLS, EXECUTION = "Study", "Seeds, prices and rates", "Execution"
 

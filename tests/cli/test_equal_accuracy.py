@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from edgelearn.cli.equal_accuracy import _typed
 from tests.cli.runner import edgelearn
 
 pytest.importorskip("pyarrow", reason='studies need pip install "edgelearn[studies]"')
@@ -43,3 +45,9 @@ def test_what_cannot_be_compared_is_refused_in_one_line(tmp_path, flags, text):
     assert text in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_switches_are_in_the_command_that_continues():
+    given = {"net": "8x8x1-conv2x3x3-10", "kernel_bias": True}
+    assert _typed(given, "all", 2, Path("a"))[:3] == ["--net", "8x8x1-conv2x3x3-10", "--kernel-bias"]
+    assert _typed({"kernel_bias": False}, "all", 2, Path("a"))[:2] == ["--no-kernel-bias", "--rule"]

@@ -52,6 +52,13 @@ def test_flags_keep_their_names_types_and_off_forms():
     assert not set(FROZEN) - set(found)
 
 
+@pytest.mark.parametrize("name", ["run", "stream", "sweep", "validate", "firmware emit", "firmware verify"])
+def test_commands_that_take_rates_take_what_convolutions_have(name):
+    flags = {flag for one in COMMANDS[name].params for flag in one.opts}
+    assert {"--hidden-rate", "--input-shape", "--kernels", "--kernel-rate", "--kernel-bias"} <= flags
+    assert {"--feedback-kind", "--teach"} <= flags
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_grouped_fits_the_terminal_and_ends_with_an_example(name, monkeypatch):
     node = COMMANDS[name]

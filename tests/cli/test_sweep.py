@@ -104,6 +104,18 @@ def test_flags_win_over_a_file(tmp_path, monkeypatch, capsys):
         assert line in plan.splitlines()
 
 
+@pytest.mark.kernel
+def test_kernels_of_convolutions_are_axes(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    net = ["--net", "8x8x1-conv2x3x3-pool2-10", "--rule", "dfa", "--input-shape", "8x8x1"]
+    axes = ["--kernels", "learn,frozen", "--kernel-bias", "false,true", "--feedback-kind", "element"]
+    axes += ["--teach", "elements", "--kernel-rate=-6"]
+    assert main(["sweep", *net, *axes, "--limit", "20", "--epochs", "1", "--backend", "threads"]) == 0
+    plan = (tmp_path / "study/study.toml").read_text().splitlines()
+    for line in ('kernels = ["learn", "frozen"]', "kernel_bias = [false, true]", "kernel_rate = -6"):
+        assert line in plan
+
+
 def test_streams_and_spikes_are_swept_too(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     stream = ["--kind", "stream", "--limit", "300", "--axis", "encoder=signed,threshold"]
