@@ -16,27 +16,15 @@ if TYPE_CHECKING:
 
 
 ACTIVITY, ACCELERGY = "Activity", "Accelergy"
+NETWORK = (
+    "net", "input_shape", "kernels", "kernel_bias", "feedback_kind", "teach", "learn", "bits", "residual_bits",
+    "weight_bits", "rounding", "input_bits", "delta_bits", "feedback", "processor",
+)  # fmt: skip
 
 
 @command(
     "RunConfig",
-    only=(
-        "net",
-        "input_shape",
-        "kernels",
-        "kernel_bias",
-        "feedback_kind",
-        "teach",
-        "learn",
-        "bits",
-        "residual_bits",
-        "weight_bits",
-        "rounding",
-        "input_bits",
-        "delta_bits",
-        "feedback",
-        "processor",
-    ),
+    only=NETWORK,
     example="edgelearn cost --rule bp,drtp --net 784-500-10 --plot cost.svg",
 )
 def cost(

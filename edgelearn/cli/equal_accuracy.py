@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from edgelearn.cli.flags import OUTPUT, Flag, Given, Json, Plot, command
-from edgelearn.cli.shared import check_jobs, print_json, usable_processors
+from edgelearn.cli.shared import check_jobs, print_json, typed_flags, usable_processors
 from edgelearn.cli.sweep import continued_by, sweep_with_bar
 from edgelearn.errors import UserError
 
@@ -82,13 +82,7 @@ def _typed(given: Given, rule: str, seeds: int, folder: Path) -> list[str]:
     """Return the flags that continue the study."""
     from edgelearn.config import RunConfig
 
-    declared = RunConfig.declared()
-    flags = []
-    for key, value in given.items():
-        flag = declared[key].flag
-        is_switch = isinstance(value, bool)
-        flags += [flag if value else f"--no-{flag[2:]}"] if is_switch else [flag, str(value)]
-    return [*flags, "--rule", rule, "--seeds", str(seeds), "--out", str(folder)]
+    return [*typed_flags(given, RunConfig), "--rule", rule, "--seeds", str(seeds), "--out", str(folder)]
 
 
 def _print(result: EqualAccuracy, outcome: Outcome, plot: Path | None) -> None:

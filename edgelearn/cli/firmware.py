@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 import typer
 
 from edgelearn.cli.flags import OUTPUT, Config, Details, Flag, Given, Json, command, group
-from edgelearn.cli.shared import print_json, rules_listed
+from edgelearn.cli.shared import print_json, rules_listed, typed_flags
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -89,6 +90,18 @@ def _print_rows(head: str, rows: list[dict[str, Any]], *steps: str, details: boo
     print_table(console, rows)
     if steps:
         next_steps(console, *steps, details=details)
+
+
+def _same(command: str, given: Given, rule: str, config: Path | None, *without: str) -> str:
+    """Return a command of the same network: all rules where it takes several, else the first one."""
+    from edgelearn.config import RunConfig
+
+    kept = {key: value for key, value in given.items() if key not in without}
+    words = typed_flags(kept, RunConfig)
+    words += [] if config is None else ["--config", str(config)]
+    if rule != "all":
+        words += ["--rule", rule if command == "size" else rule.split(",")[0].strip()]
+    return " ".join(["edgelearn firmware", command, *map(shlex.quote, words)])
 
 
 def _read(flag: str, text: str, read: Callable[[str], _Number]) -> _Number:
@@ -218,7 +231,7 @@ def profile(
         print_json(content)
         return
     head = f"per sample on {core.name}, {_optimisation(optimise)}: instructions, loads and stores, mean of {windows}"
-    steps = ("edgelearn firmware size", "edgelearn firmware operate")
+    steps = [_same("size", given, rule, config, "seed"), _same("operate", given, rule, config)]
     _print_rows(head, [_profile_row(measured, details) for measured in content], *steps, details=details)
 
 
@@ -345,7 +358,8 @@ def size(
     if json:
         print_json(rows)
         return
-    _print_rows(f"bytes on {core.name}, {_optimisation(optimise)}", _turned(rows), "edgelearn firmware emit DIR")
+    head, step = f"bytes on {core.name}, {_optimisation(optimise)}", _same("emit DIR", given, rule, config)
+    _print_rows(head, _turned(rows), step)
 
 
 @command("RunConfig", only=NETWORK, example="edgelearn firmware budget --ram 16K --flash 64K")
@@ -372,7 +386,8 @@ def budget(
         f"{limits[0]:,} bytes of RAM, {stack} of them for the stack, and {limits[1]:,} of flash, {code:,} of them for "
         "code"
     )
-    _print_rows(head, rows, "edgelearn firmware size --net NET", "edgelearn firmware emit DIR --net NET")
+    steps = (_same(name, given | {"net": "NET"}, rule, config) for name in ("size", "emit DIR"))
+    _print_rows(head, rows, *steps)
 
 
 @command(

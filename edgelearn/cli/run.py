@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 from edgelearn.cli.flags import OUTPUT, Flag, Given, Output, command
-from edgelearn.cli.shared import interruptible, settings_from, with_given, with_progress
+from edgelearn.cli.shared import interruptible, same_network, settings_from, with_given, with_progress
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
-    from edgelearn.config import SpikingConfig
+    from edgelearn.config import RunConfig, SpikingConfig
     from edgelearn.runs.kind import Result
 
 
@@ -61,9 +62,21 @@ def run(
         return
     from edgelearn.reports.dataset import show
 
-    steps = ["--out DIR", "edgelearn cost --rule all"] if out is None else [f"edgelearn cost --run {out}"]
+    cost = _cost_of(config, report)
+    steps = ["--out DIR", cost] if out is None else [f"edgelearn cost --run {out}"]
     steps = ["--plot run.svg", *steps] if output.plot is None else steps
     _print_report(show, report, speed, output, [] if output.plot is None else [str(output.plot)], steps)
+
+
+def _cost_of(config: RunConfig, report: Result) -> str:
+    """Return the command that prices the network of a run under all rules that can learn it."""
+    from edgelearn.cli.cost import NETWORK
+    from edgelearn.units import net_text
+
+    direct = config.feedback_kind != "element" or config.teach != "elements"  # which some rules cannot have
+    names = [name for name in NETWORK if name != "feedback" or config.feedback != "imported"]
+    words = same_network(config, names, net_text(report.content["network"]))
+    return shlex.join(["edgelearn", "cost", *words, "--rule", config.rule if direct else "all"])
 
 
 def _check_plot(output: Output) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -120,6 +120,38 @@ def print_json(content: Any) -> None:
     import json
 
     typer.echo(json.dumps(content, indent=1))
+
+
+def typed_flags(settings: Mapping[str, Any], kind: type[Settings]) -> list[str]:
+    """Return the words of a command line that give settings."""
+    declared, words = kind.declared(), list[str]()
+    for key, value in settings.items():
+        flag = declared[key].flag
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
+        else:
+            words += [flag, ",".join(value) if isinstance(value, tuple) else str(value)]
+    return words
+
+
+def same_network(config: Settings, names: Iterable[str], net: str) -> list[str]:
+    """Return the words of a command line that describe the network of finished settings.
+
+    Parameters
+    ----------
+    names : settings that the command has; those at their default are left out
+    net : layers of the network, which are also left out where they are what the command takes anyway
+    """
+    from edgelearn.config import RunConfig
+    from edgelearn.runs.activity import DEFAULT_NET
+
+    default = RunConfig()
+    found = {} if net == DEFAULT_NET else {"net": net}
+    for key in names:
+        value = getattr(config, key)
+        if key not in ("net", "input_shape") and value is not None and value != getattr(default, key):
+            found[key] = value
+    return typed_flags(found, RunConfig)
 
 
 def check_jobs(jobs: int | None) -> None:

@@ -62,9 +62,18 @@ def test_size_shows_a_column_a_rule(tmp_path):
     assert lines[0] == "bytes on rv32, -Os"
     assert lines[1].split() == ["drtp", "bp"]
     rows = {" ".join(line.split()[:-2]): line.split()[-2:] for line in lines[2:-1]}
-    assert lines[-1] == "next: edgelearn firmware emit DIR"
+    assert lines[-1] == "next: edgelearn firmware emit DIR --net 64-12-10 --rule drtp"
     assert rows["RAM weights"] == ["1,820", "1,820"]
     assert int(rows["RAM buffers"][0]) < int(rows["RAM buffers"][1])
+
+
+def test_budget_goes_on_with_the_same_settings(tmp_path):
+    (tmp_path / "my.toml").write_text("bits = 4\n")
+    flags = ["--net", "8x8x1-conv2x3x3-8-10", "--kernels", "frozen", "--config", "my.toml", "--rule", "dfa,bp"]
+    result = edgelearn("firmware", "budget", "--ram", "16K", "--flash", "64K", *flags, cwd=tmp_path)
+    kept = "--net NET --kernels frozen --config my.toml --rule"
+    shown = " ".join(result.stdout.split())
+    assert shown.endswith(f"next: edgelearn firmware size {kept} dfa,bp | edgelearn firmware emit DIR {kept} dfa")
 
 
 def test_budget_names_what_fits_and_what_stops_it(tmp_path):

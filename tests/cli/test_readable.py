@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+
 import pytest
 
 from edgelearn.cli import main
@@ -56,7 +59,7 @@ def test_a_default_report_is_read_at_a_glance(name, capsys, monkeypatch, tmp_pat
         text = printed(arguments, width, capsys, monkeypatch)
         check_lines(text.splitlines(), width)
         assert 5 <= len(text.splitlines()) <= (24 if name.startswith("cost") else 18), text  # a row for each rule
-        assert text.splitlines()[-1].startswith("next: ")
+        assert "\nnext: " in text
         assert all(part in " ".join(text.split()) for part in parts), text
     if name in DETAILS:
         text = printed((*arguments, "--details"), 80, capsys, monkeypatch)
@@ -75,6 +78,26 @@ def test_a_run_is_drawn_with_the_same_bytes(capsys, monkeypatch, tmp_path):
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     printed((*RUN, "--processor", "cortex-m0", "--plot", "c.png"), 80, capsys, monkeypatch)
     assert (tmp_path / "c.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("flags", "cost"),
+    [
+        ((), "edgelearn cost --rule all"),
+        (("--net", "64-6-10", "--bits", "4"), "edgelearn cost --net 64-6-10 --bits 4 --rule all"),
+        (("--classes", "3,8", "--learn", "last"), "edgelearn cost --net 64-100-2 --learn last --rule all"),
+        (("--net", "8x8x1-conv2x3x3-10", "--kernel-bias"), "edgelearn cost --net 8x8x1-conv2x3x3-10 --kernel-bias"),
+        (("--net", "8x8x1-conv2x3x3-10", "--rule", "dfa", "--feedback-kind", "map"), "--feedback-kind map --rule dfa"),
+    ],
+)
+def test_the_next_command_prices_the_network_that_ran(flags, cost, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    shown = printed(("run", *flags, "--epochs", "1", "--limit", "20"), 400, capsys, monkeypatch)
+    *_, step = shown.rstrip().splitlines()[-1].split(" | ")
+    assert cost in step
+    priced = printed((*shlex.split(step)[1:], "--json"), 80, capsys, monkeypatch)
+    net = json.loads(priced)["rules"][0]["network"]
+    assert net.get("topology", "-".join(map(str, net["sizes"]))) in shown
 
 
 def test_validation_and_studies_too(capsys, monkeypatch, tmp_path):
