@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -173,11 +174,24 @@ class _Walk:
         shape = (self.unpadded or self.here).shape
         if shape is None or len(shape) != 4 or None in shape[1:]:
             known = "unknown" if shape is None else "x".join("?" if one is None else str(one) for one in shape)
-            raise self.refuse(f"{what} reads a map of the shape {known}, and rows, columns and channels are needed")
+            reason = f"{what} reads a map of the shape {known}, and rows, columns and channels are needed"
+            raise self.refuse(reason, self._fixing())
         sizes = [size or 1 for size in shape[1:]]
         if self.layers and sizes[0] * sizes[1] * sizes[2] != self.layers[-1].geometry.n_out:
             raise self.refuse(f"{what} reads {' x '.join(map(str, sizes))} values and gets others", "export it again")
         return (sizes[1], sizes[2], sizes[0]) if channels_first else (sizes[0], sizes[1], sizes[2])
+
+    def _fixing(self) -> str:
+        """Return what fixes sizes that the input of the model leaves open."""
+        shape = self.input.shape
+        if not self.model.format.startswith("ONNX") or not shape or None not in shape[1:]:
+            return "export it again with fixed sizes of its input"
+        sizes = ",".join(["1", *("SIZE" if one is None else str(one) for one in shape[1:])])
+        return (
+            "fix them with python -m onnxruntime.tools.make_dynamic_shape_fixed "
+            f"--input_name {quote(self.input.name)} --input_shape {sizes} {quote(self.model.source)} fixed.onnx, and "
+            "give fixed.onnx"
+        )
 
     def _gathered(self, height: int, width: int, channels: int, channels_first: bool) -> np.ndarray | None:
         """Return which output of the last layer each element of a map, channels last, is."""

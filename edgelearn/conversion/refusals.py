@@ -26,13 +26,13 @@ def conversion_of(model: Model, cut: str | None) -> dict[str, Any] | None:
     -------
     dict
         `tensor`; `layers`, shapes of the frozen layers, empty where the front end is refused; `refused`, one entry
-        with `operator`, `kind` and `reason` for each operator that is; `reason` of a refusal that is of no operator.
-        None where nothing is in front of the tensor.
+        with `operator`, `kind` and `reason` for each operator that is; `reason` and `advice` of a refusal of operators
+        together. None where nothing is in front of the tensor.
     """
     name = cut or next((one for one in model.outputs if one in model.by_name), None)
     if name is None or name in model.inputs:
         return None
-    found: dict[str, Any] = {"tensor": name, "layers": [], "refused": [], "reason": None}
+    found: dict[str, Any] = {"tensor": name, "layers": [], "refused": [], "reason": None, "advice": None}
     with reading(Path(model.source), f"layers up to '{name}'"):
         for operator in _in_front(model, name):
             reason = _reason(operator)
@@ -42,7 +42,8 @@ def conversion_of(model: Model, cut: str | None) -> dict[str, Any] | None:
         try:
             found["layers"] = [layer.geometry.text for layer in front_of(model, name).layers]
         except UserError as error:
-            found["reason"] = str(error).split(": ", 1)[-1].split("; ")[0]
+            found["reason"], _, advice = str(error).split(": ", 1)[-1].partition("; ")
+            found["advice"] = advice or None
     return found
 
 

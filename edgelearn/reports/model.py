@@ -172,7 +172,7 @@ def _print_conversion(content: Mapping[str, Any], console: Console, details: boo
         return
     say(console, "", f"--convert up to '{name}' is refused")
     if found["reason"] is not None:
-        say(console, f"  {found['reason']}")
+        say(console, f"  {'; '.join(one for one in (found['reason'], found['advice']) if one)}")
     groups: dict[tuple[str, str], list[str]] = {}
     for row in found["refused"]:
         groups.setdefault((row["kind"], row["reason"]), []).append(row["operator"])

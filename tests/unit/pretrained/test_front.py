@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -264,3 +268,17 @@ def test_open_sizes_of_a_map_are_refused(tmp_path):
     model = read_model(write(tmp_path / "m.onnx", [FIRST, *HEAD], constants(n=60), ("n", 2, "h", "w"), "c1"))
     with pytest.raises(UserError, match=r"reads a map of the shape 1x2x\?x\?, and rows, columns"):
         front_of(model, "c1")
+
+
+def test_the_advice_on_open_sizes_makes_a_model_that_is_converted(tmp_path):
+    pytest.importorskip("onnxruntime")
+    chain, more = CHAINS["relu"]
+    write(tmp_path / "m.onnx", [*chain, *HEAD], constants(**more), ("n", 2, "rows", 5))
+    with pytest.raises(UserError) as refused:
+        front_of(read_model(tmp_path / "m.onnx"), "last")
+    command = str(refused.value).split("fix them with python ")[1].split(", and give")[0]
+    assert "--input_name in --input_shape 1,2,SIZE,5 " in command
+    arguments = [*shlex.split(command.replace("SIZE", "7"))[:-1], str(tmp_path / "fixed.onnx")]
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+    front = front_of(read_model(tmp_path / "fixed.onnx"), "last")
+    assert [layer.geometry.text for layer in front.layers] == ["7x5x2: conv4x3x2s2x1"]
