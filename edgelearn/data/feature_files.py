@@ -43,7 +43,7 @@ class Described:
 
 
 def described_by(data: object) -> Described | None:
-    """Return what a .npz file, or those of a folder, say of their features; None for anything else.
+    """Return what a .npz file, those of a folder or of a description say of their features; None for anything else.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def described_by(data: object) -> Described | None:
     if path is None:
         return None
     try:
-        paths = sorted(path.rglob("*.npz")) if path.is_dir() else [path]
+        paths = sorted(path.rglob("*.npz")) if path.is_dir() else _named_in(path)
         paths = [one for one in paths if one.suffix.lower() == ".npz" and one.is_file()]
         found = [described_in(one, NpzArrays(one)) for one in paths]
     except (UserError, OSError):  # the reader of the data says it better
@@ -66,6 +66,21 @@ def described_by(data: object) -> Described | None:
                 f"{first.file} and {one.file} hold features of different tensors or scales; give files of one tensor"
             )
     return first
+
+
+def _named_in(path: Path) -> list[Path]:
+    """Return the files of a description (.toml) whose features are the values of x as they are, or the path itself."""
+    if path.suffix.lower() != ".toml":
+        return [path]
+    from edgelearn.data.description import as_tuple, find, read_description
+
+    for form in read_description(path):
+        found = find(form, path.parent)
+        if found:
+            features = as_tuple(form.features)
+            is_x = not features or (len(features) == 1 and features[0].lower() in _INPUTS)
+            return found if is_x and form.scale == 1 and form.reader in (None, "npz") else []
+    return []
 
 
 def described_in(path: Path, arrays: Mapping[str, np.ndarray]) -> Described | None:

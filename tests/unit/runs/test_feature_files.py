@@ -178,3 +178,24 @@ def test_cells_of_a_study_see_files_that_changed(tmp_path):
     write_digits(tmp_path / "d.npz", 50)
     assert len(encoded_for(config).levels) == 40
     assert json.dumps(first.start.note()) != ""
+
+
+def test_a_description_has_the_tags_of_its_files(place, tmp_path):
+    """Where its features are the values of x as they are."""
+    path = tmp_path / "d.toml"
+    path.write_text(f'file = "{place / "q.npz"}"\n')
+    assert described_by(path).says == described_by(place / "q.npz").says
+    work = open_run(place, str(path))
+    assert work.start.origin["cut"] == "q"
+    assert np.array_equal(work.encoded.levels, open_run(place, "q.npz").encoded.levels)
+    path.write_text(f'file = "{place / "other.npz"}"\nfeatures = "x"\n')
+    with pytest.raises(UserError, match=r"other\.npz are tensor .q. of a model with SHA-256 0000"):
+        open_run(place, str(path))
+    path.write_text(f'file = "{place}"\npattern = "[qr].npz"\n')
+    with pytest.raises(UserError, match="hold features of different tensors or scales"):
+        described_by(path)
+    for line in ("scale = 0.5", 'features = "raw"', 'reader = "npy"'):
+        path.write_text(f'file = "{place / "q.npz"}"\n{line}\n')
+        assert described_by(path) is None
+    path.write_text("not = a description\n")
+    assert described_by(path) is None
