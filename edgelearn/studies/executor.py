@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -102,6 +102,7 @@ class Engine:
 
     def _in_turn(self, cells: Sequence[Cell], kept: Records) -> Iterator[Record]:
         """Run one batch after another; each cell of a batch whose process died runs once more, alone."""
+        before = kept.read(cell.id for cell in cells)  # failures that are tried again
         for batch in self._batches(cells):
             if len(batch) == 1:
                 yield self._alone(batch[0], kept, deaths=0)
@@ -110,7 +111,8 @@ class Engine:
                 records = self._submitted(batch, kept)
             except BrokenExecutor:
                 self._end_single()
-                records = [self._alone(cell, kept, deaths=1) for cell in batch]
+                yield from self._ended_or_again(batch, kept, before)
+                continue
             yield from records
 
     def _on_joblib(self, waiting: list[Cell], kept: Records) -> Iterator[Record]:
@@ -135,14 +137,18 @@ class Engine:
                 return
             except BrokenExecutor:
                 pass
-            # what ended in the moment of the death was kept, though nobody was told
-            ended = kept.read(in_flight) if self._backend == "processes" else {}
-            for id, cell in in_flight.items():
+            for id in in_flight:
                 del left[id]
-                found = ended.get(id)
-                yield self._alone(cell, kept, deaths=1) if found is None or found == before.get(id) else found
+            yield from self._ended_or_again(list(in_flight.values()), kept, before)
             self._end_single()
             waiting = list(left.values())
+
+    def _ended_or_again(self, cells: Sequence[Cell], kept: Records, before: Mapping[str, Record]) -> Iterator[Record]:
+        """Give the records of cells whose process died: those that had ended were kept, though nobody was told."""
+        ended = kept.read(cell.id for cell in cells) if self._backend == "processes" else {}
+        for cell in cells:
+            found = ended.get(cell.id)
+            yield self._alone(cell, kept, deaths=1) if found is None or found == before.get(cell.id) else found
 
     def _on_cluster(self, cluster: Cluster, cells: Sequence[Cell], kept: Records) -> Iterator[Record]:
         died = []
@@ -203,15 +209,18 @@ class Engine:
 
 
 def _kept_in_place(run: RunCell, cells: Sequence[Cell], kept: Records) -> list[Record]:
-    """Run a cell, or a batch of those that learn side by side."""
+    """Run a cell, or a batch of those that learn side by side, and keep each record as soon as it is there."""
+    found: Iterable[Record]
     if len(cells) == 1:
-        records = [run(cells[0])]
+        found = (run(cells[0]),)
     else:
         from edgelearn.studies.side_by_side import run_batch
 
-        records = run_batch(cells)
-    for record in records:
+        found = run_batch(cells)
+    records = []
+    for record in found:
         kept.write(record)
+        records.append(record)
     return records
 
 

@@ -290,6 +290,57 @@ def test_cells_that_differ_in_more_than_seed_and_rates_are_in_batches_of_their_o
     assert sizes({"hidden_rate": [-8, -7]}, seeds=1, net="64-100-10") == [1, 1]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"rule": "dfa"}, {"rule": "local"}, {"rule": "bp"}, {"rounding": "stochastic"}, {"strict": True},
+        {"update_gate": "error"}, {"learn": "last"}, {"net": "64-20-20-10"}, {"net": "8x8x1-conv4x3x3-10"},
+    ],
+)  # fmt: skip
+def test_cells_that_never_learn_side_by_side_are_no_batch(given):
+    plan = Plan.of({"settings": ALIKE["settings"] | given, "seeds": 3})
+    assert [len(batch) for batch in side_by_side.batches_of(plan.cells(), 1)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("error", [None, MemoryError])
+def test_cells_of_a_batch_that_cannot_learn_side_by_side_are_kept_one_by_one(tmp_path, monkeypatch, error):
+    """Also where learning side by side fails, as it does for want of memory."""
+    kept = []
+
+    def refused(works):
+        if error is not None:
+            raise error
+        return False
+
+    def watched(cell):
+        kept.append(len(list((tmp_path / "study" / "cells").glob("*.json"))))
+        return run_cell(cell)
+
+    monkeypatch.setattr(side_by_side, "learn_together", refused)
+    monkeypatch.setattr(side_by_side, "run_cell", watched)
+    assert sweep(Plan.of(ALIKE), tmp_path / "study", backend="threads").failed == 0
+    assert kept == [0, 1, 2, 3, 4, 5]
+
+
+def test_cells_of_a_batch_that_had_ended_when_its_process_died_do_not_run_again(tmp_path, monkeypatch):
+    again = []
+
+    def dying(self, cells, kept):
+        for cell in cells[:2]:
+            kept.write(run_cell(cell))
+        raise BrokenExecutor
+
+    def alone(self, cell, kept, deaths):
+        again.append(deaths)
+        kept.write(record := run_cell(cell))
+        return record
+
+    monkeypatch.setattr(Engine, "_submitted", dying)
+    monkeypatch.setattr(Engine, "_alone", alone)
+    outcome = sweep(Plan.of(ALIKE), tmp_path / "study")
+    assert (outcome.cells, outcome.failed, again) == (6, 0, [1, 1, 1, 1])
+
+
 def test_each_cell_of_a_batch_says_why_it_cannot_run(tmp_path):
     plan = Plan.of(ALIKE | {"settings": ALIKE["settings"] | {"net": "64-20-5"}})
     outcome = sweep(plan, tmp_path / "study", backend="threads")
