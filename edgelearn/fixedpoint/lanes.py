@@ -130,7 +130,7 @@ def _llvm(name: str, bits: int) -> Emit:
     return emit
 
 
-_I8, _I16, _I32, _U8 = types.int8, types.int16, types.int32, types.uint8
+_I8, _I16, _I32 = types.int8, types.int16, types.int32
 
 add_saturating8 = _lane(_I8, (_I8, _I8), _llvm("llvm.sadd.sat", 8), lambda x, y: min(max(int(x) + int(y), -128), 127))
 subtract_saturating8 = _lane(
@@ -143,9 +143,6 @@ shr16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.ashr(x, y), lambda x, y: int
 shl16 = _lane(_I16, (_I16, _I16), lambda b, x, y: b.shl(x, y), lambda x, y: _wrap(16, int(x) << int(y)))
 min16 = _lane(_I16, (_I16, _I16), _llvm("llvm.smin", 16), lambda x, y: min(int(x), int(y)))
 max16 = _lane(_I16, (_I16, _I16), _llvm("llvm.smax", 16), lambda x, y: max(int(x), int(y)))
-add_saturating16 = _lane(
-    _I16, (_I16, _I16), _llvm("llvm.sadd.sat", 16), lambda x, y: min(max(int(x) + int(y), -32768), 32767)
-)
 # -1 where two words differ, else 0: the mask a vector comparison gives
 differs16 = _lane(
     _I16,
@@ -154,13 +151,6 @@ differs16 = _lane(
     lambda x, y: -int(int(x) != int(y)),
 )
 narrow16 = _lane(_I16, (_I32,), lambda b, x: b.trunc(x, ir.IntType(16)), lambda x: _wrap(16, x))
-# `value` where the random byte is below the fraction, else 0: the carry of stochastic rounding
-carry16 = _lane(
-    _I16,
-    (_U8, _U8, _I16),
-    lambda b, r, f, value: b.and_(b.sext(b.icmp_unsigned("<", r, f), ir.IntType(16)), value),
-    lambda r, f, value: int(value) if int(r) < int(f) else 0,
-)
 
 widen32 = _lane(_I32, (_I16,), lambda b, x: b.sext(x, ir.IntType(32)), lambda x: int(x))
 add32 = _lane(_I32, (_I32, _I32), lambda b, x, y: b.add(x, y), lambda x, y: _wrap(32, int(x) + int(y)))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-POOLINGS = ("max", "mean")
-
 
 @dataclass(frozen=True)
 class Window:

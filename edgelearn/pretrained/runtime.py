@@ -153,8 +153,3 @@ def _litert(model: Model, wanted: Tensor) -> Callable[[np.ndarray], Iterator[np.
             yield np.array(interpreter.get_tensor(index)).reshape(1, -1)
 
     return run
-
-
-def runtime_of(model: Model) -> str | None:
-    """Return the name of the runtime that computes tensors of a model, None where there is none."""
-    return {".onnx": "ONNX Runtime", ".tflite": "LiteRT"}.get(Path(model.source).suffix.lower())

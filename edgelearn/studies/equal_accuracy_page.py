@@ -9,7 +9,7 @@ from edgelearn.studies.analysis import ACCURACY, Interval
 from edgelearn.studies.formatting import Number, scale_for, shown
 from edgelearn.studies.page_tables import Column, Row, Table, of_interval
 
-_ENERGY, _SAMPLES = "energy_pj", "samples_learned"
+_ENERGY = "energy_pj"
 
 
 def equal_accuracy_table(content: Mapping[str, Any]) -> Table:

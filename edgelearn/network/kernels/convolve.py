@@ -14,8 +14,8 @@ from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import MAP_LANE
 
 V = vector_operations(MAP_LANE)
-load_words, store_words, splat_words, shift_right_words, widen_words, multiply_rows = (
-    V.load_words, V.store_words, V.splat_words, V.shift_right_words, V.widen_words, V.multiply_rows
+load_words, store_words, shift_right_words, widen_words, multiply_rows = (
+    V.load_words, V.store_words, V.shift_right_words, V.widen_words, V.multiply_rows
 )  # fmt: skip
 load_sums, store_sums, splat_sums, zero_sums, add_sums, multiply_sums, max_sums, and_sums, xor_sums = (
     V.load_sums, V.store_sums, V.splat_sums, V.zero_sums, V.add_sums, V.multiply_sums, V.max_sums, V.and_sums,

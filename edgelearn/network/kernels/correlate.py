@@ -19,11 +19,11 @@ load_words, store_words, splat_words, zero_words, add_words, and_words, or_words
     V.load_words, V.store_words, V.splat_words, V.zero_words, V.add_words, V.and_words, V.or_words, V.max_words,
     V.widen_words,
 )  # fmt: skip
-equal_words, differ_words, total_words, add_saturating_words, narrow_words = (
-    V.equal_words, V.differ_words, V.total_words, V.add_saturating_words, V.narrow_words
+equal_words, total_words, add_saturating_words, narrow_words = (
+    V.equal_words, V.total_words, V.add_saturating_words, V.narrow_words
 )  # fmt: skip
-load_sums, store_sums, splat_sums, zero_sums, add_sums, subtract_sums, multiply_sums, and_sums = (
-    V.load_sums, V.store_sums, V.splat_sums, V.zero_sums, V.add_sums, V.subtract_sums, V.multiply_sums, V.and_sums
+load_sums, store_sums, splat_sums, zero_sums, add_sums, multiply_sums, and_sums = (
+    V.load_sums, V.store_sums, V.splat_sums, V.zero_sums, V.add_sums, V.multiply_sums, V.and_sums
 )  # fmt: skip
 min_sums, max_sums, differ_sums, total_sums, shift_left_sums, shift_right_sums, narrow_sums = (
     V.min_sums, V.max_sums, V.differ_sums, V.total_sums, V.shift_left_sums, V.shift_right_sums, V.narrow_sums
@@ -31,12 +31,6 @@ min_sums, max_sums, differ_sums, total_sums, shift_left_sums, shift_right_sums, 
 load_bytes, below_bytes, xor_bytes, splat_fours, nonzero_words, count_bits = (
     V.load_bytes, V.below_bytes, V.xor_bytes, V.splat_fours, V.nonzero_words, V.count_bits
 )  # fmt: skip
-
-
-@inlined
-def maps_of_vector(n_maps, j):  # type: ignore[no-untyped-def]
-    """Return a mask of the lanes from j that are maps."""
-    return (np.uint64(1) << np.uint64(min(n_maps - j, MAP_LANE))) - np.uint64(1)
 
 
 @leaf
