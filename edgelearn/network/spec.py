@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -274,8 +275,8 @@ class NetworkSpec:
         return layer.n_columns if isinstance(layer, ConvLayer) and layer.shares_feedback else layer.n_gates
 
 
-def parse_net(text: str) -> tuple[int, ...]:
-    """Return the layer sizes of a text like '784-500-10'.
+def parse_net(text: str, what: str = "such a network") -> tuple[int, ...]:
+    """Return the layer sizes of a text like '784-500-10'; `what` has them, for the message.
 
     Raises
     ------
@@ -287,6 +288,8 @@ def parse_net(text: str) -> tuple[int, ...]:
     except ValueError:
         sizes = ()
     if len(sizes) < 2 or min(sizes) < 1:
+        if re.search(r"conv\d|pool\d|CONV_", text):
+            raise UserError(f"net '{text}' has convolutions, and {what} has none; write sizes such as 784-500-10")
         raise UserError(f"net '{text}' cannot be read; write layer sizes from input to output, for example 784-500-10")
     return sizes
 

@@ -15,6 +15,7 @@ FORMS = (
     "(conv<maps>x<height>x<width>, s<stride>, p<padding>; pool2, meanpool2)"
 )
 _SHAPE = re.compile(r"(\d+)x(\d+)x(\d+)")
+_AREA = re.compile(r"(\d+)x(\d+)")
 _CONVOLUTION = re.compile(r"conv(\d+)x(\d+)(?:x(\d+))?(?:s(\d+))?(?:p(\d+))?")
 _POOLING = re.compile(r"(mean|max)?pool(\d+)")
 _DENSE = re.compile(r"(?:fc)?(\d+)")
@@ -209,7 +210,7 @@ def parse_topology(text: str) -> Topology:
     Raises
     ------
     UserError
-        "net '...' cannot be read", "net ... does not fit ..."
+        "net '...' cannot be read", "net '...' has ...", "net '...' leaves ... open", "net ... does not fit ..."
     """
     if "_" in text:
         return _official(text)
@@ -223,17 +224,36 @@ def parse_topology(text: str) -> Topology:
         inputs = int(first)
     elif _CONVOLUTION.fullmatch(first):
         inputs, parts = None, [first, *parts]
+    elif _AREA.fullmatch(first):
+        raise UserError(
+            f"net '{text}' leaves the channels of its inputs open; write height x width x channels, e.g. "
+            f"{first}x1{''.join(f'-{part}' for part in parts)}"
+        )
     else:
         raise wrong
     layers: list[Layer] = []
     for part in parts:
         convolution, pooling, dense = (form.fullmatch(part) for form in (_CONVOLUTION, _POOLING, _DENSE))
+        last = layers[-1] if layers else None
         if dense:
             layers.append(Dense(int(dense[1])))
-        elif convolution and (not layers or isinstance(layers[-1], Convolution)):
+        elif convolution:
+            if isinstance(last, Dense):
+                raise UserError(f"net '{text}' has {part} behind a dense layer; convolutions come first")
             layers.append(_convolution(convolution, text))
-        elif pooling and layers and isinstance(layers[-1], Convolution) and layers[-1].pool == 1:
-            layers[-1] = replace(layers[-1], pool=int(pooling[2]), pooling=pooling[1] or "max")
+        elif pooling:
+            if not isinstance(last, Convolution):
+                raise UserError(
+                    f"net '{text}' has {part} without a convolution in front of it; write conv16x5x5-{part}"
+                )
+            if last.pool != 1:
+                raise UserError(
+                    f"net '{text}' has {part} behind another pooling, and a convolution has one; write a larger one, "
+                    f"e.g. {pooling[1] or ''}pool{last.pool * int(pooling[2] or 1)}"
+                )
+            if int(pooling[2]) < 1:
+                raise UserError(f"net '{text}' has {part}; a pooling has a side of 1 or more, e.g. pool2")
+            layers[-1] = replace(last, pool=int(pooling[2]), pooling=pooling[1] or "max")
         else:
             raise wrong
     return _checked(text, inputs, layers, wrong)
@@ -246,6 +266,13 @@ def _convolution(found: re.Match[str], text: str) -> Convolution:
         raise UserError(
             f"net '{text}' leaves the padding of a kernel of {height} x {width} open; give it, e.g. {found[0]}p0"
         )
+    for what, number in (
+        ("a number of maps of", maps),
+        ("a kernel of side", min(height, width)),
+        ("a stride of", int(found[4] or 1)),
+    ):
+        if number < 1:
+            raise UserError(f"net '{text}' has {what} {number} in {found[0]}; give 1 or more")
     padding = None if found[5] is None else int(found[5])
     return Convolution(maps, height, width, int(found[4] or 1), padding)
 
@@ -269,7 +296,11 @@ def _official(text: str) -> Topology:
         values = [int(number) for number in numbers]
         if name == "FC" and len(values) == 1:
             layers.append(Dense(values[0]))
-        elif name == "CONV" and len(values) in (4, 5) and all(isinstance(one, Convolution) for one in layers):
+        elif name == "CONV" and layers and isinstance(layers[-1], Dense):
+            raise UserError(
+                f"net '{text}' has {name}_{'_'.join(numbers)} behind a dense layer; convolutions come first"
+            )
+        elif name == "CONV" and len(values) in (4, 5):
             maps, kernel, stride, padding, pool = (*values, _OFFICIAL_POOL)[:5]
             layers.append(Convolution(maps, kernel, kernel, stride, padding, pool))
         else:
@@ -282,7 +313,12 @@ def _checked(text: str, inputs: Shape | int | None, layers: Sequence[Layer], wro
     numbers = list(inputs) if isinstance(inputs, tuple) else [1 if inputs is None else inputs]
     for layer in layers:
         numbers += [n for name, n in vars(layer).items() if isinstance(n, int) and name != "padding"]
-    if not layers or not isinstance(layers[-1], Dense) or min(numbers) < 1 or max(numbers) > MOST:
+    if layers and not isinstance(layers[-1], Dense):
+        raise UserError(
+            f"net '{text}' has no output layer; write its number of classes at the end, e.g. "
+            f"{text}{'_FC_' if '_' in text else '-'}10"
+        )
+    if not layers or min(numbers) < 1 or max(numbers) > MOST:
         raise wrong
     for layer in layers:
         if isinstance(layer, Convolution) and layer.pooling == "mean" and layer.pool & (layer.pool - 1):

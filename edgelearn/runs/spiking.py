@@ -60,7 +60,7 @@ def network_of(config: SpikingConfig, data: SpikingData) -> SpikingSpec:
         "net ... does not fit ..." and those of `design`
     """
     n_in, n_out = data.train.n_inputs, len(data.class_names)
-    sizes = parse_net(config.net) if config.net is not None else (n_in, DEFAULT_HIDDEN, n_out)
+    sizes = parse_net(config.net, "a spiking network") if config.net is not None else (n_in, DEFAULT_HIDDEN, n_out)
     if sizes[0] != n_in or sizes[-1] != n_out:
         example = "-".join(str(n) for n in (n_in, *sizes[1:-1], n_out))
         raise UserError(
@@ -371,7 +371,7 @@ def run(
 def layer_rates(config: SpikingConfig) -> list[int]:
     """Return the learning shift of each layer, of some network where the settings name none."""
     check_code(config)
-    sizes = DRY_NET if config.net is None else parse_net(config.net)
+    sizes = DRY_NET if config.net is None else parse_net(config.net, "a spiking network")
     rounding = config.rounding or "stochastic"
     spec = design(sizes, config.rule, config.bits, rounding, config.seed, code=config.code or "rate")
     shifts = _shifts(config, spec)

@@ -73,6 +73,7 @@ def test_the_file_of_a_finished_run_is_taken(tmp_path):
             ([*command, "--kernels", "learn"], "--kernels learn has no effect in a network without convolutions")
             for command in (["run"], ["stream"], ["validate"], ["firmware", "verify"], ["cost", "--rule", "dfa"])
         ],
+        (["run", "--spiking", "--net", "8x8x1-conv4x3-10"], "has convolutions, and a spiking network has none"),
         (["cost", "--rule", "dfa", "--input-shape", "8x8x1"], "--input-shape is of convolutions"),
         (["cost", "--net", "8x8x1-conv4x3-10", "--input-shape", "4x4x1"], "takes 8x8x1, and --input-shape is 4x4x1"),
         (["run", "--overwrite"], "--overwrite replaces the run in a folder; give --out DIR"),

@@ -9,7 +9,7 @@ import pytest
 from edgelearn.errors import UserError
 from edgelearn.network import state
 from edgelearn.network.layer import ConvLayer
-from edgelearn.network.spec import design
+from edgelearn.network.spec import design, parse_net
 from edgelearn.network.topology import Convolution, Dense, parse_shape, parse_topology
 from edgelearn.network.window import Window
 
@@ -46,14 +46,40 @@ def test_the_official_text_has_a_pooling_of_two_unless_a_fifth_number_says_other
 
 @pytest.mark.parametrize(
     "text",
-    ["", "10", "784-", "784-abc-10", "28x28-10", "28x28x1-pool2-10", "28x28x1-conv4x3-pool2-pool2-10",
-     "28x28x1-fc5-conv3x3-10", "28x28x1-conv3x3", "28x28x1-conv0x3-10", "0-5", "CONV_3_FC_1", "CONV_3_3_1_1", "FC__5",
-     "LOCAL_3_3_FC_10", "28x28x1-conv3x3s0-10", "٣-5"],
+    ["", "10", "784-", "784-abc-10", "0-5", "CONV_3_FC_1", "FC__5", "LOCAL_3_3_FC_10", "٣-5", "0x3x1-10"],
 )  # fmt: skip
 def test_what_is_no_net_is_refused(text):
     with pytest.raises(UserError, match="cannot be read") as refused:
         parse_topology(text)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("8x8x1-conv8x3x3", "has no output layer; .* e.g. 8x8x1-conv8x3x3-10$"),
+        ("CONV_3_3_1_1", "has no output layer; .* e.g. CONV_3_3_1_1_FC_10$"),
+        ("8x8x1-conv8x3x3-pool2-32-conv8x3x3-10", "has conv8x3x3 behind a dense layer; convolutions come first"),
+        ("CONV_3_3_1_1_FC_5_CONV_3_3_1_1_FC_10", "has CONV_3_3_1_1 behind a dense layer; convolutions come first"),
+        ("8x8x1-conv8x3x3-pool2-pool2-10", "has pool2 behind another pooling.* e.g. pool4$"),
+        ("8x8x1-pool2-32-10", "has pool2 without a convolution in front of it; write conv16x5x5-pool2$"),
+        ("8x8x1-conv4x3x3-5-pool2-10", "has pool2 without a convolution in front"),
+        ("8x8-conv8x3x3-10", "leaves the channels of its inputs open; .* e.g. 8x8x1-conv8x3x3-10$"),
+        ("8x8x1-conv8x3x3s0-10", "has a stride of 0 in conv8x3x3s0; give 1 or more"),
+        ("8x8x1-conv0x3x3-10", "has a number of maps of 0 in conv0x3x3"),
+        ("8x8x1-conv8x0x0-10", "has a kernel of side 0 in conv8x0x0"),
+        ("8x8x1-conv8x3x3-pool0-10", "has pool0; a pooling has a side of 1 or more, e.g. pool2"),
+    ],
+)
+def test_a_net_that_lacks_something_is_refused_with_what_it_lacks(text, message):
+    with pytest.raises(UserError, match=message) as refused:
+        parse_topology(text)
+    assert "\n" not in str(refused.value)
+
+
+def test_sizes_of_dense_layers_alone_say_that_convolutions_are_not_among_them():
+    with pytest.raises(UserError, match="has convolutions, and a spiking network has none; write sizes such"):
+        parse_net("8x8x1-conv4x3x3-pool2-16-10", "a spiking network")
 
 
 @pytest.mark.parametrize(
