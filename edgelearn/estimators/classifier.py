@@ -590,6 +590,11 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self._hidden() != _DEFAULT_HIDDEN:
             raise UserError(f"net '{self.net}' names all layers; leave hidden out")
         net = parse_topology(self.net)
+        if net.is_convolutional and not isinstance(net.inputs, tuple):
+            raise UserError(
+                f"net '{net}' needs the shape of its inputs; put height x width x channels in front, e.g. "
+                f"net='28x28x1-{self.net}'"
+            )
         if (net.sizes[0], net.sizes[-1]) != (n_inputs, n_outputs):
             example = example_of(net, n_inputs, n_outputs, None)
             raise UserError(

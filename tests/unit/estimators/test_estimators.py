@@ -586,6 +586,16 @@ def test_a_large_offset_leaves_what_can_be_told_apart(offset):
     assert one_by_one.score(np.c_[x + offset, x, x[:, :1]], y) > 0.9
 
 
+def test_advice_on_a_net_without_a_shape_is_a_parameter_of_python():
+    x, y = np.random.default_rng(0).random((20, 64)), np.arange(20) % 10
+    with pytest.raises(UserError, match="needs the shape of its inputs") as refused:
+        EdgeClassifier(net="conv4x3x3-pool2-10").fit(x, y)
+    assert "net='28x28x1-conv4x3x3-pool2-10'" in str(refused.value)
+    assert "--" not in str(refused.value)
+    with pytest.raises(UserError, match="has no effect where no kernel learns"):
+        EdgeClassifier(net="8x8x1-conv4x3x3-10", kernels="frozen", kernel_rate=-8).fit(x, y)
+
+
 def test_nothing_heavy_comes_before_it_is_asked_for():
     code = (
         "import sys, edgelearn, edgelearn.estimators\n"
