@@ -118,7 +118,10 @@ def _flag_of(name: str, declared: Sequence[tuple[str, Declared]], as_text: bool)
     first = declared[0][1]
     kind = first.type if first.type in (int, float, bool) and not as_text else str
     names = f"{first.flag}/--no-{first.flag[2:]}" if kind is bool and not first.switch else first.flag
-    flag = Flag(help_of(declared), first.panel, names)
+    text = help_of(declared)
+    if first.type is bool and as_text:
+        text = f"{text.removesuffix('.')}: true, false."
+    flag = Flag(text, first.panel, names)
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Optional[kind], flag]
     )

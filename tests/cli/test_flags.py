@@ -59,6 +59,13 @@ def test_commands_that_take_rates_take_what_convolutions_have(name):
     assert {"--feedback-kind", "--teach"} <= flags
 
 
+def test_a_switch_that_takes_a_value_in_a_sweep_says_so(monkeypatch):
+    text = " ".join(help_of("sweep", 200, monkeypatch).split())
+    assert "--kernel-bias Biases of kernels, which make empty background active: true, false." in text
+    assert text.count(": true, false.") == 2  # --convert
+    assert "background active." in " ".join(help_of("run", 200, monkeypatch).split())
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_grouped_fits_the_terminal_and_ends_with_an_example(name, monkeypatch):
     node = COMMANDS[name]
