@@ -96,8 +96,13 @@ def check_maps(spec: NetworkSpec) -> None:
                 f"{max(layer.n_gates, layer.n_in):,} elements of layer {k} are too many for the C core; at most 65,534 "
                 "in a map: use fewer maps, a larger stride or a pooling"
             )
-        if max(window.kernel_height, window.kernel_width, window.stride, window.padding) > 255:
-            raise UserError(f"kernel, stride or padding of layer {k} is too large for the C core; at most 255")
+        if max(window.kernel_height, window.kernel_width, window.stride, window.padding, window.pool) > 255:
+            raise UserError(f"kernel, stride, padding or pooling of layer {k} is too large for the C core; at most 255")
+        if max(layer.fan_in, window.out_height, window.out_width) > 65535:
+            raise UserError(
+                f"kernels of {layer.fan_in:,} weights of layer {k}, or their positions, are too many for the C core; "
+                "at most 65,535"
+            )
         if window.takes_winners and window.pool > WIDEST_POOL:
             raise UserError(
                 f"a pooling of {window.pool} of layer {k} is too wide for the C core; at most {WIDEST_POOL}"

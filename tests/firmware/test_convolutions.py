@@ -196,6 +196,8 @@ def test_kernels_that_learn_at_once_take_no_more_than_the_output_map():
     [
         ("224x224x3-conv4x3x3-pool2-10", "too many for the C core"),
         ("40x40x1-conv2x3x3-pool20-3", "too wide for the C core"),
+        ("8x8x1-conv1x1x1p252-meanpool256-10", "or pooling of layer 1 is too large for the C core; at most 255"),
+        ("8x8x2-conv1x200x200p100-10", "kernels of 80,000 weights of layer 1"),
     ],
 )
 def test_maps_that_do_not_fit_are_refused(net, message):
