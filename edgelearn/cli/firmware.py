@@ -376,12 +376,13 @@ def budget(
     from firmware_sim.check.session import allowances, fits
 
     limits = _read("ram", ram, size_bytes), _read("flash", flash, size_bytes)
-    sources = {name: _samples(given, config, name) for name in rules_listed(rule)}
-    rows = [{"rule": name} | fits(source, *limits).as_row() for name, source in sources.items()]
+    sources = ((name, _samples(given, config, name)) for name in rules_listed(rule))
+    found = [(source.spec, {"rule": name} | fits(source, *limits).as_row()) for name, source in sources]
+    rows = [row for _, row in found]
     if json:
         print_json(rows)
         return
-    stack, code = allowances(next(iter(sources.values())).spec)
+    stack, code = allowances(found[0][0])
     head = (
         f"{limits[0]:,} bytes of RAM, {stack} of them for the stack, and {limits[1]:,} of flash, {code:,} of them for "
         "code"
