@@ -224,7 +224,7 @@ def parse_topology(text: str) -> Topology:
         inputs = int(first)
     elif _CONVOLUTION.fullmatch(first):
         inputs, parts = None, [first, *parts]
-    elif _AREA.fullmatch(first):
+    elif parts and _AREA.fullmatch(first):
         raise UserError(
             f"net '{text}' leaves the channels of its inputs open; write height x width x channels, e.g. "
             f"{first}x1{''.join(f'-{part}' for part in parts)}"

@@ -22,7 +22,7 @@ CASES = {
     "unknown feedback": (["--feedback", "int4"], "Did you mean 'int8'?"),
     "unknown data": (["--data", "minst"], "Did you mean 'mnist'?"),
     "net that does not fit": (["--net", "784-500-10"], "net '784-500-10' does not fit digits: 64 features and 10 classes; try --net 64-500-10"),
-    "net that cannot be read": (["--net", "64x10"], "net '64x10' cannot be read; write layer sizes"),
+    "net that cannot be read": (["--net", "64x10"], "net '64x10' cannot be read; write sizes such as 784-500-10"),
     "zero layer": (["--net", "64-0-10"], "net '64-0-10' cannot be read"),
     "accumulator": (["--bits", "16", "--input-bits", "8", "--net", "64-3000-10"], "the accumulator of layer 2 could overflow"),
     "zero epochs": (["--epochs", "0"], "setting 'epochs' = 0 is not allowed; give a whole number, 1 or more"),

@@ -46,7 +46,7 @@ def test_the_official_text_has_a_pooling_of_two_unless_a_fifth_number_says_other
 
 @pytest.mark.parametrize(
     "text",
-    ["", "10", "784-", "784-abc-10", "0-5", "CONV_3_FC_1", "FC__5", "LOCAL_3_3_FC_10", "٣-5", "0x3x1-10"],
+    ["", "10", "784-", "784-abc-10", "0-5", "CONV_3_FC_1", "FC__5", "LOCAL_3_3_FC_10", "٣-5", "0x3x1-10", "64x10"],
 )  # fmt: skip
 def test_what_is_no_net_is_refused(text):
     with pytest.raises(UserError, match="cannot be read") as refused:
