@@ -425,7 +425,7 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
             "name the labels with --label-column, or with the key 'label' of a description"
         )
     if config.net is not None:
-        net = topology_of(config, config.data)
+        net = topology_of(config, config.data, windows=True)
         behind, hint = "inputs behind the encoder", ", or give --hidden alone"
         check_sizes(net.sizes, front_end.n_inputs, n_classes, source.name, behind, hint, net)
         return random_spec_of(config, net if net.is_convolutional else net.sizes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -17,13 +18,36 @@ _DRY_SIDES = 64  # of a map in place of one that only the data say
 
 
 def shape_of_data(data: str) -> Shape | None:
-    """Return (height, width, channels) of a named data set of images, None of anything else."""
+    """Return (height, width, channels) of a named data set of images, or of samples in an array; None if unknown."""
+    return next(iter(_shapes_of(data)), None)
+
+
+def _shapes_of(data: str) -> tuple[Shape, ...]:
+    """Return the shapes that samples can be taken for, the likeliest first: none of rows of features."""
     from edgelearn.data.datasets import image_shape_of
 
     shape = image_shape_of(data)
     if shape is None:
-        return None
-    return (*shape, 1) if len(shape) == 2 else (shape[1], shape[2], shape[0])
+        return _shapes_of_file(Path(data))
+    return ((*shape, 1) if len(shape) == 2 else (shape[1], shape[2], shape[0]),)
+
+
+def _shapes_of_file(path: Path) -> tuple[Shape, ...]:
+    """Return shapes that the samples of a .npz file can be taken for: images with or without channels, or windows."""
+    if path.suffix.lower() != ".npz" or not path.is_file():
+        return ()
+    from edgelearn.data.arrays import NpzArrays
+
+    try:
+        arrays = NpzArrays(path)
+        names = {name.lower(): name for name in arrays}
+        key = next((names[name] for name in ("x_train", "x") if name in names), None)
+        sizes = () if key is None else tuple(map(int, arrays.header(key)[0][1:]))
+    except UserError:  # the reader of the samples says what is wrong
+        return ()
+    if len(sizes) == 3:
+        return (sizes,)
+    return ((*sizes, 1), (sizes[0], 1, sizes[1])) if len(sizes) == 2 else ()
 
 
 def check_no_shape(config: RateSettings) -> None:
@@ -45,12 +69,13 @@ def order_of(config: DataSettings) -> np.ndarray | None:
     return np.moveaxis(np.arange(int(np.prod(shape))).reshape(shape), 0, -1).ravel()
 
 
-def topology_of(config: RateSettings, data: str | None) -> Topology:
+def topology_of(config: RateSettings, data: str | None, windows: bool = False) -> Topology:
     """Return the topology of --net, with the shape of its inputs.
 
     Parameters
     ----------
-    data : the data set by name, or a file, whose shape is not known; None for none
+    data : the data set by name, or a file; None for none
+    windows : whether inputs are windows of rows, which have no shape in a file
 
     Raises
     ------
@@ -64,12 +89,14 @@ def topology_of(config: RateSettings, data: str | None) -> Topology:
             raise UserError("--input-shape has no effect in a network without convolutions; leave it out")
         return topology
     given = None if config.input_shape is None else parse_shape(config.input_shape)
-    known = None if data is None else shape_of_data(data)
     own = topology.inputs if isinstance(topology.inputs, tuple) else None
+    shapes = () if data is None or (windows and Path(data).is_file()) else _shapes_of(data)
+    known = next((shape for shape in shapes if shape in (own, given)), next(iter(shapes), None))
     if given is not None and known is not None and given != known:
         raise UserError(
             f"--input-shape is {_text(given)}, and {data} is {_text(known)}; leave --input-shape out"
             + _try_net(topology, known)
+            + _order(given, known)
         )
     if given is not None and own is not None and given != own:
         other = _try_net(topology, given).removeprefix(" and ")
@@ -77,10 +104,19 @@ def topology_of(config: RateSettings, data: str | None) -> Topology:
         raise UserError(f"net '{topology}' takes {_text(own)}, and --input-shape is {_text(given)}; {advice}{other}")
     if known is not None and own is not None and known != own:
         other = _try_net(topology, known).removeprefix(" and ")
-        raise UserError(f"net '{topology}' takes {_text(own)}, and {data} is {_text(known)}; {other}")
+        raise UserError(
+            f"net '{topology}' takes {_text(own)}, and {data} is {_text(known)}; {other}{_order(own, known)}"
+        )
     topology = topology.with_inputs(given or known)
     _ = topology.windows  # refused where no shape is known
     return topology
+
+
+def _order(asked: Shape, known: Shape) -> str:
+    """Return advice for samples that have the sizes that were asked for in another order."""
+    if sorted(asked) != sorted(known):
+        return ""
+    return "; channels are last: where those of yours are first, save x.transpose(0, 2, 3, 1)"
 
 
 def _text(shape: Shape) -> str:

@@ -221,6 +221,26 @@ def test_a_file_needs_the_shape_of_its_rows(tmp_path):
     assert DatasetWork(shaped).spec.sizes == (24, 4, 2)
 
 
+def test_arrays_of_images_have_their_shape(tmp_path):
+    def asked(x, **settings):
+        np.savez(tmp_path / "own.npz", x=x, y=np.arange(len(x)) % 3)
+        config = config_of(data=str(tmp_path / "own.npz"), limit=None, **settings)
+        return str(topology_of(config, config.data))
+
+    images = np.zeros((6, 12, 10, 2), np.uint8)
+    assert asked(images, net="conv4x3-3") == asked(images, net="12x10x2-conv4x3-3") == "12x10x2-conv4x3x3-3"
+    assert asked(images[..., 0], net="conv4x3-3") == "12x10x1-conv4x3x3-3"
+    assert asked(images[..., 0], net="12x1x10-conv4x3x1p0-3") == "12x1x10-conv4x3x1p0-3"  # a window of ten channels
+    with pytest.raises(UserError, match=r"takes 10x12x2, and .* is 12x10x2; try --net 12x10x2-conv4x3x3-3"):
+        asked(images, net="10x12x2-conv4x3-3")
+    with pytest.raises(UserError, match=r"is 2x12x10; try --net .*; channels are last: .* x\.transpose\(0, 2, 3, 1\)"):
+        asked(images.transpose(0, 3, 1, 2), net="12x10x2-conv4x3-3")
+    with pytest.raises(UserError, match=r"--input-shape is 10x12x2, and .* is 12x10x2"):
+        asked(images, net="conv4x3-3", input_shape="10x12x2")
+    with pytest.raises(UserError, match="needs the shape of its inputs"):
+        asked(images.reshape(6, -1), net="conv4x3-3")
+
+
 @pytest.mark.kernel
 def test_a_stream_of_windows_is_convolved_in_time():
     settings = {"data": "drift", "limit": 60, "window": 4, "rule": "drtp", "net": "4x1x8-conv6x2x1p0-4"}
