@@ -37,8 +37,8 @@ from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.topology import Topology, parse_topology
-from edgelearn.runs.rates import n_outputs_for, random_spec_of
-from edgelearn.runs.shapes import example_of
+from edgelearn.runs.rates import n_outputs_for, spec_of
+from edgelearn.runs.shapes import example_of, idle_of_maps
 from edgelearn.runs.start import is_results
 from edgelearn.runs.stored import AnyFrontEnd, parts_of
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
@@ -580,7 +580,9 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             thresholds=config.thresholds,
             delta=config.delta,
         )
-        self.spec_ = random_spec_of(config, self._layers(front_end.n_inputs, n_outputs))
+        self.spec_ = spec_of(config, self._layers(front_end.n_inputs, n_outputs))
+        for text in idle_of_maps(config, self.spec_.layers):
+            raise UserError(f"{text}; leave it out")
         self._front_end = FrontEnd(front_end)
 
     def _layers(self, n_inputs: int, n_outputs: int) -> tuple[int, ...] | Topology:

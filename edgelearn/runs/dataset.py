@@ -149,7 +149,7 @@ def design_for(config: RunConfig, data: Dataset, start: Start | None = None) -> 
     net = topology_of(config, config.data)
     shape = shape_of_data(config.data)
     rates.check_sizes(net.sizes, data.n_features, data.n_classes, data.name, topology=net, shape=shape)
-    return rates.random_spec_of(config, net if net.is_convolutional else net.sizes)
+    return spec_of(config, net if net.is_convolutional else net.sizes)
 
 
 class DatasetWork(Epochs):

@@ -20,7 +20,7 @@ from edgelearn.network.storage import buffers, footprint, learns_from_lines, lin
 from edgelearn.network.topology import Dense, Shape, Topology
 from edgelearn.network.widths import WIDEST
 from edgelearn.rules import find_rules
-from edgelearn.runs.shapes import check_idle, dry_topology, example_of
+from edgelearn.runs.shapes import dry_topology, example_of
 from hw_models.cost import Cost
 from hw_models.processor import find_processor
 
@@ -63,19 +63,6 @@ def spec_of(
     given["hidden_inference"] = getattr(config, "hidden_inference", "full")  # a setting of runs alone
     given |= {"feedback_format": config.feedback, "signed_inputs": signed} | dict(imported or {})
     return design(sizes, **given)
-
-
-def random_spec_of(config: RateSettings, net: Sequence[int] | Topology) -> NetworkSpec:
-    """Derive the network of a configuration whose weights are random, and refuse settings that nothing in it reads.
-
-    Raises
-    ------
-    UserError
-        "... has no effect ..."
-    """
-    spec = spec_of(config, net)
-    check_idle(config, spec.layers)
-    return spec
 
 
 def spec_of_report(config: RateSettings, content: Mapping[str, Any]) -> NetworkSpec:

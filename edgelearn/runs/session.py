@@ -17,7 +17,7 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.checkpoint import digest
 from edgelearn.runs.front_ends import front_end_of
-from edgelearn.runs.rates import check_sizes, n_outputs_for, random_spec_of, spec_of
+from edgelearn.runs.rates import check_sizes, n_outputs_for, spec_of
 from edgelearn.runs.shapes import check_no_shape, topology_of
 from edgelearn.runs.stored import AnyFrontEnd
 from edgelearn.runs.stream_start import Relabelled, absolute, is_fixed, open_stream_start
@@ -428,7 +428,7 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
         net = topology_of(config, config.data, windows=True)
         behind, hint = "inputs behind the encoder", ", or give --hidden alone"
         check_sizes(net.sizes, front_end.n_inputs, n_classes, source.name, behind, hint, net)
-        return random_spec_of(config, net if net.is_convolutional else net.sizes)
+        return spec_of(config, net if net.is_convolutional else net.sizes)
     check_no_shape(config)
     try:
         hidden = tuple(int(part) for part in config.hidden.split("-"))

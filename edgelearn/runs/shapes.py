@@ -129,29 +129,26 @@ def _try_net(topology: Topology, shape: Shape) -> str:
     return "" if str(topology.with_inputs(shape)) == str(fits) else f" and try --net {fits}"
 
 
-def check_idle(config: RateSettings, layers: Sequence[Layer]) -> None:
-    """Refuse settings of a network with random weights that nothing in it reads.
-
-    Raises
-    ------
-    UserError
-        "... has no effect ..."
-    """
+def idle_of_maps(config: RateSettings, layers: Sequence[Layer]) -> list[str]:
+    """Return why settings of kernels have no effect in a network with random weights, one text per setting."""
     maps = [layer for layer in layers if layer.is_convolution]
-    learn = any(layer.learns for layer in maps)
-    if config.kernel_bias and maps and not learn:
-        raise UserError(
-            "--kernel-bias has no effect where no kernel learns, as biases then stay zero; leave it out, or --start "
-            "from a run that has learned some"
-        )
-    if config.kernel_rate is not None and maps and not learn:
-        raise UserError(f"--kernel-rate {config.kernel_rate} has no effect where no kernel learns; leave it out")
+    return _idle(config) if maps and not any(layer.learns for layer in maps) else []
+
+
+def _idle(config: RateSettings) -> list[str]:
+    """Return why settings have no effect where no kernel learns."""
+    idle = []
+    if config.kernel_bias and config.start is None:
+        idle.append("--kernel-bias has no effect where no kernel learns, as biases then stay zero")
+    if config.kernel_rate is not None and config.start is None:
+        idle.append(f"--kernel-rate {config.kernel_rate} has no effect where no kernel learns")
+    return idle
 
 
 def notes_on_maps(config: RateSettings, spec: NetworkSpec) -> list[str]:
     """Return notes on settings and windows of convolutions of which little or nothing has an effect."""
     maps = [layer for layer in spec.layers if isinstance(layer, ConvLayer)]
-    notes = []
+    notes = idle_of_maps(config, spec.layers)
     if maps and config.hidden_rate is not None and len(maps) == len(spec.layers) - 1:
         flag = f"--hidden-rate {config.hidden_rate} has no effect: "
         if not any(layer.learns for layer in maps):
@@ -176,7 +173,7 @@ def notes_on_maps(config: RateSettings, spec: NetworkSpec) -> list[str]:
 
 
 def check_kernels(config: RateSettings, typed: Iterable[str]) -> None:
-    """Refuse --kernels learn of a command line where other settings freeze kernels, or where there are none.
+    """Refuse settings of kernels on a command line that other settings contradict, or that nothing reads.
 
     Parameters
     ----------
@@ -185,21 +182,34 @@ def check_kernels(config: RateSettings, typed: Iterable[str]) -> None:
     Raises
     ------
     UserError
-        "--kernels learn ..."
+        "--kernels learn ...", "... has no effect ..."
     """
-    if "kernels" not in typed or config.kernels != "learn" or (config.net is None and config.start is not None):
+    typed = {"kernels", "kernel_rate", "kernel_bias"}.intersection(typed)
+    if not typed or (config.net is None and config.start is not None):
         return
     layers = () if config.net is None else parse_topology(config.net).layers
+    asked = "kernels" in typed and config.kernels == "learn"
     if not any(isinstance(layer, Convolution) for layer in layers):
-        raise UserError("--kernels learn has no effect in a network without convolutions; leave it out")
+        if asked:
+            raise UserError("--kernels learn has no effect in a network without convolutions; leave it out")
+        return  # which `design` refuses
     masks, rows = learned_of(config.learn, len(layers)), rules_of(config.rule, len(layers) - 1)
+    learn = False
     for number, (layer, mask, row) in enumerate(zip(layers, masks, rows, strict=False), 1):
-        if isinstance(layer, Convolution) and (mask == "none" or not row.learns_hidden):
+        if not isinstance(layer, Convolution):
+            continue
+        is_frozen = mask == "none" or not row.learns_hidden
+        if is_frozen and asked:
             flag = f"--learn {config.learn}" if mask == "none" else f"--rule {config.rule}"
             raise UserError(
                 f"--kernels learn does not go with {flag}, under which layer {number}, a convolution, is frozen; leave "
                 "out one of the two"
             )
+        learn |= not is_frozen and config.kernels == "learn"
+    idle = [] if learn else _idle(config)
+    for text in idle:
+        if text.split()[0].removeprefix("--").replace("-", "_") in typed:
+            raise UserError(f"{text}; leave it out")
 
 
 def dry_topology(config: RateSettings) -> Topology:

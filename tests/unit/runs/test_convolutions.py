@@ -149,17 +149,12 @@ def test_colour_is_stored_by_channel_and_learned_with_channels_last():
             {"net": "16x4x1-conv4x3-10", "input_shape": "8x8x1"},
             "'16x4x1-conv4x3x3-10' takes 16x4x1, and --input-shape is 8x8x1; try --net 8x8x1-conv4x3x3-10$",
         ),
-        ({"learn": "last", "kernel_rate": -5}, "--kernel-rate -5 has no effect where no kernel learns"),
-        ({"rule": "shallow", "kernel_rate": -5}, "--kernel-rate -5 has no effect where no kernel learns"),
-        ({"net": "conv4x3-9-10", "rule": "shallow+dfa", "kernel_rate": -5}, "--kernel-rate -5 has no effect"),
         (
             {"net": "conv4x3-10", "teach": "positions"},
             "--teach positions has no effect on convolutions without pooling",
         ),
         ({"kernels": "frozen", "learn": "all+all"}, "learn 'all[+]all' trains layer 1, .* --kernels frozen does not"),
         ({"kernels": "frozen", "learn": "last2"}, "learn 'last2' trains layer 1"),
-        ({"kernels": "frozen", "kernel_bias": True}, "--kernel-bias has no effect where no kernel learns"),
-        ({"learn": "last", "kernel_bias": True}, "--kernel-bias has no effect where no kernel learns"),
         ({"net": None, "kernels": "frozen"}, "--kernels frozen has no effect"),
         ({"feedback": "imported"}, "taken from the words that learning starts from"),
         ({"net": "conv4x3-10", "rule": "bp", "teach": "positions"}, "not possible under rule 'bp'"),
@@ -178,7 +173,14 @@ def test_nets_that_do_not_fit_are_refused_in_one_line(settings, message):
         ({"kernels": "learn", "rule": "shallow"}, "--kernels learn does not go with --rule shallow"),
         ({"kernels": "learn", "net": "64-9-10"}, "--kernels learn has no effect in a network without convolutions"),
         ({"kernels": "learn", "net": None}, "--kernels learn has no effect in a network without convolutions"),
+        ({"learn": "last", "kernel_rate": -5}, "--kernel-rate -5 has no effect where no kernel learns"),
+        ({"rule": "shallow", "kernel_rate": -5}, "--kernel-rate -5 has no effect where no kernel learns"),
+        ({"net": "conv4x3-9-10", "rule": "shallow+dfa", "kernel_rate": -5}, "--kernel-rate -5 has no effect"),
+        ({"kernels": "frozen", "kernel_bias": True}, "--kernel-bias has no effect where no kernel learns"),
+        ({"learn": "last", "kernel_bias": True}, "--kernel-bias has no effect where no kernel learns"),
         ({"kernels": "learn"}, None),
+        ({"kernel_rate": -5, "kernel_bias": True}, None),
+        ({"net": "conv4x3-9-10", "rule": "dfa+shallow", "kernel_rate": -5}, None),
         ({"kernels": "frozen", "learn": "last"}, None),
     ],
 )
@@ -202,6 +204,10 @@ def test_what_windows_and_rates_have_no_effect_is_noted():
         "--hidden-rate -5 has no effect: every hidden layer is a convolution, which has --kernel-rate -7"
     ]
     assert notes(kernels="frozen", hidden_rate=-5) == ["--hidden-rate -5 has no effect: no hidden layer learns"]
+    assert notes(learn="last", kernel_rate=-5, kernel_bias=True) == [
+        "--kernel-bias has no effect where no kernel learns, as biases then stay zero",
+        "--kernel-rate -5 has no effect where no kernel learns",
+    ]
     assert notes(net="conv4x3s99-10") == [
         "the stride of 99 in layer 1 is larger than its map of 8 x 8: kernels are applied at one place alone"
     ]
