@@ -17,7 +17,8 @@ KERNELS = ("learn", "frozen")
 FEEDBACK_KINDS = ("element", "map")
 TEACHES = ("elements", "positions")
 CONVOLUTION_SETTINGS = ("kernels", "kernel_rate", "kernel_bias", "feedback_kind", "teach")
-# Default kernel rate: exponents below the hidden rate, measured on MNIST (docs/convolution.md).
+# Default kernel rate: exponents below the hidden rate. Measured on MNIST (docs/results.md) under bp, local, drtp, dfa;
+# other signals take those of the nearest.
 BELOW_HIDDEN_RATE = {
     Signal.NONE: 0,
     Signal.DELTA: 0,
