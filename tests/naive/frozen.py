@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tests.naive.words import half_up
+from .words import half_up
 
 
 def layer(shape: dict[str, Any], words: Any, biases: Any, shifts: Any, table: Any, x: list[int]) -> list[int]:
