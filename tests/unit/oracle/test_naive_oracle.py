@@ -220,7 +220,7 @@ def test_memory_counts_words_and_nothing_else():
 
 def test_oracle_imports_nothing_but_python():
     """Readers of the contract pages also take a parser of text, and NumPy for the generators that the pages name."""
-    language = {"__future__", "collections", "collections.abc", "math", "typing"}
+    language = {"__future__", "collections", "collections.abc", "itertools", "math", "typing"}
     readers = {"branch_page", "from_page", "from_page_maps", "page"}
     of_readers = language | {"ast", "functools", "numpy", "numpy.random", "pathlib", "re", "sklearn.datasets", "types"}
     for path in (ROOT / "tests" / "naive").glob("*.py"):
