@@ -222,7 +222,17 @@ def test_oracle_imports_nothing_but_python():
     """Readers of the contract pages also take a parser of text, and NumPy for the generators that the pages name."""
     language = {"__future__", "collections", "collections.abc", "itertools", "math", "typing"}
     readers = {"branch_page", "from_page", "from_page_maps", "page"}
-    of_readers = language | {"ast", "functools", "numpy", "numpy.random", "pathlib", "re", "sklearn.datasets", "types"}
+    of_readers = language | {
+        "ast",
+        "dataclasses",
+        "functools",
+        "numpy",
+        "numpy.random",
+        "pathlib",
+        "re",
+        "sklearn.datasets",
+        "types",
+    }
     for path in (ROOT / "tests" / "naive").glob("*.py"):
         if path.stem == "float_rules" or path.stem.startswith("test_"):  # of the float references; it has its own test
             continue
