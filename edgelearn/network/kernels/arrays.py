@@ -177,6 +177,15 @@ class Device(NamedTuple):
     finishes: np.ndarray  # int64[QUEUE + 1], a ring: when the last admitted samples were done, changed
 
 
+class DetectorArrays(NamedTuple):
+    """Settings and state of an anomaly detector, and what it found; columns are in `kernels.detector`."""
+
+    settings: np.ndarray  # int64[DETECTOR_SETTINGS]; without ACTIVE nothing else is looked at
+    state: np.ndarray  # int64[DETECTOR_STATE], changed; SMOOTHED, MEAN, DEVIATION, LIMIT have 8 fraction bits, BASE 16
+    kept: np.ndarray  # int64[K], changed: the largest smoothed scores of the threshold phase, descending
+    rows: np.ndarray  # int64[steps, ROW_COLUMNS], written
+
+
 class Results(NamedTuple):
     """Result of each step."""
 
