@@ -14,6 +14,7 @@ import numpy as np
 
 from edgelearn.errors import UserError
 from edgelearn.files import physical_memory
+from edgelearn.fixedpoint.aligned import aligned_zeros
 from edgelearn.fixedpoint.native import kernel_of
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import (
@@ -26,7 +27,6 @@ from edgelearn.network.kernels.arrays import (
     BlockInputs,
     BlockWork,
     Results,
-    aligned_zeros,
 )
 from edgelearn.network.pipeline import Pipeline, Unit
 from edgelearn.rules.rule import Locking

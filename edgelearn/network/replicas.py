@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgelearn.fixedpoint.aligned import aligned_zeros
 from edgelearn.fixedpoint.native import kernel_of
 from edgelearn.network.blocks import KERNELS, Blocks, hidden_table, learns_by_blocks
 from edgelearn.network.kernels import tables as t
@@ -28,7 +29,6 @@ from edgelearn.network.kernels.arrays import (
     Events,
     Outputs,
     Unit,
-    aligned_zeros,
 )
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgelearn.errors import UserError
 from edgelearn.files import physical_memory
+from edgelearn.fixedpoint.aligned import aligned_zeros
 from edgelearn.fixedpoint.qformat import WeightFormat
 from edgelearn.network.activations import find_activation, output_table
 from edgelearn.network.kernels import tables as t
@@ -19,7 +20,6 @@ from edgelearn.network.kernels.arrays import (
     TILE,
     Arrays,
     ConvArrays,
-    aligned_zeros,
     convolution_arrays,
     padded,
     spread,

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.fixedpoint.aligned import aligned_zeros
 from edgelearn.network.activations import find_activation, output_table
-from edgelearn.network.kernels.arrays import aligned_zeros
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from edgelearn.fixedpoint.aligned import aligned_zeros
 from edgelearn.network.kernels import tables as t
 
 LANE = 32  # rows are padded to whole 64-byte lines of int16; padding stays zero
@@ -219,14 +220,6 @@ def convolution_arrays(layers: np.ndarray, width: int) -> ConvArrays:
         paired=aligned_zeros((2 * int((rows[:, t.KERNEL_H] * (rows[:, t.KERNEL_W] + 1) * lanes).max()),), np.int16),
         gates_before=np.zeros(width + 1, np.int32),
     )
-
-
-def aligned_zeros(shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    """Return zeros that start at a 64-byte boundary, so that no lane crosses a cache line."""
-    n_bytes = max(int(np.prod(shape)), 1) * np.dtype(dtype).itemsize
-    block = np.zeros(n_bytes + 64, np.uint8)
-    start = -block.ctypes.data % 64
-    return block[start : start + n_bytes].view(dtype)[: int(np.prod(shape))].reshape(shape)
 
 
 def padded(n: int) -> int:
