@@ -17,6 +17,7 @@ from edgelearn.data.file_arrays import arrays_of, as_columns, is_edf
 from edgelearn.data.file_content import FileContent, from_table
 from edgelearn.data.formats import is_svmlight
 from edgelearn.data.joined_files import join_files
+from edgelearn.data.label_windows import is_windows, with_windows
 from edgelearn.data.parquet_source import open_parquet
 from edgelearn.data.second_files import with_label_in_name, with_labels_in_file, with_subjects_in_file
 from edgelearn.data.source import Rejects, Source
@@ -93,7 +94,7 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
     is_plain = len(paths) == 1 and not (
         subjects or form.drop or form.subject_from or form.subject_file or form.label_from or form.labels
     )
-    is_plain = is_plain and form.order == "stored"
+    is_plain = is_plain and form.order == "stored" and not form.first_class_until
     if reader == "text" and is_plain and form.drift == "none":
         from edgelearn.data import lines
 
@@ -101,6 +102,7 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
         options = {"classes": form.by_label(), "unlabelled": unlabelled, "rate_hz": form.rate_hz}
         return cast(Source, lines.open_lines(paths[0], form.name, form.roles(), **options))
     is_alone = len(paths) == 1 and form.order == "stored" and not (form.label_from or form.labels)
+    is_alone = is_alone and not form.first_class_until
     if reader == "parquet" and is_alone and form.drift != "subject":
         return open_parquet(form, paths[0], subjects)
     rejects = Rejects()
@@ -110,7 +112,9 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
         pieces = [with_label_in_name(form, path, piece) for path, piece in zip(paths, pieces, strict=True)]
     if form.subject_file:
         pieces = [with_subjects_in_file(form, path, piece) for path, piece in zip(paths, pieces, strict=True)]
-    if form.labels and not is_edf(form.labels):
+    if is_windows(form.labels):
+        pieces = with_windows(form, paths, pieces)
+    elif form.labels and not is_edf(form.labels):
         pieces = with_labels_in_file(form, paths, pieces)
     return join_files(form, paths, pieces, subjects, rejects)
 

@@ -21,7 +21,8 @@
     scale = 1e-6                       # features are multiplied by this
     ignore = ["class"]                 # columns that are no features, where no features are named
     label_from = '(\\w+)\\.csv'         # label in the name of a file or folder, in place of a column
-    labels = "labels.csv"              # label of each row, in a second file beside the first; with *, one file beside
+    labels = "labels.csv"              # label of each row, in a second file beside the first; with *, one file beside;
+                                       # or .json with time windows per file, whose rows have label 1, all others 0
     subject_file = "subject_*.txt"     # each, * as in pattern: X_*.txt, y_*.txt; subjects likewise
     missing = ["-200"]                 # codes of missing values besides empty cells, NA and ?
     time_format = "%d/%m/%Y %H:%M:%S"  # of times as text; time_unit = "ms" of times as numbers
@@ -31,7 +32,7 @@
     offsets = "offset"                 # array of the limits of recordings that are stored one behind the other
     segment = "run"                    # recording of each sample: windows never cross it
     subject = "who"                    # person or device, one per sample or recording; is the segment, too, where
-    subject_from = 'data_(\\d+)_'       # nothing else is said; or a part of the file's name
+    subject_from = 'data_(\\d+)_'       # nothing else is said; or a part of the name of the file or its folder
 
     classes = ["walk", "run"]          # labels are these names, or their numbers from 0
     classes = { walk = 65, run = [66, 67], other = "*" }    # or these values, "*" all others
@@ -39,6 +40,8 @@
     unlabelled = -1                    # label of samples without one (an empty one and NaN always are)
 
     drop = { subject = [1611, 1612] }  # samples that are left out: subject, or an array or column, and its values
+    first_class_until = 500            # rows of other classes are left out before the 500th row of the first class of
+                                       # each recording, so that a detector of anomalies trains on normal rows alone
     order = "subject"                  # default "stored"
     drift = "segment"                  # where the source is known to change: "segment", "subject" or sample numbers
 
@@ -146,6 +149,7 @@ class Description:
     class_names_from: str = ""
     unlabelled: Label | None = None
     drop: dict[str, tuple[Label, ...]] = field(default_factory=dict)
+    first_class_until: int = 0
     order: Literal["stored", "subject"] = "stored"
     drift: Literal["none", "segment", "subject"] | tuple[int, ...] = "none"
     download: tuple[Download, ...] = ()
@@ -157,6 +161,8 @@ class Description:
             value = getattr(self, key)
             if isinstance(value, float) and not (np.isfinite(value) and value > 0):
                 raise ValueError(f"key '{key}': {value:g} is out of range; give a number above 0")
+        if self.first_class_until < 0:
+            raise ValueError(f"key 'first_class_until': {self.first_class_until} is out of range; give 0 or more rows")
         if isinstance(self.classes, tuple) and len(set(self.classes)) != len(self.classes):
             raise ValueError("key 'classes': a name occurs twice; give different names")
         for key, example in (("subject_from", "data_(\\d+)_"), ("label_from", "(\\w+)\\.csv")):
@@ -357,7 +363,7 @@ def fetch(form: Description) -> list[Path]:
     found = downloads.download(
         form.name, (downloads.PublishedLayout(published, (form.name,), _no_parts),), progress=False
     )
-    return files_in(found.paths[0].parent, form.pattern) if form.pattern else list(found.paths)
+    return files_in(downloads.cache_folder(form.name), form.pattern) if form.pattern else list(found.paths)
 
 
 def _no_parts(paths: Sequence[Path]) -> Any:

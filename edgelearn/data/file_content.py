@@ -106,10 +106,12 @@ def _read_in_order(roles: Roles, path: Path) -> tuple[TableReader, Rows]:
 
 
 def subject_in_name(form: Description, path: Path, n: int) -> NDArray[Any] | None:
-    """Give the subject that the name of a file holds, once per sample."""
+    """Give the subject that the name of a file, or else of a folder that holds it, has, once per sample."""
     if not form.subject_from:
         return None
-    match = re.search(form.subject_from, path.name)
+    parts = path.absolute().parts
+    tries = (re.search(form.subject_from, "/".join(parts[-n:])) for n in range(1, len(parts)))
+    match = next((found for found in tries if found is not None), None)
     if match is None:
         raise UserError(f"{path} does not match subject_from '{form.subject_from}'; correct the key or the pattern")
     return np.full(n, int(match[1]) if match[1].isdecimal() else match[1])

@@ -79,6 +79,8 @@ def join_files(
         if isinstance(form.drift, tuple):
             raise UserError(f"stream '{form.name}': sample numbers in drift are of the stored order; leave order out")
         rows = rows[np.argsort(_order_of(subject[rows]), kind="stable")]
+    if form.first_class_until:
+        rows = rows[~_others_first(y[rows], segment[rows], form.first_class_until)]
     if len(rows) < len(x) or form.order != "stored":
         x, y, segment = x[rows], y[rows], segment[rows]
         t = None if t is None else t[rows]
@@ -107,6 +109,16 @@ def join_files(
         columns=first.used.with_offsets(subtracted),
         notes=notes,
     )
+
+
+def _others_first(y: NDArray[np.int64], segment: NDArray[np.int64], n_first: int) -> NDArray[np.bool_]:
+    """Mark rows of other classes that precede the given number of rows of the first class in their recording."""
+    marked = np.zeros(len(y), bool)
+    starts = run_starts(segment)
+    for start, stop in zip(starts, [*starts[1:], len(y)], strict=True):
+        is_first = y[start:stop] == 0
+        marked[start:stop] = ~is_first & (np.cumsum(is_first) < n_first)
+    return marked
 
 
 def _subject_of(piece: FileContent, path: Path, n_files: int) -> NDArray[Any] | None:

@@ -791,14 +791,16 @@ def test_a_file_of_another_kind(here):
         open_source(str(here / "own.xls"))
 
 
-@pytest.mark.parametrize("name", ["wisdm", "wisdm-watch", "gas-drift", "elec2", "ecg"])
+@pytest.mark.parametrize(
+    "name", ["wisdm", "wisdm-watch", "gas-drift", "elec2", "ecg", "ecg-anomaly", "skab", "nab-machine-temperature"]
+)
 def test_absent_data_says_what_to_do(here, name):
     with fails(f"stream '{name}' was not found: .*EDGELEARN_DATA"):
         open_source(name, allow_download=False)
     about = stream_info(name)
     assert about["found"] is None
     assert "EDGELEARN_DATA" in about["how_to_get"]
-    assert ("downloaded" in about["how_to_get"]) == (name in ("elec2", "ecg"))
+    assert ("downloaded" in about["how_to_get"]) == (name not in ("wisdm", "wisdm-watch", "gas-drift"))
 
 
 def test_the_watch_without_its_package(here, monkeypatch):
@@ -852,6 +854,15 @@ FACTS = {
     "gas-drift": (6_697, 128, 6, 7),
     "elec2": (45_312, 6, 2, 0),
     "ecg": (4_066, 48, 2, 1),
+    "ecg-anomaly": (2_267, 48, 2, 0),
+    "skab": (37_401, 8, 2, 0),
+    "nab-machine-temperature": (22_695, 1, 2, 0),
+    "nab-ambient-temperature": (7_267, 1, 2, 0),
+    "nab-cpu-misconfiguration": (18_050, 1, 2, 0),
+    "nab-request-latency": (4_032, 1, 2, 0),
+    "nab-nyc-taxi": (10_320, 1, 2, 0),
+    "nab-key-hold": (1_882, 1, 2, 0),
+    "nab-key-updown": (5_315, 1, 2, 0),
 }
 
 
