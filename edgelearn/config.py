@@ -40,11 +40,11 @@ from edgelearn.units import battery_joules, quantity, size_bytes, span
 # Panels of the help, in order; spiking networks and the results come last.
 PANELS = (
     "Data", "Trace", "Predictors", "Built-in stream", "Network", "Learning", "Number formats", "Sparsity",
-    "Input features", "Labels and evaluation", "Processor and real time", "Spiking neurons", "Spiking input",
-    "Spiking plasticity", "Run and output",
+    "Input features", "Anomaly detection", "Labels and evaluation", "Processor and real time", "Spiking neurons",
+    "Spiking input", "Spiking plasticity", "Run and output",
 )  # fmt: skip
 DATA, TRACE, PREDICTORS, BUILT_IN, NETWORK, LEARNING, FORMATS, SPARSITY = PANELS[:8]
-FEATURES, EVALUATION, DEVICE, SPIKING, CODING, PLASTICITY, RUN = PANELS[8:]
+FEATURES, DETECTION, EVALUATION, DEVICE, SPIKING, CODING, PLASTICITY, RUN = PANELS[8:]
 
 
 def setting(
@@ -110,6 +110,7 @@ class SpanLimits:
 
 Window = Annotated[int | str, SpanLimits(1, 100_000)]
 Stride = Annotated[int | str, SpanLimits(1, 1_000_000)]
+Phase = Annotated[int | str, SpanLimits(0, 10**9)]
 
 
 def expand(text: str) -> str:
@@ -545,10 +546,104 @@ class SpikingConfig(DataSettings):
     seed: int = setting(0, "Seed of weights, feedback, spikes and rounding", RUN, ge=0, le=2**31 - 1)
 
 
+CLASSES, ANOMALY = ("task", "classify"), ("task", "anomaly")
+# settings of a stream whose defaults are others where its rows are learned without labels; docs/anomaly.md
+ANOMALY_DEFAULTS: dict[str, Any] = {
+    "rule": "dfa",
+    "hidden": "auto",
+    "output": "linear",
+    "hidden_rate": -5,
+    "output_rate": -5,
+    "input_bits": 8,
+    "time_constant": 16,
+    "reach": 32,
+}
+
+
 class StreamConfig(RateSettings, ColumnSettings):
     """Settings of learning on a stream."""
 
     kind: ClassVar[str] = "stream"
+    task: Literal["classify", "anomaly"] = setting(
+        "classify",
+        "Task; anomaly learns rows without labels, and scores how far each is from normal",
+        LEARNING,
+        later=True,
+    )
+    score: str = setting(
+        "squared",
+        "Error of an output in the score of a row: {edgelearn.streaming.detector:SCORES}",
+        DETECTION,
+        needs=ANOMALY,
+        later=True,
+    )
+    score_smoothing: int = setting(
+        4,
+        "Decaying mean of scores: exponent S of the weight 2^-S of a new one",
+        DETECTION,
+        needs=ANOMALY,
+        later=True,
+        ge=0,
+        le=12,
+    )
+    calibrate_rows: Phase | None = setting(
+        None, "Rows that the front end adapts to first [8 % of the stream]", DETECTION, needs=ANOMALY, later=True
+    )
+    train_rows: Phase | None = setting(
+        None, "Rows that are learned then [3 % of the stream]", DETECTION, needs=ANOMALY, later=True
+    )
+    threshold_rows: Phase | None = setting(
+        None, "Rows that the threshold is taken from then [4 % of the stream]", DETECTION, needs=ANOMALY, later=True
+    )
+    threshold: str = setting(
+        "quantile",
+        "Threshold of the score: {edgelearn.streaming.detector:THRESHOLDS}",
+        DETECTION,
+        needs=ANOMALY,
+        later=True,
+    )
+    threshold_quantile: float = setting(
+        0.9, "Quantile of the scores, of threshold quantile", DETECTION, needs=ANOMALY, later=True, ge=0, le=1
+    )
+    threshold_factor: float = setting(
+        2.5,
+        "Factor of the quantile, or mean absolute deviations above the mean; in sixteenths",
+        DETECTION,
+        needs=ANOMALY,
+        later=True,
+        ge=1 / 16,
+        le=4095 / 16,
+    )
+    threshold_follow: int = setting(
+        0,
+        "Threshold that follows rows without alarm: exponent R of the weight 2^-R of a row, 4 to 12; 0 for a fixed one",
+        DETECTION,
+        needs=ANOMALY,
+        later=True,
+        ge=0,
+        le=12,
+    )
+    learn_while: str = setting(
+        "normal",
+        "Rows that are learned while detecting: {edgelearn.streaming.detector:LEARN_WHILE}",
+        DETECTION,
+        needs=ANOMALY,
+        later=True,
+    )
+    adapt_while: str = setting(
+        "calibrate",
+        "Rows that the front end adapts to, up to the end of a phase: {edgelearn.streaming.detector:ADAPT_WHILE}",
+        DETECTION,
+        needs=ANOMALY,
+        later=True,
+    )
+    normal_class: str | None = setting(
+        None,
+        "Class of normal rows; all others are anomalies [0, false, no, normal or ok]",
+        DETECTION,
+        needs=ANOMALY,
+        later=True,
+    )
     data: str = setting(
         "drift", "Stream (see `edgelearn data list`), file, folder of recordings, or - for standard input", DATA
     )
@@ -558,7 +653,9 @@ class StreamConfig(RateSettings, ColumnSettings):
     classes: int | None = setting(
         None, "Maximum number of classes for live input [10]", DATA, needs=("data", "-"), ge=2
     )
-    hidden: str = setting("64", "Hidden layer sizes, e.g. 64 or 64-32; 0 for none", NETWORK, needs=("net", None))
+    hidden: str = setting(
+        "64", "Hidden layer sizes, e.g. 64 or 64-32; 0 for none; auto for anomalies", NETWORK, needs=("net", None)
+    )
     net: str | None = setting(None, "All layer sizes, in place of --hidden [by --hidden]", NETWORK)
     output: str = setting("softmax", "Output activation: {edgelearn.network.activations:OUTPUTS}", NETWORK)
     hidden_rate: int | None = setting(
@@ -600,17 +697,25 @@ class StreamConfig(RateSettings, ColumnSettings):
         ge=1,
         le=1024,
     )
-    energy_budget: Power | None = setting(None, 'Maximum power of learning, e.g. "10 uW" [unlimited]', DEVICE)
-    label_delay: int = setting(0, "Delay of labels (rows)", EVALUATION, ge=0, le=1_000_000)
-    label_fraction: float = setting(1.0, "Fraction of rows that are labelled", EVALUATION, ge=0, le=1)
-    warm_up: int = setting(0, "Rows at the start that are not scored", EVALUATION, ge=0)
-    fading: float = setting(0.999, "Fading factor of the prequential accuracy, per row", EVALUATION, gt=0, lt=1)
-    accuracy_window: int = setting(1000, "Sliding window of the accuracy (rows)", EVALUATION, ge=1, le=1_000_000)
-    detector: str = setting("none", "Drift detector on the errors: {edgelearn.streaming.drift:DETECTORS}", EVALUATION)
+    energy_budget: Power | None = setting(
+        None, 'Maximum power of learning, e.g. "10 uW" [unlimited]', DEVICE, needs=CLASSES
+    )
+    label_delay: int = setting(0, "Delay of labels (rows)", EVALUATION, needs=CLASSES, ge=0, le=1_000_000)
+    label_fraction: float = setting(1.0, "Fraction of rows that are labelled", EVALUATION, needs=CLASSES, ge=0, le=1)
+    warm_up: int = setting(0, "Rows at the start that are not scored", EVALUATION, needs=CLASSES, ge=0)
+    fading: float = setting(
+        0.999, "Fading factor of the prequential accuracy, per row", EVALUATION, needs=CLASSES, gt=0, lt=1
+    )
+    accuracy_window: int = setting(
+        1000, "Sliding window of the accuracy (rows)", EVALUATION, needs=CLASSES, ge=1, le=1_000_000
+    )
+    detector: str = setting(
+        "none", "Drift detector on the errors: {edgelearn.streaming.drift:DETECTORS}", EVALUATION, needs=CLASSES
+    )
     sample_rate: Rate | None = setting(None, 'Sample rate, e.g. "50 Hz" [that of the source]', DEVICE)
-    queue: int = setting(1, "Queue length (rows)", DEVICE, ge=0, le=100_000)
-    deadline: Time | None = setting(None, 'Deadline per row, e.g. "20 ms" [one sampling period]', DEVICE)
-    when_late: Literal["drop", "skip-update"] = setting("drop", "Overload policy", DEVICE)
+    queue: int = setting(1, "Queue length (rows)", DEVICE, needs=CLASSES, ge=0, le=100_000)
+    deadline: Time | None = setting(None, 'Deadline per row, e.g. "20 ms" [one sampling period]', DEVICE, needs=CLASSES)
+    when_late: Literal["drop", "skip-update"] = setting("drop", "Overload policy", DEVICE, needs=CLASSES)
     battery: Battery = setting("225 mAh at 3 V", 'Battery, by charge and voltage or by energy, e.g. "2430 J"', DEVICE)
 
     @field_validator("features")
@@ -626,6 +731,15 @@ class StreamConfig(RateSettings, ColumnSettings):
         """Thresholds send single bits; nobody has to say so."""
         if isinstance(given, dict) and given.get("encoder") == "threshold":
             given = {"input_bits": 1} | given
+        return given
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_labels(cls, given: Any) -> Any:
+        """Fill in the defaults of learning without labels."""
+        if isinstance(given, dict) and given.get("task") == "anomaly":
+            defaults = {key: value for key, value in ANOMALY_DEFAULTS.items() if key != "hidden" or "net" not in given}
+            given = defaults | given
         return given
 
 

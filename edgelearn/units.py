@@ -15,6 +15,8 @@ PREFIXES = {"f": -15, "p": -12, "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6
 BINARY = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 MOST_BYTES = 2**30
 
+SECONDS_PER_DAY = 86_400.0
+
 
 def _metric(unit: str, prefixes: str, power: int = 1) -> dict[str, float]:
     """Return units by their size in the first of them; "." stands for no prefix."""

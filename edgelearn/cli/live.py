@@ -156,7 +156,7 @@ class PredictionsFile:
         "predictions ..." for other extensions, "cannot write ..."; where a resumed run lacks its first rows.
     """
 
-    COLUMNS = ("row", "line", "time", "prediction", "probability", "label", "correct", "learned")
+    COLUMNS: tuple[str, ...] = ("row", "line", "time", "prediction", "probability", "label", "correct", "learned")
 
     def __init__(self, path: Path, delay: int = 0) -> None:
         if path.suffix.lower() not in (".csv", ".jsonl"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -15,7 +15,6 @@ from edgelearn.errors import UserError
 if TYPE_CHECKING:
     from edgelearn.config import StreamConfig
     from edgelearn.runs.kind import Result
-    from edgelearn.runs.session import RowsDone, StreamSession
 
 
 @command("StreamConfig", example='edgelearn stream mine.csv --sample-rate "50 Hz" --out results')
@@ -23,9 +22,13 @@ def stream(
     given: Given,
     output: Output,
     source: Annotated[Optional[str], typer.Argument(metavar="SOURCE", help="Stream to learn, as --data.")] = None,
-    predictions: Annotated[Optional[Path], Flag("Write the prediction of each row, .csv or .jsonl.", OUTPUT)] = None,
+    predictions: Annotated[
+        Optional[Path], Flag("Write the prediction, or score and alarm, of each row, .csv or .jsonl.", OUTPUT)
+    ] = None,
 ) -> None:
     """Learn a stream of sensor data online: accuracy, drift, energy and real-time behaviour.
+
+    Without labels: edgelearn stream mine.csv --task anomaly
 
     Live input: producer | edgelearn stream -
     """
@@ -53,22 +56,32 @@ def stream(
     with interruptible("producer | edgelearn stream -" if live else "edgelearn stream"):
         report, speed = _stream_with_view(resolved, output, live, predictions)
     if plot is not None:
-        from edgelearn.reports.plots.stream import plot_stream
-
-        plot_stream(report.content, plot)
+        _plot(report, plot)
     if output.json and not live:
         sys.stdout.write(report.to_json())
         return
     from edgelearn.reports.console import make_console, next_steps, written
-    from edgelearn.reports.stream import show
+    from edgelearn.runs.stream import KIND
 
     console = make_console(stderr=live)  # predictions have the standard output of a live stream to themselves
-    show(report.content, console, speed, output.details)
+    KIND.show(report.content, console, speed, output.details)
     written(console, None if out is None else f"{out}/report.json, config.toml, weights.npz")
     written(console, None if predictions is None else str(predictions))
     written(console, plot)
     steps = [name for name, given in (("--plot stream.svg", plot), ("--out DIR", out)) if given is None]
     next_steps(console, *steps, details=output.details)
+
+
+def _plot(report: Result, path: Path) -> None:
+    """Draw the figure of the task of a report."""
+    if report.content.get("task") == "anomaly":
+        from edgelearn.reports.plots.anomaly import plot_anomaly
+
+        plot_anomaly(report.content, path)
+        return
+    from edgelearn.reports.plots.stream import plot_stream
+
+    plot_stream(report.content, path)
 
 
 def _stream_with_view(
@@ -77,11 +90,19 @@ def _stream_with_view(
     from edgelearn.cli.live import PredictionsFile, View
     from edgelearn.runs.stream import run
 
-    file = None if predictions is None else PredictionsFile(predictions, config.label_delay)
-    with View(config, live) as view:
+    file: PredictionsFile | None = None
+    make_view = View
+    if config.task == "anomaly":
+        from edgelearn.cli.anomaly_live import AnomalyView, ScoresFile
+
+        make_view = AnomalyView
+        file = None if predictions is None else ScoresFile(predictions)
+    elif predictions is not None:
+        file = PredictionsFile(predictions, config.label_delay)
+    with make_view(config, live) as view:
         takers = ([view.write_rows] if live else []) + ([file.add] if file is not None else [])
 
-        def on_rows(work: StreamSession, rows: RowsDone) -> None:
+        def on_rows(work: Any, rows: Any) -> None:
             for take in takers:
                 take(work, rows)
 

@@ -22,7 +22,7 @@ from edgelearn.data.cells import (
 )
 from edgelearn.data.clock import DATES, Clock, find_clock, is_clock_name
 from edgelearn.data.clock import cannot_read as unreadable
-from edgelearn.data.columns import counters_note, counts_rows, left_out_note
+from edgelearn.data.columns import ANOMALY_NAMES, counters_note, counts_rows, left_out_note
 from edgelearn.data.description import Description, as_text, as_tuple
 from edgelearn.data.file_arrays import DEFAULTS, LAST_IS_LABEL, NAMED, SIGNALS, TABLES, is_edf
 from edgelearn.data.file_content import FileContent, ids_of, subject_in_name, texts_of
@@ -46,7 +46,13 @@ def fill_in_names(form: Description, path: Path, known: Sequence[str]) -> Descri
         if "x" in lower and known[-1].lower() != "y":
             lower.pop("y", None)
         lower.pop("x", None)
-    for key, names in DEFAULTS.items():
+    defaults = DEFAULTS
+    if form.is_label_optional:
+        defaults = DEFAULTS | {"label": (*ANOMALY_NAMES, *DEFAULTS["label"])}
+        answers = tuple(lower[name] for name in defaults["label"] if name in lower)
+        label = form.label or next(iter(answers), "")
+        form = replace(form, ignore=(*form.ignore, *(name for name in answers if name != label)))
+    for key, names in defaults.items():
         free = [lower[name] for name in names if name in lower and lower[name] not in form.ignore]
         said[key] = getattr(form, key) or next(iter(free), "")
     if not said["time"]:
@@ -58,7 +64,8 @@ def fill_in_names(form: Description, path: Path, known: Sequence[str]) -> Descri
         said["label"] = ""
     if not form.label and said["label"] in taken:
         said["label"] = ""
-    if not said["label"] and form.reader in LAST_IS_LABEL and known and known[-1] not in taken and not elsewhere:
+    last_is_label = form.reader in LAST_IS_LABEL and not (elsewhere or form.is_label_optional)
+    if not said["label"] and last_is_label and known and known[-1] not in taken:
         said["label"] = known[-1]
     return replace(form, **said)
 

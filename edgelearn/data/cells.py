@@ -71,6 +71,9 @@ MOST_CLASSES = 1000
 FEW_CLASSES = 20  # as many may be as different as the rows
 
 
+LEARN_WITHOUT = "or learn what is normal without labels: edgelearn stream FILE --task anomaly"
+
+
 def check_classes(labels: Iterable[str] | Mapping[str, int], source: str) -> None:
     """Refuse labels that are no classes: fractions, or nearly as many different ones as there are rows.
 
@@ -84,7 +87,10 @@ def check_classes(labels: Iterable[str] | Mapping[str, int], source: str) -> Non
         "SOURCE: label 0.5 is no class ...", "SOURCE has ... different labels ..."
     """
     counts = {name: n for name, n in Counter(labels).items() if not is_missing(name)}
-    advice = "labels are whole numbers or text: check which column holds them, and name it with --label-column"
+    advice = (
+        "labels are whole numbers or text: check which column holds them, and name it with --label-column, "
+        f"{LEARN_WITHOUT}"
+    )
     if all(map(is_number, counts)):
         fraction = next(filter(is_fraction, counts), None)
         if fraction is not None:
@@ -93,7 +99,7 @@ def check_classes(labels: Iterable[str] | Mapping[str, int], source: str) -> Non
     if len(counts) > MOST_CLASSES or (len(counts) > FEW_CLASSES and len(counts) > n_rows // 2):
         raise UserError(
             f"{source} has {len(counts):,} different labels in {n_rows:,} rows, which are no classes; "
-            "name the label column with --label-column"
+            f"name the label column with --label-column, {LEARN_WITHOUT}"
         )
 
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from edgelearn.config import ColumnSettings
 
 LABEL_NAMES = ("label", "class", "target")  # and y, where it is no axis
+# of labels that only say whether a row is normal, in the order in which they are taken; more of them are left out
+ANOMALY_NAMES = (
+    "anomaly", "is_anomaly", "anomalous", "anomalies", "outlier", "is_outlier", "outliers", "changepoint",
+)  # fmt: skip
 TIME_NAMES = ("t", "time", "timestamp")  # the first that there is, else another name of a clock
 MAX_NEURONS = 500_000  # of a layer, as `edgelearn.network.spec` limits them
 SEGMENT_NAMES = ("segment", "subject", "recording")
@@ -49,6 +53,7 @@ class Roles:
     missing : codes of missing values besides `edgelearn.data.cells.MISSING`
     time_format, time_unit : of `edgelearn.data.clock`; None finds out
     encoding, decimal : of the text; None finds out
+    is_label_optional : a label is a column whose name says so, `ANOMALY_NAMES` first, or there is none
     has_categories : features that are named and hold texts are nominal
     has_label : a column is the label; else labels come from elsewhere, and only a column that is named is one
     """
@@ -68,6 +73,7 @@ class Roles:
     encoding: str | None = None
     decimal: str | None = None
     has_label: bool = True
+    is_label_optional: bool = False
     has_categories: bool = True
 
 
@@ -88,6 +94,7 @@ def roles_of(settings: ColumnSettings) -> Roles:
         encoding=settings.encoding,
         decimal=settings.decimal,
         has_label=settings.label_from is None and settings.labels is None,
+        is_label_optional=getattr(settings, "task", "classify") == "anomaly",
     )
 
 
@@ -102,7 +109,11 @@ def refuse_roles(what: str, roles: Roles, **others: object) -> None:
     UserError
         "WHAT has its own labels ..." or "... its own columns ..."
     """
-    given = [key for key, value in vars(roles).items() if key != "has_label" and value != getattr(NO_ROLES, key)]
+    given = [
+        key
+        for key, value in vars(roles).items()
+        if key not in ("has_label", "is_label_optional") and value != getattr(NO_ROLES, key)
+    ]
     given += [key for key, value in others.items() if value is not None]
     if given:
         name = _FLAGS.get(given[0], given[0])
@@ -177,7 +188,17 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
         time = next((place for place in free if is_clock_name(title_of[place])), None)
     segment = find(roles.segment) if roles.segment is not None else search(SEGMENT_NAMES)
     rest = [place for place in places if place not in (time, segment, *ignored)]
-    if roles.label is not None:
+    if roles.is_label_optional:
+        label, answers = None if roles.label is None else find(roles.label), []
+        is_axis = "x" in map(str.lower, titles)
+        for name in (*ANOMALY_NAMES, *LABEL_NAMES, *(() if is_axis else ("y",))):
+            place = search((name,))
+            answers += [] if place is None else [place]
+        if label is None and roles.has_label:
+            label = next(iter(answers), None)
+        ignored = (*ignored, *(place for place in answers if place != label))
+        rest = [place for place in rest if place not in ignored]
+    elif roles.label is not None:
         label = find(roles.label)
     elif not roles.has_label:  # a column of that name would tell the answer
         label = None
@@ -192,7 +213,9 @@ def find_columns(lines: Sequence[str], roles: Roles, source: str) -> Columns:
             label = rest[-1]
     # The first object may be a row without label, which has no such key.
     found = () if label is None else (label,)
-    labels = LABEL_NAMES if label is None and kind == "object" and roles.has_label else found
+    labels: tuple[Any, ...] = found
+    if label is None and kind == "object" and roles.has_label:
+        labels = (*ANOMALY_NAMES, *LABEL_NAMES) if roles.is_label_optional else LABEL_NAMES
     for place in (label, time, segment):
         if place is not None and place in features:
             raise UserError(

@@ -129,6 +129,7 @@ class Description:
     label: str = ""
     label_from: str = ""
     labels: str = ""
+    is_label_optional: bool = False
     subject_file: str = ""
     missing: tuple[Label, ...] = ()
     time_format: str = ""
@@ -201,6 +202,7 @@ class Description:
             encoding=self.encoding or None,
             decimal=self.decimal or None,
             has_label=not (self.label_from or self.labels),
+            is_label_optional=self.is_label_optional,
         )
 
     def with_roles(self, roles: Roles, label_from: str | None = None, labels: str | None = None) -> Description:
@@ -213,6 +215,7 @@ class Description:
             "ignore": tuple(map(str, roles.ignored)),
             "label_from": label_from,
             "labels": labels,
+            "is_label_optional": roles.is_label_optional,
         }
         given |= {key: getattr(roles, key) for key in ("missing", "time_format", "time_unit", "encoding", "decimal")}
         return replace(self, **{key: value for key, value in given.items() if value})

@@ -19,6 +19,7 @@ from edgelearn.data import line_groups, reader
 from edgelearn.data.array_parts import TEST, WHOLE, check_features, left_out_note, names_in, read_parts, training_names
 from edgelearn.data.arrays import NpzArrays
 from edgelearn.data.cells import (
+    LEARN_WITHOUT,
     Span,
     by_value,
     check_classes,
@@ -40,7 +41,8 @@ SUFFIXES = (*line_groups.SUFFIXES, ".npz")
 OWN_FILES = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 NAME_LABELS = (
     "a classifier needs labels of 2 classes or more: name their column with --label-column, take them from file or "
-    r"folder names with --label-from '(\w+)\.csv', or from a second file with --labels"
+    r"folder names with --label-from '(\w+)\.csv', or from a second file with --labels; "
+    "without labels: edgelearn stream FILE --task anomaly"
 )
 
 
@@ -226,7 +228,7 @@ def class_labels(path: Path, cells: Sequence[str], numbers: Sequence[int] | NDAr
             line, cell = next((n, cell) for n, cell in zip(numbers, cells, strict=True) if cell in fractions)
             raise UserError(
                 f"{path} line {line}: label {cell.strip()} is no class; labels are whole numbers or text: "
-                "check which column holds them, and name it with --label-column"
+                f"check which column holds them, and name it with --label-column, {LEARN_WITHOUT}"
             )
     check_classes(counts, str(path))
     if not all(map(is_number, counts)):

@@ -26,6 +26,11 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     content : of report.json
     speed : samples per second on this machine, None where it is not known
     """
+    if content.get("task") == "anomaly":
+        from edgelearn.reports.anomaly import show as show_anomaly
+
+        show_anomaly(content, console, speed, details)
+        return
     stream, net, front = content["stream"], content["network"], content["front_end"]
     sizes = net_text(net)
     say(console, f"{net['rule']} on {stream['name']}, {sizes}: {net['word']}, seed {content['config']['seed']}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.config import RateSettings
+from edgelearn.config import RateSettings, StreamConfig
 from edgelearn.data.source import ColumnsUsed
 from edgelearn.errors import UserError
 from edgelearn.network.convolutions import CONVOLUTION_SETTINGS
@@ -62,6 +62,8 @@ def spec_of(
     signed = getattr(config, "encoder", None) == "signed"
     given["hidden_inference"] = getattr(config, "hidden_inference", "full")  # a setting of runs alone
     given |= {"feedback_format": config.feedback, "signed_inputs": signed} | dict(imported or {})
+    if isinstance(config, StreamConfig) and config.task == "anomaly":
+        given |= {"task": "reconstruct", "update_gate": "normal" if config.learn_while == "normal" else "always"}
     return design(sizes, **given)
 
 

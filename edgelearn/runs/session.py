@@ -20,6 +20,7 @@ from edgelearn.runs.front_ends import front_end_of
 from edgelearn.runs.rates import check_sizes, n_outputs_for, spec_of
 from edgelearn.runs.shapes import check_no_shape, topology_of
 from edgelearn.runs.stored import AnyFrontEnd
+from edgelearn.runs.stream_clock import StreamClock
 from edgelearn.runs.stream_start import Relabelled, absolute, is_fixed, open_stream_start
 from edgelearn.streaming.drift import Detector, Recovery
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
@@ -105,7 +106,7 @@ class StreamSession:
         self.processor: AnyProcessor = find_processor(config.processor)
         self.processor.price(self.spec, assume(self.spec))  # a network that does not fit is refused before it learns
         self.rates: UnitCosts = unit_costs(self.spec, self.processor)
-        self.timing = _timing(config, source, self.front_end.spec.stride)
+        self.timing = timing_of(config, source, self.front_end.spec.stride)
         if config.energy_budget is not None and self.rates.energy_pj is None:
             raise UserError(
                 f"setting 'energy_budget' needs the energy of a cycle, and {self.processor.name} has no sourced one; "
@@ -125,8 +126,7 @@ class StreamSession:
         self.recovery = Recovery(points, config.accuracy_window, fading=config.fading, concepts=concepts)
         self.detector = Detector(config.detector, points, config.seed)
         self.n_samples = self.n_rows = 0
-        self.last_time = np.nan
-        self._clock: list[float] | None = None  # first and last time of the source, shift of the recording, last period
+        self.clock = StreamClock(self.timing.rate_hz, self.timing.timed, source.name)
         self.counts = dict.fromkeys(("events", "learned", "late", "missing", *_GATES), 0)
         self.labelled = 0
         self._energy_given = 0.0  # units of the energy budget credited so far
@@ -165,7 +165,7 @@ class StreamSession:
         x = absolute(self.source, block.x) if is_fixed(self.start) else block.x
         rows = self.front_end.rows(x, block.segment)
         ends, n = rows.ends, len(rows.ends)
-        samples, labels, times = self.n_samples + ends, block.y[ends], self._times(block)[ends]
+        samples, labels, times = self.n_samples + ends, block.y[ends], self.clock.times(block, self.n_samples)[ends]
         labelled = np.where(self._label_available(n), labels, UNLABELLED)
         n_waiting = len(self._waiting["labels"])
         levels = np.concatenate([self._waiting["levels"], rows.levels])
@@ -233,34 +233,6 @@ class StreamSession:
         comes = (both[:, t.KIND] != t.LEARN_LATE) | (both[:, t.LABEL] >= 0)
         return both[comes], np.repeat(np.arange(n), 2)[comes]
 
-    def _times(self, block: Block) -> np.ndarray:
-        """Return seconds since the first sample, from the sample rate or else the clock of the source."""
-        if self.timing.rate_hz is not None:
-            times = (self.n_samples + np.arange(len(block))) / self.timing.rate_hz
-        else:
-            times = self._from_clock(block.t)
-        if len(times):
-            self.last_time = float(times[-1])
-        return np.asarray(times, np.float64)
-
-    def _from_clock(self, t: np.ndarray) -> np.ndarray:
-        """Return seconds since the first sample; a recording whose clock restarts follows a period later."""
-        if not self.timing.timed or not len(t):
-            return t
-        if not np.isfinite(t).all():
-            raise UserError(f"{self.source.name} has samples without a time; give --sample-rate, or a time to each")
-        if self._clock is None:
-            self._clock = [float(t[0]), float(t[0]), 0.0, 0.0]
-        first, last, behind, period = self._clock
-        steps = np.diff(t, prepend=last)
-        # The period before a restart is the last step forwards, of this block or the one before.
-        forwards = np.concatenate([[period], np.where(steps > 0, steps, 0.0)])
-        latest = np.maximum.accumulate(np.where(forwards > 0, np.arange(len(forwards)), 0))
-        back = np.where(steps < 0, forwards[latest][:-1] - steps, 0.0)
-        shifts = np.cumsum(np.concatenate([[behind], back]))[1:]  # summed in an order that does not depend on blocks
-        self._clock = [first, float(t[-1]), float(shifts[-1]), float(forwards[latest[-1]])]
-        return np.asarray(t - first + shifts, np.float64)
-
     def _at(self, times: np.ndarray, row_of_step: np.ndarray, late: np.ndarray) -> Device:
         """Return the device with arrival time and budget credit of each step."""
         if not self.timing.timed:
@@ -301,8 +273,8 @@ class StreamSession:
                 "n_samples": self.n_samples,
                 "n_rows": self.n_rows,
                 "told": self.labelled,
-                "clock": self._clock,
-                "last_time": self.last_time if np.isfinite(self.last_time) else None,
+                "clock": self.clock.place,
+                "last_time": self.clock.last_time if np.isfinite(self.clock.last_time) else None,
                 "energy_given": self._energy_given,
             },
             "counts": self.counts,
@@ -321,8 +293,8 @@ class StreamSession:
         """
         place = note["place"]
         if note["channels"] != list(self.source.channels):
-            raise self._other_stream()
-        self._check_last(place["n_samples"], note["last"])
+            raise other_stream(self.source)
+        check_last(self.source, place["n_samples"], note["last"])
 
         def part(name: str) -> dict[str, np.ndarray]:
             return {key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")}
@@ -336,27 +308,9 @@ class StreamSession:
         self.device.clock[:], self.device.finishes[:] = part("device")["clock"], part("device")["finishes"]
         self.counts |= note["counts"]
         self.n_samples, self.n_rows, self.labelled = place["n_samples"], place["n_rows"], place["told"]
-        self._clock = place["clock"]
-        self.last_time = np.nan if place["last_time"] is None else place["last_time"]
+        self.clock.place = place["clock"]
+        self.clock.last_time = np.nan if place["last_time"] is None else place["last_time"]
         self._energy_given = place["energy_given"]
-
-    def _check_last(self, n_samples: int, last: dict[str, Any] | None) -> None:
-        if last is None or self.source.n_samples is None:  # live input cannot be read again
-            return
-        wanted, x, y = last["samples"], [], []
-        for block in self.source.blocks(n_samples - wanted):
-            x.append(block.x[:wanted])
-            y.append(block.y[:wanted])
-            wanted -= len(x[-1])
-            if wanted == 0:
-                break
-        if wanted or digest(np.concatenate(x), np.concatenate(y)) != last["digest"]:
-            raise self._other_stream()
-
-    def _other_stream(self) -> UserError:
-        return UserError(
-            f"{self.source.name} is not the stream that the checkpoint was made with; start again with --overwrite"
-        )
 
     @property
     def waiting_labels(self) -> np.ndarray:
@@ -367,9 +321,7 @@ class StreamSession:
     @property
     def elapsed_s(self) -> float:
         """Duration of the stream so far in seconds, a period per sample: the clock tells one less than the samples."""
-        if self.timing.rate_hz is not None:
-            return self.n_samples / self.timing.rate_hz
-        return 0.0 if np.isnan(self.last_time) else self.last_time * self.n_samples / max(self.n_samples - 1, 1)
+        return self.clock.elapsed_s(self.n_samples)
 
     @cached_property
     def period_s(self) -> float | None:
@@ -379,6 +331,32 @@ class StreamSession:
 
 
 _GATES = {"gated": t.GATED, "over_budget": t.OVER_BUDGET, "waited": t.WAITED}
+
+
+def check_last(source: Source, n_samples: int, last: dict[str, Any] | None) -> None:
+    """Refuse a source whose samples before a place are not those of a checkpoint.
+
+    Raises
+    ------
+    UserError
+        "... is not the stream ..."
+    """
+    if last is None or source.n_samples is None:  # live input cannot be read again
+        return
+    wanted, x, y = last["samples"], [], []
+    for block in source.blocks(n_samples - wanted):
+        x.append(block.x[:wanted])
+        y.append(block.y[:wanted])
+        wanted -= len(x[-1])
+        if wanted == 0:
+            break
+    if wanted or digest(np.concatenate(x), np.concatenate(y)) != last["digest"]:
+        raise other_stream(source)
+
+
+def other_stream(source: Source) -> UserError:
+    """Return the error for a source that does not continue a checkpoint."""
+    return UserError(f"{source.name} is not the stream that the checkpoint was made with; start again with --overwrite")
 
 
 def in_samples(config: StreamConfig, source: Source) -> StreamConfig:
@@ -422,7 +400,8 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
         rejected = f" ({source.rejects.summary})" if source.rejects.first else ""
         raise UserError(
             f"{source.name} has labels of {n_classes} class(es) and a classifier needs 2{rejected}; "
-            "name the labels with --label-column, or with the key 'label' of a description"
+            "name the labels with --label-column, or with the key 'label' of a description; without labels: "
+            "--task anomaly"
         )
     if config.net is not None:
         net = topology_of(config, config.data, windows=True)
@@ -439,7 +418,7 @@ def network_of(config: StreamConfig, front_end: FrontEndSpec, source: Source) ->
     return spec_of(config, (front_end.n_inputs, *(n for n in hidden if n), n_outputs_for(config, n_classes)))
 
 
-def _timing(config: StreamConfig, source: Source, stride: int) -> Timing:
+def timing_of(config: StreamConfig, source: Source, stride: int) -> Timing:
     """Convert the settings with units to numbers."""
 
     def read(key: str, dimension: str) -> float | None:

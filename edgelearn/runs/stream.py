@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,15 @@ from edgelearn.runs.start_facts import facts_of
 from edgelearn.runs.start_facts import notes_of as notes_of_start
 from edgelearn.runs.stream_start import first_rows
 from edgelearn.streaming.front_end import FrontEnd
-from edgelearn.units import six_digits
+from edgelearn.units import SECONDS_PER_DAY, six_digits
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.processor import find_processor
 
-SECONDS_PER_DAY = 86_400.0
 OnRows = Callable[["StreamWork", RowsDone], None]
+WORKS = {  # the `Work` of each task; imported where the task is run
+    "classify": (__name__, "StreamWork"),
+    "anomaly": ("edgelearn.runs.anomaly", "AnomalyWork"),
+}
 
 
 class StreamWork(StreamSession):
@@ -298,13 +302,14 @@ def open_work(
     config: StreamConfig,
     checkpoint: Checkpoint | None = None,
     source: Source | None = None,
-    on_rows: OnRows | None = None,
-) -> StreamWork:
-    """Open the source of a configuration, unless one is given, and design the network."""
+    on_rows: Callable[[Any, Any], None] | None = None,
+) -> Any:
+    """Open the source of a configuration, unless one is given, and design the network of its task."""
     source = source or open_config_source(config)
     if checkpoint is not None:  # before anything reads the source: its state holds the columns of live input
         source.restore(checkpoint.note["source"])
-    return StreamWork(config, source, on_rows)
+    module, name = WORKS[config.task]
+    return getattr(import_module(module), name)(config, source, on_rows)
 
 
 def run(
@@ -312,26 +317,34 @@ def run(
     out: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    on_progress: Callable[[StreamWork], None] = lambda work: None,
-    on_rows: OnRows | None = None,
+    on_progress: Callable[[Any], None] = lambda work: None,
+    on_rows: Callable[[Any, Any], None] | None = None,
     source: Source | None = None,
 ) -> Result:
     """Learn a stream online; see `drive`.
 
     Parameters
     ----------
-    on_rows : called with the rows of every block
+    on_rows : called with the work and the rows of every block, `RowsDone` or those of the task
     source : stream to learn in place of the one that the settings name
     """
 
-    def open(config: StreamConfig, checkpoint: Checkpoint | None) -> StreamWork:
+    def open(config: StreamConfig, checkpoint: Checkpoint | None) -> Any:
         return open_work(config, checkpoint, source, on_rows)
 
     return drive(KIND, config, out, resume, overwrite, on_progress, open)
 
 
 def layer_rates(config: StreamConfig) -> list[int]:
-    """Return the rate exponent of each layer, and check the front end."""
+    """Return the rate exponent of each layer, and check the front end.
+
+    Raises
+    ------
+    UserError
+        "studies ..." for a task without accuracy
+    """
+    if config.task != "classify":
+        raise UserError(f"studies compare accuracies, and --task {config.task} has none; run edgelearn stream instead")
     durations = {name: 2 for name in ("window", "stride") if isinstance(getattr(config, name), str)}
     front_end_of(config.model_copy(update=durations), 1)
     return rates.layer_rates(config)

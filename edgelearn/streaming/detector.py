@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgelearn.errors import UserError, unknown
-from edgelearn.network.kernels import detector as d
+from edgelearn.network.kernels import detector_tables as d
 from edgelearn.network.kernels.arrays import DetectorArrays
 
 SCORES = ("absolute", "squared")
 THRESHOLDS = ("quantile", "deviation")
 LEARN_WHILE = ("normal", "always", "never")
+ADAPT_WHILE = ("calibrate", "train", "always")
 PHASES = ("calibrate", "train", "threshold", "detect")
 MOST_KEPT = 4096  # smoothed scores that the quantile of the threshold phase is taken from
 MOST_THRESHOLD_ROWS = 2**22 - 1
@@ -47,11 +48,11 @@ class DetectorSpec:
 
     train_rows: int
     threshold_rows: int
-    score: str = "absolute"
+    score: str = "squared"
     smoothing: int = 4
     threshold: str = "quantile"
-    quantile: int = 9900
-    factor: int = 24
+    quantile: int = 9000
+    factor: int = 40
     follow: int = 0
     learn_while: str = "normal"
 
@@ -120,9 +121,11 @@ class AnomalyDetector:
 
     def take(self, scores: list[int] | np.ndarray) -> np.ndarray:
         """Take scores from elsewhere, whole numbers; return what became of them, int64[n, ROW_COLUMNS]."""
+        from edgelearn.network.kernels.detector import judge_row  # numba is imported when a detector starts
+
         arrays = self.arrays(len(scores))
         for s, score in enumerate(scores):
-            d.judge_row(int(score), s, arrays)
+            judge_row(int(score), s, arrays)
         return arrays.rows
 
     @property

@@ -114,6 +114,10 @@ class Rows:
 class FrontEnd:
     """Front end with its state.
 
+    Parameters
+    ----------
+    adapt_rows : rows whose values move mean and deviation, from the first one on; None for all
+
     Example
     -------
     >>> front_end = FrontEnd(FrontEndSpec(1))
@@ -122,8 +126,8 @@ class FrontEnd:
     [[0], [5], [-7], [7]]
     """
 
-    def __init__(self, spec: FrontEndSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: FrontEndSpec, adapt_rows: int | None = None) -> None:
+        self.spec, self.adapt_rows = spec, adapt_rows
         n_features = spec.n_features
         self.state = FrontEndState(
             ring=np.zeros((spec.window, spec.n_channels), np.int64),
@@ -142,6 +146,7 @@ class FrontEnd:
         self.settings[t.TOP] = spec.top
         self.settings[t.INPUT_THRESHOLD], self.settings[t.THRESHOLDS] = spec.input_threshold, spec.thresholds
         self.settings[t.DELTA] = spec.delta
+        self.settings[t.ADAPT_ROWS] = adapt_rows or 0
 
     def rows(self, x: np.ndarray, segment: np.ndarray) -> Rows:
         """Take samples, float32[n, n_channels] and int64[n], and return the rows that end with one of them.
@@ -203,10 +208,10 @@ class FrontEnd:
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle what `save` gives: pickled arrays may come back as parts of a file that cannot be written."""
-        return {"spec": self.spec, "saved": self.save()}
+        return {"spec": self.spec, "adapt_rows": self.adapt_rows, "saved": self.save()}
 
     def __setstate__(self, stored: dict[str, Any]) -> None:
-        FrontEnd.__init__(self, stored["spec"])
+        FrontEnd.__init__(self, stored["spec"], stored.get("adapt_rows"))
         self.restore(stored["saved"])
 
 

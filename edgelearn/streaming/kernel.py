@@ -222,10 +222,13 @@ def run_front_end(words, shifts, segment, settings, state, levels, ends):  # typ
         if beyond < 0 or (stride > 1 and beyond % stride):
             continue
         take_features(settings, state)
-        adapt(settings, state)
+        adapting = settings[t.ADAPT_ROWS] == 0 or place[t.ROWS_SEEN] < settings[t.ADAPT_ROWS]
+        if adapting:
+            adapt(settings, state)
         encode(settings, state, levels, n_rows, True)
-        for f in range(state.features.shape[0]):
-            state.seen[f] += state.features[f] != t.MISSING_WORD
+        if adapting:
+            for f in range(state.features.shape[0]):
+                state.seen[f] += state.features[f] != t.MISSING_WORD
         place[t.ROWS_SEEN] += 1
         ends[n_rows] = i
         n_rows += 1

@@ -32,6 +32,7 @@ def test_a_setting_has_an_effect_beside_the_values_that_it_needs_only(kind, one)
         "data": "a.csv",
         "update_gate": "always",
         "kernels": "frozen",
+        "task": "anomaly" if "classify" in values else "classify",
     }
     without |= {"encoder": "delta"} if one.name == "reach" else {}
     without |= {"rule": "bp"} if one.name == "feedback" else {}

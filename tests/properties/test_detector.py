@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgelearn.network.kernels import detector as d
+from edgelearn.network.kernels import detector as kernel
+from edgelearn.network.kernels import detector_tables as d
 from edgelearn.streaming.detector import LEARN_WHILE, PHASES, SCORES, THRESHOLDS, AnomalyDetector, DetectorSpec
 from tests.naive.detector import LARGEST_SCORE, NaiveDetector
 
@@ -68,7 +69,7 @@ def test_rows_thresholds_and_alarms_equal_the_oracle_wherever_a_stream_is_cut(sp
         resumed = AnomalyDetector(spec)
         resumed.restore({name: array.copy() for name, array in detector.save().items()})
         detector, arrays = resumed, resumed.arrays(last - first)
-        found_closed += [bool(d.judge_row(int(score), s, arrays)) for s, score in enumerate(scores[first:last])]
+        found_closed += [bool(kernel.judge_row(int(score), s, arrays)) for s, score in enumerate(scores[first:last])]
         found += arrays.rows.tolist()
     assert found == expected
     assert found_closed == closed
@@ -86,14 +87,14 @@ def test_rows_that_may_be_learned_equal_the_oracle(spec):
     naive, detector = naive_detector(spec), AnomalyDetector(spec)
     for _ in range(spec.train_rows + spec.threshold_rows + 2):
         arrays = detector.arrays(1)
-        assert bool(d.may_learn(arrays)) == naive.may_learn
+        assert bool(kernel.may_learn(arrays)) == naive.may_learn
         naive.judge(0)
-        d.judge_row(0, 0, arrays)
+        kernel.judge_row(0, 0, arrays)
 
 
 @given(spec=detectors(), errors=st.lists(st.tuples(st.integers(-(2**15), 2**15 - 1), st.integers(-(2**15), 2**15 - 1))))
 def test_terms_of_scores_add_up_to_those_of_the_oracle(spec, errors):
     naive = naive_detector(spec)
     outputs, targets = [y for y, _ in errors], [t for _, t in errors]
-    total = sum(int(d.score_term(y - t, naive.squared)) for y, t in errors)
+    total = sum(int(kernel.score_term(y - t, naive.squared)) for y, t in errors)
     assert min(total, LARGEST_SCORE) == naive.score(outputs, targets)

@@ -179,7 +179,7 @@ class Device(NamedTuple):
 
 
 class DetectorArrays(NamedTuple):
-    """Settings and state of an anomaly detector, and what it found; columns are in `kernels.detector`."""
+    """Settings and state of an anomaly detector, and what it found; columns are in `kernels.detector_tables`."""
 
     settings: np.ndarray  # int64[DETECTOR_SETTINGS]; without ACTIVE nothing else is looked at
     state: np.ndarray  # int64[DETECTOR_STATE], changed; SMOOTHED, MEAN, DEVIATION, LIMIT have 8 fraction bits, BASE 16

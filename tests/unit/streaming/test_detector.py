@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edgelearn.errors import UserError
-from edgelearn.network.kernels import detector as d
+from edgelearn.network.kernels import detector as kernel
+from edgelearn.network.kernels import detector_tables as d
 from edgelearn.streaming.detector import AnomalyDetector, DetectorSpec
 
 
@@ -70,7 +71,7 @@ def test_rows_are_those_of_the_contract(spec):
         scores[450:500] *= 3
         detector = AnomalyDetector(spec)
         arrays = detector.arrays(len(scores))
-        closed = [d.judge_row(int(score), s, arrays) for s, score in enumerate(scores)]
+        closed = [kernel.judge_row(int(score), s, arrays) for s, score in enumerate(scores)]
         rows, expected = by_hand(spec, scores.tolist())
         assert arrays.rows.tolist() == rows
         assert closed == expected
@@ -96,7 +97,7 @@ def test_rows_that_may_be_learned_by_phase():
         detector = AnomalyDetector(DetectorSpec(2, 3, learn_while=learn_while))
         may = []
         for _ in range(7):
-            may.append(bool(d.may_learn(detector.arrays(1))))
+            may.append(bool(kernel.may_learn(detector.arrays(1))))
             detector.take([1])
         assert may == [True, True, False, False, False, in_detect, in_detect]
         assert (detector.settings[d.LEARN_WHILE] == d.LEARN_ALWAYS) == (learn_while == "always")

@@ -1,0 +1,441 @@
+"""Runs on a stream without labels: a network learns to reconstruct its rows, and a detector judges how well it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from edgelearn import __version__
+from edgelearn.config import StreamConfig
+from edgelearn.data.source import Block, Source, no_value_of
+from edgelearn.errors import UserError
+from edgelearn.network.counters import Counters
+from edgelearn.network.kernels import detector_tables as d
+from edgelearn.network.kernels import tables as t
+from edgelearn.network.learner import Learner, steps_of
+from edgelearn.network.spec import CONTRACT, NetworkSpec
+from edgelearn.runs import rates
+from edgelearn.runs.checkpoint import digest
+from edgelearn.runs.front_ends import front_end_of
+from edgelearn.runs.kind import Progress
+from edgelearn.runs.phases import Anomalies, Phases, detector_of, phases_of
+from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
+from edgelearn.runs.session import Timing, check_last, in_samples, other_stream, timing_of
+from edgelearn.runs.shapes import check_no_shape, topology_of
+from edgelearn.runs.stream_clock import StreamClock
+from edgelearn.streaming.anomaly_scores import MOST_ALARMS, AlarmList, AnomalyScores, ScoreHistory
+from edgelearn.streaming.detector import PHASES, AnomalyDetector
+from edgelearn.streaming.front_end import FrontEnd
+from edgelearn.units import SECONDS_PER_DAY, count, six_digits
+from hw_models.compare.rules import as_dict, cost_of_rule
+from hw_models.engine.schedule import assume
+from hw_models.processor import find_processor
+from hw_models.unit_costs import unit_costs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowsJudged:
+    """What became of consecutive rows, one entry per row.
+
+    Parameters
+    ----------
+    first : number of the first row, from 0
+    samples : int64[n], number of the last sample of each row
+    times : float64[n], seconds, NaN where unknown
+    labels : int64[n], 1 for an anomaly, 0 for a normal row, -1 for unknown
+    lines : int64[n], input line of the last sample of each row; int64[0] where the source has no lines
+    found : int64[n, ROW_COLUMNS] of `edgelearn.network.kernels.detector_tables`
+    learned : bool[n]
+    """
+
+    first: int
+    samples: np.ndarray
+    times: np.ndarray
+    labels: np.ndarray
+    lines: np.ndarray
+    found: np.ndarray
+    learned: np.ndarray
+
+
+OnRows = Callable[["AnomalyWork", RowsJudged], None]
+
+
+class AnomalyWork:
+    """A stream that is learned without labels, block by block; the `Work` of this task.
+
+    Parameters
+    ----------
+    config : settings
+    source : where samples come from
+    on_rows : called with the rows of every block
+    """
+
+    def __init__(self, config: StreamConfig, source: Source, on_rows: OnRows | None = None) -> None:
+        _check(config)
+        self.config, self.source, self._on_rows = config, source, on_rows
+        front_end = front_end_of(in_samples(config, source), len(source.channels))
+        self.phases: Phases = phases_of(config, source, front_end.window, front_end.stride)
+        self.anomalies = Anomalies(config.normal_class, source)
+        self.front_end = FrontEnd(front_end, self.phases.adapt_rows)
+        self.spec: NetworkSpec = network_of(config, front_end.n_inputs, source)
+        self.processor = find_processor(config.processor)
+        self.processor.price(self.spec, assume(self.spec))  # a network that does not fit is refused before it learns
+        self.rates = unit_costs(self.spec, self.processor)
+        self.timing: Timing = timing_of(config, source, front_end.stride)
+        self.clock = StreamClock(self.timing.rate_hz, self.timing.timed, source.name)
+        self.learner = Learner(self.spec, config.strict)
+        self.detector = AnomalyDetector(detector_of(config, self.phases))
+        self.score, self.history, self.alarms = AnomalyScores(), ScoreHistory(), AlarmList()
+        self.n_samples = self.n_rows = 0
+        self.counts = dict.fromkeys(("events", "missing"), 0)
+        # per phase: rows, learned rows, alarms, labelled anomalies
+        self.of_phases = np.zeros((len(PHASES), 4), np.int64)
+        self._work = np.zeros((len(PHASES), *self.learner.counts.shape), np.int64)  # counters of each phase
+        self._last: Block | None = None
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"contract": CONTRACT}
+
+    @property
+    def live(self) -> bool:
+        return self.source.n_samples is None
+
+    def chunks(self) -> Iterator[Block]:
+        """Yield blocks of samples; raise UserError at the end if no row could be made of them."""
+        yield from self.source.blocks(0 if self.live else self.n_samples)
+        if self.n_samples == 0:
+            reasons = [f": {reason}, {where}" for reason, where in self.source.rejects.first.items()]
+            raise UserError(f"{self.source.name} has no samples that can be used{''.join(reasons[:1])}")
+        if self.n_rows == 0:
+            raise UserError(
+                f"no recording of {self.source.name} is as long as a window of {self.front_end.spec.window} samples "
+                f"({self.n_samples:,} samples in all); give a smaller --window"
+            )
+
+    def advance(self, block: Block) -> None:
+        rows = self.take(block)
+        if self._on_rows is not None:
+            self._on_rows(self, rows)
+
+    def progress(self) -> Progress:
+        known = [n for n in (self.config.limit, self.source.n_samples) if n is not None]
+        return Progress(self.n_samples, min(known, default=None))
+
+    def take(self, block: Block) -> RowsJudged:
+        """Learn and judge the samples of a block; the result does not depend on block boundaries."""
+        rows = self.front_end.rows(block.x, block.segment)
+        ends, n, first = rows.ends, len(rows.ends), self.n_rows
+        samples, times = self.n_samples + ends, self.clock.times(block, self.n_samples)[ends]
+        labels = self.anomalies.of(block.y[ends])
+        phases = self.phases.of_rows(first, n)
+        found = np.zeros((n, d.ROW_COLUMNS), np.int64)
+        found[:, d.ROW_PHASE] = phases
+        learned = np.zeros(n, bool)
+        for phase in np.unique(phases).tolist():
+            part = slice(*np.searchsorted(phases, [phase, phase + 1]))
+            if phase != d.CALIBRATE:
+                self._judge(rows.levels[part], phase, found[part], learned[part])
+        for column, values in enumerate((np.ones(n, bool), learned, found[:, d.ROW_ALARM], labels == 1)):
+            self.of_phases[:, column] += np.bincount(phases, values, len(PHASES)).astype(np.int64)
+        self._measure(first, phases, found, labels, times)
+        self.counts["events"] += int(np.count_nonzero(rows.levels))
+        self.counts["missing"] += int(np.count_nonzero(np.isnan(block.x)))
+        self.n_samples += len(block)
+        self.n_rows += n
+        self._last = block
+        numbers = getattr(self.source, "numbers", np.zeros(0, np.int64))
+        lines = numbers[ends] if len(numbers) == len(block) else numbers[:0]
+        return RowsJudged(first, samples, times, labels, lines, found, learned)
+
+    def _judge(self, levels: np.ndarray, phase: int, found: np.ndarray, learned: np.ndarray) -> None:
+        """Take rows of one phase through network and detector."""
+        arrays = self.detector.arrays(len(levels))
+        before = self.learner.counts.copy()
+        run: Any = self.learner.run_steps
+        outcome = run(levels, steps_of(np.arange(len(levels))), detector=arrays)
+        self._work[phase] += self.learner.counts - before
+        found[:], learned[:] = arrays.rows, outcome.statuses & t.LEARNED != 0
+
+    def _measure(
+        self, first: int, phases: np.ndarray, found: np.ndarray, labels: np.ndarray, times: np.ndarray
+    ) -> None:
+        smoothed, alarms = found[:, d.ROW_SMOOTHED], found[:, d.ROW_ALARM]
+        detecting = phases == d.DETECT
+        self.score.update(labels[detecting], smoothed[detecting], alarms[detecting], times[detecting])
+        self.history.update(
+            {
+                "phase": phases,
+                "smoothed": smoothed,
+                "limit": found[:, d.ROW_LIMIT],
+                "alarm": alarms,
+                "anomaly": labels,
+                "time": times,
+            }
+        )
+        at = np.flatnonzero(alarms)
+        self.alarms.update(first + at, smoothed[at], times[at])
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all state as plain arrays."""
+        parts: dict[str, dict[str, np.ndarray]] = {
+            "learner": self.learner.save(),
+            "front_end": self.front_end.save(),
+            "detector": self.detector.save(),
+            "score": self.score.state(),
+            "history": self.history.state(),
+            "alarms": self.alarms.state(),
+            "phases": {"rows": self.of_phases, "work": self._work},
+        }
+        return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+
+    def note(self) -> dict[str, Any]:
+        """Return the plain values of a checkpoint."""
+        last, clock = self._last, self.clock
+        return {
+            "place": {
+                "n_samples": self.n_samples,
+                "n_rows": self.n_rows,
+                "clock": clock.place,
+                "last_time": clock.last_time if np.isfinite(clock.last_time) else None,
+            },
+            "counts": self.counts,
+            "source": self.source.state(),
+            "channels": list(self.source.channels),
+            "last": {"samples": len(last), "digest": digest(last.x, last.y)} if last is not None else None,
+        }
+
+    def restore(self, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
+        """Continue from `state` and `note`; the source was restored before.
+
+        Raises
+        ------
+        UserError
+            "... is not the stream ..." where the samples before the place differ
+        """
+        place = note["place"]
+        if note["channels"] != list(self.source.channels):
+            raise other_stream(self.source)
+        check_last(self.source, place["n_samples"], note["last"])
+
+        def part(name: str) -> dict[str, np.ndarray]:
+            return {key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")}
+
+        self.learner.restore(part("learner"))
+        self.front_end.restore(part("front_end"))
+        self.detector.restore(part("detector"))
+        self.score.restore(part("score"))
+        self.history.restore(part("history"))
+        self.alarms.restore(part("alarms"))
+        self.of_phases[:], self._work[:] = part("phases")["rows"], part("phases")["work"]
+        self.counts |= note["counts"]
+        self.n_samples, self.n_rows = place["n_samples"], place["n_rows"]
+        self.clock.place = place["clock"]
+        self.clock.last_time = np.nan if place["last_time"] is None else place["last_time"]
+
+    def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return network, front end and detector as they are, and what they are built from."""
+        parts = {"front_end": self.front_end.save(), "detector": self.detector.save()}
+        arrays = {f"{part}.{name}": array for part, saved in parts.items() for name, array in saved.items()}
+        front = self.front_end.spec
+        config = self.config.model_copy(update={"window": front.window, "stride": front.stride})
+        note = rates.note_of(config, self.spec, self.source.columns_used, self.source.class_names)
+        note["detector"] = asdict(self.detector.spec)
+        note["phases"] = {"calibrate_rows": self.phases.calibrate, "adapt_rows": self.phases.adapt_rows}
+        return self.learner.save() | arrays, note
+
+    def content(self) -> dict[str, Any]:
+        """Return what report.json holds, of the samples so far."""
+        spec, source, front_end = self.spec, self.source, self.front_end.spec
+        n_rows = max(self.n_rows, 1)
+        content = {
+            "edgelearn": __version__,
+            "contract": CONTRACT,
+            "task": "anomaly",
+            "config": self.config.model_dump(mode="json"),
+            "stream": {
+                "name": source.name,
+                "source": source.source,
+                "channels": list(source.channels),
+                "classes": list(source.class_names),
+                "samples": self.n_samples,
+                "rows": self.n_rows,
+                "rate_hz": self.timing.rate_hz,
+                "missing_values": self.counts["missing"],
+                "drift_points": list(source.drift_points),
+                "rejected": dict(source.rejects.counts),
+                "first_rejected": dict(source.rejects.first),
+            },
+            "columns": source.columns_used.as_dict(),
+            "notes": self._notes(),
+            "front_end": asdict(front_end)
+            | {
+                "inputs": front_end.n_inputs,
+                "adapt_rows": self.phases.adapt_rows,
+                "events_per_row": six_digits(self.counts["events"] / n_rows),
+                "event_rate_percent": six_digits(100 * self.counts["events"] / n_rows / front_end.n_inputs),
+            },
+            "network": network_as_dict(spec),
+            "detector": self._detector(),
+            "phases": self._phases(),
+            "result": self._result(),
+            "accuracy_percent": None,
+            "history": self.history.as_dict(),
+            "device": self._device(),
+            "cost": as_dict([cost_of_rule(spec, self.learner.counters, self.processor)]),
+        }
+        return content | activity_as_dict(spec, self.learner.counters, self.learner.inference_counters)
+
+    def _detector(self) -> dict[str, Any]:
+        found = asdict(self.detector.spec)
+        return found | {
+            "quantile": self.detector.spec.quantile / d.QUANTILE_ONE,
+            "factor": self.detector.spec.factor / 16,
+            "threshold_value": six_digits(self.detector.threshold),
+            "kept_scores": self.detector.spec.n_kept,
+            "score_saturations": int(self.detector.state[d.SATURATED]),
+        }
+
+    def _result(self) -> dict[str, Any]:
+        rows, _, alarms, _ = self.of_phases[d.DETECT].tolist()
+        judged = self.score.as_dict()
+        labelled = judged["labelled"] > 0
+        return {
+            "rows_judged": rows,
+            "alarm_rows": alarms,
+            "alarm_rate": six_digits(alarms / rows if rows else None),
+            "alarms": self.alarms.n,
+            "alarm_list": self.alarms.as_list(),
+            "labels": judged if labelled else None,
+        }
+
+    def _phases(self) -> list[dict[str, Any]]:
+        """Return rows, learned rows, alarms, and the price of a row in each phase."""
+        planned = (self.phases.calibrate, self.phases.train, self.phases.threshold, None)
+        found = []
+        for phase, name in enumerate(PHASES):
+            rows, learned, alarms, anomalies = self.of_phases[phase].tolist()
+            found.append(
+                {"phase": name, "planned_rows": planned[phase], "rows": rows, "learned": learned, "alarm_rows": alarms}
+                | {"labelled_anomalies": anomalies}
+                | self._price(phase, rows)
+            )
+        return found
+
+    def _price(self, phase: int, rows: int) -> dict[str, Any]:
+        """Return time, energy, power and battery life of the rows of a phase; front end and sensor are not counted."""
+        none = dict.fromkeys(("busy_s", "energy_pj", "busy_percent", "power_uw", "battery_days"))
+        if not rows:
+            return none
+        counters = [Counters(table) for table in self._work[phase]]
+        busy_s = self.rates.total(self.rates.cycles, *counters) / self.rates.clock_hz / rows
+        energy = None if self.rates.energy_pj is None else self.rates.total(self.rates.energy_pj, *counters) / rows
+        found = none | {"busy_s": six_digits(busy_s), "energy_pj": six_digits(energy)}
+        elapsed_s = self.clock.elapsed_s(self.n_samples) if self.timing.timed else 0.0
+        if not elapsed_s:
+            return found
+        per_second = self.n_rows / elapsed_s
+        busy = min(busy_s * per_second, 1.0)
+        found["busy_percent"] = six_digits(100 * busy_s * per_second)
+        if energy is not None:
+            power_uw = energy * 1e-6 * per_second + (self.rates.idle_uw or 0.0) * (1 - busy)
+            found["power_uw"] = six_digits(power_uw)
+            found["battery_days"] = six_digits(self.timing.joules / (power_uw * 1e-6) / SECONDS_PER_DAY)
+        return found
+
+    def _device(self) -> dict[str, Any]:
+        elapsed_s = self.clock.elapsed_s(self.n_samples) if self.timing.timed else 0.0
+        return {
+            "processor": self.processor.name,
+            "clock_hz": self.rates.clock_hz,
+            "timed": self.timing.timed,
+            "rows_per_second": six_digits(self.n_rows / elapsed_s) if elapsed_s else None,
+            "idle_uw": six_digits(self.rates.idle_uw),
+            "battery_j": self.timing.joules,
+        }
+
+    def _notes(self) -> list[str]:
+        notes = [*self.phases.notes, *self.anomalies.notes(), *self.source.notes, *self._notes_on_missing()]
+        rows, _, _, anomalies = self.of_phases[: d.DETECT].sum(axis=0).tolist()
+        if anomalies:
+            notes.append(f"{anomalies:,} of the {rows:,} rows before detection are labelled as anomalies")
+        if self.detector.threshold is None:
+            left = self.phases.ends[-1] - self.n_rows
+            notes.append(f"the stream ended {count(left, 'row')} before detection: no row was judged")
+        if self.front_end.spec.n_inputs == 1:
+            notes.append("a row has a single input, which nothing can be compared with; --window 16 gives it a past")
+        if self.alarms.n > MOST_ALARMS:
+            notes.append(f"the list of alarms has the first {MOST_ALARMS:,} of {self.alarms.n:,}")
+        if self.detector.state[d.SATURATED]:
+            notes.append(f"scores limited to 2^32 - 1: {int(self.detector.state[d.SATURATED]):,}")
+        return [*notes, *rates.width_notes(self.config, self.spec), *rates.notes_on_masks(self.spec)]
+
+    def _notes_on_missing(self) -> list[str]:
+        """State which channels have no value in the whole stream, where it can be read again."""
+        if self.live or not self.counts["missing"]:
+            return []
+        absent = np.ones(len(self.source.channels), bool)
+        for block in self.source.blocks(0):
+            absent &= np.isnan(block.x).all(axis=0)
+            if not absent.any():
+                return []
+        return [no_value_of([self.source.channels[k] for k in np.flatnonzero(absent)])]
+
+
+def _check(config: StreamConfig) -> None:
+    """Refuse settings that learning without labels does not know.
+
+    Raises
+    ------
+    UserError
+        "setting '...' has no effect with --task anomaly ..."
+    """
+    for name in ("start", "update_gate", "classes"):
+        if getattr(config, name) != type(config).model_fields[name].default:
+            more = "; --learn-while says which rows are learned" if name == "update_gate" else ""
+            raise UserError(
+                f"setting '{name}' (--{name.replace('_', '-')}) has no effect with --task anomaly{more}; leave it out"
+            )
+
+
+def hidden_for(n_inputs: int) -> int:
+    """Return the hidden neurons of an autoencoder whose shape follows from its inputs: a bottleneck.
+
+    Example
+    -------
+    >>> [hidden_for(n) for n in (1, 3, 8, 80, 1000)]
+    [1, 2, 4, 20, 64]
+    """
+    return max(min(n_inputs // 4, 64), min((n_inputs + 1) // 2, 4))
+
+
+def network_of(config: StreamConfig, n_inputs: int, source: Source) -> NetworkSpec:
+    """Derive the network that reconstructs its inputs.
+
+    Raises
+    ------
+    UserError
+        "net ... does not fit ...", "hidden '...' cannot be read"
+    """
+    if config.net is not None:
+        net = topology_of(config, config.data, windows=True)
+        if (net.sizes[0], net.sizes[-1]) != (n_inputs, n_inputs):
+            raise UserError(
+                f"net '{config.net}' does not fit {source.name}: {n_inputs} inputs behind the encoder are "
+                f"reconstructed by as many outputs; try --net {n_inputs}-{hidden_for(n_inputs)}-{n_inputs}, or give "
+                "--hidden alone"
+            )
+        return spec_of(config, net if net.is_convolutional else net.sizes)
+    check_no_shape(config)
+    if config.hidden == "auto":
+        return spec_of(config, (n_inputs, hidden_for(n_inputs), n_inputs))
+    try:
+        hidden = tuple(int(part) for part in config.hidden.split("-"))
+    except ValueError:
+        hidden = (-1,)
+    if min(hidden) < 0 or (len(hidden) > 1 and min(hidden) < 1):
+        raise UserError(f"hidden '{config.hidden}' cannot be read; write 8, or 16-8-16, or auto")
+    return spec_of(config, (n_inputs, *(n for n in hidden if n), n_inputs))
