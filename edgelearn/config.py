@@ -552,10 +552,10 @@ ANOMALY_DEFAULTS: dict[str, Any] = {
     "rule": "dfa",
     "hidden": "auto",
     "output": "linear",
-    "hidden_rate": -5,
-    "output_rate": -5,
+    "hidden_rate": -2,
+    "output_rate": -2,
     "input_bits": 8,
-    "time_constant": 16,
+    "time_constant": 10,
     "reach": 32,
 }
 
@@ -571,7 +571,7 @@ class StreamConfig(RateSettings, ColumnSettings):
         later=True,
     )
     score: str = setting(
-        "squared",
+        "absolute",
         "Error of an output in the score of a row: {edgelearn.streaming.detector:SCORES}",
         DETECTION,
         needs=ANOMALY,
@@ -603,10 +603,10 @@ class StreamConfig(RateSettings, ColumnSettings):
         later=True,
     )
     threshold_quantile: float = setting(
-        0.9, "Quantile of the scores, of threshold quantile", DETECTION, needs=ANOMALY, later=True, ge=0, le=1
+        0.99, "Quantile of the scores, of threshold quantile", DETECTION, needs=ANOMALY, later=True, ge=0, le=1
     )
     threshold_factor: float = setting(
-        2.5,
+        1.5,
         "Factor of the quantile, or mean absolute deviations above the mean; in sixteenths",
         DETECTION,
         needs=ANOMALY,
@@ -631,7 +631,7 @@ class StreamConfig(RateSettings, ColumnSettings):
         later=True,
     )
     adapt_while: str = setting(
-        "calibrate",
+        "threshold",
         "Rows that the front end adapts to, up to the end of a phase: {edgelearn.streaming.detector:ADAPT_WHILE}",
         DETECTION,
         needs=ANOMALY,

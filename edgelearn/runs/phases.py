@@ -82,7 +82,8 @@ def phases_of(config: StreamConfig, source: Source, window: int, stride: int) ->
     calibrate, train, threshold = found
     if threshold < 1:
         raise UserError("--threshold-rows 0 leaves no score to set a threshold from; give 1 row or more")
-    adapt_rows = {"calibrate": calibrate, "train": calibrate + train, "always": None}[config.adapt_while]
+    ends = np.cumsum(found).tolist()
+    adapt_rows = None if config.adapt_while == "always" else ends[ADAPT_WHILE.index(config.adapt_while)]
     if adapt_rows == 0:
         raise UserError(
             f"--adapt-while {config.adapt_while} leaves the front end no row to adapt to; give --calibrate-rows 1 or "

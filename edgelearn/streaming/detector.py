@@ -13,7 +13,7 @@ from edgelearn.network.kernels.arrays import DetectorArrays
 SCORES = ("absolute", "squared")
 THRESHOLDS = ("quantile", "deviation")
 LEARN_WHILE = ("normal", "always", "never")
-ADAPT_WHILE = ("calibrate", "train", "always")
+ADAPT_WHILE = ("calibrate", "train", "threshold", "always")
 PHASES = ("calibrate", "train", "threshold", "detect")
 MOST_KEPT = 4096  # smoothed scores that the quantile of the threshold phase is taken from
 MOST_THRESHOLD_ROWS = 2**22 - 1
@@ -48,11 +48,11 @@ class DetectorSpec:
 
     train_rows: int
     threshold_rows: int
-    score: str = "squared"
+    score: str = "absolute"
     smoothing: int = 4
     threshold: str = "quantile"
-    quantile: int = 9000
-    factor: int = 40
+    quantile: int = 9900
+    factor: int = 24
     follow: int = 0
     learn_while: str = "normal"
 
