@@ -68,6 +68,14 @@ def kernel_variant(body: Any, module: str, name: str, **operators: Any) -> Any:
     return kernel(twin)
 
 
+def inlined_variant(body: Any, module: str, name: str, **operators: Any) -> Any:
+    """Return an inlined function with the code of another one, in which some names stand for other functions."""
+    plain: Any = getattr(body, "py_func", body)
+    twin: Any = FunctionType(plain.__code__, plain.__globals__ | operators, name)
+    twin.__module__, twin.__qualname__, twin.__doc__ = module, name, plain.__doc__
+    return inlined(twin)
+
+
 @typeof_impl.register(Kernel)
 def _type_of_kernel(found: Kernel, context: Any) -> Any:
     """Let kernels call each other."""

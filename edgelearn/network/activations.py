@@ -65,7 +65,7 @@ _ROWS = (
 )
 
 ACTIVATIONS: dict[str, Activation] = {row.name: row for row in _ROWS}
-OUTPUTS = ("sigmoid", "softmax")
+OUTPUTS = ("sigmoid", "softmax", "linear")
 
 
 def find_activation(name: str) -> Activation:

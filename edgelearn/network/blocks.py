@@ -82,9 +82,9 @@ def learns_by_blocks(spec: NetworkSpec) -> bool:
 
     That is so where no hidden layer waits, which those of a rule without locking and frozen ones do not, unless one
     generator draws for all layers in the order of the samples, or a gate is known after the prediction only, or a
-    layer is a convolution, which has no kernel of blocks.
+    layer is a convolution or has graded targets, which have no kernel of blocks.
     """
-    if spec.is_convolutional:
+    if spec.is_convolutional or spec.is_graded:
         return False
     return spec.locking is Locking.NONE and not spec.stochastic and not spec.gated
 

@@ -10,6 +10,12 @@ from edgelearn.rules.rule import Rule
 
 INDEX_SCALE_HIDDEN = 5  # one step of q is 2^-5 of z in a hidden layer
 INDEX_SCALE_OUTPUT = 4  # and 2^-4 in the output layer, whose sums are wider
+LINEAR_SCALE = 8  # one step of a linear output is 2^-8
+
+
+def output_index_scale(output: str) -> int:
+    """Return the fraction bits of what an output is made from: an index of its table, or its linear word."""
+    return LINEAR_SCALE if output == "linear" else INDEX_SCALE_OUTPUT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +28,7 @@ class Layer:
     rule : row that a hidden layer acts by; that of frozen layers where it forms no d, and in the output layer
     learned : words that learn: "all", "bias" or "none"
     word : format of biases, and of weights where they learn
-    activation : name; "sigmoid" or "softmax" in the output layer
+    activation : name; "sigmoid", "softmax" or "linear" in the output layer
     input_one : raw 1.0 of an input, the level of the bias
     input_scale : A, binary scale of an input
     input_max : largest raw input, for the proof that sums fit
@@ -73,14 +79,13 @@ class Layer:
 
     @property
     def sum_shift(self) -> int:
-        """s_z of the contract: from the sum to the table index; negative is a left shift."""
-        index = INDEX_SCALE_OUTPUT if self.output else INDEX_SCALE_HIDDEN
+        """s_z of the contract: from the sum to the table index, or to a linear output; negative is a left shift."""
+        index = output_index_scale(self.activation) if self.output else INDEX_SCALE_HIDDEN
         return self.input_scale + (self.word.bits - 1) - self.word.range_exponent - index + self.pool_shift
 
-    @property
-    def readout_shift(self) -> int:
-        """s_l of the contract: from the sum of a hidden layer's readout to the index of the output table."""
-        return self.output_scale + 7 - self.feedback_exponent - INDEX_SCALE_OUTPUT
+    def readout_shift(self, output: str) -> int:
+        """Return s_l of the contract: from the sum of a hidden layer's readout to what an output is made from."""
+        return self.output_scale + 7 - self.feedback_exponent - output_index_scale(output)
 
     @property
     def step_shift(self) -> int:

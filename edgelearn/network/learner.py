@@ -15,10 +15,11 @@ from edgelearn.network.blocks import Blocks, learns_by_blocks
 from edgelearn.network.counters import Counters
 from edgelearn.network.device import Device, untimed
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.kernels.arrays import AllArrays, Results
+from edgelearn.network.kernels.arrays import AllArrays, DetectorArrays, Results
 from edgelearn.network.prepared import PreparedLevels
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.state import State, predicting, quantize
+from edgelearn.network.targets import GradedTargets
 
 if TYPE_CHECKING:
     from edgelearn.network.levels_call import LevelsCall
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 MANY_PREDICTIONS = 4096
 run_steps = kernel_of("edgelearn.network.kernels.sample", "run_steps")
 run_steps_of_maps = kernel_of("edgelearn.network.kernels.maps", "run_steps_of_maps")
+run_steps_of_targets = kernel_of("edgelearn.network.kernels.targets", "run_steps_of_targets")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +40,15 @@ class Outcome:
     statuses : uint8[n], bits DROPPED, LATE, LEARNED, GATED, OVER_BUDGET, WAITED of `edgelearn.network.kernels.tables`
     scores : uint8[n, n_outputs], p of each live output, 255 is 1.0; uint8[0, 0] where not asked for
     energies : int64[n], in units of the device's prices; int64[0] without prices
+    outputs : int16[n, n_outputs], y before learning, 256 is 1.0 of a linear output, 255 of a sigmoid; int16[0, 0] where
+        targets are classes or nobody asked
     """
 
     predictions: np.ndarray
     statuses: np.ndarray
     scores: np.ndarray
     energies: np.ndarray
+    outputs: np.ndarray
 
 
 class StrictError(UserError):
@@ -79,6 +84,7 @@ class Learner:
         self._predicting = predicting(self.state)
         self._blocks: dict[bool, Blocks] = {}  # that learn, and that predict
         self._all_arrays: dict[bool, tuple[Any, ...]] = {}  # of a network with convolutions, alike
+        self._targets: GradedTargets | None = GradedTargets(self.state) if spec.is_graded else None
 
     @property
     def counters(self) -> Counters:
@@ -118,7 +124,12 @@ class Learner:
 
     def _step(self, levels: Any, label: int) -> int:
         """Take a sample in one compiled call; -1 where it is anything but an array in the bytes of the network."""
-        if self.strict or self.spec.is_convolutional or (label < 0 and self._predicting is not self.state):
+        if (
+            self.strict
+            or self.spec.is_convolutional
+            or self.spec.is_graded
+            or (label < 0 and self._predicting is not self.state)
+        ):
             return -1
         step = self._one_step
         if step is None:
@@ -152,10 +163,12 @@ class Learner:
 
     def predict(self, levels: np.ndarray | PreparedLevels) -> np.ndarray:
         """Return the classes of samples, int64[n], without learning."""
+        self._refuse_graded("outputs")
         return self.run_steps(levels, steps_of(np.full(len(levels), t.NO_LABEL))).predictions
 
     def scores(self, levels: np.ndarray) -> np.ndarray:
         """Return p of each output, uint8[n, n_outputs] with 255 for 1.0, without learning."""
+        self._refuse_graded("outputs")
         return self.run_steps(levels, steps_of(np.full(len(levels), t.NO_LABEL)), scores=True).scores
 
     def learn(
@@ -179,6 +192,7 @@ class Learner:
         After an interrupt inside a call (Ctrl-C) layers may have learned different numbers of samples: go on from what
         `save` returned before.
         """
+        self._refuse_graded("learn_targets")
         labels = np.asarray(labels)
         if labels.shape != (len(levels) if rows is None else len(rows),) or labels.dtype.kind not in "iu":
             raise UserError(
@@ -195,6 +209,43 @@ class Learner:
             steps[:, t.ROW] = rows
         return self.run_steps(levels, steps).predictions
 
+    def outputs(self, levels: np.ndarray | PreparedLevels) -> np.ndarray:
+        """Return the outputs with graded targets, int16[n, n_outputs] as in `Outcome`, without learning."""
+        self._refuse_classes("outputs")
+        return self.run_steps(levels, steps_of(np.full(len(levels), t.NO_LABEL)), outputs=True).outputs
+
+    def learn_targets(self, levels: np.ndarray | PreparedLevels, targets: np.ndarray | None = None) -> np.ndarray:
+        """Learn samples with graded targets one after another; return the outputs before each was learned.
+
+        Parameters
+        ----------
+        levels : uint8 or int8[n, n_in], input levels within `spec.input_range`, or what `prepare` returned
+        targets : int16[n, n_outputs], words with 256 for 1.0 of a linear output and 255 of a sigmoid; none where the
+            task is to reconstruct the input
+
+        Returns
+        -------
+        int16[n, n_outputs] as in `Outcome`
+
+        Raises
+        ------
+        UserError
+            "targets ...", "levels ..."; StrictError in strict mode.
+        """
+        self._refuse_classes("learn_targets")
+        steps = steps_of(np.zeros(len(levels), np.int64))
+        return self.run_steps(levels, steps, targets=targets, outputs=True).outputs
+
+    def _refuse_graded(self, instead: str) -> None:
+        if self.spec.is_graded:
+            raise UserError(f"task {self.spec.task} has no classes; call Learner.{instead}")
+
+    def _refuse_classes(self, name: str) -> None:
+        if not self.spec.is_graded:
+            raise UserError(
+                f"Learner.{name} takes numbers, and this network has classes; design(task='regression', ...)"
+            )
+
     def run_steps(
         self,
         levels: np.ndarray | PreparedLevels,
@@ -203,6 +254,9 @@ class Learner:
         dropped: np.ndarray | None = None,
         scores: bool = False,
         in_order: bool = False,
+        targets: np.ndarray | None = None,
+        outputs: bool = False,
+        detector: DetectorArrays | None = None,
     ) -> Outcome:
         """Take steps one after another: predict a row and learn it if its label is known, or learn an earlier row.
 
@@ -215,6 +269,13 @@ class Learner:
         scores : whether the outputs are wanted too
         in_order : finish each sample before the next begins, so that `state.arrays` hold the last one, even where
             blocks of samples give the same words, predictions and counters sooner
+        targets : int16[n_rows, n_outputs], graded targets of the rows; none where the input is the target
+        outputs : whether y of a network with graded targets is wanted
+        detector : judges each row, changed; with room for a row per step; see `edgelearn.streaming.detector`
+
+        Notes
+        -----
+        With graded targets LABEL is 0 where the target is known, and predictions are 0.
         """
         prepared = levels if isinstance(levels, PreparedLevels) else PreparedLevels(self._checked(levels))
         device = device or self._untimed
@@ -225,25 +286,32 @@ class Learner:
             energies=np.zeros(len(steps) if device.settings[t.PRICED] else 0, np.int64),
             dropped=np.zeros(len(prepared), np.uint8) if dropped is None else dropped,
         )
+        found = np.zeros((0, 0), np.int16)
+        if self._targets is not None:
+            found = self._targets.begin(steps, len(prepared), targets, outputs, detector)
         for part in self._parts(steps, device):
             own = _part_of(results, part)
-            if not in_order and self._takes_blocks(steps[part], device):
+            if self._targets is not None:
+                run_steps_of_targets(*self.arguments(prepared.levels, steps, results, device))
+            elif not in_order and self._takes_blocks(steps[part], device):
                 self._blocks_of(steps[part]).run(prepared, steps[part], own, self._counts)
             else:
                 kernel = run_steps_of_maps if self.spec.is_convolutional else run_steps
                 kernel(*self.arguments(prepared.levels, steps[part], own, device))
         if self.strict:
             _raise_if_inexact(Counters(self._counts.sum(axis=0)))
-        return Outcome(results.predictions, results.statuses, results.scores, results.energies)
+        return Outcome(results.predictions, results.statuses, results.scores, results.energies, found)
 
     def arguments(self, levels: np.ndarray, steps: np.ndarray, results: Any, device: Device | None = None) -> Any:
         """Return the arguments of the kernel `run_steps`; the arrays of the learner stay the same for its life.
 
-        A network with convolutions takes them in `run_steps_of_maps`.
+        With convolutions `run_steps_of_maps` takes them, with graded targets `run_steps_of_targets`.
         """
         state = self._state_of(steps)
         arrays: tuple[Any, ...] = state.arrays
-        if state.convolution is not None:
+        if self._targets is not None:
+            arrays = self._targets.arrays
+        elif state.convolution is not None:
             learns = state is self.state
             if learns not in self._all_arrays:
                 self._all_arrays[learns] = AllArrays._make((*state.arrays, *state.convolution))

@@ -70,10 +70,11 @@ def _check_sums(spec: NetworkSpec) -> None:
     for k, (row, layer) in enumerate(zip(spec.rules or spec.named, spec.layers, strict=False)):
         above = spec.layers[k + 1] if row.holds_deltas and spec.rules else spec.layers[-1]
         word = 1 << (layer.word.bits - 1) if row.weight_transport else 127
-        if row.learns_hidden and above.n_signals * above.delta_reach * word + constant >= 1 << 31:
+        most = spec.target_max if spec.projects_targets(row) else above.delta_reach
+        if row.learns_hidden and above.n_signals * most * word + constant >= 1 << 31:
             raise UserError(
                 f"the accumulator of the error signal could overflow: {above.n_signals} errors of up to "
-                f"{above.delta_reach} times weights of up to {word} reach more than 31 bits; use fewer --bits or fewer "
+                f"{most} times weights of up to {word} reach more than 31 bits; use fewer --bits or fewer "
                 "outputs"
             )
 
@@ -112,7 +113,10 @@ def _nearest(spec: NetworkSpec, k: int) -> str:
 def _check_readouts(spec: NetworkSpec) -> None:
     """Refuse hidden layers whose readouts could leave 32 bits."""
     for k, layer in enumerate(spec.layers[:-1], 1):
-        if layer.rule.reads_out and layer.n_out * 127 * 127 + (1 << max(layer.readout_shift - 1, 0)) >= 1 << 31:
+        if (
+            layer.rule.reads_out
+            and layer.n_out * 127 * 127 + (1 << max(layer.readout_shift(spec.output) - 1, 0)) >= 1 << 31
+        ):
             raise UserError(
                 f"the accumulator of the readout of layer {k} could overflow: {layer.n_out} activations of up to 127 "
                 "times weights of up to 127 reach more than 31 bits; use fewer neurons, at most 133,142, or another "

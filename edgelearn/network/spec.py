@@ -13,6 +13,7 @@ from typing import Any
 
 from edgelearn.errors import UserError, unknown
 from edgelearn.fixedpoint.qformat import WeightFormat
+from edgelearn.network import graded
 from edgelearn.network.activations import OUTPUTS, find_activation
 from edgelearn.network.convolutions import (
     FEEDBACK_KINDS,
@@ -22,8 +23,9 @@ from edgelearn.network.convolutions import (
     check_convolutions,
     kernel_masks,
 )
+from edgelearn.network.graded import CLASSIFY, TASKS
 from edgelearn.network.kernels.arrays import padded
-from edgelearn.network.layer import ConvLayer, DenseLayer, Layer
+from edgelearn.network.layer import LINEAR_SCALE, ConvLayer, DenseLayer, Layer
 from edgelearn.network.limits import check_spec
 from edgelearn.network.teaching import EVERYTHING, FROZEN, effective_rules, rules_of
 from edgelearn.network.topology import Convolution, Dense, Topology, parse_topology
@@ -36,7 +38,7 @@ CONTRACT = 1  # version of docs/arithmetic.md
 ROUNDINGS = ("residual", "stochastic", "nearest")
 FEEDBACK_FORMATS = ("int8", "ternary", "sign", "lfsr")  # drawn, or regenerated from a seed
 FEEDBACKS = (*FEEDBACK_FORMATS, "imported")
-UPDATE_GATES = ("always", "error", "margin")
+UPDATE_GATES = ("always", "error", "margin", "normal")
 HIDDEN_INFERENCE = ("full", "sign")
 MAX_NEURONS = 500_000  # kernels count pairs of rows in 16-bit lanes, which must not wrap; memory ends earlier
 
@@ -49,6 +51,7 @@ _CHOICES = {
     "kernels": KERNELS,
     "feedback_kind": FEEDBACK_KINDS,
     "teach": TEACHES,
+    "task": TASKS,
 }
 _RANGES = {
     "input_bits": (1, 8),
@@ -99,6 +102,31 @@ class NetworkSpec:
     learn: str = EVERYTHING
     hidden_inference: str = "full"
     local_dead_zone: int | None = None
+    task: str = CLASSIFY
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether targets are numbers, of each output one, in place of a class."""
+        return self.task != CLASSIFY
+
+    @property
+    def target_max(self) -> int:
+        """Largest word of a graded target; 0 where targets are classes."""
+        return graded.target_max(self.task, self.output)
+
+    @property
+    def target_range(self) -> tuple[int, int]:
+        """Lowest and highest word of a graded target."""
+        return (-self.target_max if self.output == "linear" else 0, self.target_max)
+
+    @property
+    def target_shift(self) -> int:
+        """Shift from an input level to the target of its reconstruction."""
+        return LINEAR_SCALE - self.layers[0].input_scale
+
+    def projects_targets(self, row: Rule) -> bool:
+        """Return whether a rule takes the sum of all words of a target through its feedback."""
+        return self.is_graded and row.selects_row
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -330,6 +358,7 @@ def design(
     kernel_bias: bool = False,
     feedback_kind: str = "element",
     teach: str = "elements",
+    task: str = CLASSIFY,
 ) -> NetworkSpec:
     """Derive the specification of a network.
 
@@ -342,7 +371,7 @@ def design(
         output layer of the rule below it
     range_exponent : weights cover +-2^range_exponent; chosen by `bits` when left out
     update_gate : which samples are learned: "always", "error" (those predicted wrong), or "margin" (those whose label
-        does not lead by more than `margin` index steps of 1/16)
+        does not lead by more than `margin` index steps of 1/16), or with graded targets "normal" (those without alarm)
     signed_inputs : input levels run from -(2^(input_bits - 1) - 1) to the same above zero
     delta_bits : widest factor of learning: modulator and d of hidden layers, and the error where it has fewer than 9
     range_exponents : of each layer, where they are not all by `range_exponent`
@@ -352,6 +381,7 @@ def design(
     local_dead_zone : largest local error treated as zero (1/255); that of the outputs when left out
     kernels, kernel_rate, kernel_bias, feedback_kind, teach : of convolutions, see
         `edgelearn.network.convolutions.ConvolutionSettings`
+    task : "classify"; or with graded targets "regression", or "reconstruct", whose target is the input
 
     Example
     -------
@@ -376,11 +406,14 @@ def design(
         "delta_bits": delta_bits,
         "hidden_inference": hidden_inference,
         "local_dead_zone": local_dead_zone,
+        "task": task,
     }
     own = ConvolutionSettings(kernels, kernel_rate, kernel_bias, feedback_kind, teach)
     others = {"range_exponent": range_exponent or 0, "local_dead_zone": local_dead_zone or 0}
     _check_settings(settings | vars(own) | others)
     sizes, windows = _shapes_of(sizes, output)
+    graded.check(settings, sizes, windows, rule)
+    target_max = graded.target_max(task, output)
     if residual_bits is None:
         residual_bits = default_residual_bits(bits, rounding)
     _check_residual_bits(residual_bits, bits, rounding)
@@ -409,10 +442,10 @@ def design(
         rate = (rows or named)[-1].output_rate if last else row.hidden_rate
         given = output_rate if last else hidden_rate
         rate = rate if given is None else given
-        scale = modulator_scale(row, delta_bits)
+        scale = modulator_scale(row, delta_bits, target_max)
         feedback_exponent, signal_shift, reach = 0, ERROR_BITS - error_bits, (1 << (error_bits - 1)) - 1
         if not last:
-            feedback_exponent, signal_shift = _signal_shift(row, layers[0], layers[-1], scale, imported[k])
+            feedback_exponent, signal_shift = _signal_shift(row, layers[0], layers[-1], scale, imported[k], target_max)
             reach = hidden_reach(
                 row,
                 layers[0],
@@ -422,6 +455,7 @@ def design(
                 gate_max,
                 accumulator_bits,
                 ((1 << (delta_bits - 1)) - 1, (1 << (hidden_bits[k] - 1)) - 1),
+                target_max,
             )
         non_negative = any(below.non_negative for below in rows[:k])
         sparse = not hidden.dense or (windows[k - 1] is not None and not kernel_bias)  # the empty background stays zero
@@ -583,16 +617,21 @@ def _feedback_exponents(
     return [exponent if rule.stores_feedback else None for exponent, rule in zip(exponents, rules, strict=True)]
 
 
-def _signal_shift(rule: Rule, above: Layer, last: Layer, scale: int, imported: int | None = None) -> tuple[int, int]:
+def _signal_shift(
+    rule: Rule, above: Layer, last: Layer, scale: int, imported: int | None = None, target_max: int = 0
+) -> tuple[int, int]:
     """Return f and s_m of the hidden layer below `above`, whose modulators have `scale` (contract, section 4).
 
     Parameters
     ----------
     imported : f of a feedback matrix that was taken from weights
+    target_max : largest word of a graded target, which has 8 fraction bits; 0 where targets are classes
     """
     if not rule.learns_hidden:
         return 0, 0
     of_errors = dict.fromkeys((Signal.ERROR, Signal.LOCAL_ERROR), last.delta_scale)
+    if target_max:
+        of_errors[Signal.TARGET] = LINEAR_SCALE
     signal_scale = (of_errors | {Signal.DELTA: above.delta_scale + above.shared_shift}).get(rule.signal, 0)
     if rule.weight_transport:
         return 0, signal_scale + above.word.bits - 1 - above.word.range_exponent - scale

@@ -45,7 +45,8 @@ _FEEDBACKS = {
     Feedback.TRANSPOSE: t.FEEDBACK_TRANSPOSE,
 }
 _LEARNED = {"none": t.NOTHING, "all": t.EVERYTHING, "bias": t.BIASES}
-_UPDATE_GATES = {"always": t.GATE_ALWAYS, "error": t.GATE_ERROR, "margin": t.GATE_MARGIN}
+_UPDATE_GATES = {"always": t.GATE_ALWAYS, "error": t.GATE_ERROR, "margin": t.GATE_MARGIN, "normal": t.GATE_NORMAL}
+_OUTPUTS = {"sigmoid": t.OUTPUT_SIGMOID, "softmax": t.OUTPUT_SOFTMAX, "linear": t.OUTPUT_LINEAR}
 
 
 @dataclass(frozen=True)
@@ -303,7 +304,7 @@ def _layer_row(spec: NetworkSpec, k: int, weight_at: int, feedback_at: int) -> n
     row[t.MODULATOR_MAX], row[t.DELTA_MAX] = layer.modulator_max, layer.delta_max
     row[t.LEARNS] = _LEARNED[layer.learned]
     row[t.SIGNAL], row[t.FEEDBACK] = _SIGNALS[layer.rule.signal], _FEEDBACKS[layer.rule.feedback]
-    row[t.READOUT_SHIFT] = layer.readout_shift
+    row[t.READOUT_SHIFT] = layer.readout_shift(spec.output)
     row[t.KEEPS_LEVELS] = layer.event_major and layer.input_max < BATCH and not layer.signed_levels
     row[t.NARROW_SUMS] = 8 * layer.input_max << (layer.word.bits - 1) < 1 << 15
     row[t.NARROW_STEPS] = _narrow_steps(layer)
@@ -347,11 +348,12 @@ def _narrow_steps(layer: Layer) -> int:
 
 def _net_row(spec: NetworkSpec) -> np.ndarray:
     net = np.zeros(t.NET_COLUMNS, np.int64)
-    net[t.OUTPUT] = t.OUTPUT_SOFTMAX if spec.output == "softmax" else t.OUTPUT_SIGMOID
+    net[t.OUTPUT] = _OUTPUTS[spec.output]
     net[t.DEAD_ZONE], net[t.EVENT_THRESHOLD] = spec.dead_zone, spec.event_threshold
     net[t.LOCAL_DEAD_ZONE] = spec.readout_dead_zone
     net[t.ACCUMULATOR_BITS], net[t.STOCHASTIC] = spec.accumulator_bits, spec.stochastic
     net[t.LAST_TO_FIRST] = spec.last_to_first
     net[t.UPDATE_GATE], net[t.MARGIN] = _UPDATE_GATES[spec.update_gate], spec.margin
     net[t.LIVE_OUTPUTS], net[t.SIGNED_INPUTS] = spec.n_outputs, spec.signed_inputs
+    net[t.TARGET_SHIFT] = spec.target_shift
     return net

@@ -42,7 +42,7 @@ def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
     column["forward_macs"] += activity["input_events"] * n_out
     column["update_macs"] += pairs + stepped
     column["gate_products"] += activity["live_gates"]
-    column["label_read"][last] += activity["samples"][last]
+    column["label_read"][last] += activity["samples"][last] * label_words(spec)
     column["error_write"][last] += activity["active_neurons"][last]
     column["error_read"][last] += stepped[last]
     if spec.stochastic:
@@ -53,6 +53,11 @@ def traffic(spec: NetworkSpec, activity: Counters) -> Counters:
         if isinstance(layer, ConvLayer):
             _convolve(spec, k, layer, activity, column)
     return result
+
+
+def label_words(spec: NetworkSpec) -> int:
+    """Return the words of a label: one for a class, or a graded target per output."""
+    return spec.n_outputs if spec.is_graded else 1
 
 
 def _convolve(spec: NetworkSpec, k: int, layer: ConvLayer, activity: Counters, column: dict[str, np.ndarray]) -> None:
@@ -103,8 +108,8 @@ def _teach(spec: NetworkSpec, k: int, activity: Counters, column: dict[str, np.n
     rule, layer, last = spec.layers[k].rule, spec.layers[k], len(spec.layers) - 1
     lanes, words, active = (int(activity[name][k]) for name in ("signal_lanes", "gated_signals", "active_neurons"))
     if rule.reads_label:
-        column["label_read"][k] += activity["samples"][k] - activity["gated_samples"][k]
-    if not rule.selects_row:
+        column["label_read"][k] += (activity["samples"][k] - activity["gated_samples"][k]) * label_words(spec)
+    if not rule.selects_row or spec.is_graded:
         column["signal_macs"][k] += words
     if rule.reads_out:
         column["error_write"][k] += lanes

@@ -16,9 +16,14 @@ ERROR_BITS = 9
 _FEEDBACK_MAX = {"int8": 127, "ternary": 127, "sign": 64, "lfsr": 127, "imported": 127}
 
 
-def modulator_scale(rule: Rule, delta_bits: int) -> int:
-    """Return M: narrow modulators have a range of +-2, or +-1 where they are single feedback words."""
-    range_bits = 1 if rule.selects_row else 2  # sign included
+def modulator_scale(rule: Rule, delta_bits: int, target_max: int = 0) -> int:
+    """Return M: narrow modulators have a range of +-2, or +-1 where they are single feedback words.
+
+    Parameters
+    ----------
+    target_max : largest word of a graded target; 0 where targets are classes
+    """
+    range_bits = 1 if rule.selects_row and not target_max else 2  # sign included
     return min(rule.modulator_scale, max(0, delta_bits - range_bits))
 
 
@@ -75,6 +80,7 @@ def hidden_reach(
     gate_max: int,
     accumulator_bits: int,
     limits: tuple[int, int],
+    target_max: int = 0,
 ) -> int:
     """Return the largest |d| of a hidden layer, by interval arithmetic over the operators of its rule.
 
@@ -84,11 +90,14 @@ def hidden_reach(
     signal_shift : s_m of the hidden layer
     gate_max : largest gate word of its activation
     limits : largest |m| and |d| that their words hold
+    target_max : largest word of a graded target; 0 where targets are classes
     """
     if not rule.learns_hidden:
         return 0
     factor = 1 << (above.word.bits - 1) if rule.weight_transport else _FEEDBACK_MAX[feedback_format]
-    total = factor if rule.selects_row else min(_signal_sum(rule, above, last) * factor, 1 << (accumulator_bits - 1))
+    signals = last.n_out * target_max if rule.selects_row and target_max else _signal_sum(rule, above, last)
+    selects = rule.selects_row and not target_max
+    total = factor if selects else min(signals * factor, 1 << (accumulator_bits - 1))
     modulator = min(_rounded(total, signal_shift), limits[0])
     return min(_rounded(modulator * gate_max, 7), limits[1])
 

@@ -88,6 +88,11 @@ class DetectorSpec:
         return min(self.threshold_rows, 1 + above)
 
     @property
+    def update_gate(self) -> str:
+        """Return the update gate of the network that the detector judges."""
+        return "normal" if self.learn_while == "normal" else "always"
+
+    @property
     def settings(self) -> np.ndarray:
         """Return the settings as the kernels take them: int64[DETECTOR_SETTINGS]."""
         settings = np.zeros(d.DETECTOR_SETTINGS, np.int64)

@@ -417,7 +417,7 @@ def _layers(spec: NetworkSpec) -> str:
             int(layer.non_negative),
         ]
         if reads_out(spec):
-            fields.append(layer.readout_shift)
+            fields.append(layer.readout_shift(spec.output))
         texts = [str(int(field)) for field in fields]
         if varied:
             texts += [*_varied_fields(spec, k), str(frozen_at)]

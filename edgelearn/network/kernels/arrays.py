@@ -187,6 +187,22 @@ class DetectorArrays(NamedTuple):
     rows: np.ndarray  # int64[steps, ROW_COLUMNS], written
 
 
+class TargetArrays(NamedTuple):
+    """Arrays that a network with graded targets has beside `Arrays`."""
+
+    targets: np.ndarray  # int16[rows, n_out], of each row of levels; int16[0, 0] where the input is the target
+    target: np.ndarray  # int16[1, width], that of the row at hand
+    target_lanes: np.ndarray  # int64[1, width], outputs whose target is not zero, ascending
+    at: np.ndarray  # int64[4]: see `kernels.targets`
+    outputs: np.ndarray  # int16[steps, n_out], written; int16[0, 0] where nobody asks
+
+
+# what the kernel of networks with graded targets takes, those of a detector among them
+GradedArrays: Any = namedtuple(  # type: ignore[misc]
+    "GradedArrays", (*Arrays._fields, *TargetArrays._fields, *DetectorArrays._fields)
+)
+
+
 class Results(NamedTuple):
     """Result of each step."""
 

@@ -88,6 +88,20 @@ def forward_layer(k, net, layers, arrays, counters):  # type: ignore[no-untyped-
 
 
 @inlined
+def count_readout(k, n_words, n_lanes, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
+    """Count what a readout of hidden layer k takes, without its label: n_words of feedback, n_lanes of its error."""
+    counters[k, t.SIGNAL_MACS] += n_words
+    counters[k, t.ERROR_WRITE] += n_lanes
+    counters[k, t.ERROR_READ] += n_lanes
+    if layers[k, t.REGENERATED]:
+        counters[k, t.LFSR_STEPS] += 2 * layers[k, t.N_OUT] * layers[layers.shape[0] - 1, t.N_OUT]
+    else:
+        counters[k, t.FEEDBACK_READ] += n_words
+    if net[t.UPDATE_GATE] != t.GATE_ALWAYS:  # activations wait for the prediction; else they are taken as they are made
+        counters[k + 1, t.ACTIVATION_READ] += arrays.n_events[k + 1]
+
+
+@inlined
 def read_out(k, label, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
     """Form the local error of hidden layer k in its row of `signals`; return how many lanes of it are not zero."""
     last = layers.shape[0] - 1
@@ -103,15 +117,7 @@ def read_out(k, label, net, layers, arrays, counters):  # type: ignore[no-untype
         narrow_error(arrays.signals, k, n_outputs, layers[last, t.SIGNAL_SHIFT], layers[last, t.DELTA_MAX])
     n_lanes = list_nonzero(arrays.signals, k, n_outputs, arrays.active)
     counters[k, t.LABEL_READ] += 1
-    counters[k, t.SIGNAL_MACS] += n_words
-    counters[k, t.ERROR_WRITE] += n_lanes
-    counters[k, t.ERROR_READ] += n_lanes
-    if layers[k, t.REGENERATED]:
-        counters[k, t.LFSR_STEPS] += 2 * layers[k, t.N_OUT] * n_outputs
-    else:
-        counters[k, t.FEEDBACK_READ] += n_words
-    if net[t.UPDATE_GATE] != t.GATE_ALWAYS:  # activations wait for the prediction; else they are taken as they are made
-        counters[k + 1, t.ACTIVATION_READ] += arrays.n_events[k + 1]
+    count_readout(k, n_words, n_lanes, net, layers, arrays, counters)
     return n_lanes
 
 
@@ -135,6 +141,14 @@ def signal_lanes(k, label, net, layers, arrays, counters):  # type: ignore[no-un
         n_lanes = arrays.n_active[k + 1]
         counters[k + 1, t.DELTA_READ] += n_lanes
     return n_lanes
+
+
+@inlined
+def take_target(k, label, n_lanes, n_gates, matrix, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
+    """Form the modulators of hidden layer k from the target: one row of its feedback."""
+    copy_row(matrix, label if layers[layers.shape[0] - 1, t.N_OUT] > 1 else 0, layers[k, t.N_OUT], arrays.sums, k)
+    if layers[k, t.SIGNAL_SHIFT] > 0:
+        scale_sums(arrays.sums, k, layers[k, t.N_OUT], layers[k, t.SIGNAL_SHIFT], layers[k, t.MODULATOR_MAX])
 
 
 @inlined
@@ -167,9 +181,7 @@ def modulate_layer(k, label, net, layers, arrays, counters):  # type: ignore[no-
             else:
                 counters[k, t.FEEDBACK_READ] += n_lanes * n_gates
         if signal == t.SIGNAL_TARGET:
-            copy_row(matrix, label if n_rows > 1 else 0, n_out, arrays.sums, k)
-            if layers[k, t.SIGNAL_SHIFT] > 0:
-                scale_sums(arrays.sums, k, n_out, layers[k, t.SIGNAL_SHIFT], layers[k, t.MODULATOR_MAX])
+            take_target(k, label, n_lanes, n_gates, matrix, net, layers, arrays, counters)
         else:
             factors = arrays.signals if signal == t.SIGNAL_SIGN or signal == t.SIGNAL_LOCAL else arrays.deltas
             if signal == t.SIGNAL_SIGNED_TARGET:
@@ -376,6 +388,19 @@ def form_errors(label, net, layers, arrays, counters):  # type: ignore[no-untype
 
 
 @inlined
+def admit_row(row, s, label, arrays):  # type: ignore[no-untyped-def]
+    """Return the label of step s, or NO_LABEL where the row may not be learned: the label as it is."""
+    return label
+
+
+@inlined
+def judge_outputs(label, net, layers, arrays, counters):  # type: ignore[no-untyped-def]
+    """Take what the outputs say before learning; count the words of the label that are read."""
+    if label >= 0:
+        counters[layers.shape[0] - 1, t.LABEL_READ] += 1
+
+
+@inlined
 def pass_gated(net, layers, arrays, counters):  # type: ignore[no-untyped-def]
     """Count a labelled sample that is not learned: gates were written before anyone knew."""
     for k in range(layers.shape[0]):
@@ -422,12 +447,14 @@ def run_steps(net, layers, arrays, levels, steps, device, results, counters):  #
             results.predictions[s] = -1
             results.statuses[s] = t.DROPPED
             continue
+        label = admit_row(row, s, label, arrays)
         which = 0 if label >= 0 else 1
         table = counters[which]
 
         arrays.n_events[0] = list_events(levels, row, net[t.SIGNED_INPUTS], arrays.inputs, arrays.events)
         for k in range(last + 1):
             forward_layer(k, net, layers, arrays, table)
+        judge_outputs(label, net, layers, arrays, table)
         live, n_outputs = net[t.LIVE_OUTPUTS], layers[last, t.N_OUT]
         prediction = np.int64(0)
         if live > 1 or n_outputs == 1:
@@ -441,7 +468,6 @@ def run_steps(net, layers, arrays, levels, steps, device, results, counters):  #
         status = 0
         before = np.int64(0)
         if label >= 0:
-            table[last, t.LABEL_READ] += 1
             net[t.LIVE_OUTPUTS] = min(max(live, label + 1), n_outputs)
             if waits and settings[t.SKIP_WAITING]:
                 status = t.WAITED

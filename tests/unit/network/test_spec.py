@@ -78,7 +78,7 @@ def test_wide_backward_signals_narrow_d_until_sums_fit():
             },
             "is too large for its word",
         ),
-        ({"sizes": (4, 2), "output": "linear"}, "output 'linear' is not known"),
+        ({"sizes": (4, 2), "output": "linear"}, "linear outputs are numbers, not classes"),
     ],
 )
 def test_refusals_say_what_to_change(arguments, text):
@@ -156,6 +156,6 @@ def test_readouts_whose_sums_could_overflow_are_refused():
 def test_the_range_of_a_readout_follows_from_the_width_of_its_layer(width, exponent):
     layer = design((4, width, 3), "local").layers[0]
     assert layer.feedback_exponent == exponent
-    assert layer.readout_shift == 7 + 7 - exponent - 4
-    assert design((4, width, 3), "local", activation="relu").layers[0].readout_shift == 5 + 7 - exponent - 4
+    assert layer.readout_shift("sigmoid") == 7 + 7 - exponent - 4
+    assert design((4, width, 3), "local", activation="relu").layers[0].readout_shift("softmax") == 5 + 7 - exponent - 4
     assert design((4, width, 3), "dfa").layers[0].feedback_exponent == 0
