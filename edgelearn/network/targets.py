@@ -9,7 +9,7 @@ import numpy as np
 from edgelearn.errors import UserError
 from edgelearn.fixedpoint.aligned import aligned_zeros
 from edgelearn.network.graded import RECONSTRUCT
-from edgelearn.network.kernels import detector as d
+from edgelearn.network.kernels import detector_tables as d
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.kernels.arrays import DetectorArrays, GradedArrays, TargetArrays
 from edgelearn.network.state import State

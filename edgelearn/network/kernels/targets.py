@@ -10,9 +10,10 @@ import numpy as np
 
 from edgelearn.fixedpoint.lanes import inlined, inlined_variant, kernel_variant, leaf
 from edgelearn.fixedpoint.records import matrix_at
-from edgelearn.network.kernels import detector as d
+from edgelearn.network.kernels import detector_tables as d
 from edgelearn.network.kernels import sample
 from edgelearn.network.kernels import tables as t
+from edgelearn.network.kernels.detector import judge_row, may_learn, score_term
 from edgelearn.network.kernels.feedback import scale_sums, write_signs
 from edgelearn.network.kernels.forward import (
     dot_rows,
@@ -67,7 +68,7 @@ def fetch_target(arrays_targets, inputs, row, n, shift, target):  # type: ignore
 def admit_row(row, s, label, arrays):  # type: ignore[no-untyped-def]
     """Return the label of step s, or NO_LABEL where the detector lets the row not be learned."""
     arrays.at[AT_ROW], arrays.at[AT_STEP], arrays.at[HELD] = row, s, 0
-    if arrays.settings[d.ACTIVE] and not d.may_learn(arrays):
+    if arrays.settings[d.ACTIVE] and not may_learn(arrays):
         label = np.int64(t.NO_LABEL)
     return label
 
@@ -91,8 +92,8 @@ def judge_outputs(label, net, layers, arrays, counters):  # type: ignore[no-unty
     if judges:
         score, squared = np.int64(0), arrays.settings[d.SQUARED] != 0
         for c in range(n):
-            score += d.score_term(np.int64(words[last, c]) - np.int64(arrays.target[0, c]), squared)
-        arrays.at[HELD] = d.judge_row(score, s, arrays)
+            score += score_term(np.int64(words[last, c]) - np.int64(arrays.target[0, c]), squared)
+        arrays.at[HELD] = judge_row(score, s, arrays)
 
 
 @inlined
