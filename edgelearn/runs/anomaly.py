@@ -156,7 +156,7 @@ class AnomalyWork:
         arrays = self.detector.arrays(len(levels))
         before = self.learner.counts.copy()
         run: Any = self.learner.run_steps
-        outcome = run(levels, steps_of(np.arange(len(levels))), detector=arrays)
+        outcome = run(levels, steps_of(np.zeros(len(levels), np.int64)), detector=arrays)
         self._work[phase] += self.learner.counts - before
         found[:], learned[:] = arrays.rows, outcome.statuses & t.LEARNED != 0
 
