@@ -624,7 +624,7 @@ class StreamConfig(RateSettings, ColumnSettings):
         le=12,
     )
     learn_while: str = setting(
-        "normal",
+        "never",
         "Rows that are learned while detecting: {edgelearn.streaming.detector:LEARN_WHILE}",
         DETECTION,
         needs=ANOMALY,

@@ -54,7 +54,7 @@ class DetectorSpec:
     quantile: int = 9900
     factor: int = 24
     follow: int = 0
-    learn_while: str = "normal"
+    learn_while: str = "never"
 
     def __post_init__(self) -> None:
         for name, allowed in (("score", SCORES), ("threshold", THRESHOLDS), ("learn_while", LEARN_WHILE)):

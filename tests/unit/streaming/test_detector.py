@@ -54,11 +54,11 @@ def by_hand(spec: DetectorSpec, scores: list[int]) -> tuple[list[list[int]], lis
 
 
 SPECS = [
-    DetectorSpec(5, 40, smoothing=0, quantile=10_000, factor=16),
+    DetectorSpec(5, 40, smoothing=0, quantile=10_000, factor=16, learn_while="normal"),
     DetectorSpec(0, 1, smoothing=3, quantile=0, follow=4),
     DetectorSpec(30, 100, smoothing=4, quantile=9_000, factor=20, follow=6, learn_while="always"),
     DetectorSpec(7, 64, smoothing=2, threshold="deviation", factor=48, learn_while="never"),
-    DetectorSpec(7, 64, smoothing=12, threshold="deviation", factor=4095, follow=5),
+    DetectorSpec(7, 64, smoothing=12, threshold="deviation", factor=4095, follow=5, learn_while="normal"),
     DetectorSpec(100, 300, score="squared", smoothing=5, quantile=500, factor=24),
 ]
 
