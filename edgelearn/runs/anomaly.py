@@ -155,8 +155,7 @@ class AnomalyWork:
         """Take rows of one phase through network and detector."""
         arrays = self.detector.arrays(len(levels))
         before = self.learner.counts.copy()
-        run: Any = self.learner.run_steps
-        outcome = run(levels, steps_of(np.zeros(len(levels), np.int64)), detector=arrays)
+        outcome = self.learner.run_steps(levels, steps_of(np.zeros(len(levels), np.int64)), detector=arrays)
         self._work[phase] += self.learner.counts - before
         found[:], learned[:] = arrays.rows, outcome.statuses & t.LEARNED != 0
 
