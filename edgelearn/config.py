@@ -738,6 +738,8 @@ class StreamConfig(RateSettings, ColumnSettings):
     def _without_labels(cls, given: Any) -> Any:
         """Fill in the defaults of learning without labels."""
         if isinstance(given, dict) and given.get("task") == "anomaly":
+            if given.get("start") is not None:
+                raise UserError("setting 'start' (--start) has no effect with --task anomaly; leave it out")
             defaults = {key: value for key, value in ANOMALY_DEFAULTS.items() if key != "hidden" or "net" not in given}
             given = defaults | given
         return given

@@ -392,7 +392,7 @@ def _check(config: StreamConfig) -> None:
     UserError
         "setting '...' has no effect with --task anomaly ..."
     """
-    for name in ("start", "update_gate", "classes"):
+    for name in ("update_gate", "classes"):
         if getattr(config, name) != type(config).model_fields[name].default:
             more = "; --learn-while says which rows are learned" if name == "update_gate" else ""
             raise UserError(

@@ -40,7 +40,9 @@ def table(path, labels=True, n=800, header=True):
 
 def test_a_file_without_labels_needs_the_task_and_nothing_else(tmp_path):
     table(tmp_path / "x.csv", labels=False)
-    done = edgelearn("stream", "x.csv", "--task", "anomaly", "--predictions", "scores.csv", "--out", "out", cwd=tmp_path)
+    done = edgelearn(
+        "stream", "x.csv", "--task", "anomaly", "--predictions", "scores.csv", "--out", "out", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     for text in (
         "dfa without labels on x, 2-1-2: ",
