@@ -55,9 +55,9 @@ def spec_of(
     imported : settings that the source of --start decides, see `edgelearn.runs.start.Start`
     """
     given: dict[str, Any] = {name: getattr(config, name) for name in _OF_THE_NETWORK}
-    if (
-        config.net is None and not isinstance(sizes, str | Topology) and sizes[-1] == 1
-    ):  # chosen by `n_outputs_for`; a softmax by default is none then
+    classifies = getattr(config, "task", "classify") == "classify"
+    if classifies and config.net is None and not isinstance(sizes, str | Topology) and sizes[-1] == 1:
+        # chosen by `n_outputs_for`; a softmax by default is none then
         given["output"] = "sigmoid"
     signed = getattr(config, "encoder", None) == "signed"
     given["hidden_inference"] = getattr(config, "hidden_inference", "full")  # a setting of runs alone

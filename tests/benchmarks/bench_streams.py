@@ -54,6 +54,11 @@ def edgelearn(x: np.ndarray, y: np.ndarray, hidden: str) -> Callable[[], object]
     return lambda: stream(config, source=Recording(x, y))
 
 
+def without_labels(x: np.ndarray) -> Callable[[], object]:
+    config = validated(StreamConfig, {"task": "anomaly", "net": "8-16-8", "learn_while": "always"})
+    return lambda: stream(config, source=Recording(x, None))
+
+
 def river(model: Callable[[], object], x: np.ndarray, y: np.ndarray, scored: bool) -> Callable[[], None]:
     from river import metrics
 
@@ -95,6 +100,7 @@ def main() -> None:
             "edgelearn stream, 32 features, no hidden layer (32-2)": (N, edgelearn(x, y, "0")),
             "edgelearn stream, 32 features, 64 hidden (32-64-2)": (N, edgelearn(x, y, "64")),
             "edgelearn stream, 64-64-10": (N, edgelearn(np.tile(x10, 2), y10, "64")),
+            "edgelearn stream without labels, 8-16-8, all rows learned": (N, without_labels(x[:, :8].copy())),
             "edgelearn partial_fit, 32 features, no hidden layer": (N, lambda: learner.partial_fit(x, y)),
             "river LogisticRegression": (N_RIVER, river(LogisticRegression, x, y, False)),
             "river StandardScaler | LogisticRegression": (

@@ -257,5 +257,6 @@ def test_which_class_is_normal():
 def test_hidden_layers_are_a_bottleneck():
     for n in (2, 3, 5, 8, 24, 300):
         assert 0 < hidden_for(n) < n
+    assert network_of(config_of(), 1, recording()).sizes == (1, 1, 1)
     spec = network_of(config_of(hidden="5-2-5"), 3, recording())
     assert spec.sizes == (3, 5, 2, 5, 3)
