@@ -231,7 +231,7 @@ def accuracy_percent(result: Mapping[str, Any]) -> float | None:
     """Return the accuracy of the part `result` of a report, None where nothing was tested or scored."""
     if "accuracy" in result:
         return percent(result["accuracy"])
-    error = result["test_error_percent"]
+    error = result.get("test_error_percent")
     return None if error is None else round(100 - error, 4)
 
 

@@ -41,17 +41,18 @@ def parts_of(run: Mapping[str, Any]) -> tuple[NetworkSpec, AnyFrontEnd]:
     return spec, RangeFrontEnd(n_inputs, spec.input_bits)
 
 
-def read_run(path: str | PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_run(path: str | PathLike[str], any_task: bool = False) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the arrays and the note that a finished run left.
 
     Parameters
     ----------
     path : folder given as --out, or the weights.npz in it
+    any_task : whether a network without classes, of --task anomaly, is wanted too
 
     Raises
     ------
     UserError
-        "... cannot be loaded"
+        "... cannot be loaded", "... has no classes ..."
     """
     given = Path(path)
     file = given / WEIGHTS if given.is_dir() else given
@@ -73,6 +74,10 @@ def read_run(path: str | PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str
         raise UserError(
             f"{file} cannot be loaded: values were taken off its columns on reading, which files of its version do not "
             "hold; run again with --overwrite"
+        )
+    if not any_task and note["config"].get("task") == "anomaly":
+        raise UserError(
+            f"{given} was learned without labels and has no classes; run edgelearn stream FILE --task anomaly"
         )
     return arrays, note
 

@@ -365,6 +365,8 @@ def record_of(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def compared(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the results of a report for a comparison of runs."""
+    if content.get("task") == "anomaly":
+        return compared_anomalies(content)
     result, device = content["result"], content["device"]
     return {
         "samples_learned": content["learning"]["learned"],
@@ -373,6 +375,23 @@ def compared(content: Mapping[str, Any]) -> dict[str, Any]:
         "rows": content["stream"]["rows"],
         "drifts_detected": content["drift"]["detector"]["n_detections"],
         **{name: device[name] for name in ("dropped", "late", "keeps_up", "average_power_uw", "battery_days")},
+        **rates.compared(content),
+    }
+
+
+def compared_anomalies(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results of a report of learning without labels for a comparison of runs."""
+    result, labels = content["result"], content["result"]["labels"] or {}
+    measures = ("f1", "false_alarm_rate", "missing_alarm_rate", "roc_area", "pr_area", "nab_score")
+    detecting = content["phases"][-1]
+    return {
+        "rows": content["stream"]["rows"],
+        "samples_learned": sum(row["learned"] for row in content["phases"]),
+        "rows_judged": result["rows_judged"],
+        "alarm_rate": result["alarm_rate"],
+        "threshold": content["detector"]["threshold_value"],
+        **{name: labels.get(name) for name in measures},
+        **{f"detect_{name}": detecting[name] for name in ("busy_s", "energy_pj", "power_uw", "battery_days")},
         **rates.compared(content),
     }
 

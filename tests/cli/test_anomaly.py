@@ -168,3 +168,20 @@ def test_a_figure_shows_the_same_bytes_twice(tmp_path):
     first = (tmp_path / "a.svg").read_bytes()
     assert first == (tmp_path / "b.svg").read_bytes()
     assert first.count(b"<path") > 10
+
+
+def test_results_without_classes_are_compared_and_priced_and_learned_from_nowhere_else(tmp_path):
+    table(tmp_path / "x.csv")
+    for name, more in (("a", ()), ("b", ("--threshold-factor", "3"))):
+        done = edgelearn("stream", "x.csv", "--task", "anomaly", *PHASES, *more, "--out", name, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    compared = edgelearn("compare", "a", "b", "--all", cwd=tmp_path)
+    assert compared.returncode == 0, compared.stderr
+    assert "f1" in compared.stdout
+    assert edgelearn("cost", "--run", "a", cwd=tmp_path).returncode == 0
+    assert "linear" in edgelearn("model", "show", "a", cwd=tmp_path).stdout
+    for command in (("predict", "a", "x.csv", "--out", "p.csv"), ("stream", "x.csv", "--start", "a")):
+        done = edgelearn(*command, cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert "a was learned without labels and has no classes" in done.stderr
