@@ -1,10 +1,11 @@
-"""Hypothesis profiles, one thread per process, Ctrl-C in background jobs, bytecode, what coverage watches.
+"""Hypothesis profiles, one thread per process, Ctrl-C in background jobs, bytecode, garbage, what coverage watches.
 
 EDGELEARN_HYPOTHESIS chooses a profile: quick (25 fixed examples), default (50), full (150), or thorough (3,000 new ones).
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -33,6 +34,15 @@ settings.load_profile(os.environ.get("EDGELEARN_HYPOTHESIS", "default"))
 # tests start hundreds of commands: each would compile the sources of all it imports
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+gc.disable()  # until the tests are collected: modules and items stay, and each full collection would walk through them
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Collect garbage of tests alone: what was imported and collected before them is kept out of it."""
+    gc.freeze()
+    gc.enable()
+
 
 WATCHED_CASES = 6  # of a test function, by coverage, which makes plain Python three times slower
 KERNELS_ALONE = (

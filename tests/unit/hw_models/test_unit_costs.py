@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -14,11 +16,13 @@ from edgelearn.units import battery_joules
 from hw_models.engine.schedule import FORWARD_ACTIVITY, assume
 from hw_models.processor import Engine, find_processor, names
 from hw_models.unit_costs import unit_costs
+from tests.tools import in_turn
 
 GATES = (("always", 0), ("error", 0), ("margin", 10))
 UNPRICED = [i for i, name in enumerate(COUNTERS) if name not in ACTIVITY]
 
 
+@cache
 def learned(rule: str, gate: str, margin: int, sizes: tuple[int, ...] = (6, 5, 4, 3), learn: str = "all") -> Learner:
     """A learner after some samples of few classes, so that gates close, and after some predictions."""
     rng = np.random.default_rng(3)
@@ -30,24 +34,22 @@ def learned(rule: str, gate: str, margin: int, sizes: tuple[int, ...] = (6, 5, 4
     return learner
 
 
-@pytest.mark.parametrize("name", names())
-@pytest.mark.parametrize("rule", RULES)
-def test_counts_times_rates_are_the_price_of_a_run(rule, name):
+@pytest.mark.parametrize(("rule", "name", "gate"), in_turn(RULES, names(), GATES))
+def test_counts_times_rates_are_the_price_of_a_run(rule, name, gate):
     processor = find_processor(name)
-    for gate, margin in GATES:
-        learner = learned(rule, gate, margin)
-        spec, counters = learner.spec, learner.counters
-        assert (counters.total("gated_samples") > 0) == (gate != "always")
-        found, cost = unit_costs(spec, processor), processor.price(spec, counters)
-        assert (found.energy_pj is None) == ("energy_pj" not in cost.prices)
-        assert found.clock_hz == processor.clock_hz
-        nobody = Counters.zeros(len(spec.layers))
-        for figure, of_one in (("cycles", found.cycles), ("energy_pj", found.energy_pj)):
-            if of_one is None:
-                continue
-            assert float((of_one[0] * counters.table).sum()) == pytest.approx(cost.total(figure), rel=1e-9)
-            assert found.total(of_one, counters, nobody) == pytest.approx(cost.total(figure), rel=1e-9)
-            assert not of_one[..., UNPRICED].any()
+    learner = learned(rule, *gate)
+    spec, counters = learner.spec, learner.counters
+    assert (counters.total("gated_samples") > 0) == (gate[0] != "always")
+    found, cost = unit_costs(spec, processor), processor.price(spec, counters)
+    assert (found.energy_pj is None) == ("energy_pj" not in cost.prices)
+    assert found.clock_hz == processor.clock_hz
+    nobody = Counters.zeros(len(spec.layers))
+    for figure, of_one in (("cycles", found.cycles), ("energy_pj", found.energy_pj)):
+        if of_one is None:
+            continue
+        assert float((of_one[0] * counters.table).sum()) == pytest.approx(cost.total(figure), rel=1e-9)
+        assert found.total(of_one, counters, nobody) == pytest.approx(cost.total(figure), rel=1e-9)
+        assert not of_one[..., UNPRICED].any()
 
 
 @pytest.mark.parametrize("name", ["engine-28nm", "engine-45nm-dense", "cortex-m4", "loihi-like"])
