@@ -1,6 +1,7 @@
 """Hypothesis profiles, one thread per process, Ctrl-C in background jobs, bytecode, garbage, what coverage watches.
 
 EDGELEARN_HYPOTHESIS chooses a profile: quick (25 fixed examples), default (50), full (150), or thorough (3,000 new ones).
+EDGELEARN_CASES is the most cases of each test function.
 """
 
 from __future__ import annotations
@@ -52,21 +53,39 @@ KERNELS_ALONE = (
     "robustness",
     "reproduction",
 )  # lines of Python, `unit` and `cli` reach
+WATCHED_KERNELS = 3  # of those, as plain Python
+MOST_CASES = int(os.environ.get("EDGELEARN_CASES", "0"))  # of a test function, evenly spaced; 0 is all
 INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
 
 
+def spaced(n: int, most: int) -> set[int]:
+    """Return as many indices below n as there may be, evenly spaced."""
+    step = max(n / most, 1.0) if most else n + 1.0
+    return {int(k * step) for k in range(most)}
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let coverage watch some cases of each function, evenly spaced: others reach the same lines."""
-    if not config.pluginmanager.hasplugin("_cov"):
-        return
+    """Leave out cases beyond EDGELEARN_CASES of each function, and let coverage watch some: others reach the same lines."""
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         cases[item.nodeid.partition("[")[0]].append(item)
+    if MOST_CASES:
+        kept = {
+            id(function[k])
+            for function in cases.values()
+            for k in spaced(len(function), MOST_CASES)
+            if k < len(function)
+        }
+        config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
+        items[:] = [item for item in items if id(item) in kept]
+        cases = {name: [item for item in function if id(item) in kept] for name, function in cases.items()}
+    if not config.pluginmanager.hasplugin("_cov"):
+        return
     for function in cases.values():
         folder = function[0].path.relative_to(TESTS).parts[0]
-        n = 0 if folder in KERNELS_ALONE and not INTERPRETED else WATCHED_CASES
-        step = max(len(function) / n, 1.0) if n else len(function) + 1.0
-        watched = {int(k * step) for k in range(n)}
+        n = WATCHED_CASES if folder not in KERNELS_ALONE else WATCHED_KERNELS if INTERPRETED else 0
+        watched = spaced(len(function), n)
         for k, item in enumerate(function):
             if k not in watched:
                 item.add_marker("no_cover")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,12 @@ def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
+@cache
+def edgelearn_command() -> Any:
+    return root()
+
+
+@cache  # each builds all commands of a group
 def subcommands(command: Any) -> dict[str, Any]:
     """Return the commands of a group by name; none of a command."""
     return {name: command.get_command(None, name) for name in getattr(command, "list_commands", lambda _: [])(None)}
@@ -81,7 +88,7 @@ def subcommands(command: Any) -> dict[str, Any]:
 
 def resolve(words: list[str]) -> tuple[Any, list[str]]:
     """Return the command that words name and what is left of them."""
-    command, rest = root(), words[1:]
+    command, rest = edgelearn_command(), words[1:]
     while known := subcommands(command):
         assert rest, f"{' '.join(words)}: names no command"
         assert rest[0] in known, f"{' '.join(words)}: there is no command '{rest[0]}'"
@@ -89,6 +96,7 @@ def resolve(words: list[str]) -> tuple[Any, list[str]]:
     return command, rest
 
 
+@cache
 def flags_of(command: Any) -> set[str]:
     inner = {flag for sub in subcommands(command).values() for flag in flags_of(sub)}
     return (
@@ -142,7 +150,7 @@ def test_commands_parse(path):
 
 @pytest.mark.parametrize("path", GUIDES, ids=by_path)
 def test_flags_in_the_text_exist(path):
-    known = flags_of(root()) | OTHER_FLAGS
+    known = flags_of(edgelearn_command()) | OTHER_FLAGS
     text = prose(path.read_text(encoding="utf-8"))
     for code in re.findall(r"`([^`]+)`", text):
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", code):

@@ -24,6 +24,7 @@ FORMATS = (
     {"bits": 16, "rounding": "stochastic"},
 )
 RATES = {"hidden_rate": -4, "output_rate": -3}
+SIZES = ((12, 9, 5), (10, 7, 8, 4))
 
 # One network each that differs from the plain one in a way of its own.
 KINDS = {
@@ -89,10 +90,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("sizes", [(12, 9, 5), (10, 7, 8, 4)], ids=str)
-@pytest.mark.parametrize(("rule", "half"), in_turn(RULES, range(2)))
-def test_every_rule_and_format(tmp_path, rule, half, sizes):
-    for i, settings in enumerate(FORMATS[(half + len(sizes)) % 2 :: 2]):
+@pytest.mark.parametrize(("rule", "sizes", "part"), in_turn(RULES, SIZES, range(4)))
+def test_every_rule_and_format(tmp_path, rule, sizes, part):
+    for i, settings in enumerate(FORMATS[part::4]):
         found = compare(design(sizes, rule, **settings, **RATES), tmp_path / str(i))
         assert found.difference is None, f"{settings}: {found.difference}"
         assert found.updates > 200
@@ -117,12 +117,13 @@ def test_steps_longer_than_a_word(tmp_path):
         assert found.events["step_saturations"] > 0
 
 
-@pytest.mark.parametrize("rule", [name for name, row in RULES.items() if row.stores_feedback])
-@pytest.mark.parametrize("feedback", ["ternary", "sign", "lfsr"])
-def test_every_feedback_format(tmp_path, rule, feedback):
-    for i, sizes in enumerate(((12, 9, 5), (10, 7, 8, 4))):
-        found = compare(design(sizes, rule, feedback_format=feedback, **RATES), tmp_path / str(i))
-        assert found.difference is None
+STORING = [name for name, row in RULES.items() if row.stores_feedback]
+
+
+@pytest.mark.parametrize(("rule", "feedback", "sizes"), in_turn(STORING, ["ternary", "sign", "lfsr"], SIZES))
+def test_every_feedback_format(tmp_path, rule, feedback, sizes):
+    found = compare(design(sizes, rule, feedback_format=feedback, **RATES), tmp_path)
+    assert found.difference is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

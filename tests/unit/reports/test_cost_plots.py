@@ -75,8 +75,9 @@ def check_png(content):
     assert b"tIME" not in kinds
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".PNG"])
-@pytest.mark.parametrize("accuracies", [None, ACCURACIES], ids=["costs", "accuracies"])
+@pytest.mark.parametrize(
+    ("suffix", "accuracies"), [(".png", ACCURACIES), (".svg", ACCURACIES), (".svg", None), (".PNG", None)]
+)
 def test_files_are_whole_and_the_same_twice(tmp_path, suffix, accuracies):
     a, b = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     for path in (a, b):
