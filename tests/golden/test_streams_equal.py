@@ -308,7 +308,7 @@ def test_learning_stays_within_its_budget(name):
     """By at most one sample: who finds a bucket that is not empty learns. Gated samples take nothing."""
     run = StreamSession(config_of(name), Stub())
     taken(run, Stub().blocks())
-    seconds = run.last_time
+    seconds = run.clock.last_time
     assert 0 < run.counts["learned"] < run.labelled
     assert run.counts["over_budget"] > 0
     assert run.timing.budget_uw is not None
