@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -65,10 +65,11 @@ class ConvolutionSettings:
     def of_layer(self, rule: Rule, window: Window) -> dict[str, Any]:
         """Return the fields of a convolution that acts by a rule: without pooling, elements are the positions."""
         direct = _takes_kinds(rule)
+        teach = self.teach if direct and window.pool > 1 else "elements"
         return {
-            "window": window,
+            "window": replace(window, whole=teach == "positions"),
             "feedback_kind": self.feedback_kind if direct else "element",
-            "teach": self.teach if direct and window.pool > 1 else "elements",
+            "teach": teach,
             "kernel_bias": self.kernel_bias,
         }
 

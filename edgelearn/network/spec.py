@@ -532,7 +532,7 @@ def _terms(sizes: Sequence[int], windows: Sequence[Window | None], top: int) -> 
                 signals=sizes[k + 2] if above is None else above.kernel_height * above.kernel_width * above.maps,
                 to_output=k == len(windows) - 2,
                 shift=0 if above is None else above.pool_shift,
-                positions=0 if window is None else window.positions,
+                positions=0 if window is None else window.full_height * window.full_width,
                 input_max=top if k == 0 else 127,
             )
         )

@@ -358,12 +358,12 @@ def _window_of(layer: Convolution, shape: Shape) -> Window:
 
 
 def _misfit(window: Window) -> str:
-    if min(window.out_height, window.out_width) < 1:
+    if min(window.full_height, window.full_width) < 1:
         return (
             f"the kernel of {window.kernel_height} x {window.kernel_width} is larger than the padded map of "
             f"{window.height + 2 * window.padding} x {window.width + 2 * window.padding}"
         )
-    map_ = f"{window.out_height} x {window.out_width}"
+    map_ = f"{window.full_height} x {window.full_width}"
     return f"the pooling of {window.pool} is larger than the map of {map_} in front of it"
 
 
@@ -382,7 +382,7 @@ def _fitting(layers: Sequence[Layer], number: int, shape: Shape) -> tuple[Layer,
             padding=layer.used_padding,
         )
         window = _window_of(smaller, shape)
-        most = min(window.out_height, window.out_width, layer.pool)
+        most = min(window.full_height, window.full_width, layer.pool)
         pool = 1 << most.bit_length() - 1 if layer.pooling == "mean" else most
         smaller = replace(smaller, pool=pool)
         window = _window_of(smaller, shape)

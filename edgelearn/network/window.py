@@ -16,6 +16,7 @@ class Window:
     padding : zeros on each side of the input map
     pool, pooling : side of the pooling windows, 1 for none, and "max" or "mean"; rows and columns of positions that do
         not fill a window are left out
+    whole : whether they are computed all the same, as where positions have m, g and d
 
     Example
     -------
@@ -34,20 +35,31 @@ class Window:
     padding: int
     pool: int
     pooling: str = "max"
+    whole: bool = False
 
     @property
     def n_in(self) -> int:
         return self.height * self.width * self.channels
 
     @property
-    def out_height(self) -> int:
-        """OH, rows of positions; less than 1 where the kernel does not fit."""
+    def full_height(self) -> int:
+        """Rows of positions at which the kernel fits; less than 1 where it does nowhere."""
         return (self.height + 2 * self.padding - self.kernel_height) // self.stride + 1
 
     @property
-    def out_width(self) -> int:
-        """OW, positions per row."""
+    def full_width(self) -> int:
+        """Positions per row at which the kernel fits."""
         return (self.width + 2 * self.padding - self.kernel_width) // self.stride + 1
+
+    @property
+    def out_height(self) -> int:
+        """OH, rows of positions that are computed."""
+        return self.full_height if self.whole else self.pooled_height * self.pool
+
+    @property
+    def out_width(self) -> int:
+        """OW, positions per row that are computed."""
+        return self.full_width if self.whole else self.pooled_width * self.pool
 
     @property
     def positions(self) -> int:
@@ -55,11 +67,11 @@ class Window:
 
     @property
     def pooled_height(self) -> int:
-        return self.out_height // self.pool
+        return self.full_height // self.pool
 
     @property
     def pooled_width(self) -> int:
-        return self.out_width // self.pool
+        return self.full_width // self.pool
 
     @property
     def elements(self) -> int:

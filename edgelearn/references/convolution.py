@@ -25,6 +25,7 @@ def taps(window: Window) -> np.ndarray:
     image[p : p + window.height, p : p + window.width] = inputs
     kernel = (window.kernel_height, window.kernel_width)
     windows = np.lib.stride_tricks.sliding_window_view(image, kernel, (0, 1))[::s, ::s]
+    windows = windows[: window.out_height, : window.out_width]
     return np.array(windows.transpose(0, 1, 3, 4, 2)).reshape(window.positions, window.fan_in)
 
 

@@ -158,7 +158,7 @@ def notes_on_maps(config: RateSettings, spec: NetworkSpec) -> list[str]:
     for number, layer in enumerate(maps, 1):
         window = layer.window
         padded = (window.height + 2 * window.padding, window.width + 2 * window.padding)
-        if window.stride > max(window.height, window.width) and window.out_height * window.out_width == 1:
+        if window.stride > max(window.height, window.width) and window.full_height * window.full_width == 1:
             notes.append(
                 f"the stride of {window.stride} in layer {number} is larger than its map of {window.height} x "
                 f"{window.width}: kernels are applied at one place alone"

@@ -287,7 +287,8 @@ MAP_MUTANTS = {
     "rounds sums of positions down": ("network/kernels/convolve.py", "half = (np.int64(1) << down) >> 1", "half = np.int64(0)"),
     "places d at the first position of its window": (
         "network/kernels/correlate.py", "and_words(d, equal_words(winner, splat_words(place)))", "and_words(d, equal_words(winner, winner)) if place == 0 else zero_words()"),
-    "leaves old d at positions without a window": ("network/kernels/correlate.py", "if layers[k, t.OUT_HEIGHT] % pool or out_w % pool:", "if pool > 99:"),
+    "lays the border around positions that are computed alone": (
+        "network/kernels/correlate.py", "return layers[k, t.HEIGHT] + beside + kernel_h, layers[k, t.WIDTH] + beside", "return layers[k, t.HEIGHT] + beside + kernel_h, layers[k, t.OUT_WIDTH] + layers[k, t.KERNEL_W] - 1"),
     "leaves d of the next element behind the last map": ("network/kernels/correlate.py", "    if n_lanes > n_maps:  #", "    if n_lanes > 99:  #"),
     "skips positions with one d": ("network/kernels/correlate.py", "if n_placed[position] > 0:", "if n_placed[position] > 1:"),
     "keeps sums of the sample before": (
@@ -522,6 +523,7 @@ for rounding in ("residual", "stochastic"):
     for pooling in ("pool2", "meanpool2"):
         spec = design(f"6x5x1-conv3x3x3-{pooling}-3", "dfa", 8, rounding, teach="positions", **common)
         assert_twins(spec, levels, labels)
+    assert_twins(design("6x5x1-conv3x3x3-pool3-3", "dfa", 8, rounding, **common), levels, labels)  # two columns left
     falling = {"activation": "relu", "kernel_rate": 0, "output_rate": -1}
     spec = design("6x5x1-conv3x3x3-pool2-conv2x2x2p0-1", "mdfa", 4, rounding, **common | falling)
     assert_twins(spec, levels, labels * 0)

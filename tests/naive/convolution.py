@@ -39,11 +39,13 @@ class Convolution(NamedTuple):
 
     @property
     def out_height(self) -> int:
-        return (self.height + 2 * self.padding - self.kernel_height) // self.stride + 1
+        full = (self.height + 2 * self.padding - self.kernel_height) // self.stride + 1
+        return full if self.taught_positions else full - full % self.pool
 
     @property
     def out_width(self) -> int:
-        return (self.width + 2 * self.padding - self.kernel_width) // self.stride + 1
+        full = (self.width + 2 * self.padding - self.kernel_width) // self.stride + 1
+        return full if self.taught_positions else full - full % self.pool
 
     @property
     def positions(self) -> int:

@@ -295,9 +295,10 @@ class Maps(NamedTuple):
     shared: bool = False
 
     def positions(self) -> list[tuple[int, int]]:
-        """Places of the kernel, row by row."""
+        """Places of the kernel, row by row, without those that no pooling window takes."""
         rows = (self.height + 2 * self.padding - self.kernel[0]) // self.stride + 1
         columns = (self.width + 2 * self.padding - self.kernel[1]) // self.stride + 1
+        rows, columns = rows - rows % self.pool, columns - columns % self.pool
         return [(y, x) for y in range(rows) for x in range(columns)]
 
     def window(self, position: tuple[int, int]) -> list[int]:

@@ -218,9 +218,9 @@ def convolution_arrays(layers: np.ndarray, width: int) -> ConvArrays:
     rows = layers[layers[:, t.LAYER_KIND] == t.CONVOLUTION]
     positions, lanes = rows[:, t.OUT_HEIGHT] * rows[:, t.OUT_WIDTH], rows[:, t.STRIDE]
     n_positions, n_kernel = int((positions * lanes).max()), int((rows[:, t.ROWS] * lanes).max())
-    height, columns = (
-        rows[:, t.OUT_HEIGHT] + 2 * rows[:, t.KERNEL_H] - 1,
-        rows[:, t.OUT_WIDTH] + rows[:, t.KERNEL_W] - 1,
+    height, columns = (  # see `correlate.border_of`
+        rows[:, t.HEIGHT] + 2 * rows[:, t.PADDING] + rows[:, t.KERNEL_H],
+        rows[:, t.WIDTH] + 2 * rows[:, t.PADDING],
     )
     n_bordered = height * columns * lanes * (rows[:, t.CHANNELS] == 1) * (rows[:, t.CONV_STRIDE] == 1)
     return ConvArrays(

@@ -52,10 +52,6 @@ def place_deltas(k, layers, deltas, winners, placed):  # type: ignore[no-untyped
             for j in range(0, n_lanes, MAP_LANE):
                 store_words(placed, position, j, load_words(deltas, k, position * n_maps + j))
     else:
-        if layers[k, t.OUT_HEIGHT] % pool or out_w % pool:  # positions that no window holds
-            for position in range(placed.shape[0]):
-                for j in range(0, n_lanes, MAP_LANE):
-                    store_words(placed, position, j, zero_words())
         element = np.int64(0)
         for out_y in range(layers[k, t.POOLED_HEIGHT]):
             for out_x in range(layers[k, t.POOLED_WIDTH]):
@@ -158,10 +154,11 @@ def correlate_events(k, n_events, layers, inputs, events, placed, n_placed, sums
 def border_of(k, layers):  # type: ignore[no-untyped-def]
     """Return rows and columns of the positions of convolution k with a border that every window stays inside.
 
+    All positions at which the kernel fits with a stride of 1: inputs also reach those that no pooling window takes.
     A border of kernel_w - 1 columns is shared by the end of a row and the start of the next.
     """
-    kernel_h, kernel_w = layers[k, t.KERNEL_H], layers[k, t.KERNEL_W]
-    return layers[k, t.OUT_HEIGHT] + 2 * (kernel_h - 1) + 1, layers[k, t.OUT_WIDTH] + kernel_w - 1
+    kernel_h, beside = layers[k, t.KERNEL_H], 2 * layers[k, t.PADDING]
+    return layers[k, t.HEIGHT] + beside + kernel_h, layers[k, t.WIDTH] + beside
 
 
 @leaf
@@ -209,7 +206,7 @@ def count_products(k, n_events, layers, events, n_placed, before):  # type: igno
         x = events[k, e] - y * width
         top, bottom = reach(y + padding, kernel_h, 1, out_h)
         left, right = reach(x + padding, kernel_w, 1, out_w)
-        for out_y in range(top, bottom + 1):
+        for out_y in range(top, bottom + 1 if left <= right else top):
             at = out_y * out_w
             pairs += np.int64(before[at + right + 1]) - np.int64(before[at + left])
     return pairs
