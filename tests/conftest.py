@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,16 @@ settings.load_profile(os.environ.get("EDGELEARN_HYPOTHESIS", "default"))
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-gc.disable()  # until the tests are collected: modules and items stay, and each full collection would walk through them
 
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Collect garbage of tests alone: what was imported and collected before them is kept out of it."""
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect garbage of tests alone: modules and items stay, and each full collection would walk through them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 WATCHED_CASES = 6  # of a test function, by coverage, which makes plain Python three times slower

@@ -293,6 +293,7 @@ def test_a_stream_is_learned_as_the_oracle_learns_it(name, live):
     assert sum(run.score.curve.as_dict()["sums"]["energy"]) == sum(naive.energies)
 
 
+@pytest.mark.no_cover
 def test_the_runs_above_meet_all_that_can_happen():
     """Late labels too: learned, gated, skipped, dropped."""
     seen: dict[bool, set[int]] = {False: set(), True: set()}

@@ -79,6 +79,7 @@ def test_settings(tmp_path, capsys, digits, rule, change):
     compare(tmp_path, digits, POOLED, rule, 40, flags, rounding=rounding, **given)
 
 
+@pytest.mark.no_cover
 def test_rules_of_layers_below_each_other(tmp_path, capsys, digits):
     net = "8x8x1-conv3x3x3-conv4x3x3s2-meanpool2-fc7-10"
     for rule in ("bp+drtp+dfa", "fa+local+bp", "mdfa+bp+sdfa"):

@@ -418,6 +418,7 @@ def test_a_late_update_costs_little(name, percent):
         assert round(100 * misses / len(pc), 2) == rate
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("options", [(), ("-O1",)], ids=["native", "plain"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_c_counts_the_same(seed, options):

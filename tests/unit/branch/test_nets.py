@@ -217,6 +217,7 @@ PREDICTORS = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", PREDICTORS)
 def test_blocks_may_be_cut_anywhere(name):
     """Over more branches than the window of outcomes has room, with and without anybody who looks."""
