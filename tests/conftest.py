@@ -49,7 +49,7 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
-WATCHED_CASES = 6  # of a test function, by coverage, which makes plain Python three times slower
+WATCHED_CASES = 3  # of a test function, by coverage, which makes plain Python three times slower
 KERNELS_ALONE = (
     "golden",
     "naive",
@@ -57,7 +57,6 @@ KERNELS_ALONE = (
     "robustness",
     "reproduction",
 )  # lines of Python, `unit` and `cli` reach
-WATCHED_KERNELS = 3  # of those, as plain Python
 MOST_CASES = int(os.environ.get("EDGELEARN_CASES", "0"))  # of a test function, evenly spaced; 0 is all
 INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
 
@@ -88,7 +87,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     for function in cases.values():
         folder = function[0].path.relative_to(TESTS).parts[0]
-        n = WATCHED_CASES if folder not in KERNELS_ALONE else WATCHED_KERNELS if INTERPRETED else 0
+        n = 0 if folder in KERNELS_ALONE and not INTERPRETED else WATCHED_CASES
         watched = spaced(len(function), n)
         for k, item in enumerate(function):
             if k not in watched:
