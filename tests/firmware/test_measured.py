@@ -217,7 +217,10 @@ def test_sizes_by_role_add_up(tmp_path):
     assert found.as_row()["flash total"] == sum(found.flash.values())
 
 
-@pytest.mark.parametrize("target", ["cortex-m0", "cortex-m4", "rv32"])
+ONE_CORE = ["cortex-m4", *(pytest.param(name, marks=pytest.mark.slow) for name in ("cortex-m0", "rv32"))]
+
+
+@pytest.mark.parametrize("target", ONE_CORE)
 def test_stack_and_code_stay_within_what_a_budget_allows(tmp_path, target):
     require("zig", target)
     for rule in ("bp", "drtp", "mdfa"):
@@ -236,7 +239,7 @@ def test_rules_that_do_not_wait_take_less_ram():
     assert ram["drtp"] < gated <= ram["dfa"]
 
 
-@pytest.mark.parametrize("target", ["cortex-m0", "cortex-m4", "rv32"])
+@pytest.mark.parametrize("target", ONE_CORE)
 def test_the_processor_model_expects_the_instructions_that_are_counted(tmp_path, target):
     """Shapes that the model was neither fitted on nor judged by before."""
     require("zig", target)

@@ -63,7 +63,10 @@ def counted_by_unicorn(image, spec, levels, labels):
         ("cortex-m4", "-O2", {"sizes": (64, 32, 10), "rule": "drtp", "rounding": "stochastic"}),
         ("rv32", "-O2", {"sizes": (64, 32, 10), "rule": "bp", "bits": 16, "rounding": "stochastic"}),
         ("cortex-m4", "-Os", {"sizes": (64, 24, 16, 10), "rule": "fa", "bits": 4, "rounding": "residual"}),
-        ("rv32", "-O0", {"sizes": (64, 16, 12, 10), "rule": "mdfa", "bits": 8, "rounding": "nearest"}),
+        pytest.param(
+            *("rv32", "-O0", {"sizes": (64, 16, 12, 10), "rule": "mdfa", "bits": 8, "rounding": "nearest"}),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_board_learns_the_simulators_bits_in_as_many_instructions_as_unicorn(name, optimisation, settings, tmp_path):

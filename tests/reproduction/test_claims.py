@@ -12,7 +12,7 @@ from tests.tools import missing
 ROWS = [row for row in catalog.rows() if row.has_file]
 LONG = {  # more than two CPU seconds each
     "drtp-silicon", "drtp-theorem", "fa-xor", "drtp-alignment", "mdfa-theorem2", "fa-conservation", "fa-alignment-trBW",
-    "fa-zero-init", "fa-momentum",
+    "fa-zero-init", "fa-momentum", "dfa-optimizer-equations",
 }  # fmt: skip
 
 

@@ -192,8 +192,12 @@ def test_lines_read_one_by_one_are_the_same(tmp_path, name, monkeypatch):
 @needs_compiled
 @pytest.mark.parametrize(
     ("write", "few"),
-    [(course, 1000), (cbp1, 2000), (cbp2025, 50), (table, 1000)],
-    ids=["course", "cbp1", "cbp2025", "table"],
+    [
+        pytest.param(course, 1000, marks=pytest.mark.slow, id="course"),
+        pytest.param(cbp1, 2000, id="cbp1"),
+        pytest.param(cbp2025, 50, id="cbp2025"),
+        pytest.param(table, 1000, id="table"),
+    ],
 )
 def test_memory_does_not_grow_with_the_trace(tmp_path, write, few):
     body = write()

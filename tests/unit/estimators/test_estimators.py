@@ -92,7 +92,7 @@ WAYS = st.sampled_from([
 @given(
     ways=WAYS, cuts=st.lists(st.integers(0, N), max_size=6), one_by_one=st.lists(st.booleans(), min_size=7, max_size=7)
 )
-@settings(max_examples=40 if COMPILED else 12)
+@settings(max_examples=25 if COMPILED else 12)
 def test_the_same_words_however_samples_arrive(ways, cuts, one_by_one):
     params = SMALL | ways
     whole = EdgeClassifier(**params, epochs=1, shuffle=False).fit(X, Y)

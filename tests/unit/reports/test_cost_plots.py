@@ -20,7 +20,7 @@ from hw_models.compare.rules import cost_of_rule
 from hw_models.cost import ROLES
 from hw_models.engine.schedule import assume
 from hw_models.processor import find_processor
-from tests.tools import missing
+from tests.tools import in_turn, missing
 
 RULES = ("shallow", "drtp", "sdfa", "dfa", "mdfa", "fa", "bp")
 ACCURACIES = {"shallow": 91.8, "drtp": 95.6, "sdfa": 96.9, "dfa": 97.6, "mdfa": 97.5, "fa": 97.55, "bp": 97.6}
@@ -137,11 +137,12 @@ def test_cycles_and_memory_where_nothing_else_is_priced(tmp_path, drawn):
 
 
 @pytest.mark.parametrize(
-    "accuracies",
-    [ACCURACIES, dict.fromkeys(RULES, 97.0), {"dfa": 0.0}, dict.fromkeys(RULES, 100.0)],
-    ids=["near", "equal", "one", "perfect"],
+    ("accuracies", "processor"),
+    in_turn(
+        [ACCURACIES, dict.fromkeys(RULES, 97.0), {"dfa": 0.0}, dict.fromkeys(RULES, 100.0)],
+        ["engine-28nm", "loihi-like"],
+    ),
 )
-@pytest.mark.parametrize("processor", ["engine-28nm", "loihi-like"])
 def test_names_cover_neither_each_other_nor_points(tmp_path, drawn, accuracies, processor):
     from matplotlib.text import Text
 

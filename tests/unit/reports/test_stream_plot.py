@@ -104,7 +104,7 @@ def test_files_are_whole_and_the_same_twice(tmp_path, suffix):
         assert b"<dc:date>" not in written
 
 
-@pytest.mark.parametrize("n", [3, 7, 600, 601, 1399])
+@pytest.mark.parametrize("n", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (7, 600)), 601, 1399])
 def test_curves_are_the_means_of_their_rows(tmp_path, drawn, n):
     content = learned("none", n, update_gate="error", processor="cortex-m4")
     with warnings.catch_warnings():

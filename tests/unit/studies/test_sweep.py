@@ -58,7 +58,7 @@ def test_the_table_is_the_same_wherever_cells_run(tmp_path):
     assert table(tmp_path / "processes") == table(tmp_path / "threads")
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_cell_whose_process_dies_takes_no_other_with_it(tmp_path, log, jobs):
     plan = Plan.of(AXES | {"seeds": [1, DIES, 2, 3]})
     outcome = sweep(plan, tmp_path / "study", jobs, run=odd_cell)
@@ -73,7 +73,7 @@ def test_a_cell_whose_process_dies_takes_no_other_with_it(tmp_path, log, jobs):
     assert len(noted("end")) == len(set(noted("end"))) == 9  # what had ended did not run again
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_cell_whose_process_dies_once_is_run_again(tmp_path, log, jobs):
     plan = Plan.of({"axes": {"bits": [2, 3]}, "seeds": [1, 2], "cells": [{"seed": DIES_ONCE}, {"seed": 5}]})
     outcome = sweep(plan, tmp_path / "study", jobs, run=odd_cell)
@@ -208,6 +208,7 @@ def test_data_that_is_nowhere_is_refused_before_anything_runs(tmp_path, plan, te
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.slow
 def test_a_local_dask_cluster_gives_the_same_table(tmp_path):
     plan = Plan.of(
         {"settings": {"net": "64-8-10", "epochs": 1, "limit": 100}, "axes": {"rule": ["drtp", "bp"]}, "seeds": 2}
