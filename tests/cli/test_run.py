@@ -92,7 +92,9 @@ def undisturbed(tmp_path_factory):
     return files(folder / "b")
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])  # SIGKILL: tests/robustness/test_kill.py
+@pytest.mark.parametrize(  # SIGKILL: tests/robustness/test_kill.py
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_run_resumes_to_the_same_bytes(tmp_path, how, undisturbed):
     code, message = start_and_signal(how, "run", *LONG, cwd=tmp_path)
     word, expected = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143)}[how]

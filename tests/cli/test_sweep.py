@@ -228,6 +228,7 @@ def test_a_killed_sweep_goes_on_to_the_same_table(tmp_path, whole):
 
 
 @on_linux
+@pytest.mark.slow
 def test_a_killed_worker_costs_nothing_but_time(tmp_path, whole):
     process = start(tmp_path, "--out", "study")
     wait_for(lambda: len(records(tmp_path / "study")) >= 3, process)
