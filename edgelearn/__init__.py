@@ -14,6 +14,8 @@ _PUBLIC = {  # imported when they are asked for
     "SpikingConfig": "edgelearn.config",
     "BranchSettings": "edgelearn.config",
     "EdgeClassifier": "edgelearn.estimators.classifier",
+    "EdgeRegressor": "edgelearn.estimators.regressor",
+    "EdgeAnomalyDetector": "edgelearn.estimators.anomaly",
 }
 
 

@@ -1,20 +1,24 @@
-"""Classifiers with the interfaces of scikit-learn and river: `EdgeClassifier`, `RiverEdgeClassifier`."""
+"""Estimators with the interfaces of scikit-learn and river."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["EdgeClassifier", "RiverEdgeClassifier"]
+_MODULES = {
+    "EdgeClassifier": "classifier",
+    "EdgeRegressor": "regressor",
+    "EdgeAnomalyDetector": "anomaly",
+    "RiverEdgeClassifier": "river",
+    "RiverEdgeRegressor": "river",
+    "RiverEdgeAnomalyDetector": "river",
+}
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    """Import scikit-learn or river when a classifier is asked for."""
-    if name == "EdgeClassifier":
-        from edgelearn.estimators.classifier import EdgeClassifier
+    """Import scikit-learn or river when an estimator is asked for."""
+    if name in _MODULES:
+        from importlib import import_module
 
-        return EdgeClassifier
-    if name == "RiverEdgeClassifier":
-        from edgelearn.estimators.river import RiverEdgeClassifier
-
-        return RiverEdgeClassifier
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

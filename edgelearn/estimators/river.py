@@ -1,9 +1,11 @@
-"""`EdgeClassifier` as a subclass of river's classifier, which pipelines and metrics of river require."""
+"""The estimators as subclasses of river's, which pipelines and metrics of river require."""
 
 from __future__ import annotations
 
 from edgelearn.errors import UserError
+from edgelearn.estimators.anomaly import EdgeAnomalyDetector
 from edgelearn.estimators.classifier import EdgeClassifier
+from edgelearn.estimators.regressor import EdgeRegressor
 
 try:
     from river import base
@@ -33,3 +35,19 @@ class RiverEdgeClassifier(EdgeClassifier, base.Classifier):  # type: ignore[misc
     @property
     def _tags(self) -> set[str]:
         return set()  # scikit-learn before 1.7 has tags of another kind under the same name
+
+
+class RiverEdgeRegressor(EdgeRegressor, base.Regressor):  # type: ignore[misc]
+    """Be an `EdgeRegressor` and a `river.base.Regressor` in one; settings and methods are the same."""
+
+    @property
+    def _tags(self) -> set[str]:
+        return set()
+
+
+class RiverEdgeAnomalyDetector(EdgeAnomalyDetector, base.AnomalyDetector):  # type: ignore[misc]
+    """Be an `EdgeAnomalyDetector` and an anomaly detector of river in one; settings and methods are the same."""
+
+    @property
+    def _tags(self) -> set[str]:
+        return set()

@@ -11,7 +11,7 @@ from edgelearn.rules.catalog import find_rules
 from edgelearn.rules.rule import Signal
 
 TASKS = ("classify", "regression", "reconstruct")
-CLASSIFY, _, RECONSTRUCT = TASKS
+CLASSIFY, REGRESSION, RECONSTRUCT = TASKS
 LINEAR_MAX, SIGMOID_MAX = 256, 255  # largest words of targets; 1.0
 GRADED_OUTPUTS = ("linear", "sigmoid")
 
