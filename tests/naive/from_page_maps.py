@@ -25,12 +25,17 @@ class Maps(NamedTuple):
 class Geometry:
     """Positions, windows and elements of a convolution of an H x W x C map."""
 
-    def __init__(self, maps: Maps, H: int, W: int, C: int) -> None:
+    def __init__(self, maps: Maps, H: int, W: int, C: int, teach: str = "elements") -> None:
         self.maps, names = maps, maps._asdict() | {"H": H, "W": W, "C": C}
-        rows, columns = PAGE.find("3a", r"OH = (floor.*? \+ 1) OW = (floor.*? \+ 1)\n")
-        self.OH, self.OW = (int(formula(text)(**names)) for text in (rows, columns))
-        rows, columns, elements = PAGE.find("3a", r"PH = (floor\(OH / P\)) PW = (floor\(OW / P\)) E = (.*)\n")
-        self.PH, self.PW = (int(formula(text)(**names, OH=self.OH, OW=self.OW)) for text in (rows, columns))
+        rows, columns = PAGE.find("3a", r"FH = (floor.*? \+ 1) FW = (floor.*? \+ 1)\n")
+        self.FH, self.FW = (int(formula(text)(**names)) for text in (rows, columns))
+        rows, columns, elements = PAGE.find("3a", r"PH = (floor\(FH / P\)) PW = (floor\(FW / P\)) E = (.*)\n")
+        self.PH, self.PW = (int(formula(text)(**names, FH=self.FH, FW=self.FW)) for text in (rows, columns))
+        rows, columns = PAGE.find("3a", r"OH = (PH P) OW = (PW P)\n")
+        self.OH, self.OW = (int(formula(text)(**names, PH=self.PH, PW=self.PW)) for text in (rows, columns))
+        PAGE.find("3a", r"with teach = positions \(section 4a\) they are: there OH = FH and OW = FW\.")
+        if teach == "positions":
+            self.OH, self.OW = self.FH, self.FW
         self.E = int(formula(elements)(**names, PH=self.PH, PW=self.PW))
         self.I = int(formula(PAGE.find("3a", r"so I = (.*?) weights a map")[0])(**names))
         (y_of, x_of) = PAGE.find("3a", r"over dy, dx, c of x\[(s y.*?), (s x.*?), c\] \* w\[o, r\]")
@@ -88,7 +93,7 @@ class MapsFromPage(FromPage):
         self.kind, self.teach, self.kernel_bias = kind, teach, kernel_bias
         self.geometry: list[Geometry | None] = []
         for one in maps:
-            found = Geometry(one, *shape)
+            found = Geometry(one, *shape, teach)
             self.geometry.append(found)
             shape = (found.PH, found.PW, one.M)
         first = [one for one in self.geometry if one]
@@ -224,10 +229,10 @@ class MapsFromPage(FromPage):
         here, n_d = self.geometry[k - 1], super().n_d(k)
         if here is None:
             return n_d
-        (fits,) = PAGE.find("4a", r"(OH OW x_max \(2\^\(n_d - 1\) - 1\) \+ 2\^29 < 2\^31)\n")
+        (fits,) = PAGE.find("4a", r"(FH FW x_max \(2\^\(n_d - 1\) - 1\) \+ 2\^29 < 2\^31)\n")
         (largest,) = PAGE.numbers("4a", r"x_max the largest input \(the highest level, else (\d+)\)")
         x_max = self._one(1) if k == 1 else largest
-        while not formula(fits)(OH=here.OH, OW=here.OW, x_max=x_max, n_d=n_d):
+        while not formula(fits)(FH=here.FH, FW=here.FW, x_max=x_max, n_d=n_d):
             n_d -= 1
         return n_d
 
