@@ -51,9 +51,9 @@ class Case:
         height, width, channels, maps, kernel_h, kernel_w, stride, padding, pool = shape
         self.rng = np.random.default_rng(seed)
         self.shape = shape
-        self.out_h = (height + 2 * padding - kernel_h) // stride + 1
-        self.out_w = (width + 2 * padding - kernel_w) // stride + 1
-        self.pooled_h, self.pooled_w = self.out_h // pool, self.out_w // pool
+        self.pooled_h = ((height + 2 * padding - kernel_h) // stride + 1) // pool
+        self.pooled_w = ((width + 2 * padding - kernel_w) // stride + 1) // pool
+        self.out_h, self.out_w = self.pooled_h * pool, self.pooled_w * pool
         self.n_in, self.fan_in = height * width * channels, kernel_h * kernel_w * channels
         self.n_out = self.pooled_h * self.pooled_w * maps
         self.lanes = -(-maps // MAP_LANE) * MAP_LANE
