@@ -19,7 +19,8 @@ PAGE = (ROOT / "edgelearn/docs/anomaly.md").read_text(encoding="utf-8")
 
 
 def commands() -> list[list[str]]:
-    return [shlex.split(line) for block in re.findall(r"```\n(.*?)```", PAGE, re.S) for line in block.splitlines()]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", PAGE, re.M | re.S)
+    return [shlex.split(line) for language, block in blocks if not language for line in block.splitlines()]
 
 
 def test_there_are_five_steps():
