@@ -323,7 +323,12 @@ def restore_run(folder: Path, own: str | None = None) -> tuple[Samples, Learner]
     if not ((folder / WEIGHTS).exists() and (folder / CONFIG).exists()):
         refuse_interrupted(folder, folder)
         raise lacks
-    config = make_config(saved_settings(folder))
+    saved = saved_settings(folder)
+    if saved.get("task") == "anomaly":
+        raise UserError(
+            f"folder {folder} was learned without labels, and the C core has no detector yet; give a run of classes"
+        )
+    config = make_config(saved)
     words, note = read_arrays(folder / WEIGHTS)
     if note.get("contract") != CONTRACT:
         raise UserError(f"{folder / WEIGHTS} follows contract {note.get('contract')}, not {CONTRACT}; run it again")

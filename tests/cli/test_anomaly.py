@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import signal
 import subprocess
 import sys
 
@@ -109,6 +111,47 @@ def test_live_input_is_answered_line_by_line(tmp_path):
     assert live["result"] == file["result"]
 
 
+def test_a_terminal_shows_phase_score_and_alarms(tmp_path, monkeypatch):
+    from rich.console import Console
+
+    from edgelearn.cli import live
+    from edgelearn.cli.anomaly_live import AnomalyView
+    from edgelearn.config import StreamConfig, validated
+    from edgelearn.runs.stream import run
+
+    monkeypatch.setattr(live, "SECONDS", 0.0)
+    table(tmp_path / "x.csv")
+    settings = {"task": "anomaly", "calibrate_rows": 100, "train_rows": 100, "threshold_rows": 100}
+    config, out = validated(StreamConfig, settings | {"data": str(tmp_path / "x.csv")}), io.StringIO()
+    with AnomalyView(config, False, Console(file=out, force_terminal=True, width=100)) as view:
+        run(config, on_progress=view.show)
+    for text in ("dfa without labels on x: 800 of 800 samples", "phase     detect", "score  ", "of 500 rows"):
+        assert text in out.getvalue()
+
+
+@pytest.mark.slow
+def test_live_input_continues_after_ctrl_c(tmp_path):
+    lines = table(tmp_path / "x.csv", n=700)
+    command = [sys.executable, "-m", "edgelearn", "stream", "-", "--task", "anomaly", *PHASES, "--out", "live"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    first = subprocess.Popen(command, cwd=tmp_path, **pipes)
+    first.stdin.write("\n".join(["time,ax,ay,anomaly", *lines[:250], ""]))
+    first.stdin.flush()
+    told = [json.loads(first.stdout.readline()) for _ in range(250)]
+    first.send_signal(signal.SIGINT)
+    _, message = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert "continue with: producer | edgelearn stream - --resume --out live" in message
+    text = "\n".join([*lines[250:], ""])
+    rest = subprocess.run([*command, "--resume"], cwd=tmp_path, input=text, capture_output=True, text=True, timeout=120)
+    assert rest.returncode == 0, rest.stderr
+    told += [json.loads(line) for line in rest.stdout.splitlines()]
+    assert [row["sample"] for row in told] == list(range(700))
+    assert edgelearn("stream", "x.csv", "--task", "anomaly", *PHASES, "--out", "file", cwd=tmp_path).returncode == 0
+    live, file = (json.loads((tmp_path / name / "report.json").read_text()) for name in ("live", "file"))
+    assert (live["result"], live["phases"]) == (file["result"], file["phases"])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("row", [60, 150, 250, 500])
 def test_a_kill_in_any_phase_continues_to_the_same_bytes(tmp_path, row, monkeypatch):
@@ -180,6 +223,10 @@ def test_results_without_classes_are_compared_and_priced_and_learned_from_nowher
     assert "f1" in compared.stdout
     assert edgelearn("cost", "--run", "a", cwd=tmp_path).returncode == 0
     assert "linear" in edgelearn("model", "show", "a", cwd=tmp_path).stdout
+    emitted = edgelearn("firmware", "emit", "board", "--run", "a", cwd=tmp_path)
+    assert emitted.returncode == 2
+    assert "a was learned without labels, and the C core has no detector yet" in emitted.stderr
+    assert not (tmp_path / "board").exists()
     for command in (("predict", "a", "x.csv", "--out", "p.csv"), ("stream", "x.csv", "--start", "a")):
         done = edgelearn(*command, cwd=tmp_path)
         assert done.returncode == 2
