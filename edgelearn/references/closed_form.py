@@ -55,7 +55,7 @@ class Passed:
     ----------
     inputs : [n, n_in]; sums : pre-activations z, of a convolution behind the pooling, [n, n_out]
     gates, modulators : of hidden layers, [n, n_gates]
-    scores : p, [n, n_outputs]
+    scores : outputs, p or those of a linear network, [n, n_outputs]
     deltas : estimates of dLoss/dz, [n, n_gates]; the error in the output layer
     winners : position that the sum of each element is of, int64[n, n_out], of convolutions by their layer
     """
@@ -106,7 +106,7 @@ def binary_units(spec: NetworkSpec) -> Units:
         level=first.input_one / 2.0**first.input_scale,
         activation=hidden.one / 2.0**hidden.scale,
         gate=127 / 128,
-        error=255 / 256,
+        error=output_one(spec) / 256,
         feedback=127 / 128,
     )
 
@@ -116,8 +116,18 @@ def hidden_activation(spec: NetworkSpec) -> Activation:
     return find_activation(spec.layers[0].activation if len(spec.layers) > 1 else "tanh")
 
 
+def output_one(spec: NetworkSpec) -> float:
+    """Return the word of 1.0 of outputs and targets."""
+    return 256.0 if spec.output == "linear" else 255.0
+
+
 def targets_of(spec: NetworkSpec, labels: np.ndarray) -> np.ndarray:
-    """Return one-hot targets float64[n, n_outputs]; with one output the labels themselves."""
+    """Return one-hot targets float64[n, n_outputs]; with one output the labels themselves.
+
+    Of a network with graded targets `labels` are these already, float[n, n_outputs] in units of 1.0.
+    """
+    if np.ndim(labels) == 2:
+        return np.asarray(labels, np.float64)
     if spec.n_outputs == 1:
         return np.array(labels, np.float64)[:, None]
     return np.asarray(np.eye(spec.n_outputs)[labels])
@@ -152,7 +162,7 @@ def pass_samples(
             gates.append(units.gate * np.asarray(activation.gate(gated), np.float64))
     scores = _scores(spec, sums[last])
     targets = targets_of(spec, labels)
-    error = _errors(units, scores, targets, spec.dead_zone)
+    error = _errors(units, scores, targets, spec.dead_zone / output_one(spec))
     signals = {
         Signal.TARGET: targets,
         Signal.SIGNED_TARGET: 1 - 2 * targets,
@@ -182,9 +192,9 @@ def pass_samples(
     return Passed(inputs, sums, gates, scores, modulators, deltas, winners)
 
 
-def _errors(units: Units, scores: np.ndarray, targets: np.ndarray, dead_zone: int) -> np.ndarray:
+def _errors(units: Units, scores: np.ndarray, targets: np.ndarray, dead_zone: float) -> np.ndarray:
     error = scores - targets
-    error[np.abs(error) <= dead_zone / 255] = 0
+    error[np.abs(error) <= dead_zone] = 0
     return error * units.error
 
 
@@ -192,7 +202,7 @@ def _local_error(
     spec: NetworkSpec, units: Units, readout: np.ndarray, y: np.ndarray, targets: np.ndarray
 ) -> np.ndarray:
     """Return the errors of a readout float[n_outputs, n_out] of activations y."""
-    return _errors(units, _scores(spec, y @ readout.T), targets, spec.readout_dead_zone)
+    return _errors(units, _scores(spec, y @ readout.T), targets, spec.readout_dead_zone / output_one(spec))
 
 
 def backpropagated(spec: NetworkSpec, numbers: FloatWeights, passed: Passed) -> list[np.ndarray]:
@@ -242,6 +252,8 @@ def update_of(spec: NetworkSpec, passed: Passed, units: Units | None = None, hal
 
 
 def _scores(spec: NetworkSpec, z: np.ndarray) -> np.ndarray:
+    if spec.output == "linear":
+        return z.copy()
     if spec.output == "softmax":
         shares = np.exp(z - z.max(axis=1, keepdims=True))
         return np.asarray(shares / shares.sum(axis=1, keepdims=True))

@@ -15,7 +15,7 @@ import numpy as np
 from edgelearn.errors import UserError
 from edgelearn.network.layer import ConvLayer, Layer
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.references.closed_form import FloatWeights, hidden_activation, targets_of
+from edgelearn.references.closed_form import FloatWeights, hidden_activation, output_one, targets_of
 from edgelearn.references.online_layers import DenseTensors, MapTensors
 from edgelearn.references.torch_online import _torch
 from edgelearn.rules.rule import Feedback, Signal
@@ -46,8 +46,9 @@ class OnlineTwin:
             for layer, w, b in zip(spec.layers, start.weights, start.biases, strict=True)
         ]
         self._event_threshold = spec.event_threshold / hidden_activation(spec).one
-        self._dead_zone, self._local_dead_zone = spec.dead_zone / 255, spec.readout_dead_zone / 255
-        self._output = torch.sigmoid if spec.output == "sigmoid" else partial(torch.softmax, dim=0)
+        one = output_one(spec)
+        self._dead_zone, self._local_dead_zone = spec.dead_zone / one, spec.readout_dead_zone / one
+        self._output = _OUTPUTS[spec.output](torch)
         self.halvings = 0
         for k, hidden in enumerate(self._layers[:-1]):
             above = self._layers[k + 1]
@@ -72,16 +73,54 @@ class OnlineTwin:
 
     def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Learn rows of input levels one after another; return the classes predicted before each was learned."""
+        gates = None
+        if self.spec.gated:
+
+            def gates(row: int, z: Any) -> bool:
+                return self._gates(z, int(labels[row]))
+
+        return self._classes(self._learn(levels, targets_of(self.spec, labels), gates))
+
+    def learn_targets(
+        self, levels: np.ndarray, targets: np.ndarray, holds_back: Callable[[int, Any], bool] | None = None
+    ) -> np.ndarray:
+        """Learn rows towards targets one after another; return the outputs before each was learned.
+
+        Parameters
+        ----------
+        targets : float[n, n_outputs], numbers in the unit of the outputs
+        holds_back : called with each row's number and its outputs, float[n_outputs]; true for a row that is not learned
+
+        Returns
+        -------
+        float64[n, n_outputs]
+        """
+        held = None
+        if holds_back is not None:
+
+            def held(row: int, z: Any) -> bool:
+                return holds_back(row, self._output(z).double().numpy())
+
+        sums = self._learn(levels, np.asarray(targets, np.float64), held)
+        return np.asarray(self._output(sums).double().numpy())
+
+    def outputs(self, levels: np.ndarray) -> np.ndarray:
+        """Return the outputs of rows of input levels, float64[n, n_outputs], without learning."""
+        return np.asarray(self._output(self._sums(levels)).double().numpy())
+
+    def _learn(
+        self, levels: np.ndarray, targets: np.ndarray, holds_back: Callable[[int, Any], bool] | None
+    ) -> Any:
+        """Learn rows one after another; return the sums of the outputs before each was learned."""
         torch = _torch()
-        sums = torch.empty((len(labels), self.spec.n_outputs), dtype=self._dtype)
+        sums = torch.empty((len(targets), self.spec.n_outputs), dtype=self._dtype)
         rows = self._inputs(levels).unbind()
-        targets = torch.from_numpy(targets_of(self.spec, labels)).to(self._dtype).unbind()
+        wanted = torch.from_numpy(targets).to(self._dtype).unbind()
         mv, activate, error = torch.mv, self._activate, self._layers[-1].delta
-        hidden, last, gated = self._layers[:-1], self._layers[-1], self.spec.gated
-        output = self._output
+        hidden, last, output = self._layers[:-1], self._layers[-1], self._output
         learning = [(layer, -layer.rate / 2**self.halvings) for layer in self._layers if layer.learned != "none"]
         with torch.no_grad():
-            for row, z, target, label in zip(rows, sums.unbind(), targets, labels.tolist(), strict=True):
+            for s, (row, z, target) in enumerate(zip(rows, sums.unbind(), wanted, strict=True)):
                 self._layers[0].inputs = row
                 for k, layer in enumerate(hidden):
                     layer.add_inputs()
@@ -89,7 +128,7 @@ class OnlineTwin:
                     if self._event_threshold:
                         self._send(layer.values, self._layers[k + 1].inputs)
                 mv(last.weights, last.inputs, out=z)
-                if gated and self._gates(z, label):
+                if holds_back is not None and holds_back(s, z):
                     continue
                 output(z, out=error).sub_(target)
                 if self._dead_zone:
@@ -98,7 +137,7 @@ class OnlineTwin:
                     self._modulate(target)
                 for layer, minus_rate in learning:
                     layer.update(minus_rate)
-        return self._classes(sums)
+        return sums
 
     def _modulate(self, target: Any) -> None:
         """Compute the deltas of hidden layers from the last to the first, before any weight changes."""
@@ -139,6 +178,10 @@ class OnlineTwin:
 
     def predict(self, levels: np.ndarray) -> np.ndarray:
         """Return the classes of rows of input levels, int64[n]."""
+        return self._classes(self._sums(levels))
+
+    def _sums(self, levels: np.ndarray) -> Any:
+        """Return the sums of the outputs of rows of input levels, [n, n_outputs]."""
         torch = _torch()
         x = self._inputs(levels)
         with torch.no_grad():
@@ -149,7 +192,7 @@ class OnlineTwin:
                 x[:, :-1] = values
                 if self._event_threshold:
                     x[:, :-1] = torch.nn.functional.hardshrink(values, self._event_threshold)
-            return self._classes(self._layers[-1].sums_of(x))
+            return self._layers[-1].sums_of(x)
 
     def numbers(self) -> FloatWeights:
         """Return a copy of weights, biases and feedback."""
@@ -177,13 +220,14 @@ class OnlineTwin:
 
 
 def autograd_update(
-    spec: NetworkSpec, start: FloatWeights, x: np.ndarray, label: int, halvings: int = 0
+    spec: NetworkSpec, start: FloatWeights, x: np.ndarray, label: int | np.ndarray, halvings: int = 0
 ) -> FloatWeights:
     """Return the change that one step of gradient descent on one sample makes, by torch.nn and autograd in float64.
 
     Parameters
     ----------
     x : float[n_in], 1.0 is the highest level
+    label : of a network with graded targets these, float[n_outputs]
 
     Notes
     -----
@@ -278,7 +322,7 @@ def _change(layer: Layer, parameter: Any, learns: bool, halvings: int) -> np.nda
 def _direct_signals(spec: NetworkSpec, z: Any, target: Any) -> dict[Signal, Any]:
     """Return what outputs or the label send to hidden layers, from sums z of the output layer."""
     torch = _torch()
-    error = (torch.sigmoid(z) if spec.output == "sigmoid" else torch.softmax(z, 0)) - target
+    error = _OUTPUTS[spec.output](torch)(z) - target
     return {
         Signal.TARGET: target,
         Signal.SIGNED_TARGET: 1 - 2 * target,
@@ -289,6 +333,8 @@ def _direct_signals(spec: NetworkSpec, z: Any, target: Any) -> dict[Signal, Any]
 
 def _loss(spec: NetworkSpec, z: Any, target: Any) -> Any:
     functional = _torch().nn.functional
+    if spec.output == "linear":
+        return functional.mse_loss(z, target, reduction="sum") / 2
     if spec.output == "softmax":
         return functional.cross_entropy(z, target.argmax())
     return functional.binary_cross_entropy_with_logits(z, target, reduction="sum")
@@ -310,6 +356,10 @@ def _module(name: str) -> Any:
         "leaky": lambda: nn.LeakyReLU(1 / 20),
     }
     return modules[name]()
+
+
+def _linear(z: Any, out: Any = None) -> Any:
+    return z.clone() if out is None else out.copy_(z)
 
 
 def _quadratic(torch: Any, z: Any, y: Any) -> None:
@@ -339,4 +389,10 @@ _FUNCTIONS: dict[str, tuple[Callable[..., object], Callable[..., object]]] = {
         lambda torch, z, y: torch.maximum(z, z / 20, out=y),
         lambda torch, z, y, m, d: torch.where(z > 0, m, m / 20, out=d),
     ),
+}
+
+_OUTPUTS: dict[str, Callable[[Any], Callable[..., Any]]] = {
+    "sigmoid": lambda torch: torch.sigmoid,
+    "softmax": lambda torch: partial(torch.softmax, dim=-1),
+    "linear": lambda torch: _linear,
 }
