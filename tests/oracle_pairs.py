@@ -32,6 +32,7 @@ from tests.naive.convolution import Convolution, NaiveConvolutionalNetwork
 from tests.naive.device import Done, NaiveDevice, Work
 from tests.naive.frontend import NaiveFrontEnd
 from tests.naive.oracle import NaiveNetwork
+from tests.naive.targets import NaiveTargetNetwork
 
 FORWARD = ("samples", "input_events", "open_gates", "window_pairs")
 
@@ -44,7 +45,11 @@ def naive_twin(learner: Learner) -> NaiveNetwork:
     masks = ["all"] * len(spec.layers) if spec.learn == "all" else spec.learn.split("+")
     residual = max(layer.word.residual_bits for layer in spec.layers)
     windows = [window_of(layer) if isinstance(layer, ConvLayer) else None for layer in spec.layers]
-    network = partial(NaiveConvolutionalNetwork, windows=windows) if spec.is_convolutional else NaiveNetwork
+    network: Callable[..., NaiveNetwork] = NaiveNetwork
+    if spec.is_convolutional:
+        network = partial(NaiveConvolutionalNetwork, windows=windows)
+    elif spec.is_graded:
+        network = partial(NaiveTargetNetwork, task=spec.task)
     return network(
         rule=[rule.name for rule in spec.named],
         learned=masks,
@@ -216,7 +221,9 @@ def sample_activity(naive: NaiveNetwork, label: int) -> Counters:
             signal = naive.acting(k + 1).signal if k < last else "none"
             if signal != "none":
                 lanes = n(naive.deltas[k + 1]) if signal == "delta" else n(naive.errors)
-                if signal == "target":
+                if signal == "target" and isinstance(naive, NaiveTargetNetwork):
+                    lanes = n(naive.targets)
+                elif signal == "target":
                     lanes = label if naive.sizes[-1] == 1 else 1
                 elif signal == "signed target":
                     lanes = naive.sizes[-1]
@@ -420,7 +427,8 @@ def assert_in_time(
     naive = NaiveRun(learner, device, delay)
     lowest, top = spec.input_range
     levels = rng.integers(lowest, top + 1, (n, spec.sizes[0]))
-    labels = np.where(rng.random(n) < labelled, rng.integers(0, spec.n_classes, n), t.NO_LABEL)
+    n_labels = 1 if spec.is_graded else spec.n_classes
+    labels = np.where(rng.random(n) < labelled, rng.integers(0, n_labels, n), t.NO_LABEL)
     arrivals = np.cumsum(rng.integers(0, int(2 * ticks / load) + 2, n))
     credits = rng.integers(0, int(energy) + 2, n)
     dropped = np.zeros(n, np.uint8)

@@ -108,9 +108,7 @@ class OnlineTwin:
         """Return the outputs of rows of input levels, float64[n, n_outputs], without learning."""
         return np.asarray(self._output(self._sums(levels)).double().numpy())
 
-    def _learn(
-        self, levels: np.ndarray, targets: np.ndarray, holds_back: Callable[[int, Any], bool] | None
-    ) -> Any:
+    def _learn(self, levels: np.ndarray, targets: np.ndarray, holds_back: Callable[[int, Any], bool] | None) -> Any:
         """Learn rows one after another; return the sums of the outputs before each was learned."""
         torch = _torch()
         sums = torch.empty((len(targets), self.spec.n_outputs), dtype=self._dtype)

@@ -107,6 +107,8 @@ class NaiveNetwork:
     """
 
     memory_names: tuple[str, ...] = MEMORIES
+    output_names: tuple[str, ...] = ("sigmoid", "softmax")
+    gate_names: tuple[str, ...] = UPDATE_GATES
 
     def __init__(
         self,
@@ -262,12 +264,20 @@ class NaiveNetwork:
         self._send(1, levels)
         for k in range(1, self.layers + 1):
             self.z[k - 1] = self._pre_activations(k)
-            hidden = k < self.layers
-            shift = self._input_scale(k) + (self.bits - 1) - self.range_exponents[k - 1]
-            shift += self._pooled_bits(k) - (5 if hidden else 4)
+            if k == self.layers:
+                self._form_outputs()
+                continue
+            shift = self._sum_scale(k) + self._pooled_bits(k) - 5
             self.q[k - 1] = [sat(self._rn(k, z, shift), -128, 127) for z in self.z[k - 1]]
-            if hidden:
-                self._fire(k)
+            self._fire(k)
+
+    def _sum_scale(self, k: int) -> int:
+        """The binary scale of a product of input and view."""
+        return self._input_scale(k) + (self.bits - 1) - self.range_exponents[k - 1]
+
+    def _form_outputs(self) -> None:
+        shift = self._sum_scale(self.layers) - 4
+        self.q[-1] = [sat(self._rn(self.layers, z, shift), -128, 127) for z in self.z[-1]]
         single = self.sizes[-1] == 1  # one output is always a sigmoid
         if self.output == "sigmoid" or single:
             self.probabilities = [sigmoid(q) for q in self.q[-1]]
@@ -374,9 +384,8 @@ class NaiveNetwork:
         """e_c = p_c - 255 target_c, zero inside the dead zone, kept with the output layer."""
         self.errors = []
         self._error[-1].blank([0] * self.sizes[-1])
-        for c, p in enumerate(self.probabilities):
-            target = label if self.sizes[-1] == 1 else int(c == label)
-            e = p - 255 * target
+        for c, (p, target) in enumerate(zip(self.probabilities, self._targets(label), strict=True)):
+            e = self._error_of(p, target)
             if abs(e) <= self.dead_zone:
                 e = 0
             e = self._narrowed_error(e)
@@ -384,6 +393,17 @@ class NaiveNetwork:
             if e != 0:
                 self._error[-1].write(e, c)
         self.deltas[-1] = list(self.errors)
+
+    def _targets(self, label: int) -> list[int]:
+        """One target per output: one-hot, or the label where there is one output."""
+        return [label] if self.sizes[-1] == 1 else [int(c == label) for c in range(self.sizes[-1])]
+
+    def _read_targets(self, k: int) -> list[int]:
+        """The targets as hidden layer k reads them: a label is one word."""
+        return self._targets(self._label[k - 1].read(0))
+
+    def _error_of(self, p: int, target: int) -> int:
+        return p - 255 * target
 
     def _narrowed_error(self, e: int) -> int:
         """e has 9 bits, or those of a factor if that has fewer; the lowest are rounded away."""
@@ -425,14 +445,9 @@ class NaiveNetwork:
         """The lanes of the teaching signal of hidden layer k that are not zero, each read once."""
         signal = self.acting(k).signal
         if signal == "target":
-            label = self._label[k - 1].read(0)
-            if self.sizes[-1] == 1:
-                return [(0, 1)] if label == 1 else []
-            return [(label, 1)]
+            return [(c, y) for c, y in enumerate(self._read_targets(k)) if y != 0]
         if signal == "signed target":  # every output has a sign: -1 where its target is 1
-            label = self._label[k - 1].read(0)
-            one_hot = [label] if self.sizes[-1] == 1 else [int(c == label) for c in range(self.sizes[-1])]
-            return [(c, 1 - 2 * y) for c, y in enumerate(one_hot)]
+            return [(c, 1 - 2 * y) for c, y in enumerate(self._read_targets(k))]
         if signal == "local error":
             source, words = self._error[k - 1], self._read_out(k)
         elif signal == "delta" and k + 1 < self.layers:
@@ -446,7 +461,7 @@ class NaiveNetwork:
 
         Activations are taken as they come out of the layer; under an update gate they wait and are read again.
         """
-        label, outputs = self._label[k - 1].read(0), self.sizes[-1]
+        targets, outputs = self._read_targets(k), self.sizes[-1]
         if self.lfsr:
             self._regenerate(k, [(c, 1) for c in range(outputs)])
         sums = [0] * outputs
@@ -455,18 +470,24 @@ class NaiveNetwork:
             for c in range(outputs):
                 sums[c] += y * self._feedback_word(k, c, j)
                 self._operate(k, "signal_macs")
-        shift = scale_of_activation(self.activation) + 7 - self.feedback_exponents[k - 1] - 4
-        q = [sat(self._rn(k, self._accumulated(k, total), shift), -128, 127) for total in sums]
-        p = softmax(q) if self.output == "softmax" and outputs > 1 else [sigmoid(one) for one in q]
+        p = self._readout_outputs(k, [self._accumulated(k, total) for total in sums])
         errors = []
         self._error[k - 1].blank([0] * outputs)
         for c in range(outputs):
-            e = p[c] - 255 * (label if outputs == 1 else int(c == label))
+            e = self._error_of(p[c], targets[c])
             errors.append(self._narrowed_error(0 if abs(e) <= self.local_dead_zone else e))
             if errors[c] != 0:
                 self._error[k - 1].write(errors[c], c)
         self.local_errors[k - 1] = errors
         return errors
+
+    def _readout_scale(self, k: int) -> int:
+        """The binary scale of a product of activation and readout weight."""
+        return scale_of_activation(self.activation) + 7 - self.feedback_exponents[k - 1]
+
+    def _readout_outputs(self, k: int, sums: list[int]) -> list[int]:
+        q = [sat(self._rn(k, total, self._readout_scale(k) - 4), -128, 127) for total in sums]
+        return softmax(q) if self.output == "softmax" and len(q) > 1 else [sigmoid(one) for one in q]
 
     def _regenerate(self, k: int, lanes: list[Lane]) -> None:
         """A register runs through the whole row of every lane, two steps an entry, whatever the gates are."""
@@ -485,7 +506,7 @@ class NaiveNetwork:
     def _modulator(self, k: int, j: int, lanes: list[Lane]) -> int:
         """m_j = sum over the lanes of signal times feedback, exact, then scaled to 1.0 = 2^M."""
         rule = self.acting(k)
-        scale_of_m = rule.narrowed_scale(self.factor_bits)
+        scale_of_m = self._scale_of_m(k)
         largest = (1 << (self.factor_bits - 1)) - 1
         if rule.signal == "target":  # y* is one-hot: B_k^T y* is one row of B_k, looked up
             return sat(self._rn(k, self._feedback_word(k, lanes[0][0], j), 7 - scale_of_m), -largest, largest)
@@ -528,6 +549,9 @@ class NaiveNetwork:
         """D: 8 for the error of the output layer, or what narrow errors have left; M for a hidden layer."""
         if k == self.layers:
             return min(9, self.factor_bits) - 1
+        return self._scale_of_m(k)
+
+    def _scale_of_m(self, k: int) -> int:
         return self.acting(k).narrowed_scale(self.factor_bits)
 
     # --- section 5: the update ------------------------------------------------------------------------------
@@ -732,8 +756,8 @@ class NaiveNetwork:
     def _check(self) -> None:
         """Refuse what the contract has no words for; an oracle must not guess."""
         _one_of("rounding", self.rounding, ("nearest", "stochastic"))
-        _one_of("output", self.output, ("sigmoid", "softmax"))
-        _one_of("update_gate", self.update_gate, UPDATE_GATES)
+        _one_of("output", self.output, self.output_names)
+        _one_of("update_gate", self.update_gate, self.gate_names)
         if not 1 <= self.live <= self.sizes[-1]:
             raise ValueError(f"live is {self.live}, allowed 1..{self.sizes[-1]}")
         one_of_activation(self.activation)
