@@ -46,7 +46,7 @@ def assert_target_twins(
     Parameters
     ----------
     learned : bool[n], rows that are learned, all of them by default; others are rows without a label
-    cuts : rows at which a call ends: words and detector are saved, and loaded into new objects
+    cuts : rows at which a call ends: words, counters and detector are saved, and loaded into new objects
     """
     learner = Learner(spec)
     prepare(learner)
@@ -59,7 +59,6 @@ def assert_target_twins(
     wanted = np.ones(len(levels), bool) if learned is None else learned
     steps = steps_of(np.where(wanted, 0, t.NO_LABEL))
     activity = [Counters.zeros(len(spec.layers)) for _ in range(2)]
-    counts = np.zeros_like(learner.counts)
     for first, last in pairwise(sorted({0, *cuts, len(levels)})):
         learner, judge = _reloaded(learner, judge)
         arrays = None if judge is None else judge.arrays(last - first)
@@ -78,9 +77,6 @@ def assert_target_twins(
         assert outcome.statuses.tolist() == statuses
         assert arrays is None or arrays.rows.tolist() == rows
         assert_words(learner, naive)
-        counts += learner.counts
-        learner.counts[:] = 0
-    learner.counts[:] = counts
     assert_counts(learner, naive)
     assert learner.counters.only(ACTIVITY) == activity[0]
     assert learner.inference_counters.only(ACTIVITY) == activity[1]

@@ -17,7 +17,7 @@ from edgelearn.references.torch_online import one_thread
 
 @dataclass(frozen=True, eq=False)
 class FloatStream:
-    """What the float twin made of rows, before each was learned, in the unit of the integers (256 is 1.0 of a linear output).
+    """Outputs and scores of rows before each was learned, in the unit of the integers: 256 is 1.0 of a linear output.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def float_twin(
     ----------
     levels : [n, n_in], input levels of the integers; numbers between them where the twin shall not have their rounding
     targets : [n, n_outputs], words; none where the task is to reconstruct the input
-    learned : bool[n], rows that are learned, or a function of the number of a row and its score that says so; all of them
+    learned : bool[n], rows that are learned, or a function of the number of a row and its score that says so; all rows
         by default
     squared : score of squares in place of sizes
     words : named as in `Learner.words`, put in place of the first ones

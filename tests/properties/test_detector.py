@@ -11,23 +11,10 @@ from hypothesis import strategies as st
 from edgelearn.network.kernels import detector as kernel
 from edgelearn.network.kernels import detector_tables as d
 from edgelearn.streaming.detector import LEARN_WHILE, PHASES, SCORES, THRESHOLDS, AnomalyDetector, DetectorSpec
-from tests.naive.detector import LARGEST_SCORE, NaiveDetector
+from tests.naive.detector import LARGEST_SCORE
+from tests.target_pairs import naive_detector
 
 SCALES = (1, 3, 50, 2000, 2**20, 2**32)
-
-
-def naive_detector(spec: DetectorSpec) -> NaiveDetector:
-    return NaiveDetector(
-        train=spec.train_rows,
-        threshold=spec.threshold_rows,
-        smoothing=spec.smoothing,
-        quantile=spec.quantile,
-        factor=spec.factor,
-        follow=spec.follow,
-        squared=spec.score == "squared",
-        deviations=spec.threshold == "deviation",
-        learn_while=spec.learn_while,
-    )
 
 
 @st.composite
