@@ -19,6 +19,8 @@ from edgelearn.network.spec import NetworkSpec
 from edgelearn.references import convolution
 from edgelearn.rules.rule import Feedback, Signal
 
+LARGEST_ERROR = 1.0  # that of a linear output is limited: the gradient of the Huber loss
+
 
 @dataclass(frozen=True, eq=False)
 class FloatWeights:
@@ -193,7 +195,7 @@ def pass_samples(
 
 
 def _errors(units: Units, scores: np.ndarray, targets: np.ndarray, dead_zone: float) -> np.ndarray:
-    error = scores - targets
+    error = np.clip(scores - targets, -LARGEST_ERROR, LARGEST_ERROR)
     error[np.abs(error) <= dead_zone] = 0
     return error * units.error
 

@@ -15,7 +15,13 @@ import numpy as np
 from edgelearn.errors import UserError
 from edgelearn.network.layer import ConvLayer, Layer
 from edgelearn.network.spec import NetworkSpec
-from edgelearn.references.closed_form import FloatWeights, hidden_activation, output_one, targets_of
+from edgelearn.references.closed_form import (
+    LARGEST_ERROR,
+    FloatWeights,
+    hidden_activation,
+    output_one,
+    targets_of,
+)
 from edgelearn.references.online_layers import DenseTensors, MapTensors
 from edgelearn.references.torch_online import _torch
 from edgelearn.rules.rule import Feedback, Signal
@@ -48,7 +54,7 @@ class OnlineTwin:
         self._event_threshold = spec.event_threshold / hidden_activation(spec).one
         one = output_one(spec)
         self._dead_zone, self._local_dead_zone = spec.dead_zone / one, spec.readout_dead_zone / one
-        self._output = _OUTPUTS[spec.output](torch)
+        self._output, self._is_linear = _OUTPUTS[spec.output](torch), spec.output == "linear"
         self.halvings = 0
         for k, hidden in enumerate(self._layers[:-1]):
             above = self._layers[k + 1]
@@ -129,6 +135,8 @@ class OnlineTwin:
                 if holds_back is not None and holds_back(s, z):
                     continue
                 output(z, out=error).sub_(target)
+                if self._is_linear:
+                    error.clamp_(-LARGEST_ERROR, LARGEST_ERROR)
                 if self._dead_zone:
                     error.copy_(torch.nn.functional.hardshrink(error, self._dead_zone))
                 if self._taught:
@@ -157,6 +165,8 @@ class OnlineTwin:
         torch = _torch()
         z = torch.mv(layer.feedback.T, layer.sent[:-1])
         self._output(z, out=layer.signal).sub_(self._target)
+        if self._is_linear:
+            layer.signal.clamp_(-LARGEST_ERROR, LARGEST_ERROR)
         if self._local_dead_zone:
             layer.signal.copy_(torch.nn.functional.hardshrink(layer.signal, self._local_dead_zone))
 
@@ -321,6 +331,8 @@ def _direct_signals(spec: NetworkSpec, z: Any, target: Any) -> dict[Signal, Any]
     """Return what outputs or the label send to hidden layers, from sums z of the output layer."""
     torch = _torch()
     error = _OUTPUTS[spec.output](torch)(z) - target
+    if spec.output == "linear":
+        error = error.clamp(-LARGEST_ERROR, LARGEST_ERROR)
     return {
         Signal.TARGET: target,
         Signal.SIGNED_TARGET: 1 - 2 * target,
@@ -332,7 +344,7 @@ def _direct_signals(spec: NetworkSpec, z: Any, target: Any) -> dict[Signal, Any]
 def _loss(spec: NetworkSpec, z: Any, target: Any) -> Any:
     functional = _torch().nn.functional
     if spec.output == "linear":
-        return functional.mse_loss(z, target, reduction="sum") / 2
+        return functional.huber_loss(z, target, reduction="sum", delta=LARGEST_ERROR)
     if spec.output == "softmax":
         return functional.cross_entropy(z, target.argmax())
     return functional.binary_cross_entropy_with_logits(z, target, reduction="sum")

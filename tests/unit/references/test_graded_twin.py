@@ -65,8 +65,9 @@ def test_rows_are_a_plain_loop_of_gradient_descent():
         y = w2 @ h + b2
         expected.append(y)
         if learned:
-            d = (w2.T @ (y - t)) * (1 - h * h)
-            w2, b2 = w2 - np.outer(y - t, h) / 16, b2 - (y - t) / 16
+            e = np.clip(y - t, -1, 1)
+            d = (w2.T @ e) * (1 - h * h)
+            w2, b2 = w2 - np.outer(e, h) / 16, b2 - e / 16
             w1, b1 = w1 - np.outer(d, x) / 16, b1 - d / 16
     targets = np.minimum(16.0 * levels, 255)
     for learned in (kept, lambda row, score: bool(kept[row])):
@@ -88,7 +89,7 @@ def test_one_update_of_the_integers_is_the_closed_form_but_for_rounding(rule, ou
     targets = numbers_of_targets(spec, levels, None)
     passed = pass_samples(spec, views, levels / 15, targets, binary_units(spec))
     one = 256 if output == "linear" else 255
-    np.testing.assert_allclose(outputs / one, passed.scores, atol=0.02)
+    np.testing.assert_allclose(outputs / one, np.clip(passed.scores, -2, 511 / 256), atol=0.02)
     ideal = update_of(spec, passed, binary_units(spec))
     for k, layer in enumerate(spec.layers):
         made = (learner.state.weights(k) - before[k]) * layer.word.lsb
@@ -102,8 +103,8 @@ def test_one_update_of_the_integers_is_the_closed_form_but_for_rounding(rule, ou
 
 def test_the_twin_follows_fine_integers_row_by_row():
     require_torch()
-    levels, _ = rows(400)
-    settings = {"task": "reconstruct", "output": "linear", "hidden_rate": -4, "output_rate": -4}
+    levels = 17 * rows(400)[0]
+    settings = {"task": "reconstruct", "output": "linear", "hidden_rate": -4, "output_rate": -4, "input_bits": 8}
     spec = design((10, 8, 10), "dfa", 12, residual_bits=4, **settings)
     learner = Learner(spec)
     fixed = learner.learn_targets(levels)
