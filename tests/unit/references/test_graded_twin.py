@@ -81,7 +81,7 @@ def test_rows_are_a_plain_loop_of_gradient_descent():
 @pytest.mark.parametrize("output", ["linear", "sigmoid"])
 @pytest.mark.parametrize("rule", GRADED_RULES)
 def test_one_update_of_the_integers_is_the_closed_form_but_for_rounding(rule, output):
-    spec = design((10, 8, 10), rule, 8, task="reconstruct", output=output, hidden_rate=-2, output_rate=-2)
+    spec = design((10, 8, 10), rule, 8, task="reconstruct", output=output, hidden_rate=-4, output_rate=-4)
     learner = Learner(spec)
     views, levels = viewed_weights(learner), rows(1, seed=3)[0]
     before = [learner.state.weights(k).astype(int) for k in range(2)]
@@ -92,11 +92,14 @@ def test_one_update_of_the_integers_is_the_closed_form_but_for_rounding(rule, ou
     np.testing.assert_allclose(outputs / one, np.clip(passed.scores, -2, 511 / 256), atol=0.02)
     ideal = update_of(spec, passed, binary_units(spec))
     for k, layer in enumerate(spec.layers):
-        made = (learner.state.weights(k) - before[k]) * layer.word.lsb
+        words = learner.state.weights(k)
+        made = (words - before[k]) * layer.word.lsb
         if not np.any(ideal.weights[k]):
             assert not made.any()
             continue
-        away = np.abs(made - ideal.weights[k]).max()
+        inside = (words > layer.min_weight) & (words < layer.weight_word.max_raw)
+        assert inside.mean() > 0.5
+        away = np.abs(made - ideal.weights[k])[inside].max()
         allowed = 0.2 if layer.rule.signal.name == "SIGN_ERROR" else 0.05
         assert away < allowed * np.abs(ideal.weights[k]).max(), (k, away)
 
@@ -112,7 +115,9 @@ def test_the_twin_follows_fine_integers_row_by_row():
     assert np.abs(fixed - found.outputs).max() < 20
     assert np.sqrt(np.mean((fixed - found.outputs) ** 2)) < 6
     again = float_twin(spec, levels[:5], words=learner.words())
-    assert np.abs(learner.outputs(levels[:1]) - again.outputs[0]).max() < 4
+    assert (
+        np.abs(learner.outputs(levels[:1]) - again.outputs[0]).max() < 12
+    )  # indices of activations have steps of 1/32
 
 
 def test_words_of_the_start_and_targets():
