@@ -300,6 +300,8 @@ class Learner:
                 kernel(*self.arguments(prepared.levels, steps[part], own, device))
         if self.strict:
             _raise_if_inexact(Counters(self._counts.sum(axis=0)))
+        if self.spec.is_graded:  # -1 of a row that was dropped stays
+            np.minimum(results.predictions, 0, out=results.predictions)
         return Outcome(results.predictions, results.statuses, results.scores, results.energies, found)
 
     def arguments(self, levels: np.ndarray, steps: np.ndarray, results: Any, device: Device | None = None) -> Any:

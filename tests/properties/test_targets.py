@@ -97,7 +97,7 @@ def test_a_stream_is_the_same_in_one_call_and_in_many():
     levels[1200:1300] = rng.integers(-127, 128, (100, 8))
     spec = design((8, 5, 8), "dfa", task="reconstruct", output="linear", update_gate="normal", input_bits=8,
                   signed_inputs=True, hidden_rate=-5, output_rate=-5, rounding="stochastic")  # fmt: skip
-    settings = DetectorSpec(500, 300, follow=8)
+    settings = DetectorSpec(500, 300, follow=8, learn_while="normal")
     found = []
     for cuts in ((), (1, 499, 500, 501, 799, 800, 801, 1250), range(100, 1500, 100)):
         learner, detector = Learner(spec), AnomalyDetector(settings)
