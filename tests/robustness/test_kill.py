@@ -22,10 +22,6 @@ TRACE = "pc,taken\n" + "\n".join(f"{65536 + 28580 * (n % 7)},{n * n % 3 % 2}" fo
 COMMANDS = {
     "run": ("run", "--epochs", "12"),
     "stream": ("stream", "drift", "--limit", "20000"),
-    "anomaly": (
-        *("stream", "drift", "--limit", "20000", "--task", "anomaly", "--normal-class", "class 1"),
-        *("--calibrate-rows", "5000", "--train-rows", "5000", "--threshold-rows", "5000", "--learn-while", "normal"),
-    ),
     "spiking": ("run", "--spiking", "--epochs", "2", "--limit", "400"),
     "branch": ("branch", "--trace", "trace.csv", "--predictor", "bimodal,gshare,tage"),
     "sweep": ("sweep", "--bits", "4,8", "--rule", "drtp,dfa", "--epochs", "2", "--limit", "500", "--jobs", "1"),
