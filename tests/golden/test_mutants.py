@@ -313,6 +313,45 @@ MAP_MUTANTS = {
     "writes no winner of a gated sample": ("network/kernels/maps.py", "                counters[k, t.WINNER_WRITE] += n_open\n", "                pass\n"),
 }  # fmt: skip
 
+TARGET_MUTANTS = {
+    "rounds linear outputs down": ("network/kernels/targets.py", "z = (z + (np.int64(1) << (shift - 1))) >> shift", "z = z >> shift"),
+    "leaves linear outputs of a negative shift": ("network/kernels/targets.py", "z << -shift", "z"),
+    "cuts linear outputs to a symmetric range": ("network/kernels/targets.py", "LOWEST, HIGHEST = -512, 511", "LOWEST, HIGHEST = -511, 511"),
+    "lets errors go beyond 1.0": ("network/kernels/targets.py", "MOST_ERROR = 255", "MOST_ERROR = 256"),
+    "opens the dead zone of a number at its edge": ("network/kernels/targets.py", "0 if -dead_zone <= e <= dead_zone else e", "0 if -dead_zone < e < dead_zone else e"),
+    "reconstructs more than the largest target": ("network/kernels/targets.py", "MOST_TARGET = 255", "MOST_TARGET = 256"),
+    "takes the targets of the first row": ("network/kernels/targets.py", "arrays_targets[row, c]", "arrays_targets[0, c]"),
+    "counts targets as one word": ("network/kernels/targets.py", "counters[last, t.LABEL_READ] += n\n", "counters[last, t.LABEL_READ] += 1\n"),
+    "learns what may not be learned": ("network/kernels/targets.py", "and not may_learn(arrays)", "and False"),
+    "learns rows with an alarm": ("network/kernels/targets.py", "return arrays.at[HELD] != 0", "return False"),
+    "scores targets as outputs": ("network/kernels/targets.py", "- np.int64(arrays.target[0, c]), squared)", ", squared)"),
+    "keeps numbers wide in the outputs": ("network/kernels/targets.py", "        narrow_error(arrays.deltas, last, n,", "        narrow_error(arrays.signals, last, n,"),
+    "keeps numbers wide in a readout": ("network/kernels/targets.py", "        narrow_error(arrays.signals, k, n_outputs,", "        narrow_error(arrays.deltas, last, n_outputs,"),
+    "reads numbers out at the scale of the outputs": (
+        "network/kernels/targets.py", "write_outputs(arrays.sums, k, n_outputs, layers[k, t.READOUT_SHIFT]", "write_outputs(arrays.sums, k, n_outputs, layers[last, t.SUM_SHIFT]"),
+    "gives a readout of numbers the dead zone of the outputs": ("network/kernels/targets.py", "net[t.LOCAL_DEAD_ZONE], arrays.signals)", "net[t.DEAD_ZONE], arrays.signals)"),
+    "wraps no sum of targets": (
+        "network/kernels/targets.py", "n_out, net[t.ACCUMULATOR_BITS], arrays.gates, 1)", "n_out, 32, arrays.gates, 1)"),
+    "leaves modulators of targets as long as they are": (
+        "network/kernels/targets.py", "layers[k, t.SIGNAL_SHIFT], layers[k, t.MODULATOR_MAX])\n    counters", "layers[k, t.SIGNAL_SHIFT], 2 * layers[k, t.MODULATOR_MAX])\n    counters"),
+    "counts no products of targets": ("network/kernels/targets.py", "+= n_lanes * n_gates", "+= 0"),
+    "forgets label reads of hidden layers": (
+        "network/kernels/targets.py", "n_lanes = arrays.at[N_TARGETS]\n        counters[k, t.LABEL_READ] += layers[last, t.N_OUT]", "n_lanes = arrays.at[N_TARGETS]"),
+    "smooths rounding down": ("network/kernels/detector.py", "(x + ((np.int64(1) << s) >> 1)) >> s", "x >> s"),
+    "smooths from nothing": ("network/kernels/detector.py", "if state[d.ROWS] == 0:", "if False:"),
+    "raises an alarm at the threshold": ("network/kernels/detector.py", "state[d.SMOOTHED] > state[d.LIMIT]", "state[d.SMOOTHED] >= state[d.LIMIT]"),
+    "takes the largest score for the quantile": ("network/kernels/detector.py", "detector.kept[state[d.N_KEPT] - 1]", "detector.kept[0]"),
+    "keeps the first of the largest scores": ("network/kernels/detector.py", "smoothed <= kept[n - 1]", "smoothed <= kept[0]"),
+    "follows rows with an alarm": ("network/kernels/detector.py", "settings[d.FOLLOW] > 0 and alarm == 0", "settings[d.FOLLOW] > 0"),
+    "measures deviations from the mean of before": (
+        "network/kernels/detector.py", "        state[d.SUM] += smoothed\n        state[d.SPREAD] += abs(smoothed - state[d.SUM] // n)",
+        "        state[d.SPREAD] += abs(smoothed - state[d.SUM] // n)\n        state[d.SUM] += smoothed"),
+    "follows with the mean of behind": (
+        "network/kernels/detector.py", "        distance = smoothed - state[d.MEAN]\n", "        distance = smoothed - state[d.MEAN] - 64\n"),
+    "trains a row longer": ("network/kernels/detector.py", "if row < settings[d.TRAIN_ROWS]:", "if row <= settings[d.TRAIN_ROWS]:"),
+    "starts no threshold at the next row": ("network/kernels/detector.py", "    state[d.ROWS] += 1\n", "    state[d.ROWS] += 1 + (state[d.ROWS] == 3)\n"),
+}  # fmt: skip
+
 FORGE = """
 import json, os, sys, tempfile
 import numba, numpy, sklearn, scipy.special, hypothesis, pydantic
@@ -588,6 +627,30 @@ for seed, name in enumerate(("relu", "tanh", "sigmoid", "linear", "relu", "elu")
         scale = outer
 """
 
+TARGET_CHECK = """
+from edgelearn.streaming.detector import DetectorSpec
+from tests.target_cases import case
+from tests.target_pairs import assert_target_twins
+
+for seed in range(70):
+    case(seed, 12).check()
+levels = rng.integers(0, 16, (40, 4)).astype(np.uint8)
+quiet = np.repeat(levels[:1], 40, axis=0)
+common = dict(task="reconstruct", output="linear", hidden_rate=-4, output_rate=-4)
+for threshold in ("quantile", "deviation"):
+    settings = DetectorSpec(4, 20, smoothing=2, threshold=threshold, quantile=8000, factor=16, follow=4, learn_while="always")
+    for rows in (levels, quiet):
+        assert_target_twins(design((4, 4), "dfa", **common), rows, None, detector=settings)
+never = DetectorSpec(0, 8, smoothing=0, quantile=10_000, factor=16, learn_while="never")
+assert_target_twins(design((4, 4), "dfa", **common), quiet, None, detector=never)  # each score is the threshold
+for output, delta_bits in (("linear", 16), ("linear", 5), ("sigmoid", 6)):
+    targets = rng.integers(0, 256, (40, 40)).astype(np.int16)
+    for rule in ("drtp", "local", "dfa"):
+        spec = design((4, 6, 5, 40), rule, task="regression", output=output, delta_bits=delta_bits, feedback_format="sign",
+                      hidden_rate=-3, output_rate=-3, local_dead_zone=20)
+        assert_target_twins(spec, levels[:10], targets[:10])
+"""
+
 
 CHECKS = {
     "network": (MUTANTS, CHECK),
@@ -599,6 +662,7 @@ CHECKS = {
     "front end": (FRONT_END_MUTANTS, FRONT_END_CHECK),
     "imported": (IMPORTED_MUTANTS, IMPORTED_CHECK),
     "frozen": (FROZEN_MUTANTS, FROZEN_CHECK),
+    "targets": (TARGET_MUTANTS, TARGET_CHECK),
 }
 
 
