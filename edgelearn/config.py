@@ -261,7 +261,7 @@ class ColumnSettings(Settings):
     encoding: str | None = setting(None, "Encoding of text, e.g. cp1252 [UTF-8, else cp1252]", DATA)
     decimal: Literal[".", ","] | None = setting(None, "Decimal mark [by the cells]", DATA)
 
-    @field_validator("features", "ignore", "missing", "classes", mode="before", check_fields=False)
+    @field_validator("features", "ignore", "missing", "classes", "target_columns", mode="before", check_fields=False)
     @classmethod
     def _as_names(cls, value: Any, info: ValidationInfo) -> Any:
         """Take "3,8" as from the command line, and lists of names or numbers as from TOML and JSON."""
@@ -273,7 +273,7 @@ class ColumnSettings(Settings):
             return tuple(str(item) if type(item) in (int, float) else item for item in value)
         return str(value) if type(value) in (int, float) else value
 
-    @field_validator("features", "ignore", "missing")
+    @field_validator("features", "ignore", "missing", "target_columns", check_fields=False)
     @classmethod
     def _no_empty_names(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if value is not None and (not value or not all(value) or len(set(value)) != len(value)):
@@ -482,6 +482,15 @@ class RunConfig(RateSettings, DataSettings):
     """Settings of a run. A report carries all of them, so that it can be rerun."""
 
     kind: ClassVar[str] = "run"
+    task: Literal["classify", "regression", "reconstruct"] = setting(
+        "classify",
+        "Task; regression learns the numbers of --target-columns, reconstruct those of the inputs, without labels",
+        LEARNING,
+        later=True,
+    )
+    target_columns: tuple[str, ...] | None = setting(
+        None, "Columns of numbers to learn, by name [none]", DATA, needs=("task", "regression"), later=True
+    )
     halve_every: int | None = setting(None, "Epochs between halvings of the learning rates [never]", LEARNING, ge=1)
     hidden_inference: str = setting(
         "full", "Hidden activations without a label: {edgelearn.network.spec:HIDDEN_INFERENCE}", NETWORK, later=True
@@ -489,6 +498,14 @@ class RunConfig(RateSettings, DataSettings):
     old: str | None = setting(
         None, "Data that the network of --start knew, tested before and after learning [none]", NETWORK, later=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _linear_outputs(cls, given: Any) -> Any:
+        """Outputs of networks without classes are linear unless another kind is asked for."""
+        if isinstance(given, dict) and given.get("task") in ("regression", "reconstruct"):
+            given = {"output": "linear"} | given
+        return given
 
 
 class SpikingConfig(DataSettings):

@@ -24,9 +24,9 @@ def predict(
     out: Annotated[Optional[Path], Flag("File to write, .csv or .jsonl [CSV on the standard output]")] = None,
     json: Json = False,
 ) -> None:
-    """Predict the class of each row with a finished run; nothing is learned."""
+    """Predict the class, or the numbers, of each row with a finished run; nothing is learned."""
+    from edgelearn.runs.number_prediction import predict as predict_rows
     from edgelearn.runs.prediction import check_out
-    from edgelearn.runs.prediction import predict as predict_rows
 
     if out is not None:
         check_out(out)

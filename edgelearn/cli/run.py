@@ -49,6 +49,9 @@ def run(
     check_effect(config, given, found.written)
     check_kernels(config, given)
     _check_plot(output)
+    has_classes = config.task == "classify"
+    if output.plot is not None and not has_classes:
+        raise UserError(f"--plot draws accuracies, and task {config.task} has none; leave it out")
     with interruptible("edgelearn run"):
         report, speed = with_progress(
             lambda on_progress: run_config(config, out, output.resume, output.overwrite, on_progress)
@@ -62,9 +65,9 @@ def run(
         return
     from edgelearn.reports.dataset import show
 
-    cost = _cost_of(config, report)
-    steps = ["--out DIR", cost] if out is None else [f"edgelearn cost --run {out}"]
-    steps = ["--plot run.svg", *steps] if output.plot is None else steps
+    costs = [_cost_of(config, report)] if has_classes else []
+    steps = ["--out DIR", *costs] if out is None else [f"edgelearn cost --run {out}"]
+    steps = ["--plot run.svg", *steps] if output.plot is None and has_classes else steps
     _print_report(show, report, speed, output, [] if output.plot is None else [str(output.plot)], steps)
 
 

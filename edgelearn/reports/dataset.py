@@ -9,6 +9,7 @@ from rich.console import Console
 from edgelearn.data.source import columns_line
 from edgelearn.reports.console import print_table, say, sparkline
 from edgelearn.reports.costs import energy_by_role, print_costs, print_sample_cost
+from edgelearn.reports.numbers import print_errors
 from edgelearn.reports.start import start_lines
 from edgelearn.units import net_text
 
@@ -24,12 +25,32 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     content : of report.json
     speed : samples per second on this machine, None where it is not known
     """
-    net, result, data, config = content["network"], content["result"], content["data"], content["config"]
+    net, data, config = content["network"], content["data"], content["config"]
     sizes = net_text(net)
     head = f"{net['rule']} on {data['name']}, {sizes}: {net['word']}"
     if details:
         head += f", rounding {net['rounding']}, {net['input_bits']}-bit inputs, feedback {net['feedback']}"
     say(console, f"{head}, seed {config['seed']}", columns_line(content["columns"]), *layers_of(net))
+    if "task" in content:
+        print_errors(console, content, speed if details else None)
+    else:
+        _print_accuracy(console, content, speed, details)
+    if details:
+        _print_accesses(console, content)
+        _print_layers(console, content)
+        _print_storage(console, content)
+        say(console, *notes_of(content), "")
+        print_costs(console, content["cost"], details)
+        return
+    print_sample_cost(console, content["cost"])
+    words = content["per_sample"]["words"].values()
+    read, wrote = (sum(memory[side] for memory in words) for side in ("read", "written"))
+    say(console, f"words per sample: {read:,.0f} read, {wrote:,.0f} written; {buffers_of(content)}")
+    say(console, energy_by_role(content["cost"]), *notes_of(content))
+
+
+def _print_accuracy(console: Console, content: dict[str, Any], speed: float | None, details: bool) -> None:
+    result, data, config = content["result"], content["data"], content["config"]
     epochs = f"{config['epochs']} epochs of {data['train_samples']:,} samples"
     learned = epochs if config["epochs"] > 1 else f"{result['samples_learned']:,} samples learned"
     learned += f", {speed:,.0f} samples/s" if speed and details else ""
@@ -47,18 +68,6 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
     if curve:
         say(console, f"error while learning  {sparkline(curve)}  {curve[0]:.1f} % -> {curve[-1]:.1f} %")
     console.print()
-    if details:
-        _print_accesses(console, content)
-        _print_layers(console, content)
-        _print_storage(console, content)
-        say(console, *notes_of(content), "")
-        print_costs(console, content["cost"], details)
-        return
-    print_sample_cost(console, content["cost"])
-    words = content["per_sample"]["words"].values()
-    read, wrote = (sum(memory[side] for memory in words) for side in ("read", "written"))
-    say(console, f"words per sample: {read:,.0f} read, {wrote:,.0f} written; {buffers_of(content)}")
-    say(console, energy_by_role(content["cost"]), *notes_of(content))
 
 
 def layers_of(network: dict[str, Any]) -> list[str]:

@@ -18,6 +18,7 @@ from edgelearn.data.dataset import Dataset, hold_out, keep_classes
 from edgelearn.data.feature_files import described_by
 from edgelearn.data.source import ColumnsUsed
 from edgelearn.files import version_of
+from edgelearn.network.graded import CLASSIFY
 from edgelearn.network.learner import Learner
 from edgelearn.network.prepared import PreparedLevels
 from edgelearn.network.spec import CONTRACT, NetworkSpec
@@ -25,8 +26,9 @@ from edgelearn.reports.dataset import show
 from edgelearn.runs import rates
 from edgelearn.runs.checkpoint import Checkpoint, digest
 from edgelearn.runs.epochs import Epochs
-from edgelearn.runs.kind import Kind, Studied, accuracy_percent
+from edgelearn.runs.kind import Kind, Studied, Work, accuracy_percent
 from edgelearn.runs.levels import RangeFrontEnd
+from edgelearn.runs.numbers import NumbersWork, refuse_graded
 from edgelearn.runs.old_data import OldData, open_old_data
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
 from edgelearn.runs.scale import notes_on_scale
@@ -44,6 +46,7 @@ DEFAULT_HIDDEN = 100
 
 def load_data(config: DataSettings) -> Dataset:
     """Open the data set of a configuration, reduced to its `classes`; validation samples replace the test samples."""
+    refuse_graded(config)
     data = datasets.open_dataset(
         config.data,
         roles=roles_of(config),
@@ -362,11 +365,23 @@ def _encoded(settings: str, versions: tuple[Any, ...]) -> Encoded:
     return encode_data(validated(RunConfig, json.loads(settings)))
 
 
+def open_work(config: RunConfig, checkpoint: Checkpoint | None = None) -> Work:
+    """Open a run of any task."""
+    return DatasetWork(config) if config.task == CLASSIFY else NumbersWork(config)
+
+
+def compared(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results of a report for a comparison of runs."""
+    result = content["result"]
+    found = {name: result[name] for name in ("samples_learned", "r2", "rmse", "mae") if name in result}
+    return found | rates.compared(content)
+
+
 KIND = Kind(
     settings=RunConfig,
     title="a rate network",
     contract=CONTRACT,
-    open=lambda config, checkpoint: DatasetWork(config),
+    open=open_work,
     show=show,
     studied=Studied(
         rates=rates.RATES,
@@ -376,7 +391,7 @@ KIND = Kind(
         find_processor=find_processor,
         record=rates.record_of,
         price=rates.price_record,
-        compared=lambda content: {"samples_learned": content["result"]["samples_learned"]} | rates.compared(content),
+        compared=compared,
         counters=rates.COLUMNS,
         open=open_cell,
     ),

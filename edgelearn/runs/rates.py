@@ -64,6 +64,8 @@ def spec_of(
     given |= {"feedback_format": config.feedback, "signed_inputs": signed} | dict(imported or {})
     if isinstance(config, StreamConfig) and config.task == "anomaly":
         given |= {"task": "reconstruct", "update_gate": "normal" if config.learn_while == "normal" else "always"}
+    elif not classifies:
+        given["task"] = getattr(config, "task", "classify")
     return design(sizes, **given)
 
 

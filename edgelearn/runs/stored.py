@@ -79,6 +79,8 @@ def read_run(path: str | PathLike[str], any_task: bool = False) -> tuple[dict[st
         raise UserError(
             f"{given} was learned without labels and has no classes; run edgelearn stream FILE --task anomaly"
         )
+    if not any_task and note["config"].get("task", "classify") != "classify":
+        raise UserError(f"{given} is of a network without classes; edgelearn predict and cost alone take it")
     return arrays, note
 
 
