@@ -44,6 +44,7 @@ TWIN_RULES = ("bp", "dfa", "drtp")
 BITS = (8, 4)
 CHOSEN_ON = "valve1"
 MOST_FALSE_ALARMS = 30.0  # percent, of the thresholds of baselines on the files that they are chosen on
+GROUPS = ("all", "chosen_on", "others")
 SMOOTHINGS = (2, 3, 4, 5)
 THRESHOLDS = [
     *(
@@ -217,6 +218,16 @@ def measures(files: Iterable[Judged]) -> dict[str, float]:
     }
 
 
+def roc_curve(files: Iterable[Judged]) -> dict[str, list[float]]:
+    """Return shares of false and true alarms over all thresholds, at 51 shares of false ones."""
+    from sklearn.metrics import roc_curve as curve
+
+    found = list(files)
+    false, true, _ = curve(np.concatenate([one.y for one in found]), np.concatenate([one.scores for one in found]))
+    places = np.linspace(0, 1, 51)
+    return {"false": places.round(3).tolist(), "true": np.interp(places, false, true).round(4).tolist()}
+
+
 def by_group(files: list[File], score: Callable[[File, int], Judged], seeds: Iterable[int]) -> dict[str, Any]:
     """Return means of the measures over seeds: of all files, of those chosen on, and of the others."""
     runs: dict[str, list[dict[str, float]]] = {"all": [], "chosen_on": [], "others": []}
@@ -258,7 +269,8 @@ def baseline(files: list[File], score: Callable[..., np.ndarray], seed: int = SE
     choice = max(allowed, key=lambda c: allowed[c]["f1"])
     of = dict(zip(map(id, files), scores, strict=True))
     found = by_group(files, lambda file, seed: with_threshold(of[id(file)], file, train, choice), SEEDS[:1])
-    return found | {"threshold": list(choice)}
+    curve = roc_curve(with_threshold(of[id(file)], file, train, choice) for file in files)
+    return found | {"threshold": list(choice), "roc": curve}
 
 
 def rules() -> list[str]:
@@ -306,6 +318,8 @@ def main() -> int:
         for bits in BITS:
             for feedback in FEEDBACKS if RULES[rule].stores_feedback else FEEDBACKS[:1]:
                 row = by_group(files, lambda f, s, r=rule, b=bits, k=feedback: integers(f, SETTING, r, b, k, s), SEEDS)
+                if rule in TWIN_RULES and bits == BITS[0] and feedback == FEEDBACKS[0]:
+                    row["roc"] = roc_curve(integers(file, SETTING, rule, bits, feedback, SEEDS[0]) for file in files)
                 content["rows"][f"{rule}, {bits} bits, {feedback}"] = row
                 print(f"{rule:12} {bits} bits {feedback:5}", said(row), flush=True)
     for method in BASELINES:
@@ -337,7 +351,7 @@ def said(row: dict[str, Any]) -> str:
     return " | ".join(
         f"{group} F1 {m['f1']:.3f} FAR {m['far']:.1f} MAR {m['mar']:.1f} AUC {m['auc']:.3f}"
         for group, m in row.items()
-        if isinstance(m, dict)
+        if group in GROUPS
     )
 
 
@@ -390,14 +404,14 @@ def twin_table(content: dict[str, Any]) -> list[str]:
 
 
 def draw(content: dict[str, Any], path: Path) -> None:
-    """Draw F1 against false alarms."""
+    """Draw F1 against false alarms, and ROC curves of single seeds."""
     import matplotlib
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "anomaly_skab"
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    figure, (axes, curves) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     kinds = (
         ("8 bits", [r["all"] for n, r in content["rows"].items() if "8 bits" in n], "o"),
         ("4 bits", [r["all"] for n, r in content["rows"].items() if "4 bits" in n], "s"),
@@ -411,6 +425,12 @@ def draw(content: dict[str, Any], path: Path) -> None:
     axes.set_xlabel("false alarms (%)")
     axes.set_ylabel("F1")
     axes.legend(fontsize=8, loc="lower right")
+    for name, row in [*content["rows"].items(), *content["baselines"].items()]:
+        if "roc" in row:
+            curves.plot(row["roc"]["false"], row["roc"]["true"], label=name, linewidth=1)
+    curves.set_xlabel("share of normal rows with alarm")
+    curves.set_ylabel("share of anomalous rows with alarm")
+    curves.legend(fontsize=7, loc="lower right")
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 
