@@ -55,19 +55,24 @@ def validate(
         _validate_spiking(spiking, out, details, json)
         return
     from edgelearn.reports.console import make_console, next_steps, written
-    from edgelearn.reports.validation import show
+    from edgelearn.reports.validation import show, show_numbers
     from edgelearn.runs.shapes import check_kernels
     from edgelearn.validation.dataset import validate
+    from edgelearn.validation.numbers import validate_numbers
 
     resolved = make_config(settings)
     check_effect(resolved, given, of_file)
     check_kernels(resolved, given)
-    validation, _ = with_progress(lambda on_progress: validate(resolved, out, on_progress))
+    compare = validate if resolved.task == "classify" else validate_numbers
+    validation, _ = with_progress(lambda on_progress: compare(resolved, out, on_progress))
     if json:
         sys.stdout.write(validation.to_json())
     else:
         console = make_console()
-        show(validation.content, console, details)
+        if resolved.task == "classify":
+            show(validation.content, console, details)
+        else:
+            show_numbers(validation.content, console)
         written(console, None if out is None else f"{out}/validation.json")
         next_steps(console, *(["--out DIR"] if out is None else []), details=details)
     if not validation.content["verdict"]["follows"]:

@@ -60,6 +60,23 @@ def show(content: dict[str, Any], console: Console, details: bool = False) -> No
             )
 
 
+def show_numbers(content: dict[str, Any], console: Console) -> None:
+    """Print how a run without classes compares with its float twin."""
+    c, v = content, content["verdict"]
+    net = c["network"]
+    say(
+        console,
+        f"{net['rule']} on {c['data']['name']}, {c['task']}, {net_text(net)}: {net['word']}, rounding "
+        f"{net['rounding']}, seed {c['config']['seed']}, beside its float twin (torch)",
+        *(f"note: {note}" for note in c["notes"]),
+        "the run follows its float twin" if v["follows"] else "the run does not follow its float twin",
+        f"RMSE apart {v['gap_rmse']:+.4f} (allowed {v['gap_rmse_allowed']:.4f}), correlation of outputs "
+        f"{v['output_correlation']} (at least {v['output_correlation_allowed']}); 1.0 is the range of an output",
+    )
+    console.print()
+    print_table(console, [{name.replace("_", " "): value for name, value in point.items()} for point in c["points"]])
+
+
 def _angles(row: dict[str, Any], details: bool) -> dict[str, Any]:
     cells = {"layer": row["layer"]} | ({"shape": row["shape"]} if details else {})
     cells["weights apart"] = percent(row["weights"]["relative_rms"], 1)
