@@ -25,6 +25,7 @@ from edgelearn.network.spec import CONTRACT, NetworkSpec
 from edgelearn.reports.dataset import show
 from edgelearn.runs import rates
 from edgelearn.runs.checkpoint import Checkpoint, digest
+from edgelearn.runs.converted import ConvertedFrontEnd
 from edgelearn.runs.epochs import Epochs
 from edgelearn.runs.kind import Kind, Studied, Work, accuracy_percent
 from edgelearn.runs.levels import RangeFrontEnd
@@ -32,7 +33,7 @@ from edgelearn.runs.numbers import NumbersWork, refuse_graded
 from edgelearn.runs.old_data import OldData, open_old_data
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
 from edgelearn.runs.scale import notes_on_scale
-from edgelearn.runs.shapes import check_no_shape, notes_on_maps, order_of, shape_of_data, topology_of
+from edgelearn.runs.shapes import check_no_shape, check_samples, notes_on_maps, order_of, shape_of_data, topology_of
 from edgelearn.runs.start import Start
 from edgelearn.runs.start_facts import facts_of, notes_on_rates
 from edgelearn.runs.start_facts import notes_of as notes_of_start
@@ -133,7 +134,11 @@ def open_start(config: RunConfig, data: Dataset, class_names: tuple[str, ...] | 
     """
     x = features_of(data, data.train_x) if config.start is not None else None
     described = described_by(config.data) if config.start is not None else None
-    return start_of(config, x, class_names or data.class_names, described)
+    start = start_of(config, x, class_names or data.class_names, described)
+    if start is not None and config.convert and isinstance(start.front_end, ConvertedFrontEnd):
+        first = start.front_end.stack.layers[0].geometry
+        check_samples(config.data, (first.height, first.width, first.channels), str(config.start))
+    return start
 
 
 def design_for(config: RunConfig, data: Dataset, start: Start | None = None) -> NetworkSpec:

@@ -50,6 +50,22 @@ def _shapes_of_file(path: Path) -> tuple[Shape, ...]:
     return ((*sizes, 1), (sizes[0], 1, sizes[1])) if len(sizes) == 2 else ()
 
 
+def check_samples(data: str, needed: Shape, model: str) -> None:
+    """Refuse samples whose shape is known and contradicts the (height, width, channels) that a model takes.
+
+    Raises
+    ------
+    UserError
+        "samples of ... are ..."
+    """
+    known = _shapes_of(data)
+    if known and needed[0] * needed[1] > 1 and sorted(needed) not in map(sorted, known):
+        raise UserError(
+            f"samples of {data} are {_text(known[0])}, and {model} takes {_text(needed)}; give that shape, or "
+            "rows of as many values"
+        )
+
+
 def check_no_shape(config: RateSettings) -> None:
     """Refuse an input shape without a net that has convolutions."""
     if config.input_shape is not None:

@@ -101,6 +101,20 @@ def test_a_run_and_a_stream_go_on_with_the_frozen_layers(cnn, files, tmp_path):
     assert predict(tmp_path / "stream", files["data"]).accuracy_percent > 75
 
 
+def test_samples_of_another_shape_are_refused(cnn, files, tmp_path):
+    data = np.load(files["data"])
+    for shape, fits in (((8, 8), True), ((1, 8, 8), True), ((4, 16), False), ((64,), True)):
+        np.savez(tmp_path / "x.npz", x=data["x"].reshape(-1, *shape), y=data["y"])
+        config = config_of(cnn, files, data=str(tmp_path / "x.npz"))
+        if fits:
+            DatasetWork(config)
+        else:
+            with pytest.raises(
+                UserError, match=r"samples of .* are 4x16x1, and .*cnn.onnx takes 8x8x1; give that shape"
+            ):
+                DatasetWork(config)
+
+
 def test_a_classifier_goes_on_with_the_frozen_layers(cnn, files, tmp_path):
     run(config_of(cnn, files), tmp_path / "out")
     model = EdgeClassifier.load(tmp_path / "out")
