@@ -70,7 +70,9 @@ def test_a_cell_whose_process_dies_takes_no_other_with_it(tmp_path, log, jobs):
         "the process that ran it died twice, the second time alone; it may have been killed for want of memory"
     }
     assert list(frame.cell) == [cell.id for cell in plan.cells()]
-    assert len(noted("end")) == len(set(noted("end"))) == 9  # what had ended did not run again
+    assert len(set(noted("end"))) == 9
+    # what was recorded did not run again; each of three deaths may take along results of the other processes on their way
+    assert len(noted("end")) <= 9 + 3 * (jobs - 1)
 
 
 @pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
