@@ -49,7 +49,7 @@ def refuse_graded(config: DataSettings) -> None:
     """
     task = getattr(config, "task", CLASSIFY)
     if task != CLASSIFY:
-        raise UserError(f"task {task} has no classes to compare; edgelearn run and cost alone take it")
+        raise UserError(f"task {task} is not for this command; edgelearn run, predict, cost and validate take it")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from edgelearn.network.spec import NetworkSpec
 from firmware_sim.build import features as front
 from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
 from firmware_sim.build.features import Features
-from firmware_sim.build.headers import CONTRACT, array, checkpoint_bytes, learned_word, learned_words, taught_by
+from firmware_sim.build.headers import CONTRACT, array, checkpoint_bytes, learned_word, learned_words, shape, taught_by
 from firmware_sim.build.image import CSRC, GENERATED, PREFIX, core_of, renamed, write_sources
 from firmware_sim.build.levels import Tensor, section, selftest_inputs, texts_of
 from firmware_sim.build.maps import STACK_OF_MAPS
@@ -55,6 +55,7 @@ def emit(
         "folder ... is not empty", "folder ... holds a run", "... is in use by another command",
         "values of tensor ... are outside ..."
     """
+    shape(learner.spec)  # refused before anything is written
     if not _PREFIX.fullmatch(prefix):
         raise UserError(
             f"prefix '{prefix[:60]}' begins no name in C; give a letter and up to 23 letters, digits and _, lower case"

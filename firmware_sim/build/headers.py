@@ -178,7 +178,15 @@ def places(spec: NetworkSpec) -> Places:
 
 
 def shape(spec: NetworkSpec) -> Shape:
-    """Return the arrays of the C core for a specification."""
+    """Return the arrays of the C core for a specification.
+
+    Raises
+    ------
+    UserError
+        "task ... has no C implementation"
+    """
+    if spec.is_graded:
+        raise UserError(f"task {spec.task} has no C implementation; firmware takes networks of classes")
     hidden = [layer.n_out for layer in spec.layers[:-1]]
     learned, frozen = (sum(counts) for counts in zip(*map(word_counts, spec.layers), strict=True))
     dense = [k for k in taught(spec) if not spec.layers[k].is_convolution]

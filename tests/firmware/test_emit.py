@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
 from edgelearn.errors import UserError
@@ -200,3 +201,12 @@ def test_a_compiler_that_cannot_return_structures_says_so(tmp_path):
     )
     assert done.returncode != 0
     assert "which SDCC cannot" in done.stderr
+
+
+def test_graded_networks_are_refused_before_anything_is_written(tmp_path):
+    spec = design((8, 4, 8), "dfa", task="reconstruct", output="linear", input_bits=8, signed_inputs=True)
+    with pytest.raises(UserError, match="task reconstruct has no C implementation"):
+        ram_bytes(spec)
+    with pytest.raises(UserError, match="task reconstruct has no C implementation"):
+        emit(Learner(spec), tmp_path / "board", np.zeros((4, 8), np.int8), np.zeros(4, np.int64))
+    assert not (tmp_path / "board").exists()
