@@ -80,7 +80,8 @@ def test_a_cell_whose_process_dies_once_is_run_again(tmp_path, log, jobs):
     plan = Plan.of({"axes": {"bits": [2, 3]}, "seeds": [1, 2], "cells": [{"seed": DIES_ONCE}, {"seed": 5}]})
     outcome = sweep(plan, tmp_path / "study", jobs, run=odd_cell)
     assert (outcome.cells, outcome.failed) == (6, 0)
-    assert len(noted("end")) == len(set(noted("end"))) == 6
+    assert len(set(noted("end"))) == 6
+    assert len(noted("end")) <= 6 + jobs - 1  # the result of the other process may have been on its way
 
 
 def test_a_failure_that_is_tried_again_is_not_taken_for_its_result(tmp_path, log):
