@@ -234,21 +234,27 @@ class _Command(TyperCommand):
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        panels: dict[str, list[tuple[str, str]]] = {"Arguments": []}
-        for one in self.get_params(ctx):
-            text = getattr(one, "help", None) or ""
-            if "{" in text:
-                from edgelearn.config import expand
-
-                text = expand(text)
-            if one.param_type_name == "argument":
-                panels["Arguments"].append((one.metavar or str(one.name).upper(), text))
-            elif one.name != "help":
-                panel = getattr(one, "rich_help_panel", None) or "Options"
-                panels.setdefault(panel, []).append(("/".join((*one.opts, *one.secondary_opts)), text))
-        for heading in sorted(filter(panels.get, panels), key=lambda heading: heading == OUTPUT):  # which comes last
+        for heading, flags in panels_of(self, ctx).items():
             with formatter.section(heading):
-                formatter.write_dl(panels[heading])
+                formatter.write_dl(flags)
+
+
+def panels_of(made: Any, ctx: Any = None) -> dict[str, list[tuple[str, str]]]:
+    """Return the flags of a command and their help by heading."""
+    panels: dict[str, list[tuple[str, str]]] = {"Arguments": []}
+    for one in made.params if ctx is None else made.get_params(ctx):
+        text = getattr(one, "help", None) or ""
+        if "{" in text:
+            from edgelearn.config import expand
+
+            text = expand(text)
+        if one.param_type_name == "argument":
+            panels["Arguments"].append((one.metavar or str(one.name).upper(), text))
+        elif one.name != "help":
+            panel = getattr(one, "rich_help_panel", None) or "Options"
+            panels.setdefault(panel, []).append(("/".join((*one.opts, *one.secondary_opts)), text))
+    order = sorted(filter(panels.get, panels), key=lambda heading: heading == OUTPUT)  # which comes last
+    return {heading: panels[heading] for heading in order}
 
 
 class Group(TyperGroup):

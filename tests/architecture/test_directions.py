@@ -71,7 +71,9 @@ HEAVY = {
     "ziglang": set(),
 }
 PRODUCT = ("edgelearn", "hw_models", "firmware_sim")
-FILES = sorted(path for name in PRODUCT for path in (ROOT / name).rglob("*.py"))
+FILES = sorted(  # the build of the site is no part of the package
+    path for name in PRODUCT for path in (ROOT / name).rglob("*.py") if "docs" not in path.relative_to(ROOT).parts
+)
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in FILES}
 
 

@@ -33,7 +33,7 @@ def test_every_name_is_read():
     unread = [
         f"{path.relative_to(ROOT)}: {name}"
         for path, text in texts.items()
-        if path.relative_to(ROOT).parts[0] in PACKAGES
+        if path.relative_to(ROOT).parts[0] in PACKAGES and path.name != "conf.py"  # which Sphinx reads
         for name in _names(ast.parse(text))
         if read[name] == 1 and not name.startswith("__")
     ]

@@ -1,0 +1,117 @@
+"""Pages of the documentation site that are made from the code: commands, Python interface, gallery."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+# names of the Python interface besides those of `import edgelearn`, by heading and module
+MODULES: dict[str, dict[str, tuple[str, ...]]] = {
+    "Networks": {
+        "edgelearn.network.spec": ("NetworkSpec", "design"),
+        "edgelearn.network.learner": ("Learner", "Outcome", "StrictError"),
+        "edgelearn.network.counters": ("Counters",),
+    },
+    "Rules": {"edgelearn.rules.rule": ("Rule",), "edgelearn.rules.catalog": ("find_rule",)},
+    "Processors and prices": {
+        "hw_models.processor": ("find_processor", "Processor"),
+        "hw_models.compare.rules": ("cost_of_rule", "RuleCost"),
+    },
+    "River": {"edgelearn.estimators.river": ("RiverEdgeClassifier", "RiverEdgeRegressor", "RiverEdgeAnomalyDetector")},
+    "Errors": {"edgelearn.errors": ("UserError",)},
+}
+
+
+def commands() -> str:
+    """Return the page of all commands: what each does, its example, its flags under their headings."""
+    from edgelearn.cli import root
+
+    lines = [
+        "# Commands",
+        "",
+        "Made from the commands themselves, as `edgelearn COMMAND --help` is. Flags of settings are keys of",
+        "`--config FILE.toml`, too ([settings](settings.md)).",
+        "",
+    ]
+    return "\n".join([*lines, *_command(root(), "edgelearn")]) + "\n"
+
+
+def _command(node: Any, path: str) -> Iterator[str]:
+    """Yield the lines of a command, or of every command of a group."""
+    from edgelearn.cli.flags import Group, panels_of
+
+    yield from (f"## `{path}`", "") if path != "edgelearn" else ()
+    yield from (inspect.cleandoc(node.help or "").replace("\n    ", "\n").strip(), "")
+    if isinstance(node, Group):
+        for name in node.list_commands(None):
+            yield from _command(node.get_command(None, name), f"{path} {name}")
+        return
+    yield from ("```sh", node.epilog.removeprefix("Example: "), "```", "")
+    for heading, flags in panels_of(node).items():
+        yield from (f"**{heading}**", "", "| flag | meaning |", "|---|---|")
+        yield from (f"| `{flag}` | {_cell(text)} |" for flag, text in flags)
+        yield ""
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"([|<>*_\[\]])", r"\\\1", " ".join(text.split()))
+
+
+def api() -> str:
+    """Return the page of the Python interface, whose docstrings Sphinx puts in."""
+    import edgelearn
+    from edgelearn.config import Settings
+
+    lines = ["# Python API", "", "`import edgelearn as el` gives the names of the first section.", ""]
+    lines += ["## edgelearn", ""]
+    for name in sorted(getattr(edgelearn, "__all__", edgelearn._PUBLIC)):
+        found = getattr(edgelearn, name)
+        if inspect.isclass(found) and issubclass(found, Settings):
+            about = " ".join(str(inspect.getdoc(found)).split())
+            lines += [f"### {name}", "", f"{about} Keywords: [settings](settings.md).", ""]
+        elif inspect.isclass(found) or inspect.isfunction(found):
+            lines += _documented(found)
+    for heading, modules in MODULES.items():
+        lines += [f"## {heading}", ""]
+        for module, names in modules.items():
+            for name in names:
+                lines += _documented(getattr(import_module(module), name))
+    return "\n".join(lines)
+
+
+def _documented(found: Any) -> list[str]:
+    """Return a heading and the directive that puts in the docstring of a class or function."""
+    kind = "autofunction" if inspect.isfunction(found) else "autoclass"
+    path = f"{found.__module__}.{found.__qualname__}"
+    members = ["   :members:"] if kind == "autoclass" else []
+    return [f"### {found.__name__}", "", "```{eval-rst}", f".. {kind}:: {path}", *members, "```", ""]
+
+
+def gallery(root: Path) -> str:
+    """Return the page of study pages and of figures of reproductions.
+
+    Parameters
+    ----------
+    root : of the repository, which has the results
+    """
+    from edgelearn.reproduction.catalog import as_rows
+
+    lines = ["# Gallery", "", "## Studies", "", "Each page is one file, made by `edgelearn report STUDY`.", ""]
+    for page in sorted((root / "experiments/studies").glob("*/report.html")):
+        title = (page.parent / "report.md").read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        lines.append(f'- <a href="studies/{page.parent.name}/report.html">{page.parent.name}</a>: {title}')
+    lines += ["", "## Reproductions", "", "Figures of `edgelearn reproduce ID`, with the verdict of the full run.", ""]
+    folder = root / "experiments/results/reproduce"
+    for row in as_rows():
+        name = row["id"]
+        if (folder / f"{name}.png").exists():
+            statement = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["statement"]
+            verdict = f"{row['status']}: {row['why']}" if row["why"] else row["status"]
+            lines += [f"### {name}", "", f"{row['source']}: {statement.rstrip('.')}.", "", f"Verdict: {verdict}.", ""]
+            lines += [f"![Figure of {name}](reproductions/{name}.png)", ""]
+    return "\n".join(lines)
