@@ -77,3 +77,48 @@ def unknown(kind: str, given: str, known: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(given.lower(), plain, n=1)
     hint = f" Did you mean '{plain[near[0]]}'?" if near else ""
     return UserError(f"{kind} '{given}' is not known; known: {', '.join(names)}.{hint}")
+
+
+def install(extra: str, *names: str) -> str:
+    """Return the command that installs what an extra needs, by the names of the packages that this version asks for.
+
+    The packages are named and not the extra: an index may hold another project under the name of this one.
+
+    Parameters
+    ----------
+    names : of its packages, those that are needed; all by default
+
+    Example
+    -------
+    >>> install("studies", "pyarrow")
+    'pip install "pyarrow>=16"'
+    """
+    wanted = [one for one in requirements(extra) if not names or re.split(r"[<>=!~\[ ]", one)[0] in names]
+    return " ".join(["pip install", *(f'"{one}"' for one in wanted)])
+
+
+def requirements(extra: str) -> list[str]:
+    """Return the requirements of an extra, from the checkout that runs or from the installed distribution.
+
+    Raises
+    ------
+    KeyError
+        Where there is no such extra.
+    """
+    from importlib.metadata import PackageNotFoundError, requires
+    from pathlib import Path
+
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    if project.is_file():
+        import tomllib
+
+        extras = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+        return list(extras[extra])
+    try:
+        lines = [line.partition(";") for line in requires("edgelearn") or ()]
+    except PackageNotFoundError:
+        lines = []
+    found = [name.strip() for name, _, marker in lines if f'"{extra}"' in marker.replace("'", '"')]
+    if not found:
+        raise KeyError(extra)
+    return found

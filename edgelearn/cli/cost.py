@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
+from edgelearn.api.fields import PRICED
 from edgelearn.cli.flags import OUTPUT, Details, Flag, Given, Json, Plot, command
-from edgelearn.cli.shared import print_json, rules_listed
+from edgelearn.cli.shared import print_json
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,15 +17,11 @@ if TYPE_CHECKING:
 
 
 ACTIVITY, ACCELERGY = "Activity", "Accelergy"
-NETWORK = (
-    "net", "input_shape", "kernels", "kernel_bias", "feedback_kind", "teach", "learn", "bits", "residual_bits",
-    "weight_bits", "rounding", "input_bits", "delta_bits", "feedback", "processor",
-)  # fmt: skip
 
 
 @command(
     "RunConfig",
-    only=NETWORK,
+    only=PRICED,
     example="edgelearn cost --rule bp,drtp --net 784-500-10 --plot cost.svg",
 )
 def cost(
@@ -80,9 +77,9 @@ def cost(
 ) -> None:
     """Price learning rules on a processor without running them: energy, latency, power and area."""
     flags = dict(locals())
-    from hw_models.compare.ranking import ranking_as_dict, verdict_as_dict
-    from hw_models.compare.relative import relative_as_dict, relative_over_structures
-    from hw_models.compare.rules import as_dict
+    from edgelearn.api.pricing import priced
+    from hw_models.compare.ranking import ranking_as_dict
+    from hw_models.compare.relative import relative_over_structures
 
     for first, second in (("json", "csv"), ("csv", "tornado"), ("csv", "structures"), ("csv", "ert")):
         if flags[first] and flags[second]:
@@ -94,18 +91,10 @@ def cost(
     for path in (plot, action_counts, architecture):
         if path is not None and not path.parent.is_dir():
             raise UserError(f"cannot write {path}: there is no folder {path.parent}; give a folder that can be written")
-    if against is not None and not runs:  # a rule, in any case of letters as --rule
-        against = against.strip().lower()
     densities = {key: value for key, value in flags.items() if key.endswith("_density") and value is not None}
-    costs, accuracies, assumed, priced = _costs(rule, runs, given, densities, dense, against)
-    content = as_dict(costs)
-    if assumed is not None:
-        content["activity"] = assumed
-    if priced:
-        content["runs"] = priced
-    content["verdict"] = verdict_as_dict(costs, "energy_pj" if "energy_pj" in costs[0].training.prices else "cycles")
-    if against is not None:
-        content["against"] = relative_as_dict(costs, against)
+    costs, accuracies, content = priced(rule, runs, given, densities, dense, against)
+    if "against" in content:
+        against = content["against"]["base"]
     if tornado:
         content["ranking"] = ranking_as_dict(costs)
     if structures or (not json and not csv and costs[0].processor.kind == "engine"):
@@ -138,43 +127,6 @@ def cost(
     else:
         paths = [path for path in (plot, action_counts, architecture) if path is not None]
         _print_costs(content, paths, details, structures)
-
-
-def _costs(
-    rule: str,
-    runs: list[Path] | None,
-    given: dict[str, Any],
-    densities: dict[str, float],
-    dense: bool,
-    against: str | None,
-) -> tuple[list[RuleCost], dict[str, float], dict[str, Any] | None, list[dict[str, Any]]]:
-    """Price finished runs, or rules on a network that nobody ran.
-
-    Returns
-    -------
-    costs, accuracies of runs, assumptions on the activity of networks without a run, and facts of each run
-    """
-    from edgelearn.config import RunConfig, check_effect, make_config
-    from edgelearn.runs.activity import assumed_activity
-    from edgelearn.runs.finished import assumed_costs, costs_of_runs
-    from edgelearn.runs.shapes import check_kernels
-
-    if runs:
-        fixed = sorted(set(given) - {"processor"}) + sorted(densities) + ["dense"] * dense + ["rule"] * (rule != "all")
-        if fixed:
-            raise UserError(f"--run brings its own settings; leave out --{fixed[0].replace('_', '-')}")
-        priced = costs_of_runs(runs, given.get("processor", RunConfig().processor))
-        accuracies = {run.cost.name: run.accuracy for run in priced if run.accuracy is not None}
-        return [run.cost for run in priced], accuracies, None, [run.as_dict() for run in priced]
-    names = rules_listed(rule)
-    if against is not None and against not in names:
-        names.append(against)
-    configs = [make_config(given | {"rule": name}) for name in names]
-    if len(configs) == 1:  # of several rules, some may read what others do not
-        check_effect(configs[0], given, {})
-        check_kernels(configs[0], set(given) - {"kernel_bias"})  # biases may be learned before
-    activity = assumed_activity(configs[0], densities, dense)
-    return assumed_costs(configs[0], names, activity), {}, activity.as_dict(names), []
 
 
 def _structures(costs: list[RuleCost]) -> dict[str, Any]:

@@ -295,10 +295,8 @@ def emit(
     prefix: Annotated[str, Flag("Beginning of names and files, for several networks in one firmware.", OUTPUT)] = "el",
 ) -> None:
     """Write the network as C99 sources with a self-test for your board."""
-    from firmware_sim.build.emit import SELFTEST_SAMPLES
-    from firmware_sim.build.emit import emit as write
     from firmware_sim.build.features import Features
-    from firmware_sim.check.session import restore_run
+    from firmware_sim.check.session import emit_network, restore_run
 
     if run is not None:
         typed = [*(["config"] if config is not None else []), *given]
@@ -310,9 +308,7 @@ def emit(
     else:
         source = _samples(given, config)
         learner = source.learner()
-    samples, tensor = source.first(SELFTEST_SAMPLES), source.first_values(SELFTEST_SAMPLES)
-    ranges = (source.low, source.high) if tensor is None else None
-    written = write(learner, folder, *samples, ranges, overwrite, prefix, tensor)
+    written, tensor = emit_network(source, learner, folder, overwrite, prefix)
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
     typer.echo(str(source.columns))
     for note in source.notes:

@@ -12,6 +12,11 @@ from typing import Any
 
 # names of the Python interface besides those of `import edgelearn`, by heading and module
 MODULES: dict[str, dict[str, tuple[str, ...]]] = {
+    "Results": {
+        "edgelearn.api.results": ("RunResult",),
+        "edgelearn.api.pricing": ("Costs", "Processors"),
+        "edgelearn.api.picture": ("Picture",),
+    },
     "Networks": {
         "edgelearn.network.spec": ("NetworkSpec", "design"),
         "edgelearn.network.learner": ("Learner", "Outcome", "StrictError"),
@@ -23,7 +28,6 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         "hw_models.compare.rules": ("cost_of_rule", "RuleCost"),
     },
     "River": {"edgelearn.estimators.river": ("RiverEdgeClassifier", "RiverEdgeRegressor", "RiverEdgeAnomalyDetector")},
-    "Errors": {"edgelearn.errors": ("UserError",)},
 }
 
 
@@ -69,7 +73,7 @@ def api() -> str:
 
     lines = ["# Python API", "", "`import edgelearn as el` gives the names of the first section.", ""]
     lines += ["## edgelearn", ""]
-    for name in sorted(getattr(edgelearn, "__all__", edgelearn._PUBLIC)):
+    for name in sorted(edgelearn.__all__):
         found = getattr(edgelearn, name)
         if inspect.isclass(found) and issubclass(found, Settings):
             about = " ".join(str(inspect.getdoc(found)).split())

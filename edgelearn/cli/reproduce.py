@@ -10,7 +10,7 @@ import typer
 
 from edgelearn.cli.flags import Flag, command
 from edgelearn.cli.shared import check_jobs, print_json, usable_processors
-from edgelearn.errors import UserError, ended_by
+from edgelearn.errors import UserError, ended_by, install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,5 +133,5 @@ def _print_outcome(outcome: Outcome, note: str) -> None:
     kept = f"; {outcome.kept_runs} runs were kept from before" if outcome.kept_runs else ""
     say(console, f"time: {result['seconds']:.1f} s{kept}")
     if outcome.undrawn:
-        say(console, 'no figure: matplotlib is not installed; pip install "edgelearn[plot]"')
+        say(console, f"no figure: matplotlib is not installed; {install('plot')}")
     written(console, *outcome.written)

@@ -73,11 +73,11 @@ def run(
 
 def _cost_of(config: RunConfig, report: Result) -> str:
     """Return the command that prices the network of a run under all rules that can learn it."""
-    from edgelearn.cli.cost import NETWORK
+    from edgelearn.api.fields import PRICED
     from edgelearn.units import net_text
 
     direct = config.feedback_kind != "element" or config.teach != "elements"  # which some rules cannot have
-    names = [name for name in NETWORK if name != "feedback" or config.feedback != "imported"]
+    names = [name for name in PRICED if name != "feedback" or config.feedback != "imported"]
     words = same_network(config, names, net_text(report.content["network"]))
     return shlex.join(["edgelearn", "cost", *words, "--rule", config.rule if direct else "all"])
 

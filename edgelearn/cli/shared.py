@@ -173,13 +173,6 @@ def rules_listed(text: str) -> list[str]:
     UserError
         "rule '...' is not known ...", "--rule ... cannot be read ..."
     """
-    from edgelearn.rules import RULES
-    from edgelearn.rules.catalog import find_rules
+    from edgelearn.rules.catalog import rules_listed as listed
 
-    if text == "all":
-        return list(RULES)
-    given = [name.strip() for name in text.split(",")]
-    names = [name if name == "all" else "+".join(row.name for row in find_rules(name)) for name in given]
-    if len(set(names)) < len(names) or "all" in names:
-        raise UserError(f"--rule {text} cannot be read; give each rule once, divided by commas, or all alone")
-    return names
+    return listed(text)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 
 Events = dict[str, NDArray[Any]]
 
@@ -78,7 +78,7 @@ def _decoded(paths: Sequence[Path]) -> list[Events]:
     if not paths:
         return []
     if importlib.util.find_spec("aedat") is None:
-        raise UserError(f'aedat is not installed, which reads {paths[0].name}; pip install "edgelearn[aedat]"')
+        raise UserError(f"aedat is not installed, which reads {paths[0].name}; {install('aedat')}")
     names = "\0".join(map(str, paths)).encode("utf-8", "surrogateescape")
     done = subprocess.run([sys.executable, "-P", "-c", DECODER], input=names, capture_output=True)
     found: list[Events] = []

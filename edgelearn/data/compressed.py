@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 PART = 1 << 21  # bytes of text taken at a time
@@ -68,7 +68,7 @@ class _Unpacked(Pieces):
             import zstandard
         except ImportError:
             raise UserError(
-                f"{path} is compressed with zstd, which needs a package; pip install 'edgelearn[zstd]', or unpack it"
+                f"{path} is compressed with zstd, which needs a package; {install('zstd')}, or unpack it"
             ) from None
         self._new = zstandard.ZstdDecompressor().decompressobj
         self._error = zstandard.ZstdError

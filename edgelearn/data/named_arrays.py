@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.arrays import Arrays, cannot_read, check_size, mapped_array
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 
 HDF5_BEGINS = b"\x89HDF\r\n\x1a\n"
 
@@ -161,7 +161,7 @@ def read_hdf5(path: Path, notes: list[str]) -> Arrays:
     except ImportError:
         version = " of version 7.3" if path.suffix.lower() == ".mat" else ""
         raise UserError(
-            f'{path.suffix} files{version} need the package h5py; run `pip install "edgelearn[recordings]"`'
+            f"{path.suffix} files{version} need the package h5py; run `{install('recordings', 'h5py')}`"
         ) from None
     arrays: dict[str, NDArray[Any]] = {}
     is_mat = path.suffix.lower() == ".mat"

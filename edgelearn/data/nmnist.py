@@ -12,7 +12,7 @@ from edgelearn.data import downloads
 from edgelearn.data.arrays import NpzArrays
 from edgelearn.data.dataset import Labels
 from edgelearn.data.event_set import EventSet, Inputs, Times, sort_events, take_events
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 from edgelearn.files import place_of
 
 NMNIST_FOLDERS = ("N-MNIST", "NMNIST", "nmnist")
@@ -49,7 +49,7 @@ def open_nmnist(name: str, limit: int | None) -> EventSet:
         raise UserError(f"data set '{name}' was not found{note}; put nmnist_small.npz into {into}")
     raise UserError(
         f"data set '{name}' was not found{note}; unpack Train.zip and Test.zip of N-MNIST (Orchard et al. 2015) into a "
-        f'folder N-MNIST in {into}, or give tonic:NMNIST with pip install "edgelearn[tonic]"'
+        f"folder N-MNIST in {into}, or give tonic:NMNIST after {install('tonic')}"
     )
 
 

@@ -20,7 +20,7 @@ from edgelearn.data.recordings import BLOCK, Screen, as_float32, check_same, che
 from edgelearn.data.restarts import TIME_BACK, restarts_note, with_restarts
 from edgelearn.data.source import Block, ColumnsUsed, Rejects
 from edgelearn.data.stamps import Stamps
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 
 
 class Rows(NamedTuple):
@@ -47,7 +47,7 @@ def open_file(path: Path) -> Any:
     try:
         import pyarrow.parquet as published  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
-        raise UserError('.parquet files need the package pyarrow; run `pip install "edgelearn[streams]"`') from None
+        raise UserError(f".parquet files need the package pyarrow; run `{install('streams', 'pyarrow')}`") from None
     try:
         return published.ParquetFile(path)
     except Exception as error:  # damaged bytes raise nearly anything, pyarrow's own exceptions included

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgelearn.data.arrays import Arrays, cannot_read, check_size, text_of
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 
 TIME, LABEL = "time", "label"
 
@@ -135,7 +135,7 @@ def _open_edf(path: Path) -> Any:
         import pyedflib
     except ImportError:
         raise UserError(
-            f'{path.suffix} files need the package pyedflib; run `pip install "edgelearn[recordings]"`'
+            f"{path.suffix} files need the package pyedflib; run `{install('recordings', 'pyedflib')}`"
         ) from None
     _check_edf_size(path)
     try:

@@ -13,7 +13,7 @@ from edgelearn.data import downloads
 from edgelearn.data.dataset import Labels
 from edgelearn.data.event_set import EventSet, Inputs, Times, check_size, concat, sort_events
 from edgelearn.data.tables import class_indices, draw_parts
-from edgelearn.errors import UserError, unknown
+from edgelearn.errors import UserError, install, unknown
 
 TONIC = "tonic:"
 
@@ -22,7 +22,7 @@ def open_tonic(name: str, limit: int | None) -> EventSet:
     try:
         import tonic
     except ImportError:
-        raise UserError('tonic is not installed; pip install "edgelearn[tonic]"') from None
+        raise UserError(f"tonic is not installed; {install('tonic')}") from None
     typed = name.removeprefix(TONIC)
     kinds: dict[str, Any] = {key: kind for key, kind in vars(tonic.datasets).items() if inspect.isclass(kind)}
     if typed not in kinds:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgelearn.data.arrays import Arrays, NpzArrays, cannot_read
 from edgelearn.data.signals import LABEL, TIME, spans_to_labels, unique_names
 from edgelearn.data.source import Rejects
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")  # PhysioNet's codes of beats; the others mark rhythm, noise and artefacts
 BEFORE_S, AFTER_S = 64 / 360, 128 / 360  # at the 360 samples/s of the MIT-BIH records: 64 and 128 samples
@@ -171,7 +171,7 @@ def _read_record(path: Path, annotator: str, notes: list[str]) -> tuple[Any, Any
             warnings.simplefilter("ignore")
             import wfdb  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
-        raise UserError('WFDB records need the package wfdb; run `pip install "edgelearn[streams]"`') from None
+        raise UserError(f"WFDB records need the package wfdb; run `{install('streams', 'wfdb')}`") from None
     name = _name_of(path)
     extension = _annotator_of(name, annotator, notes)
     try:

@@ -446,6 +446,42 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         save_model(self, Path(path))
 
+    def to_c(
+        self,
+        folder: str | PathLike[str],
+        X: Any = None,
+        y: Any = None,
+        *,
+        overwrite: bool = False,
+        prefix: str = "el",
+    ) -> Path:
+        """Write the network with its present words as C99 sources with a self-test, as `edgelearn firmware emit` does.
+
+        The C core takes input levels. A model of `from_run` or `from_pretrained` brings the ranges or the tensor that
+        they are made from; the encoder of a model that was fitted here follows mean and deviation of its features, and
+        its levels are made by the caller.
+
+        Parameters
+        ----------
+        folder : new folder for sources, headers, README and Makefile
+        X, y : array-like [n, n_features] and [n], samples of the self-test; default levels at random
+        overwrite : replace the files in `folder`
+        prefix : beginning of names and files, for several networks in one firmware
+
+        Returns
+        -------
+        the folder
+
+        Raises
+        ------
+        UserError
+            "folder ... is not empty ...", "prefix ...", "X and y ...", and why firmware cannot have this network
+        """
+        self._check_fitted()
+        from edgelearn.estimators.firmware import emit_model
+
+        return emit_model(self, Path(folder), X, y, overwrite, prefix)
+
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
         """Read what `save` wrote, or a finished run; the result predicts and learns on as the saved one would have.

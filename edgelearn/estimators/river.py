@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 from edgelearn.estimators.anomaly import EdgeAnomalyDetector
 from edgelearn.estimators.classifier import EdgeClassifier
 from edgelearn.estimators.regressor import EdgeRegressor
@@ -10,7 +10,7 @@ from edgelearn.estimators.regressor import EdgeRegressor
 try:
     from river import base
 except ImportError:
-    raise UserError('river is not installed; pip install "edgelearn[streams]"') from None
+    raise UserError(f"river is not installed; {install('streams', 'river')}") from None
 
 
 class RiverEdgeClassifier(EdgeClassifier, base.Classifier):  # type: ignore[misc]

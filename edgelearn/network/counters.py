@@ -52,6 +52,10 @@ class Counters:
         """Names of the memories whose words are counted."""
         return MEMORIES + (CONVOLUTION_MEMORIES if len(self.names) > len(COUNTERS) else ())
 
+    def __repr__(self) -> str:
+        counted = sum(bool(self[name].any()) for name in self.names)
+        return f"<counters of {self.n_samples:,} samples: {counted} of {len(self.names)} are not zero, see names>"
+
     def __add__(self, other: Counters) -> Counters:
         return Counters(self.table + other.table)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 from edgelearn.files import check_regular, reason_of
 from edgelearn.pretrained.imported import Model
 
@@ -82,9 +82,7 @@ def library(name: str, extra: str) -> Any:
         return import_module(name)
     except ImportError as error:
         missing = error.name or name
-        raise UserError(
-            f"{name} cannot be imported ({missing} is missing or broken); pip install 'edgelearn[{extra}]'"
-        ) from None
+        raise UserError(f"{name} cannot be imported ({missing} is missing or broken); {install(extra)}") from None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 
 Scores = NDArray[np.float64]
 SMALLEST_DEVIATION = 1e-9
@@ -122,7 +122,7 @@ def half_space_trees(rows: Scores, n_train: int, seed: int = 0) -> Scores:
     try:
         from river.anomaly import HalfSpaceTrees  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
-        raise UserError('half-space trees need the package river; run `pip install "edgelearn[streams]"`') from None
+        raise UserError(f"half-space trees need the package river; run `{install('streams', 'river')}`") from None
     low, high = rows[:n_train].min(0), rows[:n_train].max(0)
     scaled = np.clip((rows - low) / np.where(high > low, high - low, 1.0), 0, 1)
     window = min(WINDOW, max(1, n_train // 2))  # one window at least is learned before the first score

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 from edgelearn.rules.rule import Signal
 from edgelearn.spiking.learner import Raster, SpikingLearner
 from edgelearn.spiking.network import SpikingSpec
 
-MISSING = 'brian2 is not installed; run: pip install "edgelearn[brian2]"'
+MISSING = f"brian2 is not installed; run: {install('brian2')}"
 _WORDS, _COUNTS = ("v", "u", "I", "a", "m", "x"), ("r", "g", "c")  # counts are whole in the float twin too
 _STATE = {  # variables of the kernel and of Brian2
     "membrane": "v",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 
 try:
     import torch
 except ImportError:
-    raise UserError('torch is not installed; pip install "edgelearn[torch]"') from None
+    raise UserError(f"torch is not installed; {install('torch')}") from None
 
 __all__ = ["torch"]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn import __version__
-from edgelearn.errors import Terminated, UserError
+from edgelearn.errors import Terminated, UserError, install
 from edgelearn.files import make_folder, write_text, write_whole
 from edgelearn.reproduction.catalog import CLAIMS, RESULTS
 from edgelearn.reproduction.claim import Check, Claim
@@ -70,7 +70,7 @@ def check_ready(claim: Claim) -> None:
 
     for extra in claim.needs:
         if importlib.util.find_spec(MODULES[extra]) is None:
-            raise UserError(f'{claim.id} needs {MODULES[extra]}; pip install "edgelearn[{extra}]"')
+            raise UserError(f"{claim.id} needs {MODULES[extra]}; {install(extra)}")
     for name in claim.data:
         how = stream_info(name)["how_to_get"]
         if how:

@@ -64,3 +64,20 @@ def find_rule(name: str, backend: Backend = Backend.NETWORK) -> Rule:
     if row is not None:
         raise UserError(f"rule '{name.lower()}' is not for {backend.value}; take {', '.join(known)}")
     raise unknown("rule", name, known)
+
+
+def rules_listed(text: str) -> list[str]:
+    """Return rules from names divided by commas, or all; one network may have a rule per layer, divided by +.
+
+    Raises
+    ------
+    UserError
+        "rule '...' is not known ...", "--rule ... cannot be read ..."
+    """
+    if text == "all":
+        return list(RULES)
+    given = [name.strip() for name in text.split(",")]
+    names = [name if name == "all" else "+".join(row.name for row in find_rules(name)) for name in given]
+    if len(set(names)) < len(names) or "all" in names:
+        raise UserError(f"--rule {text} cannot be read; give each rule once, divided by commas, or all alone")
+    return names

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 from edgelearn.files import read_json, write_text, write_whole
 from edgelearn.spiking import tables as t
 from edgelearn.spiking.learner import SpikingLearner
@@ -151,7 +151,7 @@ def _nir() -> Any:
     try:
         import nir
     except ImportError:
-        raise UserError('nir is not installed; it reads and writes graphs: pip install "edgelearn[nir]"') from None
+        raise UserError(f"nir is not installed; it reads and writes graphs: {install('nir')}") from None
     return nir
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgelearn.errors import UserError, unknown
+from edgelearn.errors import UserError, install, unknown
 from edgelearn.streaming.prequential import Ints, State, check_fading, check_settings, check_window, fade, share
 
 MOST_DETECTIONS = 10_000  # positions kept; more are only counted
@@ -352,7 +352,7 @@ def _make(kind: str, seed: int) -> Any:
     try:
         made = getattr(import_module(module), name)
     except ImportError:
-        raise UserError(f"drift detector '{kind}' needs river; run `pip install \"edgelearn[streams]\"`") from None
+        raise UserError(f"drift detector '{kind}' needs river; run `{install('streams', 'river')}`") from None
     return made(seed=seed) if kind == "kswin" else made()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from edgelearn import __version__
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 from edgelearn.studies.cell import Cell, Record
 
 RunCell = Callable[[Cell], Record]
@@ -55,7 +55,7 @@ class Dask:
             import dask
             from distributed import Client, LocalCluster
         except ImportError:
-            raise UserError('dask is not installed: pip install "edgelearn[cluster]"') from None
+            raise UserError(f"dask is not installed: {install('cluster')}") from None
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         self._cluster: Any = None
         if scheduler is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 from edgelearn.studies.formatting import NOTHING, Number
 from edgelearn.studies.page_data import Contents, measured_where, with_fewer, without_cells
 from edgelearn.studies.page_tables import Column, Table
@@ -56,7 +56,7 @@ def to_html(contents: Contents) -> str:
 
 def missing_extra(error: ImportError) -> UserError:
     """Return the error for a library of the extra `studies` that is not installed."""
-    return UserError(f'{error.name} is not installed; studies need it: pip install "edgelearn[studies]"')
+    return UserError(f"{error.name} is not installed; studies need it: {install('studies')}")
 
 
 def _as_json(value: Any) -> str:

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 from edgelearn.files import check_regular, make_folder, read_json, write_text, write_whole
 from edgelearn.studies.cell import DONE, FAILED, Cell, Column, Record, columns_of, row_of
 from edgelearn.studies.plan import Plan, read_plan
@@ -43,7 +43,7 @@ def need_studies(module: str) -> None:
     import importlib.util
 
     if importlib.util.find_spec(module) is None:
-        raise UserError(f'{module} is not installed, and studies need it: pip install "edgelearn[studies]"')
+        raise UserError(f"{module} is not installed, and studies need it: {install('studies')}")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 
-from edgelearn.errors import UserError, unknown
+from edgelearn.errors import UserError, install, unknown
 from firmware_sim.build.targets import Target
 
 COMPILERS = ("zig", "gcc")
@@ -42,7 +42,7 @@ def missing(compiler: str, target: Target) -> str | None:
         raise unknown("compiler", compiler, COMPILERS)
     if compiler == "zig":
         found = importlib.util.find_spec("ziglang") is not None
-        return None if found else 'the zig compiler is not installed; run: pip install "edgelearn[firmware]"'
+        return None if found else f"the zig compiler is not installed; run: {install('firmware', 'ziglang')}"
     if shutil.which(f"{target.gcc_prefix}gcc"):
         return None
     package = _PACKAGES[target.gcc_prefix]
@@ -52,7 +52,7 @@ def missing(compiler: str, target: Target) -> str | None:
 def missing_emulator() -> str | None:
     """Return one line on what to install for unicorn, the emulator, or None if it is there."""
     found = all(importlib.util.find_spec(name) is not None for name in ("unicorn", "elftools"))
-    return None if found else 'unicorn is not installed; run: pip install "edgelearn[firmware]"'
+    return None if found else f"unicorn is not installed; run: {install('firmware')}"
 
 
 @cache

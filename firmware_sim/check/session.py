@@ -26,9 +26,10 @@ from edgelearn.runs.levels import LevelFrontEnd, Levels, RangeFrontEnd
 from edgelearn.runs.rates import notes_on_outputs, spec_of
 from edgelearn.runs.shapes import order_of
 from edgelearn.runs.stored import AnyFrontEnd, part, parts_of, read_run
+from firmware_sim.build.emit import SELFTEST_SAMPLES, emit
 from firmware_sim.build.estimate import constant_fields, ram_bytes
 from firmware_sim.build.features import Features
-from firmware_sim.build.image import compile_image
+from firmware_sim.build.image import PREFIX, compile_image
 from firmware_sim.build.levels import Tensor
 from firmware_sim.build.maps import STACK_OF_MAPS
 from firmware_sim.build.targets import EMULATED, TARGETS, Target, find_target
@@ -346,6 +347,21 @@ def restore_run(folder: Path, own: str | None = None) -> tuple[Samples, Learner]
     if config.halve_every:
         learner.set_halvings((config.epochs - 1) // config.halve_every)
     return samples, learner
+
+
+def emit_network(
+    source: Samples, learner: Learner, folder: Path, overwrite: bool = False, prefix: str = PREFIX
+) -> tuple[list[Path], Tensor | Features | None]:
+    """Write the sources of a network with a self-test on its samples; see `emit`.
+
+    Returns
+    -------
+    the files, and the tensor that levels are made from, None where they are parts of ranges
+    """
+    tensor = source.first_values(SELFTEST_SAMPLES)
+    ranges = (source.low, source.high) if tensor is None else None
+    samples = source.first(SELFTEST_SAMPLES)
+    return emit(learner, folder, *samples, ranges, overwrite, prefix, tensor), tensor
 
 
 def _stored_samples(folder: Path, config: RunConfig) -> Samples:

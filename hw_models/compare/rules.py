@@ -15,7 +15,7 @@ from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.storage import ACCUMULATOR_BITS, buffers, line_buffers
 from edgelearn.network.teaching import EVERYTHING
 from edgelearn.rules.rule import Locking
-from edgelearn.units import six_digits
+from edgelearn.units import six_digits, with_unit
 from hw_models.compare.bands import at_sample, band_as_dict
 from hw_models.cost import Cost, nonzero, percent_more
 from hw_models.engine.memory_map import ACTIVATION_BITS, GATE_BITS
@@ -65,6 +65,16 @@ class RuleCost:
     locks: tuple[LayerLock, ...]
     activity: Counters
     name: str
+
+    def __repr__(self) -> str:
+        figure, unit = ("energy_pj", "pJ") if "energy_pj" in self.training.prices else ("cycles", "cycles")
+        learned, inferred = (
+            with_unit(cost.total(figure) / max(cost.samples, 1), unit) for cost in (self.training, self.inference)
+        )
+        return (
+            f"<{self.name} on {self.processor.name}: {learned} per learned sample, {inferred} per inference, "
+            f"{self.training.samples:,} samples>"
+        )
 
     @property
     def densities(self) -> dict[str, float]:

@@ -32,11 +32,12 @@ FLOORS = {
     "edgelearn.runs": 8,
     "edgelearn.studies": 9,
     "edgelearn.validation": 9,
-    "edgelearn.estimators": 9,
     "edgelearn.benchmark": 9,
     "firmware_sim": 9,
-    "edgelearn.cli": 10,
-    "edgelearn.__main__": 11,
+    "edgelearn.estimators": 10,
+    "edgelearn.api": 11,
+    "edgelearn.cli": 12,
+    "edgelearn.__main__": 13,
 }
 # Libraries that are imported in the function that needs them, but for the packages named beside them.
 HEAVY = {

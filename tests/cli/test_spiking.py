@@ -101,7 +101,7 @@ def test_beside_brian2(tmp_path):
     except ImportError:
         result = edgelearn("validate", "--against", "brian2", cwd=tmp_path)
         assert result.returncode == 2
-        assert 'pip install "edgelearn[brian2]"' in result.stderr
+        assert 'pip install "brian2>=' in result.stderr
         return
     arguments = ("validate", "--against", "brian2", "--net", "64-12-10", "--limit", "6")
     result = edgelearn(*arguments, "--rule", "dfa", "--out", "out", cwd=tmp_path)

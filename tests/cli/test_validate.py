@@ -85,5 +85,5 @@ def test_without_torch_one_line_says_how_to_get_it(tmp_path):
     result = edgelearn_process("validate", *QUICK, "--out", "a", cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.startswith("edgelearn: torch is not installed; ")
-    assert result.stderr.endswith('pip install "edgelearn[torch]"\n')
+    assert 'pip install "torch>=' in result.stderr
     assert not (tmp_path / "a").exists()

@@ -58,7 +58,7 @@ def test_the_page_of_the_python_interface_has_what_the_package_offers():
     import edgelearn
 
     page = reference_pages.api()
-    names = getattr(edgelearn, "__all__", edgelearn._PUBLIC)
+    names = edgelearn.__all__
     assert {name for name in names if callable(getattr(edgelearn, name)) and f"### {name}\n" not in page} == set()
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 from edgelearn.files import write_whole
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def check_plot(path: Path, out: Path | None = None) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise UserError('matplotlib is not installed and plots need it: pip install "edgelearn[plot]"') from None
+        raise UserError(f"matplotlib is not installed and plots need it: {install('plot')}") from None
 
 
 def line_style(number: int) -> dict[str, Any]:

@@ -765,7 +765,7 @@ def test_records_are_read_through_wfdb(here):
 def test_records_without_wfdb(here, monkeypatch):
     (here / "7.hea").write_text("7 1 360 10\n")
     monkeypatch.setitem(sys.modules, "wfdb", None)
-    with fails(r"need the package wfdb; run `pip install \"edgelearn\[streams\]\"`"):
+    with fails(r"need the package wfdb; run `pip install \"wfdb>="):
         open_source(str(here / "7"))
 
 

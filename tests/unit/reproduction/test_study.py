@@ -478,7 +478,7 @@ def test_what_is_missing_is_said_before_anything_is_written(tmp_path, monkeypatc
     monkeypatch.setenv("EDGELEARN_DATA", "")
     monkeypatch.setenv("EDGELEARN_CACHE", str(tmp_path / "none"))
     monkeypatch.setitem(runner.MODULES, "torch", "no_such_module")
-    with pytest.raises(UserError, match=r'a-Claim needs no_such_module; pip install "edgelearn\[torch\]"'):
+    with pytest.raises(UserError, match=r'a-Claim needs no_such_module; pip install "torch>='):
         runner.perform(claim(tmp_path, needs=("torch",)), tmp_path / "out")
     with pytest.raises(UserError, match=r"a-Claim needs the data set cifar10: run `edgelearn data fetch cifar10`"):
         runner.perform(claim(tmp_path, data=("digits", "cifar10")), tmp_path / "out")

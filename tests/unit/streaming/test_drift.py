@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgelearn.errors import UserError
+from edgelearn.errors import UserError, install
 from edgelearn.streaming import drift
 from edgelearn.streaming.drift import DETECTORS, Detector, Recovery
 
@@ -318,7 +318,7 @@ def test_none_finds_nothing_and_needs_no_river():
     lines = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
     assert lines == [
         "1 0",
-        "drift detector 'adwin' needs river; run `pip install \"edgelearn[streams]\"`",
+        f"drift detector 'adwin' needs river; run `{install('streams', 'river')}`",
         "False False",
     ]
 
