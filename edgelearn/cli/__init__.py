@@ -33,7 +33,7 @@ COMMANDS = {
         "report": "edgelearn.cli.study:report",
     },
     "Validate": {"validate": "edgelearn.cli.validate:validate", "reproduce": "edgelearn.cli.reproduce:reproduce"},
-    "Deploy": {"firmware": "edgelearn.cli.firmware:commands"},
+    "Deploy": {"firmware": "edgelearn.cli.firmware:commands", "rtl": "edgelearn.cli.rtl:commands"},
     "Look up": {
         "data": "edgelearn.cli.data:commands",
         "model": "edgelearn.cli.model:commands",

@@ -53,7 +53,7 @@ _Compiler = Annotated[
 _Optimise = Annotated[str, Flag("Optimisation: {firmware_sim.build.image:OPTIMISATIONS}.", BUILD)]
 
 
-def _samples(given: Given, config: Path | None = None, rule: str | None = None) -> Samples:
+def network_samples(given: Given, config: Path | None = None, rule: str | None = None) -> Samples:
     """Return the network and the samples that settings describe."""
     from edgelearn.config import RunConfig, as_fields, check_effect, make_config, read_toml
     from edgelearn.runs.shapes import check_kernels
@@ -147,7 +147,7 @@ def verify(
     if samples < 1:
         raise UserError(f"--samples {samples} learns nothing; give 1 or more")
     targets = chosen_targets(target)
-    source = _samples(given, config)
+    source = network_samples(given, config)
     verified = []
     with _progress("compiling", len(targets) * (samples + STRESS_SAMPLES)) as show:
         for i, each in enumerate(targets):
@@ -216,7 +216,7 @@ def profile(
     content: list[dict[str, Any]] = []
     with _progress("compiling", len(names) * windows) as show:
         for i, name in enumerate(names):
-            source = _samples(given, config, name)
+            source = network_samples(given, config, name)
             learner = source.learner()
 
             def counted(done: int, name: str = name, before: int = i * windows) -> None:
@@ -306,7 +306,7 @@ def emit(
     elif selftest is not None:
         raise UserError("--selftest takes the place of the data of a run; give --run, or --data alone")
     else:
-        source = _samples(given, config)
+        source = network_samples(given, config)
         learner = source.learner()
     written, tensor = emit_network(source, learner, folder, overwrite, prefix)
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
@@ -341,7 +341,7 @@ def size(
     with _progress("compiling", len(names)) as show:
         for i, name in enumerate(names):
             show(name, i)
-            source = _samples(given, config, name)
+            source = network_samples(given, config, name)
             with folder_for_builds() as folder:
                 built = (folder, core, *source.first(100), compiler, _optimisation(optimise))
                 row = {"rule": name} | measure(source.learner(), *built).as_row()
@@ -372,7 +372,7 @@ def budget(
     from firmware_sim.check.session import allowances, fits
 
     limits = _read("ram", ram, size_bytes), _read("flash", flash, size_bytes)
-    sources = ((name, _samples(given, config, name)) for name in rules_listed(rule))
+    sources = ((name, network_samples(given, config, name)) for name in rules_listed(rule))
     found = [(source.spec, {"rule": name} | fits(source, *limits).as_row()) for name, source in sources]
     rows = [row for _, row in found]
     if json:
@@ -442,7 +442,7 @@ def operate(
     times |= {"jitter_s": seconds("jitter", jitter), "erase_s": seconds("erase", erase)}
     times |= {"program_s": seconds("program", program)}
     late_after = None if deadline is None else seconds("deadline", deadline)
-    core, source = emulated_target(target), _samples(given, config)
+    core, source = emulated_target(target), network_samples(given, config)
     idle = Microcontroller(
         cycles_per_instruction=cycles_per_instruction,
         predict=0,
