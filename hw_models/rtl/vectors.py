@@ -144,7 +144,7 @@ def write_vectors(
         }
         texts = {path: "".join(one.lines) for path, one in columns.items()}
         texts["vectors.json"] = json.dumps(description, indent=1) + "\n"
-        texts |= {path: text for path, text in headers(description).items()}
+        texts |= headers(description)
         texts |= {path.name: path.read_text() for path in sorted(PACKAGE.iterdir()) if path.is_file()}
         texts["FORMAT.md"] = PAGE.read_text()
         sums = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in texts.items()}
@@ -199,7 +199,7 @@ def _columns(spec: NetworkSpec, words_every: int) -> Columns:
 def _columns_of_layer(spec: NetworkSpec, k: int, layer: Layer, words_every: int) -> Columns:
     weight_bits, bias_bits = _stored_bits(layer)
     n, error = layer.n_out, Column(spec.layers[-1].delta_bits, True, spec.n_outputs)
-    found = {}
+    found: Columns = {}
     for when in ("start", "end"):
         found |= {f"weights_{when}": Column(weight_bits, True), f"biases_{when}": Column(bias_bits, True)}
     if words_every and layer.learned == "all":
@@ -363,5 +363,3 @@ def _fill_constants(tracer: Tracer, columns: Columns) -> None:
     for path, values in constants.items():
         if path in columns:
             columns[path].add(values)
-
-

@@ -17,9 +17,7 @@ def headers(description: dict[str, Any]) -> dict[str, str]:
         found[f"layer{k + 1}/layer.vh"] = "\n".join(lines) + "\n"
         defined = constants.items() | {(name, f'"{path}"') for name, path in paths.items()}
         order = [*constants, *paths]
-        lines = [
-            f"#define {name} {value}" for name, value in sorted(defined, key=lambda one: order.index(one[0]))
-        ]
+        lines = [f"#define {name} {value}" for name, value in sorted(defined, key=lambda one: order.index(one[0]))]
         found[f"layer{k + 1}/layer.h"] = "\n".join(lines) + "\n"
     return found
 
@@ -49,6 +47,7 @@ def _constants(description: dict[str, Any], k: int) -> Constants:
         "STEP_SHIFT": layer["step_shift"],
         "STOCHASTIC": int(network["rounding"] == "stochastic"),
         "D_BITS": files[d]["bits"] if d in files else 1,
+        "N_KEYS": files.get("tables/key.hex", {"lines": 1})["lines"],
         "N_STEPS": files.get(f"layer{k + 1}/step.hex", {"lines": 0})["lines"],
     }
 

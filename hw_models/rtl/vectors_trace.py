@@ -108,7 +108,8 @@ class Tracer:
 
     def _accumulated(self, sums: np.ndarray) -> np.ndarray:
         half = 1 << (self.spec.accumulator_bits - 1)
-        return (sums + half) % (2 * half) - half
+        wrapped: np.ndarray = (sums + half) % (2 * half) - half
+        return wrapped
 
     def _forward(self, x: np.ndarray, found: Values) -> None:
         last = len(self.layers) - 1
@@ -128,17 +129,19 @@ class Tracer:
 
     def _scores(self, q: np.ndarray) -> np.ndarray:
         if self.spec.output == "sigmoid":
-            return self._sigmoid[q + 128]
+            return np.take(self._sigmoid, q + 128)
         shares = self._shares[q.max() - q]
         total = int(shares.sum())
-        return (255 * shares + total // 2) // total
+        p: np.ndarray = (255 * shares + total // 2) // total
+        return p
 
     def _errors(self, p: np.ndarray, label: int, dead_zone: int) -> np.ndarray:
         target = np.array([label]) if len(p) == 1 else (np.arange(len(p)) == label).astype(np.int64)
         e = p - 255 * target
         e[np.abs(e) <= dead_zone] = 0
         last = self.layers[-1]
-        return np.clip(rn(e, last.signal_shift), -last.delta_max, last.delta_max)
+        narrowed: np.ndarray = np.clip(rn(e, last.signal_shift), -last.delta_max, last.delta_max)
+        return narrowed
 
     def _signals(self, label: int, found: Values) -> None:
         last = len(self.layers) - 1
@@ -218,11 +221,13 @@ class Tracer:
         """Return the steps of a layer, int64[neurons, inputs]; x ends with the level of the bias."""
         products, shift, most = -d[:, None] * x[None, :], self.step_shift(k), self.layers[k].word.max_raw
         if not self.spec.stochastic:
-            return np.clip(rn(products, shift), -most, most)
+            steps: np.ndarray = np.clip(rn(products, shift), -most, most)
+            return steps
         draws = np.array([self._draw() for _ in x], np.int64)
         bytes_of = (draws[None, :] >> (8 * (neurons % 4))[:, None] & 255) ^ self._keys[neurons][:, None]
         fine = np.clip(rn(products, shift - 8), -256 * most, 256 * most)
-        return (fine >> 8) + (bytes_of < (fine & 255))
+        v: np.ndarray = (fine >> 8) + (bytes_of < (fine & 255))
+        return v
 
     def _draw(self) -> int:
         s = self.generator
