@@ -15,7 +15,7 @@ from edgelearn.errors import UserError
 @command(
     "RunConfig",
     only=(*RATES, *NETWORK, *DETAILS),
-    example="edgelearn rtl vectors golden --rule dfa --net 64-32-10 --samples 100",
+    example="edgelearn rtl vectors golden --rule dfa --net 64-32-10",
 )
 def vectors(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the vectors.")],
@@ -35,8 +35,8 @@ def vectors(
     The folder has the description of its format, a checker in plain Python, and example benches in Verilog and C.
     """
     from edgelearn.cli.firmware import network_samples
-    from edgelearn.network.learner import Learner
     from edgelearn.reports.console import progress
+    from firmware_sim.build.features import Features
     from firmware_sim.check.session import drive_to_rails, restore_run, stress_stream
     from hw_models.rtl.vectors import refuse, write_vectors
 
@@ -55,7 +55,6 @@ def vectors(
     refuse(source.spec)
     levels, labels, data = *source.first(samples), str(source.config.data)
     if stress:
-        learner = Learner(source.spec) if run is None else learner
         drive_to_rails(learner)
         levels, labels = stress_stream(source.spec, samples)
         data = "stress samples"
@@ -68,6 +67,9 @@ def vectors(
         f"written: {written.files} files, {written.n_bytes / 2**20:.1f} MiB, in {folder}; read {folder}/FORMAT.md"
     )
     typer.echo(f"samples: {written.samples:,}, {written.learned:,} learned")
-    for note in source.notes:
+    notes = source.notes
+    if isinstance(source.tensor, Features):
+        notes = [*notes, "frozen layers in front are not part of the vectors: inputs.hex has what they give"]
+    for note in notes:
         typer.echo(f"note: {note}")
     typer.echo(f"try: python {folder}/check_vectors.py")

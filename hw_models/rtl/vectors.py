@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -146,7 +147,7 @@ def write_vectors(
         texts["vectors.json"] = json.dumps(description, indent=1) + "\n"
         texts |= headers(description)
         texts |= {path.name: path.read_text() for path in sorted(PACKAGE.iterdir()) if path.is_file()}
-        texts["FORMAT.md"] = PAGE.read_text()
+        texts["FORMAT.md"] = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", PAGE.read_text())  # links lead out of the folder
         sums = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in texts.items()}
         texts[SUMS] = "".join(f"{sums[path]}  {path}\n" for path in sorted(sums))
         _remove_earlier(folder, texts)

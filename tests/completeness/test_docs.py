@@ -31,6 +31,7 @@ MOST_WORDS = 900  # of prose: no code, no tables
 OTHER_FLAGS = {  # of other programs that the documents name
     *("--check", "--cov", "--pdb"),  # ruff, pytest
     *("--nthreads", "--nworkers"),  # dask
+    "--values-only",  # check_vectors.py of a folder of test vectors
     *(
         "--cpp",
         "--figure",
