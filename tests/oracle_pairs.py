@@ -244,7 +244,7 @@ def meet(naive: NaiveNetwork, label: int) -> None:
     naive.live = min(max(naive.live, label + 1), naive.sizes[-1])
 
 
-def naive_front_end(spec: FrontEndSpec) -> NaiveFrontEnd:
+def naive_front_end(spec: FrontEndSpec, least_deviation: int = 0) -> NaiveFrontEnd:
     return NaiveFrontEnd(
         n_channels=spec.n_channels,
         window=spec.window,
@@ -257,6 +257,7 @@ def naive_front_end(spec: FrontEndSpec) -> NaiveFrontEnd:
         thresholds=spec.thresholds,
         input_threshold=spec.input_threshold,
         delta=spec.delta,
+        least_deviation=least_deviation,
     )
 
 

@@ -17,10 +17,11 @@ from edgelearn.errors import UserError
 from edgelearn.estimators.features import in_order, values_of
 from edgelearn.estimators.saved_models import plain
 from edgelearn.network.counters import Counters
+from edgelearn.network.graded import RECONSTRUCT
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.rates import spec_of
-from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
+from edgelearn.streaming.front_end import ONE_WORD, FrontEnd, FrontEndSpec
 from hw_models.compare.rules import RuleCost, cost_of_rule
 from hw_models.processor import find_processor
 
@@ -64,7 +65,8 @@ class GradedModel(BaseEstimator):  # type: ignore[misc]
                 reach=config.reach,
                 encoder=config.encoder,
                 input_bits=config.input_bits,
-            )
+            ),
+            least_deviation=ONE_WORD if task == RECONSTRUCT else 0,
         )
         n_inputs = self._front_end.spec.n_inputs
         sizes = (n_inputs, *self._hidden(n_inputs), n_outputs or n_inputs)

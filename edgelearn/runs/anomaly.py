@@ -28,7 +28,7 @@ from edgelearn.runs.shapes import check_no_shape, topology_of
 from edgelearn.runs.stream_clock import StreamClock
 from edgelearn.streaming.anomaly_scores import MOST_ALARMS, AlarmList, AnomalyScores, ScoreHistory
 from edgelearn.streaming.detector import PHASES, AnomalyDetector
-from edgelearn.streaming.front_end import FrontEnd
+from edgelearn.streaming.front_end import ONE_WORD, FrontEnd
 from edgelearn.units import SECONDS_PER_DAY, count, six_digits
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.engine.schedule import assume
@@ -79,7 +79,7 @@ class AnomalyWork:
         front_end = front_end_of(in_samples(config, source), len(source.channels))
         self.phases: Phases = phases_of(config, source, front_end.window, front_end.stride)
         self.anomalies = Anomalies(config.normal_class, source)
-        self.front_end = FrontEnd(front_end, self.phases.adapt_rows)
+        self.front_end = FrontEnd(front_end, self.phases.adapt_rows, ONE_WORD)
         self.spec: NetworkSpec = network_of(config, front_end.n_inputs, source)
         self.processor = find_processor(config.processor)
         self.processor.price(self.spec, assume(self.spec))  # a network that does not fit is refused before it learns

@@ -16,6 +16,7 @@ ENCODERS = ("signed", "levels", "on-off", "threshold", "delta")
 FEATURES = ("samples", "statistics")
 WORD_BITS = 22
 UNSEEN = -(2**30)  # exponent of a channel that was always zero
+ONE_WORD = 256  # a word in the unit of mean and deviation
 _ENCODERS = {
     "signed": t.ENCODER_SIGNED,
     "levels": t.ENCODER_LEVELS,
@@ -117,6 +118,8 @@ class FrontEnd:
     Parameters
     ----------
     adapt_rows : rows whose values move mean and deviation, from the first one on; None for all
+    least_deviation : in place of a deviation of 0 in rows that move no statistics, in 1/256 of a word; 0 for none, so
+        that a feature that was constant makes no event
 
     Example
     -------
@@ -126,8 +129,8 @@ class FrontEnd:
     [[0], [5], [-7], [7]]
     """
 
-    def __init__(self, spec: FrontEndSpec, adapt_rows: int | None = None) -> None:
-        self.spec, self.adapt_rows = spec, adapt_rows
+    def __init__(self, spec: FrontEndSpec, adapt_rows: int | None = None, least_deviation: int = 0) -> None:
+        self.spec, self.adapt_rows, self.least_deviation = spec, adapt_rows, least_deviation
         n_features = spec.n_features
         self.state = FrontEndState(
             ring=np.zeros((spec.window, spec.n_channels), np.int64),
@@ -146,7 +149,7 @@ class FrontEnd:
         self.settings[t.TOP] = spec.top
         self.settings[t.INPUT_THRESHOLD], self.settings[t.THRESHOLDS] = spec.input_threshold, spec.thresholds
         self.settings[t.DELTA] = spec.delta
-        self.settings[t.ADAPT_ROWS] = adapt_rows or 0
+        self.settings[t.ADAPT_ROWS], self.settings[t.LEAST_DEVIATION] = adapt_rows or 0, least_deviation
 
     def rows(self, x: np.ndarray, segment: np.ndarray) -> Rows:
         """Take samples, float32[n, n_channels] and int64[n], and return the rows that end with one of them.
@@ -189,6 +192,9 @@ class FrontEnd:
         exact = np.asarray(x, np.float64).reshape(len(x), self.spec.window, self.spec.n_channels)
         missing = np.isnan(exact)
         words = _as_words(np.where(missing, 0, exact), np.broadcast_to(self.exponents, exact.shape))
+        if self.least_deviation:  # whatever follows nothing but zeros is as large as a word can be
+            new = (self.exponents == UNSEEN) & ~missing
+            words[new] = np.sign(exact[new]).astype(np.int64) << WORD_BITS
         words[missing] = t.MISSING_WORD
         levels = np.zeros((len(x), self.spec.n_inputs), np.uint8)
         copied = FrontEndState(*(array.copy() for array in self.state))
@@ -208,10 +214,11 @@ class FrontEnd:
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle what `save` gives: pickled arrays may come back as parts of a file that cannot be written."""
-        return {"spec": self.spec, "adapt_rows": self.adapt_rows, "saved": self.save()}
+        made = {"spec": self.spec, "adapt_rows": self.adapt_rows, "least_deviation": self.least_deviation}
+        return made | {"saved": self.save()}
 
     def __setstate__(self, stored: dict[str, Any]) -> None:
-        FrontEnd.__init__(self, stored["spec"], stored.get("adapt_rows"))
+        FrontEnd.__init__(self, stored["spec"], stored.get("adapt_rows"), stored.get("least_deviation", 0))
         self.restore(stored["saved"])
 
 

@@ -131,16 +131,23 @@ def adapt(settings, state):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def normalised(f, top, reach, state):  # type: ignore[no-untyped-def]
+def deviation_of(f, least, state):  # type: ignore[no-untyped-def]
+    """Return the deviation that a feature is measured in; `least` in place of 0, once it had a value."""
+    deviation = state.deviation[f]
+    return least if deviation == 0 and state.seen[f] > 0 else deviation
+
+
+@inlined
+def normalised(f, top, reach, least, state):  # type: ignore[no-untyped-def]
     """Return u of a feature, from -top to top: (value - mean) * top / (reach * deviation); 0 without a value."""
-    deviation, missing = state.deviation[f], state.features[f] == t.MISSING_WORD
+    deviation, missing = deviation_of(f, least, state), state.features[f] == t.MISSING_WORD
     value = np.int64(0) if missing else 256 * state.features[f]
     u = rounded_quotient((value - state.mean[f]) * top, reach * max(deviation, np.int64(1)), top)
     return np.int32(0) if deviation == 0 or missing else u
 
 
 @inlined
-def encode_changes(settings, state, levels, row, adapting):  # type: ignore[no-untyped-def]
+def encode_changes(settings, state, levels, row, least, sends):  # type: ignore[no-untyped-def]
     """Write the changes since what was sent last, upwards and downwards."""
     top = settings[t.TOP]
     for f in range(state.features.shape[0]):
@@ -148,44 +155,51 @@ def encode_changes(settings, state, levels, row, adapting):  # type: ignore[no-u
             continue
         value = 256 * state.features[f]
         sent = value if state.seen[f] == 0 else state.sent[f]
-        step = divided(state.deviation[f] * settings[t.DELTA], np.int64(16))
+        step = divided(deviation_of(f, least, state) * settings[t.DELTA], np.int64(16))
         difference = value - sent
         count = np.int64(0)
         if step > 0:
             count = min(abs(difference) // step, top)
         levels[row, 2 * f] = count if difference > 0 else 0
         levels[row, 2 * f + 1] = count if difference < 0 else 0
-        if adapting:
+        if sends:
             state.sent[f] = sent + (count * step if difference > 0 else -count * step)
 
 
 @leaf
-def encode(settings, state, levels, row, adapting):  # type: ignore[no-untyped-def]
-    """Write the input levels of the row at hand, zeros before; a feature without a value makes no event."""
+def encode(settings, state, levels, row, adapting, sends):  # type: ignore[no-untyped-def]
+    """Write the input levels of the row at hand, zeros before; a feature without a value makes no event.
+
+    Parameters
+    ----------
+    adapting : whether the row moved mean and deviation
+    sends : whether the delta encoder keeps what it sends
+    """
     encoder, top, reach = settings[t.ENCODER], settings[t.TOP], settings[t.REACH]
     quiet, n_thresholds = settings[t.INPUT_THRESHOLD], settings[t.THRESHOLDS]
     n_features = state.features.shape[0]
+    least = np.int64(0) if adapting else settings[t.LEAST_DEVIATION]
     if encoder == t.ENCODER_DELTA:
-        encode_changes(settings, state, levels, row, adapting)
+        encode_changes(settings, state, levels, row, least, sends)
     elif encoder == t.ENCODER_SIGNED:
         for f in range(n_features):
-            u = normalised(f, top, reach, state)
+            u = normalised(f, top, reach, least, state)
             levels[row, f] = u & 255 if abs(u) > quiet else 0
     elif encoder == t.ENCODER_LEVELS:
         for f in range(n_features):
             if state.features[f] != t.MISSING_WORD:
-                u = normalised(f, top, reach, state)
+                u = normalised(f, top, reach, least, state)
                 levels[row, f] = (u + top + 1) >> 1
     elif encoder == t.ENCODER_ON_OFF:
         for f in range(n_features):
-            u = normalised(f, top, reach, state)
+            u = normalised(f, top, reach, least, state)
             levels[row, 2 * f] = u if u > quiet else 0
             levels[row, 2 * f + 1] = -u if -u > quiet else 0
     else:
         for f in range(n_features):
             if state.features[f] == t.MISSING_WORD:
                 continue
-            u = normalised(f, top, reach, state)
+            u = normalised(f, top, reach, least, state)
             first = 2 * n_thresholds * f
             for j in range(n_thresholds):
                 threshold = divided((j + 1) * top, n_thresholds + 1)
@@ -225,7 +239,7 @@ def run_front_end(words, shifts, segment, settings, state, levels, ends):  # typ
         adapting = settings[t.ADAPT_ROWS] == 0 or place[t.ROWS_SEEN] < settings[t.ADAPT_ROWS]
         if adapting:
             adapt(settings, state)
-        encode(settings, state, levels, n_rows, True)
+        encode(settings, state, levels, n_rows, adapting, True)
         if adapting:
             for f in range(state.features.shape[0]):
                 state.seen[f] += state.features[f] != t.MISSING_WORD
@@ -250,4 +264,4 @@ def encode_only(words, settings, state, levels):  # type: ignore[no-untyped-def]
             for c in range(words.shape[2]):
                 state.ring[k, c] = words[i, k, c]
         take_features(settings, state)
-        encode(settings, state, levels, i, False)
+        encode(settings, state, levels, i, False, False)

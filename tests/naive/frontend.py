@@ -44,6 +44,7 @@ class NaiveFrontEnd:
         thresholds: int = 1,
         input_threshold: int = 0,
         delta: int = 16,
+        least_deviation: int = 0,
     ) -> None:
         if features not in ("samples", "statistics"):
             raise ValueError(f"features '{features}' are not known")
@@ -61,6 +62,7 @@ class NaiveFrontEnd:
         self.thresholds = thresholds
         self.input_threshold = input_threshold
         self.delta = delta
+        self.least_deviation = least_deviation  # in place of A = 0 in rows that adapt nothing (section 12)
         self.top = 127 if encoder == "threshold" else (1 << (input_bits - 1 if encoder == "signed" else input_bits)) - 1
         self.n_features = (window if features == "samples" else 6) * n_channels
 
@@ -74,8 +76,13 @@ class NaiveFrontEnd:
         self.sent = [0] * self.n_features  # R; that of a feature counts from the first row with a value
         self.label: int | None = None  # of the last row
 
-    def row(self, x: list[float], label: int, segment: int, learn: bool = True) -> list[int] | None:
-        """The levels of the row that ends with this sample, None where none ends; its label is `self.label`."""
+    def row(
+        self, x: list[float], label: int, segment: int, learn: bool = True, sends: bool | None = None
+    ) -> list[int] | None:
+        """The levels of the row that ends with this sample, None where none ends; its label is `self.label`.
+
+        R of the delta encoder moves with rows that adapt the statistics, and with others where `sends` says so.
+        """
         if segment != self.segment:
             self.segment = segment
             self.samples = 0
@@ -92,7 +99,10 @@ class NaiveFrontEnd:
         values = self._values()
         if learn:
             self._normalise(values)
-        return self._delta_levels(values, learn) if self.encoder == "delta" else self._levels(values)
+        self._least = 0 if learn else self.least_deviation
+        if self.encoder == "delta":
+            return self._delta_levels(values, learn, learn if sends is None else sends)
+        return self._levels(values)
 
     # --- words ----------------------------------------------------------------------------------------------
 
@@ -145,11 +155,15 @@ class NaiveFrontEnd:
             self.means[f] += rn(distance, k)
             self.rows[f] += 1
 
+    def _deviation(self, f: int) -> int:
+        return self._least if self.deviations[f] == 0 and self.rows[f] > 0 else self.deviations[f]
+
     def _normalised(self, f: int, v: int) -> int:
         """u: `reach` deviations from the mean are the top."""
-        if self.deviations[f] == 0:
+        deviation = self._deviation(f)
+        if deviation == 0:
             return 0
-        u = rdiv((FRACTION * v - self.means[f]) * self.top, self.reach * self.deviations[f])
+        u = rdiv((FRACTION * v - self.means[f]) * self.top, self.reach * deviation)
         return sat(u, -self.top, self.top)
 
     # --- encoders -------------------------------------------------------------------------------------------
@@ -172,7 +186,7 @@ class NaiveFrontEnd:
                 row += [int(u >= mark) for mark in marks] + [int(u <= -mark) for mark in marks]
         return row
 
-    def _delta_levels(self, values: list[int | None], learn: bool) -> list[int]:
+    def _delta_levels(self, values: list[int | None], learn: bool, sends: bool) -> list[int]:
         """How many steps the value went up or down since it was last sent."""
         sent = list(self.sent)
         row = []
@@ -183,10 +197,10 @@ class NaiveFrontEnd:
             if self.rows[f] == (1 if learn else 0):  # this is the first one
                 sent[f] = FRACTION * v
             way = FRACTION * v - sent[f]
-            step = rdiv(self.deviations[f] * self.delta, 16)
+            step = rdiv(self._deviation(f) * self.delta, 16)
             c = min(abs(way) // step, self.top) if step > 0 else 0
             row += [c, 0] if way > 0 else [0, c]
             sent[f] += c * step if way > 0 else -c * step
-        if learn:
+        if sends:
             self.sent = sent
         return row

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edgelearn.streaming.front_end import ENCODERS, FrontEnd, FrontEndSpec
+from edgelearn.streaming.front_end import ENCODERS, ONE_WORD, UNSEEN, FrontEnd, FrontEndSpec
 from tests.oracle_pairs import assert_front_end, naive_front_end
 
 pytestmark = pytest.mark.kernel
@@ -125,6 +125,41 @@ def test_encoding_alone_equals_the_oracle_while_no_exponent_grows(case, data):
     assert as_lists(front_end) | {"features": None} == before
     assert front_end.state.mean.tolist() == naive.means
     assert front_end.state.deviation.tolist() == naive.deviations
+
+
+@given(case=cases(), adapt_rows=st.integers(1, 12), least=st.sampled_from([0, 1, ONE_WORD]))
+def test_rows_behind_those_that_adapt_equal_the_oracle(case, adapt_rows, least):
+    """Statistics stay; a deviation of 0 counts as the least one, if there is one."""
+    spec, x, segment = case
+    front_end, naive = FrontEnd(spec, adapt_rows, least), naive_front_end(spec, least)
+    expected: list[list[int]] = []
+    for sample, part in zip(x.tolist(), segment.tolist(), strict=True):
+        row = naive.row(sample, 0, part, learn=len(expected) < adapt_rows, sends=True)
+        expected += [] if row is None else [row]
+    assert front_end.rows(x, segment).levels.tolist() == expected
+    assert front_end.state.mean.tolist() == naive.means
+    assert front_end.state.deviation.tolist() == naive.deviations
+    assert front_end.state.seen.tolist() == naive.rows
+
+
+@pytest.mark.parametrize("constant", [0.0, 20.0, -3e-5])
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_a_value_that_was_constant_makes_events_once_it_changes(encoder, constant):
+    bits = 1 if encoder == "threshold" else 5
+    spec = FrontEndSpec(1, encoder=encoder, input_bits=bits)
+    still, live = np.full((30, 1), constant, np.float32), np.float32([[constant], [constant + 0.5], [constant - 0.5]])
+    blind = FrontEnd(spec, adapt_rows=30)
+    seeing = FrontEnd(spec, adapt_rows=30, least_deviation=ONE_WORD)
+    rows = [front_end.rows(np.concatenate([still, live]), np.zeros(33, np.int64)).levels for front_end in (blind, seeing)]
+    assert (rows[0] == rows[0][0]).all()
+    assert (rows[1][:31] == rows[0][:31]).all()
+    assert rows[1][31].tolist() != rows[1][30].tolist() != rows[1][32].tolist() != rows[1][31].tolist()
+    # and so does a window on its own, also where no exponent is known yet
+    alone = FrontEnd(spec, least_deviation=ONE_WORD)
+    alone.rows(still, np.zeros(30, np.int64))
+    assert (alone.exponents[0] == UNSEEN) == (constant == 0)
+    if encoder != "delta":  # whose last value is its own
+        assert alone.encode(live).tolist() == rows[1][30:].tolist()
 
 
 def test_encoding_a_value_beyond_the_range_takes_the_largest_word():

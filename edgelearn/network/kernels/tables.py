@@ -100,7 +100,8 @@ BUSY_UNTIL, ADMITTED, BUSY_TICKS, BUDGET, RESPONSES, LONGEST, DEVICE_CLOCK = ran
 # Settings of the front end, then its place in the stream (`FrontEndState.place`).
 STATISTICS, STRIDE_ROWS, TIME_CONSTANT, REACH, ENCODER, TOP, INPUT_THRESHOLD, THRESHOLDS, DELTA = range(9)
 ADAPT_ROWS = 9  # rows whose values move mean and deviation, from the first one on; 0 for all
-FRONT_END_SETTINGS = 10
+LEAST_DEVIATION = 10  # in place of a deviation of 0 in rows that move no statistics; 0 for none
+FRONT_END_SETTINGS = 11
 ROWS_SEEN, SEGMENT, IN_SEGMENT, RING_AT, FRONT_END_PLACE = range(5)
 ENCODER_LEVELS, ENCODER_ON_OFF, ENCODER_THRESHOLD, ENCODER_DELTA, ENCODER_SIGNED = range(5)
 N_STATISTICS = 6  # mean, mean distance from it, least, largest, mean step, crossings of the mean
