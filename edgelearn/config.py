@@ -654,6 +654,14 @@ class StreamConfig(RateSettings, ColumnSettings):
         needs=ANOMALY,
         later=True,
     )
+    restart: Literal["recording", "never"] | None = setting(
+        None,
+        "Where network, front end and phases begin anew [each recording, of streams that say how many of its first "
+        "rows are normal; else never]",
+        DETECTION,
+        needs=ANOMALY,
+        later=True,
+    )
     normal_class: str | None = setting(
         None,
         "Class of normal rows; all others are anomalies [0, false, no, normal or ok]",

@@ -32,7 +32,7 @@ from edgelearn.network.spec import NetworkSpec, design
 from edgelearn.references.anomaly_scores import BASELINES
 from edgelearn.rules import RULES
 from edgelearn.streaming.detector import AnomalyDetector, DetectorSpec
-from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
+from edgelearn.streaming.front_end import ONE_WORD, FrontEnd, FrontEndSpec
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results" / "anomaly_skab.json"
@@ -135,7 +135,7 @@ def levels_of(file: File, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     spec = FrontEndSpec(
         file.x.shape[1], window=setting.window, reach=setting.reach, input_bits=8, time_constant=setting.time_constant
     )
-    front_end = FrontEnd(spec, setting.learned - setting.window + 1)
+    front_end = FrontEnd(spec, setting.learned - setting.window + 1, ONE_WORD)
     rows = front_end.rows(file.x.astype(np.float32), np.zeros(len(file.x), np.int64))
     file.levels[setting] = rows.levels, rows.ends
     return file.levels[setting]

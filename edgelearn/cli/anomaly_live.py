@@ -35,10 +35,10 @@ class AnomalyView(View):
         known = [n for n in (self.config.limit, run.source.n_samples) if n is not None]
         done = f"{run.n_samples:,}" + (f" of {min(known):,} samples" if known else " samples")
         speed = f"  {self.samples_per_second:,.0f} samples/s" if self.samples_per_second else ""
-        phase = int(run.phases.of_rows(run.n_rows, 1)[0])
+        phase = int(run.phases.of_rows(run.n_phase_rows, 1)[0])
         now = PHASES[phase]
         if phase < d.DETECT:
-            now += f", {count(run.phases.ends[-1] - run.n_rows, 'row')} before detection"
+            now += f", {count(run.phases.ends[-1] - run.n_phase_rows, 'row')} before detection"
         score = f"{run.detector.state[d.SMOOTHED] / 256:,.1f}"
         rows = [("phase", now, ""), ("score", score, sparkline([*self._errors]))]
         if phase == d.DETECT:

@@ -23,7 +23,10 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study, 
 Within = Annotated[float, Flag("Tolerance of the smallest sufficient width, in percentage points.")]
 Reference = Annotated[str, Flag("Accuracy that the tolerance refers to: widest, best, or percent.")]
 MOST_SETTINGS, MOST_FAILED = 6, 3  # settings and failed cells of a study, by default
-MAIN_RESULTS = ("accuracy_percent", "saturations", "stored_bits", "buffered_bits")  # of runs, by default
+MAIN_RESULTS = (  # of runs, by default
+    "accuracy_percent", "r2", "rmse", "mae", "f1", "false_alarm_rate", "missing_alarm_rate", "roc_area", "alarm_rate",
+    "threshold", "saturations", "stored_bits", "buffered_bits",
+)  # fmt: skip
 _ON_THE_PAGE = ("latency_us", "memory_bits", "buffered_bits", "saturations")  # and in --json, not in the terminal
 
 
@@ -275,7 +278,7 @@ def compare(
                 rows.append(row | ({"change": _change(name, *values)} if part == "results" and len(names) == 2 else {}))
         print_table(console, rows)
         if left_out:
-            say(console, f"and {len(left_out)} more")
+            say(console, f"and {len(left_out)} more" if rows else f"of these; {len(left_out)} others differ")
         apart = comparison.apart(part)
         if apart and not everything:
             say(console, f"{len(apart)} {part} that only some kinds of run have are left out; --all shows them")

@@ -94,7 +94,8 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
     is_plain = len(paths) == 1 and not (
         subjects or form.drop or form.subject_from or form.subject_file or form.label_from or form.labels
     )
-    is_plain = is_plain and form.order == "stored" and not form.first_class_until
+    is_whole = not (form.first_class_until or form.normal_rows)
+    is_plain = is_plain and form.order == "stored" and is_whole
     if reader == "text" and is_plain and form.drift == "none":
         from edgelearn.data import lines
 
@@ -102,7 +103,7 @@ def open_files(form: Description, paths: Sequence[Path], subjects: str | None = 
         options = {"classes": form.by_label(), "unlabelled": unlabelled, "rate_hz": form.rate_hz}
         return cast(Source, lines.open_lines(paths[0], form.name, form.roles(), **options))
     is_alone = len(paths) == 1 and form.order == "stored" and not (form.label_from or form.labels)
-    is_alone = is_alone and not form.first_class_until
+    is_alone = is_alone and is_whole
     if reader == "parquet" and is_alone and form.drift != "subject":
         return open_parquet(form, paths[0], subjects)
     rejects = Rejects()

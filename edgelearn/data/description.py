@@ -42,6 +42,9 @@
     drop = { subject = [1611, 1612] }  # samples that are left out: subject, or an array or column, and its values
     first_class_until = 500            # rows of other classes are left out before the 500th row of the first class of
                                        # each recording, so that a detector of anomalies trains on normal rows alone
+    normal_rows = 400                  # rows at the start of each recording that are normal by the protocol of a
+                                       # benchmark: a detector of anomalies begins anew with each recording, and takes
+                                       # its phases from them; default first_class_until
     order = "subject"                  # default "stored"
     drift = "segment"                  # where the source is known to change: "segment", "subject" or sample numbers
 
@@ -151,6 +154,7 @@ class Description:
     unlabelled: Label | None = None
     drop: dict[str, tuple[Label, ...]] = field(default_factory=dict)
     first_class_until: int = 0
+    normal_rows: int = 0
     order: Literal["stored", "subject"] = "stored"
     drift: Literal["none", "segment", "subject"] | tuple[int, ...] = "none"
     download: tuple[Download, ...] = ()
@@ -162,8 +166,9 @@ class Description:
             value = getattr(self, key)
             if isinstance(value, float) and not (np.isfinite(value) and value > 0):
                 raise ValueError(f"key '{key}': {value:g} is out of range; give a number above 0")
-        if self.first_class_until < 0:
-            raise ValueError(f"key 'first_class_until': {self.first_class_until} is out of range; give 0 or more rows")
+        for key in ("first_class_until", "normal_rows"):
+            if getattr(self, key) < 0:
+                raise ValueError(f"key '{key}': {getattr(self, key)} is out of range; give 0 or more rows")
         if isinstance(self.classes, tuple) and len(set(self.classes)) != len(self.classes):
             raise ValueError("key 'classes': a name occurs twice; give different names")
         for key, example in (("subject_from", "data_(\\d+)_"), ("label_from", "(\\w+)\\.csv")):

@@ -108,6 +108,7 @@ def join_files(
         rejects=rejects,
         columns=first.used.with_offsets(subtracted),
         notes=notes,
+        normal_rows=form.normal_rows or form.first_class_until,
     )
 
 

@@ -347,7 +347,9 @@ class LineSource:
         else:
             found = "only blank lines, comments or a header" if self._reader.number else ""
         what = "no samples came" if self._live else "no line can be used" if found else "the file is empty"
-        hint = "give one sample per line, CSV or JSON, features and a label"
+        hint = "give one sample per line, CSV or JSON"
+        if not self._roles.is_label_optional:
+            hint += ", features and a label"
         return UserError(f"{self.source}: {what}{f' ({found})' if found else ''}; {hint}")
 
     def _read(self, reader: TableReader, n_lines: int | None = None) -> Iterator[Rows]:

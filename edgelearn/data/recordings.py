@@ -150,6 +150,7 @@ class Recording:
     name, source : what reports call it, and where the values come from
     rejects : what was rejected before, while the arrays were read
     columns, notes : roles of the columns, and notes of the reader
+    normal_rows : rows at the start of each recording that are normal, as its publisher says; 0 where nothing is said
 
     Raises
     ------
@@ -181,8 +182,10 @@ class Recording:
         rejects: Rejects | None = None,
         columns: ColumnsUsed | None = None,
         notes: Sequence[str] = (),
+        normal_rows: int = 0,
     ) -> None:
         self.name, self.source = name, source
+        self.normal_rows = normal_rows
         self.notes = list(notes)
         self.rejects = rejects or Rejects()
         self.rate_hz = self._checked_rate(rate_hz)
@@ -374,6 +377,11 @@ class Limited:
     def has_clock(self) -> bool:
         """Tell whether the samples of the whole source have times."""
         return self.whole.has_clock
+
+    @property
+    def normal_rows(self) -> int:
+        """Count the normal rows at the start of each recording, 0 where the whole source says nothing."""
+        return int(getattr(self.whole, "normal_rows", 0))
 
     @property
     def concepts(self) -> tuple[int, ...] | None:

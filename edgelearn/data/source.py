@@ -94,7 +94,7 @@ def missing_notes(x: NDArray[Any], inputs: Sequence[str]) -> list[str]:
 
 def no_value_of(inputs: Sequence[str]) -> str:
     """State which inputs have no value in any row."""
-    return f"no row has a value of {_few(inputs)}"
+    return f"no row has a value of {few_names(inputs)}"
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class ColumnsUsed:
 
 def columns_line(columns: Mapping[str, Any]) -> str:
     """Write what `ColumnsUsed.as_dict` returns as one line."""
-    parts = [f"inputs: {_few(columns['inputs'])} ({len(columns['inputs']):,})"]
+    parts = [f"inputs: {few_names(columns['inputs'])} ({len(columns['inputs']):,})"]
     rate = columns["rate_hz"]
     about = [columns["time_unit"], None if rate is None else f"{rate:.4g} Hz"]
     if columns["time"] is not None or rate is not None:
@@ -154,11 +154,11 @@ def columns_line(columns: Mapping[str, Any]) -> str:
         parts.append(f"subject: {printable(columns['subject'])}")
     parts.append(f"label: {'none' if columns['label'] is None else printable(columns['label'])}")
     if columns["left_out"]:
-        parts.append(f"left out: {_few(columns['left_out'])}")
+        parts.append(f"left out: {few_names(columns['left_out'])}")
     return "; ".join(parts)
 
 
-def _few(names: Sequence[str]) -> str:
+def few_names(names: Sequence[str]) -> str:
     """Name columns, the first and last ones of many, or of several that are numbered."""
     prefix = names[0].removesuffix("1")
     if len(names) > 3 and list(names) == [f"{prefix}{number + 1}" for number in range(len(names))]:

@@ -42,6 +42,7 @@ from edgelearn.runs.shapes import example_of, idle_of_maps
 from edgelearn.runs.start import is_results
 from edgelearn.runs.stored import AnyFrontEnd, parts_of
 from edgelearn.streaming.front_end import FrontEnd, FrontEndSpec
+from edgelearn.units import count
 from hw_models.compare.rules import RuleCost, cost_of_rule
 from hw_models.processor import find_processor
 
@@ -769,8 +770,8 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return tuple(self.feature_names_in_)
         if len(names) != self.n_features_in_:
             raise UserError(
-                f"features {', '.join(map(str, names[:8]))} are {len(names)}, and {self.n_features_in_} were fitted "
-                "without names; give all of them, or fit a DataFrame"
+                f"{count(len(names), 'feature')} given ({', '.join(map(str, names[:8]))}), and {self.n_features_in_} "
+                f"were fitted without names; give {self.n_features_in_}, or fit a DataFrame"
             )
         return names
 

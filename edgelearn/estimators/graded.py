@@ -22,6 +22,7 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs.rates import spec_of
 from edgelearn.streaming.front_end import ONE_WORD, FrontEnd, FrontEndSpec
+from edgelearn.units import count
 from hw_models.compare.rules import RuleCost, cost_of_rule
 from hw_models.processor import find_processor
 
@@ -149,8 +150,8 @@ class GradedModel(BaseEstimator):  # type: ignore[misc]
                 names = tuple(self.feature_names_in_)
             elif len(names) != self.n_features_in_:
                 raise UserError(
-                    f"features {', '.join(map(str, names[:8]))} are {len(names)}, and {self.n_features_in_} were "
-                    "fitted without names; give all of them, or fit a DataFrame"
+                    f"{count(len(names), 'feature')} given ({', '.join(map(str, names[:8]))}), and "
+                    f"{self.n_features_in_} were fitted without names; give {self.n_features_in_}, or fit a DataFrame"
                 )
         return values_of(x, names)[None]
 

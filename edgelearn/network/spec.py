@@ -335,7 +335,7 @@ def design(
     residual_bits: int | None = None,
     input_bits: int = 4,
     activation: str = "tanh",
-    output: str = "sigmoid",
+    output: str | None = None,
     feedback_format: str = "int8",
     hidden_rate: int | None = None,
     output_rate: int | None = None,
@@ -367,6 +367,7 @@ def design(
     sizes : layer sizes from inputs to outputs, or a topology, e.g. "28x28x1-conv16x5x5-pool2-fc128-10"
     rule : of all hidden layers, or one per hidden layer from the first, e.g. "dfa+drtp"
     bits, residual_bits : weight word; residual bits follow the rounding when left out
+    output : when left out, sigmoid, and linear with graded targets
     hidden_rate, output_rate : exponents of two; when left out, starting points of a layer's own rule, and for the
         output layer of the rule below it
     range_exponent : weights cover +-2^range_exponent; chosen by `bits` when left out
@@ -391,6 +392,7 @@ def design(
     >>> design("28x28x1-conv16x5x5-pool2-fc128-10", rule="bp").sizes
     (784, 3136, 128, 10)
     """
+    output = output or ("sigmoid" if task == CLASSIFY else "linear")
     settings: dict[str, Any] = {
         "output": output,
         "rounding": rounding,

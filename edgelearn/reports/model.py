@@ -62,6 +62,10 @@ def _next_step(content: Mapping[str, Any], cuts: Sequence[Mapping[str, Any]], ne
     source = quote(content["source"])
     if content["format"].startswith(RESULTS):
         kind = content["format"].removeprefix(RESULTS).split(",")[0]
+        if kind == "stream --task anomaly":
+            return f"edgelearn cost --run {source}"
+        if "--task" in kind:
+            return f"edgelearn predict {source} FILE"
         return f"edgelearn {kind} --start {source} --data FILE"
     if not cuts:
         return f"edgelearn model features {source} --cut TENSOR --data FILE --out features.npz"

@@ -10,7 +10,8 @@ import numpy as np
 
 from edgelearn import __version__
 from edgelearn.config import StreamConfig
-from edgelearn.data.source import Block, Source, no_value_of
+from edgelearn.data.recordings import run_starts
+from edgelearn.data.source import Block, Source
 from edgelearn.errors import UserError
 from edgelearn.network.counters import Counters
 from edgelearn.network.kernels import detector_tables as d
@@ -18,18 +19,19 @@ from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.network.spec import CONTRACT, NetworkSpec
 from edgelearn.runs import rates
+from edgelearn.runs.anomaly_notes import notes_of
 from edgelearn.runs.checkpoint import digest
 from edgelearn.runs.front_ends import front_end_of
 from edgelearn.runs.kind import Progress
-from edgelearn.runs.phases import Anomalies, Phases, detector_of, phases_of
+from edgelearn.runs.phases import Anomalies, Phases, detector_of, phases_of, recordings_of
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
 from edgelearn.runs.session import Timing, check_last, in_samples, other_stream, timing_of
 from edgelearn.runs.shapes import check_no_shape, topology_of
 from edgelearn.runs.stream_clock import StreamClock
-from edgelearn.streaming.anomaly_scores import MOST_ALARMS, AlarmList, AnomalyScores, ScoreHistory
+from edgelearn.streaming.anomaly_scores import AlarmList, AnomalyScores, ScoreHistory
 from edgelearn.streaming.detector import PHASES, AnomalyDetector
 from edgelearn.streaming.front_end import ONE_WORD, FrontEnd
-from edgelearn.units import SECONDS_PER_DAY, count, six_digits
+from edgelearn.units import SECONDS_PER_DAY, six_digits
 from hw_models.compare.rules import as_dict, cost_of_rule
 from hw_models.engine.schedule import assume
 from hw_models.processor import find_processor
@@ -60,6 +62,7 @@ class RowsJudged:
     learned: np.ndarray
 
 
+MOST_RELATIVE = 2**48 - 1  # of a score over its threshold, in 1/4096
 OnRows = Callable[["AnomalyWork", RowsJudged], None]
 
 
@@ -77,7 +80,8 @@ class AnomalyWork:
         _check(config)
         self.config, self.source, self._on_rows = config, source, on_rows
         front_end = front_end_of(in_samples(config, source), len(source.channels))
-        self.phases: Phases = phases_of(config, source, front_end.window, front_end.stride)
+        self.recordings = recordings_of(config, source)
+        self.phases: Phases = phases_of(config, source, front_end.window, front_end.stride, self.recordings)
         self.anomalies = Anomalies(config.normal_class, source)
         self.front_end = FrontEnd(front_end, self.phases.adapt_rows, ONE_WORD)
         self.spec: NetworkSpec = network_of(config, front_end.n_inputs, source)
@@ -95,6 +99,15 @@ class AnomalyWork:
         self.of_phases = np.zeros((len(PHASES), 4), np.int64)
         self._work = np.zeros((len(PHASES), *self.learner.counts.shape), np.int64)  # counters of each phase
         self._last: Block | None = None
+        # recordings so far, those of them that ended before detection, and the first row of the one at hand
+        self.n_recordings = self.n_short = self._first_row = 0
+        self._segment: int | None = None
+        self._fresh = {"learner": self.learner.save(), "front_end": self.front_end.save()}
+
+    @property
+    def n_phase_rows(self) -> int:
+        """Rows that the phases count: of the recording at hand where they restart, else of the stream."""
+        return self.n_rows - self._first_row
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -117,21 +130,47 @@ class AnomalyWork:
             )
 
     def advance(self, block: Block) -> None:
-        rows = self.take(block)
-        if self._on_rows is not None:
-            self._on_rows(self, rows)
+        numbers = getattr(self.source, "numbers", np.zeros(0, np.int64))
+        starts = run_starts(block.segment)
+        for first, end in zip(starts, [*starts[1:], len(block)], strict=True):
+            part = slice(first, end)
+            if block.segment[first] != self._segment:
+                self._begin_recording(int(block.segment[first]))
+            lines = numbers[part] if len(numbers) == len(block) else numbers[:0]
+            rows = self.take(Block(block.x[part], block.y[part], block.t[part], block.segment[part]), lines)
+            if self._on_rows is not None:
+                self._on_rows(self, rows)
+
+    def _begin_recording(self, segment: int) -> None:
+        """Begin a recording: a new network, front end and detector where phases restart; counts and measures go on."""
+        restart = self.recordings.restart and self._segment is not None
+        self._segment = segment
+        self.n_recordings += 1
+        if not restart:
+            return
+        self.n_short += self.detector.threshold is None
+        self._first_row = self.n_rows
+        self.score.end_recording()
+        self.learner.restore(self._fresh["learner"] | {"counts": self.learner.save()["counts"]})
+        self.front_end.restore(self._fresh["front_end"])
+        self.detector.begin()
 
     def progress(self) -> Progress:
         known = [n for n in (self.config.limit, self.source.n_samples) if n is not None]
         return Progress(self.n_samples, min(known, default=None))
 
-    def take(self, block: Block) -> RowsJudged:
-        """Learn and judge the samples of a block; the result does not depend on block boundaries."""
+    def take(self, block: Block, numbers: np.ndarray) -> RowsJudged:
+        """Learn and judge samples of one recording; the result does not depend on block boundaries.
+
+        Parameters
+        ----------
+        numbers : int64[n], lines of the samples; int64[0] where there are none
+        """
         rows = self.front_end.rows(block.x, block.segment)
         ends, n, first = rows.ends, len(rows.ends), self.n_rows
         samples, times = self.n_samples + ends, self.clock.times(block, self.n_samples)[ends]
         labels = self.anomalies.of(block.y[ends])
-        phases = self.phases.of_rows(first, n)
+        phases = self.phases.of_rows(self.n_phase_rows, n)
         found = np.zeros((n, d.ROW_COLUMNS), np.int64)
         found[:, d.ROW_PHASE] = phases
         learned = np.zeros(n, bool)
@@ -147,7 +186,6 @@ class AnomalyWork:
         self.n_samples += len(block)
         self.n_rows += n
         self._last = block
-        numbers = getattr(self.source, "numbers", np.zeros(0, np.int64))
         lines = numbers[ends] if len(numbers) == len(block) else numbers[:0]
         return RowsJudged(first, samples, times, labels, lines, found, learned)
 
@@ -164,7 +202,10 @@ class AnomalyWork:
     ) -> None:
         smoothed, alarms = found[:, d.ROW_SMOOTHED], found[:, d.ROW_ALARM]
         detecting = phases == d.DETECT
-        self.score.update(labels[detecting], smoothed[detecting], alarms[detecting], times[detecting])
+        scores = smoothed[detecting]
+        if self.recordings.restart:  # those of other recordings have thresholds of their own
+            scores = np.minimum((scores << 12) // np.maximum(found[detecting, d.ROW_LIMIT], 1), MOST_RELATIVE)
+        self.score.update(labels[detecting], scores, alarms[detecting], times[detecting])
         self.history.update(
             {
                 "phase": phases,
@@ -200,6 +241,7 @@ class AnomalyWork:
                 "n_rows": self.n_rows,
                 "clock": clock.place,
                 "last_time": clock.last_time if np.isfinite(clock.last_time) else None,
+                "recordings": [self.n_recordings, self.n_short, self._first_row, self._segment],
             },
             "counts": self.counts,
             "source": self.source.state(),
@@ -232,6 +274,7 @@ class AnomalyWork:
         self.of_phases[:], self._work[:] = part("phases")["rows"], part("phases")["work"]
         self.counts |= note["counts"]
         self.n_samples, self.n_rows = place["n_samples"], place["n_rows"]
+        self.n_recordings, self.n_short, self._first_row, self._segment = place["recordings"]
         self.clock.place = place["clock"]
         self.clock.last_time = np.nan if place["last_time"] is None else place["last_time"]
 
@@ -269,7 +312,7 @@ class AnomalyWork:
                 "first_rejected": dict(source.rejects.first),
             },
             "columns": source.columns_used.as_dict(),
-            "notes": self._notes(),
+            "notes": notes_of(self),
             "front_end": asdict(front_end)
             | {
                 "inputs": front_end.n_inputs,
@@ -282,11 +325,19 @@ class AnomalyWork:
             "phases": self._phases(),
             "result": self._result(),
             "accuracy_percent": None,
+            **self._restarts(),
             "history": self.history.as_dict(),
             "device": self._device(),
             "cost": as_dict([cost_of_rule(spec, self.learner.counters, self.processor)]),
         }
         return content | activity_as_dict(spec, self.learner.counters, self.learner.inference_counters)
+
+    def _restarts(self) -> dict[str, Any]:
+        """Return how often phases restarted, where they do."""
+        if not self.recordings.restart:
+            return {}
+        not_judged = self.n_short + (self.detector.threshold is None)
+        return {"restarts": {"recordings": self.n_recordings, "not_judged": int(not_judged)}}
 
     def _detector(self) -> dict[str, Any]:
         found = asdict(self.detector.spec)
@@ -355,33 +406,6 @@ class AnomalyWork:
             "idle_uw": six_digits(self.rates.idle_uw),
             "battery_j": self.timing.joules,
         }
-
-    def _notes(self) -> list[str]:
-        notes = [*self.phases.notes, *self.anomalies.notes(), *self.source.notes, *self._notes_on_missing()]
-        rows, _, _, anomalies = self.of_phases[: d.DETECT].sum(axis=0).tolist()
-        if anomalies:
-            notes.append(f"{anomalies:,} of the {rows:,} rows before detection are labelled as anomalies")
-        if self.detector.threshold is None:
-            left = self.phases.ends[-1] - self.n_rows
-            notes.append(f"the stream ended {count(left, 'row')} before detection: no row was judged")
-        if self.front_end.spec.n_inputs == 1:
-            notes.append("a row has a single input, which nothing can be compared with; --window 16 gives it a past")
-        if self.alarms.n > MOST_ALARMS:
-            notes.append(f"the list of alarms has the first {MOST_ALARMS:,} of {self.alarms.n:,}")
-        if self.detector.state[d.SATURATED]:
-            notes.append(f"scores limited to 2^32 - 1: {int(self.detector.state[d.SATURATED]):,}")
-        return [*notes, *rates.width_notes(self.config, self.spec), *rates.notes_on_masks(self.spec)]
-
-    def _notes_on_missing(self) -> list[str]:
-        """State which channels have no value in the whole stream, where it can be read again."""
-        if self.live or not self.counts["missing"]:
-            return []
-        absent = np.ones(len(self.source.channels), bool)
-        for block in self.source.blocks(0):
-            absent &= np.isnan(block.x).all(axis=0)
-            if not absent.any():
-                return []
-        return [no_value_of([self.source.channels[k] for k in np.flatnonzero(absent)])]
 
 
 def _check(config: StreamConfig) -> None:

@@ -270,7 +270,9 @@ def check_folder(out: Path, config: Settings, resume: bool, overwrite: bool) -> 
         raise UserError(f"{out} holds a run of another configuration ({', '.join(changed)}); {remedy}")
     if (out / CHECKPOINT).exists() and not resume and not overwrite:
         raise UserError(f"{out} holds an interrupted run; continue it with --resume, or start anew with --overwrite")
-    return _load(out, config) if resume else None
+    if not resume or (before and not any((out / name).exists() for name in (CHECKPOINT, REPORT))):
+        return None  # or killed before its first checkpoint: nothing is lost
+    return _load(out, config)
 
 
 def _check_start(out: Path, config: Settings) -> None:

@@ -169,7 +169,8 @@ def drive(
     Parameters
     ----------
     out : folder for report.json, config.toml, weights.npz and checkpoint.npz, which is written every two seconds
-    resume : continue from the checkpoint in `out`, bit-identically; a finished run is not run again
+    resume : continue from the checkpoint in `out`, bit-identically, or from the start where a run was killed before its
+        first one; a finished run is not run again
     overwrite : replace the results of another configuration in `out`
     on_progress : called with the work after every chunk
     open : in place of that of the kind
@@ -201,6 +202,7 @@ def _driven(
     overwrite: bool = False,
 ) -> Result:
     checkpoint = check_folder(out, config, resume, overwrite) if out is not None else None
+    resume = checkpoint is not None
     work = open(config, checkpoint)
     if out is not None and checkpoint is not None:
         check_identity(out, checkpoint, work.identity)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgelearn.fixedpoint.qformat import WeightFormat
+from edgelearn.network.graded import CLASSIFY
 from edgelearn.network.layer import ConvLayer
 from edgelearn.pretrained import Model, Tensor
 from edgelearn.pretrained.operators import Dense, Operator, Other, Step
@@ -48,7 +49,8 @@ def model_of(path: Path) -> Model:
         tensors.append(Tensor(name, (None, layer.n_out), "float32"))
     file = path / WEIGHTS if path.is_dir() else path
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    form = f"results of edgelearn {note['kind']}, {spec.rule_name}, {note['bits']} bits"
+    task = "" if spec.task == CLASSIFY else f" --task {note['config']['task']}"
+    form = f"results of edgelearn {note['kind']}{task}, {spec.rule_name}, {note['bits']} bits"
     outputs, classes = (tensors[-1].name,), tuple(note["classes"])
     return Model(str(path), digest, form, tuple(tensors), tuple(operators), (LEVELS,), outputs, classes)
 

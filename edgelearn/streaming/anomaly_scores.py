@@ -134,6 +134,11 @@ class AnomalyScores:
         place[1:7] = -1, np.nan, -1, np.nan, row - 1, width
         return sums, place
 
+    def end_recording(self) -> None:
+        """Close an open window: the next row is of another recording, and behind none of the windows so far."""
+        self._sums, self._place = self._closed(int(self._place[0]))
+        self._place[5:7] = -1, 0
+
     def as_dict(self) -> dict[str, Any]:
         """Return all measures; None where rows of one kind are missing."""
         (quiet, false), (missed, found) = self.confusion.tolist()

@@ -148,6 +148,12 @@ class AnomalyDetector:
             return "train"
         return "threshold" if rows < self.spec.train_rows + self.spec.threshold_rows else "detect"
 
+    def begin(self) -> None:
+        """Begin anew with the first phase; alarms and saturated scores are counted on."""
+        counts = self.state[[d.ALARMS, d.SATURATED]]
+        self.state[:], self.kept[:] = 0, 0
+        self.state[[d.ALARMS, d.SATURATED]] = counts
+
     def save(self) -> dict[str, np.ndarray]:
         """Return everything that changes, as plain arrays."""
         return {"state": self.state.copy(), "kept": self.kept.copy()}

@@ -113,10 +113,11 @@ def _notes(runs: Sequence[FinishedRun]) -> list[str]:
     kinds = dict.fromkeys(run.kind for run in runs)
     if len(kinds) > 1:
         where = ", ".join(f"of {find_kind(kind).title} {find_kind(kind).accuracy}" for kind in kinds)
-        notes.append(f"runs of different kinds, compared in what all of them have; the accuracy is, {where}")
+        accuracy = f"; the accuracy is, {where}" if _classify(runs) else ""
+        notes.append(f"runs of different kinds, compared in what all of them have{accuracy}")
     for name, what in (
         ("processor", "costs are of different processors"),
-        ("data", "accuracies are on different data"),
+        ("data", f"{'accuracies' if _classify(runs) else 'results'} are on different data"),
     ):
         if len({run.settings.get(name) for run in runs}) > 1:
             notes.append(what)
@@ -125,6 +126,11 @@ def _notes(runs: Sequence[FinishedRun]) -> list[str]:
             "the runs are of different contracts of arithmetic: the same settings need not give the same words"
         )
     return notes
+
+
+def _classify(runs: Sequence[FinishedRun]) -> bool:
+    """Tell whether all runs have classes, and so accuracies."""
+    return all(run.settings.get("task", "classify") == "classify" for run in runs)
 
 
 def read_run(folder: Path, name: str) -> FinishedRun:

@@ -178,8 +178,8 @@ def test_a_kill_in_any_phase_continues_to_the_same_bytes(tmp_path, row, monkeypa
 @pytest.mark.parametrize(
     ("text", "flags", "words"),
     [
-        ("", (), "the file is empty"),
-        ("ax,ay\n", (), "no line can be used"),
+        ("", (), "the file is empty; give one sample per line, CSV or JSON\n"),
+        ("ax,ay\n", (), "no line can be used (only blank lines, comments or a header); give one sample per line, CSV "),
         ("ax,ay\n" + "1,2\n" * 5, (), "has about 5 rows and the phases before detection take 80"),
         ("ax,ay\n" + "1,2.5\n2,1\n" * 200, ("--start", "model.npz"), "(--start) has no effect with --task anomaly"),
         ("ax,ay\n" + "1,2.5\n2,1\n" * 200, ("--detector", "adwin"), "(--detector) has no effect with --task anomaly"),
@@ -220,9 +220,15 @@ def test_results_without_classes_are_compared_and_priced_and_learned_from_nowher
         assert done.returncode == 0, done.stderr
     compared = edgelearn("compare", "a", "b", "--all", cwd=tmp_path)
     assert compared.returncode == 0, compared.stderr
-    assert "f1" in compared.stdout
+    assert "F1" in compared.stdout
+    short = edgelearn("compare", "a", "b", cwd=tmp_path).stdout
+    assert "threshold " in short
+    assert "none" not in short
     assert edgelearn("cost", "--run", "a", cwd=tmp_path).returncode == 0
-    assert "linear" in edgelearn("model", "show", "a", cwd=tmp_path).stdout
+    shown = edgelearn("model", "show", "a", cwd=tmp_path).stdout
+    assert "linear" in shown
+    assert "edgelearn cost --run a" in shown
+    assert "--start" not in shown
     emitted = edgelearn("firmware", "emit", "board", "--run", "a", cwd=tmp_path)
     assert emitted.returncode == 2
     assert "a was learned without labels, and the C core has no detector yet" in emitted.stderr

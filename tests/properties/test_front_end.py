@@ -150,7 +150,9 @@ def test_a_value_that_was_constant_makes_events_once_it_changes(encoder, constan
     still, live = np.full((30, 1), constant, np.float32), np.float32([[constant], [constant + 0.5], [constant - 0.5]])
     blind = FrontEnd(spec, adapt_rows=30)
     seeing = FrontEnd(spec, adapt_rows=30, least_deviation=ONE_WORD)
-    rows = [front_end.rows(np.concatenate([still, live]), np.zeros(33, np.int64)).levels for front_end in (blind, seeing)]
+    rows = [
+        front_end.rows(np.concatenate([still, live]), np.zeros(33, np.int64)).levels for front_end in (blind, seeing)
+    ]
     assert (rows[0] == rows[0][0]).all()
     assert (rows[1][:31] == rows[0][:31]).all()
     assert rows[1][31].tolist() != rows[1][30].tolist() != rows[1][32].tolist() != rows[1][31].tolist()

@@ -282,7 +282,9 @@ def test_features_that_cannot_be_learned_are_named():
         model.learn_one([1.0, 2.0], "run")
     with pytest.raises(UserError, match=r"sample \{\} has no named features"):
         EdgeClassifier().learn_one({}, "run")
-    with pytest.raises(UserError, match="features x0, x1 are 2, and 5 were fitted without names"):
+    with pytest.raises(
+        UserError, match=r"2 features given \(x0, x1\), and 5 were fitted without names; give 5, or fit"
+    ):
         model.predict_one({"x0": 1.0, "x1": 2.0})
     assert state(model) == before
     for value in (True, np.float32(1), np.bool_(True), 1):

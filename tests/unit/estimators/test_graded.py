@@ -115,3 +115,18 @@ def test_samples_one_by_one_are_a_piece():
 def test_shares_of_outliers_that_cannot_be(given):
     with pytest.raises(UserError, match=r"contamination .* give a share above 0 and at most 0.5"):
         EdgeAnomalyDetector(contamination=given).fit(correlated(20, 0))
+
+
+@pytest.mark.parametrize("constant", [0.0, 7.0, 1e6])
+def test_a_feature_that_was_constant_is_watched(constant):
+    x = np.random.default_rng(2).normal(size=(200, 3))
+    x[:, 1] = constant
+    model = EdgeAnomalyDetector(contamination=0.02, random_state=1).fit(x)
+    changed = x[:50].copy()
+    step = max(0.5, 1e-4 * constant)
+    changed[:, 1] += step
+    assert (model.score_samples(changed) < model.score_samples(x[:50]) - 0.5).all()
+    assert (model.predict(changed) == -1).mean() > 0.9
+    assert (model.predict(x) == -1).mean() < 0.05
+    still = EdgeAnomalyDetector().fit(np.full((30, 2), constant))
+    assert still.predict([[constant, constant], [constant, constant + step]]).tolist() == [1, -1]

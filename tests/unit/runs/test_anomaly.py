@@ -219,8 +219,18 @@ def test_without_a_label_column_all_columns_are_inputs_and_answers_are_left_out(
         ({"threshold_factor": 1.3}, "--threshold-factor 1.3 is no multiple of 1/16; give 1.3125"),
         ({"threshold": "deviation", "threshold_quantile": 0.5}, "(--threshold-quantile) has no effect with"),
         ({"normal_class": "fine"}, "class 'fine' is not known"),
-        ({"adapt_while": "never"}, "adapt while 'never' is not known"),
-        ({"learn_while": "sometimes"}, "learn while 'sometimes' is not known"),
+        (
+            {"adapt_while": "never"},
+            "adapt while 'never' is not known; known: always, calibrate, threshold, train (--ad",
+        ),
+        (
+            {"learn_while": "sometimes"},
+            "learn while 'sometimes' is not known; known: always, never, normal (--learn-wh",
+        ),
+        ({"score": "cubed"}, "known: absolute, squared (--score)"),
+        ({"threshold": "mean"}, "known: deviation, quantile (--threshold)"),
+        ({"threshold_follow": 3}, "--threshold-follow 3 is out of range; give 0 for a fixed threshold, or 4 to 12"),
+        ({"window": 99_999}, "pump has 1,500 samples and a window takes 99,999; give a smaller --window"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, words):
@@ -228,6 +238,147 @@ def test_settings_that_do_not_fit_are_refused(settings, words):
         AnomalyWork(config_of(**settings), recording())
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def recordings(normal_rows=0, sizes=(500, 400, 600), unlike=False):
+    """Return recordings behind one another, each with a fault near its end; one channel has a level of its own."""
+    x, y, segment = [], [], []
+    for number, n in enumerate(sizes):
+        part, _ = pump(n, seed=number)
+        fault = (np.arange(n) >= n - 80) & (np.arange(n) < n - 20)
+        x.append(part + fault[:, None] * np.float32(6) + np.float32(40 * number * unlike))
+        y.append(fault.astype(np.int64))
+        segment.append(np.full(n, number))
+    return Recording(
+        np.concatenate(x),
+        np.concatenate(y),
+        segment=np.concatenate(segment),
+        class_names=("normal", "anomaly"),
+        name="pumps",
+        source="test",
+        rate_hz=50.0,
+        normal_rows=normal_rows,
+    )
+
+
+PHASES = {"calibrate_rows": 100, "train_rows": 60, "threshold_rows": 60}
+
+
+def test_phases_restart_with_each_recording_as_if_it_were_alone():
+    config = config_of(restart="recording", **PHASES)
+    work, rows = judged(config, recordings(unlike=True))
+    whole = recordings(unlike=True)
+    x, y, segment = (np.concatenate([getattr(b, name) for b in whole.blocks()]) for name in ("x", "y", "segment"))
+    alone = []
+    for number in range(3):
+        part = segment == number
+        source = Recording(x[part], y[part], class_names=whole.class_names, name="one", source="test", rate_hz=50.0)
+        alone.append(judged(config_of(**PHASES), source))
+    assert np.array_equal(rows["found"], np.concatenate([found["found"] for _, found in alone]))
+    assert (work.score.confusion == sum(one.score.confusion for one, _ in alone)).all()
+    last = alone[-1][0].words()[0]
+    counted = {"counts", "front_end.place", "detector.state"}
+    for name, array in work.words()[0].items():
+        assert name in counted or np.array_equal(last[name], array), name
+    content = work.content()
+    assert content["restarts"] == {"recordings": 3, "not_judged": 0}
+    assert content["result"]["labels"]["windows"]["n"] == content["result"]["labels"]["windows"]["detected"] == 3
+    assert content["result"]["labels"]["roc_area"] > 0.95
+    assert any(
+        note.startswith("network, front end and phases begin anew with each of 3 rec") for note in content["notes"]
+    )
+
+
+def test_recordings_that_are_learned_as_one_are_told_of():
+    never, _ = judged(config_of(**PHASES), recordings(unlike=True))
+    notes = never.content()["notes"]
+    assert any("--restart recording begins anew with each" in note for note in notes)
+    assert any("of the judged rows labelled as normal raise an alarm" in note for note in notes)
+    work, _ = judged(config_of(restart="recording", **PHASES | {"calibrate_rows": 330}), recordings())
+    assert work.content()["restarts"] == {"recordings": 3, "not_judged": 1}
+    assert any("1 of them ended before detection" in note for note in work.content()["notes"])
+
+
+def test_normal_rows_of_a_publisher_give_the_phases_of_each_recording():
+    work, _ = judged(config_of(), recordings(normal_rows=200))
+    assert work.recordings.restart
+    assert work.phases.ends == (107, 147, 200)
+    assert work.content()["phases"][d.DETECT]["rows"] == N - 600
+    given = judged(config_of(train_rows=80), recordings(normal_rows=200))[0]
+    assert (given.phases.train, given.phases.ends[-1]) == (80, 200)
+    assert not judged(config_of(restart="never"), recordings(normal_rows=200))[0].recordings.restart
+    assert not judged(config_of(), recordings(normal_rows=200, sizes=(900,)))[0].recordings.restart
+
+
+@pytest.mark.parametrize("at", [450, 510, 700, 950])
+def test_a_run_with_restarts_continues_to_the_same_bytes(tmp_path, at):
+    config = config_of(restart="recording", learn_while="normal", data="pumps", **PHASES)
+
+    def source():
+        found = recordings()
+        whole = found.blocks
+
+        def blocks(start=0):
+            for block in whole(start):
+                for first in range(0, len(block), 70):
+                    part = slice(first, first + 70)
+                    yield type(block)(block.x[part], block.y[part], block.t[part], block.segment[part])
+
+        found.blocks = blocks
+        return found
+
+    run(config, tmp_path / "whole", source=source())
+
+    def interrupt(work):
+        if work.n_rows >= at and not (tmp_path / "cut/checkpoint.npz").exists():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        run(config, tmp_path / "cut", on_progress=interrupt, source=source())
+    run(config, tmp_path / "cut", resume=True, source=source())
+    for name in ("report.json", "weights.npz"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_an_input_that_was_constant_is_watched_and_named():
+    x, _ = pump()
+    x[:, 1], labels = 20.0, np.zeros(N, np.int64)
+    x[1000:, 1], labels[1000:] = 20.5, 1
+    for more in ({}, {"window": 4, "window_features": "statistics"}, {"adapt_while": "calibrate"}):
+        source = Recording(x, labels, class_names=("normal", "anomaly"), name="pump", source="test")
+        work, _ = judged(config_of(**PHASES, **more), source)
+        content = work.content()
+        assert content["result"]["labels"]["missing_alarm_rate"] < 0.05
+        assert content["result"]["labels"]["false_alarm_rate"] < 0.2
+        assert any(note.startswith("channel 2: constant in the ") for note in content["notes"])
+    still = Recording(np.full((N, 2), 3.0), None, class_names=(), name="still", source="test")
+    work, _ = judged(config_of(**PHASES), still)
+    notes = work.content()["notes"]
+    assert work.of_phases[:, 2].sum() == 0
+    assert any(note.startswith("all inputs were constant in the 220 rows") for note in notes)
+    assert any(note.startswith("the threshold is 0") for note in notes)
+    late = np.full((N, 2), np.nan)
+    late[:, 0], late[700:, 1] = x[:, 0], 1.0
+    work, _ = judged(config_of(**PHASES), Recording(late, None, class_names=(), name="late", source="test"))
+    told = "never watched, as no row that the front end adapted to has a value: channel 2"
+    assert told in work.content()["notes"]
+
+
+def test_what_makes_a_result_doubtful_is_noted():
+    work, _ = judged(config_of(calibrate_rows=0, train_rows=0, threshold_rows=80, adapt_while="always"), recording())
+    notes = work.content()["notes"]
+    assert any(note.startswith("calibrate 0 rows: ") for note in notes)
+    assert any(note.startswith("train 0 rows: ") for note in notes)
+    x, y = pump()
+    y[:], y[20:N:100] = 0, 1
+    source = Recording(x[:, :2], y, class_names=("normal", "anomaly"), name="pump", source="test")
+    notes = judged(config_of(**PHASES), source)[0].content()["notes"]
+    for text in (
+        "2 of the 220 rows before detection are labelled as anomalies, and pass as normal",
+        "labelled anomalies last 1 row on average, and scores are smoothed over about 16; --score-smoothing 0",
+        "scores do not tell labelled anomalies from normal rows (area under ROC 0.",
+    ):
+        assert any(note.startswith(text) for note in notes), text
 
 
 def test_durations_are_rows_at_the_sample_rate_and_stride():

@@ -149,6 +149,17 @@ def test_what_a_folder_holds_is_not_replaced_unasked(tmp_path):
         run(CONFIG, tmp_path / "empty", resume=True)
 
 
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path):
+    run(CONFIG, tmp_path / "whole")
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut/config.toml").write_bytes((tmp_path / "whole/config.toml").read_bytes())
+    (tmp_path / "cut/weights.npz").write_bytes(b"half of")
+    with pytest.raises(UserError, match="of another configuration"):
+        run(CoinSettings(throws=CONFIG.throws + 1), tmp_path / "cut", resume=True)
+    run(CONFIG, tmp_path / "cut", resume=True)
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
 def test_a_checkpoint_of_another_contract_or_with_other_bytes_is_refused(tmp_path):
     with pytest.raises(Interrupted):
         run(CONFIG, tmp_path, on_progress=strike_at(50))
