@@ -62,7 +62,10 @@ def _root(
 def root() -> Any:
     """Return the command `edgelearn`."""
     return group(
-        "Simulate on-chip learning rules in fixed point: accuracy, energy, time, memory, area.", COMMANDS, _root
+        "Simulate on-chip learning rules in fixed point: accuracy, energy, time, memory, area.",
+        COMMANDS,
+        _root,
+        completion=True,
     )
 
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from edgelearn.config import Declared
 
 WIDEST = 120  # columns of a help text on a wide terminal
+MOST = 24  # flags that --help explains one by one; a command with more explains some, and all with --help-all
+SOME = {  # besides those of the example
+    *("source", "run", "data", "sample_rate", "epochs", "rule", "net", "hidden", "bits", "window", "window_features"),
+    *("task", "spiking", "processor", "processors", "seeds", "out", "plot", "against", "structures", "tune", "target"),
+    *("ram", "flash", "users", "samples", "accuracy", "jobs", "selftest"),
+}
 OUTPUT = "Run and output"
 Given = dict[str, Any]  # settings that were typed, by field
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -193,6 +199,8 @@ def build(function: Callable[..., Any], name: str) -> Any:
 
     call.__doc__ = function.__doc__
     typed_flags = [_for_typer(one) for part in flags.values() for one in part]
+    if len(typed_flags) > MOST:
+        typed_flags.append(_HELP_ALL)
     call.__signature__ = inspect.Signature(typed_flags)  # type: ignore[attr-defined]
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     context = {"max_content_width": WIDEST}
@@ -203,6 +211,27 @@ def build(function: Callable[..., Any], name: str) -> Any:
         (one for part in flags.values() for one in part), declared_in(spec.kinds) if spec.kinds else {}
     )
     return made
+
+
+def _explain_all(context: typer.Context, value: bool) -> None:
+    if value:
+        context.meta[_ALL] = True
+        typer.echo(context.get_help())
+        raise typer.Exit()
+
+
+_ALL = "edgelearn.help_all"
+_HELP_ALL = inspect.Parameter(
+    "help_all",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[
+        bool,
+        typer.Option(
+            "--help-all", help="Explain every flag.", is_eager=True, callback=_explain_all, rich_help_panel=OUTPUT
+        ),
+    ],
+)
 
 
 class _Command(TyperCommand):
@@ -234,13 +263,35 @@ class _Command(TyperCommand):
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        for heading, flags in panels_of(self, ctx).items():
-            with formatter.section(heading):
-                formatter.write_dl(flags)
+        if _ALL in ctx.meta or all(one.name != _HELP_ALL.name for one in self.params):
+            for heading, flags in panels_of(self, ctx).items():
+                with formatter.section(heading):
+                    formatter.write_dl(flags)
+            return
+        panels = panels_of(
+            self, ctx, SOME | {one.name for one in self.params if set(one.opts) & set(str(self.epilog).split())}
+        )
+        with formatter.section("Most used"):
+            formatter.write_dl([(flag, text) for flags in panels.values() for flag, text in flags if text])
+        with formatter.section("Further flags, explained by --help-all"):
+            for heading, flags in panels.items():
+                if names := ", ".join(flag.split("/")[0] for flag, text in flags if not text):
+                    formatter.write(_wrapped(f"{heading}: {names}", formatter.width))
 
 
-def panels_of(made: Any, ctx: Any = None) -> dict[str, list[tuple[str, str]]]:
-    """Return the flags of a command and their help by heading."""
+def _wrapped(text: str, width: int) -> str:
+    import textwrap
+
+    return textwrap.fill(text, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False) + "\n"
+
+
+def panels_of(made: Any, ctx: Any = None, names: Set[str] | None = None) -> dict[str, list[tuple[str, str]]]:
+    """Return the flags of a command and their help by heading.
+
+    Parameters
+    ----------
+    names : of the flags whose help is wanted; it is empty for the others, all by default
+    """
     panels: dict[str, list[tuple[str, str]]] = {"Arguments": []}
     for one in made.params if ctx is None else made.get_params(ctx):
         text = getattr(one, "help", None) or ""
@@ -252,7 +303,8 @@ def panels_of(made: Any, ctx: Any = None) -> dict[str, list[tuple[str, str]]]:
             panels["Arguments"].append((one.metavar or str(one.name).upper(), text))
         elif one.name != "help":
             panel = getattr(one, "rich_help_panel", None) or "Options"
-            panels.setdefault(panel, []).append(("/".join((*one.opts, *one.secondary_opts)), text))
+            wanted = names is None or one.required or one.name in names or one.name == _HELP_ALL.name
+            panels.setdefault(panel, []).append(("/".join((*one.opts, *one.secondary_opts)), text if wanted else ""))
     order = sorted(filter(panels.get, panels), key=lambda heading: heading == OUTPUT)  # which comes last
     return {heading: panels[heading] for heading in order}
 
@@ -291,9 +343,14 @@ class Group(TyperGroup):
         return found
 
 
-def group(text: str, panels: Mapping[str, Mapping[str, Any]], callback: Callable[..., None] = lambda: None) -> Any:
+def group(
+    text: str,
+    panels: Mapping[str, Mapping[str, Any]],
+    callback: Callable[..., None] = lambda: None,
+    completion: bool = False,
+) -> Any:
     """Return a group of commands: functions, groups, or where they are as "module:attribute", by heading and name."""
-    app = typer.Typer(cls=Group, help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    app = typer.Typer(cls=Group, help=text, no_args_is_help=True, add_completion=completion, rich_markup_mode=None)
     app.callback(context_settings={"max_content_width": WIDEST})(callback)
     made: Any = typer.main.get_command(app)
     made.panels = panels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ from typing import Literal
 
 import pytest
 
+import edgelearn
 from edgelearn import cli, config
 from edgelearn.cli import settings_page
 from edgelearn.cli.flags import Given, Group, build, command
@@ -32,12 +34,15 @@ def commands(node=None, path=""):
 COMMANDS = commands()
 
 
-def help_of(name, width, monkeypatch):
+def help_of(name, width, monkeypatch, every=True):
+    """Return what --help-all prints, or --help: the same where a command has few flags."""
     monkeypatch.setenv("COLUMNS", str(width))
     path = ["edgelearn", *name.split()]
     context = None
     for part, node in zip(path, [COMMANDS[" ".join(path[1 : k + 1])] for k in range(len(path))], strict=True):
         context = node.context_class(node, info_name=part, parent=context, **node.context_settings)
+    if every:
+        context.meta["edgelearn.help_all"] = True
     return context.get_help()
 
 
@@ -86,6 +91,48 @@ def test_help_is_grouped_fits_the_terminal_and_ends_with_an_example(name, monkey
     program, *typed = shlex.split(example)
     assert [program, *typed[: len(name.split())]] == ["edgelearn", *name.split()]
     node.make_context(name, typed[len(name.split()) :])  # every flag of it is known
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_short_help_fits_a_terminal_and_names_every_flag(name, monkeypatch):
+    text = help_of(name, 80, monkeypatch, every=False)
+    assert len(text.splitlines()) < 60
+    assert max(map(len, text.splitlines())) <= 80
+    for one in COMMANDS[name].params:
+        flag = one.opts[0] if one.param_type_name == "option" else one.metavar
+        assert re.search(rf"(^  |: |, |    ){re.escape(flag)}(?=[/ ,\n])", text, flags=re.M), flag
+    assert text.splitlines()[-1] == help_of(name, 80, monkeypatch).splitlines()[-1], "the example"
+
+
+def test_a_long_help_explains_some_flags_and_the_whole_one_all(capsys):
+    assert cli.main(["run", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "  --rule       Learning rule" in text
+    assert re.search(r"^  Sparsity: --event-threshold, --dead-zone,", text, flags=re.M)
+    assert "  Example: edgelearn run" in text
+    assert cli.main(["run", "--help-all"]) == 0
+    assert "  --dead-zone        Largest output error treated as zero" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("edgelearn st", ["stream", "study"]),
+        ("edgelearn firmware em", ["emit"]),
+        ("edgelearn run --dead", ["--dead-zone"]),
+    ],
+)
+def test_the_shell_completes_commands_and_flags(typed, completed):
+    variables = {"_EDGELEARN_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    done = subprocess.run(
+        [sys.executable, "-m", "edgelearn"], env=os.environ | variables, capture_output=True, text=True
+    )
+    assert (done.stdout.split(), done.stderr) == (completed, "")
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"edgelearn {edgelearn.__version__}\n"
 
 
 def test_commands_of_the_main_page_are_in_order(monkeypatch):
