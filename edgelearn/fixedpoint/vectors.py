@@ -93,10 +93,12 @@ def vector_operations(lanes: int, portable: bool = False) -> SimpleNamespace:
         * `below_bytes(x, y)`: words, -1 where x < y unsigned, else 0
         * `widen_words(x)`: sums; `narrow_sums(x)`: words, low 16 bits;
           `widen_bytes(x)`, `widen_signed_bytes(x)`: words; `narrow_words(x)`: bytes, low 8 bits
+        * `interleave_words(x, y)`: words of twice as many lanes, x[0], y[0], x[1], y[1] ...
         * `multiply_views(words, level)`: (words >> 8) * level for levels 0 .. 255;
           `multiply_views_shifted(words, shifted)`: the same for levels 0 .. 127 that come as level << 8
         * `multiply_high_words(x, y)`: (x y + 2^14) >> 15, low 16 bits
-        * `multiply_rows(x, y, f, g)`: sums f x + g y of words and int16 factors
+        * `multiply_rows(x, y, f, g)`: sums f x + g y of words and int16 factors;
+          `multiply_four_rows(a, b, c, d, f, g, h, i)`: f a + g b + h c + i d alike
         * `add_pairs(pairs, x, y)`: pairs[i] + x[2i] y[2i] + x[2i+1] y[2i+1]; `sum_pairs(x, y)` of two `pairs`
         * `total_words(x)`: exact int64; `total_sums(x)`, `total_pairs(x)`: int32 that wraps;
           `largest_word(x)`: int64
@@ -134,6 +136,7 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         below_bytes=lambda x, y: -(x < y).astype(np.int16),
         widen_words=lambda x: x.astype(np.int32),
         narrow_sums=lambda x: x.astype(np.int16),
+        interleave_words=lambda x, y: np.stack([x, y], axis=1).ravel(),
         widen_bytes=lambda x: x.astype(np.int16),
         widen_signed_bytes=lambda x: x.view(np.int8).astype(np.int16),
         narrow_words=lambda x: x.astype(np.uint8),
@@ -141,6 +144,9 @@ def plain_operations(lanes: int) -> SimpleNamespace:
         multiply_views_shifted=lambda x, shifted: (x >> np.int16(8)) * (np.int16(shifted) >> np.int16(8)),
         multiply_high_words=lambda x, y: ((x.astype(np.int32) * y + (1 << 14)) >> 15).astype(np.int16),
         multiply_rows=lambda x, y, f, g: x.astype(np.int32) * np.int32(f) + y.astype(np.int32) * np.int32(g),
+        multiply_four_rows=lambda a, b, c, d, *factors: sum(
+            x.astype(np.int32) * np.int32(f) for x, f in zip((a, b, c, d), factors, strict=True)
+        ),
         add_pairs=lambda pairs, x, y: pairs + (x.astype(np.int64) * y).reshape(-1, 2).sum(axis=1).astype(np.int32),
         sum_pairs=lambda x, y: x + y,
         total_words=lambda x: int(x.sum(dtype=np.int64)),
@@ -233,13 +239,19 @@ def _compiled_operations(lanes: int, portable: bool) -> SimpleNamespace:
         ),
         widen_words=_operation(sums, (words,), lambda b, x: b.sext(x, _llvm(sums))),
         narrow_sums=_operation(words, (sums,), lambda b, x: b.trunc(x, _llvm(words))),
+        interleave_words=_operation(
+            Vector(16, 2 * lanes),
+            (words, words),
+            lambda b, x, y: _pick_of_two(b, x, y, [i for lane in range(lanes) for i in (lane, lanes + lane)]),
+        ),
         widen_bytes=_operation(words, (octets,), lambda b, x: b.zext(x, _llvm(words))),
         widen_signed_bytes=_operation(words, (octets,), lambda b, x: b.sext(x, _llvm(words))),
         narrow_words=_operation(octets, (words,), lambda b, x: b.trunc(x, _llvm(octets))),
         multiply_views=_operation(words, (words, types.int16), _multiply_views(portable)),
         multiply_views_shifted=_operation(words, (words, types.int16), _multiply_views(portable, shifted=True)),
         multiply_high_words=_operation(words, (words, words), _multiply_high(portable)),
-        multiply_rows=_operation(sums, (words, words, types.int16, types.int16), _multiply_rows(portable)),
+        multiply_rows=_operation(sums, (words,) * 2 + (types.int16,) * 2, _multiply_rows(portable)),
+        multiply_four_rows=_operation(sums, (words,) * 4 + (types.int16,) * 4, _multiply_rows(portable)),
         add_pairs=_operation(pairs, (pairs, words, words), _add_pairs(portable)),
         sum_pairs=_operation(pairs, (pairs, pairs), lambda b, x, y: b.add(x, y)),
         total_words=_operation(types.int64, (words,), lambda b, x: b.sext(_total(b, b.sext(x, _llvm(sums))), _I64)),
@@ -327,11 +339,19 @@ def _operation(result: Any, arguments: tuple[Any, ...], emit: Callable[..., Any]
 
         return ternary
 
+    if len(arguments) == 4:
+
+        @intrinsic
+        def quaternary(typing_context, a, b, c, d):  # type: ignore[no-untyped-def]
+            return signature, codegen
+
+        return quaternary
+
     @intrinsic
-    def quaternary(typing_context, a, b, c, d):  # type: ignore[no-untyped-def]
+    def of_eight(typing_context, a, b, c, d, e, f, g, h):  # type: ignore[no-untyped-def]
         return signature, codegen
 
-    return quaternary
+    return of_eight
 
 
 def _load(vector: Vector, dtype: Any) -> Any:
@@ -518,36 +538,51 @@ def _multiply_high(portable: bool) -> Callable[..., Any]:
 
 
 def _multiply_rows(portable: bool) -> Callable[..., Any]:
-    def emit(builder: Any, x: Any, y: Any, f: Any, g: Any) -> Any:
-        lanes = x.type.count
+    """Return the emitter of the sum of rows times their factors, rows before factors, an even number of each."""
+
+    def emit(builder: Any, *arguments: Any) -> Any:
+        n = len(arguments) // 2
+        rows, factors = arguments[:n], arguments[n:]
+        lanes = rows[0].type.count
         part, kind = _register_words(lanes, portable), ir.VectorType(_I32, lanes)
         if not part:
             products = (
-                builder.mul(builder.sext(v, kind), _splat(builder, builder.sext(factor, _I32), lanes))
-                for v, factor in ((x, f), (y, g))
+                builder.mul(builder.sext(row, kind), _splat(builder, builder.sext(factor, _I32), lanes))
+                for row, factor in zip(rows, factors, strict=True)
             )
-            return builder.add(*products)
-        # words of both rows take turns, so that products are added in pairs; halves of 16 bytes as the registers have
+            return functools.reduce(builder.add, products)
+        # words of two rows take turns, so that products are added in pairs; halves of 16 bytes as the registers have
         halves = [[8 * lane + i for lane in range(part // 8) for i in range(4 * half, 4 * half + 4)] for half in (0, 1)]
-        low, high = ([i for word in half for i in (word, part + word)] for half in halves)
+        masks = [[i for word in half for i in (word, part + word)] for half in halves]
         order = [4 * lane + part // 2 * half + i for lane in range(part // 8) for half in (0, 1) for i in range(4)]
-        factor = builder.or_(
-            builder.and_(builder.sext(f, _I32), ir.Constant(_I32, 0xFFFF)),
-            builder.shl(builder.sext(g, _I32), ir.Constant(_I32, 16)),
-        )
-        factors = builder.bitcast(_splat(builder, factor, part // 2), ir.VectorType(_I16, part))
+        both = [
+            builder.bitcast(_splat(builder, _join_halves(builder, f, g), part // 2), ir.VectorType(_I16, part))
+            for f, g in zip(factors[::2], factors[1::2], strict=True)
+        ]
         name = "llvm.x86.avx512.pmaddw.d.512" if part == 32 else "llvm.x86.avx2.pmadd.wd"
         result, pieces = ir.VectorType(_I32, part // 2), []
         for i in range(0, lanes, part):
-            one, other = (_pick(builder, v, list(range(i, i + part))) for v in (x, y))
-            even, odd = (
-                _function(builder, name, result, [_pick_of_two(builder, one, other, mask), factors])
-                for mask in (low, high)
+            words = [_pick(builder, row, list(range(i, i + part))) for row in rows]
+            pairs = list(zip(words[::2], words[1::2], both, strict=True))
+            even, odd = (  # totals are put in order once
+                functools.reduce(
+                    builder.add,
+                    [_function(builder, name, result, [_pick_of_two(builder, x, y, mask), f]) for x, y, f in pairs],
+                )
+                for mask in masks
             )
             pieces.append(_pick_of_two(builder, even, odd, order))
         return _join(builder, pieces)
 
     return emit
+
+
+def _join_halves(builder: Any, low: Any, high: Any) -> Any:
+    """Return a 32-bit integer of two of 16 bits."""
+    return builder.or_(
+        builder.and_(builder.sext(low, _I32), ir.Constant(_I32, 0xFFFF)),
+        builder.shl(builder.sext(high, _I32), ir.Constant(_I32, 16)),
+    )
 
 
 def _add_pairs(portable: bool) -> Callable[..., Any]:

@@ -273,6 +273,12 @@ MAP_MUTANTS = {
     "swaps neighbours": ("network/kernels/convolve.py", "row, to = dy * kernel_w + i, dy", "row, to = dy * kernel_w + kernel_w - i, dy"),
     "places d beside its place in the border": (
         "network/kernels/correlate.py", "- 1) * columns + layers[k, t.KERNEL_W] - 1\n", "- 1) * columns + layers[k, t.KERNEL_W]\n"),
+    "pairs the end of a row with the start of the next": (
+        "network/kernels/correlate.py", "events[k, e] == i + 1 and x + 1 < width", "events[k, e] == i + 1"),
+    "gives the level of the event in front to that behind": (
+        "network/kernels/correlate.py", "np.uint32(inputs[k, y * width + x]) << ", "np.uint32(inputs[k, i]) << "),
+    "places d beside that of the place in front of it": (
+        "network/kernels/correlate.py", "store_pairs(bordered, to, 2 * j, interleave_words(before, d))", "store_pairs(bordered, to, 2 * j, interleave_words(d, before))"),
     "counts products of the position behind": ("network/kernels/correlate.py", "before[at + right + 1]) - ", "before[at + right]) - "),
     "leaves out the last row of a kernel": ("network/kernels/correlate.py", "    last = sums.shape[0] - 2\n", "    last = max(sums.shape[0] - 3, 0)\n"),
     "turns rows of positions upside down": (

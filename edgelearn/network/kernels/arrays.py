@@ -65,8 +65,9 @@ class ConvArrays(NamedTuple):
     position_deltas: np.ndarray  # int16, flat: d at the positions where it acts, [positions, lanes]
     n_placed: np.ndarray  # int32[positions], maps whose d is not zero there
     placed_before: np.ndarray  # int32[positions + 1], sums of n_placed in front of a position
-    bordered: np.ndarray  # int16, flat: d at positions inside a border of zeros, of one channel and stride 1
-    event_places: np.ndarray  # int32[width], where the window of an event ends in `bordered`
+    bordered: np.ndarray  # int16, flat: d inside a border of zeros, in turns with d in front; one channel and stride 1
+    event_places: np.ndarray  # int32[width], where the window of an event, or of two, ends in `bordered`
+    event_levels: np.ndarray  # uint32[width], levels of the event in front and of the event there
     winners: np.ndarray  # int16[K, width], place of the maximum in the window of an element, dy P + dx
     accumulators: np.ndarray  # int32, flat: sums over positions, [fan_in + 1, lanes]
     views: np.ndarray  # int16, flat: views of one kernel, [fan_in + 1, lanes], or with a row per map, [maps, fan_in]
@@ -228,8 +229,9 @@ def convolution_arrays(layers: np.ndarray, width: int) -> ConvArrays:
         position_deltas=aligned_zeros((n_positions,), np.int16),
         n_placed=np.zeros(int(positions.max()), np.int32),
         placed_before=np.zeros(int(positions.max()) + 1, np.int32),
-        bordered=aligned_zeros((int(n_bordered.max()),), np.int16),
+        bordered=aligned_zeros((2 * int(n_bordered.max()),), np.int16),
         event_places=np.zeros(width, np.int32),
+        event_levels=np.zeros(width, np.uint32),
         winners=aligned_zeros((len(layers), width), np.int16),
         accumulators=aligned_zeros((n_kernel,), np.int32),
         views=aligned_zeros((n_kernel,), np.int16),

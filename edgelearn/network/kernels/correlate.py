@@ -28,9 +28,12 @@ load_sums, store_sums, splat_sums, zero_sums, add_sums, multiply_sums, and_sums 
 min_sums, max_sums, differ_sums, total_sums, shift_left_sums, shift_right_sums, narrow_sums = (
     V.min_sums, V.max_sums, V.differ_sums, V.total_sums, V.shift_left_sums, V.shift_right_sums, V.narrow_sums
 )  # fmt: skip
-load_bytes, below_bytes, xor_bytes, splat_fours, nonzero_words, count_bits = (
-    V.load_bytes, V.below_bytes, V.xor_bytes, V.splat_fours, V.nonzero_words, V.count_bits
+load_bytes, below_bytes, xor_bytes, splat_fours, nonzero_words, count_bits, interleave_words = (
+    V.load_bytes, V.below_bytes, V.xor_bytes, V.splat_fours, V.nonzero_words, V.count_bits, V.interleave_words
 )  # fmt: skip
+
+W = vector_operations(2 * MAP_LANE)
+load_pairs, store_pairs, splat_twos, add_pairs = W.load_words, W.store_words, W.splat_twos, W.add_pairs
 
 
 @leaf
@@ -163,22 +166,33 @@ def border_of(k, layers):  # type: ignore[no-untyped-def]
 
 @leaf
 def border_deltas(k, layers, placed, bordered):  # type: ignore[no-untyped-def]
-    """Copy d of positions, int16[positions, n_lanes], into a border of zeros, int16[rows * columns, n_lanes]."""
+    """Write d of positions in a border of zeros, each beside d of the place in front, for two events in a row.
+
+    bordered[q, 2 o] = d of place q - 1, bordered[q, 2 o + 1] = d of place q
+
+    Parameters
+    ----------
+    placed : int16[positions, n_lanes]; bordered : int16[rows * columns, 2 * n_lanes], written
+    """
     out_w = layers[k, t.OUT_WIDTH]
     _, columns = border_of(k, layers)
     lead = (layers[k, t.KERNEL_H] - 1) * columns + layers[k, t.KERNEL_W] - 1
     for j in range(0, placed.shape[1], MAP_LANE):
-        to = np.int64(0)
+        to, before = np.int64(0), zero_words()
         for y in range(layers[k, t.OUT_HEIGHT]):
             start = lead + y * columns
             while to < start:
-                store_words(bordered, to, j, zero_words())
+                store_pairs(bordered, to, 2 * j, interleave_words(before, zero_words()))
+                before = zero_words()
                 to += 1
             for x in range(out_w):
-                store_words(bordered, to, j, load_words(placed, y * out_w + x, j))
+                d = load_words(placed, y * out_w + x, j)
+                store_pairs(bordered, to, 2 * j, interleave_words(before, d))
+                before = d
                 to += 1
         while to < bordered.shape[0]:
-            store_words(bordered, to, j, zero_words())
+            store_pairs(bordered, to, 2 * j, interleave_words(before, zero_words()))
+            before = zero_words()
             to += 1
 
 
@@ -213,37 +227,66 @@ def count_products(k, n_events, layers, events, n_placed, before):  # type: igno
 
 
 @leaf
-def correlate_channel(k, n_events, layers, inputs, events, bordered, places, sums):  # type: ignore[no-untyped-def]
-    """Write the sums of `correlate_events` for one channel and stride 1, four rows at a time in registers.
+def pair_events(k, n_events, layers, inputs, events, places, levels):  # type: ignore[no-untyped-def]
+    """List events of one channel, two neighbours in a row of the map at a time; return how many entries there are.
 
     Parameters
     ----------
-    bordered : from `border_deltas`; places : int32[n], written: where the window of each event ends
-    sums : int32[fan_in + 1, n_lanes], the last row is left alone
+    n_events, events : see `scatter_events`
+    places : int32[n], written: row of `bordered` where the window of the last event of an entry ends
+    levels : uint32[n], written: level of that event in the high half, of the one in front, or 0, in the low half
     """
     width, padding, kernel_w = layers[k, t.WIDTH], layers[k, t.PADDING], layers[k, t.KERNEL_W]
     _, columns = border_of(k, layers)
     lead = (padding + layers[k, t.KERNEL_H] - 1) * columns + padding + kernel_w - 1
-    for e in range(n_events):
-        y = events[k, e] // width
-        places[e] = lead + y * columns + events[k, e] - y * width
+    n, e = np.int64(0), np.int64(0)
+    while e < n_events:
+        i = events[k, e]
+        y = i // width
+        x = i - y * width
+        e += 1
+        level = np.uint32(0)
+        if events[k, e] == i + 1 and x + 1 < width:
+            level = np.uint32(np.uint32(inputs[k, i]) & np.uint32(0xFFFF))
+            x += 1
+            e += 1
+        levels[n] = np.uint32(level | np.uint32(np.uint32(inputs[k, y * width + x]) << np.uint32(16)))
+        places[n] = lead + y * columns + x
+        n += 1
+    return n
+
+
+@leaf
+def correlate_channel(k, n, layers, bordered, places, levels, sums):  # type: ignore[no-untyped-def]
+    """Write the sums of `correlate_events` for one channel and stride 1, five rows at a time in registers.
+
+    Parameters
+    ----------
+    n, places, levels : entries of `pair_events`; bordered : from `border_deltas`
+    sums : int32[fan_in + 1, n_lanes], the last row is left alone
+    """
+    kernel_w = layers[k, t.KERNEL_W]
+    _, columns = border_of(k, layers)
     last = sums.shape[0] - 2
     for j in range(0, sums.shape[1], MAP_LANE):
-        for r in range(0, last + 1, 4):
-            row_b, row_c, row_d = min(r + 1, last), min(r + 2, last), min(r + 3, last)
+        for r in range(0, last + 1, 5):
+            row_b, row_c, row_d, row_e = min(r + 1, last), min(r + 2, last), min(r + 3, last), min(r + 4, last)
             at_a, at_b = r // kernel_w * columns + r % kernel_w, row_b // kernel_w * columns + row_b % kernel_w
             at_c, at_d = row_c // kernel_w * columns + row_c % kernel_w, row_d // kernel_w * columns + row_d % kernel_w
-            a, b, c, d = zero_sums(), zero_sums(), zero_sums(), zero_sums()
-            for e in range(n_events):
-                level, place = splat_sums(np.int32(inputs[k, events[k, e]])), np.int64(places[e])
-                a = add_sums(a, multiply_sums(widen_words(load_words(bordered, place - at_a, j)), level))
-                b = add_sums(b, multiply_sums(widen_words(load_words(bordered, place - at_b, j)), level))
-                c = add_sums(c, multiply_sums(widen_words(load_words(bordered, place - at_c, j)), level))
-                d = add_sums(d, multiply_sums(widen_words(load_words(bordered, place - at_d, j)), level))
+            at_e = row_e // kernel_w * columns + row_e % kernel_w
+            a, b, c, d, e = zero_sums(), zero_sums(), zero_sums(), zero_sums(), zero_sums()
+            for i in range(n):
+                both, place = splat_twos(levels[i]), np.int64(places[i])
+                a = add_pairs(a, load_pairs(bordered, place - at_a, 2 * j), both)
+                b = add_pairs(b, load_pairs(bordered, place - at_b, 2 * j), both)
+                c = add_pairs(c, load_pairs(bordered, place - at_c, 2 * j), both)
+                d = add_pairs(d, load_pairs(bordered, place - at_d, 2 * j), both)
+                e = add_pairs(e, load_pairs(bordered, place - at_e, 2 * j), both)
             store_sums(sums, r, j, a)
             store_sums(sums, row_b, j, b)
             store_sums(sums, row_c, j, c)
             store_sums(sums, row_d, j, d)
+            store_sums(sums, row_e, j, e)
 
 
 @inlined

@@ -13,8 +13,8 @@ load_words, store_words, splat_words, add_words, multiply_words, shift_right_wor
     V.load_words, V.store_words, V.splat_words, V.add_words, V.multiply_words, V.shift_right_words, V.multiply_views,
     V.widen_words,
 )  # fmt: skip
-load_sums, store_sums, add_sums, and_sums, splat_sums, shift_right_sums, narrow_sums, multiply_rows = (
-    V.load_sums, V.store_sums, V.add_sums, V.and_sums, V.splat_sums, V.shift_right_sums, V.narrow_sums, V.multiply_rows
+load_sums, store_sums, add_sums, and_sums, splat_sums, shift_right_sums, narrow_sums, multiply_four_rows = (
+    V.load_sums, V.store_sums, V.add_sums, V.and_sums, V.splat_sums, V.shift_right_sums, V.narrow_sums, V.multiply_four_rows
 )  # fmt: skip
 zero_pairs, add_pairs, total_pairs, zero_words, differ_words, total_words = (
     V.zero_pairs, V.add_pairs, V.total_pairs, V.zero_words, V.differ_words, V.total_words
@@ -56,9 +56,10 @@ def add_four_rows(matrix, columns, rows, factors, shift, sums, k):  # type: igno
     a, b, c, d = rows
     fa, fb, fc, fd = factors
     for j in range(0, columns, LANE):
-        ab = multiply_rows(view(matrix, a, j, shift), view(matrix, b, j, shift), fa, fb)
-        cd = multiply_rows(view(matrix, c, j, shift), view(matrix, d, j, shift), fc, fd)
-        store_sums(sums, k, j, add_sums(load_sums(sums, k, j), add_sums(ab, cd)))
+        words_a, words_b = view(matrix, a, j, shift), view(matrix, b, j, shift)
+        words_c, words_d = view(matrix, c, j, shift), view(matrix, d, j, shift)
+        total = multiply_four_rows(words_a, words_b, words_c, words_d, fa, fb, fc, fd)
+        store_sums(sums, k, j, add_sums(load_sums(sums, k, j), total))
 
 
 @inlined

@@ -33,6 +33,7 @@ from edgelearn.network.kernels.correlate import (
     count_before,
     count_placed,
     count_products,
+    pair_events,
     place_deltas,
     send_down,
     spread_maps,
@@ -253,12 +254,12 @@ def update_maps(k, net, layers, arrays, counters):  # type: ignore[no-untyped-de
         if all_learn:
             if layers[k, t.CHANNELS] == 1 and layers[k, t.CONV_STRIDE] == 1:
                 rows, columns = border_of(k, layers)
-                bordered = matrix_at(arrays.bordered, 0, rows * columns, n_lanes)
+                bordered = matrix_at(arrays.bordered, 0, rows * columns, 2 * n_lanes)
                 border_deltas(k, layers, placed, bordered)
                 pairs = count_products(k, n_events, layers, arrays.events, arrays.n_placed, arrays.placed_before)
-                correlate_channel(
-                    k, n_events, layers, arrays.inputs, arrays.events, bordered, arrays.event_places, sums
-                )
+                places, levels = arrays.event_places, arrays.event_levels
+                n = pair_events(k, n_events, layers, arrays.inputs, arrays.events, places, levels)
+                correlate_channel(k, n, layers, bordered, places, levels, sums)
             else:
                 pairs = correlate_events(
                     k, n_events, layers, arrays.inputs, arrays.events, placed, arrays.n_placed, sums

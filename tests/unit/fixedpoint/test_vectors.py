@@ -34,7 +34,9 @@ RESULTS = {
         "widen_words(x)",
         "shift_lanes_right_unsigned_sums(u, and_sums(v, splat_sums(31)))",
         "multiply_rows(x, y, n, -3)",
+        "multiply_four_rows(x, y, y, x, n, -3, 255, 127)",
     ],
+    "out_doubled": ["interleave_words(x, y)"],
     "out_bytes": ["a", "narrow_words(x)", "xor_bytes(a, b)", "splat_fours(16909060 * n)"],
     "masks": ["nonzero_words(x)", "nonzero_bytes(a)", "clear_lowest_bit(nonzero_bytes(b))"],
     "numbers": [
@@ -72,8 +74,8 @@ def source():
     return "\n    ".join(lines)
 
 
-def kernel(operations):
-    namespace = dict(vars(operations))
+def kernel(operations, doubled):
+    namespace = dict(vars(operations)) | {"store_doubled": doubled.store_words}
     exec(source(), namespace)
     return namespace["kernel"]
 
@@ -90,12 +92,15 @@ def run(function, lanes, seed):
     types = {
         "out_words": np.int16,
         "out_sums": np.int32,
+        "out_doubled": np.int16,
         "out_bytes": np.uint8,
         "masks": np.uint64,
         "numbers": np.int64,
     }
     out = {
-        name: np.zeros(len(expressions) if name in ("masks", "numbers") else (len(expressions), lanes + 2), types[name])
+        name: np.zeros(
+            len(expressions) if name in ("masks", "numbers") else (len(expressions), 2 * lanes + 2), types[name]
+        )
         for name, expressions in RESULTS.items()
     }
     table, positions = generator.integers(-32768, 32768, (2, 256)), generator.integers(0, 256, (2, lanes))
@@ -105,10 +110,10 @@ def run(function, lanes, seed):
 
 @pytest.mark.parametrize(("lanes", "portable"), [(8, False), (32, False), (64, True)])
 def test_compiled_and_plain_operations_agree(lanes, portable):
-    compiled = kernel(vector_operations(lanes, portable))
+    compiled = kernel(vector_operations(lanes, portable), vector_operations(2 * lanes))
     if not numba.config.DISABLE_JIT:
         compiled = numba.njit(error_model="numpy", boundscheck=False)(compiled)
-    plain = kernel(plain_operations(lanes))
+    plain = kernel(plain_operations(lanes), plain_operations(2 * lanes))
     for seed in range(30):
         expected = run(plain, lanes, seed)
         for name, results in run(compiled, lanes, seed).items():

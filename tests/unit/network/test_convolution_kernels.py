@@ -28,6 +28,7 @@ from edgelearn.network.kernels.correlate import (
     count_before,
     count_placed,
     count_products,
+    pair_events,
     place_deltas,
     send_down,
 )
@@ -169,12 +170,13 @@ def test_the_first_of_equal_sums_wins():
 
 
 @compiled
-def _learn(layers, n_events, inputs, events, deltas, winners, placed, n_placed, bordered, places, before, sums):
+def _learn(layers, n_events, inputs, events, deltas, winners, placed, n_placed, bordered, places, levels, before, sums):
     place_deltas(0, layers, deltas, winners, placed)
     n_maps = count_placed(placed, n_placed, sums, sums.shape[0] - 1)
     if bordered.shape[0] > 0:
         border_deltas(0, layers, placed, bordered)
-        correlate_channel(0, n_events, layers, inputs, events, bordered, places, sums)
+        n = pair_events(0, n_events, layers, inputs, events, places, levels)
+        correlate_channel(0, n, layers, bordered, places, levels, sums)
         return n_maps, count_products(0, n_events, layers, events, n_placed, before)
     return n_maps, correlate_events(0, n_events, layers, inputs, events, placed, n_placed, sums)
 
@@ -208,11 +210,11 @@ def test_sums_over_positions(shape, in_registers, pooling):
     n_placed, count_guards = case.guarded((len(at),), np.int32)
     sums, sum_guards = case.guarded((case.fan_in + 1, case.lanes), np.int32)
     n_bordered = (case.out_h + 2 * shape[4] - 1) * (case.out_w + shape[5] - 1) if in_registers else 0
-    bordered, border_guards = case.guarded((n_bordered, case.lanes), np.int16)
+    bordered, border_guards = case.guarded((n_bordered, 2 * case.lanes), np.int16)
     before, before_guards = case.guarded((len(at) + 1,), np.int32)
-    places = np.zeros(case.size, np.int32)
+    places, levels = np.zeros(case.size, np.int32), np.zeros(case.size, np.uint32)
     given = case.layers, case.n_events, case.inputs, case.events, deltas, winners
-    n_maps, pairs = _learn(*given, placed, n_placed, bordered, places, before, sums)
+    n_maps, pairs = _learn(*given, placed, n_placed, bordered, places, levels, before, sums)
     expected = np.zeros((case.fan_in + 1, maps), np.int64)
     counted = 0
     for position, row, i in case.windows():
