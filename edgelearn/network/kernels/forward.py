@@ -14,7 +14,8 @@ load_words, store_words, splat_words, add_words, multiply_words, shift_right_wor
     V.widen_words,
 )  # fmt: skip
 load_sums, store_sums, add_sums, and_sums, splat_sums, shift_right_sums, narrow_sums, multiply_four_rows = (
-    V.load_sums, V.store_sums, V.add_sums, V.and_sums, V.splat_sums, V.shift_right_sums, V.narrow_sums, V.multiply_four_rows
+    V.load_sums, V.store_sums, V.add_sums, V.and_sums, V.splat_sums, V.shift_right_sums, V.narrow_sums,
+    V.multiply_four_rows,
 )  # fmt: skip
 zero_pairs, add_pairs, total_pairs, zero_words, differ_words, total_words = (
     V.zero_pairs, V.add_pairs, V.total_pairs, V.zero_words, V.differ_words, V.total_words
