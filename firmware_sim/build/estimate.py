@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.streaming.detector import DetectorSpec
+from firmware_sim.build import detector as of_detector
 from firmware_sim.build.headers import feedback_bits, per_layer, reads_out, shape, taught, teaches_hidden
 
 # Bytes of el_layer: two words, five half-words, four bytes, padded; where layers differ, a word, a half-word and three
@@ -29,11 +31,14 @@ class Field:
     bytes: int
 
 
-def learner_fields(spec: NetworkSpec) -> list[Field]:
+def learner_fields(spec: NetworkSpec, detector: DetectorSpec | None = None) -> list[Field]:
     """Return the fields of el_learner in their order, padding included; their bytes add up to sizeof(el_learner)."""
     has = shape(spec)
     index, word, maps = has.index_bytes, has.word_bytes, has.maps
+    graded, judged = int(spec.is_graded), int(detector is not None)
+    outputs, readouts = has.outputs, has.outputs * reads_out(spec)
     rows = (
+        *(() if detector is None else of_detector.fields(spec, detector)),
         ("learned", "state", 4, 1),
         ("generator", "state", 4, int(has.stochastic)),
         ("live", "state", 2, 1),
@@ -44,6 +49,11 @@ def learner_fields(spec: NetworkSpec) -> list[Field]:
         ("delta", "buffers", has.factor_bytes, has.deltas),
         ("map_delta", "buffers", has.factor_bytes, maps.deltas if maps else 0),
         ("lfsr", "buffers", 2, has.lfsr_lanes),
+        ("target", "buffers", 2, outputs * graded),
+        ("output", "buffers", 2, outputs * graded),
+        ("readout", "buffers", 2, readouts * graded),
+        ("score", "buffers", 4, judged),
+        ("phase", "buffers", 1, judged),
         ("event", "buffers", index, has.widest_input),
         ("error_at", "buffers", index, has.outputs),
         ("delta_at", "buffers", index, has.deltas),
@@ -51,17 +61,21 @@ def learner_fields(spec: NetworkSpec) -> list[Field]:
         ("gate", "buffers", 1, has.gates),
         ("winner", "buffers", 1, maps.winners if maps else 0),
         ("tap", "buffers", 1, maps.taps if maps else 0),
-        ("output", "buffers", 1, has.outputs),
-        ("readout", "buffers", 1, has.outputs * reads_out(spec)),
+        ("output", "buffers", 1, outputs * (1 - graded)),
+        ("readout", "buffers", 1, readouts * (1 - graded)),
     )
     fields: list[Field] = []
     at = 0
+    largest = 4
     for name, role, size, count in rows:
+        if name == "learned":  # a detector is a structure of its own
+            at = _pad(fields, at, largest)
         if count:
+            largest = max(largest, size)
             at = _pad(fields, at, size)
             fields.append(Field(name, role, at, size * count))
             at += size * count
-    _pad(fields, at, 4)
+    _pad(fields, at, largest)
     return fields
 
 
@@ -72,9 +86,9 @@ def _pad(fields: list[Field], at: int, alignment: int) -> int:
     return aligned
 
 
-def ram_bytes(spec: NetworkSpec) -> int:
+def ram_bytes(spec: NetworkSpec, detector: DetectorSpec | None = None) -> int:
     """Return sizeof(el_learner), which is .data + .bss of an image with one learner."""
-    return sum(field.bytes for field in learner_fields(spec))
+    return sum(field.bytes for field in learner_fields(spec, detector))
 
 
 def constant_fields(spec: NetworkSpec) -> list[Field]:

@@ -16,6 +16,8 @@ from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.widths import WIDEST
 from edgelearn.rules.rule import Feedback, Signal
+from edgelearn.streaming.detector import AnomalyDetector, DetectorSpec
+from firmware_sim.build import detector as of_detector
 from firmware_sim.build.maps import Maps, check_maps, is_on_the_way, map_fields, map_flags, maps_of
 
 CONTRACT = 1
@@ -183,10 +185,8 @@ def shape(spec: NetworkSpec) -> Shape:
     Raises
     ------
     UserError
-        "task ... has no C implementation"
+        "... hidden neurons are too many ...", "a layer of ... is too wide ..."
     """
-    if spec.is_graded:
-        raise UserError(f"task {spec.task} has no C implementation; firmware takes networks of classes")
     hidden = [layer.n_out for layer in spec.layers[:-1]]
     learned, frozen = (sum(counts) for counts in zip(*map(word_counts, spec.layers), strict=True))
     dense = [k for k in taught(spec) if not spec.layers[k].is_convolution]
@@ -195,7 +195,8 @@ def shape(spec: NetworkSpec) -> Shape:
     if dense:
         buffers = 2 if spec.last_to_first and len(set(dense) & set(waiting(spec))) > 1 else 1
     regenerated = [k for k in taught(spec) if spec.regenerates(k)]
-    lanes = max((1 if spec.layers[k].rule.selects_row else spec.feedback_rows(k) for k in regenerated), default=0)
+    one_row = [spec.layers[k].rule.selects_row and not spec.is_graded for k in regenerated]
+    lanes = max((1 if one else spec.feedback_rows(k) for k, one in zip(regenerated, one_row, strict=True)), default=0)
     widest = max(max(layer.fan_in, 0 if layer.is_convolution else layer.n_out) for layer in spec.layers)
     maps = maps_of(spec, taught(spec), waiting(spec)) if spec.is_convolutional else None
     check_maps(spec)
@@ -239,7 +240,7 @@ def feedback_bits(spec: NetworkSpec) -> tuple[int, int, int]:
     }[spec.feedback_format]
 
 
-def config_header(spec: NetworkSpec, identity: int, halvings: int) -> str:
+def config_header(spec: NetworkSpec, identity: int, halvings: int, detector: DetectorSpec | None = None) -> str:
     """Return el_config.h: sizes, formats and the switches that choose the rule."""
     has, bits = shape(spec), feedback_bits(spec)
     word = learned_word(spec)
@@ -249,7 +250,7 @@ def config_header(spec: NetworkSpec, identity: int, halvings: int) -> str:
         "LAYERS": len(spec.layers),
         "INPUTS": spec.sizes[0],
         "OUTPUTS": spec.n_outputs,
-        "CLASSES": spec.n_classes,
+        "CLASSES": 1 if spec.is_graded else spec.n_classes,  # graded targets are learned as if of one
         "WORDS": has.learned,
         "FROZEN_WORDS": has.frozen,
         "WORD_BITS": word.stored_bits,
@@ -288,6 +289,11 @@ def config_header(spec: NetworkSpec, identity: int, halvings: int) -> str:
         numbers["LOCAL_DEAD_ZONE"] = spec.readout_dead_zone
     if spec.hidden_inference == "sign":
         numbers["SIGN_ONE"] = find_activation(spec.layers[0].activation).one
+    if spec.is_graded:
+        numbers |= {"GRADED": 1, "LINEAR": int(spec.output == "linear")}
+        numbers |= {"RECONSTRUCTS": int(spec.task == "reconstruct"), "TARGET_SHIFT": spec.target_shift}
+    if detector is not None:
+        numbers |= of_detector.numbers(spec, detector)
     if has.maps:
         numbers |= has.maps.numbers()
     lines = [
@@ -348,7 +354,7 @@ def numbers_header(learner: Learner) -> str:
     table = output_table()
     if spec.output == "softmax":
         parts.append(array("uint16_t", "EL_EXPONENTIAL", table[256:]))
-    else:
+    elif spec.output == "sigmoid":
         parts.append(array("uint8_t", "EL_SIGMOID", table[:256]))
     if spec.stochastic:
         parts.append(f"#define EL_GENERATOR 0x{int(learner.state.arrays.generator[0]):08X}UL")
@@ -381,15 +387,16 @@ def _rows_of_words(learner: Learner, parts: dict[str, tuple[str, ...]], views: b
     return np.concatenate(rows)
 
 
-def headers(learner: Learner) -> tuple[int, dict[str, str]]:
+def headers(learner: Learner, detector: DetectorSpec | None = None) -> tuple[int, dict[str, str]]:
     """Return the identity of a network, and its generated headers by file name.
 
     They start from the words and rates that the learner has now, with an untouched generator.
     """
     numbers, halvings = numbers_header(learner), int(learner.save()["halvings"][0])
     same = numbers.replace(IN_FLASH, "")  # where constants lie is no part of the identity that checkpoints carry
-    identity = zlib.crc32((config_header(learner.spec, 0, halvings) + same).encode())
-    return identity, {"el_config.h": config_header(learner.spec, identity, halvings), "el_numbers.h": numbers}
+    identity = zlib.crc32((config_header(learner.spec, 0, halvings, detector) + same).encode())
+    config = config_header(learner.spec, identity, halvings, detector)
+    return identity, {"el_config.h": config, "el_numbers.h": numbers}
 
 
 def _may_cut(layer: Layer, stochastic: bool) -> bool:
@@ -488,14 +495,17 @@ def array(kind: str, name: str, values: Sequence[int] | np.ndarray, place: str =
     return f"static const {kind} {name}[{len(words)}]{place} = {{\n    " + ",\n    ".join(lines) + "\n};\n"
 
 
-def checkpoint_bytes(spec: NetworkSpec) -> int:
+def checkpoint_bytes(spec: NetworkSpec, detector: DetectorSpec | None = None) -> int:
     """Return EL_CHECKPOINT_BYTES."""
     has = shape(spec)
-    return 28 + has.learned * has.word_bytes
+    own = 0 if detector is None else of_detector.checkpoint_bytes(spec, detector)
+    return 28 + has.learned * has.word_bytes + own
 
 
-def checkpoint(learner: Learner, identity: int, learned: int, sequence: int = 0) -> bytes:
-    """Return the bytes that el_checkpoint_out writes for a learner's state (el_checkpoint.h)."""
+def checkpoint(
+    learner: Learner, identity: int, learned: int, sequence: int = 0, detector: AnomalyDetector | None = None
+) -> bytes:
+    """Return the bytes that el_checkpoint_out writes for the state of a learner and a detector (el_checkpoint.h)."""
     spec, state = learner.spec, learner.state
     kind = "<i1" if shape(spec).word_bytes == 1 else "<i2"
     saved = learner.save()
@@ -503,4 +513,6 @@ def checkpoint(learner: Learner, identity: int, learned: int, sequence: int = 0)
     head = np.array([0x4B434C45, identity, sequence, learned, generator], "<u4").tobytes()
     head += np.array([saved["live_outputs"][0], saved["halvings"][0]], "<u2").tobytes()
     body = head + learned_words(learner).astype(kind).tobytes()
+    if detector is not None:
+        body += of_detector.checkpoint(spec, detector)
     return body + zlib.crc32(body).to_bytes(4, "little")

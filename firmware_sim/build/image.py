@@ -13,6 +13,7 @@ from types import MappingProxyType
 from edgelearn.errors import UserError, unknown
 from edgelearn.files import write_text
 from edgelearn.network.learner import Learner
+from edgelearn.streaming.detector import DetectorSpec
 from firmware_sim.build.headers import headers
 from firmware_sim.build.targets import Target
 from firmware_sim.build.toolchain import WARNINGS, Compiler, find_compiler
@@ -26,8 +27,10 @@ CORE = (
     "src/el_checkpoint.c",
 )
 CONVOLUTION = "include/el_convolution.h"  # of networks that have any
+GRADED = "include/el_graded.h"  # of graded targets
+DETECTOR = "include/el_detector.h"  # of anomaly detectors
 PREFIX = "el"  # of every name and file of the core
-_NUMBERS = ("headers", "maps")  # modules that make the generated headers
+_NUMBERS = ("headers", "maps", "detector")  # modules that make the generated headers
 GENERATED = ("include/el_config.h", "include/el_numbers.h")
 OPTIMISATIONS = ("-O0", "-O1", "-Os", "-O2", "-O3")
 # Entry points are kept; everything that nothing calls goes.
@@ -60,7 +63,7 @@ class Image:
 def core_digest() -> str:
     """Return what tells this C core, its numbers included, from another version."""
     parts = [
-        *(CSRC / name for name in (*CORE, CONVOLUTION)),
+        *(CSRC / name for name in (*CORE, CONVOLUTION, GRADED, DETECTOR)),
         *(Path(__file__).with_name(f"{name}.py") for name in _NUMBERS),
     ]
     return hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()[:16]
@@ -78,17 +81,20 @@ def renamed(text: str, prefix: str) -> str:
     return re.sub(rf"(?<![A-Za-z0-9_]){PREFIX.upper()}_", f"{prefix.upper()}_", text)
 
 
-def core_of(learner: Learner) -> tuple[str, ...]:
+def core_of(learner: Learner, detector: DetectorSpec | None = None) -> tuple[str, ...]:
     """Return the files of the core that a network needs."""
-    return (*CORE, CONVOLUTION) if learner.spec.is_convolutional else CORE
+    needed = {CONVOLUTION: learner.spec.is_convolutional, GRADED: learner.spec.is_graded, DETECTOR: detector is not None}
+    return (*CORE, *(name for name, is_needed in needed.items() if is_needed))
 
 
-def write_sources(learner: Learner, folder: Path, prefix: str = PREFIX) -> int:
+def write_sources(
+    learner: Learner, folder: Path, prefix: str = PREFIX, detector: DetectorSpec | None = None
+) -> int:
     """Write core and generated headers into include/ and src/ of a folder; return the identity of the network."""
-    for name in core_of(learner):
+    for name in core_of(learner, detector):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_text(folder / renamed(name, prefix), renamed((CSRC / name).read_text(), prefix))
-    identity, generated = headers(learner)
+    identity, generated = headers(learner, detector)
     for name, text in generated.items():
         write_text(folder / "include" / renamed(name, prefix), renamed(text, prefix))
     return identity
@@ -106,6 +112,7 @@ def compile_image(
     ram: int = 1 << 24,
     flash: int = 1 << 24,
     more: Mapping[str, str] = MappingProxyType({}),
+    detector: DetectorSpec | None = None,
 ) -> Image:
     """Compile a learner's network and an application of `csrc/app`.
 
@@ -115,6 +122,7 @@ def compile_image(
     keep : names of functions, with wildcards, that something outside calls
     ram, flash : bytes the linker may use
     more : text by name of further files in include/ and src/
+    detector : that judges the network
 
     Raises
     ------
@@ -123,7 +131,7 @@ def compile_image(
     """
     _check_optimisation(optimisation)
     found = find_compiler(compiler, target)
-    identity = write_sources(learner, folder)
+    identity = write_sources(learner, folder, detector=detector)
     sources = [str(folder / name) for name in CORE if name.endswith(".c")]
     for name, text in more.items():
         write_text(folder / name, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +26,8 @@ class Difference:
     ----------
     sample : 0-based number of the sample whose prediction or learning differs; -1 before any was learned. Of a
         difference that does not repeat, the last sample before it was seen.
-    what : "prediction", "weight", "bias", "generator", "live outputs", "halvings", "samples learned", "identity" or
-        "checksum"
+    what : "prediction", "output", what a detector finds, "weight", "bias", "detector", "generator", "live outputs",
+        "halvings", "samples learned", "identity" or "checksum"
     layer, neuron, input : of a word, counted from 1; 0 for anything else
     firmware, simulator : the two values
     words : how many words of the state differ after that sample
@@ -72,8 +73,16 @@ class Verification:
     difference: Difference | None
 
 
-class _Simulator:
-    """The simulator with the state that a checkpoint describes."""
+class Simulator:
+    """The simulator with the state that a checkpoint describes.
+
+    Parameters
+    ----------
+    learner : with the words that the firmware started from; it learns
+    identity : of the network, as `build` returns it
+    """
+
+    results: tuple[str, ...] = ("prediction",)  # what `learn` returns of a sample
 
     def __init__(self, learner: Learner, identity: int) -> None:
         self.learner, self.identity, self.learned = learner, identity, 0
@@ -86,10 +95,10 @@ class _Simulator:
     def checkpoint(self) -> bytes:
         return checkpoint(self.learner, self.identity, self.learned)
 
-    def saved(self) -> tuple[dict[str, np.ndarray], int]:
+    def saved(self) -> Any:
         return self.learner.save(), self.learned
 
-    def restore(self, saved: tuple[dict[str, np.ndarray], int]) -> None:
+    def restore(self, saved: Any) -> None:
         self.learner.restore(saved[0])
         self.learned = saved[1]
 
@@ -111,7 +120,24 @@ def verify(
     identity : of the network, as `build` returns it
     levels : int[n, n_in]; labels : int[n], negative for samples that are only predicted
     """
-    simulator = _Simulator(learner, identity)
+    return compare(Simulator(learner, identity), firmware, levels, labels, on_progress, chunk)
+
+
+def compare(
+    simulator: Simulator,
+    firmware: Runner,
+    levels: np.ndarray,
+    labels: np.ndarray,
+    on_progress: Callable[[int], None] = lambda samples: None,
+    chunk: int = CHUNK,
+) -> Verification:
+    """Compare what both sides return of each sample, and their checkpoints; parameters are those of `verify`.
+
+    Parameters
+    ----------
+    labels : what both take beside the levels, a row per sample
+    """
+    learner = simulator.learner
     difference = _state_difference(learner.spec, firmware.checkpoint(), simulator.checkpoint(), -1)
     done = 0
     while difference is None and done < len(levels):
@@ -131,8 +157,8 @@ def verify(
 
 
 def _locate(
-    simulator: _Simulator,
-    start: tuple[dict[str, np.ndarray], int],
+    simulator: Simulator,
+    start: Any,
     firmware: Runner,
     stretch: tuple[np.ndarray, np.ndarray],
     offset: int,
@@ -152,13 +178,14 @@ def _locate(
             raise UserError("the firmware refuses a checkpoint of its own network: el_checkpoint_in is wrong")
         theirs, ours = firmware.learn(levels[:n], labels[:n]), simulator.learn(levels[:n], labels[:n])
         found = firmware.checkpoint(), simulator.checkpoint()
-        if (wrong := _prediction_difference(theirs, ours, offset)) is not None:
+        if (wrong := _result_difference(simulator.results, theirs, ours, offset)) is not None:
             return wrong, found
         return _state_difference(spec, *found, offset + n - 1), found
 
     equal, differs = 0, len(levels)
     if after(differs)[0] is None:
-        once = _prediction_difference(*predictions, offset) or _state_difference(spec, *states, offset + differs - 1)
+        once = _result_difference(simulator.results, *predictions, offset)
+        once = once or _state_difference(spec, *states, offset + differs - 1)
         assert once is not None
         return replace(once, repeats=False)
     while differs - equal > 1:
@@ -172,13 +199,16 @@ def _locate(
     return first
 
 
-def _prediction_difference(firmware: np.ndarray, simulator: np.ndarray, offset: int) -> Difference | None:
-    """Return the first prediction that differs, or None."""
-    wrong = np.flatnonzero(firmware != simulator)
+def _result_difference(
+    names: tuple[str, ...], firmware: np.ndarray, simulator: np.ndarray, offset: int
+) -> Difference | None:
+    """Return the first result that differs, or None; `names` are those of a sample's results."""
+    wrong = np.flatnonzero(firmware.ravel() != simulator.ravel())
     if not len(wrong):
         return None
     first = int(wrong[0])
-    return Difference(offset + first, "prediction", 0, 0, 0, int(firmware[first]), int(simulator[first]), 0, True)
+    sample, name = offset + first // len(names), names[first % len(names)]
+    return Difference(sample, name, 0, 0, 0, int(firmware.ravel()[first]), int(simulator.ravel()[first]), 0, True)
 
 
 def _state_difference(spec: NetworkSpec, firmware: bytes, simulator: bytes, sample: int) -> Difference | None:
@@ -188,8 +218,9 @@ def _state_difference(spec: NetworkSpec, firmware: bytes, simulator: bytes, samp
     places = ("identity", 1), ("samples learned", 3), ("generator", 4)
     heads = [np.frombuffer(state[:20], "<u4") for state in (firmware, simulator)]
     halves = [np.frombuffer(state[20:24], "<u2") for state in (firmware, simulator)]
-    kind = "<i1" if shape(spec).word_bytes == 1 else "<i2"
-    words = [np.frombuffer(state[24:-4], kind).astype(np.int64) for state in (firmware, simulator)]
+    has = shape(spec)
+    kind, end = "<i1" if has.word_bytes == 1 else "<i2", 24 + has.learned * has.word_bytes
+    words = [np.frombuffer(state[24:end], kind).astype(np.int64) for state in (firmware, simulator)]
     wrong = np.flatnonzero(words[0] != words[1])
     if len(wrong):
         first = int(wrong[0])
@@ -204,6 +235,10 @@ def _state_difference(spec: NetworkSpec, firmware: bytes, simulator: bytes, samp
     for name, at in (("live outputs", 0), ("halvings", 1)):
         if halves[0][at] != halves[1][at]:
             return Difference(sample, name, 0, 0, 0, int(halves[0][at]), int(halves[1][at]), 1, True)
+    judged = [np.frombuffer(state[end:-4], "<u4").astype(np.int64) for state in (firmware, simulator)]
+    if len(wrong := np.flatnonzero(judged[0] != judged[1])):
+        first = int(wrong[0])
+        return Difference(sample, "detector", 0, 0, 0, int(judged[0][first]), int(judged[1][first]), len(wrong), True)
     sums = [int.from_bytes(state[-4:], "little") for state in (firmware, simulator)]
     return Difference(sample, "checksum", 0, 0, 0, sums[0], sums[1], 0, True)
 

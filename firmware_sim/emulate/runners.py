@@ -7,7 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from edgelearn.network.kernels import detector_tables as d
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.streaming.detector import DetectorSpec
 from firmware_sim.build.headers import checkpoint_bytes
 from firmware_sim.build.image import Image
 from firmware_sim.emulate.emulator import Machine
@@ -54,11 +56,22 @@ def as_words(spec: NetworkSpec, levels: np.ndarray, labels: np.ndarray) -> tuple
     return np.ascontiguousarray(levels.astype(kind)).tobytes(), labels.astype("<u2").tobytes()
 
 
+def graded_runner(image: Image, spec: NetworkSpec, detector: DetectorSpec | None = None) -> Runner:
+    """Return a started runner of an image of `replay_graded.c`.
+
+    Its `learn` takes int16[n, n_outputs + 1] in place of labels, targets and whether a row is learned, and returns
+    int64[n, n_outputs], the outputs, before them with a detector its ROW_COLUMNS.
+    """
+    made = (_GradedHost if image.target.isa == "host" else _GradedBoard)(image, spec, detector)
+    made.start()
+    return made
+
+
 class _Host:
-    def __init__(self, image: Image, spec: NetworkSpec) -> None:
+    def __init__(self, image: Image, spec: NetworkSpec, detector: DetectorSpec | None = None) -> None:
         self._library: Any = ctypes.CDLL(str(image.path))
         self._library.replay_resume.restype = ctypes.c_bool
-        self._spec = spec
+        self._spec, self._detector = spec, detector
 
     def start(self) -> None:
         self._library.replay_init()
@@ -70,7 +83,7 @@ class _Host:
         return predictions
 
     def checkpoint(self) -> bytes:
-        buffer = ctypes.create_string_buffer(checkpoint_bytes(self._spec))
+        buffer = ctypes.create_string_buffer(checkpoint_bytes(self._spec, self._detector))
         self._library.replay_checkpoint(buffer)
         return buffer.raw
 
@@ -79,9 +92,9 @@ class _Host:
 
 
 class _Board:
-    def __init__(self, image: Image, spec: NetworkSpec) -> None:
+    def __init__(self, image: Image, spec: NetworkSpec, detector: DetectorSpec | None = None) -> None:
         self.machine = Machine(image)
-        self._spec = spec
+        self._spec, self._detector = spec, detector
 
     def start(self) -> None:
         self.machine.call("replay_init")
@@ -94,7 +107,7 @@ class _Board:
         return np.frombuffer(self.machine.read(predictions_at, 2 * n), "<u2")
 
     def checkpoint(self) -> bytes:
-        n = checkpoint_bytes(self._spec)
+        n = checkpoint_bytes(self._spec, self._detector)
         (at,) = self.machine.place(bytes(n))
         self.machine.call("replay_checkpoint", at)
         return self.machine.read(at, n)
@@ -102,3 +115,37 @@ class _Board:
     def resume(self, checkpoint: bytes) -> bool:
         (at,) = self.machine.place(checkpoint)
         return bool(self.machine.call("replay_resume", at) & 1)
+
+
+def _as_graded(spec: NetworkSpec, levels: np.ndarray, given: np.ndarray) -> tuple[bytes, bytes]:
+    """Return levels of rows, and their targets and whether they are learned, as the C core reads them."""
+    return as_words(spec, levels, np.zeros(0, np.int64))[0], np.ascontiguousarray(given, "<i2").tobytes()
+
+
+def _room(spec: NetworkSpec, detector: DetectorSpec | None, n: int) -> bytes:
+    """Return room for the results of n rows."""
+    return bytes(n * (2 * spec.n_outputs + (0 if detector is None else 8 * d.ROW_COLUMNS)))
+
+
+def _results(spec: NetworkSpec, room: bytes, n: int) -> np.ndarray:
+    """Return what a detector found of n rows, if there is one, and their outputs, side by side."""
+    at = len(room) - 2 * n * spec.n_outputs
+    words = np.frombuffer(room[at:], "<i2").reshape(n, spec.n_outputs).astype(np.int64)
+    return np.concatenate([np.frombuffer(room[:at], "<i8").reshape(n, at // (8 * n)), words], axis=1)
+
+
+class _GradedHost(_Host):
+    def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        n, (inputs, given) = len(levels), _as_graded(self._spec, levels, labels)
+        room = ctypes.create_string_buffer(_room(self._spec, self._detector, n))
+        replay = self._library.replay if self._detector is None else self._library.replay_watch
+        replay(inputs, given, room, ctypes.c_uint32(n))
+        return _results(self._spec, room.raw[:-1], n)
+
+
+class _GradedBoard(_Board):
+    def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        n, room = len(levels), _room(self._spec, self._detector, len(levels))
+        at, given_at, room_at = self.machine.place(*_as_graded(self._spec, levels, labels), room)
+        self.machine.call("replay" if self._detector is None else "replay_watch", at, given_at, room_at, n)
+        return _results(self._spec, self.machine.read(room_at, len(room)), n)

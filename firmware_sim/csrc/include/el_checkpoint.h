@@ -6,6 +6,7 @@
  *     samples learned, generator                           4 bytes each
  *     live outputs, halvings                               2 bytes each
  *     words, row by row, bias last                         EL_WORDS * sizeof(el_word)
+ *     the detector's counts, levels and scores, if any     EL_DETECTOR_WORDS * 4
  *     CRC-32 of everything before                          4 bytes
  *
  * el_save and el_restore keep two of them in flash and write the older one, so that the newer is whole at any moment. The
@@ -16,7 +17,13 @@
 
 #include "el_learner.h"
 
-#define EL_CHECKPOINT_BYTES (28UL + (EL_WORDS * (EL_WORD_BITS <= 8 ? 1UL : 2UL)))
+#if EL_DETECTOR /* its four counts, and two words of 32 bits for what has 64 */
+#define EL_DETECTOR_WORDS (4UL + (2UL * EL_LEVELS) + ((1UL + EL_KEPT) * ((EL_SCORE_BITS <= 31) ? 1UL : 2UL)))
+#else
+#define EL_DETECTOR_WORDS 0UL
+#endif
+
+#define EL_CHECKPOINT_BYTES (28UL + (EL_WORDS * (EL_WORD_BITS <= 8 ? 1UL : 2UL)) + (4UL * EL_DETECTOR_WORDS))
 #define EL_SLOT_BYTES ((EL_CHECKPOINT_BYTES + 7UL) & ~7UL)
 
 #ifdef __cplusplus

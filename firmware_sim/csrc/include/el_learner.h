@@ -34,6 +34,7 @@
 #define EL_GATE_ALWAYS 0
 #define EL_GATE_ERROR 1
 #define EL_GATE_MARGIN 2
+#define EL_GATE_NORMAL 3 /* of a detector */
 
 /* Signals in use, a bit each: of all hidden layers, of those that learn on the way, of those that wait for an output. */
 #ifndef EL_PER_LAYER /* defined, with the signals, where hidden layers differ */
@@ -47,6 +48,13 @@
 
 #ifndef EL_CONV /* defined where layers are convolutions */
 #define EL_CONV 0
+#endif
+
+#ifndef EL_GRADED /* defined where targets are numbers */
+#define EL_GRADED 0
+#endif
+#ifndef EL_DETECTOR /* defined where a detector judges how well rows are reconstructed */
+#define EL_DETECTOR 0
 #endif
 
 #if EL_WORD_BITS <= 8
@@ -79,8 +87,47 @@ typedef int8_t el_factor; /* an error or a d */
 typedef int16_t el_factor;
 #endif
 
+#if EL_DETECTOR
+#define EL_TRAIN 1U /* phases of a row; rows that only adapt a front end, phase 0, do not come here */
+#define EL_THRESHOLD 2U
+#define EL_DETECT 3U
+#define EL_LEARN_NORMAL 0 /* rows of the phase EL_DETECT that are learned: values of EL_LEARN_WHILE */
+#define EL_LEARN_ALWAYS 1
+#define EL_LEARN_NEVER 2
+
+#if EL_SCORE_BITS <= 31
+typedef int32_t el_smoothed; /* a decaying mean of scores, with 8 fraction bits */
+#else
+typedef int64_t el_smoothed;
+#endif
+
+/* Places in el_detector.level, all with 8 fraction bits but the base of a quantile, which has 16. */
+#define EL_LIMIT 0U /* alarm above it */
+#define EL_BASE 1U
+#define EL_MEAN 1U
+#define EL_DEVIATION 2U
+#define EL_SUM 3U
+#define EL_SPREAD 4U
+#define EL_LEVELS (EL_DEVIATIONS ? 5U : 2U)
+
+typedef struct {
+    int64_t level[EL_LEVELS];
+    el_smoothed smoothed;
+#if EL_KEPT > 0
+    el_smoothed kept[EL_KEPT]; /* the largest of the phase EL_THRESHOLD, descending */
+#endif
+    uint32_t rows;      /* judged; the count stops at its end */
+    uint32_t alarms;    /* rows above the limit */
+    uint32_t saturated; /* scores that were cut */
+    uint32_t n_kept;
+} el_detector;
+#endif
+
 /* What was learned comes first and is what a checkpoint holds; the rest is scratch, rewritten by every call. */
 typedef struct {
+#if EL_DETECTOR
+    el_detector detector;
+#endif
     uint32_t learned; /* samples learned since el_init */
 #if EL_STOCHASTIC
     uint32_t generator;
@@ -102,6 +149,17 @@ typedef struct {
 #if EL_LFSR_LANES > 0
     uint16_t lfsr[EL_LFSR_LANES];
 #endif
+#if EL_GRADED
+    int16_t target[EL_OUTPUTS];
+    int16_t output[EL_OUTPUTS]; /* 256, of sigmoids 255, is 1.0 */
+#if EL_USES(EL_SIGNAL_LOCAL)
+    int16_t readout[EL_OUTPUTS]; /* of a hidden layer */
+#endif
+#endif
+#if EL_DETECTOR
+    uint32_t score; /* of the row judged last */
+    uint8_t phase;
+#endif
     el_index event[EL_WIDEST_INPUT]; /* inputs of a layer that are not zero */
     el_index error_at[EL_OUTPUTS];
 #if EL_DELTAS > 0
@@ -119,9 +177,11 @@ typedef struct {
 #if EL_CONV
     int8_t tap[EL_TAPS]; /* inputs of a window, by place in the kernel; those in event are not zero */
 #endif
+#if !EL_GRADED
     int8_t output[EL_OUTPUTS]; /* table indices q of the output layer */
 #if EL_USES(EL_SIGNAL_LOCAL)
     int8_t readout[EL_OUTPUTS]; /* and of a hidden layer's readout */
+#endif
 #endif
 } el_learner;
 
@@ -132,6 +192,28 @@ extern "C" {
 /* Put the initial words and an untouched generator into the learner. */
 void el_init(el_learner *net);
 
+#if EL_GRADED
+/* Compute net->output of one sample: EL_INPUTS levels, each in the range of the encoder. */
+void el_predict(el_learner *net, const el_level *levels);
+
+#if EL_RECONSTRUCTS
+/* Learn to reconstruct one sample; net->output is that from before. */
+void el_learn(el_learner *net, const el_level *levels);
+#else
+/* Learn one sample with EL_OUTPUTS targets, in words as outputs are; net->output is that from before. */
+void el_learn(el_learner *net, const el_level *levels, const int16_t *targets);
+#endif
+
+#if EL_DETECTOR
+/* Take one row: judge how far outputs are from their targets, learn it where its phase and EL_LEARN_WHILE allow that, and
+ * return whether it raises an alarm. net->phase, net->score and net->detector say more of it. */
+#if EL_RECONSTRUCTS
+bool el_watch(el_learner *net, const el_level *levels);
+#else
+bool el_watch(el_learner *net, const el_level *levels, const int16_t *targets);
+#endif
+#endif
+#else
 /* Return the class of one sample: EL_INPUTS levels, each in the range of the encoder. */
 uint16_t el_predict(el_learner *net, const el_level *levels);
 
@@ -142,6 +224,7 @@ uint16_t el_learn(el_learner *net, const el_level *levels, uint16_t label);
 /* Return an output for the sample predicted last, 255 is 1.0: that of class `output`, or, where there is one output for two
  * classes, output 0, that of class 1. An output of no class met so far is 0. */
 uint8_t el_score(const el_learner *net, uint16_t output);
+#endif
 
 #ifdef __cplusplus
 }

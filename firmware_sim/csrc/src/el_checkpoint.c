@@ -9,6 +9,9 @@
 #define AT_LIVE 20UL
 #define AT_HALVINGS 22UL
 #define AT_WORDS 24UL
+#if EL_DETECTOR
+#define AT_DETECTOR (AT_CRC - (4UL * EL_DETECTOR_WORDS))
+#endif
 #define AT_CRC (EL_CHECKPOINT_BYTES - 4UL)
 #define CHUNK 8U /* bytes programmed at once; what flash of many parts takes as a unit. EL_SLOT_BYTES is whole chunks */
 
@@ -37,10 +40,71 @@ static uint16_t read_16(const uint8_t *bytes)
     return (uint16_t)((uint32_t)bytes[0] | ((uint32_t)bytes[1] << 8U));
 }
 
+#if EL_DETECTOR
+#define AT_LEVELS 4U /* words of 32 bits */
+#define AT_SCORES (AT_LEVELS + (2U * EL_LEVELS))
+#define SCORE_WORDS ((EL_SCORE_BITS <= 31) ? 1U : 2U)
+
+/* The word of 32 bits that holds a part of the detector. */
+static uint32_t detector_word(const el_detector *detector, uint32_t i)
+{
+    const uint32_t counts[AT_LEVELS] = {detector->rows, detector->alarms, detector->saturated, detector->n_kept};
+    uint64_t value;
+    uint32_t half = 0U;
+    if (i < AT_LEVELS) {
+        return counts[i];
+    }
+    if (i < AT_SCORES) {
+        value = (uint64_t)detector->level[(i - AT_LEVELS) / 2U];
+        half = (i - AT_LEVELS) & 1U;
+    } else {
+        const uint32_t score = (i - AT_SCORES) / SCORE_WORDS;
+        value = (uint64_t)detector->smoothed;
+#if EL_KEPT > 0
+        if (score > 0U) {
+            value = (uint64_t)detector->kept[score - 1U];
+        }
+#endif
+        half = (i - AT_SCORES) - (score * SCORE_WORDS);
+    }
+    return (uint32_t)(value >> (32U * half));
+}
+
+/* A value of 64 bits, or a score, that begins at a word; below half of its range, so that no sign is needed. */
+static int64_t value_at(const uint8_t *words, uint32_t n)
+{
+    const uint64_t high = (n > 1U) ? read_32(&words[4]) : 0U;
+    return (int64_t)((high << 32U) | read_32(words));
+}
+
+static void take_detector(el_detector *detector, const uint8_t *words)
+{
+    detector->rows = read_32(words);
+    detector->alarms = read_32(&words[4]);
+    detector->saturated = read_32(&words[8]);
+    detector->n_kept = read_32(&words[12]);
+    for (uint32_t i = 0U; i < EL_LEVELS; i++) {
+        detector->level[i] = value_at(&words[4U * (AT_LEVELS + (2U * i))], 2U);
+    }
+    detector->smoothed = (el_smoothed)value_at(&words[4U * AT_SCORES], SCORE_WORDS);
+#if EL_KEPT > 0
+    for (uint32_t i = 0U; i < EL_KEPT; i++) {
+        detector->kept[i] = (el_smoothed)value_at(&words[4U * (AT_SCORES + ((i + 1U) * SCORE_WORDS))], SCORE_WORDS);
+    }
+#endif
+}
+#endif
+
 /* One byte of a checkpoint, all but the CRC. */
 static uint8_t byte_at(const el_learner *net, uint32_t sequence, uint32_t at)
 {
     uint32_t field;
+#if EL_DETECTOR
+    if (at >= AT_DETECTOR) {
+        const uint32_t place = (uint32_t)(at - AT_DETECTOR);
+        return (uint8_t)(detector_word(&net->detector, place / 4U) >> (8U * (place & 3U)));
+    }
+#endif
     if (at >= AT_WORDS) {
 #if EL_WORD_BITS <= 8
         return (uint8_t)net->words[at - AT_WORDS];
@@ -116,6 +180,9 @@ static void take_over(el_learner *net, const uint8_t *bytes)
         net->words[i] = (el_word)((int32_t)(raw ^ 0x8000U) - 0x8000);
 #endif
     }
+#if EL_DETECTOR
+    take_detector(&net->detector, &bytes[AT_DETECTOR]);
+#endif
 }
 
 void el_checkpoint_out(const el_learner *net, uint32_t sequence, uint8_t *out)

@@ -248,6 +248,7 @@ static inline int32_t table_index(int32_t z, const el_layer *layer)
     return el_round_clamp(z, layer->sum_shift, -128, 127);
 }
 
+#if !EL_GRADED
 static uint16_t forward_output(el_learner *net, const int8_t *x)
 {
     const el_layer *layer = &EL_LAYER[EL_LAST];
@@ -269,9 +270,11 @@ static uint16_t forward_output(el_learner *net, const int8_t *x)
     }
     return best;
 }
+#endif
 
 /* --- section 4: the three factors --------------------------------------------------------------------------------- */
 
+#if !EL_GRADED
 #if EL_SOFTMAX
 typedef struct {
     int32_t top;    /* the largest index q */
@@ -322,6 +325,7 @@ uint8_t el_score(const el_learner *net, uint16_t output)
 {
     return (output < net->live) ? score_of(net->output, output, shares_of(net->output)) : 0U;
 }
+#endif
 
 /* Append a value that is not zero. */
 static inline void append(el_sparse *list, uint16_t at, int32_t value)
@@ -350,6 +354,9 @@ static inline int32_t narrowed_error(int32_t e)
 #endif
 }
 
+#if EL_GRADED
+#include "el_graded.h"
+#else
 /* Errors of outputs whose table indices are given: of the output layer, or of a readout. */
 static el_sparse error_of(el_learner *net, const int8_t *indices, uint16_t label)
 {
@@ -369,6 +376,7 @@ static el_sparse error_of(el_learner *net, const int8_t *indices, uint16_t label
     }
     return errors;
 }
+#endif
 
 #if EL_SIGNALS != (1 << EL_SIGNAL_NONE)
 
@@ -472,7 +480,7 @@ static inline int32_t lfsr_word(const el_layer *layer, uint16_t *state)
 
 #if (EL_SIGNALS & EL_SIGNALS_OF_LABEL) != 0
 
-#if EL_USES(EL_SIGNAL_TARGET)
+#if EL_USES(EL_SIGNAL_TARGET) && !EL_GRADED
 /* Start the row of the feedback matrix that a label selects; return whether there is one. */
 static inline bool select_row(el_learner *net, const el_layer *layer, uint16_t label, uint32_t *at)
 {
@@ -509,7 +517,7 @@ static inline int32_t selected_word(el_learner *net, const el_layer *layer, uint
 }
 #endif
 
-#if EL_USES(EL_SIGNAL_SIGNED_TARGET)
+#if EL_USES(EL_SIGNAL_SIGNED_TARGET) || EL_GRADED
 /* Start all rows of the feedback matrix. */
 static inline bool start_rows(el_learner *net, const el_layer *layer, uint32_t *at)
 {
@@ -524,7 +532,38 @@ static inline bool start_rows(el_learner *net, const el_layer *layer, uint32_t *
 #endif
     return true;
 }
+#endif
 
+#if EL_GRADED
+/* m_j: the sum of a column of feedback times the targets; registers step behind a closed gate as well. */
+static inline int32_t target_sum(el_learner *net, const el_layer *layer, uint32_t at, int32_t gate)
+{
+    int32_t sum = 0;
+    (void)at;
+    if ((gate == 0) && (EL_LFSR_LANES == 0)) {
+        return 0;
+    }
+    for (uint16_t c = 0U; c < EL_OUTPUTS; c++) {
+        const int32_t t = (int32_t)net->target[c];
+#if EL_LFSR_LANES > 0
+        sum += t * lfsr_word(layer, &net->lfsr[c]);
+#elif EL_FEEDBACK_BITS > 0
+        sum += (t != 0) ? (t * feedback_word(at + ((uint32_t)c * EL_FEEDBACK_ROW(layer)))) : 0;
+#else
+        sum += t * EL_FEEDBACK_SET;
+#endif
+    }
+    if (gate == 0) {
+        return 0;
+    }
+#if EL_ACCUMULATOR_BITS < 32
+    sum = el_wrap(sum, EL_ACCUMULATOR_BITS);
+#endif
+    return el_round_clamp(sum, layer->signal_shift, -EL_MODULATOR_MAX, EL_MODULATOR_MAX);
+}
+#endif
+
+#if EL_USES(EL_SIGNAL_SIGNED_TARGET)
 /* m_j: the sum of a column of feedback, in which the row of the label is subtracted; registers step behind a closed gate
  * as well. */
 static inline int32_t signed_sum(el_learner *net, const el_layer *layer, uint16_t label, uint32_t at, int32_t gate)
@@ -562,7 +601,11 @@ static inline bool start_modulators(el_learner *net, const el_layer *layer, uint
     (void)label;
 #if EL_USES(EL_SIGNAL_TARGET)
     if (EL_SIGNAL_OF(layer) == EL_SIGNAL_TARGET) {
+#if EL_GRADED
+        return start_rows(net, layer, at);
+#else
         return select_row(net, layer, label, at);
+#endif
     }
 #endif
 #if EL_USES(EL_SIGNAL_SIGNED_TARGET)
@@ -582,7 +625,9 @@ static inline int32_t next_modulator(el_learner *net, const el_layer *layer, uin
         return signed_sum(net, layer, label, at, gate);
     }
 #endif
-#if EL_USES(EL_SIGNAL_TARGET)
+#if EL_GRADED
+    return target_sum(net, layer, at, gate);
+#elif EL_USES(EL_SIGNAL_TARGET)
     return selected_word(net, layer, at, gate);
 #else
     return 0;
@@ -678,7 +723,11 @@ static el_sparse local_error(el_learner *net, uint16_t k, uint16_t label)
 #if EL_ACCUMULATOR_BITS < 32
         sum = el_wrap(sum, EL_ACCUMULATOR_BITS);
 #endif
+#if EL_GRADED
+        net->readout[c] = output_word(sum, layer->readout_shift);
+#else
         net->readout[c] = (int8_t)el_round_clamp(sum, layer->readout_shift, -128, 127);
+#endif
     }
     return error_of(net, net->readout, label);
 }
@@ -827,7 +876,7 @@ static void forward_hidden(el_learner *net, const el_level *levels, uint16_t lab
     (void)label;
 }
 
-#if EL_UPDATE_GATE != EL_GATE_ALWAYS
+#if (EL_UPDATE_GATE != EL_GATE_ALWAYS) && !EL_GRADED
 /* Section 9: whether the prediction is right, and leads by enough where that is asked. */
 static bool nothing_to_learn(const el_learner *net, uint16_t prediction, uint16_t label)
 {
@@ -986,6 +1035,40 @@ static void learn_from_error(el_learner *net, const el_level *levels, uint16_t l
 #endif
 }
 
+#if EL_GRADED
+void el_predict(el_learner *net, const el_level *levels)
+{
+    forward_hidden(net, levels, EL_CLASSES);
+    forward_output(net, inputs_of(net, levels, EL_LAST));
+}
+
+/* Learn one sample whose targets are taken. */
+static void learn_targets(el_learner *net, const el_level *levels)
+{
+    forward_hidden(net, levels, 0U);
+    forward_output(net, inputs_of(net, levels, EL_LAST));
+    learn_from_error(net, levels, 0U);
+    net->learned++;
+}
+
+#if EL_RECONSTRUCTS
+void el_learn(el_learner *net, const el_level *levels)
+{
+    take_levels(net, levels);
+    learn_targets(net, levels);
+}
+#else
+void el_learn(el_learner *net, const el_level *levels, const int16_t *targets)
+{
+    take_targets(net, targets);
+    learn_targets(net, levels);
+}
+#endif
+
+#if EL_DETECTOR
+#include "el_detector.h"
+#endif
+#else
 uint16_t el_predict(el_learner *net, const el_level *levels)
 {
     forward_hidden(net, levels, EL_CLASSES);
@@ -1012,6 +1095,7 @@ uint16_t el_learn(el_learner *net, const el_level *levels, uint16_t label)
     net->learned++;
     return prediction;
 }
+#endif
 
 void el_init(el_learner *net)
 {
@@ -1021,6 +1105,9 @@ void el_init(el_learner *net)
 #endif
     net->live = EL_OUTPUTS;
     net->halvings = EL_HALVINGS;
+#if EL_DETECTOR
+    start_detector(&net->detector);
+#endif
     for (uint32_t i = 0U; i < EL_WORDS; i++) {
         net->words[i] = EL_READ_WORD(EL_INITIAL[i]);
     }
