@@ -151,6 +151,8 @@ def compile_image(
         if compiler == "gcc":
             command += ["-Wl,--no-warn-rwx-segments", "-Wl,--build-id=none"]
             sources += [str(CSRC / "app" / "memory.c"), "-lgcc"]
+        else:
+            sources.append("-lcompiler_rt")  # small cores shift and multiply 64 bits by functions
     done = subprocess.run([*command, *sources, "-o", str(path)], capture_output=True, text=True)
     if done.returncode:
         reason = done.stderr.strip()

@@ -243,10 +243,12 @@ static int32_t pre_activation(const el_learner *net, const int8_t *x, uint16_t n
     return z;
 }
 
+#if !EL_GRADED || (EL_LAYERS > 1)
 static inline int32_t table_index(int32_t z, const el_layer *layer)
 {
     return el_round_clamp(z, layer->sum_shift, -128, 127);
 }
+#endif
 
 #if !EL_GRADED
 static uint16_t forward_output(el_learner *net, const int8_t *x)
