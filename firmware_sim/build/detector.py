@@ -22,7 +22,9 @@ def check_detector(detector: DetectorSpec) -> None:
     """
     rows = detector.train_rows + detector.threshold_rows
     if rows >= MOST_ROWS:
-        raise UserError(f"{rows:,} rows of the phases train and threshold are too many for the C core; at most 2^32 - 2")
+        raise UserError(
+            f"{rows:,} rows of the phases train and threshold are too many for the C core; at most 2^32 - 2"
+        )
 
 
 def score_bits(spec: NetworkSpec, detector: DetectorSpec) -> int:

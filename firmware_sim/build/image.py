@@ -83,13 +83,15 @@ def renamed(text: str, prefix: str) -> str:
 
 def core_of(learner: Learner, detector: DetectorSpec | None = None) -> tuple[str, ...]:
     """Return the files of the core that a network needs."""
-    needed = {CONVOLUTION: learner.spec.is_convolutional, GRADED: learner.spec.is_graded, DETECTOR: detector is not None}
+    needed = {
+        CONVOLUTION: learner.spec.is_convolutional,
+        GRADED: learner.spec.is_graded,
+        DETECTOR: detector is not None,
+    }
     return (*CORE, *(name for name, is_needed in needed.items() if is_needed))
 
 
-def write_sources(
-    learner: Learner, folder: Path, prefix: str = PREFIX, detector: DetectorSpec | None = None
-) -> int:
+def write_sources(learner: Learner, folder: Path, prefix: str = PREFIX, detector: DetectorSpec | None = None) -> int:
     """Write core and generated headers into include/ and src/ of a folder; return the identity of the network."""
     for name in core_of(learner, detector):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

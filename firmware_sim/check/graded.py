@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.network.kernels import detector_tables as d
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
 from edgelearn.streaming.detector import AnomalyDetector, DetectorSpec
@@ -36,9 +35,7 @@ class GradedSimulator(Simulator):
         steps = steps_of(np.where(labels[:, -1] != 0, 0, t.NO_LABEL) if arrays is None else np.zeros(n, np.int64))
         targets = None if spec.task == "reconstruct" else labels[:, :-1]
         kind = np.int8 if spec.signed_inputs else np.uint8
-        found = self.learner.run_steps(
-            levels.astype(kind), steps, targets=targets, outputs=True, detector=arrays
-        )
+        found = self.learner.run_steps(levels.astype(kind), steps, targets=targets, outputs=True, detector=arrays)
         self.learned += int((found.statuses == t.LEARNED).sum())
         words = found.outputs.astype(np.int64)
         return words if arrays is None else np.concatenate([arrays.rows, words], axis=1)
@@ -55,7 +52,9 @@ class GradedSimulator(Simulator):
             self.detector.restore(saved[1])
 
 
-def compile_graded(learner: Learner, folder: Any, target: Target, detector: DetectorSpec | None, **options: Any) -> Image:
+def compile_graded(
+    learner: Learner, folder: Any, target: Target, detector: DetectorSpec | None, **options: Any
+) -> Image:
     """Compile a network with graded targets and its detector for a target; options are those of `compile_image`."""
     app = ("replay_graded.c", "ram_flash.c")
     return compile_image(learner, folder, target, app=app, detector=detector, **options)

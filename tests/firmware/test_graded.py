@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from edgelearn.network.learner import Learner
-from edgelearn.network.spec import design
 from firmware_sim.build.targets import find_target
 from firmware_sim.check.graded import compile_graded, verify_graded
 from tests.firmware.firmware_cases import require
@@ -22,8 +20,7 @@ def compare(one: Case, folder, target="host", compiler="gcc", optimisation="-O1"
     image = compile_graded(
         learner, folder, find_target(target), one.detector, compiler=compiler, optimisation=optimisation
     )
-    found = verify_graded(learner, image, one.levels, one.targets, one.learned, one.detector, chunk=7)
-    return found
+    return verify_graded(learner, image, one.levels, one.targets, one.learned, one.detector, chunk=7)
 
 
 @pytest.mark.parametrize("seed", range(24))
