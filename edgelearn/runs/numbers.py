@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,12 @@ class TargetScale:
         highest = target_max(REGRESSION, self.output)
         steps = np.rint((targets - self.low) / safe) + self._lowest
         return np.asarray(np.clip(steps, self._lowest, highest), np.int16)
+
+    def note(self, names: Sequence[str]) -> str:
+        """Return the ranges of the targets in one sentence."""
+        ranges = zip(names, self.low.tolist(), self.high.tolist(), strict=True)
+        told = ", ".join(f"{name} {low:g} to {high:g}" for name, low, high in ranges)
+        return f"targets scaled by their range in the training part: {told}"
 
     def values(self, outputs: np.ndarray) -> np.ndarray:
         """Return the numbers that outputs stand for, float64[n, n_targets]."""
@@ -175,6 +181,11 @@ def network_for(config: RunConfig, n_inputs: int, n_targets: int) -> NetworkSpec
 class NumbersWork(Epochs):
     """A network that learns numbers in epochs; the `Work` of tasks without classes.
 
+    Attributes
+    ----------
+    train_levels : uint8[n, n_in] of the training part
+    train_targets : int16[n, n_targets], their words; None where the inputs are the targets
+
     Raises
     ------
     UserError
@@ -191,27 +202,27 @@ class NumbersWork(Epochs):
         self.front_end = RangeFrontEnd(data.train_x.shape[1], config.input_bits)
         self.front_end.low, self.front_end.high = data.low, data.high
         self.scale: TargetScale | None = None
-        self._words: np.ndarray | None = None
+        self.train_targets: np.ndarray | None = None
         if data.targets:
             self.scale = TargetScale(data.train_t.min(axis=0), data.train_t.max(axis=0), config.output)
-            self._words = self.scale.words(data.train_t)
-        self._train, self._test = (self.front_end.encode(x) for x in (data.train_x, data.test_x))
+            self.train_targets = self.scale.words(data.train_t)
+        self.train_levels, self._test = (self.front_end.encode(x) for x in (data.train_x, data.test_x))
         self.measures: list[dict[str, Any]] = []
-        none = [np.zeros(len(x), np.int64) for x in (self._train, self._test)]
+        none = [np.zeros(len(x), np.int64) for x in (self.train_levels, self._test)]
         learner = Learner(self.spec, config.strict)
         super().__init__(
-            learner, (self._train, none[0]), (self._test, none[1]), config.epochs, config.halve_every, config.seed
+            learner, (self.train_levels, none[0]), (self._test, none[1]), config.epochs, config.halve_every, config.seed
         )
 
     def advance(self, part: np.ndarray) -> None:
         """Learn some samples; test after the last of an epoch."""
-        levels = self._train[part]
-        words = None if self._words is None else self._words[part]
+        levels = self.train_levels[part]
+        words = None if self.train_targets is None else self.train_targets[part]
         outputs = self.learner.learn_targets(levels, words)
         errors = outputs.astype(np.int64) - (self._inputs(levels) if words is None else words)
         place = self.place
         place.position += len(part)
-        at_end = place.position == len(self._train)
+        at_end = place.position == len(self.train_levels)
         self._count((errors**2).sum(axis=1), at_end)
         if at_end:
             if len(self._test):
@@ -249,7 +260,7 @@ class NumbersWork(Epochs):
         epoch = min(self.place.epoch + 1, self.epochs)
         found = self._online_rmse
         text = f"epoch {epoch}  RMSE {found[-1]:.4f}" if found else f"epoch {epoch}"
-        return Progress(self.learned, self.epochs * len(self._train), text)
+        return Progress(self.learned, self.epochs * len(self.train_levels), text)
 
     def note(self) -> dict[str, Any]:
         return super().note() | {"measures": self.measures}
@@ -261,7 +272,7 @@ class NumbersWork(Epochs):
     @property
     def identity(self) -> Mapping[str, Any]:
         data = self.data
-        return {"contract": CONTRACT, "samples": digest(self._train, data.train_t, self._test, data.test_t)}
+        return {"contract": CONTRACT, "samples": digest(self.train_levels, data.train_t, self._test, data.test_t)}
 
     def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays = {f"front_end.{name}": value for name, value in self.front_end.save().items()}
@@ -286,9 +297,7 @@ class NumbersWork(Epochs):
         }
         notes = list(data.notes)
         if scale is not None:
-            ranges = zip(data.targets, scale.low.tolist(), scale.high.tolist(), strict=True)
-            told = ", ".join(f"{name} {low:g} to {high:g}" for name, low, high in ranges)
-            notes.append(f"targets scaled by their range in the training part: {told}")
+            notes.append(scale.note(data.targets))
         else:
             notes.append("errors are of input levels; 1.0 is the range of an input in the training part")
         content = {
@@ -301,7 +310,7 @@ class NumbersWork(Epochs):
                 "source": data.source,
                 "features": len(data.columns.inputs),
                 "targets": list(data.targets),
-                "train_samples": len(self._train),
+                "train_samples": len(self.train_levels),
                 "test_samples": len(self._test),
             },
             "network": network_as_dict(spec),

@@ -34,14 +34,16 @@ class _Beside(NumbersWork):
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
         self.twin = OnlineTwin(self.spec, stored_weights(self.learner))
-        tested = self._test if len(self._test) else self._train
+        tested = self._test if len(self._test) else self.train_levels
         given = self.scale.words(self.data.test_t if len(self._test) else self.data.train_t) if self.scale else None
         self._compared = tested, numbers_of_targets(self.spec, tested, given)
         self.points = [self._compare()]
 
     def advance(self, part: np.ndarray) -> None:
-        levels = self._train[part]
-        targets = numbers_of_targets(self.spec, levels, None if self._words is None else self._words[part])
+        levels = self.train_levels[part]
+        targets = numbers_of_targets(
+            self.spec, levels, None if self.train_targets is None else self.train_targets[part]
+        )
         self.twin.halvings = int(self.learner.state.net[t.HALVINGS])
         self.twin.learn_targets(levels, targets)
         super().advance(part)

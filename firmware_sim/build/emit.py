@@ -10,6 +10,7 @@ import numpy as np
 from edgelearn import __version__
 from edgelearn.errors import UserError
 from edgelearn.files import only_writer, write_text
+from edgelearn.network.graded import RECONSTRUCT
 from edgelearn.network.layer import ConvLayer
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
@@ -17,12 +18,26 @@ from firmware_sim.build import features as front
 from firmware_sim.build.estimate import by_role, constant_fields, learner_fields, ram_bytes
 from firmware_sim.build.features import Features
 from firmware_sim.build.headers import CONTRACT, array, checkpoint_bytes, learned_word, learned_words, shape, taught_by
-from firmware_sim.build.image import CSRC, GENERATED, PREFIX, core_of, renamed, write_sources
+from firmware_sim.build.image import (
+    CONVOLUTION,
+    CSRC,
+    DETECTOR,
+    GENERATED,
+    GRADED,
+    PREFIX,
+    core_of,
+    renamed,
+    write_sources,
+)
 from firmware_sim.build.levels import Tensor, section, selftest_inputs, texts_of
 from firmware_sim.build.maps import STACK_OF_MAPS
 
 SELFTEST_SAMPLES = 40
-_MAPS = "\n| `include/el_convolution.h` | convolutions |"
+_PARTS = {
+    CONVOLUTION: "convolutions",
+    GRADED: "targets that are numbers",
+    DETECTOR: "the anomaly detector",
+}
 _PREFIX = re.compile("[a-z][a-z0-9_]{0,23}")
 _TEST = ("el_selftest.c", "el_selftest.h", "main.c")
 
@@ -42,7 +57,8 @@ def emit(
     Parameters
     ----------
     folder : new or empty, unless `overwrite`
-    levels : int[n, n_in]; labels : int[n]: samples of the self-test; the learner learns them
+    levels : int[n, n_in]; labels : int[n]: samples of the self-test; the learner learns them. Of graded targets labels
+        are their words, int16[n, n_out]
     ranges : low and high of each input, of which levels are parts, if known
     prefix : of names, guards and files, in place of el; two networks in one firmware need two
     tensor : of the model that the levels come from, or its frozen layers, in place of `ranges`; values are those of
@@ -84,7 +100,10 @@ def _written(
 ) -> list[Path]:
     identity = write_sources(learner, folder, prefix)
     (folder / "test").mkdir(exist_ok=True)
+    spec = learner.spec
     texts = {f"test/{name}": (CSRC / "package" / name).read_text() for name in _TEST}
+    if spec.is_graded:
+        texts["test/el_selftest.c"] = (CSRC / "package" / "el_selftest_graded.c").read_text()
     texts["Makefile"] = (CSRC / "package" / "Makefile").read_text()
     texts["README.md"] = _readme(learner, identity, len(levels[:SELFTEST_SAMPLES]), ranges)
     if tensor is not None:
@@ -96,7 +115,7 @@ def _written(
         rows = zip(*(np.broadcast_to(side, learner.spec.sizes[0]) for side in ranges), strict=True)
         texts["ranges.csv"] = "low,high\n" + "".join(f"{float(low):.9g},{float(high):.9g}\n" for low, high in rows)
     levels, labels = levels[:SELFTEST_SAMPLES], labels[:SELFTEST_SAMPLES]
-    predictions = learner.learn(levels, labels)
+    results = _learned(learner, levels, labels)
     numbers = [
         "/* Included by el_selftest.c alone. */",
         f"#define EL_SELFTEST_SAMPLES {len(levels)}U",
@@ -104,14 +123,28 @@ def _written(
         array("el_pixel", "EL_SELFTEST_PIXELS", tensor.values[: len(levels)].ravel(), place="")
         if isinstance(tensor, Features)
         else selftest_inputs(tensor, levels),
-        array("uint16_t", "EL_SELFTEST_LABELS", labels, place=""),
-        array("uint16_t", "EL_SELFTEST_PREDICTIONS", predictions, place=""),
+        *results,
     ]
     texts["test/el_selftest_numbers.h"] = "\n".join(numbers)
     for name, text in texts.items():
         (folder / name).parent.mkdir(exist_ok=True)
         write_text(folder / renamed(name, prefix), renamed(text, prefix))
     return sorted(folder / renamed(name, prefix) for name in (*core_of(learner), *GENERATED, *texts))
+
+
+def _learned(learner: Learner, levels: np.ndarray, labels: np.ndarray) -> list[str]:
+    """Learn the samples of the self-test; return their labels or targets, and what the network said, as C arrays."""
+    spec = learner.spec
+    if not spec.is_graded:
+        predictions = learner.learn(levels, labels)
+        return [
+            array("uint16_t", "EL_SELFTEST_LABELS", labels, place=""),
+            array("uint16_t", "EL_SELFTEST_PREDICTIONS", predictions, place=""),
+        ]
+    reconstructs = spec.task == RECONSTRUCT
+    outputs = learner.learn_targets(levels, None if reconstructs else labels)
+    targets = [] if reconstructs else [array("int16_t", "EL_SELFTEST_TARGETS", labels.ravel(), place="")]
+    return [*targets, array("int16_t", "EL_SELFTEST_OUTPUTS", outputs.ravel(), place="")]
 
 
 def _hash(words: np.ndarray) -> int:
@@ -132,6 +165,23 @@ def _order(spec: NetworkSpec) -> str:
         f"\nThey are a map of {window.height} rows, {window.width} columns and {window.channels} channels: input "
         f"(row * {window.width} + column) * {window.channels} + channel."
     )
+
+
+def _use_of(spec: NetworkSpec) -> dict[str, str]:
+    """Return how a network is called, and what to call without a label or targets."""
+    if not spec.is_graded:
+        return {
+            "more": ", `el_score`",
+            "call": "uint16_t predicted = el_learn(&net, levels, label);   /* the class predicted before learning */",
+            "unknown": "Without a label call `el_predict`.",
+        }
+    one, taught = spec.target_max, "" if spec.task == RECONSTRUCT else ", targets"
+    told = "The targets are the levels." if spec.task == RECONSTRUCT else f"`targets` are {spec.n_outputs} such words."
+    return {
+        "more": "",
+        "call": f"el_learn(&net, levels{taught});           /* net.output[c]: the output from before, {one} is 1.0 */",
+        "unknown": f"{told} To learn nothing call `el_predict`.",
+    }
 
 
 def _readme(learner: Learner, identity: int, n_samples: int, ranges: tuple[np.ndarray, np.ndarray] | None) -> str:
@@ -163,8 +213,9 @@ def _readme(learner: Learner, identity: int, n_samples: int, ranges: tuple[np.nd
             ram=ram_bytes(spec),
             n_in=spec.sizes[0],
             stack=STACK_OF_MAPS if spec.is_convolutional else 400,
-            maps=_MAPS if spec.is_convolutional else "",
+            parts="".join(f"\n| `{name}` | {what} |" for name, what in _PARTS.items() if name in core_of(learner)),
             order=_order(spec),
+            **_use_of(spec),
             lowest=lowest,
             highest=highest,
             meaning=meaning,

@@ -76,7 +76,7 @@ def verify_graded(
     ----------
     learner : with the words that the firmware starts from; it learns
     image : from `compile_graded`
-    levels : int[n, n_in]; targets : int[n, n_out], None where the input is the target
+    levels : int[n, n_in]; targets : int[n, n_out], not read where the input is the target
     learned : bool[n], rows that are learned, all by default; a detector decides itself
     """
     spec, n = learner.spec, len(levels)

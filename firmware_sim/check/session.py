@@ -16,6 +16,7 @@ from edgelearn.data.source import ColumnsUsed
 from edgelearn.errors import UserError
 from edgelearn.files import read_arrays
 from edgelearn.network.encoding import encode_levels
+from edgelearn.network.graded import CLASSIFY
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import CONTRACT, MAX_NEURONS, NetworkSpec
 from edgelearn.network.topology import Convolution, Dense, Topology
@@ -23,6 +24,7 @@ from edgelearn.runs.checkpoint import CONFIG, WEIGHTS, refuse_interrupted, saved
 from edgelearn.runs.converted import ConvertedFrontEnd
 from edgelearn.runs.dataset import columns_of, design_for, encode_data, features_of, load_data
 from edgelearn.runs.levels import LevelFrontEnd, Levels, RangeFrontEnd
+from edgelearn.runs.numbers import NumbersWork
 from edgelearn.runs.rates import notes_on_outputs, spec_of
 from edgelearn.runs.shapes import order_of
 from edgelearn.runs.stored import AnyFrontEnd, part, parts_of, read_run
@@ -35,6 +37,7 @@ from firmware_sim.build.maps import STACK_OF_MAPS
 from firmware_sim.build.targets import EMULATED, TARGETS, Target, find_target
 from firmware_sim.build.toolchain import find_compiler, missing_emulator
 from firmware_sim.check.front import FrontVerification, compile_front, verify_front
+from firmware_sim.check.graded import compile_graded, verify_graded
 from firmware_sim.check.verify import Verification, verify
 from firmware_sim.emulate.runners import runner
 
@@ -51,7 +54,7 @@ class Samples:
 
     Parameters
     ----------
-    levels : int[n, n_in]; labels : int64[n]
+    levels : int[n, n_in]; labels : int64[n], of graded targets their words, int16[n, n_out]
     low, high : of each input in the data
     columns, notes : what the columns of the data were taken for, and what was noted on reading
     tensor : of a model, whose values the levels are made from; None where they are parts of the ranges
@@ -89,6 +92,8 @@ class Samples:
 
 def samples_of(config: RunConfig) -> Samples:
     """Open the data of a configuration as levels, and design its network."""
+    if config.task != CLASSIFY:
+        return _graded_samples(config)
     if config.start is not None:
         return _started_samples(config)
     data = load_data(config)
@@ -104,6 +109,16 @@ def samples_of(config: RunConfig) -> Samples:
 def _in_order(side: np.ndarray, order: np.ndarray | None) -> np.ndarray:
     """Return the lowest or highest value of each input from those of the features; one for all stays one."""
     return side if order is None or side.size == 1 else side[order]
+
+
+def _graded_samples(config: RunConfig) -> Samples:
+    """Return rows with graded targets; those of a reconstruction, which are the inputs, are left zero."""
+    work = NumbersWork(config)
+    data, scale, words = work.data, work.scale, work.train_targets
+    if words is None:
+        words = np.zeros((len(work.train_levels), work.spec.n_outputs), np.int16)
+    notes = [*data.notes, *([] if scale is None else [scale.note(data.targets)])]
+    return Samples(config, work.spec, work.train_levels, words, data.low, data.high, data.columns, notes)
 
 
 def _started_samples(config: RunConfig) -> Samples:
@@ -208,16 +223,22 @@ def verify_learner(
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Verification:
     """Compile a learner with its initial words for a target, and learn samples with both."""
+    options: dict[str, Any] = {"compiler": compiler, "optimisation": optimisation}
     with folder_for_builds() as folder:
-        image = compile_image(learner, folder, target, compiler=compiler, optimisation=optimisation)
+        if learner.spec.is_graded:
+            image = compile_graded(learner, folder, target, None, **options)
+            return verify_graded(learner, image, levels, labels, on_progress=on_progress)
+        image = compile_image(learner, folder, target, **options)
         return verify(learner, image.identity, runner(image, learner.spec), levels, labels, on_progress)
 
 
 def stress_stream(spec: NetworkSpec, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return samples of the highest and lowest levels with labels at random."""
+    """Return samples of the highest and lowest levels with labels at random, or targets at their ends."""
     generator = np.random.default_rng(seed)
     lowest, highest = spec.input_range
     levels = generator.choice([lowest, 0, highest, highest], (n, spec.sizes[0]))
+    if spec.is_graded:
+        return levels, generator.choice(spec.target_range, (n, spec.n_outputs)).astype(np.int16)
     return levels, generator.integers(0, spec.n_classes, n)
 
 
@@ -333,6 +354,8 @@ def restore_run(folder: Path, own: str | None = None) -> tuple[Samples, Learner]
     words, note = read_arrays(folder / WEIGHTS)
     if note.get("contract") != CONTRACT:
         raise UserError(f"{folder / WEIGHTS} follows contract {note.get('contract')}, not {CONTRACT}; run it again")
+    if own is not None and config.task != CLASSIFY:
+        raise UserError(f"--selftest takes samples of classes, and {folder} is of task {config.task}; leave it out")
     if own is not None:
         config = config.model_copy(update={"data": own, "limit": None, "validation_fraction": None, "classes": None})
     samples = samples_of(config) if own is None and not note.get("start") else _stored_samples(folder, config)

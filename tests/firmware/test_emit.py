@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
@@ -203,10 +204,22 @@ def test_a_compiler_that_cannot_return_structures_says_so(tmp_path):
     assert "which SDCC cannot" in done.stderr
 
 
-def test_graded_networks_are_refused_before_anything_is_written(tmp_path):
-    spec = design((8, 4, 8), "dfa", task="reconstruct", output="linear", input_bits=8, signed_inputs=True)
-    with pytest.raises(UserError, match="task reconstruct has no C implementation"):
-        ram_bytes(spec)
-    with pytest.raises(UserError, match="task reconstruct has no C implementation"):
-        emit(Learner(spec), tmp_path / "board", np.zeros((4, 8), np.int8), np.zeros(4, np.int64))
-    assert not (tmp_path / "board").exists()
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rule": "drtp", "task": "reconstruct", "output": "linear", "sizes": (8, 4, 8), "signed_inputs": True},
+        {"rule": "bp", "task": "regression", "output": "sigmoid", "sizes": (9, 6, 2)},
+    ],
+    ids=["reconstruct", "regression"],
+)
+def test_the_self_test_of_graded_targets_passes(tmp_path, settings):
+    require("gcc", "host")
+    spec = design(**{"hidden_rate": -4, "output_rate": -3} | settings)
+    levels, _ = random_samples(spec, 60)
+    targets = np.random.default_rng(0).integers(*spec.target_range, (60, spec.n_outputs)).astype(np.int16)
+    emit(Learner(spec), tmp_path / "el", levels.astype(np.int8), targets)
+    assert selftest(tmp_path / "el") == (0, "equal to the simulator")
+    flat = (tmp_path / "el/test/el_selftest_numbers.h").read_text()
+    changed = re.sub(r"OUTPUTS\[(\d+)\] = \{\s*(-?\d+)", lambda m: m[0][: -len(m[2])] + str(int(m[2]) + 1), flat)
+    (tmp_path / "el/test/el_selftest_numbers.h").write_text(changed)
+    assert selftest(tmp_path / "el") == (1, "NOT equal to the simulator")

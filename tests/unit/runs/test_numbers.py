@@ -81,7 +81,7 @@ def test_reconstructed_targets_are_those_that_the_kernel_learns(table, bits):
     """A regression on the words that a reconstruction is measured against learns the same network."""
     config = settings(table, task="reconstruct", target_columns=None, net="3-6-3", input_bits=bits, ignore=("z",))
     work = NumbersWork(config)
-    levels = work._train[:50]
+    levels = work.train_levels[:50]
     twin = NumbersWork(config)
     twin.learner = type(twin.learner)(type(twin.spec)(**vars(twin.spec) | {"task": "regression"}))
     assert work.data.columns.inputs == ("a", "b", "c")
