@@ -1,1 +1,1 @@
-"""Learning in RTL: test vectors of a network for benches of other people."""
+"""Learning in RTL: an engine in Verilog, its verification, and test vectors for benches of other people."""

@@ -1,0 +1,94 @@
+"""The engine in Verilog: deterministic files, refusals, and equality with the simulator in every word."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from edgelearn.errors import UserError
+from edgelearn.network.learner import Learner
+from edgelearn.network.spec import design
+from hw_models.rtl.emit import contents, write
+from hw_models.rtl.lint import lint
+from hw_models.rtl.verify import verify
+from tests.tools import missing
+
+NET = [12, 7, 5, 4]
+
+
+def require_verilog(*programs: str) -> None:
+    """Skip where a simulator of Verilog is missing, or fail where everything must be there."""
+    for program in programs:
+        if shutil.which(program) is None:
+            missing(f"{program} is not installed: apt-get install verilator iverilog g++")
+
+
+def samples(n: int = 30) -> tuple[np.ndarray, np.ndarray]:
+    """Return levels with many zeros, and labels of which every seventh is missing."""
+    generator = np.random.default_rng(1)
+    levels = generator.integers(0, 16, (n, NET[0])) * generator.integers(0, 2, (n, NET[0]))
+    labels = generator.integers(0, NET[-1], n)
+    return levels, np.where(np.arange(n) % 7 == 3, -1, labels)
+
+
+def test_files_are_the_same_bytes_twice() -> None:
+    spec = design(NET, rule="dfa", rounding="stochastic")
+    first, again = contents(Learner(spec)), contents(Learner(spec))
+    assert first == again and list(first) == list(again)
+    assert {"el_top.v", "el_config.vh", "view.hex", "key.hex", "feedback.hex", "el_bench.cpp"} <= set(first)
+
+
+def test_words_lie_neuron_by_neuron_with_the_bias_last() -> None:
+    learner = Learner(design([3, 2], rule="shallow", bits=6, residual_bits=2))
+    weights = np.array([[1, -1, 5], [-32, 127, 0]], np.int16)
+    learner.put_words({"layer1_weights": weights, "layer1_biases": np.array([-2, 3], np.int16)})
+    files = contents(learner)
+    assert files["view.hex"].split() == ["00", "3f", "01", "3f", "38", "1f", "00", "00"]
+    assert files["residual.hex"].split() == ["1", "3", "1", "2", "0", "3", "0", "3"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"sizes": NET, "rule": "local"}, "no readouts"),
+        ({"sizes": NET, "rule": "dfa+drtp"}, "one rule"),
+        ({"sizes": "8x8x1-conv4x3x3-10", "rule": "dfa"}, "no convolutions"),
+        ({"sizes": NET, "rule": "dfa", "task": "regression"}, "no graded targets"),
+    ],
+)
+def test_what_the_engine_lacks_is_refused(settings: dict, words: str, tmp_path) -> None:
+    with pytest.raises(UserError, match=f"the engine in Verilog has {words}"):
+        write(Learner(design(**settings)), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("rule", ["drtp", "bp"])
+def test_words_cycles_and_accesses_are_those_of_the_simulator(rule: str) -> None:
+    require_verilog("iverilog")
+    result = verify(Learner(design(NET, rule=rule, rounding="stochastic")), *samples(), simulator="icarus")
+    assert result.difference is None and result.miscount is None
+    assert result.counted["cycles"][0] == result.counted["cycles"][1] > 30 * 100
+    assert result.counted["weight_write"][0] > 0
+
+
+def test_a_fault_is_named_by_layer_neuron_and_input(tmp_path) -> None:
+    require_verilog("iverilog")
+    learner = Learner(design(NET, rule="dfa"))
+    for name, text in contents(learner).items():
+        if name == "el_update.v":
+            assert "sum = old_wide + v_long" in text
+            text = text.replace("sum = old_wide + v_long", "sum = old_wide - v_long")
+        (tmp_path / name).write_text(text)
+    result = verify(learner, *samples(5), simulator="icarus", folder=tmp_path)
+    assert result.difference is not None
+    assert (result.difference.what, result.difference.sample) == ("weight", 0)
+    assert "of layer 1, neuron 1, input" in str(result.difference)
+
+
+def test_verilator_agrees_and_finds_nothing_to_warn_of() -> None:
+    require_verilog("verilator", "g++")
+    learner = Learner(design(NET, rule="dfa", output="softmax"))
+    assert lint(learner) == []
+    assert verify(learner, *samples(), simulator="verilator", optimise="-O0").equal
