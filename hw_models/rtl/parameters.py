@@ -23,7 +23,6 @@ SIGNALS = {
 }
 FEEDBACKS = {Feedback.NONE: 0, Feedback.DIRECT: 1, Feedback.LAYERWISE: 1, Feedback.TRANSPOSE: 2}
 UPDATE_GATES = {"always": 0, "error": 1, "margin": 2}
-MOST_HALVINGS = 31
 
 
 def refuse(spec: NetworkSpec) -> None:

@@ -45,11 +45,12 @@ class Answers:
 def write_samples(
     path: Path, parameters: Parameters, levels: np.ndarray, labels: np.ndarray, every: int, halvings: int = 0
 ) -> None:
-    """Write the samples of a bench: words in hex, a header of four, then for each sample learn, label, halvings, levels.
+    """Write the samples of a bench: words in hex, four of a header, then those of the samples.
 
     Parameters
     ----------
-    levels : int[n, n_in]; labels : int[n], negative for samples that are only predicted
+    levels : int[n, n_in]; labels : int[n], negative for samples that are only predicted; a sample is learn, label,
+        halvings, levels
     every : words are read after as many samples, and after the last
     """
     mask = (1 << parameters.level_bits) - 1
@@ -90,11 +91,8 @@ def _hex(text: str) -> int:
 def run(folder: Path, simulator: str) -> Path:
     """Play samples.hex of a folder with the engine built in it; return the file of answers."""
     answers = folder / "answers.txt"
-    if simulator == "icarus":
-        command = ["vvp", "-n", "el_bench.vvp"]
-    else:
-        command = ["./el_bench", "samples.hex", answers.name]
-    _call(command, folder, "the engine's bench")
+    commands = {"icarus": ["vvp", "-n", "el_bench.vvp"], "verilator": ["./el_bench", "samples.hex", answers.name]}
+    _call(commands[simulator], folder, "the engine's bench")
     return answers
 
 

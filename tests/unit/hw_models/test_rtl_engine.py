@@ -36,7 +36,8 @@ def samples(n: int = 30) -> tuple[np.ndarray, np.ndarray]:
 def test_files_are_the_same_bytes_twice() -> None:
     spec = design(NET, rule="dfa", rounding="stochastic")
     first, again = contents(Learner(spec)), contents(Learner(spec))
-    assert first == again and list(first) == list(again)
+    assert first == again
+    assert list(first) == list(again)
     assert {"el_top.v", "el_config.vh", "view.hex", "key.hex", "feedback.hex", "el_bench.cpp"} <= set(first)
 
 
@@ -68,7 +69,8 @@ def test_what_the_engine_lacks_is_refused(settings: dict, words: str, tmp_path) 
 def test_words_cycles_and_accesses_are_those_of_the_simulator(rule: str) -> None:
     require_verilog("iverilog")
     result = verify(Learner(design(NET, rule=rule, rounding="stochastic")), *samples(), simulator="icarus")
-    assert result.difference is None and result.miscount is None
+    assert result.difference is None
+    assert result.miscount is None
     assert result.counted["cycles"][0] == result.counted["cycles"][1] > 30 * 100
     assert result.counted["weight_write"][0] > 0
 
