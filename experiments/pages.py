@@ -24,6 +24,7 @@ from edgelearn.studies.equal_accuracy_page import equal_accuracy_said, equal_acc
 from edgelearn.studies.page_data import contents_of, open_study
 from experiments import (
     accuracy_against_energy,
+    anomaly_board,
     anomaly_skab,
     branch_traces,
     convolution_bits,
@@ -463,6 +464,7 @@ PAGES = [
     Shown("accuracy_against_energy.json", README, said=accuracy_said),
     Shown("anomaly_skab.json", f"{DOCS}anomaly.md", anomaly_skab.table, said=anomaly_skab.sentences),
     Shown("anomaly_skab.json", f"{DOCS}anomaly.md", anomaly_skab.twin_table),
+    Shown("anomaly_board.json", f"{DOCS}anomaly.md", anomaly_board.table),
     Shown("signed_target.json", RESULTS_PAGE, lambda content: signed_target.table(content["rows"]).splitlines()),
     Shown("mnist_accuracy.json", RESULTS_PAGE, mnist),
     Shown("local_errors.json", RESULTS_PAGE, lambda content: local_errors.range_table(content["range"])),

@@ -167,12 +167,17 @@ def compile_image(
 
 
 def compile_objects(
-    learner: Learner, folder: Path, target: Target, compiler: str = "zig", optimisation: str = "-O2"
+    learner: Learner,
+    folder: Path,
+    target: Target,
+    compiler: str = "zig",
+    optimisation: str = "-O2",
+    detector: DetectorSpec | None = None,
 ) -> dict[str, Path]:
     """Compile each source of the core to an object file, as a user's own project would; return them by source."""
     _check_optimisation(optimisation)
     found = find_compiler(compiler, target)
-    write_sources(learner, folder)
+    write_sources(learner, folder, detector=detector)
     objects = {}
     for name in CORE:
         if name.endswith(".c"):

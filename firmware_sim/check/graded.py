@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner, steps_of
-from edgelearn.streaming.detector import AnomalyDetector, DetectorSpec
+from edgelearn.streaming.detector import PHASES, AnomalyDetector, DetectorSpec
+from firmware_sim.build.estimate import constant_fields, ram_bytes
 from firmware_sim.build.headers import checkpoint
 from firmware_sim.build.image import Image, compile_image
 from firmware_sim.build.targets import Target
+from firmware_sim.check.measure import code_bytes
 from firmware_sim.check.verify import CHUNK, Simulator, Verification, compare
-from firmware_sim.emulate.runners import graded_runner
+from firmware_sim.emulate.emulator import Machine
+from firmware_sim.emulate.runners import as_graded, graded_runner, result_room
 
 _FOUND = ("score", "smoothed score", "limit", "phase", "alarm")
 
@@ -85,3 +90,58 @@ def verify_graded(
     given[:, -1] = True if learned is None else learned
     simulator, firmware = GradedSimulator(learner, image.identity, detector), graded_runner(image, spec, detector)
     return compare(simulator, firmware, levels, given, on_progress, chunk)
+
+
+@dataclass(frozen=True)
+class RowsCounted:
+    """Instructions of a detector's rows on an emulated core, and the bytes that it takes.
+
+    Parameters
+    ----------
+    instructions : mean per row of each phase
+    ram, constants : bytes of the learner and of its constants; code : bytes of learner and detector; stack : bytes
+    """
+
+    instructions: dict[str, float]
+    ram: int
+    constants: int
+    code: int
+    stack: int
+
+
+def count_rows(
+    learner: Learner,
+    folder: Path,
+    target: Target,
+    levels: np.ndarray,
+    detector: DetectorSpec,
+    compiler: str = "zig",
+    optimisation: str = "-Os",
+    windows: int = 20,
+) -> RowsCounted:
+    """Take rows on an emulated core, and count the last `windows` of each phase one by one."""
+    spec = learner.spec
+    machine = Machine(compile_graded(learner, folder, target, detector, compiler=compiler, optimisation=optimisation))
+    machine.paint_stack()
+    machine.call("replay_init")
+    ends = np.cumsum([detector.train_rows, detector.threshold_rows, windows])
+    given, counted = np.zeros((1, spec.n_outputs + 1), np.int16), {}
+    for phase, first, end in zip(PHASES[1:], (0, *ends), ends, strict=False):
+        found = []
+        for row in range(first, end):
+            places = machine.place(*as_graded(spec, levels[row : row + 1], given), result_room(spec, detector, 1))
+            if row < end - windows:
+                machine.call("replay_watch", *places, 1)
+                continue
+            with machine.counting() as counts:
+                machine.call("replay_watch", *places, 1)
+            found.append(counts.instructions)
+        counted[phase] = float(np.mean(found))
+    constants = sum(field.bytes for field in constant_fields(spec))
+    return RowsCounted(
+        counted,
+        ram_bytes(spec, detector),
+        constants,
+        code_bytes(learner, folder / "objects", target, compiler, optimisation, detector),
+        machine.stack_used(),
+    )

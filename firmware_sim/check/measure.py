@@ -14,6 +14,7 @@ from edgelearn.network.counters import Counters
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.network.storage import buffers, footprint
+from edgelearn.streaming.detector import DetectorSpec
 from firmware_sim.build.estimate import by_role, constant_fields, learner_fields
 from firmware_sim.build.headers import checkpoint_bytes
 from firmware_sim.build.image import compile_image, compile_objects
@@ -229,6 +230,19 @@ def stored_bytes(spec: NetworkSpec) -> int:
     roles = {"all": ("weight", "bias"), "bias": ("bias",), "none": ()}
     words = sum(block.bits for block in footprint(spec) if block.role in roles[spec.layers[block.layer - 1].learned])
     return -(-(words + sum(block.bits for block in buffers(spec))) // 8)
+
+
+def code_bytes(
+    learner: Learner,
+    folder: Path,
+    target: Target,
+    compiler: str = "zig",
+    optimisation: str = "-Os",
+    detector: DetectorSpec | None = None,
+) -> int:
+    """Return the bytes of instructions of the learner, its detector included, without checkpoints."""
+    built = compile_objects(learner, folder, target, compiler, optimisation, detector)
+    return _code_bytes(built["el_learner"], constants=False)
 
 
 def _code_bytes(path: Path, constants: bool) -> int:

@@ -117,12 +117,12 @@ class _Board:
         return bool(self.machine.call("replay_resume", at) & 1)
 
 
-def _as_graded(spec: NetworkSpec, levels: np.ndarray, given: np.ndarray) -> tuple[bytes, bytes]:
+def as_graded(spec: NetworkSpec, levels: np.ndarray, given: np.ndarray) -> tuple[bytes, bytes]:
     """Return levels of rows, and their targets and whether they are learned, as the C core reads them."""
     return as_words(spec, levels, np.zeros(0, np.int64))[0], np.ascontiguousarray(given, "<i2").tobytes()
 
 
-def _room(spec: NetworkSpec, detector: DetectorSpec | None, n: int) -> bytes:
+def result_room(spec: NetworkSpec, detector: DetectorSpec | None, n: int) -> bytes:
     """Return room for the results of n rows."""
     return bytes(n * (2 * spec.n_outputs + (0 if detector is None else 8 * d.ROW_COLUMNS)))
 
@@ -136,8 +136,8 @@ def _results(spec: NetworkSpec, room: bytes, n: int) -> np.ndarray:
 
 class _GradedHost(_Host):
     def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        n, (inputs, given) = len(levels), _as_graded(self._spec, levels, labels)
-        room = ctypes.create_string_buffer(_room(self._spec, self._detector, n))
+        n, (inputs, given) = len(levels), as_graded(self._spec, levels, labels)
+        room = ctypes.create_string_buffer(result_room(self._spec, self._detector, n))
         replay = self._library.replay if self._detector is None else self._library.replay_watch
         replay(inputs, given, room, ctypes.c_uint32(n))
         return _results(self._spec, room.raw[:-1], n)
@@ -145,7 +145,7 @@ class _GradedHost(_Host):
 
 class _GradedBoard(_Board):
     def learn(self, levels: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        n, room = len(levels), _room(self._spec, self._detector, len(levels))
-        at, given_at, room_at = self.machine.place(*_as_graded(self._spec, levels, labels), room)
+        n, room = len(levels), result_room(self._spec, self._detector, len(levels))
+        at, given_at, room_at = self.machine.place(*as_graded(self._spec, levels, labels), room)
         self.machine.call("replay" if self._detector is None else "replay_watch", at, given_at, room_at, n)
         return _results(self._spec, self.machine.read(room_at, len(room)), n)
