@@ -43,11 +43,13 @@ from experiments import (
     small_tables,
     speed_tables,
     stream_table,
+    why_8_bits,
 )
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "experiments" / "results"
 README, DOCS = "README.md", "edgelearn/docs/"
+WHY_PAGE = f"{DOCS}why_8_bits.md"
 Content = Any
 
 
@@ -581,6 +583,13 @@ PAGES = [
         USERS_PAGE,
         lambda content: personalisation.drift_table(content["drift"]),
         said=personalisation.drift_said,
+    ),
+    Shown("why_8_bits.json", WHY_PAGE, lambda content: why_8_bits.table_of_steps(content["rows"]).splitlines()),
+    Shown(
+        "why_8_bits.json",
+        WHY_PAGE,
+        lambda content: why_8_bits.table_of_roundings(content["rows"]).splitlines(),
+        said=why_8_bits.said,
     ),
     Shown("firmware_matrix.json", f"{DOCS}firmware.md", said=firmware_cases),
     Shown("firmware_matrix.json", README, said=firmware_said),

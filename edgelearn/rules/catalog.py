@@ -9,7 +9,7 @@ _FREE, _POSITIVE = Constraint.NONE, Constraint.NON_NEGATIVE_AFTER_FIRST
 _SIGNED_TARGET = "Frenkel et al. 2021, section 2.2: sign of y - y* where 0 < y < 1"
 _LOCAL = "Mostafa, Ramesh, Cauwenberghs 2018, section 2: random fixed local classifiers"
 
-CATALOG = (
+CATALOG = [
     Rule("bp", Signal.DELTA, Feedback.TRANSPOSE, _FREE, "Rumelhart, Hinton, Williams 1986", -6, -8),
     Rule("fa", Signal.DELTA, Feedback.LAYERWISE, _FREE, "Lillicrap et al. 2016, eq. dW = -B e x^T", -7, -8),
     Rule("dfa", Signal.ERROR, Feedback.DIRECT, _FREE, "Nokland 2016; Frenkel et al. 2021, fig. 1c", -7, -8),
@@ -26,7 +26,7 @@ CATALOG = (
     Rule("ntk", Signal.DELTA, Feedback.TRANSPOSE, Constraint.FIXED_GATES, "Jacot et al. 2018, in the lazy regime"),
     Rule("drtp-gated", Signal.GATED_TARGET, Feedback.DIRECT, _FREE, "drtp, trained at errors as Jimenez, Lin 2001"),
     Rule("madaline", Signal.ERROR, Feedback.NEAREST, _POSITIVE, "Ridgway 1962; Widrow, Lehr 1990, rule I"),
-)
+]
 
 
 def rules_for(backend: Backend) -> dict[str, Rule]:
@@ -35,6 +35,34 @@ def rules_for(backend: Backend) -> dict[str, Rule]:
 
 
 RULES = rules_for(Backend.NETWORK)
+
+
+def register(rule: Rule) -> Rule:
+    """Add a rule to the catalog of this process, before its first run; return it.
+
+    Integer kernels, costs, firmware and reports know it at once. To stay, it becomes a row of `CATALOG`.
+
+    Raises
+    ------
+    UserError
+        "rule '...' is there already ..."; operators that no backend has are refused by `Rule` itself
+
+    Example
+    -------
+    >>> from edgelearn.rules import Constraint, Feedback, Rule, Signal
+    >>> signs = Rule("my-signs", Signal.SIGN_ERROR, Feedback.DIRECT, Constraint.NON_NEGATIVE_AFTER_FIRST, "own")
+    >>> register(signs).locking.value
+    'update'
+    >>> CATALOG.remove(RULES.pop("my-signs"))
+    """
+    if any(row.name == rule.name for row in CATALOG):
+        raise UserError(f"rule '{rule.name}' is there already; give another name")
+    if split_names(rule.name) != [rule.name]:
+        raise UserError(f"rule '{rule.name}' cannot be typed; take lower-case letters, digits and hyphens for its name")
+    CATALOG.append(rule)
+    if Backend.NETWORK in rule.runs_on:
+        RULES[rule.name] = rule
+    return rule
 
 
 def split_names(text: str) -> list[str]:
