@@ -3,7 +3,7 @@
     python -m experiments.why_8_bits        half a minute on one core; needs the extra `plot`
 
 Digits, 64-100-10, default rates. The exact step of each weight of layer 1 comes from the contract's formulas in real
-numbers (`edgelearn.references.closed_form`), at the weights that the integer network has. Prints two Markdown tables and
+numbers (`edgelearn.references.closed_form`), at the weights that the integer network has. Prints two Markdown tables,
 writes experiments/results/why_8_bits.json and two figures of edgelearn/docs/figures.
 """
 

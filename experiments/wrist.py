@@ -2,8 +2,8 @@
 
     python -m experiments.wrist wrist.csv             twenty minutes at 50 Hz: t_ms, ax, ay, az, activity
 
-Four activities alternate in bouts of 20 to 60 seconds: sitting, walking, running, stairs. After twelve minutes the device
-is worn on the other wrist, upside down.
+Four activities alternate in bouts of 20 to 60 seconds: sitting, walking, running, stairs. After twelve minutes the
+device is worn on the other wrist, upside down.
 """
 
 from __future__ import annotations

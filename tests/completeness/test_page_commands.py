@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgelearn.rules import CATALOG, RULES
 from tests import page_commands
 from tests.page_commands import Page, Step
 
@@ -68,6 +69,17 @@ def test_every_command_runs_or_the_page_says_why_not(page):
         assert not step.reason or len(step.reason.split()) >= 3, "give a reason in words"
 
 
+@pytest.fixture
+def rules_as_before():
+    """Rules that a page registers end with it."""
+    catalog, rules = [*CATALOG], dict(RULES)
+    yield
+    CATALOG[:] = catalog
+    for name in RULES.keys() - rules.keys():
+        del RULES[name]
+
+
+@pytest.mark.usefixtures("rules_as_before")
 @pytest.mark.parametrize("page", RUN)
 def test_commands(page, tmp_path):
     BEFORE.get(page.path.stem, lambda folder: None)(tmp_path)
