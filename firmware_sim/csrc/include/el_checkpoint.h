@@ -7,6 +7,7 @@
  *     live outputs, halvings                               2 bytes each
  *     words, row by row, bias last                         EL_WORDS * sizeof(el_word)
  *     the detector's counts, levels and scores, if any     EL_DETECTOR_WORDS * 4
+ *     of a stream: state of the front end                  EL_FRONT_BYTES
  *     CRC-32 of everything before                          4 bytes
  *
  * el_save and el_restore keep two of them in flash and write the older one, so that the newer is whole at any moment. The
@@ -23,7 +24,17 @@
 #define EL_DETECTOR_WORDS 0UL
 #endif
 
+#ifdef EL_STREAM /* defined where a front end is saved beside the network */
+#include "el_stream.h"
+#define EL_SAVED el_stream
+#define EL_NET(saved) (&(saved)->net)
+#define EL_CHECKPOINT_BYTES \
+    (28UL + (EL_WORDS * (EL_WORD_BITS <= 8 ? 1UL : 2UL)) + (4UL * EL_DETECTOR_WORDS) + EL_FRONT_BYTES)
+#else
+#define EL_SAVED el_learner
+#define EL_NET(saved) saved
 #define EL_CHECKPOINT_BYTES (28UL + (EL_WORDS * (EL_WORD_BITS <= 8 ? 1UL : 2UL)) + (4UL * EL_DETECTOR_WORDS))
+#endif
 #define EL_SLOT_BYTES ((EL_CHECKPOINT_BYTES + 7UL) & ~7UL)
 
 #ifdef __cplusplus
@@ -31,16 +42,16 @@ extern "C" {
 #endif
 
 /* Write EL_CHECKPOINT_BYTES to `out`, e.g. to send them over a wire. */
-void el_checkpoint_out(const el_learner *net, uint32_t sequence, uint8_t *out);
+void el_checkpoint_out(const EL_SAVED *net, uint32_t sequence, uint8_t *out);
 
 /* Take over a checkpoint if it is whole and of this network; otherwise change nothing and return false. */
-bool el_checkpoint_in(el_learner *net, const uint8_t *bytes);
+bool el_checkpoint_in(EL_SAVED *net, const uint8_t *bytes);
 
 /* Write the older of two slots; return whether it can be read back. */
-bool el_save(const el_learner *net);
+bool el_save(const EL_SAVED *net);
 
 /* Take over the newer whole slot; return false if there is none: then call el_init. */
-bool el_restore(el_learner *net);
+bool el_restore(EL_SAVED *net);
 
 /* For your part: slots 0 and 1, each of at least EL_SLOT_BYTES, erased apart; programmed in units of 8 bytes at offsets that
  * 8 divides, from bytes that need not be aligned. Return false if what was written cannot be read back. */

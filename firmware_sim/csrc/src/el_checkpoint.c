@@ -9,10 +9,15 @@
 #define AT_LIVE 20UL
 #define AT_HALVINGS 22UL
 #define AT_WORDS 24UL
-#if EL_DETECTOR
-#define AT_DETECTOR (AT_CRC - (4UL * EL_DETECTOR_WORDS))
-#endif
 #define AT_CRC (EL_CHECKPOINT_BYTES - 4UL)
+#ifdef EL_STREAM
+#define AT_FRONT (AT_CRC - EL_FRONT_BYTES)
+#else
+#define AT_FRONT AT_CRC
+#endif
+#if EL_DETECTOR
+#define AT_DETECTOR (AT_FRONT - (4UL * EL_DETECTOR_WORDS))
+#endif
 #define CHUNK 8U /* bytes programmed at once; what flash of many parts takes as a unit. EL_SLOT_BYTES is whole chunks */
 
 /* What four bits add to CRC-32 (polynomial 0xEDB88320): a table of 64 bytes is four times as fast as bit by bit. */
@@ -96,20 +101,25 @@ static void take_detector(el_detector *detector, const uint8_t *words)
 #endif
 
 /* One byte of a checkpoint, all but the CRC. */
-static uint8_t byte_at(const el_learner *net, uint32_t sequence, uint32_t at)
+static uint8_t byte_at(const EL_SAVED *net, uint32_t sequence, uint32_t at)
 {
     uint32_t field;
+#ifdef EL_STREAM
+    if (at >= AT_FRONT) {
+        return el_front_byte(&net->front, (uint32_t)(at - AT_FRONT));
+    }
+#endif
 #if EL_DETECTOR
     if (at >= AT_DETECTOR) {
         const uint32_t place = (uint32_t)(at - AT_DETECTOR);
-        return (uint8_t)(detector_word(&net->detector, place / 4U) >> (8U * (place & 3U)));
+        return (uint8_t)(detector_word(&EL_NET(net)->detector, place / 4U) >> (8U * (place & 3U)));
     }
 #endif
     if (at >= AT_WORDS) {
 #if EL_WORD_BITS <= 8
-        return (uint8_t)net->words[at - AT_WORDS];
+        return (uint8_t)EL_NET(net)->words[at - AT_WORDS];
 #else
-        return (uint8_t)((uint32_t)(uint16_t)net->words[(at - AT_WORDS) >> 1U] >> (8U * (at & 1U)));
+        return (uint8_t)((uint32_t)(uint16_t)EL_NET(net)->words[(at - AT_WORDS) >> 1U] >> (8U * (at & 1U)));
 #endif
     }
     switch (at & ~3UL) {
@@ -123,24 +133,24 @@ static uint8_t byte_at(const el_learner *net, uint32_t sequence, uint32_t at)
         field = sequence;
         break;
     case AT_LEARNED:
-        field = net->learned;
+        field = EL_NET(net)->learned;
         break;
     case AT_GENERATOR:
 #if EL_STOCHASTIC
-        field = net->generator;
+        field = EL_NET(net)->generator;
 #else
         field = 0U;
 #endif
         break;
     default:
-        field = (uint32_t)net->live | ((uint32_t)net->halvings << 16U);
+        field = (uint32_t)EL_NET(net)->live | ((uint32_t)EL_NET(net)->halvings << 16U);
         break;
     }
     return (uint8_t)(field >> (8U * (at & 3U)));
 }
 
 /* The next byte, CRC included; called with at = 0, 1, 2, ... */
-static uint8_t next_byte(const el_learner *net, uint32_t sequence, uint32_t at, uint32_t *crc)
+static uint8_t next_byte(const EL_SAVED *net, uint32_t sequence, uint32_t at, uint32_t *crc)
 {
     uint8_t byte;
     if (at >= AT_CRC) {
@@ -163,29 +173,36 @@ static bool is_whole(const uint8_t *bytes)
     return read_32(&bytes[AT_CRC]) == ~crc;
 }
 
-static void take_over(el_learner *net, const uint8_t *bytes)
+static void take_over(EL_SAVED *net, const uint8_t *bytes)
 {
-    net->learned = read_32(&bytes[AT_LEARNED]);
+    EL_NET(net)->learned = read_32(&bytes[AT_LEARNED]);
 #if EL_STOCHASTIC
-    net->generator = read_32(&bytes[AT_GENERATOR]);
+    EL_NET(net)->generator = read_32(&bytes[AT_GENERATOR]);
 #endif
-    net->live = read_16(&bytes[AT_LIVE]);
-    net->halvings = read_16(&bytes[AT_HALVINGS]);
+    EL_NET(net)->live = read_16(&bytes[AT_LIVE]);
+    EL_NET(net)->halvings = read_16(&bytes[AT_HALVINGS]);
+#ifdef EL_STREAM
+    el_front_take(&net->front, &bytes[AT_FRONT]);
+#if EL_LABEL_DELAY > 0
+    net->waiting = 0U; /* rows that waited for their labels are lost */
+    net->waiting_at = 0U;
+#endif
+#endif
     for (uint32_t i = 0U; i < EL_WORDS; i++) {
 #if EL_WORD_BITS <= 8
         const uint32_t raw = bytes[AT_WORDS + i];
-        net->words[i] = (el_word)((int32_t)(raw ^ 0x80U) - 0x80);
+        EL_NET(net)->words[i] = (el_word)((int32_t)(raw ^ 0x80U) - 0x80);
 #else
         const uint32_t raw = read_16(&bytes[AT_WORDS + (2U * i)]);
-        net->words[i] = (el_word)((int32_t)(raw ^ 0x8000U) - 0x8000);
+        EL_NET(net)->words[i] = (el_word)((int32_t)(raw ^ 0x8000U) - 0x8000);
 #endif
     }
 #if EL_DETECTOR
-    take_detector(&net->detector, &bytes[AT_DETECTOR]);
+    take_detector(&EL_NET(net)->detector, &bytes[AT_DETECTOR]);
 #endif
 }
 
-void el_checkpoint_out(const el_learner *net, uint32_t sequence, uint8_t *out)
+void el_checkpoint_out(const EL_SAVED *net, uint32_t sequence, uint8_t *out)
 {
     uint32_t crc = 0U;
     for (uint32_t at = 0U; at < EL_CHECKPOINT_BYTES; at++) {
@@ -193,7 +210,7 @@ void el_checkpoint_out(const el_learner *net, uint32_t sequence, uint8_t *out)
     }
 }
 
-bool el_checkpoint_in(el_learner *net, const uint8_t *bytes)
+bool el_checkpoint_in(EL_SAVED *net, const uint8_t *bytes)
 {
     if (!is_whole(bytes)) {
         return false;
@@ -215,7 +232,7 @@ static uint8_t newest_slot(void)
     return has_first ? 0U : (has_second ? 1U : 2U);
 }
 
-bool el_save(const el_learner *net)
+bool el_save(const EL_SAVED *net)
 {
     const uint8_t newest = newest_slot();
     const uint8_t slot = (newest == 0U) ? 1U : 0U;
@@ -234,7 +251,7 @@ bool el_save(const el_learner *net)
     return is_whole(el_flash_slot(slot));
 }
 
-bool el_restore(el_learner *net)
+bool el_restore(EL_SAVED *net)
 {
     const uint8_t newest = newest_slot();
     if (newest == 2U) {
