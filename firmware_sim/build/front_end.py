@@ -139,19 +139,35 @@ def _pad(fields: list[Field], at: int, alignment: int) -> int:
 
 def constant_fields(network: NetworkSpec, front: StreamFront) -> list[Field]:
     """Return the constant arrays of network and front end, in flash."""
-    spec, n = front.spec, front.spec.n_features * bool(front.state)
-    rows = [
-        ("EL_OFFSET", 4 * spec.n_channels * front.units.has_offsets),
-        ("EL_DIVISOR", 4 * spec.n_channels * front.units.has_decimals),
-        ("EL_THRESHOLD", spec.thresholds * (spec.encoder == "threshold")),
-        ("EL_FRONT_MEAN", front.mean_bytes * n),
-        ("EL_FRONT_DEVIATION", front.mean_bytes * n),
-        ("EL_FRONT_SENT", front.mean_bytes * n * (spec.encoder == "delta")),
-        ("EL_FRONT_SEEN", 4 * n),
-        ("EL_FRONT_EXPONENT", 2 * spec.n_channels * bool(front.state)),
+    sizes = {"8": 1, "16": 2, "32": 4, "64": 8}
+    own = [
+        Field(f"EL_{name}", "front end", 0, sizes[kind.strip("uint_")] * len(values))
+        for name, kind, values in _constants(front)
+        if len(set(values)) > 1
     ]
-    own = [Field(name, "front end", 0, size) for name, size in rows if size]
     return [*constants_of_network(network), *own]
+
+
+def _constants(front: StreamFront) -> list[tuple[str, str, list[int]]]:
+    """Return name, type and values of the constants of each feature or channel; an array where they differ."""
+    spec, units = front.spec, front.units
+    rows: list[tuple[str, str, list[int]]] = []
+    if units.has_offsets:
+        rows.append(("OFFSET", "int32_t", list(units.offsets)))
+    if units.has_decimals:
+        rows.append(("DIVISOR", "uint32_t", [10**digits for digits in units.digits]))
+    if spec.encoder == "threshold":
+        n = spec.thresholds
+        thresholds = [(2 * j * spec.top + n + 1) // (2 * n + 2) for j in range(1, n + 1)]
+        rows.append(("THRESHOLD", "uint8_t", thresholds))
+    if front.state:
+        bits, state = 8 * front.mean_bytes, state_of(front, front.state)
+        kinds = {"mean": f"int{bits}_t", "deviation": f"uint{bits}_t", "sent": f"int{bits}_t"}
+        kinds |= {"exponent": "int16_t", "seen": f"uint{8 * front.seen_bytes}_t"}
+        for name, kind in kinds.items():
+            if name != "sent" or spec.encoder == "delta":
+                rows.append((f"FRONT_{name.upper()}", kind, state[name].tolist()))
+    return rows
 
 
 def texts_of(learner: Learner, front: StreamFront) -> tuple[int, dict[str, str]]:
@@ -163,7 +179,9 @@ def texts_of(learner: Learner, front: StreamFront) -> tuple[int, dict[str, str]]
         "... inputs ... of the front end"
     """
     if learner.spec.sizes[0] != front.spec.n_inputs:
-        raise UserError(f"a network of {learner.spec.sizes[0]} inputs does not fit {front.spec.n_inputs} levels of a row")
+        raise UserError(
+            f"a network of {learner.spec.sizes[0]} inputs does not fit {front.spec.n_inputs} levels of a row"
+        )
     network, generated = headers(learner)
     config, numbers = _config(front), _numbers(front)
     identity = zlib.crc32(f"{network}{config}{numbers.replace(IN_FLASH, '')}".encode())
@@ -200,7 +218,8 @@ def _config(front: StreamFront) -> str:
         "FRONT_ROWS": f"{int(front.state['place'][t.ROWS_SEEN]) if front.state else 0}UL",
     }
     lines = [
-        f"/* {spec.n_channels} channels, windows of {spec.window} every {spec.stride}, {spec.features}, {spec.encoder}. */",
+        f"/* {spec.n_channels} channels, windows of {spec.window} every {spec.stride}, {spec.features}, {spec.encoder} "
+        "encoder. */",
         "#ifndef EL_FRONT_CONFIG_H",
         "#define EL_FRONT_CONFIG_H",
         "",
@@ -212,36 +231,22 @@ def _config(front: StreamFront) -> str:
 
 
 def _numbers(front: StreamFront) -> str:
-    spec, units = front.spec, front.units
     parts = ["/* Included by el_front.c alone. */"]
-    if units.has_offsets:
-        parts.append(array("int32_t", "EL_OFFSET", units.offsets))
-    if units.has_decimals:
-        parts.append(array("uint32_t", "EL_DIVISOR", [10**digits for digits in units.digits]))
-    if spec.encoder == "threshold":
-        n = spec.thresholds
-        parts.append(
-            array("uint8_t", "EL_THRESHOLD", [(2 * j * spec.top + n + 1) // (2 * n + 2) for j in range(1, n + 1)])
-        )
-    if front.state:
-        kind, unsigned = ("int64_t", "uint64_t") if front.is_wide else ("int32_t", "uint32_t")
-        state = state_of(front, front.state)
-        parts.append(_READ_WIDE if front.is_wide else "#define EL_READ_MEAN(constant) EL_READ32(constant)\n")
-        parts += [
-            array(kind, "EL_FRONT_MEAN", state["mean"]),
-            array(unsigned, "EL_FRONT_DEVIATION", state["deviation"]),
-            array("uint32_t", "EL_FRONT_SEEN", state["seen"]),
-            array("int16_t", "EL_FRONT_EXPONENT", state["exponent"]),
-        ]
-        if spec.encoder == "delta":
-            parts.append(array(kind, "EL_FRONT_SENT", state["sent"]))
+    if front.is_wide and front.state:
+        parts.append(_NOT_AVR)
+    for name, kind, values in _constants(front):
+        if len(set(values)) > 1:
+            parts.append(array(kind, f"EL_{name}", values).rstrip())
+            read = f"(({kind})EL_READ{kind.strip('uint_')}(EL_{name}[i]))"
+        else:
+            read = f"(({kind}){values[0]})"
+        parts.append(f"#define EL_{name}_OF(i) {read}\n")
     return "\n".join(parts) + "\n"
 
 
-_READ_WIDE = """#if defined(__AVR__)
+_NOT_AVR = """#if defined(__AVR__)
 #error "windows this long take constants of 64 bits, which AVR does not read from flash; give a shorter window"
 #endif
-#define EL_READ_MEAN(constant) (constant)
 """
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.data.source import Source
+from edgelearn.data.source import Block, Source
 from edgelearn.errors import UserError
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
@@ -74,7 +74,7 @@ class Rehearsal:
         self.n_learned = 0
         self._steps: tuple[Any, ...] = ()
         self._run_steps = session.learner.run_steps
-        session.learner.run_steps = self._noted  # type: ignore[method-assign]
+        session.learner.run_steps = self._noted  # type: ignore[method-assign, assignment]
 
     def _noted(self, levels: np.ndarray, steps: np.ndarray, *given: Any, **options: Any) -> Any:
         outcome = self._run_steps(levels, steps, *given, **options)
@@ -89,7 +89,7 @@ class Rehearsal:
         for block in self.source.blocks(0):
             if samples is not None and done >= samples:
                 return
-            block = block if samples is None else block[: samples - done]
+            block = block if samples is None else _first(block, samples - done)
             rows = self.session.take(block)
             levels, steps, outcome = self._steps
             late = steps[:, t.KIND] == t.LEARN_LATE
@@ -117,6 +117,11 @@ class Rehearsal:
                 state,
                 (rows.labels, rows.samples, rows.times),
             )
+
+
+def _first(block: Block, n: int) -> Block:
+    """Return the first n samples of a block at most."""
+    return Block(block.x[:n], block.y[:n], block.t[:n], block.segment[:n])
 
 
 def units_of_source(source: Source) -> Units:

@@ -2,7 +2,6 @@
 #include "el_front.h"
 
 #include "el_fixed.h"
-#include "el_front_numbers.h"
 
 #define EL_MISSING_WORD INT32_MIN
 #define EL_UNSEEN INT16_MIN /* exponent of a channel that was always zero */
@@ -15,6 +14,9 @@
 #else
 #define EL_READ32(constant) (constant)
 #endif
+#define EL_READ64(constant) (constant)
+
+#include "el_front_numbers.h"
 
 static uint32_t bits_in(uint32_t x)
 {
@@ -139,7 +141,7 @@ static void shift_channel(el_front_end *front, uint32_t c, uint32_t by)
 static int32_t word_of(el_front_end *front, uint32_t c, int32_t number)
 {
 #if EL_OFFSETS
-    const int32_t offset = (int32_t)EL_READ32(EL_OFFSET[c]);
+    const int32_t offset = EL_OFFSET_OF(c);
 #else
     const int32_t offset = 0;
 #endif
@@ -156,7 +158,7 @@ static int32_t word_of(el_front_end *front, uint32_t c, int32_t number)
         return 0;
     }
 #if EL_DECIMALS
-    word = significand(magnitude, (uint32_t)EL_READ32(EL_DIVISOR[c]), &e);
+    word = significand(magnitude, EL_DIVISOR_OF(c), &e);
 #else
     word = significand(magnitude, 1U, &e);
 #endif
@@ -247,7 +249,7 @@ static void encode(el_front_end *front, uint32_t f, int64_t value, bool adapting
     const int32_t u = normalised(front, f, value, adapting);
     el_level *levels = &front->levels[2U * EL_THRESHOLDS * f];
     for (uint32_t j = 0U; j < EL_THRESHOLDS; j++) {
-        const int32_t threshold = (int32_t)EL_READ8(EL_THRESHOLD[j]);
+        const int32_t threshold = EL_THRESHOLD_OF(j);
         levels[j] = (el_level)((u >= threshold) ? 1 : 0);
         levels[EL_THRESHOLDS + j] = (el_level)((u <= -threshold) ? 1 : 0);
     }
@@ -417,23 +419,23 @@ void el_front_init(el_front_end *front)
     front->rows = EL_FRONT_ROWS;
     for (uint32_t f = 0U; f < EL_FEATURES; f++) {
 #if EL_FRONT_TRAINED
-        front->mean[f] = (el_mean)EL_READ_MEAN(EL_FRONT_MEAN[f]);
-        front->deviation[f] = (el_deviation)EL_READ_MEAN(EL_FRONT_DEVIATION[f]);
-        front->seen[f] = (el_seen)EL_READ32(EL_FRONT_SEEN[f]);
+        front->mean[f] = EL_FRONT_MEAN_OF(f);
+        front->deviation[f] = EL_FRONT_DEVIATION_OF(f);
+        front->seen[f] = EL_FRONT_SEEN_OF(f);
 #else
         front->mean[f] = 0;
         front->deviation[f] = 0U;
         front->seen[f] = 0U;
 #endif
 #if (EL_ENCODER == EL_ENCODER_DELTA) && EL_FRONT_TRAINED
-        front->sent[f] = (el_mean)EL_READ_MEAN(EL_FRONT_SENT[f]);
+        front->sent[f] = EL_FRONT_SENT_OF(f);
 #elif EL_ENCODER == EL_ENCODER_DELTA
         front->sent[f] = 0;
 #endif
     }
     for (uint32_t c = 0U; c < EL_CHANNELS; c++) {
 #if EL_FRONT_TRAINED
-        front->exponent[c] = (int16_t)EL_READ16(EL_FRONT_EXPONENT[c]);
+        front->exponent[c] = EL_FRONT_EXPONENT_OF(c);
 #else
         front->exponent[c] = EL_UNSEEN;
 #endif
