@@ -209,7 +209,7 @@ def _config(front: StreamFront) -> str:
         "DELTA_STEP": f"{spec.delta}U",
         "ADAPT_ROWS": f"{front.adapt_rows}UL",
         "LEAST_DEVIATION": f"{front.least_deviation}U",
-        "LABEL_DELAY": f"{front.label_delay}UL",
+        "LATE_BY": f"{front.label_delay}UL",
         "MOST_SEEN": front.most_seen,
         "WIDE_FEATURES": int(front.is_wide),
         "DECIMALS": int(front.units.has_decimals),

@@ -125,7 +125,7 @@ MUTANTS = [
     ("el_front.c", "(uint64_t)-sum + n - 1U", "(uint64_t)-sum", "statistics"),
     ("el_front.c", "(word >= mean) != (before >= mean)", "(word > mean) != (before > mean)", "statistics"),
     ("el_front.c", "front->until = EL_WINDOW;", "", "statistics"),
-    ("el_stream.c", "EL_LABEL_DELAY) {\n        stream->waiting++;", "(EL_LABEL_DELAY - 1)) {\n        stream->waiting++;", "threshold"),
+    ("el_stream.c", "EL_LATE_BY) {\n        stream->waiting++;", "(EL_LATE_BY - 1)) {\n        stream->waiting++;", "threshold"),
 ]  # fmt: skip
 
 

@@ -16,10 +16,10 @@
 typedef struct {
     el_learner net;
     el_front_end front;
-#if EL_LABEL_DELAY > 0
+#if EL_LATE_BY > 0
     uint32_t waiting_at; /* the oldest row */
     uint32_t waiting;    /* rows that wait */
-    el_level levels[EL_LABEL_DELAY * EL_INPUTS];
+    el_level levels[EL_LATE_BY * EL_INPUTS];
 #endif
 } el_stream;
 
@@ -30,7 +30,7 @@ extern "C" {
 /* Put the initial words and state into the stream. */
 void el_stream_init(el_stream *stream);
 
-/* Predict the row that ended, and learn: with a label delay of 0 this row, else the row EL_LABEL_DELAY rows before it.
+/* Predict the row that ended, and learn: with a label delay of 0 this row, else the row EL_LATE_BY rows before it.
  * `label` is of the row that is learned, EL_NO_LABEL where it is not known. Return the class predicted. */
 uint16_t el_stream_step(el_stream *stream, uint16_t label);
 

@@ -183,7 +183,7 @@ static void take_over(EL_SAVED *net, const uint8_t *bytes)
     EL_NET(net)->halvings = read_16(&bytes[AT_HALVINGS]);
 #ifdef EL_STREAM
     el_front_take(&net->front, &bytes[AT_FRONT]);
-#if EL_LABEL_DELAY > 0
+#if EL_LATE_BY > 0
     net->waiting = 0U; /* rows that waited for their labels are lost */
     net->waiting_at = 0U;
 #endif

@@ -1,12 +1,12 @@
 /* Rows of a front end through the network: the arithmetic contract, section 9, late labels included. */
 #include "el_stream.h"
 
-#if EL_LABEL_DELAY > 0
+#if EL_LATE_BY > 0
 /* Learn the row that waited longest, which leaves, and let the row at hand wait in its place. */
 static void learn_late(el_stream *stream, uint16_t label)
 {
     el_level *place = &stream->levels[stream->waiting_at * EL_INPUTS];
-    if (stream->waiting < EL_LABEL_DELAY) {
+    if (stream->waiting < EL_LATE_BY) {
         stream->waiting++;
     } else if (label < EL_CLASSES) {
         (void)el_learn(&stream->net, place, label);
@@ -16,13 +16,13 @@ static void learn_late(el_stream *stream, uint16_t label)
     for (uint32_t i = 0U; i < EL_INPUTS; i++) {
         place[i] = stream->front.levels[i];
     }
-    stream->waiting_at = ((stream->waiting_at + 1U) < EL_LABEL_DELAY) ? (stream->waiting_at + 1U) : 0U;
+    stream->waiting_at = ((stream->waiting_at + 1U) < EL_LATE_BY) ? (stream->waiting_at + 1U) : 0U;
 }
 #endif
 
 uint16_t el_stream_step(el_stream *stream, uint16_t label)
 {
-#if EL_LABEL_DELAY > 0
+#if EL_LATE_BY > 0
     const uint16_t prediction = el_predict(&stream->net, stream->front.levels);
     learn_late(stream, label);
     return prediction;
@@ -33,7 +33,7 @@ uint16_t el_stream_step(el_stream *stream, uint16_t label)
 
 void el_stream_drop(el_stream *stream, uint16_t label)
 {
-#if EL_LABEL_DELAY > 0
+#if EL_LATE_BY > 0
     learn_late(stream, label);
 #else
     (void)stream;
@@ -45,7 +45,7 @@ void el_stream_init(el_stream *stream)
 {
     el_init(&stream->net);
     el_front_init(&stream->front);
-#if EL_LABEL_DELAY > 0
+#if EL_LATE_BY > 0
     stream->waiting_at = 0U;
     stream->waiting = 0U;
 #endif
