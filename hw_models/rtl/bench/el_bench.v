@@ -76,6 +76,10 @@ module el_bench;
                 did_learn = did_learn | learned;
                 cycle;
                 cycles = cycles + 1;
+                if (cycles > 20000000) begin
+                    $display("el_bench: the engine does not come to an end");
+                    $finish;
+                end
             end
             $fwrite(answers, "s %0h %0h %0h %0h\n", predicted, generator, did_learn, cycles);
             if ((s + 1) % every == 0 || s + 1 == n_samples) begin

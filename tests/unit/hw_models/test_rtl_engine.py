@@ -94,3 +94,9 @@ def test_verilator_agrees_and_finds_nothing_to_warn_of() -> None:
     learner = Learner(design(NET, rule="dfa", output="softmax"))
     assert lint(learner) == []
     assert verify(learner, *samples(), simulator="verilator", optimise="-O0").equal
+
+
+def test_every_block_of_the_engine_is_in_its_figure():
+    from experiments.rtl_diagram import FIGURE, diagram
+
+    assert FIGURE.read_text(encoding="utf-8") == diagram()
