@@ -2,7 +2,7 @@
 
     python experiments/rtl_matrix.py                           # all, 200 digits and 100 stress samples each
     python experiments/rtl_matrix.py --simulator icarus --only 0:6
-    python experiments/rtl_matrix.py --lint                    # verilator --lint-only -Wall, all rules, 2 to 16 bits
+    python experiments/rtl_matrix.py lint                      # verilator --lint-only -Wall, all rules, 2 to 16 bits
 
 Exit code 1 where anything differs.
 """
@@ -123,9 +123,9 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--stress", type=int, default=100)
     parser.add_argument("--only", default="", help="cases from:to, counted from 0")
-    parser.add_argument("--lint", action="store_true")
+    parser.add_argument("what", choices=["compare", "lint"], nargs="?", default="compare")
     given = parser.parse_args()
-    if given.lint:
+    if given.what == "lint":
         return 0 if lint_all() else 1
     first, _, end = given.only.partition(":")
     cases = CASES[int(first or 0) : int(end) if end else None]
