@@ -293,9 +293,11 @@ def emit(
     ] = None,
     overwrite: Annotated[bool, Flag("Replace the files in DIR.", OUTPUT)] = False,
     prefix: Annotated[str, Flag("Beginning of names and files, for several networks in one firmware.", OUTPUT)] = "el",
+    layout: Annotated[str, Flag("Build system: {firmware_sim.build.layouts:LAYOUTS}.", OUTPUT)] = "make",
 ) -> None:
     """Write the network as C99 sources with a self-test for your board."""
     from firmware_sim.build.features import Features
+    from firmware_sim.build.layouts import TRIES
     from firmware_sim.check.session import emit_network, restore_run
 
     if run is not None:
@@ -308,7 +310,7 @@ def emit(
     else:
         source = network_samples(given, config)
         learner = source.learner()
-    written, tensor = emit_network(source, learner, folder, overwrite, prefix)
+    written, tensor = emit_network(source, learner, folder, overwrite, prefix, layout)
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
     typer.echo(str(source.columns))
     for note in source.notes:
@@ -317,7 +319,7 @@ def emit(
         typer.echo(f"levels: from inputs of the model, by {prefix}_features of include/{prefix}_features.h")
     elif tensor is not None:
         typer.echo(f"levels: from the tensor '{tensor.name}', by {prefix}_levels of include/{prefix}_levels.h")
-    typer.echo(f"try: make -C {folder} && {folder}/selftest")
+    typer.echo(f"try: {TRIES[layout].format(folder=folder)}")
 
 
 @command("RunConfig", only=NETWORK, example="edgelearn firmware size --rule drtp --target cortex-m4")

@@ -29,6 +29,7 @@ from firmware_sim.build.image import (
     renamed,
     write_sources,
 )
+from firmware_sim.build.layouts import Package, find_layout, lay_out
 from firmware_sim.build.levels import Tensor, section, selftest_inputs, texts_of
 from firmware_sim.build.maps import STACK_OF_MAPS
 
@@ -51,6 +52,7 @@ def emit(
     overwrite: bool = False,
     prefix: str = PREFIX,
     tensor: Tensor | Features | None = None,
+    layout: str = "make",
 ) -> list[Path]:
     """Write the package of a network, starting from the learner's present words; return the files.
 
@@ -64,14 +66,17 @@ def emit(
     tensor : of the model that the levels come from, or its frozen layers, in place of `ranges`; values are those of
         the samples
 
+    layout : a name of `LAYOUTS`
+
     Raises
     ------
     UserError
-        "prefix '...' ...",
+        "prefix '...' ...", "layout '...' is not known",
         "folder ... is not empty", "folder ... holds a run", "... is in use by another command",
         "values of tensor ... are outside ..."
     """
     shape(learner.spec)  # refused before anything is written
+    find_layout(layout)
     if not _PREFIX.fullmatch(prefix):
         raise UserError(
             f"prefix '{prefix[:60]}' begins no name in C; give a letter and up to 23 letters, digits and _, lower case"
@@ -85,7 +90,13 @@ def emit(
     if tensor is not None:
         of_tensor = front.texts_of(tensor) | front.selftest_of() if isinstance(tensor, Features) else texts_of(tensor)
     with only_writer(folder):
-        return _written(learner, folder, levels, labels, ranges, prefix, tensor, of_tensor)
+        written = _written(learner, folder, levels, labels, ranges, prefix, tensor, of_tensor)
+        return lay_out(folder, written, layout, Package(prefix, summary(learner.spec)))
+
+
+def summary(spec: NetworkSpec) -> str:
+    """Return shape, rule and width of a network in a few words."""
+    return f"{spec.net}, rule {taught_by(spec)}, {learned_word(spec).bits}-bit weights"
 
 
 def _written(

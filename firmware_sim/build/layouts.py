@@ -6,11 +6,12 @@ A package is made in the layout of `make`; the others move its files and add man
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from edgelearn.errors import unknown
+from edgelearn.files import write_text
 
 VERSION = "1.0.0"  # of a package; raise it in the manifest with what changes
 Files = dict[str, str]
@@ -152,7 +153,7 @@ def zephyr(files: Files, package: Package) -> Files:
     zephyr_include_directories(include)
 endif()
 """
-    kconfig = f"config {option}\n    bool \"Network that learns: {package.summary}\"\n"
+    kconfig = f'config {option}\n    bool "Network that learns: {package.summary}"\n'
     main = f"""#include <zephyr/sys/printk.h>
 
 #include "{p}_selftest.h"
@@ -222,6 +223,15 @@ LAYOUTS: dict[str, Callable[[Files, Package], Files]] = {
     "esp-idf": esp_idf,
 }
 
+TRIES = {  # what to do with a package, by layout
+    "make": "make -C {folder} && {folder}/selftest",
+    "cmake": "cmake -S {folder} -B build && cmake --build build && ctest --test-dir build",
+    "arduino": "copy {folder} into the libraries of the Arduino IDE and open the example SelfTest",
+    "platformio": "pio pkg pack {folder}, or name it in lib_deps of platformio.ini",
+    "zephyr": "west build -b BOARD {folder}/samples/selftest -- -DZEPHYR_EXTRA_MODULES=$PWD/{folder}",
+    "esp-idf": "idf.py -C {folder}/examples/selftest build",
+}
+
 
 def find_layout(name: str) -> Callable[[Files, Package], Files]:
     """Return a layout by its name.
@@ -234,3 +244,18 @@ def find_layout(name: str) -> Callable[[Files, Package], Files]:
     if name not in LAYOUTS:
         raise unknown("layout", name, LAYOUTS)
     return LAYOUTS[name]
+
+
+def lay_out(folder: Path, written: Iterable[Path], layout: str, package: Package) -> list[Path]:
+    """Turn a package in the layout of `make` into another layout, in place; return its files."""
+    texts = {path.relative_to(folder).as_posix(): path.read_text() for path in written}
+    new = find_layout(layout)(dict(texts), package)
+    for name in texts.keys() - new.keys():
+        (folder / name).unlink()
+    for name, text in new.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_text(folder / name, text)
+    for part in sorted({(folder / name).parent for name in texts}, reverse=True):
+        if part != folder and part.is_dir() and not any(part.iterdir()):
+            part.rmdir()
+    return sorted(folder / name for name in new)

@@ -373,7 +373,12 @@ def restore_run(folder: Path, own: str | None = None) -> tuple[Samples, Learner]
 
 
 def emit_network(
-    source: Samples, learner: Learner, folder: Path, overwrite: bool = False, prefix: str = PREFIX
+    source: Samples,
+    learner: Learner,
+    folder: Path,
+    overwrite: bool = False,
+    prefix: str = PREFIX,
+    layout: str = "make",
 ) -> tuple[list[Path], Tensor | Features | None]:
     """Write the sources of a network with a self-test on its samples; see `emit`.
 
@@ -384,7 +389,7 @@ def emit_network(
     tensor = source.first_values(SELFTEST_SAMPLES)
     ranges = (source.low, source.high) if tensor is None else None
     samples = source.first(SELFTEST_SAMPLES)
-    return emit(learner, folder, *samples, ranges, overwrite, prefix, tensor), tensor
+    return emit(learner, folder, *samples, ranges, overwrite, prefix, tensor, layout), tensor
 
 
 def _stored_samples(folder: Path, config: RunConfig) -> Samples:
