@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from edgelearn import __version__
 from edgelearn.config import StreamConfig
 from edgelearn.data.recordings import run_starts
 from edgelearn.data.source import Block, Source
 from edgelearn.errors import UserError
-from edgelearn.network.counters import Counters
 from edgelearn.network.kernels import detector_tables as d
 from edgelearn.network.kernels import tables as t
-from edgelearn.network.learner import Learner, steps_of
-from edgelearn.network.spec import CONTRACT, NetworkSpec
+from edgelearn.network.learner import steps_of
+from edgelearn.network.spec import NetworkSpec
 from edgelearn.runs import rates
 from edgelearn.runs.anomaly_notes import notes_of
-from edgelearn.runs.checkpoint import digest
 from edgelearn.runs.front_ends import front_end_of
-from edgelearn.runs.kind import Progress
+from edgelearn.runs.number_stream import NumberStream
 from edgelearn.runs.phases import Anomalies, Phases, detector_of, phases_of, recordings_of
 from edgelearn.runs.rates import activity_as_dict, network_as_dict, spec_of
-from edgelearn.runs.session import Timing, check_last, in_samples, other_stream, timing_of
+from edgelearn.runs.session import in_samples
 from edgelearn.runs.shapes import check_no_shape, topology_of
-from edgelearn.runs.stream_clock import StreamClock
 from edgelearn.streaming.anomaly_scores import AlarmList, AnomalyScores, ScoreHistory
 from edgelearn.streaming.detector import PHASES, AnomalyDetector
 from edgelearn.streaming.front_end import ONE_WORD, FrontEnd
-from edgelearn.units import SECONDS_PER_DAY, six_digits
+from edgelearn.units import six_digits
 from hw_models.compare.rules import as_dict, cost_of_rule
-from hw_models.engine.schedule import assume
-from hw_models.processor import find_processor
-from hw_models.unit_costs import unit_costs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +59,7 @@ MOST_RELATIVE = 2**48 - 1  # of a score over its threshold, in 1/4096
 OnRows = Callable[["AnomalyWork", RowsJudged], None]
 
 
-class AnomalyWork:
+class AnomalyWork(NumberStream):
     """A stream that is learned without labels, block by block; the `Work` of this task.
 
     Parameters
@@ -78,27 +71,17 @@ class AnomalyWork:
 
     def __init__(self, config: StreamConfig, source: Source, on_rows: OnRows | None = None) -> None:
         _check(config)
-        self.config, self.source, self._on_rows = config, source, on_rows
         front_end = front_end_of(in_samples(config, source), len(source.channels))
         self.recordings = recordings_of(config, source)
         self.phases: Phases = phases_of(config, source, front_end.window, front_end.stride, self.recordings)
         self.anomalies = Anomalies(config.normal_class, source)
-        self.front_end = FrontEnd(front_end, self.phases.adapt_rows, ONE_WORD)
-        self.spec: NetworkSpec = network_of(config, front_end.n_inputs, source)
-        self.processor = find_processor(config.processor)
-        self.processor.price(self.spec, assume(self.spec))  # a network that does not fit is refused before it learns
-        self.rates = unit_costs(self.spec, self.processor)
-        self.timing: Timing = timing_of(config, source, front_end.stride)
-        self.clock = StreamClock(self.timing.rate_hz, self.timing.timed, source.name)
-        self.learner = Learner(self.spec, config.strict)
+        watching = FrontEnd(front_end, self.phases.adapt_rows, ONE_WORD)
+        super().__init__(config, source, watching, network_of(config, front_end.n_inputs, source), on_rows)
         self.detector = AnomalyDetector(detector_of(config, self.phases))
         self.score, self.history, self.alarms = AnomalyScores(), ScoreHistory(), AlarmList()
-        self.n_samples = self.n_rows = 0
-        self.counts = dict.fromkeys(("events", "missing"), 0)
         # per phase: rows, learned rows, alarms, labelled anomalies
         self.of_phases = np.zeros((len(PHASES), 4), np.int64)
         self._work = np.zeros((len(PHASES), *self.learner.counts.shape), np.int64)  # counters of each phase
-        self._last: Block | None = None
         # recordings so far, those of them that ended before detection, and the first row of the one at hand
         self.n_recordings = self.n_short = self._first_row = 0
         self._segment: int | None = None
@@ -108,26 +91,6 @@ class AnomalyWork:
     def n_phase_rows(self) -> int:
         """Rows that the phases count: of the recording at hand where they restart, else of the stream."""
         return self.n_rows - self._first_row
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        return {"contract": CONTRACT}
-
-    @property
-    def live(self) -> bool:
-        return self.source.n_samples is None
-
-    def chunks(self) -> Iterator[Block]:
-        """Yield blocks of samples; raise UserError at the end if no row could be made of them."""
-        yield from self.source.blocks(0 if self.live else self.n_samples)
-        if self.n_samples == 0:
-            reasons = [f": {reason}, {where}" for reason, where in self.source.rejects.first.items()]
-            raise UserError(f"{self.source.name} has no samples that can be used{''.join(reasons[:1])}")
-        if self.n_rows == 0:
-            raise UserError(
-                f"no recording of {self.source.name} is as long as a window of {self.front_end.spec.window} samples "
-                f"({self.n_samples:,} samples in all); give a smaller --window"
-            )
 
     def advance(self, block: Block) -> None:
         numbers = getattr(self.source, "numbers", np.zeros(0, np.int64))
@@ -155,10 +118,6 @@ class AnomalyWork:
         self.front_end.restore(self._fresh["front_end"])
         self.detector.begin()
 
-    def progress(self) -> Progress:
-        known = [n for n in (self.config.limit, self.source.n_samples) if n is not None]
-        return Progress(self.n_samples, min(known, default=None))
-
     def take(self, block: Block, numbers: np.ndarray) -> RowsJudged:
         """Learn and judge samples of one recording; the result does not depend on block boundaries.
 
@@ -181,11 +140,7 @@ class AnomalyWork:
         for column, values in enumerate((np.ones(n, bool), learned, found[:, d.ROW_ALARM], labels == 1)):
             self.of_phases[:, column] += np.bincount(phases, values, len(PHASES)).astype(np.int64)
         self._measure(first, phases, found, labels, times)
-        self.counts["events"] += int(np.count_nonzero(rows.levels))
-        self.counts["missing"] += int(np.count_nonzero(np.isnan(block.x)))
-        self.n_samples += len(block)
-        self.n_rows += n
-        self._last = block
+        self.passed(block, n, int(np.count_nonzero(rows.levels)))
         lines = numbers[ends] if len(numbers) == len(block) else numbers[:0]
         return RowsJudged(first, samples, times, labels, lines, found, learned)
 
@@ -234,20 +189,8 @@ class AnomalyWork:
 
     def note(self) -> dict[str, Any]:
         """Return the plain values of a checkpoint."""
-        last, clock = self._last, self.clock
-        return {
-            "place": {
-                "n_samples": self.n_samples,
-                "n_rows": self.n_rows,
-                "clock": clock.place,
-                "last_time": clock.last_time if np.isfinite(clock.last_time) else None,
-                "recordings": [self.n_recordings, self.n_short, self._first_row, self._segment],
-            },
-            "counts": self.counts,
-            "source": self.source.state(),
-            "channels": list(self.source.channels),
-            "last": {"samples": len(last), "digest": digest(last.x, last.y)} if last is not None else None,
-        }
+        recordings = [self.n_recordings, self.n_short, self._first_row, self._segment]
+        return super().note() | {"recordings": recordings}
 
     def restore(self, arrays: dict[str, np.ndarray], note: dict[str, Any]) -> None:
         """Continue from `state` and `note`; the source was restored before.
@@ -257,10 +200,7 @@ class AnomalyWork:
         UserError
             "... is not the stream ..." where the samples before the place differ
         """
-        place = note["place"]
-        if note["channels"] != list(self.source.channels):
-            raise other_stream(self.source)
-        check_last(self.source, place["n_samples"], note["last"])
+        self.restore_place(note)
 
         def part(name: str) -> dict[str, np.ndarray]:
             return {key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")}
@@ -272,11 +212,7 @@ class AnomalyWork:
         self.history.restore(part("history"))
         self.alarms.restore(part("alarms"))
         self.of_phases[:], self._work[:] = part("phases")["rows"], part("phases")["work"]
-        self.counts |= note["counts"]
-        self.n_samples, self.n_rows = place["n_samples"], place["n_rows"]
-        self.n_recordings, self.n_short, self._first_row, self._segment = place["recordings"]
-        self.clock.place = place["clock"]
-        self.clock.last_time = np.nan if place["last_time"] is None else place["last_time"]
+        self.n_recordings, self.n_short, self._first_row, self._segment = note["recordings"]
 
     def words(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return network, front end and detector as they are, and what they are built from."""
@@ -291,27 +227,9 @@ class AnomalyWork:
 
     def content(self) -> dict[str, Any]:
         """Return what report.json holds, of the samples so far."""
-        spec, source, front_end = self.spec, self.source, self.front_end.spec
+        spec, front_end = self.spec, self.front_end.spec
         n_rows = max(self.n_rows, 1)
-        content = {
-            "edgelearn": __version__,
-            "contract": CONTRACT,
-            "task": "anomaly",
-            "config": self.config.model_dump(mode="json"),
-            "stream": {
-                "name": source.name,
-                "source": source.source,
-                "channels": list(source.channels),
-                "classes": list(source.class_names),
-                "samples": self.n_samples,
-                "rows": self.n_rows,
-                "rate_hz": self.timing.rate_hz,
-                "missing_values": self.counts["missing"],
-                "drift_points": list(source.drift_points),
-                "rejected": dict(source.rejects.counts),
-                "first_rejected": dict(source.rejects.first),
-            },
-            "columns": source.columns_used.as_dict(),
+        content = self.stream_facts() | {
             "notes": notes_of(self),
             "front_end": asdict(front_end)
             | {
@@ -327,7 +245,7 @@ class AnomalyWork:
             "accuracy_percent": None,
             **self._restarts(),
             "history": self.history.as_dict(),
-            "device": self._device(),
+            "device": self.device_facts(),
             "cost": as_dict([cost_of_rule(spec, self.learner.counters, self.processor)]),
         }
         return content | activity_as_dict(spec, self.learner.counters, self.learner.inference_counters)
@@ -371,41 +289,9 @@ class AnomalyWork:
             found.append(
                 {"phase": name, "planned_rows": planned[phase], "rows": rows, "learned": learned, "alarm_rows": alarms}
                 | {"labelled_anomalies": anomalies}
-                | self._price(phase, rows)
+                | self.price_of_rows(rows, self._work[phase])
             )
         return found
-
-    def _price(self, phase: int, rows: int) -> dict[str, Any]:
-        """Return time, energy, power and battery life of the rows of a phase; front end and sensor are not counted."""
-        none = dict.fromkeys(("busy_s", "energy_pj", "busy_percent", "power_uw", "battery_days"))
-        if not rows:
-            return none
-        counters = [Counters(table) for table in self._work[phase]]
-        busy_s = self.rates.total(self.rates.cycles, *counters) / self.rates.clock_hz / rows
-        energy = None if self.rates.energy_pj is None else self.rates.total(self.rates.energy_pj, *counters) / rows
-        found = none | {"busy_s": six_digits(busy_s), "energy_pj": six_digits(energy)}
-        elapsed_s = self.clock.elapsed_s(self.n_samples) if self.timing.timed else 0.0
-        if not elapsed_s:
-            return found
-        per_second = self.n_rows / elapsed_s
-        busy = min(busy_s * per_second, 1.0)
-        found["busy_percent"] = six_digits(100 * busy_s * per_second)
-        if energy is not None:
-            power_uw = energy * 1e-6 * per_second + (self.rates.idle_uw or 0.0) * (1 - busy)
-            found["power_uw"] = six_digits(power_uw)
-            found["battery_days"] = six_digits(self.timing.joules / (power_uw * 1e-6) / SECONDS_PER_DAY)
-        return found
-
-    def _device(self) -> dict[str, Any]:
-        elapsed_s = self.clock.elapsed_s(self.n_samples) if self.timing.timed else 0.0
-        return {
-            "processor": self.processor.name,
-            "clock_hz": self.rates.clock_hz,
-            "timed": self.timing.timed,
-            "rows_per_second": six_digits(self.n_rows / elapsed_s) if elapsed_s else None,
-            "idle_uw": six_digits(self.rates.idle_uw),
-            "battery_j": self.timing.joules,
-        }
 
 
 def _check(config: StreamConfig) -> None:

@@ -265,3 +265,27 @@ def encode_only(words, settings, state, levels):  # type: ignore[no-untyped-def]
                 state.ring[k, c] = words[i, k, c]
         take_features(settings, state)
         encode(settings, state, levels, i, False, False)
+
+
+@compiled
+def follow_values(words, shifts, settings, state, levels, means, deviations):  # type: ignore[no-untyped-def]
+    """Take rows of a front end without windows, and write the statistics before each.
+
+    Parameters
+    ----------
+    words, shifts : as of `run_front_end`
+    levels : uint8[n, n_in], zeros, written
+    means, deviations : int64[n, n_channels], written: before the row, in words of its exponents from then
+    """
+    for i in range(words.shape[0]):
+        for f in range(words.shape[1]):
+            means[i, f], deviations[i, f] = state.mean[f], state.deviation[f]
+        for c in range(words.shape[1]):
+            if shifts[i, c]:
+                shift_channel(c, shifts[i, c], settings, state)
+            state.features[c] = words[i, c]
+        adapt(settings, state)
+        encode(settings, state, levels, i, True, True)
+        for f in range(words.shape[1]):
+            state.seen[f] += state.features[f] != t.MISSING_WORD
+        state.place[t.ROWS_SEEN] += 1
