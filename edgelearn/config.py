@@ -563,7 +563,7 @@ class SpikingConfig(DataSettings):
     seed: int = setting(0, "Seed of weights, feedback, spikes and rounding", RUN, ge=0, le=2**31 - 1)
 
 
-CLASSES, ANOMALY = ("task", "classify"), ("task", "anomaly")
+CLASSES, ANOMALY, NUMBERS = ("task", "classify"), ("task", "anomaly"), ("task", "regression")
 # settings of a stream whose defaults are others where its rows are learned without labels; docs/anomaly.md
 ANOMALY_DEFAULTS: dict[str, Any] = {
     "rule": "dfa",
@@ -577,14 +577,33 @@ ANOMALY_DEFAULTS: dict[str, Any] = {
 }
 
 
+REGRESSION_DEFAULTS: dict[str, Any] = {
+    "rule": "dfa",
+    "output": "linear",
+    "hidden_rate": -6,
+    "output_rate": -6,
+    "input_bits": 8,
+}
+
+
 class StreamConfig(RateSettings, ColumnSettings):
     """Settings of learning on a stream."""
 
     kind: ClassVar[str] = "stream"
-    task: Literal["classify", "anomaly"] = setting(
+    task: Literal["classify", "anomaly", "regression"] = setting(
         "classify",
-        "Task; anomaly learns rows without labels, and scores how far each is from normal",
+        "Task; anomaly learns rows without labels, and scores how far each is from normal; regression learns numbers",
         LEARNING,
+        later=True,
+    )
+    target_columns: tuple[str, ...] | None = setting(
+        None, "Columns of numbers to learn, by name [all, of --predict next]", DATA, needs=NUMBERS, later=True
+    )
+    predict: Literal["same", "next"] = setting(
+        "same",
+        "Row whose targets are predicted; the next one is from all columns of this one, the targets among them",
+        LEARNING,
+        needs=NUMBERS,
         later=True,
     )
     score: str = setting(
@@ -761,11 +780,12 @@ class StreamConfig(RateSettings, ColumnSettings):
     @model_validator(mode="before")
     @classmethod
     def _without_labels(cls, given: Any) -> Any:
-        """Fill in the defaults of learning without labels."""
-        if isinstance(given, dict) and given.get("task") == "anomaly":
+        """Fill in the defaults of learning without classes."""
+        if isinstance(given, dict) and given.get("task") in ("anomaly", "regression"):
             if given.get("start") is not None:
-                raise UserError("setting 'start' (--start) has no effect with --task anomaly; leave it out")
-            defaults = {key: value for key, value in ANOMALY_DEFAULTS.items() if key != "hidden" or "net" not in given}
+                raise UserError(f"setting 'start' (--start) has no effect with --task {given['task']}; leave it out")
+            of_task = ANOMALY_DEFAULTS if given["task"] == "anomaly" else REGRESSION_DEFAULTS
+            defaults = {key: value for key, value in of_task.items() if key != "hidden" or "net" not in given}
             given = defaults | given
         return given
 

@@ -28,7 +28,7 @@ def stream(
 ) -> None:
     """Learn a stream of sensor data online: accuracy, drift, energy and real-time behaviour.
 
-    Without labels: edgelearn stream mine.csv --task anomaly
+    Without labels: edgelearn stream mine.csv --task anomaly (numbers: --task regression)
 
     Live input: producer | edgelearn stream -
     """
@@ -79,6 +79,11 @@ def _plot(report: Result, path: Path) -> None:
 
         plot_anomaly(report.content, path)
         return
+    if report.content.get("task") == "regression":
+        from edgelearn.reports.plots.regression import plot_regression
+
+        plot_regression(report.content, path)
+        return
     from edgelearn.reports.plots.stream import plot_stream
 
     plot_stream(report.content, path)
@@ -97,6 +102,11 @@ def _stream_with_view(
 
         make_view = AnomalyView
         file = None if predictions is None else ScoresFile(predictions)
+    elif config.task == "regression":
+        from edgelearn.cli.regression_live import NumbersFile, NumbersView
+
+        make_view = NumbersView
+        file = None if predictions is None else NumbersFile(predictions)
     elif predictions is not None:
         file = PredictionsFile(predictions, config.label_delay)
     with make_view(config, live) as view:

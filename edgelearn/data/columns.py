@@ -94,7 +94,7 @@ def roles_of(settings: ColumnSettings) -> Roles:
         encoding=settings.encoding,
         decimal=settings.decimal,
         has_label=settings.label_from is None and settings.labels is None,
-        is_label_optional=getattr(settings, "task", "classify") == "anomaly",
+        is_label_optional=settings.kind == "stream" and getattr(settings, "task", "classify") != "classify",
     )
 
 

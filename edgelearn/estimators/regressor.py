@@ -43,8 +43,8 @@ class EdgeRegressor(RegressorMixin, GradedModel):  # type: ignore[misc]
         "tanh", "hard-tanh", "quadratic-tanh", "relu" or "leaky".
     feedback : str, default="int8"
         Feedback weights: "int8", "ternary", "sign" or "lfsr".
-    hidden_rate, output_rate : int or None, default=-6, -5
-        Exponents of two of the learning rates; None for those of the rule.
+    hidden_rate, output_rate : int or None, default=None
+        Exponents of two of the learning rates; None for those of the rule for numbers.
     dead_zone : int, default=0
         Errors of at most this size (of 256, which is 4 mean absolute deviations) are zero.
     encoder : str, default="signed"
@@ -89,8 +89,8 @@ class EdgeRegressor(RegressorMixin, GradedModel):  # type: ignore[misc]
         rounding: str = "residual",
         activation: str = "tanh",
         feedback: str = "int8",
-        hidden_rate: int | None = -6,
-        output_rate: int | None = -5,
+        hidden_rate: int | None = None,
+        output_rate: int | None = None,
         dead_zone: int = 0,
         encoder: str = "signed",
         input_bits: int | None = 8,

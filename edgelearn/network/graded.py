@@ -8,7 +8,7 @@ from typing import Any
 from edgelearn.errors import UserError
 from edgelearn.network.window import Window
 from edgelearn.rules.catalog import find_rules
-from edgelearn.rules.rule import Signal
+from edgelearn.rules.rule import Rule, Signal
 
 TASKS = ("classify", "regression", "reconstruct")
 CLASSIFY, REGRESSION, RECONSTRUCT = TASKS
@@ -21,6 +21,26 @@ def target_max(task: str, output: str) -> int:
     if task == CLASSIFY:
         return 0
     return LINEAR_MAX if output == "linear" else SIGMOID_MAX
+
+
+# Exponents of two of hidden and output rates, where none are given; of `python -m experiments.regression_rates`.
+RATES: dict[str, dict[str, tuple[int, int]]] = {
+    REGRESSION: {
+        "bp": (-5, -9), "fa": (-6, -9), "dfa": (-6, -9), "sdfa": (-4, -10), "local": (-4, -7), "drtp": (-9, -8),
+        "mdfa": (-7, -10), "shallow": (-7, -8),
+    },
+    RECONSTRUCT: {
+        "bp": (-7, -5), "fa": (-10, -6), "dfa": (-10, -6), "sdfa": (-10, -4), "local": (-10, -4), "drtp": (-9, -8),
+        "mdfa": (-10, -7), "shallow": (-7, -6),
+    },
+}  # fmt: skip
+
+
+def rates_of(rule: Rule, task: str) -> tuple[int, int]:
+    """Return the rates from which a rule starts, of hidden layers and of the output layer; those of classes if no
+    others are known for the task.
+    """
+    return RATES.get(task, {}).get(rule.name, (rule.hidden_rate, rule.output_rate))
 
 
 def check(settings: Mapping[str, Any], sizes: Sequence[int], windows: Sequence[Window | None], rule: str) -> None:

@@ -441,7 +441,7 @@ def design(
         first, last, n_in, n_out, window = k == 0, not layers, sizes[k], sizes[k + 1], windows[k]
         row = find_rule(FROZEN) if last else rows[k]
         learned = masks[k] if last or named[k].learns_hidden else "none"
-        rate = (rows or named)[-1].output_rate if last else row.hidden_rate
+        rate = graded.rates_of((rows or named)[-1] if last else row, task)[last]
         given = output_rate if last else hidden_rate
         rate = rate if given is None else given
         scale = modulator_scale(row, delta_bits, target_max)

@@ -62,7 +62,7 @@ def _next_step(content: Mapping[str, Any], cuts: Sequence[Mapping[str, Any]], ne
     source = quote(content["source"])
     if content["format"].startswith(RESULTS):
         kind = content["format"].removeprefix(RESULTS).split(",")[0]
-        if kind == "stream --task anomaly":
+        if kind.startswith("stream --task"):
             return f"edgelearn cost --run {source}"
         if "--task" in kind:
             return f"edgelearn predict {source} FILE"

@@ -31,6 +31,11 @@ def show(content: dict[str, Any], console: Console, speed: float | None = None, 
 
         show_anomaly(content, console, speed, details)
         return
+    if content.get("task") == "regression":
+        from edgelearn.reports.regression import show as show_regression
+
+        show_regression(content, console, speed, details)
+        return
     stream, net, front = content["stream"], content["network"], content["front_end"]
     sizes = net_text(net)
     say(console, f"{net['rule']} on {stream['name']}, {sizes}: {net['word']}, seed {content['config']['seed']}")

@@ -80,11 +80,6 @@ class NumberStream:
         known = [n for n in (self.config.limit, self.source.n_samples) if n is not None]
         return Progress(self.n_samples, min(known, default=None))
 
-    def lines_of(self, block: Block, ends: np.ndarray) -> np.ndarray:
-        """Return the lines of samples of a block, int64[0] where the source has none."""
-        numbers: np.ndarray = getattr(self.source, "numbers", np.zeros(0, np.int64))
-        return numbers[ends] if len(numbers) == len(block) else numbers[:0]
-
     def passed(self, block: Block, n_rows: int, n_events: int) -> None:
         """Count a block that was taken."""
         self.counts["events"] += n_events

@@ -80,7 +80,10 @@ def read_run(path: str | PathLike[str], any_task: bool = False) -> tuple[dict[st
             f"{given} was learned without labels and has no classes; run edgelearn stream FILE --task anomaly"
         )
     if not any_task and note["config"].get("task", "classify") != "classify":
-        raise UserError(f"{given} is of a network without classes; edgelearn predict and cost alone take it")
+        takes = (
+            "edgelearn predict and cost alone take" if note["kind"] == RunConfig.kind else "edgelearn cost alone takes"
+        )
+        raise UserError(f"{given} is of a network without classes; {takes} it")
     return arrays, note
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from edgelearn.data.columns import roles_of
 from edgelearn.data.lines import LineSource
 from edgelearn.data.open_source import open_source, stream_names
 from edgelearn.data.recordings import Limited
-from edgelearn.data.source import Block, Source, no_value_of
+from edgelearn.data.source import Block, ColumnsUsed, Source, no_value_of
 from edgelearn.errors import UserError
 from edgelearn.network.device import TICKS_PER_CYCLE
 from edgelearn.network.kernels import tables as t
@@ -44,6 +45,7 @@ OnRows = Callable[["StreamWork", RowsDone], None]
 WORKS = {  # the `Work` of each task; imported where the task is run
     "classify": (__name__, "StreamWork"),
     "anomaly": ("edgelearn.runs.anomaly", "AnomalyWork"),
+    "regression": ("edgelearn.runs.regression", "RegressionWork"),
 }
 
 
@@ -272,6 +274,13 @@ def _label_buffers(run: StreamSession) -> list[dict[str, Any]]:
 
 def open_config_source(config: StreamConfig) -> Source:
     """Open the source of a configuration; "-" is live input from the standard input."""
+    if config.task == "regression":
+        for name in ("label_column", "label_from", "labels", "classes", "update_gate"):
+            declared = config.declared()[name]
+            if getattr(config, name) != declared.default:
+                raise UserError(
+                    f"setting '{name}' ({declared.flag}) has no effect with --task regression; leave it out"
+                )
     if config.data == "-":
         if sys.stdin is None:
             raise UserError("the standard input is closed; pipe lines into it: producer | edgelearn stream -")
@@ -282,20 +291,33 @@ def open_config_source(config: StreamConfig) -> Source:
             sys.stdin.buffer,
             name="-",
             source="standard input",
-            roles=roles_of(config),
+            roles=replace(roles_of(config), has_label=config.task != "regression"),
             n_classes=config.classes,
             live=True,
         )
         return lines if config.limit is None else Limited(lines, config.limit)
-    return open_source(
+    is_path = config.data not in stream_names() and Path(config.data).suffix.lower() != ".toml"
+    open_with = partial(
+        open_source,
         config.data,
         columns=None if config.columns is None else Path(config.columns),
         subjects=config.subjects,
         limit=config.limit,
-        roles=roles_of(config),
-        label_from=config.label_from,
+        label_from="(.)" if config.task == "regression" and is_path else config.label_from,  # no column is the label
         labels=config.labels,
     )
+    roles = roles_of(config)
+    source = open_with(roles=roles)
+    set_aside = [name for name in config.target_columns or () if name in _set_aside(source.columns_used)]
+    if set_aside and not roles.features:  # targets that are named like a label or a time
+        features = (*(name.removeprefix("column ") for name in source.channels), *set_aside)
+        source = open_with(roles=replace(roles, label=None, features=features))
+    return source
+
+
+def _set_aside(used: ColumnsUsed) -> tuple[str | None, ...]:
+    """Return the columns that were taken for something else than inputs."""
+    return used.label, used.time, used.subject, *used.left_out
 
 
 def open_work(
@@ -367,6 +389,11 @@ def compared(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the results of a report for a comparison of runs."""
     if content.get("task") == "anomaly":
         return compared_anomalies(content)
+    if content.get("task") == "regression":
+        result, price = content["result"], content["price_of_row"]
+        found = {name: result[name] for name in ("samples_learned", "rows_scored", "r2", "rmse", "mae")}
+        found |= {f"row_{name}": price[name] for name in ("busy_s", "energy_pj", "power_uw", "battery_days")}
+        return {"rows": content["stream"]["rows"]} | found | rates.compared(content)
     result, device = content["result"], content["device"]
     return {
         "samples_learned": content["learning"]["learned"],

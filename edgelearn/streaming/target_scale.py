@@ -26,9 +26,9 @@ class ScaledTargets:
     mean: np.ndarray
     unit: np.ndarray
 
-    def values(self, outputs: np.ndarray) -> np.ndarray:
-        """Return the numbers that outputs stand for, float64[n, n_targets]."""
-        found: np.ndarray = self.mean + outputs * self.unit
+    def values(self, outputs: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Return the numbers that the outputs of some rows stand for, float64[n, n_targets]."""
+        found: np.ndarray = self.mean[rows] + outputs * self.unit[rows]
         return found
 
 

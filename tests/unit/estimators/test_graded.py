@@ -7,11 +7,15 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_diabetes
 from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from edgelearn import EdgeAnomalyDetector, EdgeRegressor
 from edgelearn.errors import UserError
+from edgelearn.network.graded import RATES
+from edgelearn.network.spec import design
+from edgelearn.rules import RULES
 
 pytestmark = pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 CHECKED = [EdgeRegressor(hidden=(8,)), EdgeAnomalyDetector()]
@@ -130,3 +134,14 @@ def test_a_feature_that_was_constant_is_watched(constant):
     assert (model.predict(x) == -1).mean() < 0.05
     still = EdgeAnomalyDetector().fit(np.full((30, 2), constant))
     assert still.predict([[constant, constant], [constant, constant + step]]).tolist() == [1, -1]
+
+
+@pytest.mark.parametrize("rule", ["bp", "dfa", "drtp", "mdfa"])
+def test_no_rule_diverges_at_the_rates_of_numbers(rule):
+    x, y = load_diabetes(return_X_y=True)
+    model = EdgeRegressor(rule, hidden=(16,)).fit(x[:300], y[:300])
+    assert model.score(x[300:], y[300:]) > 0.3
+    assert [layer.rate for layer in model.spec_.layers] == list(RATES["regression"][rule])
+    classes = design((8, 4, 2), rule)
+    assert [layer.rate for layer in classes.layers] == [RULES[rule].hidden_rate, RULES[rule].output_rate]
+    assert design((8, 4, 2), rule, task="regression").output == "linear"
