@@ -28,9 +28,7 @@ def stream(
 ) -> None:
     """Learn a stream of sensor data online: accuracy, drift, energy and real-time behaviour.
 
-    Without labels: edgelearn stream mine.csv --task anomaly (numbers: --task regression)
-
-    Live input: producer | edgelearn stream -
+    Without labels: --task anomaly; numbers: --task regression; live: producer | edgelearn stream -
     """
     from edgelearn.config import StreamConfig, check_effect, validated
     from edgelearn.runs.shapes import check_kernels
