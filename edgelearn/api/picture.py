@@ -14,7 +14,7 @@ class Picture:
 
     Parameters
     ----------
-    draw : writes the figure into a file that ends in .png or .svg
+    draw : writes the figure into a file that ends in .png, .svg or .pdf
 
     Notes
     -----
@@ -38,7 +38,7 @@ class Picture:
 
         Parameters
         ----------
-        path : ends in .png or .svg
+        path : ends in .png, .svg or .pdf
 
         Raises
         ------
@@ -52,7 +52,7 @@ class Picture:
         return self.svg
 
     def __repr__(self) -> str:
-        return f"<figure, {len(self.svg):,} bytes of SVG; .save(path) writes a .png or .svg>"
+        return f"<figure, {len(self.svg):,} bytes of SVG; .save(path) writes a .png, .svg or .pdf>"
 
 
 def picture(draw: Callable[[Path], None], path: str | PathLike[str] | None) -> Picture:

@@ -79,7 +79,7 @@ class Costs:
 
         Parameters
         ----------
-        path : file to write too, .png or .svg
+        path : file to write too, .png, .svg or .pdf
 
         Returns
         -------

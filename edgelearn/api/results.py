@@ -155,7 +155,7 @@ class RunResult(Result):
 
         Parameters
         ----------
-        path : file to write too, .png or .svg
+        path : file to write too, .png, .svg or .pdf
 
         Returns
         -------

@@ -47,7 +47,7 @@ class Flag(NamedTuple):
 Config = Annotated[Optional[Path], Flag("TOML file of settings; flags take precedence.", OUTPUT)]
 Details = Annotated[bool, Flag("Print the full report.", OUTPUT)]
 Json = Annotated[bool, Flag("Print as JSON.", OUTPUT)]
-Plot = Annotated[Optional[Path], Flag("Write a figure, .png or .svg.", OUTPUT)]
+Plot = Annotated[Optional[Path], Flag("Write a figure, .png, .svg or .pdf.", OUTPUT)]
 
 
 @dataclass(frozen=True)

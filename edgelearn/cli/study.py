@@ -224,6 +224,34 @@ def fronts(
             say(console, f"not judged, a value is missing{why}: {groups[index].name}")
 
 
+@command(example="edgelearn study plot study --x bits --y error --out fig.pdf --width 3.5")
+def plot(
+    folder: Folder,
+    out: Annotated[Path, Flag("Figure to write, .png, .svg or .pdf.")],
+    x: Annotated[
+        Optional[str], Flag("Setting or measure, e.g. bits, weight_bits, energy [first width that varies].")
+    ] = None,
+    y: Annotated[str, Flag("Measure, e.g. error, accuracy, energy, area, saturations.")] = "error",
+    where: Annotated[Optional[list[str]], Flag("NAME=VALUE,VALUE: settings to draw; repeatable.")] = None,
+    processor: Annotated[Optional[str], Flag("Processor of priced measures [the only one].")] = None,
+    width: Annotated[float, Flag("Width in inches: 3.5 for a column, 7 for a page.")] = 7.0,
+) -> None:
+    """Draw a study for a paper: means over seeds with 95 % intervals, a labelled line per rule."""
+    from edgelearn.reports.console import make_console, say, written
+    from edgelearn.reports.plots.figure import check_plot
+    from edgelearn.studies.figure import plot_study
+    from edgelearn.studies.page_data import open_study
+
+    check_plot(out)
+    shown = plot_study(open_study(folder), out, x, y, where or (), width, processor)
+    console = make_console()
+    say(console, f"{shown.points} settings in {len(shown.lines)} lines: {'; '.join(shown.lines)}")
+    if shown.left_out:
+        more = f" and {len(shown.left_out) - 3} more" if len(shown.left_out) > 3 else ""
+        say(console, f"note: left out, a value is missing: {'; '.join(shown.left_out[:3])}{more}")
+    written(console, out)
+
+
 @command(example="edgelearn report study --out study.html")
 def report(
     folder: Folder,
@@ -493,7 +521,7 @@ def _change(name: str, first: Any, second: Any) -> str:
 commands = group(
     "Analyse the results of a sweep, or compare rules at equal accuracy.",
     {
-        "Results of a sweep": {"show": show, "compare": compare_settings, "pareto": fronts},
+        "Results of a sweep": {"show": show, "compare": compare_settings, "pareto": fronts, "plot": plot},
         "Studies": {"equal-accuracy": "edgelearn.cli.equal_accuracy:equal_accuracy"},
     },
 )

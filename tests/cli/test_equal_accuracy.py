@@ -36,7 +36,7 @@ def test_the_study_is_printed_kept_and_continued(tmp_path):
         (("--accuracy", "0"), "--accuracy 0 is not allowed; give a percentage above 0, up to 100"),
         (("--rule", "bp,bp"), "give each once"),
         (("--seeds", "0"), "seeds 0 cannot be used"),
-        (("--plot", "a.pdf"), "must end in .png or .svg"),
+        (("--plot", "a.gif"), "must end in .png, .svg or .pdf"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_in_one_line(tmp_path, flags, text):

@@ -23,7 +23,7 @@ def plot_anomaly(content: dict[str, Any], path: Path) -> None:
     Parameters
     ----------
     content : of report.json
-    path : ends in .png or .svg; the same report gives the same bytes with the same matplotlib
+    path : ends in .png, .svg or .pdf; the same report gives the same bytes with the same matplotlib
 
     Raises
     ------

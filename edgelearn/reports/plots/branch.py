@@ -17,7 +17,7 @@ def plot_sweep(contents: Sequence[dict[str, Any]], path: Path) -> None:
     Parameters
     ----------
     contents : reports of one trace, one a budget
-    path : ends in .png or .svg; the same reports give the same bytes with the same matplotlib
+    path : ends in .png, .svg or .pdf; the same reports give the same bytes with the same matplotlib
 
     Raises
     ------

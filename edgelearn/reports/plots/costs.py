@@ -59,7 +59,7 @@ def plot_costs(costs: Sequence[RuleCost], path: Path, accuracies: Mapping[str, f
 
     Parameters
     ----------
-    path : ends in .png or .svg; the same costs give the same bytes with the same matplotlib
+    path : ends in .png, .svg or .pdf; the same costs give the same bytes with the same matplotlib
     accuracies : percent by rule; rules without one are left out of the right panel
 
     Raises

@@ -18,7 +18,7 @@ def plot_run(content: dict[str, Any], path: Path) -> None:
     Parameters
     ----------
     content : of report.json
-    path : ends in .png or .svg; the same content gives the same bytes with the same matplotlib
+    path : ends in .png, .svg or .pdf; the same content gives the same bytes with the same matplotlib
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edgelearn.reports.plots.figure import GREY, MARKS, drawn, line_style
+from edgelearn.reports.plots.figure import GREY, drawn, look_of
 from edgelearn.units import scale_for, typographic
 
 
@@ -15,7 +15,7 @@ def plot_equal_accuracy(content: dict[str, Any], path: Path) -> None:
     Parameters
     ----------
     content : of equal_accuracy.json
-    path : ends in .png or .svg; the same content gives the same bytes with the same matplotlib
+    path : ends in .png, .svg or .pdf; the same content gives the same bytes with the same matplotlib
 
     Raises
     ------
@@ -32,9 +32,8 @@ def plot_equal_accuracy(content: dict[str, Any], path: Path) -> None:
                 energy,
                 curve["accuracy_percent"],
                 label=rule,
-                marker=MARKS[k % len(MARKS)],
                 markersize=3,
-                **line_style(k),
+                **look_of(rule, k),
             )
         ax.axhline(content["accuracy_percent"], color=GREY, linewidth=1)
         ax.set_xscale("log")

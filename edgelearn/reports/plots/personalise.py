@@ -15,7 +15,7 @@ def plot_personalise(content: dict[str, Any], path: Path) -> None:
     Parameters
     ----------
     content : of the results file of `edgelearn personalise`
-    path : ends in .png or .svg
+    path : ends in .png, .svg or .pdf
 
     Raises
     ------

@@ -33,7 +33,7 @@ def plot_spiking(
     ----------
     name : of the data; samples : those that are tested
     learners : before and after learning
-    path : ends in .png or .svg; the same run gives the same bytes with the same matplotlib
+    path : ends in .png, .svg or .pdf; the same run gives the same bytes with the same matplotlib
 
     Raises
     ------

@@ -42,7 +42,7 @@ def plot_streams(contents: Mapping[str, Content], path: Path) -> None:
     Parameters
     ----------
     contents : `StreamReport.content` by the name of the run; all of the same samples
-    path : ends in .png or .svg; the same contents give the same bytes with the same matplotlib
+    path : ends in .png, .svg or .pdf; the same contents give the same bytes with the same matplotlib
 
     Raises
     ------

@@ -46,7 +46,7 @@ def plot_tornado(costs: Sequence[RuleCost], path: Path, base: str) -> None:
 
     Parameters
     ----------
-    path : ends in .png or .svg; the same costs give the same bytes with the same matplotlib
+    path : ends in .png, .svg or .pdf; the same costs give the same bytes with the same matplotlib
     base : name of the rule that the others are compared with
 
     Raises

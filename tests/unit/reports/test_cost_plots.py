@@ -175,8 +175,8 @@ def test_the_users_style_is_left_alone_and_has_no_say(tmp_path):
 @pytest.mark.parametrize(
     ("name", "rules", "accuracies", "text"),
     [
-        ("a.pdf", RULES, None, r"plot file .*a.pdf must end in .png or .svg"),
-        ("a", RULES, None, r"plot file .*a must end in .png or .svg"),
+        ("a.gif", RULES, None, r"plot file .*a.gif must end in .png, .svg or .pdf"),
+        ("a", RULES, None, r"plot file .*a must end in .png, .svg or .pdf"),
         ("a.png", (), None, "no costs to plot; give at least one rule"),
         ("a.png", ("bp", "dfa"), {"drtp": 90}, r"rule 'drtp' is not known; known: bp, dfa"),
         ("a.png", ("bp",), {"bp": 101}, "accuracy of bp is 101; give percent, 0 to 100"),

@@ -316,8 +316,8 @@ def test_colours_differ():
 @pytest.mark.parametrize(
     ("name", "change", "text"),
     [
-        ("a.pdf", {}, "plot file .*a.pdf must end in .png or .svg"),
-        ("a", {}, "plot file .*a must end in .png or .svg"),
+        ("a.gif", {}, "plot file .*a.gif must end in .png, .svg or .pdf"),
+        ("a", {}, "plot file .*a must end in .png, .svg or .pdf"),
         ("a.png", {"rows": 0}, "run drtp has no rows to plot; give a stream longer than its window"),
         ("missing/a.png", {}, "cannot write .*there is no folder .*missing"),
     ],
