@@ -46,7 +46,8 @@ def cost(
         Optional[list[Path]], Flag("Finished run whose activity is priced; repeatable.", ACTIVITY, "--run")
     ] = None,
     against: Annotated[
-        Optional[str], Flag("Rule, or name of a run, that the others are compared with, e.g. bp.", OUTPUT)
+        Optional[str],
+        Flag("Rule, or name of a run, that others are compared with, e.g. bp; --plot draws the differences.", OUTPUT),
     ] = None,
     tornado: Annotated[
         bool, Flag("Rank the constants that decide the order of the rules; with --plot, draw them.", OUTPUT)
@@ -114,6 +115,10 @@ def cost(
 
         cheapest = content["verdict"]["cheapest"] if content["verdict"] else costs[0].name
         plot_tornado(costs, plot, against or cheapest)
+    elif plot is not None and against is not None:
+        from edgelearn.reports.plots.relative import plot_relative
+
+        plot_relative(costs, plot, against, content.get("activity", {}).get("text", ""))
     elif plot is not None:
         from edgelearn.reports.plots.costs import plot_costs
 

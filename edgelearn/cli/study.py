@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edgelearn.cli.flags import Details, Flag, Json, command, group
+from edgelearn.cli.flags import Details, Flag, Json, Plot, command, group
 from edgelearn.cli.shared import print_json
 from edgelearn.errors import UserError
 
@@ -279,6 +279,7 @@ def compare(
         list[Path], typer.Argument(metavar="RUN RUN ...", help="Folders of finished runs, or report.json files.")
     ],
     everything: Annotated[bool, Flag("Print equal settings and results, too.", name="--all")] = False,
+    plot: Plot = None,
     details: Details = False,
     json: Json = False,
 ) -> None:
@@ -286,10 +287,12 @@ def compare(
     from edgelearn.studies.compare import compare_runs
 
     comparison = compare_runs(runs)
+    if plot is not None:
+        _plot_compared(runs, [run.name for run in comparison.runs], plot)
     if json:
         print_json(comparison.as_dict())
         return
-    from edgelearn.reports.console import make_console, next_steps, print_table, say
+    from edgelearn.reports.console import make_console, next_steps, print_table, say, written
 
     console = make_console()
     say(console, *(f"note: {note}" for note in comparison.notes))
@@ -310,7 +313,20 @@ def compare(
         apart = comparison.apart(part)
         if apart and not everything:
             say(console, f"{len(apart)} {part} that only some kinds of run have are left out; --all shows them")
-    next_steps(console, "--all", details=details or everything)
+    if plot is not None:
+        written(console, plot)
+    next_steps(console, "--all", *([] if plot else ["--plot runs.svg"]), details=details or everything)
+
+
+def _plot_compared(folders: Sequence[Path], names: Sequence[str], path: Path) -> None:
+    from edgelearn.reports.plots.compared import plot_compared
+    from edgelearn.reports.plots.figure import check_plot
+    from edgelearn.runs.checkpoint import REPORT
+    from edgelearn.runs.finished import read_report
+
+    check_plot(path)
+    files = [folder / REPORT if folder.is_dir() else folder for folder in folders]
+    plot_compared([(name, read_report(file)) for name, file in zip(names, files, strict=True)], path)
 
 
 def _is_main(result: str) -> bool:

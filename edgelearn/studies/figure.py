@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgelearn.errors import UserError, unknown
-from edgelearn.reports.plots.figure import GREY, drawn, look_of
-from edgelearn.reports.plots.labels import Label, Point, label_ends, label_points
+from edgelearn.reports.plots.figure import FILLS, GREY, drawn, look_of
+from edgelearn.reports.plots.labels import Label, Point, label_ends, label_points, plain_log
 from edgelearn.studies.analysis import (
     ACCURACY,
     WIDTHS,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 WIDEST, NARROWEST = 12.0, 2.0  # inches
 MOST_LINES = 12
 TEXT, SMALL = 8.0, 7.0  # points
-FILLS = ("full", "none", "left", "top", "bottom", "right")  # of the marks of lines that share a colour
 ERROR = "error"
 _SHORT = {
     "accuracy": ACCURACY,
@@ -179,11 +178,13 @@ def _side(source: Source, groups: Sequence[Group], name: str, processor: str | N
             raise UserError(f"column '{name}' holds no numbers; give one of {', '.join([*_numbers(source), ERROR])}")
         return Side(name, asked, True)
     column = _SHORT.get(asked, asked)
-    if processor is not None and f"{column}@{processor}" in measures:
-        return Side(name, f"{column}@{processor}", False)
     if column in measures:
         return Side(name, column, False)
     of_processors = [one for one in measures if one.split("@", 1)[0] == column]
+    if processor is not None and of_processors:
+        if f"{column}@{processor}" not in of_processors:
+            raise UserError(f"{processor} prices no {name} in this study; give another --processor or column")
+        return Side(name, f"{column}@{processor}", False)
     if len(of_processors) > 1:
         processors = ", ".join(one.split("@", 1)[1] for one in of_processors)
         raise UserError(f"column '{name}' is priced on several processors; give --processor, one of {processors}")
@@ -247,14 +248,14 @@ def _draw(
     values: list[Any] = []
     numbers: dict[Any, int] = {}
     for (key, members), name in zip(lines.items(), names, strict=True):
-        value = dict(key).get(by)
+        value = None if by is None else dict(key).get(by)
         again = numbers[value] = numbers.get(value, -1) + 1  # lines of one rule share its colour
         values += [] if value in values else [value]
         look = look_of(str(dict(key).get("rule", "")), values.index(value))
         placed = [_point(group, x, y, x_size, y_size, along, look["color"]) for group in members]
         xs, ys = [one.x for one in placed], [one.y for one in placed]
         reach = [[one.y - one.low for one in placed], [one.high - one.y for one in placed]]
-        fill = {"fillstyle": FILLS[again % len(FILLS)], "markerfacecoloralt": "white"}
+        fill: dict[str, Any] = {"fillstyle": FILLS[again % len(FILLS)], "markerfacecoloralt": "white"}
         ax.errorbar(xs, ys, reach, **look, **fill, markersize=4.5, elinewidth=0.8, capsize=1.5, capthick=0.8)
         labels.append(Label(name, look["color"], xs[-1], ys[-1]))
         points += placed
@@ -262,7 +263,7 @@ def _draw(
         axis.label.set_fontsize(TEXT)
         axis.set_tick_params(labelsize=TEXT)
         if log:
-            _plain_log(axis)
+            plain_log(axis)
     if x.is_setting:
         ticks = sorted({one.x for one in points})
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -282,22 +283,11 @@ def _draw(
         label_points(ax, points, SMALL)
 
 
-def _plain_log(axis: Any) -> None:
-    """Make an axis logarithmic, with a few plain numbers at its ticks."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
-
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
-
-
 def _point(group: Group, x: Side, y: Side, x_size: float, y_size: float, along: str | None, colour: str) -> Point:
     over = _must(y.of(group))
     low, high = (over.mean if end is None else end for end in (over.low, over.high))
     text = "" if along is None else _text(group.setting[along])
-    return Point(text, _must(x.of(group)).mean / x_size, *(at / y_size for at in (over.mean, low, high)), colour)
+    return Point(text, _must(x.of(group)).mean / x_size, over.mean / y_size, low / y_size, high / y_size, colour)
 
 
 def _must(over: Interval | None) -> Interval:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgelearn.reports.plots.figure import RULE_LOOKS
 from edgelearn.studies.analysis import (
     ACCURACY,
     ENERGY,
@@ -26,6 +27,10 @@ from edgelearn.studies.page_tables import of_interval
 # Okabe and Ito's colours, which colour-blind people tell apart, without the yellow that white swallows
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#7F7F7F")
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "star", "plus", "x", "hex", "asterisk")
+RULE_MARKERS = {
+    "o": "circle", "s": "square", "^": "triangle", "D": "diamond", "v": "inverted_triangle", "P": "plus", "X": "x",
+    "<": "star", ">": "hex",
+}  # fmt: skip
 DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot")
 AGAINST = ("energy_pj", "inference_energy_pj", "latency_us", "area_um2", "memory_bits")
 ACCESSES = (
@@ -98,6 +103,9 @@ class _Series:
 
     def look(self, value: Any) -> tuple[str, str, str]:
         index = self.values.index(value)
+        if self.axis == "rule" and value in RULE_LOOKS:  # as in all figures
+            colour, mark, _ = RULE_LOOKS[value]
+            return colour, RULE_MARKERS[mark], DASHES[list(RULE_LOOKS).index(value) % len(DASHES)]
         return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)], DASHES[index % len(DASHES)]
 
 

@@ -29,6 +29,7 @@ RULE_LOOKS: dict[str, tuple[str, str, tuple[float, ...]]] = {
     "drtp": ("#0072B2", "D", (7, 1.5, 3, 1.5)),
     "shallow": ("#663311", ">", (1.2, 2.4)),
 }
+FILLS = ("full", "none", "left", "top", "bottom", "right")  # of the marks of lines that share a colour
 INK, GREY = "#222222", "#767676"
 SUFFIXES = (".png", ".svg", ".pdf")
 STYLE: dict[str, Any] = {

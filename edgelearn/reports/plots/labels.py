@@ -96,7 +96,8 @@ def label_points(ax: Axes, points: Sequence[Point], size: float) -> None:
 
     figure: Any = ax.get_figure()
     figure.draw_without_rendering()
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    canvas: Any = FigureCanvasAgg(figure)
+    renderer = canvas.get_renderer()
     dot = figure.dpi / 72
     taken = []
     for one in points:
@@ -120,3 +121,14 @@ def label_points(ax: Axes, points: Sequence[Point], size: float) -> None:
                 taken.append(box)
                 break
             found.remove()
+
+
+def plain_log(axis: Any) -> None:
+    """Make an axis logarithmic, with a few plain numbers at its ticks."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
