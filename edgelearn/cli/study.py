@@ -224,7 +224,7 @@ def fronts(
             say(console, f"not judged, a value is missing{why}: {groups[index].name}")
 
 
-@command(example="edgelearn study plot study --x bits --y error --out fig.pdf --width 3.5")
+@command(example="edgelearn study plot study --x bits --out fig.pdf --width 3.5")
 def plot(
     folder: Folder,
     out: Annotated[Path, Flag("Figure to write, .png, .svg or .pdf.")],
