@@ -179,6 +179,7 @@ class Processor(_Frozen):
 
     @property
     def clock_hz(self) -> float:
+        """Clock in Hz."""
         return self.clock
 
     @property

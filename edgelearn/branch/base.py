@@ -122,7 +122,7 @@ class BasePredictor(ArrayState, Predictor):
         return dict(zip(COUNTS, self._totals.tolist(), strict=True))
 
     def per_branch(self, count: str) -> float:
-        """Return a count divided by the branches so far."""
+        """Return a count divided by the branches so far (docs/branch.md, section 6)."""
         counts = self.counters
         return counts[count] / max(counts["branches"], 1)
 

@@ -426,11 +426,13 @@ class EdgeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def counters_(self) -> Counters:
+        """Accesses and operations of all samples so far, learned and predicted."""
         self._check_fitted()
         return self._learner.counters
 
     @property
     def cost_(self) -> RuleCost:
+        """Prices per sample on `processor` with the counted activity: energy in pJ, latency in us, area in um2."""
         self._check_fitted()
         return cost_of_rule(self.spec_, self.counters_, find_processor(self.processor))
 

@@ -41,10 +41,12 @@ class Counters:
 
     @classmethod
     def zeros(cls, n_layers: int, is_convolutional: bool = False) -> Counters:
+        """Return counters that have counted nothing, int64[n_layers, names]."""
         return cls(np.zeros((n_layers, len(counters_of(is_convolutional))), np.int64))
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Names of the counts, in the order of the columns of `table`."""
         return counters_of(self.table.shape[1] > len(COUNTERS))
 
     @property
@@ -70,9 +72,11 @@ class Counters:
 
     @property
     def n_samples(self) -> int:
+        """Samples that were counted."""
         return int(self["samples"][0])
 
     def total(self, name: str) -> int:
+        """Return a count of all layers together."""
         return int(self[name].sum())
 
     def per_sample(self, name: str) -> float:
@@ -85,4 +89,5 @@ class Counters:
         return Counters(np.where(kept, self.table, 0))
 
     def as_dict(self) -> dict[str, list[int]]:
+        """Return the counts by name, one entry per layer."""
         return {name: [int(n) for n in self.table[:, i]] for i, name in enumerate(self.names)}

@@ -308,6 +308,10 @@ class Learner:
         """Return the arguments of the kernel `run_steps`; the arrays of the learner stay the same for its life.
 
         With convolutions `run_steps_of_maps` takes them, with graded targets `run_steps_of_targets`.
+
+        Parameters
+        ----------
+        levels : integers[n, n_in]; steps : int64[n, columns of `steps_of`]
         """
         state = self._state_of(steps)
         arrays: tuple[Any, ...] = state.arrays
@@ -377,7 +381,7 @@ class Learner:
         return np.ascontiguousarray(levels.astype(np.uint8, copy=False))  # two's complement where there is a sign
 
     def put_words(self, words: Mapping[str, np.ndarray]) -> None:
-        """Put raw words into the network, named as in `words`; everything else stays as it is.
+        """Put raw words into the network, named and shaped as in `words`, int[n_out, n_in]; others stay as they are.
 
         Raises
         ------
@@ -393,7 +397,7 @@ class Learner:
                 self.state.set_feedback(k, words[f"layer{k + 1}_feedback"])
 
     def save(self) -> dict[str, np.ndarray]:
-        """Return the mutable state as plain arrays."""
+        """Return the mutable state as plain arrays: `words`, uint32[1] of the generator, int64 of counts and halvings."""
         words: dict[str, np.ndarray] = self.words()
         words["generator"] = self.state.arrays.generator.copy()
         words["halvings"] = self.state.net[t.HALVINGS : t.HALVINGS + 1].copy()
@@ -402,7 +406,7 @@ class Learner:
         return words
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
-        """Continue from what `save` returned."""
+        """Continue from the arrays that `save` returned, of the same shape: int[n_out, n_in] of weights, and so on."""
         self.put_words(saved)
         self.state.arrays.generator[:] = saved["generator"]
         self.state.net[t.HALVINGS] = saved["halvings"][0]
@@ -418,7 +422,7 @@ class Learner:
         self.restore(stored["saved"])
 
     def words(self) -> dict[str, np.ndarray]:
-        """Return the raw stored words, shaped as in `State`: weights, biases and feedback of each layer."""
+        """Return raw stored words: weights int16[n_out, n_in], biases int16[n_out], feedback int16[rows, n_out]."""
         words = {}
         for k, layer in enumerate(self.spec.layers):
             words[f"layer{k + 1}_weights"] = self.state.weights(k)

@@ -130,14 +130,17 @@ class NetworkSpec:
 
     @property
     def sizes(self) -> tuple[int, ...]:
+        """Neurons from inputs to outputs; of a convolution the elements of its maps behind the pooling."""
         return (self.layers[0].n_in, *(layer.n_out for layer in self.layers))
 
     @property
     def is_convolutional(self) -> bool:
+        """Whether the first layer is a convolution."""
         return self.layers[0].is_convolution
 
     @property
     def topology(self) -> Topology:
+        """Shapes and kinds of the layers."""
         first = self.layers[0]
         inputs: tuple[int, int, int] | int = first.n_in
         if isinstance(first, ConvLayer):
@@ -171,14 +174,17 @@ class NetworkSpec:
 
     @property
     def n_outputs(self) -> int:
+        """Output neurons: one for two classes with a single output."""
         return self.layers[-1].n_out
 
     @property
     def n_classes(self) -> int:
+        """Classes that the outputs tell apart."""
         return max(2, self.n_outputs)
 
     @property
     def stochastic(self) -> bool:
+        """Whether updates are rounded at random."""
         return self.rounding == "stochastic"
 
     @property

@@ -181,10 +181,12 @@ class Rule:
 
     @property
     def learns_hidden(self) -> bool:
+        """Whether hidden layers learn."""
         return self.signal is not Signal.NONE
 
     @property
     def locking(self) -> Locking:
+        """What a hidden layer waits for before it may update."""
         return self.signal.locking
 
     @property
@@ -194,6 +196,7 @@ class Rule:
 
     @property
     def stores_feedback(self) -> bool:
+        """Whether the feedback has words of its own."""
         return self.feedback.stored
 
     @property
@@ -228,14 +231,17 @@ class Rule:
 
     @property
     def non_negative(self) -> bool:
+        """Whether feedback, and weights behind the first layer, stay non-negative."""
         return self.constraint is Constraint.NON_NEGATIVE_AFTER_FIRST
 
     @property
     def holds_deltas(self) -> bool:
+        """Whether the deltas of a layer are kept until the layer below has read them."""
         return self.signal is Signal.DELTA
 
     @property
     def last_to_first(self) -> bool:
+        """Whether layers update from the last to the first."""
         return self.locking is Locking.BACKWARD
 
     @property

@@ -1,4 +1,4 @@
-"""Spike encoders: rate, latency and delta codes, address events."""
+"""Spike encoders: rate, latency and delta codes, address events (docs/spiking.md, section 6)."""
 
 from __future__ import annotations
 

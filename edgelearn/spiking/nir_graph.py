@@ -1,5 +1,7 @@
 """Export to and import from NIR, the Neuromorphic Intermediate Representation.
 
+Source: docs/spiking.md, section 9.
+
 A graph says what a network infers, not how it learns, and in real numbers. What it cannot say stands in a side file:
 reset by subtraction, refractory steps, saturation and formats, gates, traces, rule and feedback. Without it an export
 is lossy. Spikes are currents of 1 that last a step dt, as in the forward Euler method, and so:

@@ -83,6 +83,7 @@ class RuleCost:
 
     @property
     def rule(self) -> str:
+        """Name of the rule, or those of the layers."""
         return self.spec.rule_name
 
     def overhead(self, name: str, at: Mapping[str, Any] | None = None) -> Any:

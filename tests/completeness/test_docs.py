@@ -27,6 +27,7 @@ PAGES = sorted(
 )
 GUIDES = [path for path in PAGES if "experiments" not in path.parts and path.name != "CHANGELOG.md"]
 README = ROOT / "README.md"
+MOST_LINES = 160
 MOST_WORDS = 900  # of prose: no code, no tables
 OTHER_FLAGS = {  # of other programs that the documents name
     *("--check", "--cov", "--pdb"),  # ruff, pytest
@@ -175,6 +176,7 @@ def test_the_readme_is_short():
     text = prose(README.read_text(encoding="utf-8"))
     words = [word for word in text.split() if re.search(r"\w", word)]
     assert len(words) < MOST_WORDS
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
 def test_the_readme_keeps_its_two_commands():
