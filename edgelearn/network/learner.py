@@ -397,7 +397,7 @@ class Learner:
                 self.state.set_feedback(k, words[f"layer{k + 1}_feedback"])
 
     def save(self) -> dict[str, np.ndarray]:
-        """Return the mutable state as plain arrays: `words`, uint32[1] of the generator, int64 of counts and halvings."""
+        """Return the mutable state as plain arrays: `words`, generator uint32[1], counts and halvings as int64."""
         words: dict[str, np.ndarray] = self.words()
         words["generator"] = self.state.arrays.generator.copy()
         words["halvings"] = self.state.net[t.HALVINGS : t.HALVINGS + 1].copy()

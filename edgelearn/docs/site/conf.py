@@ -19,6 +19,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
 napoleon_google_docstring = False
+napoleon_use_ivar = True  # attributes that are properties, too, stand once
 napoleon_use_rtype = False
 python_use_unqualified_type_names = True
 add_module_names = False
