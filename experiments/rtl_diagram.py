@@ -28,12 +28,13 @@ BLOCKS = [
     ("el_ram", ("events0", "events1"), 0, 0, "events of the layers, in turn"),
     ("el_ram", ("views", "residuals"), 0, 1, "stored words"),
     ("el_ram", ("matrix",), 0, 2, "fixed feedback"),
+    ("el_lfsr", ("shift_register",), 2, 4, "feedback of drtp, regenerated"),
     ("el_ram", ("gates", "deltas"), 0, 3, "open gates; errors and deltas"),
 ]
 ARROWS = [
     ((0, 0), (1, 1)), ((0, 1), (1, 2)), ((0, 2), (1, 2)), ((0, 3), (1, 1)), ((1, 0), (1, 1)), ((1, 1), (1, 2)),
     ((1, 2), (1, 3)), ((1, 2), (2, 1)), ((2, 1), (2, 2)), ((2, 3), (2, 2)), ((2, 0), (1, 3)), ((1, 3), (0, 1)),
-    ((2, 2), (1, 1)),
+    ((2, 2), (1, 1)), ((2, 4), (1, 2)),
 ]  # fmt: skip
 WIDTH, HEIGHT, GAP_X, GAP_Y, LEFT, TOP = 220, 64, 70, 36, 20, 50
 
@@ -55,7 +56,7 @@ def diagram() -> str:
     drawn = {(module, name) for module, names, *_ in BLOCKS for name in names}
     missing = instances() - drawn
     assert not missing, f"blocks without a place: {sorted(missing)}"
-    wide, high = LEFT * 2 + 3 * WIDTH + 2 * GAP_X, TOP + 4 * HEIGHT + 3 * GAP_Y + 20
+    wide, high = LEFT * 2 + 3 * WIDTH + 2 * GAP_X, TOP + 5 * HEIGHT + 4 * GAP_Y + 20
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" font-family="sans-serif" font-size="13">',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'

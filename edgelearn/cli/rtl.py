@@ -50,7 +50,7 @@ def emit(
     overwrite: Annotated[bool, Flag("Replace the files in DIR.", OUTPUT)] = False,
 ) -> None:
     """Write the learning engine of the network as Verilog-2005, with its memories and a bench."""
-    from hw_models.rtl.emit import write
+    from hw_models.rtl.emit import notes_of, write
 
     if run is not None:
         typed = [*(["config"] if config is not None else []), *given]
@@ -65,7 +65,7 @@ def emit(
     written = write(learner, folder, overwrite)
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
     typer.echo(str(source.columns))
-    for note in source.notes:
+    for note in [*source.notes, *notes_of(learner.spec)]:
         typer.echo(f"note: {note}")
     typer.echo(f"try: cd {folder} && iverilog -g2005 -s el_bench -o el_bench.vvp el_*.v")
 

@@ -173,9 +173,14 @@ def _draw_feedback(spec: NetworkSpec, k: int, n_rows: int, generator: np.random.
     return np.abs(matrix) if spec.layers[k].rule.non_negative else matrix
 
 
+def lfsr_start(row: int, layer: int, seed: int) -> int:
+    """Return the state of the register before the first word of a row, counted from 0, of a layer, counted from 1."""
+    return 1 + ((row + 1) * 40503 + layer * 10007 + seed) % 65535
+
+
 def lfsr_row(row: int, n: int, layer: int, seed: int) -> np.ndarray:
     """Return n ternary feedback words as a 16-bit Galois register regenerates them (contract, section 7)."""
-    s = 1 + ((row + 1) * 40503 + layer * 10007 + seed) % 65535
+    s = lfsr_start(row, layer, seed)
     words = np.zeros(n, np.int64)
     for j in range(n):
         bits = []

@@ -49,7 +49,8 @@ def emitted_counts(spec: NetworkSpec, labelled: Counters, predicted: Counters) -
     spec : of dense layers, one rule and no readouts
     labelled, predicted : counters of the samples with a label, and of those without
     """
-    # words of an LFSR are regenerated before, and lie in the memory of the feedback
+    regenerated = spec.feedback_format == "lfsr" and any(row.selects_row for row in spec.rules) and not spec.gated
+    # words of an LFSR take no cycles: of one row a register has them, and those of others lie in memory
     spec = replace(spec, feedback_format="int8") if spec.feedback_format == "lfsr" else spec
     plain = Latency(start=0)
     plans = [
@@ -60,7 +61,10 @@ def emitted_counts(spec: NetworkSpec, labelled: Counters, predicted: Counters) -
     of_sample = sum(START + STORE * layer.n_out + DRAIN for layer in spec.layers)
     cycles = sum(plan.total_cycles for plan in plans) + of_sample * sum(n_samples)
     cycles += _learning_overhead(spec, labelled)
-    return EmittedCounts(round(cycles), _accesses(spec, plans, labelled))
+    accesses = _accesses(spec, plans, labelled, predicted)
+    if regenerated:
+        accesses["feedback_read"] = 0
+    return EmittedCounts(round(cycles), accesses)
 
 
 def _learning_overhead(spec: NetworkSpec, activity: Counters) -> int:
@@ -88,7 +92,9 @@ def _learning_overhead(spec: NetworkSpec, activity: Counters) -> int:
     return cycles + (WAITING_GATE - (2 if delta else 1)) * live
 
 
-def _accesses(spec: NetworkSpec, plans: list[Schedule], labelled: Counters) -> dict[str, int]:
+def _accesses(spec: NetworkSpec, plans: list[Schedule], labelled: Counters, predicted: Counters) -> dict[str, int]:
+    """Return words by role, and what was cut."""
+
     def total(which: str, role: str) -> int:
         parts = (getattr(plan, which).get(role, 0.0) for plan in plans)
         return round(sum(float(np.sum(part)) for part in parts))
@@ -110,6 +116,7 @@ def _accesses(spec: NetworkSpec, plans: list[Schedule], labelled: Counters) -> d
         "delta_write": labelled.total("error_write") + labelled.total("delta_write"),
         "saturations": labelled.total("saturations"),
         "step_saturations": labelled.total("step_saturations"),
+        "overflows": labelled.total("overflows") + predicted.total("overflows"),
     }
     if spec.gated:  # errors are written before anyone knows whether the sample is learned
         del counts["delta_write"]

@@ -11,7 +11,8 @@ from edgelearn.errors import UserError
 from edgelearn.files import only_writer, write_text
 from edgelearn.network.activations import find_activation, output_table
 from edgelearn.network.learner import Learner
-from edgelearn.network.spec import CONTRACT
+from edgelearn.network.spec import CONTRACT, NetworkSpec
+from edgelearn.network.state import lfsr_start
 from hw_models.rtl.package import readme
 from hw_models.rtl.parameters import Parameters, refuse
 
@@ -61,6 +62,14 @@ def write(learner: Learner, folder: Path, overwrite: bool = False) -> list[Path]
     return [*written, folder / "README.md"]
 
 
+def notes_of(spec: NetworkSpec) -> list[str]:
+    """Return what the engine of a network does in another way than the network says."""
+    parameters = Parameters(spec)
+    if spec.feedback_format == "lfsr" and parameters.n_feedback:
+        return [f"the engine stores the feedback of the shift registers: {parameters.n_feedback} words of 8 bits"]
+    return []
+
+
 def contents(learner: Learner, halves: bool = False) -> dict[str, str]:
     """Return the text of each file by name."""
     parameters = Parameters(learner.spec, halves)
@@ -108,6 +117,10 @@ def hex_files(learner: Learner, parameters: Parameters) -> dict[str, str]:
     }
     if parameters.residual_bits:
         files["residual.hex"] = hex_lines(residual, parameters.residual_bits)
+    if parameters.regenerates:
+        rows = range(1 << parameters.label_bits)
+        places = ((row, k + 1) for k in range(len(spec.layers)) for row in rows)
+        files["lfsr.hex"] = hex_lines([lfsr_start(row, k, spec.seed) for row, k in places], 16)
     if parameters.n_feedback:
         files["feedback.hex"] = hex_lines(feedback_words(learner, parameters), 8)
     return files

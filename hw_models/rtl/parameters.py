@@ -84,6 +84,11 @@ class Parameters:
         return any(self.forms) and self.rule.from_label and not self.spec.gated
 
     @property
+    def regenerates(self) -> bool:
+        """Whether a shift register makes the feedback: one row, neuron after neuron, is all that the rule takes."""
+        return self.fused and self.rule.selects_row and self.spec.feedback_format == "lfsr"
+
+    @property
     def stored_bits(self) -> int:
         return self.view_bits + self.residual_bits
 
@@ -113,7 +118,8 @@ class Parameters:
     def feedback_strides(self) -> list[int]:
         """Feedback words of a neuron of each layer."""
         n_layers = len(self.spec.layers)
-        return [self.spec.feedback_rows(k) if k < n_layers - 1 and self.forms[k] else 0 for k in range(n_layers)]
+        stored = [k < n_layers - 1 and self.forms[k] and not self.regenerates for k in range(n_layers)]
+        return [self.spec.feedback_rows(k) if stored[k] else 0 for k in range(n_layers)]
 
     @property
     def feedback_bases(self) -> list[int]:
@@ -232,6 +238,8 @@ class Parameters:
             "FUSED": int(self.fused),
             "SOFTMAX": int(spec.output == "softmax"),
             "SHARE_BITS": 16 + bits_for(spec.n_outputs + 1),
+            "LFSR": int(self.regenerates),
+            "LFSR_DEPTH": len(spec.layers) << self.label_bits,
             "STOCHASTIC": int(spec.stochastic),
             "HALVES": int(self.halves),
             "SIGNED_INPUTS": int(spec.signed_inputs),

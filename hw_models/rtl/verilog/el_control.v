@@ -80,6 +80,7 @@ module el_control #(
     input                result,
     // gates and updates
     output               fused_now,
+    output               leaves_fused,   // the neuron is done
     output               at_gate_known,  // DRAIN3 of a fused neuron
     output               in_signal,
     output               take_modulator,
@@ -165,7 +166,7 @@ module el_control #(
     wire walk_done = entry == n_deltas || !learns;
     wire layer_done = (state == SCAN && scan_done) || (state == WALK && walk_done);
     wire leaves_neuron = (state == CHECK && !updates_now) || (state == WRITE && update_bias);
-    wire leaves_fused = leaves_neuron && mode == FORWARD;
+    assign leaves_fused = leaves_neuron && mode == FORWARD;
 
     assign busy = state != IDLE;
     assign begins = state == IDLE && start;

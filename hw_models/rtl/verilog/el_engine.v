@@ -45,7 +45,8 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
     // ---- control
     wire begins, finishes, learning, gate_open, delta_is_zero, closed, softmax_valid, softmax_done, softmax_start;
     wire is_output, new_layer, event_read, gate_read, delta_read, delta_write, issue, issue_first, issue_last;
-    wire issue_bias, issue_signal, fused_now, at_gate_known, in_signal, take_modulator, gate_valid, fetch;
+    wire issue_bias, issue_signal, fused_now, leaves_fused, at_gate_known, in_signal, take_modulator;
+    wire gate_valid, fetch;
     wire update_read, update_write, update_bias, restart_random, commit_random;
     wire [CW-1:0] target;
     wire [NW-1:0] n_events, n_gates, n_deltas, neuron, result_neuron, event_place, gate_place, delta_place, lane;
@@ -73,7 +74,7 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
             .gate_place(gate_place), .delta_read(delta_read), .delta_place(delta_place), .delta_layer(delta_layer),
             .delta_write(delta_write), .issue(issue), .issue_first(issue_first), .issue_last(issue_last),
             .issue_bias(issue_bias), .issue_signal(issue_signal), .lane(lane), .result(s4_valid),
-            .fused_now(fused_now), .at_gate_known(at_gate_known), .in_signal(in_signal),
+            .fused_now(fused_now), .leaves_fused(leaves_fused), .at_gate_known(at_gate_known), .in_signal(in_signal),
             .take_modulator(take_modulator), .gate_valid(gate_valid), .fetch(fetch), .update_read(update_read),
             .update_write(update_write), .update_bias(update_bias), .restart_random(restart_random),
             .commit_random(commit_random));
@@ -230,11 +231,22 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
 
     wire [NW-1:0] feedback_lane = SIGNAL == TARGET || SIGNAL == SIGNED_TARGET ? s1_lane : entry_neuron;
     wire [FAW+NW-1:0] lane_wide = {{FAW{1'b0}}, selects_feedback ? lane : feedback_lane};
-    assign f_en = reads_feedback || selects_feedback;
+    assign f_en = LFSR == 0 && (reads_feedback || selects_feedback);
     assign f_addr = feedback_row + lane_wide[FAW-1:0];
 
     wire signed [VB-1:0] view = v_rdata;
-    wire signed [7:0] feedback = f_rdata;
+    wire signed [7:0] feedback;
+    generate
+        if (LFSR != 0) begin : regenerated
+            wire unused = &{1'b0, f_rdata};
+            el_lfsr #(.AW(KW+CW), .DEPTH(LFSR_DEPTH), .FILE("lfsr.hex"))
+                shift_register (.clk(clk), .begins(new_layer), .place({layer, lane[CW-1:0]}), .advance(leaves_fused),
+                    .word(feedback));
+        end else begin : stored_feedback
+            wire unused = leaves_fused;
+            assign feedback = f_rdata;
+        end
+    endgenerate
     wire signed [MB-1:0] view_wide;
     el_extend #(.W(VB), .OW(MB)) extend_view_wide (.value(view), .out(view_wide));
     wire signed [MB-1:0] feedback_wide;

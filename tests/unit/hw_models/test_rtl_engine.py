@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ import pytest
 from edgelearn.errors import UserError
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
-from hw_models.rtl.emit import contents, write
+from hw_models.rtl.emit import contents, emit, notes_of, write
 from hw_models.rtl.lint import lint
+from hw_models.rtl.parameters import Parameters
+from hw_models.rtl.simulators import build, read_answers, run, write_samples
+from hw_models.rtl.vectors import write_vectors
 from hw_models.rtl.verify import verify
 from tests.tools import missing
 
@@ -100,3 +104,37 @@ def test_every_block_of_the_engine_is_in_its_figure():
     from experiments.rtl_diagram import FIGURE, diagram
 
     assert FIGURE.read_text(encoding="utf-8") == diagram()
+
+
+def test_a_register_gives_the_feedback_of_drtp_and_others_store_it():
+    drtp, dfa = (design(NET, rule=rule, feedback_format="lfsr") for rule in ("drtp", "dfa"))
+    assert "feedback.hex" not in contents(Learner(drtp))
+    assert contents(Learner(drtp))["lfsr.hex"].split()[:2] == [f"{1 + (40503 * n + 10007) % 65535:04x}" for n in (1, 2)]
+    assert notes_of(drtp) == []
+    assert notes_of(dfa) == ["the engine stores the feedback of the shift registers: 48 words of 8 bits"]
+
+
+def test_the_engine_replays_test_vectors(tmp_path: Path) -> None:
+    require_verilog("iverilog")
+    levels, labels = samples(12)
+    labels = np.abs(labels)
+    learner, engine = (Learner(design(NET, rule="fa", rounding="stochastic")) for _ in range(2))
+    write_vectors(learner, tmp_path / "vectors", levels, labels, "samples", words_every=0)
+    (tmp_path / "engine").mkdir()
+    emit(engine, tmp_path / "engine")
+    build(tmp_path / "engine", "icarus")
+
+    def words_of(name: str) -> np.ndarray:
+        return np.array([int(line, 16) for line in (tmp_path / "vectors" / name).read_text().split()])
+
+    inputs, parameters = words_of("inputs.hex").reshape(-1, NET[0]), Parameters(engine.spec)
+    write_samples(tmp_path / "engine" / "samples.hex", parameters, inputs, words_of("labels.hex"), every=12)
+    answers = read_answers(run(tmp_path / "engine", "icarus"), parameters)
+    parts = []
+    for k, n_out in enumerate(NET[1:], 1):
+        weights = words_of(f"layer{k}/weights_end.hex").reshape(n_out, -1)
+        parts.append(np.column_stack([weights, words_of(f"layer{k}/biases_end.hex")]).ravel())
+    stored = np.concatenate(parts)
+    assert np.array_equal(answers.words[12] % (1 << parameters.stored_bits), stored)
+    assert np.array_equal(answers.predictions, words_of("class.hex"))
+    assert np.array_equal(answers.generators, words_of("generator.hex")[1:])
