@@ -15,6 +15,7 @@ from edgelearn.cli.shared import print_json, rules_listed, typed_flags
 from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
+    from firmware_sim.build.targets import Target
     from firmware_sim.check.front import FrontVerification
     from firmware_sim.check.measure import Profile
     from firmware_sim.check.session import Samples
@@ -130,6 +131,10 @@ def _turned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def verify(
     given: Given,
     config: Config = None,
+    run: Annotated[
+        Optional[Path],
+        Flag("Finished `edgelearn stream --out DIR`: replay its recording, on the host all of it.", OUTPUT),
+    ] = None,
     target: _Target = "all",
     samples: Annotated[int, Flag("Samples to learn, 1 or more.", OUTPUT)] = 2000,
     compiler: _Compiler = "zig",
@@ -138,7 +143,8 @@ def verify(
 ) -> None:
     """Compare compiled firmware with the simulator, prediction by prediction and word by word.
 
-    Learns samples of the data, then a stream that drives the weights into saturation. Exit code: 0 equal, 1 different
+    Learns samples of the data, then a stream that drives the weights into saturation; or, with --run, replays the
+    recording of a stream through its front end, row by row. Exit code: 0 equal, 1 different
     (the first update that differs is printed), 2 cannot be run.
     """
     from firmware_sim.build.headers import learned_word, taught_by
@@ -147,6 +153,10 @@ def verify(
     if samples < 1:
         raise UserError(f"--samples {samples} learns nothing; give 1 or more")
     targets = chosen_targets(target)
+    if run is not None:
+        _check_alone(given, config)
+        _verify_stream(run, targets, samples, compiler, _optimisation(optimise), json)
+        return
     source = network_samples(given, config)
     verified = []
     with _progress("compiling", len(targets) * (samples + STRESS_SAMPLES)) as show:
@@ -186,6 +196,51 @@ def verify(
                 if part is not None and part.difference is not None:
                     typer.echo(f"{one.target}, {name}: {part.difference}")
     if not all(one.equal for one in verified):
+        raise typer.Exit(1)
+
+
+def _check_alone(given: Given, config: Path | None) -> None:
+    """Refuse settings beside --run."""
+    typed = [*(["config"] if config is not None else []), *given]
+    if typed:
+        raise UserError(f"--run brings its own settings; leave out --{typed[0].replace('_', '-')}")
+
+
+def _verify_stream(
+    run: Path, targets: list[Target], samples: int, compiler: str, optimisation: str, json: bool
+) -> None:
+    """Compare a finished stream with its firmware, row by row."""
+    from dataclasses import asdict
+
+    from firmware_sim.check.stream_run import is_stream, verify_run
+
+    if not is_stream(run):
+        raise UserError(f"{run} is no stream of classes; give an --out folder of edgelearn stream, or settings")
+    with _progress("compiling", samples) as show:
+        found, accuracy = verify_run(
+            run, targets, samples, compiler, optimisation, lambda name, done: show(name, min(done, samples))
+        )
+    if json:
+        print_json({"accuracy": accuracy, "targets": [asdict(one) | {"equal": one.equal} for one in found]})
+    else:
+        reported = "no labels" if accuracy is None else f"accuracy {100 * accuracy:.2f} % in its report"
+        rows = [
+            {
+                "target": one.target,
+                "compiler": f"{one.compiler} {one.optimisation}",
+                "samples": one.samples,
+                "rows": one.rows,
+                "learned": one.learned,
+                "row by row": "equal" if one.equal else "DIFFERENT",
+                "accuracy of these rows": "-" if one.accuracy is None else f"{100 * one.accuracy:.2f} %",
+            }
+            for one in found
+        ]
+        _print_rows(f"{run}: {reported}", rows)
+        for one in found:
+            if one.difference is not None:
+                typer.echo(f"{one.target}: {one.difference}")
+    if not all(one.equal for one in found):
         raise typer.Exit(1)
 
 
@@ -286,7 +341,7 @@ def emit(
     config: Config = None,
     run: Annotated[
         Optional[Path],
-        Flag("Finished `edgelearn run --out DIR` to take settings, weights and rates from.", OUTPUT),
+        Flag("Finished `edgelearn run` or `stream --out DIR` to take settings, weights and rates from.", OUTPUT),
     ] = None,
     selftest: Annotated[
         Optional[str], Flag("File of samples for the self-test, like the data of --run [data of the run].", OUTPUT)
@@ -299,11 +354,13 @@ def emit(
     from firmware_sim.build.features import Features
     from firmware_sim.build.layouts import TRIES
     from firmware_sim.check.session import emit_network, restore_run
+    from firmware_sim.check.stream_run import is_stream
 
     if run is not None:
-        typed = [*(["config"] if config is not None else []), *given]
-        if typed:
-            raise UserError(f"--run brings its own settings; leave out --{typed[0].replace('_', '-')}")
+        _check_alone(given, config)
+        if is_stream(run):
+            _emit_stream(run, folder, selftest, overwrite, prefix)
+            return
         source, learner = restore_run(run, selftest)
     elif selftest is not None:
         raise UserError("--selftest takes the place of the data of a run; give --run, or --data alone")
@@ -320,6 +377,19 @@ def emit(
     elif tensor is not None:
         typer.echo(f"levels: from the tensor '{tensor.name}', by {prefix}_levels of include/{prefix}_levels.h")
     typer.echo(f"try: {TRIES[layout].format(folder=folder)}")
+
+
+def _emit_stream(run: Path, folder: Path, selftest: str | None, overwrite: bool, prefix: str) -> None:
+    """Write the C sources of a finished stream."""
+    from firmware_sim.check.stream_run import emit_run
+
+    if selftest is not None:
+        raise UserError("the self-test of a stream is of its own recording; leave --selftest out")
+    written, recording = emit_run(run, folder, overwrite, prefix)
+    typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
+    typer.echo(f"channels: {', '.join(recording.channels)}; what their numbers count: {folder}/channels.csv")
+    typer.echo(f"try: make -C {folder} && {folder}/selftest")
+    typer.echo(f"next: edgelearn firmware verify --run {shlex.quote(str(run))}")
 
 
 @command("RunConfig", only=NETWORK, example="edgelearn firmware size --rule drtp --target cortex-m4")

@@ -77,6 +77,17 @@ def emit(
     """
     shape(learner.spec)  # refused before anything is written
     find_layout(layout)
+    check_folder(folder, prefix, overwrite)
+    of_tensor: dict[str, str] = {}
+    if tensor is not None:
+        of_tensor = front.texts_of(tensor) | front.selftest_of() if isinstance(tensor, Features) else texts_of(tensor)
+    with only_writer(folder):
+        written = _written(learner, folder, levels, labels, ranges, prefix, tensor, of_tensor)
+        return lay_out(folder, written, layout, Package(prefix, summary(learner.spec)))
+
+
+def check_folder(folder: Path, prefix: str, overwrite: bool) -> None:
+    """Refuse a folder that sources cannot be written to, and a prefix that begins no name in C."""
     if not _PREFIX.fullmatch(prefix):
         raise UserError(
             f"prefix '{prefix[:60]}' begins no name in C; give a letter and up to 23 letters, digits and _, lower case"
@@ -86,12 +97,6 @@ def emit(
     for name, what in (("config.toml", "a run"), ("study.toml", "a study")):
         if (folder / name).exists():
             raise UserError(f"folder {folder} holds {what}; give another one")
-    of_tensor: dict[str, str] = {}
-    if tensor is not None:
-        of_tensor = front.texts_of(tensor) | front.selftest_of() if isinstance(tensor, Features) else texts_of(tensor)
-    with only_writer(folder):
-        written = _written(learner, folder, levels, labels, ranges, prefix, tensor, of_tensor)
-        return lay_out(folder, written, layout, Package(prefix, summary(learner.spec)))
 
 
 def summary(spec: NetworkSpec) -> str:
@@ -130,7 +135,7 @@ def _written(
     numbers = [
         "/* Included by el_selftest.c alone. */",
         f"#define EL_SELFTEST_SAMPLES {len(levels)}U",
-        f"#define EL_SELFTEST_HASH 0x{_hash(learned_words(learner)):08X}UL",
+        f"#define EL_SELFTEST_HASH 0x{hash_of(learned_words(learner)):08X}UL",
         array("el_pixel", "EL_SELFTEST_PIXELS", tensor.values[: len(levels)].ravel(), place="")
         if isinstance(tensor, Features)
         else selftest_inputs(tensor, levels),
@@ -158,8 +163,8 @@ def _learned(learner: Learner, levels: np.ndarray, labels: np.ndarray) -> list[s
     return [*targets, array("int16_t", "EL_SELFTEST_OUTPUTS", outputs.ravel(), place="")]
 
 
-def _hash(words: np.ndarray) -> int:
-    """Return FNV-1a over 16-bit words."""
+def hash_of(words: np.ndarray) -> int:
+    """Return FNV-1a over words of up to 16 bits."""
     value = 2166136261
     for word in words:
         value = (value ^ (int(word) & 0xFFFF)) * 16777619 % 2**32
