@@ -91,8 +91,8 @@ def emit_stream(
         write_sources(learner, folder, prefix)
         test, n_samples, n_rows = _selftest(learner, front_end, front, recording)
         texts["test/el_selftest_numbers.h"] = test
-        texts["README.md"] = _readme(learner, front, recording, identity, n_samples, n_rows)
         named = _names(front, recording, learner.spec.n_classes)
+        named["README.md"] = "", _readme(learner, front, recording, identity, (n_samples, n_rows), prefix)
         names = {*core_of(learner), *GENERATED, *texts, *named}
         for name, text in (texts | {name: head for name, (head, _) in named.items()}).items():
             path = folder / renamed(name, prefix)
@@ -181,7 +181,7 @@ def _selftest(learner: Learner, front_end: FrontEnd, front: StreamFront, recordi
 
 
 def _readme(
-    learner: Learner, front: StreamFront, recording: Recording, identity: int, n_samples: int, n_rows: int
+    learner: Learner, front: StreamFront, recording: Recording, identity: int, selftest: tuple[int, int], prefix: str
 ) -> str:
     network, spec, word = learner.spec, front.spec, learned_word(learner.spec)
     fields = stream_fields(network, front)
@@ -196,7 +196,7 @@ def _readme(
     )
     windows = f"windows of {spec.window} samples every {spec.stride}" if spec.window > 1 else "a row a sample"
     classes = [*recording.classes, *map(str, range(len(recording.classes), network.n_classes))]
-    template = (CSRC / "package" / "README_stream.md").read_text()
+    template = renamed((CSRC / "package" / "README_stream.md").read_text(), prefix)
     return template.format(
         name=recording.name,
         sizes=network.net,
@@ -220,12 +220,12 @@ def _readme(
         ram=sum(one.bytes for one in fields),
         units=_units(front, recording),
         labels=f"`label` is the class of {whose},",
-        budget=budget,
+        budget=renamed(budget, prefix),
         classes="\n".join(f"| {k} | {name} |" for k, name in enumerate(classes)),
         memory="\n".join(f"| {memory}: {role} | {n:,} |" for memory, role, n in rows),
         stack=STACK_OF_MAPS + STACK_OF_STREAMS if network.is_convolutional else STACK_OF_STREAMS,
-        selftest_samples=n_samples,
-        selftest_rows=n_rows,
+        selftest_samples=selftest[0],
+        selftest_rows=selftest[1],
         checkpoint=stream_checkpoint_bytes(network, front),
         lost=", and rows that waited for their labels are not learned" if late else "",
     )

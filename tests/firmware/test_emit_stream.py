@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.cli.runner import in_process
 from tests.firmware.firmware_cases import require
 from tests.firmware.test_stream import recording
