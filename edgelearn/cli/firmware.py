@@ -359,7 +359,7 @@ def emit(
     if run is not None:
         _check_alone(given, config)
         if is_stream(run):
-            _emit_stream(run, folder, selftest, overwrite, prefix)
+            _emit_stream(run, folder, selftest, overwrite, prefix, layout)
             return
         source, learner = restore_run(run, selftest)
     elif selftest is not None:
@@ -379,16 +379,17 @@ def emit(
     typer.echo(f"try: {TRIES[layout].format(folder=folder)}")
 
 
-def _emit_stream(run: Path, folder: Path, selftest: str | None, overwrite: bool, prefix: str) -> None:
+def _emit_stream(run: Path, folder: Path, selftest: str | None, overwrite: bool, prefix: str, layout: str) -> None:
     """Write the C sources of a finished stream."""
+    from firmware_sim.build.layouts import TRIES
     from firmware_sim.check.stream_run import emit_run
 
     if selftest is not None:
         raise UserError("the self-test of a stream is of its own recording; leave --selftest out")
-    written, recording = emit_run(run, folder, overwrite, prefix)
+    written, recording = emit_run(run, folder, overwrite, prefix, layout)
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
     typer.echo(f"channels: {', '.join(recording.channels)}; what their numbers count: {folder}/channels.csv")
-    typer.echo(f"try: make -C {folder} && {folder}/selftest")
+    typer.echo(f"try: {TRIES[layout].format(folder=folder)}")
     typer.echo(f"next: edgelearn firmware verify --run {shlex.quote(str(run))}")
 
 

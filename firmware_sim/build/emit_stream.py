@@ -13,11 +13,12 @@ from edgelearn.files import only_writer, write_text
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
 from edgelearn.streaming.front_end import FrontEnd
-from firmware_sim.build.emit import check_folder, hash_of
+from firmware_sim.build.emit import check_folder, hash_of, summary
 from firmware_sim.build.estimate import by_role
 from firmware_sim.build.front_end import StreamFront, constant_fields, stream_checkpoint_bytes, stream_fields, texts_of
 from firmware_sim.build.headers import CONTRACT, array, learned_word, learned_words, shape, taught_by
 from firmware_sim.build.image import CSRC, GENERATED, PREFIX, core_of, renamed, write_sources
+from firmware_sim.build.layouts import Package, find_layout, lay_out
 from firmware_sim.build.maps import STACK_OF_MAPS
 from firmware_sim.build.units import NO_VALUE, numbers_of
 
@@ -70,6 +71,7 @@ def emit_stream(
     folder: Path,
     overwrite: bool = False,
     prefix: str = PREFIX,
+    layout: str = "make",
 ) -> list[Path]:
     """Write the package of a stream, starting from the present words and statistics; return the files.
 
@@ -84,6 +86,7 @@ def emit_stream(
         as `firmware_sim.build.emit.emit`
     """
     shape(learner.spec)
+    find_layout(layout)
     check_folder(folder, prefix, overwrite)
     identity, texts = texts_of(learner, front)
     texts |= {name: (CSRC / "package" / file).read_text() for name, file in _PACKAGE.items()}
@@ -98,7 +101,8 @@ def emit_stream(
             path = folder / renamed(name, prefix)
             path.parent.mkdir(exist_ok=True)
             write_text(path, renamed(text, prefix) + named.get(name, ("", ""))[1])  # names are the user's own
-    return sorted(folder / renamed(name, prefix) for name in names)
+        written = sorted(folder / renamed(name, prefix) for name in names)
+        return lay_out(folder, written, layout, Package(prefix, summary(learner.spec), "stream"))
 
 
 def _names(front: StreamFront, recording: Recording, n_classes: int) -> dict[str, tuple[str, str]]:

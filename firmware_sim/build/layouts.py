@@ -25,10 +25,12 @@ class Package:
     ----------
     prefix : of names and files
     summary : one sentence, e.g. "64-32-10, rule drtp, 8-bit weights"
+    state : what the self-test takes: "learner", or "stream" where a front end stands before it
     """
 
     prefix: str
     summary: str
+    state: str = "learner"
 
     @property
     def name(self) -> str:
@@ -86,7 +88,7 @@ def arduino(files: Files, package: Package) -> Files:
     sketch = f"""/* Open the serial monitor at 115200 baud. */
 #include "{package.prefix}_selftest.h"
 
-static {package.prefix}_learner net;
+static {package.prefix}_{package.state} net;
 
 void setup()
 {{
@@ -110,7 +112,7 @@ void loop()
         "category": "Data Processing",
         "url": "https://arduino.github.io/arduino-cli/latest/library-specification/",
         "architectures": "*",
-        "includes": f"{package.prefix}_learner.h",
+        "includes": f"{package.prefix}_{package.state}.h",
     }
     example = "examples/SelfTest"
     rest = {name: text for name, text in _without_makefile(files).items() if "/" not in name}
@@ -132,7 +134,7 @@ def platformio(files: Files, package: Package) -> Files:
         "keywords": ["learning", "neural network", "integer"],
         "frameworks": "*",
         "platforms": "*",
-        "headers": f"{package.prefix}_learner.h",
+        "headers": f"{package.prefix}_{package.state}.h",
         "examples": [{"name": "SelfTest", "base": "examples/SelfTest", "files": sorted(of(files, "test"))}],
         "build": {"includeDir": "include", "srcDir": "src"},
     }
@@ -158,7 +160,7 @@ endif()
 
 #include "{p}_selftest.h"
 
-static {p}_learner net;
+static {p}_{package.state} net;
 
 int main(void)
 {{
@@ -192,7 +194,7 @@ def esp_idf(files: Files, package: Package) -> Files:
 
 #include "{p}_selftest.h"
 
-static {p}_learner net;
+static {p}_{package.state} net;
 
 void app_main(void)
 {{

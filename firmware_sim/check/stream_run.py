@@ -57,7 +57,9 @@ def _config_of(folder: Path) -> tuple[StreamConfig, dict[str, np.ndarray], dict[
     return config, arrays, note
 
 
-def emit_run(folder: Path, out: Path, overwrite: bool = False, prefix: str = PREFIX) -> tuple[list[Path], Recording]:
+def emit_run(
+    folder: Path, out: Path, overwrite: bool = False, prefix: str = PREFIX, layout: str = "make"
+) -> tuple[list[Path], Recording]:
     """Write the C sources of a finished stream, with the words and statistics of its end.
 
     Raises
@@ -76,7 +78,7 @@ def emit_run(folder: Path, out: Path, overwrite: bool = False, prefix: str = PRE
     units = units_of_source(source)
     front = StreamFront.of(front_end, units, config.label_delay)
     recording = _recording(folder, config, source, front)
-    return emit_stream(learner, front_end, front, recording, out, overwrite, prefix), recording
+    return emit_stream(learner, front_end, front, recording, out, overwrite, prefix, layout), recording
 
 
 def _recording(folder: Path, config: StreamConfig, source: Any, front: StreamFront) -> Recording:

@@ -50,6 +50,21 @@ def test_a_package_of_a_stream_passes_its_self_test(tmp_path, run):
     assert f"learned | {100 * report['result']['accuracy']:.2f} % |" in (board / "README.md").read_text()
 
 
+def test_other_layouts_hold_the_self_test(tmp_path, run):
+    require("gcc", "host")
+    for layout in ("cmake", "arduino", "zephyr", "esp-idf", "platformio"):
+        done = typed("firmware", "emit", tmp_path / layout, "--run", run, "--layout", layout)
+        assert done.returncode == 0, done.stdout + done.stderr
+    sketch = tmp_path / "arduino"
+    assert "static el_stream net;" in (sketch / "examples/SelfTest/SelfTest.ino").read_text()
+    sources = [*sketch.glob("src/el_[fls]*.c"), sketch / "examples/SelfTest/el_selftest.c"]
+    include = [f"-I{sketch / folder}" for folder in ("src", "examples/SelfTest")]
+    main = tmp_path / "main.c"
+    main.write_text('#include "el_selftest.h"\nstatic el_stream net;\nint main(void) { return !el_selftest(&net); }\n')
+    subprocess.run(["gcc", "-std=c99", *include, *sources, main, "-o", tmp_path / "test"], check=True)
+    subprocess.run([tmp_path / "test"], check=True)
+
+
 def test_sources_are_clean_c_and_cpp(tmp_path, run):
     require("gcc", "host")
     if shutil.which("g++") is None:
