@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,35 +81,32 @@ class Rehearsal:
         self._steps = levels, steps, outcome
         return outcome
 
-    def stretches(self, identity: int, samples: int | None = None) -> Any:
-        """Yield the samples of the stream block by block, up to about `samples` of them."""
+    def stretches(self, identity: int, samples: int | None = None, block: int | None = None) -> Iterator[Stretch]:
+        """Yield the samples of the stream block by block, or `block` of them at a time; up to `samples` in all."""
         assert isinstance(self.session.front_end, FrontEnd)
         segment = int(self.session.front_end.state.place[t.SEGMENT])
         done = 0
-        for block in self.source.blocks(0):
-            if samples is not None and done >= samples:
-                return
-            block = block if samples is None else _first(block, samples - done)
-            rows = self.session.take(block)
+        for part in _parts(self.source, samples, block):
+            rows = self.session.take(part)
             levels, steps, outcome = self._steps
             late = steps[:, t.KIND] == t.LEARN_LATE
             first = ~late
             taken = outcome.statuses & (t.LEARNED | t.GATED) != 0
-            labels = np.full(len(block), NO_LABEL, np.int64)
+            labels = np.full(len(part), NO_LABEL, np.int64)
             ends = rows.samples - done
             row_of_step = np.cumsum(first) - 1
             teaching = taken & (steps[:, t.LABEL] >= 0)
             labels[ends[row_of_step[teaching]]] = steps[teaching, t.LABEL]
             self.n_learned += int(np.count_nonzero(outcome.statuses & t.LEARNED))
-            marks = np.zeros(len(block), np.uint8)
-            marks[np.diff(block.segment, prepend=segment) != 0] = SEGMENT
+            marks = np.zeros(len(part), np.uint8)
+            marks[np.diff(part.segment, prepend=segment) != 0] = SEGMENT
             marks[ends[outcome.statuses[first] & t.DROPPED != 0]] |= DROP
-            segment = int(block.segment[-1]) if len(block) else segment
-            done += len(block)
+            segment = int(part.segment[-1]) if len(part) else segment
+            done += len(part)
             saved = self.session.front_end.save()
             state = stream_checkpoint(self.learner, self.front, saved, identity, self.n_learned, done)
             yield Stretch(
-                numbers_of(block.x, self.units),
+                numbers_of(part.x, self.units),
                 marks,
                 labels.astype("<u2"),
                 levels[steps[first, t.ROW]].astype(np.int64),
@@ -119,9 +116,20 @@ class Rehearsal:
             )
 
 
-def _first(block: Block, n: int) -> Block:
-    """Return the first n samples of a block at most."""
-    return Block(block.x[:n], block.y[:n], block.t[:n], block.segment[:n])
+def _parts(source: Source, samples: int | None, size: int | None) -> Iterator[Block]:
+    """Yield blocks of a source, of `size` samples at most, up to `samples` in all."""
+    left = samples
+    for block in source.blocks(0):
+        length = size or max(len(block), 1)
+        for at in range(0, len(block), length):
+            here = slice(at, at + length if left is None else min(at + length, at + left))
+            part = Block(block.x[here], block.y[here], block.t[here], block.segment[here])
+            if left is not None:
+                left -= len(part)
+            if len(part):
+                yield part
+        if left == 0:
+            return
 
 
 def units_of_source(source: Source) -> Units:

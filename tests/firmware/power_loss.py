@@ -56,15 +56,24 @@ class Station(Machine):
     spec : the network in the image
     levels, labels : uint8 or int8[n, n_in], int64[n]; the stream
     every : samples from save to save
+    size : bytes of a checkpoint, None for those of the network alone
     """
 
-    def __init__(self, image: Image, spec: NetworkSpec, levels: np.ndarray, labels: np.ndarray, every: int) -> None:
+    def __init__(
+        self,
+        image: Image,
+        spec: NetworkSpec,
+        levels: np.ndarray,
+        labels: np.ndarray,
+        every: int,
+        size: int | None = None,
+    ) -> None:
         super().__init__(image)
         import unicorn
 
         self.violations: list[str] = []
-        self.slot_bytes = _slot_bytes(spec)
-        self._checkpoint_bytes = checkpoint_bytes(spec)
+        self._checkpoint_bytes = checkpoint_bytes(spec) if size is None else size
+        self.slot_bytes = slot_bytes(self._checkpoint_bytes)
         words_bytes = shape(spec).learned * shape(spec).word_bytes
         head = 12 if spec.stochastic else 8  # samples learned, generator, live outputs and halvings
         self._words = self.program.symbols["net"][0] + head, words_bytes
@@ -181,8 +190,14 @@ def _trace(addresses: np.ndarray, stores: np.ndarray, calls: list[tuple[str, int
     return Trace(addresses, phases, np.array(saves, np.int64))
 
 
-def _slot_bytes(spec: NetworkSpec) -> int:
-    return -(-checkpoint_bytes(spec) // _SECTOR) * _SECTOR
+def slot_bytes(size: int) -> int:
+    """Return the bytes of a slot that holds a checkpoint of `size`: whole sectors."""
+    return -(-size // _SECTOR) * _SECTOR
+
+
+def in_flash(size: int) -> tuple[str, ...]:
+    """Return what the compiler is told of the flash driver of nor_flash.c."""
+    return f"-DNOR_AT={_FLASH_AT:#x}UL", f"-DNOR_SLOT_BYTES={slot_bytes(size)}UL"
 
 
 def build_station(learner: Learner, folder: Path, target: Target) -> Image:
@@ -197,8 +212,8 @@ def build_station(learner: Learner, folder: Path, target: Target) -> Image:
         raise UserError(
             f"a station learns every sample, not with update gate '{learner.spec.update_gate}'; use 'always'"
         )
-    numbers = (f"-DNOR_AT={_FLASH_AT:#x}UL", f"-DNOR_SLOT_BYTES={_slot_bytes(learner.spec)}UL")
-    return compile_image(learner, folder, target, ("station.c", "nor_flash.c"), ("station*",), extra=numbers)
+    extra = in_flash(checkpoint_bytes(learner.spec))
+    return compile_image(learner, folder, target, ("station.c", "nor_flash.c"), ("station*",), extra=extra)
 
 
 def newest_whole(flash: bytes, n: int, identity: int) -> bytes | None:
@@ -252,21 +267,12 @@ class _Fault(Exception):
 class _Trial:
     """Loses power and checks what the firmware makes of it."""
 
-    def __init__(
-        self, learner: Learner, image: Image, levels: np.ndarray, labels: np.ndarray, every: int, seed: int
-    ) -> None:
-        self.station = Station(image, learner.spec, levels, labels, every)
+    def __init__(self, station: Station, states: dict[int, bytes], every: int, identity: int, seed: int) -> None:
+        self.station, self.states = station, states  # the simulator's, by samples learned
         self.rng = np.random.default_rng(seed)
-        self.every, self.n, self.identity = every, len(labels), image.identity
+        self.every, self.n, self.identity = every, max(states), identity
         self.again = self.torn = self.from_nothing = 0
         self.blank = b"\xff" * (2 * self.station.slot_bytes)
-        twin = Learner(learner.spec)
-        twin.restore(learner.save())
-        self.states = {0: checkpoint(twin, image.identity, 0)}  # the simulator's, by samples learned
-        for first in range(0, self.n, every):
-            end = min(first + every, self.n)
-            twin.learn(levels[first:end], labels[first:end])
-            self.states[end] = checkpoint(twin, image.identity, end)
         self.station.power_on(self.blank, self.rng)
         self.trace = self.station.trace()
         self.limit = 4 * len(self.trace.addresses)  # nothing that works takes as long
@@ -351,13 +357,28 @@ def survive(
     UserError
         "a station ..."; of `compile_image`, `Machine` and `Learner.learn`
     """
-    UcError: Any = importlib.import_module("unicorn").UcError  # typed in part only
-
     if not 1 <= every <= len(labels):
         raise UserError(
             f"a station that saves after {every} samples never saves {len(labels)}; give 1 to {len(labels)}"
         )
-    trial = _Trial(learner, build_station(learner, folder, target), levels, labels, every, seed)
+    image = build_station(learner, folder, target)
+    twin = Learner(learner.spec)
+    twin.restore(learner.save())
+    states = {0: checkpoint(twin, image.identity, 0)}
+    for first in range(0, len(labels), every):
+        end = min(first + every, len(labels))
+        twin.learn(levels[first:end], labels[first:end])
+        states[end] = checkpoint(twin, image.identity, end)
+    return survived(Station(image, learner.spec, levels, labels, every), states, every, image.identity, cuts, seed)
+
+
+def survived(
+    station: Station, states: dict[int, bytes], every: int, identity: int, cuts: int = 1000, seed: int = 0
+) -> Survival:
+    """Cut the power of a station; `states` are the simulator's checkpoints, by samples learned; see `survive`."""
+    UcError: Any = importlib.import_module("unicorn").UcError  # typed in part only
+
+    trial = _Trial(station, states, every, identity, seed)
     by_phase = dict.fromkeys(PHASES, 0)
     faults = []
     try:

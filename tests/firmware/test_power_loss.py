@@ -59,8 +59,8 @@ MUTANTS = {
     "overwrites the newest": ("slot = (newest == 0U) ? 1U : 0U", "slot = (newest == 1U) ? 1U : 0U", "were saved"),
     "goes on with the older": ("< 0x80000000UL) ? 1U : 0U", "< 0x80000000UL) ? 0U : 1U", "were saved"),
     "erases only once": ("if (!el_flash_erase(slot))", "if ((sequence < 2U) && !el_flash_erase(slot))", "flash that is programmed"),
-    "generator not restored": ("    net->generator = read_32(&bytes[AT_GENERATOR]);\n", "", "none of the simulator's"),
-    "live outputs not restored": ("    net->live = read_16(&bytes[AT_LIVE]);\n", "", "none of the simulator's"),
+    "generator not restored": ("    EL_NET(net)->generator = read_32(&bytes[AT_GENERATOR]);\n", "", "none of the simulator's"),
+    "live outputs not restored": ("    EL_NET(net)->live = read_16(&bytes[AT_LIVE]);\n", "", "none of the simulator's"),
     "does not count saves": ("read_32(&el_flash_slot(newest)[AT_SEQUENCE]) + 1U", "read_32(&el_flash_slot(newest)[AT_SEQUENCE])", "were saved"),
 }  # fmt: skip
 

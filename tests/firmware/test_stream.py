@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,20 @@ import pytest
 from edgelearn.config import StreamConfig
 from edgelearn.runs.session import StreamSession
 from edgelearn.runs.stream import open_config_source
-from firmware_sim.build.front_end import constant_fields, stream_fields
+from firmware_sim.build.front_end import (
+    constant_fields,
+    stream_checkpoint,
+    stream_checkpoint_bytes,
+    stream_fields,
+    texts_of,
+)
+from firmware_sim.build.image import compile_image
 from firmware_sim.build.targets import find_target
 from firmware_sim.build.units import numbers_of, units_of
 from firmware_sim.check.stream import Rehearsal, StreamRunner, compile_stream, verify_stream
 from firmware_sim.emulate.emulator import read_program
 from tests.firmware.firmware_cases import require
+from tests.firmware.power_loss import Station, in_flash, survived
 
 CASES = {
     "signed": {"rule": "drtp"},
@@ -168,3 +177,47 @@ def test_no_floating_point_in_the_front_end():
         assert not re.search(
             r"\b(float|double)\b|[^/]/[^/]", re.sub(r"(?<=[A-Za-z0-9_)\]]) / (?=wide|2U|\(uint32_t\)sizeof)", "", code)
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["cortex-m0", "cortex-m4", "rv32"])
+@pytest.mark.parametrize(
+    "settings", [{"encoder": "delta", "time_constant": 3}, {"window": 5, "stride": 5, "window_features": "statistics"}]
+)
+def test_a_station_with_a_front_end_goes_on_after_a_thousand_losses(tmp_path, target, settings):
+    survive_stream(tmp_path, target, settings, 1000)
+
+
+def test_a_station_with_a_front_end_goes_on_after_power_fails_anywhere(tmp_path):
+    survive_stream(tmp_path, "cortex-m0", {"window": 3, "stride": 3, "window_features": "statistics"}, 30)
+
+
+def survive_stream(folder, target, settings, cuts):
+    """Cut the power of a stream of 40 rows that saves every 8."""
+    require("zig", target)
+    every, n = 8, 40 * settings.get("window", 1)
+    path = folder / "one.csv"
+    lines = recording(folder).read_text().splitlines()
+    path.write_text("\n".join([lines[0], *(line for line in lines[201 : 201 + n])]) + "\n")
+    settings = settings | {"hidden": "6", "rounding": "stochastic", "ignore": ("subject",)}
+    rehearsal = Rehearsal(session_of(path, **settings))
+    learner, front = rehearsal.learner, rehearsal.front
+    identity, texts = texts_of(learner, front)
+    size = stream_checkpoint_bytes(learner.spec, front)
+    app = ("station_stream.c", "nor_flash.c")
+    image = compile_image(
+        learner, folder / "built", find_target(target), app, ("station*",), extra=in_flash(size), more=texts
+    )
+    image = replace(image, identity=identity)
+    saved = rehearsal.session.front_end.save()
+    states = {0: stream_checkpoint(learner, front, saved, identity, 0, 0)}
+    stretches = list(rehearsal.stretches(identity, block=every * settings.get("window", 1)))
+    states |= {every * (k + 1): stretch.state for k, stretch in enumerate(stretches)}
+    numbers, labels = (np.concatenate([getattr(one, name) for one in stretches]) for name in ("numbers", "labels"))
+    given = np.ascontiguousarray(numbers, "<i4").view(np.uint8), labels.astype(np.int64)
+    station = Station(image, learner.spec, *given, every, size)
+    done = survived(station, states, every, identity, cuts)
+    assert done.faults == ()
+    assert sum(done.cuts.values()) == cuts
+    assert done.again > cuts // 4
+    assert done.torn > cuts // 6
