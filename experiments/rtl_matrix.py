@@ -25,7 +25,7 @@ from hw_models.rtl.simulators import SIMULATORS
 from hw_models.rtl.verify import verify
 
 NET, DEEP = (64, 12, 10), (64, 10, 8, 10)
-RULES = ("drtp", "dfa", "bp", "fa", "sdfa", "mdfa", "signed-target", "shallow")
+RULES = ("drtp", "dfa", "bp", "fa", "sdfa", "mdfa", "signed-target", "shallow", "local")
 
 CASES: list[dict[str, Any]] = [
     *({"sizes": NET, "rule": rule} for rule in RULES),
@@ -43,6 +43,8 @@ CASES: list[dict[str, Any]] = [
     {"sizes": (64, 12, 1), "rule": "signed-target"},
     {"sizes": (64, 12, 1), "rule": "bp", "update_gate": "margin", "margin": 12},
     {"sizes": (64, 10), "rule": "shallow", "rounding": "stochastic"},
+    {"sizes": DEEP, "rule": "local", "output": "softmax", "update_gate": "error", "bits": 4},
+    {"sizes": (64, 12, 1), "rule": "local", "local_dead_zone": 30, "activation": "relu", "feedback_format": "lfsr"},
     {"sizes": NET, "rule": "drtp", "update_gate": "error"},
     {"sizes": DEEP, "rule": "dfa", "update_gate": "margin", "margin": 20, "rounding": "stochastic"},
     {"sizes": NET, "rule": "signed-target", "update_gate": "error", "output": "softmax"},

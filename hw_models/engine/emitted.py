@@ -12,7 +12,7 @@ import numpy as np
 from edgelearn.network.counters import Counters
 from edgelearn.network.spec import NetworkSpec
 from edgelearn.rules.rule import Signal
-from hw_models.engine.schedule import Latency, Schedule, schedule
+from hw_models.engine.schedule import Latency, Schedule, readout_cycles, readout_words, schedule
 
 # Cycles by the states of el_control.v.
 START = 1  # BEGIN of a layer
@@ -25,6 +25,7 @@ FUSED_GATE = 4  # SIGNAL1, SIGNAL2, ROUND, GATE, of an open gate whose modulator
 WAITING_GATE = 6  # the same with SCAN and CHECK
 SCAN = 1  # the end of the list of gates of a layer
 WALK = 1  # the end of the list of errors or deltas of a layer
+READOUT = 1  # the begin of a readout of a hidden layer
 SHARES = 12  # of an output of a softmax, and one more cycle for all
 
 
@@ -79,6 +80,8 @@ def _learning_overhead(spec: NetworkSpec, activity: Counters) -> int:
         cycles += learned * (SHARES * spec.n_outputs + 1)
     if rule is None:
         return cycles
+    if rule.reads_out:
+        cycles += _readout_overhead(spec, activity, hidden)
     live = sum(int(activity["live_gates"][k]) for k in hidden)
     if rule.from_label and not spec.gated:
         for k in hidden:
@@ -92,6 +95,21 @@ def _learning_overhead(spec: NetworkSpec, activity: Counters) -> int:
     return cycles + (WAITING_GATE - (2 if delta else 1)) * live
 
 
+def _sent(activity: Counters, k: int) -> int:
+    """Return the activations of hidden layer k that are not zero, of samples that were learned."""
+    return int(activity["input_events"][k + 1] - activity["gated_events"][k + 1])
+
+
+def _readout_overhead(spec: NetworkSpec, activity: Counters, hidden: list[int]) -> int:
+    """Return the cycles of readouts, which walk a layer's activations once for each output, beyond the schedule's."""
+    learned, n_outputs = int(activity["samples"][0] - activity["gated_samples"][0]), spec.n_outputs
+    shares = SHARES * n_outputs + 1 if spec.output == "softmax" else 0
+    cycles = len(spec.layers[:-1]) * READOUT * learned
+    for k in hidden:
+        cycles += n_outputs * _sent(activity, k) + (2 * n_outputs + DRAIN + shares) * learned
+    return cycles - round(float(readout_cycles(spec, activity, 1).sum()))
+
+
 def _accesses(spec: NetworkSpec, plans: list[Schedule], labelled: Counters, predicted: Counters) -> dict[str, int]:
     """Return words by role, and what was cut."""
 
@@ -101,7 +119,7 @@ def _accesses(spec: NetworkSpec, plans: list[Schedule], labelled: Counters, pred
 
     last = len(spec.layers) - 1
     walked = [layer.learns and (k == last or spec.holds_deltas(k)) for k, layer in enumerate(spec.layers)]
-    lists = [row.signal in (Signal.ERROR, Signal.SIGN_ERROR, Signal.DELTA) for row in spec.rules]
+    lists = [row.signal in (Signal.ERROR, Signal.SIGN_ERROR, Signal.DELTA, Signal.LOCAL_ERROR) for row in spec.rules]
     lanes = sum(int(n) for n, of_list in zip(labelled["gated_signals"], lists, strict=False) if of_list)
     entries = sum(int(n) for n, is_walked in zip(labelled["active_neurons"], walked, strict=True) if is_walked)
     counts = {
@@ -118,6 +136,12 @@ def _accesses(spec: NetworkSpec, plans: list[Schedule], labelled: Counters, pred
         "step_saturations": labelled.total("step_saturations"),
         "overflows": labelled.total("overflows") + predicted.total("overflows"),
     }
+    for k, row in enumerate(spec.rules):
+        if row.reads_out:
+            learned = int(labelled["samples"][k] - labelled["gated_samples"][k])
+            walked_events = spec.n_outputs * _sent(labelled, k)
+            counts["activation_read"] += walked_events - spec.gated * spec.layers[k].n_out * learned
+            counts["feedback_read"] += walked_events - round(float(readout_words(spec, labelled, 1)[k]))
     if spec.gated:  # errors are written before anyone knows whether the sample is learned
         del counts["delta_write"]
     return counts

@@ -156,10 +156,12 @@ def split_words(words: np.ndarray, parameters: Parameters) -> tuple[np.ndarray, 
 
 
 def feedback_words(learner: Learner, parameters: Parameters) -> np.ndarray:
-    """Return the feedback as it lies in memory: of each neuron, the words of its lanes; int64[n_feedback]."""
+    """Return the feedback as it lies in memory: of each neuron, the words of its lanes, or of
+    each lane of a readout, those of its neurons; int64[n_feedback]."""
     words = learner.words()
+    by_lane = parameters.rule.reads_out
     parts = [
-        words[f"layer{k + 1}_feedback"].astype(np.int64).T.ravel()
+        (words[f"layer{k + 1}_feedback"] if by_lane else words[f"layer{k + 1}_feedback"].T).astype(np.int64).ravel()
         for k, n in enumerate(parameters.feedback_strides)
         if n
     ]

@@ -20,6 +20,7 @@ SIGNALS = {
     Signal.SIGN_ERROR: 3,
     Signal.DELTA: 4,
     Signal.SIGNED_TARGET: 5,
+    Signal.LOCAL_ERROR: 6,
 }
 FEEDBACKS = {Feedback.NONE: 0, Feedback.DIRECT: 1, Feedback.LAYERWISE: 1, Feedback.TRANSPOSE: 2}
 UPDATE_GATES = {"always": 0, "error": 1, "margin": 2}
@@ -39,8 +40,6 @@ def refuse(spec: NetworkSpec) -> None:
         raise UserError(f"the engine in Verilog has no graded targets (task {spec.task}); give data with classes")
     if len(set(spec.named)) > 1:
         raise UserError(f"the engine in Verilog has one rule for all hidden layers, not {spec.rule_name}; give one")
-    if any(rule.reads_out for rule in spec.rules):
-        raise UserError("the engine in Verilog has no readouts of hidden layers (rule local); give --rule dfa")
 
 
 def bits_for(n: int) -> int:
@@ -116,9 +115,11 @@ class Parameters:
 
     @property
     def feedback_strides(self) -> list[int]:
-        """Feedback words of a neuron of each layer."""
+        """Feedback words of a neuron of each layer; of a lane, where the layer has a readout."""
         n_layers = len(self.spec.layers)
         stored = [k < n_layers - 1 and self.forms[k] and not self.regenerates for k in range(n_layers)]
+        if self.rule.reads_out:
+            return [self.spec.layers[k].n_out if stored[k] else 0 for k in range(n_layers)]
         return [self.spec.feedback_rows(k) if stored[k] else 0 for k in range(n_layers)]
 
     @property
@@ -131,7 +132,8 @@ class Parameters:
 
     @property
     def _feedback_sizes(self) -> list[int]:
-        return [n * layer.n_out for n, layer in zip(self.feedback_strides, self.spec.layers, strict=True)]
+        per = [self.spec.n_outputs if self.rule.reads_out else layer.n_out for layer in self.spec.layers]
+        return [stride * n for stride, n in zip(self.feedback_strides, per, strict=True)]
 
     @property
     def holds_gates(self) -> list[bool]:
@@ -154,9 +156,11 @@ class Parameters:
     @property
     def delta_sizes(self) -> list[int]:
         """Places for errors, and for deltas of hidden layers that wait."""
-        waits = self.signal is Signal.DELTA
-        layers = zip(self.spec.layers, self.forms, strict=True)
-        return [layer.n_out if layer.output or (waits and forms) else 0 for layer, forms in layers]
+        places = {Signal.DELTA: [layer.n_out for layer in self.spec.layers]}
+        places[Signal.LOCAL_ERROR] = [self.spec.n_outputs] * len(self.spec.layers)
+        hidden = places.get(self.signal, [0] * len(self.spec.layers))
+        layers = zip(self.spec.layers, self.forms, hidden, strict=True)
+        return [layer.n_out if layer.output else own * forms for layer, forms, own in layers]
 
     @property
     def error_bits(self) -> int:
@@ -201,6 +205,7 @@ class Parameters:
         """Return single constants by name."""
         spec = self.spec
         left = max([0, *(-layer.sum_shift for layer in spec.layers), *(-layer.signal_shift for layer in spec.layers)])
+        assert min(self._readout_shifts) >= 0, "never negative"
         step_left = max([0, *(-shift for shift in self.step_shifts)])
         first = self.bases
         assert first[0] == 0
@@ -220,7 +225,7 @@ class Parameters:
             "MA": max(self.input_bits, self.delta_bits, self.modulator_bits),
             "MB": max(self.view_bits, self.input_bits, 8),
             "ACC": spec.accumulator_bits,
-            "WAW": bits_for(self.n_words),
+            "WAW": bits_for(max(self.n_words, self.n_feedback if self.rule.reads_out else 0)),
             "FAW": bits_for(max(self.n_feedback, 2)),
             "EAW": bits_for(max(self.event_words(0), self.event_words(1))),
             "GAW": bits_for(max(sum(self.gate_sizes), 2)),
@@ -247,6 +252,7 @@ class Parameters:
             "UPDATE_GATE": UPDATE_GATES[spec.update_gate],
             "MARGIN": spec.margin,
             "DEAD_ZONE": spec.dead_zone,
+            "LOCAL_DEAD_ZONE": spec.readout_dead_zone,
             "SUM_LEFT": left,
             "STEP_LEFT": step_left,
         }
@@ -275,6 +281,7 @@ class Parameters:
             "ONES": (xw, [layer.input_one for layer in layers]),
             "SUM_SHIFTS": (8, [layer.sum_shift for layer in layers]),
             "SIGNAL_SHIFTS": (8, self._signal_shifts),
+            "READOUT_SHIFTS": (8, self._readout_shifts),
             "STEP_SHIFTS": (8, self.step_shifts),
             "M_MAX": (16, [layer.modulator_max for layer in layers]),
             "D_MAX": (16, [layer.delta_max for layer in layers]),
@@ -284,6 +291,14 @@ class Parameters:
             "HOLDS_GATES": (1, [int(held) for held in self.holds_gates]),
             "NON_NEGATIVE": (1, [int(layer.non_negative) for layer in layers]),
         }
+
+    @property
+    def _readout_shifts(self) -> list[int]:
+        """Return s_l of hidden layers with a readout, 0 of others."""
+        reads_out = self.rule.reads_out
+        return [
+            layer.readout_shift(self.spec.output) if reads_out and not layer.output else 0 for layer in self.spec.layers
+        ]
 
     @property
     def _signal_shifts(self) -> list[int]:

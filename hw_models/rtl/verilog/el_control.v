@@ -3,6 +3,7 @@
 //   BEGIN RUN.. GAP RUN.. GAP .. DRAIN1 DRAIN2 DRAIN3            a layer forward: inputs that are not zero, then the bias
 //   .. GAP DRAIN1 DRAIN2 DRAIN3 [GATE] CHECK [READ WRITE ..]     a neuron of a fused layer, which is updated at once
 //   DECIDE [SOFTMAX]                                             after the last layer, of a sample that is learned
+//   READOUT RUN.. GAP .. DRAIN1 DRAIN2 DRAIN3 [SOFTMAX]          the readout of a layer, under local errors
 //   SCAN SIGNAL.. SIGNAL1 SIGNAL2 ROUND GATE CHECK [READ WRITE ..]   an open gate of a layer that waits for its signal
 //   WALK FETCH READ WRITE ..                                     an entry of a list of errors or deltas
 //
@@ -14,7 +15,7 @@ module el_control #(
     parameter CW = 4,
     parameter WAW = 12,
     parameter FAW = 9,
-    parameter SIGNAL = 0,        // 0 none, 1 target, 2 error, 3 its sign, 4 delta, 5 signed target
+    parameter SIGNAL = 0,        // 0 none, 1 target, 2 error, 3 its sign, 4 delta, 5 signed target, 6 local error
     parameter FUSED = 0,         // hidden layers are updated neuron by neuron in the forward pass
     parameter SOFTMAX_OUTPUT = 0,
     parameter N_OUTPUTS = 10,
@@ -50,6 +51,8 @@ module el_control #(
     // place
     output reg [KW-1:0]  layer,
     output               is_output,
+    output               reading,        // the readout of a hidden layer is summed
+    output               begins_readout,
     output reg [NW-1:0]  neuron,
     output reg [WAW-1:0] row,            // address of its first weight
     output reg [FAW-1:0] feedback_row,
@@ -94,9 +97,10 @@ module el_control #(
 );
     localparam [4:0] IDLE = 5'd0, BEGIN = 5'd1, RUN = 5'd2, GAP = 5'd3, DRAIN1 = 5'd4, DRAIN2 = 5'd5, DRAIN3 = 5'd6,
         DECIDE = 5'd7, SOFTMAX = 5'd8, SCAN = 5'd9, SIGNAL_RUN = 5'd10, SIGNAL1 = 5'd11, SIGNAL2 = 5'd12,
-        ROUND = 5'd13, GATE = 5'd14, CHECK = 5'd15, WALK = 5'd16, FETCH = 5'd17, READ = 5'd18, WRITE = 5'd19;
-    localparam [1:0] FORWARD = 2'd0, SCANNING = 2'd1, WALKING = 2'd2;
-    localparam TARGET = 1, DELTA = 4, SIGNED_TARGET = 5;
+        ROUND = 5'd13, GATE = 5'd14, CHECK = 5'd15, WALK = 5'd16, FETCH = 5'd17, READ = 5'd18, WRITE = 5'd19,
+        READOUT = 5'd20;
+    localparam [1:0] FORWARD = 2'd0, SCANNING = 2'd1, WALKING = 2'd2, READING = 2'd3;
+    localparam TARGET = 1, DELTA = 4, SIGNED_TARGET = 5, LOCAL_ERROR = 6;
     localparam LAST_INT = LAYERS - 1;
     localparam [KW-1:0] LAST = LAST_INT[KW-1:0];
     localparam [KW-1:0] FIRST_SCAN = SIGNAL == DELTA && LAYERS > 1 ? LAST - {{(KW-1){1'b0}}, 1'b1} : {KW{1'b0}};
@@ -154,7 +158,11 @@ module el_control #(
     wire [NW-1:0] target_wide = {{(NW-CW){1'b0}}, target};
     assign lane = SIGNAL == TARGET ? (N_OUTPUTS == 1 ? {NW{1'b0}} : target_wide) : signal;
     wire last_signal = signal == n_signals - ONE;
-    assign delta_layer = mode == WALKING ? layer : SIGNAL == DELTA ? layer + K_ONE : LAST;
+    wire last_lane = signal == OUTPUTS - ONE;
+    assign reading = SIGNAL == LOCAL_ERROR && mode == READING;
+    assign begins_readout = state == READOUT;
+    wire ends_readout = state == DRAIN3 && reading;
+    assign delta_layer = mode == WALKING || SIGNAL == LOCAL_ERROR ? layer : SIGNAL == DELTA ? layer + K_ONE : LAST;
 
     // ---- updates
     wire updates_now = state == CHECK && !delta_is_zero && SIGNAL != DELTA;
@@ -174,7 +182,7 @@ module el_control #(
     wire ends_gated = state == DECIDE && closed;
     wire ends_walk = state == WALK && walk_done && !(SIGNAL == DELTA && layer != {KW{1'b0}});
     assign finishes = ends_prediction || ends_gated || ends_walk;
-    assign softmax_start = state == DECIDE && !closed && SOFTMAX_OUTPUT != 0;
+    assign softmax_start = SOFTMAX_OUTPUT != 0 && ((state == DECIDE && !closed) || ends_readout);
 
     // ---- strobes
     assign new_layer = state == BEGIN;
@@ -226,13 +234,17 @@ module el_control #(
                     else place <= next_place;
                 GAP: begin
                     place <= {NW{1'b0}};
-                    state <= fused_now || last_neuron ? DRAIN1 : RUN;
+                    if (reading) signal <= signal + ONE;
+                    state <= fused_now || (reading ? last_lane : last_neuron) ? DRAIN1 : RUN;
                 end
                 DRAIN1: state <= DRAIN2;
                 DRAIN2: state <= DRAIN3;
                 DRAIN3: if (fused_now) begin
                     signal <= {NW{1'b0}};
                     state <= !gate_open ? CHECK : SIGNAL == TARGET ? GATE : SIGNAL_RUN;
+                end else if (reading) begin
+                    mode <= SOFTMAX_OUTPUT != 0 ? READING : SCANNING;
+                    state <= SOFTMAX_OUTPUT != 0 ? SOFTMAX : SCAN;
                 end else if (is_output) state <= learning ? DECIDE : IDLE;
                 else begin
                     layer <= layer + K_ONE;
@@ -252,12 +264,24 @@ module el_control #(
                             layer <= LAST;
                             mode <= WALKING;
                             state <= WALK;
-                        end else layer <= SIGNAL == DELTA ? layer - K_ONE : layer + K_ONE;
+                        end else begin
+                            layer <= SIGNAL == DELTA ? layer - K_ONE : layer + K_ONE;
+                            if (SIGNAL == LOCAL_ERROR) begin
+                                mode <= READING;
+                                state <= READOUT;
+                            end
+                        end
                     end
                 end
                 SIGNAL_RUN: begin
                     signal <= signal + ONE;
                     if (last_signal) state <= SIGNAL1;
+                end
+                READOUT: begin
+                    place <= {NW{1'b0}};
+                    signal <= {NW{1'b0}};
+                    if (!forms) mode <= SCANNING;
+                    state <= forms ? RUN : SCAN;
                 end
                 SIGNAL1: state <= SIGNAL2;
                 SIGNAL2: state <= ROUND;
@@ -280,11 +304,14 @@ module el_control #(
             endcase
 
             // after the errors: signals of hidden layers, or the updates alone
-            if ((state == DECIDE && !closed && SOFTMAX_OUTPUT == 0) || (state == SOFTMAX && softmax_done)) begin
+            if (state == SOFTMAX && softmax_done && reading) begin
+                mode <= SCANNING;
+                state <= SCAN;
+            end else if ((state == DECIDE && !closed && SOFTMAX_OUTPUT == 0) || (state == SOFTMAX && softmax_done)) begin
                 entry <= {NW{1'b0}};
-                mode <= SCANS ? SCANNING : WALKING;
+                mode <= !SCANS ? WALKING : SIGNAL == LOCAL_ERROR ? READING : SCANNING;
                 layer <= SCANS ? FIRST_SCAN : LAST;
-                state <= SCANS ? SCAN : WALK;
+                state <= !SCANS ? WALK : SIGNAL == LOCAL_ERROR ? READOUT : SCAN;
             end
             if (starts_update) begin
                 place <= weights_learn ? {NW{1'b0}} : n_events;
@@ -303,7 +330,7 @@ module el_control #(
         end
 
     // ---- places: of the neuron at hand, and of the result that leaves the pipeline
-    wire next_neuron = (state == GAP && !fused_now) || leaves_fused;
+    wire next_neuron = (state == GAP && !fused_now && !reading) || leaves_fused;
     always @(posedge clk) begin
         if (new_layer) begin
             neuron <= {NW{1'b0}};
@@ -313,13 +340,15 @@ module el_control #(
             neuron <= taken_neuron;
             row <= taken_row;
             feedback_row <= taken_feedback_row;
-        end else if (next_neuron && !last_neuron) begin
+        end else if (begins_readout) feedback_row <= f_base;
+        else if (state == GAP && reading) feedback_row <= feedback_row + f_stride;
+        else if (next_neuron && !last_neuron) begin
             neuron <= neuron + ONE;
             row <= row + w_stride;
             feedback_row <= feedback_row + f_stride;
         end
 
-        if (new_layer || state == DECIDE) begin
+        if (new_layer || state == DECIDE || begins_readout || ends_readout) begin
             result_neuron <= {NW{1'b0}};
             result_row <= w_base;
             result_feedback_row <= f_base;

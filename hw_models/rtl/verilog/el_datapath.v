@@ -15,6 +15,8 @@ module el_datapath #(
     parameter LEFT = 0,                         // largest shift to the left of a sum
     parameter [8*LAYERS-1:0] SUM_SHIFTS = 0,    // s_z
     parameter [8*LAYERS-1:0] SIGNAL_SHIFTS = 0, // s_m
+    parameter READOUTS = 0,                     // whether hidden layers have readouts
+    parameter [8*LAYERS-1:0] READOUT_SHIFTS = 0, // s_l
     parameter [16*LAYERS-1:0] M_MAX = 0,        // largest m
     parameter [16*LAYERS-1:0] D_MAX = 0         // largest d
 ) (
@@ -26,6 +28,7 @@ module el_datapath #(
     input  signed [MA-1:0]      sum_factor,
     input  signed [MB-1:0]      sum_word,
     output reg signed [ACC-1:0] acc,
+    input                       reading,        // the sum is one of a readout
     output signed [7:0]         q,
     output                      overflow,       // of the sum at hand, exact under EL_COUNT only
     // gates
@@ -95,7 +98,19 @@ module el_datapath #(
 
     el_round #(.W(ACC), .LEFT(LEFT), .LAYERS(LAYERS), .KW(KW), .SHIFTS(SUM_SHIFTS))
         index_round (.value(acc), .layer(layer), .more(5'd0), .rounded(index_wide));
-    el_sat #(.W(RW), .OW(8)) index_sat (.value(index_wide), .lo(-8'sd128), .hi(8'sd127), .limited(q), .cut(index_cut));
+    wire signed [RW-1:0] index_taken;
+    generate
+        if (READOUTS != 0) begin : readouts
+            wire signed [RW-1:0] readout_wide;
+            el_round #(.W(ACC), .LEFT(LEFT), .LAYERS(LAYERS), .KW(KW), .SHIFTS(READOUT_SHIFTS))
+                readout_round (.value(acc), .layer(layer), .more(5'd0), .rounded(readout_wide));
+            assign index_taken = reading ? readout_wide : index_wide;
+        end else begin : no_readouts
+            wire unused = reading;
+            assign index_taken = index_wide;
+        end
+    endgenerate
+    el_sat #(.W(RW), .OW(8)) index_sat (.value(index_taken), .lo(-8'sd128), .hi(8'sd127), .limited(q), .cut(index_cut));
     el_round #(.W(ACC), .LEFT(LEFT), .LAYERS(LAYERS), .KW(KW), .SHIFTS(SIGNAL_SHIFTS))
         signal_round (.value(signal_sum), .layer(layer), .more(5'd0), .rounded(modulator_full));
 

@@ -39,13 +39,13 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
     input      [WAW+NW+DW-1:0] d_rdata;
     output               saturated, step_cut, overflowed, learned;
 
-    localparam TARGET = 1, SIGN = 3, SIGNED_TARGET = 5, TRANSPOSED = 2;
+    localparam TARGET = 1, SIGN = 3, SIGNED_TARGET = 5, LOCAL_ERROR = 6, TRANSPOSED = 2;
     localparam SB = VB + RB;
 
     // ---- control
     wire begins, finishes, learning, gate_open, delta_is_zero, closed, softmax_valid, softmax_done, softmax_start;
     wire is_output, new_layer, event_read, gate_read, delta_read, delta_write, issue, issue_first, issue_last;
-    wire issue_bias, issue_signal, fused_now, leaves_fused, at_gate_known, in_signal, take_modulator;
+    wire reading, begins_readout, issue_bias, issue_signal, fused_now, leaves_fused, at_gate_known, in_signal, take_modulator;
     wire gate_valid, fetch;
     wire update_read, update_write, update_bias, restart_random, commit_random;
     wire [CW-1:0] target;
@@ -66,7 +66,7 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
             .finishes(finishes), .learning(learning), .target(target), .n_events(n_events), .n_gates(n_gates),
             .n_deltas(n_deltas), .gate_open(gate_open), .delta_is_zero(delta_is_zero), .closed(closed),
             .softmax_valid(softmax_valid), .softmax_done(softmax_done), .softmax_start(softmax_start), .layer(layer),
-            .is_output(is_output), .neuron(neuron), .row(row), .feedback_row(feedback_row),
+            .is_output(is_output), .reading(reading), .begins_readout(begins_readout), .neuron(neuron), .row(row), .feedback_row(feedback_row),
             .take_place(take_gate || fetch), .taken_neuron(fetch ? entry_neuron : g_rdata[7 +: NW]),
             .taken_row(fetch ? entry_row : g_rdata[7+NW +: WAW]), .taken_feedback_row(g_rdata[7+NW+WAW +: FAW]),
             .result_neuron(result_neuron), .result_row(result_row), .result_feedback_row(result_feedback_row),
@@ -119,10 +119,11 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
     wire signed [7:0] y;
     wire [6:0] gate_now;
     wire signed [EW-1:0] error;
-    wire error_valid = learning && (SOFTMAX != 0 ? softmax_valid : s4_valid && is_output);
+    wire to_output = is_output || reading;  // a sum goes through the tables of the output
+    wire error_valid = learning && (SOFTMAX != 0 ? softmax_valid : s4_valid && to_output);
     wire error_write = error_valid && error != {EW{1'b0}};
-    wire activation_write = s4_valid && !is_output && y != 8'sd0;
-    wire gate_write = s4_valid && !is_output && holds_gates && learning && gate_open;
+    wire activation_write = s4_valid && !to_output && y != 8'sd0;
+    wire gate_write = s4_valid && !to_output && holds_gates && learning && gate_open;
     assign gate_open = gate_now != 7'd0;
     wire signed [XW-1:0] y_wide;
     el_extend #(.W(8), .OW(XW)) extend_y_wide (.value(y), .out(y_wide));
@@ -135,16 +136,18 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
     wire clears_events = finishes || (new_layer && !is_output);
     el_list #(.LAYERS(LAYERS), .KW(KW), .NW(NW), .AW(EAW), .BASES(E_BASES))
         events (.clk(clk), .rst(rst), .clear(clears_events), .clear_layer(finishes ? {KW{1'b0}} : next_layer),
-            .append(event_append), .append_layer(event_layer), .append_addr(event_append_addr), .read_layer(layer),
+            .append(event_append), .append_layer(event_layer), .append_addr(event_append_addr),
+            .read_layer(reading ? next_layer : layer),
             .read_place(event_place), .read_addr(event_read_addr), .length(n_events));
     assign a_wdata = busy ? {result_neuron, y_wide} : {in_place, in_wide};
-    wire [1:0] bank = {layer[0], !layer[0]};
+    wire read_odd = layer[0] ^ reading;  // a readout reads what the layer gave
+    wire [1:0] bank = {read_odd, !read_odd};
     wire [1:0] append_bank = {event_layer[0], !event_layer[0]};
     assign a_we = append_bank & {2{event_append}};
     assign a_en = a_we | (bank & {2{event_read}});
     assign a_addr0 = a_we[0] ? event_append_addr : event_read_addr;
     assign a_addr1 = a_we[1] ? event_append_addr : event_read_addr;
-    wire [NW+XW-1:0] event_word = layer[0] ? a_rdata1 : a_rdata0;
+    wire [NW+XW-1:0] event_word = read_odd ? a_rdata1 : a_rdata0;
     wire [NW-1:0] event_input = event_word[XW +: NW];
     wire signed [XW-1:0] event_level = event_word[XW-1:0];
 
@@ -176,16 +179,19 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
     assign d_we = error_write || delta_write;
     assign d_en = d_we || delta_read;
     assign d_addr = d_we ? delta_append_addr : delta_read_addr;
-    assign d_wdata = delta_write ? {row, neuron, delta} : {result_row, result_neuron, error_wide};
+    wire [WAW+FAW-1:0] lane_row = {{WAW{1'b0}}, result_feedback_row};
+    assign d_wdata = delta_write ? {row, neuron, delta} :
+                     {reading ? lane_row[WAW-1:0] : result_row, result_neuron, error_wide};
     wire signed [DW-1:0] entry_value = d_rdata[DW-1:0];
 
     // ---- the pipeline of sums: issue, list (s1), word (s2), sum (s3), table (s4)
     reg s1_valid, s1_first, s1_last, s1_bias, s1_signal;
-    reg s2_valid, s2_first, s2_last, s2_signal;
+    reg s1_local;
+    reg s2_valid, s2_first, s2_last, s2_signal, s2_local, s2_empty;
     reg s3_valid;
     reg [NW-1:0] s1_lane;
     reg signed [MA-1:0] s2_factor;
-    wire signed [XW-1:0] level = s1_bias ? one : event_level;
+    wire signed [XW-1:0] level = s1_bias ? (s1_local ? {XW{1'b0}} : one) : event_level;
     wire signed [MA-1:0] level_wide;
     el_extend #(.W(XW), .OW(MA)) extend_level_wide (.value(level), .out(level_wide));
     wire signed [MA-1:0] entry_wide;
@@ -205,6 +211,9 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
         s1_bias <= issue_bias;
         s1_signal <= issue_signal;
         s1_lane <= lane;
+        s1_local <= issue && reading;
+        s2_local <= s1_local;
+        s2_empty <= s1_local && s1_bias;  // a readout has no bias: a product of zero
         s2_valid <= s1_valid && !rst;
         s2_first <= s1_first;
         s2_last <= s1_last;
@@ -216,9 +225,9 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
 
     // ---- words
     wire reads_transposed = FEEDBACK == TRANSPOSED && s1_valid && s1_signal;
-    wire reads_feedback = s1_valid && s1_signal && FEEDBACK != TRANSPOSED;
+    wire reads_feedback = s1_valid && ((s1_signal && FEEDBACK != TRANSPOSED) || (s1_local && !s1_bias));
     wire selects_feedback = at_gate_known && SIGNAL == TARGET && gate_open;
-    wire reads_word = s1_valid && (!s1_signal || FEEDBACK == TRANSPOSED);
+    wire reads_word = s1_valid && !s1_local && (!s1_signal || FEEDBACK == TRANSPOSED);
     wire [NW-1:0] forward_input = s1_bias ? n_in : event_input;
     wire [NW-1:0] update_input = update_bias ? n_in : event_input;
     wire [NW-1:0] column = reads_word ? (s1_signal ? neuron : forward_input) : update_input;
@@ -229,10 +238,14 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
     assign r_en = update_read || update_write;
     assign w_we = update_write;
 
-    wire [NW-1:0] feedback_lane = SIGNAL == TARGET || SIGNAL == SIGNED_TARGET ? s1_lane : entry_neuron;
+    // of a local error, words lie lane by lane: the row is that of the lane, the column a neuron
+    wire [NW-1:0] feedback_lane = SIGNAL == LOCAL_ERROR ? (s1_local ? event_input : neuron) :
+                                  SIGNAL == TARGET || SIGNAL == SIGNED_TARGET ? s1_lane : entry_neuron;
+    wire [FAW+WAW-1:0] entry_long = {{FAW{1'b0}}, entry_row};
+    wire [FAW-1:0] lanes_row = SIGNAL == LOCAL_ERROR && !s1_local ? entry_long[FAW-1:0] : feedback_row;
     wire [FAW+NW-1:0] lane_wide = {{FAW{1'b0}}, selects_feedback ? lane : feedback_lane};
     assign f_en = LFSR == 0 && (reads_feedback || selects_feedback);
-    assign f_addr = feedback_row + lane_wide[FAW-1:0];
+    assign f_addr = lanes_row + lane_wide[FAW-1:0];
 
     wire signed [VB-1:0] view = v_rdata;
     wire signed [7:0] feedback;
@@ -251,7 +264,8 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
     el_extend #(.W(VB), .OW(MB)) extend_view_wide (.value(view), .out(view_wide));
     wire signed [MB-1:0] feedback_wide;
     el_extend #(.W(8), .OW(MB)) extend_feedback_wide (.value(feedback), .out(feedback_wide));
-    wire takes_feedback = FEEDBACK != TRANSPOSED && (s2_signal || gate_valid);
+    wire takes_feedback = FEEDBACK != TRANSPOSED && (s2_signal || s2_local || gate_valid);
+    wire signed [MB-1:0] taken_word = takes_feedback ? feedback_wide : view_wide;
     wire signed [XW-1:0] update_level = update_bias ? one : event_level;
 
     // ---- datapath
@@ -259,9 +273,10 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
     wire signed [MA+MB:0] minus;
     wire overflow;
     el_datapath #(.LAYERS(LAYERS), .KW(KW), .MA(MA), .MB(MB), .XW(XW), .MW(MW), .DW(DW), .ACC(ACC), .LEFT(SUM_LEFT),
-                  .SUM_SHIFTS(SUM_SHIFTS), .SIGNAL_SHIFTS(SIGNAL_SHIFTS), .M_MAX(M_MAX), .D_MAX(D_MAX))
+                  .SUM_SHIFTS(SUM_SHIFTS), .SIGNAL_SHIFTS(SIGNAL_SHIFTS),
+                  .READOUTS(SIGNAL == LOCAL_ERROR), .READOUT_SHIFTS(READOUT_SHIFTS), .M_MAX(M_MAX), .D_MAX(D_MAX))
         datapath (.clk(clk), .layer(layer), .sum_valid(s2_valid), .sum_first(s2_first), .sum_factor(s2_factor),
-            .sum_word(takes_feedback ? feedback_wide : view_wide), .acc(acc), .q(q), .overflow(overflow),
+            .sum_word(s2_empty ? {MB{1'b0}} : taken_word), .reading(reading), .acc(acc), .q(q), .overflow(overflow),
             .take_modulator(take_modulator), .gate_valid(gate_valid), .gate_selects(SIGNAL == TARGET && FUSED != 0),
             .gate(gate), .clear_delta(at_gate_known), .load_delta(fetch), .loaded_delta(entry_value), .delta(delta),
             .update_valid(update_read), .update_level(update_level), .minus(minus));
@@ -304,7 +319,7 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
     // ---- tables
     wire [14:0] activation;
     el_rom #(.AW(8), .W(15), .DEPTH(256), .FILE("activation.hex"))
-        activations (.clk(clk), .en(s3_valid && !is_output), .addr(q), .rdata(activation));
+        activations (.clk(clk), .en(s3_valid && !to_output), .addr(q), .rdata(activation));
     assign gate_now = activation[6:0];
     generate
         if (SIGN_INFERENCE != 0) begin : signs
@@ -321,7 +336,8 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
     generate
         if (SOFTMAX != 0) begin : softmax
             el_softmax #(.N_OUT(N_OUTPUTS), .NW(NW), .SW(SHARE_BITS), .FILE("exponential.hex"))
-                shares (.clk(clk), .rst(rst), .clear(begins), .q_valid(s3_valid && is_output), .q_output(result_neuron),
+                shares (.clk(clk), .rst(rst), .clear(begins || begins_readout), .q_valid(s3_valid && to_output),
+                    .q_output(result_neuron),
                     .q(q), .start(softmax_start), .valid(softmax_valid), .probability(probability),
                     .done(softmax_done));
         end else begin : sigmoid
@@ -329,15 +345,16 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
             assign softmax_valid = 1'b0;
             assign softmax_done = 1'b0;
             el_rom #(.AW(8), .W(8), .DEPTH(256), .FILE("output.hex"))
-                outputs (.clk(clk), .en(s3_valid && is_output), .addr(q), .rdata(probability));
+                outputs (.clk(clk), .en(s3_valid && to_output), .addr(q), .rdata(probability));
         end
     endgenerate
 
     el_output #(.N_OUT(N_OUTPUTS), .NW(NW), .CW(CW), .ACC(ACC), .EW(EW), .DEAD_ZONE(DEAD_ZONE),
-                .UPDATE_GATE(UPDATE_GATE), .MARGIN(MARGIN))
+                .LOCAL_DEAD_ZONE(LOCAL_DEAD_ZONE),                 .UPDATE_GATE(UPDATE_GATE), .MARGIN(MARGIN))
         output_layer (.clk(clk), .clear(begins), .label(target), .sum_valid(s3_valid && is_output),
             .sum_output(result_neuron), .sum(acc), .q(q), .predicted(predicted), .closed(closed),
-            .error_output(result_neuron), .probability(probability), .error(error));
+            .error_output(result_neuron), .probability(probability), .reading(reading),
+            .error(error));
 
     // ---- what is counted
     reg sum_ends, selects;
@@ -347,5 +364,5 @@ module el_engine (clk, rst, in_valid, in_level, start, learn, label, halvings, b
     end
     assign overflowed = sum_ends && !selects && overflow;
     assign learned = finishes && learning && !closed;
-    wire unused_bits = &{1'b0, in_signal, column_wide, lane_wide};
+    wire unused_bits = &{1'b0, in_signal, begins_readout, column_wide, lane_wide, lane_row, entry_long};
 endmodule

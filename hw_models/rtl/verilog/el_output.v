@@ -6,6 +6,7 @@ module el_output #(
     parameter ACC = 32,
     parameter EW = 9,              // bits of an error: min(9, delta_bits)
     parameter DEAD_ZONE = 0,
+    parameter LOCAL_DEAD_ZONE = 0, // of readouts of hidden layers
     parameter UPDATE_GATE = 0,     // 0 always, 1 error, 2 margin
     parameter MARGIN = 0
 ) (
@@ -22,6 +23,7 @@ module el_output #(
     // a probability
     input      [NW-1:0]       error_output,
     input      [7:0]          probability,
+    input                     reading,
     output signed [EW-1:0]    error
 );
     wire [NW-1:0] label_wide = {{(NW-CW){1'b0}}, label};
@@ -76,7 +78,7 @@ module el_output #(
     wire is_target = N_OUT == 1 ? label[0] : error_output == label_wide;
     wire signed [9:0] p_wide = {2'b00, probability};
     wire signed [9:0] full = is_target ? p_wide - 10'sd255 : p_wide;
-    wire signed [9:0] zone = DEAD_ZONE[9:0];
+    wire signed [9:0] zone = reading ? LOCAL_DEAD_ZONE[9:0] : DEAD_ZONE[9:0];
     wire signed [9:0] zone_low = -zone;
     wire dead = full <= zone && full >= zone_low;
     wire signed [9:0] alive = dead ? 10'sd0 : full;

@@ -57,7 +57,6 @@ def test_words_lie_neuron_by_neuron_with_the_bias_last() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"sizes": NET, "rule": "local"}, "no readouts"),
         ({"sizes": NET, "rule": "dfa+drtp"}, "one rule"),
         ({"sizes": "8x8x1-conv4x3x3-10", "rule": "dfa"}, "no convolutions"),
         ({"sizes": NET, "rule": "dfa", "task": "regression"}, "no graded targets"),
@@ -69,7 +68,7 @@ def test_what_the_engine_lacks_is_refused(settings: dict, words: str, tmp_path) 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("rule", ["drtp", "bp"])
+@pytest.mark.parametrize("rule", ["drtp", "bp", "local"])
 def test_words_cycles_and_accesses_are_those_of_the_simulator(rule: str) -> None:
     require_verilog("iverilog")
     result = verify(Learner(design(NET, rule=rule, rounding="stochastic")), *samples(), simulator="icarus")

@@ -38,6 +38,7 @@ MUTANTS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "shift of a gate": ("el_datapath.v", ".SHIFTS(8'd7)", ".SHIFTS(8'd6)", {}),
     "rounding of a share": ("el_softmax.v", "- share_wide + half", "- share_wide", {"output": "softmax"}),
     "margin of a gate": ("el_output.v", "lead > margin", "lead > 10'sd0", {"update_gate": "margin", "margin": 30}),
+    "scale of a readout": ("el_datapath.v", "reading ? readout_wide : index_wide", "index_wide", {"rule": "local"}),
     "event of zero": ("el_engine.v", "in_level != {LW{1'b0}}", "in_valid", {}),
 }
 
