@@ -397,13 +397,20 @@ def _emit_stream(run: Path, folder: Path, selftest: str | None, overwrite: bool,
 def size(
     given: Given,
     config: Config = None,
+    run: Annotated[
+        Optional[Path], Flag("Finished `edgelearn stream --out DIR`: with its front end, and instructions.", OUTPUT)
+    ] = None,
     rule: _Rules = "all",
     target: _OneTarget = "cortex-m4",
     compiler: _Compiler = "zig",
     optimise: _Optimise = "Os",
     json: Json = False,
 ) -> None:
-    """Compile the network and measure flash, RAM and stack by role, per rule."""
+    """Compile the network and measure flash, RAM and stack by role, per rule; or the network of a finished stream."""
+    if run is not None:
+        _check_alone(given | ({} if rule == "all" else {"rule": rule}), config)
+        _size_stream(run, target, compiler, _optimisation(optimise), json)
+        return
     from firmware_sim.build.features import Features
     from firmware_sim.check.front import compile_front, size_of_front
     from firmware_sim.check.measure import size as measure
@@ -429,6 +436,26 @@ def size(
         return
     head, step = f"bytes on {core.name}, {_optimisation(optimise)}", _same("emit DIR", given, rule, config)
     _print_rows(head, _turned(rows), step)
+
+
+def _size_stream(run: Path, target: str, compiler: str, optimisation: str, json: bool) -> None:
+    """Measure a finished stream."""
+    from firmware_sim.check.session import emulated_target
+    from firmware_sim.check.stream_run import is_stream, size_of_run
+
+    core = emulated_target(target)
+    if not is_stream(run):
+        raise UserError(f"{run} is no stream of classes; give an --out folder of edgelearn stream, or settings")
+    row = size_of_run(run, core, compiler, optimisation).as_row()
+    if json:
+        print_json(row)
+        return
+    step = f"edgelearn firmware emit DIR --run {shlex.quote(str(run))}"
+    _print_rows(
+        f"{run} on {core.name}, {optimisation}",
+        [{"": name, "bytes or instructions": n} for name, n in row.items()],
+        step,
+    )
 
 
 @command("RunConfig", only=NETWORK, example="edgelearn firmware budget --ram 16K --flash 64K")

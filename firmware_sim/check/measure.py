@@ -205,7 +205,7 @@ def size(
         raise UserError(lacks)
     spec = learner.spec
     code = {
-        name.removeprefix("el_"): _code_bytes(path, constants=name == "el_checkpoint")
+        name.removeprefix("el_"): object_code(path, constants=name == "el_checkpoint")
         for name, path in compile_objects(learner, folder, target, compiler, optimisation).items()
     }
     machine = _started(learner, folder, target, compiler, optimisation, painted=True)
@@ -242,10 +242,10 @@ def code_bytes(
 ) -> int:
     """Return the bytes of instructions of the learner, its detector included, without checkpoints."""
     built = compile_objects(learner, folder, target, compiler, optimisation, detector)
-    return _code_bytes(built["el_learner"], constants=False)
+    return object_code(built["el_learner"], constants=False)
 
 
-def _code_bytes(path: Path, constants: bool) -> int:
+def object_code(path: Path, constants: bool) -> int:
     """Return the bytes of instructions in an object file, and of its constants where they have no role of their own."""
     from elftools.elf.elffile import ELFFile
 

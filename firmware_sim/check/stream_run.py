@@ -26,6 +26,7 @@ from firmware_sim.build.toolchain import find_compiler, missing_emulator
 from firmware_sim.build.units import NO_VALUE, numbers_of
 from firmware_sim.check.session import folder_for_builds
 from firmware_sim.check.stream import Rehearsal, StreamVerification, units_of_source, verify_stream
+from firmware_sim.check.stream_size import StreamSize, size_of_stream
 
 REPORT = "report.json"
 
@@ -152,3 +153,13 @@ def verify_run(
 
 def _same_words(learner: Learner, arrays: dict[str, np.ndarray]) -> bool:
     return all(np.array_equal(words, arrays[name]) for name, words in learner.words().items())
+
+
+def size_of_run(
+    folder: Path, target: Target, compiler: str = "zig", optimisation: str = "-Os", rows: int = 60
+) -> StreamSize:
+    """Measure RAM, flash, stack and instructions of a finished stream on an emulated core, in its first rows."""
+    config, _, _ = _config_of(folder)
+    rehearsal = Rehearsal(StreamSession(config, open_config_source(config)))
+    with folder_for_builds() as place:
+        return size_of_stream(rehearsal, place, target, compiler, optimisation, rows)

@@ -11,6 +11,7 @@ import pytest
 from edgelearn.config import StreamConfig
 from edgelearn.runs.session import StreamSession
 from edgelearn.runs.stream import open_config_source
+from firmware_sim.build.emit_stream import STACK_OF_STREAMS
 from firmware_sim.build.front_end import (
     constant_fields,
     stream_checkpoint,
@@ -22,6 +23,7 @@ from firmware_sim.build.image import compile_image
 from firmware_sim.build.targets import find_target
 from firmware_sim.build.units import numbers_of, units_of
 from firmware_sim.check.stream import Rehearsal, StreamRunner, compile_stream, verify_stream
+from firmware_sim.check.stream_size import size_of_stream
 from firmware_sim.emulate.emulator import read_program
 from tests.firmware.firmware_cases import require
 from tests.firmware.power_loss import Station, in_flash, survived
@@ -99,6 +101,17 @@ def test_memory_is_the_estimate_to_the_byte(tmp_path, name):
     assert symbols["stream"][1] == sum(one.bytes for one in fields)
     found = {one.name: symbols[one.name][1] for one in constant_fields(rehearsal.learner.spec, front)}
     assert found == {one.name: one.bytes for one in constant_fields(rehearsal.learner.spec, front)}
+
+
+def test_size_measures_what_the_estimate_says(tmp_path):
+    require("zig", "cortex-m4")
+    rehearsal = Rehearsal(session_of(recording(tmp_path), window=4, stride=2))
+    found = size_of_stream(rehearsal, tmp_path, find_target("cortex-m4"), rows=4)
+    assert found.ram_measured == sum(found.ram.values())
+    assert 100 < found.stack < STACK_OF_STREAMS
+    assert found.row > found.sample > 50
+    assert found.step > 500
+    assert found.flash["code: front"] > 500
 
 
 def test_a_trained_stream_goes_on_and_a_checkpoint_brings_it_back(tmp_path):
@@ -180,12 +193,9 @@ def test_no_floating_point_in_the_front_end():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["cortex-m0", "cortex-m4", "rv32"])
-@pytest.mark.parametrize(
-    "settings", [{"encoder": "delta", "time_constant": 3}, {"window": 5, "stride": 5, "window_features": "statistics"}]
-)
-def test_a_station_with_a_front_end_goes_on_after_a_thousand_losses(tmp_path, target, settings):
-    survive_stream(tmp_path, target, settings, 1000)
+@pytest.mark.parametrize("target", ["cortex-m4", "rv32"])
+def test_a_station_with_a_front_end_goes_on_on_other_cores(tmp_path, target):
+    survive_stream(tmp_path, target, {"encoder": "delta", "time_constant": 3}, 60)
 
 
 def test_a_station_with_a_front_end_goes_on_after_power_fails_anywhere(tmp_path):

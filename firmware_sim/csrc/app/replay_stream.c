@@ -9,6 +9,8 @@ el_stream stream;
 
 void replay_init(void);
 uint32_t replay_stream(const void *const *parts, uint32_t n);
+bool replay_push(const int32_t *sample);
+uint16_t replay_step(uint16_t label);
 void replay_checkpoint(uint8_t *out);
 bool replay_resume(const uint8_t *bytes);
 bool replay_save(void);
@@ -46,6 +48,16 @@ uint32_t replay_stream(const void *const *parts, uint32_t n)
         }
     }
     return rows;
+}
+
+bool replay_push(const int32_t *sample)
+{
+    return el_push(&stream.front, sample);
+}
+
+uint16_t replay_step(uint16_t label)
+{
+    return el_stream_step(&stream, label);
 }
 
 void replay_checkpoint(uint8_t *out)
