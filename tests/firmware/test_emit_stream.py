@@ -77,6 +77,45 @@ def test_sources_are_clean_c_and_cpp(tmp_path, run):
         assert done.returncode == 0, done.stderr
 
 
+AVR_MAIN = """
+#include <avr/interrupt.h>
+#include <avr/io.h>
+#include <avr/sleep.h>
+#include "el_selftest.h"
+static el_stream stream;
+int main(void)
+{
+    UCSR0B = 1 << TXEN0;
+    UDR0 = el_selftest(&stream) ? 'E' : 'N';
+    while (!(UCSR0A & (1 << UDRE0))) {
+    }
+    UDR0 = '\\n';
+    while (!(UCSR0A & (1 << UDRE0))) {
+    }
+    cli();
+    sleep_enable();
+    sleep_cpu();
+    return 0;
+}
+"""
+
+
+@pytest.mark.slow
+def test_avr_passes_the_self_test(tmp_path, run):
+    for tool, name in (("avr-gcc", "gcc-avr avr-libc"), ("simavr", "simavr")):
+        if shutil.which(tool) is None:
+            missing(f"{tool} is not installed: apt-get install {name}")
+    board = tmp_path / "board"
+    typed("firmware", "emit", board, "--run", run)
+    (board / "main.c").write_text(AVR_MAIN)
+    sources = [*(f"src/el_{name}.c" for name in ("learner", "front", "stream")), "test/el_selftest.c", "main.c"]
+    flags = ["-mmcu=atmega1284p", "-std=c99", "-Os", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror"]
+    subprocess.run(["avr-gcc", *flags, "-Iinclude", "-Itest", *sources, "-o", "avr.elf"], cwd=board, check=True)
+    simulator = ["simavr", "-m", "atmega1284p", "-f", "16000000", "avr.elf"]
+    done = subprocess.run(simulator, cwd=board, capture_output=True, text=True, timeout=60)
+    assert "E." in done.stdout + done.stderr
+
+
 def test_a_stream_is_verified_from_its_folder(run):
     require("gcc", "host")
     done = typed("firmware", "verify", "--run", run, "--target", "host", "--compiler", "gcc", "--json")

@@ -79,10 +79,11 @@ def test_rows_are_those_of_the_simulator(tmp_path, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["cortex-m0", "cortex-m4", "rv32"])
-def test_emulated_cores_learn_the_same_rows(tmp_path, target):
+@pytest.mark.parametrize(("target", "first"), [("cortex-m0", 0), ("cortex-m4", 1), ("rv32", 2)])
+def test_emulated_cores_learn_the_same_rows(tmp_path, target, first):
+    """Each core takes a third of the cases; the command `firmware verify --run` takes all of a stream on every core."""
     require("zig", target)
-    for name, settings in CASES.items():
+    for name, settings in list(CASES.items())[first::3]:
         session = session_of(recording(tmp_path, 1700 if name == "long windows" else 400), **settings)
         found = verify_stream(Rehearsal(session), tmp_path, find_target(target))
         assert found.difference is None, name
@@ -147,7 +148,7 @@ MUTANTS = [
     ("el_front.c", "(uint64_t)-sum + n - 1U", "(uint64_t)-sum", "statistics"),
     ("el_front.c", "(word >= mean) != (before >= mean)", "(word > mean) != (before > mean)", "statistics"),
     ("el_front.c", "front->until = EL_WINDOW;", "", "statistics"),
-    ("el_stream.c", "EL_LATE_BY) {\n        stream->waiting++;", "(EL_LATE_BY - 1)) {\n        stream->waiting++;", "threshold"),
+    ("el_stream.c", "(stream->waiting_at + 1U) < EL_LATE_BY", "(stream->waiting_at + 2U) < EL_LATE_BY", "threshold"),
 ]  # fmt: skip
 
 

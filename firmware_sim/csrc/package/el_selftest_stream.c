@@ -27,7 +27,7 @@ bool el_selftest(el_stream *stream)
         }
     }
     for (uint32_t i = 0U; i < EL_WORDS; i++) {
-        words = (uint32_t)((words ^ (uint16_t)stream->net.words[i]) * FNV_PRIME);
+        words = (uint32_t)((words ^ (uint32_t)(uint16_t)(int16_t)stream->net.words[i]) * FNV_PRIME);
     }
     return (row == EL_SELFTEST_ROWS) && (levels == EL_SELFTEST_LEVELS) && (words == EL_SELFTEST_WORDS);
 }
