@@ -1,4 +1,4 @@
-"""Headers of the example benches: the constants of one layer for Verilog and for C."""
+"""Headers of the example benches: the constants of one layer for Verilog and for C, and those of the network."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ Constants = dict[str, int]
 
 
 def headers(description: dict[str, Any]) -> dict[str, str]:
-    """Return the texts of layerK/layer.vh and layerK/layer.h from the content of vectors.json."""
-    found = {}
+    """Return the texts of network.vh, layerK/layer.vh and layerK/layer.h from the content of vectors.json."""
+    found = {"network.vh": _network(description)}
     for k in range(len(description["layers"])):
         constants, paths = _constants(description, k), _paths(description, k)
         lines = [f"localparam {name} = {value};" for name, value in constants.items()]
@@ -59,3 +59,26 @@ def _paths(description: dict[str, Any], k: int) -> dict[str, str]:
         "D_FILE": f"layer{k + 1}/{'e' if is_output else 'd'}.hex",
         "FOLDER": f"layer{k + 1}",
     }
+
+
+def _network(description: dict[str, Any]) -> str:
+    """Return the sizes of the network, widths of words, and which words learn, for engine_tb.v."""
+    layers = description["layers"]
+    constants = {
+        "N_SAMPLES": description["samples"],
+        "N_LAYERS": len(layers),
+        "WORDS_EVERY": description["words_every"],
+        "STOCHASTIC_ROUNDING": int(description["network"]["rounding"] == "stochastic"),
+    }
+    vectors = {  # entry 0 is of the inputs
+        "SIZES": (32, [layers[0]["inputs"], *(layer["outputs"] for layer in layers)]),
+        "WEIGHT_WIDTHS": (32, [0, *(layer["weight_bits"] for layer in layers)]),
+        "BIAS_WIDTHS": (32, [0, *(layer["bias_bits"] for layer in layers)]),
+        "LEARNS_WEIGHTS": (1, [0, *(int(layer["learned"] == "all") for layer in layers)]),
+        "LEARNS_BIASES": (1, [0, *(int(layer["learned"] != "none") for layer in layers)]),
+    }
+    lines = [f"localparam {name} = {value};" for name, value in constants.items()]
+    for name, (bits, entries) in vectors.items():
+        packed = ", ".join(f"{bits}'d{entry}" for entry in reversed(entries))
+        lines.append(f"localparam [{bits * len(entries) - 1}:0] {name} = {{{packed}}};")
+    return "\n".join(lines) + "\n"

@@ -15,6 +15,7 @@ import pytest
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import design
 from hw_models.rtl import vectors_trace
+from hw_models.rtl.emit import emit
 from hw_models.rtl.vectors import write_vectors
 from hw_models.rtl.vectors_package import check_vectors
 from tests.cli.runner import in_process as edgelearn
@@ -175,6 +176,53 @@ def test_the_bench_in_verilog_finds_faults(tmp_path, old, new):
     done = benches(tmp_path, "verilog")
     assert done.returncode != 0
     assert "layer 1: DIFFERENT" in done.stdout
+
+
+REPLAYED = (
+    {"rule": "drtp", "sizes": (12, 7, 5, 3), "rounding": "stochastic", "bits": 4},
+    {"rule": "bp", "sizes": (12, 7, 5, 3)},
+    {"rule": "dfa", "sizes": (9, 6, 5, 4), "learn": "none+bias+all", "rounding": "residual"},
+    {"rule": "sdfa", "sizes": (9, 6, 4), "output": "softmax", "update_gate": "error", "rounding": "stochastic"},
+)
+
+
+def engine_bench(folder: Path) -> str:
+    """Compile the emitted engine with the bench of the vectors in `folder`/golden and run it; return what it prints."""
+    sources = [str(folder / "golden/engine_tb.v"), *sorted(str(path) for path in folder.glob("el_*.v"))]
+    build = ["iverilog", "-g2005", "-I", str(folder / "golden"), "-s", "engine_tb", "-o", "bench", *sources]
+    done = subprocess.run(build, cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    run = ["vvp", "-n", "bench", "+vectors=golden"]
+    return subprocess.run(run, cwd=folder, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("words_every", [0, 4])
+@pytest.mark.parametrize("case", REPLAYED, ids=name_of)
+def test_the_emitted_engine_replays_the_vectors(tmp_path, case, words_every):
+    require("iverilog", "iverilog make")
+    spec = design(**case)
+    emit(Learner(spec), tmp_path)
+    found = written(tmp_path / "golden", case, n=12, words_every=words_every)
+    last = engine_bench(tmp_path).splitlines()[-1]
+    assert last.startswith("engine: equal, ")
+    assert last.endswith("of 12 samples")
+    words = sum(layer.n_weights * (layer.learned == "all") + layer.n_biases * layer.learns for layer in spec.layers)
+    states = 3 if words_every else 1
+    assert last == f"engine: equal, {12 * (2 + spec.stochastic) + words * states} values of 12 samples"
+    assert found.learned > 0
+
+
+def test_the_bench_of_the_engine_finds_faults(tmp_path):
+    require("iverilog", "iverilog make")
+    case = REPLAYED[0]
+    emit(Learner(design(**case)), tmp_path)
+    written(tmp_path / "golden", case, n=8, words_every=4)
+    path = tmp_path / "golden/layer2/weights.hex"
+    before = edit(path, digits_of(path)[3])
+    assert "engine: DIFFERENT, 1 of " in engine_bench(tmp_path)
+    path.write_bytes(before)
+    edit(tmp_path / "golden/generator.hex", digits_of(tmp_path / "golden/generator.hex")[8 * 4])
+    assert "generator 0" in engine_bench(tmp_path)
 
 
 def test_the_test_in_c_replays_every_layer_and_finds_faults(tmp_path):
