@@ -107,7 +107,17 @@ Number = Annotated[Band, _band(None)]
 
 
 class Memory(_Frozen):
-    """A physical memory and the roles it holds; without a capacity it is as large as the network needs."""
+    """A physical memory and the roles it holds; without a capacity it is as large as the network needs.
+
+    Parameters
+    ----------
+    kind : "sram" and "dram" have figures by table, "registers" those of the logic, "custom" the four of the file
+    holds : roles of the words in it; each role is in one memory
+    capacity : of its words, e.g. "32 KiB"; a network that does not fit is refused
+    cell : of an sram, the transistors of its cells
+    table : of a dram, its name in hw_models/tables
+    read, write, area, leakage : of a custom memory, per bit
+    """
 
     kind: Literal["sram", "registers", "dram", "custom"]
     holds: tuple[
@@ -167,7 +177,11 @@ class Processor(_Frozen):
 
     Parameters
     ----------
+    kind : of the three below
+    name : as reports call it
     description : what the other fields do not say
+    source : origin of the figures
+    clock : frequency, e.g. "200 MHz"
     idle_power : between samples, state kept; None where no source gives it (an engine idles at its leakage)
     """
 
@@ -226,8 +240,12 @@ class Engine(Processor):
     ----------
     node, voltage : process and supply of the logic; memories keep the supply of their tables
     lanes : multipliers side by side
+    memories : a table each, see the keys of a memory
     logic : table of logic energy: "nangate45" counts all gates cycle by cycle, the others arithmetic alone
-    skips_zero_inputs, update_skip, transposed_read : see `schedule.worked` and `schedule.schedule`
+    skips_zero_inputs : whether an input of zero takes no product and no access
+    update_skip : updates that are left out: "none"; "sample", of layers without any d; "neuron", of every d that is zero
+    transposed_read : how bp reads weights across neurons: "adder-tree" over the lanes, "single" words, or a
+        "transposable" memory
     delta_bits : bits of errors, modulators and d that the multiplier takes; where left out what the words of the rule
         need, see `widths.multiplier_bits`
     clock_gating : whether learning logic, and the bits by which learning widens the multiplier, rest during the forward
@@ -374,6 +392,7 @@ class Microcontroller(Processor):
 
     Parameters
     ----------
+    cycles_per_instruction : mean over instructions
     instructions : by action: forward_mac, signal_mac, update_mac (a weight read, changed and written), neuron (the
         rest of a neuron's work), random_draw (a weight written with stochastic rounding); where a source tells them
         apart also input (looked at for being zero), gate (one that is open under a signal) and update_row (an input

@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 # names of the Python interface besides those of `import edgelearn`, by heading and module
 MODULES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -63,7 +65,7 @@ def _command(node: Any, path: str) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    return re.sub(r"([|<>*_\[\]])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([|<>*\[\]])", r"\\\1", " ".join(text.split()))
 
 
 def api() -> str:
@@ -94,6 +96,70 @@ def _documented(found: Any) -> list[str]:
     path = f"{found.__module__}.{found.__qualname__}"
     members = ["   :members:"] if kind == "autoclass" else []
     return [f"### {found.__name__}", "", "```{eval-rst}", f".. {kind}:: {path}", *members, "```", ""]
+
+
+def processor_files() -> str:
+    """Return the page of the keys of processor files, from the models that read them."""
+    from hw_models.processor import Core, Engine, Memory, Microcontroller
+
+    lines = ["# Keys of processor files", ""]
+    lines += [
+        "Quantities are text with a unit; bands are quantities, or tables of nominal, low and high ends. A file to edit:"
+    ]
+    lines += [
+        "Quantities are text with a unit, bands a quantity or `{ nominal = ..., low = ..., high = ... }`. A file to",
+        "",
+    ]
+    lines[-1:] = [
+        "edit: `edgelearn processors show NAME --toml`; [the cost model](cost_model.md) has the formulas.",
+        "",
+    ]
+    for heading, model in {
+        '`kind = "engine"`': Engine,
+        '`kind = "microcontroller"`': Microcontroller,
+        '`kind = "core"`': Core,
+        "`[memories.NAME]`": Memory,
+    }.items():
+        about = str(model.__doc__).partition("\n\n")[0]
+        meanings = _meanings(model)
+        lines += [f"## {heading}", "", about, "", "| key | value | meaning |", "|---|---|---|"]
+        for key, field in model.model_fields.items():
+            needed = "" if field.is_required() else ", optional"
+            lines.append(
+                f"| `{key}` | {_cell(_value(field.annotation, field.metadata) + needed)} | {_cell(meanings[key])} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _meanings(model: type) -> dict[str, str]:
+    """Return what the docstrings of a model and its bases say of each key; empty where they say nothing."""
+    found: dict[str, str] = defaultdict(str)
+    for one in reversed(model.__mro__):
+        _, _, text = inspect.cleandoc(one.__doc__ or "").partition("Parameters\n----------\n")
+        for row in re.findall(r"^(\S.*? : .*(?:\n +.*)*)", text.partition("\n\n")[0], re.M):
+            names, _, meaning = row.partition(" : ")
+            found |= dict.fromkeys(names.split(", "), meaning)
+    return found
+
+
+def _value(kind: Any, limits: Sequence[Any] = ()) -> str:
+    """Return in words what a field takes."""
+    if get_origin(kind) is Annotated:
+        return _value(get_args(kind)[0], get_args(kind)[1:])
+    if get_origin(kind) in (Union, UnionType):
+        return _value(next(one for one in get_args(kind) if one is not NoneType), limits)
+    if get_origin(kind) is Literal:
+        return ", ".join(f'"{one}"' for one in get_args(kind))
+    if get_origin(kind) in (tuple, list):
+        return f"list of {_value(get_args(kind)[0])}"
+    if get_origin(kind) is dict:
+        return f"table: {_value(get_args(kind)[0])} = {_value(get_args(kind)[1])}"
+    names = {float: "quantity", bool: "true, false", str: "text"}
+    if kind is int:
+        ends = [str(getattr(one, end)) for end in ("ge", "le") for one in limits if hasattr(one, end)]
+        return " to ".join(["whole number", *ends][1:] if len(ends) == 2 else [f"whole number from {ends[0]}"])
+    return names.get(kind, "memory" if kind.__name__ == "Memory" else "band")
 
 
 def gallery(root: Path) -> str:

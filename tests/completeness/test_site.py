@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -60,6 +61,13 @@ def test_the_page_of_the_python_interface_has_what_the_package_offers():
     page = reference_pages.api()
     names = edgelearn.__all__
     assert {name for name in names if callable(getattr(edgelearn, name)) and f"### {name}\n" not in page} == set()
+
+
+def test_every_key_of_processor_files_has_a_meaning():
+    page = reference_pages.processor_files()
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", page, re.M)
+    assert len(rows) > 40
+    assert not [key for key, value, meaning in rows if not (value.strip() and meaning.strip())]
 
 
 def test_the_gallery_has_every_figure_and_study():

@@ -70,6 +70,7 @@ def made() -> dict[str, Callable[[], str]]:
     return {
         "commands.md": reference_pages.commands,
         "api.md": reference_pages.api,
+        "processor_files.md": reference_pages.processor_files,
         "gallery.md": lambda: reference_pages.gallery(ROOT),
     }
 
