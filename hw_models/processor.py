@@ -243,7 +243,7 @@ class Engine(Processor):
     memories : a table each, see the keys of a memory
     logic : table of logic energy: "nangate45" counts all gates cycle by cycle, the others arithmetic alone
     skips_zero_inputs : whether an input of zero takes no product and no access
-    update_skip : updates that are left out: "none"; "sample", of layers without any d; "neuron", of every d that is zero
+    update_skip : updates left out: "none"; "sample", of layers without any d; "neuron", of every d that is zero
     transposed_read : how bp reads weights across neurons: "adder-tree" over the lanes, "single" words, or a
         "transposable" memory
     delta_bits : bits of errors, modulators and d that the multiplier takes; where left out what the words of the rule

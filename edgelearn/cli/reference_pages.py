@@ -100,34 +100,28 @@ def _documented(found: Any) -> list[str]:
 
 def processor_files() -> str:
     """Return the page of the keys of processor files, from the models that read them."""
+    from pydantic import BaseModel
+
     from hw_models.processor import Core, Engine, Memory, Microcontroller
 
     lines = ["# Keys of processor files", ""]
     lines += [
-        "Quantities are text with a unit; bands are quantities, or tables of nominal, low and high ends. A file to edit:"
+        "Quantities are text with a unit; bands are quantities, or tables of nominal, low and high ends. A file to"
     ]
-    lines += [
-        "Quantities are text with a unit, bands a quantity or `{ nominal = ..., low = ..., high = ... }`. A file to",
-        "",
-    ]
-    lines[-1:] = [
-        "edit: `edgelearn processors show NAME --toml`; [the cost model](cost_model.md) has the formulas.",
-        "",
-    ]
-    for heading, model in {
+    lines += ["edit: `edgelearn processors show NAME --toml`; [the cost model](cost_model.md) has the formulas.", ""]
+    models: dict[str, type[BaseModel]] = {
         '`kind = "engine"`': Engine,
         '`kind = "microcontroller"`': Microcontroller,
         '`kind = "core"`': Core,
         "`[memories.NAME]`": Memory,
-    }.items():
+    }
+    for heading, model in models.items():
         about = str(model.__doc__).partition("\n\n")[0]
         meanings = _meanings(model)
         lines += [f"## {heading}", "", about, "", "| key | value | meaning |", "|---|---|---|"]
         for key, field in model.model_fields.items():
-            needed = "" if field.is_required() else ", optional"
-            lines.append(
-                f"| `{key}` | {_cell(_value(field.annotation, field.metadata) + needed)} | {_cell(meanings[key])} |"
-            )
+            value = _value(field.annotation, field.metadata) + ("" if field.is_required() else ", optional")
+            lines.append(f"| `{key}` | {_cell(value)} | {_cell(meanings[key])} |")
         lines.append("")
     return "\n".join(lines)
 
