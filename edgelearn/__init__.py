@@ -13,6 +13,7 @@ TYPE_CHECKING = False  # no import before Ctrl-C is handled: see edgelearn/__mai
 if TYPE_CHECKING:
     from typing import Any
 
+    from edgelearn.api.advice import advise
     from edgelearn.api.pricing import cost, processors
     from edgelearn.api.runs import run, stream
     from edgelearn.api.studies import StudyResult, sweep
@@ -33,6 +34,7 @@ __all__ = [
     "StreamConfig",
     "StudyResult",
     "UserError",
+    "advise",
     "cost",
     "processors",
     "run",
@@ -42,6 +44,7 @@ __all__ = [
 _PLACES = {  # where each is; imported when it is asked for
     "run": "edgelearn.api.runs",
     "stream": "edgelearn.api.runs",
+    "advise": "edgelearn.api.advice",
     "cost": "edgelearn.api.pricing",
     "processors": "edgelearn.api.pricing",
     "sweep": "edgelearn.api.studies",

@@ -25,7 +25,11 @@ COMMANDS = {
         "branch": "edgelearn.cli.branch:branch",
         "personalise": "edgelearn.cli.personalise:personalise",
     },
-    "Price": {"cost": "edgelearn.cli.cost:cost", "processors": "edgelearn.cli.processors:commands"},
+    "Price": {
+        "cost": "edgelearn.cli.cost:cost",
+        "advise": "edgelearn.cli.advise:advise",
+        "processors": "edgelearn.cli.processors:commands",
+    },
     "Study": {
         "sweep": "edgelearn.cli.sweep:sweep",
         "study": "edgelearn.cli.study:commands",

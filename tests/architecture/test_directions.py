@@ -34,6 +34,7 @@ FLOORS = {
     "edgelearn.validation": 9,
     "edgelearn.benchmark": 9,
     "firmware_sim": 9,
+    "edgelearn.advice": 10,
     "edgelearn.estimators": 10,
     "edgelearn.api": 11,
     "edgelearn.cli": 12,

@@ -140,7 +140,7 @@ def test_commands_of_the_main_page_are_in_order(monkeypatch):
     places = [text.index(f"\n  {name} ") for name in COMMANDS[""].list_commands(None)]
     assert places == sorted(places)
     assert " ".join(COMMANDS[""].list_commands(None)) == (
-        "run stream predict branch personalise cost processors sweep study compare report validate reproduce firmware rtl data "
+        "run stream predict branch personalise cost advise processors sweep study compare report validate reproduce firmware rtl data "
         "model rules bench"
     )
 

@@ -1,0 +1,1 @@
+"""Advice: the configuration with the highest accuracy within limits of memory, energy and time."""
