@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -11,6 +12,7 @@ from edgelearn.api.results import RunResult
 from edgelearn.api.settings import checked, run_settings, takes_settings
 from edgelearn.config import RunConfig, Settings, SpikingConfig, StreamConfig
 from edgelearn.errors import UserError
+from edgelearn.fixedpoint.notice import on_compile
 from edgelearn.network.blocks import set_threads
 from edgelearn.runs.kind import Work
 from edgelearn.runs.registry import run as run_config
@@ -121,6 +123,8 @@ def stream(
 def _driven(
     config: Settings, out: _Folder, resume: bool, overwrite: bool, on_progress: Callable[[Any], None]
 ) -> RunResult:
+    if hasattr(sys, "ps1") or "ipykernel" in sys.modules:  # somebody waits for it
+        on_compile(lambda: print("edgelearn: compiling kernels, about 10 s, once", file=sys.stderr))
     folder, kept = None if out is None else Path(out), list[Work]()
     if folder is None and (resume or overwrite):
         raise UserError(f"{'resume' if resume else 'overwrite'}=True is about the run in a folder; give out=")

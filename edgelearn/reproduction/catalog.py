@@ -16,7 +16,9 @@ from edgelearn.errors import UserError, unknown
 from edgelearn.reproduction.claim import Claim
 from edgelearn.reproduction.study import plain
 
-CLAIMS = Path(__file__).parents[2] / "experiments" / "claims"  # beside the package, in a checkout and in a wheel
+_CHECKOUT = Path(__file__).parents[2] / "experiments" / "claims"  # beside the package
+_INSTALLED = Path(__file__).parents[1] / "bundled" / "experiments" / "claims"  # in it, put there by setup.py
+CLAIMS = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
 RESULTS = CLAIMS.parent / "results" / "reproduce"  # of full runs, kept with the code
 COSTS = ("seconds", "minutes", "hours")
 NOT_RUN = "not yet run in full"
