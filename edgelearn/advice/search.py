@@ -15,12 +15,11 @@ from edgelearn.advice.limits import Limits, Needs
 from edgelearn.advice.space import Candidate
 from edgelearn.advice.trials import Data, Rates, Trial
 
-VISITS = 6e10  # weights that all runs of a search visit, about a minute on one core
+VISITS = 2e11  # weights that all runs of a search visit at most, about a minute and a half on one core
 STAGES = (0.2, 0.45, 0.25, 0.1)  # of the visits: rules, formats and widths, refinement, seeds
-RUNS = (150, 500, 200, 100)  # of each stage, about; shares of the data follow from them
+RUNS = (250, 500, 200, 100)  # of each stage, about; shares of the data follow from them
 RULES_KEPT, REFINED, FINALISTS = 5, 12, 12
 SEEDS = tuple(range(1, 9))
-WIDE_FORMAT = 12  # stored bits from which rules are compared, where such a candidate fits
 MOST_STEPS = 6
 WIDTHS_TRIED = 3  # of a rule and format: the widest that fits, and narrower ones
 Scored = tuple[float, Candidate, Rates]
@@ -59,9 +58,9 @@ class Search:
         refined = self._refine(judged)
         return self._judge(refined)
 
-    def _at_stage(self, stage: int) -> None:
-        """Set the share of the data that a run of a stage learns."""
-        most = max((self.data.work(one) for one in self.candidates), default=1)
+    def _at_stage(self, stage: int, candidates: Sequence[Candidate]) -> None:
+        """Set the share of the data that a run of a stage learns: the same for all of its candidates."""
+        most = max((self.data.work(one) for one in candidates), default=1)
         self.share = min(1.0, VISITS * STAGES[stage] / (RUNS[stage] * most))
 
     def _score(self, candidate: Candidate, rates: Rates, seed: int = 0) -> float:
@@ -102,30 +101,33 @@ class Search:
         """Give the candidates that fit by the counts of a run, in their order."""
         return (one for one in ordered if self._score(one, rates_of(one)) >= 0)
 
-    def _rules(self) -> list[tuple[str, Rates]]:
-        """Return the best rules with their rates, at the widest candidate of a wide format."""
-        self._at_stage(0)
+    def _rules(self) -> list[tuple[str, dict[bool, Rates]]]:
+        """Return the best rules with their rates for wide and for narrow formats, each at the widest that fits."""
+        self._at_stage(0, self.candidates)
         found = []
         for rule in dict.fromkeys(one.rule for one in self.candidates):
-            members = [one for one in self.candidates if one.rule == rule]
-            wide = [one for one in members if one.stored_bits >= WIDE_FORMAT]
-            narrow = [one for one in members if one.stored_bits < WIDE_FORMAT]
-            for chosen in self._measured_to_fit([*_widest_first(wide), *_widest_first(narrow)], self.data.own_rates):
-                score, rates = self.climb(chosen, self.data.own_rates(chosen), 2)
-                found.append((score, rule, rates))
-                break
+            scores: dict[bool, float] = {}
+            rates: dict[bool, Rates] = {}
+            for wide in (True, False):
+                members = [one for one in self.candidates if (one.rule, one.is_wide) == (rule, wide)]
+                for chosen in islice(self._measured_to_fit(_widest_first(members), self.data.own_rates), 1):
+                    scores[wide], rates[wide] = self.climb(chosen, self.data.own_rates(chosen), 2)
+            if rates:
+                found.append((max(scores.values()), rule, rates))
         found.sort(key=lambda one: -one[0])  # stable: ties keep the order of the catalog
         return [(rule, rates) for _, rule, rates in found[:RULES_KEPT]]
 
-    def _formats(self, rules: Sequence[tuple[str, Rates]]) -> list[Scored]:
+    def _formats(self, rules: Sequence[tuple[str, dict[bool, Rates]]]) -> list[Scored]:
         """Return candidates of the best rules: every format at the widest widths that fit it."""
-        self._at_stage(1)
+        names = {rule for rule, _ in rules}
+        self._at_stage(1, [one for one in self.candidates if one.rule in names])
         found = []
-        for rule, rates in rules:
+        for rule, of_format in rules:
             members = [one for one in self.candidates if one.rule == rule]
             for bits in sorted({one.stored_bits for one in members}, reverse=True):
-                of_format = _one_per_width(_widest_first([one for one in members if one.stored_bits == bits]))
-                fitting = self._measured_to_fit(of_format, lambda one, rates=rates: rates)  # type: ignore[misc]
+                widths = _one_per_width(_widest_first([one for one in members if one.stored_bits == bits]))
+                rates = of_format.get(widths[0].is_wide, next(iter(of_format.values())))
+                fitting = self._measured_to_fit(widths, lambda one, rates=rates: rates)  # type: ignore[misc]
                 own = None
                 for one in islice(fitting, WIDTHS_TRIED):
                     if own is None:
@@ -137,7 +139,7 @@ class Search:
 
     def _refine(self, judged: Sequence[Scored]) -> list[Scored]:
         """Return the best candidates with rates found in single steps on more data, and with the other feedbacks."""
-        self._at_stage(2)
+        self._at_stage(2, [candidate for _, candidate, _ in judged[:REFINED]])
         found = []
         for _, candidate, rates in judged[:REFINED]:
             score, own = self.climb(candidate, rates, 1)
@@ -148,7 +150,7 @@ class Search:
 
     def _judge(self, refined: Sequence[Scored]) -> list[Judged]:
         """Return the finalists by the mean over seeds that have chosen nothing before."""
-        self._at_stage(3)
+        self._at_stage(3, [candidate for _, candidate, _ in refined[:FINALISTS]])
         found = []
         for score, candidate, rates in refined[:FINALISTS]:
             if score < 0:

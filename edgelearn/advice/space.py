@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from edgelearn.config import FEWEST_TO_NEAREST
 from edgelearn.rules.catalog import RULES, find_rules
 
 WIDTHS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # neurons of the hidden layer
@@ -33,6 +34,11 @@ class Candidate:
     def family(self) -> tuple[str, str | None]:
         """Rule and feedback: the candidates that share learning rates."""
         return self.rule, self.feedback
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether weights have residual bits: other formats round at random, and take other learning rates."""
+        return self.stored_bits >= FEWEST_TO_NEAREST
 
     def settings(self) -> dict[str, Any]:
         """Return the settings of the candidate but for its layers."""
