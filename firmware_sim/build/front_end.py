@@ -13,6 +13,7 @@ from edgelearn.errors import UserError
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import NetworkSpec
+from edgelearn.streaming.detector import AnomalyDetector, DetectorSpec
 from edgelearn.streaming.front_end import UNSEEN, FrontEnd, FrontEndSpec
 from firmware_sim.build.estimate import Field, learner_fields
 from firmware_sim.build.estimate import constant_fields as constants_of_network
@@ -37,6 +38,7 @@ class StreamFront:
     units : what the numbers of the sensor stand for
     label_delay : rows that a label comes late
     adapt_rows : rows that move mean and deviation, 0 for all; least_deviation : see `FrontEnd`
+    calibrate_rows : first rows, which do not reach the network; None without a detector
     state : state that the firmware starts from, as `FrontEnd.save` gives it; empty for that of a new front end
     """
 
@@ -46,14 +48,18 @@ class StreamFront:
     adapt_rows: int = 0
     least_deviation: int = 0
     state: Saved = field(default_factory=lambda: MappingProxyType({}))
+    calibrate_rows: int | None = None
 
     @classmethod
-    def of(cls, front_end: FrontEnd, units: Units, label_delay: int = 0) -> StreamFront:
+    def of(
+        cls, front_end: FrontEnd, units: Units, label_delay: int = 0, calibrate_rows: int | None = None
+    ) -> StreamFront:
         """Return the front end with its present state."""
         saved = front_end.save()
         new = (saved["exponents"] == UNSEEN).all() and not saved["seen"].any() and not saved["place"][t.ROWS_SEEN]
         state: Saved = MappingProxyType({} if new else saved)
-        return cls(front_end.spec, units, label_delay, front_end.adapt_rows or 0, front_end.least_deviation, state)
+        adapt_rows, least = front_end.adapt_rows or 0, front_end.least_deviation
+        return cls(front_end.spec, units, label_delay, adapt_rows, least, state, calibrate_rows)
 
     @property
     def is_wide(self) -> bool:
@@ -100,9 +106,10 @@ def front_fields(front: StreamFront) -> list[Field]:
     return _placed(rows, mean)
 
 
-def stream_fields(network: NetworkSpec, front: StreamFront) -> list[Field]:
+def stream_fields(network: NetworkSpec, front: StreamFront, detector: DetectorSpec | None = None) -> list[Field]:
     """Return the fields of el_stream in their order, padding included; their bytes add up to sizeof(el_stream)."""
-    fields = list(learner_fields(network))
+    fields = list(learner_fields(network, detector))
+    largest = front.mean_bytes if detector is None else 8
     at = sum(one.bytes for one in fields)
     inner = front_fields(front)
     at = _pad(fields, at, front.mean_bytes)
@@ -114,7 +121,7 @@ def stream_fields(network: NetworkSpec, front: StreamFront) -> list[Field]:
         n = front.label_delay * front.spec.n_inputs
         fields.append(Field("waiting levels", "late labels", at + 8, n))
         at += 8 + n
-    _pad(fields, at, front.mean_bytes)
+    _pad(fields, at, largest)
     return fields
 
 
@@ -170,7 +177,7 @@ def _constants(front: StreamFront) -> list[tuple[str, str, list[int]]]:
     return rows
 
 
-def texts_of(learner: Learner, front: StreamFront) -> tuple[int, dict[str, str]]:
+def texts_of(learner: Learner, front: StreamFront, detector: DetectorSpec | None = None) -> tuple[int, dict[str, str]]:
     """Return the identity of network and front end, and the files that a stream has beside those of its network.
 
     Raises
@@ -182,7 +189,7 @@ def texts_of(learner: Learner, front: StreamFront) -> tuple[int, dict[str, str]]
         raise UserError(
             f"a network of {learner.spec.sizes[0]} inputs does not fit {front.spec.n_inputs} levels of a row"
         )
-    network, generated = headers(learner)
+    network, generated = headers(learner, detector)
     config, numbers = _config(front), _numbers(front)
     identity = zlib.crc32(f"{network}{config}{numbers.replace(IN_FLASH, '')}".encode())
     learner_config = generated["el_config.h"].replace(f"0x{network:08X}UL", f"0x{identity:08X}UL")
@@ -215,6 +222,7 @@ def _config(front: StreamFront) -> str:
         "DECIMALS": int(front.units.has_decimals),
         "OFFSETS": int(front.units.has_offsets),
         "FRONT_TRAINED": int(bool(front.state)),
+        **({} if front.calibrate_rows is None else {"CALIBRATE_ROWS": f"{front.calibrate_rows}UL"}),
         "FRONT_ROWS": f"{int(front.state['place'][t.ROWS_SEEN]) if front.state else 0}UL",
     }
     lines = [
@@ -259,7 +267,14 @@ def state_of(front: StreamFront, saved: Saved) -> dict[str, np.ndarray]:
 
 
 def stream_checkpoint(
-    learner: Learner, front: StreamFront, saved: Saved, identity: int, learned: int, samples: int, sequence: int = 0
+    learner: Learner,
+    front: StreamFront,
+    saved: Saved,
+    identity: int,
+    learned: int,
+    samples: int,
+    sequence: int = 0,
+    detector: AnomalyDetector | None = None,
 ) -> bytes:
     """Return the bytes that el_checkpoint_out writes for a learner and a front end.
 
@@ -269,8 +284,8 @@ def stream_checkpoint(
     samples : taken since the start
     """
     state, wide = state_of(front, saved), "8" if front.is_wide else "4"
-    body = checkpoint(learner, identity, learned, sequence)[:-4]
-    body += np.array([samples, int(saved["place"][t.ROWS_SEEN])], "<u4").tobytes()
+    body = checkpoint(learner, identity, learned, sequence, detector)[:-4]
+    body += np.array([samples, min(int(saved["place"][t.ROWS_SEEN]), 2**32 - 1)], "<u4").tobytes()
     body += state["mean"].astype(f"<i{wide}").tobytes() + state["deviation"].astype(f"<u{wide}").tobytes()
     if front.spec.encoder == "delta":
         body += state["sent"].astype(f"<i{wide}").tobytes()
@@ -278,6 +293,6 @@ def stream_checkpoint(
     return body + zlib.crc32(body).to_bytes(4, "little")
 
 
-def stream_checkpoint_bytes(network: NetworkSpec, front: StreamFront) -> int:
+def stream_checkpoint_bytes(network: NetworkSpec, front: StreamFront, detector: DetectorSpec | None = None) -> int:
     """Return EL_CHECKPOINT_BYTES of a stream."""
-    return checkpoint_bytes(network) + front.state_bytes
+    return checkpoint_bytes(network, detector) + front.state_bytes

@@ -13,9 +13,11 @@ import numpy as np
 
 from edgelearn.data.source import Block, Source
 from edgelearn.errors import UserError
+from edgelearn.network.kernels import detector_tables as d
 from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
 from edgelearn.runs.session import StreamSession
+from edgelearn.streaming.detector import DetectorSpec
 from edgelearn.streaming.front_end import FrontEnd
 from edgelearn.streaming.prequential import Prequential
 from firmware_sim.build.front_end import StreamFront, stream_checkpoint, stream_checkpoint_bytes, texts_of
@@ -26,7 +28,7 @@ from firmware_sim.emulate.emulator import Machine
 from firmware_sim.emulate.runners import NO_LABEL
 
 APP = ("replay_stream.c", "ram_flash.c")
-SEGMENT, DROP = 1, 2  # marks of a sample, of replay_stream.c
+SEGMENT, DROP, RESTART = 1, 2, 4  # marks of a sample, of replay_stream.c
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +88,7 @@ class Rehearsal:
         assert isinstance(self.session.front_end, FrontEnd)
         segment = int(self.session.front_end.state.place[t.SEGMENT])
         done = 0
-        for part in _parts(self.source, samples, block):
+        for part in parts_of_source(self.source, samples, block):
             rows = self.session.take(part)
             levels, steps, outcome = self._steps
             late = steps[:, t.KIND] == t.LEARN_LATE
@@ -116,7 +118,7 @@ class Rehearsal:
             )
 
 
-def _parts(source: Source, samples: int | None, size: int | None) -> Iterator[Block]:
+def parts_of_source(source: Source, samples: int | None, size: int | None) -> Iterator[Block]:
     """Yield blocks of a source, of `size` samples at most, up to `samples` in all."""
     left = samples
     for block in source.blocks(0):
@@ -155,19 +157,27 @@ def compile_stream(
     compiler: str = "zig",
     optimisation: str = "-Os",
     extra: tuple[str, ...] = (),
+    detector: DetectorSpec | None = None,
 ) -> Image:
     """Compile a learner with the front end of a stream; `identity` of the image is that of both."""
-    identity, texts = texts_of(learner, front)
-    image = compile_image(
-        learner, folder, target, APP, compiler=compiler, optimisation=optimisation, extra=extra, more=texts
-    )
+    identity, texts = texts_of(learner, front, detector)
+    options: dict[str, Any] = {"compiler": compiler, "optimisation": optimisation, "extra": extra, "more": texts}
+    image = compile_image(learner, folder, target, APP, detector=detector, **options)
     return Image(image.path, image.target, image.compiler, image.optimisation, identity)
 
 
 class StreamRunner:
-    """A compiled stream on this machine or an emulated core, started."""
+    """A compiled stream on this machine or an emulated core, started.
 
-    def __init__(self, image: Image, n_inputs: int, signed: bool, checkpoint_bytes: int) -> None:
+    Parameters
+    ----------
+    n_inputs : levels of a row; signed : whether they have a sign
+    checkpoint_bytes : EL_CHECKPOINT_BYTES
+    watches : whether a detector judges the rows
+    """
+
+    def __init__(self, image: Image, n_inputs: int, signed: bool, checkpoint_bytes: int, watches: bool = False) -> None:
+        self._watches = watches
         self.n_inputs, self._kind, self._bytes = n_inputs, np.int8 if signed else np.uint8, checkpoint_bytes
         self.machine = None if image.target.isa == "host" else Machine(image)
         self._library: Any = ctypes.CDLL(str(image.path)) if self.machine is None else None
@@ -181,10 +191,10 @@ class StreamRunner:
             self.machine.call("replay_init")
 
     def replay(self, numbers: np.ndarray, marks: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Take samples; return levels and class, uint16, of each row that ended."""
+        """Take samples; return levels of each row that ended, and its class, uint16, or int64[rows, ROW_COLUMNS]."""
         n = len(numbers)
         given = (np.ascontiguousarray(numbers, "<i4").tobytes(), marks.tobytes(), labels.astype("<u2").tobytes())
-        sizes = n * self.n_inputs, 2 * n
+        sizes = n * self.n_inputs, n * (8 * d.ROW_COLUMNS if self._watches else 2)
         if self.machine is None:
             made = [ctypes.create_string_buffer(max(size, 1)) for size in sizes]
             parts = (ctypes.c_void_p * 5)(
@@ -199,6 +209,9 @@ class StreamRunner:
             rows = self.machine.call("replay_stream", table, n)
             levels, predictions = (self.machine.read(at, size) for at, size in zip(places[3:], sizes, strict=True))
         found = np.frombuffer(levels, self._kind, rows * self.n_inputs).reshape(rows, self.n_inputs)
+        if self._watches:
+            judged = np.frombuffer(predictions, "<i8", rows * d.ROW_COLUMNS).reshape(rows, d.ROW_COLUMNS)
+            return found.astype(np.int64), judged
         return found.astype(np.int64), np.frombuffer(predictions, "<u2", rows)
 
     def checkpoint(self) -> bytes:
@@ -293,20 +306,32 @@ def _difference(
     stretch: Stretch, levels: np.ndarray, predictions: np.ndarray, state: bytes, rows: int, samples: int
 ) -> str | None:
     """Return the first difference of a stretch, None where all is equal."""
-    if len(levels) != len(stretch.levels):
-        return f"rows up to sample {samples}: firmware {rows + len(levels)}, simulator {rows + len(stretch.levels)}"
     wanted = np.where(stretch.predictions < 0, NO_LABEL, stretch.predictions)
-    wrong = np.flatnonzero((levels != stretch.levels).any(axis=1) | (predictions != wanted))
-    if len(wrong):
+    if difference := level_difference(stretch.levels, levels, rows, samples):
+        return difference
+    if len(wrong := np.flatnonzero(predictions != wanted)):
         row = int(wrong[0])
-        which = np.flatnonzero(levels[row] != stretch.levels[row])
-        if len(which):
-            k = int(which[0])
-            values = f"firmware {levels[row, k]}, simulator {stretch.levels[row, k]}"
-            return f"level {k + 1} of row {rows + row + 1}: {values} ({len(which)} levels of the row differ)"
         return f"class of row {rows + row + 1}: firmware {predictions[row]}, simulator {wanted[row]}"
-    if state != stretch.state:
-        pairs = zip(state, stretch.state, strict=True)
-        at = next((i for i, (ours, theirs) in enumerate(pairs) if ours != theirs), 0)
-        return f"byte {at} of the checkpoint behind sample {samples} (words and statistics)"
-    return None
+    return state_difference(stretch.state, state, samples)
+
+
+def level_difference(wanted: np.ndarray, levels: np.ndarray, rows: int, samples: int) -> str | None:
+    """Return the first level that differs, or that the number of rows does; `rows` came before."""
+    if len(levels) != len(wanted):
+        return f"rows up to sample {samples}: firmware {rows + len(levels)}, simulator {rows + len(wanted)}"
+    wrong = np.flatnonzero((levels != wanted).any(axis=1))
+    if not len(wrong):
+        return None
+    row = int(wrong[0])
+    which = np.flatnonzero(levels[row] != wanted[row])
+    k = int(which[0])
+    values = f"firmware {levels[row, k]}, simulator {wanted[row, k]}"
+    return f"level {k + 1} of row {rows + row + 1}: {values} ({len(which)} levels of the row differ)"
+
+
+def state_difference(wanted: bytes, state: bytes, samples: int) -> str | None:
+    """Return the first byte of a checkpoint that differs, None where all are equal."""
+    if state == wanted:
+        return None
+    at = next((i for i, (ours, theirs) in enumerate(zip(state, wanted, strict=True)) if ours != theirs), 0)
+    return f"byte {at} of the checkpoint behind sample {samples} (words and statistics)"

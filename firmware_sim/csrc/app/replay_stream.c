@@ -4,6 +4,7 @@
 
 #define REPLAY_SEGMENT 1U /* marks of a sample: it begins a recording; there is no time for the row that it ends */
 #define REPLAY_DROP 2U
+#define REPLAY_RESTART 4U /* everything begins anew with it */
 
 el_stream stream;
 
@@ -20,6 +21,42 @@ void replay_init(void)
     el_stream_init(&stream);
 }
 
+#if EL_DETECTOR
+/* Return the rows that ended with one of n samples.
+ * parts: samples, a mark a sample, nothing; written: levels of each row, and five numbers of it: score, smoothed score,
+ * limit in force, phase, alarm */
+uint32_t replay_stream(const void *const *parts, uint32_t n)
+{
+    const int32_t *samples = (const int32_t *)parts[0];
+    const uint8_t *marks = (const uint8_t *)parts[1];
+    el_level *levels = (el_level *)(uintptr_t)parts[3];
+    int64_t *found = (int64_t *)(uintptr_t)parts[4];
+    uint32_t rows = 0U;
+    for (uint32_t i = 0U; i < n; i++) {
+        if ((marks[i] & REPLAY_RESTART) != 0U) {
+            el_stream_init(&stream);
+        }
+        if ((marks[i] & REPLAY_SEGMENT) != 0U) {
+            el_segment(&stream.front);
+        }
+        if (el_push(&stream.front, &samples[i * EL_CHANNELS])) {
+            int64_t *row = &found[rows * 5U];
+            const int64_t limit = stream.net.detector.level[EL_LIMIT];
+            const bool alarm = el_stream_watch(&stream);
+            for (uint32_t k = 0U; k < EL_INPUTS; k++) {
+                levels[(rows * EL_INPUTS) + k] = stream.front.levels[k];
+            }
+            row[0] = (stream.net.phase > 0U) ? (int64_t)stream.net.score : 0;
+            row[1] = (stream.net.phase > 0U) ? (int64_t)stream.net.detector.smoothed : 0;
+            row[2] = (stream.net.phase == EL_DETECT) ? limit : 0;
+            row[3] = (int64_t)stream.net.phase;
+            row[4] = alarm ? 1 : 0;
+            rows++;
+        }
+    }
+    return rows;
+}
+#else
 /* Return the rows that ended with one of n samples.
  * parts: samples, a mark a sample, the label that comes with each sample; written: levels and class of each row */
 uint32_t replay_stream(const void *const *parts, uint32_t n)
@@ -49,6 +86,7 @@ uint32_t replay_stream(const void *const *parts, uint32_t n)
     }
     return rows;
 }
+#endif
 
 bool replay_push(const int32_t *sample)
 {

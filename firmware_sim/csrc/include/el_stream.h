@@ -5,6 +5,8 @@
  *     if (el_push(&stream.front, sample)) {               a row ended
  *         predicted = el_stream_step(&stream, label);     its class; then what there is to learn is learned
  *     }
+ *
+ * With an anomaly detector `alarm = el_stream_watch(&stream)` in place of the step.
  */
 #ifndef EL_STREAM_H
 #define EL_STREAM_H
@@ -30,12 +32,18 @@ extern "C" {
 /* Put the initial words and state into the stream. */
 void el_stream_init(el_stream *stream);
 
+#if EL_DETECTOR
+/* Take the row that ended through network and detector (el_watch); return whether it raises an alarm. stream->net.phase is
+ * its phase: 0 of the first EL_CALIBRATE_ROWS rows, which only adapt the front end. */
+bool el_stream_watch(el_stream *stream);
+#else
 /* Predict the row that ended, and learn: with a label delay of 0 this row, else the row EL_LATE_BY rows before it.
  * `label` is of the row that is learned, EL_NO_LABEL where it is not known. Return the class predicted. */
 uint16_t el_stream_step(el_stream *stream, uint16_t label);
 
 /* Leave out the row that ended, which there is no time for; a late label is learned all the same. */
 void el_stream_drop(el_stream *stream, uint16_t label);
+#endif
 
 #ifdef __cplusplus
 }

@@ -396,7 +396,7 @@ bool el_push(el_front_end *front, const int32_t *sample)
 #else
         take_row(front, true);
 #endif
-        front->rows++;
+        front->rows += (front->rows < 0xFFFFFFFFUL) ? 1U : 0U; /* so that a front end that is done never adapts again */
         front->until = EL_STRIDE;
     }
     return front->ready;

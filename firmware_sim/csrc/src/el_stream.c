@@ -1,6 +1,16 @@
 /* Rows of a front end through the network: the arithmetic contract, section 9, late labels included. */
 #include "el_stream.h"
 
+#if EL_DETECTOR
+bool el_stream_watch(el_stream *stream)
+{
+    if ((stream->net.detector.rows == 0U) && (stream->front.rows <= EL_CALIBRATE_ROWS)) {
+        stream->net.phase = 0U;
+        return false;
+    }
+    return el_watch(&stream->net, stream->front.levels);
+}
+#else
 #if EL_LATE_BY > 0
 /* Learn the row that waited longest, which leaves, and let the row at hand wait in its place. */
 static void learn_late(el_stream *stream, uint16_t label)
@@ -40,6 +50,7 @@ void el_stream_drop(el_stream *stream, uint16_t label)
     (void)label;
 #endif
 }
+#endif
 
 void el_stream_init(el_stream *stream)
 {
