@@ -70,7 +70,9 @@ def emit(
     typer.echo(f"try: cd {folder} && iverilog -g2005 -s el_bench -o el_bench.vvp el_*.v")
 
 
-@command("RunConfig", only=(*NETWORK, *DETAILS), example="edgelearn rtl verify --rule drtp,dfa --net 64-32-10")
+@command(
+    "RunConfig", only=(*RATES[2:], *NETWORK, *DETAILS), example="edgelearn rtl verify --rule drtp,dfa --net 64-32-10"
+)
 def verify(
     given: Given,
     config: Config = None,
@@ -141,7 +143,7 @@ def _content(source: Samples, data: Verification, stress: Verification) -> dict[
     return {"rule": source.spec.rule_name, "net": source.spec.net, **parts}
 
 
-@command("RunConfig", only=(*NETWORK, *DETAILS), example="edgelearn rtl lint --rule dfa --bits 4")
+@command("RunConfig", only=(*RATES[2:], *NETWORK, *DETAILS), example="edgelearn rtl lint --rule dfa --bits 4")
 def lint(given: Given, config: Config = None, rule: _Rules = "all") -> None:
     """Lint the engine with `verilator --lint-only -Wall`. Exit code: 0 clean, 1 warnings, 2 cannot be run."""
     from hw_models.rtl.lint import lint as warnings_of
