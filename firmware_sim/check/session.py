@@ -346,12 +346,13 @@ def restore_run(folder: Path, own: str | None = None) -> tuple[Samples, Learner]
         refuse_interrupted(folder, folder)
         raise lacks
     saved = saved_settings(folder)
-    if saved.get("task") == "anomaly":
+    words, note = read_arrays(folder / WEIGHTS)
+    if note.get("kind") == "stream":
         raise UserError(
-            f"folder {folder} was learned without labels, and the C core has no detector yet; give a run of classes"
+            f"folder {folder} is a stream of task {saved.get('task', CLASSIFY)}, and firmware takes streams of classes "
+            "alone, by `edgelearn firmware emit --run`; give a run, or a stream of classes"
         )
     config = make_config(saved)
-    words, note = read_arrays(folder / WEIGHTS)
     if note.get("contract") != CONTRACT:
         raise UserError(f"{folder / WEIGHTS} follows contract {note.get('contract')}, not {CONTRACT}; run it again")
     if own is not None and config.task != CLASSIFY:
