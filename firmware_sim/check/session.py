@@ -349,8 +349,8 @@ def restore_run(folder: Path, own: str | None = None) -> tuple[Samples, Learner]
     words, note = read_arrays(folder / WEIGHTS)
     if note.get("kind") == "stream":
         raise UserError(
-            f"folder {folder} is a stream of task {saved.get('task', CLASSIFY)}, and firmware takes streams of classes "
-            "alone, by `edgelearn firmware emit --run`; give a run, or a stream of classes"
+            f"folder {folder} is a stream of task {saved.get('task', CLASSIFY)}, and C sources are made of runs and of "
+            "streams of classes; give one of these"
         )
     config = make_config(saved)
     if note.get("contract") != CONTRACT:
