@@ -8,7 +8,7 @@ from typing import Any
 
 from edgelearn import __version__
 from edgelearn.advice.limits import FLAGS, TITLES, Limits, Needs, amount, needs_of
-from edgelearn.advice.search import SEEDS, Judged, Search
+from edgelearn.advice.search import LAST_SEEDS, Judged, Search
 from edgelearn.advice.space import Candidate, candidates, default_rules
 from edgelearn.advice.trials import Data, activity_of
 from edgelearn.config import RunConfig, StreamConfig, validated
@@ -94,7 +94,7 @@ def advise(
         "candidates": len(space),
         "fitting": len(fitting) - len(search.exceeding),
         "runs": data.n_runs - before,
-        "seeds": len(SEEDS),
+        "seeds": len(LAST_SEEDS),
         "best": rows[0] | {"test_accuracy_percent": test, "command": command_of(finalists[0], data, own, processor)},
         "runners_up": rows[1 : 1 + RUNNERS_UP],
         "excluded": _excluded(limits, estimates | search.exceeding, finalists[0].candidate),

@@ -17,9 +17,10 @@ from edgelearn.advice.trials import Data, Rates, Trial
 
 VISITS = 2e11  # weights that all runs of a search visit at most, about a minute and a half on one core
 STAGES = (0.2, 0.45, 0.25, 0.1)  # of the visits: rules, formats and widths, refinement, seeds
-RUNS = (250, 500, 200, 100)  # of each stage, about; shares of the data follow from them
+RUNS = (250, 500, 200, 200)  # of each stage, about; shares of the data follow from them
 RULES_KEPT, REFINED, FINALISTS = 5, 12, 12
-SEEDS = tuple(range(1, 9))
+SEEDS = tuple(range(1, 9))  # that judge the finalists
+LAST, LAST_SEEDS = 4, tuple(range(1, 33))  # the best of them, judged once more
 MOST_STEPS = 6
 WIDTHS_TRIED = 3  # of a rule and format: the widest that fits, and narrower ones
 Scored = tuple[float, Candidate, Rates]
@@ -149,13 +150,18 @@ class Search:
         return sorted(found, key=lambda one: -one[0])
 
     def _judge(self, refined: Sequence[Scored]) -> list[Judged]:
-        """Return the finalists by the mean over seeds that have chosen nothing before."""
+        """Return the finalists by the mean over seeds that have chosen nothing before, the best over more of them."""
         self._at_stage(3, [candidate for _, candidate, _ in refined[:FINALISTS]])
+        chosen = [(candidate, rates) for score, candidate, rates in refined[:FINALISTS] if score >= 0]
+        judged = self._over(chosen, SEEDS)
+        last = self._over([(one.candidate, one.rates) for one in judged[:LAST]], LAST_SEEDS)
+        return last + judged[LAST:]
+
+    def _over(self, chosen: Sequence[tuple[Candidate, Rates]], seeds: Sequence[int]) -> list[Judged]:
+        """Return candidates by their mean over seeds, those that fit with each of them."""
         found = []
-        for score, candidate, rates in refined[:FINALISTS]:
-            if score < 0:
-                continue
-            trials = [self.data.try_out(candidate, rates, self.share, seed) for seed in SEEDS]
+        for candidate, rates in chosen:
+            trials = [self.data.try_out(candidate, rates, self.share, seed) for seed in seeds]
             self._report()
             if all(self._fits(candidate, trial) for trial in trials):
                 accuracy = mean(trial.accuracy for trial in trials)

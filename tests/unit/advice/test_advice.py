@@ -29,6 +29,8 @@ def few(monkeypatch):
     monkeypatch.setattr(space, "STORED_BITS", (16, 8))
     monkeypatch.setattr(space, "FEEDBACK", ("int8", "lfsr"))
     monkeypatch.setattr(search_module, "MOST_STEPS", 1)
+    monkeypatch.setattr(search_module, "SEEDS", (1, 2))
+    monkeypatch.setattr(search_module, "LAST_SEEDS", (1, 2, 3))
 
 
 def best_of(content):
@@ -105,10 +107,10 @@ def test_tighter_limits_never_widen(few):
 
 
 def test_a_stream_is_searched_before_learning_each_row(few):
-    content = advise({"data": "drift", "limit": 300}, Limits.of("4K", None, None, "10 Hz"), rules=("dfa",))
+    content = advise({"data": "drift", "limit": 200}, Limits.of("4K", None, None, "10 Hz"), rules=("dfa",))
     assert content["kind"] == "stream"
     assert content["best"]["test_accuracy_percent"] is None
-    assert "edgelearn stream --limit 300 --rule dfa" in content["best"]["command"]
+    assert "edgelearn stream --limit 200 --rule dfa" in content["best"]["command"]
     assert any("RAM and flash" in note for note in content["notes"])
 
 
