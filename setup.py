@@ -1,4 +1,4 @@
-"""Build of wheels: the scripts of `experiments` go below `edgelearn`, so that no module of that name is installed."""
+"""Builds: in a wheel the scripts of `experiments` go below `edgelearn`, so that no module of that name is installed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
+from setuptools.command.editable_wheel import editable_wheel
 
 SOURCES = ("*.py", "claims/*.py", "claims/index.toml", "float_nets/*.py")  # that `edgelearn reproduce` runs
 VERDICTS = "results/reproduce/*.json"  # of full runs: what `edgelearn reproduce list` says of them
@@ -33,5 +34,13 @@ class BuildWithClaims(build_py):
                 shutil.copyfile(path, copy)
 
 
+class EditableWithExperiments(editable_wheel):
+    """Lets the scripts of a checkout import each other, wherever they are started."""
+
+    def run(self) -> None:
+        self.distribution.packages = [*self.distribution.packages, *find_packages(include=["experiments*"])]
+        super().run()
+
+
 if __name__ == "__main__":
-    setup(cmdclass={"build_py": BuildWithClaims})
+    setup(cmdclass={"build_py": BuildWithClaims, "editable_wheel": EditableWithExperiments})
