@@ -50,6 +50,7 @@ def emit(
     overwrite: Annotated[bool, Flag("Replace the files in DIR.", OUTPUT)] = False,
 ) -> None:
     """Write the learning engine of the network as Verilog-2005, with its memories and a bench."""
+    from firmware_sim.build.features import Features
     from hw_models.rtl.emit import notes_of, write
 
     if run is not None:
@@ -65,6 +66,8 @@ def emit(
     written = write(learner, folder, overwrite)
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
     typer.echo(str(source.columns))
+    if isinstance(source.tensor, Features):
+        typer.echo("note: frozen layers in front are not part of the engine: its levels are what they give")
     for note in [*source.notes, *notes_of(learner.spec)]:
         typer.echo(f"note: {note}")
     typer.echo(f"try: cd {folder} && iverilog -g2005 -s el_bench -o el_bench.vvp el_*.v")

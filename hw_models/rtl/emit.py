@@ -10,6 +10,7 @@ import numpy as np
 from edgelearn.errors import UserError
 from edgelearn.files import only_writer, write_text
 from edgelearn.network.activations import find_activation, output_table
+from edgelearn.network.kernels import tables as t
 from edgelearn.network.learner import Learner
 from edgelearn.network.spec import CONTRACT, NetworkSpec
 from edgelearn.network.state import lfsr_start
@@ -29,7 +30,7 @@ def emit(learner: Learner, folder: Path, halves: bool = False) -> list[Path]:
     ----------
     learner : of a network that the engine computes
     folder : exists; files of the same names are replaced
-    halves : whether the engine takes halvings of the rate while it runs
+    halves : whether the engine takes halvings of the rate while it runs; else those of the learner stay
 
     Raises
     ------
@@ -72,7 +73,8 @@ def notes_of(spec: NetworkSpec) -> list[str]:
 
 def contents(learner: Learner, halves: bool = False) -> dict[str, str]:
     """Return the text of each file by name."""
-    parameters = Parameters(learner.spec, halves)
+    halvings = 0 if halves else int(learner.state.net[t.HALVINGS])
+    parameters = Parameters(learner.spec, halves, halvings)
     files = {path.name: path.read_text(encoding="ascii") for path in sorted(VERILOG.glob("*.v"))}
     files |= {path.name: path.read_text(encoding="ascii") for path in sorted(BENCH.iterdir()) if path.is_file()}
     files[HEADER] = header(learner, parameters)

@@ -55,10 +55,12 @@ class Parameters:
     ----------
     spec : of dense layers and classes, one rule
     halves : whether the rate may be halved while it runs
+    halvings : of the rate, where it stays as it is
     """
 
     spec: NetworkSpec
     halves: bool = False
+    halvings: int = 0
 
     def __post_init__(self) -> None:
         refuse(self.spec)
@@ -261,7 +263,9 @@ class Parameters:
     def step_shifts(self) -> list[int]:
         """Return k of each layer, or with 8 fraction bits less; 0 in layers that never learn."""
         fraction = 8 if self.spec.stochastic else 0
-        return [(min(layer.step_shift, 30) - fraction) if layer.learns else 0 for layer in self.spec.layers]
+        shifts = [layer.step_shift + self.halvings for layer in self.spec.layers]
+        learns = [layer.learns for layer in self.spec.layers]
+        return [(min(s, 30) - fraction) if learned else 0 for s, learned in zip(shifts, learns, strict=True)]
 
     def vectors(self) -> dict[str, tuple[int, list[int]]]:
         """Return constants of layers by name: (bits of an entry, entries, those of layer 1 first)."""

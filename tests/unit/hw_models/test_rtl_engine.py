@@ -137,3 +137,17 @@ def test_the_engine_replays_test_vectors(tmp_path: Path) -> None:
     assert np.array_equal(answers.words[12] % (1 << parameters.stored_bits), stored)
     assert np.array_equal(answers.predictions, words_of("class.hex"))
     assert np.array_equal(answers.generators, words_of("generator.hex")[1:])
+
+
+def test_halvings_of_a_learner_stay_in_its_engine() -> None:
+    learner = Learner(design(NET, rule="dfa"))
+    before = contents(learner)["el_config.vh"]
+    shifts = [layer.step_shift for layer in learner.spec.layers]
+    learner.set_halvings(2)
+    after = contents(learner)["el_config.vh"]
+
+    def line(moved: int) -> str:
+        return "STEP_SHIFTS = {" + ", ".join(f"8'd{shift + moved}" for shift in reversed(shifts)) + "};"
+
+    assert line(0) in before
+    assert line(2) in after
