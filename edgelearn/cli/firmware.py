@@ -213,9 +213,15 @@ def _verify_stream(
     from dataclasses import asdict
 
     from firmware_sim.check.stream_run import is_stream, verify_run
+    from firmware_sim.check.watch_run import is_watch
 
+    if is_watch(run):
+        _verify_watch(run, targets, samples, compiler, optimisation, json)
+        return
     if not is_stream(run):
-        raise UserError(f"{run} is no stream of classes; give an --out folder of edgelearn stream, or settings")
+        raise UserError(
+            f"{run} is no stream of classes and no detector; give an --out folder of edgelearn stream, or settings"
+        )
     with _progress("compiling", samples) as show:
         found, accuracy = verify_run(
             run, targets, samples, compiler, optimisation, lambda name, done: show(name, min(done, samples))
@@ -233,6 +239,41 @@ def _verify_stream(
                 "learned": one.learned,
                 "row by row": "equal" if one.equal else "DIFFERENT",
                 "accuracy of these rows": "-" if one.accuracy is None else f"{100 * one.accuracy:.2f} %",
+            }
+            for one in found
+        ]
+        _print_rows(f"{run}: {reported}", rows)
+        for one in found:
+            if one.difference is not None:
+                typer.echo(f"{one.target}: {one.difference}")
+    if not all(one.equal for one in found):
+        raise typer.Exit(1)
+
+
+def _verify_watch(run: Path, targets: list[Target], samples: int, compiler: str, optimisation: str, json: bool) -> None:
+    """Compare a finished anomaly detector with its firmware, row by row."""
+    from dataclasses import asdict
+
+    from firmware_sim.check.watch_run import verify_watch_run
+
+    with _progress("compiling", samples) as show:
+        found, f1 = verify_watch_run(
+            run, targets, samples, compiler, optimisation, lambda name, done: show(name, min(done, samples))
+        )
+    if json:
+        print_json({"f1": f1, "targets": [asdict(one) | {"equal": one.equal} for one in found]})
+    else:
+        reported = "no labelled anomalies" if f1 is None else f"F1 {f1:.3f} in its report"
+        rows = [
+            {
+                "target": one.target,
+                "compiler": f"{one.compiler} {one.optimisation}",
+                "samples": one.samples,
+                "rows": one.rows,
+                "learned": one.learned,
+                "alarms": one.alarms,
+                "row by row": "equal" if one.equal else "DIFFERENT",
+                "F1 of these rows": "-" if one.f1 is None else f"{one.f1:.3f}",
             }
             for one in found
         ]
@@ -355,10 +396,11 @@ def emit(
     from firmware_sim.build.layouts import TRIES
     from firmware_sim.check.session import emit_network, restore_run
     from firmware_sim.check.stream_run import is_stream
+    from firmware_sim.check.watch_run import is_watch
 
     if run is not None:
         _check_alone(given, config)
-        if is_stream(run):
+        if is_stream(run) or is_watch(run):
             _emit_stream(run, folder, selftest, overwrite, prefix, layout)
             return
         source, learner = restore_run(run, selftest)
@@ -383,10 +425,12 @@ def _emit_stream(run: Path, folder: Path, selftest: str | None, overwrite: bool,
     """Write the C sources of a finished stream."""
     from firmware_sim.build.layouts import TRIES
     from firmware_sim.check.stream_run import emit_run
+    from firmware_sim.check.watch_run import emit_watch_run, is_watch
 
     if selftest is not None:
         raise UserError("the self-test of a stream is of its own recording; leave --selftest out")
-    written, recording = emit_run(run, folder, overwrite, prefix, layout)
+    write = emit_watch_run if is_watch(run) else emit_run
+    written, recording = write(run, folder, overwrite, prefix, layout)
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
     typer.echo(f"channels: {', '.join(recording.channels)}; what their numbers count: {folder}/channels.csv")
     typer.echo(f"try: {TRIES[layout].format(folder=folder)}")

@@ -222,7 +222,7 @@ def _readme(
         accuracy="unknown" if recording.accuracy is None else f"{100 * recording.accuracy:.2f} %",
         run=recording.run,
         ram=sum(one.bytes for one in fields),
-        units=_units(front, recording),
+        units=units_text(front, recording),
         labels=f"`label` is the class of {whose},",
         budget=renamed(budget, prefix),
         classes="\n".join(f"| {k} | {name} |" for k, name in enumerate(classes)),
@@ -235,7 +235,7 @@ def _readme(
     )
 
 
-def _units(front: StreamFront, recording: Recording) -> str:
+def units_text(front: StreamFront, recording: Recording) -> str:
     """Return what the numbers of the channels count."""
     units, listed = front.units, []
     for c, name in enumerate(recording.channels):

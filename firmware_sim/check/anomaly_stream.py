@@ -81,15 +81,20 @@ class WatchedRehearsal:
         self._levels.append(rows.levels)
         return rows
 
-    def stretches(self, identity: int, samples: int | None = None) -> Iterator[WatchedStretch]:
-        """Yield the samples of the stream block by block, up to about `samples` of them."""
+    def stretches(
+        self, identity: int, samples: int | None = None, of_one_recording: bool = False
+    ) -> Iterator[WatchedStretch]:
+        """Yield the samples of the stream block by block, up to `samples` of them, or the first recording of these."""
         work = self.work
         judged: list[RowsJudged] = []
         work._on_rows = lambda _, rows: judged.append(rows)
         last: int | None = None
         since = 0
         before_restart = np.zeros(len(_COUNTS), np.int64)
-        for block in parts_of_source(self.source, samples, None):
+        for block in parts_of_source(self.source, samples, samples if of_one_recording else None):
+            if of_one_recording:
+                starts = run_starts(block.segment)
+                block = _cut(block, slice(0, int(starts[1]) if len(starts) > 1 else len(block)))
             marks = np.zeros(len(block), np.uint8)
             for first in run_starts(block.segment):
                 if last is not None and block.segment[first] != last:

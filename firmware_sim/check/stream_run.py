@@ -39,7 +39,7 @@ def is_stream(folder: Path) -> bool:
     return bool(note["kind"] == "stream" and note["config"].get("task", "classify") == "classify")
 
 
-def _config_of(folder: Path) -> tuple[StreamConfig, dict[str, np.ndarray], dict[str, Any]]:
+def config_of(folder: Path) -> tuple[StreamConfig, dict[str, np.ndarray], dict[str, Any]]:
     """Return settings, arrays and note of a stream.
 
     Raises
@@ -47,7 +47,7 @@ def _config_of(folder: Path) -> tuple[StreamConfig, dict[str, np.ndarray], dict[
     UserError
         "... follows contract ...", "... was live input ..."
     """
-    arrays, note = read_run(folder)
+    arrays, note = read_run(folder, any_task=True)
     if note.get("contract") != CONTRACT:
         raise UserError(f"{folder / WEIGHTS} follows contract {note.get('contract')}, not {CONTRACT}; run it again")
     config = validated(StreamConfig, note["config"])
@@ -68,7 +68,7 @@ def emit_run(
     UserError
         "... has no front end that follows the data ..." and what `emit_stream` says
     """
-    config, arrays, note = _config_of(folder)
+    config, arrays, note = config_of(folder)
     spec, front_end = parts_of(note)
     if not isinstance(front_end, FrontEnd):
         raise UserError(f"levels of {folder} do not follow the data: give the run or the model that it started from")
@@ -82,18 +82,27 @@ def emit_run(
     return emit_stream(learner, front_end, front, recording, out, overwrite, prefix, layout), recording
 
 
-def _recording(folder: Path, config: StreamConfig, source: Any, front: StreamFront) -> Recording:
-    n_channels, wanted = len(source.channels), SELFTEST_NUMBERS // len(source.channels) + 1
+def ranges_of(source: Any, front: StreamFront) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and the highest number of each channel in a recording; 0 where there is none."""
+    n_channels = len(source.channels)
     low, high = np.full(n_channels, 2**31), np.full(n_channels, -(2**31))
-    first: list[Any] = []
     for block in source.blocks(0):
         numbers = numbers_of(block.x, front.units).astype(np.int64)
         present = numbers != NO_VALUE
         low = np.minimum(low, np.where(present, numbers, 2**31).min(axis=0, initial=2**31))
         high = np.maximum(high, np.where(present, numbers, -(2**31)).max(axis=0, initial=-(2**31)))
-        if sum(map(len, first)) < wanted:
-            first.append(block)
     never = low > high
+    return np.where(never, 0, low), np.where(never, 0, high)
+
+
+def _recording(folder: Path, config: StreamConfig, source: Any, front: StreamFront) -> Recording:
+    wanted = SELFTEST_NUMBERS // len(source.channels) + 1
+    low, high = ranges_of(source, front)
+    first: list[Any] = []
+    for block in source.blocks(0):
+        first.append(block)
+        if sum(map(len, first)) >= wanted:
+            break
     report = json.loads((folder / REPORT).read_text())
     return Recording(
         source.name,
@@ -102,8 +111,8 @@ def _recording(folder: Path, config: StreamConfig, source: Any, front: StreamFro
         np.concatenate([block.x for block in first])[:wanted],
         np.concatenate([block.segment for block in first])[:wanted],
         np.concatenate([block.y for block in first])[:wanted],
-        np.where(never, 0, low),
-        np.where(never, 0, high),
+        low,
+        high,
         source.channels,
         report["stream"]["classes"],
         report["stream"]["rate_hz"],
@@ -127,7 +136,7 @@ def verify_run(
     -------
     results, and the accuracy of the report, None where it has none
     """
-    config, arrays, _ = _config_of(folder)
+    config, arrays, _ = config_of(folder)
     for target in targets:
         find_compiler(compiler, target)
         if target.isa != "host" and (lacks := missing_emulator()):
@@ -159,7 +168,7 @@ def size_of_run(
     folder: Path, target: Target, compiler: str = "zig", optimisation: str = "-Os", rows: int = 60
 ) -> StreamSize:
     """Measure RAM, flash, stack and instructions of a finished stream on an emulated core, in its first rows."""
-    config, _, _ = _config_of(folder)
+    config, _, _ = config_of(folder)
     rehearsal = Rehearsal(StreamSession(config, open_config_source(config)))
     with folder_for_builds() as place:
         return size_of_stream(rehearsal, place, target, compiler, optimisation, rows)

@@ -231,7 +231,10 @@ def test_results_without_classes_are_compared_and_priced_and_learned_from_nowher
     assert "--start" not in shown
     emitted = edgelearn("firmware", "emit", "board", "--run", "a", cwd=tmp_path)
     assert emitted.returncode == 2
-    assert "folder a is a stream of task anomaly, and C sources are made of runs and of streams of classes" in emitted.stderr
+    assert (
+        "folder a is a stream of task anomaly, and C sources are made of runs and of streams of classes"
+        in emitted.stderr
+    )
     assert not (tmp_path / "board").exists()
     for command in (("predict", "a", "x.csv", "--out", "p.csv"), ("stream", "x.csv", "--start", "a")):
         done = edgelearn(*command, cwd=tmp_path)

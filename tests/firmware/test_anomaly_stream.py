@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import numpy as np
 import pytest
 
 from edgelearn.config import StreamConfig
 from edgelearn.runs.anomaly import AnomalyWork
+from edgelearn.runs.registry import run
 from edgelearn.runs.stream import open_config_source
 from firmware_sim.build.front_end import stream_fields
 from firmware_sim.build.targets import find_target
 from firmware_sim.check.anomaly_stream import WatchedRehearsal, verify_watch
 from firmware_sim.check.stream import compile_stream
+from firmware_sim.check.watch_run import emit_watch_run, verify_watch_run
 from firmware_sim.emulate.emulator import read_program
 from tests.firmware.firmware_cases import require
 
@@ -96,3 +100,35 @@ def test_a_fault_is_named(tmp_path, monkeypatch):
     found = verify_watch(watched, tmp_path, find_target("host"), compiler="gcc", optimisation="-O1")
     assert not found.equal
     assert "smoothed score of row 42: firmware" in found.difference
+
+
+def test_a_finished_detector_is_emitted_and_verified(tmp_path):
+    """The self-test passes from a new start, sees a fault, and the state of the end is taken over by a program."""
+    require("gcc", "host")
+    run_at, board = tmp_path / "run", tmp_path / "board"
+    config = StreamConfig(data=str(recording(tmp_path)), task="anomaly", hidden="3", restart="recording", **PHASES)
+    assert run(config, run_at).content["result"]["alarm_rows"] > 0
+    emit_watch_run(run_at, board, prefix="pump")
+    make = ["make", "-s", "-C", str(board)]
+    subprocess.run(make, check=True)
+    assert subprocess.run([board / "selftest"]).returncode == 0
+    (tmp_path / "end.c").write_text(
+        '#include "pump_checkpoint.h"\n#include "pump_state.h"\n#include "pump_stream.h"\nstatic pump_stream s;\n'
+        "const uint8_t *pump_flash_slot(uint8_t n) { (void)n; return PUMP_STATE; }\n"
+        "bool pump_flash_erase(uint8_t n) { (void)n; return false; }\n"
+        "bool pump_flash_program(uint8_t n, uint32_t at, const uint8_t bytes[8])\n"
+        "{ (void)n; (void)at; (void)bytes; return false; }\n"
+        "int main(void) { return (pump_checkpoint_in(&s, PUMP_STATE) && (s.net.detector.rows > 0U)) ? 0 : 1; }\n"
+    )
+    sources = sorted((board / "src").glob("*.c"))
+    subprocess.run(
+        ["gcc", "-std=c99", f"-I{board}/include", *sources, tmp_path / "end.c", "-o", tmp_path / "end"], check=True
+    )
+    assert subprocess.run([tmp_path / "end"]).returncode == 0
+    numbers = board / "test/pump_selftest_numbers.h"
+    numbers.write_text(numbers.read_text().replace("SCORES 0x", "SCORES 0x1"))
+    subprocess.run(make, check=True, capture_output=True)
+    assert subprocess.run([board / "selftest"], capture_output=True).returncode == 1
+    found, f1 = verify_watch_run(run_at, [find_target("host")], 100, "gcc", "-O1")
+    assert found[0].equal
+    assert found[0].f1 == pytest.approx(f1, abs=1e-6)
