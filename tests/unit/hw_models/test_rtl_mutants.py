@@ -21,7 +21,12 @@ MUTANTS: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "sign of an extension": ("el_extend.v", "{(OW-W){value[W-1]}}", "{(OW-W){1'b0}}", {}),
     "limit of an index": ("el_datapath.v", ".hi(8'sd127)", ".hi(8'sd15)", {}),
     "limit of a word": ("el_update.v", "{1'b0, {(SB-1){1'b1}}};", "{2'b00, {(SB-2){1'b1}}};", {"bits": 3}),
-    "floor of a word": ("el_update.v", "non_negative ? {SB{1'b0}} :", "non_negative ? {SB{1'b1}} :", {"rule": "mdfa"}),
+    "floor of a word": (
+        "el_update.v",
+        "non_negative ? {SB{1'b0}} :",
+        "non_negative ? {SB{1'b1}} :",
+        {"rule": "mdfa", "hidden_rate": -4, "output_rate": -4},
+    ),
     "floor of a bias": ("el_engine.v", "non_negative && !update_bias", "non_negative", {"rule": "mdfa"}),
     "limit of a modulator": ("el_datapath.v", "m_lo = -m_hi;", "m_lo = ~m_hi;", {"delta_bits": 3}),
     "comparison with random bits": ("el_update.v", "rand8 < step[7:0]", "rand8 <= step[7:0]", STOCHASTIC),
