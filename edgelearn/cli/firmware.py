@@ -54,17 +54,29 @@ _Compiler = Annotated[
 _Optimise = Annotated[str, Flag("Optimisation: {firmware_sim.build.image:OPTIMISATIONS}.", BUILD)]
 
 
-def network_samples(given: Given, config: Path | None = None, rule: str | None = None) -> Samples:
-    """Return the network and the samples that settings describe."""
+def network_samples(
+    given: Given, config: Path | None = None, rule: str | None = None, of_shapes: bool = False
+) -> Samples:
+    """Return the network and the samples that settings describe.
+
+    Parameters
+    ----------
+    of_shapes : whether layer sizes without data, which do not fit the default data, get samples drawn at random
+    """
     from edgelearn.config import RunConfig, as_fields, check_effect, make_config, read_toml
     from edgelearn.runs.shapes import check_kernels
-    from firmware_sim.check.session import samples_of
+    from firmware_sim.check.session import samples_of, shape_samples
 
     written = {} if config is None else as_fields((RunConfig,), read_toml(config))
     resolved = make_config(written | given | ({} if rule is None else {"rule": rule}))
     if rule is None:  # of several rules, some may read what others do not
         check_effect(resolved, given, written)
         check_kernels(resolved, given)
+    if of_shapes and resolved.net is not None and "data" not in (given | written):
+        try:
+            return samples_of(resolved)
+        except UserError:  # the default data has other sizes
+            return shape_samples(resolved)
     return samples_of(resolved)
 
 
@@ -312,7 +324,7 @@ def profile(
     content: list[dict[str, Any]] = []
     with _progress("compiling", len(names) * windows) as show:
         for i, name in enumerate(names):
-            source = network_samples(given, config, name)
+            source = network_samples(given, config, name, of_shapes=True)
             learner = source.learner()
 
             def counted(done: int, name: str = name, before: int = i * windows) -> None:
@@ -465,7 +477,7 @@ def size(
     with _progress("compiling", len(names)) as show:
         for i, name in enumerate(names):
             show(name, i)
-            source = network_samples(given, config, name)
+            source = network_samples(given, config, name, of_shapes=True)
             with folder_for_builds() as folder:
                 built = (folder, core, *source.first(100), compiler, _optimisation(optimise))
                 row = {"rule": name} | measure(source.learner(), *built).as_row()
@@ -516,16 +528,18 @@ def budget(
     from firmware_sim.check.session import allowances, fits
 
     limits = _read("ram", ram, size_bytes), _read("flash", flash, size_bytes)
-    sources = ((name, network_samples(given, config, name)) for name in rules_listed(rule))
+    sources = [(name, network_samples(given, config, name, of_shapes=True)) for name in rules_listed(rule)]
     found = [(source.spec, {"rule": name} | fits(source, *limits).as_row()) for name, source in sources]
     rows = [row for _, row in found]
     if json:
         print_json(rows)
         return
     stack, code = allowances(found[0][0])
+    first = sources[0][1]
+    whose = first.notes[0] if any("without --data" in note for note in first.notes) else f"data {first.config.data}"
     head = (
-        f"{limits[0]:,} bytes of RAM, {stack} of them for the stack, and {limits[1]:,} of flash, {code:,} of them for "
-        "code"
+        f"{first.spec.net}, {whose}; {limits[0]:,} bytes of RAM, {stack} of them for the stack, and {limits[1]:,} of "
+        f"flash, {code:,} of them for code"
     )
     steps = (_same(name, given | {"net": "NET"}, rule, config) for name in ("size", "emit DIR"))
     _print_rows(head, rows, *steps)

@@ -26,7 +26,7 @@ from edgelearn.runs.dataset import columns_of, design_for, encode_data, features
 from edgelearn.runs.levels import LevelFrontEnd, Levels, RangeFrontEnd
 from edgelearn.runs.numbers import NumbersWork
 from edgelearn.runs.rates import notes_on_outputs, spec_of
-from edgelearn.runs.shapes import order_of
+from edgelearn.runs.shapes import order_of, topology_of
 from edgelearn.runs.stored import AnyFrontEnd, part, parts_of, read_run
 from firmware_sim.build.emit import SELFTEST_SAMPLES, emit
 from firmware_sim.build.estimate import constant_fields, ram_bytes
@@ -104,6 +104,22 @@ def samples_of(config: RunConfig) -> Samples:
         levels, low, high = levels[:, order], _in_order(low, order), _in_order(high, order)
     notes = [*data.notes, *notes_on_outputs(config, spec)]
     return Samples(config, spec, levels, np.asarray(data.train_y), low, high, columns_of(data), notes)
+
+
+def shape_samples(config: RunConfig, n: int = 400) -> Samples:
+    """Return the network of bare layer sizes with samples drawn at random: bytes do not depend on them.
+
+    Half of the levels are zero; instructions and accesses of real samples differ.
+    """
+    topology = topology_of(config, None)
+    spec = spec_of(config, topology)
+    rng = np.random.default_rng(config.seed)
+    lowest, highest = spec.input_range
+    levels = rng.integers(lowest, highest + 1, (n, spec.sizes[0])) * (rng.random((n, spec.sizes[0])) < 0.5)
+    note = f"--net {config.net} without --data: levels and labels are drawn at random, half of the levels zero"
+    columns = ColumnsUsed(tuple(f"input {i + 1}" for i in range(spec.sizes[0])))
+    labels = rng.integers(0, spec.n_classes, n)
+    return Samples(config, spec, levels, labels, np.zeros(1), np.ones(1), columns, [note])
 
 
 def _in_order(side: np.ndarray, order: np.ndarray | None) -> np.ndarray:
@@ -267,15 +283,25 @@ class Fit:
     net : its topology, or None if not even hidden layers of one neuron or map fit
     ram, flash : bytes, allowances for stack and code included
     limited_by : what the next wider network would break
+    own_ram, own_flash : bytes of the network that was given; own_fits : whether it is within the budget
     """
 
     net: str | None
     ram: int
     flash: int
     limited_by: str
+    own_ram: int
+    own_flash: int
+    own_fits: bool
 
     def as_row(self) -> dict[str, Any]:
-        return {"fits": self.net or "nothing", "RAM": self.ram, "flash": self.flash, "limited by": self.limited_by}
+        row = {"fits": self.net or "nothing", "RAM": self.ram, "flash": self.flash, "limited by": self.limited_by}
+        own = {
+            "given RAM": self.own_ram,
+            "given flash": self.own_flash,
+            "given": "fits" if self.own_fits else "too large",
+        }
+        return row | own
 
 
 def fits(samples: Samples, ram: int, flash: int) -> Fit:
@@ -308,14 +334,16 @@ def fits(samples: Samples, ram: int, flash: int) -> Fit:
         raise UserError(f"a budget asks how wide hidden layers may be, and those of {samples.config.start} are given")
     if not widest:
         raise UserError("a budget asks how wide hidden layers may be, and this network has none; give --net 64-32-10")
+    _, own_ram, own_flash = at_width(widest)
+    own = own_ram, own_flash, own_ram <= ram and own_flash <= flash
     if limit := breaks(1):
         _, needs_ram, needs_flash = at_width(1)
-        return Fit(None, needs_ram, needs_flash, limit)
+        return Fit(None, needs_ram, needs_flash, limit, *own)
     fitting, broken = 1, MAX_NEURONS + 1
     while broken - fitting > 1:
         middle = (fitting + broken) // 2
         fitting, broken = (fitting, middle) if breaks(middle) else (middle, broken)
-    return Fit(*at_width(fitting), breaks(broken) or "")
+    return Fit(*at_width(fitting), breaks(broken) or "", *own)
 
 
 def _widened(layer: Convolution | Dense, n: int) -> Convolution | Dense:

@@ -87,6 +87,20 @@ def test_budget_names_what_fits_and_what_stops_it(tmp_path):
     assert result.returncode == 0
 
 
+def test_bare_shapes_need_no_data(tmp_path):
+    result = edgelearn(
+        "firmware", "budget", "--net", "18-64-3", "--ram", "2K", "--flash", "64K", "--json", cwd=tmp_path
+    )
+    rows = {row["rule"]: row for row in json.loads(result.stdout)}
+    assert rows["shallow"]["given"] == "fits"
+    assert rows["drtp"]["given"] == "too large"
+    assert rows["drtp"]["given RAM"] > 2048 >= rows["drtp"]["RAM"]
+    shown = edgelearn("firmware", "budget", "--net", "18-64-3", "--ram", "2K", "--flash", "64K", cwd=tmp_path).stdout
+    assert "without --data: levels and labels are drawn at random" in " ".join(shown.split())
+    refused = edgelearn("firmware", "emit", "board", "--net", "18-64-3", cwd=tmp_path)
+    assert refused.returncode == 2  # a board needs the ranges of its inputs
+
+
 def test_a_rule_per_layer_is_one_network_among_several(tmp_path):
     arguments = ("--net", "64-12-8-10", "--rule", "dfa+DRTP,bp", "--ram", "16K", "--flash", "64K", "--json")
     result = edgelearn("firmware", "budget", *arguments, cwd=tmp_path)
