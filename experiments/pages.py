@@ -24,6 +24,7 @@ from edgelearn.studies.equal_accuracy_page import equal_accuracy_said, equal_acc
 from edgelearn.studies.page_data import contents_of, open_study
 from experiments import (
     accuracy_against_energy,
+    advise_check,
     anomaly_board,
     anomaly_skab,
     branch_traces,
@@ -464,6 +465,7 @@ PAGES = [
         lambda content: accuracy_against_energy.table(content["rows"]).splitlines(),
     ),
     Shown("accuracy_against_energy.json", README, said=accuracy_said),
+    Shown("advise_check.json", f"{DOCS}advise.md", advise_check.table),
     Shown("anomaly_skab.json", f"{DOCS}anomaly.md", anomaly_skab.table, said=anomaly_skab.sentences),
     Shown("anomaly_skab.json", f"{DOCS}anomaly.md", anomaly_skab.twin_table),
     Shown("anomaly_board.json", f"{DOCS}anomaly.md", anomaly_board.table),
