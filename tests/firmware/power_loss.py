@@ -200,7 +200,7 @@ def in_flash(size: int) -> tuple[str, ...]:
     return f"-DNOR_AT={_FLASH_AT:#x}UL", f"-DNOR_SLOT_BYTES={slot_bytes(size)}UL"
 
 
-def build_station(learner: Learner, folder: Path, target: Target) -> Image:
+def build_station(learner: Learner, folder: Path, target: Target, defines: tuple[str, ...] = ()) -> Image:
     """Compile `station.c` with its flash driver for an emulated target; see `compile_image`.
 
     Raises
@@ -212,7 +212,7 @@ def build_station(learner: Learner, folder: Path, target: Target) -> Image:
         raise UserError(
             f"a station learns every sample, not with update gate '{learner.spec.update_gate}'; use 'always'"
         )
-    extra = in_flash(checkpoint_bytes(learner.spec))
+    extra = (*in_flash(checkpoint_bytes(learner.spec)), *defines)
     return compile_image(learner, folder, target, ("station.c", "nor_flash.c"), ("station*",), extra=extra)
 
 
@@ -337,6 +337,7 @@ def survive(
     every: int = 8,
     cuts: int = 1000,
     seed: int = 0,
+    defines: tuple[str, ...] = (),
 ) -> Survival:
     """Cut the power of a station at random instructions, as often in each phase, and check what it goes on with.
 
@@ -351,6 +352,7 @@ def survive(
     folder : for sources and image
     every : samples from save to save, at most n
     cuts : first losses, each in a run of its own from a blank flash on
+    defines : more options of the compiler
 
     Raises
     ------
@@ -361,7 +363,7 @@ def survive(
         raise UserError(
             f"a station that saves after {every} samples never saves {len(labels)}; give 1 to {len(labels)}"
         )
-    image = build_station(learner, folder, target)
+    image = build_station(learner, folder, target, defines)
     twin = Learner(learner.spec)
     twin.restore(learner.save())
     states = {0: checkpoint(twin, image.identity, 0)}

@@ -203,7 +203,14 @@ def test_a_station_with_a_front_end_goes_on_after_power_fails_anywhere(tmp_path)
     survive_stream(tmp_path, "cortex-m0", {"window": 3, "stride": 3, "window_features": "statistics"}, 30)
 
 
-def survive_stream(folder, target, settings, cuts):
+UNMAPPED = ("-DEL_FLASH_MAPPED=0", "-DEL_FLASH_UNIT=16")
+
+
+def test_a_station_with_a_front_end_goes_on_from_flash_that_is_not_mapped(tmp_path):
+    survive_stream(tmp_path, "rv32", {"encoder": "delta", "time_constant": 3}, 20, UNMAPPED)
+
+
+def survive_stream(folder, target, settings, cuts, defines=()):
     """Cut the power of a stream of 40 rows that saves every 8."""
     require("zig", target)
     every, n = 8, 40 * settings.get("window", 1)
@@ -217,7 +224,13 @@ def survive_stream(folder, target, settings, cuts):
     size = stream_checkpoint_bytes(learner.spec, front)
     app = ("station_stream.c", "nor_flash.c")
     image = compile_image(
-        learner, folder / "built", find_target(target), app, ("station*",), extra=in_flash(size), more=texts
+        learner,
+        folder / "built",
+        find_target(target),
+        app,
+        ("station*",),
+        extra=(*in_flash(size), *defines),
+        more=texts,
     )
     image = replace(image, identity=identity)
     saved = rehearsal.session.front_end.save()

@@ -17,10 +17,21 @@ static void control(uint32_t command)
     *(volatile uint32_t *)(NOR_AT + (2UL * NOR_SLOT_BYTES)) = command;
 }
 
+#if EL_FLASH_MAPPED
 const uint8_t *el_flash_slot(uint8_t slot)
 {
     return (const uint8_t *)(NOR_AT + (slot * NOR_SLOT_BYTES));
 }
+#else
+bool el_flash_read(uint8_t slot, uint32_t offset, uint8_t *bytes, uint32_t n)
+{
+    const volatile uint8_t *cells = (const volatile uint8_t *)(NOR_AT + (slot * NOR_SLOT_BYTES) + offset);
+    for (uint32_t i = 0U; i < n; i++) {
+        bytes[i] = cells[i];
+    }
+    return true;
+}
+#endif
 
 bool el_flash_erase(uint8_t slot)
 {
@@ -35,12 +46,12 @@ bool el_flash_erase(uint8_t slot)
     return erased;
 }
 
-bool el_flash_program(uint8_t slot, uint32_t offset, const uint8_t bytes[8])
+bool el_flash_program(uint8_t slot, uint32_t offset, const uint8_t bytes[EL_FLASH_UNIT])
 {
     volatile uint8_t *cells = (volatile uint8_t *)(NOR_AT + (slot * NOR_SLOT_BYTES) + offset);
     bool programmed = true;
     control(PROGRAM);
-    for (uint32_t i = 0U; i < 8U; i++) {
+    for (uint32_t i = 0U; i < EL_FLASH_UNIT; i++) {
         cells[i] = bytes[i];
         programmed = programmed && (cells[i] == bytes[i]);
     }

@@ -35,7 +35,15 @@
 #define EL_NET(saved) saved
 #define EL_CHECKPOINT_BYTES (28UL + (EL_WORDS * (EL_WORD_BITS <= 8 ? 1UL : 2UL)) + (4UL * EL_DETECTOR_WORDS))
 #endif
-#define EL_SLOT_BYTES ((EL_CHECKPOINT_BYTES + 7UL) & ~7UL)
+
+/* Bytes that flash programs at once; define it for your part. */
+#ifndef EL_FLASH_UNIT
+#define EL_FLASH_UNIT 8
+#endif
+#if (EL_FLASH_UNIT != 8) && (EL_FLASH_UNIT != 16) && (EL_FLASH_UNIT != 32)
+#error "EL_FLASH_UNIT is the bytes that flash programs at once: 8, 16 or 32; collect smaller units in el_flash_program"
+#endif
+#define EL_SLOT_BYTES ((EL_CHECKPOINT_BYTES + (EL_FLASH_UNIT - 1UL)) & ~(EL_FLASH_UNIT - 1UL))
 
 #ifdef __cplusplus
 extern "C" {
@@ -53,11 +61,18 @@ bool el_save(const EL_SAVED *net);
 /* Take over the newer whole slot; return false if there is none: then call el_init. */
 bool el_restore(EL_SAVED *net);
 
-/* For your part: slots 0 and 1, each of at least EL_SLOT_BYTES, erased apart; programmed in units of 8 bytes at offsets that
- * 8 divides, from bytes that need not be aligned. Return false if what was written cannot be read back. */
+/* For your part: slots 0 and 1, each of at least EL_SLOT_BYTES, erased apart; programmed in units of EL_FLASH_UNIT bytes at
+ * offsets that the unit divides, from bytes that need not be aligned. Return false if what was written cannot be read back.
+ *
+ * Flash is read as memory, or, with EL_FLASH_MAPPED defined as 0, by a function that copies `n` <= 32 bytes from any offset;
+ * it returns false if they cannot be read, and then the slot counts as broken. */
+#if EL_FLASH_MAPPED
 extern const uint8_t *el_flash_slot(uint8_t slot);
+#else
+extern bool el_flash_read(uint8_t slot, uint32_t offset, uint8_t *bytes, uint32_t n);
+#endif
 extern bool el_flash_erase(uint8_t slot);
-extern bool el_flash_program(uint8_t slot, uint32_t offset, const uint8_t bytes[8]);
+extern bool el_flash_program(uint8_t slot, uint32_t offset, const uint8_t bytes[EL_FLASH_UNIT]);
 
 #ifdef __cplusplus
 }

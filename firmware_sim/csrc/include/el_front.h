@@ -86,6 +86,11 @@ void el_segment(el_front_end *front);
 /* Byte `at` of the state, 0 to EL_FRONT_BYTES - 1, little-endian; and the state from these bytes, in a new recording. */
 uint8_t el_front_byte(const el_front_end *front, uint32_t at);
 void el_front_take(el_front_end *front, const uint8_t *bytes);
+#if !EL_FLASH_MAPPED
+/* The same byte by byte, all of them in any order; then begin a new recording. */
+void el_front_put(el_front_end *front, uint32_t at, uint8_t byte);
+void el_front_restart(el_front_end *front);
+#endif
 
 #ifdef __cplusplus
 }

@@ -14,6 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Whether checkpoints lie in flash that is read as memory; see el_checkpoint.h. */
+#ifndef EL_FLASH_MAPPED
+#define EL_FLASH_MAPPED 1
+#endif
+
 #include "el_config.h"
 
 /* Signals that teach hidden layers, and how they get there: values of EL_SIGNAL and EL_FEEDBACK. */

@@ -18,7 +18,7 @@
 #if EL_DETECTOR
 #define AT_DETECTOR (AT_FRONT - (4UL * EL_DETECTOR_WORDS))
 #endif
-#define CHUNK 8U /* bytes programmed at once; what flash of many parts takes as a unit. EL_SLOT_BYTES is whole chunks */
+#define CHUNK (EL_FLASH_UNIT + 0U) /* bytes programmed, and read, at once; EL_SLOT_BYTES is whole chunks */
 
 /* What four bits add to CRC-32 (polynomial 0xEDB88320): a table of 64 bytes is four times as fast as bit by bit. */
 static const uint32_t CRC_OF_NIBBLE[16] = {
@@ -219,15 +219,132 @@ bool el_checkpoint_in(EL_SAVED *net, const uint8_t *bytes)
     return true;
 }
 
+#if EL_FLASH_MAPPED
+static bool slot_is_whole(uint8_t slot)
+{
+    return is_whole(el_flash_slot(slot));
+}
+
+static uint32_t sequence_in(uint8_t slot)
+{
+    return read_32(&el_flash_slot(slot)[AT_SEQUENCE]);
+}
+
+static bool take_slot(EL_SAVED *net, uint8_t slot)
+{
+    take_over(net, el_flash_slot(slot));
+    return true;
+}
+#else
+/* Flash that is copied piece by piece; a piece that cannot be read is taken for erased, which no CRC fits. */
+typedef struct {
+    uint8_t bytes[CHUNK];
+    uint8_t slot;
+    bool is_read;
+} el_piece;
+
+/* Byte `at` of a slot, for at = 0, 1, 2, ... or from any multiple of CHUNK on. */
+static uint8_t flash_byte(el_piece *piece, uint32_t at)
+{
+    if ((at % CHUNK) == 0U) {
+        piece->is_read = el_flash_read(piece->slot, at, piece->bytes, CHUNK) && piece->is_read;
+    }
+    return piece->bytes[at % CHUNK];
+}
+
+static uint32_t flash_32(el_piece *piece, uint32_t at)
+{
+    uint32_t field = 0U;
+    for (uint32_t i = 0U; i < 4U; i++) {
+        field |= (uint32_t)flash_byte(piece, at + i) << (8U * i);
+    }
+    return field;
+}
+
+static bool slot_is_whole(uint8_t slot)
+{
+    el_piece piece = {{0U}, slot, true};
+    uint32_t crc = 0xFFFFFFFFUL;
+    uint32_t head[2] = {0U, 0U};
+    for (uint32_t at = 0U; at < AT_CRC; at++) {
+        const uint8_t byte = flash_byte(&piece, at);
+        if (at < 8U) {
+            head[at / 4U] |= (uint32_t)byte << (8U * (at & 3U));
+        }
+        crc = crc_step(crc, byte);
+        if ((at == 7U) && (!piece.is_read || (head[0] != MAGIC) || (head[1] != EL_IDENTITY))) {
+            return false;
+        }
+    }
+    return (flash_32(&piece, AT_CRC) == ~crc) && piece.is_read;
+}
+
+static uint32_t sequence_in(uint8_t slot)
+{
+    uint8_t bytes[4] = {0U, 0U, 0U, 0U};
+    (void)el_flash_read(slot, AT_SEQUENCE, bytes, 4U); /* read before, as part of a slot that is whole */
+    return read_32(bytes);
+}
+
+/* Take over a slot that is whole, without a copy of it: bytes come once and in order. */
+static bool take_slot(EL_SAVED *net, uint8_t slot)
+{
+    el_piece piece = {{0U}, slot, true};
+    uint32_t at = 0U;
+    uint32_t head[AT_WORDS / 4U];
+    for (; at < AT_WORDS; at += 4U) {
+        head[at / 4U] = flash_32(&piece, at);
+    }
+    EL_NET(net)->learned = head[AT_LEARNED / 4U];
+#if EL_STOCHASTIC
+    EL_NET(net)->generator = head[AT_GENERATOR / 4U];
+#endif
+    EL_NET(net)->live = (uint16_t)(head[AT_LIVE / 4U] & 0xFFFFU);
+    EL_NET(net)->halvings = (uint16_t)(head[AT_LIVE / 4U] >> 16U);
+    for (uint32_t i = 0U; i < EL_WORDS; i++) {
+#if EL_WORD_BITS <= 8
+        const uint32_t raw = flash_byte(&piece, at);
+        EL_NET(net)->words[i] = (el_word)((int32_t)(raw ^ 0x80U) - 0x80);
+        at++;
+#else
+        uint32_t raw = flash_byte(&piece, at);
+        raw |= (uint32_t)flash_byte(&piece, at + 1U) << 8U;
+        EL_NET(net)->words[i] = (el_word)((int32_t)(raw ^ 0x8000U) - 0x8000);
+        at += 2U;
+#endif
+    }
+#if EL_DETECTOR
+    { /* its state alone is small: four counts, limits and the scores that are kept */
+        uint8_t words[4UL * EL_DETECTOR_WORDS];
+        for (uint32_t i = 0U; i < (4UL * EL_DETECTOR_WORDS); i++) {
+            words[i] = flash_byte(&piece, at);
+            at++;
+        }
+        take_detector(&EL_NET(net)->detector, words);
+    }
+#endif
+#ifdef EL_STREAM
+    for (uint32_t i = 0U; i < EL_FRONT_BYTES; i++) {
+        el_front_put(&net->front, i, flash_byte(&piece, at));
+        at++;
+    }
+    el_front_restart(&net->front);
+#if EL_LATE_BY > 0
+    net->waiting = 0U; /* rows that waited for their labels are lost */
+    net->waiting_at = 0U;
+#endif
+#endif
+    return piece.is_read;
+}
+#endif
+
 /* The slot with the newer whole checkpoint, or 2. */
 static uint8_t newest_slot(void)
 {
-    const uint8_t *first = el_flash_slot(0U);
-    const uint8_t *second = el_flash_slot(1U);
-    const bool has_first = is_whole(first);
-    const bool has_second = is_whole(second);
+    const bool has_first = slot_is_whole(0U);
+    const bool has_second = slot_is_whole(1U);
     if (has_first && has_second) { /* the distance decides, so that the number may run over */
-        return ((read_32(&second[AT_SEQUENCE]) - read_32(&first[AT_SEQUENCE])) < 0x80000000UL) ? 1U : 0U;
+        return ((sequence_in(1U) - sequence_in(0U)) < 0x80000000UL) ? 1U : 0U;
     }
     return has_first ? 0U : (has_second ? 1U : 2U);
 }
@@ -236,7 +353,7 @@ bool el_save(const EL_SAVED *net)
 {
     const uint8_t newest = newest_slot();
     const uint8_t slot = (newest == 0U) ? 1U : 0U;
-    const uint32_t sequence = (newest == 2U) ? 0U : (read_32(&el_flash_slot(newest)[AT_SEQUENCE]) + 1U);
+    const uint32_t sequence = (newest == 2U) ? 0U : (sequence_in(newest) + 1U);
     uint8_t chunk[CHUNK];
     uint32_t crc = 0U;
     if (!el_flash_erase(slot)) {
@@ -248,7 +365,7 @@ bool el_save(const EL_SAVED *net)
             return false;
         }
     }
-    return is_whole(el_flash_slot(slot));
+    return slot_is_whole(slot);
 }
 
 bool el_restore(EL_SAVED *net)
@@ -257,6 +374,5 @@ bool el_restore(EL_SAVED *net)
     if (newest == 2U) {
         return false;
     }
-    take_over(net, el_flash_slot(newest));
-    return true;
+    return take_slot(net, newest);
 }

@@ -529,3 +529,70 @@ void el_front_take(el_front_end *front, const uint8_t *bytes)
     front->newest = 0U;
     el_segment(front);
 }
+
+#if !EL_FLASH_MAPPED
+static uint64_t with_byte(uint64_t field, uint32_t at, uint8_t byte)
+{
+    return (field & ~((uint64_t)0xFFU << (8U * at))) | ((uint64_t)byte << (8U * at));
+}
+
+/* The low n bytes of a field, n < 8 or all of them, that have a sign. */
+static int64_t signed_of(uint64_t field, uint32_t n)
+{
+    const uint64_t top = (uint64_t)1U << ((8U * n) - 1U);
+    return (int64_t)(((field & (top | (top - 1U))) ^ top) - top);
+}
+
+void el_front_put(el_front_end *front, uint32_t at, uint8_t byte)
+{
+    const uint32_t wide = (uint32_t)sizeof(el_mean);
+    uint32_t rest = at;
+    uint32_t i;
+    if (rest < 4U) {
+        front->samples = (uint32_t)with_byte(front->samples, rest, byte);
+        return;
+    }
+    if (rest < 8U) {
+        front->rows = (uint32_t)with_byte(front->rows, rest - 4U, byte);
+        return;
+    }
+    rest -= 8U;
+    i = rest / wide;
+    if (i < EL_FEATURES) {
+        front->mean[i] = (el_mean)signed_of(with_byte((uint64_t)front->mean[i], rest % wide, byte), wide);
+        return;
+    }
+    rest -= EL_FEATURES * wide;
+    i = rest / wide;
+    if (i < EL_FEATURES) {
+        front->deviation[i] = (el_deviation)with_byte(front->deviation[i], rest % wide, byte);
+        return;
+    }
+    rest -= EL_FEATURES * wide;
+#if EL_ENCODER == EL_ENCODER_DELTA
+    i = rest / wide;
+    if (i < EL_FEATURES) {
+        front->sent[i] = (el_mean)signed_of(with_byte((uint64_t)front->sent[i], rest % wide, byte), wide);
+        return;
+    }
+    rest -= EL_FEATURES * wide;
+#endif
+    if (rest < (EL_CHANNELS * 2U)) {
+        i = rest / 2U;
+        front->exponent[i] = (int16_t)signed_of(with_byte((uint64_t)front->exponent[i], rest & 1U, byte), 2U);
+        return;
+    }
+    rest -= EL_CHANNELS * 2U;
+    i = rest / (uint32_t)sizeof(el_seen);
+    front->seen[i] = (el_seen)with_byte(front->seen[i], rest % (uint32_t)sizeof(el_seen), byte);
+}
+
+void el_front_restart(el_front_end *front)
+{
+    for (uint32_t i = 0U; i < (EL_WINDOW * EL_CHANNELS); i++) {
+        front->ring[i] = 0;
+    }
+    front->newest = 0U;
+    el_segment(front);
+}
+#endif
