@@ -83,7 +83,7 @@ MUTANTS = {
     "erases only once": ("if (!el_flash_erase(slot))", "if ((sequence < 2U) && !el_flash_erase(slot))", "flash that is programmed"),
     "generator not restored": ("    EL_NET(net)->generator = read_32(&bytes[AT_GENERATOR]);\n", "", "none of the simulator's"),
     "live outputs not restored": ("    EL_NET(net)->live = read_16(&bytes[AT_LIVE]);\n", "", "none of the simulator's"),
-    "does not count saves": ("sequence_in(newest) + 1U", "sequence_in(newest)", "were saved"),
+    "does not count saves": ("sequence_in(place_of(newest)) + 1U", "sequence_in(place_of(newest))", "were saved"),
 }  # fmt: skip
 
 

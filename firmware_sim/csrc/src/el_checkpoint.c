@@ -219,24 +219,39 @@ bool el_checkpoint_in(EL_SAVED *net, const uint8_t *bytes)
     return true;
 }
 
+/* A place is what a slot is read by: its address, or its number. */
 #if EL_FLASH_MAPPED
-static bool slot_is_whole(uint8_t slot)
+typedef const uint8_t *el_place;
+
+static el_place place_of(uint8_t slot)
 {
-    return is_whole(el_flash_slot(slot));
+    return el_flash_slot(slot);
 }
 
-static uint32_t sequence_in(uint8_t slot)
+static bool place_is_whole(el_place place)
 {
-    return read_32(&el_flash_slot(slot)[AT_SEQUENCE]);
+    return is_whole(place);
 }
 
-static bool take_slot(EL_SAVED *net, uint8_t slot)
+static uint32_t sequence_in(el_place place)
 {
-    take_over(net, el_flash_slot(slot));
+    return read_32(&place[AT_SEQUENCE]);
+}
+
+static bool take_place(EL_SAVED *net, el_place place)
+{
+    take_over(net, place);
     return true;
 }
 #else
-/* Flash that is copied piece by piece; a piece that cannot be read is taken for erased, which no CRC fits. */
+typedef uint8_t el_place;
+
+static el_place place_of(uint8_t slot)
+{
+    return slot;
+}
+
+/* Flash that is copied piece by piece. */
 typedef struct {
     uint8_t bytes[CHUNK];
     uint8_t slot;
@@ -261,9 +276,9 @@ static uint32_t flash_32(el_piece *piece, uint32_t at)
     return field;
 }
 
-static bool slot_is_whole(uint8_t slot)
+static bool place_is_whole(el_place place)
 {
-    el_piece piece = {{0U}, slot, true};
+    el_piece piece = {{0U}, place, true};
     uint32_t crc = 0xFFFFFFFFUL;
     uint32_t head[2] = {0U, 0U};
     for (uint32_t at = 0U; at < AT_CRC; at++) {
@@ -279,17 +294,17 @@ static bool slot_is_whole(uint8_t slot)
     return (flash_32(&piece, AT_CRC) == ~crc) && piece.is_read;
 }
 
-static uint32_t sequence_in(uint8_t slot)
+static uint32_t sequence_in(el_place place)
 {
     uint8_t bytes[4] = {0U, 0U, 0U, 0U};
-    (void)el_flash_read(slot, AT_SEQUENCE, bytes, 4U); /* read before, as part of a slot that is whole */
+    (void)el_flash_read(place, AT_SEQUENCE, bytes, 4U); /* read before, as part of a slot that is whole */
     return read_32(bytes);
 }
 
 /* Take over a slot that is whole, without a copy of it: bytes come once and in order. */
-static bool take_slot(EL_SAVED *net, uint8_t slot)
+static bool take_place(EL_SAVED *net, el_place place)
 {
-    el_piece piece = {{0U}, slot, true};
+    el_piece piece = {{0U}, place, true};
     uint32_t at = 0U;
     uint32_t head[AT_WORDS / 4U];
     for (; at < AT_WORDS; at += 4U) {
@@ -341,10 +356,12 @@ static bool take_slot(EL_SAVED *net, uint8_t slot)
 /* The slot with the newer whole checkpoint, or 2. */
 static uint8_t newest_slot(void)
 {
-    const bool has_first = slot_is_whole(0U);
-    const bool has_second = slot_is_whole(1U);
+    const el_place first = place_of(0U);
+    const el_place second = place_of(1U);
+    const bool has_first = place_is_whole(first);
+    const bool has_second = place_is_whole(second);
     if (has_first && has_second) { /* the distance decides, so that the number may run over */
-        return ((sequence_in(1U) - sequence_in(0U)) < 0x80000000UL) ? 1U : 0U;
+        return ((sequence_in(second) - sequence_in(first)) < 0x80000000UL) ? 1U : 0U;
     }
     return has_first ? 0U : (has_second ? 1U : 2U);
 }
@@ -353,7 +370,7 @@ bool el_save(const EL_SAVED *net)
 {
     const uint8_t newest = newest_slot();
     const uint8_t slot = (newest == 0U) ? 1U : 0U;
-    const uint32_t sequence = (newest == 2U) ? 0U : (sequence_in(newest) + 1U);
+    const uint32_t sequence = (newest == 2U) ? 0U : (sequence_in(place_of(newest)) + 1U);
     uint8_t chunk[CHUNK];
     uint32_t crc = 0U;
     if (!el_flash_erase(slot)) {
@@ -365,7 +382,7 @@ bool el_save(const EL_SAVED *net)
             return false;
         }
     }
-    return slot_is_whole(slot);
+    return place_is_whole(place_of(slot));
 }
 
 bool el_restore(EL_SAVED *net)
@@ -374,5 +391,5 @@ bool el_restore(EL_SAVED *net)
     if (newest == 2U) {
         return false;
     }
-    return take_slot(net, newest);
+    return take_place(net, place_of(newest));
 }
