@@ -204,7 +204,13 @@ class RunResult(Result):
         return out
 
     def to_c(
-        self, folder: str | PathLike[str], *, overwrite: bool = False, prefix: str = "el", selftest: str | None = None
+        self,
+        folder: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        prefix: str = "el",
+        selftest: str | None = None,
+        layout: str = "make",
     ) -> Path:
         """Write the learned network as C99 sources with a self-test, as `edgelearn firmware emit --run` does.
 
@@ -214,6 +220,7 @@ class RunResult(Result):
         overwrite : replace the files in `folder`
         prefix : beginning of names and files, for several networks in one firmware
         selftest : file of samples for the self-test in place of the data of the run
+        layout : build system: make, cmake, arduino, platformio, zephyr or esp-idf
 
         Returns
         -------
@@ -224,14 +231,14 @@ class RunResult(Result):
         UserError
             "folder ... is not empty ...", "prefix ...", and why firmware cannot have this network
         """
-        from firmware_sim.check.session import emit_network, restore_run
+        from firmware_sim.check.finished import emit_finished
 
+        options = overwrite, prefix, layout, selftest
         if self.out is not None:
-            emit_network(*restore_run(self.out, selftest), Path(folder), overwrite, prefix)
+            emit_finished(self.out, Path(folder), *options)
             return Path(folder)
         with tempfile.TemporaryDirectory(prefix="edgelearn-") as saved:
-            source = restore_run(self.save(Path(saved) / "run"), selftest)
-        emit_network(*source, Path(folder), overwrite, prefix)
+            emit_finished(self.save(Path(saved) / "run"), Path(folder), *options)
         return Path(folder)
 
     def __repr__(self) -> str:

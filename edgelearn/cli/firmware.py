@@ -501,7 +501,10 @@ def _size_stream(run: Path, target: str, compiler: str, optimisation: str, json:
 
     core = emulated_target(target)
     if not is_stream(run):
-        raise UserError(f"{run} is no stream of classes; give an --out folder of edgelearn stream, or settings")
+        raise UserError(
+            f"size --run takes a stream of classes, and {run} is none; RAM and constants of other results stand in the "
+            f"README of edgelearn firmware emit DIR --run {run}"
+        )
     row = size_of_run(run, core, compiler, optimisation).as_row()
     if json:
         print_json(row)
@@ -541,7 +544,11 @@ def budget(
         f"{first.spec.net}, {whose}; {limits[0]:,} bytes of RAM, {stack} of them for the stack, and {limits[1]:,} of "
         f"flash, {code:,} of them for code"
     )
-    steps = (_same(name, given | {"net": "NET"}, rule, config) for name in ("size", "emit DIR"))
+    data = {} if "--data" not in whose else {"data": "OWN.csv"}  # a board needs the ranges of its inputs
+    steps = (
+        _same("size", given | {"net": "NET"}, rule, config),
+        _same("emit DIR", given | {"net": "NET"} | data, rule, config),
+    )
     _print_rows(head, rows, *steps)
 
 

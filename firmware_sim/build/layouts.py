@@ -6,6 +6,7 @@ A package is made in the layout of `make`; the others move its files and add man
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -121,6 +122,7 @@ void loop()
         | moved
         | {f"{example}/{name}": text for name, text in tests.items()}
         | {f"{example}/SelfTest.ino": sketch}
+        | {f"extras/{name}": text for name, text in of(files, "example").items()}
         | {"library.properties": "".join(f"{key}={value}\n" for key, value in properties.items())}
     )
 
@@ -248,10 +250,29 @@ def find_layout(name: str) -> Callable[[Files, Package], Files]:
     return LAYOUTS[name]
 
 
+def _told(readme: str, files: Files, layout: str) -> str:
+    """Return a README that names files where they are in a layout, and its own way to build."""
+    places: dict[str, str] = {}
+    for name in files:
+        places.setdefault(PurePosixPath(name).name, name)
+
+    def moved(match: re.Match[str]) -> str:
+        path = match[1]
+        if path.endswith("/"):
+            known = sorted(n for n in files if PurePosixPath(n).name.endswith("_selftest.c"))
+            return f"`{PurePosixPath(known[0]).parent}/`" if path == "test/" and known else match[0]
+        return f"`{places.get(PurePosixPath(path).name, path) if path not in files else path}`"
+
+    told = re.sub(r"`((?:include|src|test|example)/[\w./-]*)`", moved, readme)
+    return told.replace("`make && ./selftest` on a desk", f"`{TRIES[layout].format(folder='.')}`".replace("./.", "."))
+
+
 def lay_out(folder: Path, written: Iterable[Path], layout: str, package: Package) -> list[Path]:
     """Turn a package in the layout of `make` into another layout, in place; return its files."""
     texts = {path.relative_to(folder).as_posix(): path.read_text() for path in written}
     new = find_layout(layout)(dict(texts), package)
+    if layout != "make":
+        new = {name: _told(text, new, layout) if name == "README.md" else text for name, text in new.items()}
     for name in texts.keys() - new.keys():
         (folder / name).unlink()
     for name, text in new.items():

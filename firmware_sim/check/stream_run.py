@@ -58,6 +58,23 @@ def config_of(folder: Path) -> tuple[StreamConfig, dict[str, np.ndarray], dict[s
     return config, arrays, note
 
 
+def report_of(folder: Path) -> dict[str, Any]:
+    """Return the report of a finished stream.
+
+    Raises
+    ------
+    UserError
+        "... is no whole report ..."
+    """
+    try:
+        content = json.loads((folder / REPORT).read_text())
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict) or not {"stream", "result"} <= content.keys():
+        raise UserError(f"{folder / REPORT} is no whole report of a stream; run it again with --overwrite")
+    return content
+
+
 def emit_run(
     folder: Path, out: Path, overwrite: bool = False, prefix: str = PREFIX, layout: str = "make"
 ) -> tuple[list[Path], Recording]:
@@ -103,7 +120,7 @@ def _recording(folder: Path, config: StreamConfig, source: Any, front: StreamFro
         first.append(block)
         if sum(map(len, first)) >= wanted:
             break
-    report = json.loads((folder / REPORT).read_text())
+    report = report_of(folder)
     return Recording(
         source.name,
         str(config.data),
@@ -141,7 +158,7 @@ def verify_run(
         find_compiler(compiler, target)
         if target.isa != "host" and (lacks := missing_emulator()):
             raise UserError(lacks)
-    accuracy = json.loads((folder / REPORT).read_text())["result"]["accuracy"]
+    accuracy = report_of(folder)["result"]["accuracy"]
     found, units = [], None
     for target in targets:
         session = StreamSession(config, open_config_source(config))
@@ -168,7 +185,11 @@ def size_of_run(
     folder: Path, target: Target, compiler: str = "zig", optimisation: str = "-Os", rows: int = 60
 ) -> StreamSize:
     """Measure RAM, flash, stack and instructions of a finished stream on an emulated core, in its first rows."""
-    config, _, _ = config_of(folder)
+    config, arrays, note = config_of(folder)
     rehearsal = Rehearsal(StreamSession(config, open_config_source(config)))
+    _, front_end = parts_of(note)
+    assert isinstance(front_end, FrontEnd)
+    front_end.restore(part(arrays, "front_end"))
+    emitted = StreamFront.of(front_end, rehearsal.units, config.label_delay)  # its statistics are constants
     with folder_for_builds() as place:
-        return size_of_stream(rehearsal, place, target, compiler, optimisation, rows)
+        return size_of_stream(rehearsal, place, target, compiler, optimisation, rows, emitted)

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgelearn.errors import UserError
 from firmware_sim.build.estimate import by_role
-from firmware_sim.build.front_end import constant_fields, stream_checkpoint_bytes, stream_fields
+from firmware_sim.build.front_end import StreamFront, constant_fields, stream_checkpoint_bytes, stream_fields
 from firmware_sim.build.targets import Target
 from firmware_sim.build.toolchain import WARNINGS, find_compiler, missing_emulator
 from firmware_sim.check.measure import object_code
@@ -54,9 +54,20 @@ class StreamSize:
 
 
 def size_of_stream(
-    rehearsal: Rehearsal, folder: Path, target: Target, compiler: str = "zig", optimisation: str = "-Os", rows: int = 60
+    rehearsal: Rehearsal,
+    folder: Path,
+    target: Target,
+    compiler: str = "zig",
+    optimisation: str = "-Os",
+    rows: int = 60,
+    emitted: StreamFront | None = None,
 ) -> StreamSize:
-    """Measure a stream from its start, in its first `rows` rows."""
+    """Measure a stream from its start, in its first `rows` rows.
+
+    Parameters
+    ----------
+    emitted : front end whose state is among the constants, where it is not that of the start
+    """
     if lacks := missing_emulator():
         raise UserError(lacks)
     front, learner = rehearsal.front, rehearsal.learner
@@ -78,7 +89,7 @@ def size_of_stream(
     return StreamSize(
         by_role(stream_fields(learner.spec, front)),
         sections.get(".data", 0) + sections.get(".bss", 0) - slots,
-        code | by_role(constant_fields(learner.spec, front)),
+        code | by_role(constant_fields(learner.spec, emitted or front)),
         machine.stack_used(),
         *(round(float(np.mean(n))) if n else 0 for n in counted),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from firmware_sim.build.targets import Target
 from firmware_sim.build.toolchain import find_compiler, missing_emulator
 from firmware_sim.check.anomaly_stream import WatchedRehearsal, WatchVerification, verify_watch
 from firmware_sim.check.session import folder_for_builds
-from firmware_sim.check.stream_run import REPORT, config_of, ranges_of
+from firmware_sim.check.stream_run import config_of, ranges_of, report_of
 
 
 def is_watch(folder: Path) -> bool:
@@ -45,7 +44,7 @@ def emit_watch_run(
         "... was live input ..." and what `emit_watch` says
     """
     config, arrays, _ = config_of(folder)
-    report = json.loads((folder / REPORT).read_text())
+    report = report_of(folder)
     watched, first = _first_rows(AnomalyWork(config, open_config_source(config)))
     work = AnomalyWork(config, open_config_source(config))
     front = StreamFront.of(work.front_end, first.units, calibrate_rows=work.phases.calibrate)
@@ -109,7 +108,7 @@ def verify_watch_run(
         find_compiler(compiler, target)
         if target.isa != "host" and (lacks := missing_emulator()):
             raise UserError(lacks)
-    labels: dict[str, Any] = json.loads((folder / REPORT).read_text())["result"]["labels"] or {}
+    labels: dict[str, Any] = report_of(folder)["result"].get("labels") or {}
     found, units = [], None
     for target in targets:
         rehearsal = WatchedRehearsal(AnomalyWork(config, open_config_source(config)), units)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,6 +56,10 @@ def test_other_layouts_hold_the_self_test(tmp_path, run):
     for layout in ("cmake", "arduino", "zephyr", "esp-idf", "platformio"):
         done = typed("firmware", "emit", tmp_path / layout, "--run", run, "--layout", layout)
         assert done.returncode == 0, done.stdout + done.stderr
+        told = (tmp_path / layout / "README.md").read_text()
+        assert "make && ./selftest" not in told
+        for path in re.findall(r"`((?:include|src|test|example|examples|extras)/[\w./]+)`", told):
+            assert (tmp_path / layout / path).exists(), f"{layout}: {path}"
     sketch = tmp_path / "arduino"
     assert "static el_stream net;" in (sketch / "examples/SelfTest/SelfTest.ino").read_text()
     sources = [*sketch.glob("src/el_[fls]*.c"), sketch / "examples/SelfTest/el_selftest.c"]
@@ -124,6 +129,25 @@ def test_a_stream_is_verified_from_its_folder(run):
     assert found["targets"][0]["equal"]
     assert found["targets"][0]["accuracy"] == found["accuracy"]
     assert found["targets"][0]["rows"] == json.loads((run / "report.json").read_text())["stream"]["rows"]
+
+
+def test_size_counts_the_constants_that_are_emitted(tmp_path, run):
+    require("zig", "cortex-m4")
+    done = typed("firmware", "emit", tmp_path / "board", "--run", run)
+    assert done.returncode == 0, done.stderr
+    told = re.search(r"flash: front end \| ([\d,]+) \|", (tmp_path / "board/README.md").read_text())
+    sizes = json.loads(typed("firmware", "size", "--run", run, "--json").stdout)
+    assert sizes["flash front end"] == int(told[1].replace(",", ""))
+
+
+def test_a_damaged_report_is_named(tmp_path, run):
+    shutil.copytree(run, tmp_path / "cut")
+    report = tmp_path / "cut/report.json"
+    report.write_bytes(report.read_bytes()[:300])
+    done = typed("firmware", "emit", tmp_path / "board", "--run", tmp_path / "cut")
+    assert done.returncode == 2
+    assert "report.json is no whole report of a stream; run it again" in done.stderr
+    assert not (tmp_path / "board").exists()
 
 
 def test_refusals(tmp_path, run):

@@ -81,7 +81,7 @@ static uint32_t half_to_even(uint32_t x, uint32_t s, bool more)
 }
 
 /* A magnitude over 10^digits as m * 2^*e with the 24 bits of a float32, halves to even: samples have no more. */
-static uint32_t significand(uint32_t magnitude, uint32_t divisor, int32_t *e)
+static uint32_t float_word(uint32_t magnitude, uint32_t divisor, int32_t *e)
 {
     uint32_t q = magnitude;
     uint32_t rest = 0U;
@@ -158,9 +158,9 @@ static int32_t word_of(el_front_end *front, uint32_t c, int32_t number)
         return 0;
     }
 #if EL_DECIMALS
-    word = significand(magnitude, EL_DIVISOR_OF(c), &e);
+    word = float_word(magnitude, EL_DIVISOR_OF(c), &e);
 #else
-    word = significand(magnitude, 1U, &e);
+    word = float_word(magnitude, 1U, &e);
 #endif
     exponent = (int32_t)bits_in(word) + e;
     if (exponent > front->exponent[c]) {

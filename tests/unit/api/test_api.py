@@ -260,3 +260,12 @@ def test_settings_of_any_kind_are_run_as_before():
     assert len(repr(branch)) < 400
     with pytest.raises(el.UserError, match="has no figure"):
         branch.plot()
+
+
+def test_streams_and_detectors_become_c_sources(tmp_path):
+    rows = "\n".join(f"{i % 7},{i % 3},{'ab'[i // 40 % 2]}" for i in range(400))
+    (tmp_path / "own.csv").write_text(f"x,y,label\n{rows}\n")
+    of_classes = el.stream(str(tmp_path / "own.csv"), hidden="4")
+    assert (of_classes.to_c(tmp_path / "classes", layout="cmake") / "CMakeLists.txt").is_file()
+    detector = el.stream(str(tmp_path / "own.csv"), task="anomaly", normal_class="a", hidden="2")
+    assert (detector.to_c(tmp_path / "detector") / "include/el_detector.h").is_file()
