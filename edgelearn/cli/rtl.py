@@ -38,6 +38,9 @@ def _networks(given: Given, config: Path | None, rule: str) -> list[Samples]:
     return found
 
 
+BENCH_SAMPLES = 20  # that come with an engine
+
+
 @command("RunConfig", only=(*RATES, *NETWORK, *DETAILS), example="edgelearn rtl emit engine --rule drtp --net 64-32-10")
 def emit(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for Verilog, constants, memories, bench.")],
@@ -52,6 +55,7 @@ def emit(
     """Write the learning engine of the network as Verilog-2005, with its memories and a bench."""
     from firmware_sim.build.features import Features
     from hw_models.rtl.emit import notes_of, write
+    from hw_models.rtl.verify import write_selftest
 
     if run is not None:
         typed = [*(["config"] if config is not None else []), *given]
@@ -64,13 +68,15 @@ def emit(
         source = network_samples(given, config)
         learner = source.learner()
     written = write(learner, folder, overwrite)
+    written += write_selftest(learner, folder, *source.first(BENCH_SAMPLES))
     typer.echo(f"written: {len(written)} files in {folder}; read {folder}/README.md")
     typer.echo(str(source.columns))
     if isinstance(source.tensor, Features):
         typer.echo("note: frozen layers in front are not part of the engine: its levels are what they give")
     for note in [*source.notes, *notes_of(learner.spec)]:
         typer.echo(f"note: {note}")
-    typer.echo(f"try: cd {folder} && iverilog -g2005 -s el_bench -o el_bench.vvp el_*.v")
+    bench = "iverilog -g2005 -s el_bench -o el_bench.vvp el_*.v && vvp -n el_bench.vvp"
+    typer.echo(f"try: cd {folder} && {bench} && grep '^s' answers.txt | cut -d' ' -f2 | diff - classes.txt")
 
 
 @command(
@@ -93,6 +99,7 @@ def verify(
 
     if samples < 1:
         raise UserError(f"--samples {samples} learns nothing; give 1 or more")
+    simulator = "icarus" if simulator == "iverilog" else simulator  # by the name of its program
     done = [(source, *_verified(source, simulator, samples)) for source in _networks(given, config, rule)]
     if json:
         print_json([_content(*one) for one in done])

@@ -52,6 +52,9 @@ def readme(parameters: Parameters) -> str:
         "plays `samples.hex` (numbers in hex: samples, levels of a sample, stored words, samples between readings of",
         "all words; then of each sample learn, label, halvings of the rate, levels) and writes `answers.txt` (of each",
         "sample `s`, class, generator, whether it was learned, cycles; stored words where they are read).",
+        "The classes of the samples that come with the engine are in `classes.txt`:",
+        "",
+        "    grep '^s' answers.txt | cut -d' ' -f2 | diff - classes.txt",
         "",
     ]
     return "\n".join(lines)

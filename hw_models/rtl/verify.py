@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgelearn.files import write_text
 from edgelearn.network.learner import Learner, steps_of
 from hw_models.engine.emitted import emitted_counts
 from hw_models.rtl.emit import emit, in_memory
@@ -144,6 +145,22 @@ def verify(
     return Verification(
         len(levels), updates, counted["cycles"][0] / n, counts.cycles / n, counted, events, difference, miscount
     )
+
+
+def write_selftest(learner: Learner, folder: Path, levels: np.ndarray, labels: np.ndarray) -> list[Path]:
+    """Write samples for the benches of an emitted engine, and the class of each in hex; the learner learns them.
+
+    Parameters
+    ----------
+    learner : that was emitted; folder : of its engine
+    levels : int[n, n_in]; labels : int[n]
+    """
+    parameters = Parameters(learner.spec)
+    samples, classes = folder / "samples.hex", folder / "classes.txt"
+    write_samples(samples, parameters, levels, labels, len(levels))
+    predictions = learner.learn(levels, labels)
+    write_text(classes, "".join(f"{int(one):x}\n" for one in predictions))
+    return [samples, classes]
 
 
 def _play(

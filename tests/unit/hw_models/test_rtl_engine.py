@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from hw_models.rtl.parameters import Parameters
 from hw_models.rtl.simulators import build, read_answers, run, write_samples
 from hw_models.rtl.vectors import write_vectors
 from hw_models.rtl.verify import verify
+from tests.cli.runner import in_process
 from tests.tools import missing
 
 NET = [12, 7, 5, 4]
@@ -151,3 +153,16 @@ def test_halvings_of_a_learner_stay_in_its_engine() -> None:
 
     assert line(0) in before
     assert line(2) in after
+
+
+def test_an_emitted_engine_plays_the_samples_that_come_with_it(tmp_path):
+    if shutil.which("iverilog") is None:
+        missing("iverilog is not installed")
+    done = in_process(["rtl", "emit", str(tmp_path / "engine"), "--rule", "drtp", "--net", "64-4-10"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("try: "))
+    command = " ".join(done.stdout[done.stdout.index(line) + 5 :].split())
+    assert subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True).returncode == 0
+    classes = tmp_path / "engine/classes.txt"
+    classes.write_text(classes.read_text().replace("\n", "0\n", 1))
+    assert subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True).returncode == 1
