@@ -215,7 +215,9 @@ def _excluded(limits: Limits, needs: Mapping[Candidate, Needs], best: Candidate)
 
 
 def _notes(data: Data, limits: Limits) -> list[str]:
-    notes = []
+    notes = list(data.test_notes)
+    if notes:
+        notes.append("rows that follow each other in time are learned by edgelearn stream: give --kind stream")
     if data.kind == "stream" and (limits.ram is not None or limits.flash is not None):
         notes.append("RAM and flash are those of the network in C; windows and normalisation need more")
     if limits.energy_pj is not None:

@@ -60,6 +60,7 @@ class Data:
     def __init__(self, kind: str, settings: Mapping[str, Any], processor: str) -> None:
         self.kind, self.settings, self.processor = kind, dict(settings), find_processor(processor)
         self._net = self.settings.pop("net", None)
+        self.test_notes: list[str] = []  # of the run that `test` made
         self._known: dict[tuple[Any, ...], Trial] = {}
         self._sources: dict[int | None, Any] = {}
         self.n_runs = 0
@@ -175,7 +176,9 @@ class Data:
         if self.kind == "stream":
             return None
         config = self.config(candidate, **self.rates(rates), seed=seed)
-        accuracy = drive(RUN, config, open=lambda config, _: _open(config)).content["accuracy_percent"]
+        content = drive(RUN, config, open=lambda config, _: _open(config)).content
+        self.test_notes = [f"the best on the test samples: {note}" for note in content["notes"] if "no better" in note]
+        accuracy = content["accuracy_percent"]
         return None if accuracy is None else float(accuracy)
 
     def _trial(self, config: Any) -> Trial:
