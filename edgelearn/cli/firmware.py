@@ -531,18 +531,19 @@ def budget(
     from firmware_sim.check.session import allowances, fits
 
     limits = _read("ram", ram, size_bytes), _read("flash", flash, size_bytes)
-    sources = [(name, network_samples(given, config, name, of_shapes=True)) for name in rules_listed(rule)]
-    found = [(source.spec, {"rule": name} | fits(source, *limits).as_row()) for name, source in sources]
+    sources = ((name, network_samples(given, config, name, of_shapes=True)) for name in rules_listed(rule))
+    found = [(source, {"rule": name} | fits(source, *limits).as_row()) for name, source in sources]
     rows = [row for _, row in found]
     if json:
         print_json(rows)
         return
-    stack, code = allowances(found[0][0])
-    first = sources[0][1]
+    first = found[0][0]
+    stack, code = allowances(first.spec)
+    rows = [{key: value for key, value in row.items() if key not in ("given RAM", "given flash")} for row in rows]
     whose = first.notes[0] if any("without --data" in note for note in first.notes) else f"data {first.config.data}"
     head = (
-        f"{first.spec.net}, {whose}; {limits[0]:,} bytes of RAM, {stack} of them for the stack, and {limits[1]:,} of "
-        f"flash, {code:,} of them for code"
+        f"given {first.spec.net}, {whose}; {limits[0]:,} bytes of RAM, {stack} of them for the stack, and "
+        f"{limits[1]:,} of flash, {code:,} of them for code"
     )
     data = {} if "--data" not in whose else {"data": "OWN.csv"}  # a board needs the ranges of its inputs
     steps = (

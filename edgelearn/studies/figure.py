@@ -67,8 +67,8 @@ class Side:
             return None if value is None else Interval(float(value), None, None, 1)
         over = group.over(self.column)
         if over is not None and self.column == ACCURACY:  # an interval of few seeds may leave what is possible
-            ends = (None if end is None else min(max(end, 0.0), 100.0) for end in (over.low, over.high))
-            over = Interval(over.mean, *ends, over.n)
+            low, high = (None if end is None else min(max(end, 0.0), 100.0) for end in (over.low, over.high))
+            over = Interval(over.mean, low, high, over.n)
         if over is None or self.name != ERROR:
             return over
         low, high = (None if end is None else 100 - end for end in (over.high, over.low))

@@ -25,7 +25,7 @@ def test_list(tmp_path):
     assert "drtp-theorem" in result.stdout
     assert "ImageNet is not available" in " ".join(result.stdout.split())
     rows = json.loads(edgelearn("reproduce", "list", "--json", cwd=tmp_path).stdout)
-    assert len(rows) == 85
+    assert len(rows) == 86
     assert set(rows[0]) == {"id", "source", "check", "cost", "data", "status", "why"}
     assert edgelearn("reproduce", "list", "--markdown", cwd=tmp_path).stdout == catalog.as_markdown()
     assert list(tmp_path.iterdir()) == []
@@ -54,7 +54,7 @@ def test_help_says_how(tmp_path):
 
 
 CASES = {
-    "misspelt": (["drtp-theoren"], "`edgelearn reproduce list` shows all 85. Did you mean 'drtp-theorem'?"),
+    "misspelt": (["drtp-theoren"], "`edgelearn reproduce list` shows all 86. Did you mean 'drtp-theorem'?"),
     "no data anywhere": (["mdfa-table2"], "mdfa-table2 cannot be run (it is not possible offline): ImageNet"),
     "nothing": ([], "give the ids of claims, or --cost seconds"),
     "two ways": (["drtp-theorem", "--cost", "seconds"], "give the ids of claims or --cost, not both"),

@@ -221,11 +221,12 @@ def test_memory_counts_words_and_nothing_else():
 def test_oracle_imports_nothing_but_python():
     """Readers of the contract pages also take a parser of text, and NumPy for the generators that the pages name."""
     language = {"__future__", "collections", "collections.abc", "itertools", "math", "typing"}
-    readers = {"branch_page", "from_page", "from_page_maps", "page"}
+    readers = {"branch_page", "from_page", "from_page_maps", "page", "vectors_replay"}
     of_readers = language | {
         "ast",
         "dataclasses",
         "functools",
+        "json",
         "numpy",
         "numpy.random",
         "pathlib",
