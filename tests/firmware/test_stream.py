@@ -160,8 +160,8 @@ def test_faults_in_the_front_end_are_found(tmp_path, monkeypatch, file, right, w
 
     made = stream.texts_of
 
-    def faulty(learner, front):
-        identity, texts = made(learner, front)
+    def faulty(*given):
+        identity, texts = made(*given)
         assert texts[f"src/{file}"].count(right) >= 1
         return identity, texts | {f"src/{file}": texts[f"src/{file}"].replace(right, wrong)}
 

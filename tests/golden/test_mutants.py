@@ -213,8 +213,8 @@ FRONT_END_MUTANTS = {
     "follows for ever": ("streaming/kernel.py", "return min(k, settings[t.TIME_CONSTANT])", "return k"),
     "learns from what is missing": ("streaming/kernel.py", "            state.seen[f] += state.features[f] != t.MISSING_WORD", "            state.seen[f] += 1"),
     "encodes before it adapts": (
-        "streaming/kernel.py", "        adapt(settings, state)\n        encode(settings, state, levels, n_rows, True)",
-        "        encode(settings, state, levels, n_rows, True)\n        adapt(settings, state)"),
+        "streaming/kernel.py", "            adapt(settings, state)\n        encode(settings, state, levels, n_rows, adapting, True)\n",
+        "            pass\n        encode(settings, state, levels, n_rows, adapting, True)\n        if adapting:\n            adapt(settings, state)\n"),
     "sends more than the highest level": ("streaming/kernel.py", "min(abs(difference) // step, top)", "abs(difference) // step"),
     "rounds levels down": ("streaming/kernel.py", "(u + top + 1) >> 1", "(u + top) >> 1"),
     "hears what is at the threshold": ("streaming/kernel.py", "u > quiet", "u >= quiet"),
