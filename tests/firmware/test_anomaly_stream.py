@@ -56,7 +56,10 @@ def work_of(path, **settings):
     return AnomalyWork(config, open_config_source(config))
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = ("defaults", "squared, deviation", "follows a quantile", "statistics", "recordings, normal")
+
+
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in CASES])
 def test_rows_are_those_of_the_simulator(tmp_path, name):
     require("gcc", "host")
     work = work_of(recording(tmp_path), **CASES[name])
