@@ -56,7 +56,7 @@ def run(
     Raises
     ------
     UserError
-        A mistake in a setting or in the data, with what is known or allowed and the next step.
+        A mistake in a setting or in the data, with the allowed values and the next step.
 
     Example
     -------
@@ -106,7 +106,7 @@ def stream(
     Raises
     ------
     UserError
-        A mistake in a setting or in the data, with what is known or allowed and the next step.
+        A mistake in a setting or in the data, with the allowed values and the next step.
 
     Example
     -------

@@ -39,7 +39,7 @@ def checked(kind: type[_Settings], given: Mapping[str, Any]) -> _Settings:
     Raises
     ------
     UserError
-        "setting '...' ...", with what is known or allowed, as the command line has it
+        "setting '...' ...", with the allowed values, as on the command line
     """
     settings = plain_settings(kind, given)
     config = validated(kind, settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
@@ -16,9 +16,11 @@ from edgelearn.errors import UserError
 
 if TYPE_CHECKING:
     from firmware_sim.build.targets import Target
+    from firmware_sim.check.anomaly_stream import WatchVerification
     from firmware_sim.check.front import FrontVerification
     from firmware_sim.check.measure import Profile
     from firmware_sim.check.session import Samples
+    from firmware_sim.check.stream import StreamVerification
 
 BUILD, BOARD = "Build", "Board"
 COLUMNS = (
@@ -222,8 +224,6 @@ def _verify_stream(
     run: Path, targets: list[Target], samples: int, compiler: str, optimisation: str, json: bool
 ) -> None:
     """Compare a finished stream with its firmware, row by row."""
-    from dataclasses import asdict
-
     from firmware_sim.check.stream_run import is_stream, verify_run
     from firmware_sim.check.watch_run import is_watch
 
@@ -238,44 +238,40 @@ def _verify_stream(
         found, accuracy = verify_run(
             run, targets, samples, compiler, optimisation, lambda name, done: show(name, min(done, samples))
         )
-    if json:
-        print_json({"accuracy": accuracy, "targets": [asdict(one) | {"equal": one.equal} for one in found]})
-    else:
-        reported = "no labels" if accuracy is None else f"accuracy {100 * accuracy:.2f} % in its report"
-        rows = [
-            {
-                "target": one.target,
-                "compiler": f"{one.compiler} {one.optimisation}",
-                "samples": one.samples,
-                "rows": one.rows,
-                "learned": one.learned,
-                "row by row": "equal" if one.equal else "DIFFERENT",
-                "accuracy of these rows": "-" if one.accuracy is None else f"{100 * one.accuracy:.2f} %",
-            }
-            for one in found
-        ]
-        _print_rows(f"{run}: {reported}", rows)
-        for one in found:
-            if one.difference is not None:
-                typer.echo(f"{one.target}: {one.difference}")
-    if not all(one.equal for one in found):
-        raise typer.Exit(1)
+    reported = "no labels" if accuracy is None else f"accuracy {100 * accuracy:.2f} % in its report"
+    shares = ["-" if one.accuracy is None else f"{100 * one.accuracy:.2f} %" for one in found]
+    own = [{"accuracy of these rows": share} for share in shares]
+    _tell_rows(run, {"accuracy": accuracy}, reported, found, own, json)
 
 
 def _verify_watch(run: Path, targets: list[Target], samples: int, compiler: str, optimisation: str, json: bool) -> None:
     """Compare a finished anomaly detector with its firmware, row by row."""
-    from dataclasses import asdict
-
     from firmware_sim.check.watch_run import verify_watch_run
 
     with _progress("compiling", samples) as show:
         found, f1 = verify_watch_run(
             run, targets, samples, compiler, optimisation, lambda name, done: show(name, min(done, samples))
         )
+    reported = "no labelled anomalies" if f1 is None else f"F1 {f1:.3f} in its report"
+    scores = ["-" if one.f1 is None else f"{one.f1:.3f}" for one in found]
+    own = [{"alarms": one.alarms, "F1 of these rows": score} for one, score in zip(found, scores, strict=True)]
+    _tell_rows(run, {"f1": f1}, reported, found, own, json)
+
+
+def _tell_rows(
+    run: Path,
+    measure: dict[str, float | None],
+    reported: str,
+    found: Sequence[StreamVerification | WatchVerification],
+    own: list[dict[str, Any]],
+    json: bool,
+) -> None:
+    """Print the comparison of a stream per target, `own` being further columns; exit code 1 where one differs."""
+    from dataclasses import asdict
+
     if json:
-        print_json({"f1": f1, "targets": [asdict(one) | {"equal": one.equal} for one in found]})
+        print_json(measure | {"targets": [asdict(one) | {"equal": one.equal} for one in found]})
     else:
-        reported = "no labelled anomalies" if f1 is None else f"F1 {f1:.3f} in its report"
         rows = [
             {
                 "target": one.target,
@@ -283,11 +279,10 @@ def _verify_watch(run: Path, targets: list[Target], samples: int, compiler: str,
                 "samples": one.samples,
                 "rows": one.rows,
                 "learned": one.learned,
-                "alarms": one.alarms,
                 "row by row": "equal" if one.equal else "DIFFERENT",
-                "F1 of these rows": "-" if one.f1 is None else f"{one.f1:.3f}",
             }
-            for one in found
+            | more
+            for one, more in zip(found, own, strict=True)
         ]
         _print_rows(f"{run}: {reported}", rows)
         for one in found:

@@ -171,14 +171,22 @@ def verify_run(
 
         with folder_for_builds() as place:
             one = verify_stream(rehearsal, place, target, limit, compiler, optimisation, done)
-        if limit is None and one.equal and not _same_words(rehearsal.learner, arrays):
-            raise UserError(f"{config.data} is not the stream of {folder}: it teaches other words; run it again")
+        if limit is None and one.equal:
+            check_words(rehearsal.learner, arrays, folder, config)
         found.append(one)
     return found, accuracy
 
 
-def _same_words(learner: Learner, arrays: dict[str, np.ndarray]) -> bool:
-    return all(np.array_equal(words, arrays[name]) for name, words in learner.words().items())
+def check_words(learner: Learner, arrays: dict[str, np.ndarray], folder: Path, config: StreamConfig) -> None:
+    """Refuse a stream that teaches other words than those of the results.
+
+    Raises
+    ------
+    UserError
+        "... is not the stream of ..."
+    """
+    if not all(np.array_equal(words, arrays[name]) for name, words in learner.words().items()):
+        raise UserError(f"{config.data} is not the stream of {folder}: it teaches other words; run it again")
 
 
 def size_of_run(

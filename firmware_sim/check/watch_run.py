@@ -22,7 +22,7 @@ from firmware_sim.build.targets import Target
 from firmware_sim.build.toolchain import find_compiler, missing_emulator
 from firmware_sim.check.anomaly_stream import WatchedRehearsal, WatchVerification, verify_watch
 from firmware_sim.check.session import folder_for_builds
-from firmware_sim.check.stream_run import config_of, ranges_of, report_of
+from firmware_sim.check.stream_run import check_words, config_of, ranges_of, report_of
 
 
 def is_watch(folder: Path) -> bool:
@@ -103,7 +103,7 @@ def verify_watch_run(
     -------
     results, and F1 of the report, None where no anomaly is labelled
     """
-    config, _, _ = config_of(folder)
+    config, arrays, _ = config_of(folder)
     for target in targets:
         find_compiler(compiler, target)
         if target.isa != "host" and (lacks := missing_emulator()):
@@ -119,5 +119,8 @@ def verify_watch_run(
             on_progress(name, n)
 
         with folder_for_builds() as place:
-            found.append(verify_watch(rehearsal, place, target, limit, compiler, optimisation, done))
+            one = verify_watch(rehearsal, place, target, limit, compiler, optimisation, done)
+        if limit is None and one.equal:
+            check_words(rehearsal.learner, arrays, folder, config)
+        found.append(one)
     return found, labels.get("f1")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgelearn.config import StreamConfig
+from edgelearn.errors import UserError
 from edgelearn.runs.anomaly import AnomalyWork
 from edgelearn.runs.registry import run
 from edgelearn.runs.stream import open_config_source
@@ -135,3 +136,6 @@ def test_a_finished_detector_is_emitted_and_verified(tmp_path):
     found, f1 = verify_watch_run(run_at, [find_target("host")], 100, "gcc", "-O1")
     assert found[0].equal
     assert found[0].f1 == pytest.approx(f1, abs=1e-6)
+    recording(tmp_path, seed=1)  # another stream of the same name and length
+    with pytest.raises(UserError, match=r"is not the stream of .*: it teaches other words"):
+        verify_watch_run(run_at, [find_target("host")], 100, "gcc", "-O1")
